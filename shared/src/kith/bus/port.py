@@ -1,0 +1,97 @@
+"""The bus port: what Kith asks of a message log, and no more.
+
+Two adapters implement it, `kith.bus.kafka` and `kith.bus.embedded`; one contract suite holds both to it
+(tests/kith/bus/). A topic has a fixed number of partitions; the key chooses the partition, the same way in both
+adapters (murmur2, as Kafka's own clients do); within a partition the order of publishing is kept.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, Self
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Outgoing(NamedTuple):
+    """A message to publish."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+class TopicPartition(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Incoming(NamedTuple):
+    """A message as a consumer gets it. `offset` grows by at least one per message of a partition."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+Offsets = Mapping[TopicPartition, int]
+"""Per partition the *next* offset to read."""
+
+OnAssigned = Callable[[frozenset[TopicPartition]], Awaitable[Offsets]]
+"""Called with the partitions just given to this member; answers where to start reading each.
+A partition left out of the answer starts at the oldest message the log still has."""
+
+OnRevoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+"""Called before the partitions go to another member: finish and commit what was read of them."""
+
+
+class BusError(Exception):
+    """The bus could not do it now: try again."""
+
+
+class OffsetLost(BusError):
+    """The log no longer holds the offset a consumer must go on from. Reading on would skip events: halt and refill."""
+
+
+class Producer(Protocol):
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again."""
+
+    async def end_offsets(self, topic: str) -> list[int]:
+        """Per partition of the topic the offset that the next message will get."""
+
+
+class Consumer(Protocol):
+    """One member of a consumer group. The group's partitions are shared among its members by range, so that of
+    co-partitioned topics one member holds the same partition numbers."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def poll(self, *, max_messages: int, timeout: float) -> list[Incoming]:
+        """Up to max_messages, of all partitions held, waiting at most `timeout` seconds for the first one.
+        Raises OffsetLost or BusError. Rebalances happen inside; the callbacks tell of them."""
+
+    async def commit(self, offsets: Offsets) -> None:
+        """Tell the broker how far the group has got. A hint for tools and lag figures: the truth is the offset
+        that the consumer keeps in its own transaction."""
+
+
+class Bus(Protocol):
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def create_topics(self, topics: Mapping[str, int]) -> None:
+        """Create those topics (name -> partitions) that do not exist. Raises ValueError if one exists with another
+        number of partitions: co-partitioning would break silently."""
+
+    def producer(self) -> Producer: ...
+
+    def consumer(
+        self, *, group: str, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked
+    ) -> Consumer: ...
