@@ -39,12 +39,16 @@ class Incoming(NamedTuple):
 Offsets = Mapping[TopicPartition, int]
 """Per partition the *next* offset to read."""
 
+Lag = Mapping[TopicPartition, int]
+
 OnAssigned = Callable[[frozenset[TopicPartition]], Awaitable[Offsets]]
 """Called with the partitions just given to this member; answers where to start reading each.
-A partition left out of the answer starts at the oldest message the log still has."""
+A partition left out of the answer starts at the oldest message the log still has.
+If it raises, so does poll, and the next poll asks again."""
 
 OnRevoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
-"""Called before the partitions go to another member: finish and commit what was read of them."""
+"""Called before the partitions go to another member: finish and commit what was read of them. It is also told of
+partitions already lost, after this member was silent for longer than its session."""
 
 
 class BusError(Exception):
@@ -68,14 +72,21 @@ class Producer(Protocol):
 
 class Consumer(Protocol):
     """One member of a consumer group. The group's partitions are shared among its members by range, so that of
-    co-partitioned topics one member holds the same partition numbers."""
+    co-partitioned topics one member holds the same partition numbers. Used by one task at a time."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def poll(self, *, max_messages: int, timeout: float) -> list[Incoming]:
-        """Up to max_messages, of all partitions held, waiting at most `timeout` seconds for the first one.
-        Raises OffsetLost or BusError. Rebalances happen inside; the callbacks tell of them."""
+    async def poll(self, *, max_messages: int, wait: float) -> list[Incoming]:
+        """Up to max_messages, of all partitions held, waiting at most `wait` seconds for the first one.
+
+        Rebalances are told of by the callbacks, which run inside poll and nowhere else (on_revoked also when the
+        member leaves in order): between two polls the partitions held do not change hands, unless the member is
+        silent for too long. With max_messages=0 it takes none, but still lets rebalances happen while it waits.
+        Raises OffsetLost or BusError."""
+
+    def lag(self) -> Lag:
+        """Per partition held, how many messages the log had beyond those polled when it was last asked. Free."""
 
     async def commit(self, offsets: Offsets) -> None:
         """Tell the broker how far the group has got. A hint for tools and lag figures: the truth is the offset

@@ -1,0 +1,4 @@
+from kith.service import main
+from sales.app import SERVICE
+
+main(SERVICE)

@@ -1,0 +1,73 @@
+"""The subgraph of sales: its nouns with their relations, and what it adds to a customer."""
+
+from uuid import UUID
+
+import strawberry
+
+from kith.graphql import Ctx, Graph, load_newest, load_one
+from sales.domain.opportunity import Stage
+from sales.queries.opportunities import OpportunityView
+from sales.queries.orders import OrderView, ReturnView
+from sales.queries.products import ProductView
+from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS
+
+strawberry.enum(Stage)
+
+
+@strawberry.federation.type(keys=["id"])
+class Product(ProductView):
+    @classmethod
+    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Product | None":
+        return await load_one(info, PRODUCTS, Product, id)
+
+
+@strawberry.federation.type(keys=["id"])
+class Opportunity(OpportunityView):
+    @classmethod
+    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Opportunity | None":
+        return await load_one(info, OPPORTUNITIES, Opportunity, id)
+
+    @strawberry.field
+    def customer(self) -> "Customer | None":
+        return Customer(id=self.customer_id) if self.customer_id else None
+
+    @strawberry.field
+    async def product(self, info: Ctx) -> Product | None:
+        return await load_one(info, PRODUCTS, Product, self.product_id) if self.product_id else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Order(OrderView):
+    @strawberry.field
+    def customer(self) -> "Customer | None":
+        return Customer(id=self.customer_id) if self.customer_id else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Return(ReturnView):
+    @strawberry.field
+    def customer(self) -> "Customer | None":
+        return Customer(id=self.customer_id) if self.customer_id else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Customer:
+    """The customer belongs to contacts; here are its dealings."""
+
+    id: UUID
+
+    @strawberry.field
+    async def opportunities(self, info: Ctx, first: int = 20) -> list[Opportunity] | None:
+        return await load_newest(info, OPPORTUNITIES, Opportunity, of="customer_id", owner=self.id, first=first)
+
+    @strawberry.field
+    async def orders(self, info: Ctx, first: int = 20) -> list[Order] | None:
+        return await load_newest(info, ORDERS, Order, of="customer_id", owner=self.id, first=first)
+
+
+graph = Graph("sales")
+graph.add(PRODUCTS, Product)
+graph.add(OPPORTUNITIES, Opportunity)
+graph.add(ORDERS, Order)
+graph.add(RETURNS, Return)
+schema = graph.schema(types=[Customer])

@@ -1,0 +1,39 @@
+"""Order: a customer bought. Return: goods or money went back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+from uuid import UUID
+
+from kith.domain import Aggregate
+from kith.events.sales import OrderPlaced, OrderReturned
+
+
+@dataclass(kw_only=True, eq=False)
+class Order(Aggregate):
+    value: Decimal
+    currency: str
+    country: str | None = None
+    opportunity_id: UUID | None = None
+
+    @classmethod
+    def place(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, OrderPlaced]:
+        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
+        return it, OrderPlaced(
+            value=it.value, currency=it.currency, country=it.country, opportunity_id=it.opportunity_id
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class Return(Aggregate):
+    value: Decimal
+    """What was given back, zero or more."""
+    currency: str
+    country: str | None = None
+    order_id: UUID | None = None
+
+    @classmethod
+    def record(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, OrderReturned]:
+        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
+        return it, OrderReturned(value=it.value, currency=it.currency, country=it.country, order_id=it.order_id)

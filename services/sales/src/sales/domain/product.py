@@ -1,0 +1,23 @@
+"""Product: something that can be sold. A family holds products that stand in for each other."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+from uuid import UUID
+
+from kith.domain import Aggregate
+from kith.events.sales import ProductCreated
+
+
+@dataclass(kw_only=True, eq=False)
+class Product(Aggregate):
+    name: str
+    price: Decimal
+    currency: str
+    family: str | None = None
+
+    @classmethod
+    def create(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, ProductCreated]:
+        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
+        return it, ProductCreated(family=it.family, price=it.price, currency=it.currency)

@@ -1,0 +1,4 @@
+from kith.migrations import run
+from sales.storage.tables import metadata
+
+run(metadata)

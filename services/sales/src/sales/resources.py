@@ -1,0 +1,30 @@
+"""The nouns of sales, each as one filled-in form."""
+
+from kith.resource import Resource
+from sales.commands import opportunities, orders, products
+from sales.domain.opportunity import Opportunity
+from sales.domain.order import Order, Return
+from sales.domain.product import Product
+from sales.queries.opportunities import OpportunityView
+from sales.queries.orders import OrderView, ReturnView
+from sales.queries.products import ProductView
+from sales.storage import tables
+
+PRODUCTS = Resource(
+    "product", "products", Product, tables.products, ProductView, products.COMMANDS, filters=("family",)
+)
+OPPORTUNITIES = Resource(
+    "opportunity",
+    "opportunities",
+    Opportunity,
+    tables.opportunities,
+    OpportunityView,
+    opportunities.COMMANDS,
+    filters=("customer_id", "stage", "owner", "product_id"),
+)
+ORDERS = Resource(
+    "order", "orders", Order, tables.orders, OrderView, orders.ORDER_COMMANDS, filters=("customer_id", "country")
+)
+RETURNS = Resource(
+    "return", "returns", Return, tables.returns, ReturnView, orders.RETURN_COMMANDS, filters=("customer_id", "country")
+)

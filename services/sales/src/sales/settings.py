@@ -1,0 +1,10 @@
+"""Settings of sales: those of every service, and its own database and port."""
+
+from pydantic import Field
+
+from kith.settings import Settings
+
+
+class SalesSettings(Settings):
+    database_url: str = Field(validation_alias="KITH_DATABASE_URL_SALES")
+    port: int = Field(default=8002, validation_alias="KITH_PORT_SALES")

@@ -1,0 +1,56 @@
+"""The tables of sales. Their columns and the aggregates' fields have the same names."""
+
+from sqlalchemy import Column, Date, MetaData, Text
+
+from kith.consumer import consumer_tables
+from kith.idempotency import idempotency_table
+from kith.outbox import outbox_table
+from kith.tables import Amount, Moment, aggregate_table, one_of, reference
+from sales.domain.opportunity import Stage
+
+metadata = MetaData()
+outbox = outbox_table(metadata)
+idempotency = idempotency_table(metadata)
+offsets, dead_letters = consumer_tables(metadata)
+
+products = aggregate_table(
+    "products",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("family", Text),
+    Column("price", Amount, nullable=False),
+    Column("currency", Text, nullable=False),
+)
+
+opportunities = aggregate_table(
+    "opportunities",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("stage", one_of(Stage), nullable=False),
+    Column("owner", Text),
+    *reference("product_id", products),
+    Column("value", Amount),
+    Column("currency", Text, nullable=False),
+    Column("source", Text),
+    Column("expected_close", Date),
+    Column("closed_at", Moment),
+    Column("lost_reason", Text),
+)
+
+orders = aggregate_table(
+    "orders",
+    metadata,
+    Column("value", Amount, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("country", Text),
+    *reference("opportunity_id", opportunities),
+)
+
+returns = aggregate_table(
+    "returns",
+    metadata,
+    Column("value", Amount, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("country", Text),
+    *reference("order_id", orders),
+)

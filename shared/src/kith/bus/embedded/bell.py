@@ -1,0 +1,87 @@
+"""Tells waiting consumers that there is something to look at, so that nobody has to poll fast.
+
+Only a hint: a ring may be lost, and consumers look by themselves now and then. So it is sent after the append has
+committed and not in it: NOTIFY makes the commits of its transactions wait for each other.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+import asyncpg
+
+_CHANNEL = "kith_bus"
+_GATHER = 0.002
+"""Seconds in which rings are gathered into one."""
+_RECONNECT = 0.5
+
+
+class Bell:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._listeners: dict[asyncio.Event, frozenset[str]] = {}
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._pending: set[str] = set()
+        self._keeper: asyncio.Task[None] | None = None
+        self._ringer: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        self._keeper = asyncio.create_task(self._keep_connected(), name="bus-bell")
+
+    async def close(self) -> None:
+        if self._ringer is not None:
+            await self._ringer
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+
+    def listen(self, event: asyncio.Event, names: Iterable[str]) -> None:
+        """Set the event whenever one of the names is rung, until hushed."""
+        self._listeners[event] = frozenset(names)
+
+    def hush(self, event: asyncio.Event) -> None:
+        self._listeners.pop(event, None)
+
+    def ring(self, names: Iterable[str]) -> None:
+        self._pending.update(names)
+        if self._pending and (self._ringer is None or self._ringer.done()):
+            self._ringer = asyncio.create_task(self._send(), name="bus-ring")
+
+    async def _send(self) -> None:
+        while self._pending:
+            await asyncio.sleep(_GATHER)
+            names, self._pending = self._pending, set()
+            if self._connection is None:
+                continue
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._connection.executemany("select pg_notify($1, $2)", [(_CHANNEL, name) for name in names])
+
+    async def _keep_connected(self) -> None:
+        while True:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._serve()
+            await asyncio.sleep(_RECONNECT)
+
+    async def _serve(self) -> None:
+        ended = asyncio.Event()
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            self._url,
+            # A ring need not survive a crash, so its commit need not wait for the disk.
+            server_settings={"application_name": "kith-bus-bell", "synchronous_commit": "off"},
+        )
+        try:
+            connection.add_termination_listener(lambda _: ended.set())
+            await connection.add_listener(_CHANNEL, self._heard)
+            self._connection = connection
+            for event in self._listeners:  # what was rung meanwhile was not heard
+                event.set()
+            await ended.wait()
+        finally:
+            self._connection = None
+            await connection.close(timeout=1)
+
+    def _heard(self, _connection: object, _process: int, _channel: str, name: object) -> None:
+        for event, names in self._listeners.items():
+            if name in names:
+                event.set()

@@ -1,0 +1,31 @@
+"""Publishing to the embedded bus."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from kith.bus.embedded.bell import Bell
+from kith.bus.embedded.log import Log
+from kith.bus.port import BusError, Outgoing
+
+
+class EmbeddedProducer:
+    def __init__(self, log: Log, bell: Bell) -> None:
+        self._log = log
+        self._bell = bell
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if messages:
+            await self._log.append(messages)
+            self._bell.ring({message.topic for message in messages})
+
+    async def end_offsets(self, topic: str) -> list[int]:
+        ends = await self._log.ends([topic])
+        if not ends:
+            raise BusError(f"there is no topic {topic}")
+        return [end for _, end in sorted(ends.items())]

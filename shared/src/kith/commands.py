@@ -1,0 +1,300 @@
+"""One transaction per request: load what its calls name, let the rules decide call by call, write everything at once.
+
+A single command is a batch of one, so bulk and single obey the same rules. A call that a rule refuses leaves no trace
+and does not stop the others; anything else that fails undoes all of them.
+"""
+
+import copy
+import random
+from asyncio import sleep
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Table, Uuid, any_, cast, func, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from kith.db import Database, Transaction
+from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
+from kith.ids import new_id
+from kith.inputs import Input, NewInput
+from kith.resource import Command, Resource, View
+from kith.tables import TenantId
+from kith.unit_of_work import Repository, UnitOfWork
+
+T = TypeVar("T")
+
+# Unique violation: another request created the same external id. Serialization failure and deadlock: try again too.
+_RETRIED = frozenset({"23505", "40001", "40P01"})
+_TRIES = 4
+
+
+class Status(StrEnum):
+    ACCEPTED = "accepted"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command to carry out, and on what. One that creates names nothing: its input has the external id."""
+
+    command: Command
+    input: Input
+    id: UUID | None = None
+    external_id: str | None = None
+    expected_version: int | None = None
+    remembered: bool = False
+    """Sent again, it is recognised and not done again (calls that create are, by their external id)."""
+
+    def fingerprint(self) -> int:
+        # Defaults are left out: a field added to an input later must not make old calls look different.
+        body = f"{self.command.name}/{self.id}/{self.input.model_dump_json(exclude_defaults=True)}"
+        return int.from_bytes(blake2b(body.encode(), digest_size=8).digest(), signed=True)
+
+    def key(self, resource: Resource) -> str:
+        return f"{resource.plural}/{self.external_id or self.id}/{self.command.name}/{self.input.occurred_at}"
+
+
+class Outcome(NamedTuple):
+    status: Status
+    aggregate: Aggregate | None = None
+    error: DomainError | None = None
+    events: int = 0
+
+
+class Answer(NamedTuple):
+    """Of a single command: how the aggregate looks now, and when it was recorded."""
+
+    view: View
+    recorded_at: datetime
+
+
+class InFlight(Conflict):
+    code = "idempotency-key-in-flight"
+
+
+class KeyReused(Invalid):
+    code = "idempotency-key-reused"
+
+
+class Commands:
+    """Carries out commands on the nouns of one service."""
+
+    def __init__(self, database: Database, *, source: str, outbox: Table, idempotency: Table) -> None:
+        self._database = database
+        self._source = source
+        self._outbox = outbox
+        self._keys = idempotency
+
+    async def run(self, tenant: str, resource: Resource, calls: Sequence[Call]) -> tuple[list[Outcome], datetime]:
+        """Carry out all in one transaction. Answers an outcome per call, and the instant they are recorded at."""
+
+        async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
+            return await self._batch(transaction, resource, calls), transaction.now
+
+        return await self._retrying(tenant, work)
+
+    async def run_one(
+        self, tenant: str, resource: Resource, call: Call, *, idempotency_key: str | None = None
+    ) -> Answer:
+        """Carry out one command. Raises the DomainError that stood in the way.
+
+        Under an idempotency key the second call answers what the first did; KeyReused if it asks for something else,
+        InFlight while the first is still running.
+        """
+
+        async def work(transaction: Transaction) -> Answer:
+            if idempotency_key is None:
+                return await self._one(transaction, resource, call)
+            return await self._once(transaction, resource, call, f"key/{idempotency_key}")
+
+        return await self._retrying(tenant, work)
+
+    async def _retrying(self, tenant: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with self._database.write(tenant) as transaction:
+                    return await work(transaction)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in _RETRIED or attempt == _TRIES:
+                    raise
+                await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _one(self, transaction: Transaction, resource: Resource, call: Call) -> Answer:
+        (outcome,) = await self._batch(transaction, resource, [call])
+        if outcome.error is not None:
+            raise outcome.error
+        return Answer(as_view(resource, outcome.aggregate), transaction.now)
+
+    async def _once(self, transaction: Transaction, resource: Resource, call: Call, key: str) -> Answer:
+        connection, tenant = transaction.connection, transaction.tenant
+        # Tried, not waited for: whoever holds it is doing the same thing at this moment.
+        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
+        if not await connection.scalar(select(lock)):
+            raise InFlight("The first request with this Idempotency-Key is still running.")
+        fingerprint, keys = call.fingerprint(), self._keys.c
+        done = (
+            await connection.execute(
+                select(keys.fingerprint, keys.outcome, keys.recorded_at).where(
+                    keys.tenant_id == tenant, keys.key == key
+                )
+            )
+        ).one_or_none()
+        if done is not None:
+            if done.fingerprint != fingerprint:
+                raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
+            return Answer(msgspec.json.decode(done.outcome, type=resource.view), done.recorded_at)
+        answer = await self._one(transaction, resource, call)
+        await connection.execute(
+            insert(self._keys).values(
+                tenant_id=tenant,
+                key=key,
+                fingerprint=fingerprint,
+                subject=answer.view.id,
+                outcome=msgspec.json.encode(answer.view),
+                recorded_at=answer.recorded_at,
+            )
+        )
+        return answer
+
+    async def _batch(self, transaction: Transaction, resource: Resource, calls: Sequence[Call]) -> list[Outcome]:
+        batch = _Batch(UnitOfWork(transaction, source=self._source, outbox=self._outbox), resource, self._keys)
+        await batch.load(calls)
+        outcomes = [batch.carry_out(call) for call in calls]
+        await batch.flush()
+        return outcomes
+
+
+class _Batch:
+    """What a run of calls needs to know beforehand, then the calls themselves, without I/O between them."""
+
+    def __init__(self, uow: UnitOfWork, resource: Resource, keys: Table) -> None:
+        self._uow = uow
+        self._resource = resource
+        self._keys = keys
+        self._repository: Repository = uow.repository(resource)
+        self._done: dict[str, int] = {}
+        self._new_keys: list[dict[str, Any]] = []
+        self._known: dict[str, set[UUID]] = {}
+
+    async def load(self, calls: Sequence[Call]) -> None:
+        external_ids = {external for call in calls if (external := _external_id(call)) is not None}
+        await self._repository.load(ids={call.id for call in calls if call.id is not None}, external_ids=external_ids)
+        if remembered := [call.key(self._resource) for call in calls if call.remembered and not call.command.creates]:
+            keys = self._keys.c
+            rows = await self._uow.connection.execute(
+                select(keys.key, keys.fingerprint).where(
+                    keys.tenant_id == self._uow.tenant, keys.key == any_(cast(remembered, ARRAY(TenantId)))
+                )
+            )
+            self._done = {row.key: row.fingerprint for row in rows}
+        for name, target in self._resource.references.items():
+            if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
+                ids = await self._uow.connection.scalars(
+                    select(target).where(
+                        target.table.c.tenant_id == self._uow.tenant, target == any_(cast(list(wanted), ARRAY(Uuid)))
+                    )
+                )
+                self._known[name] = set(ids)
+
+    def carry_out(self, call: Call) -> Outcome:
+        try:
+            self._check_references(call.input)
+            return self._create(call) if call.command.creates else self._change(call)
+        except DomainError as error:
+            return Outcome(Status.REJECTED, error=error)
+
+    async def flush(self) -> None:
+        await self._uow.flush()
+        if self._new_keys:
+            await self._uow.connection.execute(insert(self._keys), self._new_keys)
+
+    def _create(self, call: Call) -> Outcome:
+        assert isinstance(call.input, NewInput)
+        external_id, fingerprint = call.input.external_id, None
+        if external_id is not None:
+            fingerprint = call.fingerprint()
+            if (existing := self._repository.get_by_external_id(external_id)) is not None:
+                if existing.external_hash == fingerprint:
+                    return Outcome(Status.UNCHANGED, existing)
+                raise Conflict(
+                    f"There is another {self._resource.name} under external id {external_id}.", field="external_id"
+                )
+        at = call.input.happened_at(self._uow.now)
+        aggregate, events = call.command.rule(id=new_id(), at=at, **call.input.fields())
+        aggregate.external_id, aggregate.external_hash = external_id, fingerprint
+        aggregate.created_at = aggregate.updated_at = at
+        recorded = self._record(aggregate, events, at)
+        self._repository.add(aggregate)
+        return Outcome(Status.ACCEPTED, aggregate, events=recorded)
+
+    def _change(self, call: Call) -> Outcome:
+        aggregate = self._find(call)
+        key, fingerprint = call.key(self._resource), call.fingerprint()
+        if call.remembered and (before := self._done.get(key)) is not None:
+            if before != fingerprint:
+                raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
+            return Outcome(Status.UNCHANGED, aggregate)
+        if call.expected_version not in (None, aggregate.version):
+            raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
+        at = call.input.happened_at(self._uow.now)
+        # A rule that refuses half-way must leave nothing behind: it works on a copy.
+        changed = copy.copy(aggregate)
+        recorded = self._record(changed, call.command.rule(changed, at=at, **call.input.fields()), at)
+        changed.updated_at = max(changed.updated_at, at)
+        self._repository.replace(changed)
+        if call.remembered:
+            self._remember(key, fingerprint, changed.id)
+        return Outcome(Status.ACCEPTED, changed, events=recorded)
+
+    def _find(self, call: Call) -> Aggregate:
+        found = (
+            self._repository.get(call.id)
+            if call.id is not None
+            else self._repository.get_by_external_id(call.external_id or "")
+        )
+        if found is None:
+            raise NotFound.of(self._resource.name, call.id or call.external_id)
+        return found
+
+    def _check_references(self, given: Input) -> None:
+        for name, known in self._known.items():
+            value = getattr(given, name, None)
+            if value is not None and value not in known:
+                raise Invalid(f"There is no {name.removesuffix('_id')} {value}.", field=name)
+
+    def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
+        happened = events if isinstance(events, Iterable) else (events,)
+        count = 0
+        for event in happened:
+            self._uow.record(aggregate, event, at=at)
+            count += 1
+        return count
+
+    def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
+        self._done[key] = fingerprint
+        self._new_keys.append(
+            {
+                "tenant_id": self._uow.tenant,
+                "key": key,
+                "fingerprint": fingerprint,
+                "subject": subject,
+                "recorded_at": self._uow.now,
+            }
+        )
+
+
+def as_view(resource: Resource, aggregate: Aggregate | None) -> View:
+    assert aggregate is not None
+    return resource.view(*(getattr(aggregate, name) for name in resource.view_fields))
+
+
+def _external_id(call: Call) -> str | None:
+    return call.input.external_id if isinstance(call.input, NewInput) else call.external_id

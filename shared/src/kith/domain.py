@@ -1,0 +1,69 @@
+"""What every aggregate has, and the errors a business rule may raise. No I/O, no clock, no ids made here."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+
+@dataclass(kw_only=True, eq=False)
+class Aggregate:
+    """Base of every noun that has rules. Its fields and the columns of its table have the same names.
+
+    A rule is a method: it checks, then changes, and returns the event that happened. It is given `at`, the time of
+    what it records, and whatever its input declares; a rule that creates is a classmethod and gets `id` too.
+    """
+
+    id: UUID
+    customer_id: UUID | None = None
+    external_id: str | None = None
+    external_hash: int | None = None
+    """Of the row that brought it in: tells a row sent twice from another row under the same external id."""
+    version: int = 0
+    created_at: datetime = field(default=None)  # type: ignore[assignment]  # set by whoever runs the creating rule
+    updated_at: datetime = field(default=None)  # type: ignore[assignment]
+
+
+class DomainError(Exception):
+    """A business fact stands in the way. The API chooses the status by the class, the words are for people."""
+
+    code: ClassVar[str] = "domain-error"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class NotFound(DomainError):
+    """There is no such thing, or not for this tenant."""
+
+    code = "not-found"
+
+    @classmethod
+    def of(cls, what: str, key: object) -> "NotFound":
+        return cls(f"There is no {what} {key}.")
+
+
+class Conflict(DomainError):
+    """The state it is in forbids it."""
+
+    code = "conflict"
+
+
+class Invalid(DomainError):
+    """The input breaks a rule that its shape alone cannot show."""
+
+    code = "invalid"
+
+
+class VersionMismatch(DomainError):
+    """Someone else changed it first."""
+
+    code = "version-mismatch"
+
+
+class Forbidden(DomainError):
+    """The token does not carry what this needs."""
+
+    code = "forbidden"

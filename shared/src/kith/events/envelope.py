@@ -1,0 +1,103 @@
+"""The envelope of every event: CloudEvents 1.0, binary mode, in the headers of a bus message.
+
+What is said here of an event is all that a ledger, a dedupe index or a trace needs; the body is the event's own.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import ClassVar, Self
+from uuid import UUID
+
+import msgspec
+
+from kith.bus.port import Headers
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the published language. A subclass is one event type; its fields are the body.
+
+    Additive changes only: a new field has a default. A breaking change is a new type ending in the next `.vN`.
+    Ids, enums, numbers, times and tags; never personal data, so that erasing a person rewrites no history.
+    """
+
+    type: ClassVar[str]
+    """`service.noun.happened.v1`"""
+
+
+class UnknownVersion(ValueError):
+    """Not an event of ours: specversion or an attribute is missing."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    id: UUID
+    source: str
+    """The service that published it."""
+    type: str
+    subject: UUID
+    """The aggregate it happened to."""
+    time: datetime
+    """When it happened."""
+    tenant_id: str
+    customer_id: UUID | None
+    aggregate_version: int
+    """Version of the aggregate after it: 1, 2, 3 without gaps."""
+    recorded_at: datetime
+    """When we learned of it, by the database's clock."""
+    traceparent: str | None
+    data: bytes
+    """The body, JSON."""
+
+    def headers(self) -> Headers:
+        pairs = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(self.id).encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_subject", str(self.subject).encode()),
+            ("ce_time", _iso(self.time)),
+            ("ce_tenantid", self.tenant_id.encode()),
+            ("ce_aggregateversion", b"%d" % self.aggregate_version),
+            ("ce_recordedat", _iso(self.recorded_at)),
+            ("content-type", b"application/json"),
+        ]
+        if self.customer_id is not None:
+            pairs.append(("ce_customerid", str(self.customer_id).encode()))
+        if self.traceparent is not None:
+            pairs.append(("ce_traceparent", self.traceparent.encode()))
+        return tuple(pairs)
+
+    def key(self) -> bytes:
+        """The bus key: all of a customer's events take one partition."""
+        return (self.customer_id or self.subject).bytes
+
+    @classmethod
+    def from_message(cls, headers: Headers, value: bytes) -> Self:
+        """Raises UnknownVersion naming what is missing or malformed."""
+        found: Mapping[str, bytes] = dict(headers)
+        try:
+            if found["ce_specversion"] != b"1.0":
+                raise UnknownVersion(f"ce_specversion is {found['ce_specversion']!r}, not 1.0")
+            customer, trace = found.get("ce_customerid"), found.get("ce_traceparent")
+            return cls(
+                id=UUID(found["ce_id"].decode()),
+                source=found["ce_source"].decode(),
+                type=found["ce_type"].decode(),
+                subject=UUID(found["ce_subject"].decode()),
+                time=datetime.fromisoformat(found["ce_time"].decode()),
+                tenant_id=found["ce_tenantid"].decode(),
+                customer_id=UUID(customer.decode()) if customer else None,
+                aggregate_version=int(found["ce_aggregateversion"]),
+                recorded_at=datetime.fromisoformat(found["ce_recordedat"].decode()),
+                traceparent=trace.decode() if trace else None,
+                data=value,
+            )
+        except KeyError as missing:
+            raise UnknownVersion(f"header {missing} is missing") from missing
+        except UnknownVersion:
+            raise
+        except ValueError as malformed:
+            raise UnknownVersion(f"malformed header: {malformed}") from malformed
+
+
+def _iso(moment: datetime) -> bytes:
+    return moment.astimezone(UTC).isoformat().encode()

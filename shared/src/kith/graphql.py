@@ -1,0 +1,304 @@
+"""GraphQL derived from a resource: one, a list, and a mutation per command, as a federated subgraph.
+
+A service writes its types (a view plus relations) and says which resource each stands for; inputs, mutations,
+connections and errors follow. The mutation's answer is the thing or a Problem, never a bare error.
+"""
+
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, make_dataclass
+from dataclasses import field as dataclass_field
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from uuid import UUID
+
+import strawberry
+from fastapi import Request
+from graphql import GraphQLError
+from pydantic import AwareDatetime, BaseModel, ValidationError
+from strawberry import UNSET, Info
+from strawberry.dataloader import DataLoader
+from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
+from strawberry.fastapi import BaseContext, GraphQLRouter
+from strawberry.federation import Schema
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.tools import create_type
+from strawberry.utils.str_converters import to_camel_case
+
+from kith import problems
+from kith.auth import Actor
+from kith.commands import Call
+from kith.domain import DomainError, NotFound
+from kith.http import Context, actor_of, context_of
+from kith.queries import DEFAULT_PAGE, Queries
+from kith.resource import Command, Resource, View
+from kith.rest import pascal
+from kith.telemetry import log
+
+N = TypeVar("N")
+K = TypeVar("K", bound=Hashable)
+FEDERATION_VERSION = "2.9"  # the newest the composer takes
+
+
+@strawberry.federation.type(shareable=True)
+class FieldProblem:
+    field: str
+    rule: str
+
+
+@strawberry.federation.type(shareable=True, description="RFC 9457 problem details: why a command was refused")
+class Problem:
+    type: str
+    title: str
+    status: int
+    detail: str | None
+    errors: list[FieldProblem]
+
+    @classmethod
+    def of(cls, details: problems.ProblemDetails) -> "Problem":
+        errors = [FieldProblem(field=_camel(e["field"]), rule=e["rule"]) for e in details.get("errors", [])]
+        return cls(
+            type=details["type"],
+            title=details["title"],
+            status=details["status"],
+            detail=details.get("detail"),
+            errors=errors,
+        )
+
+
+@strawberry.federation.type(shareable=True)
+class PageInfo:
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type
+class Connection(Generic[N]):
+    """A page of a list. For the next one send `pageInfo.endCursor` as `after`."""
+
+    nodes: list[N]
+    page_info: PageInfo
+
+
+class GraphQLContext(BaseContext):
+    """Of one request: who asks, and the loaders that batch what its resolvers ask for."""
+
+    def __init__(self, actor: Actor, service: Context) -> None:
+        super().__init__()
+        self.actor = actor
+        self.service = service
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
+        """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
+
+        async def in_order(keys: list[K]) -> list[N | None]:
+            found = await batch(keys)
+            return [found.get(each) for each in keys]
+
+        loader = self._loaders.setdefault(name, DataLoader(load_fn=in_order))
+        return loader.load(key)
+
+
+Ctx = Info[GraphQLContext, None]
+
+
+def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
+    """One of the resource by id, batched over the request."""
+    context = info.context
+    context.actor.require(f"{context.service.service}:read")
+
+    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)  # type: ignore[arg-type]
+        async with context.service.database.read(context.actor.tenant) as connection:
+            return await queries.many(connection, context.actor.tenant, ids)
+
+    return context.load((resource.plural, "one"), id, batch)
+
+
+async def load_newest(
+    info: Ctx, resource: Resource, view: type[N], *, of: str, owner: UUID, first: int
+) -> list[N]:
+    """The newest of the resource that belong to `owner` by column `of`, batched over the request."""
+    context = info.context
+    context.actor.require(f"{context.service.service}:read")
+
+    async def batch(owners: Sequence[UUID]) -> Mapping[UUID, Any]:
+        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)  # type: ignore[arg-type]
+        async with context.service.database.read(context.actor.tenant) as connection:
+            return await queries.newest_of(connection, context.actor.tenant, of, owners, first=first)
+
+    return await context.load((resource.plural, of, first), owner, batch) or []
+
+
+class Graph:
+    """Collects what the resources of a service add to its subgraph, and builds the schema."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._queries: list[Any] = []
+        self._mutations: list[Any] = []
+
+    def add(self, resource: Resource, node: type) -> None:
+        """`node` is the GraphQL type: the resource's view and its relations."""
+        self._queries += [self._one(resource, node), self._list(resource, node)]
+        self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
+
+    def add_query(self, *fields: Any) -> None:
+        self._queries += fields
+
+    def schema(self, *, types: Sequence[type] = ()) -> Schema:
+        return Schema(
+            query=create_type("Query", self._queries),
+            mutation=create_type("Mutation", self._mutations) if self._mutations else None,
+            types=types,
+            extensions=[
+                lambda: ParserCache(maxsize=500),
+                lambda: ValidationCache(maxsize=500),
+                lambda: QueryDepthLimiter(max_depth=12),
+                lambda: MaxTokensLimiter(max_token_count=4000),
+                Errors,
+            ],
+            federation_version=FEDERATION_VERSION,
+        )
+
+    def _one(self, resource: Resource, node: Any) -> Any:
+        async def one(info: Ctx, id: UUID) -> node | None:
+            found: Any = await load_one(info, resource, node, id)
+            return found
+
+        return _named(resource.name, strawberry.field, one, "One, or null if there is none.")
+
+    def _list(self, resource: Resource, node: Any) -> Any:
+        filter_type = _input_type(
+            f"{pascal(resource.plural)}Filter",
+            {name: (kind | None, None) for name, kind in resource.filter_types.items()},
+        )
+
+        async def page(
+            info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None, filter: filter_type | None = None
+        ) -> Connection[node]:
+            context = info.context
+            context.actor.require(f"{self._service}:read")
+            wanted = {name: value for name, value in _given(filter).items() if value is not None}
+            queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
+            async with context.service.database.read(context.actor.tenant) as connection:
+                found = await queries.page(
+                    connection, context.actor.tenant, first=first, after=after, filters=wanted
+                )
+            return Connection(nodes=found.rows, page_info=PageInfo(has_next_page=found.next is not None, end_cursor=found.next))
+
+        return _named(resource.plural, strawberry.field, page, "Newest first.")
+
+    def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
+        input_type = _input_type(
+            command.input.__name__ + "Input",
+            {name: (f.annotation, MISSING if f.is_required() else f.default) for name, f in command.input.model_fields.items()},
+        )
+        result: Any = Annotated[node | Problem, strawberry.union(f"{pascal(f'{command.name}_{resource.name}')}Result")]
+
+        async def run(
+            info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None
+        ) -> Any:
+            context = info.context
+            try:
+                context.actor.require(f"{self._service}:write")
+                call = Call(command, command.input.model_validate(_given(given)), id=id, expected_version=if_version)
+                answer = await context.service.commands.run_one(
+                    context.actor.tenant, resource, call, idempotency_key=key
+                )
+            except DomainError as error:
+                return Problem.of(problems.of_domain_error(error))
+            except ValidationError as error:
+                return Problem.of(problems.of_validation_error(error))
+            return _shown(answer.view, resource, node, context.actor)
+
+        async def create(info: Ctx, input: input_type, idempotency_key: str | None = None) -> result:
+            return await run(info, input, None, None, idempotency_key)
+
+        async def change(
+            info: Ctx, id: UUID, input: input_type | None = None, if_version: int | None = None, idempotency_key: str | None = None
+        ) -> result:
+            return await run(info, input, id, if_version, idempotency_key)
+
+        name = f"{command.name}_{resource.name}"
+        return _named(name, strawberry.mutation, create if command.creates else change, command.rule.__doc__)
+
+
+class Errors(SchemaExtension):
+    """A business error says what it is; a fault of ours is logged and says nothing more."""
+
+    def on_operation(self) -> Iterator[None]:
+        yield
+        result = self.execution_context.result
+        if result is not None and getattr(result, "errors", None):
+            result.errors = [_told(error) for error in result.errors]
+
+
+def _told(error: GraphQLError) -> GraphQLError:
+    original = error.original_error
+    if original is None or isinstance(original, GraphQLError):
+        return error
+    if isinstance(original, DomainError):
+        details = problems.of_domain_error(original)
+        return GraphQLError(original.detail, error.nodes, path=error.path, extensions={"code": original.code, "problem": details})
+    log.error("fault", path=error.path, exc_info=original)
+    return GraphQLError("This is a fault of ours; it has been logged.", error.nodes, path=error.path, extensions={"code": "fault"})
+
+
+def graphql_router(schema: Schema) -> GraphQLRouter[GraphQLContext, None]:
+    async def get_context(request: Request) -> GraphQLContext:
+        return GraphQLContext(await actor_of(request), context_of(request))
+
+    return GraphQLRouter(
+        schema,
+        path="/graphql",
+        context_getter=get_context,
+        graphql_ide=None,
+        subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+        include_in_schema=False,
+    )
+
+
+def _shown(view: View, resource: Resource, node: Any, actor: Actor) -> Any:
+    hidden = frozenset() if actor.sees_personal else resource.personal_fields
+    return node(**{name: None if name in hidden else getattr(view, name) for name in resource.view_fields})
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """What was sent: fields left out stay out, so that the model's own defaults hold."""
+    if value is None or value is UNSET:
+        return {}
+    return {name: each for name in value.__dataclass_fields__ if (each := getattr(value, name)) is not UNSET}
+
+
+def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
+    resolver.__name__ = name  # the field takes its name from it
+    return kind(resolver, description=description)
+
+
+def _input_type(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Any:
+    """A GraphQL input of these fields (name -> type, default or MISSING)."""
+    made = [
+        (each, _plain(kind)) if default is MISSING else (each, _plain(kind) | None, dataclass_field(default=UNSET))
+        for each, (kind, default) in fields.items()
+    ]
+    return strawberry.input(make_dataclass(name, made, kw_only=True))
+
+
+def _plain(kind: Any) -> Any:
+    """The bare type: constraints are the model's to check, once, with the whole input."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is AwareDatetime:
+        return datetime
+    if origin is Annotated:
+        return _plain(inner[0])
+    if origin in (Union, types.UnionType):
+        return Union[tuple(_plain(each) for each in inner)]  # noqa: UP007 - built at run time
+    if origin in (list, tuple):
+        return list[_plain(inner[0])]  # type: ignore[misc]
+    return kind
+
+
+def _camel(name: str) -> str:
+    return ".".join(to_camel_case(part) for part in name.split("."))

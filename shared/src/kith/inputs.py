@@ -1,0 +1,47 @@
+"""What a command takes. One declaration: it is the REST body, a row of a bulk request, and the GraphQL input."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from kith.domain import Invalid
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Money = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=4)]
+"""An amount, zero or more, of numeric(20, 4)."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+class Input(BaseModel):
+    """Base of every command's input. Strict: nothing is coerced, nothing unknown is accepted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    occurred_at: AwareDatetime | None = Field(
+        default=None, description="when it happened, if not just now; never in the future"
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """What the rule is called with: all but what the envelope takes."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in _ENVELOPE}
+
+    def happened_at(self, now: datetime) -> datetime:
+        if self.occurred_at is None:
+            return now
+        if self.occurred_at > now + CLOCK_SKEW:
+            raise Invalid("occurred_at must not be in the future.", field="occurred_at")
+        return self.occurred_at
+
+
+class NewInput(Input):
+    """Base of the inputs that create. The external id is the sender's own key: sent twice, it creates once."""
+
+    external_id: Code | None = Field(default=None, description="the sender's own key; unique per tenant and noun")
+
+
+_ENVELOPE = frozenset({"occurred_at", "external_id", "command"})

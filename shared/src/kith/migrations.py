@@ -1,0 +1,82 @@
+"""Runs a service's Alembic migrations: one runner at a time, and never long in the way of others.
+
+A migration waits at most two seconds for a lock; if it cannot have it, the whole run is tried again, so that requests
+never queue behind it.
+"""
+
+import asyncio
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from kith.db import sqlalchemy_url
+from kith.tenancy import create_roles
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_TRIES = 10
+_ADVISORY_LOCK = 0x6B697468  # "kith"
+
+
+def configuration(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    config.set_main_option("version_path_separator", "os")
+    return config
+
+
+async def migrate(url: str, package: str) -> None:
+    """Bring the database to the newest revision, as the login of `url`, which will own the tables."""
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with engine.connect() as connection:
+                    await connection.run_sync(_upgrade, package)
+                return  # noqa: TRY300 - the loop goes on only after an error
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _TRIES:
+                    raise
+                await asyncio.sleep(0.5 * attempt)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, package: str) -> None:
+    with connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
+        connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+        for statement in create_roles():
+            connection.execute(text(statement))
+        config = configuration(package)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def run(metadata: MetaData) -> None:
+    """What a service's migrations/env.py calls."""
+    from alembic import context  # noqa: PLC0415 - it exists only while Alembic runs
+
+    context.configure(
+        connection=context.config.attributes["connection"], target_metadata=metadata, compare_type=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def behind(url: str, package: str) -> str | None:
+    """Why the database is not at the newest revision, or None if it is."""
+    head = ScriptDirectory.from_config(configuration(package)).get_current_head()
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    finally:
+        await engine.dispose()
+    return None if at == head else f"database at revision {at}, code at {head}: run migrate"

@@ -1,0 +1,117 @@
+"""Reads: Core selects into views, a page at a time by key and never by offset."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, any_, cast, func, literal, null, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.domain import Invalid, NotFound
+from kith.resource import Resource, View
+
+V = TypeVar("V", bound=View)
+
+DEFAULT_PAGE, MAX_PAGE = 50, 500
+
+
+class Page(NamedTuple, Generic[V]):
+    rows: list[V]
+    next: str | None
+    """Cursor of the page after this one, if there is one."""
+
+
+class Position(msgspec.Struct, array_like=True, frozen=True):
+    """The last row of a page: where the next one goes on."""
+
+    at: datetime
+    id: UUID
+
+    def cursor(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, cursor: str) -> "Position":
+        try:
+            return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=cls)
+        except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+            raise Invalid("It is not a cursor of this list.", field="after") from error
+
+
+class Queries(Generic[V]):
+    """Reads the rows of one noun as `view`, which is the resource's or a GraphQL type that inherits it.
+
+    Personal fields are not even selected unless they may be shown.
+    """
+
+    def __init__(self, resource: Resource, view: type[V], *, personal: bool) -> None:
+        self._resource = resource
+        self._view = view
+        self._table = resource.table
+        hidden = frozenset() if personal else resource.personal_fields
+        self._columns = [
+            null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields
+        ]
+
+    async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
+        """Raises NotFound."""
+        found = await self.many(connection, tenant, [id])
+        if id not in found:
+            raise NotFound.of(self._resource.name, id)
+        return found[id]
+
+    async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
+        table = self._table
+        rows = await connection.execute(
+            select(*self._columns).where(table.c.tenant_id == tenant, table.c.id == any_(cast(list(ids), ARRAY(Uuid))))
+        )
+        return {row.id: self._view(*row) for row in rows}
+
+    async def page(
+        self,
+        connection: AsyncConnection,
+        tenant: str,
+        *,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Page[V]:
+        """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
+        if not 1 <= first <= MAX_PAGE:
+            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+        table = self._table
+        query = select(*self._columns).where(table.c.tenant_id == tenant)
+        for name, value in (filters or {}).items():
+            query = query.where(table.c[name] == value)
+        if after is not None:
+            last = Position.of(after)
+            query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(literal(last.at), literal(last.id)))
+        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(first + 1)
+        rows = [self._view(*row) for row in await connection.execute(query)]
+        more = len(rows) > first
+        rows = rows[:first]
+        return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
+
+    async def newest_of(
+        self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int
+    ) -> dict[UUID, list[V]]:
+        """The newest rows of each owner (of each customer, say), in one select."""
+        if not 1 <= first <= MAX_PAGE:
+            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+        table = self._table
+        owner = func.unnest(cast(list(owners), ARRAY(Uuid))).column_valued("owner")
+        newest = (
+            select(*self._columns)
+            .where(table.c.tenant_id == tenant, table.c[column] == owner)
+            .order_by(table.c.created_at.desc(), table.c.id.desc())
+            .limit(first)
+            .lateral()
+        )
+        found: dict[UUID, list[V]] = {id: [] for id in owners}
+        for key, *row in await connection.execute(select(owner, *newest.c).select_from(owner, newest)):
+            found[key].append(self._view(*row))
+        return found

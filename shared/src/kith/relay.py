@@ -1,0 +1,199 @@
+"""The relay: takes events from the outbox to the bus, in order, at least once.
+
+One relay at a time owns a service's outbox, by an advisory lock on a connection of its own: two would reorder an
+aggregate's events. If its process dies, PostgreSQL frees the lock and another takes over.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from prometheus_client import Counter, Gauge
+from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kith.bus.port import Bus, BusError, Outgoing, Producer
+from kith.events.envelope import Envelope
+from kith.telemetry import log
+
+BATCH = 2000
+_IDLE_MIN, _IDLE_MAX = 0.005, 0.05
+_WATERMARK_BUSY, _WATERMARK_IDLE = 0.25, 1.0
+_PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
+_RETRY = 1.0
+
+PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
+OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
+
+WATERMARK_TYPE = b"kith.watermark.v1"
+
+
+class Watermark(msgspec.Struct, frozen=True):
+    """All events that `source` recorded up to `up_to` stand on the bus before these offsets, one per partition."""
+
+    source: str
+    up_to: datetime
+    ends: list[int]
+
+
+def topic_of(service: str) -> str:
+    return f"kith.{service}"
+
+
+class _Snapshot(NamedTuple):
+    """What the outbox looked like at an instant."""
+
+    at: datetime
+    oldest_running: int
+    """Transactions with a smaller id have ended."""
+    next_id: int
+    """Transactions begun after `at` get this id or a greater one."""
+    last_seq: int | None
+    """Of the rows then unpublished."""
+    oldest_age: float
+
+
+class Relay:
+    """Of one service's outbox. `run` it in a task; it ends when `stop` is set."""
+
+    def __init__(
+        self, service: str, engine: AsyncEngine, outbox: Table, bus: Bus, *, partitions: int, retention_days: int
+    ) -> None:
+        self._service = service
+        self._topic = topic_of(service)
+        self._engine = engine
+        self._outbox = outbox
+        self._bus = bus
+        self._partitions = partitions
+        self._retention_days = retention_days
+        self._snapshots: deque[_Snapshot] = deque(maxlen=64)
+        self._awaited: _Snapshot | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own the outbox, then relay; after an error begin again."""
+        while not stop.is_set():
+            try:
+                async with self._engine.connect() as connection:
+                    try:
+                        if await self._own(connection):
+                            async with self._bus.producer() as producer:
+                                await self._relay(connection, producer, stop)
+                    finally:
+                        # Back in the pool the session would keep the lock.
+                        await connection.invalidate()
+            except (BusError, DBAPIError, OSError) as error:
+                log.warning("relay interrupted", outbox=self._service, error=str(error))
+            await _pause(stop, _RETRY)
+
+    async def _own(self, connection: AsyncConnection) -> bool:
+        key = func.hashtextextended(f"outbox/{self._service}", 0)
+        async with connection.begin():
+            return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
+
+    async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
+        await self._bus.create_topics({self._topic: self._partitions})
+        clock = asyncio.get_running_loop().time
+        idle, busy, last_watermark, last_prune = _IDLE_MIN, False, 0.0, clock()
+        while not stop.is_set():
+            last_seq = await self._publish(connection, producer)
+            busy = busy or last_seq is not None
+            if self._awaited is not None and _reached(last_seq, self._awaited.last_seq):
+                await self._publish_watermark(producer, self._awaited)
+                self._awaited, busy, last_watermark = None, False, clock()
+            if self._awaited is None and clock() - last_watermark > (_WATERMARK_BUSY if busy else _WATERMARK_IDLE):
+                self._awaited = await self._snapshot(connection)
+            if clock() - last_prune > _PRUNE_EVERY:
+                await self._prune(connection)
+                last_prune = clock()
+            if last_seq is None:
+                await _pause(stop, idle)
+                idle = min(idle * 1.5, _IDLE_MAX)
+            else:
+                idle = _IDLE_MIN
+
+    async def _publish(self, connection: AsyncConnection, producer: Producer) -> int | None:
+        """The oldest unpublished rows. Answers the sequence of the last, or None if there were none."""
+        columns = self._outbox.c
+        oldest = (
+            select(columns.seq, *(columns[name] for name in _ENVELOPE))
+            .where(columns.published_at.is_(None))
+            .order_by(columns.seq)
+            .limit(BATCH)
+        )
+        async with connection.begin():
+            rows = (await connection.execute(oldest)).all()
+        if not rows:
+            return None
+        await producer.publish([self._message(Envelope(source=self._service, **row._mapping)) for row in rows])
+        # Should we die here, they are published again: consumers know an event by its id.
+        published = cast([row.seq for row in rows], ARRAY(BigInteger))
+        async with connection.begin():
+            await connection.execute(
+                update(self._outbox).where(columns.seq == any_(published)).values(published_at=func.now())
+            )
+        PUBLISHED.labels(self._service).inc(len(rows))
+        return int(rows[-1].seq)
+
+    def _message(self, envelope: Envelope) -> Outgoing:
+        return Outgoing(self._topic, envelope.key(), envelope.data, envelope.headers())
+
+    async def _snapshot(self, connection: AsyncConnection) -> _Snapshot:
+        # now() is the transaction's start, so it precedes the snapshot that the same statement takes.
+        async with connection.begin():
+            row = (await connection.execute(_SNAPSHOT)).one()
+        snapshot = _Snapshot(*row)
+        self._snapshots.append(snapshot)
+        OLDEST.labels(self._service).set(snapshot.oldest_age)
+        return snapshot
+
+    async def _publish_watermark(self, producer: Producer, reached: _Snapshot) -> None:
+        """All that was visible at `reached` is on the bus. That is all that was recorded by an earlier instant, if the
+        transactions then running had ended by `reached`."""
+        known = [each.at for each in self._snapshots if each.next_id <= reached.oldest_running]
+        if not known:
+            return
+        ends = await producer.end_offsets(self._topic)
+        body = msgspec.json.encode(Watermark(self._service, max(known), ends))
+        await producer.publish([Outgoing(self._topic, b"watermark", body, (("kith-type", WATERMARK_TYPE),))])
+
+    async def _prune(self, connection: AsyncConnection) -> None:
+        """Published rows stay for a while: a consumer that fell behind the topic's own retention is refilled from them."""
+        columns = self._outbox.c
+        horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
+        old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
+        async with connection.begin():
+            await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))
+
+
+_ENVELOPE = (
+    "id",
+    "type",
+    "subject",
+    "time",
+    "tenant_id",
+    "customer_id",
+    "aggregate_version",
+    "recorded_at",
+    "traceparent",
+    "data",
+)
+
+_SNAPSHOT = text("""
+    SELECT now(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+           max(seq), coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8
+    FROM outbox WHERE published_at IS NULL
+""")
+
+
+def _reached(published: int | None, awaited: int | None) -> bool:
+    """Rows leave in sequence order, so whoever has published one has published all before it that were visible."""
+    return awaited is None or published is None or published >= awaited
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

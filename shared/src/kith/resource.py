@@ -1,0 +1,99 @@
+"""The form a noun is filled into: its rules, table, inputs and view. Both APIs are derived from it.
+
+    Resource("opportunity", "opportunities", Opportunity, tables.opportunities, OpportunityView, COMMANDS,
+             filters=("customer_id", "stage"))
+
+From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` and `POST ..:bulk`; over GraphQL the
+queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Table
+
+from kith.domain import Aggregate
+from kith.inputs import Input, NewInput
+
+
+@dataclass(slots=True)
+class View:
+    """Base of every view: what is the same of all aggregates. A field is the column of the same name."""
+
+    id: UUID
+    external_id: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def personal() -> Any:
+    """A field that shows only to those who hold the scope for personal data; elsewhere it is absent."""
+    return field(metadata={"personal": True})
+
+
+@dataclass(frozen=True)
+class Command:
+    """One use case: a verb, what it takes, and the rule that decides."""
+
+    name: str
+    input: type[Input]
+    rule: Callable[..., Any]
+
+    @property
+    def creates(self) -> bool:
+        return issubclass(self.input, NewInput)
+
+
+@dataclass(frozen=True)
+class Resource:
+    name: str
+    plural: str
+    aggregate: type[Aggregate]
+    table: Table
+    view: type[View]
+    commands: tuple[Command, ...]
+    filters: tuple[str, ...] = ()
+
+    @cached_property
+    def create(self) -> Command:
+        """The one command that makes a new one."""
+        (create,) = (command for command in self.commands if command.creates)
+        return create
+
+    @cached_property
+    def changes(self) -> tuple[Command, ...]:
+        return tuple(command for command in self.commands if not command.creates)
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """The aggregate's fields, which are its table's columns but for the tenant."""
+        return tuple(f.name for f in fields(self.aggregate))
+
+    @cached_property
+    def view_fields(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self.view))
+
+    @cached_property
+    def personal_fields(self) -> frozenset[str]:
+        return frozenset(f.name for f in fields(self.view) if f.metadata.get("personal"))
+
+    @cached_property
+    def references(self) -> dict[str, Column[Any]]:
+        """Columns that name a row elsewhere in this service, each with the id column it names."""
+        return {
+            constraint.column_keys[1]: constraint.elements[1].column
+            for constraint in self.table.foreign_key_constraints
+        }
+
+    @cached_property
+    def filter_types(self) -> dict[str, Any]:
+        """What a list may be filtered by, each with its type."""
+        return {
+            name: getattr(self.table.c[name].type, "enum_class", None) or self.table.c[name].type.python_type
+            for name in self.filters
+        }

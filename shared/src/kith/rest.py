@@ -1,0 +1,316 @@
+"""REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+from starlette.responses import Response
+
+from kith import problems
+from kith.auth import Actor
+from kith.commands import Answer, Call, Outcome, Status
+from kith.domain import DomainError, Invalid
+from kith.http import actor_with, context_of, json_response
+from kith.inputs import Code
+from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
+from kith.resource import Command, Resource, View
+
+MAX_ROWS = 10_000
+
+IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
+IdempotencyKey = Annotated[
+    str | None, Header(max_length=255, description="Sent again, the request is answered as before and not done again")
+]
+
+
+@dataclass(slots=True)
+class RowResult:
+    """What became of one row. `id` and `version` are the aggregate's; `problem` says why a row was rejected."""
+
+    index: int
+    external_id: str | None
+    status: Status
+    id: UUID | None = None
+    version: int | None = None
+    problem: problems.ProblemDetails | None = None
+
+
+@dataclass(slots=True)
+class BulkResult:
+    results: list[RowResult]
+    accepted: int
+    unchanged: int
+    rejected: int
+    events: int
+
+
+class _BulkBody(msgspec.Struct, forbid_unknown_fields=True):
+    rows: list[msgspec.Raw]
+
+
+class _RowHead(msgspec.Struct):
+    command: str | None = None
+    external_id: str | None = None
+
+
+class Rest:
+    """The router of one resource, and the models of its request bodies."""
+
+    def __init__(self, service: str, resource: Resource) -> None:
+        self._resource = resource
+        self._reader, self._writer = actor_with(f"{service}:read"), actor_with(f"{service}:write")
+        self._rows = {command.name: row_model(command) for command in resource.commands}
+        self.router = APIRouter(prefix="/v1", tags=[resource.plural])
+        self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
+        self._add_bulk()
+        self._add_create()
+        for command in resource.changes:
+            self._add_change(command)
+        self._add_list()
+        self._add_get()
+
+    def _add_create(self) -> None:
+        resource, command = self._resource, self._resource.create
+
+        @self.router.post(
+            f"/{resource.plural}",
+            status_code=HTTPStatus.CREATED,
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} {article(resource.name)}",
+            openapi_extra=_body_of(command.input),
+        )
+        async def create(
+            request: Request, actor: Actor = self._writer, idempotency_key: IdempotencyKey = None
+        ) -> Response:
+            call = Call(command, command.input.model_validate_json(await request.body() or b"null"))
+            answer = await context_of(request).commands.run_one(
+                actor.tenant, resource, call, idempotency_key=idempotency_key
+            )
+            where = {"Location": f"/v1/{resource.plural}/{answer.view.id}"}
+            return self._written(request, answer, actor, HTTPStatus.CREATED, where)
+
+    def _add_change(self, command: Command) -> None:
+        resource = self._resource
+
+        @self.router.post(
+            f"/{resource.plural}/{{id}}:{command.name}",
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} {article(resource.name)}",
+            openapi_extra=_body_of(command.input),
+        )
+        async def change(
+            request: Request,
+            id: UUID,
+            actor: Actor = self._writer,
+            if_match: IfMatch = None,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            given = command.input.model_validate_json(await request.body() or b"{}")
+            call = Call(command, given, id=id, expected_version=version_of(if_match))
+            answer = await context_of(request).commands.run_one(
+                actor.tenant, resource, call, idempotency_key=idempotency_key
+            )
+            return self._written(request, answer, actor)
+
+    def _add_bulk(self) -> None:
+        resource = self._resource
+        row_refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in self._rows.values()]
+        body = {
+            "type": "object",
+            "required": ["rows"],
+            "additionalProperties": False,
+            "properties": {"rows": {"type": "array", "maxItems": MAX_ROWS, "items": {"oneOf": row_refs}}},
+        }
+
+        @self.router.post(
+            f"/{resource.plural}:bulk",
+            response_model=BulkResult,
+            operation_id=f"bulk{pascal(resource.plural)}",
+            summary=f"Many commands on {resource.plural}, safe to send twice",
+            openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
+        )
+        async def bulk(request: Request, actor: Actor = self._writer) -> Response:
+            """Rows are carried out in order, in one transaction. A row that is rejected does not stop the others.
+            A row without `command` creates. A row sent before is answered `unchanged`."""
+            context = context_of(request)
+            rows = _rows_of(await request.body())
+            results: list[RowResult] = []
+            calls: list[Call] = []
+            for index, raw in enumerate(rows):
+                parsed = self._parse(index, raw)
+                if isinstance(parsed, Call):
+                    calls.append(parsed)
+                    results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
+                else:
+                    results.append(parsed)
+            outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls)
+            waiting = (result for result in results if result.status is Status.ACCEPTED)
+            for result, outcome in zip(list(waiting), outcomes, strict=True):
+                _fill_in(result, outcome)
+            counts = {status: sum(result.status is status for result in results) for status in Status}
+            done = BulkResult(
+                results,
+                accepted=counts[Status.ACCEPTED],
+                unchanged=counts[Status.UNCHANGED],
+                rejected=counts[Status.REJECTED],
+                events=sum(outcome.events for outcome in outcomes),
+            )
+            return json_response(done, headers=context.position(recorded_at))
+
+    def _add_list(self) -> None:
+        resource = self._resource
+        query_model = query_of(resource)
+        page_model: Any = create_model(
+            f"{pascal(resource.name)}Page",
+            items=(list[resource.view], ...),  # type: ignore[name-defined]
+            next=(str | None, ...),
+        )
+
+        @self.router.get(
+            f"/{resource.plural}",
+            response_model=page_model,
+            operation_id=f"list{pascal(resource.plural)}",
+            summary=f"List {resource.plural}",
+        )
+        async def list_(
+            request: Request,
+            query: Annotated[query_model, Query()],  # type: ignore[valid-type]
+            actor: Actor = self._reader,
+        ) -> Response:
+            """Newest first. `next` is the cursor of the next page: send it as `after`."""
+            given: dict[str, Any] = query.model_dump(exclude_none=True)  # type: ignore[attr-defined]
+            first, after = given.pop("first"), given.pop("after", None)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                page = await queries.page(connection, actor.tenant, first=first, after=after, filters=given)
+            return json_response({"items": [self._shown(row, actor) for row in page.rows], "next": page.next})
+
+    def _add_get(self) -> None:
+        resource = self._resource
+
+        @self.router.get(
+            f"/{resource.plural}/{{id}}",
+            response_model=resource.view,
+            operation_id=f"get{pascal(resource.name)}",
+            summary=f"Get {article(resource.name)}",
+        )
+        async def get(request: Request, id: UUID, actor: Actor = self._reader) -> Response:
+            """Its version is the ETag: send it as If-Match with a command."""
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                view = await queries.one(connection, actor.tenant, id)
+            return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
+
+    def _parse(self, index: int, raw: msgspec.Raw) -> Call | RowResult:
+        external_id = None
+        try:
+            head = msgspec.json.decode(raw, type=_RowHead)
+            external_id = head.external_id
+            name = head.command or self._resource.create.name
+            if name not in self._rows:
+                raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
+            given: Any = self._rows[name].model_validate_json(raw)
+        except ValidationError as error:
+            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_validation_error(error))
+        except msgspec.ValidationError as error:
+            wrong = Invalid(str(error), field="row")
+            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_domain_error(wrong))
+        except DomainError as error:
+            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_domain_error(error))
+        command = next(command for command in self._resource.commands if command.name == name)
+        return Call(command, given, external_id=given.external_id, remembered=True)
+
+    def _written(
+        self,
+        request: Request,
+        answer: Answer,
+        actor: Actor,
+        status: HTTPStatus = HTTPStatus.OK,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        position = context_of(request).position(answer.recorded_at)
+        tagged = {"ETag": f'"{answer.view.version}"', **position, **(headers or {})}
+        return json_response(self._shown(answer.view, actor), status=status, headers=tagged)
+
+    def _shown(self, view: View, actor: Actor) -> object:
+        """Personal fields are left out, not emptied, for those who may not see them."""
+        hidden = self._resource.personal_fields
+        if not hidden or actor.sees_personal:
+            return view
+        return {name: getattr(view, name) for name in self._resource.view_fields if name not in hidden}
+
+
+def row_model(command: Command) -> Any:
+    """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
+    verb: Any = Literal[command.name]  # type: ignore[valid-type]
+    return create_model(
+        f"{command.input.__name__}Row",
+        __base__=command.input,
+        command=(verb, command.name) if command.creates else (verb, ...),
+        external_id=(Code, ...),
+        occurred_at=(AwareDatetime, ...),
+    )
+
+
+def query_of(resource: Resource) -> Any:
+    """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
+    return create_model(
+        f"{pascal(resource.plural)}Query",
+        __config__=ConfigDict(extra="forbid"),
+        first=(int, Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="rows of the page")),
+        after=(str | None, Field(default=None, description="cursor of the page before")),
+        **{name: (kind | None, None) for name, kind in resource.filter_types.items()},
+    )
+
+
+def version_of(if_match: str | None) -> int | None:
+    """Raises Invalid unless it is an ETag of ours, or `*`."""
+    if if_match is None or if_match == "*":
+        return None
+    if not (tag := re.fullmatch(r'"(\d+)"', if_match)):
+        raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
+    return int(tag[1])
+
+
+def operation(command: Command, resource: Resource) -> str:
+    """`winOpportunity`"""
+    return command.name + pascal(resource.name)
+
+
+def pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _rows_of(body: bytes) -> list[msgspec.Raw]:
+    try:
+        rows = msgspec.json.decode(body, type=_BulkBody).rows
+    except msgspec.DecodeError as error:
+        raise Invalid(str(error), field="body") from error
+    if len(rows) > MAX_ROWS:
+        raise Invalid(f"A request has at most {MAX_ROWS} rows.", field="rows")
+    return rows
+
+
+def _fill_in(result: RowResult, outcome: Outcome) -> None:
+    result.status = outcome.status
+    if outcome.aggregate is not None:
+        result.id, result.version = outcome.aggregate.id, outcome.aggregate.version
+    if outcome.error is not None:
+        result.problem = problems.of_domain_error(outcome.error)
+
+
+def _body_of(model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -1,0 +1,60 @@
+"""Column types and table shapes every service uses. Every table carries its tenant in its key (see kith.tenancy)."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+)
+
+TenantId = Text(collation="C")
+Amount = Numeric(20, 4)
+Moment = DateTime(timezone=True)
+
+
+def tenant_column() -> Column[str]:
+    return Column("tenant_id", TenantId, primary_key=True)
+
+
+def one_of(choices: type[StrEnum]) -> Enum:
+    """An enumeration kept as text: adding a member needs no migration."""
+    return Enum(choices, native_enum=False, create_constraint=False, values_callable=lambda kind: [m.value for m in kind])
+
+
+def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:
+    """A column that names a row of the same tenant in the same service. Across services there are no foreign keys."""
+    return (
+        Column(column, Uuid),
+        ForeignKeyConstraint(["tenant_id", column], [target.c.tenant_id, target.c.id]),
+    )
+
+
+def aggregate_table(name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint) -> Table:
+    """The table of an aggregate: what `kith.domain.Aggregate` has, then its own columns."""
+    return Table(
+        name,
+        metadata,
+        tenant_column(),
+        Column("id", Uuid, primary_key=True),
+        Column("customer_id", Uuid),
+        Column("external_id", TenantId),
+        Column("external_hash", BigInteger),
+        Column("version", Integer, nullable=False),
+        Column("created_at", Moment, nullable=False),
+        Column("updated_at", Moment, nullable=False),
+        *columns,
+        Index(f"{name}_by_external_id", "tenant_id", "external_id", unique=True),
+        Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
+        Index(f"{name}_by_customer", "tenant_id", "customer_id", "created_at", "id"),
+    )

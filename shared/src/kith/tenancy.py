@@ -1,0 +1,41 @@
+"""Row-level security: what a table needs so that a tenant sees its own rows only.
+
+`kith_app` serves requests: it sees the tenant its transaction has named, and with none named it sees nothing.
+`kith_worker` runs relays and consumers, which serve all tenants; no request ever runs as it. Neither owns a table,
+neither bypasses row-level security. The login that migrates owns the tables.
+"""
+
+from collections.abc import Sequence
+
+APP_ROLE, WORKER_ROLE = "kith_app", "kith_worker"
+TENANT_SETTING = "kith.tenant_id"
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+# After the transaction that set it, the setting is '' and not NULL.
+_CURRENT = f"NULLIF(current_setting('{TENANT_SETTING}', true), '')"
+
+
+def create_roles() -> Sequence[str]:
+    """Roles belong to the whole cluster: another service's migration may make them at the same moment."""
+    return [
+        f"""DO $$ BEGIN
+            CREATE ROLE {role} NOLOGIN NOBYPASSRLS;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
+        for role in (APP_ROLE, WORKER_ROLE)
+    ] + [f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {WORKER_ROLE}"]
+
+
+def secure(table: str) -> Sequence[str]:
+    """The statements that put a table under tenancy. Call it in the migration that creates the table."""
+    return [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY tenant ON {table} TO {APP_ROLE} USING (tenant_id = {_CURRENT}) WITH CHECK (tenant_id = {_CURRENT})",
+        f"CREATE POLICY worker ON {table} TO {WORKER_ROLE} USING (true) WITH CHECK (true)",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {APP_ROLE}, {WORKER_ROLE}",
+    ]
+
+
+def worker_only(table: str) -> Sequence[str]:
+    """The machinery's own tables, which belong to no tenant: no request may touch them."""
+    return [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {WORKER_ROLE}"]
