@@ -57,7 +57,7 @@ class EmbeddedConsumer:
         self._pulse_task = asyncio.create_task(self._pulse(), name=f"bus-pulse {self._group}")
         return self
 
-    async def __aexit__(self, kind: object, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         assert self._pulse_task is not None
         self._pulse_task.cancel()
         with suppress(asyncio.CancelledError):
@@ -65,7 +65,7 @@ class EmbeddedConsumer:
         self._bell.hush(self._wake)
         self._bell.hush(self._stirred)
         try:
-            if kind is None:
+            if error[0] is None:
                 await self._let_go(self._held)
         finally:
             with suppress(BusError):  # then the session runs out instead
@@ -83,8 +83,7 @@ class EmbeddedConsumer:
             remaining = deadline - monotonic()
             if remaining <= 0:
                 return []
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(remaining, _LOOK))
+            await _heard(self._wake, min(remaining, _LOOK))
 
     async def commit(self, offsets: Offsets) -> None:
         if offsets:
@@ -167,8 +166,7 @@ class EmbeddedConsumer:
         """Signs of life go on while the caller works on a batch; what they find out, the next poll acts on."""
         while True:
             interval = min(_LOOK, self._session / 4) if self._awaiting else self._session / 4
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), interval)
+            await _heard(self._stirred, interval)
             self._stirred.clear()
             if monotonic() - self._last_poll > _MAX_POLL_GAP or self._sync_due:
                 continue
@@ -177,6 +175,13 @@ class EmbeddedConsumer:
                     self._sync_due = True
                     self._wake.set()
                 self._last_sign = monotonic()
+
+
+async def _heard(event: asyncio.Event, seconds: float) -> None:
+    # Not asyncio.wait_for: Python 3.11's loses a cancellation that comes with the event.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _group_bell(group: str) -> str:
