@@ -5,7 +5,7 @@ The tenant comes from the token's claim and from nowhere else in the request.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +53,9 @@ class Actor:
 class Authenticator:
     """Checks tokens against the issuer's published keys, which it fetches and keeps."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, fetch: "FetchKeys | None" = None) -> None:
         self._settings = settings
+        self._fetch = fetch or _fetch_by_discovery
         self._keys: KeySet | None = None
         self._fetched = float("-inf")
         self._tried = float("-inf")
@@ -120,14 +121,22 @@ class Authenticator:
             return False
         self._tried = time.monotonic()
         try:
-            async with httpx.AsyncClient(timeout=5) as client:
-                url = self._settings.jwks_url
-                if url is None:
-                    found = await client.get(f"{self._settings.issuer_url}/.well-known/openid-configuration")
-                    url = str(found.raise_for_status().json()["jwks_uri"])
-                keys = (await client.get(url)).raise_for_status().json()
+            keys = await self._fetch(self._settings)
         except (httpx.HTTPError, KeyError, ValueError):
             return False
         self._keys, self._fetched = KeySet.import_key_set(keys), time.monotonic()
         self._seen.clear()
         return True
+
+
+FetchKeys = Callable[[Settings], Awaitable[Any]]
+"""Answers a JWK Set. Raises httpx.HTTPError, KeyError or ValueError."""
+
+
+async def _fetch_by_discovery(settings: Settings) -> Any:
+    async with httpx.AsyncClient(timeout=5) as client:
+        url = settings.jwks_url
+        if url is None:
+            found = await client.get(f"{settings.issuer_url}/.well-known/openid-configuration")
+            url = str(found.raise_for_status().json()["jwks_uri"])
+        return (await client.get(url)).raise_for_status().json()

@@ -84,7 +84,9 @@ class Database:
         async with self.engine.connect() as connection:
             row = (
                 await connection.execute(
-                    text("SELECT rolname, rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user")
+                    text(
+                        "SELECT rolname, rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user"
+                    )
                 )
             ).one()
         if row.unsafe:

@@ -15,13 +15,26 @@ class Aggregate:
     """
 
     id: UUID
-    customer_id: UUID | None = None
     external_id: str | None = None
     external_hash: int | None = None
     """Of the row that brought it in: tells a row sent twice from another row under the same external id."""
     version: int = 0
     created_at: datetime = field(default=None)  # type: ignore[assignment]  # set by whoever runs the creating rule
     updated_at: datetime = field(default=None)  # type: ignore[assignment]
+
+    def relationship(self) -> UUID | None:
+        """The customer it is a dealing with, if with one: its events are that customer's."""
+        return None
+
+
+@dataclass(kw_only=True, eq=False)
+class OfCustomer(Aggregate):
+    """Base of the nouns that are a dealing with a customer, where one is known."""
+
+    customer_id: UUID | None = None
+
+    def relationship(self) -> UUID | None:
+        return self.customer_id
 
 
 class DomainError(Exception):

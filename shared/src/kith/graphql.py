@@ -23,6 +23,7 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
+from strawberry.types import ExecutionContext
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
@@ -116,9 +117,7 @@ def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitabl
     return context.load((resource.plural, "one"), id, batch)
 
 
-async def load_newest(
-    info: Ctx, resource: Resource, view: type[N], *, of: str, owner: UUID, first: int
-) -> list[N]:
+async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, owner: UUID, first: int) -> list[N]:
     """The newest of the resource that belong to `owner` by column `of`, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
@@ -129,6 +128,13 @@ async def load_newest(
             return await queries.newest_of(connection, context.actor.tenant, of, owners, first=first)
 
     return await context.load((resource.plural, of, first), owner, batch) or []
+
+
+class Subgraph(Schema):
+    """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        pass
 
 
 class Graph:
@@ -147,8 +153,8 @@ class Graph:
     def add_query(self, *fields: Any) -> None:
         self._queries += fields
 
-    def schema(self, *, types: Sequence[type] = ()) -> Schema:
-        return Schema(
+    def schema(self, *, types: Sequence[type] = ()) -> Subgraph:
+        return Subgraph(
             query=create_type("Query", self._queries),
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
             types=types,
@@ -183,23 +189,24 @@ class Graph:
             wanted = {name: value for name, value in _given(filter).items() if value is not None}
             queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
-                found = await queries.page(
-                    connection, context.actor.tenant, first=first, after=after, filters=wanted
-                )
-            return Connection(nodes=found.rows, page_info=PageInfo(has_next_page=found.next is not None, end_cursor=found.next))
+                found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
+            return Connection(
+                nodes=found.rows, page_info=PageInfo(has_next_page=found.next is not None, end_cursor=found.next)
+            )
 
         return _named(resource.plural, strawberry.field, page, "Newest first.")
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
         input_type = _input_type(
             command.input.__name__ + "Input",
-            {name: (f.annotation, MISSING if f.is_required() else f.default) for name, f in command.input.model_fields.items()},
+            {
+                name: (f.annotation, MISSING if f.is_required() else f.default)
+                for name, f in command.input.model_fields.items()
+            },
         )
         result: Any = Annotated[node | Problem, strawberry.union(f"{pascal(f'{command.name}_{resource.name}')}Result")]
 
-        async def run(
-            info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None
-        ) -> Any:
+        async def run(info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None) -> Any:
             context = info.context
             try:
                 context.actor.require(f"{self._service}:write")
@@ -217,7 +224,11 @@ class Graph:
             return await run(info, input, None, None, idempotency_key)
 
         async def change(
-            info: Ctx, id: UUID, input: input_type | None = None, if_version: int | None = None, idempotency_key: str | None = None
+            info: Ctx,
+            id: UUID,
+            input: input_type | None = None,
+            if_version: int | None = None,
+            idempotency_key: str | None = None,
         ) -> result:
             return await run(info, input, id, if_version, idempotency_key)
 
@@ -241,9 +252,13 @@ def _told(error: GraphQLError) -> GraphQLError:
         return error
     if isinstance(original, DomainError):
         details = problems.of_domain_error(original)
-        return GraphQLError(original.detail, error.nodes, path=error.path, extensions={"code": original.code, "problem": details})
+        return GraphQLError(
+            original.detail, error.nodes, path=error.path, extensions={"code": original.code, "problem": details}
+        )
     log.error("fault", path=error.path, exc_info=original)
-    return GraphQLError("This is a fault of ours; it has been logged.", error.nodes, path=error.path, extensions={"code": "fault"})
+    return GraphQLError(
+        "This is a fault of ours; it has been logged.", error.nodes, path=error.path, extensions={"code": "fault"}
+    )
 
 
 def graphql_router(schema: Schema) -> GraphQLRouter[GraphQLContext, None]:

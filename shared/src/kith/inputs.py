@@ -4,15 +4,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from kith.domain import Invalid
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Money = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=4)]
-"""An amount, zero or more, of numeric(20, 4)."""
+Money = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=20, decimal_places=4),
+    AfterValidator(lambda amount: amount.quantize(Decimal("0.0001"))),
+]
+"""An amount, zero or more, as numeric(20, 4) keeps it: it reads the same before and after it is stored."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 

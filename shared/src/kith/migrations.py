@@ -9,14 +9,15 @@ import asyncio
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrationScript
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Column, Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kith.db import sqlalchemy_url
-from kith.tenancy import create_roles
+from kith.tenancy import create_roles, secure, worker_only
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRIES = 10
@@ -64,10 +65,23 @@ def run(metadata: MetaData) -> None:
     from alembic import context  # noqa: PLC0415 - it exists only while Alembic runs
 
     context.configure(
-        connection=context.config.attributes["connection"], target_metadata=metadata, compare_type=True
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        compare_type=True,
+        process_revision_directives=_put_under_tenancy,
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _put_under_tenancy(_: object, __: object, scripts: list[MigrationScript]) -> None:
+    """A generated migration secures the tables it creates; the statements are written out, so they stay as they were."""
+    operations = scripts[0].upgrade_ops
+    assert operations is not None
+    for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
+        of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)
+        statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
+        operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
 
 
 async def behind(url: str, package: str) -> str | None:

@@ -53,9 +53,7 @@ class Queries(Generic[V]):
         self._view = view
         self._table = resource.table
         hidden = frozenset() if personal else resource.personal_fields
-        self._columns = [
-            null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields
-        ]
+        self._columns = [null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields]
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
         """Raises NotFound."""

@@ -217,7 +217,7 @@ class Rest:
             name = head.command or self._resource.create.name
             if name not in self._rows:
                 raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
-            given: Any = self._rows[name].model_validate_json(raw)
+            given: Any = self._rows[name].model_validate_json(bytes(raw))
         except ValidationError as error:
             return RowResult(index, external_id, Status.REJECTED, problem=problems.of_validation_error(error))
         except msgspec.ValidationError as error:

@@ -89,10 +89,10 @@ def export(service: Service, folder: Path) -> None:
     (folder / "openapi.json").write_text(json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n")
 
 
-def context_for(service: Service, settings: Settings) -> Context:
+def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
     database = Database(settings.database_url, pool_size=settings.pool_size, application=f"kith {service.name} api")
     commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
-    return Context(service.name, database, commands, Authenticator(settings))
+    return Context(service.name, database, commands, authenticator or Authenticator(settings))
 
 
 async def _serve(service: Service, settings: Settings, what: str) -> None:
@@ -106,7 +106,9 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
         sys.exit(f"{service.name}: {reason}")
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
-            tasks.create_task(_http(_probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds))
+            tasks.create_task(
+                _http(_probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds)
+            )
         if what in ("worker", "all"):
             await _start_workers(service, settings, not_ready, stop, stack, tasks)
         if what in ("api", "all"):
@@ -148,7 +150,12 @@ async def _start_workers(
 
 
 async def _consume(
-    subscription: Subscription, bus: Bus, engine: AsyncEngine, not_ready: dict[str, str], stop: asyncio.Event, settings: Settings
+    subscription: Subscription,
+    bus: Bus,
+    engine: AsyncEngine,
+    not_ready: dict[str, str],
+    stop: asyncio.Event,
+    settings: Settings,
 ) -> None:
     """A consumer that cannot go on leaves the process up and not ready: someone must look, and a restart mends nothing."""
     try:

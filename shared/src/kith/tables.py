@@ -29,7 +29,9 @@ def tenant_column() -> Column[str]:
 
 def one_of(choices: type[StrEnum]) -> Enum:
     """An enumeration kept as text: adding a member needs no migration."""
-    return Enum(choices, native_enum=False, create_constraint=False, values_callable=lambda kind: [m.value for m in kind])
+    return Enum(
+        choices, native_enum=False, create_constraint=False, values_callable=lambda kind: [m.value for m in kind]
+    )
 
 
 def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:
@@ -40,14 +42,15 @@ def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstr
     )
 
 
-def aggregate_table(name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint) -> Table:
-    """The table of an aggregate: what `kith.domain.Aggregate` has, then its own columns."""
-    return Table(
+def aggregate_table(
+    name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint, of_customer: bool = False
+) -> Table:
+    """The table of an aggregate: what `kith.domain.Aggregate` has (`OfCustomer`, if so), then its own columns."""
+    table = Table(
         name,
         metadata,
         tenant_column(),
         Column("id", Uuid, primary_key=True),
-        Column("customer_id", Uuid),
         Column("external_id", TenantId),
         Column("external_hash", BigInteger),
         Column("version", Integer, nullable=False),
@@ -56,5 +59,8 @@ def aggregate_table(name: str, metadata: MetaData, *columns: Column[Any] | Forei
         *columns,
         Index(f"{name}_by_external_id", "tenant_id", "external_id", unique=True),
         Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
-        Index(f"{name}_by_customer", "tenant_id", "customer_id", "created_at", "id"),
     )
+    if of_customer:
+        table.append_column(Column("customer_id", Uuid))
+        Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
+    return table

@@ -46,7 +46,7 @@ class UnitOfWork:
                 "type": event.type,
                 "subject": aggregate.id,
                 "aggregate_version": aggregate.version,
-                "customer_id": aggregate.customer_id,
+                "customer_id": aggregate.relationship(),
                 "time": at,
                 "recorded_at": self.now,
                 "traceparent": self._traceparent,

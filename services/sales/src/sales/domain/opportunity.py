@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from kith.domain import Aggregate, Conflict, Invalid
+from kith.domain import Conflict, Invalid, OfCustomer
 from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityOpened, OpportunityWon
 
 
@@ -32,7 +32,7 @@ class OpportunityAlreadyClosed(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Opportunity(Aggregate):
+class Opportunity(OfCustomer):
     name: str
     currency: str
     stage: Stage = Stage.PROSPECTING

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
-from kith.domain import Aggregate
+from kith.domain import OfCustomer
 from kith.events.sales import OrderPlaced, OrderReturned
 
 
 @dataclass(kw_only=True, eq=False)
-class Order(Aggregate):
+class Order(OfCustomer):
     value: Decimal
     currency: str
     country: str | None = None
@@ -26,7 +26,7 @@ class Order(Aggregate):
 
 
 @dataclass(kw_only=True, eq=False)
-class Return(Aggregate):
+class Return(OfCustomer):
     value: Decimal
     """What was given back, zero or more."""
     currency: str

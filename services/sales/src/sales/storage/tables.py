@@ -35,6 +35,7 @@ opportunities = aggregate_table(
     Column("expected_close", Date),
     Column("closed_at", Moment),
     Column("lost_reason", Text),
+    of_customer=True,
 )
 
 orders = aggregate_table(
@@ -44,6 +45,7 @@ orders = aggregate_table(
     Column("currency", Text, nullable=False),
     Column("country", Text),
     *reference("opportunity_id", opportunities),
+    of_customer=True,
 )
 
 returns = aggregate_table(
@@ -53,4 +55,5 @@ returns = aggregate_table(
     Column("currency", Text, nullable=False),
     Column("country", Text),
     *reference("order_id", orders),
+    of_customer=True,
 )

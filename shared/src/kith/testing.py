@@ -1,0 +1,68 @@
+"""For tests of the services: an issuer without a network, and a client of a service without a socket."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+
+from kith.auth import Authenticator
+from kith.ids import new_id
+from kith.service import Service, context_for
+from kith.settings import Settings
+
+ALL_SCOPES = " ".join(
+    [
+        f"{service}:{verb}"
+        for service in ("contacts", "sales", "service-desk", "analytics")
+        for verb in ("read", "write")
+    ]
+    + ["contacts:personal"]
+)
+
+
+class Issuer:
+    """Signs access tokens with a key of its own and hands out its JWK Set."""
+
+    def __init__(self) -> None:
+        self.key = ECKey.generate_key("P-256", auto_kid=True)
+        self.settings = Settings(database_url="", port=0)
+
+    async def keys(self, _: Settings) -> Any:
+        return KeySet([self.key]).as_dict(private=False)
+
+    def authenticator(self) -> Authenticator:
+        return Authenticator(self.settings, self.keys)
+
+    def token(self, tenant: str, scopes: str = ALL_SCOPES, *, typ: str = "at+jwt", **claims: Any) -> str:
+        now = int(time.time())
+        return jwt.encode(
+            {"alg": "ES256", "typ": typ, "kid": self.key.kid},
+            {
+                "iss": self.settings.issuer_url,
+                "aud": self.settings.audience,
+                "sub": "test",
+                "client_id": "test",
+                "jti": str(new_id()),
+                "iat": now,
+                "exp": now + 600,
+                "scope": scopes,
+                "tenant": tenant,
+                **claims,
+            },
+            self.key,
+        )
+
+
+@asynccontextmanager
+async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that speaks to the service's application directly."""
+    settings = Settings(database_url=database_url, port=0, pool_size=5)
+    context = context_for(service, settings, issuer.authenticator())
+    transport = httpx.ASGITransport(app=service.app(context), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
+        yield client
+    await context.database.close()
