@@ -5,7 +5,7 @@ connections and errors follow. The mutation's answer is the thing or a Problem, 
 """
 
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, make_dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
@@ -15,7 +15,7 @@ from uuid import UUID
 import strawberry
 from fastapi import Request
 from graphql import GraphQLError
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, ValidationError
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
@@ -23,13 +23,13 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Call
-from kith.domain import DomainError, NotFound
+from kith.domain import DomainError
 from kith.http import Context, actor_of, context_of
 from kith.queries import DEFAULT_PAGE, Queries
 from kith.resource import Command, Resource, View
@@ -38,7 +38,6 @@ from kith.telemetry import log
 
 N = TypeVar("N")
 K = TypeVar("K", bound=Hashable)
-FEDERATION_VERSION = "2.9"  # the newest the composer takes
 
 
 @strawberry.federation.type(shareable=True)
@@ -110,7 +109,7 @@ def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitabl
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)  # type: ignore[arg-type]
+        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.many(connection, context.actor.tenant, ids)
 
@@ -123,7 +122,7 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(owners: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)  # type: ignore[arg-type]
+        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.newest_of(connection, context.actor.tenant, of, owners, first=first)
 
@@ -165,7 +164,7 @@ class Graph:
                 lambda: MaxTokensLimiter(max_token_count=4000),
                 Errors,
             ],
-            federation_version=FEDERATION_VERSION,
+            federation_version="2.9",  # the newest the composer takes
         )
 
     def _one(self, resource: Resource, node: Any) -> Any:
@@ -182,7 +181,10 @@ class Graph:
         )
 
         async def page(
-            info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None, filter: filter_type | None = None
+            info: Ctx,
+            first: int = DEFAULT_PAGE,
+            after: str | None = None,
+            filter: filter_type | None = None,  # type: ignore[valid-type]
         ) -> Connection[node]:
             context = info.context
             context.actor.require(f"{self._service}:read")
@@ -220,13 +222,17 @@ class Graph:
                 return Problem.of(problems.of_validation_error(error))
             return _shown(answer.view, resource, node, context.actor)
 
-        async def create(info: Ctx, input: input_type, idempotency_key: str | None = None) -> result:
+        async def create(
+            info: Ctx,
+            input: input_type,  # type: ignore[valid-type]
+            idempotency_key: str | None = None,
+        ) -> result:
             return await run(info, input, None, None, idempotency_key)
 
         async def change(
             info: Ctx,
             id: UUID,
-            input: input_type | None = None,
+            input: input_type | None = None,  # type: ignore[valid-type]
             if_version: int | None = None,
             idempotency_key: str | None = None,
         ) -> result:
@@ -242,7 +248,7 @@ class Errors(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         yield
         result = self.execution_context.result
-        if result is not None and getattr(result, "errors", None):
+        if isinstance(result, ExecutionResult) and result.errors:
             result.errors = [_told(error) for error in result.errors]
 
 

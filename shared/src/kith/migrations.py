@@ -75,7 +75,7 @@ def run(metadata: MetaData) -> None:
 
 
 def _put_under_tenancy(_: object, __: object, scripts: list[MigrationScript]) -> None:
-    """A generated migration secures the tables it creates; the statements are written out, so they stay as they were."""
+    """A generated migration secures the tables it creates, in words that stay as they were."""
     operations = scripts[0].upgrade_ops
     assert operations is not None
     for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:

@@ -6,7 +6,7 @@ from kith.tables import Moment, TenantId
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """`seq` and `aggregate_version` are taken while the aggregate's row is locked: an aggregate's events leave in order."""
+    """`seq` and `aggregate_version` are taken while the aggregate's row is locked, so its events leave in order."""
     table = Table(
         "outbox",
         metadata,

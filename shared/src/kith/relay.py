@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 from prometheus_client import Counter, Gauge
-from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, delete, func, select, text, update
+from sqlalchemy import ARRAY, BigInteger, RowMapping, Table, any_, cast, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -125,20 +125,21 @@ class Relay:
             .limit(BATCH)
         )
         async with connection.begin():
-            rows = (await connection.execute(oldest)).all()
+            rows = (await connection.execute(oldest)).mappings().all()
         if not rows:
             return None
-        await producer.publish([self._message(Envelope(source=self._service, **row._mapping)) for row in rows])
+        await producer.publish([self._message(row) for row in rows])
         # Should we die here, they are published again: consumers know an event by its id.
-        published = cast([row.seq for row in rows], ARRAY(BigInteger))
+        published = cast([row["seq"] for row in rows], ARRAY(BigInteger))
         async with connection.begin():
             await connection.execute(
                 update(self._outbox).where(columns.seq == any_(published)).values(published_at=func.now())
             )
         PUBLISHED.labels(self._service).inc(len(rows))
-        return int(rows[-1].seq)
+        return int(rows[-1]["seq"])
 
-    def _message(self, envelope: Envelope) -> Outgoing:
+    def _message(self, row: RowMapping) -> Outgoing:
+        envelope = Envelope(source=self._service, **{name: row[name] for name in _ENVELOPE})
         return Outgoing(self._topic, envelope.key(), envelope.data, envelope.headers())
 
     async def _snapshot(self, connection: AsyncConnection) -> _Snapshot:
@@ -161,7 +162,7 @@ class Relay:
         await producer.publish([Outgoing(self._topic, b"watermark", body, (("kith-type", WATERMARK_TYPE),))])
 
     async def _prune(self, connection: AsyncConnection) -> None:
-        """Published rows stay for a while: a consumer that fell behind the topic's own retention is refilled from them."""
+        """Published rows stay for a while: who fell behind the topic's own retention is refilled from them."""
         columns = self._outbox.c
         horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
         old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
@@ -183,8 +184,11 @@ _ENVELOPE = (
 )
 
 _SNAPSHOT = text("""
-    SELECT now(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-           max(seq), coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8
+    SELECT now(),
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+           pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+           max(seq),
+           coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8
     FROM outbox WHERE published_at IS NULL
 """)
 

@@ -250,7 +250,7 @@ class Rest:
 
 def row_model(command: Command) -> Any:
     """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
-    verb: Any = Literal[command.name]  # type: ignore[valid-type]
+    verb: Any = Literal[command.name]
     return create_model(
         f"{command.input.__name__}Row",
         __base__=command.input,
@@ -262,13 +262,12 @@ def row_model(command: Command) -> Any:
 
 def query_of(resource: Resource) -> Any:
     """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
-    return create_model(
-        f"{pascal(resource.plural)}Query",
-        __config__=ConfigDict(extra="forbid"),
-        first=(int, Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="rows of the page")),
-        after=(str | None, Field(default=None, description="cursor of the page before")),
+    fields: dict[str, Any] = {
+        "first": (int, Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="rows of the page")),
+        "after": (str | None, Field(default=None, description="cursor of the page before")),
         **{name: (kind | None, None) for name, kind in resource.filter_types.items()},
-    )
+    }
+    return create_model(f"{pascal(resource.plural)}Query", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def version_of(if_match: str | None) -> int | None:

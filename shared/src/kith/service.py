@@ -157,11 +157,11 @@ async def _consume(
     stop: asyncio.Event,
     settings: Settings,
 ) -> None:
-    """A consumer that cannot go on leaves the process up and not ready: someone must look, and a restart mends nothing."""
+    """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
     try:
         await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
         await consume(subscription, bus, engine, stop=stop)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
         log.exception("consumer halted", group=subscription.group)
         not_ready[subscription.group] = str(error)
         await stop.wait()

@@ -12,7 +12,7 @@ TENANT_SETTING = "kith.tenant_id"
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 # After the transaction that set it, the setting is '' and not NULL.
-_CURRENT = f"NULLIF(current_setting('{TENANT_SETTING}', true), '')"
+_OWN = f"tenant_id = NULLIF(current_setting('{TENANT_SETTING}', true), '')"
 
 
 def create_roles() -> Sequence[str]:
@@ -30,7 +30,7 @@ def secure(table: str) -> Sequence[str]:
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-        f"CREATE POLICY tenant ON {table} TO {APP_ROLE} USING (tenant_id = {_CURRENT}) WITH CHECK (tenant_id = {_CURRENT})",
+        f"CREATE POLICY tenant ON {table} TO {APP_ROLE} USING ({_OWN}) WITH CHECK ({_OWN})",
         f"CREATE POLICY worker ON {table} TO {WORKER_ROLE} USING (true) WITH CHECK (true)",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {APP_ROLE}, {WORKER_ROLE}",
     ]

@@ -1,4 +1,4 @@
-"""The aggregates of one transaction: loaded and locked together, changed by rules, written together with their events."""
+"""The aggregates of one transaction: loaded and locked together, changed by rules, written with their events."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -75,7 +75,7 @@ class Repository:
         self._changed: set[UUID] = set()
 
     async def load(self, *, ids: Iterable[UUID] = (), external_ids: Iterable[str] = ()) -> None:
-        """Load and lock those that exist, in the order of their ids: two batches never wait for each other in a ring."""
+        """Load and lock those that exist, in the order of their ids: no two batches wait for each other in a ring."""
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return

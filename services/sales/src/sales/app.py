@@ -26,7 +26,7 @@ def app(context: Context) -> FastAPI:
 SERVICE = Service(
     name="sales",
     package="sales",
-    settings=SalesSettings,  # type: ignore[arg-type]
+    settings=SalesSettings,
     outbox=outbox,
     idempotency=idempotency,
     app=app,

@@ -13,7 +13,7 @@ import msgspec
 from kith.bus.port import Headers
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, omit_defaults=True):
     """Base of the published language. A subclass is one event type; its fields are the body.
 
     Additive changes only: a new field has a default. A breaking change is a new type ending in the next `.vN`.
