@@ -50,7 +50,7 @@ test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests
 check: $(VENV)/.installed deploy/gateway/node_modules/.installed ## lint, format, types, import rules, contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy shared/src deploy/local/src $(wildcard services/*/src) tests
 	$(BIN)/lint-imports
 	$(KITH) contracts --check
 
