@@ -1,0 +1,4 @@
+from kith.service import main
+from service_desk.app import SERVICE
+
+main(SERVICE)

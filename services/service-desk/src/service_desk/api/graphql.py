@@ -1,0 +1,41 @@
+"""The subgraph of service-desk: its nouns with their relations, and what it adds to a customer."""
+
+from uuid import UUID
+
+import strawberry
+
+from kith.graphql import Ctx, Graph, load_newest, load_one
+from service_desk.domain.case import CaseChannel, CaseState, Priority
+from service_desk.queries.cases import CaseView
+from service_desk.resources import CASES
+
+strawberry.enum(CaseChannel)
+strawberry.enum(CaseState)
+strawberry.enum(Priority)
+
+
+@strawberry.federation.type(keys=["id"])
+class Case(CaseView):
+    @classmethod
+    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Case | None":
+        return await load_one(info, CASES, Case, id)
+
+    @strawberry.field
+    def customer(self) -> "Customer | None":
+        return Customer(id=self.customer_id) if self.customer_id else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Customer:
+    """The customer belongs to contacts; here is what it asked for."""
+
+    id: UUID
+
+    @strawberry.field
+    async def cases(self, info: Ctx, first: int = 20) -> list[Case] | None:
+        return await load_newest(info, CASES, Case, of="customer_id", owner=self.id, first=first)
+
+
+graph = Graph("service-desk")
+graph.add(CASES, Case)
+schema = graph.schema(types=[Customer])

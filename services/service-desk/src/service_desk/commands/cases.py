@@ -1,0 +1,60 @@
+"""What can be done with a case."""
+
+from uuid import UUID
+
+from kith.inputs import Code, Input, NewInput, Text
+from kith.resource import Command
+from service_desk.domain.case import Case, CaseChannel, Priority
+
+
+class OpenCase(NewInput):
+    customer_id: UUID | None = None
+    contact_id: UUID | None = None
+    subject: Text
+    priority: Priority = Priority.MODERATE
+    channel: CaseChannel
+    category: Code | None = None
+    queue: Code | None = None
+    assignee: Code | None = None
+
+
+class StartCase(Input):
+    assignee: Code | None = None
+
+
+class WaitCase(Input):
+    reason: Code
+
+
+class ResolveCase(Input):
+    sla_met: bool | None = None
+    resolution_code: Code | None = None
+
+
+class CloseCase(Input):
+    pass
+
+
+class ReopenCase(Input):
+    reason: Code | None = None
+
+
+class EscalateCase(Input):
+    priority: Priority
+
+
+class AssignCase(Input):
+    assignee: Code | None = None
+    queue: Code | None = None
+
+
+COMMANDS = (
+    Command("open", OpenCase, Case.open),
+    Command("start", StartCase, Case.start),
+    Command("wait", WaitCase, Case.wait),
+    Command("resolve", ResolveCase, Case.resolve),
+    Command("close", CloseCase, Case.close),
+    Command("reopen", ReopenCase, Case.reopen),
+    Command("escalate", EscalateCase, Case.escalate),
+    Command("assign", AssignCase, Case.assign),
+)

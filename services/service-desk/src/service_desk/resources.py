@@ -1,0 +1,17 @@
+"""The nouns of service-desk, each as one filled-in form."""
+
+from kith.resource import Resource
+from service_desk.commands import cases
+from service_desk.domain.case import Case
+from service_desk.queries.cases import CaseView
+from service_desk.storage import tables
+
+CASES = Resource(
+    "case",
+    "cases",
+    Case,
+    tables.cases,
+    CaseView,
+    cases.COMMANDS,
+    filters=("customer_id", "state", "priority", "assignee", "queue"),
+)

@@ -1,0 +1,10 @@
+"""Settings of service-desk: those of every service, and its own database and port."""
+
+from pydantic import Field
+
+from kith.settings import Settings
+
+
+class ServiceDeskSettings(Settings):
+    database_url: str = Field(validation_alias="KITH_DATABASE_URL_SERVICE_DESK")
+    port: int = Field(default=8003, validation_alias="KITH_PORT_SERVICE_DESK")

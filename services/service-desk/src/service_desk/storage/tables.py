@@ -1,0 +1,36 @@
+"""The tables of service-desk. Their columns and the aggregates' fields have the same names."""
+
+from sqlalchemy import Boolean, Column, Integer, MetaData, Text, Uuid
+
+from kith.consumer import consumer_tables
+from kith.idempotency import idempotency_table
+from kith.outbox import outbox_table
+from kith.tables import Moment, aggregate_table, one_of
+from service_desk.domain.case import CaseChannel, CaseState, Priority
+
+metadata = MetaData()
+outbox = outbox_table(metadata)
+idempotency = idempotency_table(metadata)
+offsets, dead_letters = consumer_tables(metadata)
+
+cases = aggregate_table(
+    "cases",
+    metadata,
+    Column("contact_id", Uuid),
+    Column("subject", Text, nullable=False),
+    Column("priority", one_of(Priority), nullable=False),
+    Column("channel", one_of(CaseChannel), nullable=False),
+    Column("category", Text),
+    Column("queue", Text),
+    Column("assignee", Text),
+    Column("state", one_of(CaseState), nullable=False),
+    Column("pending_reason", Text),
+    Column("first_responded_at", Moment),
+    Column("reopened_at", Moment),
+    Column("reopened_count", Integer, nullable=False),
+    Column("resolved_at", Moment),
+    Column("closed_at", Moment),
+    Column("sla_met", Boolean),
+    Column("resolution_code", Text),
+    of_customer=True,
+)

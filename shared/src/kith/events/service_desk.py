@@ -1,0 +1,70 @@
+"""What service-desk publishes."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from kith.events.envelope import Event
+
+
+class CaseEvent(Event, kw_only=True):
+    """What every event of a case tells: how the case stands after it, so that no reader must look further back."""
+
+    state: str
+    priority: str
+    channel: str
+    category: str | None = None
+    queue: str | None = None
+    assignee: str | None = None
+
+
+class CaseOpened(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.opened.v1"
+    contact_id: UUID | None = None
+
+
+class CaseStarted(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.started.v1"
+    from_state: str
+    seconds_to_first_response: int | None = None
+    """Of the event that was the first response; none on the later ones. So with CaseWaiting and CaseResolved."""
+
+
+class CaseWaiting(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.waiting.v1"
+    from_state: str
+    reason: str
+    seconds_to_first_response: int | None = None
+
+
+class CaseResolved(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.resolved.v1"
+    from_state: str
+    seconds_to_resolve: int
+    """By the clock, since it was opened or last reopened."""
+    reopened_count: int = 0
+    sla_met: bool | None = None
+    resolution_code: str | None = None
+    seconds_to_first_response: int | None = None
+
+
+class CaseClosed(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.closed.v1"
+    from_state: str
+
+
+class CaseReopened(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.reopened.v1"
+    from_state: str
+    reopened_count: int
+    reason: str | None = None
+
+
+class CaseEscalated(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.escalated.v1"
+    from_priority: str
+
+
+class CaseAssigned(CaseEvent, kw_only=True):
+    type: ClassVar[str] = "service-desk.case.assigned.v1"
+    from_queue: str | None = None
+    from_assignee: str | None = None
