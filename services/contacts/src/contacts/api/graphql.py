@@ -1,0 +1,65 @@
+"""The subgraph of contacts: it owns the customer, which the other services extend."""
+
+from uuid import UUID
+
+import strawberry
+
+from contacts.domain.customer import CustomerKind
+from contacts.domain.touchpoint import Channel, Direction
+from contacts.queries.contacts import ContactView
+from contacts.queries.customers import CustomerView
+from contacts.queries.touchpoints import TouchpointView
+from contacts.resources import CONTACTS, CUSTOMERS, TOUCHPOINTS
+from kith.graphql import Ctx, Graph, load_newest, load_one
+
+strawberry.enum(CustomerKind)
+strawberry.enum(Channel)
+strawberry.enum(Direction)
+
+
+@strawberry.federation.type(keys=["id"])
+class Customer(CustomerView):
+    @classmethod
+    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Customer | None":
+        return await load_one(info, CUSTOMERS, Customer, id)
+
+    @strawberry.field
+    async def contacts(self, info: Ctx, first: int = 20) -> "list[Contact] | None":
+        return await load_newest(info, CONTACTS, Contact, of="customer_id", owner=self.id, first=first)
+
+    @strawberry.field
+    async def touchpoints(self, info: Ctx, first: int = 20) -> "list[Touchpoint] | None":
+        return await load_newest(info, TOUCHPOINTS, Touchpoint, of="customer_id", owner=self.id, first=first)
+
+    @strawberry.field
+    async def referrer(self, info: Ctx) -> "Customer | None":
+        return await load_one(info, CUSTOMERS, Customer, self.referred_by) if self.referred_by else None
+
+
+@strawberry.federation.type(keys=["id"])
+class Contact(ContactView):
+    @classmethod
+    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Contact | None":
+        return await load_one(info, CONTACTS, Contact, id)
+
+    @strawberry.field
+    async def customer(self, info: Ctx) -> Customer | None:
+        return await load_one(info, CUSTOMERS, Customer, self.customer_id)
+
+
+@strawberry.federation.type(keys=["id"])
+class Touchpoint(TouchpointView):
+    @strawberry.field
+    async def customer(self, info: Ctx) -> Customer | None:
+        return await load_one(info, CUSTOMERS, Customer, self.customer_id)
+
+    @strawberry.field
+    async def contact(self, info: Ctx) -> Contact | None:
+        return await load_one(info, CONTACTS, Contact, self.contact_id) if self.contact_id else None
+
+
+graph = Graph("contacts")
+graph.add(CUSTOMERS, Customer)
+graph.add(CONTACTS, Contact)
+graph.add(TOUCHPOINTS, Touchpoint)
+schema = graph.schema()

@@ -1,0 +1,43 @@
+"""What can be done with a customer."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from contacts.commands.amendment import UNSENT, Amendment
+from contacts.domain.customer import Customer, CustomerKind
+from kith.inputs import Code, NewInput, Text
+from kith.resource import Command
+
+Tags = Annotated[list[Code], Field(max_length=50)]
+
+
+class CreateCustomer(NewInput):
+    kind: CustomerKind
+    name: Text
+    country: Code | None = None
+    segment: Code | None = None
+    tier: Code | None = None
+    source: Code | None = None
+    owner: Code | None = None
+    tags: Tags = Field(default_factory=list)
+    referred_by: UUID | None = None
+
+
+class AmendCustomer(Amendment):
+    kind: CustomerKind = UNSENT
+    name: Text = UNSENT
+    country: Code | None = UNSENT
+    segment: Code | None = UNSENT
+    tier: Code | None = UNSENT
+    source: Code | None = UNSENT
+    owner: Code | None = UNSENT
+    tags: Tags = UNSENT
+    referred_by: UUID | None = UNSENT
+
+
+COMMANDS = (
+    Command("create", CreateCustomer, Customer.create),
+    Command("amend", AmendCustomer, Customer.amend),
+)

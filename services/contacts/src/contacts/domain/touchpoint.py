@@ -1,0 +1,54 @@
+"""Touchpoint: one exchange with a customer, by whatever channel and from either side. It happened: it never changes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from kith.domain import OfCustomer
+from kith.events.contacts import TouchpointRecorded
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    PHONE = "phone"
+    CHAT = "chat"
+    SMS = "sms"
+    POST = "post"
+    VISIT = "visit"
+    WEB = "web"
+    SOCIAL = "social"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@dataclass(kw_only=True, eq=False)
+class Touchpoint(OfCustomer):
+    customer_id: UUID = field()  # not optional here, and so without the default it would inherit
+    contact_id: UUID | None = None
+    channel: Channel
+    direction: Direction
+    outcome: str | None = None
+    duration_seconds: int | None = None
+    attempts: int = 1
+    """How often it was tried until it came about, this one included."""
+    campaign: str | None = None
+    responded: bool | None = None
+
+    @classmethod
+    def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, TouchpointRecorded]:
+        it = cls(id=id, **fields)
+        return it, TouchpointRecorded(
+            channel=it.channel,
+            direction=it.direction,
+            contact_id=it.contact_id,
+            outcome=it.outcome,
+            duration_seconds=it.duration_seconds,
+            attempts=it.attempts,
+            campaign=it.campaign,
+            responded=it.responded,
+        )

@@ -1,0 +1,236 @@
+"""the first tables"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "consumer_offsets",
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("group_name", "topic", "partition"),
+    )
+    op.create_table(
+        "customers",
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("external_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("external_hash", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.Enum("organisation", "person", name="customerkind", native_enum=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=True),
+        sa.Column("segment", sa.Text(), nullable=True),
+        sa.Column("tier", sa.Text(), nullable=True),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("tags", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("referred_by", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "referred_by"],
+            ["customers.tenant_id", "customers.id"],
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id"),
+    )
+    op.create_index("customers_by_external_id", "customers", ["tenant_id", "external_id"], unique=True)
+    op.create_index("customers_by_time", "customers", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("message_key", sa.LargeBinary(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "headers",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="[[name, base64 of the value], ..]",
+        ),
+        sa.Column("event_id", sa.Uuid(), nullable=True, comment="this and the next three as far as they could be read"),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("parked", sa.Boolean(), nullable=False, comment="did not fail itself: waits behind one that did"),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_failed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "published_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when it was copied to the dead-letter topic",
+        ),
+        sa.Column("replayed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("discarded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("group_name", "topic", "partition", "offset", name="dead_letters_by_message"),
+    )
+    op.create_index(
+        "dead_letters_unpublished",
+        "dead_letters",
+        ["group_name", "id"],
+        unique=False,
+        postgresql_where=sa.text("published_at IS NULL"),
+    )
+    op.create_index(
+        "dead_letters_unresolved",
+        "dead_letters",
+        ["group_name", "id"],
+        unique=False,
+        postgresql_where=sa.text("replayed_at IS NULL AND discarded_at IS NULL"),
+    )
+    op.create_table(
+        "idempotency",
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("fingerprint", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.Uuid(), nullable=False),
+        sa.Column("outcome", sa.LargeBinary(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "key"),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("seq", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Uuid(), nullable=False),
+        sa.Column("aggregate_version", sa.Integer(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("traceparent", sa.Text(), nullable=True),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index(
+        "outbox_published",
+        "outbox",
+        ["published_at"],
+        unique=False,
+        postgresql_where=sa.text("published_at IS NOT NULL"),
+    )
+    op.create_index(
+        "outbox_unpublished", "outbox", ["seq"], unique=False, postgresql_where=sa.text("published_at IS NULL")
+    )
+    op.create_table(
+        "contacts",
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("external_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("external_hash", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("role", sa.Text(), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id"),
+    )
+    op.create_index("contacts_by_customer", "contacts", ["tenant_id", "customer_id", "created_at", "id"], unique=False)
+    op.create_index("contacts_by_external_id", "contacts", ["tenant_id", "external_id"], unique=True)
+    op.create_index("contacts_by_time", "contacts", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_table(
+        "touchpoints",
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("external_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("external_hash", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("contact_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "channel",
+            sa.Enum(
+                "email", "phone", "chat", "sms", "post", "visit", "web", "social", name="channel", native_enum=False
+            ),
+            nullable=False,
+        ),
+        sa.Column("direction", sa.Enum("inbound", "outbound", name="direction", native_enum=False), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("duration_seconds", sa.Integer(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("campaign", sa.Text(), nullable=True),
+        sa.Column("responded", sa.Boolean(), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "contact_id"],
+            ["contacts.tenant_id", "contacts.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id"),
+    )
+    op.create_index(
+        "touchpoints_by_customer", "touchpoints", ["tenant_id", "customer_id", "created_at", "id"], unique=False
+    )
+    op.create_index("touchpoints_by_external_id", "touchpoints", ["tenant_id", "external_id"], unique=True)
+    op.create_index("touchpoints_by_time", "touchpoints", ["tenant_id", "created_at", "id"], unique=False)
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON consumer_offsets TO kith_worker")
+    op.execute("ALTER TABLE customers ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE customers FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON customers TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON customers TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON customers TO kith_app, kith_worker")
+    op.execute("ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE dead_letters FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON dead_letters TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON dead_letters TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON dead_letters TO kith_app, kith_worker")
+    op.execute("ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE idempotency FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON idempotency TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON idempotency TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency TO kith_app, kith_worker")
+    op.execute("ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE outbox FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON outbox TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON outbox TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO kith_app, kith_worker")
+    op.execute("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE contacts FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON contacts TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON contacts TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON contacts TO kith_app, kith_worker")
+    op.execute("ALTER TABLE touchpoints ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE touchpoints FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON touchpoints TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON touchpoints TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON touchpoints TO kith_app, kith_worker")

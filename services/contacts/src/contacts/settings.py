@@ -1,0 +1,10 @@
+"""Settings of contacts: those of every service, and its own database and port."""
+
+from pydantic import Field
+
+from kith.settings import Settings
+
+
+class ContactsSettings(Settings):
+    database_url: str = Field(validation_alias="KITH_DATABASE_URL_CONTACTS")
+    port: int = Field(default=8001, validation_alias="KITH_PORT_CONTACTS")
