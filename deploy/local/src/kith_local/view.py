@@ -50,7 +50,9 @@ class Progress:
                 self._told[part.name] = now
                 self._tell(part)
         awaited = [part.name for part in state.parts if part.phase in (PartPhase.STARTING, PartPhase.STOPPING)]
-        self._status.update(f"[dim]{_doing(state.phase)}: {', '.join(awaited)}" if awaited else "")
+        line = f"{_doing(state.phase)}: {', '.join(awaited)}" if awaited else ""
+        # A line that wraps would leave its end behind on the screen.
+        self._status.update(f"[dim]{line[: self._console.width - 10]}")
 
     def _tell(self, part: PartState) -> None:
         if part.phase not in _MARKS:
