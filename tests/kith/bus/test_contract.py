@@ -7,13 +7,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.kith.adapters import SESSION, Adapter
+from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
 from kith.bus.port import Bus, BusError, OffsetLost, Outgoing, TopicPartition
-
-from .conftest import SESSION, Adapter
-from .readers import PATIENCE, Reader, drive
 
 PARTITIONS = 4
 
@@ -168,6 +167,14 @@ async def test_a_partition_is_taken_only_after_its_owner_let_it_go(bus: Bus, top
             for partition in two.held:
                 name = f"{partition.topic}[{partition.partition}]"
                 assert journal.index(f"one leaves {name}") < journal.index(f"two takes {name}")
+
+
+async def test_a_topic_may_come_into_being_later(bus: Bus, group: str) -> None:
+    late = f"topic-{uuid4().hex}"
+    async with Reader(bus, group, [late]) as reader:
+        await reader.poll(wait=0.2)
+        await bus.create_topics({late: PARTITIONS})
+        await drive(reader, until=lambda: reader.held == _all([late]))
 
 
 async def test_when_a_member_leaves_the_others_take_over(bus: Bus, topic: str, group: str) -> None:

@@ -132,7 +132,7 @@ class EmbeddedConsumer:
     async def _follow(self) -> None:
         standing = await self._membership.sync()
         self._last_sign = monotonic()
-        self._awaiting = bool(standing.awaited)
+        self._awaiting = standing.missing or bool(standing.awaited)
         if standing.changed:
             self._bell.ring([_group_bell(self._group)])
         await self._let_go(self._held - (standing.kept - standing.excess))

@@ -27,6 +27,8 @@ class Standing(NamedTuple):
     """Of those kept, the ones to let go."""
     awaited: frozenset[TopicPartition]
     """Still held by others who are to let them go."""
+    missing: bool
+    """Whether one of the topics does not exist yet."""
     changed: bool
     """Whether this asking changed who is in the group."""
 
@@ -42,10 +44,13 @@ class Membership:
         self._topics = list(dict.fromkeys(topics))
         self._session = timedelta(seconds=session)
         self._id = uuid4()
+        self._existing = 0
+        """How many of the topics existed when it last asked."""
 
     async def sync(self) -> Standing:
         """Be a member, and take what is due and free. Members that have been silent for too long are put out."""
         topics = await self._log.topics(self._topics)
+        self._existing = len(topics)
         names = {topic.id: topic.name for topic in topics.values()}
         async with self._database.transaction() as connection:
             generation = await self._lock(connection)
@@ -67,7 +72,14 @@ class Membership:
             await self._claim(connection, free)
             self.generation = await self._moved(connection) if changed else generation
         kept = frozenset(partition for partition, owner in owners.items() if owner == self._id)
-        return Standing(kept=kept, taken=free, excess=kept - due, awaited=due - kept - free, changed=changed)
+        return Standing(
+            kept=kept,
+            taken=free,
+            excess=kept - due,
+            awaited=due - kept - free,
+            missing=len(topics) < len(self._topics),
+            changed=changed,
+        )
 
     async def beat(self) -> bool:
         """Show a sign of life. Answers whether to sync: something has changed, or someone has fallen silent."""
@@ -83,6 +95,8 @@ class Membership:
                 self.group,
             )
         assert row is not None
+        if self._existing < len(self._topics) and len(await self._log.topics(self._topics)) > self._existing:
+            return True
         return not row["member"] or row["silent"] or row["generation"] != self.generation
 
     async def release(self, partitions: Collection[TopicPartition]) -> None:

@@ -1,27 +1,14 @@
-"""The two adapters, as the contract sees them."""
+"""Fixtures for what the services share."""
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+from tests.kith.adapters import SESSION, Adapter
 
-from kith.bus import open_bus
+from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Bus
 from kith_local.postgres import EmbeddedPostgres
-
-SESSION = 2.0
-"""Seconds of silence after which a member is taken for dead: short, for the tests' sake."""
-
-
-class Adapter(NamedTuple):
-    name: str
-    url: str
-
-    def bus(self) -> Bus:
-        if self.name == "kafka":
-            return open_bus(self.url, None, session=SESSION)
-        return open_bus(None, self.url, session=SESSION)
 
 
 @pytest.fixture(scope="session")
@@ -40,4 +27,10 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 @pytest.fixture
 async def bus(adapter: Adapter) -> AsyncIterator[Bus]:
     async with adapter.bus() as bus:
+        yield bus
+
+
+@pytest.fixture
+async def embedded_bus(embedded_bus_url: str) -> AsyncIterator[EmbeddedBus]:
+    async with EmbeddedBus(embedded_bus_url, session=SESSION) as bus:
         yield bus

@@ -1,0 +1,254 @@
+"""The loop that keeps a subscription going."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kith.bus.port import Bus, BusError, Consumer, Incoming, OffsetLost, Offsets, TopicPartition
+from kith.consumer import metrics
+from kith.consumer.delivery import Delivery, read
+from kith.consumer.faults import Fault, fault_of
+from kith.consumer.letters import blocked_lines, publish_letters, write_letters
+from kith.consumer.offsets import Replaced, advance, read_offsets
+from kith.consumer.sift import Letter, Sieve
+from kith.consumer.subscription import Subscription
+from kith.consumer.tracing import batch_span
+from kith.telemetry import log
+
+_CONTENTION_ATTEMPTS = 5
+"""So often a batch is tried again when others were in the way; then the message that cannot get through is sought."""
+_WAIT_MIN, _WAIT_MAX = 0.1, 10.0
+_POLL = 0.25
+"""Seconds: how soon an idle consumer notices a stop."""
+_REPORT = 1.0
+"""Seconds between telling the broker, and Prometheus, how far we are."""
+
+
+async def run(
+    subscription: Subscription,
+    bus: Bus,
+    engine: AsyncEngine,
+    *,
+    stop: asyncio.Event,
+    max_messages: int = 5000,
+    dead_letter_limit: int = 100,
+) -> None:
+    """Apply the subscription's events until `stop` is set; then the batch in hand is finished and the group left.
+
+    `engine` connects as a role that may write all tenants' rows and this package's tables. Several processes may run
+    the same subscription: they share its partitions. Transient faults are waited out.
+
+    Raises TooManyDeadLetters or kith.bus.port.OffsetLost when going on would do harm, and whatever the database
+    answers to a fault of ours, such as a missing table.
+    """
+    failures = 0
+    while not stop.is_set():
+        member = _Member(subscription, bus, engine, stop, max_messages, dead_letter_limit)
+        try:
+            await member.follow()
+        except OffsetLost:
+            raise
+        except Replaced as news:
+            metrics.REPLACED.labels(subscription.group).inc()
+            log.warning("replaced: rejoining", group=subscription.group, reason=str(news))
+            failures = 1
+        except Exception as error:
+            if fault_of(error) is Fault.POISON:
+                raise
+            failures = 1 if member.progressed else failures + 1
+            log.warning("interrupted: rejoining", group=subscription.group, error=str(error), failures=failures)
+        if not stop.is_set():
+            await _pause(stop, _jitter(failures))
+
+
+@dataclass
+class _Member:
+    """One membership of the group, from joining to leaving."""
+
+    subscription: Subscription
+    bus: Bus
+    engine: AsyncEngine
+    stop: asyncio.Event
+    max_messages: int
+    dead_letter_limit: int
+    progressed: bool = False
+    held: set[TopicPartition] = field(default_factory=set)
+    reached: dict[TopicPartition, int] = field(default_factory=dict)
+    """Next offsets as the database has them; a partition never read is held, but not here."""
+    hinted: dict[TopicPartition, int] = field(default_factory=dict)
+    """Next offsets as the broker has been told them."""
+    dropped: set[TopicPartition] = field(default_factory=set)
+    """Partitions that went away since the batch in hand was polled."""
+    letters: bool = False
+    """Whether there may be unresolved letters for what is held: only this consumer adds any, so no need to ask."""
+    unpublished: bool = False
+    last_report: float = 0.0
+    consumer: Consumer | None = None
+
+    @property
+    def group(self) -> str:
+        return self.subscription.group
+
+    async def follow(self) -> None:
+        async with self.bus.consumer(
+            group=self.group,
+            topics=self.subscription.topics,
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        ) as consumer:
+            self.consumer = consumer
+            while not self.stop.is_set():
+                messages = await consumer.poll(max_messages=self.max_messages, wait=_POLL)
+                if messages:
+                    await self._deliver(consumer, messages)
+                if self.unpublished:
+                    await self._publish_letters()
+                if time.monotonic() - self.last_report > _REPORT:
+                    await self._report(consumer)
+
+    async def _assigned(self, partitions: frozenset[TopicPartition]) -> Offsets:
+        async with self.engine.connect() as connection:
+            offsets = await read_offsets(connection, self.group, partitions)
+            # After the offsets: a letter written in between has moved an offset, and then we do not get through.
+            self.letters = bool(await blocked_lines(connection, self.group))
+        self.held |= partitions
+        self.reached |= offsets
+        self.unpublished = True
+        return offsets
+
+    async def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        # No batch is in hand while the bus is polled, so all there is of it is committed.
+        assert self.consumer is not None
+        await self._hint(self.consumer)
+        self.held -= partitions
+        self.dropped |= partitions
+        for partition in partitions:
+            self.reached.pop(partition, None)
+            self.hinted.pop(partition, None)
+
+    async def _deliver(self, consumer: Consumer, messages: Sequence[Incoming]) -> None:
+        self.dropped.clear()
+        attempt = contended = 0
+        while messages and not self.stop.is_set():
+            try:
+                await self._apply(messages, give_up_on_contention=contended >= _CONTENTION_ATTEMPTS)
+            except Exception as error:
+                fault = fault_of(error)
+                if isinstance(error, Replaced) or fault is Fault.POISON:
+                    raise
+                attempt += 1
+                contended += fault is Fault.CONTENTION
+                metrics.REDELIVERED.labels(self.group).inc()
+                log.warning("batch failed: again", group=self.group, error=str(error), attempt=attempt)
+                await self._wait(consumer, _jitter(attempt))
+                messages = [m for m in messages if TopicPartition(m.topic, m.partition) not in self.dropped]
+            else:
+                self.progressed = True
+                return
+
+    async def _wait(self, consumer: Consumer, seconds: float) -> None:
+        """Meanwhile partitions may change hands: others must not wait for what we wait for."""
+        deadline = time.monotonic() + seconds
+        while not self.stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            await consumer.poll(max_messages=0, wait=min(left, _POLL))
+
+    async def _apply(self, messages: Sequence[Incoming], *, give_up_on_contention: bool) -> None:
+        started = time.perf_counter()
+        deliveries = [read(message) for message in messages]
+        with batch_span(self.group, deliveries):
+            try:
+                letters = await self._transact(messages, deliveries, give_up=give_up_on_contention)
+            except _HandlerFailed as failed:
+                if fault_of(failed.error) is not Fault.POISON:
+                    raise failed.error from None
+                letters = await self._transact(messages, deliveries, careful=True, give_up=give_up_on_contention)
+        self._account(deliveries, letters, time.perf_counter() - started)
+
+    async def _transact(
+        self,
+        messages: Sequence[Incoming],
+        deliveries: Sequence[Delivery],
+        *,
+        careful: bool = False,
+        give_up: bool,
+    ) -> Sequence[Letter]:
+        """Apply and commit. Carefully, in savepoints, once something in the batch is known to be amiss."""
+        next_offsets = {TopicPartition(m.topic, m.partition): m.offset + 1 for m in messages}
+        letters: Sequence[Letter] = ()
+        async with self.engine.begin() as connection:
+            await advance(connection, self.group, self.reached, next_offsets)
+            blocked = await blocked_lines(connection, self.group) if self.letters else {}
+            careful = careful or give_up or any(each.fault is not None for each in deliveries)
+            if careful or (blocked and any(each.line in blocked for each in deliveries)):
+                sieve = Sieve(connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up)
+                await sieve.sift(deliveries)
+                letters = sieve.letters
+                await write_letters(connection, self.group, letters, limit=self.dead_letter_limit)
+            else:
+                try:
+                    await self.subscription.handle(connection, [each.envelope for each in deliveries if each.envelope])
+                except Exception as error:
+                    raise _HandlerFailed(error) from error
+        self.letters = bool(blocked) or bool(letters)
+        self.unpublished = self.unpublished or bool(letters)
+        self.reached |= next_offsets
+        return letters
+
+    def _account(self, deliveries: Sequence[Delivery], letters: Sequence[Letter], seconds: float) -> None:
+        metrics.BATCH.labels(self.group).observe(len(deliveries))
+        metrics.SECONDS.labels(self.group).observe(seconds)
+        metrics.HANDLED.labels(self.group).inc(len(deliveries) - len(letters))
+        for letter in letters:
+            metrics.DEAD.labels(self.group, "parked" if letter.parked else "failed").inc()
+            log.error("dead letter", group=self.group, message=letter.delivery.name, reason=letter.reason)
+        if deliveries and (last := deliveries[-1].envelope) is not None:
+            metrics.AGE.labels(self.group).set(time.time() - last.recorded_at.timestamp())
+
+    async def _report(self, consumer: Consumer) -> None:
+        self.last_report = time.monotonic()
+        metrics.LAG.labels(self.group).set(sum(consumer.lag().values()))
+        await self._hint(consumer)
+
+    async def _hint(self, consumer: Consumer) -> None:
+        news = {partition: offset for partition, offset in self.reached.items() if self.hinted.get(partition) != offset}
+        if not news:
+            return
+        try:
+            await consumer.commit(news)
+        except BusError as error:
+            log.info("the broker was not told", group=self.group, error=str(error))
+        else:
+            self.hinted |= news
+
+    async def _publish_letters(self) -> None:
+        try:
+            await publish_letters(self.subscription, self.bus, self.engine)
+        except Exception as error:
+            if fault_of(error) is Fault.POISON:
+                raise
+            # The rows are safe; the copy is made with the next letter, or when partitions next come to someone.
+            log.warning("dead letters not published", group=self.group, error=str(error))
+        self.unpublished = False
+
+
+class _HandlerFailed(Exception):
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _jitter(attempt: int) -> float:
+    """Full jitter: many that failed together must not come back together."""
+    return random.uniform(0, min(_WAIT_MAX, _WAIT_MIN * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

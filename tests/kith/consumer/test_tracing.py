@@ -1,0 +1,46 @@
+"""Traces go on over the bus."""
+
+from uuid import uuid4
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.kith.consumer.world import World
+
+from kith.bus.port import Incoming
+from kith.consumer import tracing
+from kith.consumer.delivery import Delivery, read
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "tracer", provider.get_tracer("test"))
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
+    return exporter
+
+
+def _delivery(world: World, trace: int) -> Delivery:
+    message = world.message(world.event(uuid4()))
+    traceparent = f"00-{trace:032x}-{trace:016x}-01".encode()
+    headers = (*message.headers, ("ce_traceparent", traceparent))
+    return read(Incoming(message.topic, 0, 0, message.key, message.value, headers))
+
+
+def test_a_single_event_goes_on_with_its_trace(world: World, spans: InMemorySpanExporter) -> None:
+    with tracing.batch_span("group", [_delivery(world, 7)]):
+        pass
+    (span,) = spans.get_finished_spans()
+    assert span.context.trace_id == 7
+    assert span.parent is not None
+    assert span.parent.span_id == 7
+
+
+def test_a_batch_is_linked_to_the_traces_of_its_events(world: World, spans: InMemorySpanExporter) -> None:
+    with tracing.batch_span("group", [_delivery(world, trace) for trace in (7, 7, 8)]):
+        pass
+    (span,) = spans.get_finished_spans()
+    assert span.parent is None
+    assert [link.context.trace_id for link in span.links] == [7, 8]
