@@ -1,20 +1,89 @@
-"""Fixtures every test may ask for."""
+"""Fixtures every test may ask for. Each test has tenants of its own: that is what keeps tests apart."""
 
+import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
+from kith.ids import new_id
+from kith.migrations import migrate
+from kith.service import Service
+from kith.testing import ALL_SCOPES, Issuer, serving
 from kith_local.postgres import EmbeddedPostgres
+
+Headers = dict[str, str]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server of this test session's own, without the disk's waiting."""
+    """A PostgreSQL server of this test session's own."""
     with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder) / "pg").start()
         try:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"t-{new_id().hex}"
+
+
+@pytest.fixture
+def other_tenant() -> str:
+    return f"t-{new_id().hex}"
+
+
+@pytest.fixture
+def token(issuer: Issuer) -> Callable[..., Headers]:
+    """The Authorization header of a tenant, with all scopes or with these."""
+
+    def header(tenant: str, scopes: str = ALL_SCOPES) -> Headers:
+        return {"Authorization": f"Bearer {issuer.token(tenant, scopes)}"}
+
+    return header
+
+
+@pytest.fixture
+def mine(token: Callable[..., Headers], tenant: str) -> Headers:
+    return token(tenant)
+
+
+@pytest.fixture
+def theirs(token: Callable[..., Headers], other_tenant: str) -> Headers:
+    return token(other_tenant)
+
+
+@pytest.fixture(scope="session")
+async def serve(
+    postgres: EmbeddedPostgres, issuer: Issuer
+) -> AsyncIterator[Callable[[Service], Awaitable[httpx.AsyncClient]]]:
+    """A client of a service on a migrated database of its own; one per service and test session."""
+    clients: dict[str, httpx.AsyncClient] = {}
+    async with AsyncExitStack() as stack:
+
+        async def start(service: Service) -> httpx.AsyncClient:
+            if service.name not in clients:
+                url = await database(postgres, service)
+                clients[service.name] = await stack.enter_async_context(serving(service, url, issuer))
+            return clients[service.name]
+
+        yield start
+
+
+async def database(postgres: EmbeddedPostgres, service: Service) -> str:
+    """The URL of the service's migrated database on the test server."""
+    name = f"kith_{service.package}"
+    await asyncio.to_thread(postgres.create_databases, name)
+    await migrate(postgres.url(name), service.package, service.after_migrations)
+    return postgres.url(name)

@@ -23,7 +23,7 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types import ExecutionContext
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
@@ -31,7 +31,7 @@ from kith.auth import Actor
 from kith.commands import Call
 from kith.domain import DomainError
 from kith.http import Context, actor_of, context_of
-from kith.queries import DEFAULT_PAGE, Queries
+from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
 from kith.rest import pascal
 from kith.telemetry import log
@@ -80,6 +80,10 @@ class Connection(Generic[N]):
     page_info: PageInfo
 
 
+def connection_of(page: Page[N]) -> Connection[N]:
+    return Connection(nodes=page.rows, page_info=PageInfo(has_next_page=page.next is not None, end_cursor=page.next))
+
+
 class GraphQLContext(BaseContext):
     """Of one request: who asks, and the loaders that batch what its resolvers ask for."""
 
@@ -101,6 +105,12 @@ class GraphQLContext(BaseContext):
 
 
 Ctx = Info[GraphQLContext, None]
+
+
+def field(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """`strawberry.field` with its words, typed."""
+    made: Callable[[Callable[..., Any]], Any] = strawberry.field(description=description, name=name)
+    return made
 
 
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
@@ -192,9 +202,7 @@ class Graph:
             queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
-            return Connection(
-                nodes=found.rows, page_info=PageInfo(has_next_page=found.next is not None, end_cursor=found.next)
-            )
+            return connection_of(found)
 
         return _named(resource.plural, strawberry.field, page, "Newest first.")
 
@@ -248,8 +256,8 @@ class Errors(SchemaExtension):
     def on_operation(self) -> Iterator[None]:
         yield
         result = self.execution_context.result
-        if isinstance(result, ExecutionResult) and result.errors:
-            result.errors = [_told(error) for error in result.errors]
+        if result is not None and getattr(result, "errors", None):
+            result.errors = [_told(error) for error in result.errors or ()]
 
 
 def _told(error: GraphQLError) -> GraphQLError:

@@ -5,6 +5,7 @@ never queue behind it.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from alembic import command
 from alembic.config import Config
@@ -31,14 +32,17 @@ def configuration(package: str) -> Config:
     return config
 
 
-async def migrate(url: str, package: str) -> None:
-    """Bring the database to the newest revision, as the login of `url`, which will own the tables."""
+After = Callable[[Connection], None]
+
+
+async def migrate(url: str, package: str, after: After | None = None) -> None:
+    """Bring the database to the newest revision, as the login of `url`, which will own the tables; then do `after`."""
     engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         for attempt in range(1, _TRIES + 1):
             try:
                 async with engine.connect() as connection:
-                    await connection.run_sync(_upgrade, package)
+                    await connection.run_sync(_upgrade, package, after)
                 return  # noqa: TRY300 - the loop goes on only after an error
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _TRIES:
@@ -48,7 +52,7 @@ async def migrate(url: str, package: str) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, package: str) -> None:
+def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     with connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         connection.execute(text("SET LOCAL lock_timeout = '2s'"))
@@ -58,6 +62,8 @@ def _upgrade(connection: Connection, package: str) -> None:
         config = configuration(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if after is not None:
+            after(connection)
 
 
 def run(metadata: MetaData) -> None:
@@ -68,15 +74,24 @@ def run(metadata: MetaData) -> None:
         connection=context.config.attributes["connection"],
         target_metadata=metadata,
         compare_type=True,
-        process_revision_directives=_put_under_tenancy,
+        process_revision_directives=_draft,
+        include_object=_is_ours,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _put_under_tenancy(_: object, __: object, scripts: list[MigrationScript]) -> None:
-    """A generated migration secures the tables it creates, in words that stay as they were."""
-    operations = scripts[0].upgrade_ops
+def _is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
+    """A table that the code does not declare is a partition; dropping one is written by hand."""
+    return not (kind == "table" and reflected and declared is None)
+
+
+def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
+    """A drafted migration has the next number, and secures the tables it creates, in words that stay as they were."""
+    (script,) = scripts
+    (last,) = head if isinstance(head, tuple) and head else ("0",)
+    script.rev_id = f"{int(last) + 1:04}"
+    operations = script.upgrade_ops
     assert operations is not None
     for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
         of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)

@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.domain import Invalid, NotFound
 from kith.resource import Resource, View
 
+T = TypeVar("T")
 V = TypeVar("V", bound=View)
 
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 
 
-class Page(NamedTuple, Generic[V]):
-    rows: list[V]
+class Page(NamedTuple, Generic[T]):
+    rows: list[T]
     next: str | None
     """Cursor of the page after this one, if there is one."""
 

@@ -8,16 +8,18 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+from uuid import UUID
 
 import msgspec
 from prometheus_client import Counter, Gauge
-from sqlalchemy import ARRAY, BigInteger, RowMapping, Table, any_, cast, delete, func, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.bus.port import Bus, BusError, Outgoing, Producer
-from kith.events.envelope import Envelope
+from kith.events.envelope import Envelope, Event
+from kith.ids import new_id
 from kith.telemetry import log
 
 BATCH = 2000
@@ -29,14 +31,12 @@ _RETRY = 1.0
 PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
 OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
 
-WATERMARK_TYPE = b"kith.watermark.v1"
 
+class Watermark(Event):
+    """All events that its source recorded up to the envelope's time stand on the bus before these offsets, one per
+    partition. It belongs to no tenant."""
 
-class Watermark(msgspec.Struct, frozen=True):
-    """All events that `source` recorded up to `up_to` stand on the bus before these offsets, one per partition."""
-
-    source: str
-    up_to: datetime
+    type: ClassVar[str] = "kith.watermark.v1"
     ends: list[int]
 
 
@@ -128,7 +128,8 @@ class Relay:
             rows = (await connection.execute(oldest)).mappings().all()
         if not rows:
             return None
-        await producer.publish([self._message(row) for row in rows])
+        envelopes = (Envelope(source=self._service, **{name: row[name] for name in _ENVELOPE}) for row in rows)
+        await producer.publish([self._message(envelope) for envelope in envelopes])
         # Should we die here, they are published again: consumers know an event by its id.
         published = cast([row["seq"] for row in rows], ARRAY(BigInteger))
         async with connection.begin():
@@ -138,8 +139,7 @@ class Relay:
         PUBLISHED.labels(self._service).inc(len(rows))
         return int(rows[-1]["seq"])
 
-    def _message(self, row: RowMapping) -> Outgoing:
-        envelope = Envelope(source=self._service, **{name: row[name] for name in _ENVELOPE})
+    def _message(self, envelope: Envelope) -> Outgoing:
         return Outgoing(self._topic, envelope.key(), envelope.data, envelope.headers())
 
     async def _snapshot(self, connection: AsyncConnection) -> _Snapshot:
@@ -157,9 +157,20 @@ class Relay:
         known = [each.at for each in self._snapshots if each.next_id <= reached.oldest_running]
         if not known:
             return
-        ends = await producer.end_offsets(self._topic)
-        body = msgspec.json.encode(Watermark(self._service, max(known), ends))
-        await producer.publish([Outgoing(self._topic, b"watermark", body, (("kith-type", WATERMARK_TYPE),))])
+        watermark = Envelope(
+            id=new_id(),
+            source=self._service,
+            type=Watermark.type,
+            subject=_NO_SUBJECT,
+            time=max(known),
+            tenant_id="",
+            customer_id=None,
+            aggregate_version=0,
+            recorded_at=reached.at,
+            traceparent=None,
+            data=msgspec.json.encode(Watermark(await producer.end_offsets(self._topic))),
+        )
+        await producer.publish([self._message(watermark)])
 
     async def _prune(self, connection: AsyncConnection) -> None:
         """Published rows stay for a while: who fell behind the topic's own retention is refilled from them."""
@@ -169,6 +180,8 @@ class Relay:
         async with connection.begin():
             await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))
 
+
+_NO_SUBJECT = UUID(int=0)
 
 _ENVELOPE = (
     "id",

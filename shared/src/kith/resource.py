@@ -86,7 +86,7 @@ class Resource:
     def references(self) -> dict[str, Column[Any]]:
         """Columns that name a row elsewhere in this service, each with the id column it names."""
         return {
-            constraint.column_keys[1]: constraint.elements[1].column
+            str(constraint.column_keys[1]): constraint.elements[1].column
             for constraint in self.table.foreign_key_constraints
         }
 

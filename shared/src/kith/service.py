@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -56,6 +56,8 @@ class Service:
     app: Callable[[Context], FastAPI]
     schema: Schema
     subscriptions: Sequence[Subscription] = ()
+    after_migrations: Callable[[Connection], None] | None = None
+    """What each run of the migrations does besides: partitions of the months to come, say."""
 
 
 def main(service: Service) -> None:
@@ -74,7 +76,7 @@ def main(service: Service) -> None:
         log_level=settings.log_level,
     )
     if arguments.what == "migrate":
-        asyncio.run(migrations.migrate(settings.database_url, service.package))
+        asyncio.run(migrations.migrate(settings.database_url, service.package, service.after_migrations))
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
@@ -160,7 +162,7 @@ async def _consume(
     """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
     try:
         await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
-        await consume(subscription, bus, engine, stop=stop)
+        await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
     except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
         log.exception("consumer halted", group=subscription.group)
         not_ready[subscription.group] = str(error)

@@ -1,0 +1,4 @@
+from analytics.app import SERVICE
+from kith.service import main
+
+main(SERVICE)

@@ -1,0 +1,28 @@
+"""What analytics does with what happens in the other services: all of it goes into the ledger, and from there into
+what is kept live."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.commands.fold import fold_activity, note_watermark, record
+from analytics.domain.activity import PURCHASES
+from kith.consumer import Subscription
+from kith.events.envelope import Envelope
+from kith.relay import Watermark, topic_of
+
+SOURCES = ("contacts", "sales", "service-desk")
+GROUP = "analytics"
+
+
+async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+    events = [each for each in envelopes if each.type != Watermark.type]
+    if events:
+        new = await record(connection, events)
+        await fold_activity(connection, PURCHASES, new)
+    for each in envelopes:
+        if each.type == Watermark.type:
+            await note_watermark(connection, each)
+
+
+SUBSCRIPTIONS = (Subscription(GROUP, tuple(topic_of(source) for source in SOURCES), handle),)

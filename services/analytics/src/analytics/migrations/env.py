@@ -1,0 +1,4 @@
+from analytics.storage.tables import metadata
+from kith.migrations import run
+
+run(metadata)

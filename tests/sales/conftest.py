@@ -1,0 +1,12 @@
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from kith.service import Service
+from sales.app import SERVICE
+
+
+@pytest.fixture
+async def sales(serve: Callable[[Service], Awaitable[httpx.AsyncClient]]) -> httpx.AsyncClient:
+    return await serve(SERVICE)
