@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from kith.service import Service
-from sales.app import SERVICE
+from sales.service import SERVICE
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The HTTP side of a service: one application with REST, GraphQL, probes, problems and limits."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from kith.auth import Actor, Authenticator, IssuerUnavailable, Unauthenticated
 from kith.commands import Commands
 from kith.db import Database
 from kith.domain import DomainError
+from kith.probes import readiness
 from kith.telemetry import TelemetryMiddleware, log
 
 MAX_BODY = 32 * 1024 * 1024
@@ -31,7 +32,7 @@ JSON, PROBLEM_JSON = "application/json", "application/problem+json"
 
 @dataclass(frozen=True)
 class Context:
-    """What a request handler of a service may use; wired together in the service's app.py."""
+    """What a request handler of a service may use; see kith.api."""
 
     service: str
     database: Database
@@ -115,12 +116,6 @@ def _add_probes(app: FastAPI) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         return readiness(app.state.not_ready)
-
-
-def readiness(reasons: Mapping[str, str]) -> Response:
-    """`reasons` says by part of the process why it is not ready; empty when it is."""
-    said = "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
-    return PlainTextResponse(said or "ok", status_code=503 if said else 200)
 
 
 _PROBLEM_REF = {"$ref": "#/components/schemas/ProblemDetails"}

@@ -6,35 +6,25 @@ group left.
 
 import argparse
 import asyncio
-import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Connection, Table
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
-from strawberry.federation import Schema
 
 from kith import migrations, telemetry
-from kith.auth import Authenticator
 from kith.bus import open_bus
 from kith.bus.port import Bus
-from kith.commands import Commands
 from kith.consumer import Subscription
 from kith.consumer import run as consume
-from kith.db import Database, create_engine
-from kith.http import Context, readiness
+from kith.db import create_engine
+from kith.probes import probes
 from kith.relay import Relay
 from kith.settings import Settings
 from kith.telemetry import log
@@ -46,18 +36,21 @@ NOTICE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Service:
-    """One service, as its app.py wires it."""
+    """One service, as its service.py declares it."""
 
     name: str
-    package: str
     settings: Callable[[], Settings]
     outbox: Table
     idempotency: Table
-    app: Callable[[Context], FastAPI]
-    schema: Schema
+    api: str
+    """The module that has its API, and the name there. Only who serves it loads it: a worker starts without."""
     subscriptions: Sequence[Subscription] = ()
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
+
+    @property
+    def package(self) -> str:
+        return self.name.replace("-", "_")
 
 
 def main(service: Service) -> None:
@@ -66,6 +59,8 @@ def main(service: Service) -> None:
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":
+        from kith.api import export  # noqa: PLC0415 - see Service.api
+
         export(service, arguments.to)
         return
     settings = service.settings()
@@ -83,20 +78,6 @@ def main(service: Service) -> None:
     uvloop.run(_serve(service, settings, arguments.what))
 
 
-def export(service: Service, folder: Path) -> None:
-    """Write the service's contracts, schema.graphql and openapi.json, as they are committed."""
-    settings = Settings(database_url="postgresql://localhost/none", port=0)
-    app = service.app(context_for(service, settings))
-    (folder / "schema.graphql").write_text(service.schema.as_str().rstrip() + "\n")
-    (folder / "openapi.json").write_text(json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n")
-
-
-def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
-    database = Database(settings.database_url, pool_size=settings.pool_size, application=f"kith {service.name} api")
-    commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
-    return Context(service.name, database, commands, authenticator or Authenticator(settings))
-
-
 async def _serve(service: Service, settings: Settings, what: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -109,14 +90,16 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             tasks.create_task(
-                _http(_probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds)
+                _http(probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds)
             )
         if what in ("worker", "all"):
             await _start_workers(service, settings, not_ready, stop, stack, tasks)
         if what in ("api", "all"):
+            from kith.api import api_of, context_for  # noqa: PLC0415 - see Service.api
+
             context = context_for(service, settings)
             await context.database.check_role()
-            app = service.app(context)
+            app = api_of(service).create(context)
             app.state.not_ready = not_ready
             tasks.create_task(_http(app, settings.host, settings.port, stop, settings.shutdown_seconds))
         log.info("started", what=what, port=settings.port)
@@ -190,18 +173,3 @@ async def _http(app: ASGIApp, host: str, port: int, stop: asyncio.Event, drain: 
     await asyncio.sleep(NOTICE_SECONDS)
     server.should_exit = True
     await serving
-
-
-def _probes(not_ready: Mapping[str, str]) -> Starlette:
-    """What a process shows of itself beside its API."""
-
-    async def livez(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    async def readyz(_: Request) -> Response:
-        return readiness(not_ready)
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])

@@ -9,9 +9,10 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
+from kith.api import api_of, context_for
 from kith.auth import Authenticator
 from kith.ids import new_id
-from kith.service import Service, context_for
+from kith.service import Service
 from kith.settings import Settings
 
 ALL_SCOPES = " ".join(
@@ -62,7 +63,7 @@ async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncI
     """A client that speaks to the service's application directly."""
     settings = Settings(database_url=database_url, port=0, pool_size=5)
     context = context_for(service, settings, issuer.authenticator())
-    transport = httpx.ASGITransport(app=service.app(context), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=api_of(service).create(context), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
         yield client
     await context.database.close()

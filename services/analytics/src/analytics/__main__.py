@@ -1,4 +1,4 @@
-from analytics.app import SERVICE
+from analytics.service import SERVICE
 from kith.service import main
 
 main(SERVICE)

@@ -1,30 +1,7 @@
-"""Where analytics is wired together."""
-
-from fastapi import FastAPI
+"""Where the API of analytics is wired together."""
 
 from analytics.api.graphql import schema
 from analytics.api.rest import router
-from analytics.consumers import SUBSCRIPTIONS
-from analytics.settings import AnalyticsSettings
-from analytics.storage.partitions import make_partitions
-from analytics.storage.tables import idempotency, outbox
-from kith.graphql import graphql_router
-from kith.http import Context, create_app
-from kith.service import Service
+from kith.api import Api
 
-
-def app(context: Context) -> FastAPI:
-    return create_app(context, routers=[router, graphql_router(schema)], models=[])
-
-
-SERVICE = Service(
-    name="analytics",
-    package="analytics",
-    settings=AnalyticsSettings,
-    outbox=outbox,
-    idempotency=idempotency,
-    app=app,
-    schema=schema,
-    subscriptions=SUBSCRIPTIONS,
-    after_migrations=make_partitions,
-)
+API = Api(schema, routers=[router])

@@ -1,4 +1,4 @@
-from contacts.app import SERVICE
+from contacts.service import SERVICE
 from kith.service import main
 
 main(SERVICE)

@@ -1,4 +1,4 @@
 from kith.service import main
-from sales.app import SERVICE
+from sales.service import SERVICE
 
 main(SERVICE)

@@ -1,4 +1,4 @@
 from kith.service import main
-from service_desk.app import SERVICE
+from service_desk.service import SERVICE
 
 main(SERVICE)

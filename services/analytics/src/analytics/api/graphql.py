@@ -14,7 +14,7 @@ from analytics.domain.metric import Interval
 from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
-from kith.graphql import Connection, Ctx, Graph
+from kith.graphql import Connection, Ctx, Graph, connection_of, field
 from kith.queries import DEFAULT_PAGE
 
 strawberry.enum(health.Band)

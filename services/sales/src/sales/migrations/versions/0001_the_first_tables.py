@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
@@ -10,6 +11,62 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "consumer_offsets",
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("group_name", "topic", "partition"),
+    )
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("message_key", sa.LargeBinary(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "headers",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="[[name, base64 of the value], ..]",
+        ),
+        sa.Column("event_id", sa.Uuid(), nullable=True, comment="this and the next three as far as they could be read"),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("parked", sa.Boolean(), nullable=False, comment="did not fail itself: waits behind one that did"),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_failed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "published_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when it was copied to the dead-letter topic",
+        ),
+        sa.Column("replayed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("discarded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("group_name", "topic", "partition", "offset", name="dead_letters_by_message"),
+    )
+    op.create_index(
+        "dead_letters_unpublished",
+        "dead_letters",
+        ["group_name", "id"],
+        unique=False,
+        postgresql_where=sa.text("published_at IS NULL"),
+    )
+    op.create_index(
+        "dead_letters_unresolved",
+        "dead_letters",
+        ["group_name", "id"],
+        unique=False,
+        postgresql_where=sa.text("replayed_at IS NULL AND discarded_at IS NULL"),
+    )
     op.create_table(
         "idempotency",
         sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
@@ -146,6 +203,14 @@ def upgrade() -> None:
     op.create_index("returns_by_customer", "returns", ["tenant_id", "customer_id", "created_at", "id"], unique=False)
     op.create_index("returns_by_external_id", "returns", ["tenant_id", "external_id"], unique=True)
     op.create_index("returns_by_time", "returns", ["tenant_id", "created_at", "id"], unique=False)
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON consumer_offsets TO kith_worker")
+    op.execute("ALTER TABLE dead_letters ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE dead_letters FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON dead_letters TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON dead_letters TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON dead_letters TO kith_app, kith_worker")
     op.execute("ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE idempotency FORCE ROW LEVEL SECURITY")
     op.execute(

@@ -1,0 +1,17 @@
+"""What makes analytics a service."""
+
+from analytics.consumers import SUBSCRIPTIONS
+from analytics.settings import AnalyticsSettings
+from analytics.storage.partitions import make_partitions
+from analytics.storage.tables import idempotency, outbox
+from kith.service import Service
+
+SERVICE = Service(
+    name="analytics",
+    settings=AnalyticsSettings,
+    outbox=outbox,
+    idempotency=idempotency,
+    api="analytics.app:API",
+    subscriptions=SUBSCRIPTIONS,
+    after_migrations=make_partitions,
+)

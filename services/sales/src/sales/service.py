@@ -1,0 +1,13 @@
+"""What makes sales a service."""
+
+from kith.service import Service
+from sales.settings import SalesSettings
+from sales.storage.tables import idempotency, outbox
+
+SERVICE = Service(
+    name="sales",
+    settings=SalesSettings,
+    outbox=outbox,
+    idempotency=idempotency,
+    api="sales.app:API",
+)

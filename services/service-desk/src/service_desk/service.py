@@ -1,0 +1,13 @@
+"""What makes service-desk a service."""
+
+from kith.service import Service
+from service_desk.settings import ServiceDeskSettings
+from service_desk.storage.tables import idempotency, outbox
+
+SERVICE = Service(
+    name="service-desk",
+    settings=ServiceDeskSettings,
+    outbox=outbox,
+    idempotency=idempotency,
+    api="service_desk.app:API",
+)

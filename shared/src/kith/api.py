@@ -1,0 +1,57 @@
+"""A service's API, put together: REST and GraphQL over its resources, and what it adds by hand."""
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from strawberry.federation import Schema
+
+from kith.auth import Authenticator
+from kith.commands import Commands
+from kith.db import Database
+from kith.graphql import graphql_router
+from kith.http import Context, create_app
+from kith.resource import Resource
+from kith.rest import Rest
+from kith.service import Service
+from kith.settings import Settings
+
+
+@dataclass(frozen=True)
+class Api:
+    """What a service's app.py wires together."""
+
+    schema: Schema
+    resources: Sequence[Resource] = ()
+    routers: Sequence[APIRouter] = ()
+
+    def create(self, context: Context) -> FastAPI:
+        rest = [Rest(context.service, resource) for resource in self.resources]
+        return create_app(
+            context,
+            routers=[*(each.router for each in rest), *self.routers, graphql_router(self.schema)],
+            models=[model for each in rest for model in each.models],
+        )
+
+
+def api_of(service: Service) -> Api:
+    module, _, name = service.api.partition(":")
+    api: Api = getattr(importlib.import_module(module), name)
+    return api
+
+
+def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
+    database = Database(settings.database_url, pool_size=settings.pool_size, application=f"kith {service.name} api")
+    commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
+    return Context(service.name, database, commands, authenticator or Authenticator(settings))
+
+
+def export(service: Service, folder: Path) -> None:
+    """Write the service's contracts, schema.graphql and openapi.json, as they are committed."""
+    api = api_of(service)
+    app = api.create(context_for(service, Settings(database_url="postgresql://localhost/none", port=0)))
+    (folder / "schema.graphql").write_text(api.schema.as_str().rstrip() + "\n")
+    (folder / "openapi.json").write_text(json.dumps(app.openapi(), indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,69 @@
+"""The bus on Apache Kafka."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+
+from kith.bus.kafka.consumer import KafkaConsumer
+from kith.bus.kafka.errors import as_bus_errors
+from kith.bus.kafka.producer import KafkaProducer
+from kith.bus.port import BusError, OnAssigned, OnRevoked
+
+__all__ = ["KafkaBus"]
+
+
+class KafkaBus:
+    """`bootstrap` is "host:port[,host:port..]"; `connection` is what else aiokafka's clients take to reach the
+    cluster, such as `security_protocol`, `ssl_context` and `sasl_mechanism`. `session` is the seconds after which a
+    silent consumer loses its partitions.
+    """
+
+    def __init__(self, bootstrap: str, *, session: float = 10.0, connection: Mapping[str, Any] | None = None) -> None:
+        self._connection = {"bootstrap_servers": bootstrap, "client_id": "kith", **(connection or {})}
+        self._session = session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def create_topics(self, topics: Mapping[str, int]) -> None:
+        with as_bus_errors():
+            admin = AIOKafkaAdminClient(**self._connection)
+            try:
+                await admin.start()
+                await _create(admin, topics)
+                existing = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics([*topics])}
+            finally:
+                await admin.close()
+        for name, partitions in topics.items():
+            if existing.get(name) != partitions:
+                raise ValueError(f"topic {name} has {existing.get(name)} partitions, not {partitions}")
+
+    def producer(self) -> KafkaProducer:
+        return KafkaProducer(self._connection)
+
+    def consumer(
+        self, *, group: str, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked
+    ) -> KafkaConsumer:
+        return KafkaConsumer(
+            self._connection,
+            group=group,
+            topics=topics,
+            session=self._session,
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+        )
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Mapping[str, int]) -> None:
+    # The empty assignments are aiokafka's way of leaving the replication factor to the cluster.
+    wanted = [NewTopic(name, partitions, -1, replica_assignments={}) for name, partitions in topics.items()]
+    response = await admin.create_topics(wanted)
+    for name, code, *_ in response.topic_errors:
+        error = for_code(code)
+        if error not in {NoError, TopicAlreadyExistsError}:
+            raise BusError(f"topic {name} could not be created: {error.__name__}")

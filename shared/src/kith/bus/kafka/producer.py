@@ -1,0 +1,134 @@
+"""Publishing to Kafka: idempotent, acknowledged by all in-sync replicas, in batches of our own making."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as KafkaPartition
+
+from kith.bus.kafka.errors import as_bus_errors
+from kith.bus.partitioner import partition_of
+from kith.bus.port import BusError, Outgoing, TopicPartition
+
+_BATCH_BYTES = 512 * 1024
+_REQUEST_MS = 15_000
+
+
+class KafkaProducer:
+    def __init__(self, connection: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._producer: AIOKafkaProducer | None = None
+        self._asker: AIOKafkaConsumer | None = None
+
+    async def __aenter__(self) -> Self:
+        with as_bus_errors():
+            await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with as_bus_errors():
+            await self._close()
+            if self._asker is not None:
+                await self._asker.stop()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if not messages:
+            return
+        with as_bus_errors():
+            producer = self._producer or await self._open()
+            delivered: list[asyncio.Future[object]] = []
+            try:
+                by_partition = await _by_partition(producer, messages)
+                for partition, chosen in by_partition.items():
+                    await _submit(producer, partition, chosen, delivered)
+            except BaseException:
+                await self._abandon(delivered)
+                raise
+            results = await asyncio.gather(*delivered, return_exceptions=True)
+            errors = [result for result in results if isinstance(result, BaseException)]
+            if errors:
+                await self._abandon([])
+                raise errors[0]
+
+    async def end_offsets(self, topic: str) -> list[int]:
+        with as_bus_errors():
+            asker = self._asker or await self._open_asker()
+            await asker._client._wait_on_metadata(topic)  # noqa: SLF001 - else it knows assigned topics only
+            numbers = sorted(asker.partitions_for_topic(topic) or ())
+            if not numbers:
+                raise BusError(f"there is no topic {topic}")
+            ends = await asker.end_offsets([KafkaPartition(topic, number) for number in numbers])
+        return [ends[KafkaPartition(topic, number)] for number in numbers]
+
+    async def _open(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._connection,
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=_BATCH_BYTES,
+            request_timeout_ms=_REQUEST_MS,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+        return producer
+
+    async def _open_asker(self) -> AIOKafkaConsumer:
+        asker = AIOKafkaConsumer(**self._connection, request_timeout_ms=_REQUEST_MS)
+        try:
+            await asker.start()
+        except BaseException:
+            await asker.stop()
+            raise
+        self._asker = asker
+        return asker
+
+    async def _close(self) -> None:
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def _abandon(self, delivered: Sequence["asyncio.Future[object]"]) -> None:
+        """A failed batch leaves a hole in this producer's sequence numbers: begin again with another."""
+        for each in delivered:
+            each.add_done_callback(_forget)
+        await self._close()
+
+
+async def _by_partition(
+    producer: AIOKafkaProducer, messages: Sequence[Outgoing]
+) -> Mapping[TopicPartition, Sequence[Outgoing]]:
+    counts: dict[str, int] = {}
+    chosen: dict[TopicPartition, list[Outgoing]] = {}
+    for message in messages:
+        count = counts.get(message.topic)
+        if count is None:
+            count = counts[message.topic] = len(await producer.partitions_for(message.topic))
+        partition = TopicPartition(message.topic, partition_of(message.key, count))
+        chosen.setdefault(partition, []).append(message)
+    return chosen
+
+
+async def _submit(
+    producer: AIOKafkaProducer,
+    partition: TopicPartition,
+    messages: Sequence[Outgoing],
+    delivered: "list[asyncio.Future[object]]",
+) -> None:
+    batch = producer.create_batch()
+    for _, key, value, headers in messages:
+        if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None, headers=headers)
+    batch.close()  # nobody else adds to it: order is ours
+    delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
+
+
+def _forget(future: "asyncio.Future[object]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,30 @@
+"""What a process shows of itself: alive, ready, and its figures."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+
+def readiness(reasons: Mapping[str, str]) -> Response:
+    """`reasons` says by part of the process why it is not ready; empty when it is."""
+    said = "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
+    return PlainTextResponse(said or "ok", status_code=503 if said else 200)
+
+
+def probes(not_ready: Mapping[str, str]) -> Starlette:
+    """An application of these three alone, for a port of its own."""
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_: Request) -> Response:
+        return readiness(not_ready)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
