@@ -8,12 +8,22 @@ const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
 const port = Number(process.env.KITH_PORT_GATEWAY ?? 8000);
 const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
 
+// A subgraph that refuses a whole request answers problem+json. Left as it is, the reader would get "Unexpected error."
+const tellProblems = {
+  onFetch: () => async ({ response, setResponse }) => {
+    if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return;
+    const { type = '', title, detail = title } = await response.json();
+    setResponse(Response.json({ errors: [{ message: detail, extensions: { code: type.split(':').at(-1) } }] }));
+  },
+};
+
 const gateway = createGatewayRuntime({
   supergraph: readFileSync(supergraph, 'utf8'),
   graphqlEndpoint: '/graphql',
   healthCheckEndpoint: '/livez',
   readinessCheckEndpoint: '/readyz',
   landingPage: false,
+  plugins: () => [tellProblems],
   // Who asks is checked in the subgraph; which trace it belongs to is told there too.
   propagateHeaders: {
     fromClientToSubgraphs: ({ request }) => ({

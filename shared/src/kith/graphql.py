@@ -29,7 +29,7 @@ from strawberry.utils.str_converters import to_camel_case
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Call
-from kith.domain import DomainError
+from kith.domain import DomainError, Invalid
 from kith.http import Context, actor_of, context_of
 from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
@@ -153,20 +153,35 @@ class Graph:
         self._service = service
         self._queries: list[Any] = []
         self._mutations: list[Any] = []
+        self._entities: list[Any] = []
 
-    def add(self, resource: Resource, node: type) -> None:
-        """`node` is the GraphQL type: the resource's view and its relations."""
+    def add(self, resource: Resource, node: Any) -> None:
+        """`node` is the GraphQL type: the resource's view and its relations. Other subgraphs name one by its id."""
+
+        async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
+            return await load_one(info, resource, node, _uuid(id))
+
+        node.resolve_reference = resolve_reference
         self._queries += [self._one(resource, node), self._list(resource, node)]
         self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
 
     def add_query(self, *fields: Any) -> None:
         self._queries += fields
 
-    def schema(self, *, types: Sequence[type] = ()) -> Subgraph:
+    def extend(self, entity: Any) -> None:
+        """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
+
+        def resolve_reference(id: str, **_: object) -> Any:
+            return entity(id=_uuid(id))
+
+        entity.resolve_reference = resolve_reference
+        self._entities.append(entity)
+
+    def schema(self) -> Subgraph:
         return Subgraph(
             query=create_type("Query", self._queries),
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
-            types=types,
+            types=self._entities,
             extensions=[
                 lambda: ParserCache(maxsize=500),
                 lambda: ValidationCache(maxsize=500),
@@ -327,6 +342,13 @@ def _plain(kind: Any) -> Any:
     if origin in (list, tuple):
         return list[_plain(inner[0])]  # type: ignore[misc]
     return kind
+
+
+def _uuid(id: str) -> UUID:
+    try:
+        return UUID(id)
+    except ValueError as error:
+        raise Invalid("It is not a UUID.", field="id") from error
 
 
 def _camel(name: str) -> str:

@@ -102,15 +102,15 @@ class Queries(Generic[V]):
         if not 1 <= first <= MAX_PAGE:
             raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
         table = self._table
-        owner = func.unnest(cast(list(owners), ARRAY(Uuid))).column_valued("owner")
+        wanted = func.unnest(cast(list(owners), ARRAY(Uuid))).table_valued("owner").render_derived(name="wanted")
         newest = (
             select(*self._columns)
-            .where(table.c.tenant_id == tenant, table.c[column] == owner)
+            .where(table.c.tenant_id == tenant, table.c[column] == wanted.c.owner)
             .order_by(table.c.created_at.desc(), table.c.id.desc())
             .limit(first)
             .lateral()
         )
         found: dict[UUID, list[V]] = {id: [] for id in owners}
-        for key, *row in await connection.execute(select(owner, *newest.c).select_from(owner, newest)):
+        for key, *row in await connection.execute(select(wanted.c.owner, *newest.c).select_from(wanted, newest)):
             found[key].append(self._view(*row))
         return found

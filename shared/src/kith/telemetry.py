@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.tracebacks import ExceptionDictTransformer
 
 tracer = trace.get_tracer("kith")
 log = structlog.get_logger()
@@ -24,15 +25,16 @@ ERRORS = Counter("kith_http_errors_total", "Requests that failed by a fault of o
 
 def configure(service: str, *, otlp_endpoint: str | None, log_json: bool, log_level: str) -> None:
     """Once per process, before anything logs."""
-    renderer = structlog.processors.JSONRenderer() if log_json else structlog.dev.ConsoleRenderer()
+    # Without the frames' variables: they hold names, tokens and bodies.
+    safe = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
-            structlog.processors.dict_tracebacks if log_json else structlog.processors.format_exc_info,
-            renderer,
+            *((safe, structlog.processors.JSONRenderer()) if log_json else (plain,)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log_level]),
         cache_logger_on_first_use=True,

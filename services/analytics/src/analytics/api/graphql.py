@@ -118,4 +118,5 @@ async def freshness(info: Ctx) -> list[Freshness]:
 
 graph = Graph("analytics")
 graph.add_query(one_metric, all_metrics, freshness)
-schema = graph.schema(types=[Customer])
+graph.extend(Customer)
+schema = graph.schema()

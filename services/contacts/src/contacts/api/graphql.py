@@ -1,7 +1,5 @@
 """The subgraph of contacts: it owns the customer, which the other services extend."""
 
-from uuid import UUID
-
 import strawberry
 
 from contacts.domain.customer import CustomerKind
@@ -19,10 +17,6 @@ strawberry.enum(Direction)
 
 @strawberry.federation.type(keys=["id"])
 class Customer(CustomerView):
-    @classmethod
-    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Customer | None":
-        return await load_one(info, CUSTOMERS, Customer, id)
-
     @strawberry.field
     async def contacts(self, info: Ctx, first: int = 20) -> "list[Contact] | None":
         return await load_newest(info, CONTACTS, Contact, of="customer_id", owner=self.id, first=first)
@@ -38,10 +32,6 @@ class Customer(CustomerView):
 
 @strawberry.federation.type(keys=["id"])
 class Contact(ContactView):
-    @classmethod
-    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Contact | None":
-        return await load_one(info, CONTACTS, Contact, id)
-
     @strawberry.field
     async def customer(self, info: Ctx) -> Customer | None:
         return await load_one(info, CUSTOMERS, Customer, self.customer_id)

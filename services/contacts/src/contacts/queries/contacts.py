@@ -11,5 +11,5 @@ class ContactView(View):
     customer_id: UUID
     role: str | None
     name: str | None = personal()
-    email: str | None
+    email: str | None = personal()
     phone: str | None = personal()

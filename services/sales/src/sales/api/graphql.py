@@ -16,17 +16,11 @@ strawberry.enum(Stage)
 
 @strawberry.federation.type(keys=["id"])
 class Product(ProductView):
-    @classmethod
-    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Product | None":
-        return await load_one(info, PRODUCTS, Product, id)
+    pass
 
 
 @strawberry.federation.type(keys=["id"])
 class Opportunity(OpportunityView):
-    @classmethod
-    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Opportunity | None":
-        return await load_one(info, OPPORTUNITIES, Opportunity, id)
-
     @strawberry.field
     def customer(self) -> "Customer | None":
         return Customer(id=self.customer_id) if self.customer_id else None
@@ -70,4 +64,5 @@ graph.add(PRODUCTS, Product)
 graph.add(OPPORTUNITIES, Opportunity)
 graph.add(ORDERS, Order)
 graph.add(RETURNS, Return)
-schema = graph.schema(types=[Customer])
+graph.extend(Customer)
+schema = graph.schema()

@@ -1,8 +1,8 @@
 """The tables of sales. Their columns and the aggregates' fields have the same names."""
 
-from kith.consumer import consumer_tables
 from sqlalchemy import Column, Date, MetaData, Text
 
+from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
 from kith.tables import Amount, Moment, aggregate_table, one_of, reference

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import strawberry
 
-from kith.graphql import Ctx, Graph, load_newest, load_one
+from kith.graphql import Ctx, Graph, load_newest
 from service_desk.domain.case import CaseChannel, CaseState, Priority
 from service_desk.queries.cases import CaseView
 from service_desk.resources import CASES
@@ -16,10 +16,6 @@ strawberry.enum(Priority)
 
 @strawberry.federation.type(keys=["id"])
 class Case(CaseView):
-    @classmethod
-    async def resolve_reference(cls, info: Ctx, id: UUID) -> "Case | None":
-        return await load_one(info, CASES, Case, id)
-
     @strawberry.field
     def customer(self) -> "Customer | None":
         return Customer(id=self.customer_id) if self.customer_id else None
@@ -38,4 +34,5 @@ class Customer:
 
 graph = Graph("service-desk")
 graph.add(CASES, Case)
-schema = graph.schema(types=[Customer])
+graph.extend(Customer)
+schema = graph.schema()

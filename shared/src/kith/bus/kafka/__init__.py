@@ -1,6 +1,7 @@
 """The bus on Apache Kafka."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +13,8 @@ from kith.bus.kafka.producer import KafkaProducer
 from kith.bus.port import BusError, OnAssigned, OnRevoked
 
 __all__ = ["KafkaBus"]
+
+_KNOWN_SECONDS = 10.0
 
 
 class KafkaBus:
@@ -36,12 +39,12 @@ class KafkaBus:
             try:
                 await admin.start()
                 await _create(admin, topics)
-                existing = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics([*topics])}
+                existing = await _partitions(admin, topics)
             finally:
                 await admin.close()
         for name, partitions in topics.items():
-            if existing.get(name) != partitions:
-                raise ValueError(f"topic {name} has {existing.get(name)} partitions, not {partitions}")
+            if existing[name] != partitions:
+                raise ValueError(f"topic {name} has {existing[name]} partitions, not {partitions}")
 
     def producer(self) -> KafkaProducer:
         return KafkaProducer(self._connection)
@@ -57,6 +60,16 @@ class KafkaBus:
             on_assigned=on_assigned,
             on_revoked=on_revoked,
         )
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, int]:
+    """How many each has. A topic just made takes a moment to be known everywhere. Raises TimeoutError."""
+    async with asyncio.timeout(_KNOWN_SECONDS):
+        while True:
+            counts = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics([*topics])}
+            if all(counts.get(name) for name in topics):
+                return counts
+            await asyncio.sleep(0.05)
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Mapping[str, int]) -> None:

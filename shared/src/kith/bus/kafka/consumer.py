@@ -20,7 +20,8 @@ from kith.bus.port import BusError, Incoming, Offsets, OnAssigned, OnRevoked, To
 
 _REBALANCE_SECONDS = 60.0
 _COMMIT_SECONDS = 5.0
-_METADATA_MS = 30_000
+_METADATA_MS = 5_000
+"""How soon a topic that comes into being later is noticed."""
 
 
 class KafkaConsumer:

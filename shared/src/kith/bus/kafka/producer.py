@@ -13,6 +13,8 @@ from kith.bus.port import BusError, Outgoing, TopicPartition
 
 _BATCH_BYTES = 512 * 1024
 _REQUEST_MS = 15_000
+_TOPIC_SECONDS = 5.0
+"""How long a topic just made may take to be known to the broker we ask."""
 
 
 class KafkaProducer:
@@ -107,7 +109,8 @@ async def _by_partition(
     for message in messages:
         count = counts.get(message.topic)
         if count is None:
-            count = counts[message.topic] = len(await producer.partitions_for(message.topic))
+            async with asyncio.timeout(_TOPIC_SECONDS):
+                count = counts[message.topic] = len(await producer.partitions_for(message.topic))
         partition = TopicPartition(message.topic, partition_of(message.key, count))
         chosen.setdefault(partition, []).append(message)
     return chosen
@@ -121,10 +124,10 @@ async def _submit(
 ) -> None:
     batch = producer.create_batch()
     for _, key, value, headers in messages:
-        if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+        if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
             delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
             batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None, headers=headers)
+            batch.append(key=key, value=value, timestamp=None, headers=list(headers))
     batch.close()  # nobody else adds to it: order is ours
     delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
 
