@@ -1,6 +1,8 @@
 """Fixtures every test may ask for. Each test has tenants of its own: that is what keeps tests apart."""
 
 import asyncio
+import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -87,3 +89,31 @@ async def database(postgres: EmbeddedPostgres, service: Service) -> str:
     await asyncio.to_thread(postgres.create_databases, name)
     await migrate(postgres.url(name), service.package, service.after_migrations)
     return postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """A real Kafka of this test session's own. Its jars are fetched once into the checkout's .kith folder."""
+    from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
+
+    with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
+        kafka = EmbeddedKafka(Path(folder), *_free_ports(2), jars=Path(__file__).parent.parent / ".kith" / "kafka")
+        try:
+            kafka.start()
+        except KafkaUnavailable as reason:
+            if os.environ.get("CI", "").lower() == "true":
+                raise
+            pytest.skip(f"no Kafka on this machine: {reason}")
+        try:
+            yield kafka.bootstrap
+        finally:
+            kafka.stop()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
