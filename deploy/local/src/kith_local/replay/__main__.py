@@ -1,0 +1,7 @@
+"""python -m kith_local.replay --data DIR --set SET"""
+
+import sys
+
+from kith_local.replay import main
+
+sys.exit(main())
