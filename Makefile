@@ -12,6 +12,8 @@ DISTRIBUTIONS := shared $(addprefix services/,$(SERVICES)) deploy/local
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
+# A dozen processes share these packages: where byte code may not be kept, each start takes half a minute more.
+export PYTHONDONTWRITEBYTECODE :=
 
 ## Run it
 
@@ -82,7 +84,7 @@ $(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTION
 	  || { rm -rf $(VENV); echo 'This Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv'; exit 1; }; \
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	} >&2
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock >&2
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock >&2
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS)) >&2
 	@touch $@
 

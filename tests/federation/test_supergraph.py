@@ -6,33 +6,10 @@ import pytest
 from kith_local.layout import GATEWAY, ROOT
 from kith_local.node import node
 
-SERVICES = ("contacts", "sales", "service-desk", "analytics")
-OWNER = """
-schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"]) { query: Query }
-type Customer @key(fields: "id") { id: ID! name: String! }
-type Query { customer(id: ID!): Customer }
-"""
-EXTENSION = """
-schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"]) { query: Query }
-type Customer @key(fields: "id") { id: ID! %s }
-type Query { _service: _Service! }
-type _Service { sdl: String! }
-"""
-
 
 def compose(services: Path, out: Path) -> "subprocess.CompletedProcess[str]":
-    command = [node(), GATEWAY / "compose.mjs", "--services", services, "--out", out]
+    command = [node(), str(GATEWAY / "compose.mjs"), "--services", str(services), "--out", str(out)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def subgraphs(tmp_path: Path) -> Path:
-    """Four small subgraphs that compose."""
-    for name in SERVICES:
-        (tmp_path / name).mkdir()
-        field = f"{name.replace('-', '_')}: String"
-        (tmp_path / name / "schema.graphql").write_text(OWNER if name == "contacts" else EXTENSION % field)
-    return tmp_path
 
 
 def test_the_committed_subgraphs_compose_to_exactly_the_committed_supergraph(tmp_path: Path) -> None:
@@ -52,8 +29,8 @@ def test_the_supergraph_names_the_default_ports(
         assert f"http://127.0.0.1:{port}/graphql" in supergraph
 
 
-def test_what_does_not_compose_is_told_and_nothing_is_written(subgraphs: Path, tmp_path: Path) -> None:
-    (subgraphs / "sales" / "schema.graphql").write_text(EXTENSION % "name: Int")
+def test_what_does_not_compose_is_told_and_nothing_is_written(subgraphs: Path, extension: str, tmp_path: Path) -> None:
+    (subgraphs / "sales" / "schema.graphql").write_text(extension % "name: Int")
     composed = compose(subgraphs, tmp_path / "out")
     assert composed.returncode == 1
     assert "The subgraphs do not compose" in composed.stderr

@@ -9,14 +9,19 @@ from kith_local.plan import Part, Plan
 from kith_local.ports import Port
 from kith_local.supervisor import Supervisor, supervise
 
-home, port, *how = sys.argv[1:]
-fake = (sys.executable, "-I", "-S", str(Path(__file__).with_name("fake_service.py")))
-part = Part(
-    "sales-api",
-    (*fake, "die", "1", "no such table") if how else (*fake, "serve", port),
-    ready=f"http://127.0.0.1:{port}/readyz",
-    url=f"http://127.0.0.1:{port}/docs",
-    ports=(Port(int(port), "KITH_PORT_SALES"),),
-)
-plan = Plan(infrastructure=(), early=(), before=(), parts=(part,), after=())
-sys.exit(asyncio.run(supervise(Supervisor(plan, Layout(home=Path(home), bus="embedded")))))
+
+def main(home: str, port: str, *how: str) -> int:
+    fake = (sys.executable, "-I", "-S", str(Path(__file__).with_name("fake_service.py")))
+    part = Part(
+        "sales-api",
+        (*fake, "die", "1", "no such table") if how else (*fake, "serve", port),
+        ready=f"http://127.0.0.1:{port}/readyz",
+        url=f"http://127.0.0.1:{port}/docs",
+        ports=(Port(int(port), "KITH_PORT_SALES"),),
+    )
+    plan = Plan(infrastructure=(), early=(), before=(), parts=(part,), after=())
+    return asyncio.run(supervise(Supervisor(plan, Layout(home=Path(home), bus="embedded"))))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

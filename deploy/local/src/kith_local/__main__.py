@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from kith_local import replay
 from kith_local.errors import LocalError
 from kith_local.layout import Layout
 
@@ -28,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "token":
             command.add_argument("--tenant", required=True)
             command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
+        if name == "replay":
+            replay.add_arguments(command)
         if name == "contracts":
             command.add_argument("--check", action="store_true", help="only tell what differs")
         if name == "migration":
@@ -110,6 +113,13 @@ def _gateway_install(_: argparse.Namespace) -> int:
     return 0
 
 
+def _demo(_: argparse.Namespace) -> int:
+    """load the demo tenant through the API"""
+    from kith_local.demo.load import load_demo
+
+    return load_demo(Layout.of(), _console())
+
+
 def _contracts(arguments: argparse.Namespace) -> int:
     """write the contracts that are committed"""
     from kith_local.contracts import check_contracts, write_contracts
@@ -140,6 +150,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "issuer": _issuer,
     "supervise": _supervise,
     "gateway-install": _gateway_install,
+    "demo": _demo,
+    "replay": replay.run,
     "contracts": _contracts,
     "migration": _migration,
 }

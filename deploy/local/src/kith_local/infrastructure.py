@@ -1,11 +1,13 @@
 """The embedded servers, as the supervisor wants them."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kith_local.ports import Port
 from kith_local.postgres import EmbeddedPostgres
+
+FETCHED_STEP = 10
 
 
 class Postgres:
@@ -21,7 +23,9 @@ class Postgres:
         self._databases = databases
         self._server = EmbeddedPostgres(data)
 
-    def start(self) -> Mapping[str, str]:
+    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
+        if not (self._server.data / "PG_VERSION").exists():
+            tell("makes a new database")
         self._server.start()
         self._server.create_databases(*self._databases.values())
         return {variable: self._server.url(name) for variable, name in self._databases.items()}
@@ -38,17 +42,21 @@ class Kafka:
     name = "kafka"
     stop_signal = signal.SIGTERM
 
-    def __init__(self, folder: Path, ports: Sequence[Port]) -> None:
+    def __init__(self, folder: Path, ports: Sequence[Port], *, jars: Path) -> None:
         self.ports = tuple(ports)
         from kith_local.kafka import EmbeddedKafka  # noqa: PLC0415 - brings the JDK; the embedded bus needs none
 
         port, controller = (p.number for p in ports)
-        self.log = folder / "kafka.log"
         self.url = f"127.0.0.1:{port}"
-        self._server = EmbeddedKafka(folder, port, controller)
+        self.log = folder / "kafka.log"
+        self._server = EmbeddedKafka(folder, port, controller, jars=jars)
 
-    def start(self) -> Mapping[str, str]:
-        self._server.start()
+    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
+        def fetched(_: str, there: int, needed: int) -> None:
+            if there % FETCHED_STEP == 1 or there == needed:
+                tell(f"fetches its jars, once: {there} of {needed}")
+
+        self._server.start(fetched)
         return {"KITH_KAFKA_BOOTSTRAP": self._server.bootstrap}
 
     def stop(self) -> None:

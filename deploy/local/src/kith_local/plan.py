@@ -1,7 +1,7 @@
 """What a run consists of, as data: the supervisor knows no part by name."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -34,8 +34,9 @@ class Infrastructure(Protocol):
     ports: tuple[Port, ...]
     stop_signal: signal.Signals
 
-    def start(self) -> Mapping[str, str]:
-        """Returns once it can be used, with the environment that tells the processes where it is."""
+    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
+        """Returns once it can be used, with the environment that tells the processes where it is. What may take long
+        is told."""
 
     def stop(self) -> None: ...
 

@@ -47,7 +47,7 @@ class Server:
     async def _start(self) -> Mapping[str, str]:
         began = time.monotonic()
         self._tell(PartPhase.STARTING)
-        self._starting = asyncio.ensure_future(asyncio.to_thread(self.server.start))
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self.server.start, self._told_by_thread()))
         try:
             environment = await asyncio.shield(self._starting)
         except LocalError:
@@ -76,6 +76,14 @@ class Server:
             with suppress(LocalError):  # told in its state; the next look tries again
                 await self._start()
                 born = time.monotonic()
+
+    def _told_by_thread(self) -> Callable[[str], None]:
+        loop = asyncio.get_running_loop()
+
+        def tell(words: str) -> None:
+            loop.call_soon_threadsafe(lambda: self._tell(PartPhase.STARTING, note=words))
+
+        return tell
 
     def _tell(self, phase: PartPhase, *, note: str = "") -> None:
         self.state.phase = phase

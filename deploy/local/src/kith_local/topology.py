@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from kith_local.demo.marker import Marker
 from kith_local.layout import GATEWAY, Layout
 from kith_local.node import node
 from kith_local.plan import Infrastructure, Part, Plan
@@ -18,7 +19,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     ports = ports_of(environment)
     given = {f"KITH_PORT_{name.upper()}": str(ports[name].number) for name in ("gateway", "issuer", *SERVICES)}
     given["PYTHONUNBUFFERED"] = "1"
-    early = [_gateway(ports["gateway"])]
+    early = [_gateway(ports["gateway"], layout)]
     if not environment.get("KITH_ISSUER_URL"):
         given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"
         early.append(_issuer(ports["issuer"], layout))
@@ -27,7 +28,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
         early=early,
         before=[Part("migrate", _python("kith_local.migrate"))],
         parts=[part for name in SERVICES for part in (_api(name, ports), _worker(name, ports))],
-        after=_after(environment),
+        after=_after(layout, environment),
         stop_order=("gateway", "-api", "-worker"),
         environment=given,
     )
@@ -71,10 +72,17 @@ def _issuer(port: Port, layout: Layout) -> Part:
     )
 
 
-def _gateway(port: Port) -> Part:
+def _gateway(port: Port, layout: Layout) -> Part:
     at = f"http://127.0.0.1:{port.number}"
     return Part(
-        "gateway", (node(), "gateway.mjs"), folder=GATEWAY, ready=f"{at}/readyz", url=f"{at}/graphql", ports=(port,)
+        "gateway",
+        (node(), "gateway.mjs"),
+        # Node 22 and newer keep what they compiled: half a second less at each start.
+        {"NODE_COMPILE_CACHE": str(layout.downloads / "node")},
+        folder=GATEWAY,
+        ready=f"{at}/readyz",
+        url=f"{at}/graphql",
+        ports=(port,),
     )
 
 
@@ -89,14 +97,15 @@ def _infrastructure(layout: Layout, environment: Mapping[str, str], ports: Mappi
     if embedded:
         servers.append(Postgres(layout.data / "postgres", embedded))
     if layout.bus == "kafka" and not environment.get("KITH_KAFKA_BOOTSTRAP"):
-        servers.append(Kafka(layout.data / "kafka", [ports["kafka"], ports["kafka_controller"]]))
+        broker_ports = [ports["kafka"], ports["kafka_controller"]]
+        servers.append(Kafka(layout.data / "kafka", broker_ports, jars=layout.downloads / "kafka"))
     return servers
 
 
-def _after(environment: Mapping[str, str]) -> list[Part]:
-    if environment.get("DEMO") == "no":
+def _after(layout: Layout, environment: Mapping[str, str]) -> list[Part]:
+    if environment.get("DEMO") == "no" or environment.get("KITH_ISSUER_URL") or Marker.of(layout).is_loaded:
         return []
-    return [Part("demo", _python("kith_local", "demo"))]
+    return [Part("demo", _python("kith_local", "demo"), {"KITH_HOME": str(layout.home), "BUS": layout.bus})]
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

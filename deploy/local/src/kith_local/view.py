@@ -31,7 +31,7 @@ class Progress:
         """`known`: what was so before, and is no news."""
         self._console = console
         parts = known.parts if known is not None else []
-        self._told = {part.name: (part.phase, part.restarts) for part in parts}
+        self._told = {part.name: (part.phase, part.restarts, part.note) for part in parts}
         self._status = console.status("")
 
     def __enter__(self) -> Self:
@@ -45,7 +45,7 @@ class Progress:
 
     def __call__(self, state: State) -> None:
         for part in state.parts:
-            now = (part.phase, part.restarts)
+            now = (part.phase, part.restarts, part.note)
             if self._told.get(part.name) != now:
                 self._told[part.name] = now
                 self._tell(part)
@@ -55,9 +55,9 @@ class Progress:
         self._status.update(f"[dim]{line[: self._console.width - 10]}")
 
     def _tell(self, part: PartState) -> None:
-        if part.phase not in _MARKS:
+        word, style = _MARKS.get(part.phase, ("", ""))
+        if not word and not part.note:
             return
-        word, style = _MARKS[part.phase]
         seconds = f"{part.seconds:5.1f} s" if part.phase in (PartPhase.READY, PartPhase.DONE) else ""
         self._console.print(Text.assemble(f"  {part.name:22}", (f"{word:13}", style), seconds, part.note).markup)
 
@@ -76,7 +76,7 @@ def show_table(console: Console, state: State, layout: Layout) -> None:
         if part.phase is PartPhase.DONE:
             continue
         word, style = _MARKS.get(part.phase, (part.phase.value, "yellow"))
-        restarts = f", {part.restarts} restarts" if part.restarts else ""
+        restarts = f", {part.restarts}x restarted" if part.restarts else ""
         pid = "" if part.process is None else str(part.process.pid)
         link = f"[link={part.url}]{part.url}[/link]" if part.url.startswith("http") else part.url
         log = (layout.shown(Path(part.log)),) if wide else ()

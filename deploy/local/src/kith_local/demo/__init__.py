@@ -1,0 +1,1 @@
+"""The demo tenant: a coffee roastery's year, sent through the public API."""
