@@ -1,0 +1,132 @@
+"""Cases over REST."""
+
+import pytest
+from tests.service_desk.conftest import Answer, Tenant
+
+from kith.ids import new_id
+
+PATH = "/v1/cases"
+
+
+async def test_a_case_is_opened_and_found_again(acme: Tenant) -> None:
+    body = {
+        "customer_id": str(new_id()),
+        "contact_id": str(new_id()),
+        "subject": "No light",
+        "priority": "high",
+        "channel": "phone",
+        "category": "lighting",
+        "queue": "tier-1",
+        "assignee": "eve",
+        "external_id": "INC1",
+    }
+    created = await acme.post(PATH, body)
+    shown = created.json()
+    assert created.status_code == 201
+    assert shown | body | {"state": "new", "version": 1, "reopened_count": 0} == shown
+    found = await acme.get(created.headers["Location"])
+    assert (found.json(), found.headers["ETag"]) == (shown, '"1"')
+
+
+async def test_a_case_goes_through_its_whole_life(acme: Tenant, case: Answer) -> None:
+    moves = [
+        ("assign", {"queue": "tier-1"}, {"state": "new", "queue": "tier-1"}),
+        ("start", {"assignee": "eve"}, {"state": "open", "assignee": "eve"}),
+        ("escalate", {"priority": "critical"}, {"state": "open", "priority": "critical"}),
+        ("wait", {"reason": "parts"}, {"state": "pending", "pending_reason": "parts"}),
+        ("resolve", {"sla_met": True, "resolution_code": "replaced"}, {"state": "resolved", "sla_met": True}),
+        ("close", {}, {"state": "closed", "resolution_code": "replaced"}),
+        ("reopen", {"reason": "dark again"}, {"state": "open", "reopened_count": 1, "sla_met": None}),
+    ]
+    for version, (verb, body, expected) in enumerate(moves, start=2):
+        answer = await acme.post(f"{PATH}/{case['id']}:{verb}", body)
+        shown = answer.json()
+        assert answer.status_code == 200, answer.text
+        assert shown | expected | {"version": version} == shown
+        assert (await acme.get(f"{PATH}/{case['id']}")).json() == shown
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "code"),
+    [
+        ("close", {}, "case-not-resolved"),
+        ("reopen", {}, "case-not-resolved"),
+        ("escalate", {"priority": "low"}, "priority-not-higher"),
+    ],
+)
+async def test_a_move_the_rules_forbid_is_a_conflict(
+    acme: Tenant, case: Answer, verb: str, body: Answer, code: str
+) -> None:
+    refused = await acme.post(f"{PATH}/{case['id']}:{verb}", body)
+    assert (refused.status_code, refused.json()["type"]) == (409, f"urn:kith:problem:{code}")
+    assert (await acme.get(f"{PATH}/{case['id']}")).json() == case
+
+
+async def test_a_move_from_another_version_is_refused(acme: Tenant, case: Answer) -> None:
+    refused = await acme.post(f"{PATH}/{case['id']}:start", {}, **{"If-Match": '"4"'})
+    assert (refused.status_code, refused.json()["type"]) == (412, "urn:kith:problem:version-mismatch")
+    assert (await acme.post(f"{PATH}/{case['id']}:start", {}, **{"If-Match": '"1"'})).status_code == 200
+
+
+async def test_a_field_nobody_knows_is_refused(acme: Tenant, case: Answer) -> None:
+    refused = await acme.post(PATH, {"subject": "No light", "channel": "phone", "mood": "cross"})
+    assert (refused.status_code, [each["field"] for each in refused.json()["errors"]]) == (422, ["mood"])
+    assert (await acme.post(f"{PATH}/{case['id']}:close", {"mood": "cross"})).status_code == 422
+
+
+async def test_a_request_sent_again_under_its_key_is_answered_as_before(acme: Tenant, case: Answer) -> None:
+    where, key = f"{PATH}/{case['id']}:start", {"Idempotency-Key": "once"}
+    first = await acme.post(where, {}, **key)
+    again = await acme.post(where, {}, **key)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json() == first.json()
+    assert (await acme.post(where, {})).json()["type"] == "urn:kith:problem:case-already-started"
+
+
+async def test_a_bulk_request_sent_twice_is_done_once(acme: Tenant) -> None:
+    def row(command: str, hour: int, **fields: object) -> Answer:
+        return {"command": command, "external_id": "INC1", "occurred_at": f"2026-03-02T{hour:02}:00:00Z", **fields}
+
+    rows = [
+        row("open", 9, subject="No light", channel="phone"),
+        row("start", 10),
+        row("resolve", 11, sla_met=True),
+        row("close", 10),
+        row("reopen", 12),
+        row("resolve", 13),
+        row("close", 14),
+    ]
+    first = (await acme.post(f"{PATH}:bulk", {"rows": rows})).json()
+    again = (await acme.post(f"{PATH}:bulk", {"rows": rows})).json()
+    done = ["accepted"] * 3 + ["rejected"] + ["accepted"] * 3
+    assert [each["status"] for each in first["results"]] == done
+    assert first["results"][3]["problem"]["errors"][0]["field"] == "occurred_at"
+    assert (first["events"], again["accepted"], again["unchanged"], again["events"]) == (6, 0, 6, 0)
+    (only,) = (await acme.get(PATH)).json()["items"]
+    assert (only["state"], only["reopened_count"], only["version"]) == ("closed", 1, 6)
+
+
+async def test_cases_are_filtered_and_paged(acme: Tenant) -> None:
+    fields = {"customer_id": str(new_id()), "priority": "high", "assignee": "eve", "queue": "tier-1"}
+    wanted = [(await acme.made(PATH, subject=f"No {n}", channel="web", **fields))["id"] for n in range(2)]
+    unwanted = await acme.made(PATH, subject="No", channel="web")
+    await acme.post(f"{PATH}/{unwanted['id']}:start", {})
+    for name, value in {**fields, "state": "new"}.items():
+        first = (await acme.get(PATH, first=1, **{name: value})).json()
+        second = (await acme.get(PATH, first=1, after=first["next"], **{name: value})).json()
+        assert [each["id"] for each in first["items"] + second["items"]] == wanted[::-1], name
+        assert second["next"] is None
+
+
+async def test_no_other_tenant_sees_or_moves_a_case(acme: Tenant, other: Tenant, case: Answer) -> None:
+    where = f"{PATH}/{case['id']}"
+    assert (await other.get(PATH)).json()["items"] == []
+    assert (await other.get(where)).status_code == 404
+    assert (await other.post(f"{where}:start", {})).status_code == 404
+    assert (await acme.get(where)).json() == case
+
+
+async def test_reading_and_writing_need_their_scopes(acme: Tenant, case: Answer) -> None:
+    assert (await acme.without("service-desk:read").get(PATH)).status_code == 403
+    assert (await acme.without("service-desk:write").post(f"{PATH}/{case['id']}:start", {})).status_code == 403
+    assert (await acme.client.get(PATH)).status_code == 401
