@@ -19,6 +19,9 @@ from kith_local.postgres import EmbeddedPostgres
 
 Headers = dict[str, str]
 
+KAFKA_JARS = Path(__file__).parent.parent / ".kith" / "kafka"
+"""Where Kafka's jars stay from one run to the next."""
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
@@ -97,7 +100,7 @@ def kafka_bootstrap() -> Iterator[str]:
     from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
 
     with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
-        kafka = EmbeddedKafka(Path(folder), *_free_ports(2), jars=Path(__file__).parent.parent / ".kith" / "kafka")
+        kafka = EmbeddedKafka(Path(folder), *free_ports(2), jars=KAFKA_JARS)
         try:
             kafka.start()
         except KafkaUnavailable as reason:
@@ -110,7 +113,7 @@ def kafka_bootstrap() -> Iterator[str]:
             kafka.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [each.getsockname()[1] for each in sockets]

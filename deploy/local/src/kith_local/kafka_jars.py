@@ -72,7 +72,7 @@ def _compare(found: Mapping[str, Path], pins: Mapping[str, str]) -> None:
     wrong = sorted(found.keys() ^ pins.keys())
     wrong += sorted(name for name in found.keys() & pins.keys() if _sha256(found[name]) != pins[name])
     if wrong:
-        raise JarMismatch(f"not as pinned in kafka_jars.sha256: {', '.join(wrong)}")
+        raise JarMismatch(f"not as pinned in kafka_jars.sha256: {', '.join(wrong)}; delete them to fetch them again")
 
 
 def _pins() -> Mapping[str, str]:

@@ -1,0 +1,21 @@
+"""Keys take the partitions that Kafka's own clients choose."""
+
+import pytest
+
+from kith.bus.partitioner import partition_of
+
+# From UtilsTest.testMurmur2 of Apache Kafka.
+KNOWN = {
+    b"21": -973932308,
+    b"foobar": -790332482,
+    b"a-little-bit-long-string": -985981536,
+    b"a-little-bit-longer-string": -1486304829,
+    b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    b"abc": 479470107,
+}
+
+
+@pytest.mark.parametrize("partitions", [1, 7, 24])
+def test_the_partition_is_that_of_javas_client(partitions: int) -> None:
+    for key, hashed in KNOWN.items():
+        assert partition_of(key, partitions) == (hashed & 0x7FFFFFFF) % partitions
