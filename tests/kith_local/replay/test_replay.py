@@ -1,6 +1,6 @@
 """The whole way, from the command line to the summary, in front of a fake house."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import httpx
@@ -98,6 +98,16 @@ def test_what_does_not_answer_is_told(
     house.failures = [lambda: httpx.Response(401, text="no")]
     assert main(["--data", str(data), "--set", "retail"]) == 1
     assert "GET http://127.0.0.1:8004/v1/ledger was refused: 401 no" in said()
+
+
+def test_it_can_be_stopped(data: Path, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(running: Coroutine[None, None, None]) -> None:
+        running.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asyncio.run", stop)
+    assert main(["--data", str(data), "--set", "retail"]) == 1
+    assert "Stopped. What was sent stays; the same again sends the rest." in said()
 
 
 def test_all_is_every_set(monkeypatch: pytest.MonkeyPatch) -> None:

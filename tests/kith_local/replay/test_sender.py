@@ -100,6 +100,7 @@ async def test_what_refers_to_something_rejected_is_rejected_too(api: Api, house
     sent = await Sender(api, progress).send(orders(3).commands)
     assert sent.tallies[ORDERS] == Tally(commands=3, rejected=3)
     assert {each.reason for each in sent.rejected[1:]} == {"new orders: its customer was rejected"}
+    assert sent.rejected[1].detail == "0: customer 17850"
     assert not house.sent_to("orders")
 
 

@@ -86,14 +86,16 @@ def shown_progress() -> Iterator[tuple[Console, Progress]]:
 
 def show(console: Console, outcome: Outcome) -> None:
     console.print(f"\n[bold]{outcome.data_set.name}[/] replayed as tenant [bold]{outcome.tenant}[/]", highlight=False)
-    console.print(_sent(outcome))
-    console.print(_decisions(outcome))
+    rows = ", ".join(f"{count:,} of {file}" for file, count in outcome.rows.items())
+    console.print(f"Rows read: {rows}; not mapped: {len(outcome.mapped.rejected):,}\n", highlight=False)
+    console.print(_sent(outcome), "")
+    console.print(_decisions(outcome), "")
     if outcome.rejected:
-        console.print(_rejections(outcome.rejected))
+        console.print(_rejections(outcome.rejected), "")
     sent = outcome.sent
     console.print(
         f"Events published {sent.events:,}, folded {outcome.folded:,}. "
-        f"Seconds: sending {outcome.seconds_sending:.1f}, then folding {outcome.seconds_folding:.1f}.",
+        f"Seconds: mapping and sending {outcome.seconds_sending:.1f}, then folding {outcome.seconds_folding:.1f}.",
         highlight=False,
     )
     if outcome.folded > sent.events:
@@ -101,9 +103,8 @@ def show(console: Console, outcome: Outcome) -> None:
 
 
 def _sent(outcome: Outcome) -> Table:
-    rows = ", ".join(f"{count:,} of {file}" for file, count in outcome.rows.items())
-    table = _table(f"Rows read: {rows}; not mapped: {len(outcome.mapped.rejected):,}")
-    table.add_column("Sent as", no_wrap=True)
+    table = _table("Sent")
+    table.add_column("as", no_wrap=True)
     for heading in ("commands", "accepted", "unchanged", "rejected", "events"):
         table.add_column(heading, justify="right")
     tallies = outcome.sent.tallies
@@ -153,4 +154,6 @@ def _rejections(rejected: list[Rejected]) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold", title_style="")
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )

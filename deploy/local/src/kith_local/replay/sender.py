@@ -81,7 +81,8 @@ class Sender:
                 rows.append(command.body(self._ids))
                 going.append(command)
             except KeyError as missing:
-                self._reject(command, f"its {_named(missing.args[0])} was rejected", missing.args[0].external_id)
+                named = _named(missing.args[0])
+                self._reject(command, f"its {named} was rejected", f"{named} {missing.args[0].external_id}")
         if rows:
             self._take(going, await self.api.post(noun.service, f"/v1/{noun.plural}:bulk", {"rows": rows}))
         self.progress.advance(len(commands))

@@ -61,8 +61,11 @@ def replay(request: Request) -> int:
     loaded = [(each, _load(each, request)) for each in request.sets]
     for data_set, tables in loaded:
         tenant = request.tenant or data_set.name
-        with shown_progress() as (console, progress):
-            outcome = asyncio.run(_replay_one(data_set, tables, tenant, progress))
+        try:
+            with shown_progress() as (console, progress):
+                outcome = asyncio.run(_replay_one(data_set, tables, tenant, progress))
+        except KeyboardInterrupt:
+            raise LocalError("Stopped. What was sent stays; the same again sends the rest.") from None
         show(console, outcome)
     return 0
 
