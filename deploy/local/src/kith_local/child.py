@@ -6,12 +6,12 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from kith_local.errors import PartFailed
+from kith_local.nursery import Nursery, Process
 from kith_local.plan import Part
 from kith_local.probe import answers_ok
 from kith_local.restarts import LIMIT, WINDOW, Restarts
@@ -36,13 +36,21 @@ def _dies_with_parent() -> Callable[[], None] | None:
 
 class Child:
     def __init__(
-        self, part: Part, state: PartState, *, environment: Mapping[str, str], log: Path, changed: Callable[[], None]
+        self,
+        part: Part,
+        state: PartState,
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        changed: Callable[[], None],
+        nursery: Nursery | None = None,
     ) -> None:
         self.part = part
         self.state = state
         self._environment = environment
         self._log = log
         self._changed = changed
+        self._nursery = nursery
         self._process: Process | None = None
         self._restarts = Restarts()
         self._stopping = asyncio.Event()
@@ -129,12 +137,26 @@ class Child:
 
     async def _spawn(self) -> Process:
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        # Read now: it has grown since, by where the databases are.
+        environment = {**self._environment, **self.part.environment}
+        process: Process | None = None
+        if self._nursery is not None and self.part.module:
+            with suppress(ChildProcessError):  # then as any other
+                process = await self._nursery.bear(
+                    self.part.module, environment=environment, folder=self.part.folder, log=self._log
+                )
+        if process is None:
+            process = await self._execute(environment)
+        self.state.process = ProcessId.of(process.pid)
+        self._tell(PartPhase.STARTING)
+        return process
+
+    async def _execute(self, environment: Mapping[str, str]) -> Process:
         with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self.part.command,
                 cwd=self.part.folder,
-                # Read now: it has grown since, by where the databases are.
-                env={**self._environment, **self.part.environment},
+                env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -142,9 +164,6 @@ class Child:
                 process_group=0,
                 preexec_fn=_dies_with_parent(),
             )
-        self.state.process = ProcessId.of(process.pid)
-        self._tell(PartPhase.STARTING)
-        return process
 
     async def _end(self, process: Process, *, grace: float) -> None:
         with suppress(ProcessLookupError):

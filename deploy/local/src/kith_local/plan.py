@@ -1,6 +1,7 @@
 """What a run consists of, as data: the supervisor knows no part by name."""
 
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,11 @@ class Part:
     url: str = ""
     """What a person opens."""
     ports: tuple[Port, ...] = ()
+
+    @property
+    def module(self) -> tuple[str, ...]:
+        """Of a `python -m MODULE ARGUMENTS` what stands after -m; else nothing."""
+        return self.command[2:] if self.command[:2] == (sys.executable, "-m") else ()
 
 
 class Infrastructure(Protocol):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from kith_local.child import Child
 from kith_local.errors import LocalError, PartFailed
 from kith_local.layout import Layout
+from kith_local.nursery import Nursery
 from kith_local.plan import Part, Plan
 from kith_local.ports import require_free
 from kith_local.server import Server
@@ -42,6 +43,7 @@ class Supervisor:
         self._grace = grace
         self._patience = patience
         self._environment = {**os.environ, **plan.environment}
+        self._nursery = Nursery(layout.log_of("nursery")) if Nursery.works_here() else None
         self._children: list[Child] = []
         self._servers: list[Server] = []
         self._stop_requested = asyncio.Event()
@@ -137,6 +139,7 @@ class Supervisor:
             environment=self._environment,
             log=self.layout.log_of(part.name),
             changed=self._changed,
+            nursery=self._nursery,
         )
 
     def _row(self, name: str, url: str) -> PartState:
@@ -154,6 +157,8 @@ class Supervisor:
             now = [child for child in left if child.part.name.endswith(ending)]
             left = [child for child in left if child not in now]
             await asyncio.gather(*(child.stop(grace=self._grace) for child in now))
+        if self._nursery is not None:
+            await self._nursery.stop()
         for server in reversed(self._servers):
             await server.stop()
 
