@@ -52,9 +52,9 @@ class Call:
     remembered: bool = False
     """Sent again, it is recognised and not done again (calls that create are, by their external id)."""
 
-    def fingerprint(self) -> int:
+    def fingerprint(self, resource: Resource) -> int:
         # Defaults are left out: a field added to an input later must not make old calls look different.
-        body = f"{self.command.name}/{self.id}/{self.input.model_dump_json(exclude_defaults=True)}"
+        body = f"{resource.plural}/{self.command.name}/{self.id}/{self.input.model_dump_json(exclude_defaults=True)}"
         return int.from_bytes(blake2b(body.encode(), digest_size=8).digest(), signed=True)
 
     def key(self, resource: Resource) -> str:
@@ -139,7 +139,7 @@ class Commands:
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
         if not await connection.scalar(select(lock)):
             raise InFlight("The first request with this Idempotency-Key is still running.")
-        fingerprint, keys = call.fingerprint(), self._keys.c
+        fingerprint, keys = call.fingerprint(resource), self._keys.c
         done = (
             await connection.execute(
                 select(keys.fingerprint, keys.outcome, keys.recorded_at).where(
@@ -220,7 +220,7 @@ class _Batch:
         assert isinstance(call.input, NewInput)
         external_id, fingerprint = call.input.external_id, None
         if external_id is not None:
-            fingerprint = call.fingerprint()
+            fingerprint = call.fingerprint(self._resource)
             if (existing := self._repository.get_by_external_id(external_id)) is not None:
                 if existing.external_hash == fingerprint:
                     return Outcome(Status.UNCHANGED, existing)
@@ -237,7 +237,7 @@ class _Batch:
 
     def _change(self, call: Call) -> Outcome:
         aggregate = self._find(call)
-        key, fingerprint = call.key(self._resource), call.fingerprint()
+        key, fingerprint = call.key(self._resource), call.fingerprint(self._resource)
         if call.remembered and (before := self._done.get(key)) is not None:
             if before != fingerprint:
                 raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")

@@ -46,7 +46,7 @@ def create_engine(url: str, *, role: str, pool_size: int, application: str) -> A
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=False,
+        hide_parameters=True,  # an error is logged, and parameters hold names
         connect_args={
             "server_settings": {
                 "role": role,

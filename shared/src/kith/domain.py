@@ -1,8 +1,9 @@
 """What every aggregate has, and the errors a business rule may raise. No I/O, no clock, no ids made here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 
@@ -25,6 +26,20 @@ class Aggregate:
     def relationship(self) -> UUID | None:
         """The customer it is a dealing with, if with one: its events are that customer's."""
         return None
+
+    def must_be_later(self, at: datetime) -> None:
+        """Raises Invalid for a time before the last change: its history is told in order."""
+        if at < self.updated_at:
+            raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
+
+    def set(self, fields: Mapping[str, Any]) -> list[str]:
+        """Set the fields; the names of those that changed. Raises NothingAmended if none did."""
+        changed = sorted(name for name, value in fields.items() if value != getattr(self, name))
+        if not changed:
+            raise NothingAmended("Every field sent has that value already.")
+        for name in changed:
+            setattr(self, name, fields[name])
+        return changed
 
 
 @dataclass(kw_only=True, eq=False)
@@ -62,6 +77,10 @@ class Conflict(DomainError):
     """The state it is in forbids it."""
 
     code = "conflict"
+
+
+class NothingAmended(Conflict):
+    code = "nothing-amended"
 
 
 class Invalid(DomainError):

@@ -162,6 +162,8 @@ class Graph:
             return await load_one(info, resource, node, _uuid(id))
 
         node.resolve_reference = resolve_reference
+        for kind in resource.enums:
+            strawberry.enum(kind)
         self._queries += [self._one(resource, node), self._list(resource, node)]
         self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_serializer
 
 from kith.domain import Invalid
 
@@ -39,13 +39,30 @@ class Input(BaseModel):
             return now
         if self.occurred_at > now + CLOCK_SKEW:
             raise Invalid("occurred_at must not be in the future.", field="occurred_at")
-        return self.occurred_at
+        # A clock that is a little ahead must not make what is done next look earlier.
+        return min(self.occurred_at, now)
 
 
 class NewInput(Input):
     """Base of the inputs that create. The external id is the sender's own key: sent twice, it creates once."""
 
     external_id: Code | None = Field(default=None, description="the sender's own key; unique per tenant and noun")
+
+
+UNSENT: Any = Field(default_factory=lambda: None)
+"""Default of every field of an amendment. It is never used, and no contract shows it."""
+
+
+class Amendment(Input):
+    """Base of the inputs that amend: what is not sent stays as it is, and null clears."""
+
+    def fields(self) -> dict[str, Any]:
+        return {name: value for name, value in super().fields().items() if name in self.model_fields_set}
+
+    @model_serializer
+    def sent(self) -> dict[str, Any]:
+        # A null that was sent is told from a field that was not, else two different calls would pass for the same one.
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
 
 _ENVELOPE = frozenset({"occurred_at", "external_id", "command"})

@@ -75,13 +75,13 @@ def run(metadata: MetaData) -> None:
         target_metadata=metadata,
         compare_type=True,
         process_revision_directives=_draft,
-        include_object=_is_ours,
+        include_object=is_ours,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
+def is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
     """A table that the code does not declare is a partition; dropping one is written by hand."""
     return not (kind == "table" and reflected and declared is None)
 

@@ -10,6 +10,7 @@ queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from enum import Enum
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -89,6 +90,12 @@ class Resource:
             str(constraint.column_keys[1]): constraint.elements[1].column
             for constraint in self.table.foreign_key_constraints
         }
+
+    @cached_property
+    def enums(self) -> list[type[Enum]]:
+        """The enumerations its view shows."""
+        types = (self.table.c[name].type for name in self.view_fields)
+        return [kind for each in types if (kind := getattr(each, "enum_class", None)) is not None]
 
     @cached_property
     def filter_types(self) -> dict[str, Any]:

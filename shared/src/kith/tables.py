@@ -28,9 +28,13 @@ def tenant_column() -> Column[str]:
 
 
 def one_of(choices: type[StrEnum]) -> Enum:
-    """An enumeration kept as text: adding a member needs no migration."""
+    """An enumeration kept as text, of a length that adding a member does not change: that needs no migration."""
     return Enum(
-        choices, native_enum=False, create_constraint=False, values_callable=lambda kind: [m.value for m in kind]
+        choices,
+        native_enum=False,
+        create_constraint=False,
+        length=64,
+        values_callable=lambda kind: [member.value for member in kind],
     )
 
 

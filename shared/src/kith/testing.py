@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -23,6 +24,9 @@ ALL_SCOPES = " ".join(
     ]
     + ["contacts:personal"]
 )
+
+
+Answer = dict[str, Any]
 
 
 class Issuer:
@@ -67,3 +71,39 @@ async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncI
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
         yield client
     await context.database.close()
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Speaks to the service as one tenant, with all scopes but those it is to do `without`."""
+
+    client: httpx.AsyncClient
+    issuer: Issuer
+    name: str
+    scopes: str = ALL_SCOPES
+
+    def without(self, scope: str) -> "Tenant":
+        return replace(self, scopes=self.scopes.replace(scope, ""))
+
+    async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
+        return await self.client.post(path, json=body, headers={**self._authorized(), **headers})
+
+    async def get(self, path: str, **query: str | int) -> httpx.Response:
+        return await self.client.get(path, params=query, headers=self._authorized())
+
+    async def made(self, path: str, **body: object) -> Answer:
+        """What was created, which must have worked."""
+        answer = await self.post(path, body)
+        assert answer.status_code == 201, answer.text
+        found: Answer = answer.json()
+        return found
+
+    async def ask(self, query: str, **variables: object) -> Answer:
+        """The data of a GraphQL request, which must have no errors."""
+        answer = (await self.post("/graphql", {"query": query, "variables": variables})).json()
+        assert "errors" not in answer, answer["errors"]
+        found: Answer = answer["data"]
+        return found
+
+    def _authorized(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.issuer.token(self.name, self.scopes)}"}

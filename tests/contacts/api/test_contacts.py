@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.contacts.conftest import Answer, Tenant
 
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 
 PATH = "/v1/contacts"
 PERSONAL = {"name", "email", "phone"}

@@ -1,9 +1,9 @@
 """Customers over REST."""
 
 import asyncpg
-from tests.contacts.conftest import Answer, Tenant
 
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 
 PATH = "/v1/customers"

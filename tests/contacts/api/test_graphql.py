@@ -1,8 +1,7 @@
 """The subgraph of contacts."""
 
-from tests.contacts.conftest import Answer, Tenant
-
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 
 CREATE = """mutation ($input: CreateCustomerInput!, $key: String) {
   createCustomer(input: $input, idempotencyKey: $key) {

@@ -1,9 +1,9 @@
 """Touchpoints over REST."""
 
 import pytest
-from tests.contacts.conftest import Answer, Tenant
 
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 
 PATH = "/v1/touchpoints"
 

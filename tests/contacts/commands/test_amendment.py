@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from contacts.commands.customers import AmendCustomer, CreateCustomer
 from contacts.domain.customer import Customer
+from contacts.resources import CUSTOMERS
 from kith.commands import Call
 from kith.resource import Command
 
@@ -12,7 +13,7 @@ AMEND = Command("amend", AmendCustomer, Customer.amend)
 
 
 def fingerprint(body: str) -> int:
-    return Call(AMEND, AmendCustomer.model_validate_json(body)).fingerprint()
+    return Call(AMEND, AmendCustomer.model_validate_json(body)).fingerprint(CUSTOMERS)
 
 
 def test_it_hands_over_what_was_sent_and_no_more() -> None:

@@ -6,9 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from contacts.domain.amendment import NothingAmended
 from contacts.domain.contact import Contact
-from kith.domain import Invalid
+from kith.domain import Invalid, NothingAmended
 from kith.events.contacts import ContactCreated
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

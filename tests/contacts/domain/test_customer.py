@@ -7,9 +7,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from contacts.domain.amendment import NothingAmended
 from contacts.domain.customer import Customer, CustomerKind
-from kith.domain import Invalid
+from kith.domain import Invalid, NothingAmended
 from kith.events.contacts import CustomerCreated
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

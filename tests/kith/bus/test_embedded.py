@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from tests.kith.adapters import SESSION
-from tests.kith.bus.readers import Reader, drive
+from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import BusError, OffsetLost, Outgoing, TopicPartition
@@ -89,10 +89,11 @@ async def test_a_reader_that_hears_no_bell_looks_by_itself(embedded_bus: Embedde
     async with Reader(embedded_bus, f"group-{uuid4()}", [topic]) as reader, embedded_bus.producer() as producer:
         await drive(reader, until=lambda: bool(reader.held))
         embedded_bus._bell._listeners.clear()
-        polling = asyncio.create_task(reader.poll(wait=20))
+        polling = asyncio.create_task(reader.poll(wait=10 * PATIENCE))
         await asyncio.sleep(0.05)
         await producer.publish([Outgoing(topic, b"", b"unheard")])
-        await polling
+        async with asyncio.timeout(PATIENCE):
+            await polling
         assert reader.values == [b"unheard"]
 
 
@@ -102,6 +103,14 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
     heard = asyncio.Event()
     name = str(uuid4())
     embedded_bus._bell.listen(heard, [name])
+
+    async def until_heard() -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not heard.is_set():
+                embedded_bus._bell.ring([name])
+                await asyncio.sleep(0.05)
+
+    await until_heard()
     admin = await asyncpg.connect(embedded_bus_url)
     try:
         killed = await admin.fetch(
@@ -111,10 +120,8 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
         assert killed
     finally:
         await admin.close()
-    async with asyncio.timeout(20):
-        while not heard.is_set():
-            embedded_bus._bell.ring([name])
-            await asyncio.sleep(0.05)
+    heard.clear()
+    await until_heard()
 
 
 async def test_pruning_keeps_what_is_young(embedded_bus: EmbeddedBus, topic: str) -> None:

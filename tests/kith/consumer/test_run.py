@@ -158,6 +158,7 @@ async def test_while_a_batch_waits_its_partitions_may_go_to_another(embedded_bus
 
             await eventually(all_applied)
     assert sorted(await healthy.effects() + await stuck.effects()) == sorted(event.id for event in events)
+    assert _metric("kith_consumer_replaced_total", healthy.group) == 0, "it kept what was not its own any more"
 
 
 async def test_stopping_finishes_the_batch_and_leaves_the_group(bus: Bus, world: World) -> None:

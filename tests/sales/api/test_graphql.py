@@ -95,7 +95,7 @@ async def test_a_customers_dealings_are_the_newest_first(sales: httpx.AsyncClien
     dealings = [(await opened(sales, mine, customer_id=one))["id"] for _ in range(3)]
     await opened(sales, mine, customer_id=other)
     found = await entities(sales, mine, [one, other, str(new_id())], "opportunities(first: 2) { id }")
-    assert [[each["id"] for each in customer["opportunities"]] for customer in found][0] == dealings[:0:-1]
+    assert [each["id"] for each in found[0]["opportunities"]] == dealings[:0:-1]
     assert [len(customer["opportunities"]) for customer in found] == [2, 1, 0]
 
 

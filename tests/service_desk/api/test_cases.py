@@ -1,9 +1,9 @@
 """Cases over REST."""
 
 import pytest
-from tests.service_desk.conftest import Answer, Tenant
 
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 
 PATH = "/v1/cases"
 

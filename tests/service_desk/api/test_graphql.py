@@ -1,8 +1,7 @@
 """The subgraph of service-desk."""
 
-from tests.service_desk.conftest import Answer, Tenant
-
 from kith.ids import new_id
+from kith.testing import Answer, Tenant
 
 OPEN = """mutation ($input: OpenCaseInput!) {
   openCase(input: $input) {

@@ -44,7 +44,7 @@ Lag = Mapping[TopicPartition, int]
 OnAssigned = Callable[[frozenset[TopicPartition]], Awaitable[Offsets]]
 """Called with the partitions just given to this member; answers where to start reading each.
 A partition left out of the answer starts at the oldest message the log still has.
-If it raises, so does poll, and the next poll asks again."""
+If it raises, so does poll, and the next poll asks again; so it may be asked twice about the same partitions."""
 
 OnRevoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
 """Called before the partitions go to another member: finish and commit what was read of them. It is also told of

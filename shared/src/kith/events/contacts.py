@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import field
 
-from kith.events.envelope import Event
+from kith.events.envelope import Amended, Event
 
 
 class CustomerCreated(Event):
@@ -20,11 +20,8 @@ class CustomerCreated(Event):
     referred_by: UUID | None = None
 
 
-class CustomerAmended(Event):
-    """`changed` names the fields that changed. One that is named but not told was cleared, or is personal."""
-
+class CustomerAmended(Amended):
     type: ClassVar[str] = "contacts.customer.amended.v1"
-    changed: list[str]
     kind: str | None = None
     country: str | None = None
     segment: str | None = None
@@ -40,11 +37,8 @@ class ContactCreated(Event):
     role: str | None = None
 
 
-class ContactAmended(Event):
-    """`changed` names the fields that changed. One that is named but not told was cleared, or is personal."""
-
+class ContactAmended(Amended):
     type: ClassVar[str] = "contacts.contact.amended.v1"
-    changed: list[str]
     role: str | None = None
 
 

@@ -5,7 +5,7 @@ What is said here of an event is all that a ledger, a dedupe index or a trace ne
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,23 @@ class Event(msgspec.Struct, omit_defaults=True):
 
     type: ClassVar[str]
     """`service.noun.happened.v1`"""
+
+    @classmethod
+    def of(cls, aggregate: object, **told: Any) -> Self:
+        """The event with what it tells of the aggregate, by the names of its fields; the rest is told here."""
+        known = {name: getattr(aggregate, name) for name in cls.__struct_fields__ if hasattr(aggregate, name)}
+        return cls(**(known | told))
+
+
+class Amended(Event):
+    """Fields were set. `changed` names them; one that is named but not told was cleared, or is personal."""
+
+    changed: list[str]
+
+    @classmethod
+    def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
+        told = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
+        return cls(changed=changed, **told)
 
 
 class UnknownVersion(ValueError):

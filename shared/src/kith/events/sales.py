@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from kith.events.envelope import Event
+from kith.events.envelope import Amended, Event
 
 
 class ProductCreated(Event):
@@ -19,6 +19,15 @@ class OpportunityOpened(Event):
     type: ClassVar[str] = "sales.opportunity.opened.v1"
     stage: str
     currency: str
+    owner: str | None = None
+    product_id: UUID | None = None
+    value: Decimal | None = None
+    source: str | None = None
+    expected_close: date | None = None
+
+
+class OpportunityAmended(Amended):
+    type: ClassVar[str] = "sales.opportunity.amended.v1"
     owner: str | None = None
     product_id: UUID | None = None
     value: Decimal | None = None

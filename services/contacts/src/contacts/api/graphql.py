@@ -2,17 +2,11 @@
 
 import strawberry
 
-from contacts.domain.customer import CustomerKind
-from contacts.domain.touchpoint import Channel, Direction
 from contacts.queries.contacts import ContactView
 from contacts.queries.customers import CustomerView
 from contacts.queries.touchpoints import TouchpointView
 from contacts.resources import CONTACTS, CUSTOMERS, TOUCHPOINTS
 from kith.graphql import Ctx, Graph, load_newest, load_one
-
-strawberry.enum(CustomerKind)
-strawberry.enum(Channel)
-strawberry.enum(Direction)
 
 
 @strawberry.federation.type(keys=["id"])

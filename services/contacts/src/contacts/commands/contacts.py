@@ -5,9 +5,8 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from contacts.commands.amendment import UNSENT, Amendment
 from contacts.domain.contact import Contact
-from kith.inputs import Code, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Code, NewInput, Text
 from kith.resource import Command
 
 # Something, one @, a domain with a dot. Whether mail arrives there only sending it tells.

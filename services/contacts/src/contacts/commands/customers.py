@@ -5,9 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contacts.commands.amendment import UNSENT, Amendment
 from contacts.domain.customer import Customer, CustomerKind
-from kith.inputs import Code, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Code, NewInput, Text
 from kith.resource import Command
 
 Tags = Annotated[list[Code], Field(max_length=50)]

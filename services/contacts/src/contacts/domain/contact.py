@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from contacts.domain.amendment import amend
 from kith.domain import OfCustomer
 from kith.events.contacts import ContactAmended, ContactCreated
 
@@ -21,9 +20,9 @@ class Contact(OfCustomer):
     @classmethod
     def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ContactCreated]:
         it = cls(id=id, **fields)
-        return it, ContactCreated(role=it.role)
+        return it, ContactCreated.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> ContactAmended:
         """Only the fields sent change; one sent as null is cleared."""
-        changed = amend(self, at, fields)
-        return ContactAmended(changed=changed, role=self.role if "role" in changed else None)
+        self.must_be_later(at)
+        return ContactAmended.of_changed(self, self.set(fields))

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from contacts.domain.amendment import amend
 from kith.domain import Aggregate, Invalid
 from kith.events.contacts import CustomerAmended, CustomerCreated
 
@@ -15,10 +14,6 @@ from kith.events.contacts import CustomerAmended, CustomerCreated
 class CustomerKind(StrEnum):
     ORGANISATION = "organisation"
     PERSON = "person"
-
-
-# All but the name, which is personal: events carry no personal data.
-_TOLD = ("kind", "country", "segment", "tier", "source", "owner", "tags", "referred_by")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -42,7 +37,7 @@ class Customer(Aggregate):
     @classmethod
     def create(cls, *, id: UUID, at: datetime, tags: Sequence[str], **fields: Any) -> tuple[Self, CustomerCreated]:
         it = cls(id=id, tags=sorted(set(tags)), **fields)
-        return it, CustomerCreated(**{name: getattr(it, name) for name in _TOLD})
+        return it, CustomerCreated.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> CustomerAmended:
         """Only the fields sent change; one sent as null is cleared."""
@@ -50,5 +45,5 @@ class Customer(Aggregate):
             raise Invalid("A customer cannot have referred itself.", field="referred_by")
         if "tags" in fields:
             fields["tags"] = sorted(set(fields["tags"]))
-        changed = amend(self, at, fields)
-        return CustomerAmended(changed=changed, **{name: getattr(self, name) for name in changed if name in _TOLD})
+        self.must_be_later(at)
+        return CustomerAmended.of_changed(self, self.set(fields))

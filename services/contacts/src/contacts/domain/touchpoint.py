@@ -42,13 +42,4 @@ class Touchpoint(OfCustomer):
     @classmethod
     def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, TouchpointRecorded]:
         it = cls(id=id, **fields)
-        return it, TouchpointRecorded(
-            channel=it.channel,
-            direction=it.direction,
-            contact_id=it.contact_id,
-            outcome=it.outcome,
-            duration_seconds=it.duration_seconds,
-            attempts=it.attempts,
-            campaign=it.campaign,
-            responded=it.responded,
-        )
+        return it, TouchpointRecorded.of(it)

@@ -5,13 +5,10 @@ from uuid import UUID
 import strawberry
 
 from kith.graphql import Ctx, Graph, load_newest, load_one
-from sales.domain.opportunity import Stage
 from sales.queries.opportunities import OpportunityView
 from sales.queries.orders import OrderView, ReturnView
 from sales.queries.products import ProductView
 from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS
-
-strawberry.enum(Stage)
 
 
 @strawberry.federation.type(keys=["id"])

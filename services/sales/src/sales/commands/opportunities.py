@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from kith.inputs import Code, Currency, Input, Money, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Code, Currency, Input, Money, NewInput, Text
 from kith.resource import Command
 from sales.domain.opportunity import Opportunity, Stage
 
@@ -20,6 +20,15 @@ class OpenOpportunity(NewInput):
     expected_close: date | None = None
 
 
+class AmendOpportunity(Amendment):
+    name: Text = UNSENT
+    owner: Code | None = UNSENT
+    product_id: UUID | None = UNSENT
+    value: Money | None = UNSENT
+    source: Code | None = UNSENT
+    expected_close: date | None = UNSENT
+
+
 class AdvanceOpportunity(Input):
     stage: Stage
 
@@ -34,6 +43,7 @@ class LoseOpportunity(Input):
 
 COMMANDS = (
     Command("open", OpenOpportunity, Opportunity.open),
+    Command("amend", AmendOpportunity, Opportunity.amend),
     Command("advance", AdvanceOpportunity, Opportunity.advance),
     Command("win", WinOpportunity, Opportunity.win),
     Command("lose", LoseOpportunity, Opportunity.lose),

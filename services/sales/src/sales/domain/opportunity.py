@@ -4,11 +4,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import Conflict, Invalid, OfCustomer
-from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityOpened, OpportunityWon
+from kith.events.sales import (
+    OpportunityAdvanced,
+    OpportunityAmended,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityWon,
+)
 
 
 class Stage(StrEnum):
@@ -45,19 +51,16 @@ class Opportunity(OfCustomer):
     lost_reason: str | None = None
 
     @classmethod
-    def open(cls, *, id: UUID, at: datetime, stage: Stage, **fields: object) -> tuple[Self, OpportunityOpened]:
+    def open(cls, *, id: UUID, at: datetime, stage: Stage, **fields: Any) -> tuple[Self, OpportunityOpened]:
         if not stage.is_open:
             raise Invalid("An opportunity opens in an open stage.", field="stage")
-        it = cls(id=id, stage=stage, **fields)  # type: ignore[arg-type]  # the input has typed them
-        return it, OpportunityOpened(
-            stage=it.stage,
-            owner=it.owner,
-            product_id=it.product_id,
-            value=it.value,
-            currency=it.currency,
-            source=it.source,
-            expected_close=it.expected_close,
-        )
+        it = cls(id=id, stage=stage, **fields)
+        return it, OpportunityOpened.of(it)
+
+    def amend(self, *, at: datetime, **fields: Any) -> OpportunityAmended:
+        """Only the fields sent change; one sent as null is cleared."""
+        self._must_be_open(at)
+        return OpportunityAmended.of_changed(self, self.set(fields))
 
     def advance(self, *, at: datetime, stage: Stage) -> OpportunityAdvanced:
         """To another open stage, forward or back: both happen."""
@@ -67,7 +70,7 @@ class Opportunity(OfCustomer):
         if stage is self.stage:
             raise Conflict(f"Opportunity {self.id} is in stage {stage} already.", field="stage")
         left, self.stage = self.stage, stage
-        return OpportunityAdvanced(stage=stage, from_stage=left)
+        return OpportunityAdvanced.of(self, from_stage=left)
 
     def win(self, *, at: datetime, value: Decimal | None) -> OpportunityWon:
         """`value` is what it was won for; its last estimate stands if none is given."""
@@ -76,15 +79,14 @@ class Opportunity(OfCustomer):
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
         left, self.stage, self.value, self.closed_at = self.stage, Stage.WON, won_for, at
-        return OpportunityWon(from_stage=left, value=won_for, currency=self.currency)
+        return OpportunityWon.of(self, from_stage=left)
 
     def lose(self, *, at: datetime, reason: str | None) -> OpportunityLost:
         self._must_be_open(at)
         left, self.stage, self.lost_reason, self.closed_at = self.stage, Stage.LOST, reason, at
-        return OpportunityLost(from_stage=left, reason=reason)
+        return OpportunityLost.of(self, from_stage=left, reason=reason)
 
     def _must_be_open(self, at: datetime) -> None:
         if not self.stage.is_open:
             raise OpportunityAlreadyClosed(self)
-        if at < self.updated_at:
-            raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
+        self.must_be_later(at)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import OfCustomer
@@ -18,11 +18,9 @@ class Order(OfCustomer):
     opportunity_id: UUID | None = None
 
     @classmethod
-    def place(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, OrderPlaced]:
-        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
-        return it, OrderPlaced(
-            value=it.value, currency=it.currency, country=it.country, opportunity_id=it.opportunity_id
-        )
+    def place(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, OrderPlaced]:
+        it = cls(id=id, **fields)
+        return it, OrderPlaced.of(it)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,6 +32,6 @@ class Return(OfCustomer):
     order_id: UUID | None = None
 
     @classmethod
-    def record(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, OrderReturned]:
-        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
-        return it, OrderReturned(value=it.value, currency=it.currency, country=it.country, order_id=it.order_id)
+    def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, OrderReturned]:
+        it = cls(id=id, **fields)
+        return it, OrderReturned.of(it)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import Aggregate
@@ -18,6 +18,6 @@ class Product(Aggregate):
     family: str | None = None
 
     @classmethod
-    def create(cls, *, id: UUID, at: datetime, **fields: object) -> tuple[Self, ProductCreated]:
-        it = cls(id=id, **fields)  # type: ignore[arg-type]  # the input has typed them
-        return it, ProductCreated(family=it.family, price=it.price, currency=it.currency)
+    def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ProductCreated]:
+        it = cls(id=id, **fields)
+        return it, ProductCreated.of(it)

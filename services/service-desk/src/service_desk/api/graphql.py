@@ -5,13 +5,8 @@ from uuid import UUID
 import strawberry
 
 from kith.graphql import Ctx, Graph, load_newest
-from service_desk.domain.case import CaseChannel, CaseState, Priority
 from service_desk.queries.cases import CaseView
 from service_desk.resources import CASES
-
-strawberry.enum(CaseChannel)
-strawberry.enum(CaseState)
-strawberry.enum(Priority)
 
 
 @strawberry.federation.type(keys=["id"])

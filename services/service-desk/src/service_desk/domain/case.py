@@ -201,16 +201,12 @@ class Case(OfCustomer):
             raise CaseAlreadyResolved(self)
         if self.state is CaseState.CLOSED:
             raise CaseAlreadyClosed(self)
-        self._must_be_later(at)
+        self.must_be_later(at)
 
     def _must_be_resolved(self, at: datetime) -> None:
         if self.state not in (CaseState.RESOLVED, CaseState.CLOSED):
             raise CaseNotResolved(self)
-        self._must_be_later(at)
-
-    def _must_be_later(self, at: datetime) -> None:
-        if at < self.updated_at:
-            raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
+        self.must_be_later(at)
 
     def _respond(self, at: datetime) -> int | None:
         """How long it took, if this is the first response."""
@@ -226,15 +222,7 @@ class Case(OfCustomer):
 
     def _tell(self, event: type[E], **told: Any) -> E:
         """The event, with how the case stands now."""
-        return event(
-            state=self.state,
-            priority=self.priority,
-            channel=self.channel,
-            category=self.category,
-            queue=self.queue,
-            assignee=self.assignee,
-            **told,
-        )
+        return event.of(self, **told)
 
 
 def _seconds(start: datetime, end: datetime) -> int:

@@ -30,9 +30,11 @@ class KafkaProducer:
 
     async def __aexit__(self, *_: object) -> None:
         with as_bus_errors():
-            await self._close()
-            if self._asker is not None:
-                await self._asker.stop()
+            try:
+                await self._close()
+            finally:
+                if self._asker is not None:
+                    await self._asker.stop()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if not messages:

@@ -28,7 +28,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("kind", sa.Enum("organisation", "person", name="customerkind", native_enum=False), nullable=False),
+        sa.Column(
+            "kind", sa.Enum("organisation", "person", name="customerkind", native_enum=False, length=64), nullable=False
+        ),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), nullable=True),
         sa.Column("segment", sa.Text(), nullable=True),
@@ -165,11 +167,23 @@ def upgrade() -> None:
         sa.Column(
             "channel",
             sa.Enum(
-                "email", "phone", "chat", "sms", "post", "visit", "web", "social", name="channel", native_enum=False
+                "email",
+                "phone",
+                "chat",
+                "sms",
+                "post",
+                "visit",
+                "web",
+                "social",
+                name="channel",
+                native_enum=False,
+                length=64,
             ),
             nullable=False,
         ),
-        sa.Column("direction", sa.Enum("inbound", "outbound", name="direction", native_enum=False), nullable=False),
+        sa.Column(
+            "direction", sa.Enum("inbound", "outbound", name="direction", native_enum=False, length=64), nullable=False
+        ),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("duration_seconds", sa.Integer(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),

@@ -133,7 +133,15 @@ def upgrade() -> None:
         sa.Column(
             "stage",
             sa.Enum(
-                "prospecting", "engaging", "proposing", "negotiating", "won", "lost", name="stage", native_enum=False
+                "prospecting",
+                "engaging",
+                "proposing",
+                "negotiating",
+                "won",
+                "lost",
+                name="stage",
+                native_enum=False,
+                length=64,
             ),
             nullable=False,
         ),

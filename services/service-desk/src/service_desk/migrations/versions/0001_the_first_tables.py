@@ -24,13 +24,23 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
             "priority",
-            sa.Enum("critical", "high", "moderate", "low", name="priority", native_enum=False),
+            sa.Enum("critical", "high", "moderate", "low", name="priority", native_enum=False, length=64),
             nullable=False,
         ),
         sa.Column(
             "channel",
             sa.Enum(
-                "email", "phone", "chat", "sms", "post", "visit", "web", "social", name="casechannel", native_enum=False
+                "email",
+                "phone",
+                "chat",
+                "sms",
+                "post",
+                "visit",
+                "web",
+                "social",
+                name="casechannel",
+                native_enum=False,
+                length=64,
             ),
             nullable=False,
         ),
@@ -39,7 +49,7 @@ def upgrade() -> None:
         sa.Column("assignee", sa.Text(), nullable=True),
         sa.Column(
             "state",
-            sa.Enum("new", "open", "pending", "resolved", "closed", name="casestate", native_enum=False),
+            sa.Enum("new", "open", "pending", "resolved", "closed", name="casestate", native_enum=False, length=64),
             nullable=False,
         ),
         sa.Column("pending_reason", sa.Text(), nullable=True),
