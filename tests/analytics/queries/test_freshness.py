@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at, happened
 
-from analytics.consumers import GROUP
+from analytics.domain.sources import GROUP
 from kith.relay import Watermark
 
 Headers = dict[str, str]

@@ -7,12 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.commands.fold import fold_activity, note_watermark, record
 from analytics.domain.activity import PURCHASES
+from analytics.domain.sources import GROUP, SOURCES
 from kith.consumer import Subscription
 from kith.events.envelope import Envelope
 from kith.relay import Watermark, topic_of
-
-SOURCES = ("contacts", "sales", "service-desk")
-GROUP = "analytics"
 
 
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.consumers import GROUP, SOURCES
+from analytics.domain.sources import GROUP, SOURCES
 from kith.relay import topic_of
 
 

@@ -1,0 +1,113 @@
+"""The published language: what was ever published can still be read, and says of people no more than ids."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from kith.events.__main__ import asyncapi, schema_of, write
+from kith.events.catalogue import EVENTS, PRODUCERS
+from kith.events.envelope import Envelope, Event, UnknownVersion
+
+SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
+CORPUS = sorted((SCHEMAS / "corpus").glob("*.json"))
+"""Events as they were published. A file here is never changed: that is what makes it a proof."""
+
+
+def frozen(path: Path) -> tuple[Envelope, dict[str, Any]]:
+    recorded = json.loads(path.read_text())
+    headers = tuple((name, value.encode()) for name, value in recorded["headers"].items())
+    return Envelope.from_message(headers, json.dumps(recorded["body"]).encode()), recorded
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_an_event_of_the_past_is_read_as_it_was_meant(path: Path) -> None:
+    envelope, recorded = frozen(path)
+    event = msgspec.json.decode(envelope.data, type=EVENTS[envelope.type])
+    assert json.loads(msgspec.json.encode(event)) == recorded["body"]
+    assert {name: value.decode() for name, value in envelope.headers()} == recorded["headers"]
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_an_event_of_the_past_fits_todays_schema(path: Path) -> None:
+    envelope, recorded = frozen(path)
+    schema = json.loads((SCHEMAS / f"{envelope.type}.json").read_text())
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(recorded["body"])
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
+def test_every_event_is_in_the_corpus(kind: type[Event]) -> None:
+    assert {path.name for path in CORPUS} >= {f"{kind.type}.full.json", f"{kind.type}.least.json"}
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
+def test_a_type_names_its_service_its_noun_what_happened_and_its_version(kind: type[Event]) -> None:
+    service, noun, happened, version = kind.type.split(".")
+    assert service in PRODUCERS
+    assert kind.__module__ == PRODUCERS[service].__name__
+    assert kind.__name__.lower() == f"{noun}{happened}"
+    assert version == "v1"
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
+def test_an_event_says_of_people_no_more_than_ids(kind: type[Event]) -> None:
+    personal = {"name", "email", "phone", "address", "subject", "note", "text", "body"}
+    assert not personal & set(get_type_hints(kind))
+
+
+def test_a_field_of_tomorrow_is_passed_over() -> None:
+    kind = EVENTS["sales.order.placed.v1"]
+    event = msgspec.json.decode(b'{"value": "1", "currency": "EUR", "colour": "red"}', type=kind)
+    assert event == kind(value=Decimal(1), currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("ce_specversion", "0.3"),
+        ("ce_id", "7"),
+        ("ce_time", "yesterday"),
+        ("ce_aggregateversion", "one"),
+        ("ce_tenantid", None),
+    ],
+)
+def test_what_is_no_event_is_told_by_its_header(header: str, value: str | None) -> None:
+    envelope, _ = frozen(CORPUS[0])
+    headers = {name: text for name, text in envelope.headers() if name != header}
+    if value is not None:
+        headers[header] = value.encode()
+    with pytest.raises(UnknownVersion):
+        Envelope.from_message(tuple(headers.items()), b"{}")
+
+
+def test_the_topics_document_names_every_event_and_every_reference_leads_somewhere() -> None:
+    document = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text())
+    assert {message["name"] for message in document["components"]["messages"].values()} == set(EVENTS)
+
+    def follow(node: Any) -> None:
+        if isinstance(node, dict):
+            if "$ref" in node and not node["$ref"].startswith("#/$defs"):
+                found = document
+                for part in node["$ref"].removeprefix("#/").split("/"):
+                    found = found[part]
+            for each in node.values():
+                follow(each)
+        elif isinstance(node, list):
+            for each in node:
+                follow(each)
+
+    follow(document)
+
+
+def test_what_is_written_is_what_is_committed(tmp_path: Path) -> None:
+    write(tmp_path)
+    for written in tmp_path.iterdir():
+        assert written.read_text() == (SCHEMAS / written.name).read_text(), written.name
+    assert asyncapi()["asyncapi"] == "3.0.0"
+    for kind in EVENTS.values():
+        Draft202012Validator.check_schema(schema_of(kind))
