@@ -67,7 +67,7 @@ def test_a_second_start_says_so_and_starts_nothing(layout: Layout, house: tuple[
     control.start(layout, Console(quiet=True), command=house)
     before = StateFile(layout.run).read()
     assert control.start(layout, screen.console, command=house) == 0
-    assert screen.text.startswith("Kith runs already.")
+    assert screen.text.startswith("Kith runs already (bus: embedded).")
     assert StateFile(layout.run).read() == before
 
 

@@ -173,8 +173,9 @@ def supervise_detached(plan: Plan, layout: Layout) -> int:
 
 
 def _already_running(file: StateFile, layout: Layout, console: Console) -> int:
-    console.print("Kith runs already.")
-    if (state := file.read()) is not None:
+    state = file.read()
+    console.print("Kith runs already." if state is None else f"Kith runs already (bus: {state.bus}).")
+    if state is not None:
         show_table(console, state, layout)
     console.print("Stop it: make stop")
     return 0
