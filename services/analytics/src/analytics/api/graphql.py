@@ -15,7 +15,7 @@ from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
 from kith.graphql import Connection, Ctx, Graph, connection_of, field
-from kith.queries import DEFAULT_PAGE
+from kith.queries import DEFAULT_PAGE, Page
 
 strawberry.enum(health.Band)
 
@@ -81,10 +81,14 @@ class Customer:
     ) -> Connection[TimelineEvent] | None:
         context = info.context
         context.actor.require("analytics:read")
-        async with context.service.database.read(context.actor.tenant) as connection:
-            page = await ledger.timeline(
-                connection, context.actor.tenant, self.id, first=first, after=after, types=types or ()
-            )
+
+        async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[ledger.TimelineEvent]]:
+            async with context.service.database.read(context.actor.tenant) as connection:
+                return await ledger.timelines(
+                    connection, context.actor.tenant, ids, first=first, after=after, types=types or ()
+                )
+
+        page = await context.load(("timeline", first, after, tuple(types or ())), self.id, batch)
         return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 

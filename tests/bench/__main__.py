@@ -1,0 +1,75 @@
+"""`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
+
+python -m tests.bench [write_outbox] [relay] [fold] [--kafka]
+"""
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from tests.bench import fold, relay, write_outbox
+from tests.bench.measure import Figure, free_ports
+
+from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
+from kith_local.postgres import EmbeddedPostgres
+
+WORK = {"write_outbox": write_outbox.run, "relay": relay.run, "fold": fold.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("work", nargs="*", metavar="work", help=f"of {', '.join(WORK)}; all if none is named")
+    wanted = parser.parse_args().work or list(WORK)
+    if unknown := set(wanted) - set(WORK):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(WORK)}")
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="kith-bench-", ignore_cleanup_errors=True) as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "pg").start()
+        kafka: EmbeddedKafka | None = None
+        try:
+            if "relay" in wanted:
+                kafka = _kafka(Path(folder) / "kafka", console)
+            figures: list[Figure] = []
+            for name in wanted:
+                console.print(f"measuring {name} ..")
+                figures += asyncio.run(WORK[name](postgres, kafka.bootstrap if kafka else None))
+        finally:
+            if kafka is not None:
+                kafka.stop()
+            postgres.stop()
+    console.print(_table(figures))
+
+
+def _kafka(folder: Path, console: Console) -> EmbeddedKafka | None:
+    kafka = EmbeddedKafka(folder, *free_ports(2), jars=Path(".kith") / "kafka")
+    try:
+        kafka.start()
+    except KafkaUnavailable as reason:
+        console.print(f"no Kafka on this machine: {reason}")
+        return None
+    return kafka
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(title="each measured beside its ceiling, in this run")
+    for heading in ("work", "per second", "ceiling", "per second", "ratio", "target"):
+        table.add_column(heading, justify="right" if heading in ("per second", "ratio", "target") else "left")
+    for each in figures:
+        met = each.ratio >= each.target if each.target_is_ratio else each.rate >= each.target
+        target = f"{each.target:.2f}" if each.target_is_ratio else f"{each.target:,.0f}/s"
+        table.add_row(
+            each.work,
+            f"{each.rate:,.0f}",
+            each.ceiling,
+            f"{each.ceiling_rate:,.0f}",
+            f"{each.ratio:.2f}",
+            target,
+            style="green" if met else "yellow",
+        )
+    return table
+
+
+main()

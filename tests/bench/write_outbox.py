@@ -1,0 +1,117 @@
+"""One small write with its event, 16 at once, against the same two inserts as one statement of the bare driver."""
+
+import itertools
+from typing import Any
+
+import asyncpg
+from tests.bench.measure import Figure, rate
+
+from contacts.commands.touchpoints import RecordTouchpoint
+from contacts.domain.touchpoint import Channel, Direction
+from contacts.resources import CUSTOMERS, TOUCHPOINTS
+from contacts.service import SERVICE as CONTACTS
+from kith.api import context_for
+from kith.commands import Call
+from kith.ids import new_id
+from kith.migrations import migrate
+from kith.settings import Settings
+from kith_local.postgres import EmbeddedPostgres
+from sales.commands.opportunities import AdvanceOpportunity, OpenOpportunity
+from sales.domain.opportunity import Stage
+from sales.resources import OPPORTUNITIES
+from sales.service import SERVICE as SALES
+
+AT_ONCE = 16
+CEILING = """
+    WITH row AS (
+        INSERT INTO ceiling_rows VALUES ($1, $2, $3, 1, now(), now(), 'email', 'outbound', 'opened') RETURNING 1
+    )
+    INSERT INTO ceiling_outbox (id, tenant_id, type, subject, aggregate_version, customer_id, time, recorded_at, data)
+    SELECT $4, $1, 'contacts.touchpoint.recorded.v1', $2, 1, $3, now(), now(), $5 FROM row
+"""
+TABLES = """
+    CREATE TABLE ceiling_rows (tenant_id text, id uuid, customer_id uuid, version int, created_at timestamptz,
+        updated_at timestamptz, channel text, direction text, outcome text, PRIMARY KEY (tenant_id, id));
+    CREATE TABLE ceiling_outbox (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id uuid, tenant_id text,
+        type text, subject uuid, aggregate_version int, customer_id uuid, time timestamptz, recorded_at timestamptz,
+        traceparent text, data bytea, published_at timestamptz);
+"""
+
+
+async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
+    ceiling = await _ceiling(postgres)
+    append, rules = await _append(postgres), await _rules(postgres)
+    bare = "asyncpg, one CTE"
+    return [
+        Figure("hot append: a touchpoint and its event", append, bare, ceiling, 0.35),
+        Figure("rule: advance an opportunity, and its event", rules, bare, ceiling, 0.12),
+    ]
+
+
+async def _ceiling(postgres: EmbeddedPostgres) -> float:
+    await _create(postgres, "ceiling")
+    pool = await asyncpg.create_pool(postgres.url("ceiling"), min_size=AT_ONCE, max_size=AT_ONCE)
+    await pool.execute(TABLES)
+
+    async def once() -> None:
+        await pool.execute(CEILING, "bench", new_id(), new_id(), new_id(), b'{"channel":"email"}')
+
+    try:
+        return await rate(once, at_once=AT_ONCE)
+    finally:
+        await pool.close()
+
+
+async def _append(postgres: EmbeddedPostgres) -> float:
+    context = await _context(postgres, CONTACTS)
+    customer = await context.commands.run_one(
+        "bench",
+        CUSTOMERS,
+        Call(CUSTOMERS.create, CUSTOMERS.create.input.model_validate_json(b'{"kind": "person", "name": "Bench"}')),
+    )
+    touch = RecordTouchpoint(customer_id=customer.view.id, channel=Channel.EMAIL, direction=Direction.OUTBOUND)
+
+    async def once() -> None:
+        await context.commands.run_one("bench", TOUCHPOINTS, Call(TOUCHPOINTS.create, touch))
+
+    try:
+        return await rate(once, at_once=AT_ONCE)
+    finally:
+        await context.database.close()
+
+
+async def _rules(postgres: EmbeddedPostgres) -> float:
+    context = await _context(postgres, SALES)
+    opened = [
+        await context.commands.run_one(
+            "bench", OPPORTUNITIES, Call(OPPORTUNITIES.create, OpenOpportunity(name="Bench", currency="EUR"))
+        )
+        for _ in range(AT_ONCE)
+    ]
+    advance = next(command for command in OPPORTUNITIES.changes if command.name == "advance")
+    stages = [AdvanceOpportunity(stage=Stage.ENGAGING), AdvanceOpportunity(stage=Stage.PROPOSING)]
+    turns: Any = itertools.cycle([(each.view.id, itertools.cycle(stages)) for each in opened])
+
+    async def once() -> None:
+        id, stage = next(turns)
+        await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id))
+
+    try:
+        return await rate(once, at_once=AT_ONCE)
+    finally:
+        await context.database.close()
+
+
+async def _context(postgres: EmbeddedPostgres, service: Any) -> Any:
+    await _create(postgres, service.package)
+    url = postgres.url(service.package)
+    await migrate(url, service.package, service.after_migrations)
+    return context_for(service, Settings(database_url=url, port=0, pool_size=AT_ONCE))
+
+
+async def _create(postgres: EmbeddedPostgres, name: str) -> None:
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
