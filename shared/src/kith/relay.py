@@ -50,8 +50,8 @@ class _Snapshot(NamedTuple):
     at: datetime
     oldest_running: int
     """Transactions with a smaller id have ended."""
-    next_id: int
-    """Transactions begun after `at` get this id or a greater one."""
+    own_id: int
+    """The id of the transaction that looked, taken after `at`: whoever had an id by then has a smaller one."""
     last_seq: int | None
     """Of the rows then unpublished."""
     oldest_age: float
@@ -78,6 +78,8 @@ class Relay:
         while not stop.is_set():
             try:
                 async with self._engine.connect() as connection:
+                    # Each statement is a transaction: none here needs another.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
                     try:
                         if await self._own(connection):
                             async with self._bus.producer() as producer:
@@ -91,8 +93,7 @@ class Relay:
 
     async def _own(self, connection: AsyncConnection) -> bool:
         key = func.hashtextextended(f"outbox/{self._service}", 0)
-        async with connection.begin():
-            return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
+        return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
 
     async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
         await self._bus.create_topics({self._topic: self._partitions})
@@ -124,18 +125,16 @@ class Relay:
             .order_by(columns.seq)
             .limit(BATCH)
         )
-        async with connection.begin():
-            rows = (await connection.execute(oldest)).mappings().all()
+        rows = (await connection.execute(oldest)).mappings().all()
         if not rows:
             return None
         envelopes = (Envelope(source=self._service, **{name: row[name] for name in _ENVELOPE}) for row in rows)
         await producer.publish([self._message(envelope) for envelope in envelopes])
         # Should we die here, they are published again: consumers know an event by its id.
         published = cast([row["seq"] for row in rows], ARRAY(BigInteger))
-        async with connection.begin():
-            await connection.execute(
-                update(self._outbox).where(columns.seq == any_(published)).values(published_at=func.now())
-            )
+        await connection.execute(
+            update(self._outbox).where(columns.seq == any_(published)).values(published_at=func.now())
+        )
         PUBLISHED.labels(self._service).inc(len(rows))
         return int(rows[-1]["seq"])
 
@@ -144,9 +143,7 @@ class Relay:
 
     async def _snapshot(self, connection: AsyncConnection) -> _Snapshot:
         # now() is the transaction's start, so it precedes the snapshot that the same statement takes.
-        async with connection.begin():
-            row = (await connection.execute(_SNAPSHOT)).one()
-        snapshot = _Snapshot(*row)
+        snapshot = _Snapshot(*(await connection.execute(_SNAPSHOT)).one())
         self._snapshots.append(snapshot)
         OLDEST.labels(self._service).set(snapshot.oldest_age)
         return snapshot
@@ -154,7 +151,7 @@ class Relay:
     async def _publish_watermark(self, producer: Producer, reached: _Snapshot) -> None:
         """All that was visible at `reached` is on the bus. That is all that was recorded by an earlier instant, if the
         transactions then running had ended by `reached`."""
-        known = [each.at for each in self._snapshots if each.next_id <= reached.oldest_running]
+        known = [each.at for each in self._snapshots if each.own_id <= reached.oldest_running]
         if not known:
             return
         watermark = Envelope(
@@ -177,8 +174,7 @@ class Relay:
         columns = self._outbox.c
         horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
         old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
-        async with connection.begin():
-            await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))
+        await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))
 
 
 _NO_SUBJECT = UUID(int=0)
@@ -196,10 +192,12 @@ _ENVELOPE = (
     "data",
 )
 
+# An id of its own, and not the snapshot's xmax: that is one past the newest transaction that has *ended*, and those
+# still running may have that id or a greater one.
 _SNAPSHOT = text("""
     SELECT now(),
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-           pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+           pg_current_xact_id()::text::bigint,
            max(seq),
            coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8
     FROM outbox WHERE published_at IS NULL
