@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -122,6 +123,30 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
         await admin.close()
     heard.clear()
     await until_heard()
+
+
+async def test_a_ring_that_fails_costs_the_connection_and_not_the_bell(
+    embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection killed in the middle of a ring is left in a state that asyncpg itself does not know."""
+    bell, rings, heard = embedded_bus._bell, iter([True]), asyncio.Event()
+    executemany = asyncpg.Connection.executemany
+
+    async def fail_once(*arguments: Any) -> None:
+        if next(rings, False):
+            raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+        await executemany(*arguments)
+
+    monkeypatch.setattr(asyncpg.Connection, "executemany", fail_once)
+    async with asyncio.timeout(PATIENCE):
+        while (before := bell._connection) is None:
+            await asyncio.sleep(0.02)
+        bell.listen(heard, ["name"])
+        while not heard.is_set():
+            bell.ring(["name"])
+            await asyncio.sleep(0.05)
+    assert bell._connection is not before
+    assert before.is_closed()
 
 
 async def test_pruning_keeps_what_is_young(embedded_bus: EmbeddedBus, topic: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.kith.consumer.faulty import FaultyBus
@@ -226,6 +227,8 @@ async def test_a_deadlock_is_tried_again_and_not_for_ever(embedded_bus: Embedded
     await _run_until_letters(world, embedded_bus, 1, applied=5)
     (letter,) = await world.letters()
     assert letter[0] == always
+    again = REGISTRY.get_sample_value("kith_consumer_redeliveries_total", {"group": world.group})
+    assert again == 5, "not condemned before it was tried some times"
     assert sorted(await world.effects()) == sorted(event.id for event in events if event.id != always)
 
 

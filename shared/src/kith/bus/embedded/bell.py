@@ -10,6 +10,8 @@ from contextlib import suppress
 
 import asyncpg
 
+from kith.bus.embedded.database import FAILURES
+
 _CHANNEL = "kith_bus"
 _GATHER = 0.002
 """Seconds in which rings are gathered into one."""
@@ -52,14 +54,17 @@ class Bell:
         while self._pending:
             await asyncio.sleep(_GATHER)
             names, self._pending = self._pending, set()
-            if self._connection is None:
+            connection = self._connection
+            if connection is None:
                 continue
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await self._connection.executemany("select pg_notify($1, $2)", [(_CHANNEL, name) for name in names])
+            try:
+                await connection.executemany("select pg_notify($1, $2)", [(_CHANNEL, name) for name in names])
+            except FAILURES:
+                connection.terminate()  # whatever it was, a new one is better than one in an unknown state
 
     async def _keep_connected(self) -> None:
         while True:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*FAILURES):
                 await self._serve()
             await asyncio.sleep(_RECONNECT)
 
@@ -79,7 +84,7 @@ class Bell:
             await ended.wait()
         finally:
             self._connection = None
-            await connection.close(timeout=1)
+            connection.terminate()
 
     def _heard(self, _connection: object, _process: int, _channel: str, name: object) -> None:
         for event, names in self._listeners.items():

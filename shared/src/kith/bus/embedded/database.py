@@ -12,6 +12,9 @@ from kith.bus.port import BusError
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What asyncpg raises when PostgreSQL cannot; the third when a connection died in the middle of something."""
+
 _SCHEMA_LOCK = 0x6B697468627573  # "kithbus"
 _COMMAND_TIMEOUT = 30.0
 
@@ -21,7 +24,7 @@ def as_bus_errors() -> Iterator[None]:
     """Whatever PostgreSQL refuses, a bus user can only try again."""
     try:
         yield
-    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except FAILURES as error:
         raise BusError(f"the embedded bus failed: {error!r}") from error
 
 
