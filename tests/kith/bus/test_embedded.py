@@ -139,7 +139,7 @@ async def test_a_ring_that_fails_costs_the_connection_and_not_the_bell(
 
     monkeypatch.setattr(asyncpg.Connection, "executemany", fail_once)
     async with asyncio.timeout(PATIENCE):
-        while (before := bell._connection) is None:
+        while (before := bell._connection) is None:  # noqa: ASYNC110 - it tells nobody when it has connected
             await asyncio.sleep(0.02)
         bell.listen(heard, ["name"])
         while not heard.is_set():
