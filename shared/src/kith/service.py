@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp
 
 from kith import migrations, telemetry
 from kith.bus import open_bus
-from kith.bus.port import Bus
+from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
 from kith.consumer import run as consume
 from kith.db import create_engine
@@ -29,6 +30,9 @@ from kith.relay import Relay
 from kith.settings import Settings
 from kith.telemetry import log
 from kith.tenancy import WORKER_ROLE
+from kith.waiting import pause
+
+PRUNE_SECONDS = 3600.0
 
 NOTICE_SECONDS = 0.2
 """Between 'not ready' and closing the socket, for whoever routes to us to notice."""
@@ -130,8 +134,18 @@ async def _start_workers(
         retention_days=settings.outbox_retention_days,
     )
     tasks.create_task(relay.run(stop))
+    tasks.create_task(_prune(bus, timedelta(days=settings.bus_retention_days), stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
+
+
+async def _prune(bus: Bus, age: timedelta, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await bus.prune(age)
+        except BusError as error:
+            log.warning("bus not pruned", error=str(error))
+        await pause(stop, PRUNE_SECONDS)
 
 
 async def _consume(

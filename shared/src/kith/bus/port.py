@@ -6,6 +6,7 @@ adapters (murmur2, as Kafka's own clients do); within a partition the order of p
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple, Protocol, Self
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -100,6 +101,10 @@ class Bus(Protocol):
     async def create_topics(self, topics: Mapping[str, int]) -> None:
         """Create those topics (name -> partitions) that do not exist. Raises ValueError if one exists with another
         number of partitions: co-partitioning would break silently."""
+
+    async def prune(self, age: timedelta) -> int:
+        """Forget what was published longer ago than `age`, read or not, if the log does not do so by itself. Answers
+        how many rows went. Raises BusError."""
 
     def producer(self) -> Producer: ...
 

@@ -18,6 +18,7 @@ from kith.consumer.sift import Letter, Sieve
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
 from kith.telemetry import log
+from kith.waiting import pause
 
 _CONTENTION_ATTEMPTS = 5
 """So often a batch is tried again when others were in the way; then the message that cannot get through is sought."""
@@ -62,7 +63,7 @@ async def run(
             failures = 1 if member.progressed else failures + 1
             log.warning("interrupted: rejoining", group=subscription.group, error=str(error), failures=failures)
         if not stop.is_set():
-            await _pause(stop, _jitter(failures))
+            await pause(stop, _jitter(failures))
 
 
 @dataclass
@@ -244,11 +245,3 @@ class _HandlerFailed(Exception):
 def _jitter(attempt: int) -> float:
     """Full jitter: many that failed together must not come back together."""
     return random.uniform(0, min(_WAIT_MAX, _WAIT_MIN * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

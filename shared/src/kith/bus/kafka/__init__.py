@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -45,6 +46,9 @@ class KafkaBus:
         for name, partitions in topics.items():
             if existing[name] != partitions:
                 raise ValueError(f"topic {name} has {existing[name]} partitions, not {partitions}")
+
+    async def prune(self, age: timedelta) -> int:  # noqa: ARG002 - the topics' own retention.ms decides
+        return 0
 
     def producer(self) -> KafkaProducer:
         return KafkaProducer(self._connection)
