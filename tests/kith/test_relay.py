@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID, uuid4
@@ -88,6 +88,9 @@ class FaultyBus:
     async def create_topics(self, topics: Mapping[str, int]) -> None:
         await self._inner.create_topics(topics)
 
+    async def prune(self, age: timedelta) -> int:
+        return await self._inner.prune(age)
+
     def consumer(self, **arguments: Any) -> Consumer:
         return self._inner.consumer(**arguments)
 
@@ -144,6 +147,9 @@ class Elsewhere:
 
     async def create_topics(self, _topics: Mapping[str, int]) -> None:
         return None
+
+    async def prune(self, _age: timedelta) -> int:
+        return 0
 
     def consumer(self, **_: Any) -> Consumer:
         raise NotImplementedError

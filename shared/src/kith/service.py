@@ -1,47 +1,16 @@
-"""What `python -m <service>` does: serve the API, run the workers, both, or migrate.
+"""What a service is, as its service.py declares it; kith.process runs it."""
 
-SIGTERM stops gracefully: not ready any more, requests drained, the batch in hand finished and committed, the consumer
-group left.
-"""
-
-import argparse
-import asyncio
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
-import uvicorn
 from sqlalchemy import Connection, Table
-from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.types import ASGIApp
 
-from kith import migrations, telemetry
-from kith.bus import open_bus
-from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
-from kith.consumer import run as consume
-from kith.db import create_engine
-from kith.probes import probes
-from kith.relay import Relay
 from kith.settings import Settings
-from kith.telemetry import log
-from kith.tenancy import WORKER_ROLE
-from kith.waiting import pause
-
-PRUNE_SECONDS = 3600.0
-
-NOTICE_SECONDS = 0.2
-"""Between 'not ready' and closing the socket, for whoever routes to us to notice."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service, as its service.py declares it."""
-
     name: str
     settings: Callable[[], Settings]
     outbox: Table
@@ -55,135 +24,3 @@ class Service:
     @property
     def package(self) -> str:
         return self.name.replace("-", "_")
-
-
-def main(service: Service) -> None:
-    parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=["api", "worker", "all", "migrate", "export"])
-    parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
-    arguments = parser.parse_args()
-    if arguments.what == "export":
-        from kith.api import export  # noqa: PLC0415 - see Service.api
-
-        export(service, arguments.to)
-        return
-    settings = service.settings()
-    telemetry.configure(
-        service.name,
-        otlp_endpoint=settings.otlp_endpoint,
-        log_json=settings.log_json,
-        log_level=settings.log_level,
-    )
-    if arguments.what == "migrate":
-        asyncio.run(migrations.migrate(settings.database_url, service.package, service.after_migrations))
-        return
-    import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
-
-    uvloop.run(_serve(service, settings, arguments.what))
-
-
-async def _serve(service: Service, settings: Settings, what: str) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    not_ready: dict[str, str] = {}
-    if reason := await migrations.behind(settings.database_url, service.package):
-        log.error("not migrated", reason=reason)
-        sys.exit(f"{service.name}: {reason}")
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        if settings.metrics_port is not None:
-            tasks.create_task(
-                _http(probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds)
-            )
-        if what in ("worker", "all"):
-            await _start_workers(service, settings, not_ready, stop, stack, tasks)
-        if what in ("api", "all"):
-            from kith.api import api_of, context_for  # noqa: PLC0415 - see Service.api
-
-            context = context_for(service, settings)
-            await context.database.check_role()
-            app = api_of(service).create(context)
-            app.state.not_ready = not_ready
-            tasks.create_task(_http(app, settings.host, settings.port, stop, settings.shutdown_seconds))
-        log.info("started", what=what, port=settings.port)
-        await stop.wait()
-        not_ready["process"] = "stopping"
-        log.info("stopping")
-
-
-async def _start_workers(
-    service: Service,
-    settings: Settings,
-    not_ready: dict[str, str],
-    stop: asyncio.Event,
-    stack: AsyncExitStack,
-    tasks: asyncio.TaskGroup,
-) -> None:
-    engine = create_engine(
-        settings.database_url, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
-    )
-    stack.push_async_callback(engine.dispose)
-    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.bus_url))
-    relay = Relay(
-        service.name,
-        engine,
-        service.outbox,
-        bus,
-        partitions=settings.topic_partitions,
-        retention_days=settings.outbox_retention_days,
-    )
-    tasks.create_task(relay.run(stop))
-    tasks.create_task(_prune(bus, timedelta(days=settings.bus_retention_days), stop))
-    for subscription in service.subscriptions:
-        tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
-
-
-async def _prune(bus: Bus, age: timedelta, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            await bus.prune(age)
-        except BusError as error:
-            log.warning("bus not pruned", error=str(error))
-        await pause(stop, PRUNE_SECONDS)
-
-
-async def _consume(
-    subscription: Subscription,
-    bus: Bus,
-    engine: AsyncEngine,
-    not_ready: dict[str, str],
-    stop: asyncio.Event,
-    settings: Settings,
-) -> None:
-    """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
-    try:
-        await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
-        await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
-    except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
-        log.exception("consumer halted", group=subscription.group)
-        not_ready[subscription.group] = str(error)
-        await stop.wait()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: one stop for all parts of the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _http(app: ASGIApp, host: str, port: int, stop: asyncio.Event, drain: float) -> None:
-    server = _Server(
-        uvicorn.Config(app, host, port, log_config=None, access_log=False, timeout_graceful_shutdown=int(drain))
-    )
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not stop.is_set():
-        stopping.cancel()
-        raise RuntimeError(f"cannot serve on {host}:{port}")
-    await asyncio.sleep(NOTICE_SECONDS)
-    server.should_exit = True
-    await serving

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Self
 
 from kith.bus.port import Bus, Consumer, Incoming, Offsets, OnAssigned, Outgoing, Producer, TopicPartition
@@ -52,6 +53,9 @@ class FaultyBus:
         self._fault("create_topics")
         await self._inner.create_topics(topics)
 
+    async def prune(self, age: timedelta) -> int:
+        return await self._inner.prune(age)
+
     def producer(self) -> Producer:
         return self._inner.producer()
 
@@ -74,6 +78,9 @@ class EverybodysBus:
 
     async def create_topics(self, _topics: Mapping[str, int]) -> None:
         return None
+
+    async def prune(self, _age: timedelta) -> int:
+        return 0
 
     def producer(self) -> Producer:
         raise NotImplementedError

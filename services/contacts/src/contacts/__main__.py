@@ -1,4 +1,4 @@
 from contacts.service import SERVICE
-from kith.service import main
+from kith.process import main
 
 main(SERVICE)

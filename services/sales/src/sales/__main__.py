@@ -1,4 +1,4 @@
-from kith.service import main
+from kith.process import main
 from sales.service import SERVICE
 
 main(SERVICE)
