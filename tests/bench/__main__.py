@@ -55,18 +55,17 @@ def _kafka(folder: Path, console: Console) -> EmbeddedKafka | None:
 
 def _table(figures: list[Figure]) -> Table:
     table = Table(title="each measured beside its ceiling, in this run")
-    for heading in ("work", "per second", "ceiling", "per second", "ratio", "target"):
-        table.add_column(heading, justify="right" if heading in ("per second", "ratio", "target") else "left")
+    for heading in ("work", "per s", "ceiling", "per s", "ratio", "target"):
+        table.add_column(heading, justify="left" if heading in ("work", "ceiling") else "right", no_wrap=True)
     for each in figures:
         met = each.ratio >= each.target if each.target_is_ratio else each.rate >= each.target
-        target = f"{each.target:.2f}" if each.target_is_ratio else f"{each.target:,.0f}/s"
         table.add_row(
             each.work,
             f"{each.rate:,.0f}",
             each.ceiling,
             f"{each.ceiling_rate:,.0f}",
             f"{each.ratio:.2f}",
-            target,
+            f"{each.target:.2f}" if each.target_is_ratio else f"{each.target:,.0f}/s",
             style="green" if met else "yellow",
         )
     return table

@@ -1,4 +1,5 @@
-"""The fold of events into the ledger and the activity spans, against a bare COPY of the same rows."""
+"""The fold of 1M customers' events into the ledger and the activity spans, by one process, against a bare COPY of the
+same rows."""
 
 import itertools
 import random
@@ -49,10 +50,10 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
     ceiling = await _copy(url, ids, chance)
     uniform = await _fold(url, (chance.choice(ids) for _ in itertools.count()), chance)
     skewed = await _fold(url, (ids[int(CUSTOMERS * chance.random() ** 8)] for _ in itertools.count()), chance)
-    bare = "COPY into the ledger's columns"
+    bare = "bare COPY"
     return [
-        Figure("fold, 1M customers, uniform, one process", uniform, bare, ceiling, 25_000, target_is_ratio=False),
-        Figure("fold, 1M customers, skewed, one process", skewed, bare, ceiling, 60_000, target_is_ratio=False),
+        Figure("fold, uniform", uniform, bare, ceiling, 25_000, target_is_ratio=False),
+        Figure("fold, skewed", skewed, bare, ceiling, 60_000, target_is_ratio=False),
     ]
 
 

@@ -29,15 +29,13 @@ async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
     await connection.close()
     await migrate(postgres.url("relay"), SERVICE.package)
     figures = []
-    for name, bootstrap, target in (("Kafka", kafka, 40_000), ("the embedded bus", None, 10_000)):
+    for name, bootstrap, target in (("Kafka", kafka, 40_000), ("embedded bus", None, 10_000)):
         if name == "Kafka" and kafka is None:
             continue
         async with open_bus(bootstrap, postgres.url("bus")) as bus:
             ceiling = await _publish(bus)
             relayed = await _relay(postgres.url("relay"), bus)
-        figures.append(
-            Figure(f"relay into {name}", relayed, f"publishing to {name} alone", ceiling, target, target_is_ratio=False)
-        )
+        figures.append(Figure(f"relay, {name}", relayed, "publishing alone", ceiling, target, target_is_ratio=False))
     return figures
 
 

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
+from asyncpg import PostgresError
 from sqlalchemy import ARRAY, Table, Uuid, any_, cast, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from kith.db import Database, Transaction
+from kith.db import Database, Transaction, sqlstate
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
@@ -121,8 +122,8 @@ class Commands:
             try:
                 async with self._database.write(tenant) as transaction:
                     return await work(transaction)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _RETRIED or attempt == _TRIES:
+            except (DBAPIError, PostgresError) as error:
+                if sqlstate(error) not in _RETRIED or attempt == _TRIES:
                     raise
                 await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("the last attempt returns or raises")

@@ -1,12 +1,14 @@
 """Connections. A transaction names its tenant first; everything in it sees that tenant only."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+import asyncpg
+from sqlalchemy import Executable, event, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from kith.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
@@ -14,12 +16,30 @@ from kith.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 STATEMENT_TIMEOUT = "5s"
 WORKER_STATEMENT_TIMEOUT = "60s"
 
-_READ = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
+# The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
+_READ = f"BEGIN; SELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.outbox, "watermark").
-_WRITE = text(
-    f"SELECT set_config('{TENANT_SETTING}', :tenant, true), pg_current_xact_id()::text, clock_timestamp() AS now"
-)
+_WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """A statement compiled once and given to the driver itself: what SQLAlchemy does each time it executes one costs
+    several times what the driver does. Values and rows are as the driver has them: text for an enumeration."""
+
+    def __init__(self, statement: Executable) -> None:
+        compiled = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # every Executable in use has it
+        self.sql: str = compiled.string
+        self._names: list[str] = compiled.positiontup
+
+    async def fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        """Raises asyncpg.PostgresError."""
+        try:
+            return await driver_of(connection).fetch(self.sql, *[values[name] for name in self._names])
+        except asyncpg.PostgresError as error:
+            error.detail = None  # it quotes rows, and errors are logged
+            raise
 
 
 class Transaction(NamedTuple):
@@ -38,7 +58,7 @@ def sqlalchemy_url(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url)
 
 
-def create_engine(url: str, *, role: str, pool_size: int, application: str) -> AsyncEngine:
+def create_engine(url: str, *, role: str, pool_size: int, application: str, **options: Any) -> AsyncEngine:
     """An engine whose sessions run as `role`, whoever logs in."""
     worker = role == WORKER_ROLE
     return create_async_engine(
@@ -56,28 +76,78 @@ def create_engine(url: str, *, role: str, pool_size: int, application: str) -> A
                 "jit": "off",
             }
         },
+        **options,
     )
+
+
+def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The driver's own connection. What it executes is part of what SQLAlchemy has begun only if SQLAlchemy has."""
+    assert connection.sync_connection is not None
+    driver = connection.sync_connection.connection.driver_connection
+    assert isinstance(driver, asyncpg.Connection)
+    return driver
+
+
+def sqlstate(error: Exception) -> str | None:
+    """Of an error of the driver's, wrapped by SQLAlchemy or not."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+async def _roll_back(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
+    if driver.is_closed():  # dead, or cancelled within SQLAlchemy, which closes it then
+        return
+    done = False
+    try:
+        await driver.execute("ROLLBACK")
+        done = True
+    finally:
+        if not done:
+            driver.terminate()  # cancelled again, or it died just now: nobody knows what state it is in
+
+
+def _keep_out(connection: Any, record: Any) -> None:
+    """No open transaction, so no tenant, and no dead connection goes back into the pool."""
+    driver = None if connection is None else connection.driver_connection
+    if driver is not None and (driver.is_closed() or driver.is_in_transaction()):
+        record.invalidate()
 
 
 class Database:
     """One service's database, as requests see it."""
 
     def __init__(self, url: str, *, pool_size: int, application: str) -> None:
-        self.engine = create_engine(url, role=APP_ROLE, pool_size=pool_size, application=application)
+        # SQLAlchemy begins nothing of its own: a transaction is ours from its first statement to its last.
+        self.engine = create_engine(
+            url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
+        )
+        event.listen(self.engine.sync_engine, "checkin", _keep_out)
 
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A transaction to read in."""
-        async with self.engine.begin() as connection:
-            await connection.execute(_READ, {"tenant": checked(tenant)})
+        async with self._transaction(_READ % checked(tenant)) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction to write in. It commits when the block ends and rolls back when it raises."""
-        async with self.engine.begin() as connection:
-            row = (await connection.execute(_WRITE, {"tenant": checked(tenant)})).one()
-            yield Transaction(connection, tenant, row.now)
+        checked(tenant)
+        async with self._transaction("BEGIN") as connection:
+            row = await driver_of(connection).fetchrow(_WRITE, tenant)
+            assert row is not None
+            yield Transaction(connection, tenant, row["now"])
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.connect() as connection:
+            driver = driver_of(connection)
+            try:
+                await driver.execute(begin)
+                yield connection
+                await driver.execute("COMMIT")
+            except BaseException:
+                await _roll_back(driver)
+                raise
 
     async def check_role(self) -> None:
         """Refuse to serve as a role that row-level security does not bind. Raises UnsafeRole."""

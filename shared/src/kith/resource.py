@@ -94,8 +94,13 @@ class Resource:
     @cached_property
     def enums(self) -> list[type[Enum]]:
         """The enumerations its view shows."""
-        types = (self.table.c[name].type for name in self.view_fields)
-        return [kind for each in types if (kind := getattr(each, "enum_class", None)) is not None]
+        return [kind for name, kind in self.stored_enums.items() if name in self.view_fields]
+
+    @cached_property
+    def stored_enums(self) -> dict[str, type[Enum]]:
+        """Columns that hold an enumeration's value as text, each with the enumeration."""
+        types = {name: self.table.c[name].type for name in self.attributes}
+        return {name: kind for name, each in types.items() if (kind := getattr(each, "enum_class", None)) is not None}
 
     @cached_property
     def filter_types(self) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, cast, insert, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, cast, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db import Transaction
+from kith.db import Statement, Transaction
 from kith.domain import Aggregate
 from kith.events.envelope import Event
 from kith.ids import new_id
@@ -18,6 +19,21 @@ from kith.tables import TenantId
 from kith.telemetry import current_traceparent
 
 _encode = msgspec.json.Encoder().encode
+
+
+EVENT_COLUMNS = (
+    "id",
+    "tenant_id",
+    "type",
+    "subject",
+    "aggregate_version",
+    "customer_id",
+    "time",
+    "recorded_at",
+    "traceparent",
+    "data",
+)
+"""What a command writes into the outbox; the rest is the relay's."""
 
 
 class UnitOfWork:
@@ -56,11 +72,26 @@ class UnitOfWork:
 
     async def flush(self) -> None:
         """Rows first: the outbox takes its sequence while they are locked."""
+        if await self._flush_one():
+            return
         for repository in self._repositories.values():
             await repository.flush()
         if self._events:
             await self.connection.execute(insert(self._outbox), self._events)
             self._events = []
+
+    async def _flush_one(self) -> bool:
+        """One row changed by one event, as most commands do: both in one statement."""
+        if len(self._events) != 1 or len(self._repositories) != 1:
+            return False
+        (repository,) = self._repositories.values()
+        if (row := repository.only_change()) is None:
+            return False
+        values = {f"event_{name}": value for name, value in self._events.pop().items()} | {
+            f"row_{name}": value for name, value in row.items()
+        }
+        await _change_one(repository.table, self._outbox).fetch(self.connection, values | {"tenant": self.tenant})
+        return True
 
 
 class Repository:
@@ -69,6 +100,7 @@ class Repository:
     def __init__(self, uow: UnitOfWork, resource: Resource) -> None:
         self._uow = uow
         self._resource = resource
+        self.table = resource.table
         self._by_id: dict[UUID, Aggregate] = {}
         self._by_external_id: dict[str, Aggregate] = {}
         self._new: set[UUID] = set()
@@ -79,7 +111,10 @@ class Repository:
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return
-        table = self._resource.table
+        if len(wanted) == 1 and not named:
+            await self._load_one(wanted[0])
+            return
+        table = self.table
         matches = []
         if wanted:
             matches.append(table.c.id == any_(cast(wanted, ARRAY(Uuid))))
@@ -93,6 +128,15 @@ class Repository:
         )
         for row in rows.mappings():
             self._keep(self._resource.aggregate(**row))
+
+    async def _load_one(self, id: UUID) -> None:
+        values = {"tenant": self._uow.tenant, "row_id": id}
+        for row in await _lock_one(self.table).fetch(self._uow.connection, values):
+            fields = dict(row)
+            for name, kind in self._resource.stored_enums.items():
+                if fields[name] is not None:
+                    fields[name] = kind(fields[name])
+            self._keep(self._resource.aggregate(**fields))
 
     def get(self, id: UUID) -> Aggregate | None:
         return self._by_id.get(id)
@@ -109,13 +153,19 @@ class Repository:
             self._changed.add(aggregate.id)
         self._keep(aggregate)
 
+    def only_change(self) -> dict[str, Any] | None:
+        """The row, if it is the only one to write and no new one; it counts as written then."""
+        if self._new or len(self._changed) != 1:
+            return None
+        return self._values(self._changed.pop())
+
     def _keep(self, aggregate: Aggregate) -> None:
         self._by_id[aggregate.id] = aggregate
         if aggregate.external_id is not None:
             self._by_external_id[aggregate.external_id] = aggregate
 
     async def flush(self) -> None:
-        table, tenant = self._resource.table, self._uow.tenant
+        table, tenant = self.table, self._uow.tenant
         if self._new:
             await self._uow.connection.execute(
                 insert(table), [{"tenant_id": tenant, **self._values(id)} for id in self._new]
@@ -136,3 +186,21 @@ class Repository:
 
 
 _FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
+
+
+@cache
+def _lock_one(table: Table) -> Statement:
+    columns = [column for column in table.c if column.name != "tenant_id"]
+    return Statement(select(*columns).where(*_is_the_row(table)).with_for_update())
+
+
+@cache
+def _change_one(table: Table, outbox: Table) -> Statement:
+    changing = [column.name for column in table.c if column.name not in {"tenant_id", *_FIXED}]
+    row = update(table).where(*_is_the_row(table)).values({name: bindparam(f"row_{name}") for name in changing})
+    event = insert(outbox).values({name: bindparam(f"event_{name}") for name in EVENT_COLUMNS})
+    return Statement(event.add_cte(row.cte("changed")))
+
+
+def _is_the_row(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return table.c.tenant_id == bindparam("tenant"), table.c.id == bindparam("row_id")

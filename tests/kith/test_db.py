@@ -1,0 +1,149 @@
+"""A transaction ends with its block, whatever ended the block: nothing of it is left on the pooled connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from kith.db import Database, Statement, driver_of, sqlalchemy_url, sqlstate
+from kith.tables import tenant_column
+from kith.tenancy import create_roles, secure
+from kith_local.postgres import EmbeddedPostgres
+
+NOTES = Table("notes", MetaData(), tenant_column(), Column("n", Integer, primary_key=True))
+NOTE = text("INSERT INTO notes VALUES ('one', 1)")
+
+
+class Refused(Exception):
+    """A rule says no."""
+
+
+@pytest.fixture(scope="module")
+async def url(postgres: EmbeddedPostgres) -> str:
+    name = f"db_{uuid4().hex}"
+    await asyncio.to_thread(postgres.create_databases, name)
+    engine = create_async_engine(sqlalchemy_url(postgres.url(name)))
+    async with engine.begin() as connection:
+        await connection.run_sync(NOTES.metadata.create_all)
+        for statement in (*create_roles(), *secure("notes")):
+            await connection.execute(text(statement))
+    await engine.dispose()
+    return postgres.url(name)
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """With one connection: whatever is left on it, the next one sees."""
+    database = Database(url, pool_size=1, application="test")
+    yield database
+    async with database.write("one") as transaction:
+        await transaction.connection.execute(text("DELETE FROM notes"))
+    await database.close()
+
+
+async def assert_nothing_is_left(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        assert not driver_of(connection).is_in_transaction()
+        assert not await connection.scalar(text("SELECT current_setting('kith.tenant_id', true)"))
+    async with database.read("one") as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM notes")) == 0
+
+
+async def test_what_a_block_wrote_is_there_after_it(database: Database) -> None:
+    async with database.write("one") as transaction:
+        await transaction.connection.execute(NOTE)
+    async with database.read("one") as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM notes")) == 1
+    async with database.read("two") as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM notes")) == 0
+
+
+async def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
+    async def refused() -> None:
+        async with database.write("one") as transaction:
+            await transaction.connection.execute(NOTE)
+            raise Refused
+
+    with pytest.raises(Refused):
+        await refused()
+    await assert_nothing_is_left(database)
+
+
+async def test_a_statement_that_fails_leaves_nothing(database: Database) -> None:
+    async def twice() -> None:
+        async with database.write("one") as transaction:
+            await transaction.connection.execute(NOTE)
+            await transaction.connection.execute(NOTE)
+
+    with pytest.raises(DBAPIError):
+        await twice()
+    await assert_nothing_is_left(database)
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_a_request_cancelled_while_it_waits_for_the_database_leaves_nothing(
+    database: Database, kind: str
+) -> None:
+    waits = asyncio.Event()
+
+    async def request() -> None:
+        async with getattr(database, kind)("one") as given:
+            connection = given.connection if kind == "write" else given
+            await connection.execute(NOTE)
+            waits.set()
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+    task = asyncio.create_task(request())
+    await waits.wait()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await assert_nothing_is_left(database)
+
+
+async def test_a_request_cancelled_at_any_moment_and_twice_leaves_nothing(database: Database) -> None:
+    """From before the connection is had to after the commit is sent: whether it was committed, all or nothing."""
+
+    async def request() -> None:
+        async with database.write("one") as transaction:
+            await transaction.connection.execute(text("SELECT 1"))
+
+    for turns in range(40):
+        task = asyncio.create_task(request())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await assert_nothing_is_left(database)
+
+
+async def test_a_connection_that_died_is_not_given_to_the_next(database: Database) -> None:
+    with pytest.raises((DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        async with database.write("one") as transaction:
+            await transaction.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    await assert_nothing_is_left(database)
+
+
+async def test_an_error_of_the_driver_says_its_state_and_quotes_no_row(database: Database) -> None:
+    statement = Statement(insert(NOTES).values(tenant_id=bindparam("tenant"), n=bindparam("n")))
+
+    async def twice() -> None:
+        async with database.write("one") as transaction:
+            await statement.fetch(transaction.connection, {"tenant": "one", "n": 4711})
+            await statement.fetch(transaction.connection, {"tenant": "one", "n": 4711})
+
+    with pytest.raises(asyncpg.UniqueViolationError) as raised:
+        await twice()
+    assert sqlstate(raised.value) == "23505"
+    assert "4711" not in str(raised.value)
+    await assert_nothing_is_left(database)
