@@ -14,48 +14,38 @@ from kith.events.contacts import CustomerCreated
 from kith.events.sales import OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseResolved
 
+# Both look at each customer's rows once and join nothing: of a tenant that has just come the planner knows too little,
+# and would join thousands of customers row by row.
 _ACTIVITY = text("""
-    WITH at_start AS (
-        SELECT DISTINCT customer_id FROM activity_spans
-        WHERE tenant_id = :tenant AND definition = :definition AND starts_at < :from AND ends_at >= :from
-    ), at_end AS (
-        SELECT DISTINCT customer_id FROM activity_spans
-        WHERE tenant_id = :tenant AND definition = :definition AND starts_at < :to AND ends_at >= :to
-    ), before AS (
-        SELECT DISTINCT customer_id FROM activity_spans
-        WHERE tenant_id = :tenant AND definition = :definition AND starts_at < :from
-    )
-    SELECT (SELECT count(*) FROM at_start) AS "S",
-           count(*) AS "E",
-           count(*) FILTER (WHERE b.customer_id IS NULL) AS "N",
-           count(*) FILTER (WHERE b.customer_id IS NOT NULL AND s.customer_id IS NULL) AS "W",
-           count(s.customer_id) AS kept
-    FROM at_end e
-    LEFT JOIN before b USING (customer_id)
-    LEFT JOIN at_start s USING (customer_id)
+    SELECT count(*) FILTER (WHERE at_start) AS "S",
+           count(*) FILTER (WHERE at_end) AS "E",
+           count(*) FILTER (WHERE at_end AND NOT before) AS "N",
+           count(*) FILTER (WHERE at_end AND before AND NOT at_start) AS "W",
+           count(*) FILTER (WHERE at_end AND at_start) AS kept
+    FROM (
+        SELECT bool_or(starts_at < :from AND ends_at >= :from) AS at_start,
+               bool_or(ends_at >= :to) AS at_end,
+               bool_or(starts_at < :from) AS before
+        FROM activity_spans
+        WHERE tenant_id = :tenant AND definition = :definition AND starts_at < :to
+        GROUP BY customer_id
+    ) customers
 """)
 
 _RELATIONSHIP = text("""
-    WITH helped AS (
-        SELECT DISTINCT customer_id FROM ledger
-        WHERE tenant_id = :tenant AND type = ANY(:helping) AND customer_id IS NOT NULL
-          AND time >= CAST(:to AS timestamptz) - interval '12 months' AND time < :to
-    ), bought AS (
-        SELECT customer_id, count(*) AS times FROM ledger
-        WHERE tenant_id = :tenant AND type = :purchase AND customer_id IS NOT NULL AND time < :to
+    SELECT count(*) FILTER (WHERE helped) AS helped,
+           count(*) FILTER (WHERE helped AND (times >= 2 OR referred)) AS loyal,
+           count(*) FILTER (WHERE helped AND times >= 2) AS repeat,
+           count(*) FILTER (WHERE helped AND referred) AS referred,
+           count(*) FILTER (WHERE times > 0) AS buyers
+    FROM (
+        SELECT bool_or(type = ANY(:helping) AND time >= CAST(:to AS timestamptz) - interval '12 months') AS helped,
+               count(*) FILTER (WHERE type = :purchase) AS times,
+               bool_or(type = :created AND data ->> 'referred_by' IS NOT NULL) AS referred
+        FROM ledger
+        WHERE tenant_id = :tenant AND type = ANY(:types) AND customer_id IS NOT NULL AND time < :to
         GROUP BY customer_id
-    ), referred AS (
-        SELECT DISTINCT customer_id FROM ledger
-        WHERE tenant_id = :tenant AND type = :created AND time < :to AND data ->> 'referred_by' IS NOT NULL
-    )
-    SELECT count(*) AS helped,
-           count(*) FILTER (WHERE b.times >= 2 OR r.customer_id IS NOT NULL) AS loyal,
-           count(*) FILTER (WHERE b.times >= 2) AS repeat,
-           count(r.customer_id) AS referred,
-           (SELECT count(*) FROM bought) AS buyers
-    FROM helped h
-    LEFT JOIN bought b USING (customer_id)
-    LEFT JOIN referred r USING (customer_id)
+    ) customers
 """)
 
 _REVENUE = text("""
@@ -75,12 +65,14 @@ async def _activity(connection: AsyncConnection, tenant: str, interval: Interval
 
 
 async def _relationship(connection: AsyncConnection, tenant: str, interval: Interval) -> Counts:
+    helping = [OrderPlaced.type, OpportunityWon.type, CaseResolved.type]
     given = {
         "tenant": tenant,
         "to": interval.ends_at,
-        "helping": [OrderPlaced.type, OpportunityWon.type, CaseResolved.type],
+        "helping": helping,
         "purchase": OrderPlaced.type,
         "created": CustomerCreated.type,
+        "types": [*helping, CustomerCreated.type],
     }
     return _counts(await _row(connection, _RELATIONSHIP, given))
 
