@@ -20,19 +20,21 @@ from asyncpg import PostgresError
 from sqlalchemy import ARRAY, Table, Uuid, any_, cast, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from kith.db import Database, Transaction, sqlstate
+from kith.db import Database, Transaction, checked, sqlstate
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Command, Resource, View
 from kith.tables import TenantId
-from kith.unit_of_work import Repository, UnitOfWork
+from kith.unit_of_work import Repository, UnitOfWork, append
 
 T = TypeVar("T")
 
 # Unique violation: another request created the same external id. Serialization failure and deadlock: try again too.
 _RETRIED = frozenset({"23505", "40001", "40P01"})
 _TRIES = 4
+_FOREIGN_KEY_VIOLATION = "23503"
+_LEFT_TO_THE_ORDINARY_PATH = _RETRIED | {_FOREIGN_KEY_VIOLATION}
 
 
 class Status(StrEnum):
@@ -110,12 +112,41 @@ class Commands:
         InFlight while the first is still running.
         """
 
+        appends = resource.appends and idempotency_key is None
+        if appends and (answer := await self._append(tenant, resource, call)) is not None:
+            return answer
+
         async def work(transaction: Transaction) -> Answer:
             if idempotency_key is None:
                 return await self._one(transaction, resource, call)
             return await self._once(transaction, resource, call, f"key/{idempotency_key}")
 
         return await self._retrying(tenant, work)
+
+    async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
+        """Create in one statement; or None, with nothing written, if something stands in the way: the ordinary path
+        tells what, or finds that it was done before."""
+        assert isinstance(call.input, NewInput)
+        aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **call.input.fields())
+        if (external_id := call.input.external_id) is not None:
+            aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
+        try:
+            # Nothing is begun: a statement is a transaction of its own.
+            async with self._database.engine.connect() as connection:
+                recorded_at = await append(
+                    connection,
+                    checked(tenant),
+                    resource,
+                    self._outbox,
+                    aggregate,
+                    event,
+                    occurred_at=call.input.occurred_at,
+                )
+        except PostgresError as error:
+            if sqlstate(error) in _LEFT_TO_THE_ORDINARY_PATH:
+                return None
+            raise
+        return None if recorded_at is None else Answer(as_view(resource, aggregate), recorded_at)
 
     async def _retrying(self, tenant: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
         for attempt in range(1, _TRIES + 1):

@@ -59,6 +59,8 @@ class Resource:
     view: type[View]
     commands: tuple[Command, ...]
     filters: tuple[str, ...] = ()
+    appends: bool = False
+    """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
 
     @cached_property
     def create(self) -> Command:

@@ -7,16 +7,35 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, cast, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db import Statement, Transaction
 from kith.domain import Aggregate
 from kith.events.envelope import Event
 from kith.ids import new_id
+from kith.inputs import CLOCK_SKEW
 from kith.resource import Resource
-from kith.tables import TenantId
+from kith.tables import Moment, TenantId
 from kith.telemetry import current_traceparent
+from kith.tenancy import TENANT_SETTING
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,18 +75,7 @@ class UnitOfWork:
         """Give the event its place in the aggregate's history and put it in the outbox."""
         aggregate.version += 1
         self._events.append(
-            {
-                "id": new_id(),
-                "tenant_id": self.tenant,
-                "type": event.type,
-                "subject": aggregate.id,
-                "aggregate_version": aggregate.version,
-                "customer_id": aggregate.relationship(),
-                "time": at,
-                "recorded_at": self.now,
-                "traceparent": self._traceparent,
-                "data": _encode(event),
-            }
+            _told(self.tenant, aggregate, event, self._traceparent) | {"time": at, "recorded_at": self.now}
         )
 
     async def flush(self) -> None:
@@ -186,6 +194,79 @@ class Repository:
 
 
 _FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
+
+
+async def append(
+    connection: AsyncConnection,
+    tenant: str,
+    resource: Resource,
+    outbox: Table,
+    aggregate: Aggregate,
+    event: Event,
+    *,
+    occurred_at: datetime | None,
+) -> datetime | None:
+    """Write a new row and its event in one statement, which is a transaction of its own. Answers when it was recorded;
+    None, and nothing is written, if its external id is taken or its time is yet to come. Raises PostgresError."""
+    aggregate.version += 1
+    row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
+    values = {f"row_{name}": value for name, value in row.items()} | {
+        f"event_{name}": value for name, value in _told(tenant, aggregate, event, current_traceparent()).items()
+    }
+    values |= {"setting": tenant, "occurred_at": occurred_at}
+    written = await append_one(resource.table, outbox).fetch(connection, values)
+    if not written:
+        return None
+    aggregate.created_at = aggregate.updated_at = written[0]["time"]
+    recorded_at: datetime = written[0]["recorded_at"]
+    return recorded_at
+
+
+def _told(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
+    """The event's row but for its times."""
+    return {
+        "id": new_id(),
+        "tenant_id": tenant,
+        "type": event.type,
+        "subject": aggregate.id,
+        "aggregate_version": aggregate.version,
+        "customer_id": aggregate.relationship(),
+        "traceparent": traceparent,
+        "data": _encode(event),
+    }
+
+
+@cache
+def append_one(table: Table, outbox: Table) -> Statement:
+    """Both inserts read from what names the tenant and takes the clock (after the transaction's id, see kith.db), so
+    they come after it; row-level security looks at each row as it is inserted."""
+    setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true())
+    now = func.clock_timestamp(type_=Moment).label("now")
+    begun = select(setting, func.pg_current_xact_id(), now).cte("begun").prefix_with("MATERIALIZED")
+    occurred_at = bindparam("occurred_at", type_=Moment)
+    at = func.least(occurred_at, begun.c.now, type_=Moment)  # as Input.happened_at has it
+    latest = begun.c.now + literal_column(f"interval '{CLOCK_SKEW.total_seconds()} seconds'")
+    of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in table.c}
+    row = (
+        postgresql.insert(table)
+        .from_select(
+            list(of_row),
+            select(*(of_row | {"created_at": at, "updated_at": at}).values())
+            .select_from(begun)
+            .where(func.coalesce(occurred_at, begun.c.now) <= latest),
+        )
+        .on_conflict_do_nothing()
+        .returning(table.c.created_at)
+        .cte("row")
+    )
+    of_event = {name: bindparam(f"event_{name}", type_=outbox.c[name].type) for name in EVENT_COLUMNS}
+    event = insert(outbox).from_select(
+        list(of_event),
+        select(*(of_event | {"time": row.c.created_at, "recorded_at": begun.c.now}).values()).select_from(
+            row.join(begun, true())
+        ),
+    )
+    return Statement(event.returning(outbox.c.time, outbox.c.recorded_at))
 
 
 @cache

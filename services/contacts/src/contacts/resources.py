@@ -30,4 +30,5 @@ TOUCHPOINTS = Resource(
     TouchpointView,
     touchpoints.COMMANDS,
     filters=("customer_id", "channel", "direction"),
+    appends=True,
 )

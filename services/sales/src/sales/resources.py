@@ -23,8 +23,22 @@ OPPORTUNITIES = Resource(
     filters=("customer_id", "stage", "owner", "product_id"),
 )
 ORDERS = Resource(
-    "order", "orders", Order, tables.orders, OrderView, orders.ORDER_COMMANDS, filters=("customer_id", "country")
+    "order",
+    "orders",
+    Order,
+    tables.orders,
+    OrderView,
+    orders.ORDER_COMMANDS,
+    filters=("customer_id", "country"),
+    appends=True,
 )
 RETURNS = Resource(
-    "return", "returns", Return, tables.returns, ReturnView, orders.RETURN_COMMANDS, filters=("customer_id", "country")
+    "return",
+    "returns",
+    Return,
+    tables.returns,
+    ReturnView,
+    orders.RETURN_COMMANDS,
+    filters=("customer_id", "country"),
+    appends=True,
 )
