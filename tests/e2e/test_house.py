@@ -1,0 +1,318 @@
+"""What happens in one service is counted in another: the whole house, through its public API."""
+
+import asyncio
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import free_ports
+from tests.e2e import retail
+from tests.e2e.collector import Collector
+from tests.e2e.house import SERVICES, House, Tenant, run_replay, until
+from tests.kith.bus.readers import Reader, drive
+
+from kith.bus import open_bus
+from kith_local.layout import ROOT
+
+CUSTOMER = """
+query ($id: UUID!) {
+  customer(id: $id) {
+    id name
+    contacts { id name }
+    opportunities { id stage value }
+    orders { id value currency }
+    cases { id state }
+    health { score band coverage contributions { measure events } }
+    timeline { nodes { id type source subject } }
+  }
+  freshness { source countedUpTo }
+}"""
+
+CRR = """
+{ metric(id: "retention.crr", from: "2011-06-01T00:00:00Z", to: "2011-09-01T00:00:00Z") {
+    value components { name value } definitionVersion freshness { source countedUpTo } } }"""
+COHORT = CRR.replace("retention.crr", "retention.cohort")
+
+LONG_AGO = "2025-01-01T00:00:00Z"
+
+OPEN = """
+mutation ($input: OpenOpportunityInput!) {
+  openOpportunity(input: $input) {
+    __typename
+    ... on Opportunity { id version updatedAt }
+    ... on Problem { detail }
+  } }"""
+MOVE = """
+mutation ($id: UUID!, $input: %sOpportunityInput!) {
+  answer: %sOpportunity(id: $id, input: $input) {
+    __typename
+    ... on Opportunity { id version updatedAt }
+    ... on Problem { detail }
+  } }"""
+
+
+def open_opportunity(tenant: Tenant, *, trace: str | None = None, **fields: object) -> str:
+    """Through the gateway. Answers its id."""
+    told = {"traceparent": trace} if trace else None
+    opened = tenant.ask(OPEN, headers=told, input={"name": "A deal", "currency": "EUR", **fields})["openOpportunity"]
+    assert opened["__typename"] == "Opportunity", opened
+    tenant.wrote("sales", datetime.fromisoformat(opened["updatedAt"]))
+    return str(opened["id"])
+
+
+def move_opportunity(tenant: Tenant, id: str, verb: str, **fields: object) -> None:
+    moved = tenant.ask(MOVE % (verb.title(), verb), id=id, input=fields)["answer"]
+    assert moved["__typename"] == "Opportunity", moved
+    tenant.wrote("sales", datetime.fromisoformat(moved["updatedAt"]))
+
+
+def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
+    house: House, ours: Tenant, theirs: Tenant
+) -> None:
+    customer = ours.post("contacts", "/v1/customers", {"name": "Hotel Adler", "kind": "organisation"})["id"]
+    contact = ours.post("contacts", "/v1/contacts", {"customer_id": customer, "name": "Ada Lang"})["id"]
+    opportunity = open_opportunity(ours, customerId=customer, value="1200")
+    move_opportunity(ours, opportunity, "advance", stage="NEGOTIATING")
+    move_opportunity(ours, opportunity, "win", value="1100")
+    order = ours.post("sales", "/v1/orders", {"customer_id": customer, "value": "1100", "currency": "EUR"})["id"]
+    case = ours.post(
+        "service-desk", "/v1/cases", {"customer_id": customer, "subject": "It squeaks", "channel": "phone"}
+    )["id"]
+    ours.until_counted()
+
+    shown = ours.ask(CUSTOMER, id=customer)["customer"]
+    assert (shown["id"], shown["name"]) == (customer, "Hotel Adler")
+    assert shown["contacts"] == [{"id": contact, "name": "Ada Lang"}]
+    assert [(each["id"], each["stage"], float(each["value"])) for each in shown["opportunities"]] == [
+        (opportunity, "WON", 1100)
+    ]
+    assert [(each["id"], float(each["value"]), each["currency"]) for each in shown["orders"]] == [(order, 1100, "EUR")]
+    assert [each["id"] for each in shown["cases"]] == [case]
+    timeline = shown["timeline"]["nodes"]
+    assert [(each["type"], each["subject"]) for each in reversed(timeline)] == [
+        ("contacts.customer.created.v1", customer),
+        ("contacts.contact.created.v1", contact),
+        ("sales.opportunity.opened.v1", opportunity),
+        ("sales.opportunity.advanced.v1", opportunity),
+        ("sales.opportunity.won.v1", opportunity),
+        ("sales.order.placed.v1", order),
+        ("service-desk.case.opened.v1", case),
+    ]
+    health = shown["health"]
+    assert 0 < health["score"] <= 100
+    behind = {event for each in health["contributions"] for event in each["events"]}
+    assert behind
+    assert behind <= {each["id"] for each in timeline}
+
+    assert theirs.ask(CUSTOMER, id=customer)["customer"] is None
+    assert theirs.ask("{ customers { nodes { id } } orders { nodes { id } } cases { nodes { id } } }") == {
+        "customers": {"nodes": []},
+        "orders": {"nodes": []},
+        "cases": {"nodes": []},
+    }
+    assert theirs.ledger() == {}
+    assert theirs.get("analytics", f"/v1/customers/{customer}/timeline")["items"] == []
+    assert set(components(theirs.ask(CRR)["metric"]).values()) == {0}
+
+
+def test_without_a_token_nothing_is_answered(house: House, ours: Tenant) -> None:
+    customer = ours.post("contacts", "/v1/customers", {"name": "Hotel Adler", "kind": "organisation"})["id"]
+    asked = {"query": CUSTOMER, "variables": {"id": customer}}
+    for headers in ({}, {"Authorization": "Bearer nonsense"}):
+        answer = httpx.post(f"{house.url('gateway')}/graphql", json=asked, headers=headers, trust_env=False).json()
+        assert answer["errors"]
+        assert not any((answer.get("data") or {}).values())
+        for service, path in (("contacts", "customers"), ("sales", "orders"), ("analytics", "ledger")):
+            refused = httpx.get(f"{house.url(service)}/v1/{path}", headers=headers, trust_env=False)
+            assert refused.status_code == 401
+
+
+def test_a_trace_goes_from_the_gateway_into_the_ledger(house: House, ours: Tenant, collector: Collector) -> None:
+    trace = secrets.token_hex(16)
+    opportunity = open_opportunity(ours, trace=f"00-{trace}-{secrets.token_hex(8)}-01")
+    ((event, traceparent),) = house.rows("sales", "SELECT id, traceparent FROM outbox WHERE subject = $1", opportunity)
+    assert traceparent.split("-")[1] == trace
+
+    headers = asyncio.run(headers_on_the_bus(house, "kith.sales", str(event)))
+    assert headers["ce_traceparent"] == traceparent
+
+    ours.until_counted()
+    until(lambda: ("kith-analytics", "analytics process") in collector.of_trace(trace))
+    assert "kith-sales" in {service for service, _ in collector.of_trace(trace)}
+
+
+async def headers_on_the_bus(house: House, topic: str, event_id: str) -> dict[str, str]:
+    async with open_bus(*house.bus) as bus, Reader(bus, f"test-{event_id}", [topic]) as reader:
+
+        def found() -> list[dict[str, str]]:
+            all_headers = [{name: value.decode() for name, value in each.headers} for each in reader.received]
+            return [each for each in all_headers if each["ce_id"] == event_id]
+
+        await drive(reader, until=lambda: bool(found()))
+        return found()[0]
+
+
+def test_a_worker_asked_to_leave_while_it_folds_exits_with_0_and_loses_nothing(house: House, ours: Tenant) -> None:
+    customers = customers_of(ours, 200)
+    with orders_being_sent(ours, customers) as sent, second_worker(house) as (worker, folded):
+        until(lambda: folded() > 1000)  # not by watermarks alone
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    ours.until_counted()
+    assert ours.ledger() == {
+        "contacts.customer.created.v1": len(customers),
+        "sales.order.placed.v1": sum(sent),
+    }
+
+
+def customers_of(tenant: Tenant, count: int) -> list[str]:
+    rows = [
+        {"external_id": f"c-{n}", "occurred_at": LONG_AGO, "kind": "person", "name": f"Customer {n}"}
+        for n in range(count)
+    ]
+    made = tenant.post("contacts", "/v1/customers:bulk", {"rows": rows})
+    assert made["accepted"] == count
+    return [each["id"] for each in made["results"]]
+
+
+@contextmanager
+def orders_being_sent(tenant: Tenant, customers: list[str]) -> Iterator[list[int]]:
+    """One order a customer, again and again until the block ends. Answers how many, request by request."""
+    sent: list[int] = []
+    enough = threading.Event()
+
+    def send() -> None:
+        while not enough.is_set():
+            about = {"occurred_at": LONG_AGO, "value": "1", "currency": "EUR"}
+            rows = [{"external_id": f"o-{len(sent)}-{n}", "customer_id": id, **about} for n, id in enumerate(customers)]
+            sent.append(tenant.post("sales", "/v1/orders:bulk", {"rows": rows})["accepted"])
+            enough.wait(0.02)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        enough.set()
+        thread.join()
+
+
+@contextmanager
+def second_worker(house: House) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
+    """Another process of analytics' worker, and how many events it has folded."""
+    (port,) = free_ports(1)
+    log = house.layout.log_of("second-worker")
+
+    def folded() -> float:
+        try:
+            figures = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        except httpx.TransportError:
+            return 0
+        counts = (line.split()[-1] for line in figures.splitlines() if line.startswith("kith_consumer_events_total{"))
+        return sum(map(float, counts))
+
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "analytics", "worker"],
+            cwd=ROOT,
+            env={**house.worker_environment, "KITH_METRICS_PORT": str(port)},
+            stdout=output,
+            stderr=output,
+        ) as worker,
+    ):
+        try:
+            yield worker, folded
+        finally:
+            if worker.poll() is None:
+                worker.kill()
+
+
+@pytest.mark.timeout(300)
+def test_a_replay_through_three_kills_counts_what_the_file_says(house: House, ours: Tenant, tmp_path: Path) -> None:
+    rows = retail.all_rows() if house.layout.bus == "embedded" else retail.some_rows()
+    retail.write(rows, tmp_path)
+    wanted = retail.expected_events(rows)
+    workers = ("analytics-worker", "contacts-worker", "sales-worker")
+
+    with run_replay(house, tenant=ours.name, folder=tmp_path) as replay:
+        try:
+            for _ in range(3):
+                before = {name: house.part(name).restarts for name in workers}
+                so_far = sum(ours.ledger().values())
+                until(lambda so_far=so_far: sum(ours.ledger().values()) > so_far, every=0.01)  # type: ignore[misc]
+                assert replay.poll() is None, "the kills come while it works"
+                house.kill(*workers)
+                until(lambda before=before: all(house.is_up(n, restarts=before[n] + 1) for n in workers))  # type: ignore[misc]
+            said, _ = replay.communicate(timeout=200)
+        finally:
+            replay.kill()
+    assert replay.returncode == 0, said
+
+    assert_the_ledger_holds_what_the_services_hold(house, ours)
+    assert ours.ledger() == wanted
+    assert_counted(ours, retail.expected_counts(rows))
+
+    with run_replay(house, tenant=ours.name, folder=tmp_path) as again:
+        try:
+            said, _ = again.communicate(timeout=120)
+        finally:
+            again.kill()
+    assert again.returncode == 0, said
+    assert "Events published 0, folded 0." in said
+    assert ours.ledger() == wanted
+    assert_the_ledger_holds_what_the_services_hold(house, ours)
+    assert_counted(ours, retail.expected_counts(rows))
+
+
+def assert_the_ledger_holds_what_the_services_hold(house: House, tenant: Tenant) -> None:
+    """Event by event what was recorded, and noun by noun what there is."""
+    query = "SELECT * FROM {} WHERE tenant_id = $1"
+    outboxes = [house.rows(each, query.format("outbox"), tenant.name) for each in SERVICES[:3]]
+    recorded = {row["id"]: row["type"] for rows in outboxes for row in rows}
+    counted = {row["id"]: row["type"] for row in house.rows("analytics", query.format("ledger"), tenant.name)}
+    assert counted == recorded
+    assert tenant.ledger() == Counter(recorded.values())
+    for service, table, type in (
+        ("contacts", "customers", "contacts.customer.created.v1"),
+        ("sales", "orders", "sales.order.placed.v1"),
+        ("sales", "returns", "sales.order.returned.v1"),
+    ):
+        held = house.rows(service, query.format(table), tenant.name)
+        assert len(held) == tenant.ledger()[type], table
+    assert house.rows("analytics", "SELECT * FROM dead_letters") == []
+
+
+def assert_counted(tenant: Tenant, expected: retail.Counts) -> None:
+    """Over GraphQL as over REST, and as counted straight from the file."""
+    for id, query, figures in (("retention.crr", CRR, expected.crr), ("retention.cohort", COHORT, expected.cohort)):
+        shown = tenant.ask(query)["metric"]
+        told = tenant.get(
+            "analytics", f"/v1/metrics/{id}", **{"from": "2011-06-01T00:00:00Z", "to": "2011-09-01T00:00:00Z"}
+        )
+        assert {**components(shown), "value": shown["value"]} == figures
+        assert {**components(told), "value": told["value"]} == figures
+        assert shown["definitionVersion"] == told["definition_version"] == 1
+        assert {each["source"] for each in shown["freshness"]} == {each["source"] for each in told["freshness"]}
+        assert all(each["counted_up_to"] for each in told["freshness"])
+
+
+def components(figure: Any) -> dict[str, float]:
+    return {each["name"]: each["value"] for each in figure["components"]}
+
+
+@pytest.mark.skipif(not retail.RECORDED.exists(), reason="there is no ../shared/data beside this checkout")
+def test_the_straight_count_over_the_recorded_file_is_the_worked_one() -> None:
+    counts = retail.expected_counts(retail.all_rows())
+    assert counts.crr == {"S": 1960, "E": 1924, "N": 587, "W": 231, "value": 68.2143}
+    assert counts.cohort["value"] == 56.4286
