@@ -424,6 +424,29 @@ async def test_a_bus_that_fails_keeps_nothing_from_arriving_once_it_works(world:
     assert len(await world.events()) == 5
 
 
+async def test_a_batch_is_marked_while_the_next_is_on_its_way_even_if_that_one_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "BATCH", 2)
+    batches = 0
+
+    def fail(after: bool, messages: Sequence[Outgoing]) -> None:
+        nonlocal batches
+        if ("ce_type", Happened.type.encode()) in messages[0].headers and not after:
+            batches += 1
+            if batches == 2:
+                raise BusError("the bus is away")
+
+    for _ in range(7):
+        await world.create()
+    bus = FaultyBus(world.bus, fail)
+    async with world.relaying(bus=bus):
+        await world.rest()
+    assert len(bus.sent) == 7
+    assert set(bus.sent.values()) == {1}
+    assert len(await world.events()) == 7
+
+
 async def test_one_relay_at_a_time_owns_the_outbox_and_another_takes_over(world: World) -> None:
     first_bus, second_bus = FaultyBus(world.bus), FaultyBus(world.bus)
     async with world.relaying(bus=first_bus, name="first"):

@@ -6,14 +6,15 @@ aggregate's events. If its process dies, PostgreSQL frees the lock and another t
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import msgspec
 from prometheus_client import Counter, Gauge
-from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, delete, func, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, cast, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -72,6 +73,8 @@ class Relay:
         self._retention_days = retention_days
         self._snapshots: deque[_Snapshot] = deque(maxlen=64)
         self._awaited: _Snapshot | None = None
+        self._unmarked: list[int] = []
+        """Sequences of what is on the bus, and not yet marked so."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own the outbox, then relay; after an error begin again."""
@@ -97,6 +100,7 @@ class Relay:
 
     async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
         await self._bus.create_topics({self._topic: self._partitions})
+        self._unmarked = []
         clock = asyncio.get_running_loop().time
         idle, busy, last_watermark, last_prune = _IDLE_MIN, False, 0.0, clock()
         while not stop.is_set():
@@ -115,28 +119,54 @@ class Relay:
                 idle = min(idle * 1.5, _IDLE_MAX)
             else:
                 idle = _IDLE_MIN
+        await self._mark(connection)
 
     async def _publish(self, connection: AsyncConnection, producer: Producer) -> int | None:
         """The oldest unpublished rows. Answers the sequence of the last, or None if there were none."""
         columns = self._outbox.c
         oldest = (
             select(columns.seq, *(columns[name] for name in _ENVELOPE))
-            .where(columns.published_at.is_(None))
+            .where(columns.published_at.is_(None), columns.seq != all_(cast(self._unmarked, ARRAY(BigInteger))))
             .order_by(columns.seq)
             .limit(BATCH)
         )
-        rows = (await connection.execute(oldest)).mappings().all()
+        rows = (await connection.execute(oldest)).all()
+        # Those of the last round are marked while these are published.
+        marking = asyncio.create_task(self._mark(connection))
+        try:
+            if rows:
+                await producer.publish([self._message(self._envelope(row)) for row in rows])
+        finally:
+            await marking
         if not rows:
             return None
-        envelopes = (Envelope(source=self._service, **{name: row[name] for name in _ENVELOPE}) for row in rows)
-        await producer.publish([self._message(envelope) for envelope in envelopes])
-        # Should we die here, they are published again: consumers know an event by its id.
-        published = cast([row["seq"] for row in rows], ARRAY(BigInteger))
-        await connection.execute(
-            update(self._outbox).where(columns.seq == any_(published)).values(published_at=func.now())
-        )
+        self._unmarked = [row.seq for row in rows]
         PUBLISHED.labels(self._service).inc(len(rows))
-        return int(rows[-1]["seq"])
+        return self._unmarked[-1]
+
+    async def _mark(self, connection: AsyncConnection) -> None:
+        """What is on the bus. Should we die before, it is published again: consumers know an event by its id."""
+        if self._unmarked:
+            # One by one and not up to the last: whoever commits late may have a smaller sequence.
+            published = self._outbox.c.seq == any_(cast(self._unmarked, ARRAY(BigInteger)))
+            await connection.execute(update(self._outbox).where(published).values(published_at=func.now()))
+            self._unmarked = []
+
+    def _envelope(self, row: Sequence[Any]) -> Envelope:
+        _, id, type_, subject, time, tenant_id, customer_id, version, recorded_at, traceparent, data = row
+        return Envelope(
+            id=id,
+            source=self._service,
+            type=type_,
+            subject=subject,
+            time=time,
+            tenant_id=tenant_id,
+            customer_id=customer_id,
+            aggregate_version=version,
+            recorded_at=recorded_at,
+            traceparent=traceparent,
+            data=data,
+        )
 
     def _message(self, envelope: Envelope) -> Outgoing:
         return Outgoing(self._topic, envelope.key(), envelope.data, envelope.headers())
@@ -211,4 +241,6 @@ def _reached(published: int | None, awaited: int | None) -> bool:
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        # Not wait_for: in Python 3.11 it may swallow a cancellation.
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -117,4 +117,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _iso(moment: datetime) -> bytes:
-    return moment.astimezone(UTC).isoformat().encode()
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return _encode(utc)[1:-2] + b"+00:00"  # for the "Z" and the quotes; several times as fast as isoformat()
+
+
+_encode = msgspec.json.Encoder().encode
