@@ -88,7 +88,7 @@ $(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTION
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS)) >&2
 	@touch $@
 
-deploy/gateway/node_modules/.installed: deploy/gateway/package-lock.json deploy/gateway/package.json $(VENV)/.installed
+deploy/gateway/node_modules/.installed: deploy/gateway/package-lock.json deploy/gateway/package.json | $(VENV)/.installed
 	@echo "Installing the gateway's packages (once)" >&2
 	@$(KITH) gateway-install >&2
 	@touch $@

@@ -1,21 +1,25 @@
 """The migrations of every service come to exactly its tables."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith import migrations
-from kith.db import sqlalchemy_url
+from kith.db import Database, create_engine, sqlalchemy_url
 from kith.service import Service
+from kith.tenancy import WORKER_ROLE, create_roles
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
@@ -53,3 +57,40 @@ async def test_a_database_that_lags_behind_is_told(postgres: EmbeddedPostgres) -
     await asyncio.to_thread(postgres.create_databases, "kith_behind")
     reason = await migrations.behind(postgres.url("kith_behind"), "sales")
     assert reason == "database at revision None, code at 0001: run migrate"
+
+
+async def test_a_login_without_privileges_migrates_and_serves(postgres: EmbeddedPostgres) -> None:
+    superuser = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        for role in create_roles()[:2]:
+            await superuser.execute(role)
+        await superuser.execute("CREATE ROLE plain LOGIN; GRANT kith_app, kith_worker TO plain")
+        await superuser.execute("CREATE DATABASE kith_plain OWNER plain")
+    finally:
+        await superuser.close()
+    url = postgres.url("kith_plain").replace("postgres@", "plain@")
+    await migrations.migrate(url, "sales")
+    database = Database(url, pool_size=1, application="test")
+    await database.check_role()
+    async with database.write("one") as transaction:
+        assert await transaction.connection.scalar(text("SELECT current_user")) == "kith_app"
+    await database.close()
+
+
+async def test_a_login_that_makes_the_roles_may_act_as_them() -> None:
+    with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
+        fresh = await asyncio.to_thread(EmbeddedPostgres(Path(folder) / "pg").start)
+        try:
+            superuser = await asyncpg.connect(fresh.url("postgres"))
+            await superuser.execute("CREATE ROLE maker LOGIN CREATEROLE")
+            await superuser.execute("CREATE DATABASE kith_maker OWNER maker")
+            await superuser.close()
+            url = fresh.url("kith_maker").replace("postgres@", "maker@")
+            for _ in range(2):
+                await migrations.migrate(url, "sales")
+            engine = create_engine(url, role=WORKER_ROLE, pool_size=1, application="test")
+            async with engine.connect() as connection:
+                assert await connection.scalar(text("SELECT current_user")) == "kith_worker"
+            await engine.dispose()
+        finally:
+            await asyncio.to_thread(fresh.stop)

@@ -19,7 +19,7 @@ WORKER_STATEMENT_TIMEOUT = "60s"
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 _READ = f"BEGIN; SELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
-# ended knows that every row recorded before has been seen (see kith.outbox, "watermark").
+# ended knows that every row recorded before has been seen (see kith.relay).
 _WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 

@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import delete, func
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
@@ -114,17 +116,25 @@ async def _start_workers(
         retention_days=settings.outbox_retention_days,
     )
     tasks.create_task(relay.run(stop))
-    tasks.create_task(_prune(bus, timedelta(days=settings.bus_retention_days), stop))
+    tasks.create_task(_prune(service, bus, engine, settings, stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
 
 
-async def _prune(bus: Bus, age: timedelta, stop: asyncio.Event) -> None:
+async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Settings, stop: asyncio.Event) -> None:
+    """What is kept for a time only: the embedded bus's messages, and answers to an Idempotency-Key."""
+    keys = service.idempotency.c
+    # What a bulk row did is remembered for good: it has no outcome to answer again.
+    old = delete(service.idempotency).where(
+        keys.outcome.is_not(None), keys.recorded_at < func.now() - timedelta(hours=settings.idempotency_hours)
+    )
     while not stop.is_set():
         try:
-            await bus.prune(age)
-        except BusError as error:
-            log.warning("bus not pruned", error=str(error))
+            await bus.prune(timedelta(days=settings.bus_retention_days))
+            async with engine.begin() as connection:
+                await connection.execute(old)
+        except (BusError, DBAPIError) as error:
+            log.warning("not pruned", error=str(error))
         await pause(stop, PRUNE_SECONDS)
 
 

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     tenant_claim: str = "tenant"
 
     bus_retention_days: int = Field(default=7, ge=1, description="how long the embedded bus keeps messages")
+    idempotency_hours: int = Field(default=24, ge=1, description="how long an Idempotency-Key is remembered")
     outbox_retention_days: int = Field(default=7, ge=1, description="how long published events stay for a refill")
     dead_letter_limit: int = Field(default=100, ge=1, description="unresolved letters that stop a consumer")
     shutdown_seconds: float = Field(default=10, gt=0, description="how long a stop may drain")

@@ -16,13 +16,28 @@ _OWN = f"tenant_id = NULLIF(current_setting('{TENANT_SETTING}', true), '')"
 
 
 def create_roles() -> Sequence[str]:
-    """Roles belong to the whole cluster: another service's migration may make them at the same moment."""
-    return [
-        f"""DO $$ BEGIN
-            CREATE ROLE {role} NOLOGIN NOBYPASSRLS;
+    """Makes the roles that are missing, which takes CREATEROLE, and lets this login act as them."""
+    return (
+        [
+            # Roles belong to the whole cluster: another service's migration may make them at the same moment.
+            f"""DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                CREATE ROLE {role} NOLOGIN NOBYPASSRLS;
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
-        for role in (APP_ROLE, WORKER_ROLE)
-    ] + [f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {WORKER_ROLE}"]
+            for role in (APP_ROLE, WORKER_ROLE)
+        ]
+        + [
+            # Since PostgreSQL 16 who makes a role may administer it, but not act as it.
+            f"""DO $$ BEGIN
+            IF NOT pg_has_role(current_user, '{role}', 'SET') THEN
+                EXECUTE format('GRANT {role} TO %I WITH SET TRUE', current_user);
+            END IF;
+        END $$"""
+            for role in (APP_ROLE, WORKER_ROLE)
+        ]
+        + [f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {WORKER_ROLE}"]
+    )
 
 
 def secure(table: str) -> Sequence[str]:

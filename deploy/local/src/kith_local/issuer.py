@@ -1,6 +1,6 @@
 """A tiny OAuth 2.0 issuer for one machine: client credentials in, RFC 9068 access tokens out. Loopback only.
 
-In production any OpenID Connect provider stands here (ARCHITECTURE.md, decision 10): the services know only its
+In production any OpenID Connect provider stands here: the services know only its
 discovery document, its keys and the claims.
 """
 

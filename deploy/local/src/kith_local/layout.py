@@ -24,7 +24,7 @@ class Layout:
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> "Layout":
         """KITH_HOME moves `.kith` elsewhere; BUS chooses the bus. Raises LocalError if there is no such bus."""
-        bus = environment.get("BUS") or "embedded"
+        bus = environment.get("BUS") or ("kafka" if environment.get("KITH_KAFKA_BOOTSTRAP") else "embedded")
         if bus not in get_args(BusKind):
             raise LocalError(f"BUS={bus}: there is no such bus. Choose one of: {', '.join(get_args(BusKind))}.")
         return cls(home=Path(environment.get("KITH_HOME") or ROOT / ".kith").resolve(), bus=cast("BusKind", bus))

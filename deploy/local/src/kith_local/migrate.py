@@ -7,15 +7,19 @@ a server share.
 import asyncio
 import os
 import time
+from importlib import import_module
 
 from kith import migrations
+from kith.service import Service
 from kith_local.topology import SERVICES
 
 
 async def migrate_all() -> None:
     for name in SERVICES:
         began = time.monotonic()
-        await migrations.migrate(os.environ[f"KITH_DATABASE_URL_{name.upper()}"], name)
+        service: Service = import_module(f"{name}.service").SERVICE
+        url = os.environ[f"KITH_DATABASE_URL_{name.upper()}"]
+        await migrations.migrate(url, service.package, service.after_migrations)
         print(f"{name}: up to date after {time.monotonic() - began:.2f} s", flush=True)  # noqa: T201 - its log
 
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-HANDLED = Counter("kith_consumer_events_total", "Events that took effect", ["group"])
+HANDLED = Counter("kith_consumer_events_total", "Messages that took effect, events and watermarks", ["group"])
 BATCH = Histogram(
     "kith_consumer_batch_events", "Messages per batch", ["group"], buckets=(1, 5, 20, 100, 500, 2000, 5000, 20000)
 )

@@ -1,6 +1,6 @@
 """Activity: when a customer was active, kept as spans.
 
-A qualifying event at `t` makes its customer active for T in `(t, t + window]`: METRICS says `T - window <= t < T`. A
+A qualifying event at `t` makes its customer active for T in `(t, t + window]`: those T with `T - window <= t < T`. A
 span is a union of such intervals that touch. Whoever has the spans can count the active at any instant, past or
 present, without looking at an event.
 """

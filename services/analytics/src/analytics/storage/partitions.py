@@ -2,6 +2,7 @@
 outside, so that a late migration loses nothing."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -18,9 +19,19 @@ def make_partitions(connection: Connection) -> None:
         starts_at = datetime(year, month, 1, tzinfo=UTC)
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
         ends_at = datetime(year, month, 1, tzinfo=UTC)
-        connection.execute(
-            text(
-                f"CREATE TABLE IF NOT EXISTS ledger_{starts_at:%Y_%m} PARTITION OF ledger "
-                f"FOR VALUES FROM ('{uuid7_floor(starts_at)}') TO ('{uuid7_floor(ends_at)}')"
-            )
+        name = f"ledger_{starts_at:%Y_%m}"
+        if not connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one():
+            _make(connection, name, uuid7_floor(starts_at), uuid7_floor(ends_at))
+
+
+def _make(connection: Connection, name: str, first: UUID, end: UUID) -> None:
+    """With what the default partition took of that month: beside it the new one could not stand."""
+    connection.execute(text("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE"))
+    connection.execute(text(f"CREATE TABLE {name} (LIKE ledger INCLUDING ALL)"))
+    connection.execute(
+        text(
+            f"WITH moved AS (DELETE FROM ledger_default WHERE id >= '{first}' AND id < '{end}' RETURNING *) "  # noqa: S608 - made here
+            f"INSERT INTO {name} SELECT * FROM moved"
         )
+    )
+    connection.execute(text(f"ALTER TABLE ledger ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{end}')"))
