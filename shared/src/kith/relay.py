@@ -7,7 +7,6 @@ aggregate's events. If its process dies, PostgreSQL frees the lock and another t
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
@@ -22,6 +21,7 @@ from kith.bus.port import Bus, BusError, Outgoing, Producer
 from kith.events.envelope import Envelope, Event
 from kith.ids import new_id
 from kith.telemetry import log
+from kith.waiting import pause
 
 BATCH = 2000
 _IDLE_MIN, _IDLE_MAX = 0.005, 0.05
@@ -92,7 +92,7 @@ class Relay:
                         await connection.invalidate()
             except (BusError, DBAPIError, OSError) as error:
                 log.warning("relay interrupted", outbox=self._service, error=str(error))
-            await _pause(stop, _RETRY)
+            await pause(stop, _RETRY)
 
     async def _own(self, connection: AsyncConnection) -> bool:
         key = func.hashtextextended(f"outbox/{self._service}", 0)
@@ -111,11 +111,11 @@ class Relay:
                 self._awaited, busy, last_watermark = None, False, clock()
             if self._awaited is None and clock() - last_watermark > (_WATERMARK_BUSY if busy else _WATERMARK_IDLE):
                 self._awaited = await self._snapshot(connection)
-            if clock() - last_prune > _PRUNE_EVERY:
-                await self._prune(connection)
+            # A portion at a time, and the next at once if it was a full one: relaying goes on between them.
+            if clock() - last_prune > _PRUNE_EVERY and not await self._prune(connection):
                 last_prune = clock()
             if last_seq is None:
-                await _pause(stop, idle)
+                await pause(stop, idle)
                 idle = min(idle * 1.5, _IDLE_MAX)
             else:
                 idle = _IDLE_MIN
@@ -199,12 +199,13 @@ class Relay:
         )
         await producer.publish([self._message(watermark)])
 
-    async def _prune(self, connection: AsyncConnection) -> None:
-        """Published rows stay for a while: who fell behind the topic's own retention is refilled from them."""
+    async def _prune(self, connection: AsyncConnection) -> bool:
+        """Published rows stay for a while: who fell behind the topic's own retention is refilled from them. Answers
+        whether there may be more to delete."""
         columns = self._outbox.c
         horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
         old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
-        await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))
+        return (await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))).rowcount == _PRUNE_ROWS
 
 
 _NO_SUBJECT = UUID(int=0)
@@ -237,10 +238,3 @@ _SNAPSHOT = text("""
 def _reached(published: int | None, awaited: int | None) -> bool:
     """Rows leave in sequence order, so whoever has published one has published all before it that were visible."""
     return awaited is None or published is None or published >= awaited
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        # Not wait_for: in Python 3.11 it may swallow a cancellation.
-        async with asyncio.timeout(seconds):
-            await stop.wait()
