@@ -74,6 +74,8 @@ def create_engine(url: str, *, role: str, pool_size: int, application: str, **op
                 "statement_timeout": WORKER_STATEMENT_TIMEOUT if worker else STATEMENT_TIMEOUT,
                 "idle_in_transaction_session_timeout": "60s" if worker else "10s",
                 "jit": "off",
+                # A worker's batches are large: a plan made while a table was empty, and kept, costs more than planning.
+                "plan_cache_mode": "force_custom_plan" if worker else "auto",
             }
         },
         **options,
