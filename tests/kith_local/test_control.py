@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -69,6 +70,14 @@ def test_a_second_start_says_so_and_starts_nothing(layout: Layout, house: tuple[
     assert control.start(layout, screen.console, command=house) == 0
     assert screen.text.startswith("Kith runs already (bus: embedded).")
     assert StateFile(layout.run).read() == before
+
+
+def test_a_start_on_another_bus_than_the_running_one_is_refused(
+    layout: Layout, house: tuple[str, ...], screen: Screen
+) -> None:
+    control.start(layout, Console(quiet=True), command=house)
+    with pytest.raises(LocalError, match="runs on the embedded bus, not on kafka"):
+        control.start(replace(layout, bus="kafka"), screen.console, command=house)
 
 
 def test_a_start_that_fails_shows_which_part_and_the_end_of_its_log(

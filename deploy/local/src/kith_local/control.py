@@ -177,5 +177,7 @@ def _already_running(file: StateFile, layout: Layout, console: Console) -> int:
     console.print("Kith runs already." if state is None else f"Kith runs already (bus: {state.bus}).")
     if state is not None:
         show_table(console, state, layout)
+    if state is not None and state.bus != layout.bus:
+        raise LocalError(f"It runs on the {state.bus} bus, not on {layout.bus}. Stop it first: make stop")
     console.print("Stop it: make stop")
     return 0
