@@ -284,7 +284,7 @@ async def kill_in_the_act(house: House, *, relay: bool) -> None:
     async with asyncio.timeout(PATIENCE), connected(house, "analytics") as folded, connected(house, "sales") as sold:
         await folded.execute("LOCK TABLE activity_spans IN SHARE ROW EXCLUSIVE MODE")
         if relay:
-            await until_found(sold, "SELECT FROM outbox WHERE published_at IS NULL FOR UPDATE")
+            await until_found(sold, ORDERS_ON_THEIR_WAY)
             await until_found(sold, f"SELECT {WAITING}", "kith sales worker")
         await until_found(folded, f"SELECT {WAITING}", "kith analytics worker")
         house.kill(*KILLED)
@@ -293,6 +293,7 @@ async def kill_in_the_act(house: House, *, relay: bool) -> None:
             await sold.execute(f"SELECT pg_terminate_backend(pid) {WAITING}", "kith sales worker")
 
 
+ORDERS_ON_THEIR_WAY = "SELECT FROM outbox WHERE published_at IS NULL AND type = 'sales.order.placed.v1' FOR UPDATE"
 WAITING = "FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'"
 
 
