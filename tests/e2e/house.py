@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 from tests.conftest import KAFKA_JARS, free_ports
 
+from kith_local.child import _dies_with_parent
 from kith_local.layout import ROOT, BusKind, Layout
 from kith_local.ports import OFFSETS, ports_of
 from kith_local.state import PartPhase, PartState, Phase, State, StateFile, clear_leftovers
@@ -46,9 +47,7 @@ class House:
         layout.logs.symlink_to(logs)
         with (
             layout.log_of("supervisor").open("wb") as log,
-            subprocess.Popen(
-                [sys.executable, "-m", "kith_local", "supervise"], cwd=ROOT, env=environment, stdout=log, stderr=log
-            ) as supervisor,
+            python("kith_local", "supervise", environment=environment, output=log.fileno()) as supervisor,
             httpx.Client(timeout=30, trust_env=False) as http,
         ):
             house = cls(layout, environment, http)
@@ -58,7 +57,7 @@ class House:
             finally:
                 house._stop(supervisor)
 
-    def _await_start(self, supervisor: "subprocess.Popen[bytes]") -> None:
+    def _await_start(self, supervisor: "subprocess.Popen[str]") -> None:
         def up() -> bool:
             state = self._file.read()
             if state is not None and state.failure is not None:
@@ -69,7 +68,7 @@ class House:
 
         until(up, within=START_PATIENCE)
 
-    def _stop(self, supervisor: "subprocess.Popen[bytes]") -> None:
+    def _stop(self, supervisor: "subprocess.Popen[str]") -> None:
         supervisor.terminate()
         try:
             supervisor.wait(STOP_PATIENCE)
@@ -209,13 +208,20 @@ def until(true: Callable[[], bool], *, within: float = PATIENCE, every: float = 
 
 
 def run_replay(house: House, *, tenant: str, folder: Path) -> "subprocess.Popen[str]":
+    what = ("replay", "--set", "retail", "--data", str(folder), "--tenant", tenant)
+    return python("kith_local", *what, environment=house.environment, output=subprocess.PIPE)
+
+
+def python(module: str, *arguments: str, environment: Mapping[str, str], output: int) -> "subprocess.Popen[str]":
+    """A process that runs a module, and does not outlive the tests even if they are killed."""
     return subprocess.Popen(
-        [sys.executable, "-m", "kith_local", "replay", "--set", "retail", "--data", folder, "--tenant", tenant],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env=house.environment,
-        stdout=subprocess.PIPE,
+        env=environment,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - it only calls the kernel
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -19,11 +18,10 @@ import pytest
 from tests.conftest import free_ports
 from tests.e2e import retail
 from tests.e2e.collector import Collector
-from tests.e2e.house import PATIENCE, SERVICES, House, Tenant, run_replay, until
+from tests.e2e.house import PATIENCE, SERVICES, House, Tenant, python, run_replay, until
 from tests.kith.bus.readers import Reader, drive
 
 from kith.bus import open_bus
-from kith_local.layout import ROOT
 
 CUSTOMER = """
 query ($id: UUID!) {
@@ -209,7 +207,7 @@ def orders_being_sent(tenant: Tenant, customers: list[str]) -> Iterator[list[int
 
 
 @contextmanager
-def second_worker(house: House) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
+def second_worker(house: House) -> Iterator[tuple["subprocess.Popen[str]", Any]]:
     """Another process of analytics' worker, and how many events it has folded."""
     (port,) = free_ports(1)
     log = house.layout.log_of("second-worker")
@@ -224,12 +222,11 @@ def second_worker(house: House) -> Iterator[tuple["subprocess.Popen[bytes]", Any
 
     with (
         log.open("wb") as output,
-        subprocess.Popen(
-            [sys.executable, "-m", "analytics", "worker"],
-            cwd=ROOT,
-            env={**house.worker_environment, "KITH_METRICS_PORT": str(port)},
-            stdout=output,
-            stderr=output,
+        python(
+            "analytics",
+            "worker",
+            environment={**house.worker_environment, "KITH_METRICS_PORT": str(port)},
+            output=output.fileno(),
         ) as worker,
     ):
         try:
