@@ -103,6 +103,7 @@ def create_app(
     _add_probes(app)
     _add_problems(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Faults)
     app.add_middleware(TelemetryMiddleware)
     app.openapi = lambda: _openapi(app, models)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
@@ -173,11 +174,31 @@ def _add_problems(app: FastAPI) -> None:
         code = status.phrase.lower().replace(" ", "-")
         return _problem_response(problems.problem(status, code, str(error.detail)), dict(error.headers or {}))
 
-    @app.exception_handler(Exception)
-    async def fault(request: Request, error: Exception) -> Response:
-        log.error("fault", path=request.url.path, exc_info=error)
-        detail = "This is a fault of ours; it has been logged."
-        return _problem_response(problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", detail))
+
+class Faults:
+    """Answers a fault of ours as a problem. A handler for Exception would do so too, but then raise it once more, and
+    the server would cut the connection that the client believes to be kept alive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            log.error("fault", path=scope["path"], exc_info=error)
+            detail = "This is a fault of ours; it has been logged."
+            answer = _problem_response(problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", detail))
+            await answer(scope, receive, send)
 
 
 class BodyLimit:

@@ -34,6 +34,7 @@ from kith.tenancy import WORKER_ROLE
 from kith.waiting import pause
 
 PRUNE_SECONDS = 3600.0
+BUS_RETRY_SECONDS = 1.0
 
 NOTICE_SECONDS = 0.2
 """Between 'not ready' and closing the socket, for whoever routes to us to notice."""
@@ -88,7 +89,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
             app = api_of(service).create(context)
             app.state.not_ready = not_ready
             tasks.create_task(_http(app, settings.host, settings.port, stop, settings.shutdown_seconds))
-        log.info("started", what=what, port=settings.port)
+        log.info("started", what=what, port=settings.metrics_port if what == "worker" else settings.port)
         await stop.wait()
         not_ready["process"] = "stopping"
         log.info("stopping")
@@ -148,12 +149,23 @@ async def _consume(
 ) -> None:
     """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
     try:
-        await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
+        await _create_topics(subscription, bus, stop, settings)
         await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
     except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
         log.exception("consumer halted", group=subscription.group)
         not_ready[subscription.group] = str(error)
         await stop.wait()
+
+
+async def _create_topics(subscription: Subscription, bus: Bus, stop: asyncio.Event, settings: Settings) -> None:
+    """Waits for a bus that is not there yet: it may start later than we do."""
+    while not stop.is_set():
+        try:
+            await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
+            return  # noqa: TRY300 - the loop goes on only after an error
+        except BusError as error:
+            log.warning("bus not reached", group=subscription.group, error=str(error))
+        await pause(stop, BUS_RETRY_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -67,7 +67,7 @@ async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncI
     """A client that speaks to the service's application directly."""
     settings = Settings(database_url=database_url, port=0, pool_size=5)
     context = context_for(service, settings, issuer.authenticator())
-    transport = httpx.ASGITransport(app=api_of(service).create(context), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=api_of(service).create(context))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
         yield client
     await context.database.close()

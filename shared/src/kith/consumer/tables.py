@@ -1,4 +1,5 @@
-"""What a service's database keeps for its subscriptions. The tables belong to no tenant: only workers see them."""
+"""What a service's database keeps for its subscriptions. A dead letter has its tenant, as far as it could
+be read, and is under row-level security like the rest; offsets belong to no tenant."""
 
 from typing import NamedTuple
 

@@ -1,0 +1,115 @@
+"""What a worker does besides relaying and consuming."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from kith import process
+from kith.bus.port import Bus, BusError
+from kith.consumer import Subscription
+from kith.db import create_engine
+from kith.service import Service
+from kith.settings import Settings
+from kith.tenancy import WORKER_ROLE
+from kith_local.postgres import EmbeddedPostgres
+from sales.service import SERVICE
+
+SETTINGS = Settings(database_url="", port=0, topic_partitions=3, idempotency_hours=24)
+
+
+class ShakyBus:
+    """Cannot be reached the first times it is asked."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self._failures = failures
+        self.created: dict[str, int] = {}
+        self.pruned = asyncio.Event()
+
+    def _answer(self) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise BusError("not there yet")
+
+    async def create_topics(self, topics: dict[str, int]) -> None:
+        self._answer()
+        self.created |= topics
+
+    async def prune(self, _: object) -> int:
+        self._answer()
+        self.pruned.set()
+        return 0
+
+
+async def _nothing(*_: Any) -> None:
+    return None
+
+
+async def test_a_consumer_waits_for_a_bus_that_starts_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BUS_RETRY_SECONDS", 0.001)
+    bus, followed = ShakyBus(failures=3), asyncio.Event()
+
+    async def consume(*_: Any, **__: Any) -> None:
+        followed.set()
+
+    monkeypatch.setattr(process, "consume", consume)
+    not_ready: dict[str, str] = {}
+    subscription = Subscription("group", ("topic",), _nothing)
+    await process._consume(subscription, cast("Bus", bus), cast("Any", None), not_ready, asyncio.Event(), SETTINGS)
+    assert (followed.is_set(), bus.created, not_ready) == (True, {"topic": 3}, {})
+
+
+async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def consume(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the line stops here")
+
+    monkeypatch.setattr(process, "consume", consume)
+    not_ready: dict[str, str] = {}
+    stop = asyncio.Event()
+    subscription = Subscription("group", ("topic",), _nothing)
+    halted = asyncio.create_task(
+        process._consume(subscription, cast("Bus", ShakyBus()), cast("Any", None), not_ready, stop, SETTINGS)
+    )
+    async with asyncio.timeout(10):
+        while not not_ready:  # noqa: ASYNC110 - a probe reads it as it is; nothing announces it
+            await asyncio.sleep(0)
+        assert not_ready == {"group": "the line stops here"}
+        assert not halted.done()
+        stop.set()
+        await halted
+
+
+async def test_an_idempotency_key_is_forgotten_after_a_day_and_a_bulk_row_never(
+    serve: Callable[[Service], Awaitable[httpx.AsyncClient]],
+    postgres: EmbeddedPostgres,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "PRUNE_SECONDS", 0.001)
+    await serve(SERVICE)
+    engine = create_engine(postgres.url("kith_sales"), role=WORKER_ROLE, pool_size=2, application="test worker")
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO idempotency
+                VALUES (:tenant, 'old key', 1, gen_random_uuid(), 'answer', now() - interval '25 hours'),
+                       (:tenant, 'new key', 1, gen_random_uuid(), 'answer', now() - interval '23 hours'),
+                       (:tenant, 'old row', 1, gen_random_uuid(), NULL, now() - interval '1 year')
+            """),
+            {"tenant": tenant},
+        )
+    stop, bus = asyncio.Event(), ShakyBus(failures=1)
+    pruning = asyncio.create_task(process._prune(SERVICE, cast("Bus", bus), engine, SETTINGS, stop))
+    async with asyncio.timeout(10):
+        await bus.pruned.wait()
+        stop.set()
+        await pruning
+    async with engine.connect() as connection:
+        left = await connection.scalars(
+            text("SELECT key FROM idempotency WHERE tenant_id = :tenant ORDER BY key"), {"tenant": tenant}
+        )
+        assert left.all() == ["new key", "old row"]
+    await engine.dispose()
