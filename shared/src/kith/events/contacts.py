@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from msgspec import field
+from msgspec import Struct, field
 
 from kith.events.envelope import Amended, Event
 
@@ -32,6 +32,23 @@ class CustomerAmended(Amended):
     referred_by: UUID | None = None
 
 
+class CustomerMerged(Event):
+    """Two customers turned out to be one. The subject is the one that was absorbed, and so is the envelope's customer:
+    from `time` on, what is told of it belongs to `into`."""
+
+    type: ClassVar[str] = "contacts.customer.merged.v1"
+    into: UUID
+    """The customer that survives."""
+
+
+class CustomerUnmerged(Event):
+    """A merge was a mistake. The subject, and the envelope's customer, is the one that stands for itself again."""
+
+    type: ClassVar[str] = "contacts.customer.unmerged.v1"
+    out_of: UUID
+    """The customer it had been merged into."""
+
+
 class ContactCreated(Event):
     type: ClassVar[str] = "contacts.contact.created.v1"
     role: str | None = None
@@ -52,3 +69,27 @@ class TouchpointRecorded(Event):
     attempts: int = 1
     campaign: str | None = None
     responded: bool | None = None
+
+
+class ActivityRule(Struct):
+    """What makes a customer active: one of these events within so many days before."""
+
+    event_types: list[str]
+    window_days: int
+
+
+class ActivityPolicy(Struct, omit_defaults=True):
+    default: ActivityRule
+    segments: dict[str, ActivityRule] = field(default_factory=dict)
+    """The rules of segments that have one of their own, by the customer's `segment`."""
+
+
+class SettingsChanged(Event):
+    """The tenant's settings as they are now, whole. The subject is an id fixed per tenant; there is no customer."""
+
+    type: ClassVar[str] = "contacts.settings.changed.v1"
+    time_zone: str
+    """IANA; calendar days are the tenant's in it."""
+    activity: ActivityPolicy
+    currency: str | None = None
+    """ISO 4217, the base currency. None: all amounts are in one currency, and nothing is converted."""
