@@ -71,7 +71,8 @@ migration: $(VENV)/.installed ## draft a migration: SERVICE=sales NAME="add a co
 
 lock: $(VENV)/.installed ## resolve all dependencies again into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
+	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
+	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
 .PHONY: help install run start stop status reset token replay test check format bench contracts migration lock
 
