@@ -292,6 +292,9 @@ class _Batch:
             if call.id is not None
             else self._repository.get_by_external_id(call.external_id or "")
         )
+        if found is None and self._resource.of_tenant is not None:
+            found = self._resource.of_tenant(self._uow.tenant)
+            found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
         if found is None:
             raise NotFound.of(self._resource.name, call.id or call.external_id)
         return found

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Se
 from dataclasses import MISSING, make_dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 import strawberry
 from fastapi import Request
 from graphql import GraphQLError
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
@@ -23,7 +24,7 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, has_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
@@ -164,8 +165,11 @@ class Graph:
         node.resolve_reference = resolve_reference
         for kind in resource.enums:
             strawberry.enum(kind)
-        self._queries += [self._one(resource, node), self._list(resource, node)]
         self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
+        if resource.of_tenant is not None:
+            self._queries.append(self._of_tenant(resource, node))
+            return
+        self._queries += [self._one(resource, node), self._list(resource, node)]
 
     def add_query(self, *fields: Any) -> None:
         self._queries += fields
@@ -201,6 +205,16 @@ class Graph:
 
         return _named(resource.name, strawberry.field, one, "One, or null if there is none.")
 
+    def _of_tenant(self, resource: Resource, node: Any) -> Any:
+        async def of_tenant(info: Ctx) -> node:
+            context = info.context
+            context.actor.require(f"{self._service}:read")
+            queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
+            async with context.service.database.read(context.actor.tenant) as connection:
+                return await queries.of_tenant(connection, context.actor.tenant)
+
+        return _named(resource.name, strawberry.field, of_tenant, "The tenant's. At version 0 nobody has changed it.")
+
     def _list(self, resource: Resource, node: Any) -> Any:
         filter_type = _input_type(
             f"{pascal(resource.plural)}Filter",
@@ -224,19 +238,13 @@ class Graph:
         return _named(resource.plural, strawberry.field, page, "Newest first.")
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
-        input_type = _input_type(
-            command.input.__name__ + "Input",
-            {
-                name: (f.annotation, MISSING if f.is_required() else f.default)
-                for name, f in command.input.model_fields.items()
-            },
-        )
+        input_type = _input_type(command.input.__name__ + "Input", _fields_of(command.input))
         result: Any = Annotated[node | Problem, strawberry.union(f"{pascal(f'{command.name}_{resource.name}')}Result")]
 
         async def run(info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None) -> Any:
             context = info.context
             try:
-                context.actor.require(f"{self._service}:write")
+                context.actor.require(f"{self._service}:{resource.write_verb}")
                 call = Call(command, command.input.model_validate(_given(given)), id=id, expected_version=if_version)
                 answer = await context.service.commands.run_one(
                     context.actor.tenant, resource, call, idempotency_key=key
@@ -263,8 +271,18 @@ class Graph:
         ) -> result:
             return await run(info, input, id, if_version, idempotency_key)
 
+        async def change_of_tenant(
+            info: Ctx,
+            input: input_type | None = None,  # type: ignore[valid-type]
+            if_version: int | None = None,
+            idempotency_key: str | None = None,
+        ) -> result:
+            assert resource.of_tenant is not None
+            return await run(info, input, resource.of_tenant(info.context.actor.tenant).id, if_version, idempotency_key)
+
         name = f"{command.name}_{resource.name}"
-        return _named(name, strawberry.mutation, create if command.creates else change, command.rule.__doc__)
+        resolver = change_of_tenant if resource.of_tenant else create if command.creates else change
+        return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
 
 
 class Errors(SchemaExtension):
@@ -315,7 +333,13 @@ def _given(value: Any) -> dict[str, Any]:
     """What was sent: fields left out stay out, so that the model's own defaults hold."""
     if value is None or value is UNSET:
         return {}
-    return {name: each for name in value.__dataclass_fields__ if (each := getattr(value, name)) is not UNSET}
+    return {name: _sent(each) for name in value.__dataclass_fields__ if (each := getattr(value, name)) is not UNSET}
+
+
+def _sent(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_sent(each) for each in value]
+    return _given(value) if has_object_definition(value) else value
 
 
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
@@ -332,6 +356,15 @@ def _input_type(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Any:
     return strawberry.input(make_dataclass(name, made, kw_only=True))
 
 
+def _fields_of(model: type[BaseModel]) -> Mapping[str, tuple[Any, Any]]:
+    return {name: (f.annotation, MISSING if f.is_required() else f.default) for name, f in model.model_fields.items()}
+
+
+@cache
+def _nested_input(model: type[BaseModel]) -> Any:
+    return _input_type(model.__name__.removesuffix("Input") + "Input", _fields_of(model))
+
+
 def _plain(kind: Any) -> Any:
     """The bare type: constraints are the model's to check, once, with the whole input."""
     origin, inner = get_origin(kind), get_args(kind)
@@ -343,6 +376,8 @@ def _plain(kind: Any) -> Any:
         return Union[tuple(_plain(each) for each in inner)]  # noqa: UP007 - built at run time
     if origin in (list, tuple):
         return list[_plain(inner[0])]  # type: ignore[misc]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _nested_input(kind)
     return kind
 
 

@@ -6,6 +6,7 @@ never queue behind it.
 
 import asyncio
 from collections.abc import Callable
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
@@ -17,7 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kith.consumer.tables import TABLES, restrict
 from kith.db import sqlalchemy_url
+from kith.tables import Structured
 from kith.tenancy import create_roles, secure, worker_only
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -76,6 +79,7 @@ def run(metadata: MetaData) -> None:
         compare_type=True,
         process_revision_directives=_draft,
         include_object=is_ours,
+        render_item=_plainly,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -84,6 +88,11 @@ def run(metadata: MetaData) -> None:
 def is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
     """A table that the code does not declare is a partition; dropping one is written by hand."""
     return not (kind == "table" and reflected and declared is None)
+
+
+def _plainly(_: str, item: object, __: object) -> str | Literal[False]:
+    """A migration stays as it was when the types of our own change: it says what the database keeps."""
+    return "postgresql.JSONB()" if isinstance(item, Structured) else False
 
 
 def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
@@ -96,6 +105,8 @@ def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
     for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
         of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)
         statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
+        if made.table_name == TABLES.dead_letters.name:
+            statements = [*statements, *restrict(made.table_name)]
         operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
 
 

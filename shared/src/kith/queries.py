@@ -63,6 +63,15 @@ class Queries(Generic[V]):
             raise NotFound.of(self._resource.name, id)
         return found[id]
 
+    async def of_tenant(self, connection: AsyncConnection, tenant: str) -> V:
+        """The one of the tenant, or how it stands before anybody has changed it."""
+        assert self._resource.of_tenant is not None
+        unchanged = self._resource.of_tenant(tenant)
+        found = await self.many(connection, tenant, [unchanged.id])
+        if unchanged.id in found:
+            return found[unchanged.id]
+        return self._view(*(getattr(unchanged, name) for name in self._resource.view_fields))
+
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
         table = self._table
         rows = await connection.execute(

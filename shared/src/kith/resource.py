@@ -19,6 +19,7 @@ from sqlalchemy import Column, Table
 
 from kith.domain import Aggregate
 from kith.inputs import Input, NewInput
+from kith.tables import Structured
 
 
 @dataclass(slots=True)
@@ -61,6 +62,10 @@ class Resource:
     filters: tuple[str, ...] = ()
     appends: bool = False
     """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
+    of_tenant: Callable[[str], Aggregate] | None = None
+    """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
+    write_verb: str = "write"
+    """Of the scope that its commands need."""
 
     @cached_property
     def create(self) -> Command:
@@ -92,6 +97,11 @@ class Resource:
             str(constraint.column_keys[1]): constraint.elements[1].column
             for constraint in self.table.foreign_key_constraints
         }
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all columns are such as the driver itself reads and writes (see kith.db.Statement)."""
+        return not any(isinstance(column.type, Structured) for column in self.table.c)
 
     @cached_property
     def enums(self) -> list[type[Enum]]:

@@ -1,7 +1,7 @@
 """REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Answer, Call, Outcome, Status
-from kith.domain import DomainError, Invalid
+from kith.domain import Aggregate, DomainError, Invalid
 from kith.http import actor_with, context_of, json_response
 from kith.inputs import Code
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
@@ -64,10 +64,15 @@ class Rest:
 
     def __init__(self, service: str, resource: Resource) -> None:
         self._resource = resource
-        self._reader, self._writer = actor_with(f"{service}:read"), actor_with(f"{service}:write")
-        self._rows = {command.name: row_model(command) for command in resource.commands}
+        self._reader = actor_with(f"{service}:read")
+        self._writer = actor_with(f"{service}:{resource.write_verb}")
+        rows = () if resource.of_tenant else resource.commands
+        self._rows = {command.name: row_model(command) for command in rows}
         self.router = APIRouter(prefix="/v1", tags=[resource.plural])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
+        if resource.of_tenant is not None:
+            self._add_of_tenant(resource.of_tenant)
+            return
         self._add_bulk()
         self._add_create()
         for command in resource.changes:
@@ -113,12 +118,62 @@ class Rest:
             if_match: IfMatch = None,
             idempotency_key: IdempotencyKey = None,
         ) -> Response:
-            given = command.input.model_validate_json(await request.body() or b"{}")
-            call = Call(command, given, id=id, expected_version=version_of(if_match))
-            answer = await context_of(request).commands.run_one(
-                actor.tenant, resource, call, idempotency_key=idempotency_key
-            )
-            return self._written(request, answer, actor)
+            return await self._change(request, actor, command, id, if_match, idempotency_key)
+
+    async def _change(
+        self,
+        request: Request,
+        actor: Actor,
+        command: Command,
+        id: UUID,
+        if_match: str | None,
+        idempotency_key: str | None,
+    ) -> Response:
+        given = command.input.model_validate_json(await request.body() or b"{}")
+        call = Call(command, given, id=id, expected_version=version_of(if_match))
+        answer = await context_of(request).commands.run_one(
+            actor.tenant, self._resource, call, idempotency_key=idempotency_key
+        )
+        return self._written(request, answer, actor)
+
+    def _add_of_tenant(self, unchanged: Callable[[str], Aggregate]) -> None:
+        """The one of a tenant is found under the noun itself, and its commands too: no id is needed."""
+        resource = self._resource
+
+        @self.router.get(
+            f"/{resource.plural}",
+            response_model=resource.view,
+            operation_id=f"get{pascal(resource.name)}",
+            summary=f"Get the tenant's {resource.name}",
+        )
+        async def get(request: Request, actor: Actor = self._reader) -> Response:
+            """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                view = await queries.of_tenant(connection, actor.tenant)
+            return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
+
+        for command in resource.commands:
+            self._add_change_of_tenant(command, unchanged)
+
+    def _add_change_of_tenant(self, command: Command, unchanged: Callable[[str], Aggregate]) -> None:
+        resource = self._resource
+
+        @self.router.post(
+            f"/{resource.plural}:{command.name}",
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} the tenant's {resource.name}",
+            openapi_extra=_body_of(command.input),
+        )
+        async def change(
+            request: Request,
+            actor: Actor = self._writer,
+            if_match: IfMatch = None,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            id = unchanged(actor.tenant).id
+            return await self._change(request, actor, command, id, if_match, idempotency_key)
 
     def _add_bulk(self) -> None:
         resource = self._resource

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -15,8 +16,10 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    TypeDecorator,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
@@ -36,6 +39,23 @@ def one_of(choices: type[StrEnum]) -> Enum:
         length=64,
         values_callable=lambda kind: [member.value for member in kind],
     )
+
+
+class Structured(TypeDecorator[Any]):
+    """A dataclass, or a list of them, kept as JSON."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, kind: Any = None) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, _: Any) -> Any:
+        return msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, _: Any) -> Any:
+        return msgspec.convert(value, self.kind)
 
 
 def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:

@@ -22,7 +22,7 @@ ALL_SCOPES = " ".join(
         for service in ("contacts", "sales", "service-desk", "analytics")
         for verb in ("read", "write")
     ]
-    + ["contacts:personal"]
+    + ["contacts:personal", "contacts:admin"]
 )
 
 

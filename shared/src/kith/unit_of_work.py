@@ -119,7 +119,7 @@ class Repository:
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return
-        if len(wanted) == 1 and not named:
+        if len(wanted) == 1 and not named and self._resource.is_plain:
             await self._load_one(wanted[0])
             return
         table = self.table
@@ -157,13 +157,15 @@ class Repository:
         self._keep(aggregate)
 
     def replace(self, aggregate: Aggregate) -> None:
-        if aggregate.id not in self._new:
+        if aggregate.id not in self._by_id:
+            self._new.add(aggregate.id)
+        elif aggregate.id not in self._new:
             self._changed.add(aggregate.id)
         self._keep(aggregate)
 
     def only_change(self) -> dict[str, Any] | None:
         """The row, if it is the only one to write and no new one; it counts as written then."""
-        if self._new or len(self._changed) != 1:
+        if self._new or len(self._changed) != 1 or not self._resource.is_plain:
             return None
         return self._values(self._changed.pop())
 

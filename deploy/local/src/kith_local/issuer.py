@@ -29,6 +29,7 @@ SCOPES = (
     "contacts:read",
     "contacts:write",
     "contacts:personal",
+    "contacts:admin",
     "sales:read",
     "sales:write",
     "service-desk:read",

@@ -1,7 +1,7 @@
 """Where the API of contacts is wired together."""
 
 from contacts.api.graphql import schema
-from contacts.resources import CONTACTS, CUSTOMERS, TOUCHPOINTS
+from contacts.resources import CONTACTS, CUSTOMERS, SETTINGS, TOUCHPOINTS
 from kith.api import Api
 
-API = Api(schema, resources=(CUSTOMERS, CONTACTS, TOUCHPOINTS))
+API = Api(schema, resources=(CUSTOMERS, CONTACTS, TOUCHPOINTS, SETTINGS))

@@ -1,11 +1,13 @@
 """The nouns of contacts, each as one filled-in form."""
 
-from contacts.commands import contacts, customers, touchpoints
+from contacts.commands import contacts, customers, settings, touchpoints
 from contacts.domain.contact import Contact
 from contacts.domain.customer import Customer
+from contacts.domain.settings import Settings
 from contacts.domain.touchpoint import Touchpoint
 from contacts.queries.contacts import ContactView
 from contacts.queries.customers import CustomerView
+from contacts.queries.settings import SettingsView
 from contacts.queries.touchpoints import TouchpointView
 from contacts.storage import tables
 from kith.resource import Resource
@@ -31,4 +33,14 @@ TOUCHPOINTS = Resource(
     touchpoints.COMMANDS,
     filters=("customer_id", "channel", "direction"),
     appends=True,
+)
+SETTINGS = Resource(
+    "settings",
+    "settings",
+    Settings,
+    tables.settings,
+    SettingsView,
+    settings.COMMANDS,
+    of_tenant=Settings.of_tenant,
+    write_verb="admin",
 )

@@ -18,3 +18,5 @@ def events_of(module: ModuleType) -> Iterator[type[Event]]:
 
 
 EVENTS: dict[str, type[Event]] = {kind.type: kind for module in PRODUCERS.values() for kind in events_of(module)}
+QUALIFYING: frozenset[str] = frozenset(kind.type for kind in EVENTS.values() if kind.qualifies)
+"""The types a tenant may count as activity."""

@@ -37,6 +37,7 @@ class CustomerMerged(Event):
     from `time` on, what is told of it belongs to `into`."""
 
     type: ClassVar[str] = "contacts.customer.merged.v1"
+    qualifies: ClassVar[bool] = False
     into: UUID
     """The customer that survives."""
 
@@ -45,6 +46,7 @@ class CustomerUnmerged(Event):
     """A merge was a mistake. The subject, and the envelope's customer, is the one that stands for itself again."""
 
     type: ClassVar[str] = "contacts.customer.unmerged.v1"
+    qualifies: ClassVar[bool] = False
     out_of: UUID
     """The customer it had been merged into."""
 
@@ -88,6 +90,7 @@ class SettingsChanged(Event):
     """The tenant's settings as they are now, whole. The subject is an id fixed per tenant; there is no customer."""
 
     type: ClassVar[str] = "contacts.settings.changed.v1"
+    qualifies: ClassVar[bool] = False
     time_zone: str
     """IANA; calendar days are the tenant's in it."""
     activity: ActivityPolicy

@@ -22,6 +22,8 @@ class Event(msgspec.Struct, omit_defaults=True):
 
     type: ClassVar[str]
     """`service.noun.happened.v1`"""
+    qualifies: ClassVar[bool] = True
+    """Whether a tenant may count it as activity of the customer in its envelope."""
 
     @classmethod
     def of(cls, aggregate: object, **told: Any) -> Self:

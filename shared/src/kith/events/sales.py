@@ -10,6 +10,7 @@ from kith.events.envelope import Amended, Event
 
 class ProductCreated(Event):
     type: ClassVar[str] = "sales.product.created.v1"
+    qualifies: ClassVar[bool] = False
     price: Decimal
     currency: str
     family: str | None = None

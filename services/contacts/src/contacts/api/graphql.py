@@ -2,10 +2,12 @@
 
 import strawberry
 
+from contacts.domain.settings import ActivityRule, SegmentActivity
 from contacts.queries.contacts import ContactView
 from contacts.queries.customers import CustomerView
+from contacts.queries.settings import SettingsView
 from contacts.queries.touchpoints import TouchpointView
-from contacts.resources import CONTACTS, CUSTOMERS, TOUCHPOINTS
+from contacts.resources import CONTACTS, CUSTOMERS, SETTINGS, TOUCHPOINTS
 from kith.graphql import Ctx, Graph, load_newest, load_one
 
 
@@ -42,8 +44,18 @@ class Touchpoint(TouchpointView):
         return await load_one(info, CONTACTS, Contact, self.contact_id) if self.contact_id else None
 
 
+strawberry.type(ActivityRule)
+strawberry.type(SegmentActivity)
+
+
+@strawberry.type
+class Settings(SettingsView):
+    pass
+
+
 graph = Graph("contacts")
 graph.add(CUSTOMERS, Customer)
 graph.add(CONTACTS, Contact)
 graph.add(TOUCHPOINTS, Touchpoint)
+graph.add(SETTINGS, Settings)
 schema = graph.schema()

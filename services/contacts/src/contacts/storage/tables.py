@@ -3,11 +3,12 @@
 from sqlalchemy import ARRAY, Boolean, Column, ForeignKeyConstraint, Integer, MetaData, Table, Text, Uuid
 
 from contacts.domain.customer import CustomerKind
+from contacts.domain.settings import ActivityRule, SegmentActivity
 from contacts.domain.touchpoint import Channel, Direction
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
-from kith.tables import aggregate_table, one_of, reference
+from kith.tables import Structured, aggregate_table, one_of, reference
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -64,4 +65,13 @@ touchpoints = _of_known_customer(
         Column("responded", Boolean),
         of_customer=True,
     )
+)
+
+settings = aggregate_table(
+    "settings",
+    metadata,
+    Column("time_zone", Text, nullable=False),
+    Column("currency", Text),
+    Column("activity", Structured(ActivityRule), nullable=False),
+    Column("segment_activity", Structured(list[SegmentActivity]), nullable=False),
 )
