@@ -12,6 +12,7 @@ from strawberry.federation import Schema
 from kith.auth import Authenticator
 from kith.commands import Commands
 from kith.db import Database
+from kith.dead_letters import dead_letters_router
 from kith.graphql import graphql_router
 from kith.http import Context, create_app
 from kith.resource import Resource
@@ -30,9 +31,10 @@ class Api:
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(context.service, resource) for resource in self.resources]
+        letters = [dead_letters_router(context.service)] if context.consumes else []
         return create_app(
             context,
-            routers=[*(each.router for each in rest), *self.routers, graphql_router(self.schema)],
+            routers=[*(each.router for each in rest), *self.routers, *letters, graphql_router(self.schema)],
             models=[model for each in rest for model in each.models],
         )
 
@@ -46,7 +48,13 @@ def api_of(service: Service) -> Api:
 def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
     database = Database(settings.database_url, pool_size=settings.pool_size, application=f"kith {service.name} api")
     commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
-    return Context(service.name, database, commands, authenticator or Authenticator(settings))
+    return Context(
+        service.name,
+        database,
+        commands,
+        authenticator or Authenticator(settings),
+        consumes=bool(service.subscriptions),
+    )
 
 
 def export(service: Service, folder: Path) -> None:

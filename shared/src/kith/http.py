@@ -38,6 +38,8 @@ class Context:
     database: Database
     commands: Commands
     authenticator: Authenticator
+    consumes: bool = False
+    """Whether the service has subscriptions, so that it may have dead letters."""
 
     def position(self, recorded_at: Any) -> dict[str, str]:
         """The header that tells how far a reader elsewhere must have got to see this write."""

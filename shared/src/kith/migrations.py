@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kith.consumer.tables import TABLES, restrict
 from kith.db import sqlalchemy_url
 from kith.tables import Structured
 from kith.tenancy import create_roles, secure, worker_only
@@ -104,6 +105,8 @@ def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
     for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
         of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)
         statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
+        if made.table_name == TABLES.dead_letters.name:
+            statements = [*statements, *restrict(made.table_name)]
         operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
 
 

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from kith import migrations, telemetry
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
-from kith.consumer import Subscription
+from kith.consumer import Subscription, attend_dead_letters
 from kith.consumer import run as consume
 from kith.db import create_engine
 from kith.probes import probes
@@ -33,6 +33,7 @@ from kith.telemetry import log
 from kith.tenancy import WORKER_ROLE
 from kith.waiting import pause
 
+VERBS = ("api", "worker", "all", "migrate", "export")
 PRUNE_SECONDS = 3600.0
 BUS_RETRY_SECONDS = 1.0
 
@@ -41,8 +42,13 @@ NOTICE_SECONDS = 0.2
 
 
 def main(service: Service) -> None:
+    if service.subscriptions and sys.argv[1:2] == ["dead-letters"]:
+        from kith import dead_letters_cli  # noqa: PLC0415 - see Service.api
+
+        dead_letters_cli.run(service, service.settings(), sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=["api", "worker", "all", "migrate", "export"])
+    parser.add_argument("what", choices=[*VERBS, *(["dead-letters"] if service.subscriptions else [])])
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":
@@ -120,6 +126,8 @@ async def _start_workers(
     tasks.create_task(_prune(service, bus, engine, settings, stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
+        # Beside the consumer, not in it: one that has halted for its letters is the one that needs it.
+        tasks.create_task(attend_dead_letters(subscription, engine, stop=stop))
 
 
 async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Settings, stop: asyncio.Event) -> None:

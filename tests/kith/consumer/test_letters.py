@@ -94,7 +94,7 @@ async def test_replay_stops_where_an_aggregate_still_fails(embedded_bus: Embedde
     assert await world.effects() == [event.id for event in events[:3]]
     assert await world.letters() == [
         (events[3].id, f"Broken: cannot handle {events[3].id}", False),
-        (events[4].id, f"parked behind {events[1].id}", True),
+        (events[4].id, f"parked behind {events[3].id}", True),
     ]
 
 

@@ -13,7 +13,7 @@ Every failure has a destination:
 - The log lost what was to be read next: the line stops (kith.bus.port.OffsetLost); refill and restart.
 """
 
-from kith.consumer.letters import discard_dead_letters, replay_dead_letters
+from kith.consumer.replay import attend_dead_letters, discard_dead_letters, replay_dead_letters
 from kith.consumer.run import run
 from kith.consumer.subscription import Handler, Subscription, TooManyDeadLetters
 from kith.consumer.tables import ConsumerTables, consumer_tables
@@ -23,6 +23,7 @@ __all__ = [
     "Handler",
     "Subscription",
     "TooManyDeadLetters",
+    "attend_dead_letters",
     "consumer_tables",
     "discard_dead_letters",
     "replay_dead_letters",

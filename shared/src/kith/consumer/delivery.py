@@ -25,11 +25,22 @@ class Delivery(msgspec.Struct, frozen=True):  # one per event: to make a datacla
     def line(self) -> Line | None:
         if self.envelope is not None:
             return Line(self.envelope.tenant_id, self.envelope.subject)
-        headers = dict(self.message.headers)
+        tenant_id = self.tenant_id
         try:
-            return Line(headers["ce_tenantid"].decode(), UUID(headers["ce_subject"].decode()))
-        except (KeyError, ValueError):
+            return Line(tenant_id, UUID(self._header("ce_subject"))) if tenant_id is not None else None
+        except ValueError:
             return None
+
+    @property
+    def tenant_id(self) -> str | None:
+        """Whose it is, as far as that can be read."""
+        found = self.envelope.tenant_id if self.envelope is not None else self._header("ce_tenantid")
+        # PostgreSQL has no NUL in text; without it, it might read as another tenant's.
+        return found if found and "\0" not in found else None
+
+    @property
+    def type(self) -> str | None:
+        return self.envelope.type if self.envelope is not None else self._header("ce_type") or None
 
     @property
     def name(self) -> str:
@@ -37,6 +48,13 @@ class Delivery(msgspec.Struct, frozen=True):  # one per event: to make a datacla
         if self.envelope is not None:
             return str(self.envelope.id)
         return f"{self.message.topic}[{self.message.partition}]@{self.message.offset}"
+
+    def _header(self, name: str) -> str:
+        """Empty, if it is missing or cannot be read."""
+        try:
+            return dict(self.message.headers).get(name, b"").decode()
+        except UnicodeDecodeError:
+            return ""
 
 
 def read(message: Incoming) -> Delivery:

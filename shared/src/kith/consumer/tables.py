@@ -1,11 +1,13 @@
 """What a service's database keeps for its subscriptions. A dead letter has its tenant, as far as it could
 be read, and is under row-level security like the rest; offsets belong to no tenant."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Identity,
     Index,
@@ -22,6 +24,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kith.tables import Moment
+from kith.tenancy import APP_ROLE
+
+APP_MAY_UPDATE = ("value", "headers", "event_id", "type", "subject", "requested", "requested_at", "history")
+
+
+def restrict(table: str) -> Sequence[str]:
+    """The statements that leave to requests, of a dead letter, the message and the wish. Whose it is and what became
+    of it, a worker alone says. They follow kith.tenancy.secure in the migration that creates the table."""
+    return [
+        f"REVOKE INSERT, UPDATE, DELETE ON {table} FROM {APP_ROLE}",
+        f"GRANT UPDATE ({', '.join(APP_MAY_UPDATE)}) ON {table} TO {APP_ROLE}",
+    ]
 
 
 class ConsumerTables(NamedTuple):
@@ -59,9 +73,23 @@ def consumer_tables(metadata: MetaData) -> ConsumerTables:
         Column("attempts", Integer, nullable=False),
         Column("first_failed_at", Moment, nullable=False, server_default=func.now()),
         Column("published_at", Moment, comment="when it was copied to the dead-letter topic"),
+        Column("requested", Text, comment="replay or discard: what a worker has been asked to do and has not done yet"),
+        Column("requested_at", Moment),
         Column("replayed_at", Moment),
         Column("discarded_at", Moment),
+        Column(
+            "history",
+            JSONB,
+            nullable=False,
+            server_default="[]",
+            comment="[{at, by, action, note, before}, ..]: who asked for what, and the message before it was amended",
+        ),
         UniqueConstraint("group_name", "topic", "partition", "offset", name="dead_letters_by_message"),
+        CheckConstraint(
+            "num_nonnulls(requested_at, replayed_at, discarded_at) <= 1"
+            " AND (requested IS NULL) = (requested_at IS NULL)",
+            name="dead_letters_one_state",
+        ),
     )
     Index(
         "dead_letters_unresolved",
@@ -75,6 +103,20 @@ def consumer_tables(metadata: MetaData) -> ConsumerTables:
         letters.c.id,
         postgresql_where=text("published_at IS NULL"),
     )
+    Index(
+        "dead_letters_requested",
+        letters.c.group_name,
+        letters.c.id,
+        postgresql_where=text("requested IS NOT NULL"),
+    )
+    Index(
+        "dead_letters_of_line",
+        letters.c.tenant_id,
+        letters.c.subject,
+        letters.c.id,
+        postgresql_where=text("replayed_at IS NULL AND discarded_at IS NULL"),
+    )
+    Index("dead_letters_of_tenant", letters.c.tenant_id, letters.c.id)
     return ConsumerTables(offsets, letters)
 
 

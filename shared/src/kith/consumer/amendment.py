@@ -1,0 +1,121 @@
+"""A dead letter mended: what may be changed of a message, and what it must be then."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from kith.bus.port import Headers
+from kith.domain import Invalid, NothingAmended
+from kith.events.catalogue import EVENTS
+from kith.events.envelope import Envelope, UnknownVersion
+
+AMENDABLE = (
+    "ce_aggregateversion",
+    "ce_customerid",
+    "ce_id",
+    "ce_recordedat",
+    "ce_source",
+    "ce_specversion",
+    "ce_subject",
+    "ce_time",
+    "ce_traceparent",
+    "ce_type",
+)
+"""All that makes an event but its tenant."""
+_IDENTITY = ("ce_id", "ce_subject")
+"""By its id an event counts once, and by its subject others wait behind it: they are mended, but never changed."""
+
+
+class Amended(NamedTuple):
+    headers: Headers
+    value: bytes
+
+
+def amend(
+    headers: Headers, value: bytes, *, tenant: str, body: bytes | None, changes: Mapping[str, str | None]
+) -> tuple[Amended, Envelope]:
+    """The message with another body (JSON) and other headers; null takes a header away. Raises Invalid unless it is
+    an event of the catalogue then, of that tenant; NothingAmended if it is what it was."""
+    mended = dict(headers)
+    for name, text in changes.items():
+        _check_name(name, headers)
+        if text is None:
+            mended.pop(name, None)
+        else:
+            mended[name] = text.encode()
+    told = Amended(tuple(mended.items()), value if body is None else body)
+    try:
+        envelope = Envelope.from_message(*told)
+    except UnknownVersion as unreadable:
+        raise Invalid(f"It is not an event yet: {unreadable}.", field="headers") from unreadable
+    _check(envelope, tenant)
+    if mended == dict(headers) and told.value == value:
+        raise NothingAmended("It is what it was: send another body, other headers, or both.")
+    return told, envelope
+
+
+def _check_name(name: str, headers: Headers) -> None:
+    if name == "ce_tenantid":
+        raise Invalid("Whose it is cannot be changed.", field=f"headers.{name}")
+    if name not in AMENDABLE:
+        raise Invalid(f"It is one of {', '.join(AMENDABLE)}.", field=f"headers.{name}")
+    if name in _IDENTITY and _is_uuid(dict(headers).get(name, b"")):
+        raise Invalid("It can be mended where it cannot be read, and not be changed.", field=f"headers.{name}")
+
+
+def _check(envelope: Envelope, tenant: str) -> None:
+    if envelope.tenant_id != tenant:
+        raise Invalid("Whose it is cannot be changed.", field="headers.ce_tenantid")
+    kind = EVENTS.get(envelope.type)
+    if kind is None:
+        raise Invalid(f"It is one of {', '.join(EVENTS)}.", field="headers.ce_type")
+    source = envelope.type.partition(".")[0]
+    if envelope.source != source:
+        raise Invalid(f"{envelope.type} comes from {source}.", field="headers.ce_source")
+    if not 1 <= envelope.aggregate_version < 2**31:
+        raise Invalid("It is 1 or more.", field="headers.ce_aggregateversion")
+    for name, moment in (("ce_time", envelope.time), ("ce_recordedat", envelope.recorded_at)):
+        if moment.tzinfo is None:
+            raise Invalid("It has a UTC offset, as in 2026-01-31T12:00:00+00:00.", field=f"headers.{name}")
+    _check_body(kind, envelope.data)
+
+
+def _check_body(kind: type[msgspec.Struct], body: bytes) -> None:
+    try:
+        # Once more as a struct that knows no other fields: a slip in a name must not pass for a field left out.
+        msgspec.json.decode(body, type=_strict(kind))
+    except msgspec.ValidationError as wrong:
+        words, _, where = str(wrong).partition(" - at `$")
+        fields = ", ".join(kind.__struct_fields__) or "none"
+        raise Invalid(f"{words}. Its fields: {fields}.", field="body" + where.rstrip("`")) from wrong
+    except msgspec.DecodeError as wrong:
+        raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
+
+
+def _strict(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    # What it defaults to does not matter here.
+    fields: list[Any] = [
+        (field.name, field.type) if field.required else (field.name, field.type, None)
+        for field in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True)
+
+
+def _is_uuid(value: bytes) -> bool:
+    try:
+        UUID(value.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def readable(value: bytes) -> tuple[Any, str | None]:
+    """A body as JSON, or in base64 if it is not JSON."""
+    try:
+        msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return None, b64encode(value).decode()
+    return msgspec.Raw(value), None

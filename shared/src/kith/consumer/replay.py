@@ -1,0 +1,252 @@
+"""Dead letters handled again, or resolved without effect: by whoever may act for all tenants, and by the worker for
+those who may not, and leave a request (see kith.consumer.requests).
+
+All that becomes of letters is done here, in a transaction that holds the offsets of their partitions, so that no
+consumer adds to a line meanwhile. It holds the effect and the letters' new states: a kill leaves both or neither.
+"""
+
+import asyncio
+import random
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kith.bus.port import Incoming, TopicPartition
+from kith.consumer.delivery import Line, read
+from kith.consumer.letters import REASON_LENGTH, UNRESOLVED, headers_of, name_of, without_nul
+from kith.consumer.offsets import hold
+from kith.consumer.sift import Sieve
+from kith.consumer.subscription import Subscription
+from kith.consumer.tables import TABLES
+from kith.telemetry import log
+from kith.waiting import pause
+
+_LETTERS = TABLES.dead_letters
+_COLUMNS = _LETTERS.c
+_CHUNK = 200
+"""Letters of a line per transaction: as long the consumers of its partition wait."""
+
+ATTEND_SECONDS = 0.5
+"""How soon a worker sees a request. Looking costs a probe of an index that is mostly empty."""
+
+
+class Wish(StrEnum):
+    """What can be asked for of an unresolved letter."""
+
+    REPLAY = "replay"
+    DISCARD = "discard"
+
+
+class Replay(NamedTuple):
+    """How many letters a replay has seen take effect, and how many are still unresolved."""
+
+    handled: int
+    left: int
+
+
+async def replay_dead_letters(
+    subscription: Subscription, engine: AsyncEngine, *, ids: Collection[int] | None = None
+) -> Replay:
+    """Handle unresolved letters again, in the order of each aggregate, stopping where one of an aggregate still fails.
+
+    With `ids`, only the aggregates of those letters: a letter is never taken out of its aggregate's order. Safe while
+    the group's consumers run: they wait while an aggregate of their partition is replayed.
+    Raises what the handler raises if no letter is to blame (fault_of), such as DBAPIError for a lost connection.
+    """
+    wanted = UNRESOLVED if ids is None else UNRESOLVED & _COLUMNS.id.in_(ids)
+    handled = left = 0
+    for line in await _lines(engine, subscription.group, wanted):
+        more = True
+        while more:
+            async with engine.begin() as connection:
+                done, more = await _go_on(connection, subscription, line, asked=True, give_up=False)
+            handled += done
+        async with engine.connect() as connection:
+            remaining = select(func.count()).where(_of(subscription.group, line))
+            left += await connection.scalar(remaining) or 0
+    return Replay(handled, left)
+
+
+async def discard_dead_letters(
+    group: str, engine: AsyncEngine, ids: Collection[int], *, by: str = "operator", note: str | None = None
+) -> int:
+    """Resolve letters without their effect. What waited behind them can then be replayed. Answers how many."""
+    discarded = 0
+    for line in await _lines(engine, group, UNRESOLVED & _COLUMNS.id.in_(ids)):
+        async with engine.begin() as connection:
+            await _hold(connection, group, line)
+            now = await connection.scalar(select(func.now()))
+            assert now is not None
+            entry = {"at": now.isoformat(), "by": by, "action": Wish.DISCARD.value, "note": note}
+            result = await connection.execute(
+                update(_LETTERS)
+                .where(_of(group, line), _COLUMNS.id.in_(ids))
+                .values(
+                    discarded_at=func.now(),
+                    requested=None,
+                    requested_at=None,
+                    history=_COLUMNS.history.op("||")(literal([entry], JSONB)),
+                )
+            )
+            discarded += result.rowcount
+    return discarded
+
+
+async def attend_dead_letters(subscription: Subscription, engine: AsyncEngine, *, stop: asyncio.Event) -> None:
+    """Do what is requested of the group's letters, until `stop` is set. Any number of processes may: one line is
+    held by one at a time, and what was done is not requested any more. A fault is waited out: requests stay."""
+    while not stop.is_set():
+        try:
+            busy = await attend_once(subscription, engine)
+        except Exception as error:  # noqa: BLE001 - it is logged, and what was asked for stays asked for
+            log.warning("dead letters not attended to", group=subscription.group, error=str(error))
+            busy = False
+        if not busy:
+            await pause(stop, ATTEND_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+async def attend_once(subscription: Subscription, engine: AsyncEngine) -> bool:
+    """One step for each line of which something is requested. Answers whether there is more to do at once."""
+    again = False
+    for line in await _lines(engine, subscription.group, _COLUMNS.requested.is_not(None)):
+        try:
+            async with engine.begin() as connection:
+                _, more = await _go_on(connection, subscription, line, asked=False, give_up=True)
+        except Exception as error:  # noqa: BLE001 - the same
+            # One line that cannot be tried now must not keep the others waiting.
+            log.warning("dead letters not replayed", group=subscription.group, line=str(line), error=str(error))
+        else:
+            again = again or more
+    return again
+
+
+async def _go_on(
+    connection: AsyncConnection, subscription: Subscription, line: "Line | int", *, asked: bool, give_up: bool
+) -> tuple[int, bool]:
+    """Discard what is to be discarded of the line, then replay its first letters if that was `asked`, is requested,
+    or nothing that failed is ahead of them any more. Answers how many took effect, and whether there is more to do."""
+    group = subscription.group
+    if not await _hold(connection, group, line):
+        return 0, False
+    await connection.execute(
+        update(_LETTERS)
+        .where(_of(group, line), _COLUMNS.requested == Wish.DISCARD)
+        .values(discarded_at=func.now(), requested=None, requested_at=None)
+    )
+    # Locked: who amends one waits until we have seen what becomes of it, and then sees that too.
+    rows = (await connection.execute(_first_of(group, line).limit(_CHUNK).with_for_update())).all()
+    if not rows:
+        return 0, False
+    requested = select(exists().where(_of(group, line), _COLUMNS.requested == Wish.REPLAY))
+    if not (asked or rows[0].parked or await connection.scalar(requested)):
+        return 0, False
+    reason = await _try(connection, subscription, rows, give_up=give_up)
+    handled = [row.id for row in rows if row.id not in reason]
+    if handled:
+        await connection.execute(
+            update(_LETTERS)
+            .where(_COLUMNS.id.in_(handled))
+            .values(replayed_at=func.now(), requested=None, requested_at=None)
+        )
+    if reason:
+        head = next(row for row in rows if row.id in reason)
+        await _note_failure(connection, group, line, head, reason[head.id])
+        return len(handled), False
+    following = await connection.scalar(_first_of(group, line).with_only_columns(_COLUMNS.id).limit(1))
+    if following is None:
+        return len(handled), False
+    # Should we be killed now, somebody goes on with the line.
+    await connection.execute(
+        update(_LETTERS)
+        .where(_COLUMNS.id == following, _COLUMNS.requested.is_(None))
+        .values(requested=Wish.REPLAY, requested_at=func.now())
+    )
+    return len(handled), True
+
+
+async def _try(
+    connection: AsyncConnection, subscription: Subscription, rows: Iterable[Row[Any]], *, give_up: bool
+) -> dict[int, str]:
+    """Handle the letters of a line. The reasons of those that did not take effect, the first of which failed."""
+    messages = {
+        (row.topic, row.partition, row.offset): (row.id, read(_message(row)))
+        for row in rows  # by where they stood: that is unique
+    }
+    sieve = Sieve(connection, subscription.handle, blocked={}, limit=1, give_up_on_contention=give_up)
+    await sieve.sift([delivery for _, delivery in messages.values()])
+    found = [letter.delivery.message for letter in sieve.letters]
+    return {
+        messages[message.topic, message.partition, message.offset][0]: letter.reason
+        for message, letter in zip(found, sieve.letters, strict=True)
+    }
+
+
+def _message(row: Row[Any]) -> Incoming:
+    headers = headers_of(row.headers)
+    if row.tenant_id is not None:
+        # The column says whose it is: a request can write the headers, and cannot write that.
+        own = row.tenant_id.encode()
+        headers = tuple((name, own if name == "ce_tenantid" else value) for name, value in headers)
+    return Incoming(row.topic, row.partition, row.offset, row.message_key, row.value, headers)
+
+
+async def _note_failure(
+    connection: AsyncConnection, group: str, line: "Line | int", head: Row[Any], reason: str
+) -> None:
+    """The head says why it failed, and those behind it whom they wait for; nothing is requested of them any more."""
+    done = {"requested": None, "requested_at": None}
+    await connection.execute(
+        update(_LETTERS)
+        .where(_COLUMNS.id == head.id)
+        .values(attempts=_COLUMNS.attempts + 1, reason=without_nul(reason)[:REASON_LENGTH], parked=False, **done)
+    )
+    waiting = f"parked behind {name_of(head)}"
+    await connection.execute(
+        update(_LETTERS)
+        .where(
+            _of(group, line), _COLUMNS.id > head.id, or_(_COLUMNS.requested.is_not(None), _COLUMNS.reason != waiting)
+        )
+        .values(parked=True, reason=waiting, **done)
+    )
+
+
+async def _lines(engine: AsyncEngine, group: str, condition: ColumnElement[bool]) -> "list[Line | int]":
+    """The lines of the letters that meet the condition, in their order; a letter of no line stands for itself."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            select(_COLUMNS.id, _COLUMNS.tenant_id, _COLUMNS.subject)
+            .where(_COLUMNS.group_name == group, condition)
+            .order_by(_COLUMNS.id)
+        )
+        found: dict[Line | int, None] = {}
+        for row in rows:
+            whole = row.subject is not None and row.tenant_id is not None
+            found[Line(row.tenant_id, row.subject) if whole else row.id] = None
+    return list(found)
+
+
+async def _hold(connection: AsyncConnection, group: str, line: "Line | int") -> bool:
+    """Keep the consumers of its partitions from adding to the line. Answers whether it has unresolved letters."""
+    where = select(_COLUMNS.topic, _COLUMNS.partition).where(_of(group, line)).distinct()
+    partitions = {TopicPartition(*row) for row in await connection.execute(where)}
+    if partitions:
+        await hold(connection, group, partitions)
+    return bool(partitions)
+
+
+def _of(group: str, line: "Line | int") -> ColumnElement[bool]:
+    """The unresolved letters of a line."""
+    which = (
+        (_COLUMNS.tenant_id == line.tenant_id) & (_COLUMNS.subject == line.subject)
+        if isinstance(line, Line)
+        else _COLUMNS.id == line
+    )
+    return (_COLUMNS.group_name == group) & UNRESOLVED & which
+
+
+def _first_of(group: str, line: "Line | int") -> Select[Any]:
+    return select(_LETTERS).where(_of(group, line)).order_by(_COLUMNS.id)

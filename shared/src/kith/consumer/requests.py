@@ -1,0 +1,354 @@
+"""Dead letters as a tenant sees them, and what it may ask for. A request runs as a role that can neither apply an
+event nor say what became of one: it writes down who wants what, and a worker does it (see kith.consumer.replay)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, case, cast, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.consumer.amendment import amend, readable
+from kith.consumer.letters import UNRESOLVED, headers_of, stored
+from kith.consumer.replay import Wish
+from kith.consumer.tables import TABLES
+from kith.db import Transaction
+from kith.domain import Conflict, Invalid, NotFound
+from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page
+
+MAX_LETTERS = 1000
+"""So many are asked for in one call."""
+MAX_HISTORY = 100
+"""Wishes to replay are not remembered beyond these, and no more amendments are taken."""
+SHOWN_WAITING = 100
+
+_LETTERS = TABLES.dead_letters
+_COLUMNS = _LETTERS.c
+
+
+class State(StrEnum):
+    UNRESOLVED = "unresolved"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+@dataclass(slots=True)
+class LetterView:
+    """`parked`: it did not fail itself, and waits behind one of its aggregate that did. `requested`: what has been
+    asked for and is not done yet."""
+
+    id: int
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    event_id: UUID | None
+    type: str | None
+    subject: UUID | None
+    state: State
+    parked: bool
+    reason: str
+    attempts: int
+    first_failed_at: datetime
+    requested: Wish | None
+    requested_at: datetime | None
+    replayed_at: datetime | None
+    discarded_at: datetime | None
+
+
+@dataclass(slots=True)
+class HeaderView:
+    name: str
+    value: str
+
+
+@dataclass(slots=True)
+class MessageView:
+    """`body` if it is JSON, else `body_base64`."""
+
+    headers: list[HeaderView]
+    body: Any
+    body_base64: str | None
+
+
+@dataclass(slots=True)
+class HistoryEntry:
+    """Who (the subject of the token) asked for what; `before` is the message as it was before it was amended."""
+
+    at: datetime
+    by: str
+    action: str
+    note: str | None
+    before: MessageView | None
+
+
+@dataclass(slots=True)
+class WaitingLetter:
+    id: int
+    event_id: UUID | None
+    type: str | None
+
+
+@dataclass(slots=True)
+class LetterDetails(LetterView):
+    """`waiting` is how many of its aggregate are unresolved behind it, `next_waiting` the first of them."""
+
+    message: MessageView
+    waiting: int
+    next_waiting: list[WaitingLetter]
+    history: list[HistoryEntry]
+
+
+@dataclass(slots=True)
+class Progress:
+    """`handled`: letters that took effect since, those that waited behind them included. `pending`: still to be tried
+    or discarded. `left`: all that are unresolved, the pending ones among them."""
+
+    requested: int
+    handled: int
+    pending: int
+    left: int
+
+
+_STATE = case(
+    (_COLUMNS.replayed_at.is_not(None), State.REPLAYED.value),
+    (_COLUMNS.discarded_at.is_not(None), State.DISCARDED.value),
+    else_=State.UNRESOLVED.value,
+).label("state")
+_VIEW = [
+    _COLUMNS.id,
+    _COLUMNS.group_name.label("group"),
+    *(_COLUMNS[name] for name in ("topic", "partition", "offset", "event_id", "type", "subject")),
+    _STATE,
+    *(_COLUMNS[name] for name in ("parked", "reason", "attempts", "first_failed_at")),
+    *(_COLUMNS[name] for name in ("requested", "requested_at", "replayed_at", "discarded_at")),
+]
+
+
+async def page_of(
+    connection: AsyncConnection,
+    tenant: str | None,
+    *,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+    state: State | None = None,
+    type: str | None = None,
+    parked: bool | None = None,
+) -> Page[LetterView]:
+    """Oldest first: an aggregate's first letter is the one to look at. Without a tenant, all that the role may see.
+    Raises Invalid for a cursor that is none or a page that is too big."""
+    if not 1 <= first <= MAX_PAGE:
+        raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    query = select(*_VIEW).where(_of(tenant)).order_by(_COLUMNS.id).limit(first + 1)
+    if after is not None:
+        if not (after.isdecimal() and len(after) < 19):
+            raise Invalid("It is not a cursor of this list.", field="after")
+        query = query.where(_COLUMNS.id > int(after))
+    if state is not None:
+        query = query.where(_IN_STATE[state])
+    if type is not None:
+        query = query.where(_COLUMNS.type == type)
+    if parked is not None:
+        query = query.where(_COLUMNS.parked.is_(parked))
+    rows = [_view(row) for row in await connection.execute(query)]
+    shown = rows[:first]
+    return Page(shown, str(shown[-1].id) if len(rows) > first else None)
+
+
+_IN_STATE: dict[State, ColumnElement[bool]] = {
+    State.UNRESOLVED: UNRESOLVED,
+    State.REPLAYED: _COLUMNS.replayed_at.is_not(None),
+    State.DISCARDED: _COLUMNS.discarded_at.is_not(None),
+}
+
+
+async def details_of(connection: AsyncConnection, tenant: str | None, id: int) -> LetterDetails:
+    """Raises NotFound."""
+    query = select(*_VIEW, _COLUMNS.tenant_id, _COLUMNS.headers, _COLUMNS.value, _COLUMNS.history)
+    row = (await connection.execute(query.where(_of(tenant), _COLUMNS.id == id))).one_or_none()
+    if row is None:
+        raise NotFound.of("dead letter", id)
+    waiting, count = [], 0
+    if row.state == State.UNRESOLVED and row.subject is not None and row.tenant_id is not None:
+        behind = (
+            UNRESOLVED
+            & (_COLUMNS.tenant_id == row.tenant_id)
+            & (_COLUMNS.subject == row.subject)
+            & (_COLUMNS.group_name == row.group)
+            & (_COLUMNS.id > id)
+        )
+        count = await connection.scalar(select(func.count()).where(behind)) or 0
+        columns = (_COLUMNS.id, _COLUMNS.event_id, _COLUMNS.type)
+        rows = await connection.execute(select(*columns).where(behind).order_by(_COLUMNS.id).limit(SHOWN_WAITING))
+        waiting = [WaitingLetter(*each) for each in rows]
+    view = _view(row)
+    return LetterDetails(
+        **{name: getattr(view, name) for name in LetterView.__slots__},
+        message=_message(row.headers, row.value),
+        waiting=count,
+        next_waiting=waiting,
+        history=[_entry(each) for each in row.history],
+    )
+
+
+async def ask(transaction: Transaction, id: int, wish: Wish, *, by: str, note: str | None = None) -> None:
+    """Have one replayed, with the letters of its aggregate before and behind it, or discarded. The last wish counts.
+    Raises NotFound, or Conflict if it is resolved."""
+    row = await _unresolved(transaction, id)
+    if row.requested == wish:
+        return
+    await transaction.connection.execute(
+        update(_LETTERS)
+        .where(_COLUMNS.id == id)
+        .values(**_wish(wish, transaction.now), **_remembered(row, transaction.now, by, wish, note))
+    )
+
+
+async def ask_replay(transaction: Transaction, ids: Collection[int] | None, *, by: str) -> int:
+    """Have these replayed, or the oldest aggregates that have letters: at most MAX_LETTERS in one call. Those that
+    are resolved, or asked for already, are left as they are. Answers how many were asked for. Raises NotFound."""
+    connection, tenant, now = transaction
+    wanted = _of(tenant)
+    if ids is not None:
+        if len(ids) > MAX_LETTERS:
+            raise Invalid(f"At most {MAX_LETTERS} at once.", field="ids")
+        wanted &= _COLUMNS.id == any_(cast(list(ids), ARRAY(BigInteger)))
+        found = set((await connection.scalars(select(_COLUMNS.id).where(wanted))).all())
+        if missing := sorted(set(ids) - found):
+            raise NotFound.of("dead letter", ", ".join(map(str, missing[:10])))
+    else:
+        before = TABLES.dead_letters.alias("before")
+        wanted &= ~exists().where(
+            before.c.tenant_id == _COLUMNS.tenant_id,
+            before.c.subject == _COLUMNS.subject,
+            before.c.group_name == _COLUMNS.group_name,
+            before.c.id < _COLUMNS.id,
+            before.c.replayed_at.is_(None),
+            before.c.discarded_at.is_(None),
+        )
+    # Locked in one order, so that two who ask for the same do not deadlock.
+    due = (
+        select(_COLUMNS.id)
+        .where(wanted, UNRESOLVED, _COLUMNS.requested.is_(None))
+        .order_by(_COLUMNS.id)
+        .limit(MAX_LETTERS)
+        .with_for_update()
+    )
+    chosen = (await connection.scalars(due)).all()
+    if chosen:
+        entry = [{"at": now.isoformat(), "by": by, "action": Wish.REPLAY.value}]
+        await connection.execute(
+            update(_LETTERS)
+            .where(_COLUMNS.id == any_(cast(list(chosen), ARRAY(BigInteger))))
+            .values(
+                **_wish(Wish.REPLAY, now),
+                history=case(
+                    (func.jsonb_array_length(_COLUMNS.history) >= MAX_HISTORY, _COLUMNS.history),
+                    else_=_COLUMNS.history.op("||")(literal(entry, JSONB)),
+                ),
+            )
+        )
+    return len(chosen)
+
+
+async def amend_letter(
+    transaction: Transaction,
+    id: int,
+    *,
+    body: bytes | None,
+    headers: dict[str, str | None],
+    by: str,
+    note: str | None,
+) -> None:
+    """Put the message right; what it was stays in its history. It is not replayed by that.
+    Raises NotFound, Conflict if it is resolved, Invalid if it would still not be an event, NothingAmended."""
+    row = await _unresolved(transaction, id)
+    if len(row.history) >= MAX_HISTORY:
+        raise Conflict(f"Dead letter {id} was tried {MAX_HISTORY} times: discard it.")
+    mended, envelope = amend(headers_of(row.headers), row.value, tenant=transaction.tenant, body=body, changes=headers)
+    before = {"headers": row.headers, "value": stored((("", row.value),))[0][1]}
+    await transaction.connection.execute(
+        update(_LETTERS)
+        .where(_COLUMNS.id == id)
+        .values(
+            headers=stored(mended.headers),
+            value=mended.value,
+            event_id=envelope.id,
+            type=envelope.type,
+            subject=envelope.subject,
+            **_remembered(row, transaction.now, by, "amend", note, before),
+        )
+    )
+
+
+async def is_pending(connection: AsyncConnection, tenant: str) -> bool:
+    found = await connection.scalar(select(exists().where(_of(tenant), UNRESOLVED, _COLUMNS.requested.is_not(None))))
+    return bool(found)
+
+
+async def progress_of(connection: AsyncConnection, tenant: str, *, requested: int, since: datetime) -> Progress:
+    row = (
+        await connection.execute(
+            select(
+                func.count().filter(_COLUMNS.replayed_at >= since),
+                func.count().filter(_COLUMNS.requested.is_not(None)),
+                func.count().filter(UNRESOLVED),
+            ).where(_of(tenant))
+        )
+    ).one()
+    return Progress(requested, *row)
+
+
+async def _unresolved(transaction: Transaction, id: int) -> Row[Any]:
+    query = select(_LETTERS, _STATE).where(_of(transaction.tenant), _COLUMNS.id == id).with_for_update()
+    row = (await transaction.connection.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound.of("dead letter", id)
+    if row.state != State.UNRESOLVED:
+        raise Conflict(f"Dead letter {id} was {row.state} already.")
+    return row
+
+
+def _of(tenant: str | None) -> ColumnElement[bool]:
+    return _COLUMNS.tenant_id == tenant if tenant is not None else literal(True)
+
+
+def _wish(wish: Wish, now: datetime) -> dict[str, Any]:
+    return {"requested": wish.value, "requested_at": now}
+
+
+def _remembered(
+    row: Row[Any], now: datetime, by: str, action: str, note: str | None, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    entry = {"at": now.isoformat(), "by": by, "action": str(action), "note": note, "before": before}
+    told = {name: value for name, value in entry.items() if value is not None}
+    full = action == Wish.REPLAY and len(row.history) >= MAX_HISTORY
+    return {"history": row.history if full else [*row.history, told]}
+
+
+def _view(row: Any) -> LetterView:
+    told = {name: getattr(row, name) for name in LetterView.__slots__}
+    told["state"] = State(row.state)
+    told["requested"] = Wish(row.requested) if row.requested is not None else None
+    return LetterView(**told)
+
+
+def _message(headers: Any, value: bytes) -> MessageView:
+    body, base64 = readable(value)
+    told = [HeaderView(name, text.decode(errors="backslashreplace")) for name, text in headers_of(headers)]
+    return MessageView(told, body, base64)
+
+
+def _entry(entry: dict[str, Any]) -> HistoryEntry:
+    before = entry.get("before")
+    return HistoryEntry(
+        datetime.fromisoformat(entry["at"]),
+        entry["by"],
+        entry["action"],
+        entry.get("note"),
+        _message(before["headers"], headers_of([("", before["value"])])[0][1]) if before else None,
+    )
