@@ -15,12 +15,21 @@ from kith.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 
 STATEMENT_TIMEOUT = "5s"
 WORKER_STATEMENT_TIMEOUT = "60s"
+SNAPSHOTS = 2
+"""How many may be read at a time, per process: its connections for them."""
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 _READ = f"BEGIN; SELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.relay).
 _WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+# A reader that takes nothing for a minute loses its snapshot: it holds up the cleaning of all tables. And rows come by
+# an index, from the first on: to sort all of them before might take longer than a statement may.
+_SNAPSHOT = text(
+    f"SELECT set_config('{TENANT_SETTING}', :tenant, true), "
+    "set_config('idle_in_transaction_session_timeout', '60s', true), set_config('enable_sort', 'off', true), "
+    "clock_timestamp() AS now"
+)
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
@@ -58,14 +67,16 @@ def sqlalchemy_url(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url)
 
 
-def create_engine(url: str, *, role: str, pool_size: int, application: str, **options: Any) -> AsyncEngine:
+def create_engine(
+    url: str, *, role: str, pool_size: int, application: str, pool_timeout: float = 5, **options: Any
+) -> AsyncEngine:
     """An engine whose sessions run as `role`, whoever logs in."""
     worker = role == WORKER_ROLE
     return create_async_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=pool_timeout,
         hide_parameters=True,  # an error is logged, and parameters hold names
         connect_args={
             "server_settings": {
@@ -123,6 +134,16 @@ class Database:
             url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
         )
         event.listen(self.engine.sync_engine, "checkin", _keep_out)
+        # Who reads for minutes must not take the connections of those who come for milliseconds.
+        self._snapshots = create_engine(
+            url,
+            role=APP_ROLE,
+            pool_size=SNAPSHOTS,
+            pool_timeout=1,
+            application=f"{application} export",
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+        )
 
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
@@ -138,6 +159,14 @@ class Database:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
             yield Transaction(connection, tenant, row["now"])
+
+    @asynccontextmanager
+    async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
+        """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
+        reader takes. There are few at a time. Raises sqlalchemy.exc.TimeoutError if all are taken."""
+        async with self._snapshots.connect() as connection:  # which rolls back when it ends
+            begun = await connection.execute(_SNAPSHOT, {"tenant": checked(tenant)})
+            yield Transaction(connection, tenant, begun.one().now)
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
@@ -166,6 +195,7 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._snapshots.dispose()
 
 
 def checked(tenant: str) -> str:

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -18,6 +18,8 @@ T = TypeVar("T")
 V = TypeVar("V", bound=View)
 
 DEFAULT_PAGE, MAX_PAGE = 50, 500
+BATCH = 500
+"""Rows that a cursor brings at a time."""
 
 
 class Page(NamedTuple, Generic[T]):
@@ -54,6 +56,7 @@ class Queries(Generic[V]):
         self._view = view
         self._table = resource.table
         hidden = frozenset() if personal else resource.personal_fields
+        self._shown = [name for name in resource.view_fields if name not in hidden]
         self._columns = [null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields]
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
@@ -103,6 +106,20 @@ class Queries(Generic[V]):
         more = len(rows) > first
         rows = rows[:first]
         return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
+
+    async def all(
+        self, connection: AsyncConnection, tenant: str, *, after: UUID | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """All rows in the order of their ids, or those after that id, a batch at a time by a cursor. Personal fields
+        are there only if they may be shown."""
+        table = self._table
+        query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == tenant)
+        if after is not None:
+            query = query.where(table.c.id > after)
+        query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
+        async with connection.stream(query) as result:
+            async for rows in result.partitions():
+                yield [dict(zip(self._shown, row, strict=True)) for row in rows]
 
     async def newest_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int

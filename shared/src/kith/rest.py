@@ -10,12 +10,13 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Answer, Call, Outcome, Status
 from kith.domain import Aggregate, DomainError, Invalid
+from kith.export import NDJSON, Export
 from kith.http import actor_with, context_of, json_response
 from kith.inputs import Code
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
@@ -78,6 +79,7 @@ class Rest:
         for command in resource.changes:
             self._add_change(command)
         self._add_list()
+        self._add_export()
         self._add_get()
 
     def _add_create(self) -> None:
@@ -247,6 +249,34 @@ class Rest:
             async with context_of(request).database.read(actor.tenant) as connection:
                 page = await queries.page(connection, actor.tenant, first=first, after=after, filters=given)
             return json_response({"items": [self._shown(row, actor) for row in page.rows], "next": page.next})
+
+    def _add_export(self) -> None:
+        resource = self._resource
+        row = {"$ref": f"#/components/schemas/{resource.view.__name__}"}
+        end = {
+            "type": "object",
+            "required": ["end"],
+            "properties": {
+                "end": {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
+            },
+        }
+
+        @self.router.get(
+            f"/{resource.plural}:export",
+            response_class=StreamingResponse,
+            responses={HTTPStatus.OK: {"content": {NDJSON: {"schema": {"oneOf": [row, end]}}}}},
+            operation_id=f"export{pascal(resource.plural)}",
+            summary=f"All {resource.plural}, a line each",
+        )
+        async def export(
+            request: Request,
+            after: Annotated[UUID | None, Query(description="go on after this id, with rows as they are now")] = None,
+            actor: Actor = self._reader,
+        ) -> Response:
+            """By id, all as they were at one instant; the header Kith-Position says at which. The last line is
+            `{"end": {"rows": 1204}}`: without it the export broke off, and goes on `after` the last id that came."""
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            return Export(context_of(request), actor.tenant, queries, after)
 
     def _add_get(self) -> None:
         resource = self._resource
