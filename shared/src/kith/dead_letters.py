@@ -31,7 +31,8 @@ from kith.queries import DEFAULT_PAGE, MAX_PAGE
 PATIENCE = 2.0
 """Seconds an answer waits for the worker."""
 _LOOK_SECONDS = 0.1
-_BUSY = {"55P03", "57014"}  # lock_not_available, query_canceled
+_LOCK_PATIENCE = "2s"
+_BUSY = "55P03"  # lock_not_available
 
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -211,9 +212,10 @@ async def _details(request: Request, actor: Actor, id: int) -> LetterDetails:
 async def _write(request: Request, actor: Actor) -> AsyncIterator[Transaction]:
     try:
         async with context_of(request).database.write(actor.tenant) as transaction:
+            await transaction.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}'")
             yield transaction
     except DBAPIError as error:
-        if sqlstate(error) not in _BUSY:
+        if sqlstate(error) != _BUSY:
             raise
         raise Conflict("A worker is trying it right now: look at it again, and try again.") from error
 

@@ -20,7 +20,7 @@ ALL_SCOPES = " ".join(
     [
         f"{service}:{verb}"
         for service in ("contacts", "sales", "service-desk", "analytics")
-        for verb in ("read", "write")
+        for verb in ("read", "write", "operate")
     ]
     + ["contacts:personal", "contacts:admin"]
 )

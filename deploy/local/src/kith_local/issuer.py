@@ -28,14 +28,18 @@ LIFETIME = 12 * 60 * 60
 SCOPES = (
     "contacts:read",
     "contacts:write",
+    "contacts:operate",
     "contacts:personal",
     "contacts:admin",
     "sales:read",
     "sales:write",
+    "sales:operate",
     "service-desk:read",
     "service-desk:write",
+    "service-desk:operate",
     "analytics:read",
     "analytics:write",
+    "analytics:operate",
 )
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MOST_BYTES = 16_384
