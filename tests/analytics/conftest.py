@@ -58,7 +58,7 @@ def happened(event: Event, tenant: str, time: datetime, customer: UUID | None = 
         "id": new_id(),
         "source": event.type.partition(".")[0],
         "type": event.type,
-        "subject": new_id(),
+        "subject": customer if customer and event.type.startswith("contacts.customer.") else new_id(),
         "time": time,
         "tenant_id": tenant,
         "customer_id": customer,

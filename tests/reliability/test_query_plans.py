@@ -10,10 +10,16 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from analytics.domain.metric import METRICS, Interval, Metric
-from analytics.queries.bases import COUNT
+from analytics.domain.activity import DEFAULT_POLICY, PURCHASES
+from analytics.domain.calendar import Interval
+from analytics.domain.catalogue import METRICS
+from analytics.domain.measure import Score
+from analytics.domain.metric import Metric
+from analytics.queries.metrics import Question, figures
 from analytics.service import SERVICE
 from kith.db import sqlalchemy_url
+from kith.events.catalogue import EVENTS
+from kith.events.sales import OrderPlaced
 from kith.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
@@ -21,16 +27,18 @@ CUSTOMERS = 500
 INTERVAL = Interval(datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 9, 1, tzinfo=UTC))
 
 _SPANS = text("""
-    INSERT INTO activity_spans (tenant_id, definition, customer_id, starts_at, ends_at)
-    SELECT 'newcomer', 'purchases', md5(n::text)::uuid, CAST(:from AS timestamptz) - interval '1 day', :to
+    INSERT INTO activity_spans (tenant_id, rule, customer_id, starts_at, ends_at)
+    SELECT 'newcomer', :rule, md5(n::text)::uuid, CAST(:from AS timestamptz) - interval '1 day', :to
     FROM generate_series(1, :customers) n
 """)
 _EVENTS = text("""
-    INSERT INTO ledger (tenant_id, id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
-    SELECT 'newcomer', uuidv7(), type, 'sales', gen_random_uuid(), 1, md5(n::text)::uuid, :from, now(),
-           '{"value": 1, "currency": "EUR", "referred_by": "someone"}'
-    FROM generate_series(1, :customers) n,
-         unnest(ARRAY['sales.order.placed.v1', 'sales.order.placed.v1', 'contacts.customer.created.v1']) type
+    INSERT INTO facts (tenant_id, subject, version, type, time, event_id, customer_id, amount, currency, phase,
+                       clock_since, state)
+    SELECT 'newcomer', CASE WHEN type = 'contacts.customer.created.v1' THEN md5(n::text)::uuid ELSE gen_random_uuid() END, 1,
+           type, :from, uuidv7(), md5(n::text)::uuid, 1, 'EUR', 'open', :from,
+           '{"referred_by": "someone", "segment": "gold", "seconds_in_phase": 1, "seconds_since_start": 1,
+             "seconds_to_resolve": 1, "from_phase": "new", "sla_met": true, "direction": "outbound"}'
+    FROM generate_series(1, :customers) n, unnest(CAST(:types AS text[])) type
 """)
 
 
@@ -42,26 +50,31 @@ async def connection(
     await serve(SERVICE)
     engine = create_async_engine(sqlalchemy_url(postgres.url("kith_analytics")))
     async with engine.connect() as connection:
-        given = {"from": INTERVAL.starts_at, "to": INTERVAL.ends_at, "customers": CUSTOMERS}
-        await connection.execute(_SPANS, given)
-        await connection.execute(_EVENTS, given)
+        given = {"from": INTERVAL.starts_at, "customers": CUSTOMERS}
+        await connection.execute(_SPANS, given | {"rule": PURCHASES.id, "to": INTERVAL.ends_at})
+        await connection.execute(_EVENTS, given | {"types": [*EVENTS, OrderPlaced.type]})
         await connection.execute(text("DELETE FROM pg_statistic WHERE starelid >= 16384"))
         yield connection
         await connection.rollback()
     await engine.dispose()
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.id)
+@pytest.mark.parametrize(
+    "metric",
+    [each for each in METRICS.values() if not any(isinstance(measure, Score) for measure in each.measures)],
+    ids=lambda metric: metric.id,
+)
 async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnection, metric: Metric) -> None:
     ran: list[tuple[str, Any]] = []
     assert connection.sync_connection is not None
     event.listen(connection.sync_connection, "before_cursor_execute", lambda *call: ran.append((call[2], call[3])))
-    counts = await COUNT[metric.base](connection, "newcomer", INTERVAL)
-    assert max(counts.values()) >= CUSTOMERS
-    ((statement, parameters),) = ran
-    plan = (await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)).scalar_one()
-    (tree,) = json.loads(plan) if isinstance(plan, str) else plan
-    assert max(node["Actual Loops"] for node in nodes(tree["Plan"])) < 10
+    asked = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
+    await figures(connection, "newcomer", [metric], asked)
+    for statement, parameters in list(ran):
+        explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        plan = explained.scalar_one()
+        (tree,) = json.loads(plan) if isinstance(plan, str) else plan
+        assert max(node["Actual Loops"] for node in nodes(tree["Plan"])) < 10, statement
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,11 +4,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.domain.activity import ActivityDefinition, Span, difference
+from analytics.domain.activity import ActivityRule, Span, difference
 
 DAY = timedelta(days=1)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-WEEK = ActivityDefinition("week", 1, frozenset({"order"}), 7 * DAY)
+WEEK = ActivityRule(frozenset({"order"}), 7 * DAY)
 
 times = st.lists(st.integers(0, 100).map(lambda day: EPOCH + day * DAY), max_size=12)
 

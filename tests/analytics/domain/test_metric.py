@@ -3,7 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from analytics.domain.metric import METRICS, Interval, metric
+from analytics.domain.calendar import Interval
+from analytics.domain.catalogue import METRICS, metric
 from kith.domain import Invalid, NotFound
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.commands.fold import fold_activity, note_watermark, record
-from analytics.domain.activity import PURCHASES
+from analytics.commands.fold import fold, happened, record
+from analytics.commands.watermarks import note_watermark
 from analytics.domain.sources import GROUP, SOURCES
 from kith.consumer import Subscription
 from kith.events.envelope import Envelope
@@ -16,8 +16,7 @@ from kith.relay import Watermark, topic_of
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
     events = [each for each in envelopes if each.type != Watermark.type]
     if events:
-        new = await record(connection, events)
-        await fold_activity(connection, PURCHASES, new)
+        await fold(connection, [happened(each) for each in await record(connection, events)])
     for each in envelopes:
         if each.type == Watermark.type:
             await note_watermark(connection, each)

@@ -8,9 +8,11 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api.rest import MetricView, catalogue
-from analytics.domain import health, metric
-from analytics.domain.metric import Interval
+from analytics.api.asking import question_of
+from analytics.api.rest import DimensionView, MetricView, catalogue
+from analytics.domain import health
+from analytics.domain.calendar import Grain
+from analytics.domain.catalogue import metric
 from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
@@ -18,6 +20,7 @@ from kith.graphql import Connection, Ctx, Graph, connection_of, field
 from kith.queries import DEFAULT_PAGE, Page
 
 strawberry.enum(health.Band)
+strawberry.enum(Grain)
 
 
 @strawberry.type
@@ -31,14 +34,36 @@ class MetricComponent(metrics.Component):
 
 
 @strawberry.type
+class MetricGroupKey(metrics.GroupKey):
+    pass
+
+
+@strawberry.type
+class MetricSlice(metrics.Slice):
+    group: list[MetricGroupKey]  # type: ignore[assignment]
+    components: list[MetricComponent]  # type: ignore[assignment]
+
+
+@strawberry.type
 class MetricValue(metrics.Figure):
     components: list[MetricComponent]  # type: ignore[assignment]
+    breakdown: list[MetricSlice]  # type: ignore[assignment]
     freshness: list[Freshness]  # type: ignore[assignment]
 
 
 @strawberry.type
-class MetricDefinition(MetricView):
+class MetricMember(metrics.MemberView):
     pass
+
+
+@strawberry.type
+class MetricDimension(DimensionView):
+    pass
+
+
+@strawberry.type
+class MetricDefinition(MetricView):
+    dimensions: list[MetricDimension]  # type: ignore[assignment]
 
 
 @strawberry.type
@@ -92,18 +117,92 @@ class Customer:
         return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
-@field(name="metric", description="A metric over the half-open interval [from, to).")
+From = Annotated[datetime, strawberry.argument(name="from")]
+To = Annotated[datetime, strawberry.argument(name="to")]
+
+
+@field(name="metric", description="A metric over the half-open interval [from, to), whole and by period and group.")
 async def one_metric(
     info: Ctx,
     id: str,
-    starts_at: Annotated[datetime, strawberry.argument(name="from")],
-    ends_at: Annotated[datetime, strawberry.argument(name="to")],
+    starts_at: From,
+    ends_at: To,
+    grain: Grain | None = None,
+    group_by: list[str] | None = None,
+    filter: list[str] | None = None,
+    zone: str | None = None,
+    activity: int | None = None,
 ) -> MetricValue:
+    found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity)
+    return found[0]
+
+
+@field(description="Several metrics at once, in one pass.")
+async def metric_values(
+    info: Ctx,
+    ids: list[str],
+    starts_at: From,
+    ends_at: To,
+    grain: Grain | None = None,
+    group_by: list[str] | None = None,
+    filter: list[str] | None = None,
+    zone: str | None = None,
+    activity: int | None = None,
+) -> list[MetricValue]:
+    return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity)
+
+
+async def _figures(
+    info: Ctx,
+    ids: Sequence[str],
+    starts_at: datetime,
+    ends_at: datetime,
+    grain: Grain | None,
+    group_by: Sequence[str] | None,
+    filter: Sequence[str] | None,
+    zone: str | None,
+    activity: int | None,
+) -> list[MetricValue]:
     context = info.context
     context.actor.require("analytics:read")
-    wanted, interval = metric.metric(id), Interval(starts_at, ends_at)
-    async with context.service.database.read(context.actor.tenant) as connection:
-        return await metrics.figure(connection, context.actor.tenant, wanted, interval)  # type: ignore[return-value]
+    tenant, wanted = context.actor.tenant, [metric(id) for id in dict.fromkeys(ids)]
+    async with context.service.database.read(tenant) as connection:
+        question = await question_of(
+            connection,
+            tenant,
+            starts_at,
+            ends_at,
+            grain=grain,
+            group_by=group_by or (),
+            filters=filter or (),
+            zone=zone,
+            activity=activity,
+        )
+        return await metrics.figures(connection, tenant, wanted, question)  # type: ignore[return-value]
+
+
+@field(description="Whom or what a part of a metric counts, each with the event that put it there.")
+async def metric_members(
+    info: Ctx,
+    id: str,
+    starts_at: From,
+    ends_at: To,
+    part: str = "numerator",
+    filter: list[str] | None = None,
+    zone: str | None = None,
+    activity: int | None = None,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+) -> Connection[MetricMember]:
+    context = info.context
+    context.actor.require("analytics:read")
+    tenant, wanted = context.actor.tenant, metric(id)
+    async with context.service.database.read(tenant) as connection:
+        question = await question_of(
+            connection, tenant, starts_at, ends_at, filters=filter or (), zone=zone, activity=activity
+        )
+        page = await metrics.members(connection, tenant, wanted, question, part=part, first=first, after=after)
+    return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
 @field(name="metrics", description="All metrics, in words.")
@@ -121,6 +220,6 @@ async def freshness(info: Ctx) -> list[Freshness]:
 
 
 graph = Graph("analytics")
-graph.add_query(one_metric, all_metrics, freshness)
+graph.add_query(one_metric, metric_values, metric_members, all_metrics, freshness)
 graph.extend(Customer)
 schema = graph.schema()

@@ -6,15 +6,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from analytics.domain import health, metric
-from analytics.domain.metric import METRICS, Interval
+from analytics.api.asking import question_of
+from analytics.domain import health
+from analytics.domain.calendar import Grain
+from analytics.domain.catalogue import METRICS, metric
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.health import HealthView, as_view
 from analytics.queries.ledger import LedgerSize, TimelineEvent, facts, size, timeline
-from analytics.queries.metrics import Figure, figure
+from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response
 from kith.queries import DEFAULT_PAGE, MAX_PAGE
@@ -24,19 +26,41 @@ READER: Any = actor_with("analytics:read")
 
 
 @dataclass(slots=True)
+class DimensionView:
+    name: str
+    of: str
+    """Whose field it is: the event's, the customer's, ..."""
+
+
+@dataclass(slots=True)
 class MetricView:
     id: str
     title: str
     unit: str
     words: str
+    numerator: str
+    denominator: str | None
     components: list[str]
+    dimensions: list[DimensionView]
     at_instant: bool
     version: int
+    example: str
 
 
 @dataclass(slots=True)
 class Catalogue:
     metrics: list[MetricView]
+
+
+@dataclass(slots=True)
+class Figures:
+    figures: list[Figure]
+
+
+@dataclass(slots=True)
+class Members:
+    items: list[MemberView]
+    next: str | None
 
 
 @dataclass(slots=True)
@@ -50,11 +74,54 @@ class TimelinePage:
     next: str | None
 
 
+class MetricsQuery(BaseModel):
+    """Several metrics at once, in one pass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    starts_at: Annotated[AwareDatetime, Field(alias="from")]
+    ends_at: Annotated[AwareDatetime, Field(alias="to")]
+    grain: Grain | None = None
+    group_by: Annotated[tuple[str, ...], Field(alias="groupBy")] = ()
+    filter: tuple[str, ...] = ()
+    zone: str | None = None
+    activity: int | None = None
+
+
 def catalogue() -> list[MetricView]:
     return [
-        MetricView(each.id, each.title, each.unit, each.words, list(each.components), each.at_instant, each.version)
+        MetricView(
+            id=each.id,
+            title=each.title,
+            unit=each.unit,
+            words=each.words,
+            numerator=each.numerator,
+            denominator=each.denominator,
+            components=list(each.components),
+            dimensions=[DimensionView(dimension.name, dimension.source) for dimension in each.dimensions],
+            at_instant=each.at_instant,
+            version=each.version,
+            example=each.example,
+        )
         for each in METRICS.values()
     ]
+
+
+From = Annotated[AwareDatetime, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
+To = Annotated[AwareDatetime, Query(alias="to")]
+GroupBy = Annotated[list[str] | None, Query(alias="groupBy", description="up to three of the metric's dimensions")]
+Filters = Annotated[
+    list[str] | None,
+    Query(
+        alias="filter",
+        description="`country:France,Spain`; `tag:!unidentified` leaves out; `segment:` keeps those with none",
+    ),
+]
+Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
+Activity = Annotated[
+    int | None, Query(description="version of the tenant's definition of activity; the newest computed")
+]
 
 
 @router.get("/metrics", operation_id="listMetrics", summary="All metrics, in words")
@@ -66,14 +133,79 @@ async def list_metrics(_: Actor = READER) -> Catalogue:
 async def get_metric(
     request: Request,
     id: str,
-    starts_at: Annotated[AwareDatetime, Query(alias="from")],
-    ends_at: Annotated[AwareDatetime, Query(alias="to")],
+    starts_at: From,
+    ends_at: To,
+    grain: Grain | None = None,
+    group_by: GroupBy = None,
+    filters: Filters = None,
+    zone: Zone = None,
+    activity: Activity = None,
     actor: Actor = READER,
 ) -> Response:
-    """The interval is half-open. A metric of one instant looks at its end."""
-    wanted, interval = metric.metric(id), Interval(starts_at, ends_at)
+    """A metric of one instant looks at the end of the interval, or of each period of the grain."""
+    wanted = metric(id)
     async with context_of(request).database.read(actor.tenant) as connection:
-        return json_response(await figure(connection, actor.tenant, wanted, interval))
+        question = await question_of(
+            connection,
+            actor.tenant,
+            starts_at,
+            ends_at,
+            grain=grain,
+            group_by=group_by or (),
+            filters=filters or (),
+            zone=zone,
+            activity=activity,
+        )
+        (figure,) = await figures(connection, actor.tenant, [wanted], question)
+    return json_response(figure)
+
+
+@router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
+async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
+    wanted = [metric(id) for id in dict.fromkeys(query.metrics)]
+    async with context_of(request).database.read(actor.tenant) as connection:
+        question = await question_of(
+            connection,
+            actor.tenant,
+            query.starts_at,
+            query.ends_at,
+            grain=query.grain,
+            group_by=query.group_by,
+            filters=query.filter,
+            zone=query.zone,
+            activity=query.activity,
+        )
+        found = await figures(connection, actor.tenant, wanted, question)
+    return json_response(Figures(found))
+
+
+@router.get(
+    "/metrics/{id}/members",
+    operation_id="listMembers",
+    summary="Whom a metric counts, and by which event",
+    response_model=Members,
+)
+async def list_members(
+    request: Request,
+    id: str,
+    starts_at: From,
+    ends_at: To,
+    part: Annotated[str, Query(description="numerator, denominator or a component's name")] = "numerator",
+    filters: Filters = None,
+    zone: Zone = None,
+    activity: Activity = None,
+    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    after: str | None = None,
+    actor: Actor = READER,
+) -> Response:
+    """What the members add comes to the part."""
+    wanted = metric(id)
+    async with context_of(request).database.read(actor.tenant) as connection:
+        question = await question_of(
+            connection, actor.tenant, starts_at, ends_at, filters=filters or (), zone=zone, activity=activity
+        )
+        page = await members(connection, actor.tenant, wanted, question, part=part, first=first, after=after)
+    return json_response(Members(page.rows, page.next))
 
 
 @router.get("/freshness", operation_id="getFreshness", summary="Up to when each source is counted")

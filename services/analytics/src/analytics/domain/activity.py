@@ -5,8 +5,8 @@ span is a union of such intervals that touch. Whoever has the spans can count th
 present, without looking at an event.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -21,13 +21,20 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ActivityDefinition:
+class ActivityRule:
     """Which events make a customer active, and for how long."""
 
-    id: str
-    version: int
     event_types: frozenset[str]
     window: timedelta
+
+    @property
+    def id(self) -> str:
+        """Says what the rule says: spans of equal rules are the same, whoever has them."""
+        return f"{self.window // timedelta(days=1)}d:{','.join(sorted(self.event_types))}"
+
+    @classmethod
+    def of(cls, event_types: Iterable[str], window_days: int) -> "ActivityRule":
+        return cls(frozenset(event_types), timedelta(days=window_days))
 
     def extend(self, spans: Iterable[Span], times: Iterable[datetime]) -> list[Span]:
         """The spans with the events at `times` added, in any order; disjoint and sorted again.
@@ -44,7 +51,24 @@ class ActivityDefinition:
         return merged
 
 
-PURCHASES = ActivityDefinition("purchases", 1, frozenset({OrderPlaced.type}), timedelta(days=90))
+@dataclass(frozen=True)
+class ActivityPolicy:
+    """A tenant's definition of activity: one rule, and others for some segments. A salon's month is no search engine's.
+
+    Spans are kept for each rule and all customers; whose segment a customer is in says, when asked, which ones count.
+    """
+
+    version: int
+    default: ActivityRule
+    segments: Mapping[str, ActivityRule] = field(default_factory=dict, hash=False)
+
+    @property
+    def rules(self) -> list[ActivityRule]:
+        return list({rule.id: rule for rule in (self.default, *self.segments.values())}.values())
+
+
+PURCHASES = ActivityRule.of({OrderPlaced.type}, 90)
+DEFAULT_POLICY = ActivityPolicy(0, PURCHASES)
 """What holds for a tenant that has defined nothing else."""
 
 

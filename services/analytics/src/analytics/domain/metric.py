@@ -1,29 +1,102 @@
-"""A metric is data: words, and how its value follows from the counts of a base. Adding one adds a definition here and
-its test; the bases that count are in analytics.queries.bases."""
+"""A metric is data: words, what is counted, and how its value follows. Adding one adds a definition to
+analytics.domain.catalogue, and its test."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from kith.domain import Invalid, NotFound
+from analytics.domain.measure import Measure
+from kith.domain import Invalid
 
-Counts = Mapping[str, Decimal]
+Counts = Mapping[str, Decimal | None]
+"""Per component. None: there is nothing to take it of, as with the median of nothing."""
 DIGITS = 4
-
-
-class Base(StrEnum):
-    """What is counted: one query each, shared by the metrics built on it."""
-
-    ACTIVITY = "activity"
-    RELATIONSHIP = "relationship"
-    REVENUE = "revenue"
 
 
 class Unit(StrEnum):
     PERCENT = "percent"
     MONEY = "money"
+    COUNT = "count"
+    SECONDS = "seconds"
+    DAYS = "days"
+
+
+_SCALE = {Unit.PERCENT: Decimal(100), Unit.DAYS: 1 / Decimal(86_400)}
+"""From what is counted, or from seconds, to the unit."""
+
+
+class Source(StrEnum):
+    """Whose field a dimension is."""
+
+    EVENT = "event"
+    """The event's, or the aggregate's at that time."""
+    CUSTOMER = "customer"
+    """The customer's record, as it was at the end of the interval."""
+    AGE = "age"
+    """How long the clock of the aggregate had run at the end of the interval."""
+    LABEL = "label"
+    """The label that the model gave the customer."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """By what a metric can be grouped and filtered."""
+
+    name: str
+    source: Source = Source.EVENT
+    stored_as: str = ""
+    steps: tuple[tuple[timedelta, str], ...] = ()
+    """Of AGE: up to each age its name, the rest under the last name."""
+
+    @property
+    def field(self) -> str:
+        return self.stored_as or self.name
+
+
+def _customer(*names: str) -> tuple[Dimension, ...]:
+    return tuple(Dimension(name, Source.CUSTOMER) for name in names)
+
+
+TAG = Dimension("tag", Source.CUSTOMER, "tags")
+CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
+"""The dimensions of a customer. One with two tags counts under each."""
+
+
+def by(*own: Dimension | str) -> tuple[Dimension, ...]:
+    """These fields of the event, and those of the customer that do not have the same name."""
+    mine = tuple(each if isinstance(each, Dimension) else Dimension(each) for each in own)
+    names = {each.name for each in mine}
+    return (*mine, *(each for each in CUSTOMER if each.name not in names))
+
+
+@dataclass(frozen=True)
+class Term:
+    sign: int
+    component: str
+
+
+def terms(formula: str) -> tuple[Term, ...]:
+    """`E - N` is E, less N."""
+    sign, found = 1, []
+    for word in formula.split():
+        if word in ("+", "-"):
+            sign = 1 if word == "+" else -1
+        else:
+            found.append(Term(sign, word))
+            sign = 1
+    return tuple(found)
+
+
+def part(formula: str, counts: Counts) -> Decimal | None:
+    total = Decimal()
+    for term in terms(formula):
+        value = counts[term.component]
+        if value is None:
+            return None
+        total += term.sign * value
+    return total
 
 
 @dataclass(frozen=True)
@@ -32,110 +105,35 @@ class Metric:
     title: str
     unit: Unit
     words: str
-    base: Base
-    components: tuple[str, ...]
-    numerator: Callable[[Counts], Decimal]
-    denominator: Callable[[Counts], Decimal] | None = None
-    """None for a plain sum."""
+    components: Mapping[str, Measure]
+    numerator: str
+    """A sum or difference of components."""
+    denominator: str | None = None
+    """The same; None for what is no ratio."""
+    dimensions: tuple[Dimension, ...] = CUSTOMER
     at_instant: bool = False
     """It looks at one instant, the end of the interval, and back from there."""
     version: int = 1
+    example: str = field(default="", compare=False)
+    """Worked out with small numbers, for the documentation."""
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
 
     def value(self, counts: Counts) -> Decimal | None:
         """A ratio with an empty denominator is None, never 0."""
-        if self.denominator is None:
-            return self.numerator(counts)
-        below = self.denominator(counts)
-        return self.numerator(counts) / below * (100 if self.unit is Unit.PERCENT else 1) if below else None
+        above = part(self.numerator, counts)
+        below = part(self.denominator, counts) if self.denominator else Decimal(1)
+        return above / below * _SCALE.get(self.unit, 1) if above is not None and below else None
 
+    @property
+    def measures(self) -> frozenset[Measure]:
+        return frozenset(self.components.values())
 
-METRICS = {
-    metric.id: metric
-    for metric in (
-        Metric(
-            id="retention.crr",
-            title="Customer retention rate",
-            unit=Unit.PERCENT,
-            words="(E - N) / S: customers at the end less the new ones, over customers at the start. "
-            "Win-backs can push it over 100.",
-            base=Base.ACTIVITY,
-            components=("S", "E", "N", "W"),
-            numerator=lambda c: c["E"] - c["N"],
-            denominator=lambda c: c["S"],
-        ),
-        Metric(
-            id="retention.cohort",
-            title="Cohort retention",
-            unit=Unit.PERCENT,
-            words="Of the customers active at the start, the share active at the end too.",
-            base=Base.ACTIVITY,
-            components=("S", "E", "kept"),
-            numerator=lambda c: c["kept"],
-            denominator=lambda c: c["S"],
-        ),
-        Metric(
-            id="retention.churn",
-            title="Churn rate",
-            unit=Unit.PERCENT,
-            words="Of the customers active at the start, the share not active at the end.",
-            base=Base.ACTIVITY,
-            components=("S", "E", "kept"),
-            numerator=lambda c: c["S"] - c["kept"],
-            denominator=lambda c: c["S"],
-        ),
-        Metric(
-            id="ror",
-            title="Return on relationship",
-            unit=Unit.PERCENT,
-            words="Of the customers helped in the 12 months before (order, won opportunity, resolved case), the share "
-            "who came by referral or have bought twice or more.",
-            base=Base.RELATIONSHIP,
-            components=("helped", "loyal", "referred", "repeat", "buyers"),
-            numerator=lambda c: c["loyal"],
-            denominator=lambda c: c["helped"],
-            at_instant=True,
-        ),
-        Metric(
-            id="ror.reach",
-            title="Reach of the relationship",
-            unit=Unit.PERCENT,
-            words="Customers helped in the 12 months before, over all buyers to date.",
-            base=Base.RELATIONSHIP,
-            components=("helped", "buyers"),
-            numerator=lambda c: c["helped"],
-            denominator=lambda c: c["buyers"],
-            at_instant=True,
-        ),
-        Metric(
-            id="revenue",
-            title="Net revenue",
-            unit=Unit.MONEY,
-            words="Orders placed less returns, in the tenant's base currency. Orders without a customer count.",
-            base=Base.REVENUE,
-            components=("orders", "ordered", "returns", "returned"),
-            numerator=lambda c: c["ordered"] - c["returned"],
-        ),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Half-open: `starts_at <= t < ends_at`."""
-
-    starts_at: datetime
-    ends_at: datetime
-
-    def __post_init__(self) -> None:
-        for field, moment in (("from", self.starts_at), ("to", self.ends_at)):
-            if moment.tzinfo is None:
-                raise Invalid("It needs an offset from UTC, as in 2011-06-01T00:00:00Z.", field=field)
-        if self.starts_at >= self.ends_at:
-            raise Invalid("It must be later than `from`.", field="to")
-
-
-def metric(id: str) -> Metric:
-    """Raises NotFound that lists what there is."""
-    if id not in METRICS:
-        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field="id")
-    return METRICS[id]
+    def dimension(self, name: str, *, asked_as: str = "groupBy") -> Dimension:
+        """Raises Invalid that lists what there is."""
+        for each in self.dimensions:
+            if each.name == name:
+                return each
+        allowed = ", ".join(each.name for each in self.dimensions) or "nothing"
+        raise Invalid(f"{self.id} cannot be sliced by {name!r}, only by {allowed}.", field=asked_as)

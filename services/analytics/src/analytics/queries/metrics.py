@@ -1,20 +1,80 @@
 """A metric's figure over an interval, with what it was made of and how fresh it is."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.metric import DIGITS, Interval, Metric
-from analytics.queries.bases import COUNT
+from analytics.domain.activity import ActivityPolicy
+from analytics.domain.calendar import Grain, Interval, boundaries, zone_of
+from analytics.domain.measure import Active, Flow, Measure, Median, Score, Stock, Those
+from analytics.domain.metric import DIGITS, Counts, Metric, part, terms
 from analytics.queries.freshness import Freshness, freshness
+from analytics.queries.measures import active, flow, score, stock, those
+from analytics.queries.measures.asked import Asked, Cell, Cells, Filter, Member, Weighed
+from kith.domain import Invalid
+from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+
+_KINDS: Mapping[type[Measure], Any] = {Flow: flow, Stock: stock, Active: active, Those: those, Score: score}
+MAX_METRICS = 20
+MAX_GROUPINGS = 3
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one metric or several. Bad names are refused when it is answered."""
+
+    interval: Interval
+    zone: str
+    policy: ActivityPolicy
+    grain: Grain | None = None
+    group_by: tuple[str, ...] = ()
+    filters: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+    """Dimension, values, whether to leave those out."""
+
+    def of(self, metric: Metric, periods: Sequence[datetime]) -> Asked:
+        if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
+            raise Invalid(f"Group by up to {MAX_GROUPINGS} different dimensions.", field="groupBy")
+        return Asked(
+            "",
+            tuple(periods),
+            self.zone,
+            self.policy,
+            tuple(metric.dimension(name) for name in self.group_by),
+            tuple(Filter(metric.dimension(name, asked_as="filter"), values, out) for name, values, out in self.filters),
+        )
 
 
 @dataclass(slots=True)
 class Component:
     name: str
-    value: float
+    value: float | None
+
+
+@dataclass(slots=True)
+class GroupKey:
+    dimension: str
+    value: str | None
+    """Null for those that have none."""
+
+
+@dataclass(slots=True)
+class Slice:
+    """One period and group of a figure."""
+
+    starts_at: datetime
+    ends_at: datetime
+    group: list[GroupKey]
+    value: float | None
+    numerator: float | None
+    denominator: float | None
+    components: list[Component]
 
 
 @dataclass(slots=True)
@@ -26,30 +86,164 @@ class Figure:
     starts_at: datetime
     ends_at: datetime
     value: float | None
-    numerator: float
+    numerator: float | None
     denominator: float | None
     components: list[Component]
+    breakdown: list[Slice]
+    """By period and group, if a grain or a grouping was asked for."""
+    zone: str
     definition_version: int
-    freshness: list[Freshness]
+    activity_version: int
+    freshness: list[Freshness] = field(default_factory=list)
 
 
-async def figure(connection: AsyncConnection, tenant: str, metric: Metric, interval: Interval) -> Figure:
-    """Raises a DomainError where the events do not allow a figure."""
-    counts = await COUNT[metric.base](connection, tenant, interval)
-    value = metric.value(counts)
+@dataclass(slots=True)
+class MemberView:
+    """Whom or what a figure counts, with the event that put it there; `value` is what it adds."""
+
+    customer_id: UUID | None
+    subject: UUID | None
+    event_id: UUID | None
+    type: str | None
+    time: datetime | None
+    value: float
+
+
+async def figures(
+    connection: AsyncConnection, tenant: str, metrics: Sequence[Metric], question: Question
+) -> list[Figure]:
+    """All of them, in one pass per kind of measure. Raises a DomainError where the events do not allow a figure."""
+    if len(metrics) > MAX_METRICS:
+        raise Invalid(f"Ask for up to {MAX_METRICS} metrics at once.", field="metrics")
+    interval = question.interval
+    whole = (interval.starts_at, interval.ends_at)
+    zone_of(question.zone)
+    total = await _cells(connection, tenant, [(metric, question.of(metric, whole)) for metric in metrics], plain=True)
+    found: dict[Metric, Cells] = {metric: {} for metric in metrics}
+    periods: Sequence[datetime] = whole
+    if question.grain or question.group_by:
+        if question.grain:
+            periods = boundaries(interval, question.grain, zone_of(question.zone))
+        found = await _cells(connection, tenant, [(metric, question.of(metric, periods)) for metric in metrics])
+    fresh = await freshness(connection)
+    return [_figure(metric, question, total[metric], periods, found[metric], fresh) for metric in metrics]
+
+
+async def _cells(
+    connection: AsyncConnection, tenant: str, wanted: Iterable[tuple[Metric, Asked]], *, plain: bool = False
+) -> dict[Metric, Cells]:
+    """Per metric what its measures come to. Measures of a kind that are asked the same are asked together."""
+    together: dict[tuple[type[Measure], Asked], dict[Measure, None]] = defaultdict(dict)
+    found: dict[Metric, Cells] = {}
+    asked_of: dict[Metric, Asked] = {}
+    for metric, asked in wanted:
+        asked_of[metric] = Asked(**{**vars(asked), "tenant": tenant, **({"group_by": ()} if plain else {})})
+        for measure in metric.measures:
+            together[type(measure), asked_of[metric]][measure] = None
+    answers = {
+        key: await _KINDS[key[0]].cells(connection, key[1], list(measures)) for key, measures in together.items()
+    }
+    for metric, asked in asked_of.items():
+        merged = found.setdefault(metric, {})
+        for kind in {type(measure) for measure in metric.measures}:
+            for cell, values in answers[kind, asked].items():
+                mine = merged.setdefault(cell, {})
+                mine.update({measure: value for measure, value in values.items() if measure in metric.measures})
+    return found
+
+
+def _figure(
+    metric: Metric, question: Question, total: Cells, periods: Sequence[datetime], cells: Cells, fresh: list[Freshness]
+) -> Figure:
+    whole = _counts(metric, total.get(Cell(0, ()), {}))
+    groups = sorted({cell.group for cell in cells}, key=lambda group: [(value is None, value or "") for value in group])
+    if not question.group_by and question.grain:
+        groups = [()]
+    breakdown = []
+    if question.grain or question.group_by:
+        for place, (starts_at, ends_at) in enumerate(pairwise(periods)):
+            for group in groups:
+                counts = _counts(metric, cells.get(Cell(place, group), {}))
+                if question.group_by and not any(counts.values()):
+                    continue
+                keys = [GroupKey(name, value) for name, value in zip(question.group_by, group, strict=True)]
+                breakdown.append(Slice(starts_at, ends_at, keys, *_numbers(metric, counts)))
     return Figure(
-        id=metric.id,
-        unit=metric.unit,
-        starts_at=interval.starts_at,
-        ends_at=interval.ends_at,
-        value=None if value is None else _number(value),
-        numerator=_number(metric.numerator(counts)),
-        denominator=_number(metric.denominator(counts)) if metric.denominator else None,
-        components=[Component(name, _number(counts[name])) for name in metric.components],
+        metric.id,
+        metric.unit,
+        question.interval.starts_at,
+        question.interval.ends_at,
+        *_numbers(metric, whole),
+        breakdown=breakdown,
+        zone=question.zone,
         definition_version=metric.version,
-        freshness=await freshness(connection),
+        activity_version=question.policy.version,
+        freshness=fresh,
     )
 
 
-def _number(value: Decimal) -> float:
-    return float(round(value, DIGITS))
+def _counts(metric: Metric, values: Mapping[Measure, Decimal | None]) -> Counts:
+    return {name: values.get(measure, _nothing(measure)) for name, measure in metric.components.items()}
+
+
+def _nothing(measure: Measure) -> Decimal | None:
+    return None if isinstance(measure, Flow | Stock) and isinstance(measure.of, Median) else Decimal()
+
+
+def _numbers(metric: Metric, counts: Counts) -> tuple[float | None, float | None, float | None, list[Component]]:
+    return (
+        _number(metric.value(counts)),
+        _number(part(metric.numerator, counts)),
+        _number(part(metric.denominator, counts)) if metric.denominator else None,
+        [Component(name, _number(value)) for name, value in counts.items()],
+    )
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(round(Decimal(value), DIGITS))
+
+
+async def members(
+    connection: AsyncConnection,
+    tenant: str,
+    metric: Metric,
+    question: Question,
+    *,
+    part: str = "numerator",
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+) -> Page[MemberView]:
+    """Whom or what a part of the figure counts: the numerator, the denominator or a component. What they add comes to
+    the part. Raises Invalid for a part that it has not, and for one that is no sum."""
+    if not 1 <= first <= MAX_PAGE:
+        raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    weighed = _weighed(metric, part)
+    interval = question.interval
+    asked = question.of(metric, (interval.starts_at, interval.ends_at))
+    asked = Asked(**{**vars(asked), "tenant": tenant, "group_by": ()})
+    kind = _KINDS[type(weighed[0].measure)]
+    position = Position.of(after) if after is not None else None
+    found = await kind.members(connection, asked, weighed, position, first + 1)
+    page = found[:first]
+    last = page[-1] if len(found) > first else None
+    return Page(
+        [_view(each) for each in page],
+        Position(last.time or interval.ends_at, last.key).cursor() if last else None,
+    )
+
+
+def _view(member: Member) -> MemberView:
+    return MemberView(
+        member.customer_id, member.subject, member.event_id, member.type, member.time, float(member.value)
+    )
+
+
+def _weighed(metric: Metric, part: str) -> list[Weighed]:
+    formulas = {"numerator": metric.numerator, **({"denominator": metric.denominator} if metric.denominator else {})}
+    formulas |= {name: name for name in metric.components}
+    if part not in formulas:
+        raise Invalid(f"{metric.id} has no {part!r}, only {', '.join(formulas)}.", field="part")
+    weighed = [Weighed(term.sign, metric.components[term.component]) for term in terms(formulas[part])]
+    if any(_nothing(each.measure) is None for each in weighed):
+        raise Invalid(f"The {part} of {metric.id} is a median: nothing adds up to it.", field="part")
+    return weighed

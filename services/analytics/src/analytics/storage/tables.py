@@ -1,12 +1,24 @@
 """The tables of analytics: the ledger, and what is folded from it."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
-from kith.tables import Moment, tenant_column
+from kith.tables import Moment, TenantId, tenant_column
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -30,25 +42,91 @@ ledger = Table(
     postgresql_partition_by="RANGE (id)",
 )
 Index("ledger_by_customer", ledger.c.tenant_id, ledger.c.customer_id, ledger.c.time, ledger.c.id)
-Index("ledger_by_type", ledger.c.tenant_id, ledger.c.type, ledger.c.time, ledger.c.customer_id)
 
-# When customers were active, per definition (see domain.activity).
+# Read models: all that follows can be made again from the ledger (see commands.rebuild).
+
+# Each event with how its aggregate stood after it (see domain.standing).
+facts = Table(
+    "facts",
+    metadata,
+    tenant_column(),
+    Column("subject", Uuid, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("type", Text(collation="C"), nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("until", Moment, comment="when its next event happened; null: it still stands so"),
+    Column("event_id", Uuid, nullable=False),
+    Column("customer_id", Uuid, comment="after merges"),
+    Column("origin_id", Uuid, comment="the customer it was published of, where that one was merged"),
+    Column("amount", Numeric(20, 4)),
+    Column("currency", Text(collation="C")),
+    Column("phase", Text(collation="C")),
+    Column("phase_since", Moment),
+    Column("clock_since", Moment, nullable=False),
+    Column("state", JSONB, nullable=False),
+)
+Index("facts_by_type", facts.c.tenant_id, facts.c.type, facts.c.time)
+Index("facts_by_customer", facts.c.tenant_id, facts.c.customer_id, facts.c.type, facts.c.time)
+
+# When customers were active, per rule (see domain.activity).
 activity_spans = Table(
     "activity_spans",
     metadata,
-    tenant_column(),
-    Column("definition", Text(collation="C"), primary_key=True),
-    Column("customer_id", Uuid, primary_key=True),
-    Column("starts_at", Moment, primary_key=True),
+    Column("tenant_id", TenantId, nullable=False),
+    Column("rule", Text(collation="C"), nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("starts_at", Moment, nullable=False),
     Column("ends_at", Moment, nullable=False),
+    # With `ends_at` in it the index alone answers who was active when.
+    PrimaryKeyConstraint("tenant_id", "rule", "customer_id", "starts_at", postgresql_include=["ends_at"]),
 )
-Index(
-    "activity_spans_by_time",
-    activity_spans.c.tenant_id,
-    activity_spans.c.definition,
-    activity_spans.c.ends_at,
-    activity_spans.c.starts_at,
-    activity_spans.c.customer_id,
+
+# Who a merged customer is now. `into` is what the merge said, `survivor` where a chain of merges ends.
+merged_customers = Table(
+    "merged_customers",
+    metadata,
+    tenant_column(),
+    Column("customer_id", Uuid, primary_key=True),
+    Column("into", Uuid, comment="null: it was separated again"),
+    Column("survivor", Uuid, nullable=False),
+    Column("version", Integer, nullable=False, comment="of the customer, at that merge or unmerge"),
+)
+
+# The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not asked yet.
+activity_rules = Table(
+    "activity_rules",
+    metadata,
+    tenant_column(),
+    Column("rule", Text(collation="C"), primary_key=True),
+    Column("event_types", ARRAY(Text), nullable=False),
+    Column("window_days", Integer, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("ready_at", Moment),
+    Column("done", BigInteger, nullable=False, server_default="0", comment="customers computed"),
+    Column("total", BigInteger, comment="customers to compute"),
+    Column("computed_to", Uuid, comment="the customers up to this one are done"),
+)
+
+# Of which days the totals must be made again: a row per batch that touched the day, so that no batch waits for another.
+stale_days = Table(
+    "stale_days",
+    metadata,
+    tenant_column(),
+    Column("type", Text(collation="C"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("batch", Uuid, primary_key=True),
+)
+
+# Facts of a settled day added up by the hour (UTC).
+totals = Table(
+    "totals",
+    metadata,
+    tenant_column(),
+    Column("type", Text(collation="C"), primary_key=True),
+    Column("hour", Moment, primary_key=True),
+    Column("key", JSONB, primary_key=True, comment="the fields by which definitions slice this type"),
+    Column("facts", BigInteger, nullable=False),
+    Column("amount", Numeric(24, 4)),
 )
 
 # How far each service's events are on the bus; of no tenant (see kith.relay.Watermark).

@@ -1,0 +1,49 @@
+"""How a metric is asked for, over either API: the same words, the same refusals."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.calendar import Grain, Interval, zone_of
+from analytics.queries.metrics import Question
+from analytics.queries.tenants import tenant_settings
+from kith.domain import Invalid
+
+
+async def question_of(
+    connection: AsyncConnection,
+    tenant: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    grain: Grain | None = None,
+    group_by: Sequence[str] = (),
+    filters: Sequence[str] = (),
+    zone: str | None = None,
+    activity: int | None = None,
+) -> Question:
+    """Zone and activity are the tenant's, if none are named. Raises Invalid and NotFound."""
+    interval = Interval(starts_at, ends_at)
+    if zone is not None:
+        zone_of(zone)
+    settings = await tenant_settings(connection, tenant, activity)
+    return Question(
+        interval,
+        zone or settings.zone,
+        settings.policy,
+        grain,
+        tuple(group_by),
+        tuple(_filter(each) for each in filters),
+    )
+
+
+def _filter(text: str) -> tuple[str, tuple[str, ...], bool]:
+    """`country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those with none."""
+    dimension, colon, values = text.partition(":")
+    if not colon:
+        raise Invalid(
+            f"{text!r} is no filter: write dimension:value,value, or dimension:!value to leave it out.", field="filter"
+        )
+    exclude = values.startswith("!")
+    return dimension, tuple(values.removeprefix("!").split(",")), exclude

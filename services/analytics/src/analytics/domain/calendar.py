@@ -1,0 +1,91 @@
+"""Calendar: intervals, and the days, weeks and months of a time zone. A day can have 23 or 25 hours."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from kith.domain import Invalid
+
+MAX_BUCKETS = 400
+"""A year of days and some more."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Half-open: `starts_at <= t < ends_at`."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def __post_init__(self) -> None:
+        for field, moment in (("from", self.starts_at), ("to", self.ends_at)):
+            if moment.tzinfo is None:
+                raise Invalid("It needs an offset from UTC, as in 2011-06-01T00:00:00Z.", field=field)
+        if self.starts_at >= self.ends_at:
+            raise Invalid("It must be later than `from`.", field="to")
+
+
+class Grain(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    """From Monday on."""
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+    def first_day(self, day: date) -> date:
+        """Of the period that has this day."""
+        match self:
+            case Grain.DAY:
+                return day
+            case Grain.WEEK:
+                return day - timedelta(days=day.weekday())
+            case Grain.MONTH:
+                return day.replace(day=1)
+            case Grain.QUARTER:
+                return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+            case Grain.YEAR:
+                return day.replace(month=1, day=1)
+
+    def next(self, first_day: date) -> date:
+        """The first day of the period after the one that begins then."""
+        match self:
+            case Grain.DAY:
+                return first_day + timedelta(days=1)
+            case Grain.WEEK:
+                return first_day + timedelta(days=7)
+            case Grain.MONTH | Grain.QUARTER | Grain.YEAR:
+                months = first_day.month - 1 + {Grain.MONTH: 1, Grain.QUARTER: 3, Grain.YEAR: 12}[self]
+                return date(first_day.year + months // 12, months % 12 + 1, 1)
+
+
+def zone_of(name: str, *, field: str = "zone") -> ZoneInfo:
+    """Raises Invalid for what is not a zone of the IANA database."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise Invalid(
+            f"There is no time zone {name!r}: name one of IANA's, such as Europe/Berlin.", field=field
+        ) from error
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When the day begins there: where the clock skips midnight, the instant it skips it."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
+
+
+def boundaries(interval: Interval, grain: Grain, zone: ZoneInfo) -> list[datetime]:
+    """Where the interval's periods begin and, last, where the interval ends: n periods have n + 1 boundaries. The
+    first and the last period are cut to the interval. Raises Invalid for more than MAX_BUCKETS."""
+    day = grain.first_day(interval.starts_at.astimezone(zone).date())
+    found = [interval.starts_at]
+    while (start := midnight(day := grain.next(day), zone)) < interval.ends_at:
+        found.append(start)
+        if len(found) > MAX_BUCKETS:
+            raise Invalid(
+                f"From {interval.starts_at:%Y-%m-%d} to {interval.ends_at:%Y-%m-%d} there are more than {MAX_BUCKETS} "
+                f"periods of a {grain}: take a longer one ({', '.join(Grain)}) or a shorter interval.",
+                field="grain",
+            )
+    return [*found, interval.ends_at]
