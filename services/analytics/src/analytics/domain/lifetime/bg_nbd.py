@@ -67,7 +67,7 @@ def expected_transactions(
         raise Invalid("A number of weeks from 0 is wanted.", field="horizon")
     x, t_x, T = purchases(frequency, recency, age)  # noqa: N806 - the paper's letters
     r, alpha, a, b = fit.parameters
-    if min(abs(a - 1), abs(a + b - 1)) < BESIDE_A_GAP:
+    while min(abs(a - 1), abs(a + b - 1), abs(a - r - round(a - r))) < BESIDE_A_GAP:
         a += 2 * BESIDE_A_GAP
     z = horizon / (alpha + T + horizon)
     left = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a - 1, a + b - 1 - r, a + b + x - 1, z)
@@ -76,7 +76,8 @@ def expected_transactions(
 
 
 BESIDE_A_GAP = 1e-6
-"""The formula is 0/0 where a = 1 or, for who bought once, a + b = 1. What it tends to there is what it is beside it."""
+"""The formula is 0/0 where a = 1 or, for who bought once, a + b = 1; and SciPy's 2F1 overflows where r - a is a whole
+number and x large. What it tends to there is what it is beside it."""
 
 
 def _paths(parameters: BgNbd, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:  # noqa: N803
