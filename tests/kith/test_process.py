@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -12,6 +14,7 @@ from kith import process
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
 from kith.db import create_engine
+from kith.relay import Relay
 from kith.service import Service
 from kith.settings import Settings
 from kith.tenancy import WORKER_ROLE
@@ -80,6 +83,24 @@ async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch
         assert not halted.done()
         stop.set()
         await halted
+
+
+async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeypatch: pytest.MonkeyPatch) -> None:
+    attended: list[str] = []
+
+    async def attend(subscription: Subscription, *_: Any, **__: Any) -> None:
+        attended.append(subscription.group)
+
+    monkeypatch.setattr(process, "attend_dead_letters", attend)
+    monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ShakyBus()))
+    monkeypatch.setattr(process, "_consume", _nothing)
+    monkeypatch.setattr(process, "_prune", _nothing)
+    monkeypatch.setattr(Relay, "run", _nothing)
+    service = replace(SERVICE, subscriptions=[Subscription(group, ("topic",), _nothing) for group in ("one", "two")])
+    settings = SETTINGS.model_copy(update={"database_url": "postgresql://localhost/none"})
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        await process._start_workers(service, settings, {}, asyncio.Event(), stack, tasks)
+    assert attended == ["one", "two"]
 
 
 async def test_an_idempotency_key_is_forgotten_after_a_day_and_a_bulk_row_never(
