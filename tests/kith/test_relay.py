@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,7 +113,8 @@ class _FaultyProducer:
     async def __aexit__(self, *_: object) -> None:
         return None
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
+        messages = list(messages)
         self._bus.ask(after=False, messages=messages)
         await self._inner.publish(messages)
         envelopes = [Envelope.from_message(each.headers, each.value) for each in messages]
@@ -157,7 +158,7 @@ class Elsewhere:
     def producer(self) -> Self:
         return self
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
         for each in messages:
             partition = partition_of(each.key, PARTITIONS)
             envelope = Envelope.from_message(each.headers, each.value)

@@ -8,22 +8,24 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from prometheus_client import Counter, Gauge
-from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, cast, delete, func, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.bus.port import Bus, BusError, Outgoing, Producer
+from kith.db import Statement, driver_of
 from kith.events.envelope import Envelope, Event
 from kith.ids import new_id
 from kith.telemetry import log
 from kith.waiting import pause
 
-BATCH = 2000
+BATCH = 5000
 _IDLE_MIN, _IDLE_MAX = 0.005, 0.05
 _WATERMARK_BUSY, _WATERMARK_IDLE = 0.25, 1.0
 _PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
@@ -58,6 +60,14 @@ class _Snapshot(NamedTuple):
     oldest_age: float
 
 
+class _Batch(NamedTuple):
+    """The oldest rows that were unpublished at an instant, by sequence."""
+
+    rows: Sequence[asyncpg.Record]
+    awaited: _Snapshot | None
+    """What was awaited before that instant: these rows can tell whether it is reached."""
+
+
 class Relay:
     """Of one service's outbox. `run` it in a task; it ends when `stop` is set."""
 
@@ -75,6 +85,15 @@ class Relay:
         self._awaited: _Snapshot | None = None
         self._unmarked: list[int] = []
         """Sequences of what is on the bus, and not yet marked so."""
+        columns, sequences = outbox.c, cast(bindparam("sequences"), ARRAY(BigInteger))
+        self._oldest = Statement(
+            select(columns.seq, *(columns[name] for name in _ENVELOPE))
+            .where(columns.published_at.is_(None), columns.seq != all_(sequences))
+            .order_by(columns.seq)
+            .limit(bindparam("limit"))
+        )
+        # One by one and not up to the last: whoever commits late may have a smaller sequence.
+        self._marked = Statement(update(outbox).where(columns.seq == any_(sequences)).values(published_at=func.now()))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own the outbox, then relay; after an error begin again."""
@@ -90,7 +109,7 @@ class Relay:
                     finally:
                         # Back in the pool the session would keep the lock.
                         await connection.invalidate()
-            except (BusError, DBAPIError, OSError) as error:
+            except (BusError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 log.warning("relay interrupted", outbox=self._service, error=str(error))
             await pause(stop, _RETRY)
 
@@ -100,59 +119,58 @@ class Relay:
 
     async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
         await self._bus.create_topics({self._topic: self._partitions})
-        self._unmarked = []
+        # A mark lost in a crash is one more event published again: not worth waiting for the disk.
+        await driver_of(connection).execute("SET synchronous_commit = off")
+        self._unmarked, self._awaited = [], None
         clock = asyncio.get_running_loop().time
         idle, busy, last_watermark, last_prune = _IDLE_MIN, False, 0.0, clock()
+        batch = await self._select(connection)
         while not stop.is_set():
-            last_seq = await self._publish(connection, producer)
-            busy = busy or last_seq is not None
-            if self._awaited is not None and _reached(last_seq, self._awaited.last_seq):
-                await self._publish_watermark(producer, self._awaited)
+            following = await self._publish(connection, producer, batch) if batch.rows else None
+            busy = busy or following is not None
+            if batch.awaited is not None and _reached(batch):
+                await self._publish_watermark(producer, batch.awaited)
                 self._awaited, busy, last_watermark = None, False, clock()
             if self._awaited is None and clock() - last_watermark > (_WATERMARK_BUSY if busy else _WATERMARK_IDLE):
                 self._awaited = await self._snapshot(connection)
             # A portion at a time, and the next at once if it was a full one: relaying goes on between them.
             if clock() - last_prune > _PRUNE_EVERY and not await self._prune(connection):
                 last_prune = clock()
-            if last_seq is None:
+            if following is None:
+                await self._mark(connection)
                 await pause(stop, idle)
                 idle = min(idle * 1.5, _IDLE_MAX)
+                following = await self._select(connection)
             else:
                 idle = _IDLE_MIN
+            batch = following
         await self._mark(connection)
 
-    async def _publish(self, connection: AsyncConnection, producer: Producer) -> int | None:
-        """The oldest unpublished rows. Answers the sequence of the last, or None if there were none."""
-        columns = self._outbox.c
-        oldest = (
-            select(columns.seq, *(columns[name] for name in _ENVELOPE))
-            .where(columns.published_at.is_(None), columns.seq != all_(cast(self._unmarked, ARRAY(BigInteger))))
-            .order_by(columns.seq)
-            .limit(BATCH)
-        )
-        rows = (await connection.execute(oldest)).all()
-        # Those of the last round are marked while these are published.
-        marking = asyncio.create_task(self._mark(connection))
+    async def _publish(self, connection: AsyncConnection, producer: Producer, batch: _Batch) -> _Batch:
+        """Answers the next batch: it is fetched, and the last one marked, while this one is on its way."""
+        sequences = [row[0] for row in batch.rows]
+        publishing = asyncio.create_task(producer.publish(self._message(self._envelope(row)) for row in batch.rows))
         try:
-            if rows:
-                await producer.publish([self._message(self._envelope(row)) for row in rows])
+            await self._mark(connection)
+            following = await self._select(connection, besides=sequences)
         finally:
-            await marking
-        if not rows:
-            return None
-        self._unmarked = [row.seq for row in rows]
-        PUBLISHED.labels(self._service).inc(len(rows))
-        return self._unmarked[-1]
+            await publishing
+        self._unmarked = sequences
+        PUBLISHED.labels(self._service).inc(len(sequences))
+        return following
+
+    async def _select(self, connection: AsyncConnection, besides: Sequence[int] = ()) -> _Batch:
+        """Everything that is published must be marked by now, or be among `besides`."""
+        awaited = self._awaited
+        return _Batch(await self._oldest.fetch(connection, {"sequences": besides, "limit": BATCH}), awaited)
 
     async def _mark(self, connection: AsyncConnection) -> None:
         """What is on the bus. Should we die before, it is published again: consumers know an event by its id."""
         if self._unmarked:
-            # One by one and not up to the last: whoever commits late may have a smaller sequence.
-            published = self._outbox.c.seq == any_(cast(self._unmarked, ARRAY(BigInteger)))
-            await connection.execute(update(self._outbox).where(published).values(published_at=func.now()))
+            await self._marked.fetch(connection, {"sequences": self._unmarked})
             self._unmarked = []
 
-    def _envelope(self, row: Sequence[Any]) -> Envelope:
+    def _envelope(self, row: asyncpg.Record) -> Envelope:
         _, id, type_, subject, time, tenant_id, customer_id, version, recorded_at, traceparent, data = row
         return Envelope(
             id=id,
@@ -235,6 +253,9 @@ _SNAPSHOT = text("""
 """)
 
 
-def _reached(published: int | None, awaited: int | None) -> bool:
-    """Rows leave in sequence order, so whoever has published one has published all before it that were visible."""
-    return awaited is None or published is None or published >= awaited
+def _reached(batch: _Batch) -> bool:
+    """Rows leave in sequence order, so whoever has published one has published all before it that were visible when it
+    was selected."""
+    assert batch.awaited is not None
+    last = batch.awaited.last_seq
+    return last is None or not batch.rows or batch.rows[-1][0] >= last

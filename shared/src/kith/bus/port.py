@@ -5,7 +5,7 @@ Two adapters implement it, `kith.bus.kafka` and `kith.bus.embedded`; one contrac
 adapters (murmur2, as Kafka's own clients do); within a partition the order of publishing is kept.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol, Self
 
@@ -64,8 +64,10 @@ class Producer(Protocol):
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again."""
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
+        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again.
+
+        Of many a generator is best: each is packed as it comes, and none has to be kept."""
 
     async def end_offsets(self, topic: str) -> list[int]:
         """Per partition of the topic the offset that the next message will get."""

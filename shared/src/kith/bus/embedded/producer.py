@@ -1,6 +1,6 @@
 """Publishing to the embedded bus."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Self
 
 from kith.bus.embedded.bell import Bell
@@ -19,10 +19,10 @@ class EmbeddedProducer:
     async def __aexit__(self, *_: object) -> None:
         return None
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        if messages:
-            await self._log.append(messages)
-            self._bell.ring({message.topic for message in messages})
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
+        if batch := list(messages):
+            await self._log.append(batch)
+            self._bell.ring({message.topic for message in batch})
 
     async def end_offsets(self, topic: str) -> list[int]:
         ends = await self._log.ends([topic])

@@ -1,7 +1,7 @@
 """Publishing to Kafka: idempotent, acknowledged by all in-sync replicas, in batches of our own making."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -36,16 +36,12 @@ class KafkaProducer:
                 if self._asker is not None:
                     await self._asker.stop()
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        if not messages:
-            return
+    async def publish(self, messages: Iterable[Outgoing]) -> None:
         with as_bus_errors():
             producer = self._producer or await self._open()
             delivered: list[asyncio.Future[object]] = []
             try:
-                by_partition = await _by_partition(producer, messages)
-                for partition, chosen in by_partition.items():
-                    await _submit(producer, partition, chosen, delivered)
+                await _submit(producer, messages, delivered)
             except BaseException:
                 await self._abandon(delivered)
                 raise
@@ -103,35 +99,28 @@ class KafkaProducer:
         await self._close()
 
 
-async def _by_partition(
-    producer: AIOKafkaProducer, messages: Sequence[Outgoing]
-) -> Mapping[TopicPartition, Sequence[Outgoing]]:
+async def _submit(
+    producer: AIOKafkaProducer, messages: Iterable[Outgoing], delivered: "list[asyncio.Future[object]]"
+) -> None:
+    """Pack into batches, one per partition or more, and hand those over."""
     counts: dict[str, int] = {}
-    chosen: dict[TopicPartition, list[Outgoing]] = {}
-    for message in messages:
-        count = counts.get(message.topic)
+    open_batches: dict[TopicPartition, Any] = {}
+    for topic, key, value, headers in messages:
+        count = counts.get(topic)
         if count is None:
             async with asyncio.timeout(_TOPIC_SECONDS):
-                count = counts[message.topic] = len(await producer.partitions_for(message.topic))
-        partition = TopicPartition(message.topic, partition_of(message.key, count))
-        chosen.setdefault(partition, []).append(message)
-    return chosen
-
-
-async def _submit(
-    producer: AIOKafkaProducer,
-    partition: TopicPartition,
-    messages: Sequence[Outgoing],
-    delivered: "list[asyncio.Future[object]]",
-) -> None:
-    batch = producer.create_batch()
-    for _, key, value, headers in messages:
-        if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
-            delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
-            batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None, headers=list(headers))
-    batch.close()  # nobody else adds to it: order is ours
-    delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
+                count = counts[topic] = len(await producer.partitions_for(topic))
+        partition = TopicPartition(topic, partition_of(key, count))
+        batch = open_batches.get(partition)
+        pairs = list(headers)
+        if batch is None or batch.append(key=key, value=value, timestamp=None, headers=pairs) is None:
+            if batch is not None:  # it is full
+                delivered.append(await producer.send_batch(batch, topic, partition=partition.partition))
+            batch = open_batches[partition] = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None, headers=pairs)
+    for partition, batch in open_batches.items():
+        batch.close()  # nobody else adds to it: order is ours
+        delivered.append(await producer.send_batch(batch, partition.topic, partition=partition.partition))
 
 
 def _forget(future: "asyncio.Future[object]") -> None:
