@@ -6,6 +6,7 @@ group left.
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -29,11 +30,14 @@ from kith.probes import probes
 from kith.relay import Relay
 from kith.service import Service
 from kith.settings import Settings
+from kith.tasks import attend
 from kith.telemetry import log
 from kith.tenancy import WORKER_ROLE
 from kith.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
+GC_OBJECTS = 50_000
+"""So many more objects before rubbish is looked for among them."""
 PRUNE_SECONDS = 3600.0
 BUS_RETRY_SECONDS = 1.0
 
@@ -68,6 +72,10 @@ def main(service: Service) -> None:
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
+    # A batch is a hundred thousand objects that are all in use: to look through them at each 700th, as is the default,
+    # takes as long as the work itself. What was imported is there to stay.
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS)
     uvloop.run(_serve(service, settings, arguments.what))
 
 
@@ -128,6 +136,8 @@ async def _start_workers(
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
         # Beside the consumer, not in it: one that has halted for its letters is the one that needs it.
         tasks.create_task(attend_dead_letters(subscription, engine, stop=stop))
+    for task in service.tasks:
+        tasks.create_task(attend(task, engine, stop=stop))
 
 
 async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Settings, stop: asyncio.Event) -> None:
