@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Table
 
 from kith.consumer import Subscription
 from kith.settings import Settings
+from kith.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Service:
     api: str
     """The module that has its API, and the name there. Only who serves it loads it: a worker starts without."""
     subscriptions: Sequence[Subscription] = ()
+    tasks: Sequence[Task] = ()
+    """What its worker does in the background."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 
