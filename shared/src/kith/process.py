@@ -36,8 +36,8 @@ from kith.tenancy import WORKER_ROLE
 from kith.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
-GC_OBJECTS = 50_000
-"""So many more objects before rubbish is looked for among them."""
+GC_OBJECTS = 300_000
+"""So many more objects before rubbish is looked for among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
 BUS_RETRY_SECONDS = 1.0
 
@@ -46,13 +46,12 @@ NOTICE_SECONDS = 0.2
 
 
 def main(service: Service) -> None:
-    if service.subscriptions and sys.argv[1:2] == ["dead-letters"]:
-        from kith import dead_letters_cli  # noqa: PLC0415 - see Service.api
-
-        dead_letters_cli.run(service, service.settings(), sys.argv[2:])
+    commands = {**({"dead-letters": "kith.dead_letters_cli"} if service.subscriptions else {}), **service.commands}
+    if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
+        importlib.import_module(module).run(service, service.settings(), sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=[*VERBS, *(["dead-letters"] if service.subscriptions else [])])
+    parser.add_argument("what", choices=[*VERBS, *commands])
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":
@@ -72,8 +71,8 @@ def main(service: Service) -> None:
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
-    # A batch is a hundred thousand objects that are all in use: to look through them at each 700th, as is the default,
-    # takes as long as the work itself. What was imported is there to stay.
+    # A batch's objects are all in use, and then all gone: to look through them at each 700th, as is the default, takes
+    # as long as the work itself. What was imported is there to stay.
     gc.freeze()
     gc.set_threshold(GC_OBJECTS)
     uvloop.run(_serve(service, settings, arguments.what))

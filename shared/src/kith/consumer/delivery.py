@@ -1,5 +1,6 @@
 """A message on its way to the handler: read as an event, or with the reason why it cannot be."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +17,7 @@ class Line(NamedTuple):
     subject: UUID
 
 
-class Delivery(msgspec.Struct, frozen=True):  # one per event: to make a dataclass takes several times longer
+class Delivery(msgspec.Struct, frozen=True, gc=False):  # one per event: a dataclass takes several times longer to make
     message: Incoming
     envelope: Envelope | None
     fault: str | None = None
@@ -52,9 +53,17 @@ class Delivery(msgspec.Struct, frozen=True):  # one per event: to make a datacla
     def _header(self, name: str) -> str:
         """Empty, if it is missing or cannot be read."""
         try:
-            return dict(self.message.headers).get(name, b"").decode()
+            return (dict(self.message.headers).get(name) or b"").decode()  # Kafka has headers without a value
         except UnicodeDecodeError:
             return ""
+
+
+def read_all(messages: Sequence[Incoming]) -> list[Delivery]:
+    event = Envelope.from_message
+    try:
+        return [Delivery(message, event(message.headers, message.value)) for message in messages]
+    except UnknownVersion:
+        return [read(message) for message in messages]
 
 
 def read(message: Incoming) -> Delivery:

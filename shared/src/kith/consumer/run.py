@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.bus.port import Bus, BusError, Consumer, Incoming, OffsetLost, Offsets, TopicPartition
 from kith.consumer import metrics
-from kith.consumer.delivery import Delivery, read
+from kith.consumer.delivery import Delivery, read_all
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.letters import blocked_lines, publish_letters, write_letters
 from kith.consumer.offsets import Replaced, advance, read_offsets
@@ -159,7 +159,7 @@ class _Member:
 
     async def _apply(self, messages: Sequence[Incoming], *, give_up_on_contention: bool) -> None:
         started = time.perf_counter()
-        deliveries = [read(message) for message in messages]
+        deliveries = read_all(messages)
         with batch_span(self.group, deliveries):
             try:
                 letters = await self._transact(messages, deliveries, give_up=give_up_on_contention)
@@ -178,7 +178,8 @@ class _Member:
         give_up: bool,
     ) -> Sequence[Letter]:
         """Apply and commit. Carefully, in savepoints, once something in the batch is known to be amiss."""
-        next_offsets = {TopicPartition(m.topic, m.partition): m.offset + 1 for m in messages}
+        last = {(message.topic, message.partition): message.offset for message in messages}
+        next_offsets = {TopicPartition(*partition): offset + 1 for partition, offset in last.items()}
         letters: Sequence[Letter] = ()
         async with self.engine.begin() as connection:
             await advance(connection, self.group, self.reached, next_offsets)

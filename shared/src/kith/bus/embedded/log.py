@@ -127,10 +127,11 @@ class Log:
             if base > start:  # a gap: nothing beyond it may be told
                 continue
             row = _decode(body)
-            messages.extend(
-                Incoming(partition.topic, partition.partition, offset, key, value, headers)
+            topic, number = partition
+            messages += [
+                Incoming(topic, number, offset, key, value, headers)
                 for offset, (key, value, headers) in enumerate(row[start - base :], start)
-            )
+            ]
             expected[partition] = base + len(row)
         _refuse_gaps(quotas, expected)
         return messages

@@ -167,10 +167,10 @@ class KafkaConsumer:
             fetched = await self._fetch_or_news(max_messages, wait)
         messages: list[Incoming] = []
         for (topic, number), records in fetched.items():
-            messages.extend(
+            messages += [
                 Incoming(topic, number, record.offset, record.key or b"", record.value or b"", record.headers)
                 for record in records
-            )
+            ]
             self._positions[TopicPartition(topic, number)] = records[-1].offset + 1
         return messages
 
