@@ -1,7 +1,8 @@
 """Where the API of analytics is wired together."""
 
+from analytics.api import definitions
 from analytics.api.graphql import schema
 from analytics.api.rest import router
 from kith.api import Api
 
-API = Api(schema, routers=[router])
+API = Api(schema, routers=[router, definitions.router])

@@ -1,10 +1,12 @@
 """What makes analytics a service."""
 
+from analytics.commands.compute_rules import compute_rules
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.settings import AnalyticsSettings
 from analytics.storage.partitions import make_partitions
 from analytics.storage.tables import idempotency, outbox
 from kith.service import Service
+from kith.tasks import Task
 
 SERVICE = Service(
     name="analytics",
@@ -13,5 +15,6 @@ SERVICE = Service(
     idempotency=idempotency,
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
+    tasks=[Task("activity definitions", compute_rules)],
     after_migrations=make_partitions,
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
+from analytics.api import definitions
 from analytics.api.asking import question_of
 from analytics.api.rest import DimensionView, MetricView, catalogue
 from analytics.domain import health
@@ -221,5 +222,6 @@ async def freshness(info: Ctx) -> list[Freshness]:
 
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, freshness)
+graph.add_query(*definitions.QUERIES)
 graph.extend(Customer)
 schema = graph.schema()

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.commands.fold_activity import fold_activity
 from analytics.commands.fold_facts import fold_facts
+from analytics.commands.fold_settings import fold_settings
 from analytics.commands.merges import MERGES, fold_merges, survivors
 from analytics.domain.standing import Happened
 from kith.events.envelope import Envelope
@@ -76,6 +77,7 @@ async def fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
     await lock_tenants(connection, alone, alone=True)
     merged = await survivors(connection, events)  # again, as it is now that nobody can change it
     facts = await fold_facts(connection, events, merged)
+    await fold_settings(connection, events)
     await fold_activity(connection, facts)
     await fold_merges(connection, merges)
 

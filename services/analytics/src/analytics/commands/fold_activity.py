@@ -81,9 +81,14 @@ async def extend_spans(
         )
 
 
-async def refold_activity(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> None:
-    """Make the spans of some customers anew, from their facts."""
-    rules = {rule.id: rule for rule in (await rules_of(connection, [tenant]))[tenant]}
+async def refold_activity(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    wanted: Iterable[ActivityRule] | None = None,
+) -> None:
+    """Make the spans of some customers anew, from their facts: by all rules, if none are named."""
+    rules = {rule.id: rule for rule in wanted or (await rules_of(connection, [tenant]))[tenant]}
     await connection.exec_driver_sql(
         "DELETE FROM activity_spans WHERE tenant_id = $1 AND rule = ANY($2::text[]) AND customer_id = ANY($3::uuid[])",
         (tenant, list(rules), list(customers)),

@@ -8,7 +8,7 @@ present, without looking at an event.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kith.events.sales import OrderPlaced
 
@@ -61,6 +61,15 @@ class ActivityPolicy:
     version: int
     default: ActivityRule
     segments: Mapping[str, ActivityRule] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def told(cls, version: int, policy: Mapping[str, Any]) -> "ActivityPolicy":
+        """As the settings of that version say it, in JSON."""
+        return cls(
+            version,
+            ActivityRule.of(**policy["default"]),
+            {segment: ActivityRule.of(**rule) for segment, rule in policy.get("segments", {}).items()},
+        )
 
     @property
     def rules(self) -> list[ActivityRule]:

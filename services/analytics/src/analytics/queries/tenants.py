@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
+from analytics.domain.activity import DEFAULT_POLICY, ActivityPolicy
 from analytics.storage.tables import activity_rules, facts
 from kith.domain import NotFound
 from kith.events.contacts import SettingsChanged
@@ -35,7 +35,7 @@ async def tenant_settings(connection: AsyncConnection, tenant: str, activity: in
     r = activity_rules.c
     computed = await connection.scalars(select(r.rule).where(r.tenant_id == tenant, r.ready_at.is_not(None)))
     ready = {*computed, *(rule.id for rule in DEFAULT_POLICY.rules)}
-    policies = [*(policy_of(version, state["activity"]) for version, state in told), DEFAULT_POLICY]
+    policies = [*(ActivityPolicy.told(version, state["activity"]) for version, state in told), DEFAULT_POLICY]
     usable = {each.version: each for each in policies if ready.issuperset(rule.id for rule in each.rules)}
     if activity is None:
         return Tenant(zone, next(iter(usable.values())))
@@ -45,12 +45,3 @@ async def tenant_settings(connection: AsyncConnection, tenant: str, activity: in
             field="activity",
         )
     return Tenant(zone, usable[activity])
-
-
-def policy_of(version: int, told: Mapping[str, Any]) -> ActivityPolicy:
-    """As the settings say it."""
-    return ActivityPolicy(
-        version,
-        ActivityRule.of(**told["default"]),
-        {segment: ActivityRule.of(**rule) for segment, rule in told.get("segments", {}).items()},
-    )

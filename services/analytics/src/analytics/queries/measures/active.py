@@ -31,6 +31,7 @@ from analytics.queries.measures.asked import (
     Cell,
     Cells,
     Member,
+    Qualifying,
     Slices,
     Weighed,
     period_of,
@@ -161,11 +162,11 @@ def _last_look(terms: Sequence[Weighed], asked: Asked) -> ColumnElement[Any]:
 
 
 def _last_event(asked: Asked, customer_id: ColumnElement[Any], before: ColumnElement[Any]) -> Select[Any]:
-    f = facts
-    types = sorted({type for rule in asked.policy.rules for type in rule.event_types})
+    f, qualifying = facts, Qualifying(asked)
     return (
         select(f.c.subject, f.c.event_id, f.c.type, f.c.time)
-        .where(f.c.tenant_id == asked.tenant, f.c.customer_id == customer_id, f.c.type.in_(types), f.c.time < before)
+        .select_from(qualifying.facts)
+        .where(f.c.tenant_id == asked.tenant, f.c.customer_id == customer_id, f.c.time < before, qualifying.by_any())
         .order_by(f.c.time.desc())
         .limit(1)
     )

@@ -1,6 +1,6 @@
 """What is asked of measures, and the parts that their statements share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analytics.domain.activity import ActivityPolicy
+from analytics.domain.activity import ActivityPolicy, ActivityRule
 from analytics.domain.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
 from analytics.domain.metric import TAG, Dimension, Source
 from analytics.domain.standing import types_of
@@ -156,13 +156,19 @@ def spans(asked: Asked) -> FromClause:
     if not policy.segments:
         return found.where(s.c.rule == policy.default.id).subquery("s")
     c = customers(asked)
-    mine = case(
+    found = found.join(c, c.c.id == s.c.customer_id, isouter=True).where(s.c.rule == rule_of(c, policy))
+    return found.subquery("s")
+
+
+def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
+    """The id of the rule that a customer goes by: its segment's, as its record says. Without a record, the default."""
+    if not policy.segments:
+        return literal(policy.default.id)
+    return case(
         {segment: rule.id for segment, rule in policy.segments.items()},
-        value=c.c.state["segment"].astext,
+        value=record.c.state["segment"].astext,
         else_=policy.default.id,
     )
-    found = found.join(c, c.c.id == s.c.customer_id, isouter=True).where(s.c.rule == mine)
-    return found.subquery("s")
 
 
 def field_of(table: FromClause, name: str) -> ColumnElement[Any]:
@@ -265,3 +271,24 @@ def first_activity(asked: Asked) -> FromClause:
 
 def all_hold(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
     return and_(true(), *conditions)
+
+
+class Qualifying:
+    """The facts that make their customers active: those of the types of the rule that the customer goes by."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._policy = asked.policy
+        self.facts: FromClause = facts
+        self._rule_of: ColumnElement[str] | None = None
+        if asked.policy.segments:
+            record = customers(asked).alias("whose")
+            self.facts = facts.outerjoin(record, record.c.id == facts.c.customer_id)
+            self._rule_of = rule_of(record, asked.policy)
+
+    def by_any(self, since: Callable[[ActivityRule], ColumnElement[bool]] = lambda _: true()) -> ColumnElement[bool]:
+        """Whether a fact qualifies; `since` may ask more of it, by the rule."""
+        return or_(*(and_(self._by(rule), since(rule)) for rule in self._policy.rules))
+
+    def _by(self, rule: ActivityRule) -> ColumnElement[bool]:
+        of_type = facts.c.type.in_(sorted(rule.event_types))
+        return of_type if self._rule_of is None else and_(self._rule_of == rule.id, of_type)

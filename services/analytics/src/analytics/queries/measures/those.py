@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Interval,
     Numeric,
     Select,
     Text,
@@ -30,6 +29,7 @@ from analytics.queries.measures.asked import (
     Cell,
     Cells,
     Member,
+    Qualifying,
     Slices,
     Weighed,
     all_hold,
@@ -94,6 +94,9 @@ class _Each:
             .table_valued("starts_at", "ends_at", with_ordinality="number")
             .render_derived("periods")
         )
+        self._qualifying = Qualifying(asked)
+        looks_at_activity = any(isinstance(trait, IsActive) for trait in self._traits)
+        self._facts = self._qualifying.facts if looks_at_activity else facts
         self.table = self._counted().subquery("each")
         customer: ColumnElement[Any] = self.table.c.key if self.key is Key.CUSTOMER else self.table.c.customer_id
         self.slices = Slices(asked, self.table, customer, literal(asked.ends_at))
@@ -113,6 +116,7 @@ class _Each:
         first = next(trait for trait in self._traits if not isinstance(trait, Attribute))
         return (
             select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
+            .select_from(self._facts)
             .where(
                 f.c.tenant_id == self.asked.tenant,
                 self._key == key,
@@ -152,7 +156,7 @@ class _Each:
             columns.append(self._latest("customer_id").label("customer_id"))
         return (
             select(*columns)
-            .select_from(f.join(self._periods, and_(f.c.time < periods.ends_at, since)))
+            .select_from(self._facts.join(self._periods, and_(f.c.time < periods.ends_at, since)))
             .where(
                 f.c.tenant_id == self.asked.tenant,
                 f.c.type.in_(self._types()),
@@ -188,9 +192,12 @@ class _Each:
         """Whether a fact is one of the trait's."""
         time = facts.c.time
         if isinstance(trait, IsActive):
-            rule = self.asked.policy.default
-            since = ends_at - literal(rule.window, Interval)
-            return and_(facts.c.type.in_(sorted(rule.event_types)), time >= since)
+            # Of seconds, as spans are: days of an interval may have 23 hours, by the zone of the database's session.
+            return self._qualifying.by_any(
+                lambda rule: (
+                    time >= cast(ends_at, Moment) - func.make_interval(0, 0, 0, 0, 0, 0, rule.window.total_seconds())
+                )
+            )
         assert isinstance(trait, Did)
         conditions = [facts.c.type.in_(trait.types), *(holds(each, facts, self.asked) for each in trait.where)]
         if trait.months is not None:
