@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.commands.totals import mark_stale
 from analytics.domain.standing import SINGLE, Customer, Fact, Happened, fact_of, facts_of
 
 _encode = msgspec.json.Encoder().encode
@@ -49,6 +50,7 @@ async def fold_facts(connection: AsyncConnection, events: Sequence[Happened], su
             new += [fact for fact in again if fact.event_id in arrived]
             written += again
     await insert_facts(connection, written, survivors)
+    await mark_stale(connection, written)
     return [_of_survivor(fact, survivors) for fact in new] if survivors else new
 
 

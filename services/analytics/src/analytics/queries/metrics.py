@@ -1,7 +1,7 @@
 """A metric's figure over an interval, with what it was made of and how fresh it is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,20 +9,25 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityPolicy
 from analytics.domain.calendar import Grain, Interval, boundaries, zone_of
 from analytics.domain.measure import Active, Flow, Measure, Median, Score, Stock, Those
-from analytics.domain.metric import DIGITS, Counts, Metric, part, terms
+from analytics.domain.metric import DIGITS, TAG, Counts, Metric, part, terms
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.measures import active, flow, score, stock, those
-from analytics.queries.measures.asked import Asked, Cell, Cells, Filter, Member, Weighed
+from analytics.queries.measures.asked import WHOLE, Asked, Cell, Cells, Filter, Member, Value, Weighed
+from analytics.storage.totals import is_plain
+from kith.db import driver_of
 from kith.domain import Invalid
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _KINDS: Mapping[type[Measure], Any] = {Flow: flow, Stock: stock, Active: active, Those: those, Score: score}
+# Of a tenant that has just come the planner knows too little, and would look up customer by customer; and a hundred
+# thousand customers are grouped in memory.
+_PLANNING = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
+Counted = dict[Measure, Value]
 MAX_METRICS = 20
 MAX_GROUPINGS = 3
 
@@ -38,6 +43,8 @@ class Question:
     group_by: tuple[str, ...] = ()
     filters: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
     """Dimension, values, whether to leave those out."""
+    settled: bool = True
+    """Whether totals may be read (see queries.measures.asked)."""
 
     def of(self, metric: Metric, periods: Sequence[datetime]) -> Asked:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
@@ -49,6 +56,7 @@ class Question:
             self.policy,
             tuple(metric.dimension(name) for name in self.group_by),
             tuple(Filter(metric.dimension(name, asked_as="filter"), values, out) for name, values, out in self.filters),
+            self.settled,
         )
 
 
@@ -119,47 +127,100 @@ async def figures(
     interval = question.interval
     whole = (interval.starts_at, interval.ends_at)
     zone_of(question.zone)
-    # Of a tenant that has just come the planner knows too little, and would look up customer by customer.
-    await connection.execute(text("SET LOCAL enable_nestloop = off"))
-    total = await _cells(connection, tenant, [(metric, question.of(metric, whole)) for metric in metrics], plain=True)
-    found: dict[Metric, Cells] = {metric: {} for metric in metrics}
-    periods: Sequence[datetime] = whole
-    if question.grain or question.group_by:
-        if question.grain:
-            periods = boundaries(interval, question.grain, zone_of(question.zone))
-        found = await _cells(connection, tenant, [(metric, question.of(metric, periods)) for metric in metrics])
-    fresh = await freshness(connection)
-    return [_figure(metric, question, total[metric], periods, found[metric], fresh) for metric in metrics]
-
-
-async def _cells(
-    connection: AsyncConnection, tenant: str, wanted: Iterable[tuple[Metric, Asked]], *, plain: bool = False
-) -> dict[Metric, Cells]:
-    """Per metric what its measures come to. Measures of a kind that are asked the same are asked together."""
-    together: dict[tuple[type[Measure], Asked], dict[Measure, None]] = defaultdict(dict)
-    found: dict[Metric, Cells] = {}
-    asked_of: dict[Metric, Asked] = {}
-    for metric, asked in wanted:
-        asked_of[metric] = Asked(**{**vars(asked), "tenant": tenant, **({"group_by": ()} if plain else {})})
-        for measure in metric.measures:
-            together[type(measure), asked_of[metric]][measure] = None
-    answers = {
-        key: await _KINDS[key[0]].cells(connection, key[1], list(measures)) for key, measures in together.items()
+    await driver_of(connection).execute(_PLANNING)
+    periods = boundaries(interval, question.grain, zone_of(question.zone)) if question.grain else whole
+    wanted = {metric: question.of(metric, periods) for metric in metrics}
+    answers = _Answers(connection, tenant)
+    await answers.ask(wanted)
+    # What the periods and groups do not tell of the whole is asked once more.
+    unknown = {
+        metric: Asked(**{**vars(asked), "boundaries": whole, "group_by": ()}) for metric, asked in wanted.items()
     }
-    for metric, asked in asked_of.items():
-        merged = found.setdefault(metric, {})
+    totals = await answers.wholes(wanted, unknown)
+    fresh = await freshness(connection)
+    return [
+        _figure(metric, question, totals[metric], periods, answers.of(metric, asked), fresh)
+        for metric, asked in wanted.items()
+    ]
+
+
+class _Answers:
+    """What measures come to. Those of a kind that are asked the same are asked together."""
+
+    def __init__(self, connection: AsyncConnection, tenant: str) -> None:
+        self._connection, self._tenant = connection, tenant
+        self._cells: dict[tuple[type[Measure], Asked], Cells] = {}
+
+    async def ask(self, wanted: Mapping[Metric, Asked], measures: Container[Measure] | None = None) -> None:
+        together: dict[tuple[type[Measure], Asked], dict[Measure, None]] = defaultdict(dict)
+        for metric, asked in wanted.items():
+            for measure in metric.components.values():
+                if measures is None or measure in measures:
+                    together[type(measure), asked][measure] = None
+        for (kind, asked), alike in together.items():
+            mine = Asked(**{**vars(asked), "tenant": self._tenant})
+            self._cells[kind, asked] = await _KINDS[kind].cells(self._connection, mine, list(alike))
+
+    def of(self, metric: Metric, asked: Asked) -> Cells:
+        found: Cells = {}
         for kind in {type(measure) for measure in metric.measures}:
-            for cell, values in answers[kind, asked].items():
-                mine = merged.setdefault(cell, {})
-                mine.update({measure: value for measure, value in values.items() if measure in metric.measures})
-    return found
+            for cell, values in self._cells.get((kind, asked), {}).items():
+                found.setdefault(cell, {}).update({m: v for m, v in values.items() if m in metric.measures})
+        return found
+
+    async def wholes(self, wanted: Mapping[Metric, Asked], whole: Mapping[Metric, Asked]) -> dict[Metric, Counted]:
+        told: dict[Metric, Counted] = {}
+        for metric, asked in wanted.items():
+            cells = self.of(metric, asked)
+            told[metric] = {m: _whole(m, asked, cells) for m in metric.measures if _tells_whole(m, asked, cells)}
+        untold = {metric: {m for m in metric.measures if m not in told[metric]} for metric in wanted}
+        await self.ask({m: whole[m] for m, left in untold.items() if left}, set().union(*untold.values()))
+        for metric, left in untold.items():
+            counted = self.of(metric, whole[metric]).get(Cell(0, ()), {})
+            told[metric] |= {measure: counted[measure] for measure in left if measure in counted}
+        return told
+
+
+def _tells_whole(measure: Measure, asked: Asked, cells: Cells) -> bool:
+    """Whether the whole follows from the periods and groups."""
+    if asked.periods == 1 and not asked.group_by:
+        return True
+    if TAG in asked.group_by:  # one with two tags would count twice
+        return False
+    match measure:
+        case Flow():
+            return is_plain(measure)
+        case Stock():
+            return not isinstance(measure.of, Median)
+        case Active():
+            return Cell(WHOLE, ()) in cells
+        case Those() | Score():
+            return False
+
+
+def _whole(measure: Measure, asked: Asked, cells: Cells) -> Decimal | None:
+    if isinstance(measure, Active) and Cell(WHOLE, ()) in cells:
+        return cells[Cell(WHOLE, ())].get(measure, Decimal())
+    last = [asked.periods - 1] if isinstance(measure, Stock) else range(asked.periods)
+    found = [values[measure] for cell, values in cells.items() if cell.period in last and measure in values]
+    if asked.periods == 1 and not asked.group_by:
+        return found[0] if found else _nothing(measure)
+    return sum((value for value in found if value is not None), Decimal())
 
 
 def _figure(
-    metric: Metric, question: Question, total: Cells, periods: Sequence[datetime], cells: Cells, fresh: list[Freshness]
+    metric: Metric,
+    question: Question,
+    total: Counted,
+    periods: Sequence[datetime],
+    cells: Cells,
+    fresh: list[Freshness],
 ) -> Figure:
-    whole = _counts(metric, total.get(Cell(0, ()), {}))
-    groups = sorted({cell.group for cell in cells}, key=lambda group: [(value is None, value or "") for value in group])
+    whole = _counts(metric, total)
+    groups = sorted(
+        {cell.group for cell in cells if cell.period != WHOLE},
+        key=lambda group: [(value is None, value or "") for value in group],
+    )
     if not question.group_by and question.grain:
         groups = [()]
     breakdown = []

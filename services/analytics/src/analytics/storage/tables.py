@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Date,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -107,26 +108,58 @@ activity_rules = Table(
     Column("computed_to", Uuid, comment="the customers up to this one are done"),
 )
 
-# Of which days the totals must be made again: a row per batch that touched the day, so that no batch waits for another.
-stale_days = Table(
-    "stale_days",
-    metadata,
-    tenant_column(),
-    Column("type", Text(collation="C"), primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("batch", Uuid, primary_key=True),
-)
-
-# Facts of a settled day added up by the hour (UTC).
+# Facts of a day (UTC) added up by the hour, so that a year of them need not be read one by one. A total counts only
+# while its day is settled and not stale; of the other days the facts themselves are read (see queries.measures.totals).
 totals = Table(
     "totals",
     metadata,
     tenant_column(),
-    Column("type", Text(collation="C"), primary_key=True),
     Column("hour", Moment, primary_key=True),
-    Column("key", JSONB, primary_key=True, comment="the fields by which definitions slice this type"),
+    Column("type", Text(collation="C"), primary_key=True),
+    Column("key", JSONB, primary_key=True, comment="the fields that definitions look at in this type"),
     Column("facts", BigInteger, nullable=False),
     Column("amount", Numeric(24, 4)),
+)
+settled_days = Table(
+    "settled_days",
+    metadata,
+    tenant_column(),
+    Column("day", Date, primary_key=True),
+    Column("shape", Text(collation="C"), nullable=False, comment="by which fields of which types it was added up"),
+)
+# A row per batch that touched the day, so that no batch waits for another.
+stale_days = Table(
+    "stale_days",
+    metadata,
+    tenant_column(),
+    Column("day", Date, primary_key=True),
+    Column("batch", Uuid, primary_key=True),
+)
+
+# Events that were folded while a rebuild went on: it folds them into what it makes (see storage.shadow).
+rebuild_pending = Table(
+    "rebuild_pending",
+    metadata,
+    tenant_column(),
+    Column("event_id", Uuid, primary_key=True),
+)
+
+# The parameters of a tenant's lifetime models (see domain.fits). Not made of the ledger alone: also of when it was asked.
+value_fits = Table(
+    "value_fits",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("model", Text(collation="C"), nullable=False),
+    Column("currency", Text(collation="C")),
+    Column("fitted_at", Moment, nullable=False),
+    Column("data_until", Moment, nullable=False),
+    Column("checked_until", Moment, nullable=False, comment="it still described what had happened before"),
+    Column("parameters", JSONB, nullable=False),
+    Column("standard_errors", JSONB, nullable=False),
+    Column("log_likelihood", Double, nullable=False),
+    Column("customers", Integer, nullable=False),
+    Column("time_unit", Text(collation="C"), nullable=False),
 )
 
 # How far each service's events are on the bus; of no tenant (see kith.relay.Watermark).

@@ -62,27 +62,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "customer_id"),
     )
     op.create_table(
+        "settled_days",
+        sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column(
+            "shape", sa.Text(collation="C"), nullable=False, comment="by which fields of which types it was added up"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "day"),
+    )
+    op.create_table(
         "stale_days",
         sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
-        sa.Column("type", sa.Text(collation="C"), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("batch", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "type", "day", "batch"),
+        sa.PrimaryKeyConstraint("tenant_id", "day", "batch"),
     )
     op.create_table(
         "totals",
         sa.Column("tenant_id", sa.Text(collation="C"), nullable=False),
-        sa.Column("type", sa.Text(collation="C"), nullable=False),
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("type", sa.Text(collation="C"), nullable=False),
         sa.Column(
             "key",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
-            comment="the fields by which definitions slice this type",
+            comment="the fields that definitions look at in this type",
         ),
         sa.Column("facts", sa.BigInteger(), nullable=False),
         sa.Column("amount", sa.Numeric(precision=24, scale=4), nullable=True),
-        sa.PrimaryKeyConstraint("tenant_id", "type", "hour", "key"),
+        sa.PrimaryKeyConstraint("tenant_id", "hour", "type", "key"),
     )
     # Spans are kept by rule now, and made from the facts: `python -m analytics rebuild` fills both from the ledger.
     op.drop_table("activity_spans")
@@ -124,6 +132,13 @@ def upgrade() -> None:
     )
     op.execute("CREATE POLICY worker ON merged_customers TO kith_worker USING (true) WITH CHECK (true)")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON merged_customers TO kith_app, kith_worker")
+    op.execute("ALTER TABLE settled_days ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE settled_days FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "CREATE POLICY tenant ON settled_days TO kith_app USING (tenant_id = NULLIF(current_setting('kith.tenant_id', true), '')) WITH CHECK (tenant_id = NULLIF(current_setting('kith.tenant_id', true), ''))"
+    )
+    op.execute("CREATE POLICY worker ON settled_days TO kith_worker USING (true) WITH CHECK (true)")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON settled_days TO kith_app, kith_worker")
     op.execute("ALTER TABLE stale_days ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE stale_days FORCE ROW LEVEL SECURITY")
     op.execute(

@@ -26,7 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.measure import Active
+from analytics.domain.metric import TAG
 from analytics.queries.measures.asked import (
+    WHOLE,
     Asked,
     Cell,
     Cells,
@@ -49,12 +51,17 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Ac
     found: Cells = {}
     for start in range(0, asked.periods, BITS - 1):
         part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS]})
+        spans = [(Cell(start + period, ()), period, period + 1) for period in range(part.periods)]
+        if part == asked and TAG not in asked.group_by:
+            spans.append((Cell(WHOLE, ()), 0, asked.periods))
         for (at, during, first, *group), number in await _alike(connection, part):
             customers = _Alike(at, during, first)
-            for period in range(part.periods):
-                cell = found.setdefault(Cell(start + period, tuple(group)), dict.fromkeys(measures, Decimal()))
+            for (period, _), begin, end in spans:
+                cell = found.setdefault(
+                    Cell(period, () if period == WHOLE else tuple(group)), dict.fromkeys(measures, Decimal())
+                )
                 for measure in measures:
-                    if customers.are(measure, period):
+                    if customers.are(measure, begin, end):
                         cell[measure] = (cell[measure] or Decimal()) + number
     return found
 
@@ -66,13 +73,14 @@ class _Alike(NamedTuple):
     during: int
     first: int
 
-    def are(self, measure: Active, period: int) -> bool:
+    def are(self, measure: Active, begin: int, end: int) -> bool:
+        """In the time between these two boundaries."""
         told = {
-            "at_start": bool(self.at >> period & 1),
-            "at_end": bool(self.at >> period + 1 & 1),
-            "before": self.first < period,
-            "during": bool(self.during >> period & 1),
-            "new": self.first == period,
+            "at_start": bool(self.at >> begin & 1),
+            "at_end": bool(self.at >> end & 1),
+            "before": self.first < begin,
+            "during": bool(self.during >> begin & (1 << end - begin) - 1),
+            "new": begin <= self.first < end,
         }
         return all(wanted is None or told[name] is wanted for name, wanted in vars(measure).items())
 

@@ -33,13 +33,12 @@ from analytics.domain.activity import ActivityPolicy, ActivityRule
 from analytics.domain.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
 from analytics.domain.metric import TAG, Dimension, Source
 from analytics.domain.standing import types_of
+from analytics.storage.fields import field_of
 from analytics.storage.tables import activity_spans, facts
 from kith.domain import Conflict
 from kith.tables import Moment
 
 CUSTOMER_TYPES = types_of("customer")
-_COLUMNS = {"phase": facts.c.phase, "currency": facts.c.currency}
-"""Fields that have a column of their own; the others are in `state`."""
 
 _NO_TAGS = literal_column("'[]'::jsonb", JSONB)
 
@@ -54,6 +53,9 @@ class Cell(NamedTuple):
 
 
 Cells = dict[Cell, dict[Measure, Value]]
+
+WHOLE = -1
+"""The place of all periods together and all groups, where the same pass tells it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Asked:
     policy: ActivityPolicy
     group_by: tuple[Dimension, ...] = ()
     filters: tuple[Filter, ...] = ()
+    settled: bool = True
+    """Whether totals may be read: not of facts as they were known at some time."""
 
     @property
     def starts_at(self) -> datetime:
@@ -169,10 +173,6 @@ def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
         value=record.c.state["segment"].astext,
         else_=policy.default.id,
     )
-
-
-def field_of(table: FromClause, name: str) -> ColumnElement[Any]:
-    return table.c[name] if name in _COLUMNS else table.c.state[name].astext
 
 
 def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:

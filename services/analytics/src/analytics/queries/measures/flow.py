@@ -3,10 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Numeric, Select, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Numeric,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.measure import Count, Flow, Median, OfNewCustomer, Sum
+from analytics.queries.measures import totals
 from analytics.queries.measures.asked import (
     Asked,
     Cell,
@@ -27,16 +42,28 @@ from kith.queries import Position
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Flow]) -> Cells:
     """Raises SeveralCurrencies."""
-    over = _Over(asked, measures)
+    found: Cells = {}
+    plain = [measure for measure in measures if asked.settled and totals.can_answer(asked, measure)]
+    rows = await totals.rows_of(connection, asked, _types(plain)) if plain else None
+    rest = measures if rows is None else [measure for measure in measures if measure not in plain]
+    if rows is not None:
+        await _read(connection, asked, plain, _Added(asked, rows), found)
+    if rest:
+        await _read(connection, asked, rest, _Over(asked, rest), found)
+    return found
+
+
+async def _read(
+    connection: AsyncConnection, asked: Asked, measures: Sequence[Flow], over: "_Over | _Added", found: Cells
+) -> None:
     columns: list[ColumnElement[Any]] = []
     for measure in measures:
         columns.append(over.total(measure))
         if measure.of == Sum():
-            columns += [fold(facts.c.currency).filter(over.counts(measure)) for fold in (func.min, func.max)]
-    period = period_of(facts.c.time, asked) if asked.periods > 1 else literal(0)
+            columns += [fold(over.table.c.currency).filter(over.counts(measure)) for fold in (func.min, func.max)]
+    period = period_of(over.table.c.time, asked) if asked.periods > 1 else literal(0)
     place = [period.label("period"), *over.slices.by]
     statement = over.where(select(*place, *columns).select_from(over.source)).group_by(*place)
-    found: Cells = {}
     for row in await connection.execute(statement):
         values = iter(row)
         at = next(values)
@@ -47,7 +74,10 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Fl
                 lowest, highest = next(values), next(values)
                 if lowest != highest:
                     raise SeveralCurrencies([lowest, highest])
-    return found
+
+
+def _types(measures: Sequence[Flow]) -> list[str]:
+    return sorted({type for measure in measures for type in measure.types})
 
 
 async def members(
@@ -71,8 +101,34 @@ async def members(
     return [Member._make(row) for row in rows]
 
 
+class _Added:
+    """What was added up, and what was not yet (see queries.measures.totals)."""
+
+    def __init__(self, asked: Asked, rows: FromClause) -> None:
+        self.asked = asked
+        self.table = self.source = rows
+        self.slices = Slices(asked, rows, literal(None), literal(asked.ends_at))
+
+    def where(self, statement: Select[Any]) -> Select[Any]:
+        return statement.where(*self.slices.where)
+
+    def counts(self, measure: Flow) -> ColumnElement[bool]:
+        r = self.table.c
+        known = r.of_customer if measure.of_customers else true()
+        told = r.amount.is_not(None) if measure.of == Sum() else true()
+        return and_(
+            r.type.in_(measure.types), known, told, *(holds(each, self.table, self.asked) for each in measure.where)
+        )
+
+    def total(self, measure: Flow) -> ColumnElement[Any]:
+        added = self.table.c.n if measure.of == Count() else self.table.c.amount
+        return func.coalesce(func.sum(added).filter(self.counts(measure)), 0)
+
+
 class _Over:
     """The facts that some flows look at."""
+
+    table = facts
 
     def __init__(self, asked: Asked, measures: Sequence[Flow]) -> None:
         self.asked, self.measures = asked, measures
@@ -85,10 +141,9 @@ class _Over:
         self.source = source
 
     def where(self, statement: Select[Any]) -> Select[Any]:
-        types = sorted({type for measure in self.measures for type in measure.types})
         return statement.where(
             facts.c.tenant_id == self.asked.tenant,
-            facts.c.type.in_(types),
+            facts.c.type.in_(_types(self.measures)),
             facts.c.time >= self.asked.starts_at,
             facts.c.time < self.asked.ends_at,
             *self.slices.where,

@@ -1,19 +1,383 @@
-"""Scores: a number per customer, by a model, at the end of each period."""
+"""Scores: a number per customer, by a model, at the end of each period.
 
-from collections.abc import Sequence
+The purchases are fetched once, as arrays, and scored at each instant in a thread. A filter chooses whom to score, so
+the fifths of RFM are of those; churn and fits are the tenant's. A customer that stands for all those not identified is
+never scored.
+"""
 
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, and_, cast, func, literal, select, true
+from sqlalchemy import Uuid as UuidType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.measure import Score
-from analytics.queries.measures.asked import Asked, Cells, Member, Weighed
+from analytics.domain.fits import NEEDED, KeptFit, Model, applying
+from analytics.domain.measure import Measure, Score
+from analytics.domain.metric import CUSTOMER, Dimension, Source
+from analytics.domain.rfm import Segment
+from analytics.domain.scoring import MONEY, Base, Floats, Ints, year_before
+from analytics.queries.measures.asked import (
+    Asked,
+    Cell,
+    Cells,
+    Filter,
+    Member,
+    SeveralCurrencies,
+    Slices,
+    Value,
+    Weighed,
+    customers,
+    spans,
+)
+from analytics.storage.fits import fits_of
+from analytics.storage.purchases import Bought, Ids, bought, ids_of, is_purchase, sent, unidentified
+from analytics.storage.tables import facts
+from kith.domain import Conflict, Invalid
+from kith.events.sales import OrderPlaced
 from kith.queries import Position
+from kith.tables import Moment
+
+MOST = 5_000_000
+"""Customers times instants that one question may score: ten seconds' work."""
+SEGMENT = next(each for each in CUSTOMER if each.name == "segment")
+LABELS: list[str] = [str(each) for each in Segment]
+_PLACES = {each: place for place, each in enumerate(LABELS)}
+_OF_NO_MONEY = "p_alive"
+
+Group = tuple[str | None, ...]
+
+
+class NoFit(Conflict):
+    code = "model-not-fitted"
 
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Score]) -> Cells:
-    raise NotImplementedError
+    """Raises SeveralCurrencies, NoFit, and Invalid for more periods than can be scored at once."""
+    scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
+    places = await _places(connection, asked, scoring)
+    found: Cells = {}
+    for period, ends_at in enumerate(asked.boundaries[1:]):
+        await connection.execute(select(1))  # a transaction that is silent for long is ended
+        for group, values in (await asyncio.to_thread(_totals, scoring, places, measures, ends_at)).items():
+            found[Cell(period, group)] = values
+    return found
 
 
 async def members(
     connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
-    raise NotImplementedError
+    """In order of their ids, each with its last purchase."""
+    measures = [term.measure for term in terms if isinstance(term.measure, Score)]
+    scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
+    places = await _places(connection, asked, scoring)
+
+    def chosen() -> tuple[list[UUID], list[Decimal]]:
+        adds = np.zeros(scoring.ids.size)
+        counted = np.zeros(scoring.ids.size, np.bool_)
+        for term, measure in zip(terms, measures, strict=True):
+            scored = scoring.scored(measure.model, asked.ends_at)
+            mine = scored.counts(measure, places)[places.customer]
+            counted[places.customer[mine]] = True
+            value = np.where(mine, scored.value[places.customer] if measure.sum else scored.unit, 0)
+            adds[places.customer] += term.sign * value / scored.unit
+        who = np.flatnonzero(counted)
+        if after is not None:
+            who = who[np.searchsorted(scoring.ids[who], np.array(after.id.bytes, "S16"), side="right") :]
+        page = who[:first]
+        return uuids(scoring.ids[page]), [Decimal(each) for each in adds[page].tolist()]
+
+    ids, values = await asyncio.to_thread(chosen)
+    last = await _last_purchases(connection, asked, ids)
+    nothing = (None, None, None, None)
+    return [Member._make((id, *last.get(id, nothing), value, id)) for id, value in zip(ids, values, strict=True)]
+
+
+def uuids(ids: Ids) -> list[UUID]:
+    return [UUID(bytes=each.ljust(16, b"\0")) for each in ids.tolist()]
+
+
+# What models look at, and what they say
+
+
+class Scored(NamedTuple):
+    """What a model says; an element per customer."""
+
+    value: Floats
+    """NaN for those it says nothing of."""
+    unit: int
+    """The value is in this fraction of one."""
+    label: NDArray[np.int64] | None = None
+    """The place of its name in LABELS."""
+
+    def counts(self, measure: Score, places: "Places") -> NDArray[np.bool_]:
+        """Which customers the measure counts."""
+        counted = ~np.isnan(self.value)
+        labels = np.zeros(0, np.int64) if self.label is None else self.label
+        wanted = [] if measure.label is None else [Filter(LABEL, (measure.label,))]
+        for each in (*wanted, *places.by_label):
+            among = np.isin(labels, [_PLACES[name] for name in each.values if name in _PLACES])
+            counted &= ~among if each.exclude else among
+        return counted
+
+
+LABEL = Dimension("label", Source.LABEL)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """All that the models asked for look at."""
+
+    asked: Asked
+    bought: Bought
+    kept: NDArray[np.bool_]
+    """Of each customer, whether it is to be scored."""
+    fits: Sequence[KeptFit] = ()
+    segment: Ints | None = None
+    churn: Mapping[datetime, Mapping[int, float | None]] = field(default_factory=dict)
+    """At the end of each period, by segment."""
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, asked: Asked, models: Iterable[str]) -> "Scoring":
+        """Raises SeveralCurrencies and Invalid."""
+        models = set(models)
+        now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
+        asked = replace(asked, boundaries=tuple(min(each, now) for each in asked.boundaries))
+        found = await bought(connection, asked.tenant, asked.ends_at, asked.zone, *_of_events(asked))
+        if len(found.currencies) > 1 and models - {_OF_NO_MONEY}:
+            raise SeveralCurrencies(found.currencies)
+        if found.ids.size * asked.periods > MOST:
+            raise Invalid(
+                f"{found.ids.size} customers at {asked.periods} instants are more than {MOST} to score at once: "
+                "take a longer grain or a shorter interval.",
+                field="grain",
+            )
+        kept = np.ones(found.ids.size, np.bool_)
+        if any(each.dimension.source is Source.CUSTOMER for each in asked.filters):
+            chosen, _ = await _groups(connection, asked, (), found.ids, filtered=True)
+            kept = np.isin(np.arange(found.ids.size), chosen)
+        segment: Ints | None = None
+        churn: Mapping[datetime, Mapping[int, float | None]] = {}
+        if "simple" in models:
+            segment, churn = await _churn(connection, asked, found.ids)
+        fits = await fits_of(connection, asked.tenant) if models & NEEDED.keys() else ()
+        return cls(asked, found, kept, fits, segment, churn)
+
+    @property
+    def ids(self) -> Ids:
+        return self.bought.ids
+
+    def base(self, at: datetime) -> Base:
+        """What those to be scored bought before."""
+        purchases = self.bought.purchases
+        if not self.kept.all():
+            purchases = purchases.those(self.kept[purchases.customer])
+        return Base.before(min(at, self.bought.now), self.ids.size, purchases, self.asked.zone)
+
+    def scored(self, model: str, at: datetime) -> Scored:
+        """Raises NoFit."""
+        base = self.base(at)
+        match model:
+            case "historic":
+                return Scored(base.historic(), MONEY)
+            case "simple":
+                assert self.segment is not None
+                return Scored(base.simple(self.segment, self.churn[base.at]), MONEY)
+            case "p_alive":
+                return Scored(base.p_alive(self.fit(Model.BG_NBD, at)), 1)
+            case "predicted":
+                return Scored(base.predicted(self.fit(Model.BG_NBD, at), self.fit(Model.GAMMA_GAMMA, at)), MONEY)
+            case "rfm":
+                who, scores = base.rfm()
+                value, label = np.full(self.ids.size, np.nan), np.full(self.ids.size, -1)
+                value[who] = 1
+                label[who] = [_PLACES[each] for each in scores.segment]
+                return Scored(value, 1, label)
+        raise ValueError(model)
+
+    def fit(self, model: Model, at: datetime) -> KeptFit:
+        """Raises NoFit."""
+        currency = next(iter(self.bought.currencies), None) if model is Model.GAMMA_GAMMA else None
+        found = applying(self.fits, model, currency, at)
+        if found is None:
+            of = f" of {currency}" if currency else ""
+            raise NoFit(f"There is no fit of {model}{of}: ask for one, POST /v1/customer-value/fits.")
+        return found
+
+
+class Places(NamedTuple):
+    """Who counts where: a customer with two tags counts twice, if tags are asked for."""
+
+    customer: Ints
+    group: Ints
+    """The place of each one's group in `groups`."""
+    groups: Sequence[Group]
+    """Of the dimensions that do not follow from the score."""
+    by_label: Sequence[Filter]
+    label_at: int | None
+    """Where among the dimensions the label is."""
+
+
+async def _places(connection: AsyncConnection, asked: Asked, scoring: Scoring) -> Places:
+    by_label = [each for each in asked.filters if each.dimension.source is Source.LABEL]
+    label_at = next((i for i, each in enumerate(asked.group_by) if each.source is Source.LABEL), None)
+    of_customer = tuple(each for each in asked.group_by if each.source is Source.CUSTOMER)
+    customer, group = np.flatnonzero(scoring.kept), np.zeros(0, np.int64)
+    told: list[Group] = [()]
+    if of_customer:
+        customer, rows = await _groups(connection, asked, of_customer, scoring.ids)
+        kept = scoring.kept[customer]
+        customer, rows = customer[kept], [row for row, is_kept in zip(rows, kept.tolist(), strict=True) if is_kept]
+        places: dict[Group, int] = {}
+        group = np.fromiter((places.setdefault(row, len(places)) for row in rows), np.int64, len(rows))
+        told = list(places)
+    else:
+        group = np.zeros(customer.size, np.int64)
+    currency = next(iter(scoring.bought.currencies), None)
+    groups = []
+    for each in told:
+        values = iter(each)
+        groups.append(
+            tuple(
+                next(values) if dimension.source is Source.CUSTOMER else currency
+                for dimension in asked.group_by
+                if dimension.source is not Source.LABEL
+            )
+        )
+    return Places(customer, group, groups, by_label, label_at)
+
+
+def _totals(
+    scoring: Scoring, places: Places, measures: Sequence[Score], at: datetime
+) -> dict[Group, dict[Measure, Value]]:
+    found: dict[Group, dict[Measure, Value]] = {}
+    models = {model: scoring.scored(model, at) for model in dict.fromkeys(measure.model for measure in measures)}
+    for measure in measures:
+        scored = models[measure.model]
+        counted = scored.counts(measure, places)[places.customer]
+        customer, group = places.customer[counted], places.group[counted]
+        several = 1 if places.label_at is None or scored.label is None else len(LABELS)
+        if several > 1:
+            assert scored.label is not None
+            group = group * several + scored.label[customer]
+        number = np.bincount(group, minlength=len(places.groups) * several)
+        total = np.bincount(group, scored.value[customer], minlength=number.size) if measure.sum else number
+        for place in np.flatnonzero(number).tolist():
+            of, label = divmod(place, several)
+            key = list(places.groups[of])
+            if several > 1:
+                assert places.label_at is not None
+                key.insert(places.label_at, LABELS[label])
+            value = Decimal(total[place].item()) / (scored.unit if measure.sum else 1)
+            found.setdefault(tuple(key), dict.fromkeys(measures, Decimal()))[measure] = value
+    return found
+
+
+# Statements
+
+
+def _of_events(asked: Asked) -> Sequence[Any]:
+    """The filters that choose purchases rather than customers."""
+    own = tuple(each for each in asked.filters if each.dimension.source is Source.EVENT)
+    return Slices(replace(asked, group_by=(), filters=own), facts, facts.c.customer_id, literal(asked.ends_at)).where
+
+
+async def _groups(
+    connection: AsyncConnection, asked: Asked, by: tuple[Dimension, ...], ids: Ids, *, filtered: bool = False
+) -> tuple[Ints, list[Group]]:
+    """The customers, by their places in `ids`, each with its group."""
+    filters = tuple(each for each in asked.filters if each.dimension.source is Source.CUSTOMER) if filtered else ()
+    f = facts.c
+    buyers = (
+        select(f.customer_id)
+        .where(
+            f.tenant_id == asked.tenant,
+            f.type == OrderPlaced.type,
+            f.time < asked.ends_at,
+            f.customer_id.is_not(None),
+        )
+        .distinct()
+        .subquery("buyers")
+    )
+    slices = Slices(replace(asked, group_by=by, filters=filters), buyers, buyers.c.customer_id, literal(asked.ends_at))
+    statement = select(sent(buyers.c.customer_id, "uuid_send"), *(func.array_agg(each) for each in slices.by))
+    row = (await connection.execute(statement.select_from(slices.join(buyers)).where(*slices.where))).one()
+    asked_of = ids_of(row[0])
+    place = np.searchsorted(ids, asked_of)
+    there = place < ids.size
+    there[there] = ids[place[there]] == asked_of[there]
+    columns = [column or [] for column in row[1:]]
+    rows: list[Group] = list(zip(*columns, strict=True)) if columns else [()] * asked_of.size
+    return place[there], [row for row, is_there in zip(rows, there.tolist(), strict=True) if is_there]
+
+
+async def _churn(
+    connection: AsyncConnection, asked: Asked, ids: Ids
+) -> tuple[Ints, dict[datetime, dict[int, float | None]]]:
+    """Each customer's segment, as a number, and at the end of each period the segments' churn of the year before: of
+    those active then the share that is not active now. None where nobody was."""
+    ends = asked.boundaries[1:]
+    periods = (
+        func.unnest(
+            cast(literal([year_before(each) for each in ends], ARRAY(Moment)), ARRAY(Moment)),
+            cast(literal(list(ends), ARRAY(Moment)), ARRAY(Moment)),
+        )
+        .table_valued("starts_at", "ends_at", with_ordinality="number")
+        .render_derived("periods")
+    )
+    then, now, record = spans(asked).alias("then"), spans(asked).alias("now"), customers(asked).alias("of")
+    segment = record.c.state["segment"].astext
+    rows = await connection.execute(
+        select(periods.c.number, segment, func.count(), func.count(now.c.customer_id))
+        .select_from(
+            periods.join(then, and_(then.c.starts_at < periods.c.starts_at, then.c.ends_at >= periods.c.starts_at))
+            .outerjoin(
+                now,
+                and_(
+                    now.c.customer_id == then.c.customer_id,
+                    now.c.starts_at < periods.c.ends_at,
+                    now.c.ends_at >= periods.c.ends_at,
+                ),
+            )
+            .outerjoin(record, record.c.id == then.c.customer_id)
+        )
+        .where(then.c.customer_id.not_in(unidentified(asked.tenant, asked.ends_at)))
+        .group_by(periods.c.number, segment)
+    )
+    numbers: dict[str | None, int] = {None: 0}
+    customer, groups = await _groups(connection, asked, (SEGMENT,), ids)
+    of_customer = np.zeros(ids.size, np.int64)
+    of_customer[customer] = [numbers.setdefault(name, len(numbers)) for (name,) in groups]
+    churn: dict[datetime, dict[int, float | None]] = {end: {} for end in ends}
+    for number, name, were, are in rows:
+        if name in numbers:
+            churn[ends[number - 1]][numbers[name]] = 1 - are / were
+    return of_customer, churn
+
+
+async def _last_purchases(
+    connection: AsyncConnection, asked: Asked, ids: Sequence[UUID]
+) -> dict[UUID, tuple[Any, ...]]:
+    f = facts.c
+    wanted = func.unnest(cast(list(ids), ARRAY(UuidType))).table_valued("id").render_derived("wanted")
+    last = (
+        select(f.subject, f.event_id, f.type, f.time)
+        .where(
+            is_purchase(asked.tenant, asked.ends_at),
+            f.type == OrderPlaced.type,
+            f.customer_id == wanted.c.id,
+            *_of_events(asked),
+        )
+        .order_by(f.time.desc(), f.event_id.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    rows = await connection.execute(select(wanted.c.id, *last.c).select_from(wanted.join(last, true())))
+    return {id: tuple(event) for id, *event in rows}

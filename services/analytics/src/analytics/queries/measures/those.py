@@ -34,9 +34,9 @@ from analytics.queries.measures.asked import (
     Weighed,
     all_hold,
     customers,
-    field_of,
     holds,
 )
+from analytics.storage.fields import field_of
 from analytics.storage.tables import facts
 from kith.queries import Position
 from kith.tables import Moment

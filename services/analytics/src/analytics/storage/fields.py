@@ -1,0 +1,12 @@
+"""The fields of facts: a few have a column of their own, the others are in `state`."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause
+
+_COLUMNS = ("phase", "currency")
+
+
+def field_of(table: FromClause, name: str) -> ColumnElement[Any]:
+    """As text."""
+    return table.c[name] if name in _COLUMNS else table.c.state[name].astext
