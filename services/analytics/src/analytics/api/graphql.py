@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -11,17 +11,22 @@ from strawberry.scalars import JSON
 from analytics.api import definitions
 from analytics.api.asking import question_of
 from analytics.api.rest import DimensionView, MetricView, catalogue
+from analytics.api.value import fitted, values_of
 from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import metric
+from analytics.domain.fits import KeptFit, Model
+from analytics.queries import customers as customer_queries
 from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
+from analytics.queries.fits import fits
 from kith.graphql import Connection, Ctx, Graph, connection_of, field
 from kith.queries import DEFAULT_PAGE, Page
 
 strawberry.enum(health.Band)
 strawberry.enum(Grain)
+strawberry.enum(Model)
 
 
 @strawberry.type
@@ -82,6 +87,22 @@ class Health(health_queries.HealthView):
     contributions: list[HealthContribution]  # type: ignore[assignment]
 
 
+@strawberry.type
+class Rfm(customer_queries.Rfm):
+    pass
+
+
+@strawberry.type
+class CustomerValue(customer_queries.CustomerValue):
+    rfm: Rfm | None
+
+
+@strawberry.type
+class CustomerValueFit(KeptFit):
+    parameters: JSON  # type: ignore[assignment]
+    standard_errors: JSON  # type: ignore[assignment]
+
+
 @strawberry.federation.type(keys=["id"])
 class Customer:
     """The customer belongs to contacts; here is its history and its health."""
@@ -100,6 +121,16 @@ class Customer:
         facts = await context.load("health", self.id, batch)
         scored = health.DEFAULT.score(facts, at or datetime.now(UTC))
         return health_queries.as_view(health.DEFAULT, scored)  # type: ignore[return-value]  # resolved by field name
+
+    @field(description="What it is worth, now or as it was at an instant; `currency` where there are several.")
+    async def value(self, info: Ctx, at: datetime | None = None, currency: str | None = None) -> CustomerValue | None:
+        context = info.context
+        context.actor.require("analytics:read")
+
+        async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
+            return await values_of(context.service.database, context.actor.tenant, list(ids), at, currency)
+
+        return await context.load(("value", at, currency), self.id, batch)
 
     @field(description="Every exchange with the customer, newest first.")
     async def timeline(
@@ -167,6 +198,7 @@ async def _figures(
     context = info.context
     context.actor.require("analytics:read")
     tenant, wanted = context.actor.tenant, [metric(id) for id in dict.fromkeys(ids)]
+    await fitted(context.service.database, tenant, wanted, ends_at)
     async with context.service.database.read(tenant) as connection:
         question = await question_of(
             connection,
@@ -198,6 +230,7 @@ async def metric_members(
     context = info.context
     context.actor.require("analytics:read")
     tenant, wanted = context.actor.tenant, metric(id)
+    await fitted(context.service.database, tenant, [wanted], ends_at)
     async with context.service.database.read(tenant) as connection:
         question = await question_of(
             connection, tenant, starts_at, ends_at, filters=filter or (), zone=zone, activity=activity
@@ -220,8 +253,16 @@ async def freshness(info: Ctx) -> list[Freshness]:
         return await freshness_queries.freshness(connection)  # type: ignore[return-value]
 
 
+@field(description="The fits that predict what customers are worth, newest first.")
+async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
+    context = info.context
+    context.actor.require("analytics:read")
+    async with context.service.database.read(context.actor.tenant) as connection:
+        return await fits(connection, context.actor.tenant)  # type: ignore[return-value]
+
+
 graph = Graph("analytics")
-graph.add_query(one_metric, metric_values, metric_members, all_metrics, freshness)
+graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
 graph.add_query(*definitions.QUERIES)
 graph.extend(Customer)
 schema = graph.schema()

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.asking import question_of
+from analytics.api.value import fitted
 from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
@@ -144,6 +145,7 @@ async def get_metric(
 ) -> Response:
     """A metric of one instant looks at the end of the interval, or of each period of the grain."""
     wanted = metric(id)
+    await fitted(context_of(request).database, actor.tenant, [wanted], ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         question = await question_of(
             connection,
@@ -163,6 +165,7 @@ async def get_metric(
 @router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
 async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
     wanted = [metric(id) for id in dict.fromkeys(query.metrics)]
+    await fitted(context_of(request).database, actor.tenant, wanted, query.ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         question = await question_of(
             connection,
@@ -200,6 +203,7 @@ async def list_members(
 ) -> Response:
     """What the members add comes to the part."""
     wanted = metric(id)
+    await fitted(context_of(request).database, actor.tenant, [wanted], ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         question = await question_of(
             connection, actor.tenant, starts_at, ends_at, filters=filters or (), zone=zone, activity=activity

@@ -1,7 +1,7 @@
 """Value: what relationships are worth."""
 
 from analytics.domain.measure import Active, Attribute, Did, Flow, Score, Sum, Those
-from analytics.domain.metric import CUSTOMER, Dimension, Metric, Source, Unit, by
+from analytics.domain.metric import Dimension, Metric, Source, Unit, by
 from kith.events.sales import OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseResolved
 
@@ -15,6 +15,8 @@ REFERRED = Attribute("referred_by")
 ORDERED = Flow(PLACED, Sum())
 GIVEN_BACK = Flow(RETURNED, Sum())
 OF_ORDER = by("country", "currency")
+OF_PURCHASES = by("currency")
+"""Of scores: the currency tells which purchases are looked at, all else which customers."""
 
 METRICS = (
     Metric(
@@ -84,10 +86,13 @@ METRICS = (
         id="clv.historic",
         title="Historic customer value",
         unit=Unit.MONEY,
-        words="Net revenue of the customers to date, over all who ever bought.",
+        words="Net revenue of the customers to date, over all who ever bought. Like every score, without customers "
+        "tagged unidentified: such a one stands for many. A filter chooses whom to score; by currency, which "
+        "purchases.",
         components={"value": Score("historic", sum=True), "customers": Score("historic")},
         numerator="value",
         denominator="customers",
+        dimensions=OF_PURCHASES,
         at_instant=True,
         example="Two customers, of 100 and 300 to date: 200 on average.",
     ),
@@ -96,11 +101,14 @@ METRICS = (
         title="Simple customer lifetime value",
         unit=Unit.MONEY,
         words="Average order value * orders a year * expected years (1 / yearly churn of the customer's segment) * "
-        "margin, on average over the customers with an order in the year before the end. A segment in which nobody "
-        "churned has none.",
+        "margin, on average over the customers with an order in the year before the end. Orders and returns are those "
+        "of that year; churn is the share of the segment's customers active a year before the end who are not active "
+        "at it, whatever the filter; the margin is 100 %. A segment in which nobody churned has none, and its "
+        "customers do not count. Without customers tagged unidentified.",
         components={"value": Score("simple", sum=True), "customers": Score("simple")},
         numerator="value",
         denominator="customers",
+        dimensions=OF_PURCHASES,
         at_instant=True,
         example="Orders of 50 on average, 4 a year, a yearly churn of 25 %, a margin of 100 %: 50 * 4 * 4 = 800.",
     ),
@@ -109,10 +117,14 @@ METRICS = (
         title="Predicted customer lifetime value",
         unit=Unit.MONEY,
         words="Expected transactions of the next 52 weeks (BG/NBD) * expected value of one (Gamma-Gamma), on average "
-        "over all who ever bought. By the tenant's own fit.",
+        "over all who ever bought. A transaction is a day with orders; what the customer gave back is taken off in "
+        "proportion. By the tenant's own fit, whatever the filter: the newest whose data do not reach past the end, "
+        "made with the first question and again when purchases have drifted from it. Without customers tagged "
+        "unidentified.",
         components={"value": Score("predicted", sum=True), "customers": Score("predicted")},
         numerator="value",
         denominator="customers",
+        dimensions=OF_PURCHASES,
         at_instant=True,
         example="One is expected to buy 3 times for 20 each, another 0.5 times for 40 each: (60 + 20) / 2 = 40.",
     ),
@@ -120,7 +132,9 @@ METRICS = (
         id="customers.alive",
         title="Customers expected to buy again",
         unit=Unit.COUNT,
-        words="The sum of P(alive) over all who ever bought: how many are still customers, by the tenant's BG/NBD fit.",
+        words="The sum of P(alive) over all who ever bought: how many are still customers, by the tenant's BG/NBD fit, "
+        "chosen as that of clv.predicted. Who bought once counts as 1: by this model one leaves after repeat "
+        "purchases. Without customers tagged unidentified.",
         components={"alive": Score("p_alive", sum=True)},
         numerator="alive",
         at_instant=True,
@@ -131,10 +145,12 @@ METRICS = (
         title="Customers by recency, frequency and monetary value",
         unit=Unit.COUNT,
         words="Customers who ever bought, each with the quintiles of its last purchase, number of orders and net "
-        "revenue; grouped by label they are the named segments.",
+        "revenue; grouped by label they are the named segments. Quintiles are of the customers that the filter "
+        "chooses, ties by customer id; a filter by label, and groups, choose after that. Without customers tagged "
+        "unidentified.",
         components={"customers": Score("rfm")},
         numerator="customers",
-        dimensions=(Dimension("label", Source.LABEL), *CUSTOMER),
+        dimensions=(Dimension("label", Source.LABEL), *OF_PURCHASES),
         at_instant=True,
         example="Last bought lately (5), often (5) and for much (5): champions.",
     ),

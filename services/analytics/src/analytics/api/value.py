@@ -1,0 +1,117 @@
+"""What customers are worth: each one's value, and the fits that predict it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from starlette.responses import Response
+
+from analytics.commands.fits import Fitting, NotFitted, fit, keep_fitted
+from analytics.domain.calendar import Interval
+from analytics.domain.fits import NEEDED, KeptFit, Model
+from analytics.domain.measure import Score
+from analytics.domain.metric import Metric
+from analytics.domain.scoring import year_before
+from analytics.queries.customers import CustomerValue, values
+from analytics.queries.fits import fits, one_fit
+from analytics.queries.metrics import Question
+from analytics.queries.tenants import tenant_settings
+from kith.auth import Actor
+from kith.db import Database
+from kith.http import actor_with, context_of, json_response
+
+router = APIRouter(prefix="/v1", tags=["customer value"])
+READER: Any = actor_with("analytics:read")
+WRITER: Any = actor_with("analytics:write")
+
+
+@dataclass(slots=True)
+class Fits:
+    items: list[KeptFit]
+
+
+class FitModels(BaseModel):
+    """`until`: from what happened before; now, if it is not named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    until: AwareDatetime | None = None
+
+
+async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], ends_at: datetime) -> None:
+    """Before metrics are asked: fit the models that they need, if that has to be done (see commands.fits)."""
+    models = {measure.model for metric in metrics for measure in metric.measures if isinstance(measure, Score)}
+    needed = {model for each in models for model in NEEDED.get(each, ())}
+    if needed and ends_at.tzinfo is not None:  # else the question will be refused
+        await keep_fitted(database, tenant, await _zone(database, tenant), _past(ends_at), sorted(needed))
+
+
+async def values_of(
+    database: Database, tenant: str, ids: list[UUID], at: datetime | None, currency: str | None
+) -> dict[UUID, CustomerValue]:
+    """Each customer's, now or as it was at an instant. Raises SeveralCurrencies unless one is named."""
+    ends_at, unpredicted = _past(at or datetime.now(UTC)), None
+    interval = Interval(year_before(ends_at), ends_at)
+    try:
+        await keep_fitted(database, tenant, await _zone(database, tenant), ends_at, list(Model))
+    except NotFitted as error:
+        unpredicted = error.detail
+    async with database.read(tenant) as connection:
+        settings = await tenant_settings(connection, tenant)
+        question = Question(interval, settings.zone, settings.policy)
+        found = await values(connection, tenant, ids, question, currency=currency, unpredicted=unpredicted)
+        return dict(found)
+
+
+def _past(at: datetime) -> datetime:
+    """Nobody has bought in the future, which is no sign that they left."""
+    return min(at, datetime.now(UTC))
+
+
+async def _zone(database: Database, tenant: str) -> str:
+    async with database.read(tenant) as connection:
+        return (await tenant_settings(connection, tenant)).zone
+
+
+@router.post(
+    "/customer-value/fits",
+    operation_id="fitCustomerValue",
+    summary="Fit the models of customer value anew",
+    status_code=201,
+    response_model=Fitting,
+)
+async def fit_models(request: Request, wanted: FitModels | None = None, actor: Actor = WRITER) -> Response:
+    """Answers when it is done: some seconds for 200,000 customers. `refused` says what their purchases do not tell."""
+    database = context_of(request).database
+    until = _past((wanted and wanted.until) or datetime.now(UTC))
+    return json_response(await fit(database, actor.tenant, await _zone(database, actor.tenant), until), status=201)
+
+
+@router.get("/customer-value/fits", operation_id="listFits", summary="The fits, newest first", response_model=Fits)
+async def list_fits(request: Request, actor: Actor = READER) -> Response:
+    async with context_of(request).database.read(actor.tenant) as connection:
+        return json_response(Fits(await fits(connection, actor.tenant)))
+
+
+@router.get("/customer-value/fits/{id}", operation_id="getFit", response_model=KeptFit)
+async def get_fit(request: Request, id: UUID, actor: Actor = READER) -> Response:
+    """With parameters, their standard errors, and the log-likelihood."""
+    async with context_of(request).database.read(actor.tenant) as connection:
+        return json_response(await one_fit(connection, actor.tenant, id))
+
+
+@router.get("/customers/{id}/value", operation_id="getValue", response_model=CustomerValue)
+async def get_value(
+    request: Request,
+    id: UUID,
+    at: AwareDatetime | None = None,
+    currency: Annotated[str | None, Query(description="only purchases in it; needed where there are several")] = None,
+    actor: Actor = READER,
+) -> Response:
+    """Now, or as it was at an instant."""
+    found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
+    return json_response(found[id])

@@ -1,0 +1,154 @@
+"""Fits the lifetime models of a tenant: on demand, and before a question when there is no fit yet or it has drifted.
+
+At asking time rather than by a timer: who asks for no prediction pays for no fit, and the first question after four
+weeks of new purchases finds whether they still behave as fitted. Fitting takes seconds for 200,000 customers, in a
+thread and outside of any transaction; one at a time in a process, as it takes a core.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from analytics.domain.fits import KeptFit, Model, applying, found, is_due
+from analytics.domain.scoring import Base, Buying
+from analytics.storage.fits import fits_of, keep, note_checked
+from analytics.storage.purchases import Bought, bought, currencies
+from analytics.storage.tables import facts
+from kith.db import Database
+from kith.domain import Conflict
+from kith.ids import new_id
+
+_ONE_AT_A_TIME = asyncio.Lock()
+
+
+class NotFitted(Conflict):
+    """There is no fit, and the purchases do not allow one."""
+
+    code = "model-not-fitted"
+
+
+@dataclass(slots=True)
+class Refused:
+    model: Model
+    currency: str | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Fitting:
+    """What came of it: one fit of how customers buy, and one of what they spend for each currency."""
+
+    fits: list[KeptFit]
+    refused: list[Refused]
+
+
+class _Key(NamedTuple):
+    model: Model
+    currency: str | None
+
+
+async def fit(database: Database, tenant: str, zone: str, until: datetime) -> Fitting:
+    """Fit all models anew from what happened before `until`. Raises NotFitted if the purchases tell none of them."""
+    async with _ONE_AT_A_TIME:
+        fitting = await _fit_each(database, tenant, zone, until, lambda _: True, [])
+    if not fitting.fits:
+        raise NotFitted(fitting.refused[0].reason)
+    return fitting
+
+
+async def keep_fitted(database: Database, tenant: str, zone: str, until: datetime, models: Sequence[Model]) -> None:
+    """See to it that there is a fit of each of these models to be used at `until`, and that it has not drifted.
+    Raises NotFitted."""
+    if not _due(models, await _fits(database, tenant), until):
+        return
+    async with _ONE_AT_A_TIME:
+        fits = await _fits(database, tenant)  # whoever had the lock may have done it
+        due = _due(models, fits, until)
+        if not due:
+            return
+
+        def wanted(key: _Key) -> bool:
+            return key.model in due and is_due(fits, key.model, key.currency, until)
+
+        fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
+    there = {each.model for each in (*fits, *fitting.fits)}
+    for refused in fitting.refused:
+        if refused.model not in there:
+            raise NotFitted(refused.reason)
+
+
+async def _fits(database: Database, tenant: str) -> list[KeptFit]:
+    async with database.read(tenant) as connection:
+        return await fits_of(connection, tenant)
+
+
+def _due(models: Sequence[Model], fits: Sequence[KeptFit], until: datetime) -> list[Model]:
+    def kept(model: Model) -> set[str | None]:
+        return {each.currency for each in fits if each.model is model} or {None}
+
+    return [model for model in models if any(is_due(fits, model, currency, until) for currency in kept(model))]
+
+
+async def _fit_each(
+    database: Database,
+    tenant: str,
+    zone: str,
+    until: datetime,
+    wanted: Callable[[_Key], bool],
+    before: Sequence[KeptFit],
+) -> Fitting:
+    """Of models with a fit `before` that may be used, only those that have drifted."""
+    fitting = Fitting([], [])
+    for key, buying in (await _buying(database, tenant, zone, until)).items():
+        if not wanted(key):
+            continue
+        old = applying(before, *key, until)
+        old = old if old is not None and old.data_until <= until else None
+        made = None
+        try:
+            made = await asyncio.to_thread(_found, key.model, buying, old)
+        except Conflict as error:
+            fitting.refused.append(Refused(*key, error.detail))
+        async with database.write(tenant) as transaction:
+            if made is not None:
+                kept = found(new_id(), *key, made, transaction.now, until)
+                await keep(transaction.connection, tenant, kept)
+                fitting.fits.append(kept)
+            elif old is not None:
+                await note_checked(transaction.connection, tenant, old.id, until)
+    return fitting
+
+
+async def _buying(database: Database, tenant: str, zone: str, until: datetime) -> dict[_Key, Buying]:
+    def buying(of: Bought) -> Buying:
+        return Base.before(until, of.ids.size, of.purchases, zone).buying()
+
+    async with database.read(tenant) as connection:
+        all_of_them = await bought(connection, tenant, until, zone)
+        of_currency = dict.fromkeys(all_of_them.currencies or (None,), all_of_them)
+        if len(of_currency) > 1:
+            of_currency = {
+                each: await bought(connection, tenant, until, zone, facts.c.currency == each)
+                for each in await currencies(connection, tenant, until)
+            }
+    found = {_Key(Model.BG_NBD, None): await asyncio.to_thread(buying, all_of_them)}
+    for currency, purchases in of_currency.items():
+        found[_Key(Model.GAMMA_GAMMA, currency)] = await asyncio.to_thread(buying, purchases)
+    return found
+
+
+def _found(model: Model, buying: Buying, old: KeptFit | None) -> Any:
+    """A fit, or None if the old one still describes them. Raises ModelNotFitted."""
+    from analytics.domain import lifetime  # noqa: PLC0415 - SciPy takes its second to load
+
+    _, x, t_x, T, value = buying  # noqa: N806 - the papers' letters
+    if old is None:
+        return lifetime.fit_bg_nbd(x, t_x, T) if model is Model.BG_NBD else lifetime.fit_gamma_gamma(x, value)
+    drift = (
+        lifetime.bg_nbd_drift(old.bg_nbd(), x, t_x, T)
+        if model is Model.BG_NBD
+        else lifetime.gamma_gamma_drift(old.gamma_gamma(), x, value)
+    )
+    return drift.refit if drift.drifted else None

@@ -1,0 +1,374 @@
+"""Scores of customers, against plain Python."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import httpx
+import numpy as np
+import pytest
+from tests.analytics.conftest import Fold, at, happened
+
+from analytics.domain.lifetime import BgNbd, Fit, GammaGamma, p_alive, predicted_clv
+from analytics.domain.rfm import SEGMENT
+from analytics.storage.purchases import numbered
+from kith.events.contacts import CustomerCreated
+from kith.events.envelope import Envelope
+from kith.events.sales import OrderPlaced, OrderReturned
+from kith.ids import new_id
+
+Headers = dict[str, str]
+YEAR = {"from": "2011-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z"}
+BEGIN, END = at("2000-01-01"), at("2012-01-01")
+
+
+@dataclass
+class Shop:
+    """Orders and returns, and what plain Python makes of them."""
+
+    tenant: str
+    segments: dict[UUID, str | None] = field(default_factory=dict)
+    tags: dict[UUID, list[str]] = field(default_factory=dict)
+    orders: list[tuple[UUID, datetime, Decimal]] = field(default_factory=list)
+    returns: list[tuple[UUID, datetime, Decimal]] = field(default_factory=list)
+
+    def events(self) -> list[Envelope]:
+        return [
+            *(
+                happened(
+                    CustomerCreated(kind="person", segment=segment, tags=self.tags.get(id, [])),
+                    self.tenant,
+                    at("2009-01-01"),
+                    id,
+                )
+                for id, segment in self.segments.items()
+            ),
+            *(
+                happened(OrderPlaced(value=value, currency="EUR"), self.tenant, time, id)
+                for id, time, value in self.orders
+            ),
+            *(
+                happened(OrderReturned(value=value, currency="EUR"), self.tenant, time, id)
+                for id, time, value in self.returns
+            ),
+        ]
+
+    def buyers(self, end: datetime, segment: str | None = "any") -> list[UUID]:
+        known = {id for id in self.segments if "unidentified" not in self.tags.get(id, [])}
+        return sorted(
+            {id for id, time, _ in self.orders if time < end and id in known}
+            & {id for id in known if segment in ("any", self.segments[id])}
+        )
+
+    def revenue(self, id: UUID, end: datetime, start: datetime = BEGIN) -> Decimal:
+        def of(rows: Sequence[tuple[UUID, datetime, Decimal]]) -> Decimal:
+            return sum((value for who, time, value in rows if who == id and start <= time < end), Decimal())
+
+        return of(self.orders) - of(self.returns)
+
+    def rfm(self, end: datetime, among: Sequence[UUID]) -> dict[UUID, tuple[int, int, int]]:
+        def fifths(number: Callable[[UUID], Any]) -> dict[UUID, int]:
+            ranked = sorted(among, key=lambda customer: (number(customer), customer))
+            return {id: -(-5 * place // len(ranked)) for place, id in enumerate(ranked, start=1)}
+
+        mine = [(id, time) for id, time, _ in self.orders if time < end]
+        r = fifths(lambda customer: max(time for who, time in mine if who == customer))
+        f = fifths(lambda customer: sum(who == customer for who, _ in mine))
+        m = fifths(lambda customer: self.revenue(customer, end))
+        return {id: (r[id], f[id], m[id]) for id in among}
+
+    def labels(self, end: datetime, among: Sequence[UUID]) -> dict[UUID, str]:
+        return {id: str(SEGMENT[r, (f + m + 1) // 2]) for id, (r, f, m) in self.rfm(end, among).items()}
+
+    def churn(self, end: datetime, segment: str | None) -> float | None:
+        def active(id: UUID, when: datetime) -> bool:
+            return any(who == id and when - timedelta(days=90) <= time < when for who, time, _ in self.orders)
+
+        before = end.replace(year=end.year - 1)
+        were = [id for id in self.buyers(end, segment) if active(id, before)]
+        return sum(not active(id, end) for id in were) / len(were) if were else None
+
+    def simple(self, end: datetime) -> dict[UUID, float]:
+        before = end.replace(year=end.year - 1)
+        found = {}
+        for id in self.buyers(end):
+            orders = [time for who, time, _ in self.orders if who == id and before <= time < end]
+            churn = self.churn(end, self.segments[id])
+            if orders and churn:
+                average = float(self.revenue(id, end, before)) / len(orders)
+                found[id] = average * len(orders) / churn
+        return found
+
+    def histories(self, end: datetime) -> list[tuple[int, float, float, float]]:
+        """x, t_x, T and the mean value of repeat transactions, net, of each buyer."""
+        last, found = (end - timedelta(microseconds=1)).date(), []
+        for id in self.buyers(end):
+            days: dict[Any, Decimal] = defaultdict(Decimal)
+            for who, time, value in self.orders:
+                if who == id and time < end:
+                    days[time.date()] += value
+            first, ordered = min(days), sum(days.values(), Decimal())
+            kept = max(self.revenue(id, end) / ordered, Decimal()) if ordered else Decimal()
+            repeats = [value for day, value in days.items() if day != first]
+            mean = sum(repeats, Decimal()) / len(repeats) * kept if repeats else Decimal()
+            weeks = ((max(days) - first).days / 7, (last - first).days / 7)
+            found.append((len(repeats), *weeks, float(mean)))
+        return found
+
+
+@pytest.fixture
+def shop(tenant: str) -> Shop:
+    """A hundred and fifty customers of three segments, of two years; most buy some times and leave."""
+    random = Random(7)
+    shop = Shop(tenant)
+    for number in range(150):
+        id = new_id()
+        shop.segments[id] = ("gold", "silver", None)[number % 3]
+        shop.tags[id] = [["a"], ["a", "b"], []][number % 4 % 3]
+        time, gap = at("2010-01-01") + timedelta(days=random.random() * 500), 10 + random.expovariate(1 / 60)
+        mean = random.gammavariate(4, 15)
+        while time < at("2012-03-01"):
+            value = Decimal(str(round(random.gammavariate(5, mean / 5), 4)))
+            shop.orders.append((id, time, value))
+            if random.random() < 0.1:
+                shop.returns.append((id, time + timedelta(days=random.random() * 20), round(value / 2, 2)))
+            if random.random() < 0.12:
+                break
+            time += timedelta(days=random.expovariate(1 / gap))
+    collective = new_id()
+    shop.segments[collective], shop.tags[collective] = None, ["unidentified"]
+    shop.orders += [(collective, at("2011-12-01") + timedelta(hours=hour), Decimal(99)) for hour in range(50)]
+    only_returned = new_id()
+    shop.segments[only_returned] = "gold"
+    shop.returns.append((only_returned, at("2011-05-01"), Decimal(5)))
+    return shop
+
+
+async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **asked: Any) -> Any:
+    answer = await analytics.get(f"/v1/metrics/{id}", params=YEAR | asked, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def by_group(figure: Any) -> dict[tuple[str | None, ...], float | None]:
+    return {tuple(key["value"] for key in each["group"]): each["value"] for each in figure["breakdown"]}
+
+
+def parts(figure: Any) -> dict[str, float]:
+    return {each["name"]: each["value"] for each in figure["components"]}
+
+
+async def test_rfm_counts_the_customers_of_each_label(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    buyers = shop.buyers(END)
+    figure = await ask(analytics, mine, "rfm", groupBy="label")
+    assert figure["value"] == len(buyers)
+    assert by_group(figure) == {(label,): n for label, n in Counter(shop.labels(END, buyers).values()).items()}
+
+    by_segment = await ask(analytics, mine, "rfm", groupBy=["label", "segment"])
+    labels = shop.labels(END, buyers)
+    assert by_group(by_segment) == Counter((labels[id], shop.segments[id]) for id in buyers)
+    swapped = await ask(analytics, mine, "rfm", groupBy=["segment", "label"])
+    assert by_group(swapped) == {(b, a): n for (a, b), n in by_group(by_segment).items()}
+
+
+async def test_the_fifths_are_of_those_whom_the_filter_chooses(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    golden = shop.buyers(END, "gold")
+    labels = Counter(shop.labels(END, golden).values())
+    assert by_group(await ask(analytics, mine, "rfm", groupBy="label", filter="segment:gold")) == {
+        (label,): number for label, number in labels.items()
+    }
+    some = await ask(analytics, mine, "rfm", filter=["segment:gold", "label:champions,lost"])
+    assert some["value"] == labels["champions"] + labels["lost"]
+    others = await ask(analytics, mine, "rfm", filter=["segment:gold", "label:!champions"])
+    assert others["value"] == len(golden) - labels["champions"]
+
+
+async def test_historic_value_is_net_revenue_exactly(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    buyers = shop.buyers(END)
+    total = sum(shop.revenue(id, END) for id in buyers)
+    figure = await ask(analytics, mine, "clv.historic")
+    assert parts(figure) == {"value": float(total), "customers": len(buyers)}
+    assert figure["value"] == pytest.approx(float(total / len(buyers)), abs=1e-4)
+    tags = await ask(analytics, mine, "clv.historic", groupBy="tag")
+    assert by_group(tags)["b",] == pytest.approx(
+        float(np.mean([float(shop.revenue(id, END)) for id in buyers if "b" in shop.tags[id]])), abs=1e-4
+    )
+    assert sum(each["denominator"] for each in tags["breakdown"]) == sum(max(len(shop.tags[id]), 1) for id in buyers)
+
+
+async def test_each_period_is_scored_at_its_end(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    await analytics.post("/v1/customer-value/fits", json={"until": "2011-01-01T00:00:00Z"}, headers=mine)
+    for id in ("rfm", "clv.historic", "clv.simple", "clv.predicted", "customers.alive"):
+        series = await ask(analytics, mine, id, grain="month", groupBy="segment")
+        assert len({each["ends_at"] for each in series["breakdown"]}) == 12
+        for each in series["breakdown"]:
+            if each["ends_at"].startswith(("2011-02", "2011-09", "2012")):
+                alone = await ask(analytics, mine, id, to=each["ends_at"], groupBy="segment")
+                group = tuple(key["value"] for key in each["group"])
+                if each["ends_at"].startswith("2012") or id in ("rfm", "clv.historic"):
+                    assert by_group(alone)[group] == each["value"], (id, each)
+                assert each["value"] is None or each["value"] > 0
+
+
+async def test_simple_value_is_the_years_revenue_for_as_long_as_the_segment_stays(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    expected = shop.simple(END)
+    figure = await ask(analytics, mine, "clv.simple", groupBy="segment")
+    assert parts(figure)["customers"] == len(expected)
+    assert figure["value"] == pytest.approx(sum(expected.values()) / len(expected))
+    for (segment,), value in by_group(figure).items():
+        of_segment = [value for id, value in expected.items() if shop.segments[id] == segment]
+        assert value == pytest.approx(sum(of_segment) / len(of_segment))
+    # The churn is the segment's, whatever the filter.
+    some = [value for id, value in expected.items() if "b" in shop.tags[id]]
+    filtered = await ask(analytics, mine, "clv.simple", filter="tag:b")
+    assert filtered["value"] == pytest.approx(sum(some) / len(some))
+
+
+async def test_a_segment_that_nobody_left_has_no_simple_value(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    shop, id = Shop(tenant), new_id()
+    shop.segments[id] = "gold"
+    shop.orders = [(id, at("2010-12-01"), Decimal(10)), (id, at("2011-12-01"), Decimal(10))]
+    await fold(*shop.events())
+    figure = await ask(analytics, mine, "clv.simple")
+    assert (figure["value"], figure["denominator"]) == (None, 0)
+
+
+async def test_predicted_value_is_that_of_the_fit(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    alive = await ask(analytics, mine, "customers.alive")
+    figure = await ask(analytics, mine, "clv.predicted")
+    listed = (await analytics.get("/v1/customer-value/fits", headers=mine)).json()["items"]
+    buying, spending = (next(each for each in listed if each["model"] == model) for model in ("bg_nbd", "gamma_gamma"))
+    fits: list[Any] = [
+        Fit(kind(**fit["parameters"]), kind(**fit["standard_errors"]), fit["log_likelihood"], fit["customers"])
+        for kind, fit in ((BgNbd, buying), (GammaGamma, spending))
+    ]
+    x, t_x, age, mean = (np.array(column) for column in zip(*shop.histories(END), strict=True))
+    assert buying["customers"] == len(x)
+    assert alive["value"] == pytest.approx(p_alive(fits[0], x, t_x, age).sum(), abs=1e-4)
+    predicted = predicted_clv(fits[0], fits[1], x, t_x, age, mean, 52)
+    assert figure["value"] == pytest.approx(predicted.mean(), abs=1e-3)
+    assert figure["denominator"] == len(x)
+
+
+async def test_members_come_to_what_they_prove(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    placed = {(id, time) for id, time, _ in shop.orders}
+    for id in ("rfm", "clv.historic", "clv.simple", "clv.predicted", "customers.alive"):
+        figure = await ask(analytics, mine, id, filter="segment:gold,silver")
+        for part, value in parts(figure).items():
+            found: list[Any] = []
+            after = None
+            while True:
+                asked = YEAR | {"part": part, "first": "40", "filter": "segment:gold,silver"}
+                asked |= {"after": after} if after else {}
+                answer = await analytics.get(f"/v1/metrics/{id}/members", params=asked, headers=mine)
+                assert answer.status_code == 200, answer.text
+                found += answer.json()["items"]
+                if (after := answer.json()["next"]) is None:
+                    break
+            assert sum(each["value"] for each in found) == pytest.approx(value), (id, part)
+            assert len({each["customer_id"] for each in found}) == len(found)
+            for each in found:
+                who, last = UUID(each["customer_id"]), datetime.fromisoformat(each["time"])
+                assert (who, last) in placed
+                assert last == max(time for other, time in placed if other == who and time < END)
+    labelled = await analytics.get(
+        "/v1/metrics/rfm/members", params=YEAR | {"filter": "label:champions", "first": "500"}, headers=mine
+    )
+    labels = shop.labels(END, shop.buyers(END))
+    assert {UUID(each["customer_id"]) for each in labelled.json()["items"]} == {
+        id for id, label in labels.items() if label == "champions"
+    }
+
+
+async def test_no_tenant_scores_anothers_customers(
+    analytics: httpx.AsyncClient, mine: Headers, theirs: Headers, fold: Fold, shop: Shop
+) -> None:
+    await fold(*shop.events())
+    assert (await ask(analytics, theirs, "rfm"))["value"] == 0
+    assert (await ask(analytics, theirs, "clv.historic"))["value"] is None
+    assert (await ask(analytics, theirs, "clv.simple", grain="month"))["value"] is None
+    refused = await analytics.get("/v1/metrics/customers.alive", params=YEAR, headers=theirs)
+    assert refused.status_code == 409
+    assert "takes 40" in refused.json()["detail"]
+
+
+async def test_amounts_in_several_currencies_are_scored_one_currency_at_a_time(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    dollars = happened(OrderPlaced(value=Decimal(7), currency="USD"), shop.tenant, at("2011-02-02"), shop.orders[0][0])
+    await fold(*shop.events(), dollars)
+    for id in ("rfm", "clv.historic", "clv.simple", "clv.predicted"):
+        refused = await analytics.get(f"/v1/metrics/{id}", params=YEAR, headers=mine)
+        assert refused.status_code == 409, id
+        assert "several-currencies" in refused.text
+        found = await ask(analytics, mine, id, filter="currency:EUR", groupBy="currency")
+        assert by_group(found) == {("EUR",): found["value"]}
+    historic = await ask(analytics, mine, "clv.historic", filter="currency:USD")
+    assert historic["value"] == 7
+    assert (await ask(analytics, mine, "customers.alive"))["value"] > 0
+    unfitted = await analytics.get("/v1/metrics/clv.predicted", params=YEAR | {"filter": "currency:USD"}, headers=mine)
+    assert unfitted.status_code == 409
+    assert "USD" in unfitted.json()["detail"]
+
+
+async def test_the_future_is_not_silence(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, shop: Shop
+) -> None:
+    late = datetime.now(UTC) - (END - timedelta(days=1))
+    moved = [(id, time + late, value) for id, time, value in shop.orders if time + late < datetime.now(UTC)]
+    shop.orders, shop.returns = moved, []
+    await fold(*shop.events())
+    next_year = (datetime.now(UTC) + timedelta(days=365)).isoformat()
+    today = datetime.now(UTC).isoformat()
+    for id in ("customers.alive", "clv.simple", "rfm"):
+        now, then = [await ask(analytics, mine, id, to=to) for to in (today, next_year)]
+        assert then["value"] == pytest.approx(now["value"], rel=1e-6), id
+
+
+async def test_more_than_can_be_scored_at_once_is_refused(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fold(*shop.events())
+    monkeypatch.setattr("analytics.queries.measures.score.MOST", 1000)
+    refused = await analytics.get("/v1/metrics/rfm", params=YEAR | {"grain": "week"}, headers=mine)
+    assert refused.status_code == 422
+    assert "longer grain" in refused.text
+
+
+def test_customers_are_numbered_as_their_ids_sort() -> None:
+    rng = np.random.default_rng(3)
+    for bits in (16, 1):  # the second: ids that differ in few bytes, so that halves come twice
+        halves = rng.integers(0, 2**bits, (500, 2), np.uint64)
+        ids = np.frombuffer(halves.astype(">u8").tobytes(), "S16")
+        unique, place = numbered(ids)
+        expected, expected_place = np.unique(ids, return_inverse=True)
+        assert unique.tolist() == expected.tolist()
+        assert place.tolist() == expected_place.tolist()
