@@ -144,7 +144,7 @@ rebuild_pending = Table(
     Column("event_id", Uuid, primary_key=True),
 )
 
-# The parameters of a tenant's lifetime models (see domain.fits). Not made of the ledger alone: also of when it was asked.
+# The parameters of a tenant's lifetime models (see domain.fits). Made of the ledger, and of when somebody asked.
 value_fits = Table(
     "value_fits",
     metadata,
