@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,6 +19,10 @@ from analytics.commands import compute_rules as computing
 from analytics.commands.compute_rules import compute_rules
 from analytics.commands.fold_activity import refold_activity
 from analytics.consumers import handle
+from analytics.domain.activity import ActivityPolicy as Policy
+from analytics.domain.measure import Did, IsActive, Those
+from analytics.queries.measures import those
+from analytics.queries.measures.asked import Asked, Weighed
 from kith.events.contacts import (
     ActivityPolicy,
     ActivityRule,
@@ -70,20 +75,20 @@ class Shop:
             found.append(happened(event, self.tenant, time, customer))
         return found
 
-    def counts(self, policy: ActivityPolicy) -> dict[str, float]:
-        def active(customer: UUID, instant: datetime) -> bool:
-            rule = policy.segments.get(self.segments[customer], policy.default)
-            since = instant - timedelta(days=rule.window_days)
-            return any(
-                who == customer and type in rule.event_types and since <= time < instant for who, type, time in self.did
-            )
+    def is_active(self, policy: ActivityPolicy, customer: UUID, instant: datetime) -> bool:
+        rule = policy.segments.get(self.segments[customer], policy.default)
+        since = instant - timedelta(days=rule.window_days)
+        return any(
+            who == customer and type in rule.event_types and since <= time < instant for who, type, time in self.did
+        )
 
+    def counts(self, policy: ActivityPolicy) -> dict[str, float]:
         def before(customer: UUID) -> bool:
             rule = policy.segments.get(self.segments[customer], policy.default)
             return any(who == customer and type in rule.event_types and time < START for who, type, time in self.did)
 
-        starts = {each for each in self.segments if active(each, START)}
-        ends = {each for each in self.segments if active(each, END)}
+        starts = {each for each in self.segments if self.is_active(policy, each, START)}
+        ends = {each for each in self.segments if self.is_active(policy, each, END)}
         known = {each for each in self.segments if before(each)}
         return {"S": len(starts), "E": len(ends), "N": len(ends - known), "W": len((ends & known) - starts)}
 
@@ -267,6 +272,48 @@ async def test_a_customer_goes_by_the_rule_of_the_segment_it_is_in_at_the_end(
     await compute(worker)
     assert (await counts(analytics, mine, to="2011-05-01T00:00:00Z"))["E"] == 0, "30 days, in the office"
     assert (await counts(analytics, mine, to="2011-05-02T00:00:00Z"))["E"] == 1, "200 days, in the salon"
+
+
+async def test_who_is_active_and_did_something_goes_by_the_segments_rule_too(
+    tenant: str, fold: Fold, worker: AsyncEngine
+) -> None:
+    shop = Shop(tenant)
+    await fold(*shop.customers(), *shop.some(200))
+    active, twice = Those((IsActive(),)), Those((Did(tuple(ORDERS), at_least=2), IsActive()))
+    for policy in (MONTH, QUARTER):
+        asked = Asked(tenant, (START, END), "UTC", Policy.told(1, msgspec.to_builtins(policy)))
+        often = [
+            each
+            for each in shop.segments
+            if sum(who == each and type in ORDERS and time < END for who, type, time in shop.did) >= 2
+        ]
+        now = {each for each in shop.segments if shop.is_active(policy, each, END)}
+        async with worker.connect() as connection:
+            ((_, found),) = (await those.cells(connection, asked, [active, twice])).items()
+            assert found == {active: len(now), twice: len(now.intersection(often))}
+            proofs = await those.members(connection, asked, [Weighed(1, active)], None, 100)
+        assert {each.customer_id for each in proofs} == now
+        for proof in proofs:
+            assert proof.customer_id is not None
+            rule = policy.segments.get(shop.segments[proof.customer_id], policy.default)
+            assert proof.type in rule.event_types
+            assert proof.time is not None
+            assert END - timedelta(days=rule.window_days) <= proof.time < END
+
+
+async def test_the_event_that_proves_a_customer_active_is_one_of_its_own_rule(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, worker: AsyncEngine
+) -> None:
+    office = new_id()
+    await fold(
+        settings(tenant, 1, MONTH),
+        happened(CustomerCreated(kind="person", segment="office"), tenant, at("2010-01-01"), office),
+        happened(BOUGHT, tenant, at("2011-05-20"), office),
+        happened(TOUCHED, tenant, at("2011-05-25"), office),
+    )
+    await compute(worker)
+    found = await analytics.get("/v1/metrics/retention.crr/members", params=INTERVAL | {"part": "E"}, headers=mine)
+    assert [each["type"] for each in found.json()["items"]] == [OrderPlaced.type]
 
 
 @pytest.mark.usefixtures("small_steps")

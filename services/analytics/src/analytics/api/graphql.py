@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import definitions
+from analytics.api import cohorts, definitions
 from analytics.api.asking import question_of
 from analytics.api.rest import DimensionView, MetricView, catalogue
 from analytics.api.value import fitted, values_of
@@ -263,6 +263,6 @@ async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
 
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
-graph.add_query(*definitions.QUERIES)
+graph.add_query(*cohorts.QUERIES, *definitions.QUERIES)
 graph.extend(Customer)
 schema = graph.schema()
