@@ -1,7 +1,8 @@
 """Calendar: intervals, and the days, weeks and months of a time zone. A day can have 23 or 25 hours."""
 
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -72,7 +73,14 @@ def zone_of(name: str, *, field: str = "zone") -> ZoneInfo:
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When the day begins there: where the clock skips midnight, the instant it skips it."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """The same day of that month, by UTC, or its last day."""
+    utc = moment.astimezone(UTC)
+    year, month = divmod(utc.year * 12 + utc.month - 1 - months, 12)
+    return utc.replace(year=year, month=month + 1, day=min(utc.day, monthrange(year, month + 1)[1]))
 
 
 def boundaries(interval: Interval, grain: Grain, zone: ZoneInfo) -> list[datetime]:

@@ -101,6 +101,10 @@ class Did:
     in_interval: bool = False
     where: tuple[Condition, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.at_least > 1 and (self.months is not None or self.in_interval):
+            raise ValueError("what happened several times is counted since ever only")
+
 
 @dataclass(frozen=True)
 class Attribute:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.measure import Active
+from analytics.domain.measure import Active, Measure
 from analytics.domain.metric import TAG
 from analytics.queries.measures.asked import (
     WHOLE,
@@ -35,6 +35,7 @@ from analytics.queries.measures.asked import (
     Member,
     Qualifying,
     Slices,
+    Value,
     Weighed,
     period_of,
     periods_of,
@@ -51,18 +52,26 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Ac
     found: Cells = {}
     for start in range(0, asked.periods, BITS - 1):
         part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS]})
-        spans = [(Cell(start + period, ()), period, period + 1) for period in range(part.periods)]
-        if part == asked and TAG not in asked.group_by:
-            spans.append((Cell(WHOLE, ()), 0, asked.periods))
-        for (at, during, first, *group), number in await _alike(connection, part):
+        tells_whole = part == asked and TAG not in asked.group_by
+        whole = dict.fromkeys(measures, 0)
+        counts: dict[tuple[str | None, ...], dict[Active, list[int]]] = {}
+        for (at, during, first, *group), number in await _alike(connection, part, measures):
             customers = _Alike(at, during, first)
-            for (period, _), begin, end in spans:
-                cell = found.setdefault(
-                    Cell(period, () if period == WHOLE else tuple(group)), dict.fromkeys(measures, Decimal())
-                )
-                for measure in measures:
-                    if customers.are(measure, begin, end):
-                        cell[measure] = (cell[measure] or Decimal()) + number
+            mine = counts.setdefault(tuple(group), {measure: [0] * part.periods for measure in measures})
+            for measure, by_period in mine.items():
+                periods = customers.periods(measure, part.periods)
+                while periods:
+                    lowest = periods & -periods
+                    by_period[lowest.bit_length() - 1] += number
+                    periods ^= lowest
+                if tells_whole and customers.over(measure, part.periods):
+                    whole[measure] += number
+        for of_group, values in counts.items():
+            for period in range(part.periods):
+                cell: dict[Measure, Value] = {each: Decimal(number[period]) for each, number in values.items()}
+                found[Cell(start + period, of_group)] = cell
+        if tells_whole:
+            found[Cell(WHOLE, ())] = {measure: Decimal(number) for measure, number in whole.items()}
     return found
 
 
@@ -73,20 +82,39 @@ class _Alike(NamedTuple):
     during: int
     first: int
 
-    def are(self, measure: Active, begin: int, end: int) -> bool:
-        """In the time between these two boundaries."""
+    def periods(self, measure: Active, number: int) -> int:
+        """In which periods it counts them, as bits."""
+        all_of_them = (1 << number) - 1
+        since_first = all_of_them >> self.first + 1 << self.first + 1 if self.first >= 0 else all_of_them
         told = {
-            "at_start": bool(self.at >> begin & 1),
-            "at_end": bool(self.at >> end & 1),
-            "before": self.first < begin,
-            "during": bool(self.during >> begin & (1 << end - begin) - 1),
-            "new": begin <= self.first < end,
+            "at_start": self.at,
+            "at_end": self.at >> 1,
+            "before": since_first,
+            "during": self.during,
+            "new": 1 << self.first if self.first >= 0 else 0,
+        }
+        found = all_of_them
+        for name, wanted in vars(measure).items():
+            if wanted is not None:
+                found &= told[name] if wanted else ~told[name]
+        return found
+
+    def over(self, measure: Active, number: int) -> bool:
+        """Whether it counts them over all periods together."""
+        told: dict[str, bool] = {
+            "at_start": bool(self.at & 1),
+            "at_end": bool(self.at >> number & 1),
+            "before": self.first < 0,
+            "during": bool(self.during),
+            "new": 0 <= self.first < number,
         }
         return all(wanted is None or told[name] is wanted for name, wanted in vars(measure).items())
 
 
-async def _alike(connection: AsyncConnection, asked: Asked) -> list[tuple[tuple[Any, ...], int]]:
-    each = _each_customer(asked)
+async def _alike(
+    connection: AsyncConnection, asked: Asked, measures: Sequence[Active]
+) -> list[tuple[tuple[Any, ...], int]]:
+    each = _each_customer(asked, during=any(measure.during is not None for measure in measures))
     # Groups are those of the whole interval's end, whichever part of it this is.
     slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
     alike = [each.c.at, each.c.during, each.c.first, *slices.by]
@@ -94,17 +122,18 @@ async def _alike(connection: AsyncConnection, asked: Asked) -> list[tuple[tuple[
     return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(statement)]
 
 
-def _each_customer(asked: Asked) -> Any:
+def _each_customer(asked: Asked, *, during: bool) -> Any:
+    """`during` costs as much again as the rest: it is 0 unless it is asked for."""
     s = spans(asked)
-    n = asked.periods
     # Boundaries i with starts_at < b[i] <= ends_at: from the number of those up to the start, to that of the end.
     low = func.width_bucket(s.c.starts_at, periods_of(asked))
     high = func.width_bucket(s.c.ends_at, periods_of(asked))
+    in_them = func.bit_or(_bits(func.greatest(low - 1, 0), func.least(high, asked.periods)))
     return (
         select(
             s.c.customer_id,
             func.bit_or(_bits(low, high)).label("at"),
-            func.bit_or(_bits(func.greatest(low - 1, 0), func.least(high, n))).label("during"),
+            (in_them if during else literal(0, BigInteger)).label("during"),
             period_of(func.min(s.c.starts_at), asked).label("first"),
         )
         .group_by(s.c.customer_id)
@@ -115,16 +144,14 @@ def _each_customer(asked: Asked) -> Any:
 def _bits(low: ColumnElement[Any], high: ColumnElement[Any]) -> ColumnElement[Any]:
     """Those from `low` on, up to `high`, which is not among them."""
     one = cast(literal(1), BigInteger)
-    below_high = one.op("<<")(cast(high, Integer)) - 1
-    below_low = one.op("<<")(cast(low, Integer)) - 1
-    return below_high.op("&")(-1 - below_low)  # -1 - x has the bits that x has not
+    return one.op("<<")(cast(high, Integer)) - one.op("<<")(cast(low, Integer))
 
 
 async def members(
     connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     """With the last qualifying event before the end, or, of those no longer active then, before the start."""
-    each = _each_customer(asked)
+    each = _each_customer(asked, during=True)
     slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
     told = {
         "at_start": each.c.at.op("&")(1) != 0,

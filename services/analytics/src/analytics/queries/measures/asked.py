@@ -1,6 +1,6 @@
 """What is asked of measures, and the parts that their statements share."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -285,10 +285,9 @@ class Qualifying:
             self.facts = facts.outerjoin(record, record.c.id == facts.c.customer_id)
             self._rule_of = rule_of(record, asked.policy)
 
-    def by_any(self, since: Callable[[ActivityRule], ColumnElement[bool]] = lambda _: true()) -> ColumnElement[bool]:
-        """Whether a fact qualifies; `since` may ask more of it, by the rule."""
-        return or_(*(and_(self._by(rule), since(rule)) for rule in self._policy.rules))
+    def by_any(self) -> ColumnElement[bool]:
+        return or_(*(self.by(rule) for rule in self._policy.rules))
 
-    def _by(self, rule: ActivityRule) -> ColumnElement[bool]:
+    def by(self, rule: ActivityRule) -> ColumnElement[bool]:
         of_type = facts.c.type.in_(sorted(rule.event_types))
         return of_type if self._rule_of is None else and_(self._rule_of == rule.id, of_type)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,7 @@ class Scoring:
         models = set(models)
         now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
         asked = replace(asked, boundaries=tuple(min(each, now) for each in asked.boundaries))
-        found = await bought(connection, asked.tenant, asked.ends_at, asked.zone, *_of_events(asked))
+        found = await _bought(connection, asked)
         if len(found.currencies) > 1 and models - {_OF_NO_MONEY}:
             raise SeveralCurrencies(found.currencies)
         if found.ids.size * asked.periods > MOST:
@@ -283,10 +284,29 @@ def _totals(
 # Statements
 
 
+# A figure is asked for whole, and then by period and group: of the same purchases, fetched once. A connection is one
+# request's, and so is what is remembered with it.
+_FETCHED: WeakKeyDictionary[AsyncConnection, tuple[Any, Bought]] = WeakKeyDictionary()
+
+
+async def _bought(connection: AsyncConnection, asked: Asked) -> Bought:
+    key = (asked.tenant, asked.ends_at, asked.zone, _own(asked))
+    known, found = _FETCHED.get(connection, (None, None))
+    if found is None or known != key:
+        found = await bought(connection, asked.tenant, asked.ends_at, asked.zone, *_of_events(asked))
+        _FETCHED[connection] = key, found
+    return found
+
+
+def _own(asked: Asked) -> tuple[Filter, ...]:
+    return tuple(each for each in asked.filters if each.dimension.source is Source.EVENT)
+
+
 def _of_events(asked: Asked) -> Sequence[Any]:
     """The filters that choose purchases rather than customers."""
-    own = tuple(each for each in asked.filters if each.dimension.source is Source.EVENT)
-    return Slices(replace(asked, group_by=(), filters=own), facts, facts.c.customer_id, literal(asked.ends_at)).where
+    return Slices(
+        replace(asked, group_by=(), filters=_own(asked)), facts, facts.c.customer_id, literal(asked.ends_at)
+    ).where
 
 
 async def _groups(

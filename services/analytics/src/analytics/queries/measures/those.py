@@ -1,27 +1,33 @@
 """Those who: distinct customers, or aggregates, by what happened to them up to the end of each period."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
+    Integer,
     Numeric,
     Select,
     Text,
-    and_,
     case,
     cast,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.activity import ActivityRule
+from analytics.domain.calendar import months_before
 from analytics.domain.measure import Attribute, Did, IsActive, Key, Those, Trait
 from analytics.domain.metric import Source
 from analytics.queries.measures.asked import (
@@ -35,27 +41,45 @@ from analytics.queries.measures.asked import (
     all_hold,
     customers,
     holds,
+    period_of,
 )
 from analytics.storage.fields import field_of
 from analytics.storage.tables import facts
 from kith.queries import Position
 from kith.tables import Moment
 
+BITS = 62
+"""Periods that fit into a bigint with one to spare."""
+
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Those]) -> Cells:
     found: Cells = {}
-    for key in Key:
-        alike = [measure for measure in measures if measure.key is key]
-        if not alike:
-            continue
-        each = _Each(asked, alike)
-        place = [each.table.c.place, *each.slices.by]
-        counts = [func.count().filter(each.has(measure)) for measure in alike]
-        statement = select(*place, *counts).select_from(each.source).where(*each.slices.where).group_by(*place)
-        for row in await connection.execute(statement):
-            at = Cell(row[0], tuple(row[1 : len(place)]))
-            found.setdefault(at, {}).update(zip(alike, row[len(place) :], strict=True))
+    for start in range(0, asked.periods, BITS):
+        part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS + 1]})
+        for key in Key:
+            if alike := [measure for measure in measures if measure.key is key]:
+                await _count(connection, part, alike, start, found)
     return found
+
+
+async def _count(
+    connection: AsyncConnection, asked: Asked, measures: Sequence[Those], start: int, found: Cells
+) -> None:
+    each = _Each(asked, measures)
+    place = [*(each.in_periods(measure) for measure in measures), *each.slices.by]
+    statement = select(*place, func.count()).select_from(each.source).where(*each.slices.where).group_by(*place)
+    counts: dict[tuple[str | None, ...], dict[Those, list[int]]] = {}
+    for row in await connection.execute(statement):
+        *told, number = row
+        group = tuple(told[len(measures) :])
+        mine = counts.setdefault(group, {measure: [0] * asked.periods for measure in measures})
+        for measure, periods in zip(measures, told, strict=False):
+            for period in range(asked.periods):
+                mine[measure][period] += number * (periods >> period & 1)
+    for group, values in counts.items():
+        for period in range(asked.periods):
+            cell = found.setdefault(Cell(start + period, group), {})
+            cell.update({measure: Decimal(numbers[period]) for measure, numbers in values.items()})
 
 
 async def members(
@@ -66,7 +90,7 @@ async def members(
     each = _Each(asked, measures)
     value: ColumnElement[Any] = literal(0)
     for term, measure in zip(terms, measures, strict=True):
-        value = value + term.sign * case((each.has(measure), 1), else_=0)
+        value = value + term.sign * each.in_periods(measure)  # there is one period: 1 or 0
     key = each.table.c.key
     page = select(key.label("key"), value.label("value")).select_from(each.source)
     page = page.where(value != 0, *each.slices.where).distinct()
@@ -83,17 +107,15 @@ async def members(
 
 
 class _Each:
-    """One row per customer, or aggregate, and period: how often each trait's events happened."""
+    """One row per customer, or aggregate, with the periods in which it has each trait, as bits.
+
+    Where traits look at their own period only, it is one row per period: what the facts tell of themselves may change.
+    """
 
     def __init__(self, asked: Asked, measures: Sequence[Those]) -> None:
         self.asked, self.key = asked, measures[0].key
         self._traits = list(dict.fromkeys(t for m in measures for t in (*m.all_of, *m.any_of)))
-        starts, ends = (literal(list(part), ARRAY(Moment)) for part in (asked.boundaries[:-1], asked.boundaries[1:]))
-        self._periods = (
-            func.unnest(cast(starts, ARRAY(Moment)), cast(ends, ARRAY(Moment)))
-            .table_valued("starts_at", "ends_at", with_ordinality="number")
-            .render_derived("periods")
-        )
+        self._bounded = all(isinstance(trait, Did) and trait.in_interval for trait in self._traits)
         self._qualifying = Qualifying(asked)
         looks_at_activity = any(isinstance(trait, IsActive) for trait in self._traits)
         self._facts = self._qualifying.facts if looks_at_activity else facts
@@ -106,9 +128,12 @@ class _Each:
             self._record = customers(asked).alias("record")
             self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
 
-    def has(self, measure: Those) -> ColumnElement[bool]:
-        some = or_(*(self._is_so(trait) for trait in measure.any_of)) if measure.any_of else true()
-        return and_(some, *(self._is_so(trait) for trait in measure.all_of))
+    def in_periods(self, measure: Those) -> ColumnElement[int]:
+        """The periods in which it counts, as bits."""
+        found = reduce(_both, (self._bits_of(trait) for trait in measure.all_of))
+        if measure.any_of:
+            found = _both(found, reduce(_either, (self._bits_of(trait) for trait in measure.any_of)))
+        return found
 
     def proof(self, key: ColumnElement[Any]) -> Select[Any]:
         """Of a key in the one period there is: its last event of the first trait."""
@@ -117,12 +142,7 @@ class _Each:
         return (
             select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
             .select_from(self._facts)
-            .where(
-                f.c.tenant_id == self.asked.tenant,
-                self._key == key,
-                f.c.time < self.asked.ends_at,
-                self._happened(first, self.asked.starts_at, self.asked.ends_at),
-            )
+            .where(f.c.tenant_id == self.asked.tenant, self._key == key, self._looks_at(first), self._when(first) > 0)
             .order_by(f.c.time.desc(), f.c.event_id.desc())
             .limit(1)
         )
@@ -132,21 +152,14 @@ class _Each:
         return facts.c.customer_id if self.key is Key.CUSTOMER else facts.c.subject
 
     def _counted(self) -> Select[Any]:
-        f, periods = facts, self._periods.c
-        rows = {
-            place: self._happened(trait, periods.starts_at, periods.ends_at)
-            for place, trait in enumerate(self._traits)
-            if not isinstance(trait, Attribute)
-        }
-        used = [*self.asked.group_by, *(each.dimension for each in self.asked.filters)]
+        f, asked = facts, self.asked
+        used = [*asked.group_by, *(each.dimension for each in asked.filters)]
         # What facts tell of themselves is told, of one key, by its last one.
         own = {each.field: self._latest(each.field) for each in used if each.source is Source.EVENT}
-        bounded = all(isinstance(trait, Did) and trait.in_interval for trait in self._traits)
-        since = f.c.time >= periods.starts_at if bounded else true()
+        looked_at = {n: trait for n, trait in enumerate(self._traits) if not isinstance(trait, Attribute)}
         columns = [
-            (periods.number - 1).label("place"),
             self._key.label("key"),
-            *(func.count().filter(happened).label(f"times_{place}") for place, happened in rows.items()),
+            *(self._had(trait).label(f"bits_{n}") for n, trait in looked_at.items()),
             func.jsonb_build_object(
                 *(part for name, value in own.items() for part in (literal(name, Text), value)), type_=JSONB
             ).label("state"),
@@ -156,28 +169,75 @@ class _Each:
             columns.append(self._latest("customer_id").label("customer_id"))
         return (
             select(*columns)
-            .select_from(self._facts.join(self._periods, and_(f.c.time < periods.ends_at, since)))
+            .select_from(self._facts)
             .where(
-                f.c.tenant_id == self.asked.tenant,
+                f.c.tenant_id == asked.tenant,
                 f.c.type.in_(self._types()),
+                f.c.time < asked.ends_at,
+                f.c.time >= asked.starts_at if self._bounded else true(),
                 self._key.is_not(None),
-                or_(*rows.values()),
+                or_(*(self._looks_at(trait) for trait in looked_at.values())),
             )
-            .group_by(periods.number, self._key)
+            .group_by(self._key, *([period_of(f.c.time, asked)] if self._bounded else []))
         )
+
+    def _had(self, trait: Did | IsActive) -> ColumnElement[int]:
+        """Over all facts of the key."""
+        if isinstance(trait, Did) and trait.at_least > 1:
+            times = func.array_agg(aggregate_order_by(facts.c.time, facts.c.time), type_=ARRAY(Moment))
+            nth = type_coerce(times.filter(self._looks_at(trait)), ARRAY(Moment))[trait.at_least]
+            when = func.coalesce(nth, self.asked.ends_at)
+            return self._from_to(self._ends_up_to(when), literal(self.asked.periods))
+        return func.coalesce(func.bit_or(self._when(trait)).filter(self._looks_at(trait)), 0)
+
+    def _when(self, trait: Did | IsActive) -> ColumnElement[int]:
+        """The periods in which this one fact gives the trait."""
+        time, asked = facts.c.time, self.asked
+        first = self._ends_up_to(time)  # the first period that ends after it
+        if isinstance(trait, IsActive):
+            # A span is as long as its window, whatever the days.
+            return case(
+                *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in asked.policy.rules), else_=0
+            )
+        if trait.in_interval:
+            return self._from_to(first, case((time >= asked.starts_at, first + 1), else_=first))
+        if trait.months is not None:
+            return self._from_to(
+                first, self._reached(time, [months_before(e, trait.months) for e in asked.boundaries[1:]])
+            )
+        return self._from_to(first, literal(asked.periods))
+
+    def _within_window(self, rule: ActivityRule, first: ColumnElement[int]) -> ColumnElement[int]:
+        windows = [end - rule.window for end in self.asked.boundaries[1:]]
+        return self._from_to(first, self._reached(facts.c.time, windows))
+
+    def _ends_up_to(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
+        return self._reached(moment, self.asked.boundaries[1:])
+
+    def _reached(self, moment: ColumnElement[Any], moments: Sequence[datetime]) -> ColumnElement[int]:
+        """How many of these have come by then."""
+        return func.width_bucket(moment, literal(list(moments), ARRAY(Moment)))
+
+    def _from_to(self, low: ColumnElement[int], high: ColumnElement[int]) -> ColumnElement[int]:
+        """The bits from `low` on, up to `high`, which is not among them."""
+        one = cast(literal(1), BigInteger)
+        bits: ColumnElement[int] = one.op("<<")(cast(high, Integer)) - one.op("<<")(
+            cast(func.least(low, high), Integer)
+        )
+        return bits
 
     def _latest(self, name: str) -> ColumnElement[Any]:
         value = facts.c.customer_id if name == "customer_id" else field_of(facts, name)
         ordered = aggregate_order_by(value, facts.c.time.desc(), facts.c.version.desc())
         return func.array_agg(ordered, type_=ARRAY(value.type))[1]
 
-    def _is_so(self, trait: Trait) -> ColumnElement[bool]:
+    def _bits_of(self, trait: Trait) -> ColumnElement[int]:
         if isinstance(trait, Attribute):
             assert self._record is not None
-            has: ColumnElement[bool] = func.coalesce(self._record.c.state.has_key(trait.field), False)
-            return has
-        at_least = trait.at_least if isinstance(trait, Did) else 1
-        return self.table.c[f"times_{self._traits.index(trait)}"] >= at_least
+            has = func.coalesce(self._record.c.state.has_key(trait.field), False)
+            return case((has, (1 << self.asked.periods) - 1), else_=0)
+        bits: ColumnElement[int] = self.table.c[f"bits_{self._traits.index(trait)}"]
+        return bits
 
     def _types(self) -> list[str]:
         found: set[str] = set()
@@ -188,21 +248,19 @@ class _Each:
                 found.update(*(rule.event_types for rule in self.asked.policy.rules))
         return sorted(found)
 
-    def _happened(self, trait: Trait, starts_at: Any, ends_at: Any) -> ColumnElement[bool]:
-        """Whether a fact is one of the trait's."""
-        time = facts.c.time
+    def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
+        """Whether a fact is one of the trait's, whenever it happened."""
         if isinstance(trait, IsActive):
-            # Of seconds, as spans are: days of an interval may have 23 hours, by the zone of the database's session.
-            return self._qualifying.by_any(
-                lambda rule: (
-                    time >= cast(ends_at, Moment) - func.make_interval(0, 0, 0, 0, 0, 0, rule.window.total_seconds())
-                )
-            )
-        assert isinstance(trait, Did)
-        conditions = [facts.c.type.in_(trait.types), *(holds(each, facts, self.asked) for each in trait.where)]
-        if trait.months is not None:
-            since = cast(ends_at, Moment) - literal_column(f"interval '{int(trait.months)} months'")
-            conditions.append(time >= since)
-        if trait.in_interval:
-            conditions.append(time >= starts_at)
-        return all_hold(conditions)
+            return self._qualifying.by_any()
+        conditions = (holds(each, facts, self.asked) for each in trait.where)
+        return all_hold([facts.c.type.in_(trait.types), *conditions])
+
+
+def _both(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    found: ColumnElement[int] = one.op("&")(other)
+    return found
+
+
+def _either(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    found: ColumnElement[int] = one.op("|")(other)
+    return found
