@@ -7,6 +7,7 @@ group left.
 import argparse
 import asyncio
 import gc
+import importlib
 import signal
 import sys
 from collections.abc import Iterator
@@ -46,13 +47,12 @@ NOTICE_SECONDS = 0.2
 
 
 def main(service: Service) -> None:
-    if service.subscriptions and sys.argv[1:2] == ["dead-letters"]:
-        from kith import dead_letters_cli  # noqa: PLC0415 - see Service.api
-
-        dead_letters_cli.run(service, service.settings(), sys.argv[2:])
+    commands = {**({"dead-letters": "kith.dead_letters_cli"} if service.subscriptions else {}), **service.commands}
+    if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
+        importlib.import_module(module).run(service, service.settings(), sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=[*VERBS, *(["dead-letters"] if service.subscriptions else [])])
+    parser.add_argument("what", choices=[*VERBS, *commands])
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":

@@ -1,7 +1,7 @@
 """What a service is, as its service.py declares it; kith.process runs it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Table
 
@@ -21,6 +21,8 @@ class Service:
     subscriptions: Sequence[Subscription] = ()
     tasks: Sequence[Task] = ()
     """What its worker does in the background."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """What `python -m <package>` does besides: by its word the module whose `run(service, settings, words)` does it."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

@@ -16,5 +16,6 @@ SERVICE = Service(
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
     tasks=[Task("activity definitions", compute_rules)],
+    commands={"rebuild": "analytics.commands.rebuild_cli"},
     after_migrations=make_partitions,
 )

@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.commands.fold_activity import fold_activity
 from analytics.commands.fold_facts import fold_facts
 from analytics.commands.fold_settings import fold_settings
-from analytics.commands.merges import MERGES, fold_merges, survivors
+from analytics.commands.merges import fold_merges, survivors
+from analytics.domain.replay import MERGES
 from analytics.domain.standing import Happened
+from analytics.storage.shadow import enter_fold
 from kith.events.envelope import Envelope
 
 _decode = msgspec.json.Decoder(dict).decode
@@ -70,16 +72,22 @@ async def fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
     """Bring the read models up to these events. They are in the ledger, and were not before."""
     if not events:
         return
+    await enter_fold(connection, events)
     merges = [each for each in events if each.type in MERGES]
     merged = await survivors(connection, events)
     alone = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
     await lock_tenants(connection, {each.tenant_id for each in events} - alone, alone=False)
     await lock_tenants(connection, alone, alone=True)
+    await apply(connection, events)
+
+
+async def apply(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+    """The fold, once nobody else folds what concerns it."""
     merged = await survivors(connection, events)  # again, as it is now that nobody can change it
     facts = await fold_facts(connection, events, merged)
     await fold_settings(connection, events)
     await fold_activity(connection, facts)
-    await fold_merges(connection, merges)
+    await fold_merges(connection, [each for each in events if each.type in MERGES])
 
 
 async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:

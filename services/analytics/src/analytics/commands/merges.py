@@ -8,11 +8,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.commands.fold_activity import refold_activity
+from analytics.domain.merging import survivor_of
 from analytics.domain.standing import Customer, Happened
-from kith.events.contacts import CustomerMerged, CustomerUnmerged
-
-MERGES = frozenset({CustomerMerged.type, CustomerUnmerged.type})
-
+from kith.events.contacts import CustomerMerged
 
 async def survivors(connection: AsyncConnection, events: Iterable[Happened]) -> Mapping[Customer, UUID]:
     """Who the merged ones among the events' customers are now."""
@@ -59,18 +57,8 @@ async def _note(connection: AsyncConnection, event: Happened, into: UUID | None)
         )
     ).all()
     told = {row.customer_id: row.into for row in rows}
-    changed = [(row, _survivor(row.customer_id, told)) for row in rows]
+    changed = [(row, survivor_of(row.customer_id, told)) for row in rows]
     return await _keep(connection, event.tenant_id, [(row, now) for row, now in changed if row.survivor != now])
-
-
-def _survivor(customer: UUID, told: Mapping[UUID, UUID | None]) -> UUID:
-    """The end of the chain. Customers merged in a circle are all the smallest of them."""
-    seen = [customer]
-    while (into := told.get(seen[-1])) is not None:
-        if into in seen:
-            return min(seen[seen.index(into) :])
-        seen.append(into)
-    return seen[-1]
 
 
 async def _keep(
