@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from analytics.domain.activity import DEFAULT_POLICY, PURCHASES
+from analytics.domain.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.domain.calendar import Interval
 from analytics.domain.catalogue import METRICS
 from analytics.domain.measure import Score
 from analytics.domain.metric import Metric
+from analytics.queries.cohorts import cohorts
 from analytics.queries.metrics import Question, figures
 from analytics.service import SERVICE
 from kith.db import sqlalchemy_url
@@ -65,11 +66,23 @@ async def connection(
     ids=lambda metric: metric.id,
 )
 async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnection, metric: Metric) -> None:
+    asked = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
+    await looks_once(connection, figures(connection, "newcomer", [metric], asked))
+
+
+@pytest.mark.parametrize("segments", [{}, {"gold": ActivityRule.of({OrderPlaced.type}, 30)}], ids=["", "by segment"])
+async def test_a_cohort_matrix_looks_once_at_each_fact(
+    connection: AsyncConnection, segments: dict[str, ActivityRule]
+) -> None:
+    asked = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(("segment", ("gold",), False),))
+    await looks_once(connection, cohorts(connection, "newcomer", asked))
+
+
+async def looks_once(connection: AsyncConnection, asking: Awaitable[Any]) -> None:
     ran: list[tuple[str, Any]] = []
     assert connection.sync_connection is not None
     event.listen(connection.sync_connection, "before_cursor_execute", lambda *call: ran.append((call[2], call[3])))
-    asked = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
-    await figures(connection, "newcomer", [metric], asked)
+    await asking
     for statement, parameters in [each for each in ran if each[0].lstrip().startswith(("SELECT", "WITH"))]:
         explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         plan = explained.scalar_one()

@@ -110,6 +110,7 @@ async def compute(worker: AsyncEngine) -> int:
     steps = 0
     while await compute_rules(worker):
         steps += 1
+        assert steps < 1000, "it does not come to an end"
     return steps
 
 
@@ -224,6 +225,25 @@ async def test_several_workers_compute_side_by_side_while_events_are_folded(
     await asyncio.gather(work(), work(), live())
     await compute(worker)
     assert await counts(analytics, mine) == shop.counts(MONTH)
+
+
+async def test_a_rule_that_another_worker_has_in_hand_is_left_to_it(
+    analytics: httpx.AsyncClient,
+    mine: Headers,
+    theirs: Headers,
+    tenant: str,
+    other_tenant: str,
+    fold: Fold,
+    worker: AsyncEngine,
+) -> None:
+    await fold(settings(tenant, 1, MONTH), settings(other_tenant, 1, MONTH))
+    async with worker.begin() as busy:
+        in_hand = text("SELECT 1 FROM activity_rules WHERE tenant_id = :t FOR UPDATE")
+        await busy.execute(in_hand, {"t": tenant})
+        async with asyncio.timeout(30):
+            await compute(worker)
+        assert (await definitions(analytics, mine))[1]["state"] == "computing"
+        assert (await definitions(analytics, theirs))[1]["state"] == "ready"
 
 
 async def test_a_fold_that_did_not_know_the_rule_yet_is_waited_for(
