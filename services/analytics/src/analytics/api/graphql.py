@@ -26,7 +26,7 @@ from kith.queries import DEFAULT_PAGE, Page
 
 strawberry.enum(health.Band)
 strawberry.enum(Grain)
-strawberry.enum(Model)
+strawberry.enum(Model, name="CustomerValueModel")
 
 
 @strawberry.type

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import text
+
 from analytics.domain.fits import KeptFit, Model, applying, found, is_due
 from analytics.domain.scoring import Base, Buying
 from analytics.storage.fits import fits_of, keep, note_checked
@@ -126,6 +128,7 @@ async def _buying(database: Database, tenant: str, zone: str, until: datetime) -
         return Base.before(until, of.ids.size, of.purchases, zone).buying()
 
     async with database.read(tenant) as connection:
+        await connection.execute(text("SET LOCAL statement_timeout = '60s'"))  # all there is, once in a while
         all_of_them = await bought(connection, tenant, until, zone)
         of_currency = dict.fromkeys(all_of_them.currencies or (None,), all_of_them)
         if len(of_currency) > 1:
