@@ -1,0 +1,614 @@
+"""Every metric computed straight from the facts, as its words say: no spans, no totals, no SQL, and nothing of Kith's.
+
+A metric is made of parts; a part is the rows it counts or adds up, so grouping and filtering are the same for all.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from tests.analytics.reference.facts import Company
+
+WINDOW = timedelta(days=90)
+BEGINNING = datetime(1900, 1, 1, tzinfo=ZoneInfo("UTC"))
+UTC = ZoneInfo("UTC")
+Counts = dict[str, Decimal | None]
+
+
+class Asked(NamedTuple):
+    """Of whom, from when, to when (half-open), in whose days, and whom only."""
+
+    of: Company
+    start: datetime
+    end: datetime
+    zone: ZoneInfo = UTC
+    filters: "tuple[Filter, ...]" = ()
+
+
+Rows = Callable[[Asked], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Part:
+    """`how` its rows come to a number: count, sum or median; of the column `of`."""
+
+    rows: Rows
+    how: str = "count"
+    of: str = "customer"
+
+    def of_groups(self, rows: pl.DataFrame, by: Sequence[str]) -> dict[tuple[str | None, ...], Decimal | None]:
+        number = {
+            "count": pl.len(),
+            "sum": pl.col(self.of).sum(),
+            "median": pl.col(self.of).median(),
+        }[self.how]
+        if not by:
+            return {(): as_decimal(rows.select(number).item())}
+        found = rows.group_by(by).agg(number.alias("number"))
+        return {tuple(row[:-1]): as_decimal(row[-1]) for row in found.iter_rows()}
+
+    @property
+    def of_nothing(self) -> Decimal | None:
+        return None if self.how == "median" else Decimal(0)
+
+
+def as_decimal(number: Any) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
+
+
+@dataclass(frozen=True)
+class Figure:
+    parts: Mapping[str, Part]
+    above: Callable[[Mapping[str, Any]], Any]
+    below: Callable[[Mapping[str, Any]], Any] | None = None
+    scale: Decimal = Decimal(1)
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Dimensions that are columns of its rows; all others are the customer's."""
+
+
+# What happened
+
+
+def within(events: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    return events.filter(pl.col("time") >= asked.start, pl.col("time") < asked.end)
+
+
+@cache
+def orders(asked: Asked) -> pl.DataFrame:
+    return within(asked.of.orders, asked)
+
+
+@cache
+def returns(asked: Asked) -> pl.DataFrame:
+    return within(asked.of.returns, asked)
+
+
+def of_customers(rows: Rows) -> Rows:
+    return lambda asked: rows(asked).drop_nulls("customer")
+
+
+@cache
+def touchpoints(asked: Asked) -> pl.DataFrame:
+    return within(asked.of.touchpoints, asked)
+
+
+@cache
+def outbound(asked: Asked) -> pl.DataFrame:
+    return touchpoints(asked).filter(pl.col("direction") == "outbound")
+
+
+@cache
+def responses(asked: Asked) -> pl.DataFrame:
+    return outbound(asked).filter("responded")
+
+
+# Who was active
+
+
+@cache
+def purchases(asked: Asked) -> pl.DataFrame:
+    return asked.of.orders.drop_nulls("customer")
+
+
+@cache
+def bought_between(asked: Asked, start: datetime, end: datetime) -> set[str]:
+    return set(purchases(asked).filter(pl.col("time") >= start, pl.col("time") < end)["customer"])
+
+
+def active(asked: Asked, at: datetime) -> set[str]:
+    return bought_between(asked, at - WINDOW, at)
+
+
+@cache
+def bought_before(asked: Asked, at: datetime) -> set[str]:
+    return set(purchases(asked).filter(pl.col("time") < at)["customer"])
+
+
+def who(customers: set[str]) -> pl.DataFrame:
+    return pl.DataFrame({"customer": list(customers)}, schema={"customer": pl.String})
+
+
+@cache
+def at_start(asked: Asked) -> pl.DataFrame:
+    return who(active(asked, asked.start))
+
+
+@cache
+def at_end(asked: Asked) -> pl.DataFrame:
+    return who(active(asked, asked.end))
+
+
+@cache
+def newly_active(asked: Asked) -> pl.DataFrame:
+    return who(active(asked, asked.end) - bought_before(asked, asked.start))
+
+
+@cache
+def won_back(asked: Asked) -> pl.DataFrame:
+    return who((active(asked, asked.end) & bought_before(asked, asked.start)) - active(asked, asked.start))
+
+
+@cache
+def kept(asked: Asked) -> pl.DataFrame:
+    return who(active(asked, asked.start) & active(asked, asked.end))
+
+
+@cache
+def active_at_some_time(asked: Asked) -> pl.DataFrame:
+    """At T by a purchase in [T - window, T): for some T in the interval if it was after `start - window`."""
+    return who(bought_between(asked, asked.start - WINDOW, asked.end))
+
+
+@cache
+def new(asked: Asked) -> pl.DataFrame:
+    return who(bought_before(asked, asked.end) - bought_before(asked, asked.start))
+
+
+@cache
+def orders_of_new(asked: Asked) -> pl.DataFrame:
+    return orders(asked).join(new(asked).select("customer"), on="customer", how="semi")
+
+
+# Value
+
+
+def year_before(asked: Asked) -> datetime:
+    local = asked.end.astimezone(asked.zone).replace(tzinfo=None)
+    return local.replace(year=local.year - 1, tzinfo=asked.zone).astimezone(UTC)
+
+
+@cache
+def helped_customers(asked: Asked) -> set[str]:
+    won = asked.of.opportunities.filter(pl.col("type") == "sales.opportunity.won.v1")
+    resolved = asked.of.cases.filter(pl.col("type") == "service-desk.case.resolved.v1")
+    found: set[str] = set()
+    for events in (asked.of.orders, won, resolved):
+        lately = events.filter(pl.col("time") >= year_before(asked), pl.col("time") < asked.end)
+        found |= set(lately["customer"].drop_nulls())
+    return found
+
+
+@cache
+def helped(asked: Asked) -> pl.DataFrame:
+    return who(helped_customers(asked))
+
+
+@cache
+def buyers(asked: Asked) -> pl.DataFrame:
+    return who(bought_before(asked, asked.end))
+
+
+@cache
+def repeat(asked: Asked) -> pl.DataFrame:
+    bought = purchases(asked).filter(pl.col("time") < asked.end).group_by("customer").len()
+    return who(helped_customers(asked) & set(bought.filter(pl.col("len") >= 2)["customer"]))
+
+
+def nobody(_: Asked) -> pl.DataFrame:
+    """None of the files says who referred whom."""
+    return who(set())
+
+
+# Scores
+
+
+@cache
+def trade(asked: Asked, start: datetime | None = None) -> pl.DataFrame:
+    """Orders and returns up to the end, without customers that stand for those not identified."""
+    collective = asked.of.customers.filter(pl.col("tag").list.contains("unidentified")).select("customer")
+    both = [asked.of.orders.with_columns(sign=1), asked.of.returns.with_columns(sign=-1)]
+    found = pl.concat(both).drop_nulls("customer").join(collective, on="customer", how="anti")
+    return found.filter(pl.col("time") < asked.end, pl.col("time") >= (start or BEGINNING))
+
+
+@cache
+def net_revenue(asked: Asked, start: datetime | None = None) -> pl.DataFrame:
+    """Of each with an order since then; with the last order and their number."""
+    order = pl.col("sign") == 1
+    return (
+        trade(asked, start)
+        .group_by("customer")
+        .agg(
+            pl.col("currency").first(),
+            last=pl.col("time").filter(order).max(),
+            times=order.sum(),
+            amount=pl.col("amount").filter(order).sum() - pl.col("amount").filter(~order).sum(),
+        )
+        .filter(pl.col("times") > 0)
+    )
+
+
+@cache
+def simple_value(asked: Asked) -> pl.DataFrame:
+    """Average order value * orders a year is the net revenue of the year; times 1 / churn of the segment."""
+    known = set(asked.of.customers.filter(~pl.col("tag").list.contains("unidentified"))["customer"])
+    segment = dict(asked.of.customers.select("customer", "segment").iter_rows())
+    before, now = active(asked, year_before(asked)) & known, active(asked, asked.end)
+    there = Counter(segment[each] for each in before)
+    left = Counter(segment[each] for each in before - now)
+    worth = [
+        row | {"amount": round(row["amount"] * there[segment[row["customer"]]] / left[segment[row["customer"]]], 10)}
+        for row in net_revenue(asked, year_before(asked)).to_dicts()
+        if left[segment[row["customer"]]]
+    ]
+    schema: dict[str, Any] = {"customer": pl.String, "currency": pl.String, "amount": pl.Decimal(38, 10)}
+    return pl.DataFrame(worth, schema=schema)
+
+
+GRID = {
+    5: ("new", "potential_loyalists", "potential_loyalists", "champions", "champions"),
+    4: ("promising", "potential_loyalists", "potential_loyalists", "loyal", "loyal"),
+    3: ("about_to_sleep", "about_to_sleep", "needs_attention", "loyal", "loyal"),
+    2: ("hibernating", "hibernating", "at_risk", "at_risk", "cannot_lose"),
+    1: ("lost", "lost", "at_risk", "at_risk", "cannot_lose"),
+}
+
+
+@cache
+def rfm(asked: Asked) -> pl.DataFrame:
+    """The nth of N customers that the filters choose, from the lowest, those alike by their id, is in fifth
+    `ceil(5 n / N)`."""
+    chosen = sliced(net_revenue(asked._replace(filters=())), asked.of, {}, (), asked.filters)
+    rows = chosen.with_columns(id=pl.col("customer").replace_strict(asked.of.ids, return_dtype=pl.String))
+    for column in ("last", "times", "amount"):
+        place = pl.int_range(1, pl.len() + 1)
+        rows = rows.sort(column, "id").with_columns(((5 * place + pl.len() - 1) // pl.len()).alias(f"{column} fifth"))
+    label = [
+        GRID[recency][-(-(frequency + monetary) // 2) - 1]
+        for recency, frequency, monetary in rows.select(pl.col("^.* fifth$")).iter_rows()
+    ]
+    return rows.select("customer", "currency", label=pl.Series(label, dtype=pl.String))
+
+
+# Sales
+
+
+def became(*verbs: str) -> Rows:
+    @cache
+    def closed(asked: Asked) -> pl.DataFrame:
+        types = [f"sales.opportunity.{verb}.v1" for verb in verbs]
+        return within(asked.of.opportunities, asked).filter(pl.col("type").is_in(types))
+
+    return closed
+
+
+@cache
+def left_a_stage(asked: Asked) -> pl.DataFrame:
+    return within(asked.of.opportunities, asked).drop_nulls("left")
+
+
+def standing(events: pl.DataFrame, at: datetime) -> pl.DataFrame:
+    """The last row of each before then."""
+    return events.filter(pl.col("time") < at).sort("version").group_by("item", maintain_order=True).last()
+
+
+PROBABILITY = {"prospecting": "0.1", "engaging": "0.3", "proposing": "0.5", "negotiating": "0.8"}
+
+
+@cache
+def open_opportunities(asked: Asked) -> pl.DataFrame:
+    chance = pl.col("phase").replace_strict(PROBABILITY, return_dtype=pl.String).cast(pl.Decimal(38, 4))
+    return (
+        standing(asked.of.opportunities, asked.end)
+        .filter(pl.col("phase").is_in(list(PROBABILITY)))
+        .with_columns(weighted=pl.col("amount") * chance)
+    )
+
+
+# Service
+
+
+def case_events(*verbs: str) -> Rows:
+    @cache
+    def events(asked: Asked) -> pl.DataFrame:
+        return within(asked.of.cases, asked).filter(
+            pl.col("type").is_in([f"service-desk.case.{verb}.v1" for verb in verbs])
+        )
+
+    return events
+
+
+RESOLUTIONS = case_events("resolved")
+
+
+@cache
+def on_the_same_day(asked: Asked) -> pl.DataFrame:
+    day = [pl.col(name).dt.convert_time_zone(asked.zone.key).dt.date() for name in ("time", "since")]
+    return RESOLUTIONS(asked).filter(day[0] == day[1])
+
+
+@cache
+def met(asked: Asked) -> pl.DataFrame:
+    return RESOLUTIONS(asked).filter("sla_met")
+
+
+@cache
+def known_whether_met(asked: Asked) -> pl.DataFrame:
+    return RESOLUTIONS(asked).drop_nulls("sla_met")
+
+
+@cache
+def at_first_contact(asked: Asked) -> pl.DataFrame:
+    return RESOLUTIONS(asked).filter("at_once")
+
+
+WORKED_ON = case_events("started", "waiting", "resolved", "closed", "reopened", "escalated", "assigned")
+
+
+@cache
+def handled(asked: Asked) -> pl.DataFrame:
+    """Each once, as it stood after the last that was done on it."""
+    return standing(WORKED_ON(asked), asked.end)
+
+
+@cache
+def backlog(asked: Asked) -> pl.DataFrame:
+    ages = [(1, "up to 1 day"), (3, "1 to 3 days"), (7, "3 to 7 days"), (30, "7 to 30 days")]
+    open_now = standing(asked.of.cases, asked.end).filter(pl.col("phase").is_in(["new", "open", "pending"]))
+    age = pl.lit("over 30 days")
+    for days, name in reversed(ages):
+        age = pl.when(pl.lit(asked.end) - pl.col("since") <= timedelta(days=days)).then(pl.lit(name)).otherwise(age)
+    return open_now.with_columns(age=age)
+
+
+# The catalogue
+
+PERCENT = Decimal(100)
+DAYS = 1 / Decimal(86_400)
+
+
+def plain(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda counts: counts[name]
+
+
+def own(*names: str, **stored_as: str) -> dict[str, str]:
+    return {name: name for name in names} | stored_as
+
+
+OF_ORDER = own("country", "currency")
+OF_OPPORTUNITY = own("owner", "source", "product", "currency")
+OF_STAGE = own("owner", "source", "product", stage="left")
+OF_CYCLE = own("owner", "source", "product", outcome="phase")
+IN_PIPELINE = own("owner", "source", "product", "currency", stage="phase")
+OF_CASE = own("channel", "priority", "category", "queue", "assignee")
+OF_TOUCHPOINT = own("channel", "direction", "campaign", "outcome")
+
+ORDERS, ORDERED = Part(orders), Part(orders, "sum", "amount")
+RETURNS, RETURNED = Part(returns), Part(returns, "sum", "amount")
+S, E, N, W, KEPT = (Part(rows) for rows in (at_start, at_end, newly_active, won_back, kept))
+WON, LOST, CLOSED = became("won"), became("lost"), became("won", "lost")
+RESOLVED = Part(RESOLUTIONS)
+HELPED, BUYERS = Part(helped), Part(buyers)
+share = partial(Figure, scale=PERCENT)
+
+
+FIGURES: dict[str, Figure] = {
+    "retention.crr": share({"S": S, "E": E, "N": N, "W": W}, lambda c: c["E"] - c["N"], plain("S")),
+    "retention.cohort": share({"S": S, "E": E, "kept": KEPT}, plain("kept"), plain("S")),
+    "retention.churn": share({"S": S, "E": E, "kept": KEPT}, lambda c: c["S"] - c["kept"], plain("S")),
+    "retention.churned": Figure({"S": S, "kept": KEPT}, lambda c: c["S"] - c["kept"]),
+    "retention.winbacks": Figure({"W": W}, plain("W")),
+    "customers.active": Figure({"E": E}, plain("E")),
+    "revenue": Figure(
+        {"orders": ORDERS, "ordered": ORDERED, "returns": RETURNS, "returned": RETURNED},
+        lambda c: c["ordered"] - c["returned"],
+        own=OF_ORDER,
+    ),
+    "orders": Figure({"orders": ORDERS}, plain("orders"), own=OF_ORDER),
+    "arpu": Figure(
+        {
+            "ordered": Part(of_customers(orders), "sum", "amount"),
+            "returned": Part(of_customers(returns), "sum", "amount"),
+            "active": Part(active_at_some_time),
+        },
+        lambda c: c["ordered"] - c["returned"],
+        plain("active"),
+    ),
+    "ror": share(
+        {"helped": HELPED, "loyal": Part(repeat), "repeat": Part(repeat), "referred": Part(nobody), "buyers": BUYERS},
+        plain("loyal"),
+        plain("helped"),
+    ),
+    "ror.reach": share({"helped": HELPED, "buyers": BUYERS}, plain("helped"), plain("buyers")),
+    "clv.historic": Figure(
+        {"value": Part(net_revenue, "sum", "amount"), "customers": Part(net_revenue)},
+        plain("value"),
+        plain("customers"),
+        own=own("currency"),
+    ),
+    "clv.simple": Figure(
+        {"value": Part(simple_value, "sum", "amount"), "customers": Part(simple_value)},
+        plain("value"),
+        plain("customers"),
+        own=own("currency"),
+    ),
+    "rfm": Figure({"customers": Part(rfm)}, plain("customers"), own=own("currency", "label")),
+    "sales.close_rate": share(
+        {"won": Part(WON), "lost": Part(LOST)}, plain("won"), lambda c: c["won"] + c["lost"], own=OF_OPPORTUNITY
+    ),
+    "sales.close_rate_value": share(
+        {"won": Part(WON, "sum", "amount"), "lost": Part(LOST, "sum", "amount")},
+        plain("won"),
+        lambda c: c["won"] + c["lost"],
+        own=OF_OPPORTUNITY,
+    ),
+    "sales.won_value": Figure(
+        {"value": Part(WON, "sum", "amount"), "won": Part(WON)}, plain("value"), own=OF_OPPORTUNITY
+    ),
+    "sales.new_revenue": Figure({"ordered": Part(orders_of_new, "sum", "amount")}, plain("ordered"), own=OF_ORDER),
+    "sales.new_customers": Figure({"new": Part(new)}, plain("new")),
+    "sales.retained_customers": Figure({"kept": KEPT}, plain("kept")),
+    "sales.stage_duration": Figure(
+        {"time": Part(left_a_stage, "sum", "seconds_there"), "visits": Part(left_a_stage)},
+        plain("time"),
+        plain("visits"),
+        DAYS,
+        OF_STAGE,
+    ),
+    "sales.stage_duration_median": Figure(
+        {"median": Part(left_a_stage, "median", "seconds_there")}, plain("median"), None, DAYS, OF_STAGE
+    ),
+    "sales.cycle_duration": Figure(
+        {"time": Part(CLOSED, "sum", "seconds_open"), "closed": Part(CLOSED)},
+        plain("time"),
+        plain("closed"),
+        DAYS,
+        OF_CYCLE,
+    ),
+    "sales.cycle_duration_median": Figure(
+        {"median": Part(CLOSED, "median", "seconds_open")}, plain("median"), None, DAYS, OF_CYCLE
+    ),
+    "sales.open_opportunities": Figure({"open": Part(open_opportunities)}, plain("open"), own=IN_PIPELINE),
+    "sales.open_pipeline": Figure(
+        {"value": Part(open_opportunities, "sum", "amount"), "open": Part(open_opportunities)},
+        plain("value"),
+        own=IN_PIPELINE,
+    ),
+    "sales.weighted_pipeline": Figure(
+        {"value": Part(open_opportunities, "sum", "weighted")}, plain("value"), own=IN_PIPELINE
+    ),
+    "service.cases_opened": Figure({"opened": Part(case_events("opened"))}, plain("opened"), own=OF_CASE),
+    "service.cases_handled": Figure({"handled": Part(handled)}, plain("handled"), own=OF_CASE),
+    "service.cases_resolved": Figure({"resolved": RESOLVED}, plain("resolved"), own=OF_CASE),
+    "service.same_day": share(
+        {"same_day": Part(on_the_same_day), "resolved": RESOLVED}, plain("same_day"), plain("resolved"), own=OF_CASE
+    ),
+    "service.time_to_resolve": Figure(
+        {"time": Part(RESOLUTIONS, "sum", "seconds"), "resolved": RESOLVED},
+        plain("time"),
+        plain("resolved"),
+        own=OF_CASE,
+    ),
+    "service.time_to_resolve_median": Figure(
+        {"median": Part(RESOLUTIONS, "median", "seconds")}, plain("median"), own=OF_CASE
+    ),
+    "service.sla_met": share(
+        {"met": Part(met), "known": Part(known_whether_met)}, plain("met"), plain("known"), own=OF_CASE
+    ),
+    "service.reopened_rate": share(
+        {"reopened": Part(case_events("reopened")), "resolved": RESOLVED},
+        plain("reopened"),
+        plain("resolved"),
+        own=OF_CASE,
+    ),
+    "service.backlog": Figure({"open": Part(backlog)}, plain("open"), own=OF_CASE | own("age", state="phase")),
+    "service.first_contact_resolution": share(
+        {"at_once": Part(at_first_contact), "resolved": RESOLVED}, plain("at_once"), plain("resolved"), own=OF_CASE
+    ),
+    "marketing.touchpoints": Figure({"touchpoints": Part(touchpoints)}, plain("touchpoints"), own=OF_TOUCHPOINT),
+    "marketing.response_rate": share(
+        {"responses": Part(responses), "outbound": Part(outbound)},
+        plain("responses"),
+        plain("outbound"),
+        own=OF_TOUCHPOINT,
+    ),
+}
+
+# Slicing
+
+
+class Filter(NamedTuple):
+    """Only these values of a dimension, or all but these. The empty one is of what has none."""
+
+    dimension: str
+    values: tuple[str, ...]
+    excludes: bool = False
+
+
+class Cell(NamedTuple):
+    """What a figure is of: a period, and the value of each dimension that is grouped by."""
+
+    start: datetime
+    end: datetime
+    group: tuple[str | None, ...] = ()
+
+
+def cells(
+    figure: Figure, asked: Asked, periods: Sequence[datetime], by: Sequence[str] = (), filters: Sequence[Filter] = ()
+) -> dict[Cell, Counts]:
+    """The parts of each cell in which there is a row of any of them."""
+    found: dict[Cell, Counts] = {}
+    asked = asked._replace(filters=tuple(each for each in filters if each.dimension not in figure.own))
+    for start, end in pairwise(periods):
+        for name, part in figure.parts.items():
+            rows = sliced(part.rows(asked._replace(start=start, end=end)), asked.of, figure.own, by, filters)
+            for group, number in part.of_groups(rows, [f"by {each}" for each in by]).items():
+                nothing: Counts = {each: other.of_nothing for each, other in figure.parts.items()}
+                found.setdefault(Cell(start, end, group), nothing)[name] = number
+    return found
+
+
+def as_of_customers(figure: Figure) -> Figure:
+    """That can be sliced by who the customer is, too."""
+    return replace(figure, own={**figure.own, "customer": "customer"})
+
+
+def sliced(
+    rows: pl.DataFrame, company: Company, own: Mapping[str, str], by: Sequence[str], filters: Sequence[Filter]
+) -> pl.DataFrame:
+    """With a column `by ...` for each dimension, and without what the filters leave out."""
+    wanted = {*by, *(each.dimension for each in filters)}
+    about = company.customers.select("customer", *(pl.col(each).alias(f"by {each}") for each in wanted - set(own)))
+    rows = rows.join(about, on="customer", how="left")
+    rows = rows.with_columns(pl.col(own[each]).alias(f"by {each}") for each in wanted & set(own))
+    for dimension, values, excludes in filters:
+        column = pl.col(f"by {dimension}")
+        none = column.is_null()
+        if dimension == "tag":
+            none, is_one = none | (column.list.len() == 0), column.list.set_intersection(list(values)).list.len() > 0
+        else:
+            is_one = column.is_in(values)
+        kept = is_one.fill_null(value=False) | (none if "" in values else pl.lit(value=False))
+        rows = rows.filter(kept != excludes)
+    return rows.explode("by tag", empty_as_null=True) if "tag" in by else rows
+
+
+def periods(start: datetime, end: datetime, grain: str | None, zone: ZoneInfo) -> list[datetime]:
+    """Where each day, week, month, quarter or year that touches the interval begins; cut to the interval."""
+    if grain is None:
+        return [start, end]
+    day = start.astimezone(zone).date()
+    found = [start]
+    while day <= end.astimezone(zone).date():
+        day += timedelta(days=1)
+        midnight = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        if begins(day, grain) and start < midnight < end:
+            found.append(midnight)
+    return [*found, end]
+
+
+def begins(day: date, grain: str) -> bool:
+    return {
+        "day": True,
+        "week": day.weekday() == 0,
+        "month": day.day == 1,
+        "quarter": day.day == 1 and day.month in (1, 4, 7, 10),
+        "year": day.day == 1 and day.month == 1,
+    }[grain]
