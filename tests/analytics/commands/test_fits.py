@@ -130,6 +130,25 @@ async def test_a_fit_from_which_purchases_have_drifted_is_made_again(
     assert new["parameters"] != old["parameters"]
 
 
+async def test_a_costly_fit_that_failed_is_not_tried_again_that_day(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = set(shop.buyers(END)[:20])
+    everything, shop.orders = shop.orders, [order for order in shop.orders if order[0] in few]
+    await fold(*shop.events())
+    monkeypatch.setattr("analytics.commands.fits.COSTLY", 0)
+    asked = {"from": "2011-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z"}
+    first = await analytics.get("/v1/metrics/customers.alive", params=asked, headers=mine)
+    rest = [order for order in everything if order[0] not in few]
+    shop.orders, shop.returns, shop.segments = rest, [], {}  # their records have been told of
+    await fold(*shop.events())
+    again = await analytics.get("/v1/metrics/customers.alive", params=asked, headers=mine)
+    assert (first.status_code, again.json()) == (409, first.json())
+    on_demand = await analytics.post(FITS, json={"until": asked["to"]}, headers=mine)
+    assert on_demand.status_code == 201
+    assert await alive(analytics, mine, asked["to"]) > 0
+
+
 def kept(model: Model, until: str, currency: str | None = None, checked: str | None = None) -> KeptFit:
     return KeptFit(new_id(), model, currency, END, at(until), at(checked or until), {}, {}, 0.0, 0)
 

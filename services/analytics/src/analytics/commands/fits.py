@@ -8,7 +8,8 @@ thread and outside of any transaction; one at a time in a process, as it takes a
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from time import monotonic
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -23,6 +24,11 @@ from kith.domain import Conflict
 from kith.ids import new_id
 
 _ONE_AT_A_TIME = asyncio.Lock()
+COSTLY = 1.0
+"""Seconds: what was refused after longer is not tried again for the same day, except on demand. A likelihood without a
+maximum is searched from every start, and whoever asks every minute would keep a core busy."""
+_REFUSED: dict[tuple[str, date, Model], str] = {}
+_MOST_REFUSED = 10_000
 
 
 class NotFitted(Conflict):
@@ -63,8 +69,12 @@ async def fit(database: Database, tenant: str, zone: str, until: datetime) -> Fi
 async def keep_fitted(database: Database, tenant: str, zone: str, until: datetime, models: Sequence[Model]) -> None:
     """See to it that there is a fit of each of these models to be used at `until`, and that it has not drifted.
     Raises NotFitted."""
-    if not _due(models, await _fits(database, tenant), until):
+    due = _due(models, await _fits(database, tenant), until)
+    if not due:
         return
+    for model in due:
+        if known := _REFUSED.get((tenant, until.date(), model)):
+            raise NotFitted(known)
     async with _ONE_AT_A_TIME:
         fits = await _fits(database, tenant)  # whoever had the lock may have done it
         due = _due(models, fits, until)
@@ -74,10 +84,14 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
         def wanted(key: _Key) -> bool:
             return key.model in due and is_due(fits, key.model, key.currency, until)
 
+        began = monotonic()
         fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
+        took = monotonic() - began
     there = {each.model for each in (*fits, *fitting.fits)}
     for refused in fitting.refused:
         if refused.model not in there:
+            if took > COSTLY and len(_REFUSED) < _MOST_REFUSED:
+                _REFUSED[tenant, until.date(), refused.model] = refused.reason
             raise NotFitted(refused.reason)
 
 
