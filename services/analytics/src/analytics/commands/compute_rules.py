@@ -18,7 +18,7 @@ from analytics.domain.activity import ActivityRule
 from analytics.storage.tables import activity_rules, facts
 from kith.telemetry import log
 
-FACTS_AT_A_TIME = 20_000
+FACTS_AT_A_TIME = 5_000
 """The customers of so many facts are computed in one transaction, one customer at least: so long a fold may wait."""
 
 _RULES = activity_rules.c

@@ -12,13 +12,13 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, cast, func, literal, select, text, true
+from sqlalchemy import BigInteger, ColumnElement, FromClause, case, cast, func, literal, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.calendar import Grain, boundaries, zone_of
 from analytics.domain.metric import CUSTOMER, DIGITS, Dimension
 from analytics.queries.freshness import Freshness, freshness
-from analytics.queries.measures.asked import Asked, Filter, Qualifying, Slices, period_of
+from analytics.queries.measures.asked import Asked, Filter, Qualifying, Slices, customers, period_of
 from analytics.queries.metrics import Question
 from analytics.storage.tables import facts
 from kith.domain import Invalid
@@ -213,18 +213,42 @@ def _facts(asked: Asked, event_types: Sequence[str]) -> tuple[FromClause, Column
 
 def _each(asked: Asked, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
     """A row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
-    source, qualifies = _facts(asked, event_types)
-    f = facts.c
-    one = cast(literal(1), BigInteger)
-    # Before the interval there is no bit: -1 would be one of those that a shift makes up.
-    bits = func.bit_or(one.op("<<")(period_of(f.time, asked))).filter(f.time >= asked.starts_at)
+    f, policy = facts.c, asked.policy
+    kinds = [frozenset(event_types)] if event_types else list({rule.event_types: None for rule in policy.rules})
+    columns = []
+    for place, types in enumerate(kinds):
+        counts = f.type.in_(sorted(types))
+        # Before the interval there is no bit: -1 would be one of those that a shift makes up.
+        bit = cast(literal(1), BigInteger).op("<<")(period_of(f.time, asked))
+        columns += [
+            period_of(func.min(f.time).filter(counts), asked).label(f"first_{place}"),
+            func.bit_or(bit).filter(counts, f.time >= asked.starts_at).label(f"periods_{place}"),
+        ]
     found = (
-        select(f.customer_id, period_of(func.min(f.time), asked).label("first"), bits.label("periods"))
-        .select_from(source)
-        .where(f.tenant_id == asked.tenant, f.customer_id.is_not(None), f.time < asked.ends_at, qualifies)
+        select(f.customer_id, *columns)
+        .where(f.tenant_id == asked.tenant, f.customer_id.is_not(None), f.time < asked.ends_at)
+        .where(f.type.in_(sorted(frozenset().union(*kinds))))
         .group_by(f.customer_id)
     )
-    return (found if after is None else found.where(f.customer_id > after)).subquery("each")
+    if after is not None:
+        found = found.where(f.customer_id > after)
+    by_kind = found.subquery("by_kind")
+    if len(kinds) == 1:
+        told = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
+        return select(by_kind.c.customer_id, *told).subquery("each")
+    # Counted by all rules' types, and then chosen: there are far fewer customers to look up than facts.
+    record = customers(asked).alias("whose")
+
+    def mine(name: str) -> ColumnElement[Any]:
+        by_rule = {rule: by_kind.c[f"{name}_{kinds.index(rule.event_types)}"] for rule in policy.rules}
+        by_segment = {segment: by_rule[rule] for segment, rule in policy.segments.items()}
+        return case(by_segment, value=record.c.state["segment"].astext, else_=by_rule[policy.default]).label(name)
+
+    return (
+        select(by_kind.c.customer_id, mine("first"), mine("periods"))
+        .select_from(by_kind.outerjoin(record, record.c.id == by_kind.c.customer_id))
+        .subquery("each")
+    )
 
 
 def _bit(bits: ColumnElement[Any], place: int) -> ColumnElement[Any]:
