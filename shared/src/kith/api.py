@@ -46,7 +46,12 @@ def api_of(service: Service) -> Api:
 
 
 def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
-    database = Database(settings.database_url, pool_size=settings.pool_size, application=f"kith {service.name} api")
+    database = Database(
+        settings.database_url,
+        pool_size=settings.pool_size,
+        application=f"kith {service.name} api",
+        swapped=service.swapped,
+    )
     commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
     return Context(
         service.name,

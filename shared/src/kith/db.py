@@ -1,7 +1,7 @@
 """Connections. A transaction names its tenant first; everything in it sees that tenant only."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ SNAPSHOTS = 2
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 # One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
-_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT set_config('{TENANT_SETTING}', '%s', true)"
+_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.relay).
 _WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
@@ -129,7 +129,9 @@ def _keep_out(connection: Any, record: Any) -> None:
 class Database:
     """One service's database, as requests see it."""
 
-    def __init__(self, url: str, *, pool_size: int, application: str) -> None:
+    def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
+        # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
+        self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
         # SQLAlchemy begins nothing of its own: a transaction is ours from its first statement to its last.
         self.engine = create_engine(
             url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
@@ -149,7 +151,7 @@ class Database:
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A transaction to read in."""
-        async with self._transaction(_READ % checked(tenant)) as connection:
+        async with self._transaction(_READ % (self._locks, checked(tenant))) as connection:
             yield connection
 
     @asynccontextmanager

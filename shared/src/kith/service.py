@@ -23,6 +23,8 @@ class Service:
     """What its worker does in the background."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """What `python -m <package>` does besides: by its word the module whose `run(service, settings, words)` does it."""
+    swapped: Sequence[str] = ()
+    """Tables of which a command may put another in the place while requests are served."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

@@ -16,12 +16,15 @@ from analytics.commands import rebuild as rebuilding
 from analytics.commands.rebuild import Migrated, Rebuilt, SwapTimedOut, rebuild
 from analytics.consumers import handle
 from analytics.service import SERVICE
+from analytics.storage import shadow
 from analytics.storage.shadow import RebuildRuns
+from kith.api import context_for
 from kith.db import create_engine
 from kith.events.contacts import SettingsChanged
 from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.migrations import migrate
+from kith.settings import Settings
 from kith.tenancy import WORKER_ROLE
 from kith_local.postgres import EmbeddedPostgres
 
@@ -252,6 +255,36 @@ async def test_readers_go_on_while_it_swaps(url: str, engine: AsyncEngine, monke
     await asyncio.gather(*readers)
     assert all(each.swapped for each in done)
     assert len(set(counted)) == 1
+
+
+async def test_who_begins_to_read_in_the_middle_of_a_swap_sees_the_new_tables_whole(
+    url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = mixed("t-one", 1000, 1)
+    await fold_all(engine, told[:900])
+    database = context_for(SERVICE, Settings(database_url=url, port=0, pool_size=2)).database
+    reading: list[asyncio.Task[Any]] = []
+    swap, take_swap_locks = shadow.swap, shadow.take_swap_locks
+
+    async def read() -> Any:
+        async with database.read("t-one") as connection:
+            return await connection.scalar(text("SELECT count(*) FROM facts"))
+
+    async def fold_at_last(*arguments: Any, **options: Any) -> None:
+        await fold_all(engine, told[900:])
+        await take_swap_locks(*arguments, **options)
+
+    async def swap_slowly(*arguments: Any, **options: Any) -> None:
+        await swap(*arguments, **options)
+        reading.append(asyncio.create_task(read()))
+        await asyncio.sleep(1)  # it has begun: its connection was open before
+
+    assert await read() == 900
+    monkeypatch.setattr(shadow, "swap", swap_slowly)
+    monkeypatch.setattr(shadow, "take_swap_locks", fold_at_last)
+    assert (await rebuild(url)).caught_up == 100
+    assert await asyncio.gather(*reading) == [1000]
+    await database.close()
 
 
 async def test_a_long_reader_is_waited_for_and_does_not_stop_folds_and_other_readers(

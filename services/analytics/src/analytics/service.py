@@ -4,6 +4,7 @@ from analytics.commands.compute_rules import compute_rules
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.settings import AnalyticsSettings
 from analytics.storage.partitions import make_partitions
+from analytics.storage.shadow import SWAPPED
 from analytics.storage.tables import idempotency, outbox
 from kith.service import Service
 from kith.tasks import Task
@@ -17,5 +18,6 @@ SERVICE = Service(
     subscriptions=SUBSCRIPTIONS,
     tasks=[Task("activity definitions", compute_rules)],
     commands={"rebuild": "analytics.commands.rebuild_cli"},
+    swapped=SWAPPED,
     after_migrations=make_partitions,
 )

@@ -61,7 +61,7 @@ async def count_events(
     """At most `up_to`: it stops there."""
     where, values = _which(tenant, known_at, types)
     counted: int = await driver.fetchval(
-        f"SELECT count(*) FROM (SELECT FROM public.ledger WHERE {where} LIMIT {int(up_to)}) some",  # noqa: S608 - made here
+        f"SELECT count(*) FROM (SELECT FROM public.ledger WHERE {where} LIMIT {int(up_to)}) counted",  # noqa: S608 - made here
         *values,
     )
     return counted

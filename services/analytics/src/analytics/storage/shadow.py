@@ -23,6 +23,8 @@ from kith.tenancy import secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"
 TABLES = (facts.name, activity_spans.name, merged_customers.name)
+SWAPPED = (facts.name,)
+"""What who reads in a snapshot locks first. Of the tables that are swapped together, one will do."""
 CACHES = (settled_days.name, totals.name, stale_days.name)
 """What is made from the facts, not from the ledger."""
 
@@ -93,7 +95,6 @@ async def finish(driver: Driver) -> Iterator[str]:
                 statements.append(index["definition"].replace(f" ON public.{table} ", f" ON {SCHEMA}.{table} ", 1))
         statements += [
             f"ALTER TABLE {SCHEMA}.{table} RESET (autovacuum_enabled)",
-            # Frozen, so that a transaction with an older snapshot sees the rows, too.
             f"VACUUM (FREEZE, ANALYZE) {SCHEMA}.{table}",
             *secure(f"{SCHEMA}.{table}"),
         ]
