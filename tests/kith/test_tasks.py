@@ -48,6 +48,25 @@ async def test_a_stop_cuts_the_wait_short() -> None:
         await waiting
 
 
+async def test_a_stop_cuts_a_long_step_short() -> None:
+    stop, began, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def step(_: AsyncEngine) -> bool:
+        began.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+        return True
+
+    async with asyncio.timeout(10):
+        working = asyncio.create_task(attend(Task("long", step), ENGINE, stop=stop))
+        await began.wait()
+        stop.set()
+        await working
+    assert ended.is_set()
+
+
 async def test_a_worker_attends_to_the_tasks_of_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any, **__: Any) -> None:
         return None

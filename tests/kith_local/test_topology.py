@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from analytics.commands.exports import missing
+from analytics.settings import AnalyticsSettings
 from kith_local.errors import LocalError
 from kith_local.layout import Layout
 from kith_local.plan import Plan
@@ -43,6 +45,17 @@ def test_an_issuer_of_the_callers_own_is_not_started_here() -> None:
     house = planned(KITH_ISSUER_URL="https://id.example")
     assert [part.name for part in house.early] == ["gateway"]
     assert "KITH_ISSUER_URL" not in house.environment
+    assert "KITH_CLIENT_FILE" not in house.environment
+
+
+def test_all_that_reconciling_takes_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = planned()
+    for name, value in {"KITH_DATABASE_URL_ANALYTICS": "", **house.environment}.items():
+        monkeypatch.setenv(name, value)
+    settings = AnalyticsSettings()  # from the environment
+    assert missing(settings) == []
+    desk = next(part for part in house.parts if part.name == "service-desk-api")
+    assert desk.url == f"{settings.url_service_desk}/docs"
 
 
 def test_an_unknown_bus_is_refused() -> None:

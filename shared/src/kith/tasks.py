@@ -22,12 +22,24 @@ class Task:
 
 
 async def attend(task: Task, engine: AsyncEngine, *, stop: asyncio.Event) -> None:
-    """Take step after step, until `stop` is set. A fault is logged and waited out: what is due stays due."""
+    """Take step after step, until `stop` is set, which cuts the one in hand short: a long one would hold up the end of
+    the process. A fault is logged and waited out: what is due stays due."""
     while not stop.is_set():
         try:
-            more = await task.step(engine)
+            more = await _unless(stop, task.step(engine))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next step tries again
             log.warning("step failed", task=task.name, error=str(error))
             more = False
         if not more:
             await pause(stop, task.seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+async def _unless(stop: asyncio.Event, step: Awaitable[bool]) -> bool:
+    doing, stopping = asyncio.ensure_future(step), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        doing.cancel()
+        stopping.cancel()
+        await asyncio.wait((doing, stopping))
+    return not doing.cancelled() and doing.result()

@@ -23,6 +23,9 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     if not environment.get("KITH_ISSUER_URL"):
         given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"
         early.append(_issuer(ports["issuer"], layout))
+        given["KITH_CLIENT_FILE"] = str(layout.issuer / "client.json")
+    # Where analytics finds what it reconciles with.
+    given |= {f"KITH_URL_{name.upper()}": f"http://127.0.0.1:{ports[name].number}" for name in SERVICES}
     return Plan(
         infrastructure=_infrastructure(layout, environment, ports),
         early=early,

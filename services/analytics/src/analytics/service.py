@@ -2,6 +2,7 @@
 
 from analytics.commands.compute_rules import compute_rules
 from analytics.consumers import SUBSCRIPTIONS
+from analytics.reconciliation import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
 from analytics.storage.partitions import make_partitions
 from analytics.storage.shadow import SWAPPED
@@ -16,8 +17,8 @@ SERVICE = Service(
     idempotency=idempotency,
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=[Task("activity definitions", compute_rules)],
-    commands={"rebuild": "analytics.commands.rebuild_cli"},
+    tasks=[Task("activity definitions", compute_rules), *RECONCILIATION],
+    commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
     after_migrations=make_partitions,
 )

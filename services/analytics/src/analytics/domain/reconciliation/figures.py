@@ -1,0 +1,305 @@
+"""What figures must come to, worked out from current records alone: record by record, with none of the engine's parts.
+
+Records tell what is, and little of what was. Where they do not tell, a figure is None: not known, and not compared.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from analytics.domain.activity import ActivityPolicy
+from analytics.domain.calendar import Grain, Interval, boundaries, midnight, zone_of
+from analytics.domain.metric import DIGITS
+from analytics.domain.reconciliation.collections import Record
+from kith.events.contacts import ContactCreated, CustomerCreated, TouchpointRecorded
+from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
+from kith.events.service_desk import CaseOpened
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "orders": ("orders",),
+    "revenue": ("orders", "ordered", "returns", "returned"),
+    "customers.active": ("E",),
+    "retention.crr": ("S", "E", "N", "W"),
+    "sales.new_customers": ("new",),
+    "sales.close_rate": ("won", "lost"),
+    "sales.close_rate_value": ("won", "lost"),
+    "sales.open_opportunities": ("open",),
+    "sales.open_pipeline": ("value", "open"),
+    "service.cases_opened": ("opened",),
+    "service.cases_resolved": ("resolved",),
+    "service.backlog": ("open",),
+    "marketing.touchpoints": ("touchpoints",),
+}
+"""What is worked out, each metric with its components."""
+ACTIVITY = ("customers.active", "retention.crr", "sales.new_customers")
+
+
+class Figure(NamedTuple):
+    metric: str
+    component: str
+
+
+@dataclass(slots=True)
+class Difference:
+    """`expected` is what the records come to, `found` what analytics answers."""
+
+    component: str
+    starts_at: datetime
+    ends_at: datetime
+    expected: float
+    found: float | None
+
+
+def months_before(end: datetime, zone: str) -> list[datetime]:
+    """Boundaries: twelve whole months of the zone, and the one begun, up to `end`."""
+    here = zone_of(zone)
+    begun = end.astimezone(here).date().replace(day=1)
+    start = midnight(begun.replace(year=begun.year - 1), here)
+    return boundaries(Interval(start, end), Grain.MONTH, here)
+
+
+@dataclass
+class Expected:
+    """The figures of each period between `boundaries`. Keeps a number per customer, and none per record."""
+
+    boundaries: Sequence[datetime]
+    policy: ActivityPolicy
+    survivors: Mapping[UUID, UUID] = field(default_factory=dict)
+    """Who merged customers are now."""
+    segments: Mapping[UUID, str] = field(default_factory=dict)
+    """Of the customers whose segment has an activity rule of its own."""
+    base_currency: str | None = None
+
+    def __post_init__(self) -> None:
+        periods = len(self.boundaries) - 1
+        self._sums: dict[Figure, list[Decimal]] = defaultdict(lambda: [Decimal()] * periods)
+        self._unknown: dict[Figure, set[int]] = defaultdict(set)
+        self._foreign: set[Figure] = set()
+        self._active: dict[UUID, int] = {}
+        """Bit i: active at boundary i. Above them, in which period first: 0 is before all."""
+        self._untold = sorted({type for rule in self.policy.rules for type in rule.event_types} - _QUALIFYING)
+        self._of: Mapping[str, Callable[[Record], None]] = {
+            "orders": self._order,
+            "returns": self._return,
+            "opportunities": self._opportunity,
+            "cases": self._case,
+            "touchpoints": self._touchpoint,
+            "customers": self._customer,
+            "contacts": lambda record: self._qualify(record, ContactCreated.type, _created(record)),
+        }
+
+    def add(self, collection: str, record: Record) -> None:
+        if collection in self._of:
+            self._of[collection](record)
+
+    def notes(self) -> dict[str, str]:
+        """Why some metrics are not known, in whole or in part."""
+        found = {metric: f"Records do not tell when {', '.join(self._untold)} happened." for metric in ACTIVITY}
+        if not self._untold:
+            found = {}
+        for figure in self._foreign:
+            found[figure.metric] = "Some amounts are not in the base currency, and records have no rates."
+        return found
+
+    def figures(self) -> dict[Figure, list[Decimal | None]]:
+        """Per figure a number for each period; None where the records do not tell."""
+        found: dict[Figure, list[Decimal | None]] = {}
+        active = self._activity()
+        for metric, components in METRICS.items():
+            for component in components:
+                figure = Figure(metric, component)
+                numbers = active[component] if metric in ACTIVITY else self._sums[figure]
+                found[figure] = [
+                    None if figure in self._foreign or period in self._unknown[figure] else number
+                    for period, number in enumerate(numbers)
+                ]
+        return found
+
+    # Record by record
+
+    def _order(self, record: Record) -> None:
+        at = _created(record)
+        self._happened("orders", "orders", at)
+        self._happened("revenue", "orders", at)
+        self._spent("revenue", "ordered", at, record)
+        self._qualify(record, OrderPlaced.type, at)
+
+    def _return(self, record: Record) -> None:
+        at = _created(record)
+        self._happened("revenue", "returns", at)
+        self._spent("revenue", "returned", at, record)
+        self._qualify(record, OrderReturned.type, at)
+
+    def _opportunity(self, record: Record) -> None:
+        opened, closed, stage = _created(record), _moment(record["closed_at"]), record["stage"]
+        self._qualify(record, OpportunityOpened.type, opened)
+        if closed is not None:
+            self._happened("sales.close_rate", stage, closed)
+            self._spent("sales.close_rate_value", stage, closed, record)
+            self._qualify(record, OpportunityWon.type if stage == "won" else OpportunityLost.type, closed)
+        for period in self._stood(opened, closed):
+            self._count("sales.open_opportunities", "open", period)
+            self._count("sales.open_pipeline", "open", period)
+            # What it was worth before its last change, its record does not tell.
+            if _updated(record) < self.boundaries[period + 1]:
+                self._sum("sales.open_pipeline", "value", period, record)
+            else:
+                self._unknown[Figure("sales.open_pipeline", "value")].add(period)
+
+    def _case(self, record: Record) -> None:
+        opened, resolved = _created(record), _moment(record["resolved_at"])
+        self._happened("service.cases_opened", "opened", opened)
+        self._qualify(record, CaseOpened.type, opened)
+        if resolved is not None:
+            self._happened("service.cases_resolved", "resolved", resolved)
+        reopened = _moment(record["reopened_at"])
+        if reopened is not None:  # when it was resolved before, its record does not tell
+            first, last = self._period(opened), self._period(reopened)
+            doubtful = range(max(first, 0), min(last, len(self.boundaries) - 2) + 1)
+            self._unknown[Figure("service.cases_resolved", "resolved")].update(doubtful)
+            self._unknown[Figure("service.backlog", "open")].update(
+                period for period in doubtful if self.boundaries[period + 1] <= reopened
+            )
+        for period in self._stood(reopened or opened, resolved):
+            self._count("service.backlog", "open", period)
+
+    def _touchpoint(self, record: Record) -> None:
+        self._happened("marketing.touchpoints", "touchpoints", _created(record))
+        self._qualify(record, TouchpointRecorded.type, _created(record))
+
+    def _customer(self, record: Record) -> None:
+        self._qualify({"customer_id": record["id"]}, CustomerCreated.type, _created(record))
+
+    # Sums
+
+    def _period(self, at: datetime) -> int:
+        """-1 before the first one, one more than the last after it."""
+        return bisect_right(self.boundaries, at) - 1
+
+    def _periods(self) -> int:
+        return len(self.boundaries) - 1
+
+    def _stood(self, since: datetime, until: datetime | None) -> Iterator[int]:
+        """The periods at whose end it stood so."""
+        for period, end in enumerate(self.boundaries[1:]):
+            if since < end and (until is None or until >= end):
+                yield period
+
+    def _happened(self, metric: str, component: str, at: datetime) -> None:
+        self._count(metric, component, self._period(at))
+
+    def _spent(self, metric: str, component: str, at: datetime, record: Record) -> None:
+        self._sum(metric, component, self._period(at), record)
+
+    def _count(self, metric: str, component: str, period: int) -> None:
+        self._add(Figure(metric, component), period, Decimal(1))
+
+    def _sum(self, metric: str, component: str, period: int, record: Record) -> None:
+        figure = Figure(metric, component)
+        if record["value"] is None:
+            return
+        if self.base_currency is not None and record["currency"] != self.base_currency:
+            self._foreign.add(figure)
+        self._add(figure, period, Decimal(record["value"]))
+
+    def _add(self, figure: Figure, period: int, number: Decimal) -> None:
+        if 0 <= period < self._periods():
+            self._sums[figure][period] += number
+
+    # Activity: by a rule, an event at t makes its customer active for those T with T - window <= t < T
+
+    def _qualify(self, record: Record, type: str, at: datetime) -> None:
+        if not record.get("customer_id") or at >= self.boundaries[-1]:
+            return
+        told = UUID(record["customer_id"])
+        customer = self.survivors.get(told, told)
+        rule = self.policy.segments.get(self.segments.get(customer, ""), self.policy.default)
+        if type not in rule.event_types:
+            return
+        first = bisect_right(self.boundaries, at)
+        known = self._active.get(customer)
+        if known is not None:
+            first = min(first, known >> len(self.boundaries))
+            known &= self._all
+        self._active[customer] = first << len(self.boundaries) | (known or 0) | self._bits(at, rule.window)
+
+    @property
+    def _all(self) -> int:
+        return (1 << len(self.boundaries)) - 1
+
+    def _bits(self, at: datetime, window: timedelta) -> int:
+        """The boundaries at which an event at that time makes its customer active."""
+        low = bisect_right(self.boundaries, at)
+        high = bisect_right(self.boundaries, at + window)
+        return (1 << high) - (1 << low)
+
+    def _activity(self) -> Mapping[str, Sequence[Decimal | None]]:
+        names, periods = ("S", "E", "N", "W", "new"), self._periods()
+        if self._untold:
+            return {name: [None] * periods for name in names}
+        counts = {name: [0] * periods for name in names}
+        for packed in self._active.values():
+            first = (packed >> len(self.boundaries)) - 1
+            for period in range(periods):
+                start, end = packed >> period & 1, packed >> (period + 1) & 1
+                counts["S"][period] += start
+                counts["E"][period] += end
+                counts["N"][period] += end and first >= period
+                counts["W"][period] += end and not start and first < period
+                counts["new"][period] += first == period
+        return {name: [Decimal(number) for number in numbers] for name, numbers in counts.items()}
+
+
+def differences(
+    boundaries: Sequence[datetime],
+    expected: Mapping[str, Sequence[Decimal | None]],
+    found: Sequence[Mapping[str, float | None]],
+) -> tuple[int, list[Difference]]:
+    """Of one metric, by component. How many numbers were compared, and those that are not the same."""
+    compared, different = 0, []
+    for component, numbers in expected.items():
+        for (starts_at, ends_at), number, told in zip(pairwise(boundaries), numbers, found, strict=True):
+            if number is None:
+                continue
+            compared += 1
+            known = float(round(number, DIGITS))
+            if told[component] != known:
+                different.append(Difference(component, starts_at, ends_at, known, told[component]))
+    return compared, different
+
+
+_QUALIFYING = frozenset(
+    each.type
+    for each in (
+        CustomerCreated,
+        ContactCreated,
+        TouchpointRecorded,
+        OpportunityOpened,
+        OpportunityWon,
+        OpportunityLost,
+        OrderPlaced,
+        OrderReturned,
+        CaseOpened,
+    )
+)
+"""What may make a customer active and of which records tell when it happened."""
+
+
+def _created(record: Record) -> datetime:
+    return msgspec.convert(record["created_at"], datetime)
+
+
+def _updated(record: Record) -> datetime:
+    return msgspec.convert(record["updated_at"], datetime)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return msgspec.convert(text, datetime | None)
