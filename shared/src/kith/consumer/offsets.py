@@ -1,6 +1,6 @@
 """How far a group has read, kept in the same database as the effects."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import and_, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -84,6 +84,7 @@ async def advance(connection: AsyncConnection, group: str, expected: Offsets, re
             .on_conflict_do_nothing()
         )
         _check(result.rowcount, len(begun))
+    await _take_turns(connection, group, reached)
 
 
 async def hold(connection: AsyncConnection, group: str, partitions: Collection[TopicPartition]) -> None:
@@ -97,6 +98,19 @@ async def hold(connection: AsyncConnection, group: str, partitions: Collection[T
         )
         .order_by(columns.topic, columns.partition)
         .with_for_update()
+    )
+    await _take_turns(connection, group, partitions)
+
+
+async def _take_turns(connection: AsyncConnection, group: str, partitions: Iterable[TopicPartition]) -> None:
+    """One at a time for partitions of the same number: of co-partitioned topics they have the same keys. That one
+    member holds them all is not enough: a replaced one may have one of them in hand, or a replay."""
+    await connection.execute(
+        text(
+            "SELECT pg_advisory_xact_lock(hashtextextended(:group, number)) "
+            "FROM unnest(CAST(:numbers AS bigint[])) AS t(number)"
+        ),
+        {"group": group, "numbers": sorted({each.partition for each in partitions})},
     )
 
 

@@ -78,6 +78,8 @@ async def fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
     alone = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
     await lock_tenants(connection, {each.tenant_id for each in events} - alone, alone=False)
     await lock_tenants(connection, alone, alone=True)
+    merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - alone
+    await lock_tenants(connection, merged_meanwhile, alone=True)  # two may want this at once: one is tried again
     await apply(connection, events)
 
 

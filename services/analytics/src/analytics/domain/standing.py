@@ -88,7 +88,7 @@ _ATTRIBUTES = _attributes()
 _TYPES: dict[str, list[str]] = {}
 for _type in EVENTS:
     _TYPES.setdefault(noun_of(_type), []).append(_type)
-SINGLE = frozenset(types[0] for types in _TYPES.values() if len(types) == 1)
+SINGLE = frozenset(types[0] for types in _TYPES.values() if len(types) == 1 and verb_of(types[0]) != "changed")
 """Event types of nouns to which nothing happens a second time."""
 
 
