@@ -71,15 +71,10 @@ def close(one: Numbers, other: Numbers) -> bool:
     )
 
 
-YEARS_OF_UTC = pytest.mark.xfail(reason="the 12 months before the end are counted in UTC, not in the zone")
-"""At the end of February in UTC it is March in Kolkata, and 2016 had a February 29."""
-
-
 def asked() -> Iterator[Any]:
     for question in QUESTIONS:
         for id in question.metrics:
-            odd = id.startswith("ror") and question.of == "desk" and question.zone == "Asia/Kolkata"
-            yield pytest.param(question, id, id=f"{id} {question}", marks=[YEARS_OF_UTC] if odd else [])
+            yield pytest.param(question, id, id=f"{id} {question}")
 
 
 @pytest.mark.parametrize(("question", "id"), list(asked()))

@@ -76,11 +76,12 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def months_before(moment: datetime, months: int) -> datetime:
-    """The same day of that month, by UTC, or its last day."""
-    utc = moment.astimezone(UTC)
-    year, month = divmod(utc.year * 12 + utc.month - 1 - months, 12)
-    return utc.replace(year=year, month=month + 1, day=min(utc.day, monthrange(year, month + 1)[1]))
+def months_before(moment: datetime, months: int, zone: ZoneInfo) -> datetime:
+    """The same day and hour of that month there, or of its last day."""
+    there = moment.astimezone(zone)
+    year, month = divmod(there.year * 12 + there.month - 1 - months, 12)
+    day = min(there.day, monthrange(year, month + 1)[1])
+    return there.replace(year=year, month=month + 1, day=day).astimezone(UTC)
 
 
 def boundaries(interval: Interval, grain: Grain, zone: ZoneInfo) -> list[datetime]:

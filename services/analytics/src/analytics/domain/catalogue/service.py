@@ -54,7 +54,8 @@ METRICS = (
         id="service.cases_handled",
         title="Cases handled",
         unit=Unit.COUNT,
-        words="Distinct cases on which something was done in the interval, other than opening them.",
+        words="Distinct cases on which something was done in the interval, other than opening them. One counts "
+        "under what it was after the last thing done.",
         components={"handled": Those((Did(WORKED_ON, in_interval=True),), key=Key.SUBJECT)},
         numerator="handled",
         dimensions=OF_CASE,
@@ -80,7 +81,7 @@ METRICS = (
         numerator="same_day",
         denominator="resolved",
         dimensions=OF_CASE,
-        example="Opened at 23:50 and resolved at 00:10: not the same day, though it took 20 minutes.",
+        example="One opened at 9:00 and resolved at 17:00, one opened at 23:50 and resolved at 0:10: 1 / 2 = 50 %.",
     ),
     Metric(
         id="service.time_to_resolve",
@@ -140,7 +141,7 @@ METRICS = (
             *by("channel", "priority", "category", "queue", "assignee", Dimension("state", stored_as="phase")),
         ),
         at_instant=True,
-        example="Three open for 1 hour, 2 days and 40 days: one each of up to 1 day, 1 to 3 days, over 30 days.",
+        example="Open for 1 hour, 2 days and 40 days, so of age up to 1 day, 1 to 3 days, over 30 days: 3.",
     ),
     Metric(
         id="service.first_contact_resolution",

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityRule
-from analytics.domain.calendar import months_before
+from analytics.domain.calendar import months_before, zone_of
 from analytics.domain.measure import Attribute, Did, IsActive, Key, Those, Trait
 from analytics.domain.metric import Source
 from analytics.queries.measures.asked import (
@@ -142,7 +142,13 @@ class _Each:
         return (
             select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
             .select_from(self._facts)
-            .where(f.c.tenant_id == self.asked.tenant, self._key == key, self._looks_at(first), self._when(first) > 0)
+            .where(
+                f.c.tenant_id == self.asked.tenant,
+                self._key == key,
+                f.c.time < self.asked.ends_at,
+                self._looks_at(first),
+                self._when(first) > 0,
+            )
             .order_by(f.c.time.desc(), f.c.event_id.desc())
             .limit(1)
         )
@@ -202,8 +208,9 @@ class _Each:
         if trait.in_interval:
             return self._from_to(first, case((time >= asked.starts_at, first + 1), else_=first))
         if trait.months is not None:
+            zone = zone_of(asked.zone)
             return self._from_to(
-                first, self._reached(time, [months_before(e, trait.months) for e in asked.boundaries[1:]])
+                first, self._reached(time, [months_before(e, trait.months, zone) for e in asked.boundaries[1:]])
             )
         return self._from_to(first, literal(asked.periods))
 
