@@ -60,6 +60,11 @@ format: $(VENV)/.installed ## format, and fix what can be fixed
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+RUNS ?= 1000
+SEED ?=
+machine: $(VENV)/.installed ## figures kept live against a recomputation, whatever goes wrong: RUNS=10000 [SEED=7]
+	@KITH_MACHINE_RUNS='$(RUNS)' $(BIN)/pytest tests/analytics/machine/test_machine.py -q -s $(if $(SEED),--hypothesis-seed='$(SEED)')
+
 bench: $(VENV)/.installed ## measure, each as a ratio to its ceiling
 	@$(BIN)/python -m tests.bench
 
@@ -74,7 +79,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay test check format bench contracts migration lock
+.PHONY: help install run start stop status reset token replay test check format machine bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 
