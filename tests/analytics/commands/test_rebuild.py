@@ -13,6 +13,7 @@ from tests.analytics.conftest import at, happened
 from tests.analytics.histories import history
 
 from analytics.commands import rebuild as rebuilding
+from analytics.commands import rebuild_cli
 from analytics.commands.rebuild import Migrated, Rebuilt, SwapTimedOut, rebuild
 from analytics.consumers import handle
 from analytics.service import SERVICE
@@ -366,3 +367,22 @@ async def test_a_cached_statement_of_before_reads_the_new_tables(url: str, engin
         await rebuild(url)
         await fold_all(engine, mixed("t-two", 5, 2))
         assert await one.scalar(statement) == 305
+
+
+async def test_the_command_says_what_differs_and_ends_with_1_if_it_only_compares(
+    url: str, engine: AsyncEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await fold_all(engine, mixed("t-one", 300, 1))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE facts SET amount = 1 WHERE type = 'sales.order.placed.v1'"))
+    settings = Settings(database_url=url, port=0)
+    with pytest.raises(SystemExit) as ended:
+        await asyncio.to_thread(rebuild_cli.run, SERVICE, settings, ["--compare"])
+    assert ended.value.code == 1
+    said = capsys.readouterr().out
+    assert "t-one facts sales.order.placed.v1: " in said
+    assert "with other values" in said
+    assert "Nothing was swapped." in said
+    await asyncio.to_thread(rebuild_cli.run, SERVICE, settings, [])
+    await asyncio.to_thread(rebuild_cli.run, SERVICE, settings, ["--dry-run"])
+    assert "The live tables were what the ledger says." in capsys.readouterr().out

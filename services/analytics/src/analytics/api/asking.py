@@ -1,14 +1,33 @@
 """How a metric is asked for, over either API: the same words, the same refusals."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.api.value import fitted
 from analytics.domain.calendar import Grain, Interval, zone_of
+from analytics.domain.metric import Metric
+from analytics.queries.known import known
 from analytics.queries.metrics import Question
 from analytics.queries.tenants import tenant_settings
+from kith.db import Database
 from kith.domain import Invalid
+
+
+@asynccontextmanager
+async def reading(
+    database: Database, tenant: str, metrics: Sequence[Metric], ends_at: datetime, known_at: datetime | None
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction to read metrics in: as they are known now, or as they were at an instant."""
+    if known_at is not None:
+        async with known(database, tenant, known_at, metrics) as connection:
+            yield connection
+        return
+    await fitted(database, tenant, metrics, ends_at)
+    async with database.read(tenant) as connection:
+        yield connection
 
 
 async def question_of(
@@ -22,6 +41,7 @@ async def question_of(
     filters: Sequence[str] = (),
     zone: str | None = None,
     activity: int | None = None,
+    known_at: datetime | None = None,
 ) -> Question:
     """Zone and activity are the tenant's, if none are named. Raises Invalid and NotFound."""
     interval = Interval(starts_at, ends_at)
@@ -35,6 +55,7 @@ async def question_of(
         grain,
         tuple(group_by),
         tuple(_filter(each) for each in filters),
+        settled=known_at is None,
     )
 
 

@@ -9,9 +9,9 @@ import strawberry
 from strawberry.scalars import JSON
 
 from analytics.api import cohorts, definitions
-from analytics.api.asking import question_of
+from analytics.api.asking import question_of, reading
 from analytics.api.rest import DimensionView, MetricView, catalogue
-from analytics.api.value import fitted, values_of
+from analytics.api.value import values_of
 from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import metric
@@ -132,20 +132,25 @@ class Customer:
 
         return await context.load(("value", at, currency), self.id, batch)
 
-    @field(description="Every exchange with the customer, newest first.")
+    @field(description="Every exchange with the customer, and with those merged into it, newest first.")
     async def timeline(
-        self, info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None, types: list[str] | None = None
+        self,
+        info: Ctx,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        types: list[str] | None = None,
+        starts_at: Annotated[datetime | None, strawberry.argument(name="from")] = None,
+        ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
     ) -> Connection[TimelineEvent] | None:
         context = info.context
         context.actor.require("analytics:read")
+        wanted = ledger.Wanted(first, after, tuple(types or ()), starts_at, ends_at)
 
         async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[ledger.TimelineEvent]]:
             async with context.service.database.read(context.actor.tenant) as connection:
-                return await ledger.timelines(
-                    connection, context.actor.tenant, ids, first=first, after=after, types=types or ()
-                )
+                return await ledger.timelines(connection, context.actor.tenant, ids, wanted)
 
-        page = await context.load(("timeline", first, after, tuple(types or ())), self.id, batch)
+        page = await context.load(("timeline", wanted), self.id, batch)
         return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
@@ -164,8 +169,9 @@ async def one_metric(
     filter: list[str] | None = None,
     zone: str | None = None,
     activity: int | None = None,
+    known_at: datetime | None = None,
 ) -> MetricValue:
-    found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity)
+    found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
     return found[0]
 
 
@@ -180,8 +186,9 @@ async def metric_values(
     filter: list[str] | None = None,
     zone: str | None = None,
     activity: int | None = None,
+    known_at: datetime | None = None,
 ) -> list[MetricValue]:
-    return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity)
+    return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
 
 
 async def _figures(
@@ -194,12 +201,12 @@ async def _figures(
     filter: Sequence[str] | None,
     zone: str | None,
     activity: int | None,
+    known_at: datetime | None,
 ) -> list[MetricValue]:
     context = info.context
     context.actor.require("analytics:read")
     tenant, wanted = context.actor.tenant, [metric(id) for id in dict.fromkeys(ids)]
-    await fitted(context.service.database, tenant, wanted, ends_at)
-    async with context.service.database.read(tenant) as connection:
+    async with reading(context.service.database, tenant, wanted, ends_at, known_at) as connection:
         question = await question_of(
             connection,
             tenant,
@@ -210,6 +217,7 @@ async def _figures(
             filters=filter or (),
             zone=zone,
             activity=activity,
+            known_at=known_at,
         )
         return await metrics.figures(connection, tenant, wanted, question)  # type: ignore[return-value]
 
@@ -224,16 +232,23 @@ async def metric_members(
     filter: list[str] | None = None,
     zone: str | None = None,
     activity: int | None = None,
+    known_at: datetime | None = None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Connection[MetricMember]:
     context = info.context
     context.actor.require("analytics:read")
     tenant, wanted = context.actor.tenant, metric(id)
-    await fitted(context.service.database, tenant, [wanted], ends_at)
-    async with context.service.database.read(tenant) as connection:
+    async with reading(context.service.database, tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
-            connection, tenant, starts_at, ends_at, filters=filter or (), zone=zone, activity=activity
+            connection,
+            tenant,
+            starts_at,
+            ends_at,
+            filters=filter or (),
+            zone=zone,
+            activity=activity,
+            known_at=known_at,
         )
         page = await metrics.members(connection, tenant, wanted, question, part=part, first=first, after=after)
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name

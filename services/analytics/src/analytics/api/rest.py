@@ -9,14 +9,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from analytics.api.asking import question_of
-from analytics.api.value import fitted
+from analytics.api.asking import question_of, reading
 from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.health import HealthView, as_view
-from analytics.queries.ledger import LedgerSize, TimelineEvent, facts, size, timeline
+from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, facts, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response
@@ -88,6 +87,8 @@ class MetricsQuery(BaseModel):
     filter: tuple[str, ...] = ()
     zone: str | None = None
     activity: int | None = None
+    known_at: Annotated[AwareDatetime | None, Field(alias="knownAt")] = None
+    """As it was known then: by the events recorded up to that instant."""
 
 
 def catalogue() -> list[MetricView]:
@@ -123,6 +124,10 @@ Zone = Annotated[str | None, Query(description="IANA time zone of calendar days;
 Activity = Annotated[
     int | None, Query(description="version of the tenant's definition of activity; the newest computed")
 ]
+KnownAt = Annotated[
+    AwareDatetime | None,
+    Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
+]
 
 
 @router.get("/metrics", operation_id="listMetrics", summary="All metrics, in words")
@@ -141,12 +146,12 @@ async def get_metric(
     filters: Filters = None,
     zone: Zone = None,
     activity: Activity = None,
+    known_at: KnownAt = None,
     actor: Actor = READER,
 ) -> Response:
     """A metric of one instant looks at the end of the interval, or of each period of the grain."""
     wanted = metric(id)
-    await fitted(context_of(request).database, actor.tenant, [wanted], ends_at)
-    async with context_of(request).database.read(actor.tenant) as connection:
+    async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
             connection,
             actor.tenant,
@@ -157,6 +162,7 @@ async def get_metric(
             filters=filters or (),
             zone=zone,
             activity=activity,
+            known_at=known_at,
         )
         (figure,) = await figures(connection, actor.tenant, [wanted], question)
     return json_response(figure)
@@ -165,8 +171,7 @@ async def get_metric(
 @router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
 async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
     wanted = [metric(id) for id in dict.fromkeys(query.metrics)]
-    await fitted(context_of(request).database, actor.tenant, wanted, query.ends_at)
-    async with context_of(request).database.read(actor.tenant) as connection:
+    async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
         question = await question_of(
             connection,
             actor.tenant,
@@ -177,6 +182,7 @@ async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = RE
             filters=query.filter,
             zone=query.zone,
             activity=query.activity,
+            known_at=query.known_at,
         )
         found = await figures(connection, actor.tenant, wanted, question)
     return json_response(Figures(found))
@@ -197,16 +203,23 @@ async def list_members(
     filters: Filters = None,
     zone: Zone = None,
     activity: Activity = None,
+    known_at: KnownAt = None,
     first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
     after: str | None = None,
     actor: Actor = READER,
 ) -> Response:
     """What the members add comes to the part."""
     wanted = metric(id)
-    await fitted(context_of(request).database, actor.tenant, [wanted], ends_at)
-    async with context_of(request).database.read(actor.tenant) as connection:
+    async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
-            connection, actor.tenant, starts_at, ends_at, filters=filters or (), zone=zone, activity=activity
+            connection,
+            actor.tenant,
+            starts_at,
+            ends_at,
+            filters=filters or (),
+            zone=zone,
+            activity=activity,
+            known_at=known_at,
         )
         page = await members(connection, actor.tenant, wanted, question, part=part, first=first, after=after)
     return json_response(Members(page.rows, page.next))
@@ -231,11 +244,14 @@ async def get_timeline(
     first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
     after: str | None = None,
     type: Annotated[list[str] | None, Query(description="only events of these types")] = None,
+    starts_at: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    ends_at: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Newest first."""
+    """Newest first; what happened to customers merged into this one too."""
+    wanted = Wanted(first, after, tuple(type or ()), starts_at, ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
-        page = await timeline(connection, actor.tenant, id, first=first, after=after, types=type or ())
+        page = await timeline(connection, actor.tenant, id, wanted)
     return json_response(TimelinePage(page.rows, page.next))
 
 

@@ -12,6 +12,7 @@ from analytics.domain.merging import survivor_of
 from analytics.domain.standing import Customer, Happened
 from kith.events.contacts import CustomerMerged
 
+
 async def survivors(connection: AsyncConnection, events: Iterable[Happened]) -> Mapping[Customer, UUID]:
     """Who the merged ones among the events' customers are now."""
     customers = {Customer(each.tenant_id, each.customer_id) for each in events if each.customer_id is not None}

@@ -36,6 +36,8 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
         done = uvloop.run(rebuild(settings.database_url, compare_only=given.compare, keep=given.keep, progress=shown))
     except (RebuildRuns, Migrated, SwapTimedOut) as error:
         raise SystemExit(f"{service.name}: {error}") from error
+    finally:
+        gc.enable()
     shown.end()
     for line in report(done, time.monotonic() - started):
         print(line)  # noqa: T201 - that is what the command is for
