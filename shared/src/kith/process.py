@@ -51,8 +51,11 @@ def main(service: Service) -> None:
     if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
         importlib.import_module(module).run(service, service.settings(), sys.argv[2:])
         return
+    if sys.argv[1:2] and (module := service.documents.get(sys.argv[1])):
+        importlib.import_module(module).run(service, sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=[*VERBS, *commands])
+    parser.add_argument("what", choices=[*VERBS, *commands, *service.documents])
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":

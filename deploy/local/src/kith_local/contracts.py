@@ -1,5 +1,5 @@
 """The committed contracts, made again from the code: schema.graphql and openapi.json of each service, the events'
-schemas, and the supergraph over all."""
+schemas, the supergraph over all, and what each metric means."""
 
 import difflib
 import subprocess
@@ -17,6 +17,7 @@ from kith_local.topology import SERVICES
 
 SCHEMAS = Path("shared/schemas")
 SUPERGRAPH = Path("deploy/gateway/supergraph.graphql")
+METRICS = Path("docs/metrics.md")
 MOST_LINES = 40
 
 
@@ -57,6 +58,8 @@ def generate(into: Path) -> None:
     for name in SERVICES:
         folder = _made(into / "services" / name.replace("_", "-"))
         commands.append((sys.executable, "-m", name, "export", "--to", str(folder)))
+    _made(into / METRICS.parent)
+    commands.append((sys.executable, "-m", "analytics", "metrics", "--document", str(into / METRICS)))
     _run_all(commands)
     _made(into / SUPERGRAPH.parent)
     compose = (node(), str(GATEWAY / "compose.mjs"))

@@ -20,5 +20,6 @@ SERVICE = Service(
     tasks=[Task("activity definitions", compute_rules), *RECONCILIATION],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
+    documents={"metrics": "analytics.catalogue_cli"},
     after_migrations=make_partitions,
 )

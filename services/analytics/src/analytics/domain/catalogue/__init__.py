@@ -4,9 +4,14 @@ from analytics.domain.catalogue import marketing, retention, sales, service, val
 from analytics.domain.metric import Metric
 from kith.domain import NotFound
 
-METRICS: dict[str, Metric] = {
-    metric.id: metric for part in (retention, value, sales, service, marketing) for metric in part.METRICS
+AREAS: dict[str, tuple[Metric, ...]] = {
+    "Retention": retention.METRICS,
+    "Value": value.METRICS,
+    "Sales": sales.METRICS,
+    "Service": service.METRICS,
+    "Marketing": marketing.METRICS,
 }
+METRICS: dict[str, Metric] = {metric.id: metric for metrics in AREAS.values() for metric in metrics}
 
 
 def metric(id: str) -> Metric:

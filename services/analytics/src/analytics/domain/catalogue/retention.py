@@ -57,7 +57,7 @@ METRICS = (
         words="Customers active at the end who were not at the start, but had been customers before.",
         components={"W": BACK},
         numerator="W",
-        example="Anna last bought in January and is not active on 1 June; she buys in July: on 1 September she is one.",
+        example="Anna buys in January and July: not active on 1 June, active on 1 September. From June to August: 1.",
     ),
     Metric(
         id="customers.active",
@@ -67,6 +67,6 @@ METRICS = (
         components={"E": END},
         numerator="E",
         at_instant=True,
-        example="With a window of 90 days, who last bought 90 days before is active, who bought 91 days before is not.",
+        example="With a window of 90 days, one last bought 90 days before the end, another 91 days before: 1.",
     ),
 )

@@ -152,6 +152,6 @@ METRICS = (
         numerator="customers",
         dimensions=(Dimension("label", Source.LABEL), *OF_PURCHASES),
         at_instant=True,
-        example="Last bought lately (5), often (5) and for much (5): champions.",
+        example="Of five customers one bought last, most often and for most: 5, 5, 5. Grouped by label, champions: 1.",
     ),
 )
