@@ -78,7 +78,13 @@ async def test_settled_or_not_figures_are_the_same(
 
 
 async def test_a_late_event_counts_at_once_and_after_its_day_is_settled_again(
-    analytics: httpx.AsyncClient, mine: Headers, tenant: str, other_tenant: str, theirs: Headers, worker: Any, fold: Fold
+    analytics: httpx.AsyncClient,
+    mine: Headers,
+    tenant: str,
+    other_tenant: str,
+    theirs: Headers,
+    worker: Any,
+    fold: Fold,
 ) -> None:
     await fold(*some(tenant, 100), *some(other_tenant, 100))
     await settle(worker)
@@ -131,5 +137,3 @@ async def test_totals_are_read_where_they_are_settled(
 def test_the_catalogue_says_what_is_kept_apart() -> None:
     assert shapes.SHAPES[OrderPlaced.type] == ("currency",)
     assert shapes.SHAPES[TouchpointRecorded.type] == ("direction", "responded")
-
-

@@ -1,6 +1,7 @@
 """What makes analytics a service."""
 
 from analytics.commands.compute_rules import compute_rules
+from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.reconciliation import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
@@ -17,7 +18,7 @@ SERVICE = Service(
     idempotency=idempotency,
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=[Task("activity definitions", compute_rules), *RECONCILIATION],
+    tasks=[Task("activity definitions", compute_rules), Task("totals", settle_days), *RECONCILIATION],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
     documents={"metrics": "analytics.catalogue_cli"},

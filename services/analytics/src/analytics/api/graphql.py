@@ -132,20 +132,25 @@ class Customer:
 
         return await context.load(("value", at, currency), self.id, batch)
 
-    @field(description="Every exchange with the customer, newest first.")
+    @field(description="Every exchange with the customer, and with those merged into it, newest first.")
     async def timeline(
-        self, info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None, types: list[str] | None = None
+        self,
+        info: Ctx,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        types: list[str] | None = None,
+        starts_at: Annotated[datetime | None, strawberry.argument(name="from")] = None,
+        ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
     ) -> Connection[TimelineEvent] | None:
         context = info.context
         context.actor.require("analytics:read")
+        wanted = ledger.Wanted(first, after, tuple(types or ()), starts_at, ends_at)
 
         async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[ledger.TimelineEvent]]:
             async with context.service.database.read(context.actor.tenant) as connection:
-                return await ledger.timelines(
-                    connection, context.actor.tenant, ids, first=first, after=after, types=types or ()
-                )
+                return await ledger.timelines(connection, context.actor.tenant, ids, wanted)
 
-        page = await context.load(("timeline", first, after, tuple(types or ())), self.id, batch)
+        page = await context.load(("timeline", wanted), self.id, batch)
         return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 

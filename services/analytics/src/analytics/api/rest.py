@@ -15,7 +15,7 @@ from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.health import HealthView, as_view
-from analytics.queries.ledger import LedgerSize, TimelineEvent, facts, size, timeline
+from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, facts, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response
@@ -244,11 +244,14 @@ async def get_timeline(
     first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
     after: str | None = None,
     type: Annotated[list[str] | None, Query(description="only events of these types")] = None,
+    starts_at: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    ends_at: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Newest first."""
+    """Newest first; what happened to customers merged into this one too."""
+    wanted = Wanted(first, after, tuple(type or ()), starts_at, ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
-        page = await timeline(connection, actor.tenant, id, first=first, after=after, types=type or ())
+        page = await timeline(connection, actor.tenant, id, wanted)
     return json_response(TimelinePage(page.rows, page.next))
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, cast, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health import FACT_TYPES, Fact
-from analytics.storage.tables import ledger
+from analytics.storage.tables import ledger, merged_customers
 from kith.domain import Invalid
-from kith.queries import MAX_PAGE, Page, Position
+from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 
 @dataclass(slots=True)
@@ -34,50 +34,94 @@ class LedgerSize:
     by_type: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which events of a timeline, and which page of them."""
+
+    first: int = DEFAULT_PAGE
+    after: str | None = None
+    types: tuple[str, ...] = ()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        c = ledger.c
+        found: list[ColumnElement[bool]] = []
+        if self.types:
+            found.append(c.type.in_(self.types))
+        if self.starts_at is not None:
+            found.append(c.time >= self.starts_at)
+        if self.ends_at is not None:
+            found.append(c.time < self.ends_at)
+        if self.after is not None:
+            last = Position.of(self.after)
+            found.append(tuple_(c.time, c.id) < tuple_(literal(last.at), literal(last.id)))
+        return found
+
+
 async def timeline(
-    connection: AsyncConnection,
-    tenant: str,
-    customer_id: UUID,
-    *,
-    first: int = 50,
-    after: str | None = None,
-    types: Sequence[str] = (),
+    connection: AsyncConnection, tenant: str, customer_id: UUID, wanted: Wanted = Wanted()
 ) -> Page[TimelineEvent]:
     """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
-    found = await timelines(connection, tenant, [customer_id], first=first, after=after, types=types)
-    return found[customer_id]
+    return (await timelines(connection, tenant, [customer_id], wanted))[customer_id]
 
 
 async def timelines(
-    connection: AsyncConnection,
-    tenant: str,
-    customer_ids: Sequence[UUID],
-    *,
-    first: int,
-    after: str | None = None,
-    types: Sequence[str] = (),
+    connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID], wanted: Wanted
 ) -> dict[UUID, Page[TimelineEvent]]:
-    """The same page of several customers' timelines, in one select."""
-    if not 1 <= first <= MAX_PAGE:
+    """The same page of several customers' timelines. Whom a customer absorbed in a merge, its past is in it too."""
+    if not 1 <= wanted.first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    selves = await _selves(connection, tenant, customer_ids)
+    alone = [id for id in customer_ids if len(selves[id]) == 1]
+    found = await _newest(connection, tenant, alone, wanted) if alone else {}
+    for id in customer_ids:
+        if len(selves[id]) > 1:
+            each = await _newest(connection, tenant, selves[id], wanted)
+            together = sorted((event for events in each.values() for event in events), key=_place, reverse=True)
+            found[id] = together[: wanted.first + 1]
+    return {id: _page(events, wanted.first) for id, events in found.items()}
+
+
+async def _newest(
+    connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID], wanted: Wanted
+) -> dict[UUID, list[TimelineEvent]]:
+    """One more than the page has, of each, in one select."""
     c = ledger.c
-    wanted = (
-        func.unnest(cast(list(customer_ids), ARRAY(Uuid))).table_valued("customer_id").render_derived(name="wanted")
+    each = func.unnest(cast(list(customer_ids), ARRAY(Uuid))).table_valued("customer_id").render_derived(name="each")
+    newest = (
+        select(c.id, c.type, c.source, c.subject, c.time, c.recorded_at, c.data)
+        .where(c.tenant_id == tenant, c.customer_id == each.c.customer_id, *wanted.conditions())
+        .order_by(c.time.desc(), c.id.desc())
+        .limit(wanted.first + 1)
+        .lateral()
     )
-    page = select(c.id, c.type, c.source, c.subject, c.time, c.recorded_at, c.data).where(
-        c.tenant_id == tenant, c.customer_id == wanted.c.customer_id
-    )
-    if types:
-        page = page.where(c.type.in_(types))
-    if after is not None:
-        last = Position.of(after)
-        page = page.where(tuple_(c.time, c.id) < tuple_(literal(last.at), literal(last.id)))
-    newest = page.order_by(c.time.desc(), c.id.desc()).limit(first + 1).lateral()
     events: dict[UUID, list[TimelineEvent]] = {id: [] for id in customer_ids}
-    rows = await connection.execute(select(wanted.c.customer_id, *newest.c).select_from(wanted, newest))
-    for customer_id, *event in rows:
+    for customer_id, *event in await connection.execute(
+        select(each.c.customer_id, *newest.c).select_from(each, newest)
+    ):
         events[customer_id].append(TimelineEvent(*event))
-    return {id: _page(found, first) for id, found in events.items()}
+    return events
+
+
+async def _selves(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """Each customer, and those it has absorbed."""
+    m = merged_customers.c
+    rows = await connection.execute(
+        select(m.survivor, m.customer_id).where(
+            m.tenant_id == tenant,
+            m.survivor == any_(cast(list(customer_ids), ARRAY(Uuid))),
+            m.customer_id != m.survivor,
+        )
+    )
+    found = {id: [id] for id in customer_ids}
+    for survivor, absorbed in rows:
+        found[survivor].append(absorbed)
+    return found
+
+
+def _place(event: TimelineEvent) -> tuple[datetime, UUID]:
+    return event.time, event.id
 
 
 def _page(found: list[TimelineEvent], first: int) -> Page[TimelineEvent]:
@@ -87,17 +131,16 @@ def _page(found: list[TimelineEvent], first: int) -> Page[TimelineEvent]:
 
 async def facts(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
     """What health looks at, per customer."""
-    c = ledger.c
+    c, selves = ledger.c, await _selves(connection, tenant, customer_ids)
+    whose = {self: id for id, several in selves.items() for self in several}
     rows = await connection.execute(
         select(c.customer_id, c.id, c.type, c.subject, c.aggregate_version, c.time).where(
-            c.tenant_id == tenant,
-            c.customer_id == any_(cast(list(customer_ids), ARRAY(Uuid))),
-            c.type.in_(FACT_TYPES),
+            c.tenant_id == tenant, c.customer_id == any_(cast(list(whose), ARRAY(Uuid))), c.type.in_(FACT_TYPES)
         )
     )
     found: dict[UUID, list[Fact]] = {id: [] for id in customer_ids}
     for customer_id, *fact in rows:
-        found[customer_id].append(Fact(*fact))
+        found[whose[customer_id]].append(Fact(*fact))
     return found
 
 
