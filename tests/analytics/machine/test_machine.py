@@ -9,7 +9,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -30,7 +29,7 @@ from analytics.domain.calendar import Interval
 from analytics.domain.catalogue import METRICS
 from analytics.queries.metrics import Question, figures
 from kith.bus.port import Incoming, TopicPartition
-from kith.consumer.offsets import Replaced, read_offsets
+from kith.consumer.offsets import read_offsets
 from kith.consumer.run import _Member
 from kith.db import create_engine
 from kith.ids import new_id
@@ -160,9 +159,11 @@ class LiveIsBatch(RuleBasedStateMachine):
         self.did[fate] += 1
         if fate == "dies before":
             process.crashes = True
-            with suppress(Crash, Replaced):
-                self.run(process.apply(messages))
-            self._restart(process)
+            try:
+                self._apply(process, messages)  # where all of it is put aside, it gets no further than that
+            except Crash:
+                self._restart(process)
+            process.crashes = False
             return
         known = dict(process.member.reached)
         self._apply(process, messages)
