@@ -273,7 +273,7 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * 9
     assert report.compared_to > NOW
-    assert report.compared_to - report.compared_from > timedelta(days=365)
+    assert timedelta(days=365) < report.compared_to - report.compared_from < timedelta(days=400)
     assert {each.metric: each.compared for each in report.metrics if each.metric in METRICS}["revenue"] == 13 * 4
     assert all(each.compared for each in report.metrics)
     assert found.done == found.total
@@ -426,6 +426,19 @@ async def test_merged_customers_are_one_on_both_sides(busy: House) -> None:
         "analytics", "UPDATE facts SET customer_id = origin_id WHERE origin_id = $1", absorbed["id"]
     )
     assert "survivor" in {each.field for each in collection(await busy.reconciled(), "orders").samples}
+
+
+async def test_all_before_the_last_year_is_compared_as_one(busy: House) -> None:
+    order = await busy.sales.made("/v1/orders", value="8", currency="EUR", occurred_at="2011-05-05T12:00:00Z")
+    await busy.pump()
+    found = await busy.reconciled()
+    assert found.report is not None
+    assert found.mismatches == 0
+    assert metric(found, "revenue").compared == 14 * 4
+    assert found.report.compared_from == datetime(2011, 5, 4, 22, tzinfo=UTC), "the midnight of Amsterdam"
+    await busy.behind_the_back("analytics", "UPDATE facts SET amount = 9 WHERE subject = $1", UUID(order["id"]))
+    (difference,) = metric(await busy.reconciled(), "revenue").differences
+    assert (difference.starts_at, difference.expected, difference.found) == (found.report.compared_from, 8, 9)
 
 
 async def test_a_definition_of_activity_with_segments_is_followed(busy: House) -> None:

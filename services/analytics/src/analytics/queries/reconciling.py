@@ -19,7 +19,7 @@ from analytics.domain.calendar import Grain, Interval
 from analytics.domain.catalogue import metric
 from analytics.domain.merging import survivor_of
 from analytics.domain.reconciliation.collections import BY_TYPE, Collection, Record
-from analytics.domain.reconciliation.figures import METRICS, Expected, Figure, differences, months_before
+from analytics.domain.reconciliation.figures import METRICS, Expected, Figure, Periods, differences
 from analytics.domain.reconciliation.records import MARGIN, Comparison, Stood, Told
 from analytics.domain.reconciliation.report import SAMPLES, MetricReport, Report, Tally
 from analytics.queries.freshness import freshness
@@ -58,17 +58,18 @@ async def compare(
     survivors = await _survivors(connection, tenant)
     comparisons = {each.collection: Comparison(each.collection, each.taken_at, survivors, margin) for each in exports}
     tallies = {each.collection: Tally() for each in exports}
-    settled = min(each.taken_at for each in exports)
+    first = settled = min(each.taken_at for each in exports)
     async for each in _side_by_side(connection, tenant, exports):
         comparison, tally = comparisons[each.collection], tallies[each.collection]
         in_flight = comparison.in_flight(each.record["version"] if each.record else 0, each.events)
         settled = min([settled, *(event.time for event in in_flight)])
+        first = min([first, *(event.time for event in each.events[:1])])
         tally.records += each.record is not None
         tally.in_flight += len(in_flight)
         tally.add(comparison.mismatches(each.id, each.record, each.events, each.facts))
     told = _told(exports)
     policy = (await tenant_settings(connection, tenant)).policy
-    periods, metrics = await _figures(connection, tenant, exports, told, policy, survivors, settled)
+    periods, metrics = await _figures(connection, tenant, exports, told, policy, survivors, first, settled)
     return Report(
         periods[0],
         periods[-1],
@@ -180,26 +181,37 @@ async def _figures(
     told: _Told,
     policy: ActivityPolicy,
     survivors: Survivors,
+    first: datetime,
     settled: datetime,
 ) -> tuple[Sequence[datetime], list[MetricReport]]:
-    periods = months_before(settled, told.zone)
-    expected = Expected(periods, policy, survivors, await _segments(exports, policy), told.currency)
+    periods = Periods.of(first, settled, told.zone)
+    expected = Expected(periods.all, policy, survivors, await _segments(exports, policy), told.currency)
     async for export, record in _all(exports):
         expected.add(export.collection.name, record)
-    numbers, notes = expected.figures(), expected.notes()
-    question = Question(Interval(periods[0], periods[-1]), told.zone, policy, Grain.MONTH)
+    known, notes = expected.figures(), expected.notes()
+    questions = [Question(Interval(periods.months[0], periods.months[-1]), told.zone, policy, Grain.MONTH)]
+    if periods.before:
+        questions.insert(0, Question(Interval(*periods.before), told.zone, policy))
     reports = []
     for id, components in METRICS.items():
         try:
-            (answered,) = await figures(connection, tenant, [metric(id)], question)
+            found = [numbers for each in questions for numbers in await _answered(connection, tenant, id, each)]
         except Conflict as refusal:
             reports.append(MetricReport(id, 0, 0, refusal.detail, []))
             continue
-        found = [{each.name: each.value for each in part.components} for part in answered.breakdown]
-        mine = {component: numbers[Figure(id, component)] for component in components}
-        compared, different = differences(periods, mine, found)
+        mine = {component: known[Figure(id, component)] for component in components}
+        compared, different = differences(periods.all, mine, found)
         reports.append(MetricReport(id, compared, len(different), notes.get(id), different[:SAMPLES]))
-    return periods, reports
+    return periods.all, reports
+
+
+async def _answered(
+    connection: AsyncConnection, tenant: str, id: str, question: Question
+) -> list[dict[str, float | None]]:
+    """By component, for each period of the question."""
+    (figure,) = await figures(connection, tenant, [metric(id)], question)
+    parts = [each.components for each in figure.breakdown] if question.grain else [figure.components]
+    return [{each.name: each.value for each in components} for components in parts]
 
 
 async def _segments(exports: Sequence[Exported], policy: ActivityPolicy) -> dict[UUID, str]:

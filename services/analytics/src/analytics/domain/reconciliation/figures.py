@@ -58,12 +58,25 @@ class Difference:
     found: float | None
 
 
-def months_before(end: datetime, zone: str) -> list[datetime]:
-    """Boundaries: twelve whole months of the zone, and the one begun, up to `end`."""
-    here = zone_of(zone)
-    begun = end.astimezone(here).date().replace(day=1)
-    start = midnight(begun.replace(year=begun.year - 1), here)
-    return boundaries(Interval(start, end), Grain.MONTH, here)
+class Periods(NamedTuple):
+    """Boundaries of what is compared."""
+
+    before: list[datetime]
+    """All that was before the months, as one period; empty if there was nothing."""
+    months: list[datetime]
+
+    @classmethod
+    def of(cls, first: datetime, end: datetime, zone: str) -> "Periods":
+        """From the day of the `first` event on: twelve whole months of the zone, and the one begun, up to `end`."""
+        here = zone_of(zone)
+        begun = end.astimezone(here).date().replace(day=1)
+        months = boundaries(Interval(midnight(begun.replace(year=begun.year - 1), here), end), Grain.MONTH, here)
+        start = midnight(first.astimezone(here).date(), here)
+        return cls([start, months[0]] if start < months[0] else [], months)
+
+    @property
+    def all(self) -> list[datetime]:
+        return [*self.before[:1], *self.months]
 
 
 @dataclass

@@ -48,7 +48,7 @@ class MetricReport:
 @dataclass(slots=True)
 class Report:
     compared_from: datetime
-    """Figures are compared by month, from here on .."""
+    """Figures are compared from here on: the last year by month, and all before it as one .."""
     compared_to: datetime
     """.. up to here: what happened before the exports, and before any event in flight."""
     activity_version: int
