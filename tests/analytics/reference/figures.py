@@ -211,6 +211,12 @@ def repeat(asked: Asked) -> pl.DataFrame:
     return who(helped_customers(asked) & set(bought.filter(pl.col("len") >= 2)["customer"]))
 
 
+@cache
+def loyal(asked: Asked) -> pl.DataFrame:
+    often = Counter(purchases(asked).filter(pl.col("time") < asked.end)["customer"])
+    return who({customer for customer in active(asked, asked.end) if often[customer] >= 5})
+
+
 def nobody(_: Asked) -> pl.DataFrame:
     """None of the files says who referred whom."""
     return who(set())
@@ -437,6 +443,7 @@ FIGURES: dict[str, Figure] = {
         plain("helped"),
     ),
     "ror.reach": share({"helped": HELPED, "buyers": BUYERS}, plain("helped"), plain("buyers")),
+    "loyalty.loyal_share": share({"loyal": Part(loyal), "active": E}, plain("loyal"), plain("active")),
     "clv.historic": Figure(
         {"value": Part(net_revenue, "sum", "amount"), "customers": Part(net_revenue)},
         plain("value"),

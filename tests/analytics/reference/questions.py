@@ -64,7 +64,7 @@ class Question:
                 yield id
 
 
-CUSTOMERS_VALUE = ("retention.", "customers.", "revenue", "orders", "arpu", "ror", "clv.", "rfm")
+CUSTOMERS_VALUE = ("retention.", "loyalty.", "customers.", "revenue", "orders", "arpu", "ror", "clv.", "rfm")
 ABOUT = {
     "retail": (*CUSTOMERS_VALUE, "sales.new_", "sales.retained_"),
     "b2b": (*CUSTOMERS_VALUE, "sales."),

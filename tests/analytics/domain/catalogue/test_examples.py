@@ -27,6 +27,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "arpu": {"ordered": 1_300, "returned": 100, "active": 40},
     "ror": {"helped": 200, "loyal": 50 + 10, "repeat": 50, "referred": 10, "buyers": 800},
     "ror.reach": {"helped": 200, "buyers": 800},
+    "loyalty.loyal_share": {"loyal": 60, "active": 400},
     "clv.historic": {"value": 100 + 300, "customers": 2},
     "clv.simple": {"value": 50 * 4 / 0.25, "customers": 1},
     "clv.predicted": {"value": 3 * 20 + 0.5 * 40, "customers": 2},

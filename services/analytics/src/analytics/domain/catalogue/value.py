@@ -1,6 +1,6 @@
 """Value: what relationships are worth."""
 
-from analytics.domain.measure import Active, Attribute, Did, Flow, Score, Sum, Those
+from analytics.domain.measure import Active, Attribute, Did, Flow, IsActive, Score, Sum, Those
 from analytics.domain.metric import Dimension, Metric, Source, Unit, by
 from kith.events.sales import OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseResolved
@@ -81,6 +81,17 @@ METRICS = (
         denominator="buyers",
         at_instant=True,
         example="200 customers helped, 800 who ever bought: 25 %.",
+    ),
+    Metric(
+        id="loyalty.loyal_share",
+        title="Loyal customers",
+        unit=Unit.PERCENT,
+        words="Of the customers active at the end, the share with five purchases or more to date.",
+        components={"loyal": Those((Did(PLACED, at_least=5), IsActive())), "active": Active(at_end=True)},
+        numerator="loyal",
+        denominator="active",
+        at_instant=True,
+        example="Of 400 active customers 60 have bought five times or more: 15 %.",
     ),
     Metric(
         id="clv.historic",
