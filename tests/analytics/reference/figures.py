@@ -351,6 +351,16 @@ def on_the_same_day(asked: Asked) -> pl.DataFrame:
 
 
 @cache
+def first_responses(asked: Asked) -> pl.DataFrame:
+    done = asked.of.cases.filter(
+        pl.col("type").str.extract(r"case\.(.*)\.v1").is_in(["started", "waiting", "resolved"])
+    )
+    opened = asked.of.cases.filter(pl.col("version") == 1).select("item", opened="time")
+    first = done.sort("version").unique("item", keep="first").join(opened, on="item")
+    return within(first.with_columns(seconds=(pl.col("time") - pl.col("opened")).dt.total_seconds()), asked)
+
+
+@cache
 def met(asked: Asked) -> pl.DataFrame:
     return RESOLUTIONS(asked).filter("sla_met")
 
@@ -515,6 +525,12 @@ FIGURES: dict[str, Figure] = {
     ),
     "service.time_to_resolve_median": Figure(
         {"median": Part(RESOLUTIONS, "median", "seconds")}, plain("median"), own=OF_CASE
+    ),
+    "service.first_response": Figure(
+        {"time": Part(first_responses, "sum", "seconds"), "responses": Part(first_responses)},
+        plain("time"),
+        plain("responses"),
+        own=OF_CASE,
     ),
     "service.sla_met": share(
         {"met": Part(met), "known": Part(known_whether_met)}, plain("met"), plain("known"), own=OF_CASE

@@ -52,6 +52,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "service.same_day": {"same_day": 1, "resolved": 2},
     "service.time_to_resolve": {"time": (1 + 3) * HOUR, "resolved": 2},
     "service.time_to_resolve_median": {"median": median([1, 2, 90]) * HOUR},
+    "service.first_response": {"time": (10 + 20) * MINUTE, "responses": 2},
     "service.sla_met": {"met": 6, "known": 10 - 2},
     "service.reopened_rate": {"reopened": 1, "resolved": 20},
     "service.backlog": {"open": 3},

@@ -16,6 +16,8 @@ from kith.events.service_desk import (
 )
 
 RESOLVED = (CaseResolved.type,)
+RESPONSES = (CaseStarted.type, CaseWaiting.type, CaseResolved.type)
+"""Of these the first is the response."""
 WORKED_ON = (
     CaseStarted.type,
     CaseWaiting.type,
@@ -103,6 +105,21 @@ METRICS = (
         numerator="median",
         dimensions=OF_CASE,
         example="1, 2 and 90 hours: 2 hours.",
+    ),
+    Metric(
+        id="service.first_response",
+        title="First response time",
+        unit=Unit.SECONDS,
+        words="Mean time by the clock from opened to the first thing done about a case (started, put on wait or "
+        "resolved at once), over the first responses of the interval.",
+        components={
+            "time": Flow(RESPONSES, Sum("seconds_to_first_response")),
+            "responses": Flow(RESPONSES, Count(), (Has("seconds_to_first_response"),)),
+        },
+        numerator="time",
+        denominator="responses",
+        dimensions=OF_CASE,
+        example="One case started after 10 minutes, one resolved at once after 20: 15 minutes.",
     ),
     Metric(
         id="service.sla_met",
