@@ -109,6 +109,16 @@ def responses(asked: Asked) -> pl.DataFrame:
     return outbound(asked).filter("responded")
 
 
+@cache
+def reached(asked: Asked) -> pl.DataFrame:
+    return who(set(outbound(asked)["customer"]))
+
+
+@cache
+def converted(asked: Asked) -> pl.DataFrame:
+    return who(set(outbound(asked).filter(pl.col("outcome") == "subscribed")["customer"]))
+
+
 # Who was active
 
 
@@ -551,6 +561,9 @@ FIGURES: dict[str, Figure] = {
         plain("responses"),
         plain("outbound"),
         own=OF_TOUCHPOINT,
+    ),
+    "marketing.lead_conversion": share(
+        {"converted": Part(converted), "reached": Part(reached)}, plain("converted"), plain("reached")
     ),
 }
 

@@ -59,6 +59,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "service.first_contact_resolution": {"at_once": 10 - 3 - 1, "resolved": 10},
     "marketing.touchpoints": {"touchpoints": 2 + 1},
     "marketing.response_rate": {"responses": 6, "outbound": 50},
+    "marketing.lead_conversion": {"converted": 22, "reached": 200},
 }
 """Of each metric its components, as its example tells them; what it does not tell is chosen to fit."""
 

@@ -1,11 +1,14 @@
 """Marketing: how customers were reached, and what they answered."""
 
-from analytics.domain.measure import Count, Flow, Is
+from analytics.domain.measure import Count, Did, Flow, Is, Those
 from analytics.domain.metric import Metric, Unit, by
 from kith.events.contacts import TouchpointRecorded
 
 TOUCHED = (TouchpointRecorded.type,)
 OUTBOUND = Is("direction", ("outbound",))
+CONVERTED = Is("outcome", ("subscribed", "converted", "purchased"))
+REACHED = Did(TOUCHED, in_interval=True, where=(OUTBOUND,))
+TAKEN = Did(TOUCHED, in_interval=True, where=(OUTBOUND, CONVERTED))
 OF_TOUCHPOINT = by("channel", "direction", "campaign", "outcome")
 
 METRICS = (
@@ -32,5 +35,16 @@ METRICS = (
         denominator="outbound",
         dimensions=OF_TOUCHPOINT,
         example="50 calls made, 6 answered by an order: 12 %.",
+    ),
+    Metric(
+        id="marketing.lead_conversion",
+        title="Lead conversion",
+        unit=Unit.PERCENT,
+        words="Of the customers that an outbound touchpoint of the interval reached, the share for whom one of them "
+        "ended in " + " or ".join(CONVERTED.values) + ".",
+        components={"converted": Those((TAKEN,)), "reached": Those((REACHED,))},
+        numerator="converted",
+        denominator="reached",
+        example="200 customers called, some of them twice, and 22 of them subscribed: 11 %.",
     ),
 )
