@@ -75,7 +75,7 @@ class TimelinePage:
 
 
 class MetricsQuery(BaseModel):
-    """Several metrics at once, in one pass."""
+    """Up to 20 metrics over the same interval, in one pass. Groups and filters must be dimensions of each of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -111,7 +111,8 @@ def catalogue() -> list[MetricView]:
 
 
 From = Annotated[AwareDatetime, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
-To = Annotated[AwareDatetime, Query(alias="to")]
+To = Annotated[AwareDatetime, Query(alias="to", description="a metric of one instant is read here")]
+Periods = Annotated[Grain | None, Query(description="cuts the interval into calendar periods of the zone, up to 400")]
 GroupBy = Annotated[list[str] | None, Query(alias="groupBy", description="up to three of the metric's dimensions")]
 Filters = Annotated[
     list[str] | None,
@@ -122,7 +123,8 @@ Filters = Annotated[
 ]
 Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
 Activity = Annotated[
-    int | None, Query(description="version of the tenant's definition of activity; the newest computed")
+    int | None,
+    Query(description="version of the tenant's definition of activity; the newest that is computed, if not named"),
 ]
 KnownAt = Annotated[
     AwareDatetime | None,
@@ -132,6 +134,7 @@ KnownAt = Annotated[
 
 @router.get("/metrics", operation_id="listMetrics", summary="All metrics, in words")
 async def list_metrics(_: Actor = READER) -> Catalogue:
+    """What each means, what it is made of, what it can be sliced by, and a worked example."""
     return Catalogue(catalogue())
 
 
@@ -141,7 +144,7 @@ async def get_metric(
     id: str,
     starts_at: From,
     ends_at: To,
-    grain: Grain | None = None,
+    grain: Periods = None,
     group_by: GroupBy = None,
     filters: Filters = None,
     zone: Zone = None,
@@ -149,7 +152,10 @@ async def get_metric(
     known_at: KnownAt = None,
     actor: Actor = READER,
 ) -> Response:
-    """A metric of one instant looks at the end of the interval, or of each period of the grain."""
+    """Whole, and as `breakdown` by period and group where those are asked for. A metric of one instant looks at the end
+    of the interval, or of each period of the grain. Beside the value come what it was computed from, the versions of
+    the definitions, and up to when each source is counted. Null: there is nothing to divide by, or to take the median
+    of. Amounts in several currencies are refused (409) until they are grouped or filtered by currency."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
@@ -170,6 +176,7 @@ async def get_metric(
 
 @router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
 async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
+    """In the order they were named. The same words as for one, in a body: nothing is changed by it."""
     wanted = [metric(id) for id in dict.fromkeys(query.metrics)]
     async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
         question = await question_of(
@@ -208,7 +215,8 @@ async def list_members(
     after: str | None = None,
     actor: Actor = READER,
 ) -> Response:
-    """What the members add comes to the part."""
+    """The customers, orders or cases behind it, each with the event that put it there. What they add comes to the part,
+    so a part that is a median has none."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
