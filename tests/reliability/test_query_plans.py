@@ -35,7 +35,8 @@ _SPANS = text("""
 _EVENTS = text("""
     INSERT INTO facts (tenant_id, subject, version, type, time, event_id, customer_id, amount, currency, phase,
                        clock_since, state)
-    SELECT 'newcomer', CASE WHEN type = 'contacts.customer.created.v1' THEN md5(n::text)::uuid ELSE gen_random_uuid() END, 1,
+    SELECT 'newcomer',
+           CASE WHEN type = 'contacts.customer.created.v1' THEN md5(n::text)::uuid ELSE gen_random_uuid() END, 1,
            type, :from, uuidv7(), md5(n::text)::uuid, 1, 'EUR', 'open', :from,
            '{"referred_by": "someone", "segment": "gold", "seconds_in_phase": 1, "seconds_since_start": 1,
              "seconds_to_resolve": 1, "from_phase": "new", "sla_met": true, "direction": "outbound"}'
