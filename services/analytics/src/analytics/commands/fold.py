@@ -8,6 +8,7 @@ side by side. Not so once customers were merged: then a fold has its tenant to i
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,40 +19,58 @@ from analytics.commands.fold_settings import fold_settings
 from analytics.commands.merges import fold_merges, survivors
 from analytics.domain.replay import MERGES
 from analytics.domain.standing import Happened
+from analytics.storage.given import Given
 from analytics.storage.shadow import enter_fold
 from kith.events.envelope import Envelope
 
 _decode = msgspec.json.Decoder(dict).decode
+_GIVEN = Given(
+    id="uuid",
+    tenant_id="name",
+    type="name",
+    source="name",
+    subject="uuid",
+    version="int",
+    customer_id="uuid",
+    time="timestamptz",
+    recorded_at="timestamptz",
+    data="text",
+)
 
 
 async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> list[Envelope]:
     """Put the events into the ledger. Answers those it did not have yet."""
-    # By unnest and not by COPY: COPY cannot skip what is there already.
-    rows = await connection.exec_driver_sql(
-        """
-        INSERT INTO ledger
-            (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
-        SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::int[], $7::uuid[],
-                    $8::timestamptz[], $9::timestamptz[], $10::text[])
-             AS t(id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data)
-        ON CONFLICT DO NOTHING
-        RETURNING id
-        """,
+    # Not by COPY: it cannot skip what is there already, and fills no table under row-level security.
+    found: Any = await connection.exec_driver_sql(
+        f"""
+        WITH put AS (
+            INSERT INTO ledger
+                (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
+            SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
+            FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id
+        )
+        SELECT count(*), CASE WHEN count(*) < $11::int THEN array_agg(id) END FROM put
+        """,  # noqa: S608 - made here
         (
-            [each.id for each in envelopes],
-            [each.tenant_id for each in envelopes],
-            [each.type for each in envelopes],
-            [each.source for each in envelopes],
-            [each.subject for each in envelopes],
-            [each.aggregate_version for each in envelopes],
-            [each.customer_id for each in envelopes],
-            [each.time for each in envelopes],
-            [each.recorded_at for each in envelopes],
-            [each.data.decode() for each in envelopes],
+            *_GIVEN.values(
+                [each.id for each in envelopes],
+                [each.tenant_id for each in envelopes],
+                [each.type for each in envelopes],
+                [each.source for each in envelopes],
+                [each.subject for each in envelopes],
+                [each.aggregate_version for each in envelopes],
+                [each.customer_id for each in envelopes],
+                [each.time for each in envelopes],
+                [each.recorded_at for each in envelopes],
+                [each.data.decode() for each in envelopes],
+            ),
+            len(envelopes),
         ),
     )
-    new = {row[0] for row in rows}
+    count, ids = found.one()
+    if count == len(envelopes):  # as nearly always
+        return list(envelopes)
+    new = set(ids or ())
     return list({each.id: each for each in envelopes if each.id in new}.values())
 
 

@@ -10,6 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import PURCHASES, ActivityRule, Span, difference
 from analytics.domain.standing import Fact
+from analytics.storage.given import Given
+
+_SPANS = Given(tenant_id="name", rule="name", customer_id="uuid", starts_at="timestamptz", ends_at="timestamptz")
+_PLACES = Given(tenant_id="name", rule="name", customer_id="uuid", first="timestamptz", last="timestamptz")
 
 
 class Place(NamedTuple):
@@ -38,12 +42,16 @@ async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> N
     rules = await rules_of(connection, {fact.tenant_id for fact in facts})
     times: dict[Place, list[datetime]] = defaultdict(list)
     by_id: dict[str, ActivityRule] = {}
+    by_type: dict[tuple[str, str], list[str]] = defaultdict(list)
     for tenant, kept in rules.items():
         for rule in kept:
             by_id[rule.id] = rule
-            for fact in facts:
-                if fact.type in rule.event_types and fact.customer_id is not None and fact.tenant_id == tenant:
-                    times[Place(tenant, rule.id, fact.customer_id)].append(fact.time)
+            for type in rule.event_types:
+                by_type[tenant, type].append(rule.id)
+    for fact in facts:
+        if fact.customer_id is not None:
+            for id in by_type.get((fact.tenant_id, fact.type), ()):
+                times[Place(fact.tenant_id, id, fact.customer_id)].append(fact.time)
     await extend_spans(connection, times, by_id)
 
 
@@ -56,27 +64,23 @@ async def extend_spans(
     gone: list[tuple[Place, Span]] = []
     made: list[tuple[Place, Span]] = []
     for place, moments in times.items():
-        before = known.get(place, [])
-        old, new = difference(before, rules[place.rule].extend(before, moments))
+        before = known.get(place, ())
+        after = rules[place.rule].extend(before, moments)
+        old, new = difference(before, after) if before else ((), after)
         gone += [(place, span) for span in old]
         made += [(place, span) for span in new]
     if gone:
         await connection.exec_driver_sql(
-            """
-            DELETE FROM activity_spans s
-            USING unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[])
-                  AS t(tenant_id, rule, customer_id, starts_at)
+            f"""
+            DELETE FROM activity_spans s USING {_SPANS.sql}
             WHERE s.tenant_id = t.tenant_id AND s.rule = t.rule AND s.customer_id = t.customer_id
               AND s.starts_at = t.starts_at
-            """,
-            _columns(gone)[:4],
+            """,  # noqa: S608 - made here
+            _columns(gone),
         )
     if made:
         await connection.exec_driver_sql(
-            """
-            INSERT INTO activity_spans (tenant_id, rule, customer_id, starts_at, ends_at)
-            SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
-            """,
+            f"INSERT INTO activity_spans (tenant_id, rule, customer_id, starts_at, ends_at) SELECT * FROM {_SPANS.sql}",  # noqa: S608 - made here
             _columns(made),
         )
 
@@ -114,14 +118,13 @@ async def _touching(
 ) -> Mapping[Place, list[Span]]:
     """The spans that the new events may touch."""
     rows: Any = await connection.exec_driver_sql(
-        """
+        f"""
         SELECT s.tenant_id, s.rule, s.customer_id, s.starts_at, s.ends_at
-        FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
-             AS t(tenant_id, rule, customer_id, first, last)
+        FROM {_PLACES.sql}
         JOIN activity_spans s ON s.tenant_id = t.tenant_id AND s.rule = t.rule AND s.customer_id = t.customer_id
           AND s.starts_at <= t.last AND s.ends_at >= t.first
-        """,
-        (
+        """,  # noqa: S608 - made here
+        _PLACES.values(
             [place.tenant_id for place in times],
             [place.rule for place in times],
             [place.customer_id for place in times],
@@ -135,10 +138,8 @@ async def _touching(
     return found
 
 
-def _columns(
-    rows: Sequence[tuple[Place, Span]],
-) -> tuple[list[str], list[str], list[UUID], list[datetime], list[datetime]]:
-    return (
+def _columns(rows: Sequence[tuple[Place, Span]]) -> tuple[Any, ...]:
+    return _SPANS.values(
         [place.tenant_id for place, _ in rows],
         [place.rule for place, _ in rows],
         [place.customer_id for place, _ in rows],

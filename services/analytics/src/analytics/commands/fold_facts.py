@@ -10,8 +10,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.commands.totals import mark_stale
 from analytics.domain.standing import SINGLE, Customer, Fact, Happened, fact_of, facts_of
+from analytics.storage.given import Given
 
 _encode = msgspec.json.Encoder().encode
+_GIVEN = Given(
+    tenant_id="name",
+    event_id="uuid",
+    type="name",
+    subject="uuid",
+    version="int",
+    time="timestamptz",
+    until="timestamptz",
+    customer_id="uuid",
+    amount="name",
+    currency="name",
+    phase="name",
+    phase_since="timestamptz",
+    clock_since="timestamptz",
+    state="text",
+    origin_id="uuid",
+)
+_SUBJECTS = Given(tenant_id="name", subject="uuid")
+_ENDED = Given(tenant_id="name", subject="uuid", version="int", until="timestamptz")
 
 
 Survivors = Mapping[Customer, UUID]
@@ -56,18 +76,14 @@ async def fold_facts(connection: AsyncConnection, events: Sequence[Happened], su
 
 async def insert_facts(connection: AsyncConnection, facts: Sequence[Fact], survivors: Survivors) -> None:
     await connection.exec_driver_sql(
-        """
+        f"""
         INSERT INTO facts (tenant_id, event_id, type, subject, version, time, until, customer_id, amount, currency,
                            phase, phase_since, clock_since, state, origin_id)
         SELECT tenant_id, event_id, type, subject, version, time, until, customer_id, amount::numeric, currency, phase,
                phase_since, clock_since, state::jsonb, origin_id
-        FROM unnest($1::text[], $2::uuid[], $3::text[], $4::uuid[], $5::int[], $6::timestamptz[], $7::timestamptz[],
-                    $8::uuid[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-                    $14::text[], $15::uuid[])
-             AS t(tenant_id, event_id, type, subject, version, time, until, customer_id, amount, currency, phase,
-                  phase_since, clock_since, state, origin_id)
-        """,
-        columns(facts, survivors),
+        FROM {_GIVEN.sql}
+        """,  # noqa: S608 - made here
+        _GIVEN.values(*columns(facts, survivors)),
     )
 
 
@@ -88,17 +104,17 @@ def _of_survivor(fact: Fact, survivors: Survivors) -> Fact:
 
 async def _last(connection: AsyncConnection, aggregates: Sequence[Aggregate]) -> dict[Aggregate, Fact]:
     rows: Any = await connection.exec_driver_sql(
-        """
+        f"""
         SELECT f.tenant_id, f.event_id, f.type, f.subject, f.version, f.time, f.until,
                coalesce(f.origin_id, f.customer_id), f.amount::text, f.currency, f.phase, f.phase_since, f.clock_since,
                f.state::text
-        FROM unnest($1::text[], $2::uuid[]) AS t(tenant_id, subject)
+        FROM {_SUBJECTS.sql}
         CROSS JOIN LATERAL (
             SELECT * FROM facts f WHERE f.tenant_id = t.tenant_id AND f.subject = t.subject
             ORDER BY version DESC LIMIT 1
         ) f
-        """,
-        ([each.tenant_id for each in aggregates], [each.subject for each in aggregates]),
+        """,  # noqa: S608 - made here
+        _SUBJECTS.values([each.tenant_id for each in aggregates], [each.subject for each in aggregates]),
     )
     found = (Fact._make((*row[:-1], msgspec.json.decode(row[-1]))) for row in rows)
     return {Aggregate(fact.tenant_id, fact.subject): fact for fact in found}
@@ -108,12 +124,11 @@ async def _end(connection: AsyncConnection, ended: Sequence[tuple[Fact, datetime
     if not ended:
         return
     await connection.exec_driver_sql(
-        """
-        UPDATE facts f SET until = t.until
-        FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS t(tenant_id, subject, version, until)
+        f"""
+        UPDATE facts f SET until = t.until FROM {_ENDED.sql}
         WHERE f.tenant_id = t.tenant_id AND f.subject = t.subject AND f.version = t.version
-        """,
-        (
+        """,  # noqa: S608 - made here
+        _ENDED.values(
             [fact.tenant_id for fact, _ in ended],
             [fact.subject for fact, _ in ended],
             [fact.version for fact, _ in ended],

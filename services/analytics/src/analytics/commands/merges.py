@@ -2,6 +2,7 @@
 after an unmerge it counts for each again. The ledger keeps what was said."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -10,20 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.commands.fold_activity import refold_activity
 from analytics.domain.merging import survivor_of
 from analytics.domain.standing import Customer, Happened
+from analytics.storage.given import Given
 from kith.events.contacts import CustomerMerged
+
+_CUSTOMERS = Given(tenant_id="name", customer_id="uuid")
 
 
 async def survivors(connection: AsyncConnection, events: Iterable[Happened]) -> Mapping[Customer, UUID]:
     """Who the merged ones among the events' customers are now."""
-    customers = {Customer(each.tenant_id, each.customer_id) for each in events if each.customer_id is not None}
+    among: Any = await connection.exec_driver_sql(
+        "SELECT DISTINCT tenant_id FROM merged_customers WHERE tenant_id = ANY($1::text[])",
+        (list({each.tenant_id for each in events}),),
+    )
+    tenants = set(among.scalars())
+    if not tenants:
+        return {}
+    customers = {
+        Customer(each.tenant_id, each.customer_id)
+        for each in events
+        if each.customer_id is not None and each.tenant_id in tenants
+    }
     rows = await connection.exec_driver_sql(
-        """
+        f"""
         SELECT m.tenant_id, m.customer_id, m.survivor
-        FROM merged_customers m
-        JOIN unnest($1::text[], $2::uuid[]) AS t(tenant_id, customer_id) USING (tenant_id, customer_id)
+        FROM merged_customers m JOIN {_CUSTOMERS.sql} USING (tenant_id, customer_id)
         WHERE m.survivor <> m.customer_id
-        """,
-        ([each.tenant_id for each in customers], [each.id for each in customers]),
+        """,  # noqa: S608 - made here
+        _CUSTOMERS.values([each.tenant_id for each in customers], [each.id for each in customers]),
     )
     return {Customer(row.tenant_id, row.customer_id): row.survivor for row in rows}
 
