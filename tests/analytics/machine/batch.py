@@ -267,7 +267,8 @@ class Batch:
         return found
 
     def _helped(self, asked: Asked) -> dict[str, int]:
-        year_before = asked.end.replace(year=asked.end.year - 1)
+        there = asked.end.astimezone(ZoneInfo(asked.zone))
+        year_before = there.replace(year=there.year - 1)
 
         def customers(*types: str, since: datetime | None = None) -> list[UUID]:
             return [

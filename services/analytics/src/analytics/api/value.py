@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +15,6 @@ from analytics.domain.calendar import Interval
 from analytics.domain.fits import NEEDED, KeptFit, Model
 from analytics.domain.measure import Score
 from analytics.domain.metric import Metric
-from analytics.domain.scoring import year_before
 from analytics.queries.customers import CustomerValue, values
 from analytics.queries.fits import fits, one_fit
 from analytics.queries.metrics import Question
@@ -55,7 +54,7 @@ async def values_of(
 ) -> dict[UUID, CustomerValue]:
     """Each customer's, now or as it was at an instant. Raises SeveralCurrencies unless one is named."""
     ends_at, unpredicted = _past(at or datetime.now(UTC)), None
-    interval = Interval(year_before(ends_at), ends_at)
+    interval = Interval(ends_at - timedelta(days=365), ends_at)  # of which the values look at the end only
     try:
         await keep_fitted(database, tenant, await _zone(database, tenant), ends_at, list(Model))
     except NotFitted as error:

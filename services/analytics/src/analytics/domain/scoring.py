@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.domain.calendar import months_before, zone_of
 from analytics.domain.fits import KeptFit
 from analytics.domain.rfm import Scores, rfm
 
@@ -99,7 +100,7 @@ class Base:
 
         year = Base(
             self.customers,
-            self.purchases.those(self.purchases.time >= instant(year_before(self.at))),
+            self.purchases.those(self.purchases.time >= instant(months_before(self.at, 12, zone_of(self.zone)))),
             self.at,
             self.zone,
         )
@@ -154,11 +155,3 @@ class Base:
 
 def instant(moment: datetime) -> np.datetime64:
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
-
-
-def year_before(moment: datetime) -> datetime:
-    """The same day of the year before; of February 29, the 28th."""
-    try:
-        return moment.replace(year=moment.year - 1)
-    except ValueError:
-        return moment.replace(year=moment.year - 1, day=28)

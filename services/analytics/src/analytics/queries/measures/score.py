@@ -21,11 +21,12 @@ from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.calendar import months_before, zone_of
 from analytics.domain.fits import NEEDED, KeptFit, Model, applying
 from analytics.domain.measure import Measure, Score
 from analytics.domain.metric import CUSTOMER, Dimension, Source
 from analytics.domain.rfm import Segment
-from analytics.domain.scoring import MONEY, Base, Floats, Ints, year_before
+from analytics.domain.scoring import MONEY, Base, Floats, Ints
 from analytics.queries.measures.asked import (
     Asked,
     Cell,
@@ -332,10 +333,10 @@ async def _churn(
 ) -> tuple[Ints, dict[datetime, dict[int, float | None]]]:
     """Each customer's segment, as a number, and at the end of each period the segments' churn of the year before: of
     those active then the share that is not active now. None where nobody was."""
-    ends = asked.boundaries[1:]
+    ends, zone = asked.boundaries[1:], zone_of(asked.zone)
     periods = (
         func.unnest(
-            cast(literal([year_before(each) for each in ends], ARRAY(Moment)), ARRAY(Moment)),
+            cast(literal([months_before(each, 12, zone) for each in ends], ARRAY(Moment)), ARRAY(Moment)),
             cast(literal(list(ends), ARRAY(Moment)), ARRAY(Moment)),
         )
         .table_valued("starts_at", "ends_at", with_ordinality="number")
