@@ -17,6 +17,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from analytics import reconciliation as command_line
 from analytics.commands import exports as fetching
 from analytics.commands.exports import NotFetched, Services
 from analytics.commands.reconcile import TRIES, Reconciler, alone, publish, request
@@ -660,6 +661,28 @@ async def test_the_gauge_says_what_differs_until_it_does_not(busy: House) -> Non
     await publish(busy.engine)
     assert (told("record", "orders"), told("figure", "orders")) == before
     assert (REGISTRY.get_sample_value("kith_reconciliation_age_seconds") or 0) > 0
+
+
+async def test_the_command_line_says_what_differs_and_ends_with_1(
+    busy: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = await order_of(busy, 40)
+    await busy.behind_the_back("analytics", "UPDATE facts SET amount = 8 WHERE subject = $1", order)
+    monkeypatch.setattr(command_line, "reconciler", lambda _: busy.reconciler)
+    settings = AnalyticsSettings(KITH_DATABASE_URL_ANALYTICS=busy.url)  # type: ignore[call-arg]
+    found = await command_line._reconcile(settings, busy.name)
+    assert found.requested_by == "command line"
+
+    async def already_done(*_: object) -> ReconciliationDetails:
+        return found
+
+    monkeypatch.setattr(command_line, "_reconcile", already_done)
+    with pytest.raises(SystemExit) as ended:
+        await asyncio.to_thread(command_line.run, SERVICE, settings, ["--tenant", busy.name])
+    assert ended.value.code == 1
+    told = capsys.readouterr().out
+    assert f"  {order} field 1 amount: 7.5000 there, 8.0000 here" in told
+    assert told.endswith("2 of them differ.\n")
 
 
 # The token
