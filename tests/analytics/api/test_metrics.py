@@ -234,6 +234,21 @@ async def test_amounts_in_several_currencies_have_no_sum(
     assert refused.status_code == 409
     assert "several-currencies" in refused.text
     assert (await ask(analytics, mine, "revenue", filter="currency:EUR"))["value"] == 1
+    apart = await ask(analytics, mine, "revenue", groupBy="currency", grain="month")
+    assert apart["value"] is None
+    assert [each["value"] for each in apart["breakdown"]] == [1, 1]
+
+
+async def test_amounts_of_different_months_in_different_currencies_have_no_sum_either(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    await fold(
+        happened(OrderPlaced(value=Decimal(1), currency="EUR"), tenant, at("2011-04-01")),
+        happened(OrderPlaced(value=Decimal(1), currency="USD"), tenant, at("2011-05-01")),
+    )
+    for asked in ({"grain": "month"}, {"groupBy": "country"}):
+        refused = await analytics.get("/v1/metrics/revenue", params=SPRING | asked, headers=mine)
+        assert (refused.status_code, "several-currencies" in refused.text) == (409, True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityPolicy
 from analytics.domain.calendar import Grain, Interval, boundaries, zone_of
-from analytics.domain.measure import Active, Flow, Measure, Median, Score, Stock, Those
+from analytics.domain.measure import Active, Count, Flow, Measure, Median, Score, Stock, Those
 from analytics.domain.metric import DIGITS, TAG, Counts, Metric, part, terms
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.measures import active, flow, score, stock, those
@@ -189,20 +189,30 @@ def _tells_whole(measure: Measure, asked: Asked, cells: Cells) -> bool:
         return False
     match measure:
         case Flow():
-            return is_plain(measure)
+            return is_plain(measure) and (measure.of == Count() or _by_currency(asked))
         case Stock():
-            return not isinstance(measure.of, Median)
+            return measure.of == Count() or _by_currency(asked)
         case Active():
             return Cell(WHOLE, ()) in cells
         case Those() | Score():
             return False
 
 
+def _by_currency(asked: Asked) -> bool:
+    """Else amounts of several periods or groups may have no sum: asked for the whole, they are refused by name."""
+    return any(dimension.field == "currency" for dimension in asked.group_by)
+
+
 def _whole(measure: Measure, asked: Asked, cells: Cells) -> Decimal | None:
     if isinstance(measure, Active) and Cell(WHOLE, ()) in cells:
         return cells[Cell(WHOLE, ())].get(measure, Decimal())
     last = [asked.periods - 1] if isinstance(measure, Stock) else range(asked.periods)
-    found = [values[measure] for cell, values in cells.items() if cell.period in last and measure in values]
+    mine = {cell: values[measure] for cell, values in cells.items() if cell.period in last and measure in values}
+    found = list(mine.values())
+    if isinstance(measure, Flow | Stock) and measure.of != Count() and _by_currency(asked):
+        place = [dimension.field for dimension in asked.group_by].index("currency")
+        if len({cell.group[place] for cell, value in mine.items() if value}) > 1:
+            return None
     if asked.periods == 1 and not asked.group_by:
         return found[0] if found else _nothing(measure)
     return sum((value for value in found if value is not None), Decimal())

@@ -65,7 +65,8 @@ async def page_of(
         last = Position.of(after)
         query = query.where(tuple_(_R.requested_at, _R.id) < tuple_(literal(last.at), literal(last.id)))
     query = query.order_by(_R.requested_at.desc(), _R.id.desc()).limit(first + 1)
-    rows = [ReconciliationView(*row) for row in await connection.execute(query)]
+    found: Any = await connection.execute(query)
+    rows = [ReconciliationView(*row) for row in found]
     page = rows[:first]
     more = len(rows) > first
     return Page(page, Position(page[-1].requested_at, page[-1].id).cursor() if more else None)
@@ -77,5 +78,6 @@ async def details_of(connection: AsyncConnection, tenant: str, id: UUID) -> Reco
     row: Any = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound.of("reconciliation", id)
+    summary: Any
     *summary, report = row
     return ReconciliationDetails(*summary, msgspec.convert(report, Report) if report is not None else None)
