@@ -65,8 +65,8 @@ SEED ?=
 machine: $(VENV)/.installed ## figures kept live against a recomputation, whatever goes wrong: RUNS=10000 [SEED=7]
 	@KITH_MACHINE_RUNS='$(RUNS)' $(BIN)/pytest tests/analytics/machine/test_machine.py -q -s $(if $(SEED),--hypothesis-seed='$(SEED)')
 
-bench: $(VENV)/.installed ## measure, each as a ratio to its ceiling
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold freshness"]
+	@$(BIN)/python -m tests.bench $(WORK)
 
 contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph
 	@$(KITH) contracts

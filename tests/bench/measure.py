@@ -17,10 +17,18 @@ class Figure:
     ceiling_rate: float
     target: float
     target_is_ratio: bool = True
+    unit: str = "/s"
+    """A unit of time: `rate` and what it is compared with are durations, and the target is the longest it may take."""
 
     @property
     def ratio(self) -> float:
         return self.rate / self.ceiling_rate
+
+    @property
+    def is_met(self) -> bool:
+        if self.unit != "/s":
+            return self.rate <= self.target
+        return (self.ratio if self.target_is_ratio else self.rate) >= self.target
 
 
 async def rate(once: Callable[[], Awaitable[object]], *, at_once: int = 1, counts: int = 1) -> float:
