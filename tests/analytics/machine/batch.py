@@ -268,7 +268,8 @@ class Batch:
 
     def _helped(self, asked: Asked) -> dict[str, int]:
         there = asked.end.astimezone(ZoneInfo(asked.zone))
-        year_before = there.replace(year=there.year - 1)
+        leap_day = (there.month, there.day) == (2, 29)
+        year_before = there.replace(year=there.year - 1, day=28 if leap_day else there.day)
 
         def customers(*types: str, since: datetime | None = None) -> list[UUID]:
             return [
