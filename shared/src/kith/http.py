@@ -22,7 +22,7 @@ from kith import problems
 from kith.auth import Actor, Authenticator, IssuerUnavailable, Unauthenticated
 from kith.commands import Commands
 from kith.db import Database
-from kith.domain import DomainError
+from kith.domain import DomainError, Invalid
 from kith.probes import readiness
 from kith.telemetry import TelemetryMiddleware, log
 
@@ -66,6 +66,15 @@ def actor_with(scope: str) -> Any:
         return actor
 
     return Depends(check)
+
+
+def only_known_parameters(request: Request) -> None:
+    """A dependency: a parameter in the query that the operation has not is refused. Misspelt, it would do nothing."""
+    known = sorted(each.alias for each in request.scope["route"].dependant.query_params)
+    for name in request.query_params:
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise Invalid(f"There is no parameter {name!r}. There are: {allowed}.", field=name)
 
 
 def json_response(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -263,6 +263,7 @@ async def test_amounts_of_different_months_in_different_currencies_have_no_sum_e
         ({"from": "1980-01-01T00:00:00Z", "grain": "day"}, "grain", "week"),
         ({"grain": "fortnight"}, "grain", "month"),
         ({"activity": "7"}, "activity", "0"),
+        ({"gruopBy": "country"}, "gruopBy", "groupBy"),
     ],
 )
 async def test_what_cannot_be_asked_is_refused_by_name(
@@ -279,6 +280,13 @@ async def test_a_metric_that_is_not_there_tells_which_are(analytics: httpx.Async
     answer = await analytics.get("/v1/metrics/revenu", params=SPRING, headers=mine)
     assert answer.status_code == 404
     assert "retention.crr" in answer.text
+
+
+async def test_of_several_metrics_the_one_that_is_not_there_is_named(
+    analytics: httpx.AsyncClient, mine: Headers
+) -> None:
+    answer = await analytics.post("/v1/metrics:query", json=SPRING | {"metrics": ["orders", "revenu"]}, headers=mine)
+    assert (answer.status_code, '"metrics"' in answer.text, "revenu." in answer.text) == (404, True, True)
 
 
 async def test_a_part_that_a_metric_has_not_tells_which_it_has(analytics: httpx.AsyncClient, mine: Headers) -> None:

@@ -105,6 +105,19 @@ async def test_the_past_is_told_without_hindsight(
     assert await alive(analytics, mine, "2011-06-01T00:00:00Z") == before
 
 
+async def test_what_cannot_be_told_of_the_past_is_not_told_by_a_later_fit(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
+) -> None:
+    """Whether somebody asked for later before makes no difference."""
+    await fold(*shop.events())
+    first = min(time for _, time, _ in shop.orders)
+    early = {"from": "2000-01-01T00:00:00Z", "to": (first + timedelta(days=2)).isoformat()}
+    before = await analytics.get("/v1/metrics/customers.alive", params=early, headers=mine)
+    await alive(analytics, mine, "2012-01-01T00:00:00Z")
+    after = await analytics.get("/v1/metrics/customers.alive", params=early, headers=mine)
+    assert (before.status_code, after.json()) == (409, before.json())
+
+
 async def test_a_fit_that_still_describes_its_customers_stays(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
 ) -> None:

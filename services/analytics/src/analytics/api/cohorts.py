@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -15,13 +15,13 @@ from analytics.queries import cohorts
 from analytics.queries.cohorts import CohortMatrix, CohortMember, cohort_members
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
-from kith.http import actor_with, context_of, json_response
+from kith.http import actor_with, context_of, json_response, only_known_parameters
 from kith.queries import DEFAULT_PAGE, MAX_PAGE
 
 if TYPE_CHECKING:
     from analytics.api.graphql import Freshness
 
-router = APIRouter(prefix="/v1/cohorts", tags=["analytics"])
+router = APIRouter(prefix="/v1/cohorts", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 
 From = Annotated[AwareDatetime, Query(alias="from", description="the interval is half-open: from is in it, to is not")]

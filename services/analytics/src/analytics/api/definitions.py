@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from analytics.queries import definitions
 from analytics.queries.definitions import ActivityDefinition, activity_definition, activity_definitions
 from kith.auth import Actor
 from kith.graphql import Ctx, field
-from kith.http import actor_with, context_of
+from kith.http import actor_with, context_of, only_known_parameters
 
-router = APIRouter(prefix="/v1/activity-definitions", tags=["analytics"])
+router = APIRouter(prefix="/v1/activity-definitions", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 
 

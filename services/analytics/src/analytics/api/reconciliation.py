@@ -5,16 +5,18 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from analytics.commands import reconcile
 from analytics.queries.reconciliation import ReconciliationDetails, ReconciliationView, details_of, page_of
 from kith.auth import Actor
-from kith.http import actor_with, context_of, json_response
+from kith.http import actor_with, context_of, json_response, only_known_parameters
 from kith.queries import DEFAULT_PAGE, MAX_PAGE
 
-router = APIRouter(prefix="/v1/reconciliations", tags=["reconciliations"])
+router = APIRouter(
+    prefix="/v1/reconciliations", tags=["reconciliations"], dependencies=[Depends(only_known_parameters)]
+)
 READER: Any = actor_with("analytics:read")
 OPERATOR: Any = actor_with("analytics:operate")
 

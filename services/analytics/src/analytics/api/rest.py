@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -18,10 +18,10 @@ from analytics.queries.health import HealthView, as_view
 from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, facts, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
-from kith.http import actor_with, context_of, json_response
+from kith.http import actor_with, context_of, json_response, only_known_parameters
 from kith.queries import DEFAULT_PAGE, MAX_PAGE
 
-router = APIRouter(prefix="/v1", tags=["analytics"])
+router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 
 
@@ -177,7 +177,7 @@ async def get_metric(
 @router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
 async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
     """In the order they were named. The same words as for one, in a body: nothing is changed by it."""
-    wanted = [metric(id) for id in dict.fromkeys(query.metrics)]
+    wanted = [metric(id, asked_as="metrics") for id in dict.fromkeys(query.metrics)]
     async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
         question = await question_of(
             connection,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.responses import Response
 
@@ -21,9 +21,9 @@ from analytics.queries.metrics import Question
 from analytics.queries.tenants import tenant_settings
 from kith.auth import Actor
 from kith.db import Database
-from kith.http import actor_with, context_of, json_response
+from kith.http import actor_with, context_of, json_response, only_known_parameters
 
-router = APIRouter(prefix="/v1", tags=["customer value"])
+router = APIRouter(prefix="/v1", tags=["customer value"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 WRITER: Any = actor_with("analytics:write")
 

@@ -87,7 +87,8 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
         began = monotonic()
         fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
         took = monotonic() - began
-    there = {each.model for each in (*fits, *fitting.fits)}
+    # One of later data would tell of `until` with hindsight, and only if somebody had asked for later before.
+    there = {each.model for each in (*fits, *fitting.fits) if each.data_until <= until}
     for refused in fitting.refused:
         if refused.model not in there:
             if took > COSTLY and len(_REFUSED) < _MOST_REFUSED:

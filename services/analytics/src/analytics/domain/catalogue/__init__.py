@@ -14,8 +14,8 @@ AREAS: dict[str, tuple[Metric, ...]] = {
 METRICS: dict[str, Metric] = {metric.id: metric for metrics in AREAS.values() for metric in metrics}
 
 
-def metric(id: str) -> Metric:
+def metric(id: str, *, asked_as: str = "id") -> Metric:
     """Raises NotFound that lists what there is."""
     if id not in METRICS:
-        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field="id")
+        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field=asked_as)
     return METRICS[id]
