@@ -60,6 +60,10 @@ class _Snapshot(NamedTuple):
     oldest_age: float
 
 
+# The last is what the driver says of a connection that was cut while an answer was on its way.
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class _Batch(NamedTuple):
     """The oldest rows that were unpublished at an instant, by sequence."""
 
@@ -109,7 +113,7 @@ class Relay:
                     finally:
                         # Back in the pool the session would keep the lock.
                         await connection.invalidate()
-            except (BusError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (BusError, DBAPIError, *_DRIVER_ERRORS, OSError) as error:
                 log.warning("relay interrupted", outbox=self._service, error=str(error))
             await pause(stop, _RETRY)
 
