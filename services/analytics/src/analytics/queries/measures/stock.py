@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, case, cast, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.measure import Count, Median, Stock, Sum
+from analytics.domain.measure import Count, Stock, Sum
 from analytics.domain.standing import types_of
 from analytics.queries.measures.asked import (
     Asked,
@@ -100,5 +100,3 @@ class _Over:
                 return func.count().filter(self.counts(measure))
             case Sum():
                 return func.coalesce(func.sum(number_of(facts, measure.of)).filter(self.counts(measure)), 0)
-            case Median():
-                raise NotImplementedError("no metric takes the median of a stock")
