@@ -147,15 +147,3 @@ async def test_an_error_of_the_driver_says_its_state_and_quotes_no_row(database:
     assert sqlstate(raised.value) == "23505"
     assert "4711" not in str(raised.value)
     await assert_nothing_is_left(database)
-
-
-async def test_what_is_read_in_one_go_is_of_one_instant(database: Database, url: str) -> None:
-    other = Database(url, pool_size=1, application="other")
-    async with database.read("one") as reading:
-        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 0
-        async with other.write("one") as writing:
-            await writing.connection.execute(NOTE)
-        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 0
-    async with database.read("one") as reading:
-        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 1
-    await other.close()

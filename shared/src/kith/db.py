@@ -19,7 +19,6 @@ SNAPSHOTS = 2
 """How many may be read at a time, per process: its connections for them."""
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
-# One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.relay).
