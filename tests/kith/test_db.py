@@ -147,3 +147,36 @@ async def test_an_error_of_the_driver_says_its_state_and_quotes_no_row(database:
     assert sqlstate(raised.value) == "23505"
     assert "4711" not in str(raised.value)
     await assert_nothing_is_left(database)
+
+
+async def test_what_is_read_in_one_go_is_of_one_instant(database: Database, url: str) -> None:
+    other = Database(url, pool_size=1, application="other")
+    async with database.read("one") as reading:
+        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 0
+        async with other.write("one") as writing:
+            await writing.connection.execute(NOTE)
+        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 0
+    async with database.read("one") as reading:
+        assert await reading.scalar(text("SELECT count(*) FROM notes")) == 1
+    await other.close()
+
+
+async def test_a_statement_cancelled_after_it_was_prepared_leaves_its_session_in_no_transaction(
+    database: Database,
+) -> None:
+    """The driver takes such a session for idle: PostgreSQL waits for the end of what was begun."""
+    prepared = asyncio.Event()
+
+    async def prepare_only() -> None:
+        async with database.alone() as connection:
+            await driver_of(connection).prepare("SELECT count(*) FROM notes")
+            prepared.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(prepare_only())
+    await prepared.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    async with database.read("one") as connection:  # it begins, which within a transaction is refused
+        assert await connection.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+    await assert_nothing_is_left(database)

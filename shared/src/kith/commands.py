@@ -131,8 +131,7 @@ class Commands:
         if (external_id := call.input.external_id) is not None:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
         try:
-            # Nothing is begun: a statement is a transaction of its own.
-            async with self._database.engine.connect() as connection:
+            async with self._database.alone() as connection:
                 recorded_at = await append(
                     connection,
                     checked(tenant),

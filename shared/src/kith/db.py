@@ -19,6 +19,7 @@ SNAPSHOTS = 2
 """How many may be read at a time, per process: its connections for them."""
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
+# One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.relay).
@@ -161,6 +162,18 @@ class Database:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
             yield Transaction(connection, tenant, row["now"])
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement, which is a transaction of its own."""
+        async with self.engine.connect() as connection:
+            try:
+                yield connection
+            except BaseException:
+                # Cancelled between preparing a statement and executing it, the driver leaves the session within a
+                # transaction, and takes it for idle.
+                await _roll_back(driver_of(connection))
+                raise
 
     @asynccontextmanager
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
