@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.recorded import DATA
+
 FILE = "online_retail_invoices.csv"
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / FILE
+RECORDED = DATA / FILE
 WINDOW = timedelta(days=90)
 FROM, TO = datetime(2011, 6, 1, tzinfo=UTC), datetime(2011, 9, 1, tzinfo=UTC)
 COLUMNS = ("InvoiceNo", "InvoiceDate", "CustomerID", "Country", "Quantity", "UnitPrice")

@@ -20,6 +20,7 @@ from tests.e2e import retail
 from tests.e2e.collector import Collector
 from tests.e2e.house import PATIENCE, SERVICES, House, Tenant, python, run_replay, until
 from tests.kith.bus.readers import Reader, drive
+from tests.recorded import needs_recorded_data
 
 from kith.bus import open_bus
 
@@ -348,7 +349,7 @@ def components(figure: Any) -> dict[str, float]:
     return {each["name"]: each["value"] for each in figure["components"]}
 
 
-@pytest.mark.skipif(not retail.RECORDED.exists(), reason="there is no ../shared/data beside this checkout")
+@needs_recorded_data
 def test_the_straight_count_over_the_recorded_file_is_the_worked_one() -> None:
     counts = retail.expected_counts(retail.all_rows())
     assert counts.crr == {"S": 1960, "E": 1924, "N": 587, "W": 231, "value": 68.2143}

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.reference import facts
-from tests.analytics.reference.facts import DATA, Company
+from tests.analytics.reference.facts import Company
+from tests.recorded import DATA
 
 from analytics.commands.totals import settle_days
 from analytics.consumers import handle

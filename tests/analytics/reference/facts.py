@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
+from tests.recorded import DATA
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
 MOMENT = pl.Datetime("us", "UTC")
 MONEY = pl.Decimal(38, 4)
 

@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.analytics.reference.conftest import Params, Replayed
-from tests.analytics.reference.facts import DATA
 from tests.analytics.reference.figures import FIGURES, Asked, Cell, Counts, Figure, cells
 from tests.analytics.reference.questions import ABOUT, CUSTOMER, QUESTIONS, Question
+from tests.recorded import needs_recorded_data
 
 from analytics.domain.catalogue import METRICS
 
 pytestmark = [
-    pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout"),
+    needs_recorded_data,
     pytest.mark.timeout(300),  # the first test waits for the replay of all sets
 ]
 

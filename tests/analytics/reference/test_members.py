@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.reference.conftest import Replayed
-from tests.analytics.reference.facts import DATA
 from tests.analytics.reference.figures import FIGURES, Asked, as_of_customers, cells
 from tests.analytics.reference.questions import Question, ask, without
+from tests.recorded import needs_recorded_data
 
 from kith.queries import MAX_PAGE
 
 pytestmark = [
-    pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout"),
+    needs_recorded_data,
     pytest.mark.timeout(300),
 ]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from tests.recorded import DATA, needs_recorded_data
 
 from contacts import resources as contacts
 from kith.resource import Resource
@@ -24,7 +24,6 @@ from kith_local.replay.session import DATA_SETS
 from sales import resources as sales
 from service_desk import resources as service_desk
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
 WINDOW = timedelta(days=90)
 FROM, TO = datetime(2011, 6, 1, tzinfo=UTC), datetime(2011, 9, 1, tzinfo=UTC)
 RESOURCES: dict[str, Resource] = {
@@ -40,7 +39,7 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout")
+pytestmark = needs_recorded_data
 
 # What was counted over the files by other means, in the order of each set's decisions.
 DECISIONS = {
