@@ -3,6 +3,7 @@
 from analytics.commands.compute_rules import compute_rules
 from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
+from analytics.health_jobs import TASKS as HEALTH_JOBS
 from analytics.reconciliation import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
 from analytics.storage.partitions import make_partitions
@@ -18,7 +19,7 @@ SERVICE = Service(
     idempotency=idempotency,
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=[Task("activity definitions", compute_rules), Task("totals", settle_days), *RECONCILIATION],
+    tasks=[Task("activity definitions", compute_rules), Task("totals", settle_days), *RECONCILIATION, *HEALTH_JOBS],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
     documents={"metrics": "analytics.catalogue_cli"},

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import cohorts, definitions
+from analytics.api import cohorts, definitions, health_jobs
 from analytics.api.asking import question_of, reading
 from analytics.api.rest import DimensionView, MetricView, catalogue
 from analytics.api.value import values_of
@@ -281,6 +281,6 @@ async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
 
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
-graph.add_query(*cohorts.QUERIES, *definitions.QUERIES)
+graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES)
 graph.extend(Customer)
 schema = graph.schema()
