@@ -20,10 +20,24 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
 
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
 Moment = DateTime(timezone=True)
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's id of a transaction, of 64 bits: it never comes round. The driver has it as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = Xid8  # so that it is known where tables are read back
 
 
 def tenant_column() -> Column[str]:

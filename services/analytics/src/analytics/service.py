@@ -1,12 +1,13 @@
 """What makes analytics a service."""
 
+from analytics.commands.arrivals import TASKS as ARRIVALS
 from analytics.commands.compute_rules import compute_rules
 from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.health_jobs import TASKS as HEALTH_JOBS
 from analytics.reconciliation import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
-from analytics.storage.partitions import make_partitions
+from analytics.storage.epoch import after_migrations
 from analytics.storage.shadow import SWAPPED
 from analytics.storage.tables import idempotency, outbox
 from kith.service import Service
@@ -19,9 +20,15 @@ SERVICE = Service(
     idempotency=idempotency,
     api="analytics.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=[Task("activity definitions", compute_rules), Task("totals", settle_days), *RECONCILIATION, *HEALTH_JOBS],
+    tasks=[
+        Task("activity definitions", compute_rules),
+        Task("totals", settle_days),
+        *RECONCILIATION,
+        *HEALTH_JOBS,
+        *ARRIVALS,
+    ],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
     documents={"metrics": "analytics.catalogue_cli"},
-    after_migrations=make_partitions,
+    after_migrations=after_migrations,
 )

@@ -23,6 +23,8 @@ from analytics.storage.given import Given
 from analytics.storage.shadow import enter_fold
 from kith.events.envelope import Envelope
 
+_NAMED = 1000
+"""Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
 _decode = msgspec.json.Decoder(dict).decode
 _GIVEN = Given(
     id="uuid",
@@ -47,7 +49,12 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
             INSERT INTO ledger
                 (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
             SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
-            FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id
+            FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
+        ), told AS (
+            INSERT INTO arrivals (tenant_id, types, customers)
+            SELECT tenant_id, array_agg(DISTINCT type),
+                   CASE WHEN count(*) <= {_NAMED} THEN array_agg(DISTINCT customer_id) END
+            FROM put GROUP BY tenant_id
         )
         SELECT count(*), CASE WHEN count(*) < $11::int THEN array_agg(id) END FROM put
         """,  # noqa: S608 - made here

@@ -6,6 +6,8 @@ from sqlalchemy import (
     Date,
     Double,
     Index,
+    ForeignKeyConstraint,
+    Identity,
     Integer,
     MetaData,
     Numeric,
@@ -14,12 +16,13 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+    func,
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
-from kith.tables import Moment, TenantId, tenant_column
+from kith.tables import Moment, Structured, TenantId, Xid8, aggregate_table, one_of, reference, tenant_column
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -44,10 +47,33 @@ ledger = Table(
 )
 Index("ledger_by_customer", ledger.c.tenant_id, ledger.c.customer_id, ledger.c.time, ledger.c.id)
 
+    Column("arrived", Xid8, server_default=func.pg_current_xact_id(), comment="null: before there were arrivals"),
 # Read models: all that follows can be made again from the ledger (see commands.rebuild).
 
 # Each event with how its aggregate stood after it (see domain.standing).
 facts = Table(
+# That something came for a tenant, a row per fold: who watches learns it without looking for it in the ledger. Kept for
+# an hour (see commands.arrivals).
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant_id", TenantId, nullable=False),
+    Column("arrived", Xid8, nullable=False, server_default=func.pg_current_xact_id()),
+    Column("recorded_at", Moment, nullable=False, server_default=func.now()),
+    Column("types", ARRAY(Text(collation="C")), nullable=False),
+    Column("customers", ARRAY(Uuid), comment="null: too many to name"),
+)
+Index("arrivals_by_tenant", arrivals.c.tenant_id, arrivals.c.arrived)
+
+# Of which cluster the ids of transactions are that stand in `arrived`; one row (see storage.epoch).
+live_epoch = Table(
+    "live_epoch",
+    metadata,
+    Column("epoch", Uuid, primary_key=True),
+    Column("system_identifier", Text, nullable=False),
+)
+
     "facts",
     metadata,
     tenant_column(),
