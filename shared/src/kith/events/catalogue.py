@@ -4,10 +4,15 @@ import inspect
 from collections.abc import Iterator
 from types import ModuleType
 
-from kith.events import contacts, sales, service_desk
+from kith.events import analytics, contacts, sales, service_desk
 from kith.events.envelope import Event
 
-PRODUCERS: dict[str, ModuleType] = {"contacts": contacts, "sales": sales, "service-desk": service_desk}
+PRODUCERS: dict[str, ModuleType] = {
+    "contacts": contacts,
+    "sales": sales,
+    "service-desk": service_desk,
+    "analytics": analytics,
+}
 
 
 def events_of(module: ModuleType) -> Iterator[type[Event]]:

@@ -8,23 +8,25 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import cohorts, definitions, health_jobs
+from analytics.api import cohorts, definitions, health_jobs, health_models
 from analytics.api.asking import question_of, reading
+from analytics.api.nouns import Pulse, Reading, add_nouns
 from analytics.api.rest import DimensionView, MetricView, catalogue
 from analytics.api.value import values_of
-from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import metric
 from analytics.domain.fits import KeptFit, Model
+from analytics.domain.health.model import Band
 from analytics.queries import customers as customer_queries
 from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
 from analytics.queries.fits import fits
-from kith.graphql import Connection, Ctx, Graph, connection_of, field
+from analytics.resources import PULSES, READINGS
+from kith.graphql import Connection, Ctx, Graph, connection_of, field, load_newest
 from kith.queries import DEFAULT_PAGE, Page
 
-strawberry.enum(health.Band)
+strawberry.enum(Band)
 strawberry.enum(Grain)
 strawberry.enum(Model, name="CustomerValueModel")
 
@@ -114,13 +116,22 @@ class Customer:
         context = info.context
         context.actor.require("analytics:read")
 
-        async def batch(ids: Sequence[UUID]) -> Mapping[UUID, list[health.Fact]]:
-            async with context.service.database.read(context.actor.tenant) as connection:
-                return await ledger.facts(connection, context.actor.tenant, ids)
+        instant = at or datetime.now(UTC)
 
-        facts = await context.load("health", self.id, batch)
-        scored = health.DEFAULT.score(facts, at or datetime.now(UTC))
-        return health_queries.as_view(health.DEFAULT, scored)  # type: ignore[return-value]  # resolved by field name
+        async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
+            async with context.service.database.read(context.actor.tenant) as connection:
+                found = await health_queries.explanations(connection, context.actor.tenant, ids, instant)
+            return {id: health_queries.as_view(each) for id, each in found.items()}
+
+        return await context.load(("health", at), self.id, batch)
+
+    @field(description="What people thought of the relationship, newest first.")
+    async def pulses(self, info: Ctx, first: int = 20) -> list[Pulse] | None:
+        return await load_newest(info, PULSES, Pulse, of="customer_id", owner=self.id, first=first)
+
+    @field(description="What partners' signals said of it, newest first.")
+    async def readings(self, info: Ctx, first: int = 20) -> list[Reading] | None:
+        return await load_newest(info, READINGS, Reading, of="customer_id", owner=self.id, first=first)
 
     @field(description="What it is worth, now or as it was at an instant; `currency` where there are several.")
     async def value(self, info: Ctx, at: datetime | None = None, currency: str | None = None) -> CustomerValue | None:
@@ -282,5 +293,7 @@ async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
 graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES)
+graph.add_query(*health_models.QUERIES)
+add_nouns(graph)
 graph.extend(Customer)
 schema = graph.schema()

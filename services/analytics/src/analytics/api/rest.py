@@ -10,12 +10,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.asking import question_of, reading
-from analytics.domain import health
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
 from analytics.queries.freshness import Freshness, freshness
-from analytics.queries.health import HealthView, as_view
-from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, facts, size, timeline
+from analytics.queries.health import HealthView, as_view, explanations
+from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response, only_known_parameters
@@ -267,6 +266,5 @@ async def get_timeline(
 async def get_health(request: Request, id: UUID, at: AwareDatetime | None = None, actor: Actor = READER) -> Response:
     """Now, or as it was at an instant; with the events behind every part of the score."""
     async with context_of(request).database.read(actor.tenant) as connection:
-        found = await facts(connection, actor.tenant, [id])
-    model = health.DEFAULT
-    return json_response(as_view(model, model.score(found[id], at or datetime.now(UTC))))
+        found = await explanations(connection, actor.tenant, [id], at or datetime.now(UTC))
+    return json_response(as_view(found[id]))

@@ -1,10 +1,18 @@
 """A customer's health as it is read: the score, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from analytics.domain.health import Band, Health, HealthModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.health.base import micros, moment
+from analytics.domain.health.explain import Contribution, Explanation, explain
+from analytics.domain.health.inputs import input_of
+from analytics.domain.health.model import DEFAULT, Band, HealthModel
+from analytics.queries.models import models_of
+from analytics.storage.health import assigned, base_of
 
 
 @dataclass(slots=True)
@@ -12,8 +20,14 @@ class ContributionView:
     """`contribution` is this measure's part of the score, which they add up to; `events` are what it was read from."""
 
     measure: str
+    title: str
+    group: str
     unit: str
-    input: float
+    present: bool
+    """If not, it counts for what the model says of its absence."""
+    published: bool
+    """Whether any service tells of it today."""
+    input: float | None
     score: float
     weight: float
     contribution: float
@@ -33,13 +47,48 @@ class HealthView:
     contributions: list[ContributionView]
 
 
-def as_view(model: HealthModel, health: Health) -> HealthView:
+async def explanations(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    at: datetime,
+    models: Sequence[HealthModel] | None = None,
+) -> dict[UUID, Explanation]:
+    """Each by the model that is for it at that instant, of those in force unless others are given."""
+    instant = micros(at)
+    found: dict[UUID, Explanation] = {}
+    for model, those in await assigned(
+        connection, tenant, models or await models_of(connection, tenant), instant, customers
+    ):
+        base = await base_of(connection, tenant, model, those)
+        found |= zip(base.customers, explain(model, base, instant), strict=True)
+    return {id: found.get(id) or Explanation(DEFAULT, instant, None, None, 0.0, ()) for id in customers}
+
+
+def as_view(told: Explanation) -> HealthView:
     return HealthView(
-        at=health.at,
-        score=health.score,
-        band=health.band,
-        coverage=health.coverage,
-        model=model.id,
-        model_version=model.version,
-        contributions=[ContributionView(*each[:-1], events=list(each.events)) for each in health.contributions],
+        at=moment(told.at),
+        score=told.score,
+        band=told.band,
+        coverage=told.coverage,
+        model=told.model.id,
+        model_version=told.model.version,
+        contributions=[_contribution(each) for each in told.contributions],
+    )
+
+
+def _contribution(told: Contribution) -> ContributionView:
+    measure, source = told.measure, input_of(told.measure)
+    return ContributionView(
+        measure=measure.id,
+        title=measure.title,
+        group=measure.group,
+        unit=source.unit,
+        present=told.present,
+        published=source.published,
+        input=told.input,
+        score=told.score,
+        weight=measure.weight,
+        contribution=told.contribution,
+        events=list(told.events),
     )

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health import FACT_TYPES, Fact
 from analytics.storage.tables import ledger, merged_customers
 from kith.domain import Invalid
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
@@ -127,21 +126,6 @@ def _place(event: TimelineEvent) -> tuple[datetime, UUID]:
 def _page(found: list[TimelineEvent], first: int) -> Page[TimelineEvent]:
     events = found[:first]
     return Page(events, Position(events[-1].time, events[-1].id).cursor() if len(found) > first else None)
-
-
-async def facts(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
-    """What health looks at, per customer."""
-    c, selves = ledger.c, await _selves(connection, tenant, customer_ids)
-    whose = {self: id for id, several in selves.items() for self in several}
-    rows = await connection.execute(
-        select(c.customer_id, c.id, c.type, c.subject, c.aggregate_version, c.time).where(
-            c.tenant_id == tenant, c.customer_id == any_(cast(list(whose), ARRAY(Uuid))), c.type.in_(FACT_TYPES)
-        )
-    )
-    found: dict[UUID, list[Fact]] = {id: [] for id in customer_ids}
-    for customer_id, *fact in rows:
-        found[whose[customer_id]].append(Fact(*fact))
-    return found
 
 
 async def size(connection: AsyncConnection, tenant: str) -> LedgerSize:

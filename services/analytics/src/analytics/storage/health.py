@@ -1,0 +1,206 @@
+"""What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Numeric,
+    Uuid,
+    any_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.health.base import FAR, MISSING, UNITS, Base, Ids, Ints, Rows, Series, moment
+from analytics.domain.health.inputs import Input, Kind, input_of
+from analytics.domain.health.model import HealthModel, Measure
+from analytics.domain.standing import types_of
+from analytics.storage.fields import field_of
+from analytics.storage.purchases import UNIDENTIFIED, ids_of, sent
+from analytics.storage.tables import facts, merged_customers
+from kith.tables import Moment
+
+MANY = 2_000
+"""More customers than that are read by the range of their ids."""
+_EPOCH = 946_684_800_000_000
+"""From where PostgreSQL counts, in microseconds since 1970."""
+_INFINITY = literal_column("'infinity'::timestamptz", Moment)
+
+
+class Assigned(NamedTuple):
+    model: HealthModel
+    customers: list[UUID]
+
+
+async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
+    """The facts of these customers, as far as the model looks at them; a select per measure. In order of the ids."""
+    ordered = sorted(customers)
+    ids = np.array([each.bytes for each in ordered], "S16")
+    series = [
+        Series.of(len(ordered), await _rows(connection, tenant, measure, ordered, ids)) for measure in model.measures
+    ]
+    return Base(ordered, series)
+
+
+async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
+    """All of whom there are facts, after merges; in order of the ids."""
+    found = await connection.scalars(
+        select(facts.c.customer_id).where(facts.c.tenant_id == tenant, facts.c.customer_id.is_not(None)).distinct()
+    )
+    return sorted(found)
+
+
+async def assigned(
+    connection: AsyncConnection, tenant: str, models: Sequence[HealthModel], at: int, customers: Sequence[UUID]
+) -> list[Assigned]:
+    """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, and one
+    that no model is for, is in none."""
+    found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
+    attributes = await _attributes(connection, tenant, at, customers)
+    choices: dict[_Attributes, HealthModel | None] = {}
+    for customer in customers:
+        of_customer = attributes.get(customer, _UNKNOWN)
+        if of_customer not in choices:
+            choices[of_customer] = _choice(models, of_customer)
+        if (model := choices[of_customer]) is not None:
+            found[model.id].customers.append(customer)
+    return [each for each in found.values() if each.customers]
+
+
+class _Attributes(NamedTuple):
+    segment: str | None
+    tier: str | None
+    tags: frozenset[str]
+
+
+_UNKNOWN = _Attributes(None, None, frozenset())
+
+
+def _choice(models: Sequence[HealthModel], of: _Attributes) -> HealthModel | None:
+    if UNIDENTIFIED in of.tags:
+        return None
+    return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
+
+
+async def _attributes(
+    connection: AsyncConnection, tenant: str, at: int, customers: Sequence[UUID]
+) -> Mapping[UUID, _Attributes]:
+    f, instant = facts.c, moment(at)
+    rows = await connection.execute(
+        select(f.subject, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"]).where(
+            f.tenant_id == tenant,
+            f.type.in_(types_of("customer")),
+            _among(f.subject, customers),
+            or_(f.version == 1, f.time < instant),
+            or_(f.until.is_(None), f.until >= instant),
+        )
+    )
+    return {id: _Attributes(segment, tier, frozenset(tags or ())) for id, segment, tier, tags in rows}
+
+
+def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnElement[bool]:
+    if len(customers) > MANY:
+        return column.between(min(customers), max(customers))
+    return column == any_(cast(list(customers), ARRAY(Uuid)))
+
+
+async def _rows(
+    connection: AsyncConnection, tenant: str, measure: Measure, customers: Sequence[UUID], ids: Ids
+) -> Rows:
+    source = input_of(measure)
+    table: FromClause = facts
+    customer: ColumnElement[Any] = facts.c.customer_id
+    if source.whose is not None:
+        told = cast(field_of(facts, source.whose), Uuid)
+        m = merged_customers.c
+        table = facts.outerjoin(merged_customers, (m.tenant_id == tenant) & (m.customer_id == told))
+        customer = func.coalesce(m.survivor, told)
+    row = (
+        await connection.execute(
+            select(
+                sent(customer, "uuid_send"),
+                sent(facts.c.time, "timestamptz_send"),
+                sent(_end(source, measure), "timestamptz_send"),
+                sent(_value(source, measure), "int8send"),
+                sent(facts.c.event_id, "uuid_send"),
+            )
+            .select_from(table)
+            .where(
+                facts.c.tenant_id == tenant,
+                facts.c.type.in_(source.events),
+                _among(customer, customers),
+                *_conditions(source, measure),
+            )
+        )
+    ).one()
+    return _read(ids, *row)
+
+
+def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]]:
+    if measure.signal is not None:
+        yield field_of(facts, "signal_id") == str(measure.signal)
+    if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
+        for name, values in ({**source.where, **measure.where}).items():
+            yield field_of(facts, name).in_(values)
+
+
+def _end(source: Input, measure: Measure) -> ColumnElement[Any]:
+    if source.kind is Kind.STANDING:
+        return func.coalesce(facts.c.until, _INFINITY)
+    ends: list[ColumnElement[Any]] = [_INFINITY]
+    if source.until is not None:
+        ends.append(cast(field_of(facts, source.until), Moment))
+    if measure.stale_after_days is not None:
+        ends.append(facts.c.time + literal_column(f"interval '{round(measure.stale_after_days * 86400)} seconds'"))
+    return func.least(*ends)
+
+
+def _value(source: Input, measure: Measure) -> ColumnElement[Any]:
+    one, nothing = literal(UNITS, BigInteger), literal_column(f"({int(MISSING)})::bigint", BigInteger)
+    if source.kind is Kind.STANDING:
+        stands: ColumnElement[bool] = facts.c.phase.in_(source.phases)
+        for name, values in ({**source.where, **measure.where}).items():
+            stands &= field_of(facts, name).in_(values)
+        return case((stands, one), else_=literal(0, BigInteger))
+    if source.reads is None:
+        return one
+    told = field_of(facts, source.reads)
+    if source.kind is Kind.DISTINCT:
+        return func.coalesce(func.hashtextextended(told, 0), nothing)
+    if source.kind is Kind.AHEAD:
+        return func.coalesce(cast(func.extract("epoch", cast(told, Moment)) * 1_000_000, BigInteger), nothing)
+    if measure.values:
+        words = [(told == word, literal(round(value * UNITS), BigInteger)) for word, value in measure.values.items()]
+        return case(*words, else_=nothing)
+    number = cast(told, Numeric) if source.reads != "value" else func.coalesce(facts.c.amount, cast(told, Numeric))
+    return func.coalesce(cast(func.round(number * UNITS), BigInteger), nothing if source.kind is Kind.LATEST else 0)
+
+
+def _read(ids: Ids, customer: bytes, time: bytes, end: bytes, value: bytes, event: bytes) -> Rows:
+    owners = ids_of(customer)
+    places = np.minimum(np.searchsorted(ids, owners), max(len(ids) - 1, 0))
+    mine = ids[places] == owners if len(ids) else np.zeros(0, np.bool_)
+    return Rows(
+        places[mine].astype(np.int64),
+        _instants(time)[mine],
+        _instants(end)[mine],
+        np.frombuffer(value, ">i8").astype(np.int64)[mine],
+        ids_of(event)[mine],
+    )
+
+
+def _instants(sent: bytes) -> Ints:
+    since_2000 = np.frombuffer(sent, ">i8").astype(np.int64)
+    return np.where(since_2000 >= FAR, FAR, np.minimum(since_2000, FAR - _EPOCH) + _EPOCH)
