@@ -196,11 +196,26 @@ class Commands:
         return answer
 
     async def _batch(self, transaction: Transaction, resource: Resource, calls: Sequence[Call]) -> list[Outcome]:
-        batch = _Batch(UnitOfWork(transaction, source=self._source, outbox=self._outbox), resource, self._keys)
-        await batch.load(calls)
-        outcomes = [batch.carry_out(call) for call in calls]
-        await batch.flush()
-        return outcomes
+        return await carry_out(
+            transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys
+        )
+
+
+async def carry_out(
+    transaction: Transaction,
+    resource: Resource,
+    calls: Sequence[Call],
+    *,
+    source: str,
+    outbox: Table,
+    idempotency: Table,
+) -> list[Outcome]:
+    """Carry out all in a transaction that is another's to commit, a consumer's for one (kith.db.acting_for)."""
+    batch = _Batch(UnitOfWork(transaction, source=source, outbox=outbox), resource, idempotency)
+    await batch.load(calls)
+    outcomes = [batch.carry_out(call) for call in calls]
+    await batch.flush()
+    return outcomes
 
 
 class _Batch:

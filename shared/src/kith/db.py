@@ -24,6 +24,11 @@ _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SE
 # The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
 # ended knows that every row recorded before has been seen (see kith.relay).
 _WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+# The same for a worker, within a transaction that serves all tenants. As itself it would see all their rows.
+_ACT = text(
+    "SELECT set_config('role', :role, true), "
+    f"set_config('{TENANT_SETTING}', :tenant, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+)
 # A reader that takes nothing for a minute loses its snapshot: it holds up the cleaning of all tables. And rows come by
 # an index, from the first on: to sort all of them before might take longer than a statement may.
 _SNAPSHOT = text(
@@ -57,6 +62,15 @@ class Transaction(NamedTuple):
     tenant: str
     now: datetime
     """The database's clock: what is recorded is recorded at this instant."""
+
+
+@asynccontextmanager
+async def acting_for(connection: AsyncConnection, tenant: str) -> AsyncIterator[Transaction]:
+    """A part of a worker's transaction in which row-level security binds it as it binds a request of this tenant. If
+    the block raises, roll back, if only to a savepoint from before it: that gives the worker back what it was."""
+    begun = (await connection.execute(_ACT, {"role": APP_ROLE, "tenant": checked(tenant)})).one()
+    yield Transaction(connection, tenant, begun.now)
+    await connection.execute(_ACT, {"role": WORKER_ROLE, "tenant": ""})
 
 
 class UnsafeRole(RuntimeError):

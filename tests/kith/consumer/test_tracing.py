@@ -11,6 +11,7 @@ from tests.kith.consumer.world import World
 from kith.bus.port import Incoming
 from kith.consumer import tracing
 from kith.consumer.delivery import Delivery, read
+from kith.telemetry import current_traceparent
 
 
 @pytest.fixture
@@ -44,3 +45,30 @@ def test_a_batch_is_linked_to_the_traces_of_its_events(world: World, spans: InMe
     (span,) = spans.get_finished_spans()
     assert span.parent is None
     assert [link.context.trace_id for link in span.links] == [7, 8]
+
+
+def test_what_an_event_of_a_batch_comes_to_goes_on_with_its_own_trace(
+    world: World, spans: InMemorySpanExporter
+) -> None:
+    deliveries = [_delivery(world, trace) for trace in (7, 8)]
+    written = []
+    with tracing.batch_span("group", deliveries):
+        for delivery in deliveries:
+            assert delivery.envelope is not None
+            with tracing.event_span(delivery.envelope, "create task"):
+                written.append(current_traceparent())
+    first, second, batch = spans.get_finished_spans()
+    assert [(span.context.trace_id, span.parent and span.parent.span_id) for span in (first, second)] == [
+        (7, 7),
+        (8, 8),
+    ]
+    assert written == [f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01" for span in (first, second)]
+    assert {link.context.span_id for span in (first, second) for link in span.links} == {batch.context.span_id}
+
+
+def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: World, spans: InMemorySpanExporter) -> None:
+    with tracing.batch_span("group", []), tracing.event_span(world.event(uuid4()), "create task"):
+        pass
+    inner, batch = spans.get_finished_spans()
+    assert inner.parent is not None
+    assert (inner.parent.span_id, inner.links) == (batch.context.span_id, ())

@@ -2,6 +2,6 @@
 
 from kith.api import Api
 from sales.api.graphql import schema
-from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS
+from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS, TASKS
 
-API = Api(schema, resources=(PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS))
+API = Api(schema, resources=(PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS))

@@ -1,13 +1,15 @@
 """The nouns of sales, each as one filled-in form."""
 
 from kith.resource import Resource
-from sales.commands import opportunities, orders, products
+from sales.commands import opportunities, orders, products, tasks
 from sales.domain.opportunity import Opportunity
 from sales.domain.order import Order, Return
 from sales.domain.product import Product
+from sales.domain.task import Task
 from sales.queries.opportunities import OpportunityView
 from sales.queries.orders import OrderView, ReturnView
 from sales.queries.products import ProductView
+from sales.queries.tasks import TaskView
 from sales.storage import tables
 
 PRODUCTS = Resource(
@@ -41,4 +43,13 @@ RETURNS = Resource(
     orders.RETURN_COMMANDS,
     filters=("customer_id", "country"),
     appends=True,
+)
+TASKS = Resource(
+    "task",
+    "tasks",
+    Task,
+    tables.tasks,
+    TaskView,
+    tasks.COMMANDS,
+    filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
 )

@@ -1,6 +1,7 @@
 """What makes sales a service."""
 
 from kith.service import Service
+from sales.consumers import SUBSCRIPTIONS
 from sales.settings import SalesSettings
 from sales.storage.tables import idempotency, outbox
 
@@ -10,4 +11,5 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="sales.app:API",
+    subscriptions=SUBSCRIPTIONS,
 )

@@ -13,5 +13,5 @@ CASES = Resource(
     tables.cases,
     CaseView,
     cases.COMMANDS,
-    filters=("customer_id", "state", "priority", "assignee", "queue"),
+    filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
 )

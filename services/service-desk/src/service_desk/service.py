@@ -1,6 +1,7 @@
 """What makes service-desk a service."""
 
 from kith.service import Service
+from service_desk.consumers import SUBSCRIPTIONS
 from service_desk.settings import ServiceDeskSettings
 from service_desk.storage.tables import idempotency, outbox
 
@@ -10,4 +11,5 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="service_desk.app:API",
+    subscriptions=SUBSCRIPTIONS,
 )

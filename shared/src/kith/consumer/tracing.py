@@ -1,4 +1,4 @@
-"""One span per batch, tied to the traces that its events came from."""
+"""One span per batch, tied to the traces that its events came from; and where an event makes others, one in its own."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from opentelemetry import propagate, trace
 
 from kith.consumer.delivery import Delivery
+from kith.events.envelope import Envelope
 from kith.telemetry import tracer
 
 _LINKS = 16
@@ -27,6 +28,26 @@ def batch_span(group: str, deliveries: Sequence[Delivery]) -> Iterator[None]:
         attributes={"messaging.consumer.group.name": group, "messaging.batch.message_count": len(deliveries)},
         links=None if parent is not None else [trace.Link(_span_context(origin)) for origin in origins],
     ):
+        yield
+
+
+@contextmanager
+def event_span(envelope: Envelope, name: str) -> Iterator[None]:
+    """Of what one event comes to: what is written within goes on with the event's own trace."""
+    with span_after(envelope.traceparent, name):
+        yield
+
+
+@contextmanager
+def span_after(traceparent: str | None, name: str) -> Iterator[None]:
+    """A span that goes on from there, with a link to the one around it; without a `traceparent`, a part of that."""
+    around = trace.get_current_span().get_span_context()
+    if traceparent is None:
+        parent, links = None, []
+    else:
+        parent = propagate.extract({"traceparent": traceparent})
+        links = [trace.Link(around)] if around.is_valid else []
+    with tracer.start_as_current_span(name, context=parent, kind=trace.SpanKind.CONSUMER, links=links):
         yield
 
 

@@ -1,6 +1,6 @@
 """What sales publishes."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -71,3 +71,45 @@ class OrderReturned(Event):
     currency: str
     country: str | None = None
     order_id: UUID | None = None
+
+
+class TaskCreated(Event):
+    """Somebody is to do something about a customer. It is no exchange with them: that comes when it is done."""
+
+    type: ClassVar[str] = "sales.task.created.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    owner: str | None = None
+    due_at: datetime | None = None
+    reason: str | None = None
+    """Why there is one: `band_changed`, say, of a playbook."""
+    playbook_id: UUID | None = None
+    run_id: UUID | None = None
+
+
+class TaskAmended(Amended):
+    type: ClassVar[str] = "sales.task.amended.v1"
+    qualifies: ClassVar[bool] = False
+    owner: str | None = None
+    due_at: datetime | None = None
+
+
+class TaskCompleted(Event):
+    type: ClassVar[str] = "sales.task.completed.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    outcome: str | None = None
+
+
+class TaskCancelled(Event):
+    type: ClassVar[str] = "sales.task.cancelled.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    outcome: str | None = None
+
+
+class TaskReopened(Event):
+    type: ClassVar[str] = "sales.task.reopened.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str

@@ -20,6 +20,9 @@ class CaseEvent(Event, kw_only=True):
 class CaseOpened(CaseEvent, kw_only=True):
     type: ClassVar[str] = "service-desk.case.opened.v1"
     contact_id: UUID | None = None
+    playbook_id: UUID | None = None
+    """Of the playbook that had it opened; None: somebody asked."""
+    run_id: UUID | None = None
 
 
 class CaseStarted(CaseEvent, kw_only=True):

@@ -8,7 +8,8 @@ from kith.graphql import Ctx, Graph, load_newest, load_one
 from sales.queries.opportunities import OpportunityView
 from sales.queries.orders import OrderView, ReturnView
 from sales.queries.products import ProductView
-from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS
+from sales.queries.tasks import TaskView
+from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS, TASKS
 
 
 @strawberry.federation.type(keys=["id"])
@@ -42,6 +43,13 @@ class Return(ReturnView):
 
 
 @strawberry.federation.type(keys=["id"])
+class Task(TaskView):
+    @strawberry.field
+    def customer(self) -> "Customer | None":
+        return Customer(id=self.customer_id) if self.customer_id else None
+
+
+@strawberry.federation.type(keys=["id"])
 class Customer:
     """The customer belongs to contacts; here are its dealings."""
 
@@ -55,11 +63,16 @@ class Customer:
     async def orders(self, info: Ctx, first: int = 20) -> list[Order] | None:
         return await load_newest(info, ORDERS, Order, of="customer_id", owner=self.id, first=first)
 
+    @strawberry.field
+    async def tasks(self, info: Ctx, first: int = 20) -> list[Task] | None:
+        return await load_newest(info, TASKS, Task, of="customer_id", owner=self.id, first=first)
+
 
 graph = Graph("sales")
 graph.add(PRODUCTS, Product)
 graph.add(OPPORTUNITIES, Opportunity)
 graph.add(ORDERS, Order)
 graph.add(RETURNS, Return)
+graph.add(TASKS, Task)
 graph.extend(Customer)
 schema = graph.schema()

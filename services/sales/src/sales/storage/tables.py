@@ -1,12 +1,13 @@
 """The tables of sales. Their columns and the aggregates' fields have the same names."""
 
-from sqlalchemy import Column, Date, MetaData, Text
+from sqlalchemy import Column, Date, Index, MetaData, Text, Uuid
 
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
 from kith.tables import Amount, Moment, aggregate_table, one_of, reference
 from sales.domain.opportunity import Stage
+from sales.domain.task import TaskState
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -57,3 +58,20 @@ returns = aggregate_table(
     *reference("order_id", orders),
     of_customer=True,
 )
+
+tasks = aggregate_table(
+    "tasks",
+    metadata,
+    Column("title", Text, nullable=False),
+    Column("owner", Text),
+    Column("due_at", Moment),
+    Column("state", one_of(TaskState), nullable=False),
+    Column("reason", Text),
+    Column("explanation", Text),
+    Column("playbook_id", Uuid),
+    Column("run_id", Uuid),
+    Column("outcome", Text),
+    Column("closed_at", Moment),
+    of_customer=True,
+)
+Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))

@@ -16,6 +16,9 @@ class OpenCase(NewInput):
     category: Code | None = None
     queue: Code | None = None
     assignee: Code | None = None
+    explanation: Text | None = None
+    playbook_id: UUID | None = None
+    run_id: UUID | None = None
 
 
 class StartCase(Input):

@@ -54,6 +54,8 @@ class CaseChannel(StrEnum):
     VISIT = "visit"
     WEB = "web"
     SOCIAL = "social"
+    PLAYBOOK = "playbook"
+    """Nobody asked: analytics saw a reason to look after them."""
 
 
 class CaseAlreadyStarted(Conflict):
@@ -126,6 +128,10 @@ class Case(OfCustomer):
     closed_at: datetime | None = None
     sla_met: bool | None = None
     resolution_code: str | None = None
+    explanation: str | None = None
+    """Where it is explained why a playbook opened it: a path in another service's API."""
+    playbook_id: UUID | None = None
+    run_id: UUID | None = None
 
     @classmethod
     def open(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, CaseOpened]:

@@ -27,3 +27,6 @@ class CaseView(View):
     closed_at: datetime | None
     sla_met: bool | None
     resolution_code: str | None
+    explanation: str | None
+    playbook_id: UUID | None
+    run_id: UUID | None

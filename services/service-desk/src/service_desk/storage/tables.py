@@ -1,6 +1,6 @@
 """The tables of service-desk. Their columns and the aggregates' fields have the same names."""
 
-from sqlalchemy import Boolean, Column, Integer, MetaData, Text, Uuid
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Text, Uuid
 
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
@@ -32,5 +32,9 @@ cases = aggregate_table(
     Column("closed_at", Moment),
     Column("sla_met", Boolean),
     Column("resolution_code", Text),
+    Column("explanation", Text),
+    Column("playbook_id", Uuid),
+    Column("run_id", Uuid),
     of_customer=True,
 )
+Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))

@@ -1,4 +1,5 @@
-"""What the services hold: their collections, each with the events that told of it."""
+"""What the other services hold: their collections, each with the events that told of it. Not what analytics holds
+itself: those rows are in the database of the ledger, and nobody else could be asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import msgspec
 from analytics.domain.standing import noun_of, types_of
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged, TouchpointRecorded
 from kith.events.envelope import Event
-from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated
+from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
 
 Record = Mapping[str, Any]
@@ -54,6 +55,7 @@ COLLECTIONS = (
     _of("sales", "opportunities", OpportunityOpened),
     _of("sales", "orders", OrderPlaced, (OrderPlaced.type,)),
     _of("sales", "returns", OrderReturned, (OrderReturned.type,)),
+    _of("sales", "tasks", TaskCreated),
     _of("service-desk", "cases", CaseOpened),
 )
 BY_TYPE = {type: collection for collection in COLLECTIONS for type in collection.types}

@@ -1,0 +1,29 @@
+"""What sales does with what happens in the other services: a task for each that a playbook asks for."""
+
+from kith.consumer import Subscription
+from kith.events.analytics import ActionRequested
+from kith.events.envelope import Envelope
+from kith.reactions import Body, creating
+from kith.relay import topic_of
+from sales.resources import TASKS
+from sales.storage.tables import idempotency, outbox
+
+
+def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
+    if action.kind != "task":
+        return None
+    return {
+        "external_id": f"playbook-action:{envelope.subject}",
+        "title": action.title,
+        "customer_id": envelope.customer_id,
+        "owner": action.owner,
+        "due_at": action.due_at,
+        "reason": action.trigger,
+        "explanation": action.explanation,
+        "playbook_id": action.playbook_id,
+        "run_id": action.run_id,
+    }
+
+
+create_tasks = creating(TASKS, ActionRequested, task_for, source="sales", outbox=outbox, idempotency=idempotency)
+SUBSCRIPTIONS = (Subscription("sales", (topic_of("analytics"),), create_tasks),)

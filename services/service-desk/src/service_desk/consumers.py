@@ -1,0 +1,32 @@
+"""What service-desk does with what happens in the other services: a case for each that a playbook asks for."""
+
+from kith.consumer import Subscription
+from kith.events.analytics import ActionRequested
+from kith.events.envelope import Envelope
+from kith.reactions import Body, creating
+from kith.relay import topic_of
+from service_desk.domain.case import CaseChannel
+from service_desk.resources import CASES
+from service_desk.storage.tables import idempotency, outbox
+
+
+def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
+    if action.kind != "case":
+        return None
+    return {
+        "external_id": f"playbook-action:{envelope.subject}",
+        "subject": action.title,
+        "customer_id": envelope.customer_id,
+        "priority": action.priority,
+        "channel": CaseChannel.PLAYBOOK,
+        "category": action.category,
+        "queue": action.queue,
+        "assignee": action.owner,
+        "explanation": action.explanation,
+        "playbook_id": action.playbook_id,
+        "run_id": action.run_id,
+    }
+
+
+open_cases = creating(CASES, ActionRequested, case_for, source="service-desk", outbox=outbox, idempotency=idempotency)
+SUBSCRIPTIONS = (Subscription("service-desk", (topic_of("analytics"),), open_cases),)

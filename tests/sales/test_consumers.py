@@ -1,0 +1,108 @@
+"""Tasks that playbooks ask for: made by the same rules as on request, exactly once."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import func, select
+from tests.playbooks import Hearing, asked, hearing
+
+from kith.db import acting_for
+from kith.ids import new_id
+from kith_local.postgres import EmbeddedPostgres
+from sales.service import SERVICE
+from sales.storage.tables import tasks
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+async def worker(sales: httpx.AsyncClient, postgres: EmbeddedPostgres) -> AsyncIterator[Hearing]:
+    async with hearing(SERVICE, postgres) as worker:
+        yield worker
+
+
+async def shown(sales: httpx.AsyncClient, headers: Headers) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = (await sales.get("/v1/tasks", headers=headers)).json()["items"]
+    return found
+
+
+async def test_a_task_is_made_as_it_was_asked_for(
+    worker: Hearing, sales: httpx.AsyncClient, tenant: str, mine: Headers, theirs: Headers
+) -> None:
+    playbook, run = new_id(), new_id()
+    action = asked(
+        tenant,
+        "task",
+        playbook_id=playbook,
+        run_id=run,
+        owner="eve",
+        due_at="2026-03-08T09:00:00+00:00",
+        explanation="/v1/customers/x/health",
+    )
+    await worker.hears(action)
+    (task,) = await shown(sales, mine)
+    assert (
+        task.items()
+        >= {
+            "external_id": f"playbook-action:{action.subject}",
+            "customer_id": str(action.customer_id),
+            "title": "Find out what is wrong",
+            "owner": "eve",
+            "due_at": "2026-03-08T09:00:00Z",
+            "state": "open",
+            "reason": "band_changed",
+            "explanation": "/v1/customers/x/health",
+            "playbook_id": str(playbook),
+            "run_id": str(run),
+        }.items()
+    )
+    assert await shown(sales, theirs) == []
+
+
+async def test_an_action_that_comes_again_changes_nothing(worker: Hearing, tenant: str) -> None:
+    action = asked(tenant, "task")
+    await worker.hears(action, action)
+    await worker.hears(action)
+    assert [row.type for row in await worker.told(tenant)] == ["sales.task.created.v1"]
+    assert await worker.reasons() == []
+
+
+async def test_what_is_for_others_is_passed_over(worker: Hearing, tenant: str) -> None:
+    case, webhook, task = (asked(tenant, kind) for kind in ("case", "webhook", "task"))
+    await worker.hears(case, webhook, task)
+    assert [row.customer_id for row in await worker.told(tenant)] == [task.customer_id]
+    assert await worker.reasons() == []
+
+
+async def test_an_action_that_cannot_be_is_a_dead_letter_that_says_why(worker: Hearing, tenant: str) -> None:
+    right, wrong, late = asked(tenant, "task"), asked(tenant, "task", title=" "), asked(tenant, "task")
+    await worker.hears(right, wrong, late)
+    assert [row.customer_id for row in await worker.told(tenant)] == [right.customer_id, late.customer_id]
+    assert await worker.reasons() == ["Invalid: title: String should have at least 1 character"]
+
+
+async def test_an_action_that_says_something_else_than_before_is_a_dead_letter(worker: Hearing, tenant: str) -> None:
+    first = asked(tenant, "task")
+    await worker.hears(first, msgspec.structs.replace(asked(tenant, "task"), subject=first.subject))
+    assert len(await worker.told(tenant)) == 1
+    (reason,) = await worker.reasons()
+    assert reason == f"Conflict: There is another task under external id playbook-action:{first.subject}."
+
+
+async def test_each_task_is_told_in_the_trace_of_its_action(worker: Hearing, tenant: str) -> None:
+    await worker.hears(asked(tenant, "task", trace=7), asked(tenant, "task", trace=8))
+    traceparents = [row.traceparent.split("-") for row in await worker.told(tenant)]
+    assert [int(trace, 16) for _, trace, _, _ in traceparents] == [7, 8]
+
+
+async def test_a_worker_that_acts_for_a_tenant_sees_no_others_rows(
+    worker: Hearing, tenant: str, other_tenant: str
+) -> None:
+    await worker.hears(asked(tenant, "task"), asked(other_tenant, "task"))
+    count = select(func.count()).where(tasks.c.tenant_id.in_([tenant, other_tenant])).select_from(tasks)
+    async with worker.engine.begin() as connection:
+        async with acting_for(connection, tenant):
+            assert await connection.scalar(count) == 1
+        assert await connection.scalar(count) == 2
