@@ -1,0 +1,39 @@
+"""Something that happened to a relationship, as playbooks look at it."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+TOLD = frozenset({"event", "silence"})
+"""The causes of a band change that set a playbook off. Not a new model, nor a correction of the past: then nothing
+happened to the customer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """`kind` is that of the trigger it may set off; what it does not tell is None."""
+
+    kind: str
+    customer_id: UUID
+    at: datetime
+    band: str | None = None
+    from_band: str | None = None
+    score: float | None = None
+    from_score: float | None = None
+    """So many days before as the playbook looks back."""
+    cause: str | None = None
+    segment: str | None = None
+    signal: UUID | None = None
+    value: float | None = None
+    from_value: float | None = None
+    event_id: UUID | None = None
+    traceparent: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What is kept of it with a run."""
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _KEPT_APART}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+_KEPT_APART = frozenset({"customer_id", "at", "traceparent"})
