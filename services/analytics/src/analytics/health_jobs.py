@@ -3,8 +3,52 @@
 What a kind takes is loaded when there is one to do: a worker starts without.
 """
 
-from analytics.commands.jobs import Jobs, Run
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from analytics.commands.jobs import Jobs, Progress, Run
 from kith.tasks import Task
 
-KINDS: dict[str, Run] = {}
+# ruff: noqa: PLC0415 - see above
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to read on that sees one state of everything, to the end."""
+    from analytics.storage.shadow import SWAPPED
+
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # Before the snapshot is taken: one of before a rebuild's swap would find the new tables empty.
+        await connection.exec_driver_sql(f"LOCK TABLE {', '.join(SWAPPED)} IN ACCESS SHARE MODE")
+        yield connection
+
+
+async def what_if(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
+    """`model`: id, version and document; `at`."""
+    from analytics.domain.health.model import HealthModel
+    from analytics.queries.what_if import what_if
+
+    async with snapshot(engine) as connection:
+        at = datetime.fromisoformat(params["at"])
+        return await what_if(connection, tenant, HealthModel.told(**params["model"]), at, progress)
+
+
+async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
+    """`model`: id, version and document; `from`, `to`, `step_days` and `horizon_days`, as queries.backtest.plan has
+    settled them."""
+    from analytics.domain.health.model import HealthModel
+    from analytics.queries import backtest
+
+    async with snapshot(engine) as connection:
+        starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
+        asked = await backtest.plan(connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"])
+        return await backtest.run(connection, tenant, HealthModel.told(**params["model"]), asked, progress)
+
+
+KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest}
 TASKS = (Task("health jobs", Jobs(KINDS).step, seconds=2),)

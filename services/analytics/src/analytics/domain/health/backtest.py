@@ -1,0 +1,578 @@
+"""How good a model is: its scores as they would have been at instants of the past, against the churn that followed.
+
+Observed are customers who were active at an instant T, once per instant. They churned if no qualifying event of theirs
+lies in [T, T + horizon): nothing that a score at T may have looked at. That is not always the churn of the retention
+metrics, not being active at T + horizon: with a horizon below the activity window part of that window is before T, and
+a customer long silent at T has as good as lapsed by definition. So the latter is told beside, and never instead.
+
+A model that looks at the very events that activity is made of has an easy case to win: who has been silent for long
+stays silent more often. How much of its merit is that, the comparison tells, with a rule that knows nothing else: "no
+qualifying event for k days", k chosen on earlier instants whose outcome was known before the first of those compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from analytics.domain.health.model import DAY
+from analytics.domain.health.scoring import Scorer
+from analytics.domain.health.statistics import (
+    Bools,
+    Estimate,
+    Floats,
+    Ints,
+    area_difference,
+    area_of,
+    roc_area,
+    share,
+    spread,
+    tenths,
+    wilson,
+)
+
+MIN_CHURNED = 30
+"""Customers. Of fewer no share is told: its interval would span half of all there is."""
+THRESHOLDS = tuple(range(1, 101))
+LEAD_BINS = tuple(range(0, 100, 10))
+"""In days, the last one open above."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A row per customer and instant at which it was active."""
+
+    customer: Ints
+    instant: Ints
+    """Place among the instants, which are in order of time."""
+    score: Floats
+    """NaN: nothing was known that the model looks at."""
+    coverage: Floats
+    at_risk: Bools
+    quiet: Floats
+    """Days since the last qualifying event."""
+    churned: Bools
+    """No qualifying event within the horizon."""
+    lapsed: Bools
+    """Not active at its end."""
+
+    def those(self, some: Bools) -> "Observed":
+        return Observed(**{name: column[some] for name, column in vars(self).items()})
+
+    def __len__(self) -> int:
+        return self.customer.size
+
+
+class Ended(NamedTuple):
+    """Activity spans that ended while it was looked; an element each."""
+
+    customer: Ints
+    last_event: Ints
+    """Microseconds, as all times here."""
+    ends_at: Ints
+
+    @classmethod
+    def of(cls, rules: Sequence["Rule"], rule_of: Ints, starts_at: int, ends_at: int, customers: Ints) -> "Ended":
+        """Those of these customers, each by its rule, that ended in (starts_at, ends_at]."""
+        found = []
+        for place, rule in enumerate(rules):
+            ended = rule.events.ended(rule.window, starts_at, ends_at)
+            mine = np.isin(ended.customer, customers) & (rule_of[ended.customer] == place)
+            found.append(tuple(column[mine] for column in ended))
+        return cls(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+class Entered(NamedTuple):
+    """Every change of band; an element each, in any order."""
+
+    customer: Ints
+    at: Ints
+    at_risk: Bools
+    """Whether it is the band it came into."""
+
+
+# The report
+
+
+@dataclass(slots=True)
+class Judged:
+    """A rule that warns of some, against what followed."""
+
+    rule: str
+    warned: int
+    churned: int
+    """Of those warned of."""
+    precision: Estimate
+    recall: Estimate
+    f1: float | None
+
+
+@dataclass(slots=True)
+class CurvePoint:
+    """What warning of every score below the threshold would have come to."""
+
+    threshold: int
+    warned: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(slots=True)
+class Tenth:
+    """A tenth of all scores, lowest first, and how many of those churned. The interval is Wilson's, 95%, of as many
+    trials as there are customers in it: several rows of one customer are not several trials."""
+
+    rows: int
+    customers: int
+    lowest: float
+    highest: float
+    mean_score: float
+    churned: int
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class LeadBin:
+    days: int
+    """From so many on."""
+    customers: int
+
+
+@dataclass(slots=True)
+class LeadTimes:
+    """Of every activity span that ended: how long before its end its customer had come to be at risk, and stayed so.
+    Times in days; `after_last_event` is how long it took from the last qualifying event until the warning."""
+
+    ended: int
+    warned: int
+    without_warning: Estimate
+    lower_quartile: float | None
+    median: float | None
+    upper_quartile: float | None
+    median_after_last_event: float | None
+    bins: list[LeadBin]
+
+
+@dataclass(slots=True)
+class AtInstant:
+    at: datetime
+    rows: int
+    churned: int
+    base_rate: float | None
+    precision: float | None
+    recall: float | None
+    roc_area: float | None
+    coverage: float | None
+
+
+@dataclass(slots=True)
+class Brier:
+    """Mean squared error of the chance of churn told for the later instants, the chance being the rate of the score's
+    tenth at the earlier ones. Lower is better; `base` tells everybody the earlier rate."""
+
+    model: float
+    recency: float
+    base: float
+    skill: float | None
+    """1 - model / base: 0 is as good as knowing nothing of anybody."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """At later instants, with what was learnt at earlier ones whose outcome was known by then."""
+
+    learnt_at: list[datetime]
+    compared_at: list[datetime]
+    rules: list[Judged]
+    """The model's own border, the best score, the best number of days without an event, and as many of those longest
+    without an event as are warned of by the best score."""
+    roc_area: Estimate
+    roc_area_of_recency: Estimate
+    difference: Estimate
+    brier: Brier | None
+
+
+@dataclass(slots=True)
+class Lapsed:
+    """The same by the other outcome: not active any more when the horizon ends."""
+
+    base_rate: Estimate
+    at_risk: Judged
+    roc_area: Estimate
+
+
+@dataclass(slots=True)
+class BacktestReport:
+    model: str
+    model_version: int
+    instants: list[datetime]
+    horizon_days: int
+    rows: int
+    """Customers times instants at which they were active."""
+    customers: int
+    churned: int
+    churned_customers: int
+    base_rate: Estimate
+    unscored: int
+    """Rows of which the model knew nothing: it warned of none of them."""
+    coverage: float
+    at_risk: Judged
+    roc_area: Estimate
+    """Of the rows scored. 0.5 is chance."""
+    curve: list[CurvePoint]
+    calibration: list[Tenth]
+    lead: LeadTimes
+    by_instant: list[AtInstant]
+    comparison: Comparison | None
+    """Null: no outcome was known early enough to learn from."""
+    lapsed: Lapsed | None
+    """Null: it is the same outcome, as it is with a horizon of the activity window."""
+    notes: list[str]
+
+
+def report(
+    model: tuple[str, int], instants: Sequence[datetime], horizon: timedelta, part: "Part", notes: list[str]
+) -> BacktestReport:
+    """Of a model's id and version. Somebody was observed."""
+    seen = part.seen
+    everything = np.ones(len(seen), np.bool_)
+    scored = seen.those(~np.isnan(seen.score))
+    return BacktestReport(
+        model=model[0],
+        model_version=model[1],
+        instants=list(instants),
+        horizon_days=horizon.days,
+        rows=len(seen),
+        customers=np.unique(seen.customer).size,
+        churned=int(seen.churned.sum()),
+        churned_customers=churned_customers(seen),
+        base_rate=share(seen.churned, everything, seen.customer),
+        unscored=len(seen) - len(scored),
+        coverage=float(seen.coverage.mean()),
+        at_risk=judged("at risk", seen.at_risk, seen),
+        roc_area=area_of(roc_area(-scored.score, scored.churned), scored.customer),
+        curve=curve(scored, int(seen.churned.sum())),
+        calibration=calibration(scored),
+        lead=lead_times(part.ended, part.entered),
+        by_instant=[_at(at, seen.those(seen.instant == place)) for place, at in enumerate(instants)],
+        comparison=comparison(seen, instants, horizon),
+        lapsed=None if (seen.lapsed == seen.churned).all() else _lapsed(replace(seen, churned=seen.lapsed)),
+        notes=notes,
+    )
+
+
+def churned_customers(seen: Observed) -> int:
+    return np.unique(seen.customer[seen.churned]).size
+
+
+def judged(rule: str, warned: Bools, seen: Observed) -> Judged:
+    precision = share(warned & seen.churned, warned, seen.customer)
+    recall = share(warned & seen.churned, seen.churned, seen.customer)
+    return Judged(
+        rule,
+        int(warned.sum()),
+        int((warned & seen.churned).sum()),
+        precision,
+        recall,
+        _f1(precision.value, recall.value),
+    )
+
+
+def curve(scored: Observed, churned: int) -> list[CurvePoint]:
+    """`churned` counts those without a score too: no threshold warns of them."""
+    order = np.argsort(scored.score)
+    hits = np.concatenate([[0], np.cumsum(scored.churned[order])])
+    found = []
+    for threshold, warned in zip(THRESHOLDS, np.searchsorted(scored.score[order], THRESHOLDS).tolist(), strict=True):
+        precision = float(hits[warned]) / warned if warned else None
+        recall = float(hits[warned]) / churned if churned else None
+        found.append(CurvePoint(threshold, warned, precision, recall, _f1(precision, recall)))
+    return found
+
+
+def calibration(scored: Observed) -> list[Tenth]:
+    if not len(scored):
+        return []
+    place = np.searchsorted(tenths(scored.score), scored.score, side="right")
+    return [_tenth(scored.those(place == each)) for each in np.unique(place).tolist()]
+
+
+def _tenth(rows: Observed) -> Tenth:
+    customers, rate = np.unique(rows.customer).size, float(rows.churned.mean())
+    return Tenth(
+        len(rows),
+        customers,
+        float(rows.score.min()),
+        float(rows.score.max()),
+        float(rows.score.mean()),
+        int(rows.churned.sum()),
+        rate,
+        *wilson(rate, customers),
+    )
+
+
+def _at(at: datetime, rows: Observed) -> AtInstant:
+    told, scored = judged("", rows.at_risk, rows), rows.those(~np.isnan(rows.score))
+    placed = roc_area(-scored.score, scored.churned)
+    return AtInstant(
+        at=at,
+        rows=len(rows),
+        churned=int(rows.churned.sum()),
+        base_rate=float(rows.churned.mean()) if len(rows) else None,
+        precision=told.precision.value,
+        recall=told.recall.value,
+        roc_area=placed.area if placed else None,
+        coverage=float(rows.coverage.mean()) if len(rows) else None,
+    )
+
+
+def _lapsed(seen: Observed) -> Lapsed:
+    scored = seen.those(~np.isnan(seen.score))
+    return Lapsed(
+        share(seen.churned, np.ones(len(seen), np.bool_), seen.customer),
+        judged("at risk", seen.at_risk, seen),
+        area_of(roc_area(-scored.score, scored.churned), scored.customer),
+    )
+
+
+# Against recency alone
+
+
+def halves(instants: Sequence[datetime], horizon: timedelta) -> tuple[list[int], list[int]]:
+    """The instants to learn at and those to compare at, by their places: the later half, and of those before it the
+    ones whose outcome was known by then."""
+    later = list(range((len(instants) + 1) // 2, len(instants)))
+    known = [place for place, at in enumerate(instants) if later and at + horizon <= instants[later[0]]]
+    return known, later
+
+
+def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta) -> Comparison | None:
+    known, later = halves(instants, horizon)
+    scored = seen.those(~np.isnan(seen.score))
+    learn, test = (scored.those(np.isin(scored.instant, places)) for places in (known, later))
+    if not (learn.churned.any() and test.churned.any()):
+        return None
+    score = best(learn.score, learn.churned, THRESHOLDS, below=True)
+    days = best(learn.quiet, learn.churned, range(1, 1 + int(learn.quiet.max(initial=1))), below=False)
+    warned = judged(f"score < {score}", test.score < score, test)
+    # With as many warnings, the one thing to differ is whom they are of.
+    quietest = np.zeros(len(test), np.bool_)
+    quietest[np.argsort(-test.quiet, kind="stable")[: warned.warned]] = True
+    of_model, of_recency = roc_area(-test.score, test.churned), roc_area(test.quiet, test.churned)
+    return Comparison(
+        learnt_at=[instants[place] for place in known],
+        compared_at=[instants[place] for place in later],
+        rules=[
+            judged("at risk", test.at_risk, test),
+            warned,
+            judged(f"no event for {days} days", test.quiet >= days, test),
+            judged(f"the {warned.warned} longest without an event", quietest, test),
+        ],
+        roc_area=area_of(of_model, test.customer),
+        roc_area_of_recency=area_of(of_recency, test.customer),
+        difference=area_difference(of_model, of_recency, test.customer),
+        brier=_brier(learn, test),
+    )
+
+
+def best(told: Floats, churned: Bools, thresholds: Sequence[int], *, below: bool) -> int:
+    """The threshold of the greatest F1; of equals the first."""
+
+    def f1(threshold: int) -> float:
+        warned = told < threshold if below else told >= threshold
+        return 2 * int((warned & churned).sum()) / max(1, int(warned.sum()) + int(churned.sum()))
+
+    return max(thresholds, key=f1)
+
+
+def _brier(learn: Observed, test: Observed) -> Brier:
+    def error(chance: Floats | float) -> float:
+        return float(np.mean((chance - test.churned) ** 2))
+
+    def learnt(told: Floats, now: Floats) -> Floats:
+        borders = tenths(told)
+        place = np.searchsorted(borders, told, side="right")
+        rows = np.bincount(place, minlength=borders.size + 1)
+        rate = np.bincount(place, learn.churned, minlength=rows.size) / np.maximum(rows, 1)
+        chance: Floats = rate[np.searchsorted(borders, now, side="right")]
+        return chance
+
+    base = error(float(learn.churned.mean()))
+    model = error(learnt(learn.score, test.score))
+    return Brier(model, error(learnt(learn.quiet, test.quiet)), base, 1 - model / base if base else None)
+
+
+# How long before
+
+
+def lead_times(ended: Ended, entered: Entered) -> LeadTimes:
+    warned_at = _warned_at(ended, entered)
+    warned = warned_at >= 0
+    lead = (ended.ends_at - warned_at)[warned] / DAY
+    after = (warned_at - ended.last_event)[warned] / DAY
+    of = spread(lead)
+    into = np.searchsorted(LEAD_BINS, lead, side="right") - 1
+    counts = np.bincount(into, minlength=len(LEAD_BINS)).tolist()
+    return LeadTimes(
+        ended=warned.size,
+        warned=int(warned.sum()),
+        without_warning=share(~warned, np.ones(warned.size, np.bool_), ended.customer),
+        lower_quartile=of.lower_quartile,
+        median=of.median,
+        upper_quartile=of.upper_quartile,
+        median_after_last_event=spread(after).median,
+        bins=[LeadBin(days, number) for days, number in zip(LEAD_BINS, counts, strict=True)],
+    )
+
+
+def _warned_at(ended: Ended, entered: Entered) -> Ints:
+    """Since when each was at risk when its span ended; -1 if it was not."""
+    changes = entered.at.size
+    customer = np.concatenate([entered.customer, ended.customer])
+    at = np.concatenate([entered.at, ended.ends_at])
+    # A change at the very end is no warning: the ends come first.
+    is_end = np.arange(customer.size) >= changes
+    order = np.lexsort((~is_end, at, customer))
+    last = np.maximum.accumulate(np.where(is_end[order], -1, np.arange(order.size)))
+    change = order[last]
+    found = np.full(ended.customer.size, -1)
+    for_end = is_end[order] & (last >= 0)
+    mine, before = order[for_end], change[for_end]
+    if changes:
+        so = (customer[mine] == customer[before]) & entered.at_risk[before]
+        found[mine[so] - changes] = at[before[so]]
+    return found
+
+
+def _f1(precision: float | None, recall: float | None) -> float | None:
+    if precision is None or recall is None:
+        return None
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+# Who was active, and who came back
+
+
+class Events(NamedTuple):
+    """The times of customers' qualifying events, each customer's in order, one customer after the other."""
+
+    starts: Ints
+    """Of each customer, where its times begin, and the number of all."""
+    times: Ints
+
+    @classmethod
+    def of(cls, customers: int, customer: Ints, times: Ints) -> "Events":
+        """From events in any order, each with its customer's place."""
+        counts = np.bincount(customer, minlength=customers)
+        return cls(np.concatenate(([0], np.cumsum(counts))), times[np.lexsort((times, customer))])
+
+    def last_before(self, at: int) -> Ints:
+        """Per customer; NEVER if there was none."""
+        return self._pick(np.maximum, np.where(self.times < at, self.times, NEVER), NEVER)
+
+    def first_from(self, at: int) -> Ints:
+        """Per customer; AFTER_ALL if none came."""
+        return self._pick(np.minimum, np.where(self.times >= at, self.times, AFTER_ALL), AFTER_ALL)
+
+    def _pick(self, choose: np.ufunc, times: Ints, nothing: int) -> Ints:
+        found = np.full(self.starts.size - 1, nothing)
+        some = np.flatnonzero(np.diff(self.starts))
+        if some.size:
+            found[some] = choose.reduceat(times, self.starts[some])
+        return found
+
+    def ended(self, window: int, starts_at: int, ends_at: int) -> Ended:
+        """The spans whose end lies in (starts_at, ends_at]: no event followed the last one within the window."""
+        customer = np.repeat(np.arange(self.starts.size - 1), np.diff(self.starts))
+        follows = np.append(self.times[1:], AFTER_ALL)
+        follows[self.starts[1:][np.diff(self.starts) > 0] - 1] = AFTER_ALL
+        ends = self.times + window
+        some = (follows > ends) & (ends > starts_at) & (ends <= ends_at)
+        return Ended(customer[some], self.times[some], ends[some])
+
+
+class Rule(NamedTuple):
+    """What activity is to some customers."""
+
+    events: Events
+    window: int
+    """Microseconds."""
+
+
+class Outcome(NamedTuple):
+    """How customers stood at an instant, and what came of it; an element each."""
+
+    active: Bools
+    quiet: Floats
+    churned: Bools
+    lapsed: Bools
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule], rule_of: Ints, at: int, horizon: int) -> "Outcome":
+        """Each customer by its own rule, which is the one at that place."""
+
+        def by_rule(columns: Sequence[Ints]) -> Ints:
+            return np.array(columns)[rule_of, np.arange(rule_of.size)]
+
+        window = np.array([rule.window for rule in rules])[rule_of]
+        last = by_rule([rule.events.last_before(at) for rule in rules])
+        following = by_rule([rule.events.first_from(at) for rule in rules])
+        last_then = by_rule([rule.events.last_before(at + horizon) for rule in rules])
+        return cls(last >= at - window, (at - last) / DAY, following >= at + horizon, last_then < at + horizon - window)
+
+
+class Part(NamedTuple):
+    """All that is observed of some customers."""
+
+    seen: Observed
+    ended: Ended
+    entered: Entered
+
+    def after(self, others: int) -> "Part":
+        """With its customers counted on from so many others."""
+        return Part(
+            replace(self.seen, customer=self.seen.customer + others),
+            self.ended._replace(customer=self.ended.customer + others),
+            self.entered._replace(customer=self.entered.customer + others),
+        )
+
+    @classmethod
+    def whole(cls, parts: Sequence["Part"]) -> "Part":
+        seen = {name: np.concatenate([vars(part.seen)[name] for part in parts]) for name in vars(parts[0].seen)}
+        return cls(
+            Observed(**seen),
+            Ended(*(np.concatenate(column) for column in zip(*(part.ended for part in parts), strict=True))),
+            Entered(*(np.concatenate(column) for column in zip(*(part.entered for part in parts), strict=True))),
+        )
+
+
+def observed(scorer: Scorer, customers: Ints, rows: Sequence[tuple[int, Outcome, Ints]], ended: Ended) -> Part:
+    """`customers` are the places of those whom the scorer has; a row is an instant, how everybody stood and which
+    customers are to be scored then."""
+    found = []
+    for instant, (at, outcome, whom) in enumerate(rows):
+        some = np.searchsorted(customers, whom)
+        scored = scorer.score(at, some)
+        bands = scorer.bands(at, some, scored.score)
+        told = (scored.score, scored.coverage, bands == 0)
+        found.append((whom, np.full(whom.size, instant), *told, *(column[whom] for column in outcome[1:])))
+    # Whoever is at risk a year before the first instant has been so since then at the latest.
+    begin, end = rows[0][0] - 365 * DAY, max(rows[-1][0], int(ended.ends_at.max(initial=0)))
+    at_risk = np.flatnonzero(scorer.bands(begin) == 0)
+    changes = scorer.changes(begin, end)
+    entered = Entered(
+        customers[np.concatenate([at_risk, changes.customer])],
+        np.concatenate([np.full(at_risk.size, begin), changes.at]),
+        np.concatenate([np.ones(at_risk.size, np.bool_), changes.band == 0]),
+    )
+    return Part(Observed(*(np.concatenate(column) for column in zip(*found, strict=True))), ended, entered)
+
+
+NEVER = np.iinfo(np.int64).min // 2
+AFTER_ALL = np.iinfo(np.int64).max // 2
+"""Half of what there is: a window added does not turn it round."""
