@@ -41,8 +41,8 @@ TENANT ?=
 token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [SCOPES="sales:read"]
 	@$(KITH) token --tenant '$(TENANT)' --scopes '$(SCOPES)'
 
-replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name]
-	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)')
+replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name] [END=now]
+	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)') $(if $(END),--end '$(END)')
 
 ## Work on it
 

@@ -1,6 +1,6 @@
-"""Sends recorded data through the public bulk API, with its original times.
+"""Sends recorded data through the public bulk API, with its original times or moved so that it ends at another one.
 
-    make replay DATA=../shared/data SET=retail|b2b|desk|bank|all [TENANT=name]
+    make replay DATA=../shared/data SET=retail|b2b|desk|bank|all [TENANT=name] [END=instant]
 
 Each set is a company of its own. A set's file (`retail.py` and so on) maps rows to commands and says at its top how
 each oddity of the data is decided; the summary repeats every decision with its count. External ids are made from the
@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", required=True, metavar="SET", help=f"one of {', '.join(SETS)}, or all")
     parser.add_argument("--tenant", default="", metavar="NAME", help="the set's name if not given")
     parser.add_argument(
+        "--end", default="", metavar="INSTANT", help="when the last event is to have happened, with its zone; or now"
+    )
+    parser.add_argument(
         "--file", action="append", default=[], metavar="NAME=PATH", help="another file of the same columns; repeatable"
     )
 
@@ -29,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from kith_local.replay.session import Request, replay  # noqa: PLC0415
 
     folder = Path(arguments.data) if arguments.data else None
-    return replay(Request.of(arguments.set, folder, arguments.tenant, arguments.file))
+    return replay(Request.of(arguments.set, folder, arguments.tenant, arguments.file, arguments.end))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

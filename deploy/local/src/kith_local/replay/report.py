@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from rich import progress as bars
 from rich.console import Console
@@ -29,6 +30,8 @@ class Outcome:
     folded: int
     seconds_sending: float
     seconds_folding: float
+    moved_by: timedelta | None = None
+    end: datetime | None = None
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -88,6 +91,10 @@ def show(console: Console, outcome: Outcome) -> None:
     console.print(f"\n[bold]{outcome.data_set.name}[/] replayed as tenant [bold]{outcome.tenant}[/]", highlight=False)
     rows = ", ".join(f"{count:,} of {file}" for file, count in outcome.rows.items())
     console.print(f"Rows read: {rows}; not mapped: {len(outcome.mapped.rejected):,}\n", highlight=False)
+    if outcome.end is not None:
+        console.print(
+            f"Times moved by {outcome.moved_by}: the last event is of END={outcome.end.isoformat()}\n", highlight=False
+        )
     console.print(_sent(outcome), "")
     console.print(_decisions(outcome), "")
     if outcome.rejected:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from kith_local.replay.folding import ledger_size, wait_until_folded
 from kith_local.replay.report import Outcome, show, shown_progress
 from kith_local.replay.retail import RETAIL
 from kith_local.replay.sender import Progress, Sender
+from kith_local.replay.shift import end_of, move
 from kith_local.state import StateFile
 from kith_local.tokens import fetch_token
 
@@ -31,16 +33,18 @@ DATA_SETS = {each.name: each for each in (RETAIL, B2B, DESK, BANK)}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which sets, from which files, for whom."""
+    """Which sets, from which files, for whom, and when they are to end."""
 
     sets: tuple[DataSet, ...]
     folder: Path | None
     tenant: str
     files: Mapping[str, Path]
+    end: datetime | None = None
+    """None: all keep their original times."""
 
     @classmethod
-    def of(cls, name: str, folder: Path | None, tenant: str, files: Sequence[str]) -> "Request":
-        """Raises LocalError if there is no such set, or a file is none of its own."""
+    def of(cls, name: str, folder: Path | None, tenant: str, files: Sequence[str], end: str = "") -> "Request":
+        """Raises LocalError if there is no such set, a file is none of its own, or the end is yet to come."""
         if name not in (*SETS, "all"):
             raise LocalError(f"SET={name}: there is no such set. Choose one of: {', '.join(SETS)}, all.")
         sets = tuple(DATA_SETS[each] for each in (SETS if name == "all" else [name]))
@@ -53,7 +57,7 @@ class Request:
             if file not in known or not path:
                 raise LocalError(f"--file {given}: say NAME=PATH, with a name of: {', '.join(known)}.")
             replaced[file] = Path(path)
-        return cls(sets, folder, tenant, replaced)
+        return cls(sets, folder, tenant, replaced, end_of(end, datetime.now(UTC)) if end else None)
 
 
 def replay(request: Request) -> int:
@@ -63,7 +67,7 @@ def replay(request: Request) -> int:
         tenant = request.tenant or data_set.name
         try:
             with shown_progress() as (console, progress):
-                outcome = asyncio.run(_replay_one(data_set, tables, tenant, progress))
+                outcome = asyncio.run(_replay_one(data_set, tables, tenant, progress, request.end))
         except KeyboardInterrupt:
             raise LocalError("Stopped. What was sent stays; the same again sends the rest.") from None
         show(console, outcome)
@@ -75,17 +79,22 @@ def _load(data_set: DataSet, request: Request) -> Tables:
     return {source.name: read(source, paths[source.name]) for source in data_set.sources}
 
 
-async def _replay_one(data_set: DataSet, tables: Tables, tenant: str, progress: Progress) -> Outcome:
+async def _replay_one(
+    data_set: DataSet, tables: Tables, tenant: str, progress: Progress, end: datetime | None
+) -> Outcome:
     layout = Layout.of()
     token = os.environ.get("KITH_TOKEN") or fetch_token(layout, tenant=tenant)
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
-        return await carry_out(data_set, tables, tenant, Api(http, service_urls(layout), token), progress)
+        return await carry_out(data_set, tables, tenant, Api(http, service_urls(layout), token), progress, end)
 
 
-async def carry_out(data_set: DataSet, tables: Tables, tenant: str, api: Api, progress: Progress) -> Outcome:
-    """Map, send, wait until it is folded."""
+async def carry_out(
+    data_set: DataSet, tables: Tables, tenant: str, api: Api, progress: Progress, end: datetime | None = None
+) -> Outcome:
+    """Map, move if an end is given, send, wait until it is folded."""
     started = time.monotonic()
     mapped = data_set.map(tables)
+    moved_by = None if end is None else move(mapped, end)
     before = await ledger_size(api)
     sent = await Sender(api, progress).send(mapped.commands)
     sent_at = time.monotonic()
@@ -99,6 +108,8 @@ async def carry_out(data_set: DataSet, tables: Tables, tenant: str, api: Api, pr
         folded=folded,
         seconds_sending=sent_at - started,
         seconds_folding=time.monotonic() - sent_at,
+        moved_by=moved_by,
+        end=end,
     )
 
 
