@@ -50,7 +50,7 @@ def test_a_type_names_its_service_its_noun_what_happened_and_its_version(kind: t
     service, noun, happened, version = kind.type.split(".")
     assert service in PRODUCERS
     assert kind.__module__ == PRODUCERS[service].__name__
-    assert kind.__name__.lower() == f"{noun}{happened}"
+    assert kind.__name__.lower() == f"{noun}{happened}".replace("-", "")
     assert version == "v1"
 
 

@@ -10,10 +10,12 @@ import asyncpg
 import httpx
 import pytest
 
+import analytics.app
 import contacts.app
 import kith.export
 import sales.app
 import service_desk.app
+from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.db import SNAPSHOTS
 from kith.export import Incomplete, rows_of
@@ -149,15 +151,20 @@ async def test_a_collection_of_nothing_is_exported_whole(acme: Tenant) -> None:
 
 @pytest.mark.parametrize(
     ("service", "api"),
-    [(CONTACTS, contacts.app.API), (SALES, sales.app.API), (SERVICE_DESK, service_desk.app.API)],
-    ids=["contacts", "sales", "service-desk"],
+    [
+        (CONTACTS, contacts.app.API),
+        (SALES, sales.app.API),
+        (SERVICE_DESK, service_desk.app.API),
+        (ANALYTICS, analytics.app.API),
+    ],
+    ids=["contacts", "sales", "service-desk", "analytics"],
 )
 async def test_every_collection_has_one(serve: Serve, issuer: Issuer, tenant: str, service: Service, api: Any) -> None:
     someone = Tenant(await serve(service), issuer, tenant)
-    collections = [each.plural for each in api.resources if each.of_tenant is None]
+    collections = [each.path for each in api.resources if each.of_tenant is None]
     assert collections
-    for plural in collections:
-        assert await exported(someone, f"/v1/{plural}") == []
+    for path in collections:
+        assert await exported(someone, f"/v1/{path}") == []
 
 
 async def test_no_other_tenants_row_is_among_them(acme: Tenant, other: Tenant) -> None:

@@ -24,7 +24,7 @@ from kith.db import Database, Transaction, checked, sqlstate
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
-from kith.resource import Command, Resource, View
+from kith.resource import Check, Command, Resource, View
 from kith.tables import TenantId
 from kith.unit_of_work import Repository, UnitOfWork, append
 
@@ -229,6 +229,7 @@ class _Batch:
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
         self._known: dict[str, set[UUID]] = {}
+        self._check: Check = lambda _: None
 
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
@@ -249,6 +250,9 @@ class _Batch:
                     )
                 )
                 self._known[name] = set(ids)
+        if self._resource.checks is not None:
+            inputs = [call.input for call in calls]
+            self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, inputs)
 
     def carry_out(self, call: Call) -> Outcome:
         try:
@@ -271,8 +275,9 @@ class _Batch:
                 if existing.external_hash == fingerprint:
                     return Outcome(Status.UNCHANGED, existing)
                 raise Conflict(
-                    f"There is another {self._resource.name} under external id {external_id}.", field="external_id"
+                    f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
                 )
+        self._check(call.input)
         at = call.input.happened_at(self._uow.now)
         aggregate, events = call.command.rule(id=new_id(), at=at, **call.input.fields())
         aggregate.external_id, aggregate.external_hash = external_id, fingerprint
@@ -290,6 +295,7 @@ class _Batch:
             return Outcome(Status.UNCHANGED, aggregate)
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
+        self._check(call.input)
         at = call.input.happened_at(self._uow.now)
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = copy.copy(aggregate)
@@ -310,7 +316,7 @@ class _Batch:
             found = self._resource.of_tenant(self._uow.tenant)
             found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
         if found is None:
-            raise NotFound.of(self._resource.name, call.id or call.external_id)
+            raise NotFound.of(self._resource.words, call.id or call.external_id)
         return found
 
     def _check_references(self, given: Input) -> None:

@@ -49,6 +49,12 @@ class NewInput(Input):
     external_id: Code | None = Field(default=None, description="the sender's own key; unique per tenant and noun")
 
 
+class Document(BaseModel):
+    """Base of what is sent and kept as one document, with a JSON Schema of its own. In GraphQL it is JSON."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
 UNSENT: Any = Field(default_factory=lambda: None)
 """Default of every field of an amendment. It is never used, and no contract shows it."""
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -59,11 +59,15 @@ class Queries(Generic[V]):
         self._shown = [name for name in resource.view_fields if name not in hidden]
         self._columns = [null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields]
 
+    def _seen(self, row: Iterable[Any]) -> V:
+        # By name: a GraphQL type that says what a field is in its own words takes it so, and only so.
+        return self._view(**dict(zip(self._resource.view_fields, row, strict=True)))
+
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
         """Raises NotFound."""
         found = await self.many(connection, tenant, [id])
         if id not in found:
-            raise NotFound.of(self._resource.name, id)
+            raise NotFound.of(self._resource.words, id)
         return found[id]
 
     async def of_tenant(self, connection: AsyncConnection, tenant: str) -> V:
@@ -73,14 +77,14 @@ class Queries(Generic[V]):
         found = await self.many(connection, tenant, [unchanged.id])
         if unchanged.id in found:
             return found[unchanged.id]
-        return self._view(*(getattr(unchanged, name) for name in self._resource.view_fields))
+        return self._seen(getattr(unchanged, name) for name in self._resource.view_fields)
 
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
         table = self._table
         rows = await connection.execute(
             select(*self._columns).where(table.c.tenant_id == tenant, table.c.id == any_(cast(list(ids), ARRAY(Uuid))))
         )
-        return {row.id: self._view(*row) for row in rows}
+        return {row.id: self._seen(row) for row in rows}
 
     async def page(
         self,
@@ -102,7 +106,7 @@ class Queries(Generic[V]):
             last = Position.of(after)
             query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(literal(last.at), literal(last.id)))
         query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(first + 1)
-        rows = [self._view(*row) for row in await connection.execute(query)]
+        rows = [self._seen(row) for row in await connection.execute(query)]
         more = len(rows) > first
         rows = rows[:first]
         return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
@@ -138,5 +142,5 @@ class Queries(Generic[V]):
         )
         found: dict[UUID, list[V]] = {id: [] for id in owners}
         for key, *row in await connection.execute(select(wanted.c.owner, *newest.c).select_from(wanted, newest)):
-            found[key].append(self._view(*row))
+            found[key].append(self._seen(row))
         return found

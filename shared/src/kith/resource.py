@@ -7,7 +7,7 @@ From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` 
 queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.domain import Aggregate
 from kith.inputs import Input, NewInput
@@ -51,9 +52,14 @@ class Command:
         return issubclass(self.input, NewInput)
 
 
+Check = Callable[[Input], None]
+"""Raises the DomainError that stands in the way of an input."""
+
+
 @dataclass(frozen=True)
 class Resource:
     name: str
+    """One, in words joined by underscores: `health_model`."""
     plural: str
     aggregate: type[Aggregate]
     table: Table
@@ -66,6 +72,19 @@ class Resource:
     """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
     write_verb: str = "write"
     """Of the scope that its commands need."""
+    checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
+    """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and answers the check that
+    is asked before each rule."""
+
+    @property
+    def path(self) -> str:
+        """Of the collection: `health-models`."""
+        return self.plural.replace("_", "-")
+
+    @property
+    def words(self) -> str:
+        """`health model`"""
+        return self.name.replace("_", " ")
 
     @cached_property
     def create(self) -> Command:

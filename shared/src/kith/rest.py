@@ -69,7 +69,7 @@ class Rest:
         self._writer = actor_with(f"{service}:{resource.write_verb}")
         rows = () if resource.of_tenant else resource.commands
         self._rows = {command.name: row_model(command) for command in rows}
-        self.router = APIRouter(prefix="/v1", tags=[resource.plural])
+        self.router = APIRouter(prefix="/v1", tags=[resource.path])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
         if resource.of_tenant is not None:
             self._add_of_tenant(resource.of_tenant)
@@ -86,11 +86,11 @@ class Rest:
         resource, command = self._resource, self._resource.create
 
         @self.router.post(
-            f"/{resource.plural}",
+            f"/{resource.path}",
             status_code=HTTPStatus.CREATED,
             response_model=resource.view,
             operation_id=operation(command, resource),
-            summary=f"{pascal(command.name)} {article(resource.name)}",
+            summary=f"{pascal(command.name)} {article(resource.words)}",
             openapi_extra=_body_of(command.input),
         )
         async def create(
@@ -100,17 +100,17 @@ class Rest:
             answer = await context_of(request).commands.run_one(
                 actor.tenant, resource, call, idempotency_key=idempotency_key
             )
-            where = {"Location": f"/v1/{resource.plural}/{answer.view.id}"}
+            where = {"Location": f"/v1/{resource.path}/{answer.view.id}"}
             return self._written(request, answer, actor, HTTPStatus.CREATED, where)
 
     def _add_change(self, command: Command) -> None:
         resource = self._resource
 
         @self.router.post(
-            f"/{resource.plural}/{{id}}:{command.name}",
+            f"/{resource.path}/{{id}}:{command.name}",
             response_model=resource.view,
             operation_id=operation(command, resource),
-            summary=f"{pascal(command.name)} {article(resource.name)}",
+            summary=f"{pascal(command.name)} {article(resource.words)}",
             openapi_extra=_body_of(command.input),
         )
         async def change(
@@ -143,10 +143,10 @@ class Rest:
         resource = self._resource
 
         @self.router.get(
-            f"/{resource.plural}",
+            f"/{resource.path}",
             response_model=resource.view,
             operation_id=f"get{pascal(resource.name)}",
-            summary=f"Get the tenant's {resource.name}",
+            summary=f"Get the tenant's {resource.words}",
         )
         async def get(request: Request, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
@@ -162,10 +162,10 @@ class Rest:
         resource = self._resource
 
         @self.router.post(
-            f"/{resource.plural}:{command.name}",
+            f"/{resource.path}:{command.name}",
             response_model=resource.view,
             operation_id=operation(command, resource),
-            summary=f"{pascal(command.name)} the tenant's {resource.name}",
+            summary=f"{pascal(command.name)} the tenant's {resource.words}",
             openapi_extra=_body_of(command.input),
         )
         async def change(
@@ -188,10 +188,10 @@ class Rest:
         }
 
         @self.router.post(
-            f"/{resource.plural}:bulk",
+            f"/{resource.path}:bulk",
             response_model=BulkResult,
             operation_id=f"bulk{pascal(resource.plural)}",
-            summary=f"Many commands on {resource.plural}, safe to send twice",
+            summary=f"Many commands on {_several(resource)}, safe to send twice",
             openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
         )
         async def bulk(request: Request, actor: Actor = self._writer) -> Response:
@@ -232,10 +232,10 @@ class Rest:
         )
 
         @self.router.get(
-            f"/{resource.plural}",
+            f"/{resource.path}",
             response_model=page_model,
             operation_id=f"list{pascal(resource.plural)}",
-            summary=f"List {resource.plural}",
+            summary=f"List {_several(resource)}",
         )
         async def list_(
             request: Request,
@@ -262,11 +262,11 @@ class Rest:
         }
 
         @self.router.get(
-            f"/{resource.plural}:export",
+            f"/{resource.path}:export",
             response_class=StreamingResponse,
             responses={HTTPStatus.OK: {"content": {NDJSON: {"schema": {"oneOf": [row, end]}}}}},
             operation_id=f"export{pascal(resource.plural)}",
-            summary=f"All {resource.plural}, a line each",
+            summary=f"All {_several(resource)}, a line each",
         )
         async def export(
             request: Request,
@@ -282,10 +282,10 @@ class Rest:
         resource = self._resource
 
         @self.router.get(
-            f"/{resource.plural}/{{id}}",
+            f"/{resource.path}/{{id}}",
             response_model=resource.view,
             operation_id=f"get{pascal(resource.name)}",
-            summary=f"Get {article(resource.name)}",
+            summary=f"Get {article(resource.words)}",
         )
         async def get(request: Request, id: UUID, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command."""
@@ -371,6 +371,10 @@ def operation(command: Command, resource: Resource) -> str:
 
 def pascal(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _several(resource: Resource) -> str:
+    return resource.plural.replace("_", " ")
 
 
 def article(name: str) -> str:

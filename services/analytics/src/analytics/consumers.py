@@ -1,5 +1,5 @@
-"""What analytics does with what happens in the other services: all of it goes into the ledger, and from there into
-what is kept live."""
+"""What analytics does with what happens in the services, itself among them: all of it goes into the ledger, and from
+there into what is kept live."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,8 @@ from kith.relay import Watermark, topic_of
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
     events = [each for each in envelopes if each.type != Watermark.type]
     if events:
-        await fold(connection, [happened(each) for each in await record(connection, events)])
+        new = await record(connection, events)
+        await fold(connection, [happened(each) for each in new], {each.id: each.traceparent for each in new})
     for each in envelopes:
         if each.type == Watermark.type:
             await note_watermark(connection, each)

@@ -2,6 +2,7 @@
 
 from analytics.commands.arrivals import TASKS as ARRIVALS
 from analytics.commands.compute_rules import compute_rules
+from analytics.commands.score import score_due, score_everybody, score_noted
 from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.health_jobs import TASKS as HEALTH_JOBS
@@ -23,12 +24,15 @@ SERVICE = Service(
     tasks=[
         Task("activity definitions", compute_rules),
         Task("totals", settle_days),
+        Task("health", score_noted, seconds=0.2),
+        Task("health of the silent", score_due, seconds=1),
+        Task("health by new models", score_everybody, seconds=1),
         *RECONCILIATION,
         *HEALTH_JOBS,
         *ARRIVALS,
     ],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
-    documents={"metrics": "analytics.catalogue_cli"},
+    documents={"metrics": "analytics.catalogue_cli", "health-models": "analytics.health_models_cli"},
     after_migrations=after_migrations,
 )

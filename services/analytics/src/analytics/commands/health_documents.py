@@ -1,0 +1,234 @@
+"""What a health model's document must be like.
+
+Each error names the measure it is of, by the measure's own id, the field, and the rule:
+`document.measures.recency.curve`: points must rise in x.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from analytics.domain.health.inputs import INPUTS, input_of
+from analytics.domain.health.model import Curve, Measure
+from analytics.domain.standing import noun_of, types_of
+from kith.events.catalogue import EVENTS
+from kith.inputs import Code, Document, Text
+
+MAX_MEASURES = 40
+MAX_POINTS = 50
+MAX_DAYS = 3650
+MAX_HYSTERESIS = 20
+
+Place = tuple[str | int, ...]
+Wrong = tuple[str, str]
+"""A field, and which rule it breaks."""
+
+
+def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
+    """If anything is wrong, raises the ValidationError that says so, below the place of `given`."""
+    if found := list(wrong):
+        details = [_detail((field,), rule, getattr(given, field)) for field, rule in found]
+        raise ValidationError.from_exception_data(type(given).__name__, details)
+
+
+def _detail(where: Place, rule: str, given: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=where, input=given)
+
+
+def _of_the_catalogue(name: str) -> str:
+    if name not in INPUTS:
+        raise PydanticCustomError("unknown", "It is one of {allowed}.", {"allowed": ", ".join(sorted(INPUTS))})
+    return name
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise PydanticCustomError("uuid", "It is a UUID.") from None
+
+
+def _taken_by(name: str, aggregate: str | None) -> frozenset[str]:
+    """The settings that a measure of this input may have."""
+    nothing_yet = Measure("", name, 1, Curve(()), aggregate=aggregate)
+    takes = input_of(nothing_yet).takes - {"values"}
+    return takes | _NEEDED.get(name, frozenset()) | ({"aggregate"} if name == "signal" else set())
+
+
+def fields_of(name: str) -> frozenset[str]:
+    """What a measure of this input may choose events by: the fields of all events of those nouns, as far as any are
+    published. The last that was told of a field holds."""
+    types = {type for each in INPUTS[name].events if each in EVENTS for type in types_of(noun_of(each))}
+    return frozenset(field for type in types for field in EVENTS[type].__struct_fields__)
+
+
+def _each_once(given: list[str]) -> list[str]:
+    if len(set(given)) < len(given):
+        raise PydanticCustomError("repeated", "each is named once")
+    return given
+
+
+SETTINGS = ("window_days", "half_life_days", "where", "values", "stale_after_days", "signal", "aggregate")
+_NEEDED = {"signal": frozenset({"signal"}), "loyalty_tier": frozenset({"values"})}
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Days = Annotated[float, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)]
+Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
+InputName = Annotated[str, AfterValidator(_of_the_catalogue), Field(json_schema_extra={"enum": sorted(INPUTS)})]
+SignalId = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+Codes = Annotated[list[Code], AfterValidator(_each_once), Field(max_length=50)]
+SomeCodes = Annotated[list[Code], AfterValidator(_each_once), Field(min_length=1, max_length=50)]
+
+
+class MeasureDocument(Document):
+    """One input, made points of by a curve, and how much it weighs."""
+
+    id: Id = Field(description="by which errors and explanations name it; once per model")
+    title: Text
+    input: InputName
+    group: Code | None = Field(default=None, description="measures of a group are added up in explanations")
+    weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    curve: Annotated[list[Point], Field(min_length=2, max_length=MAX_POINTS)] = Field(
+        description="points [input, 0..100], rising in the input; linear between them, and flat beyond"
+    )
+    absence: Literal["left_out", "neutral", "zero"] = Field(
+        default="left_out",
+        description="without an input: left_out shares its weight among the rest, neutral is 50 points, zero is none",
+    )
+    window_days: Days | None = Field(default=None, description="only what happened in so many days before counts")
+    half_life_days: Days | None = Field(default=None, description="what happened counts half after so many days")
+    where: Annotated[dict[str, SomeCodes], Field(min_length=1, max_length=10)] | None = Field(
+        default=None, description='only events with these values: {"channel": ["email"]}'
+    )
+    values: Annotated[dict[Code, Number], Field(min_length=1, max_length=50)] | None = Field(
+        default=None, description='what a word is worth: {"silver": 1, "gold": 2}'
+    )
+    stale_after_days: Days | None = Field(default=None, description="the last value counts for so many days")
+    signal: SignalId | None = Field(default=None, description="id of the signal that the input `signal` reads")
+    aggregate: Literal["latest", "sum", "mean"] | None = Field(
+        default=None, description="what is read of a signal's readings; the latest, if nothing is said"
+    )
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        refuse(self, self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[Wrong]:
+        if any(left[0] >= right[0] for left, right in pairwise(self.curve)):
+            yield "curve", "points must rise in x"
+        if any(not 0 <= y <= 100 for _, y in self.curve):
+            yield "curve", "points must lie from 0 to 100 in y"
+        given = {name for name in SETTINGS if getattr(self, name) is not None}
+        takes = _taken_by(self.input, self.aggregate)
+        for name in sorted(given - takes):
+            yield name, f"{self.input} takes none. It takes: {', '.join(sorted(takes)) or 'nothing more'}."
+        if {"window_days", "half_life_days"} <= given:
+            yield "half_life_days", "either a window or a half-life, not both"
+        for name in sorted(_NEEDED.get(self.input, frozenset()) - given):
+            yield name, f"{self.input} needs it"
+        if self.where is not None and (unknown := sorted(self.where.keys() - (fields := fields_of(self.input)))):
+            yield "where", f"its events have no {', '.join(unknown)}. They have: {', '.join(sorted(fields))}."
+
+
+class AudienceDocument(Document):
+    """Whom it is for: of each kind that is given one must match. Nothing given: everybody."""
+
+    segments: Codes = Field(default_factory=list)
+    tiers: Codes = Field(default_factory=list)
+    tags: Codes = Field(default_factory=list)
+
+
+class BandsDocument(Document):
+    """From which score on a relationship is steady, and from which healthy. Below it is at risk."""
+
+    steady: Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)] = 40
+    healthy: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 70
+
+    @model_validator(mode="after")
+    def _rise(self) -> Self:
+        if self.healthy <= self.steady:
+            refuse(self, [("healthy", f"must be above steady, which is {self.steady:g}")])
+        return self
+
+
+class HealthModelDocument(Document):
+    """What makes a relationship healthy: measures, each a curve over one input, weighted.
+    `score = sum(weight * points) / sum(weight)`, from 0 to 100."""
+
+    title: Text
+    audience: AudienceDocument = AudienceDocument()
+    measures: Annotated[list[MeasureDocument], Field(min_length=1, max_length=MAX_MEASURES)]
+    bands: BandsDocument = BandsDocument()
+    hysteresis: Annotated[float, Field(ge=0, le=MAX_HYSTERESIS, allow_inf_nan=False)] = Field(
+        default=2, description="so far beyond a border a score must go to change the band"
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _named(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise _by_id(error, given) from None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        refuse(self, self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[Wrong]:
+        for id, times in Counter(each.id for each in self.measures).items():
+            if times > 1:
+                yield "measures", f"ids must differ: {id} is there {times} times"
+        steady, healthy = self.bands.steady, self.bands.healthy
+        if self.hysteresis >= (half := (healthy - steady) / 2):
+            yield "hysteresis", f"must be less than half of what lies between the borders, {half:g}"
+        if self.hysteresis >= steady:
+            yield "hysteresis", f"must be less than bands.steady, {steady:g}, or nobody sinks to at_risk"
+        if healthy + self.hysteresis > 100:
+            yield "hysteresis", f"must be {100 - healthy:g} at most beside bands.healthy, or nobody rises to healthy"
+
+
+def _by_id(error: ValidationError, given: Any) -> ValidationError:
+    """The same, with measures named by their ids and not by their places."""
+
+    def named(where: Place) -> Place:
+        match where:
+            case ("measures", int(place), *rest):
+                match given["measures"][place]:
+                    case {"id": str(id)} if id:
+                        return ("measures", id, *rest)
+        return where
+
+    found = error.errors(include_url=False, include_context=False)
+    details = [_detail(named(each["loc"]), each["msg"], each["input"]) for each in found]
+    return ValidationError.from_exception_data(error.title, details)
+
+
+def as_kept(document: HealthModelDocument) -> dict[str, Any]:
+    """With everything in it that holds where nothing is said, so that it means the same for ever."""
+    return document.model_dump(mode="json")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12. What a schema cannot say of a document is told when it is sent."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:kith:health-model",
+        **HealthModelDocument.model_json_schema(),
+    }

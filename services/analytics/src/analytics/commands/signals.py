@@ -1,0 +1,44 @@
+"""What can be done with a signal and with its readings."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.signal import Reading, Signal, SignalDefinedAlready
+from analytics.storage.tables import signals
+from kith.inputs import Code, Input, NewInput, Text
+from kith.resource import Check, Command
+
+
+class DefineSignal(NewInput):
+    code: Code
+    title: Text
+    unit: Code | None = None
+    description: Text | None = None
+
+
+class RecordReading(NewInput):
+    signal_id: UUID
+    customer_id: UUID
+    value: Annotated[float, Field(allow_inf_nan=False)]
+
+
+async def code_is_free(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    c, codes = signals.c, [each.code for each in inputs if isinstance(each, DefineSignal)]
+    taken = set(await connection.scalars(select(c.code).where(c.tenant_id == tenant, c.code.in_(codes))))
+
+    def check(given: Input) -> None:
+        if isinstance(given, DefineSignal):
+            if given.code in taken:
+                raise SignalDefinedAlready(given.code)
+            taken.add(given.code)
+
+    return check
+
+
+SIGNAL_COMMANDS = (Command("define", DefineSignal, Signal.define),)
+READING_COMMANDS = (Command("record", RecordReading, Reading.record),)

@@ -1,0 +1,42 @@
+"""Signal: a number that a partner knows of customers, in a unit of its own. Reading: its value for one of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from kith.domain import Aggregate, Conflict, OfCustomer
+from kith.events.analytics import ReadingRecorded, SignalDefined
+
+
+class SignalDefinedAlready(Conflict):
+    code = "signal-defined-already"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is a signal {code} already.", field="code")
+
+
+@dataclass(kw_only=True, eq=False)
+class Signal(Aggregate):
+    code: str
+    """By which health models name it; one signal of the tenant has it."""
+    title: str
+    unit: str | None = None
+    description: str | None = None
+
+    @classmethod
+    def define(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, SignalDefined]:
+        it = cls(id=id, **fields)
+        return it, SignalDefined.of(it)
+
+
+@dataclass(kw_only=True, eq=False)
+class Reading(OfCustomer):
+    customer_id: UUID = field()  # not optional here, and so without the default it would inherit
+    signal_id: UUID
+    value: float
+
+    @classmethod
+    def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ReadingRecorded]:
+        it = cls(id=id, **fields)
+        return it, ReadingRecorded.of(it)
