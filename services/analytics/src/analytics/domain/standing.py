@@ -121,7 +121,7 @@ def fact_of(event: Happened, before: Fact | None = None) -> Fact:
         event.time,
         None,
         event.customer_id or (before.customer_id if before else None),
-        state.get("value"),
+        _amount(state),
         state.get("currency"),
         phase,
         since if phase is not None else None,
@@ -160,6 +160,12 @@ def _told(event: Happened, before: Fact) -> dict[str, Any]:
 
 def _fields(kind: type[Event]) -> tuple[str, ...]:
     return kind.__struct_fields__
+
+
+def _amount(state: Mapping[str, Any]) -> str | None:
+    """Of money, which is told as text; a reading's value is a number of its signal's own unit."""
+    value = state.get("value")
+    return value if isinstance(value, str) else None
 
 
 def _phase(state: Mapping[str, Any]) -> str | None:

@@ -170,7 +170,7 @@ class Action(Struct, frozen=True):
     title: str
     due_in_days: int | None = None
     owner: str | None = None
-    """Of a task; None: whoever owns the customer."""
+    """None: of a task, whoever owns the customer."""
     priority: str | None = None
     category: str | None = None
     queue: str | None = None
@@ -180,7 +180,7 @@ class Action(Struct, frozen=True):
         return at + timedelta(days=self.due_in_days) if self.due_in_days is not None else None
 
     def owner_for(self, customer: Customer) -> str | None:
-        return (self.owner or customer.owner) if self.kind == "task" else None
+        return self.owner or (customer.owner if self.kind == "task" else None)
 
 
 def action_id(run: UUID, index: int) -> UUID:

@@ -1,0 +1,204 @@
+"""What playbooks do: a run for each happening that sets one off, and what it asks for, in the transaction of whoever
+tells of the happening. So a run is recorded exactly once, and its actions are asked for exactly once.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, any_, cast, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
+from analytics.domain.playbooks.happening import Happening
+from analytics.domain.playbooks.plan import Action, Plan, action_id
+from analytics.domain.playbooks.playbook import PlaybookState
+from analytics.storage.playbooks import customers_at
+from analytics.storage.tables import outbox, playbook_runs, playbooks
+from kith.consumer.tracing import span_after
+from kith.events.analytics import ActionRequested
+from kith.ids import new_id
+from kith.telemetry import current_traceparent
+
+_encode = msgspec.json.Encoder().encode
+_P, _R = playbooks.c, playbook_runs.c
+
+
+class Started(NamedTuple):
+    """A playbook that acts."""
+
+    tenant: str
+    id: UUID
+    version: int
+    started_at: datetime
+    plan: Plan
+
+
+async def fire(connection: AsyncConnection, tenant: str, happenings: Sequence[Happening]) -> int:
+    """Record the runs that these set off, and ask for their actions. Answers how many runs there are more.
+
+    Nobody else may tell of the same customers until the transaction ends: cool-downs are looked at here.
+    """
+    if not happenings:
+        return 0
+    found = [
+        (playbook, mine)
+        for playbook in await started(connection, tenant)
+        if (mine := [each for each in happenings if _concerns(playbook, each)])
+    ]
+    if not found:
+        return 0
+    known = await customers_at(connection, tenant, [Known(h.customer_id, h.at) for _, mine in found for h in mine])
+    runs = 0
+    for playbook, mine in found:
+        firing = await _firing(connection, playbook, mine)
+        runs += await record(connection, playbook, firing.take(mine, known))
+    return runs
+
+
+async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
+    """Those of the tenant, in the order of ids: no two that lock some of them wait for each other in a ring."""
+    rows = await connection.execute(
+        select(_P.id, _P.version, _P.started_at, _P.document)
+        .where(_P.tenant_id == tenant, _P.state == PlaybookState.STARTED, _P.fires)
+        .order_by(_P.id)
+    )
+    return [Started(tenant, id, version, at, Plan.told(document)) for id, version, at, document in rows]
+
+
+def _concerns(playbook: Started, happening: Happening) -> bool:
+    return happening.at >= playbook.started_at and playbook.plan.when.fires(happening)
+
+
+async def _firing(connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening]) -> Firing:
+    """With what there was before of these customers and of these days."""
+    first, last = min(each.at for each in happenings), max(each.at for each in happenings)
+    mine = (_R.tenant_id == playbook.tenant, _R.playbook_id == playbook.id, _R.state != RunState.SUPPRESSED)
+    of_day: Counter[date] = Counter()
+    if playbook.plan.limit_per_day is not None:
+        # One at a time: two would both find room below the limit.
+        await connection.execute(_ALONE, {"playbook": f"playbook {playbook.id}"})
+        day = func.date(func.timezone("UTC", _R.at))
+        found = await connection.execute(
+            select(day.label("day"), func.count().label("runs"))
+            .where(*mine, _R.at >= first - timedelta(days=1), _R.at <= last + timedelta(days=1))
+            .group_by(day)
+        )
+        of_day = Counter({row.day: row.runs for row in found})
+    customers = cast(sorted({each.customer_id for each in happenings}), ARRAY(Uuid))
+    cool_down = playbook.plan.cool_down
+    rows = await connection.execute(
+        select(_R.customer_id, _R.at)
+        .where(*mine, _R.customer_id == any_(customers), _R.at.between(first - cool_down, last + cool_down))
+        .order_by(_R.at)
+    )
+    before: dict[UUID, list[datetime]] = {}
+    for customer, at in rows:
+        before.setdefault(customer, []).append(at)
+    return Firing(playbook.id, playbook.plan, before, of_day)
+
+
+async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[Run]) -> int:
+    """Write the runs that are not there yet, and what they ask for. Answers how many."""
+    if not runs:
+        return 0
+    now = (await connection.execute(_NOW)).one().now
+    traces = {run.id: _traced(run.happening) for run in runs}
+    rows = [_row(playbook, run, traces[run.id], now) for run in runs]
+    written = await connection.scalars(insert(playbook_runs).on_conflict_do_nothing().returning(_R.id), rows)
+    new = set(written)
+    asked = [
+        row
+        for run in runs
+        if run.id in new and run.state is RunState.REQUESTED
+        for row in _asked(playbook, run, traces[run.id], now)
+    ]
+    if asked:
+        await connection.execute(insert(outbox), asked)
+    return len(new)
+
+
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:playbook, 0))")
+# The transaction takes its id before its time: see kith.relay on what is not seen yet.
+_NOW = text("SELECT pg_current_xact_id(), clock_timestamp() AS now")
+
+
+def _traced(happening: Happening) -> str | None:
+    """The run is a part of the trace that led to it; what it asks for goes on from there."""
+    with span_after(happening.traceparent, "playbook run"):
+        return current_traceparent()
+
+
+def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) -> dict[str, Any]:
+    happening, outcome = run.happening, playbook.plan.outcome
+    settles = outcome is not None and run.state is not RunState.SUPPRESSED
+    return {
+        "tenant_id": playbook.tenant,
+        "id": run.id,
+        "playbook_id": playbook.id,
+        "playbook_version": playbook.version,
+        "customer_id": happening.customer_id,
+        "at": happening.at,
+        "recorded_at": now,
+        "trigger": msgspec.to_builtins(happening.told()),
+        "state": run.state,
+        "is_control": run.is_control,
+        "reason": run.reason,
+        "actions": [
+            {"id": str(action_id(run.id, index)), **msgspec.to_builtins(told)}
+            for index, told in enumerate(_actions(playbook, run))
+        ],
+        "trace_id": traceparent.split("-")[1] if traceparent else None,
+        "outcome": msgspec.to_builtins(outcome) if settles else None,
+        "settles_at": outcome.settles_at(happening.at) if outcome is not None and settles else None,
+    }
+
+
+def _actions(playbook: Started, run: Run) -> list[dict[str, Any]]:
+    """As the run tells of them."""
+    if run.state is not RunState.REQUESTED:
+        return []
+    return [
+        {"kind": each.kind, "title": each.title, "due_at": each.due_at(run.happening.at)}
+        for each in playbook.plan.actions
+    ]
+
+
+def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": new_id(),
+            "tenant_id": playbook.tenant,
+            "type": ActionRequested.type,
+            "subject": action_id(run.id, index),
+            "aggregate_version": 1,
+            "customer_id": run.happening.customer_id,
+            "time": run.happening.at,
+            "recorded_at": now,
+            "traceparent": traceparent,
+            "data": _encode(_event(playbook, run, action)),
+        }
+        for index, action in enumerate(playbook.plan.actions)
+    ]
+
+
+def _event(playbook: Started, run: Run, action: Action) -> ActionRequested:
+    happening = run.happening
+    at = happening.at.isoformat().replace("+00:00", "Z")
+    return ActionRequested(
+        kind=action.kind,
+        playbook_id=playbook.id,
+        run_id=run.id,
+        trigger=happening.kind,
+        title=action.title,
+        due_at=action.due_at(happening.at),
+        owner=action.owner_for(run.customer),
+        priority=action.priority,
+        category=action.category,
+        queue=action.queue,
+        explanation=f"/v1/customers/{happening.customer_id}/health?at={at}",
+    )
