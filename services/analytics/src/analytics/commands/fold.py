@@ -7,8 +7,9 @@ All of a customer's events come by one partition, so folds of different processe
 side by side. Not so once customers were merged: then a fold has its tenant to itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ from analytics.commands.fold_activity import fold_activity
 from analytics.commands.fold_facts import fold_facts
 from analytics.commands.fold_settings import fold_settings
 from analytics.commands.merges import fold_merges, survivors
+from analytics.commands.note_health import note
 from analytics.domain.replay import MERGES
 from analytics.domain.standing import Happened
 from analytics.storage.given import Given
@@ -26,6 +28,7 @@ from kith.events.envelope import Envelope
 _NAMED = 1000
 """Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
 _decode = msgspec.json.Decoder(dict).decode
+_UNTRACED: Mapping[UUID, str | None] = {}
 _GIVEN = Given(
     id="uuid",
     tenant_id="name",
@@ -94,7 +97,9 @@ def happened(envelope: Envelope) -> Happened:
     )
 
 
-async def fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+async def fold(
+    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+) -> None:
     """Bring the read models up to these events. They are in the ledger, and were not before."""
     if not events:
         return
@@ -106,16 +111,19 @@ async def fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
     await lock_tenants(connection, alone, alone=True)
     merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - alone
     await lock_tenants(connection, merged_meanwhile, alone=True)  # two may want this at once: one is tried again
-    await apply(connection, events)
+    await apply(connection, events, traceparents)
 
 
-async def apply(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+async def apply(
+    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+) -> None:
     """The fold, once nobody else folds what concerns it."""
     merged = await survivors(connection, events)  # again, as it is now that nobody can change it
     facts = await fold_facts(connection, events, merged)
     await fold_settings(connection, events)
     await fold_activity(connection, facts)
     await fold_merges(connection, [each for each in events if each.type in MERGES])
+    await note(connection, facts, traceparents)
 
 
 async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.commands.fold_activity import refold_activity
+from analytics.commands.note_health import note_customers
 from analytics.domain.merging import survivor_of
 from analytics.domain.standing import Customer, Happened
 from analytics.storage.given import Given
@@ -100,3 +101,4 @@ async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UU
         (tenant, list(customers)),
     )
     await refold_activity(connection, tenant, customers)
+    await note_customers(connection, tenant, customers)

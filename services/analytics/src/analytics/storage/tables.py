@@ -2,12 +2,13 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     Double,
-    Index,
     ForeignKeyConstraint,
     Identity,
+    Index,
     Integer,
     MetaData,
     Numeric,
@@ -15,10 +16,13 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-)
     func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from analytics.domain.health_models import Document, HealthModelState
+from analytics.domain.playbooks.playbook import Document as PlaybookDocument
+from analytics.domain.playbooks.playbook import PlaybookState
 from kith.consumer import consumer_tables
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
@@ -43,15 +47,11 @@ ledger = Table(
     Column("time", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("data", JSONB, nullable=False),
+    Column("arrived", Xid8, server_default=func.pg_current_xact_id(), comment="null: before there were arrivals"),
     postgresql_partition_by="RANGE (id)",
 )
 Index("ledger_by_customer", ledger.c.tenant_id, ledger.c.customer_id, ledger.c.time, ledger.c.id)
 
-    Column("arrived", Xid8, server_default=func.pg_current_xact_id(), comment="null: before there were arrivals"),
-# Read models: all that follows can be made again from the ledger (see commands.rebuild).
-
-# Each event with how its aggregate stood after it (see domain.standing).
-facts = Table(
 # That something came for a tenant, a row per fold: who watches learns it without looking for it in the ledger. Kept for
 # an hour (see commands.arrivals).
 arrivals = Table(
@@ -74,6 +74,10 @@ live_epoch = Table(
     Column("system_identifier", Text, nullable=False),
 )
 
+# Read models: all that follows can be made again from the ledger (see commands.rebuild).
+
+# Each event with how its aggregate stood after it (see domain.standing).
+facts = Table(
     "facts",
     metadata,
     tenant_column(),
@@ -222,6 +226,72 @@ Index(
     postgresql_where=reconciliations.c.state.in_(["requested", "running"]),
 )
 
+# How each relationship stands, as it was last scored, and when time alone will change its band (see commands.score).
+health_scores = Table(
+    "health_scores",
+    metadata,
+    tenant_column(),
+    Column("customer_id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False, comment="one more with each change of the band"),
+    Column("model", Text(collation="C"), comment="null: no model is for it"),
+    Column("model_version", Integer),
+    Column("score", Double, comment="null: nothing is known of it"),
+    Column("band", Text(collation="C")),
+    Column("coverage", Double, nullable=False),
+    Column("scored_at", Moment, nullable=False),
+    Column("band_since", Moment, nullable=False),
+    Column("due_at", Moment, comment="when it must be scored again, if nothing happens until then"),
+    Column("due_band", Text(collation="C"), comment="the band it will come into then; null: it will only be looked again"),
+)
+Index("health_scores_due", health_scores.c.due_at)
+Index("health_scores_by_band", health_scores.c.tenant_id, health_scores.c.band, health_scores.c.score)
+Index("health_scores_upcoming", health_scores.c.tenant_id, health_scores.c.due_at)
+# Customers of whom something came in, and must be scored again. Inserted only: no fold waits for a score.
+health_queue = Table(
+    "health_queue",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant_id", TenantId, nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("event_id", Uuid, comment="what came in; null: nothing did, its facts were changed"),
+    Column("traceparent", Text),
+)
+# Tenants whose customers are all to be scored again: a model was published or retired, or the facts were made anew.
+health_rescorings = Table(
+    "health_rescorings",
+    metadata,
+    tenant_column(),
+    Column("requested_at", Moment, nullable=False),
+    Column("traceparent", Text),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("total", BigInteger),
+    Column("done_to", Uuid, comment="the customers up to this one are done"),
+    Column("finished_at", Moment),
+)
+# Every change of a band as it was published. What was true at an instant is computed from the facts instead.
+health_changes = Table(
+    "health_changes",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True, comment="of the event that tells of it"),
+    Column("customer_id", Uuid, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("cause", Text(collation="C"), nullable=False),
+    Column("model", Text(collation="C")),
+    Column("model_version", Integer),
+    Column("from_band", Text(collation="C")),
+    Column("band", Text(collation="C")),
+    Column("score", Double),
+    Column("coverage", Double, nullable=False),
+    Column("drivers", JSONB, nullable=False),
+    Column("trace_id", Text(collation="C")),
+    Column("arrived", Xid8, nullable=False, server_default=func.pg_current_xact_id()),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+)
+Index("health_changes_by_arrival", health_changes.c.tenant_id, health_changes.c.arrived, health_changes.c.seq)
+Index("health_changes_by_customer", health_changes.c.tenant_id, health_changes.c.customer_id, health_changes.c.at)
+
 # What takes minutes to find out of everybody's health, asked for and done in the background (see commands.jobs).
 health_jobs = Table(
     "health_jobs",
@@ -247,4 +317,97 @@ Index(
     "health_jobs_open",
     health_jobs.c.requested_at,
     postgresql_where=health_jobs.c.state.in_(["requested", "running"]),
+)
+
+# The nouns of its own. What happens to them is told like all else, and comes back into the ledger.
+health_models = aggregate_table(
+    "health_models",
+    metadata,
+    Column("title", Text, nullable=False),
+    Column("state", one_of(HealthModelState), nullable=False),
+    Column("draft_document", Structured(Document | None)),
+    Column("published_document", Structured(Document | None)),
+    Column("number", Integer, nullable=False),
+    Column("published_at", Moment),
+)
+signals = aggregate_table(
+    "signals",
+    metadata,
+    Column("code", TenantId, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("unit", Text),
+    Column("description", Text),
+)
+Index("signals_by_code", signals.c.tenant_id, signals.c.code, unique=True)
+readings = aggregate_table(
+    "readings",
+    metadata,
+    *reference("signal_id", signals),
+    Column("value", Double, nullable=False),
+    of_customer=True,
+)
+readings.c.signal_id.nullable = readings.c.customer_id.nullable = False
+pulses = aggregate_table(
+    "pulses",
+    metadata,
+    Column("score", Integer, nullable=False),
+    Column("note", Text),
+    Column("expires_at", Moment, nullable=False),
+    of_customer=True,
+)
+pulses.c.customer_id.nullable = False
+
+playbooks = aggregate_table(
+    "playbooks",
+    metadata,
+    Column("title", Text, nullable=False),
+    Column("document", Structured(PlaybookDocument), nullable=False),
+    Column("state", one_of(PlaybookState), nullable=False),
+    Column("fires", Boolean, nullable=False),
+    Column("fires_not", Text),
+    Column("started_at", Moment),
+    Column("stopped_at", Moment),
+)
+# What playbooks did, each for one customer (see commands.playbooks).
+playbook_runs = Table(
+    "playbook_runs",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    *reference("playbook_id", playbooks),
+    Column("playbook_version", Integer, nullable=False),
+    Column("customer_id", Uuid, nullable=False),
+    Column("at", Moment, nullable=False, comment="of what set it off"),
+    Column("recorded_at", Moment, nullable=False),
+    Column("trigger", JSONB, nullable=False),
+    Column("state", Text(collation="C"), nullable=False),
+    Column("is_control", Boolean, nullable=False),
+    Column("reason", Text, comment="why it was suppressed"),
+    Column("actions", JSONB, nullable=False),
+    Column("trace_id", Text(collation="C")),
+    Column("outcome", JSONB(none_as_null=True), comment="what counts as success"),
+    Column("settles_at", Moment),
+    Column("settled_at", Moment),
+    Column("succeeded", Boolean),
+    Column("evidence_id", Uuid, comment="the event, or the change of health, that shows it"),
+)
+playbook_runs.c.playbook_id.nullable = False
+Index("playbook_runs_by_playbook", *(playbook_runs.c[name] for name in ("tenant_id", "playbook_id", "at", "id")))
+Index("playbook_runs_by_customer", *(playbook_runs.c[name] for name in ("tenant_id", "customer_id", "at", "id")))
+Index("playbook_runs_by_time", *(playbook_runs.c[name] for name in ("tenant_id", "at", "id")))
+Index(
+    "playbook_runs_open",
+    playbook_runs.c.settles_at,
+    postgresql_where=playbook_runs.c.settled_at.is_(None) & playbook_runs.c.settles_at.is_not(None),
+)
+# The days whose 00:00 UTC a playbook has looked at everybody for (see commands.playbooks_daily).
+playbook_days = Table(
+    "playbook_days",
+    metadata,
+    tenant_column(),
+    Column("playbook_id", Uuid, primary_key=True),
+    Column("day", Date, primary_key=True, comment="at its 00:00 UTC"),
+    Column("looked_at", Moment, nullable=False),
+    Column("runs", Integer, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "playbook_id"], [playbooks.c.tenant_id, playbooks.c.id]),
 )

@@ -291,7 +291,7 @@ def _sum(rows: Floats) -> Floats:
     """Always in the order of the measures, however many customers there are: the same to the last bit."""
     total = np.zeros(rows.shape[1])
     for row in rows:
-        total += row
+        np.add(total, row, out=total)
     return total
 
 

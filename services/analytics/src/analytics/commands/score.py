@@ -1,0 +1,393 @@
+"""Scores, kept live: whoever something happened to is scored again at once, and whom silence alone will bring into
+another band, at that very instant.
+
+A fold notes whose scores may have changed (commands.note_health); with each score is kept the instant at which time
+alone will change its band (`due_at`). The worker's step takes what was noted and what is due, and nobody else: there is
+no sweep. Scores, the changes, the events that tell of them, and what playbooks make of them are one transaction. While
+it lasts the customers' rows are locked, so a customer's changes come one after the other, whoever scores it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+import msgspec
+import numpy as np
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from analytics.commands import playbooks
+from analytics.domain.health.base import FAR, Ints, micros, moment
+from analytics.domain.health.model import DAY, HealthModel, band_of, number_of
+from analytics.domain.health.scoring import AHEAD, Bands, Scorer
+from analytics.domain.playbooks.happening import Happening
+from analytics.queries.models import models_of
+from analytics.storage.health import assigned, base_of
+from analytics.storage.tables import health_changes, health_queue, health_rescorings, health_scores, outbox
+from kith.consumer.tracing import span_after
+from kith.events.analytics import Driver, HealthChanged
+from kith.ids import new_id
+from kith.telemetry import current_traceparent
+
+AT_A_TIME = 2_000
+"""Customers of one transaction."""
+DRIVEN_OVER = 30 * DAY
+DRIVERS = 3
+_NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
+_S, _Q, _R = health_scores.c, health_queue.c, health_rescorings.c
+_encode = msgspec.json.Encoder().encode
+
+
+class Noted(NamedTuple):
+    """Something came in of a customer."""
+
+    customer_id: UUID
+    event_id: UUID | None
+    traceparent: str | None
+
+
+class Change(NamedTuple):
+    """A band change, before it is told."""
+
+    customer_id: UUID
+    at: datetime
+    cause: str
+    from_band: str | None
+    band: str | None
+    score: float | None
+    coverage: float
+    drivers: list[Driver]
+
+
+_CLOCK = "SELECT pg_current_xact_id()::text, clock_timestamp() AS now"
+_TAKE = """
+    DELETE FROM health_queue
+    WHERE seq = ANY(ARRAY(SELECT seq FROM health_queue ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING seq, tenant_id, customer_id, event_id, traceparent
+"""
+
+
+async def score_noted(engine: AsyncEngine) -> bool:
+    """Score those of whom something came in. Answers whether there may be more. Several processes may."""
+    async with engine.begin() as connection:
+        found: Any = await connection.exec_driver_sql(_TAKE, (AT_A_TIME,))
+        taken = found.all()
+        by_tenant: dict[str, list[Noted]] = defaultdict(list)
+        for row in sorted(taken, key=lambda row: row.seq):
+            by_tenant[row.tenant_id].append(Noted(row.customer_id, row.event_id, row.traceparent))
+        for tenant, of_tenant in sorted(by_tenant.items()):
+            await _Scoring(connection, tenant).score(of_tenant, "event")
+    return len(taken) == AT_A_TIME
+
+
+async def score_due(engine: AsyncEngine) -> bool:
+    """Score those whom silence brings into another band now."""
+    async with engine.begin() as connection:
+        due = (
+            await connection.execute(
+                select(_S.tenant_id, _S.customer_id)
+                .where(_S.due_at <= func.clock_timestamp())
+                .order_by(_S.due_at)
+                .limit(AT_A_TIME)
+                .with_for_update(skip_locked=True)
+            )
+        ).all()
+        by_tenant: dict[str, list[Noted]] = defaultdict(list)
+        for tenant, customer in due:
+            by_tenant[tenant].append(Noted(customer, None, None))
+        for tenant, of_tenant in sorted(by_tenant.items()):
+            await _Scoring(connection, tenant).score(of_tenant, "silence")
+    return len(due) == AT_A_TIME
+
+
+async def score_everybody(engine: AsyncEngine) -> bool:
+    """Score the next customers of a tenant that has a new model."""
+    async with engine.begin() as connection:
+        wanted = (
+            await connection.execute(
+                select(_R.tenant_id, _R.traceparent, _R.total, _R.done_to)
+                .where(_R.finished_at.is_(None))
+                .order_by(func.random())
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+        ).one_or_none()
+        if wanted is None:
+            return False
+        mine = _R.tenant_id == wanted.tenant_id
+        if wanted.total is None:
+            total = select(func.count()).where(_S.tenant_id == wanted.tenant_id).scalar_subquery()
+            await connection.execute(update(health_rescorings).where(mine).values(total=total))
+            return True
+        some = select(_S.customer_id).where(_S.tenant_id == wanted.tenant_id).order_by(_S.customer_id).limit(AT_A_TIME)
+        if wanted.done_to is not None:
+            some = some.where(_S.customer_id > wanted.done_to)
+        customers = list(await connection.scalars(some))
+        noted = [Noted(customer, None, wanted.traceparent) for customer in customers]
+        await _Scoring(connection, wanted.tenant_id).score(noted, "model")
+        done: dict[str, Any] = {"done": _R.done + len(customers)}
+        if len(customers) < AT_A_TIME:
+            done["finished_at"] = func.clock_timestamp()
+        else:
+            done["done_to"] = customers[-1]
+        await connection.execute(update(health_rescorings).where(mine).values(done))
+    return True
+
+
+class _Stored(NamedTuple):
+    customer_id: UUID
+    version: int
+    model: str | None
+    model_version: int | None
+    band: str | None
+    scored_at: datetime | None
+    band_since: datetime | None
+
+
+@dataclass
+class _Scoring:
+    """Of customers of one tenant, in one transaction."""
+
+    connection: AsyncConnection
+    tenant: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[tuple[Change, HealthModel | None]] = field(default_factory=list)
+
+    async def score(self, noted: Sequence[Noted], cause: str) -> None:
+        if not noted:
+            return
+        self.stored = await self._lock({each.customer_id for each in noted})
+        # Of whatever is committed by now: the facts are read after the clock.
+        clock: Any = await self.connection.exec_driver_sql(
+            "SELECT pg_current_xact_id()::text, clock_timestamp() AS now"
+        )
+        now: datetime = clock.one().now
+        self.now, self.at, self.cause = now, micros(now), cause
+        customers, left = list(self.stored), set(self.stored)
+        models = await models_of(self.connection, self.tenant)
+        for model, those in await assigned(self.connection, self.tenant, models, self.at, customers):
+            left -= set(those)
+            self._score_by(Scorer(model, await base_of(self.connection, self.tenant, model, those)))
+        for customer in sorted(left):
+            self._unscored(self.stored[customer])
+        await self._keep()
+        traceparents = {each.customer_id: each.traceparent for each in noted}
+        happenings = await self._tell(traceparents)
+        await playbooks.fire(self.connection, self.tenant, happenings)
+
+    async def _lock(self, customers: set[UUID]) -> dict[UUID, _Stored]:
+        """In order, so that no two wait for each other in a ring."""
+        ordered = sorted(customers)
+        await self.connection.exec_driver_sql(
+            """
+            INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since)
+            SELECT $1, id, 0, 0, '-infinity', '-infinity' FROM unnest($2::uuid[]) AS t(id)
+            ON CONFLICT DO NOTHING
+            """,
+            (self.tenant, ordered),
+        )
+        rows: Any = await self.connection.exec_driver_sql(
+            """
+            SELECT customer_id, version, model, model_version, band, nullif(scored_at, '-infinity'),
+                   nullif(band_since, '-infinity')
+            FROM health_scores WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id FOR UPDATE
+            """,
+            (self.tenant, ordered),
+        )
+        return {row[0]: _Stored._make(row) for row in rows}
+
+    def _score_by(self, scorer: Scorer) -> None:
+        model, customers = scorer.model, scorer.base.customers
+        stored = [self.stored[customer] for customer in customers]
+        scored = scorer.score(self.at)
+        bands = scorer.bands(self.at, score=scored.score)
+        due = scorer.next_change(self.at, bands, self.at + AHEAD)
+        will = np.flatnonzero(due < FAR)
+        due_bands = dict(zip(will.tolist(), scorer.moved(due[will], bands[will], will).tolist(), strict=True))
+        changed = self._changed(scorer, stored, bands)
+        for place, before in enumerate(stored):
+            known = not np.isnan(scored.score[place])
+            last = changed.get(place)
+            self.rows.append(
+                {
+                    "customer_id": before.customer_id,
+                    "version": before.version,
+                    "model": model.id,
+                    "model_version": model.version,
+                    "score": float(scored.score[place]) if known else None,
+                    "band": band_of(int(bands[place])),
+                    "coverage": float(scored.coverage[place]),
+                    "band_since": last or before.band_since or self.now,
+                    "due_at": moment(min(int(due[place]), self.at + AHEAD)) if known or place in due_bands else None,
+                    "due_band": band_of(due_bands[place]) if place in due_bands else None,
+                }
+            )
+
+    def _changed(self, scorer: Scorer, stored: Sequence[_Stored], bands: Bands) -> dict[int, datetime]:
+        """Note the changes since each was last scored. Answers when the last one of each was."""
+        model, found = scorer.model, dict[int, datetime]()
+        before = np.array([number_of(each.band) for each in stored], np.int8)
+        same = [
+            place
+            for place, each in enumerate(stored)
+            if each.scored_at is not None and (each.model, each.model_version) == (model.id, model.version)
+        ]
+        some: Ints = np.array(same, np.int64)
+        since = np.array([micros(stored[place].scored_at or self.now) for place in same], np.int64)
+        # What came late may have changed the past: then what was told does not lead to what is now, and is corrected.
+        led = scorer.bands(since, some) == before[some]
+        walked = scorer.changes(since[led], self.at, some[led])
+        told = [
+            (int(p), int(at), int(a), int(b), "silence" if s else "event")
+            for p, at, a, b, s in zip(*walked, strict=True)
+        ]
+        unled = set(range(len(stored))) - set(some[led].tolist())
+        for place in sorted(unled):
+            if before[place] != bands[place]:
+                by_model = stored[place].model is not None and place not in set(same)
+                cause = "event" if stored[place].scored_at is None else "model" if by_model else "correction"
+                told.append((place, self.at, int(before[place]), int(bands[place]), cause))
+        if not told:
+            return found
+        places, instants = np.array([each[0] for each in told]), np.array([each[1] for each in told])
+        then, earlier = scorer.score(instants, places), scorer.score(instants - DRIVEN_OVER, places)
+        moves = then.contribution - earlier.contribution
+        for number, (place, at, from_band, band, cause) in enumerate(told):
+            change = Change(
+                stored[place].customer_id,
+                moment(at),
+                cause,
+                band_of(from_band),
+                band_of(band),
+                None if np.isnan(then.score[number]) else float(then.score[number]),
+                float(then.coverage[number]),
+                _drivers(model, moves[:, number]),
+            )
+            self.changes.append((change, model))
+            found[place] = change.at
+        return found
+
+    def _unscored(self, before: _Stored) -> None:
+        """No model is for it, or not any more."""
+        if before.band is not None:
+            self.changes.append((Change(before.customer_id, self.now, "model", before.band, None, None, 0.0, []), None))
+        nothing = dict.fromkeys(("model", "model_version", "score", "band", "due_at", "due_band"))
+        since = self.now if before.band is not None else before.band_since or self.now
+        self.rows.append(
+            {
+                "customer_id": before.customer_id,
+                "version": before.version,
+                "coverage": 0.0,
+                "band_since": since,
+                **nothing,
+            }
+        )
+
+    async def _keep(self) -> None:
+        by_customer: dict[UUID, int] = defaultdict(int)
+        for change, _ in self.changes:
+            by_customer[change.customer_id] += 1
+        for row in self.rows:
+            row["version"] += by_customer[row["customer_id"]]
+        columns = [list(column) for column in zip(*(row.values() for row in map(_in_order, self.rows)), strict=True)]
+        await self.connection.exec_driver_sql(_UPDATE, (self.tenant, self.now, *columns))
+
+    async def _tell(self, traceparents: Mapping[UUID, str | None]) -> list[Happening]:
+        """Write each change, and the event that tells of it, going on with the trace of what caused it; silence begins
+        one of its own."""
+        told: dict[UUID, int] = defaultdict(int)
+        rows, events, happenings = [], [], []
+        for change, model in self.changes:
+            customer = change.customer_id
+            told[customer] += 1
+            version = self.stored[customer].version + told[customer]
+            id, model_id, model_version = new_id(), model.id if model else None, model.version if model else None
+            with span_after(traceparents.get(customer), f"health {change.band or 'unknown'}"):
+                traceparent = current_traceparent()
+            event = HealthChanged(
+                cause=change.cause,
+                coverage=change.coverage,
+                model=model_id or "",
+                model_version=model_version or 0,
+                band=change.band,
+                from_band=change.from_band,
+                score=change.score,
+                drivers=change.drivers,
+            )
+            events.append(
+                {
+                    "id": id,
+                    "tenant_id": self.tenant,
+                    "type": event.type,
+                    "subject": uuid5(_NAMESPACE, str(customer)),
+                    "aggregate_version": version,
+                    "customer_id": customer,
+                    "time": change.at,
+                    "recorded_at": self.now,
+                    "traceparent": traceparent,
+                    "data": _encode(event),
+                }
+            )
+            rows.append(
+                {
+                    "tenant_id": self.tenant,
+                    "id": id,
+                    "recorded_at": self.now,
+                    "model": model_id,
+                    "model_version": model_version,
+                    "trace_id": traceparent.split("-")[1] if traceparent else None,
+                    **{name: value for name, value in change._asdict().items() if name != "drivers"},
+                    "drivers": msgspec.to_builtins(change.drivers),
+                }
+            )
+            happenings.append(
+                Happening(
+                    kind="band_changed",
+                    customer_id=customer,
+                    at=change.at,
+                    band=change.band,
+                    from_band=change.from_band,
+                    score=change.score,
+                    cause=change.cause,
+                    event_id=id,
+                    traceparent=traceparent,
+                )
+            )
+        if rows:
+            await self.connection.execute(insert(health_changes), rows)
+            await self.connection.execute(insert(outbox), events)
+        return happenings
+
+
+def _drivers(model: HealthModel, moves: Any) -> list[Driver]:
+    """The measures whose parts moved, most first."""
+    order = sorted(range(len(model.measures)), key=lambda number: -abs(moves[number]))
+    found = [Driver(model.measures[number].id, round(float(moves[number]), 4)) for number in order[:DRIVERS]]
+    return [each for each in found if each.change]
+
+
+_COLUMNS = {
+    "customer_id": "uuid[]",
+    "version": "int[]",
+    "model": "text[]",
+    "model_version": "int[]",
+    "score": "float8[]",
+    "band": "text[]",
+    "coverage": "float8[]",
+    "band_since": "timestamptz[]",
+    "due_at": "timestamptz[]",
+    "due_band": "text[]",
+}
+_UPDATE = f"""
+    UPDATE health_scores s
+    SET scored_at = $2, {", ".join(f"{name} = t.{name}" for name in _COLUMNS if name != "customer_id")}
+    FROM unnest({", ".join(f"${n}::{kind}" for n, kind in enumerate(_COLUMNS.values(), 3))}) AS t({", ".join(_COLUMNS)})
+    WHERE s.tenant_id = $1 AND s.customer_id = t.customer_id
+"""  # noqa: S608 - made here
+
+
+def _in_order(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _COLUMNS}
