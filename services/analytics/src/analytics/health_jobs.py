@@ -50,5 +50,16 @@ async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], 
         return await backtest.run(connection, tenant, HealthModel.told(**params["model"]), asked, progress)
 
 
-KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest}
+async def distribution(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
+    """`groupBy`, and `at`."""
+    from analytics.queries.distribution import By, computed
+    from analytics.storage.health import customers_of
+
+    async with snapshot(engine) as connection:
+        everybody = await customers_of(connection, tenant)
+        by = By(params["groupBy"]) if params["groupBy"] else None
+        return await computed(connection, tenant, by, datetime.fromisoformat(params["at"]), everybody, progress)
+
+
+KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest, "distribution": distribution}
 TASKS = (Task("health jobs", Jobs(KINDS).step, seconds=2),)

@@ -1,5 +1,6 @@
 """What a model would change if it were published: everybody's score and band, as they are and as they would be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.health.model import Band
+from analytics.domain.health.scoring import NOBODYS
 from analytics.domain.health.statistics import Bools, Floats, Ints
 
 BINS = 20
@@ -28,9 +30,27 @@ class Standing(NamedTuple):
     band: Bands
     model: Ints
     """Place of the model that scores it; -1: none does."""
+    coverage: Floats
+    """Of the model's weight; NaN where none does."""
 
     def those(self, some: Bools) -> "Standing":
-        return Standing(self.score[some], self.band[some], self.model[some])
+        return Standing(self.score[some], self.band[some], self.model[some], self.coverage[some])
+
+    def take(self, places: Ints, other: "Standing") -> None:
+        """Those customers' standing as the other has it."""
+        self.score[places], self.band[places] = other.score[places], other.band[places]
+        self.model[places], self.coverage[places] = other.model[places], other.coverage[places]
+
+    @classmethod
+    def empty(cls, customers: int) -> "Standing":
+        nothing = np.full(customers, np.nan)
+        return cls(nothing.copy(), np.full(customers, NOBODYS, np.int8), np.full(customers, -1), nothing)
+
+    @classmethod
+    def whole(cls, parts: Sequence["Standing"]) -> "Standing":
+        """Of one after the other."""
+        columns = zip(*(cls.empty(0), *parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
 
 @dataclass(slots=True)
@@ -136,9 +156,9 @@ def report(
             (each for each in matrix if each.from_band is not each.to_band and each.customers),
             key=lambda each: -each.customers,
         ),
-        mean_before=_mean(before.score),
-        mean_after=_mean(after.score),
-        mean_change=_mean(change),
+        mean_before=mean_of(before.score),
+        mean_after=mean_of(after.score),
+        mean_change=mean_of(change),
         histogram=_histogram(before.score, after.score),
         segments=sorted((each for each in found if each.customers), key=lambda each: -each.customers),
         sample=[],
@@ -179,7 +199,7 @@ def _of_segment(name: str | None, mine: Bools, before: Standing, after: Standing
         segment=name,
         customers=int(mine.sum()),
         movers=int((before.band[mine] != after.band[mine]).sum()),
-        mean_change=_mean(change[mine]),
+        mean_change=mean_of(change[mine]),
         before=counts(before.band[mine]),
         after=counts(after.band[mine]),
     )
@@ -191,6 +211,6 @@ def _histogram(before: Floats, after: Floats) -> list[Bin]:
     return [Bin(float(edge), *both) for edge, both in zip(edges[:-1], zip(*numbers, strict=True), strict=True)]
 
 
-def _mean(values: Floats) -> float | None:
+def mean_of(values: Floats) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else None

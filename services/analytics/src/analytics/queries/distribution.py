@@ -1,0 +1,193 @@
+"""How the tenant's health is distributed, by what its customers' records say.
+
+A base of up to MOST customers is scored when asked, at any instant. Of a larger one it is told as each was scored last:
+bands are right to the second, scores as of then; what was is told by a job.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import ColumnElement, func, literal, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.health.distribution import NOBODY, Distribution, Groups, distributions, with_trend
+from analytics.domain.health.model import Band, HealthModel
+from analytics.domain.health.whatif import Counts, Standing
+from analytics.domain.standing import types_of
+from analytics.queries.attributes import AT_A_TIME, attributes_of
+from analytics.queries.models import models_of
+from analytics.queries.standing import standing_of
+from analytics.storage.fields import field_of
+from analytics.storage.health import customers_of
+from analytics.storage.tables import facts, health_scores
+from kith.domain import Invalid
+
+Progress = Callable[[int, int], Awaitable[None]]
+MOST = 20_000
+BEFORE = timedelta(days=30)
+
+
+class By(StrEnum):
+    SEGMENT = "segment"
+    OWNER = "owner"
+    TIER = "tier"
+    TAG = "tag"
+    """A customer counts under each of its tags."""
+    MODEL = "model"
+
+
+class Source(StrEnum):
+    COMPUTED = "computed"
+    """Of the facts, at that very instant."""
+    STORED = "stored"
+    """As each was scored last."""
+
+
+@dataclass(slots=True)
+class HealthDistribution:
+    at: datetime
+    source: Source
+    whole: Distribution
+    groups: list[Distribution]
+    """By what was asked, most customers first."""
+
+
+async def distribution(
+    connection: AsyncConnection, tenant: str, by: By | None, at: datetime | None, now: datetime
+) -> HealthDistribution:
+    """Raises Invalid for an instant without a zone, and for one of a base that is too large to be scored when asked."""
+    if at is not None and at.tzinfo is None:
+        raise Invalid("Say the zone of the instant, as in 2011-12-09T00:00:00Z.", field="at")
+    everybody = await customers_of(connection, tenant)
+    if len(everybody) <= MOST:
+        return await computed(connection, tenant, by, at or now, everybody)
+    if at is not None:
+        raise Invalid(
+            f"There are {len(everybody)} customers; up to {MOST} are scored when asked. Leave out `at`, or ask for it "
+            "as a job: POST /v1/health:distribution.",
+            field="at",
+        )
+    return await stored(connection, tenant, by, now)
+
+
+async def computed(
+    connection: AsyncConnection,
+    tenant: str,
+    by: By | None,
+    at: datetime,
+    everybody: Sequence[UUID],
+    progress: Progress | None = None,
+) -> HealthDistribution:
+    """By the models in force now, at any instant; with the trend of the 30 days before it."""
+    models = await models_of(connection, tenant)
+    now = await _told(connection, tenant, by, at, everybody, models, progress, 0)
+    then = await _told(connection, tenant, by, at - BEFORE, everybody, models, progress, 1)
+    (whole,), groups = (with_trend(*both) for both in zip(now, then, strict=True))
+    return HealthDistribution(at, Source.COMPUTED, whole, groups)
+
+
+async def _told(
+    connection: AsyncConnection,
+    tenant: str,
+    by: By | None,
+    at: datetime,
+    everybody: Sequence[UUID],
+    models: Sequence[HealthModel],
+    progress: Progress | None,
+    turn: int,
+) -> tuple[list[Distribution], list[Distribution]]:
+    """The whole, and the groups."""
+    places = {model.id: place for place, model in enumerate(models)}
+    parts, members = [], dict[str | None, list[int]]()
+    for start in range(0, len(everybody), AT_A_TIME):
+        some = everybody[start : start + AT_A_TIME]
+        part = await standing_of(connection, tenant, models, places, at, some)
+        parts.append(part)
+        for place, names in await _groups(connection, tenant, by, at, some, models, part):
+            for name in names:
+                members.setdefault(name, []).append(start + place)
+        if progress is not None:
+            await progress(turn * len(everybody) + start + len(some), 2 * len(everybody))
+    standing = Standing.whole(parts)
+    scored = standing.model >= 0  # one that stands for many is scored by no model
+    groups: Groups = {name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in members.items()}
+    whole = distributions(standing, {None: np.flatnonzero(scored)})
+    return whole or [NOBODY], distributions(standing, groups)
+
+
+async def _groups(
+    connection: AsyncConnection,
+    tenant: str,
+    by: By | None,
+    at: datetime,
+    customers: Sequence[UUID],
+    models: Sequence[HealthModel],
+    standing: Standing,
+) -> list[tuple[int, Sequence[str | None]]]:
+    if by is None:
+        return []
+    if by is By.MODEL:
+        return [(place, (models[model].id,)) for place, model in enumerate(standing.model.tolist()) if model >= 0]
+    told = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
+    found: list[tuple[int, Sequence[str | None]]] = []
+    for place, id in enumerate(customers):
+        (said,) = told.get(id, (None,))
+        found.append((place, (said or (None,)) if by is By.TAG else (said,)))
+    return found
+
+
+async def stored(connection: AsyncConnection, tenant: str, by: By | None, now: datetime) -> HealthDistribution:
+    whole = await _stored(connection, tenant, None)
+    groups = await _stored(connection, tenant, by) if by is not None else []
+    return HealthDistribution(now, Source.STORED, whole[0] if whole else NOBODY, groups)
+
+
+async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> list[Distribution]:
+    s, record = health_scores.c, facts.alias("record")
+    source: Any = health_scores
+    group: ColumnElement[Any] = literal(None)
+    if by is By.MODEL:
+        group = s.model
+    elif by is not None:
+        is_its = (
+            (record.c.tenant_id == tenant)
+            & (record.c.subject == s.customer_id)
+            & record.c.type.in_(types_of("customer"))
+            & or_(record.c.until.is_(None), record.c.until >= func.now())
+        )
+        source = source.outerjoin(record, is_its)
+        if by is By.TAG:
+            tags = func.jsonb_array_elements_text(record.c.state["tags"]).table_valued("tag").render_derived()
+            each = tags.lateral("tags")
+            source, group = source.outerjoin(each, true()), each.c.tag
+        else:
+            group = field_of(record, by.value)
+    bands = [func.count().filter(s.band == band) for band in Band]
+    quartiles = func.percentile_cont([0.25, 0.5, 0.75]).within_group(s.score)
+    rows = await connection.execute(
+        select(
+            group, func.count(), *bands, func.count().filter(s.band.is_(None)), func.avg(s.score), quartiles,
+            func.avg(s.coverage),
+        )
+        .select_from(source)
+        .where(s.tenant_id == tenant, s.model.is_not(None))
+        .group_by(group)
+        .order_by(func.count().desc())
+    )  # fmt: skip
+    return [
+        Distribution(name, number, Counts(*each), mean, *_three(quarters), coverage, None)
+        for name, number, *each, mean, quarters, coverage in rows
+    ]
+
+
+def _three(quartiles: Sequence[float] | None) -> tuple[float | None, float | None, float | None]:
+    """None: nobody has a score."""
+    if quartiles is None:
+        return None, None, None
+    lower, median, upper = quartiles
+    return lower, median, upper

@@ -1,0 +1,207 @@
+"""A backtest's parts against plain counting, one customer after the other."""
+
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import pytest
+from tests.analytics.conftest import at
+
+from analytics.domain.health.backtest import (
+    AFTER_ALL,
+    LEAD_BINS,
+    Ended,
+    Entered,
+    Events,
+    Observed,
+    Outcome,
+    Rule,
+    best,
+    calibration,
+    comparison,
+    curve,
+    halves,
+    judged,
+    lead_times,
+)
+from analytics.domain.health.model import DAY
+
+WINDOW, HORIZON = 9 * DAY, 5 * DAY
+
+
+def histories(seed: int) -> list[list[int]]:
+    """Times of the events of some customers, on whole days, so that borders are met."""
+    dice = Random(seed)
+    return [sorted(dice.randrange(60) * DAY for _ in range(dice.choice([0, 1, 2, 6]))) for _ in range(40)]
+
+
+def events(times: list[list[int]]) -> Events:
+    """Given in no order."""
+    rows = [(place, time) for place, of in enumerate(times) for time in of]
+    Random(1).shuffle(rows)
+    return Events.of(
+        len(times), np.array([place for place, _ in rows], np.int64), np.array([time for _, time in rows], np.int64)
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_was_active_and_what_came_of_it(seed: int) -> None:
+    """By two rules, each customer by its own: the windows differ, and which events qualify."""
+    times, others = histories(seed), histories(seed + 100)
+    rules = [Rule(events(times), WINDOW), Rule(events(others), 2 * WINDOW)]
+    rule_of = np.arange(40) % 2
+    for now in (0, 20 * DAY, 33 * DAY, 59 * DAY, 90 * DAY):
+        told = Outcome.of(rules, rule_of, now, HORIZON)
+        for place in range(40):
+            mine, window = ((times, WINDOW), (others, 2 * WINDOW))[place % 2]
+
+            def active(when: int, mine: list[int] = mine[place], window: int = window) -> bool:
+                return any(when - window <= time < when for time in mine)
+
+            assert told.active[place] == active(now)
+            assert told.churned[place] == (not any(now <= time < now + HORIZON for time in mine[place]))
+            assert told.lapsed[place] == (not active(now + HORIZON))
+            if active(now):
+                assert told.quiet[place] == (now - max(time for time in mine[place] if time < now)) / DAY
+
+
+def test_with_a_horizon_of_the_window_both_outcomes_are_one() -> None:
+    told = Outcome.of([Rule(events(histories(5)), WINDOW)], np.zeros(40, np.int64), 30 * DAY, WINDOW)
+    assert (told.churned == told.lapsed)[told.active].all()
+    assert told.churned[told.active].any()
+    assert not told.churned[told.active].all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_spans_that_ended(seed: int) -> None:
+    times = histories(seed)
+    starts, ends = 15 * DAY, 50 * DAY
+    expected = {
+        (place, last)
+        for place, of in enumerate(times)
+        for last in of
+        if starts < last + WINDOW <= ends and not any(last < time <= last + WINDOW for time in of)
+    }
+    whole = np.arange(40)
+    found = Ended.of([Rule(events(times), WINDOW)], np.zeros(40, np.int64), starts, ends, whole)
+    assert set(zip(found.customer.tolist(), found.last_event.tolist(), strict=True)) == expected
+    assert (found.ends_at == found.last_event + WINDOW).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_warning_counts_from_when_it_last_came_to_be_at_risk_and_only_if_it_still_is(seed: int) -> None:
+    dice = Random(seed)
+    changes = [(dice.randrange(6), dice.randrange(100) * DAY, dice.random() < 0.5) for _ in range(40)]
+    changes = list({(who, when): (who, when, risk) for who, when, risk in changes}.values())
+    spans = [(dice.randrange(8), dice.randrange(100) * DAY) for _ in range(30)]
+    leads = []
+    for who, end in spans:
+        before = sorted((when, risk) for whose, when, risk in changes if whose == who and when < end)
+        if before and before[-1][1]:
+            leads.append((end - before[-1][0]) / DAY)
+    customer, ends = (np.array(column, np.int64) for column in zip(*spans, strict=True))
+    whose, when, risk = (np.array(column) for column in zip(*changes, strict=True))
+    found = lead_times(Ended(customer, ends - WINDOW, ends), Entered(whose, when, risk))
+    assert (found.ended, found.warned) == (30, len(leads))
+    assert found.without_warning.value == pytest.approx(1 - len(leads) / 30)
+    assert found.median == pytest.approx(np.median(leads))
+    assert found.median_after_last_event == pytest.approx(np.median([WINDOW / DAY - lead for lead in leads]))
+    of_bins = [sum(low <= lead < low + 10 for lead in leads) for low in LEAD_BINS[:-1]]
+    assert [each.customers for each in found.bins] == [*of_bins, sum(lead >= LEAD_BINS[-1] for lead in leads)]
+
+
+def test_nobody_warned_is_told_as_that() -> None:
+    none = np.zeros(0, np.int64)
+    found = lead_times(Ended(np.array([3]), np.array([0]), np.array([DAY])), Entered(none, none, none.astype(np.bool_)))
+    assert (found.ended, found.warned, found.median, found.without_warning.value) == (1, 0, None, 1)
+
+
+def observed(rows: int = 400, instants: int = 8, seed: int = 1) -> Observed:
+    """A score that tells something of churn, and days without an event that tell less."""
+    random = np.random.default_rng(seed)
+    score = random.uniform(0, 100, rows)
+    score[::40] = np.nan
+    churned = random.random(rows) < np.nan_to_num(1 - score / 100, nan=0.5)
+    return Observed(
+        customer=np.arange(rows) // 3,
+        instant=np.arange(rows) % instants,
+        score=score,
+        coverage=np.ones(rows),
+        at_risk=score < 30,
+        quiet=np.where(churned, 40, 20) + random.uniform(0, 60, rows),
+        churned=churned,
+        lapsed=churned,
+    )
+
+
+def test_precision_recall_and_the_curve() -> None:
+    seen = observed()
+    scored = seen.those(~np.isnan(seen.score))
+    points = {each.threshold: each for each in curve(scored, int(seen.churned.sum()))}
+    for threshold in (1, 30, 77, 100):
+        warned = seen.score < threshold
+        hits, rule = int((warned & seen.churned).sum()), judged("", warned, seen)
+        assert (rule.warned, rule.churned) == (points[threshold].warned, hits) == (int(warned.sum()), hits)
+        assert rule.precision.value == points[threshold].precision == pytest.approx(hits / warned.sum())
+        assert rule.recall.value == points[threshold].recall == pytest.approx(hits / seen.churned.sum())
+        harmonic = 2 / (warned.sum() / hits + seen.churned.sum() / hits)
+        assert rule.f1 == pytest.approx(points[threshold].f1) == pytest.approx(harmonic)
+
+
+def test_tenths_have_everybody_once_and_rise() -> None:
+    seen = observed()
+    scored = seen.those(~np.isnan(seen.score))
+    found = calibration(scored)
+    assert len(found) == 10
+    assert sum(each.rows for each in found) == len(scored)
+    assert sum(each.churned for each in found) == scored.churned.sum()
+    assert all(one.highest < other.lowest for one, other in pairwise(found))
+    assert all(each.low <= each.rate <= each.high for each in found)
+    assert found[0].rate > found[-1].rate
+    alike = calibration(Observed(**{**vars(scored), "score": np.full(len(scored), 50.0)}))
+    assert [each.rows for each in alike] == [len(scored)], "equal scores are not torn apart"
+
+
+def test_what_is_learnt_was_known_before_the_first_instant_compared() -> None:
+    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    assert halves(instants, timedelta(days=60)) == ([0, 1, 2], [4, 5, 6, 7])
+    assert halves(instants, timedelta(days=90)) == ([0, 1], [4, 5, 6, 7])
+    assert halves(instants, timedelta(days=150))[0] == []
+    assert halves(instants[:1], timedelta(days=30)) == ([], [])
+
+
+def test_the_rules_compared_are_those_learnt() -> None:
+    seen = observed(4000)
+    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    found = comparison(seen, instants, timedelta(days=90))
+    assert found is not None
+    assert (found.learnt_at, found.compared_at) == (instants[:2], instants[4:])
+    known = ~np.isnan(seen.score)
+    learn, test = seen.those(known & (seen.instant < 2)), seen.those(known & (seen.instant >= 4))
+    border, best_score, best_days, as_many = found.rules
+    threshold = max(range(1, 101), key=lambda each: judged("", learn.score < each, learn).f1 or 0)
+    assert best_score == judged(f"score < {threshold}", test.score < threshold, test)
+    days = max(range(1, 100), key=lambda each: judged("", learn.quiet >= each, learn).f1 or 0)
+    assert best_days == judged(f"no event for {days} days", test.quiet >= days, test)
+    assert as_many.warned == best_score.warned
+    assert border == judged("at risk", test.at_risk, test)
+    areas = [each.value or 0 for each in (found.roc_area, found.roc_area_of_recency)]
+    assert found.difference.value == pytest.approx(areas[0] - areas[1])
+    assert found.brier is not None
+    rate = learn.churned.mean()
+    assert found.brier.base == pytest.approx(((rate - test.churned) ** 2).mean())
+    assert found.brier.model < found.brier.base
+    assert comparison(seen, instants, timedelta(days=150)) is None
+
+
+def test_the_first_of_equal_thresholds_is_the_best() -> None:
+    churned = np.array([True, True, False])
+    assert best(np.array([10.0, 10.0, 50.0]), churned, range(1, 60), below=True) == 11
+    assert best(np.array([30.0, 30.0, 5.0]), churned, range(1, 60), below=False) == 6
+
+
+def test_nobody_and_nothing() -> None:
+    found = events([[], []])
+    assert (found.first_from(0) == AFTER_ALL).all()
+    assert not Outcome.of([Rule(found, WINDOW)], np.zeros(2, np.int64), 0, HORIZON).active.any()
