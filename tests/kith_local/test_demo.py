@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from analytics import resources as analytics
 from contacts import resources as contacts
 from kith.resource import Resource
 from kith.rest import row_model
@@ -21,7 +22,7 @@ from service_desk import resources as service_desk
 
 TODAY = date(2026, 3, 1)
 RESOURCES: dict[str, Resource] = {
-    each.plural: each
+    each.path: each
     for each in (
         contacts.CUSTOMERS,
         contacts.CONTACTS,
@@ -31,6 +32,10 @@ RESOURCES: dict[str, Resource] = {
         sales.ORDERS,
         sales.RETURNS,
         service_desk.CASES,
+        analytics.SIGNALS,
+        analytics.READINGS,
+        analytics.PULSES,
+        analytics.HEALTH_MODELS,
     )
 }
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from kith_local.demo.health import roastery
 from kith_local.demo.stories import PRODUCTS, STORIES, Case, Deal, Story
 from kith_local.replay import commands as nouns
 from kith_local.replay.commands import Mapped, Noun, Reference
@@ -10,6 +11,7 @@ from kith_local.replay.files import Row
 CONTACTS = Noun("contacts", "contacts")
 CURRENCY = "EUR"
 OPENS_AT = time(9, tzinfo=UTC)
+CUPS = Reference(nouns.SIGNALS, "cups")
 
 
 def map_demo(today: date) -> Mapped:
@@ -27,9 +29,28 @@ def map_demo(today: date) -> Mapped:
             price=f"{product.price}",
             currency=CURRENCY,
         )
+    _health(mapped, today)
     for number, story in enumerate(STORIES):
         _Told(mapped, today, story, _row(story.key, number)).tell()
     return mapped
+
+
+def _health(mapped: Mapped, today: date) -> None:
+    """What the roastery looks at to know how a relationship is; and a ready-made model, still a draft."""
+    told = _row("health", 0)
+    mapped.add(
+        nouns.SIGNALS,
+        told,
+        CUPS.external_id,
+        _at(today, 364),
+        code="cups_a_week",
+        title="Cups brewed in a week",
+        unit="cups",
+        description="The counter of a leased machine, read every week.",
+    )
+    mapped.add(nouns.HEALTH_MODELS, told, "roastery", _at(today, 340), document=roastery(CUPS))
+    mapped.add(nouns.HEALTH_MODELS, told, "roastery", _at(today, 335), "publish")
+    mapped.add(nouns.HEALTH_MODELS, told, "at-home", _at(today, 20), gallery="retail")
 
 
 class _Told:
@@ -63,6 +84,25 @@ class _Told:
         self._orders()
         for number, case in enumerate(story.cases):
             self._case(f"{story.key}-case-{number}", case)
+        weeks = [each for cups in story.cups for each in cups.days()]
+        for number, (day, count) in enumerate(weeks):
+            self._add(
+                nouns.READINGS,
+                f"{story.key}-cups-{number}",
+                day,
+                signal_id=CUPS,
+                customer_id=self._customer,
+                value=round(count),
+            )
+        for number, pulse in enumerate(story.pulses):
+            self._add(
+                nouns.PULSES,
+                f"{story.key}-pulse-{number}",
+                pulse.day,
+                customer_id=self._customer,
+                score=pulse.score,
+                note=pulse.note,
+            )
 
     def _people(self) -> None:
         for number, person in enumerate(self._story.people):

@@ -61,6 +61,14 @@ class Case(NamedTuple):
     """Days after it was opened, and what was done."""
 
 
+class Pulse(NamedTuple):
+    """What its owner thought of the relationship on that day."""
+
+    day: int
+    score: int
+    note: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     key: str
@@ -78,6 +86,9 @@ class Story:
     orders: tuple[Orders, ...] = ()
     returns: tuple[tuple[int, float], ...] = ()
     cases: tuple[Case, ...] = ()
+    cups: tuple[Orders, ...] = ()
+    """Brewed in a week, as its leased machine reports."""
+    pulses: tuple[Pulse, ...] = ()
 
 
 PRODUCTS = (
@@ -114,6 +125,7 @@ STORIES = (
         ),
         orders=(Orders(330, 30, 6, 756, 1.03),),
         cases=(Case("Delivery came a day late", "moderate", "phone", "delivery", 150, QUICK),),
+        pulses=(Pulse(38, 90, "They recommend us to other houses."),),
     ),
     Story(
         key="cafe-miro",
@@ -156,6 +168,11 @@ STORIES = (
             Case("Machine leaks", "high", "email", "machine", 152, SLOW),
             Case("Machine leaks again", "high", "phone", "machine", 58, ((2.0, "start"), (6.0, "wait"))),
             Case("Wrong beans delivered", "moderate", "email", "delivery", 12),
+        ),
+        cups=(Orders(320, 7, 3, 540, 0.97),),
+        pulses=(
+            Pulse(200, 75, "The new office likes the machine."),
+            Pulse(10, 30, "Somebody there asked what the competition charges."),
         ),
     ),
     Story(

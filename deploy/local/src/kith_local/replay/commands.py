@@ -28,6 +28,10 @@ OPPORTUNITIES = Noun("sales", "opportunities")
 ORDERS = Noun("sales", "orders")
 RETURNS = Noun("sales", "returns")
 CASES = Noun("service-desk", "cases")
+SIGNALS = Noun("analytics", "signals")
+READINGS = Noun("analytics", "readings")
+PULSES = Noun("analytics", "pulses")
+HEALTH_MODELS = Noun("analytics", "health-models")
 
 
 class Reference(NamedTuple):
@@ -59,6 +63,10 @@ def _sent(value: Any, ids: Mapping[Reference, UUID]) -> Any:
     match value:
         case Reference():
             return str(ids[value])
+        case dict():
+            return {name: _sent(each, ids) for name, each in value.items()}
+        case list():
+            return [_sent(each, ids) for each in value]
         case Decimal():
             return format(value, "f")  # a string: a JSON number may lose digits on its way
         case _:

@@ -120,7 +120,9 @@ def batches(commands: Sequence[Command], size: int) -> Iterator[Sequence[Command
 
 
 def _named(reference: Reference) -> str:
-    return {"customers": "customer", "products": "product", "opportunities": "opportunity"}[reference.noun.plural]
+    return {"customers": "customer", "products": "product", "opportunities": "opportunity", "signals": "signal"}[
+        reference.noun.plural
+    ]
 
 
 def _words(problem: Mapping[str, Any]) -> tuple[str, str]:
