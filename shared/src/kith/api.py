@@ -15,6 +15,7 @@ from kith.db import Database
 from kith.dead_letters import dead_letters_router
 from kith.graphql import graphql_router
 from kith.http import Context, create_app
+from kith.live import LiveLimits, Seats
 from kith.resource import Resource
 from kith.rest import Rest
 from kith.service import Service
@@ -59,6 +60,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         commands,
         authenticator or Authenticator(settings),
         consumes=bool(service.subscriptions),
+        seats=Seats(LiveLimits.of(settings)),
     )
 
 

@@ -39,6 +39,8 @@ class Actor:
     tenant: str
     subject: str
     scopes: frozenset[str]
+    expires_at: float
+    """When it is nobody any more: seconds since the epoch."""
 
     def require(self, scope: str) -> None:
         """Raises Forbidden naming the scope."""
@@ -101,13 +103,15 @@ class Authenticator:
             self._claims.validate(decoded.claims)
         except JoseError as wrong:
             raise Unauthenticated(f"The token is not for us or not valid now: {wrong}") from wrong
-        return self._actor(decoded.claims), float(decoded.claims["exp"])
+        actor = self._actor(decoded.claims)
+        return actor, actor.expires_at - LEEWAY_SECONDS
 
     def _actor(self, claims: Mapping[str, Any]) -> Actor:
         tenant = claims.get(self._settings.tenant_claim)
         if not isinstance(tenant, str) or not re.fullmatch(TENANT_PATTERN, tenant):
             raise Unauthenticated(f"The token's claim {self._settings.tenant_claim} does not name a tenant.")
-        return Actor(tenant, str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
+        scopes = frozenset(str(claims.get("scope", "")).split())
+        return Actor(tenant, str(claims["sub"]), scopes, float(claims["exp"]) + LEEWAY_SECONDS)
 
     async def _fresh_keys(self) -> KeySet:
         if self._keys is None or time.monotonic() - self._fetched > _REFRESH_SECONDS:

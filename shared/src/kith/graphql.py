@@ -5,7 +5,7 @@ connections and errors follow. The mutation's answer is the thing or a Problem, 
 """
 
 import types
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, make_dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
@@ -14,9 +14,9 @@ from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 import strawberry
-from fastapi import Request
 from graphql import GraphQLError
 from pydantic import AwareDatetime, BaseModel, ValidationError
+from starlette.requests import HTTPConnection
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
@@ -24,19 +24,22 @@ from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext, has_object_definition
+from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
+from strawberry.types.graphql import OperationType
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Call
 from kith.domain import DomainError, Invalid
-from kith.http import Context, actor_of, context_of
+from kith.http import Context, context_of
+from kith.inputs import Document
 from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
 from kith.rest import pascal
 from kith.telemetry import log
 
+from kith.websocket import SubscriptionHandler
 N = TypeVar("N")
 K = TypeVar("K", bound=Hashable)
 
@@ -96,6 +99,14 @@ class GraphQLContext(BaseContext):
 
     def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
         """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
+    def again(self) -> "GraphQLContext":
+        """For another operation of the same actor: loaders keep what they have loaded."""
+        return GraphQLContext(self.actor, self.service)
+
+    def forget(self) -> None:
+        """What was loaded: a subscription's next event is of another instant."""
+        self._loaders.clear()
+
 
         async def in_order(keys: list[K]) -> list[N | None]:
             found = await batch(keys)
@@ -116,6 +127,13 @@ def field(*, description: str, name: str | None = None) -> Callable[[Callable[..
 
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
     """One of the resource by id, batched over the request."""
+def subscription(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """`strawberry.subscription` with its words, typed. What it decorates checks what is asked, and answers `watching`
+    the events."""
+    made: Callable[[Callable[..., Any]], Any] = strawberry.subscription(description=description, name=name)
+    return made
+
+
     context = info.context
     context.actor.require(f"{context.service.service}:read")
 
@@ -142,9 +160,29 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
 
 class Subgraph(Schema):
     """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
+async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, None]:
+    """What a subscription answers: its events, for as long as there is a place for it. Raises TooManySubscriptions."""
+    context = info.context
+    with context.service.seats.subscription(context.actor.tenant):
+        async for event in events:
+            context.forget()
+            yield event
+
+
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         pass
+    async def execute(self, query: str | None, *words: Any, **named: Any) -> Any:
+        """Over HTTP, everything but subscriptions: executed like a query, one would answer null."""
+        allowed = named.get("allowed_operation_types") or OperationType
+        named["allowed_operation_types"] = {each for each in allowed if each is not OperationType.SUBSCRIPTION}
+        return await super().execute(query, *words, **named)
+
+    async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
+        """Over a WebSocket, subscriptions only; each with a context of its own."""
+        named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
+        return await super().stream(query, context_value=context_value.again(), **named)
+
 
 
 class Graph:
@@ -156,6 +194,7 @@ class Graph:
         self._mutations: list[Any] = []
         self._entities: list[Any] = []
 
+        self._subscriptions: list[Any] = []
     def add(self, resource: Resource, node: Any) -> None:
         """`node` is the GraphQL type: the resource's view and its relations. Other subgraphs name one by its id."""
 
@@ -176,6 +215,10 @@ class Graph:
 
     def extend(self, entity: Any) -> None:
         """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
+    def add_subscription(self, *fields: Any) -> None:
+        """Each checks what it is asked, and answers `watching` its events."""
+        self._subscriptions += fields
+
 
         def resolve_reference(id: str, **_: object) -> Any:
             return entity(id=_uuid(id))
@@ -189,6 +232,7 @@ class Graph:
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
             types=self._entities,
             extensions=[
+            subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
                 lambda: ParserCache(maxsize=500),
                 lambda: ValidationCache(maxsize=500),
                 lambda: QueryDepthLimiter(max_depth=12),
@@ -297,6 +341,11 @@ class Errors(SchemaExtension):
 
 def _told(error: GraphQLError) -> GraphQLError:
     original = error.original_error
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        if getattr(result, "errors", None):
+            result.errors = [_told(error) for error in result.errors]  # type: ignore[union-attr]  # it has
+        yield
+
     if original is None or isinstance(original, GraphQLError):
         return error
     if isinstance(original, DomainError):
@@ -310,16 +359,28 @@ def _told(error: GraphQLError) -> GraphQLError:
     )
 
 
-def graphql_router(schema: Schema) -> GraphQLRouter[GraphQLContext, None]:
-    async def get_context(request: Request) -> GraphQLContext:
-        return GraphQLContext(await actor_of(request), context_of(request))
+class Router(GraphQLRouter[GraphQLContext, None]):
+    graphql_transport_ws_handler_class = SubscriptionHandler
 
-    return GraphQLRouter(
+
+_NOBODY = Actor("", "", frozenset(), 0.0)
+"""Who has connected, and not said yet who it is."""
+
+
+def graphql_router(schema: Schema) -> Router:
+    async def get_context(connection: HTTPConnection) -> GraphQLContext:
+        service, actor = context_of(connection), _NOBODY
+        if connection.scope["type"] == "http":
+            actor = await service.authenticator.authenticate(connection.headers.get("authorization"))
+        return GraphQLContext(actor, service)
+
+    subscribable = schema.get_type_by_name("Subscription") is not None
+    return Router(
         schema,
         path="/graphql",
         context_getter=get_context,
         graphql_ide=None,
-        subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+        subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL] if subscribable else [],
         include_in_schema=False,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +24,7 @@ from kith.auth import Actor, Authenticator, IssuerUnavailable, Unauthenticated
 from kith.commands import Commands
 from kith.db import Database
 from kith.domain import DomainError, Invalid
+from kith.live import Seats
 from kith.probes import readiness
 from kith.telemetry import TelemetryMiddleware, log
 
@@ -40,13 +42,14 @@ class Context:
     authenticator: Authenticator
     consumes: bool = False
     """Whether the service has subscriptions, so that it may have dead letters."""
+    seats: Seats = field(default_factory=Seats)
 
     def position(self, recorded_at: Any) -> dict[str, str]:
         """The header that tells how far a reader elsewhere must have got to see this write."""
         return {"Kith-Position": f"{self.service}@{recorded_at.isoformat()}"}
 
 
-def context_of(request: Request) -> Context:
+def context_of(request: HTTPConnection) -> Context:
     context: Context = request.app.state.context
     return context
 

@@ -42,6 +42,9 @@ GC_OBJECTS = 300_000
 PRUNE_SECONDS = 3600.0
 BUS_RETRY_SECONDS = 1.0
 
+MAX_MESSAGE = 256 * 1024
+"""Bytes that a client may send at once over a WebSocket: a subscription and its variables."""
+
 NOTICE_SECONDS = 0.2
 """Between 'not ready' and closing the socket, for whoever routes to us to notice."""
 
@@ -199,7 +202,16 @@ class _Server(uvicorn.Server):
 
 async def _http(app: ASGIApp, host: str, port: int, stop: asyncio.Event, drain: float) -> None:
     server = _Server(
-        uvicorn.Config(app, host, port, log_config=None, access_log=False, timeout_graceful_shutdown=int(drain))
+        uvicorn.Config(
+            app,
+            host,
+            port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=int(drain),
+            ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,  # a tenth of a megabyte per connection, for messages of some hundred bytes
+        )
     )
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())

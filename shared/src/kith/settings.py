@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     idempotency_hours: int = Field(default=24, ge=1, description="how long an Idempotency-Key is remembered")
     outbox_retention_days: int = Field(default=7, ge=1, description="how long published events stay for a refill")
     dead_letter_limit: int = Field(default=100, ge=1, description="unresolved letters that stop a consumer")
+    live_connections: int = Field(default=1000, ge=1, description="WebSockets of one process")
+    live_subscriptions: int = Field(default=2000, ge=1, description="GraphQL subscriptions of one process")
+    live_subscriptions_per_tenant: int = Field(default=200, ge=1, description="of them, of one tenant")
+    live_subscriptions_per_connection: int = Field(default=20, ge=1)
+    live_init_seconds: float = Field(default=5, gt=0, description="within which a WebSocket says who it is")
     shutdown_seconds: float = Field(default=10, gt=0, description="how long a stop may drain")
 
     otlp_endpoint: str | None = Field(default=None, description="OpenTelemetry collector; no traces leave if unset")

@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 from analytics.api import cohorts, definitions, health_jobs, health_models
 from analytics.api.asking import question_of, reading
+from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
 from analytics.api.rest import DimensionView, MetricView, catalogue
 from analytics.api.value import values_of
@@ -295,5 +296,7 @@ graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer
 graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES)
 graph.add_query(*health_models.QUERIES)
 add_nouns(graph)
+graph.add(PLAYBOOKS, playbooks.Playbook)
+graph.add_subscription(*SUBSCRIPTIONS)
 graph.extend(Customer)
 schema = graph.schema()

@@ -1,0 +1,289 @@
+"""What subscriptions are fed from, in one process: per tenant one reader that looks what arrived, however many watch.
+
+Nothing is queued for anybody. A reader only stirs those whom something concerns; each then reads on from its own place,
+a page at a time and when its client has taken the one before. So a slow client costs no memory and loses nothing: what
+it has not read yet stays in the database. Of figures only the newest is kept.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from analytics.queries.live import Arrived, Horizon, Page, Place, arrivals, horizon_of
+from kith.db import Database
+from kith.domain import Conflict
+from kith.live import TooManySubscriptions
+from kith.telemetry import log
+
+R = TypeVar("R")
+HEARTBEAT_SECONDS = 15.0
+"""After so long without an event a client is told how far it got."""
+LOOK_SECONDS = (0.1, 0.5)
+"""Between two looks: the first while things arrive, up to the second while nothing does."""
+BLIND_SECONDS = 600.0
+"""Who has not looked for so long takes it that everything arrived: arrivals are kept for an hour only."""
+RETRY_SECONDS = 1.0
+GAUGE_SECONDS = 1.0
+"""Between two computations of a figure, at least."""
+MAX_GAUGES = 20
+"""Different figures that are kept up to date for a tenant, per process."""
+TROUBLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+class Interrupted(Conflict):
+    """The database could not be read just now."""
+
+    code = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("It cannot be read just now. Subscribe again, after the last cursor.")
+
+
+class Look(NamedTuple):
+    """What a reader saw."""
+
+    horizon: Horizon
+    arrived: list[Arrived] | None
+    """None: it may have missed something."""
+
+    def any(self, concerns: Callable[[Arrived], bool]) -> bool:
+        return self.arrived is None or any(concerns(each) for each in self.arrived)
+
+
+class Watch:
+    """What one subscription learns from the reader."""
+
+    def __init__(self, concerns: Callable[[Arrived], bool], horizon: int) -> None:
+        self._concerns = concerns
+        self._stirred = asyncio.Event()
+        self.horizon = horizon
+        """All that arrived before has been looked at."""
+        self.looked = False
+        """Since the last time it waited in vain."""
+
+    def note(self, look: Look) -> None:
+        self.horizon, self.looked = look.horizon.arrived, True
+        if look.any(self._concerns):
+            self._stirred.set()
+
+    async def stirred(self, seconds: float | None = None) -> bool:
+        """Waits until something came that concerns it. False if nothing did for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
+        found = self._stirred.is_set()
+        self._stirred.clear()
+        return found
+
+
+class Feed:
+    """Of one tenant. It looks for as long as somebody watches."""
+
+    def __init__(self, database: Database, tenant: str, gate: asyncio.Semaphore) -> None:
+        self.database, self.tenant, self.gate = database, tenant, gate
+        self._watches: set[Watch] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._horizon: Horizon | None = None
+        self._looked_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        return not self._watches
+
+    @contextmanager
+    def watch(self, concerns: Callable[[Arrived], bool]) -> Iterator[Watch]:
+        watch = Watch(concerns, self._horizon.arrived if self._horizon else 0)
+        self._watches.add(watch)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+            if self.idle:
+                self._task.cancel()
+                self._task = self._horizon = None
+
+    async def horizon(self) -> Horizon:
+        async with self.gate, self.database.read(self.tenant) as connection:
+            return await horizon_of(connection)
+
+    async def _run(self) -> None:
+        least, most = LOOK_SECONDS
+        wait = least
+        while True:
+            try:
+                look = await self._look()
+            except Exception as trouble:  # noqa: BLE001 - whatever it was, the next look tries again
+                log.warning("live feed interrupted", tenant=self.tenant, error=str(trouble))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            wait = min(wait * 1.5, most) if look.arrived == [] else least
+            for watch in self._watches:
+                watch.note(look)
+            await asyncio.sleep(wait)
+
+    async def _look(self) -> Look:
+        before, blind = self._horizon, time.monotonic() - self._looked_at > BLIND_SECONDS
+        async with self.gate, self.database.read(self.tenant) as connection:
+            horizon = await horizon_of(connection)
+            if before is None or blind or before.epoch != horizon.epoch:
+                found = None
+            elif before.arrived == horizon.arrived:
+                found = []
+            else:
+                found = await arrivals(connection, self.tenant, before.arrived, horizon.arrived)
+        self._horizon, self._looked_at = horizon, time.monotonic()
+        return Look(horizon, found)
+
+
+class Told(NamedTuple, Generic[R]):
+    """An event; None: nothing more for now, and this is the place to go on from."""
+
+    place: Place
+    event: R | None
+
+
+async def follow(
+    feed: Feed, place: Place, read: Callable[[Place], Awaitable[Page[R]]], concerns: Callable[[Arrived], bool]
+) -> AsyncIterator[Told[R]]:
+    """All events after a place, in their order, without end. Raises Interrupted, and what `read` raises."""
+    with feed.watch(concerns) as watch:
+        caught_up = False
+        while True:
+            page = await unless_interrupted(read(place))
+            for at, event in page.rows:
+                yield Told(at, event)
+            place = page.place
+            if page.more:
+                continue
+            if not caught_up:
+                caught_up = True
+                yield Told(place, None)
+            while not await watch.stirred(HEARTBEAT_SECONDS):
+                if watch.looked:
+                    place, watch.looked = max(place, Place(watch.horizon)), False
+                    yield Told(place, None)
+
+
+async def unless_interrupted(reading: Awaitable[R]) -> R:
+    """Raises Interrupted for what may be over in a moment."""
+    try:
+        return await reading
+    except TROUBLE as trouble:
+        log.warning("subscription interrupted", error=str(trouble))
+        raise Interrupted from trouble
+
+
+class Watched(Protocol[R]):
+    """A value that can be computed."""
+
+    async def compute(self) -> R: ...
+
+    def mark(self, value: R) -> str:
+        """What makes it another value."""
+        ...
+
+    def concerns(self, arrived: Arrived) -> bool: ...
+
+
+class Gauge(Generic[R]):
+    """A value of one tenant that is computed anew when something arrived that concerns it, and at least `every` so many
+    seconds, if any; once for all who watch it."""
+
+    def __init__(self, feed: Feed, question: "Watched[R]", every: float | None = None) -> None:
+        self._feed, self._question, self._every = feed, question, every
+        self._watched = 0
+        self._task: asyncio.Task[None] | None = None
+        self._latest: tuple[str, R] | None = None
+        self._failed: Exception | None = None
+        self._moved = asyncio.Condition()
+
+    @property
+    def idle(self) -> bool:
+        return self._watched == 0
+
+    async def values(self, seen: str | None) -> AsyncIterator[tuple[str, R]]:
+        """The value, unless it is the one whose mark was seen, and each other that it comes to, with its mark. Whoever
+        is slow misses those in between. Raises what the computation raises."""
+        self._watched += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        try:
+            while True:
+                async with self._moved:
+                    while not self._is_news(seen):
+                        await self._moved.wait()
+                if self._failed is not None:
+                    raise self._failed
+                assert self._latest is not None
+                seen = self._latest[0]
+                yield self._latest
+        finally:
+            self._watched -= 1
+            if self.idle:
+                self._task.cancel()
+                self._task = self._latest = self._failed = None
+
+    def _is_news(self, seen: str | None) -> bool:
+        return self._failed is not None or (self._latest is not None and self._latest[0] != seen)
+
+    async def _run(self) -> None:
+        with self._feed.watch(self._question.concerns) as watch:
+            while self._failed is None:
+                began = time.monotonic()
+                try:
+                    value = await self._question.compute()
+                except TROUBLE as trouble:
+                    log.warning("figure not computed", tenant=self._feed.tenant, error=str(trouble))
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                except Exception as refused:  # noqa: BLE001 - raised to all who watch
+                    self._failed = refused
+                else:
+                    self._latest = self._question.mark(value), value
+                async with self._moved:
+                    self._moved.notify_all()
+                # However long it takes, it takes a fifth of the time at most.
+                await asyncio.sleep(max(GAUGE_SECONDS, 4 * (time.monotonic() - began)))
+                await watch.stirred(self._every)
+
+
+class Feeds:
+    """Of one process and database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        places = max(1, cast("QueuePool", database.engine.pool).size() // 4)
+        self._looking, self.computing = asyncio.Semaphore(places), asyncio.Semaphore(places)
+        self._of: dict[str, Feed] = {}
+        self._gauges: dict[tuple[str, Hashable], Gauge[Any]] = {}
+
+    def of(self, tenant: str) -> Feed:
+        self._of = {name: feed for name, feed in self._of.items() if not feed.idle or name == tenant}
+        return self._of.setdefault(tenant, Feed(self.database, tenant, self._looking))
+
+    def gauge(self, tenant: str, question: Hashable, make: Callable[[], Gauge[R]]) -> Gauge[R]:
+        """The same for all who ask the same. Raises TooManySubscriptions for one too many of a tenant."""
+        self._gauges = {key: gauge for key, gauge in self._gauges.items() if not gauge.idle}
+        if (tenant, question) not in self._gauges:
+            if sum(of == tenant for of, _ in self._gauges) >= MAX_GAUGES:
+                raise TooManySubscriptions(f"A tenant watches up to {MAX_GAUGES} different figures at a time.")
+            self._gauges[tenant, question] = make()
+        return self._gauges[tenant, question]
+
+
+_FEEDS: WeakKeyDictionary[Database, Feeds] = WeakKeyDictionary()
+
+
+def feeds_of(database: Database) -> Feeds:
+    if database not in _FEEDS:
+        _FEEDS[database] = Feeds(database)
+    return _FEEDS[database]

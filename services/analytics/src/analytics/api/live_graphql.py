@@ -1,0 +1,196 @@
+"""Subscriptions. Each event comes with a cursor; who was cut off subscribes again `after` the last one it got."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from analytics.api.asking import question_of, reading
+from analytics.api.live import Feed, Feeds, Gauge, Told, feeds_of, follow
+from analytics.domain.catalogue import metric
+from analytics.domain.replay import MERGES
+from analytics.queries import metrics
+from analytics.queries.known import types_needed
+from analytics.queries.ledger import TimelineEvent as Exchange
+from analytics.queries.live import Arrived, Cursor, Page, Place, digest, timeline_after
+from kith.domain import Invalid
+from kith.graphql import Ctx, subscription, watching
+
+if TYPE_CHECKING:
+    from analytics.api.graphql import MetricValue, TimelineEvent
+
+TRAILING_SECONDS = 60.0
+"""After so long a figure of the last days is computed anew though nothing came: it is of other days then."""
+MAX_DAYS = 3660
+_HERE = "analytics.api.graphql"
+
+
+@strawberry.type(description="An event of a customer's timeline; without one, only how far you are.")
+class TimelineUpdate:
+    cursor: str = strawberry.field(description="Keep the newest: it is where you go on `after`.")
+    event: Annotated["TimelineEvent", strawberry.lazy(_HERE)] | None = strawberry.field(
+        description="Null: nothing more for now. Comes when you have caught up, and every quarter of a minute."
+    )
+
+
+@strawberry.type(description="A figure, as of when it was computed.")
+class MetricUpdate:
+    cursor: str = strawberry.field(description="Keep the newest: it is where you go on `after`.")
+    figure: Annotated["MetricValue", strawberry.lazy(_HERE)]
+
+
+@subscription(
+    description="Each exchange with the customer, and with those merged into it, as it becomes known; from now on, or "
+    "all after a cursor, each once, however long ago that was."
+)
+async def timeline(info: Ctx, customer_id: UUID, after: str | None = None) -> AsyncGenerator[TimelineUpdate, None]:
+    feed, tenant = _feed(info)
+    follows = _Follows("timeline/1", digest(tenant, customer_id), after)
+    start, epoch = await follows.start(feed)
+    selves = frozenset((customer_id,))
+
+    async def read(place: Place) -> Page[Exchange]:
+        nonlocal selves
+        async with feed.gate, feed.database.read(tenant) as connection:
+            found = await timeline_after(connection, tenant, customer_id, place, epoch)
+        selves = found.selves
+        return found.page
+
+    def concerns(arrived: Arrived) -> bool:
+        return arrived.is_of(selves) or not arrived.types.isdisjoint(MERGES)
+
+    async def updates() -> AsyncIterator[TimelineUpdate]:
+        async for told in follow(feed, start, read, concerns):
+            yield TimelineUpdate(cursor=follows.cursor(told, epoch), event=told.event)  # type: ignore[arg-type]
+
+    return watching(info, updates())
+
+
+@subscription(
+    description="The figure, at once, and whenever something came that made it another one. Give an interval, or so "
+    "many `days` up to now. Computed at most once a second: if it changes faster, you get the newest. With `after`, "
+    "nothing comes until the figure is another one than that of the cursor."
+)
+async def metric_changed(
+    info: Ctx,
+    id: str,
+    starts_at: Annotated[datetime | None, strawberry.argument(name="from")] = None,
+    ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
+    days: int | None = None,
+    filter: list[str] | None = None,
+    zone: str | None = None,
+    activity: int | None = None,
+    after: str | None = None,
+) -> AsyncGenerator[MetricUpdate, None]:
+    feed, tenant = _feed(info)
+    feeds = feeds_of(feed.database)
+    asked = Asked(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
+    watched = WatchedMetric(feeds, tenant, asked)
+    await watched.check()
+    of = digest(tenant, asked)
+    seen = Cursor.told(after, kind="metric/1", of=of).state if after is not None else None
+    every = None if days is None else TRAILING_SECONDS
+    gauge = feeds.gauge(tenant, asked, lambda: Gauge(feed, watched, every))
+
+    async def updates() -> AsyncIterator[MetricUpdate]:
+        async for mark, figure in gauge.values(seen):
+            yield MetricUpdate(cursor=str(Cursor("metric/1", of, mark)), figure=figure)  # type: ignore[arg-type]
+
+    return watching(info, updates())
+
+
+SUBSCRIPTIONS: Sequence[Any] = (timeline, metric_changed)
+
+
+def _feed(info: Ctx) -> tuple[Feed, str]:
+    context = info.context
+    context.actor.require("analytics:read")
+    context.service.seats.check(context.actor.tenant)
+    return feeds_of(context.service.database).of(context.actor.tenant), context.actor.tenant
+
+
+@dataclass(frozen=True)
+class _Follows:
+    """What a subscription follows, and the cursor it is to go on after."""
+
+    kind: str
+    of: str
+    after: str | None
+
+    async def start(self, feed: Feed) -> tuple[Place, str]:
+        """And the epoch. Raises Invalid, CursorLost and Interrupted."""
+        cursor = Cursor.told(self.after, kind=self.kind, of=self.of) if self.after is not None else None
+        horizon = await feed.horizon()
+        return cursor.place(horizon) if cursor is not None else Place(horizon.arrived), horizon.epoch
+
+    def cursor(self, told: Told[Any], epoch: str) -> str:
+        return str(Cursor(self.kind, self.of, epoch, *told.place))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of a metric, in the words of the API."""
+
+    id: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    days: int | None
+    filters: tuple[str, ...]
+    zone: str | None
+    activity: int | None
+
+    def interval(self, now: datetime) -> tuple[datetime, datetime]:
+        """Raises Invalid unless it is one interval."""
+        if self.days is not None and (self.starts_at, self.ends_at) != (None, None):
+            raise Invalid("Give an interval by `from` and `to`, or so many `days` up to now; not both.", field="days")
+        if self.days is not None:
+            if not 1 <= self.days <= MAX_DAYS:
+                raise Invalid(f"It is 1 to {MAX_DAYS}.", field="days")
+            return now - timedelta(days=self.days), now
+        if self.starts_at is None or self.ends_at is None:
+            missing = "from" if self.starts_at is None else "to"
+            raise Invalid("Give an interval by `from` and `to`, or so many `days` up to now.", field=missing)
+        return self.starts_at, self.ends_at
+
+
+@dataclass
+class WatchedMetric:
+    feeds: Feeds
+    tenant: str
+    asked: Asked
+    types: frozenset[str] | None = field(default=None, init=False)
+    """Events that may change the figure. None: any."""
+
+    async def check(self) -> None:
+        """Raises what a bad question deserves, before anybody watches it."""
+        wanted, interval = metric(self.asked.id), self.asked.interval(datetime.now(UTC))
+        async with self.feeds.database.read(self.tenant) as connection:
+            (await self._question(connection, *interval)).of(wanted, interval)
+
+    async def compute(self) -> metrics.Figure:
+        wanted, (starts_at, ends_at) = metric(self.asked.id), self.asked.interval(datetime.now(UTC))
+        async with (
+            self.feeds.computing,
+            reading(self.feeds.database, self.tenant, [wanted], ends_at, None) as connection,
+        ):
+            question = await self._question(connection, starts_at, ends_at)
+            needed = types_needed([wanted], question.policy.rules)
+            self.types = None if needed is None else frozenset(needed)
+            (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
+        return figure
+
+    async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> metrics.Question:
+        asked = self.asked
+        return await question_of(
+            connection, self.tenant, starts_at, ends_at, filters=asked.filters, zone=asked.zone, activity=asked.activity
+        )
+
+    def mark(self, figure: metrics.Figure) -> str:
+        components = [(each.name, each.value) for each in figure.components]
+        return digest(figure.value, figure.numerator, figure.denominator, components)
+
+    def concerns(self, arrived: Arrived) -> bool:
+        return self.types is None or not self.types.isdisjoint(arrived.types)

@@ -1,0 +1,384 @@
+"""Live subscriptions over a real socket: nothing is lost, nothing comes twice, and no more than is allowed."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from tests.analytics.conftest import Fold, happened
+from tests.conftest import free_ports
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from analytics.api import live
+from analytics.commands.fold import record
+from analytics.queries import live as live_queries
+from analytics.queries.live import Cursor
+from analytics.service import SERVICE
+from kith.api import api_of, context_for
+from kith.auth import LEEWAY_SECONDS
+from kith.db import sqlalchemy_url
+from kith.events.contacts import CustomerMerged
+from kith.events.sales import OrderPlaced
+from kith.ids import new_id
+from kith.process import _http
+from kith.settings import Settings
+from kith.testing import Issuer
+from kith_local.postgres import EmbeddedPostgres
+
+PROTOCOL = "graphql-transport-ws"
+NOW = datetime.now(UTC)
+BOUGHT = OrderPlaced(value=Decimal(10), currency="EUR")
+TIMELINE = """subscription ($of: UUID!, $after: String) { timeline(customerId: $of, after: $after) {
+    cursor event { id type data } } }"""
+ORDERS = """subscription ($after: String) { metricChanged(id: "orders", days: 30, after: $after) {
+    cursor figure { value } } }"""
+
+
+@dataclass
+class Client:
+    """Of one connection. Messages of several subscriptions are told apart by their id."""
+
+    socket: ClientConnection
+    kept: list[Any] = field(default_factory=list)
+
+    async def say(self, **message: Any) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def subscribe(self, query: str, id: str = "1", **variables: Any) -> None:
+        await self.say(type="subscribe", id=id, payload={"query": query, "variables": variables})
+
+    async def message(self, id: str = "1") -> Any:
+        """The next one of that subscription."""
+        while True:
+            for each in self.kept:
+                if each.get("id") == id:
+                    self.kept.remove(each)
+                    return each
+            self.kept.append(json.loads(await asyncio.wait_for(self.socket.recv(), 20)))
+
+    async def next(self, id: str = "1") -> Any:
+        """What it told of the one field that was asked for."""
+        message = await self.message(id)
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        (told,) = message["payload"]["data"].values()
+        return told
+
+    async def event(self, id: str = "1") -> Any:
+        """The next that is not only a place to go on from."""
+        while (told := await self.next(id))["event"] is None:
+            pass
+        return told
+
+    async def error(self, id: str = "1") -> Any:
+        message = await self.message(id)
+        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+        return errors[0]["extensions"]
+
+    async def closed(self) -> tuple[int, str]:
+        """With which code, and why."""
+        async with asyncio.timeout(20):
+            await self.socket.wait_closed()
+        assert self.socket.close_code is not None
+        return self.socket.close_code, self.socket.close_reason or ""
+
+
+@asynccontextmanager
+async def connected(port: int, token: str | None = None, protocol: str = PROTOCOL) -> AsyncIterator[Client]:
+    url = f"ws://127.0.0.1:{port}/graphql"
+    async with connect(url, subprotocols=[Subprotocol(protocol)], compression=None) as socket:
+        client = Client(socket)
+        if token is not None:
+            await client.say(type="connection_init", payload={"authorization": f"Bearer {token}"})
+            assert json.loads(await socket.recv())["type"] == "connection_ack"
+        yield client
+
+
+@asynccontextmanager
+async def api(url: str, issuer: Issuer, **limits: Any) -> AsyncIterator[int]:
+    """The API on a port of its own, as a process serves it."""
+    settings = Settings(database_url=url, port=0, pool_size=5, **limits)
+    context = context_for(SERVICE, settings, issuer.authenticator())
+    (port,), stop = free_ports(1), asyncio.Event()
+    serving = asyncio.create_task(_http(api_of(SERVICE).create(context), "127.0.0.1", port, stop, 5))
+    async with httpx.AsyncClient() as probe:
+        while not serving.done():
+            try:
+                await probe.get(f"http://127.0.0.1:{port}/livez")
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+    try:
+        yield port
+    finally:
+        stop.set()
+        await serving
+
+
+@pytest.fixture(scope="module")
+def url(worker: AsyncEngine, postgres: EmbeddedPostgres) -> str:
+    return postgres.url("kith_analytics")
+
+
+@pytest.fixture(scope="module")
+async def port(url: str, issuer: Issuer) -> AsyncIterator[int]:
+    async with api(url, issuer) as port:
+        yield port
+
+
+@pytest.fixture
+async def client(port: int, issuer: Issuer, tenant: str) -> AsyncIterator[Client]:
+    async with connected(port, issuer.token(tenant)) as client:
+        yield client
+
+
+async def test_what_arrives_for_a_customer_is_told(client: Client, tenant: str, other_tenant: str, fold: Fold) -> None:
+    customer, other = new_id(), new_id()
+    await fold(happened(BOUGHT, tenant, NOW, customer))
+    await client.subscribe(TIMELINE, of=str(customer))
+    assert (await client.next())["event"] is None, "a place to go on from, though nothing has come yet"
+    first, second = (happened(BOUGHT, tenant, NOW, customer) for _ in range(2))
+    await fold(first, happened(BOUGHT, tenant, NOW, other), happened(BOUGHT, other_tenant, NOW, customer))
+    await fold(second)
+    told = [await client.event(), await client.event()]
+    assert [each["event"]["id"] for each in told] == [str(first.id), str(second.id)]
+    assert told[0]["event"]["data"] == {"value": "10", "currency": "EUR"}
+
+
+async def test_a_transaction_that_commits_late_is_not_passed_over(
+    client: Client, worker: AsyncEngine, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.1)
+    customer = new_id()
+    slow, fast = (happened(BOUGHT, tenant, NOW, customer) for _ in range(2))
+    await client.subscribe(TIMELINE, of=str(customer))
+    await client.next()
+    async with worker.begin() as connection:
+        await record(connection, [slow])
+        await fold(fast)
+        for _ in range(5):  # each time it has looked again, or has been told how far it is
+            assert (await client.next())["event"] is None
+    assert [(await client.event())["event"]["id"] for _ in range(2)] == [str(slow.id), str(fast.id)]
+
+
+async def test_who_was_cut_off_goes_on_after_the_last_cursor(
+    url: str, issuer: Issuer, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_queries, "PAGE", 3)
+    customer = new_id()
+    token = issuer.token(tenant)
+    async with api(url, issuer) as port, connected(port, token) as client:
+        await client.subscribe(TIMELINE, of=str(customer))
+        cursor = (await client.next())["cursor"]
+    events = [happened(BOUGHT, tenant, NOW, customer) for _ in range(8)]
+    await fold(*events[:5])  # one transaction
+    seen = []
+    async with api(url, issuer) as port:
+        for _ in events[:5]:
+            async with connected(port, token) as client:
+                await client.subscribe(TIMELINE, of=str(customer), after=cursor)
+                told = await client.event()
+                seen.append(told["event"]["id"])
+                cursor = told["cursor"]
+    for event in events[5:]:
+        await fold(event)
+    async with api(url, issuer) as port, connected(port, token) as client:
+        await client.subscribe(TIMELINE, of=str(customer), after=cursor)
+        seen += [(await client.event())["event"]["id"] for _ in events[5:]]
+        assert (await client.next())["event"] is None, "it has caught up"
+    assert sorted(seen) == sorted(str(each.id) for each in events)
+    assert seen[5:] == [str(each.id) for each in events[5:]], "in the order in which they arrived"
+
+
+async def test_whom_a_customer_absorbs_is_told_of_too(client: Client, tenant: str, fold: Fold) -> None:
+    customer, absorbed = new_id(), new_id()
+    await client.subscribe(TIMELINE, of=str(customer))
+    await client.next()
+    merged = happened(CustomerMerged(into=customer), tenant, NOW, absorbed)
+    await fold(merged)
+    after = happened(BOUGHT, tenant, NOW, absorbed)
+    await fold(after)
+    assert [(await client.event())["event"]["id"] for _ in range(2)] == [str(merged.id), str(after.id)]
+
+
+async def test_a_cursor_is_of_one_subscription_and_one_database(
+    client: Client, worker: AsyncEngine, issuer: Issuer, port: int, tenant: str, other_tenant: str
+) -> None:
+    customer, other = str(new_id()), str(new_id())
+    await client.subscribe(TIMELINE, of=customer)
+    cursor = (await client.next())["cursor"]
+    ours = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=="))
+
+    def forged(**parts: Any) -> str:
+        return str(Cursor(**{**dict(zip(Cursor.__struct_fields__, ours, strict=True)), **parts}))
+
+    refused = [
+        ("invalid", other, cursor),
+        ("invalid", customer, "nonsense"),
+        ("invalid", customer, ""),
+        ("invalid", customer, forged(kind="metric/1")),
+        ("invalid", customer, forged(arrived=ours[3] + 1_000_000)),
+        ("invalid", customer, forged(row=-1)),
+        ("cursor-lost", customer, forged(state="another")),
+    ]
+    for number, (code, of, after) in enumerate(refused):
+        id = f"refused {number}"
+        await client.subscribe(TIMELINE, id, of=of, after=after)
+        error = await client.error(id)
+        assert (error["code"], error["problem"]["errors"][0]["field"]) == (code, "after"), after
+    async with connected(port, issuer.token(other_tenant)) as stranger:
+        await stranger.subscribe(TIMELINE, of=customer, after=cursor)
+        assert (await stranger.error())["code"] == "invalid"
+
+
+async def test_a_failover_ends_who_watches_with_the_reason(client: Client, tenant: str, postgres: Any) -> None:
+    owner = create_async_engine(sqlalchemy_url(postgres.url("kith_analytics")))
+    move = text("UPDATE live_epoch SET epoch = gen_random_uuid()")
+    await client.subscribe(TIMELINE, of=str(new_id()))
+    await client.next()
+    async with owner.begin() as connection:
+        await connection.execute(move)
+    assert (await client.error())["code"] == "cursor-lost"
+    await owner.dispose()
+
+
+async def test_a_figure_is_told_when_it_became_another(client: Client, tenant: str, fold: Fold) -> None:
+    await client.subscribe(ORDERS)
+    assert (await client.next())["figure"]["value"] == 0
+    await fold(happened(BOUGHT, tenant, NOW, new_id()))
+    one = await client.next()
+    assert one["figure"]["value"] == 1
+    await client.subscribe(ORDERS, "again", after=one["cursor"])
+    await fold(happened(CustomerMerged(into=new_id()), tenant, NOW, new_id()))  # which changes nothing
+    await fold(*(happened(BOUGHT, tenant, NOW, new_id()) for _ in range(2)))
+    assert (await client.next())["figure"]["value"] == 3
+    assert (await client.next("again"))["figure"]["value"] == 3, "and not 1, which it knew"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ('id: "orders"', "from"),
+        ('id: "orders", from: "2026-01-01T00:00:00Z"', "to"),
+        ('id: "orders", days: 0', "days"),
+        ('id: "orders", days: 7, to: "2026-01-01T00:00:00Z"', "days"),
+        ('id: "nonsense", days: 7', "id"),
+        ('id: "orders", days: 7, filter: ["nonsense"]', "filter"),
+        ('id: "orders", days: 7, filter: ["nonsense:1"]', "filter"),
+        ('id: "orders", days: 7, zone: "Mars"', "zone"),
+        ('id: "orders", days: 7, after: "nonsense"', "after"),
+    ],
+)
+async def test_a_bad_question_is_refused_by_the_field(client: Client, arguments: str, field: str) -> None:
+    await client.subscribe(f"subscription {{ metricChanged({arguments}) {{ cursor }} }}")
+    message = await client.message()
+    assert message["type"] == "error"
+    assert message["payload"][0]["extensions"]["problem"]["errors"][0]["field"] == field
+
+
+async def test_who_does_not_say_who_it_is_gets_nothing(port: int, issuer: Issuer, tenant: str) -> None:
+    async with connected(port) as client:
+        await client.subscribe(TIMELINE, of=str(new_id()))
+        assert (await client.closed())[0] == 4401
+    for payload in (None, {}, {"authorization": "Bearer nonsense"}, {"authorization": 1}):
+        async with connected(port) as client:
+            await client.say(type="connection_init", payload=payload)
+            code, reason = await client.closed()
+            assert code == 4403
+            assert "token" in reason.lower()
+    async with connected(port, issuer.token(tenant, "sales:read")) as client:
+        for query in (TIMELINE, ORDERS):
+            await client.subscribe(query, of=str(new_id()))
+            assert (await client.error())["code"] == "forbidden"
+
+
+async def test_the_header_will_do_where_a_client_can_send_one(port: int, token: Any, tenant: str) -> None:
+    url, headers = f"ws://127.0.0.1:{port}/graphql", token(tenant)
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers=headers) as socket:
+        await socket.send('{"type": "connection_init"}')
+        assert json.loads(await socket.recv())["type"] == "connection_ack"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nonsense",
+        "[]",
+        "{}",
+        '{"type": 1}',
+        '{"type": "start", "id": "1", "payload": {"query": "{ metrics { id } }"}}',
+        '{"type": "subscribe", "id": ["1"], "payload": {"query": "{ metrics { id } }"}}',
+        '{"type": "subscribe", "id": "1", "payload": "{ metrics { id } }"}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ metrics { id } }", "variables": []}}',
+        '{"type": "complete", "id": {}}',
+        '{"type": "connection_init", "payload": []}',
+    ],
+)
+async def test_what_is_no_message_of_the_protocol_ends_the_connection(client: Client, message: str) -> None:
+    await client.socket.send(message)
+    assert (await client.closed())[0] == 4400
+
+
+async def test_there_is_one_protocol_and_it_carries_subscriptions_only(
+    client: Client, port: int, issuer: Issuer, tenant: str, mine: dict[str, str]
+) -> None:
+    await client.subscribe("{ metrics { id } }")
+    assert (await client.message())["type"] == "error"
+    async with connected(port, protocol="graphql-ws") as old:
+        assert (await old.closed())[0] == 4406
+    query = 'subscription { metricChanged(id: "orders", days: 1) { cursor } }'
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=mine) as http:
+        for accept in ('multipart/mixed; subscriptionSpec="1.0"', "text/event-stream", "application/json"):
+            for answer in (
+                await http.get("/graphql", params={"query": query}, headers={"accept": accept}),
+                await http.post("/graphql", json={"query": query}, headers={"accept": accept}),
+            ):
+                assert answer.status_code == 400, (accept, answer.text)
+
+
+async def test_no_more_than_is_allowed_at_a_time(url: str, issuer: Issuer, tenant: str, other_tenant: str) -> None:
+    limits = {"live_connections": 3, "live_subscriptions_per_connection": 2, "live_subscriptions_per_tenant": 3}
+    customer, token = str(new_id()), issuer.token(tenant)
+    async with api(url, issuer, **limits) as port, connected(port, token) as first, connected(port, token) as second:
+        for client, id in ((first, "1"), (first, "2"), (second, "1")):
+            await client.subscribe(TIMELINE, id, of=customer)
+            await client.next(id)
+        await first.subscribe(TIMELINE, "3", of=customer)
+        assert (await first.error("3"))["code"] == "too-many-subscriptions", "of a connection"
+        await second.subscribe(TIMELINE, "2", of=customer)
+        assert (await second.error("2"))["code"] == "too-many-subscriptions", "of a tenant"
+        async with connected(port, issuer.token(other_tenant)) as stranger:
+            await stranger.subscribe(TIMELINE, of=customer)
+            await stranger.next()
+            async with connected(port) as fourth:
+                assert (await fourth.closed())[0] == 1013
+        await first.say(type="complete", id="1")
+        await first.subscribe(TIMELINE, "4", of=customer)
+        assert (await first.next("4"))["event"] is None, "the place was given back"
+
+
+async def test_who_connects_and_says_nothing_is_shown_out(url: str, issuer: Issuer) -> None:
+    async with api(url, issuer, live_init_seconds=0.1) as port, connected(port) as client:
+        assert (await client.closed())[0] == 4408
+
+
+async def test_it_ends_with_the_token(port: int, issuer: Issuer, tenant: str) -> None:
+    almost = int(time.time()) - LEEWAY_SECONDS + 2
+    async with connected(port, issuer.token(tenant, exp=almost)) as client:
+        await client.subscribe(TIMELINE, of=str(new_id()))
+        await client.next()
+        assert (await client.error())["code"] == "token-expired"
+        assert (await client.closed())[0] == 4401
