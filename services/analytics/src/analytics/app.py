@@ -1,11 +1,32 @@
 """Where the API of analytics is wired together."""
 
-from analytics.api import cohorts, definitions, health_jobs, reconciliation, value
+from analytics.api import (
+    cohorts,
+    definitions,
+    health_distribution,
+    health_jobs,
+    health_models,
+    health_trials,
+    reconciliation,
+    value,
+)
 from analytics.api.graphql import schema
 from analytics.api.rest import router
+from analytics.resources import HEALTH_MODELS, PLAYBOOKS, PULSES, READINGS, SIGNALS
 from kith.api import Api
 
 API = Api(
     schema,
-    routers=[router, cohorts.router, definitions.router, health_jobs.router, reconciliation.router, value.router],
+    resources=(HEALTH_MODELS, SIGNALS, READINGS, PULSES, PLAYBOOKS),
+    routers=[
+        router,
+        cohorts.router,
+        definitions.router,
+        health_distribution.router,
+        health_jobs.router,
+        health_models.router,
+        health_trials.router,
+        reconciliation.router,
+        value.router,
+    ],
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import cohorts, definitions, health_jobs, health_models
+from analytics.api import cohorts, definitions, health_distribution, health_jobs, health_models, playbooks
 from analytics.api.asking import question_of, reading
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
@@ -23,7 +23,7 @@ from analytics.queries import freshness as freshness_queries
 from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
 from analytics.queries.fits import fits
-from analytics.resources import PULSES, READINGS
+from analytics.resources import PLAYBOOKS, PULSES, READINGS
 from kith.graphql import Connection, Ctx, Graph, connection_of, field, load_newest
 from kith.queries import DEFAULT_PAGE, Page
 
@@ -293,7 +293,7 @@ async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
 
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
-graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES)
+graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES, *health_distribution.QUERIES)
 graph.add_query(*health_models.QUERIES)
 add_nouns(graph)
 graph.add(PLAYBOOKS, playbooks.Playbook)

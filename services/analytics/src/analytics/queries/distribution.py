@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, func, literal, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Double, func, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.distribution import NOBODY, Distribution, Groups, distributions, with_trend
@@ -24,12 +24,13 @@ from analytics.queries.models import models_of
 from analytics.queries.standing import standing_of
 from analytics.storage.fields import field_of
 from analytics.storage.health import customers_of
-from analytics.storage.tables import facts, health_scores
+from analytics.storage.tables import facts, health_scores, merged_customers
 from kith.domain import Invalid
 
 Progress = Callable[[int, int], Awaitable[None]]
 MOST = 20_000
 BEFORE = timedelta(days=30)
+_QUARTERS = literal([0.25, 0.5, 0.75], ARRAY(Double))
 
 
 class By(StrEnum):
@@ -167,15 +168,18 @@ async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> li
             source, group = source.outerjoin(each, true()), each.c.tag
         else:
             group = field_of(record, by.value)
+    # What is known of it is its survivor's.
+    m = merged_customers.c
+    merged = select(m.customer_id).where(m.tenant_id == tenant, m.into.is_not(None))
     bands = [func.count().filter(s.band == band) for band in Band]
-    quartiles = func.percentile_cont([0.25, 0.5, 0.75]).within_group(s.score)
+    quartiles = func.percentile_cont(_QUARTERS).within_group(s.score)
     rows = await connection.execute(
         select(
             group, func.count(), *bands, func.count().filter(s.band.is_(None)), func.avg(s.score), quartiles,
             func.avg(s.coverage),
         )
         .select_from(source)
-        .where(s.tenant_id == tenant, s.model.is_not(None))
+        .where(s.tenant_id == tenant, s.model.is_not(None), s.customer_id.not_in(merged))
         .group_by(group)
         .order_by(func.count().desc())
     )  # fmt: skip
