@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import cohorts, definitions, health_distribution, health_jobs, health_models, playbooks
+from analytics.api import cohorts, definitions, health_distribution, health_jobs, health_models, health_scores, playbooks
 from analytics.api.asking import question_of, reading
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
@@ -294,9 +294,10 @@ async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
 graph = Graph("analytics")
 graph.add_query(one_metric, metric_values, metric_members, all_metrics, customer_value_fits, freshness)
 graph.add_query(*cohorts.QUERIES, *definitions.QUERIES, *health_jobs.QUERIES, *health_distribution.QUERIES)
-graph.add_query(*health_models.QUERIES)
+graph.add_query(*health_models.QUERIES, *health_scores.QUERIES)
 add_nouns(graph)
 graph.add(PLAYBOOKS, playbooks.Playbook)
+graph.add_query(*playbooks.QUERIES)
 graph.add_subscription(*SUBSCRIPTIONS)
 graph.extend(Customer)
 schema = graph.schema()
