@@ -24,6 +24,7 @@ from analytics.domain.health.backtest import (
     halves,
     judged,
     lead_times,
+    recency_curve,
 )
 from analytics.domain.health.model import DAY
 
@@ -147,6 +148,9 @@ def test_precision_recall_and_the_curve() -> None:
         assert rule.recall.value == points[threshold].recall == pytest.approx(hits / seen.churned.sum())
         harmonic = 2 / (warned.sum() / hits + seen.churned.sum() / hits)
         assert rule.f1 == pytest.approx(points[threshold].f1) == pytest.approx(harmonic)
+    for point in recency_curve(seen)[::7]:
+        rule = judged("", seen.quiet >= point.threshold, seen)
+        assert (rule.warned, rule.precision.value, rule.recall.value) == (point.warned, point.precision, point.recall)
 
 
 def test_tenths_have_everybody_once_and_rise() -> None:

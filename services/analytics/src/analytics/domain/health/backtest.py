@@ -111,7 +111,7 @@ class Judged:
 
 @dataclass(slots=True)
 class CurvePoint:
-    """What warning of every score below the threshold would have come to."""
+    """What warning of everybody beyond a threshold would have come to."""
 
     threshold: int
     warned: int
@@ -225,6 +225,9 @@ class BacktestReport:
     roc_area: Estimate
     """Of the rows scored. 0.5 is chance."""
     curve: list[CurvePoint]
+    """By scores below 1, 2, .. 100."""
+    curve_of_recency: list[CurvePoint]
+    """By 1, 2, .. days without an event."""
     calibration: list[Tenth]
     lead: LeadTimes
     by_instant: list[AtInstant]
@@ -257,6 +260,7 @@ def report(
         at_risk=judged("at risk", seen.at_risk, seen),
         roc_area=area_of(roc_area(-scored.score, scored.churned), scored.customer),
         curve=curve(scored, int(seen.churned.sum())),
+        curve_of_recency=recency_curve(seen),
         calibration=calibration(scored),
         lead=lead_times(part.ended, part.entered),
         by_instant=[_at(at, seen.those(seen.instant == place)) for place, at in enumerate(instants)],
@@ -284,14 +288,27 @@ def judged(rule: str, warned: Bools, seen: Observed) -> Judged:
 
 
 def curve(scored: Observed, churned: int) -> list[CurvePoint]:
-    """`churned` counts those without a score too: no threshold warns of them."""
+    """Warning of scores below each threshold. `churned` counts those without a score too: none warns of them."""
     order = np.argsort(scored.score)
-    hits = np.concatenate([[0], np.cumsum(scored.churned[order])])
+    warned = np.searchsorted(scored.score[order], THRESHOLDS)
+    return _points(THRESHOLDS, warned, scored.churned[order], churned)
+
+
+def recency_curve(seen: Observed) -> list[CurvePoint]:
+    """Warning of those without an event for each number of days."""
+    order = np.argsort(-seen.quiet)
+    days = range(1, 1 + int(seen.quiet.max(initial=0)))
+    warned = np.searchsorted(-seen.quiet[order], -np.array(days), side="right")
+    return _points(days, warned, seen.churned[order], int(seen.churned.sum()))
+
+
+def _points(thresholds: Sequence[int], warned: Ints, in_order: Bools, churned: int) -> list[CurvePoint]:
+    """From how many of the first in order each threshold warns of."""
+    hits = np.concatenate([[0], np.cumsum(in_order)])[warned]
     found = []
-    for threshold, warned in zip(THRESHOLDS, np.searchsorted(scored.score[order], THRESHOLDS).tolist(), strict=True):
-        precision = float(hits[warned]) / warned if warned else None
-        recall = float(hits[warned]) / churned if churned else None
-        found.append(CurvePoint(threshold, warned, precision, recall, _f1(precision, recall)))
+    for threshold, number, hit in zip(thresholds, warned.tolist(), hits.tolist(), strict=True):
+        precision, recall = hit / number if number else None, hit / churned if churned else None
+        found.append(CurvePoint(threshold, number, precision, recall, _f1(precision, recall)))
     return found
 
 
