@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from tests.analytics.conftest import Fold, happened
 from tests.conftest import free_ports
 from websockets.asyncio.client import ClientConnection, connect
@@ -26,6 +27,7 @@ from analytics.commands.fold import record
 from analytics.queries import live as live_queries
 from analytics.queries.live import Cursor
 from analytics.service import SERVICE
+from analytics.storage.tables import health_changes
 from kith.api import api_of, context_for
 from kith.auth import LEEWAY_SECONDS
 from kith.db import sqlalchemy_url
@@ -382,3 +384,85 @@ async def test_it_ends_with_the_token(port: int, issuer: Issuer, tenant: str) ->
         await client.next()
         assert (await client.error())["code"] == "token-expired"
         assert (await client.closed())[0] == 4401
+
+
+HEALTH = """subscription ($filter: HealthChangeFilter, $after: String) { healthChanged(filter: $filter, after: $after) {
+    cursor change { customer { id } at cause fromBand band score coverage model modelVersion
+        drivers { measure change } } } }"""
+
+
+async def changed(
+    connection: AsyncConnection, tenant: str, customer: UUID, band: str = "at_risk", cause: str = "silence"
+) -> None:
+    """As commands.score writes it."""
+    row = {
+        "tenant_id": tenant,
+        "id": new_id(),
+        "customer_id": customer,
+        "at": NOW,
+        "recorded_at": NOW,
+        "cause": cause,
+        "model": "default",
+        "model_version": 1,
+        "from_band": "steady",
+        "band": band,
+        "score": 38.5,
+        "coverage": 1.0,
+        "drivers": [{"measure": "recency", "change": -4.5}],
+    }
+    await connection.execute(insert(health_changes), row)
+
+
+async def test_a_change_of_health_is_told_with_what_it_came_from(
+    client: Client, worker: AsyncEngine, tenant: str, other_tenant: str
+) -> None:
+    customer, other = new_id(), new_id()
+    await client.subscribe(HEALTH)
+    await client.subscribe(HEALTH, "one", filter={"customerIds": [str(other)], "bands": ["HEALTHY"]})
+    for id in ("1", "one"):
+        assert (await client.next(id))["change"] is None
+    async with worker.begin() as connection:
+        await changed(connection, tenant, customer)
+        await changed(connection, other_tenant, customer)
+        await changed(connection, tenant, other)
+        await changed(connection, tenant, other, band="healthy", cause="event")
+    told = [(await client.next())["change"] for _ in range(3)]
+    assert told[0] == {
+        "customer": {"id": str(customer)},
+        "at": NOW.isoformat(),
+        "cause": "SILENCE",
+        "fromBand": "STEADY",
+        "band": "AT_RISK",
+        "score": 38.5,
+        "coverage": 1.0,
+        "model": "default",
+        "modelVersion": 1,
+        "drivers": [{"measure": "recency", "change": -4.5}],
+    }
+    assert [each["customer"]["id"] for each in told[1:]] == [str(other)] * 2
+    assert (await client.next("one"))["change"]["band"] == "HEALTHY"
+
+
+@pytest.mark.parametrize("kept", [2, 1000], ids=["from the table", "from what is at hand"])
+async def test_changes_of_health_come_once_each_however_many_and_after_any_of_them(
+    client: Client, worker: AsyncEngine, tenant: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "TAIL", kept)
+    monkeypatch.setattr(live, "PAGE", 3)
+    monkeypatch.setattr(live_queries, "PAGE", 3)
+    customers = [new_id() for _ in range(14)]
+    await client.subscribe(HEALTH)
+    first = await client.next()
+    for some in (customers[:7], customers[7:9], customers[9:]):
+        async with worker.begin() as connection:
+            for customer in some:
+                await changed(connection, tenant, customer)
+    told = [await client.next() for _ in customers]
+    assert [each["change"]["customer"]["id"] for each in told] == [str(each) for each in customers]
+    for number, after in enumerate([first, *told]):
+        id = f"after {number}"
+        await client.subscribe(HEALTH, id, after=after["cursor"])
+        again = [(await client.next(id))["change"]["customer"]["id"] for _ in customers[number:]]
+        assert again == [str(each) for each in customers[number:]]
+        assert (await client.next(id))["change"] is None
+        await client.say(type="complete", id=id)

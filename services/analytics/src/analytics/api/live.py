@@ -7,16 +7,30 @@ it has not read yet stays in the database. Of figures only the newest is kept.
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import QueuePool
 
-from analytics.queries.live import Arrived, Horizon, Page, Place, arrivals, horizon_of
+from analytics.queries.live import (
+    PAGE,
+    Arrived,
+    HealthChange,
+    Horizon,
+    Page,
+    Place,
+    arrivals,
+    health_changes_after,
+    horizon_of,
+    page_of,
+)
 from kith.db import Database
 from kith.domain import Conflict
 from kith.live import TooManySubscriptions
@@ -30,6 +44,8 @@ LOOK_SECONDS = (0.1, 0.5)
 BLIND_SECONDS = 600.0
 """Who has not looked for so long takes it that everything arrived: arrivals are kept for an hour only."""
 RETRY_SECONDS = 1.0
+TAIL = 1000
+"""Changes of health that are kept at hand for a tenant."""
 GAUGE_SECONDS = 1.0
 """Between two computations of a figure, at least."""
 MAX_GAUGES = 20
@@ -52,16 +68,52 @@ class Look(NamedTuple):
     horizon: Horizon
     arrived: list[Arrived] | None
     """None: it may have missed something."""
+    health_changed: bool
+    """If anybody watches that."""
 
-    def any(self, concerns: Callable[[Arrived], bool]) -> bool:
-        return self.arrived is None or any(concerns(each) for each in self.arrived)
+    @property
+    def is_empty(self) -> bool:
+        return self.arrived == [] and not self.health_changed
+
+
+Concerns = Callable[[Look], bool]
+
+
+def arrived_any(look: Look, concerns: Callable[[Arrived], bool]) -> bool:
+    return look.arrived is None or any(concerns(each) for each in look.arrived)
+
+
+class Tail:
+    """The newest changes of health: whoever watches them, and is not far behind, need not read the table."""
+
+    def __init__(self, epoch: str, start: int) -> None:
+        self.epoch = epoch
+        self._start, self._end = Place(start), Place(start)
+        self._rows: list[tuple[Place, HealthChange]] = []
+
+    def extend(self, changes: list[tuple[Place, HealthChange]] | None, end: int) -> None:
+        """By all that arrived before `end`; None: begin anew there."""
+        self._end = Place(end)
+        if changes is None:
+            self._start, self._rows = self._end, []
+        else:
+            self._rows += changes
+            if too_many := self._rows[:-TAIL]:
+                self._start, self._rows = too_many[-1][0], self._rows[-TAIL:]
+
+    def after(self, place: Place) -> Page[HealthChange] | None:
+        """None: it does not go so far."""
+        if not self._start <= place <= self._end:
+            return None
+        found = self._rows[bisect_right(self._rows, place, key=itemgetter(0)) :][:PAGE]
+        return page_of(found, self._end.arrived)
 
 
 class Watch:
     """What one subscription learns from the reader."""
 
-    def __init__(self, concerns: Callable[[Arrived], bool], horizon: int) -> None:
-        self._concerns = concerns
+    def __init__(self, concerns: Concerns, horizon: int, *, of_health: bool) -> None:
+        self._concerns, self.of_health = concerns, of_health
         self._stirred = asyncio.Event()
         self.horizon = horizon
         """All that arrived before has been looked at."""
@@ -70,7 +122,7 @@ class Watch:
 
     def note(self, look: Look) -> None:
         self.horizon, self.looked = look.horizon.arrived, True
-        if look.any(self._concerns):
+        if self._concerns(look):
             self._stirred.set()
 
     async def stirred(self, seconds: float | None = None) -> bool:
@@ -91,6 +143,7 @@ class Feed:
         self._watches: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._horizon: Horizon | None = None
+        self._tail: Tail | None = None
         self._looked_at = 0.0
 
     @property
@@ -98,8 +151,8 @@ class Feed:
         return not self._watches
 
     @contextmanager
-    def watch(self, concerns: Callable[[Arrived], bool]) -> Iterator[Watch]:
-        watch = Watch(concerns, self._horizon.arrived if self._horizon else 0)
+    def watch(self, concerns: Concerns, *, of_health: bool = False) -> Iterator[Watch]:
+        watch = Watch(concerns, self._horizon.arrived if self._horizon else 0, of_health=of_health)
         self._watches.add(watch)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -109,7 +162,7 @@ class Feed:
             self._watches.discard(watch)
             if self.idle:
                 self._task.cancel()
-                self._task = self._horizon = None
+                self._task = self._horizon = self._tail = None
 
     async def horizon(self) -> Horizon:
         async with self.gate, self.database.read(self.tenant) as connection:
@@ -125,7 +178,7 @@ class Feed:
                 log.warning("live feed interrupted", tenant=self.tenant, error=str(trouble))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            wait = min(wait * 1.5, most) if look.arrived == [] else least
+            wait = min(wait * 1.5, most) if look.is_empty else least
             for watch in self._watches:
                 watch.note(look)
             await asyncio.sleep(wait)
@@ -135,13 +188,34 @@ class Feed:
         async with self.gate, self.database.read(self.tenant) as connection:
             horizon = await horizon_of(connection)
             if before is None or blind or before.epoch != horizon.epoch:
-                found = None
+                look, self._tail = Look(horizon, None, health_changed=True), None
             elif before.arrived == horizon.arrived:
-                found = []
+                look = Look(horizon, [], health_changed=False)
             else:
                 found = await arrivals(connection, self.tenant, before.arrived, horizon.arrived)
+                look = Look(horizon, found, await self._health_changed(connection, before.arrived, horizon))
         self._horizon, self._looked_at = horizon, time.monotonic()
-        return Look(horizon, found)
+        return look
+
+    async def _health_changed(self, connection: AsyncConnection, start: int, horizon: Horizon) -> bool:
+        if not any(watch.of_health for watch in self._watches):
+            self._tail = None
+            return False
+        changes = await health_changes_after(connection, self.tenant, Place(start), horizon, limit=TAIL)
+        if self._tail is None:
+            self._tail = Tail(horizon.epoch, start)
+        self._tail.extend(changes if len(changes) < TAIL else None, horizon.arrived)
+        return bool(changes)
+
+    async def health_after(self, place: Place, epoch: str) -> Page[HealthChange]:
+        """Raises CursorLost."""
+        tail = self._tail
+        if tail is not None and tail.epoch == epoch and (page := tail.after(place)):
+            return page
+        async with self.gate, self.database.read(self.tenant) as connection:
+            horizon = await horizon_of(connection, epoch)
+            rows = await health_changes_after(connection, self.tenant, place, horizon)
+        return page_of(rows, horizon.arrived)
 
 
 class Told(NamedTuple, Generic[R]):
@@ -152,10 +226,15 @@ class Told(NamedTuple, Generic[R]):
 
 
 async def follow(
-    feed: Feed, place: Place, read: Callable[[Place], Awaitable[Page[R]]], concerns: Callable[[Arrived], bool]
+    feed: Feed,
+    place: Place,
+    read: Callable[[Place], Awaitable[Page[R]]],
+    concerns: Concerns,
+    *,
+    of_health: bool = False,
 ) -> AsyncIterator[Told[R]]:
     """All events after a place, in their order, without end. Raises Interrupted, and what `read` raises."""
-    with feed.watch(concerns) as watch:
+    with feed.watch(concerns, of_health=of_health) as watch:
         caught_up = False
         while True:
             page = await unless_interrupted(read(place))
@@ -191,7 +270,7 @@ class Watched(Protocol[R]):
         """What makes it another value."""
         ...
 
-    def concerns(self, arrived: Arrived) -> bool: ...
+    def concerns(self, look: Look) -> bool: ...
 
 
 class Gauge(Generic[R]):

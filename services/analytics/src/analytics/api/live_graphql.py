@@ -1,7 +1,8 @@
 """Subscriptions. Each event comes with a cursor; who was cut off subscribes again `after` the last one it got."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -9,37 +10,116 @@ from uuid import UUID
 import strawberry
 
 from analytics.api.asking import question_of, reading
-from analytics.api.live import Feed, Feeds, Gauge, Told, feeds_of, follow
+from analytics.api.live import Feed, Feeds, Gauge, Look, Told, arrived_any, feeds_of, follow
 from analytics.domain.catalogue import metric
+from analytics.domain.health.model import Band
 from analytics.domain.replay import MERGES
-from analytics.queries import metrics
+from analytics.queries import live, metrics
 from analytics.queries.known import types_needed
 from analytics.queries.ledger import TimelineEvent as Exchange
-from analytics.queries.live import Arrived, Cursor, Page, Place, digest, timeline_after
+from analytics.queries.live import Cause, Cursor, Page, Place, digest, timeline_after
 from kith.domain import Invalid
-from kith.graphql import Ctx, subscription, watching
+from kith.graphql import Ctx, field, subscription, watching
 
 if TYPE_CHECKING:
-    from analytics.api.graphql import MetricValue, TimelineEvent
+    from analytics.api.graphql import Customer, MetricValue, TimelineEvent
 
 TRAILING_SECONDS = 60.0
 """After so long a figure of the last days is computed anew though nothing came: it is of other days then."""
 MAX_DAYS = 3660
+MAX_CUSTOMERS = 500
+CURSOR = "Keep the newest: it is where you go on `after`."
+NOTHING = "Null: nothing more for now. Comes when you have caught up, and every quarter of a minute."
 _HERE = "analytics.api.graphql"
+
+strawberry.enum(Cause, name="HealthChangeCause")
 
 
 @strawberry.type(description="An event of a customer's timeline; without one, only how far you are.")
 class TimelineUpdate:
-    cursor: str = strawberry.field(description="Keep the newest: it is where you go on `after`.")
-    event: Annotated["TimelineEvent", strawberry.lazy(_HERE)] | None = strawberry.field(
-        description="Null: nothing more for now. Comes when you have caught up, and every quarter of a minute."
-    )
+    cursor: str = strawberry.field(description=CURSOR)
+    event: Annotated["TimelineEvent", strawberry.lazy(_HERE)] | None = strawberry.field(description=NOTHING)
 
 
 @strawberry.type(description="A figure, as of when it was computed.")
 class MetricUpdate:
-    cursor: str = strawberry.field(description="Keep the newest: it is where you go on `after`.")
+    cursor: str = strawberry.field(description=CURSOR)
     figure: Annotated["MetricValue", strawberry.lazy(_HERE)]
+
+
+@strawberry.type
+class HealthDriver(live.HealthDriver):
+    pass
+
+
+@strawberry.type(name="HealthChange", description="A customer came into another band.")
+class Change(live.HealthChange):
+    drivers: list[HealthDriver]  # type: ignore[assignment]
+
+    @field(description="Whose health it is.")
+    def customer(self) -> Annotated["Customer", strawberry.lazy(_HERE)]:
+        from analytics.api.graphql import Customer  # noqa: PLC0415 - which has what is defined here
+
+        return Customer(id=self.customer_id)
+
+
+@strawberry.type(description="A change of health; without one, only how far you are.")
+class HealthUpdate:
+    cursor: str = strawberry.field(description=CURSOR)
+    change: Change | None = strawberry.field(description=NOTHING)
+
+
+@strawberry.input(description="All that is given must match; a list matches if one of it does. Nothing given: all.")
+class HealthChangeFilter:
+    bands: list[Band] | None = strawberry.field(default=None, description="it came into one of these")
+    from_bands: list[Band] | None = strawberry.field(default=None, description="it came out of one of these")
+    causes: list[Cause] | None = None
+    customer_ids: list[UUID] | None = strawberry.field(default=None, description="up to 500")
+
+    def checked(self) -> "HealthChangeFilter":
+        """Raises Invalid."""
+        if self.customer_ids is not None and len(self.customer_ids) > MAX_CUSTOMERS:
+            raise Invalid(f"Up to {MAX_CUSTOMERS} customers can be named.", field="filter.customer_ids")
+        return self
+
+    def takes(self, change: live.HealthChange) -> bool:
+        asked = (
+            (self.bands, change.band),
+            (self.from_bands, change.from_band),
+            (self.causes, change.cause),
+            (self.customer_ids, change.customer_id),
+        )
+        return all(wanted is None or found in wanted for wanted, found in asked)
+
+
+@subscription(
+    description="Each change of a customer's band, by what happened or by silence alone, as it becomes known; from now "
+    "on, or all after a cursor, each once, however long ago that was."
+)
+async def health_changed(
+    info: Ctx, filter: HealthChangeFilter | None = None, after: str | None = None
+) -> AsyncGenerator[HealthUpdate, None]:
+    feed, tenant = _feed(info)
+    wanted = (filter or HealthChangeFilter()).checked()
+    follows = _Follows("health/1", digest(tenant), after)
+    start, epoch = await follows.start(feed)
+
+    async def read(place: Place) -> Page[live.HealthChange]:
+        page = await feed.health_after(place, epoch)
+        return page._replace(rows=[(at, change) for at, change in page.rows if wanted.takes(change)])
+
+    async def updates() -> AsyncIterator[HealthUpdate]:
+        async for told in follow(feed, start, read, lambda look: look.health_changed, of_health=True):
+            yield HealthUpdate(cursor=follows.cursor(told, epoch), change=_shown(told.event))
+
+    return watching(info, updates())
+
+
+def _shown(change: live.HealthChange | None) -> Change | None:
+    return None if change is None else Change(**{each.name: getattr(change, each.name) for each in _OF_CHANGE})
+
+
+_OF_CHANGE = fields(live.HealthChange)
 
 
 @subscription(
@@ -59,8 +139,8 @@ async def timeline(info: Ctx, customer_id: UUID, after: str | None = None) -> As
         selves = found.selves
         return found.page
 
-    def concerns(arrived: Arrived) -> bool:
-        return arrived.is_of(selves) or not arrived.types.isdisjoint(MERGES)
+    def concerns(look: Look) -> bool:
+        return arrived_any(look, lambda each: each.is_of(selves) or not each.types.isdisjoint(MERGES))
 
     async def updates() -> AsyncIterator[TimelineUpdate]:
         async for told in follow(feed, start, read, concerns):
@@ -102,7 +182,7 @@ async def metric_changed(
     return watching(info, updates())
 
 
-SUBSCRIPTIONS: Sequence[Any] = (timeline, metric_changed)
+SUBSCRIPTIONS: Sequence[Any] = (health_changed, timeline, metric_changed)
 
 
 def _feed(info: Ctx) -> tuple[Feed, str]:
@@ -161,7 +241,7 @@ class WatchedMetric:
     feeds: Feeds
     tenant: str
     asked: Asked
-    types: frozenset[str] | None = field(default=None, init=False)
+    types: frozenset[str] | None = dataclass_field(default=None, init=False)
     """Events that may change the figure. None: any."""
 
     async def check(self) -> None:
@@ -192,5 +272,6 @@ class WatchedMetric:
         components = [(each.name, each.value) for each in figure.components]
         return digest(figure.value, figure.numerator, figure.denominator, components)
 
-    def concerns(self, arrived: Arrived) -> bool:
-        return self.types is None or not self.types.isdisjoint(arrived.types)
+    def concerns(self, look: Look) -> bool:
+        types = self.types
+        return arrived_any(look, lambda each: types is None or not types.isdisjoint(each.types))

@@ -13,6 +13,8 @@ import base64
 import binascii
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from hashlib import blake2s
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -21,6 +23,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.health.model import Band
 from analytics.queries.ledger import TimelineEvent
 from kith.domain import Invalid
 
@@ -169,12 +172,75 @@ async def timeline_after(
         },
     )
     rows = [(Place(row[0], row[1].int), TimelineEvent(*row[1:])) for row in found]
-    return Timeline(page_of(rows, horizon), frozenset(selves))
+    return Timeline(page_of(rows, horizon.arrived), frozenset(selves))
 
 
-def page_of(rows: Sequence[tuple[Place, R]], horizon: Horizon) -> Page[R]:
+class Cause(StrEnum):
+    """Of a change of health."""
+
+    EVENT = "event"
+    SILENCE = "silence"
+    MODEL = "model"
+    CORRECTION = "correction"
+
+
+@dataclass(slots=True)
+class HealthDriver:
+    measure: str
+    change: float
+    """Of its part of the score, in points, over the 30 days before."""
+
+
+@dataclass(slots=True)
+class HealthChange:
+    """A customer came into another band. Null as a band: nothing is known of it, not before or not any more."""
+
+    id: UUID
+    customer_id: UUID
+    at: datetime
+    recorded_at: datetime
+    cause: Cause
+    model: str | None
+    model_version: int | None
+    from_band: Band | None
+    band: Band | None
+    score: float | None
+    coverage: float
+    drivers: list[HealthDriver]
+    trace_id: str | None
+
+
+async def health_changes_after(
+    connection: AsyncConnection, tenant: str, place: Place, horizon: Horizon, limit: int = PAGE
+) -> list[tuple[Place, HealthChange]]:
+    found = await connection.execute(
+        _CHANGES,
+        {
+            "tenant": tenant,
+            "arrived": str(place.arrived),
+            "seq": place.row,
+            "horizon": str(horizon.arrived),
+            "limit": limit,
+        },
+    )
+    return [(Place(row[0], row[1]), msgspec.convert(row._asdict(), HealthChange)) for row in found]
+
+
+_CHANGES = text("""
+    SELECT arrived::text::bigint, seq, id, customer_id, at, recorded_at, cause, model, model_version, from_band, band,
+           score, coverage, drivers, trace_id
+    FROM health_changes
+    WHERE tenant_id = :tenant AND arrived >= (:arrived)::text::xid8 AND arrived < (:horizon)::text::xid8
+      AND (arrived, seq) > ((:arrived)::text::xid8, :seq)
+    ORDER BY arrived, seq
+    LIMIT :limit
+""")
+
+
+def page_of(rows: Sequence[tuple[Place, R]], horizon: int) -> Page[R]:
+    """Of all rows up to the horizon, or of the first PAGE."""
     more = len(rows) == PAGE
-    return Page(rows, rows[-1][0] if more else Place(horizon.arrived), more)
+    return Page(rows, rows[-1][0] if more else Place(horizon), more)
 
 
 _ABSORBED = text("""
