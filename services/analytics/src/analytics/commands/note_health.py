@@ -6,7 +6,7 @@ Rows are inserted only, so no fold waits for a score, and no score for a fold.
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,7 @@ from analytics.domain.health.inputs import TYPES
 from analytics.domain.standing import Fact, types_of
 from analytics.queries.models import MODEL_TYPES
 from analytics.storage.given import Given
-from analytics.storage.tables import health_rescorings
+from analytics.storage.tables import health_rescorings, health_scores
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.telemetry import current_traceparent
@@ -66,3 +66,9 @@ async def rescore(connection: AsyncConnection, tenant: str) -> None:
     again: dict[str, object] = {"done": 0, "total": None, "done_to": None, "finished_at": None}
     again |= {name: wanted.excluded[name] for name in ("requested_at", "traceparent")}
     await connection.execute(wanted.on_conflict_do_update(index_elements=["tenant_id"], set_=again))
+
+
+async def rescore_everybody(connection: AsyncConnection) -> None:
+    """Of every tenant: the facts were made anew."""
+    for tenant in await connection.scalars(select(health_scores.c.tenant_id).distinct()):
+        await rescore(connection, tenant)

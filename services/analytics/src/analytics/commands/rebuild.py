@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from analytics.commands.fold import apply
+from analytics.commands.note_health import rescore_everybody
 from analytics.commands.totals import mark_all_stale
 from analytics.domain.activity import PURCHASES, ActivityRule
 from analytics.domain.replay import MERGES, Replay, merged_by
@@ -235,6 +236,7 @@ async def _swap(
             done.swapped = True
             async with connection.begin():
                 await mark_all_stale(connection)
+                await rescore_everybody(connection)
             return
     raise SwapTimedOut("The tables were in use each time: nothing was swapped. Look for long readers, and try again.")
 
