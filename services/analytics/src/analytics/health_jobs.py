@@ -61,5 +61,18 @@ async def distribution(engine: AsyncEngine, tenant: str, params: Mapping[str, An
         return await computed(connection, tenant, by, datetime.fromisoformat(params["at"]), everybody, progress)
 
 
-KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest, "distribution": distribution}
+async def dry_run(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
+    """`playbook`: its id; its `document`; `from` and `to`."""
+    from uuid import UUID
+
+    from analytics.domain.playbooks.plan import Plan
+    from analytics.queries.playbooks_dry_run import dry_run
+
+    async with snapshot(engine) as connection:
+        starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
+        plan = Plan.told(params["document"])
+        return await dry_run(connection, tenant, UUID(params["playbook"]), plan, starts_at, ends_at, progress)
+
+
+KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest, "distribution": distribution, "dry_run": dry_run}
 TASKS = (Task("health jobs", Jobs(KINDS).step, seconds=2),)

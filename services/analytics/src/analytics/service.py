@@ -2,6 +2,8 @@
 
 from analytics.commands.arrivals import TASKS as ARRIVALS
 from analytics.commands.compute_rules import compute_rules
+from analytics.commands.playbooks_daily import TASKS as PLAYBOOKS
+from analytics.commands.playbooks_outcomes import TASKS as PLAYBOOK_OUTCOMES
 from analytics.commands.score import score_due, score_everybody, score_noted
 from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
@@ -30,6 +32,8 @@ SERVICE = Service(
         *RECONCILIATION,
         *HEALTH_JOBS,
         *ARRIVALS,
+        *PLAYBOOKS,
+        *PLAYBOOK_OUTCOMES,
     ],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,

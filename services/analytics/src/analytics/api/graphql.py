@@ -8,7 +8,15 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from analytics.api import cohorts, definitions, health_distribution, health_jobs, health_models, health_scores, playbooks
+from analytics.api import (
+    cohorts,
+    definitions,
+    health_distribution,
+    health_jobs,
+    health_models,
+    health_scores,
+    playbooks,
+)
 from analytics.api.asking import question_of, reading
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.playbooks.plan import Band
+from analytics.domain.playbooks.plan import STANDS_FOR_MANY, Band
 from analytics.domain.playbooks.playbook import Playbook
 from analytics.storage.tables import signals
 from kith.domain import Invalid
@@ -110,7 +110,7 @@ class PlaybookAudienceDocument(Document):
     segments: Codes = Field(default_factory=list)
     tiers: Codes = Field(default_factory=list)
     tags: Codes = Field(default_factory=list)
-    without_tags: Codes = Field(default_factory=lambda: ["unidentified"])
+    without_tags: Codes = Field(default_factory=lambda: [STANDS_FOR_MANY])
 
 
 class TaskActionDocument(Document):

@@ -55,7 +55,7 @@ async def fire(connection: AsyncConnection, tenant: str, happenings: Sequence[Ha
     known = await customers_at(connection, tenant, [Known(h.customer_id, h.at) for _, mine in found for h in mine])
     runs = 0
     for playbook, mine in found:
-        firing = await _firing(connection, playbook, mine)
+        firing = await firing_of(connection, playbook, mine)
         runs += await record(connection, playbook, firing.take(mine, known))
     return runs
 
@@ -74,14 +74,16 @@ def _concerns(playbook: Started, happening: Happening) -> bool:
     return happening.at >= playbook.started_at and playbook.plan.when.fires(happening)
 
 
-async def _firing(connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening]) -> Firing:
+async def firing_of(connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening]) -> Firing:
     """With what there was before of these customers and of these days."""
+    if not happenings:
+        return Firing(playbook.id, playbook.plan)
     first, last = min(each.at for each in happenings), max(each.at for each in happenings)
     mine = (_R.tenant_id == playbook.tenant, _R.playbook_id == playbook.id, _R.state != RunState.SUPPRESSED)
     of_day: Counter[date] = Counter()
     if playbook.plan.limit_per_day is not None:
         # One at a time: two would both find room below the limit.
-        await connection.execute(_ALONE, {"playbook": f"playbook {playbook.id}"})
+        await be_alone(connection, playbook)
         day = func.date(func.timezone("UTC", _R.at))
         found = await connection.execute(
             select(day.label("day"), func.count().label("runs"))
@@ -120,6 +122,11 @@ async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[
     if asked:
         await connection.execute(insert(outbox), asked)
     return len(new)
+
+
+async def be_alone(connection: AsyncConnection, playbook: Started) -> None:
+    """Nobody else counts or looks for this playbook until the transaction ends."""
+    await connection.execute(_ALONE, {"playbook": f"playbook {playbook.id}"})
 
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:playbook, 0))")

@@ -22,6 +22,8 @@ class Evidence(StrEnum):
     OBSERVATIONAL = "observational"
     """Nobody was left alone."""
     TOO_FEW = "too_few"
+    NOT_MEASURED = "not_measured"
+    """The playbook does not say what counts as success."""
 
 
 @dataclass(slots=True)
@@ -64,8 +66,12 @@ class Comparison:
     """How often chance alone would make the two differ so much or more: Fisher's exact test, two-sided."""
 
 
-def compare(treated: Share, left_alone: Share, *, control_share: float) -> Comparison:
-    """`control_share` is the playbook's own: 0 where nobody was to be left alone."""
+def compare(treated: Share, left_alone: Share, *, control_share: float, measured: bool = True) -> Comparison:
+    """`control_share` is the playbook's own: 0 where nobody was to be left alone. `measured`: it says what counts as
+    success."""
+    if not measured:
+        words = "Not measured: the playbook does not say what counts as success."
+        return Comparison(Evidence.NOT_MEASURED, words, treated, left_alone, None, None, None)
     if not control_share:
         words = (
             "Observational: no control share. How many would have come to the same without the playbook, nobody knows."

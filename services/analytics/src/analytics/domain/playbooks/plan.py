@@ -137,6 +137,10 @@ AnyTrigger = (
 )
 
 
+STANDS_FOR_MANY = "unidentified"
+"""The tag of a customer that is no one."""
+
+
 class Customer(Struct, frozen=True):
     """What was known of a customer at an instant."""
 
@@ -152,7 +156,7 @@ class Audience(Struct, frozen=True):
     segments: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    without_tags: tuple[str, ...] = ("unidentified",)
+    without_tags: tuple[str, ...] = (STANDS_FOR_MANY,)
 
     def has(self, customer: Customer) -> bool:
         return (

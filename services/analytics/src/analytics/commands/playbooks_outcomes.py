@@ -1,0 +1,211 @@
+"""Outcomes: when its days are over, whether a run was a success, and by what that is seen. Of those left alone too."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from sqlalchemy import ARRAY, Boolean, Uuid, any_, bindparam, cast, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from analytics.domain.activity import DEFAULT_POLICY, ActivityPolicy
+from analytics.domain.health.base import micros
+from analytics.domain.health.model import band_of
+from analytics.domain.health.scoring import Scorer
+from analytics.domain.playbooks.firing import Known
+from analytics.domain.playbooks.lookout import model_for
+from analytics.domain.playbooks.plan import Customer, Outcome
+from analytics.queries.models import models_of
+from analytics.storage.health import base_of
+from analytics.storage.playbooks import customers_at
+from analytics.storage.tables import facts, merged_customers, playbook_runs
+from kith.events.contacts import SettingsChanged
+from kith.events.sales import OrderPlaced
+from kith.tables import Moment
+from kith.tasks import Task
+
+GRACE = timedelta(minutes=5)
+"""So long after its last day it is settled: what happened in it has come by then, as a rule."""
+AT_A_TIME = 500
+_R = playbook_runs.c
+
+
+class Open(NamedTuple):
+    id: UUID
+    customer_id: UUID
+    """After merges."""
+    at: datetime
+    settles_at: datetime
+    outcome: Outcome
+
+
+class Settled(NamedTuple):
+    succeeded: bool
+    evidence_id: UUID | None
+    """The first event that made it one; of a band, the last change of health before its days were over."""
+
+
+_NOT = Settled(False, None)
+
+_FIRST_EVENT = text("""
+    SELECT r.id, f.event_id
+    FROM unnest(:runs, :customers, :since, :until) AS r(id, customer_id, since, until)
+    CROSS JOIN LATERAL (
+        SELECT event_id FROM facts
+        WHERE tenant_id = :tenant AND customer_id = r.customer_id AND type = ANY(:types)
+          AND time > r.since AND time < r.until
+        ORDER BY time, event_id LIMIT 1
+    ) f
+""").bindparams(
+    bindparam("runs", type_=ARRAY(Uuid)),
+    bindparam("customers", type_=ARRAY(Uuid)),
+    bindparam("since", type_=ARRAY(Moment)),
+    bindparam("until", type_=ARRAY(Moment)),
+)
+_LAST_CHANGE = text("""
+    SELECT r.id, c.id
+    FROM unnest(:runs, :customers, :until) AS r(id, customer_id, until)
+    CROSS JOIN LATERAL (
+        SELECT id FROM health_changes
+        WHERE tenant_id = :tenant AND customer_id = r.customer_id AND at <= r.until
+        ORDER BY at DESC, seq DESC LIMIT 1
+    ) c
+""").bindparams(
+    bindparam("runs", type_=ARRAY(Uuid)),
+    bindparam("customers", type_=ARRAY(Uuid)),
+    bindparam("until", type_=ARRAY(Moment)),
+)
+
+
+async def settle(engine: AsyncEngine, now: datetime | None = None) -> bool:
+    """Settle the next runs whose days are over. Answers whether there may be more. Several processes may."""
+    async with engine.begin() as connection:
+        rows = (
+            await connection.execute(
+                select(_R.tenant_id, _R.id, _R.customer_id, _R.at, _R.settles_at, _R.outcome)
+                .where(_R.settled_at.is_(None), _R.settles_at <= (now or datetime.now(UTC)) - GRACE)
+                .order_by(_R.settles_at)
+                .limit(AT_A_TIME)
+                .with_for_update(skip_locked=True)
+            )
+        ).all()
+        by_tenant: dict[str, list[Open]] = defaultdict(list)
+        for tenant, id, customer, at, settles_at, outcome in rows:
+            by_tenant[tenant].append(Open(id, customer, at, settles_at, msgspec.convert(outcome, Outcome)))
+        for tenant, runs in by_tenant.items():
+            await _settle(connection, tenant, runs)
+    return len(rows) == AT_A_TIME
+
+
+async def _settle(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> None:
+    survivors = await _survivors(connection, tenant, [each.customer_id for each in runs])
+    runs = [each._replace(customer_id=survivors.get(each.customer_id, each.customer_id)) for each in runs]
+    by_kind: dict[str, list[Open]] = defaultdict(list)
+    for each in runs:
+        by_kind[each.outcome.kind].append(each)
+    settled = {
+        **await _by_events(connection, tenant, by_kind["purchase"], [OrderPlaced.type]),
+        **await _by_activity(connection, tenant, by_kind["active"]),
+        **await _by_band(connection, tenant, by_kind["band_at_least"]),
+    }
+    results = [settled.get(each.id, _NOT) for each in runs]
+    given: Any = func.unnest(
+        cast([each.id for each in runs], ARRAY(Uuid)),
+        cast([each.succeeded for each in results], ARRAY(Boolean)),
+        cast([each.evidence_id for each in results], ARRAY(Uuid)),
+    )
+    given = given.table_valued("id", "succeeded", "evidence_id").render_derived(name="given")
+    await connection.execute(
+        update(playbook_runs)
+        .where(_R.tenant_id == tenant, _R.id == given.c.id)
+        .values(succeeded=given.c.succeeded, evidence_id=given.c.evidence_id, settled_at=func.clock_timestamp())
+    )
+
+
+async def _survivors(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> dict[UUID, UUID]:
+    m = merged_customers.c
+    rows = await connection.execute(
+        select(m.customer_id, m.survivor).where(
+            m.tenant_id == tenant, m.customer_id == any_(cast(list(customers), ARRAY(Uuid)))
+        )
+    )
+    return {customer: survivor for customer, survivor in rows}  # noqa: C416 - of rows
+
+
+async def _by_events(
+    connection: AsyncConnection, tenant: str, runs: Sequence[Open], types: Sequence[str]
+) -> dict[UUID, Settled]:
+    """Of those with such an event after what set the run off, and before its days were over."""
+    if not runs:
+        return {}
+    columns = {
+        "runs": [each.id for each in runs],
+        "customers": [each.customer_id for each in runs],
+        "since": [each.at for each in runs],
+        "until": [each.settles_at for each in runs],
+    }
+    rows = await connection.execute(_FIRST_EVENT, {"tenant": tenant, "types": list(types), **columns})
+    return {run: Settled(True, event) for run, event in rows}
+
+
+async def _by_activity(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
+    """By what activity is to the tenant now, of customers of the segment that each was in."""
+    if not runs:
+        return {}
+    policy = await _policy(connection, tenant)
+    known = await customers_at(connection, tenant, [Known(each.customer_id, each.at) for each in runs])
+    by_rule: dict[frozenset[str], list[Open]] = defaultdict(list)
+    for each in runs:
+        customer = known.get(Known(each.customer_id, each.at))
+        rule = policy.segments.get(customer.segment or "", policy.default) if customer else policy.default
+        by_rule[rule.event_types].append(each)
+    settled: dict[UUID, Settled] = {}
+    for types, those in by_rule.items():
+        settled |= await _by_events(connection, tenant, those, sorted(types))
+    return settled
+
+
+async def _policy(connection: AsyncConnection, tenant: str) -> ActivityPolicy:
+    f = facts.c
+    newest = select(f.version, f.state).where(f.tenant_id == tenant, f.type == SettingsChanged.type)
+    row = (await connection.execute(newest.order_by(f.version.desc()).limit(1))).one_or_none()
+    return DEFAULT_POLICY if row is None else ActivityPolicy.told(row.version, row.state["activity"])
+
+
+async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
+    """By the band when the days were over, as the models in force say it now."""
+    if not runs:
+        return {}
+    known = await customers_at(connection, tenant, [Known(each.customer_id, each.settles_at) for each in runs])
+    models = await models_of(connection, tenant)
+    by_model: dict[str, list[Open]] = defaultdict(list)
+    for each in runs:
+        model = model_for(known.get(Known(each.customer_id, each.settles_at), Customer()), models)
+        by_model[model.id if model else ""].append(each)
+    settled = dict[UUID, bool]()
+    for model in models:
+        if those := by_model[model.id]:
+            base = await base_of(connection, tenant, model, sorted({each.customer_id for each in those}))
+            settled |= await asyncio.to_thread(_met, Scorer(model, base), those)
+    columns = {
+        "runs": [each.id for each in runs],
+        "customers": [each.customer_id for each in runs],
+        "until": [each.settles_at for each in runs],
+    }
+    rows = await connection.execute(_LAST_CHANGE, {"tenant": tenant, **columns})
+    changes: dict[UUID, UUID] = {run: change for run, change in rows}  # noqa: C416 - of rows
+    return {run: Settled(met, changes.get(run)) for run, met in settled.items()}
+
+
+def _met(scorer: Scorer, runs: Sequence[Open]) -> dict[UUID, bool]:
+    place = {customer: number for number, customer in enumerate(scorer.base.customers)}
+    some = np.array([place[each.customer_id] for each in runs], np.int64)
+    bands = scorer.bands(np.array([micros(each.settles_at) for each in runs], np.int64), some)
+    return {each.id: each.outcome.is_met_by(band_of(band)) for each, band in zip(runs, bands.tolist(), strict=True)}
+
+
+TASKS = (Task("playbook outcomes", settle, seconds=30),)

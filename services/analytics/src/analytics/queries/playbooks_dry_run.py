@@ -1,0 +1,262 @@
+"""What a playbook would have done over a past, told from the ledger: the same rules, over the same happenings, as if it
+had been started at its beginning. It changes nothing and asks for nothing."""
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.domain.health.base import FAR, Base, Ints, micros, moment
+from analytics.domain.health.model import HealthModel
+from analytics.domain.health.scoring import Scorer
+from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
+from analytics.domain.playbooks.happening import Happening
+from analytics.domain.playbooks.lookout import band_changes, drops, midnights, model_for
+from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped
+from analytics.domain.standing import types_of
+from analytics.queries.models import models_of
+from analytics.storage.health import base_of, customers_of
+from analytics.storage.playbooks import customer_of, customers_at, happenings_between
+from analytics.storage.tables import facts
+
+AT_A_TIME = 20_000
+"""Customers that are in memory at once."""
+SAMPLE = 1_000
+
+Progress = Callable[[int, int], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class MonthOfRuns:
+    month: str
+    """`2026-03`, of UTC."""
+    runs: int
+
+
+@dataclass(slots=True)
+class WouldRun:
+    customer_id: UUID
+    at: datetime
+    state: RunState
+    band: str | None
+    from_band: str | None
+    score: float | None
+
+
+@dataclass(slots=True)
+class DryRunReport:
+    words: str
+    starts_at: datetime
+    ends_at: datetime
+    runs: int
+    """It would have fired so often: requested and left alone."""
+    customers: int
+    requested: int
+    left_alone: int
+    suppressed: int
+    """By the limit of a day; not among the runs."""
+    cooled_down: int
+    """More happenings of customers whose last run was too near."""
+    months: list[MonthOfRuns]
+    sample: list[WouldRun]
+    """Newest first, 1,000 at most."""
+    notes: list[str]
+
+
+async def dry_run(
+    connection: AsyncConnection,
+    tenant: str,
+    playbook: UUID,
+    plan: Plan,
+    starts_at: datetime,
+    ends_at: datetime,
+    progress: Progress,
+) -> DryRunReport:
+    """Over `[starts_at, ends_at)`. Who is left alone depends on the playbook, so its id is needed."""
+    firing = Firing(playbook, plan)
+    runs = await would_run(connection, tenant, firing, starts_at, ends_at, progress)
+    return report(firing, runs, starts_at, ends_at)
+
+
+async def would_run(
+    connection: AsyncConnection,
+    tenant: str,
+    firing: Firing,
+    starts_at: datetime,
+    ends_at: datetime,
+    progress: Progress,
+) -> list[Run]:
+    plan = firing.plan
+    if isinstance(plan.when, BandChanged | ScoreDropped):
+        past = _Past(connection, tenant, plan.when, micros(starts_at), micros(ends_at))
+        found, known = await past.told(progress)
+    else:
+        found = [
+            each for each in await happenings_between(connection, tenant, starts_at, ends_at) if plan.when.fires(each)
+        ]
+        known = {}
+        for start in range(0, len(found), AT_A_TIME):
+            some = found[start : start + AT_A_TIME]
+            known |= await customers_at(connection, tenant, [Known(each.customer_id, each.at) for each in some])
+            await progress(start + len(some), len(found))
+    return await asyncio.to_thread(firing.take, found, known)
+
+
+def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: datetime) -> DryRunReport:
+    plan, states = firing.plan, Counter(run.state for run in runs)
+    fired = [run for run in runs if run.state is not RunState.SUPPRESSED]
+    customers = len({run.happening.customer_id for run in fired})
+    notes = []
+    if plan.when.reason is not None:
+        notes.append(f"{plan.when.reason} Until then it fires for nobody.")
+    if isinstance(plan.when, BandChanged | ScoreDropped):
+        notes.append("Scored by the health models in force today, as of each instant.")
+    notes.append("As if it had been started then, with no runs before.")
+    return DryRunReport(
+        words=(
+            f"It would have fired {len(fired)} times, for {customers} customers: {states[RunState.REQUESTED]} with "
+            f"actions, {states[RunState.LEFT_ALONE]} left alone. {firing.cooled_down} more were within the cool-down, "
+            f"{states[RunState.SUPPRESSED]} beyond the limit of a day."
+        ),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        runs=len(fired),
+        customers=customers,
+        requested=states[RunState.REQUESTED],
+        left_alone=states[RunState.LEFT_ALONE],
+        suppressed=states[RunState.SUPPRESSED],
+        cooled_down=firing.cooled_down,
+        months=[
+            MonthOfRuns(month, number)
+            for month, number in sorted(Counter(f"{run.happening.at:%Y-%m}" for run in fired).items())
+        ],
+        sample=[
+            WouldRun(
+                run.happening.customer_id,
+                run.happening.at,
+                run.state,
+                run.happening.band,
+                run.happening.from_band,
+                run.happening.score,
+            )
+            for run in runs[: -SAMPLE - 1 : -1]
+        ],
+        notes=notes,
+    )
+
+
+class _Epoch(NamedTuple):
+    """What held of a customer's record, from an instant on."""
+
+    since: int
+    customer: Customer
+
+
+class _Scored(NamedTuple):
+    """Since when one model scores a customer, and until when: for instants of `(since, until]`."""
+
+    customer_id: UUID
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Finds what happened to scores, some customers at a time. Who was scored by which model, and who was in the
+    audience, is as it was at each instant."""
+
+    connection: AsyncConnection
+    tenant: str
+    trigger: BandChanged | ScoreDropped
+    starts_at: int
+    ends_at: int
+
+    async def told(self, progress: Progress) -> tuple[list[Happening], dict[Known, Customer]]:
+        models = await models_of(self.connection, self.tenant)
+        everybody = await customers_of(self.connection, self.tenant)
+        found, known = list[Happening](), dict[Known, Customer]()
+        for start in range(0, len(everybody), AT_A_TIME):
+            some = everybody[start : start + AT_A_TIME]
+            epochs = await self._epochs(some)
+            for model, scored in _scored_by(models, some, epochs).items():
+                base = await base_of(self.connection, self.tenant, model, sorted({each.customer_id for each in scored}))
+                for each in await asyncio.to_thread(self._happenings, model, base, scored):
+                    found.append(each)
+                    known[Known(each.customer_id, each.at)] = _as_of(epochs.get(each.customer_id, ()), micros(each.at))
+            await progress(start + len(some), len(everybody))
+        return found, known
+
+    async def _epochs(self, customers: Sequence[UUID]) -> dict[UUID, list[_Epoch]]:
+        """Of those that have a record. What it first said held before it was made, too."""
+        f = facts.c
+        rows = await self.connection.execute(
+            select(f.subject, f.version, f.time, f.state)
+            .where(
+                f.tenant_id == self.tenant,
+                f.type.in_(types_of("customer")),
+                f.subject.between(customers[0], customers[-1]),
+                or_(f.until.is_(None), f.until >= moment(self.starts_at)),
+            )
+            .order_by(f.subject, f.version)
+        )
+        epochs: dict[UUID, list[_Epoch]] = {}
+        for id, version, time, state in rows:
+            epochs.setdefault(id, []).append(_Epoch(int(-FAR) if version == 1 else micros(time), customer_of(state)))
+        return epochs
+
+    def _happenings(self, model: HealthModel, base: Base, scored: Sequence[_Scored]) -> list[Happening]:
+        scorer, place = Scorer(model, base), {customer: number for number, customer in enumerate(base.customers)}
+        some = np.array([place[each.customer_id] for each in scored], np.int64)
+        since = np.array([each.since for each in scored], np.int64)
+        until = np.array([each.until for each in scored], np.int64)
+        if isinstance(self.trigger, ScoreDropped):
+            return [
+                each
+                for at in midnights(self.starts_at, self.ends_at)
+                for each in drops(self.trigger, scorer, at, some[(since < at) & (at <= until)])
+            ]
+        return list(self._changes(self.trigger, scorer, since, until, some))
+
+    def _changes(
+        self, trigger: BandChanged, scorer: Scorer, since: Ints, until: Ints, some: Ints
+    ) -> Sequence[Happening]:
+        # The first score by another model is where its changes begin.
+        starts, ends = np.maximum(since + 1, self.starts_at - 1), np.minimum(until, self.ends_at - 1)
+        inside = starts < ends
+        return list(band_changes(trigger, scorer, starts[inside], ends[inside], some[inside]))
+
+
+def _scored_by(
+    models: Sequence[HealthModel], customers: Sequence[UUID], epochs: dict[UUID, list[_Epoch]]
+) -> dict[HealthModel, list[_Scored]]:
+    found: dict[HealthModel, list[_Scored]] = {}
+    choices: dict[Customer, HealthModel | None] = {}
+    for id in customers:
+        last: tuple[int, HealthModel | None] | None = None
+        for since, customer in epochs.get(id, [_Epoch(int(-FAR), Customer())]):
+            if customer not in choices:
+                choices[customer] = model_for(customer, models)
+            model = choices[customer]
+            if last is None:
+                last = since, model
+            elif model is not last[1]:
+                if last[1] is not None:
+                    found.setdefault(last[1], []).append(_Scored(id, last[0], since))
+                last = since, model
+        if last is not None and last[1] is not None:
+            found.setdefault(last[1], []).append(_Scored(id, last[0], int(FAR)))
+    return found
+
+
+def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:
+    """What happened at that very instant included, as in storage.playbooks.customers_at."""
+    place = bisect_right(epochs, at, key=lambda each: each.since)
+    return epochs[place - 1].customer if place else Customer()
