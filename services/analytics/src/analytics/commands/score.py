@@ -32,8 +32,8 @@ from kith.events.analytics import Driver, HealthChanged
 from kith.ids import new_id
 from kith.telemetry import current_traceparent
 
-AT_A_TIME = 2_000
-"""Customers of one transaction."""
+AT_A_TIME, OF_ALL = 2_000, 10_000
+"""Customers of one transaction: few where somebody waits for it, many where all are scored again."""
 DRIVEN_OVER = 30 * DAY
 DRIVERS = 3
 _NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
@@ -122,14 +122,14 @@ async def score_everybody(engine: AsyncEngine) -> bool:
             total = select(func.count()).where(_S.tenant_id == wanted.tenant_id).scalar_subquery()
             await connection.execute(update(health_rescorings).where(mine).values(total=total))
             return True
-        some = select(_S.customer_id).where(_S.tenant_id == wanted.tenant_id).order_by(_S.customer_id).limit(AT_A_TIME)
+        some = select(_S.customer_id).where(_S.tenant_id == wanted.tenant_id).order_by(_S.customer_id).limit(OF_ALL)
         if wanted.done_to is not None:
             some = some.where(_S.customer_id > wanted.done_to)
         customers = list(await connection.scalars(some))
         noted = [Noted(customer, None, wanted.traceparent) for customer in customers]
         await _Scoring(connection, wanted.tenant_id).score(noted, "model")
         done: dict[str, Any] = {"done": _R.done + len(customers)}
-        if len(customers) < AT_A_TIME:
+        if len(customers) < OF_ALL:
             done["finished_at"] = func.clock_timestamp()
         else:
             done["done_to"] = customers[-1]
@@ -176,7 +176,8 @@ class _Scoring:
         await self._keep()
         traceparents = {each.customer_id: each.traceparent for each in noted}
         happenings = await self._tell(traceparents)
-        await playbooks.fire(self.connection, self.tenant, happenings)
+        events = [(each.event_id, each.traceparent) for each in noted if each.event_id is not None]
+        await playbooks.fire(self.connection, self.tenant, happenings, events)
 
     async def _lock(self, customers: set[UUID]) -> dict[UUID, _Stored]:
         """In order, so that no two wait for each other in a ring."""

@@ -241,10 +241,12 @@ health_scores = Table(
     Column("scored_at", Moment, nullable=False),
     Column("band_since", Moment, nullable=False),
     Column("due_at", Moment, comment="when it must be scored again, if nothing happens until then"),
-    Column("due_band", Text(collation="C"), comment="the band it will come into then; null: it will only be looked again"),
+    Column(
+        "due_band", Text(collation="C"), comment="the band it will come into then; null: it will only be looked again"
+    ),
 )
 Index("health_scores_due", health_scores.c.due_at)
-Index("health_scores_by_band", health_scores.c.tenant_id, health_scores.c.band, health_scores.c.score)
+Index("health_scores_by_band", *(health_scores.c[n] for n in ("tenant_id", "band", "band_since", "customer_id")))
 Index("health_scores_upcoming", health_scores.c.tenant_id, health_scores.c.due_at)
 # Customers of whom something came in, and must be scored again. Inserted only: no fold waits for a score.
 health_queue = Table(

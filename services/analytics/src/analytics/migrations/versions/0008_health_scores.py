@@ -40,7 +40,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "customer_id"),
     )
     op.create_index("health_scores_due", "health_scores", ["due_at"], unique=False)
-    op.create_index("health_scores_by_band", "health_scores", ["tenant_id", "band", "score"], unique=False)
+    op.create_index(
+        "health_scores_by_band", "health_scores", ["tenant_id", "band", "band_since", "customer_id"], unique=False
+    )
     op.create_index("health_scores_upcoming", "health_scores", ["tenant_id", "due_at"], unique=False)
     op.create_table(
         "health_queue",
