@@ -17,7 +17,7 @@ from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
 from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.plan import Action, Plan, action_id
 from analytics.domain.playbooks.playbook import PlaybookState
-from analytics.storage.playbooks import customers_at
+from analytics.storage.playbooks import EVENT_KINDS, customers_at, happenings_of
 from analytics.storage.tables import outbox, playbook_runs, playbooks
 from kith.consumer.tracing import span_after
 from kith.events.analytics import ActionRequested
@@ -38,17 +38,24 @@ class Started(NamedTuple):
     plan: Plan
 
 
-async def fire(connection: AsyncConnection, tenant: str, happenings: Sequence[Happening]) -> int:
-    """Record the runs that these set off, and ask for their actions. Answers how many runs there are more.
+async def fire(
+    connection: AsyncConnection,
+    tenant: str,
+    happenings: Sequence[Happening],
+    events: Sequence[tuple[UUID, str | None]] = (),
+) -> int:
+    """Record the runs that these set off, and ask for their actions. What `events` set off by themselves, each told by
+    its id and its traceparent, is looked for here. Answers how many runs there are more.
 
     Nobody else may tell of the same customers until the transaction ends: cool-downs are looked at here.
     """
-    if not happenings:
+    if not happenings and not events:
         return 0
+    acting = await started(connection, tenant)
+    if events and any(each.plan.when.kind in EVENT_KINDS for each in acting):
+        happenings = [*happenings, *await happenings_of(connection, tenant, events)]
     found = [
-        (playbook, mine)
-        for playbook in await started(connection, tenant)
-        if (mine := [each for each in happenings if _concerns(playbook, each)])
+        (playbook, mine) for playbook in acting if (mine := [each for each in happenings if _concerns(playbook, each)])
     ]
     if not found:
         return 0

@@ -52,6 +52,8 @@ _OF_THESE = text(
 ).bindparams(bindparam("events", type_=ARRAY(Uuid)))
 _BETWEEN = text(_HAPPENINGS.format(which="f.time >= :starts_at AND f.time < :ends_at"))
 _KINDS = {CaseResolved.type: "sla_breached", ReadingRecorded.type: "signal_crossed"}
+EVENT_KINDS = frozenset({*_KINDS.values(), "segment_entered"})
+"""The triggers that such an event may meet."""
 
 
 async def customers_at(connection: AsyncConnection, tenant: str, known: Iterable[Known]) -> dict[Known, Customer]:
