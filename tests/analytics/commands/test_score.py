@@ -234,6 +234,23 @@ async def test_a_killed_step_leaves_nothing_and_loses_nothing(
     assert len(await changes(worker, tenant)) == len(await told(worker, tenant)) == 1
 
 
+async def test_a_tenant_that_cannot_be_scored_does_not_keep_others_waiting(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    bad, customer = f"{tenant}-bad", new_id()
+    broken = {"measures": [{"id": "r", "input": "of another world", "weight": 1, "curve": [[0, 100], [100, 0]]}]}
+    id = new_id()
+    await fold(happened(HealthModelPublished(number=1, document=broken), bad, now(), subject=id))
+    await fold(happened(BOUGHT, bad, now() - DAY, customer))
+    await fold(happened(BOUGHT, tenant, now() - DAY, customer))
+    assert not await score_noted(worker)
+    assert (await stored(worker, tenant, customer)).band == "healthy"
+    assert await stored(worker, bad, customer) is None
+    await fold(happened(HealthModelRetired(), bad, now(), subject=id, aggregate_version=2))
+    await score()
+    assert (await stored(worker, bad, customer)).band == "healthy"
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_as_of_an_instant_is_what_a_fresh_system_says_that_heard_of_nothing_after(
     fold: Any, worker: AsyncEngine, tenant: str, seed: int

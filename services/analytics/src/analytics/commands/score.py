@@ -10,12 +10,13 @@ it lasts the customers' rows are locked, so a customer's changes come one after 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 import numpy as np
+from prometheus_client import Counter
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,17 +28,21 @@ from analytics.domain.playbooks.happening import Happening
 from analytics.queries.models import models_of
 from analytics.storage.health import assigned, base_of
 from analytics.storage.tables import health_changes, health_queue, health_rescorings, health_scores, outbox
+from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
 from kith.events.analytics import Driver, HealthChanged
 from kith.ids import new_id
-from kith.telemetry import current_traceparent
+from kith.telemetry import current_traceparent, log
 
 AT_A_TIME, OF_ALL = 2_000, 10_000
 """Customers of one transaction: few where somebody waits for it, many where all are scored again."""
 DRIVEN_OVER = 30 * DAY
 DRIVERS = 3
 _NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
-_S, _Q, _R = health_scores.c, health_queue.c, health_rescorings.c
+_S, _R = health_scores.c, health_rescorings.c
+_NOTED = ("tenant_id", "customer_id", "event_id", "traceparent")
+AFTER_FAILURE = timedelta(hours=1)
+FAILED = Counter("kith_health_failed_total", "Times that customers of a tenant could not be scored, by a fault of ours")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,9 +83,26 @@ async def score_noted(engine: AsyncEngine) -> bool:
         by_tenant: dict[str, list[Noted]] = defaultdict(list)
         for row in sorted(taken, key=lambda row: row.seq):
             by_tenant[row.tenant_id].append(Noted(row.customer_id, row.event_id, row.traceparent))
-        for tenant, of_tenant in sorted(by_tenant.items()):
-            await _Scoring(connection, tenant).score(of_tenant, "event")
+        for tenant in await _score(connection, by_tenant):
+            again = [(tenant, *noted) for noted in by_tenant[tenant]]
+            await connection.execute(insert(health_queue), [dict(zip(_NOTED, row, strict=True)) for row in again])
     return len(taken) == AT_A_TIME
+
+
+async def _score(connection: AsyncConnection, by_tenant: Mapping[str, Sequence[Noted]]) -> list[str]:
+    """Answers the tenants that could not be scored: theirs is tried again later, and the others' does not wait."""
+    failed = []
+    for tenant, noted in sorted(by_tenant.items()):
+        try:
+            async with connection.begin_nested():
+                await _Scoring(connection, tenant).score(noted)
+        except Exception as error:
+            if fault_of(error) is not Fault.POISON:
+                raise
+            FAILED.inc()
+            log.error("not scored", tenant=tenant, customers=len(noted), exc_info=error)
+            failed.append(tenant)
+    return failed
 
 
 async def score_due(engine: AsyncEngine) -> bool:
@@ -98,8 +120,9 @@ async def score_due(engine: AsyncEngine) -> bool:
         by_tenant: dict[str, list[Noted]] = defaultdict(list)
         for tenant, customer in due:
             by_tenant[tenant].append(Noted(customer, None, None))
-        for tenant, of_tenant in sorted(by_tenant.items()):
-            await _Scoring(connection, tenant).score(of_tenant, "silence")
+        for tenant in await _score(connection, by_tenant):
+            failed = (_S.tenant_id == tenant, _S.customer_id.in_([each.customer_id for each in by_tenant[tenant]]))
+            await connection.execute(update(health_scores).where(*failed).values(due_at=func.now() + AFTER_FAILURE))
     return len(due) == AT_A_TIME
 
 
@@ -127,7 +150,7 @@ async def score_everybody(engine: AsyncEngine) -> bool:
             some = some.where(_S.customer_id > wanted.done_to)
         customers = list(await connection.scalars(some))
         noted = [Noted(customer, None, wanted.traceparent) for customer in customers]
-        await _Scoring(connection, wanted.tenant_id).score(noted, "model")
+        await _Scoring(connection, wanted.tenant_id).score(noted)
         done: dict[str, Any] = {"done": _R.done + len(customers)}
         if len(customers) < OF_ALL:
             done["finished_at"] = func.clock_timestamp()
@@ -156,7 +179,7 @@ class _Scoring:
     rows: list[dict[str, Any]] = field(default_factory=list)
     changes: list[tuple[Change, HealthModel | None]] = field(default_factory=list)
 
-    async def score(self, noted: Sequence[Noted], cause: str) -> None:
+    async def score(self, noted: Sequence[Noted]) -> None:
         if not noted:
             return
         self.stored = await self._lock({each.customer_id for each in noted})
@@ -165,7 +188,7 @@ class _Scoring:
             "SELECT pg_current_xact_id()::text, clock_timestamp() AS now"
         )
         now: datetime = clock.one().now
-        self.now, self.at, self.cause = now, micros(now), cause
+        self.now, self.at = now, micros(now)
         customers, left = list(self.stored), set(self.stored)
         models = await models_of(self.connection, self.tenant)
         for model, those in await assigned(self.connection, self.tenant, models, self.at, customers):
