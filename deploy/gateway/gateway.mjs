@@ -2,10 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
+import http from '@graphql-mesh/transport-http';
+import { serveSockets } from './sockets.mjs';
 import { subgraphsIn } from './subgraphs.mjs';
+import { upstream } from './upstream.mjs';
 
 const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
 const port = Number(process.env.KITH_PORT_GATEWAY ?? 8000);
+const path = '/graphql';
 const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
 
 // A subgraph that refuses a whole request answers problem+json. Left as it is, the reader would get "Unexpected error."
@@ -19,7 +23,7 @@ const tellProblems = {
 
 const gateway = createGatewayRuntime({
   supergraph: readFileSync(supergraph, 'utf8'),
-  graphqlEndpoint: '/graphql',
+  graphqlEndpoint: path,
   healthCheckEndpoint: '/livez',
   readinessCheckEndpoint: '/readyz',
   landingPage: false,
@@ -31,6 +35,7 @@ const gateway = createGatewayRuntime({
       traceparent: request.headers.get('traceparent'),
     }),
   },
+  transports: { http, ws: upstream },
   transportEntries: Object.fromEntries(
     subgraphsIn(process.env).map(({ name, url }) => [
       name,
@@ -41,9 +46,11 @@ const gateway = createGatewayRuntime({
 });
 
 const server = createServer(gateway);
-server.listen(port, host, () => console.log(`gateway listens on http://${host}:${port}/graphql`));
+const closeSockets = serveSockets(gateway, server, path);
+server.listen(port, host, () => console.log(`gateway listens on http://${host}:${port}${path}`));
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => {
+    closeSockets();
     server.close(async () => {
       await gateway[Symbol.asyncDispose]();
       process.exit(0);

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,7 +18,8 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from tests.analytics.conftest import Fold, happened
 from tests.conftest import free_ports
-from websockets.asyncio.client import ClientConnection, connect
+from tests.subscriber import PROTOCOL, Client, connected
+from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from analytics.api import live
@@ -39,73 +39,12 @@ from kith.settings import Settings
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 
-PROTOCOL = "graphql-transport-ws"
 NOW = datetime.now(UTC)
 BOUGHT = OrderPlaced(value=Decimal(10), currency="EUR")
 TIMELINE = """subscription ($of: UUID!, $after: String) { timeline(customerId: $of, after: $after) {
     cursor event { id type data } } }"""
 ORDERS = """subscription ($after: String) { metricChanged(id: "orders", days: 30, after: $after) {
     cursor figure { value } } }"""
-
-
-@dataclass
-class Client:
-    """Of one connection. Messages of several subscriptions are told apart by their id."""
-
-    socket: ClientConnection
-    kept: list[Any] = field(default_factory=list)
-
-    async def say(self, **message: Any) -> None:
-        await self.socket.send(json.dumps(message))
-
-    async def subscribe(self, query: str, id: str = "1", **variables: Any) -> None:
-        await self.say(type="subscribe", id=id, payload={"query": query, "variables": variables})
-
-    async def message(self, id: str = "1") -> Any:
-        """The next one of that subscription."""
-        while True:
-            for each in self.kept:
-                if each.get("id") == id:
-                    self.kept.remove(each)
-                    return each
-            self.kept.append(json.loads(await asyncio.wait_for(self.socket.recv(), 20)))
-
-    async def next(self, id: str = "1") -> Any:
-        """What it told of the one field that was asked for."""
-        message = await self.message(id)
-        assert message["type"] == "next", message
-        assert "errors" not in message["payload"], message
-        (told,) = message["payload"]["data"].values()
-        return told
-
-    async def event(self, id: str = "1") -> Any:
-        """The next that is not only a place to go on from."""
-        while (told := await self.next(id))["event"] is None:
-            pass
-        return told
-
-    async def error(self, id: str = "1") -> Any:
-        message = await self.message(id)
-        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
-        return errors[0]["extensions"]
-
-    async def closed(self) -> tuple[int, str]:
-        """With which code, and why."""
-        async with asyncio.timeout(20):
-            await self.socket.wait_closed()
-        assert self.socket.close_code is not None
-        return self.socket.close_code, self.socket.close_reason or ""
-
-
-@asynccontextmanager
-async def connected(port: int, token: str | None = None, protocol: str = PROTOCOL) -> AsyncIterator[Client]:
-    url = f"ws://127.0.0.1:{port}/graphql"
-    async with connect(url, subprotocols=[Subprotocol(protocol)], compression=None) as socket:
-        client = Client(socket)
-        if token is not None:
-            await client.say(type="connection_init", payload={"authorization": f"Bearer {token}"})
-            assert json.loads(await socket.recv())["type"] == "connection_ack"
-        yield client
 
 
 @asynccontextmanager

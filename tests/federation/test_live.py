@@ -1,0 +1,254 @@
+"""Subscriptions through the gateway, to an API in a process of its own that can be killed."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.analytics.conftest import happened
+from tests.conftest import free_ports
+from tests.subscriber import Client, connected
+
+from analytics.consumers import handle
+from analytics.service import SERVICE
+from kith.api import export
+from kith.db import create_engine
+from kith.events.sales import OrderPlaced
+from kith.ids import new_id
+from kith.service import Service
+from kith.tenancy import WORKER_ROLE
+from kith.testing import Issuer
+from kith_local.layout import GATEWAY, ROOT
+from kith_local.node import node
+from kith_local.postgres import EmbeddedPostgres
+
+BOUGHT = OrderPlaced(value=Decimal(10), currency="EUR")
+TIMELINE = """subscription ($of: UUID!, $after: String) { timeline(customerId: $of, after: $after) {
+    cursor event { id } } }"""
+
+
+@dataclass
+class House:
+    """The gateway, and behind it the API of analytics."""
+
+    gateway: int
+    environment: dict[str, str]
+    api: "subprocess.Popen[bytes] | None" = None
+
+    async def start(self) -> None:
+        command = [sys.executable, "-m", "analytics", "api"]
+        self.api = subprocess.Popen(command, env=self.environment)  # noqa: ASYNC220 - it takes no time
+        await answers(int(self.environment["KITH_PORT_ANALYTICS"]), self.api)
+
+    async def connections(self) -> int:
+        """From the gateway to the API."""
+        async with httpx.AsyncClient() as http:
+            told = await http.get(f"http://127.0.0.1:{self.environment['KITH_METRICS_PORT']}/metrics")
+        (line,) = (each for each in told.text.splitlines() if each.startswith("kith_live_connections "))
+        return int(float(line.split()[1]))
+
+    def kill(self) -> None:
+        assert self.api is not None
+        self.api.kill()
+        self.api.wait()
+
+
+async def answers(port: int, process: "subprocess.Popen[bytes]") -> None:
+    async with httpx.AsyncClient() as probe:
+        while process.poll() is None:
+            try:
+                if (await probe.get(f"http://127.0.0.1:{port}/readyz")).is_success:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    raise AssertionError(f"it ended with {process.returncode}")
+
+
+@pytest.fixture(scope="module")
+async def keys(issuer: Issuer) -> AsyncIterator[str]:
+    """Where the issuer's keys are to be had over the network."""
+    found = json.dumps(await issuer.keys(issuer.settings)).encode()
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(found)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the schemas as they are committed, and that of analytics as the code has it."""
+    services = tmp_path_factory.mktemp("services")
+    for name in ("contacts", "sales", "service-desk", "analytics"):
+        (services / name).mkdir()
+        shutil.copy(ROOT / "services" / name / "schema.graphql", services / name)
+    export(SERVICE, services / "analytics")
+    made = services / "supergraph.graphql"
+    command = [node(), str(GATEWAY / "compose.mjs"), "--services", str(services), "--out", str(made)]
+    subprocess.run(command, check=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+async def house(
+    keys: str, supergraph: Path, postgres: EmbeddedPostgres, serve: Callable[[Service], Awaitable[httpx.AsyncClient]]
+) -> AsyncIterator[House]:
+    await serve(SERVICE)  # which migrates its database
+    port, analytics, figures = free_ports(3)
+    told = {
+        "KITH_SUPERGRAPH": str(supergraph),
+        "KITH_PORT_GATEWAY": str(port),
+        "KITH_PORT_ANALYTICS": str(analytics),
+        "KITH_DATABASE_URL_ANALYTICS": postgres.url("kith_analytics"),
+        "KITH_METRICS_PORT": str(figures),
+        "KITH_JWKS_URL": keys,
+        "KITH_LIVE_SUBSCRIPTIONS_PER_CONNECTION": "2",
+    }
+    house = House(port, {**os.environ, **told})
+    with subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=house.environment) as gateway:  # noqa: ASYNC220 - as above
+        try:
+            await answers(port, gateway)
+            await house.start()
+            yield house
+        finally:
+            house.kill()
+            gateway.terminate()
+            assert gateway.wait(10) == 0, "it stops, though somebody is still connected"
+
+
+@pytest.fixture
+async def fold(house: House, postgres: EmbeddedPostgres) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    worker: AsyncEngine = create_engine(
+        postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=1, application="test worker"
+    )
+
+    async def apply(*events: Any) -> None:
+        async with worker.begin() as connection:
+            await handle(connection, events)
+
+    yield apply
+    await worker.dispose()
+
+
+@pytest.fixture
+async def client(house: House, issuer: Issuer, tenant: str) -> AsyncIterator[Client]:
+    async with connected(house.gateway, issuer.token(tenant)) as client:
+        yield client
+
+
+def bought(tenant: str, customer: UUID) -> Any:
+    return happened(BOUGHT, tenant, datetime.now(UTC), customer)
+
+
+async def test_a_client_goes_on_after_its_cursor_though_the_api_was_killed(
+    house: House, client: Client, issuer: Issuer, tenant: str, fold: Any
+) -> None:
+    customer = new_id()
+    events = [bought(tenant, customer) for _ in range(6)]
+    await client.subscribe(TIMELINE, of=str(customer))
+    assert (await client.next())["event"] is None
+    seen = []
+    await fold(*events[:2])
+    for _ in range(2):
+        told = await client.event()
+        seen.append(told["event"]["id"])
+    house.kill()
+    assert (await client.error())["code"] == "interrupted", "it is told, and not connected again behind its back"
+    assert (await client.message())["type"] == "complete"
+    await fold(*events[2:4])
+    await client.subscribe(TIMELINE, "while it is away", of=str(customer), after=told["cursor"])
+    assert (await client.error("while it is away"))["code"] == "interrupted"
+    await house.start()
+    await client.subscribe(TIMELINE, "again", of=str(customer), after=told["cursor"])
+    await fold(*events[4:])
+    seen += [(await client.event("again"))["event"]["id"] for _ in events[2:]]
+    assert sorted(seen) == sorted(str(each.id) for each in events)
+
+
+async def test_who_may_not_is_told_why(house: House, client: Client, issuer: Issuer, tenant: str) -> None:
+    async with connected(house.gateway) as nobody:
+        await nobody.say(type="connection_init")
+        assert (await nobody.closed())[0] == 4403
+    for token, code in (("nonsense", "unauthenticated"), (issuer.token(tenant, "sales:read"), "forbidden")):
+        async with connected(house.gateway, token) as stranger:
+            await stranger.subscribe(TIMELINE, of=str(new_id()))
+            assert (await stranger.error())["code"] == code
+    await client.subscribe(TIMELINE, of=str(new_id()), after="nonsense")
+    refused = await client.error()
+    assert (refused["code"], refused["problem"]["errors"]) == (
+        "invalid",
+        [{"field": "after", "rule": "It is not a cursor."}],
+    )
+
+
+async def test_a_connection_has_so_many_subscriptions_and_gives_them_back(
+    house: House, client: Client, tenant: str
+) -> None:
+    customer = str(new_id())
+    for id in ("1", "2"):
+        await client.subscribe(TIMELINE, id, of=customer)
+        await client.next(id)
+    await client.subscribe(TIMELINE, "3", of=customer)
+    assert (await client.error("3"))["code"] == "too-many-subscriptions"
+    await client.say(type="complete", id="1")
+    await client.subscribe(TIMELINE, "4", of=customer)
+    assert (await client.next("4"))["event"] is None
+
+
+async def test_server_sent_events_will_do_as_well(house: House, token: Any, tenant: str, fold: Any) -> None:
+    customer = new_id()
+    event = bought(tenant, customer)
+    body = {"query": TIMELINE, "variables": {"of": str(customer)}}
+    headers = {**token(tenant), "accept": "text/event-stream"}
+    async with (
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.gateway}", timeout=20) as http,
+        http.stream("POST", "/graphql", json=body, headers=headers) as answer,
+    ):
+        lines = (json.loads(line.removeprefix("data: ")) async for line in answer.aiter_lines() if "timeline" in line)
+        assert (await anext(lines))["data"]["timeline"]["event"] is None
+        await fold(event)
+        assert (await anext(lines))["data"]["timeline"]["event"] == {"id": str(event.id)}
+
+
+async def test_a_burst_comes_whole_and_who_has_gone_is_forgotten(
+    house: House, client: Client, issuer: Issuer, tenant: str, fold: Any
+) -> None:
+    customer = new_id()
+    await client.subscribe(TIMELINE, of=str(customer))
+    after = (await client.next())["cursor"]
+    events = [bought(tenant, customer) for _ in range(1200)]
+    await fold(*events)
+    async with connected(house.gateway, issuer.token(tenant)) as late:
+        await late.subscribe(TIMELINE, of=str(customer), after=after)
+        for watching in (client, late):
+            seen = [(await watching.event())["event"]["id"] for _ in events]
+            assert sorted(seen) == sorted(str(each.id) for each in events)
+        assert await house.connections() >= 2
+    async with asyncio.timeout(20):
+        while await house.connections() > 1:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.05)
