@@ -25,7 +25,7 @@ from analytics.domain.health.base import FAR, Ints, micros, moment
 from analytics.domain.health.model import DAY, HealthModel, band_of, number_of
 from analytics.domain.health.scoring import AHEAD, Bands, Scorer
 from analytics.domain.playbooks.happening import Happening
-from analytics.queries.models import models_of
+from analytics.storage.models import models_of
 from analytics.storage.health import assigned, base_of
 from analytics.storage.tables import health_changes, health_queue, health_rescorings, health_scores, outbox
 from kith.consumer.faults import Fault, fault_of

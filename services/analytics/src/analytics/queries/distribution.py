@@ -20,7 +20,7 @@ from analytics.domain.health.model import Band, HealthModel
 from analytics.domain.health.whatif import Counts, Standing
 from analytics.domain.standing import types_of
 from analytics.queries.attributes import AT_A_TIME, attributes_of
-from analytics.queries.models import models_of
+from analytics.storage.models import models_of
 from analytics.queries.standing import standing_of
 from analytics.storage.fields import field_of
 from analytics.storage.health import customers_of

@@ -11,7 +11,7 @@ from analytics.domain.health.base import micros, moment
 from analytics.domain.health.explain import Contribution, Explanation, explain
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import DEFAULT, Band, HealthModel
-from analytics.queries.models import models_of
+from analytics.storage.models import models_of
 from analytics.storage.health import assigned, base_of
 
 

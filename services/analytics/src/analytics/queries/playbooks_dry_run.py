@@ -22,7 +22,7 @@ from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import band_changes, drops, midnights, model_for
 from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped
 from analytics.domain.standing import types_of
-from analytics.queries.models import models_of
+from analytics.storage.models import models_of
 from analytics.storage.health import base_of, customers_of
 from analytics.storage.playbooks import customer_of, customers_at, happenings_between
 from analytics.storage.tables import facts

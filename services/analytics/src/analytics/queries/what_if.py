@@ -16,7 +16,7 @@ from analytics.domain.health.statistics import Ints
 from analytics.domain.health.whatif import Mover, Standing, WhatIfReport
 from analytics.queries.attributes import AT_A_TIME, attributes_of
 from analytics.queries.health import explanations
-from analytics.queries.models import models_of, with_model
+from analytics.storage.models import models_of, with_model
 from analytics.queries.standing import standing_of
 from analytics.storage.health import customers_of
 

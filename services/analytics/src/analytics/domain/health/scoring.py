@@ -283,7 +283,7 @@ class Scorer:
 def _counts(reader: Reader, course: Course) -> Floats:
     """Its weight where it counts."""
     if reader.measure.absence is Absence.LEFT_OUT:
-        return course.present * reader.weight
+        return np.where(course.present, reader.weight, 0.0)
     return np.full(len(course.present), reader.weight)
 
 
