@@ -377,9 +377,8 @@ def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta)
     score = best(learn.score, learn.churned, THRESHOLDS, below=True)
     days = best(learn.quiet, learn.churned, range(1, 1 + int(learn.quiet.max(initial=1))), below=False)
     warned = judged(f"score < {score}", test.score < score, test)
-    # With as many warnings, the one thing to differ is whom they are of.
-    quietest = np.zeros(len(test), np.bool_)
-    quietest[np.argsort(-test.quiet, kind="stable")[: warned.warned]] = True
+    # With as many warnings (and those who are equal to the last), what differs is whom they are of.
+    last = np.sort(test.quiet)[-warned.warned] if warned.warned else np.inf
     of_model, of_recency = roc_area(-test.score, test.churned), roc_area(test.quiet, test.churned)
     return Comparison(
         learnt_at=[instants[place] for place in known],
@@ -388,7 +387,7 @@ def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta)
             judged("at risk", test.at_risk, test),
             warned,
             judged(f"no event for {days} days", test.quiet >= days, test),
-            judged(f"the {warned.warned} longest without an event", quietest, test),
+            judged("as many, longest without an event", test.quiet >= last, test),
         ],
         roc_area=area_of(of_model, test.customer),
         roc_area_of_recency=area_of(of_recency, test.customer),
