@@ -76,6 +76,7 @@ def refusals(document: Any) -> dict[str, str]:
         ({"input": "signal", "signal": "seats"}, "signal", "It is a UUID."),
         ({"input": "signal", "signal": SIGNAL, "window_days": 9}, "window_days", "signal takes none"),
         ({"input": "loyalty_tier"}, "values", "loyalty_tier needs it"),
+        ({"input": "seat_growth"}, "window_days", "seat_growth needs it"),
     ],
 )
 def test_a_wrong_measure_is_named_with_its_field_and_the_rule(fields: dict[str, Any], field: str, rule: str) -> None:

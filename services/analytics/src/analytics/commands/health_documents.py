@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from analytics.domain.health.inputs import INPUTS, input_of
+from analytics.domain.health.inputs import INPUTS, Kind, input_of
 from analytics.domain.health.model import Curve, Measure
 from analytics.domain.standing import noun_of, types_of
 from kith.events.catalogue import EVENTS
@@ -82,6 +82,7 @@ def _each_once(given: list[str]) -> list[str]:
 
 
 SETTINGS = ("window_days", "half_life_days", "where", "values", "stale_after_days", "signal", "aggregate")
+_OVER_A_WINDOW = frozenset({Kind.TREND, Kind.DISTINCT})
 _NEEDED = {"signal": frozenset({"signal"}), "loyalty_tier": frozenset({"values"})}
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
@@ -141,6 +142,8 @@ class MeasureDocument(Document):
             yield "half_life_days", "either a window or a half-life, not both"
         for name in sorted(_NEEDED.get(self.input, frozenset()) - given):
             yield name, f"{self.input} needs it"
+        if INPUTS[self.input].kind in _OVER_A_WINDOW and not (self.window_days or INPUTS[self.input].window_days):
+            yield "window_days", f"{self.input} needs it"
         if self.where is not None and (unknown := sorted(self.where.keys() - (fields := fields_of(self.input)))):
             yield "where", f"its events have no {', '.join(unknown)}. They have: {', '.join(sorted(fields))}."
 

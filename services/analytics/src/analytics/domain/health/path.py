@@ -138,8 +138,8 @@ _BOUNDS = {
 def nearest(
     curve: Curve, x: float | None, within: Range, reaches: Callable[[float], bool], points: float
 ) -> float | None:
-    """The input nearest to `x` that reaches it; the least one that the curve speaks of, if there is no `x`; None if none
-    does. `points`: about what the curve must give there."""
+    """The input nearest to `x` that reaches it; the least one that the curve speaks of, if there is no `x`; None if
+    none does. `points`: about what the curve must give there."""
     if x is None:
         (first, _), (last, _) = curve.points[0], curve.points[-1]
         within = within._replace(low=max(within.low, first), high=min(within.high, last))

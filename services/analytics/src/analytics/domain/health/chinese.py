@@ -1,0 +1,229 @@
+"""Health in Chinese, in simplified characters."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from analytics.domain.health.difference import Change, Course, Difference
+from analytics.domain.health.explain import Contribution, Explanation
+from analytics.domain.health.history import BandChange
+from analytics.domain.health.inputs import Kind, input_of
+from analytics.domain.health.model import DEFAULT, Absence, Band, HealthModel, Measure
+from analytics.domain.health.path import Step, Way
+from analytics.domain.health.words import Phrases, Read, number, percent, signed
+
+# ruff: noqa: RUF001, RUF002 - full-width punctuation is what Chinese is written with
+
+BANDS = {Band.AT_RISK: "有流失风险", Band.STEADY: "稳定", Band.HEALTHY: "健康"}
+_DEFAULT = {"recency": "最近一次购买", "frequency": "一年内的订单", "open_cases": "未结工单"}
+"""The measures of the model that nobody wrote. All others are called as their tenant calls them."""
+
+
+def day(day: date) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _ago(read: Read) -> str:
+    return f"{number(read.days)}天前" if read.days else "不到一天前"
+
+
+def _in_brackets(read: Read) -> str:
+    return f"（{day(read.day)}）" if read.day else ""
+
+
+def _within(read: Read) -> str:
+    if read.measure.half_life_days:
+        return f"按每{number(read.measure.half_life_days)}天减半折算，"
+    return f"此前{number(read.window)}天内" if read.window else "累计"
+
+
+def _last(read: Read) -> str:
+    return f"，最近一次在{day(read.day)}" if read.day else ""
+
+
+def _since(what: str) -> Callable[[Read], str]:
+    return lambda read: f"最近一次{what}在{_ago(read)}{_in_brackets(read)}"
+
+
+def _counted(what: str, measure_word: str) -> Callable[[Read], str]:
+    """`此前365天内下单3次，最近一次在2011年8月9日`, or that there was none."""
+
+    def said(read: Read) -> str:
+        if read.x == 0:
+            return f"{_within(read)}没有{what}"
+        return f"{_within(read)}{what}{number(read.x)}{measure_word}{_last(read)}"
+
+    return said
+
+
+def _standing(what: str, measure_word: str) -> Callable[[Read], str]:
+    return lambda read: f"{number(read.x)}{measure_word}{what}" if read.x else f"没有{what}"
+
+
+def _valued(what: str) -> Callable[[Read], str]:
+    return lambda read: f"{_within(read)}{what}{number(read.x)}"
+
+
+def _trend(what: str) -> Callable[[Read], str]:
+    return lambda read: (
+        f"最近{number(read.window or 0)}天的{what}为再往前{number(read.window or 0)}天的{percent(read.x)}"
+    )
+
+
+def _renewal(read: Read) -> str:
+    if read.x < 0:
+        return f"续约日已过{number(read.days)}天{_in_brackets(read)}"
+    return f"距续约还有{number(read.days)}天{_in_brackets(read)}"
+
+
+PHRASES: Phrases = {
+    "purchase_recency": _since("购买"),
+    "orders": _counted("下单", "次"),
+    "revenue": _valued("销售额为"),
+    "revenue_trend": _trend("销售额"),
+    "returns": _counted("退货", "次"),
+    "usage": _valued("使用量为"),
+    "feature_adoption": lambda read: f"已购功能的使用率为{percent(read.x)}",
+    "seat_growth": _trend("席位数"),
+    "engagement": _counted("互动", "次"),
+    "engagement_recency": _since("互动"),
+    "breadth": lambda read: (
+        f"{_within(read)}有{number(read.x)}位联系人活跃" if read.x else f"{_within(read)}没有联系人活跃"
+    ),
+    "open_cases": _standing("未结工单", "个"),
+    "complaints": _counted("投诉", "次"),
+    "sla_breaches": _counted("工单超时解决", "次"),
+    "reopened_cases": _counted("工单重新打开", "次"),
+    "support": _counted("提交工单", "次"),
+    "csat": _valued("平均满意度为"),
+    "nps": lambda read: f"最近一次推荐意愿为{number(read.x)}分，满分10分{_in_brackets(read)}",
+    "ces": _valued("平均费力度为"),
+    "sentiment": _valued("平均情绪分为"),
+    "pulse": lambda read: f"人工评价{number(read.x)}分，满分100分{_in_brackets(read)}",
+    "renewal": _renewal,
+    "overdue_invoices": _standing("逾期发票", "张"),
+    "tenure": lambda read: f"成为客户已{number(read.days)}天" + (f"（自{day(read.day)}起）" if read.day else ""),
+    "referrals": _counted("推荐新客户", "位"),
+    "loyalty_tier": lambda read: f"会员等级为{read.word}",
+    "milestones": lambda read: f"里程碑已完成{percent(read.x)}",
+    "open_opportunities": _standing("进行中的商机", "个"),
+    "signal.latest": lambda read: f"最近一次读数为{number(read.x)}{_in_brackets(read)}",
+    "signal.sum": _valued("读数合计"),
+    "signal.mean": _valued("读数平均"),
+}
+
+_UNITS = {
+    "days": "天",
+    "orders": "单",
+    "returns": "次退货",
+    "uses": "次使用",
+    "touchpoints": "次互动",
+    "contacts": "位联系人",
+    "cases": "个工单",
+    "invoices": "张发票",
+    "customers": "位客户",
+    "opportunities": "个商机",
+    "points": "分",
+}
+
+
+class Chinese:
+    phrases = PHRASES
+    bands: Mapping[Band, str] = BANDS
+
+    def title(self, model: HealthModel, measure: Measure, /) -> str:
+        own = measure.title or measure.id
+        return _DEFAULT.get(measure.id, own) if model.id == DEFAULT.id else own
+
+    def day(self, on: date, /) -> str:
+        return day(on)
+
+    def only(self, field: str, values: tuple[str, ...]) -> str:
+        return f"（仅计{field}为{'、'.join(values)}的）"
+
+    def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
+        said = f"{on}：健康度{told.score:.1f}分（满分100分），{band}。{_model(told.model)}，"
+        said += f"所看内容的{percent(told.coverage)}有数据。"
+        if weakest is not None:
+            said += f"最拖后腿的是“{self.title(told.model, weakest.measure)}”（{weakest.score:.1f}分）。"
+        return said
+
+    def unknown(self, told: Explanation, on: str) -> str:
+        return f"{on}：{_model(told.model)}所看的内容目前都没有数据。"
+
+    def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
+        worth, part = f"折合{told.score:.1f}分（满分100分）", f"贡献{told.contribution:.1f}分"
+        return f"{title}：{phrase}；{worth}，在总分{score:.1f}分中{part}。"
+
+    def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str:
+        why = "暂无数据" if published else "目前还没有服务提供这项数据"
+        match measure.absence:
+            case Absence.LEFT_OUT:
+                return f"{title}：{why}；不计分，其权重由其他指标分摊。"
+            case Absence.NEUTRAL:
+                return f"{title}：{why}；按50分（满分100分）计，贡献{contribution:.1f}分。"
+            case _:
+                return f"{title}：{why}；按0分计。"
+
+    def changed(self, told: Difference, first: str, last: str) -> str:
+        return f"{first}至{last}：由{self._score(told.before)}变为{self._score(told.after)}，{signed(told.change)}分。"
+
+    def _score(self, told: Explanation) -> str:
+        if told.score is None or told.band is None:
+            return "没有数据"
+        return f"{told.score:.1f}分（{BANDS[told.band]}）"
+
+    def change(self, title: str, told: Change, before: str | None, after: str | None) -> str:
+        said = f"{title}：{signed(told.change)}分。"
+        match told.course:
+            case Course.CAME:
+                said += f"现在有了数据：{after}。"
+            case Course.WENT:
+                said += f"现在没有数据了；原先是：{before}。"
+            case Course.CHANGED if before != after:
+                said += f"原先：{before}；现在：{after}。"
+            case Course.CHANGED if after:
+                said += f"仍是：{after}。"
+        if round(told.by_share, 1):
+            said += f"其中{signed(told.by_share)}分来自它在总分中所占比重的变化。"
+        events = [
+            f"{what}{len(events)}个事件" for events, what in ((told.came_in, "新增"), (told.fell_out, "移出")) if events
+        ]
+        return said + (f"{'，'.join(events)}。" if events else "")
+
+    def way(self, way: Way, score: float, *, up: bool) -> str:
+        if up:
+            return f"达到{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分高{way.points:.1f}分。"
+        return f"低于{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分低{-way.points:.1f}分。"
+
+    def caveat(self) -> str:
+        return "以下各项均单独计算，其余不变；这只是算术，并非承诺。"
+
+    def step(self, title: str, step: Step, now: str | None, to: str | None) -> str:
+        if to is None:
+            published = input_of(step.measure).published
+            return f"{title}：{'单凭这一项无法做到' if published else '目前还没有服务提供这项数据'}。"
+        said = f"{title}：由{now}变为{to}" if now is not None else f"{title}：由没有数据变为{to}"
+        return f"{said}{_how(step)}。"
+
+    def turned(self, on: str, change: BandChange) -> str:
+        before, after = (BANDS[each] if each is not None else "没有数据" for each in (change.from_band, change.band))
+        why = "期间没有任何事件，只是时间过去了" if change.silent else "因发生的事件"
+        return f"{on}：由“{before}”变为“{after}”，{why}。"
+
+    def amount(self, unit: str, text: str) -> str:
+        return text + _UNITS.get(unit, "")
+
+
+def _model(model: HealthModel) -> str:
+    title = "默认模型" if model.id == DEFAULT.id else f"模型“{model.title or model.id}”"
+    return f"{title}第{model.version}版"
+
+
+def _how(step: Step) -> str:
+    kind = input_of(step.measure).kind
+    if step.change is None or kind not in (Kind.SINCE_LAST, Kind.SINCE_FIRST, Kind.AHEAD):
+        return ""
+    passes = step.change > 0 if kind is not Kind.AHEAD else step.change < 0
+    if passes:
+        return f"（若什么都不发生，约{number(max(1, round(abs(step.change))))}天后）"
+    return "（需要有一次新的，届时从0天算起）" if kind is Kind.SINCE_LAST else ""

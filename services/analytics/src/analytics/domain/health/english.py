@@ -1,0 +1,235 @@
+"""Health in English."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from analytics.domain.health.difference import Change, Course, Difference
+from analytics.domain.health.explain import Contribution, Explanation
+from analytics.domain.health.history import BandChange
+from analytics.domain.health.inputs import Kind, input_of
+from analytics.domain.health.model import DEFAULT, Absence, Band, HealthModel, Measure
+from analytics.domain.health.path import Step, Way
+from analytics.domain.health.words import Phrases, Read, number, percent, signed
+
+BANDS = {Band.AT_RISK: "at risk", Band.STEADY: "steady", Band.HEALTHY: "healthy"}
+
+
+def day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def count(x: float, one: str, several: str | None = None) -> str:
+    """`1 order`, `3 orders`, `no open case`."""
+    return f"no {one}" if x == 0 else f"{number(x)} {one if x == 1 else several or one + 's'}"
+
+
+def days(n: float) -> str:
+    return f"{number(n)} day" if n == 1 else f"{number(n)} days"
+
+
+def _ago(read: Read) -> str:
+    return f"{days(read.days)} ago" if read.days else "less than a day ago"
+
+
+def _in_brackets(read: Read) -> str:
+    return f" ({day(read.day)})" if read.day else ""
+
+
+def _over(read: Read) -> str:
+    if read.measure.half_life_days:
+        return f", each counting half after {days(read.measure.half_life_days)}"
+    return f" in the {days(read.window)} before" if read.window else " in all"
+
+
+def _last(read: Read) -> str:
+    return f", the last on {day(read.day)}" if read.day else ""
+
+
+def _since(what: str) -> Callable[[Read], str]:
+    return lambda read: f"last {what} {_ago(read)}{_in_brackets(read)}"
+
+
+def _counted(one: str, then: str = "", several: str | None = None) -> Callable[[Read], str]:
+    return lambda read: f"{count(read.x, one, several)}{then}{_over(read)}{_last(read) if read.x else ''}"
+
+
+def _standing(one: str, several: str | None = None) -> Callable[[Read], str]:
+    return lambda read: count(read.x, one, several)
+
+
+def _summed(what: str) -> Callable[[Read], str]:
+    return lambda read: f"{what} of {number(read.x)}{_over(read)}"
+
+
+def _mean(what: str) -> Callable[[Read], str]:
+    return lambda read: f"{what} {number(read.x)} on average{_over(read)}"
+
+
+def _trend(what: str) -> Callable[[Read], str]:
+    def said(read: Read) -> str:
+        window = days(read.window or 0)
+        return f"{what} of the last {window} at {percent(read.x)} of that of the {window} before"
+
+    return said
+
+
+def _renewal(read: Read) -> str:
+    if read.x < 0:
+        return f"renewal was due {_ago(read)}{_in_brackets(read)}"
+    return f"renewal in {days(read.days)}{_in_brackets(read)}"
+
+
+PHRASES: Phrases = {
+    "purchase_recency": _since("purchase"),
+    "orders": _counted("order"),
+    "revenue": _summed("revenue"),
+    "revenue_trend": _trend("revenue"),
+    "returns": _counted("return"),
+    "usage": _summed("use"),
+    "feature_adoption": lambda read: f"{percent(read.x)} of what was bought is used",
+    "seat_growth": _trend("seats"),
+    "engagement": _counted("exchange"),
+    "engagement_recency": _since("exchange"),
+    "breadth": _counted("contact", " active"),
+    "open_cases": _standing("open case"),
+    "complaints": _counted("complaint"),
+    "sla_breaches": _counted("case", " resolved too late"),
+    "reopened_cases": _counted("case", " reopened"),
+    "support": _counted("case", " opened"),
+    "csat": _mean("satisfaction"),
+    "nps": lambda read: f"{number(read.x)} of 10 when last asked{_in_brackets(read)}",
+    "ces": _mean("effort"),
+    "sentiment": _mean("sentiment"),
+    "pulse": lambda read: f"judged at {number(read.x)} of 100{_in_brackets(read)}",
+    "renewal": _renewal,
+    "overdue_invoices": _standing("overdue invoice"),
+    "tenure": lambda read: f"a customer for {days(read.days)}" + (f" (since {day(read.day)})" if read.day else ""),
+    "referrals": _counted("customer", " referred"),
+    "loyalty_tier": lambda read: f"tier {read.word}",
+    "milestones": lambda read: f"{percent(read.x)} of the milestones met",
+    "open_opportunities": _standing("open opportunity", "open opportunities"),
+    "signal.latest": lambda read: f"last reading {number(read.x)}{_in_brackets(read)}",
+    "signal.sum": lambda read: f"readings come to {number(read.x)}{_over(read)}",
+    "signal.mean": _mean("readings of"),
+}
+
+_UNITS = {
+    "days": ("day", "days"),
+    "orders": ("order", "orders"),
+    "returns": ("return", "returns"),
+    "uses": ("use", "uses"),
+    "touchpoints": ("exchange", "exchanges"),
+    "contacts": ("contact", "contacts"),
+    "cases": ("case", "cases"),
+    "invoices": ("invoice", "invoices"),
+    "customers": ("customer", "customers"),
+    "opportunities": ("opportunity", "opportunities"),
+    "points": ("point", "points"),
+}
+
+
+class English:
+    phrases = PHRASES
+    bands: Mapping[Band, str] = BANDS
+
+    def title(self, _: HealthModel, measure: Measure, /) -> str:
+        return measure.title or measure.id
+
+    def day(self, on: date, /) -> str:
+        return day(on)
+
+    def only(self, field: str, values: tuple[str, ...]) -> str:
+        return f", of those with {field.replace('_', ' ')} {' or '.join(values)}"
+
+    def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
+        said = f"On {on}: {told.score:.1f} of 100, {band}. By {_model(told.model)}; "
+        said += f"{percent(told.coverage)} of what it looks at could be read."
+        if weakest is not None:
+            said += f" Held back most by {self.title(told.model, weakest.measure)} ({weakest.score:.1f} of 100)."
+        return said
+
+    def unknown(self, told: Explanation, on: str) -> str:
+        return f"On {on}: nothing is known of what {_model(told.model)} looks at."
+
+    def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
+        worth = f"worth {told.score:.1f} of 100"
+        return f"{title}: {phrase}; {worth}, brings {told.contribution:.1f} of the {score:.1f} points."
+
+    def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str:
+        why = "nothing to read yet" if published else "no service tells of it yet"
+        match measure.absence:
+            case Absence.LEFT_OUT:
+                return f"{title}: {why}; left out, its weight is shared among the rest."
+            case Absence.NEUTRAL:
+                return f"{title}: {why}; counts as 50 of 100, brings {contribution:.1f} points."
+            case _:
+                return f"{title}: {why}; counts as 0."
+
+    def changed(self, told: Difference, first: str, last: str) -> str:
+        before, after = self._score(told.before), self._score(told.after)
+        return f"From {first} to {last}: {before}, then {after}; {signed(told.change)}."
+
+    def _score(self, told: Explanation) -> str:
+        if told.score is None or told.band is None:
+            return "nothing known"
+        return f"{told.score:.1f} ({BANDS[told.band]})"
+
+    def change(self, title: str, told: Change, before: str | None, after: str | None) -> str:
+        said = f"{title}: {signed(told.change)}."
+        match told.course:
+            case Course.CAME:
+                said += f" It can be read now: {after}."
+            case Course.WENT:
+                said += f" It can be read no more; before: {before}."
+            case Course.CHANGED if before != after:
+                said += f" Before: {before}; now: {after}."
+            case Course.CHANGED if after:
+                said += f" Still {after}."
+        if round(told.by_share, 1):
+            said += f" {signed(told.by_share)} of it as its share of the whole changed."
+        events = [
+            f"{count(len(events), 'event')} {what}"
+            for events, what in ((told.came_in, "came in"), (told.fell_out, "fell out"))
+            if events
+        ]
+        return said + (f" {' and '.join(events).capitalize()}." if events else "")
+
+    def way(self, way: Way, score: float, *, up: bool) -> str:
+        if up:
+            return f"{BANDS[way.band].capitalize()} from {number(way.border)}: {way.points:.1f} more than {score:.1f}."
+        return f"{BANDS[way.band].capitalize()} below {number(way.border)}: {-way.points:.1f} less than {score:.1f}."
+
+    def caveat(self) -> str:
+        return "Each of these alone, all else as it is: arithmetic, not a promise."
+
+    def step(self, title: str, step: Step, now: str | None, to: str | None) -> str:
+        if to is None:
+            published = input_of(step.measure).published
+            return f"{title}: {'no value of it is enough alone' if published else 'no service tells of it yet'}."
+        said = f"{title}: {to}" + (f" instead of {now}" if now is not None else ", where nothing is read now")
+        return f"{said}{_how(step)}."
+
+    def turned(self, on: str, change: BandChange) -> str:
+        before, after = (BANDS[each] if each is not None else "unknown" for each in (change.from_band, change.band))
+        return f"{on}: from {before} to {after}, {'by silence alone' if change.silent else 'by what happened'}."
+
+    def amount(self, unit: str, text: str) -> str:
+        one, several = _UNITS.get(unit, ("", ""))
+        return f"{text} {one if text == '1' else several}".strip()
+
+
+def _model(model: HealthModel) -> str:
+    if model.id == DEFAULT.id:
+        return "the default model"
+    return f"the model \u201c{model.title or model.id}\u201d, number {model.version}"
+
+
+def _how(step: Step) -> str:
+    """What time alone does, and what takes something to happen."""
+    kind = input_of(step.measure).kind
+    if step.change is None or kind not in (Kind.SINCE_LAST, Kind.SINCE_FIRST, Kind.AHEAD):
+        return ""
+    passes = step.change > 0 if kind is not Kind.AHEAD else step.change < 0
+    if passes:
+        return f": in {days(max(1, round(abs(step.change))))}, if nothing happens"
+    return ": it takes a new one, which makes it 0" if kind is Kind.SINCE_LAST else ""

@@ -1,0 +1,220 @@
+# ruff: noqa: RUF001 - full-width punctuation is what Chinese is written with
+"""Every sentence can be said, of every input, in both languages; and reads as somebody would say it."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.analytics.domain.health.histories import Past, base_of
+
+from analytics.domain.health.base import FAR, UNITS, micros, moment
+from analytics.domain.health.difference import difference
+from analytics.domain.health.explain import Explanation, explain
+from analytics.domain.health.history import history
+from analytics.domain.health.inputs import INPUTS, Kind, input_of
+from analytics.domain.health.languages import WORDINGS, language_of
+from analytics.domain.health.model import DAY, DEFAULT, HealthModel
+from analytics.domain.health.path import path
+from analytics.domain.health.words import Language, Words, number, signed
+from kith.domain import Invalid
+from kith.ids import new_id
+
+NOON = micros(datetime.fromisoformat("2011-12-09T12:00:00+00:00"))
+ENGLISH, CHINESE = Language.ENGLISH, Language.CHINESE
+
+
+def words(language: Language, told: Explanation | None = None, zone: str = "UTC") -> Words:
+    times = (
+        {id: moment(told.at) - timedelta(days=3) for part in told.contributions for id in part.events} if told else {}
+    )
+    return Words(WORDINGS[language], ZoneInfo(zone), times)
+
+
+def order(days_before: float) -> Past:
+    return Past(NOON - round(days_before * DAY), int(FAR), UNITS, new_id().bytes)
+
+
+def buyer(*days_before: float, at: int = NOON) -> Explanation:
+    orders = [order(each) for each in days_before]
+    return explain(DEFAULT, base_of(DEFAULT, [[orders, orders, []]]), at)[0]
+
+
+def sentences(language: Language, told: Explanation) -> list[str]:
+    return [words(language, told).contribution(told, each) for each in told.contributions]
+
+
+def test_a_score_is_told_as_one_would_say_it() -> None:
+    told = buyer(121, 130.5, 480)
+    assert words(ENGLISH).summary(told) == (
+        "On 9 December 2011: 43.0 of 100, steady. By the default model; 80% of what it looks at could be read. "
+        "Held back most by Recency of purchase (36.2 of 100)."
+    )
+    recency, frequency, cases = sentences(ENGLISH, told)
+    assert recency == (
+        "Recency of purchase: last purchase 121 days ago (10 August 2011); worth 36.2 of 100, brings 20.4 of the 43.0 "
+        "points."
+    )
+    assert frequency == (
+        "Orders in a year: 2 orders in the 365 days before, the last on 6 December 2011; worth 51.7 of 100, brings "
+        "22.6 of the 43.0 points."
+    )
+    assert cases == "Open cases: nothing to read yet; left out, its weight is shared among the rest."
+
+
+def test_and_in_chinese() -> None:
+    told = buyer(121, 130.5, 480)
+    assert words(CHINESE).summary(told) == (
+        "2011年12月9日：健康度43.0分（满分100分），稳定。默认模型第1版，所看内容的80%有数据。"
+        "最拖后腿的是“最近一次购买”（36.2分）。"
+    )
+    assert sentences(CHINESE, told) == [
+        "最近一次购买：最近一次购买在121天前（2011年8月10日）；折合36.2分（满分100分），在总分43.0分中贡献20.4分。",
+        "一年内的订单：此前365天内下单2次，最近一次在2011年12月6日；折合51.7分（满分100分），在总分43.0分中贡献22.6分。",
+        "未结工单：暂无数据；不计分，其权重由其他指标分摊。",
+    ]
+
+
+def measure_of(name: str, **more: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": name, "title": "#", "input": name, "weight": 1, "curve": [[0, 0], [20, 100]], **more}
+    if INPUTS[name].kind in (Kind.TREND, Kind.DISTINCT):
+        told["window_days"] = 90
+    if name == "loyalty_tier":
+        told["values"] = {"silver": 7, "gold": 14}
+    return told
+
+
+def variants() -> list[dict[str, Any]]:
+    found = [measure_of(name) for name in INPUTS if name != "signal"]
+    found += [measure_of("signal", signal=str(new_id()), aggregate=each) for each in ("latest", "sum", "mean", None)]
+    found += [measure_of("orders", half_life_days=30), measure_of("engagement", where={"channel": ["email", "web"]})]
+    return found
+
+
+@pytest.mark.parametrize("measure", variants(), ids=lambda each: f"{each['input']}-{each.get('aggregate')}")
+def test_every_sentence_of_every_input_can_be_said(measure: dict[str, Any]) -> None:
+    model = HealthModel.told("m", 3, {"title": "#", "measures": [measure]})
+    kind = input_of(model.measures[0]).kind
+    for value in (0, 1, -3.25):
+        ends = (
+            NOON + round(value * DAY)
+            if kind is Kind.AHEAD
+            else UNITS
+            if kind is Kind.STANDING
+            else round(value * UNITS)
+        )
+        past = [Past(NOON - round(days * DAY), int(FAR), ends, new_id().bytes) for days in (150, 30.5)]
+        base = base_of(model, [[past]])
+        told, before = explain(model, base, NOON)[0], explain(model, base, NOON - 60 * DAY)[0]
+        unknown = explain(model, base_of(model, [[[]]]), NOON)[0]
+        turned = history(model, base, 0, NOON - 200 * DAY, NOON).changes
+        for language in Language:
+            spoken = words(language, told)
+            said = [spoken.summary(told), spoken.summary(unknown), *map(spoken.band_change, turned)]
+            for pair in ((unknown, told), (told, unknown), (before, told), (told, told)):
+                changes = difference(*pair)
+                said += [spoken.difference(changes), *(spoken.change(changes, each) for each in changes.changes)]
+            for each in (told, unknown):
+                said += [spoken.contribution(each, part) for part in each.contributions]
+                found = path(each)
+                for way in filter(None, (found.up, found.down)):
+                    said += [spoken.way(found, way), *(spoken.step(found, step) for step in way.steps)]
+            for sentence in said:
+                well_said(sentence, language)
+
+
+def well_said(sentence: str, language: Language) -> None:
+    assert not re.search(r"None|nan|inf|[{}<>]|  | [.,;]|\(\)|_", sentence), sentence
+    if language is ENGLISH:
+        assert sentence.endswith(".")
+        assert not re.search("[\u3000-\u9fff\uff00-\uffef]", sentence), sentence
+        return
+    assert sentence.endswith("。")
+    assert re.search("[\u4e00-\u9fff]", sentence), sentence
+    plain = re.sub(r"仅计channel为email、web|silver|gold|\d[.,]\d", "", sentence)
+    assert not re.search("[A-Za-z.,;:!? ]", plain), sentence
+
+
+def test_one_is_not_said_as_many() -> None:
+    assert "1 order in" in sentences(ENGLISH, buyer(2))[1]
+    assert "last purchase 1 day ago" in sentences(ENGLISH, buyer(1.5))[0]
+    assert "last purchase less than a day ago" in sentences(ENGLISH, buyer(0.2))[0]
+    assert "最近一次购买在不到一天前" in sentences(CHINESE, buyer(0.2))[0]
+    assert "no order in the 365 days before;" in sentences(ENGLISH, buyer(400))[1]
+    assert "此前365天内没有下单；" in sentences(CHINESE, buyer(400))[1]
+
+
+def test_a_day_is_the_tenants() -> None:
+    told = buyer(0.75)
+    assert "(8 December 2011)" in words(ENGLISH, told).contribution(told, told.contributions[0])
+    abroad = words(ENGLISH, told, "Asia/Shanghai").contribution(told, told.contributions[0])
+    assert "(9 December 2011)" in abroad
+
+
+def test_a_change_names_before_and_after_and_what_came_in() -> None:
+    orders = [order(each) for each in (300, 100, 2)]
+    base = base_of(DEFAULT, [[orders, orders, []]])
+    changes = difference(explain(DEFAULT, base, NOON - 10 * DAY)[0], explain(DEFAULT, base, NOON)[0])
+    spoken = words(ENGLISH)
+    assert (
+        spoken.difference(changes)
+        == "From 29 November 2011 to 9 December 2011: 50.7 (steady), then 83.6 (healthy); +32.9."
+    )
+    assert spoken.change(changes, changes.changes[0]) == (
+        "Recency of purchase: +27.7. Before: last purchase 90 days ago (31 August 2011); now: last purchase 2 days ago "
+        "(7 December 2011). 1 event came in and 1 event fell out."
+    )
+    assert words(CHINESE).change(changes, changes.changes[0]) == (
+        "最近一次购买：+27.7分。原先：最近一次购买在90天前（2011年8月31日）；现在：最近一次购买在2天前（2011年12月7日）。"
+        "新增1个事件，移出1个事件。"
+    )
+
+
+def test_the_way_is_told_with_what_it_takes() -> None:
+    found = path(buyer(121, 130.5))
+    assert found.up is not None
+    assert found.down is not None
+    spoken = words(ENGLISH)
+    assert spoken.way(found, found.up) == "Healthy from 72: 29.0 more than 43.0."
+    assert spoken.way(found, found.down) == "At risk below 38: 5.0 less than 43.0."
+    assert spoken.caveat() == "Each of these alone, all else as it is: arithmetic, not a promise."
+    up = {step.measure.id: spoken.step(found, step) for step in found.up.steps}
+    assert up == {
+        "recency": "Recency of purchase: 33.2 days instead of 121 days: it takes a new one, which makes it 0.",
+        "frequency": "Orders in a year: no value of it is enough alone.",
+        "open_cases": "Open cases: no value of it is enough alone.",
+    }
+    down = {step.measure.id: spoken.step(found, step) for step in found.down.steps}
+    assert down["recency"] == "Recency of purchase: 141 days instead of 121 days: in 20 days, if nothing happens."
+    chinese = words(CHINESE).step(found, found.down.steps[0])
+    assert chinese
+
+
+def test_numbers_are_rounded_and_signed() -> None:
+    assert [number(x) for x in (1204, 3.46, -0.01, 0.95, 12.0)] == ["1,204", "3.5", "0", "0.9", "12"]
+    assert [signed(x) for x in (3.46, -14.24, 0.04, -0.04)] == ["+3.5", "\u221214.2", "0.0", "0.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "language"),
+    [
+        (None, None, ENGLISH),
+        ("zh", "en", CHINESE),
+        ("zh-Hans-CN", None, CHINESE),
+        ("EN", None, ENGLISH),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", CHINESE),
+        (None, "fr-FR,fr;q=0.9,en;q=0.5,zh;q=0.8", CHINESE),
+        (None, "fr, de;q=0.9", ENGLISH),
+        (None, "zh;q=0, *", ENGLISH),
+        (None, "zh;q=much,,;", ENGLISH),
+    ],
+)
+def test_a_language_is_named_or_liked(name: str | None, accepted: str | None, language: Language) -> None:
+    assert language_of(name, accepted) is language
+
+
+def test_an_unknown_language_is_refused_by_its_name() -> None:
+    with pytest.raises(Invalid, match=r"There is no language 'fr'\. There are: en, zh\.") as refused:
+        language_of("fr", "en")
+    assert refused.value.field == "language"
