@@ -38,7 +38,8 @@ class House:
             return httpx.Response(200, json={"sources": [{"source": each, "counted_up_to": up_to} for each in URLS]})
         if request.url.path == "/v1/ledger":
             self.events += self.events_per_look
-            return httpx.Response(200, json={"events": self.events, "by_type": {}})
+            by_type = {"sales.order.placed.v1": self.events, "analytics.health.changed.v1": 7}
+            return httpx.Response(200, json={"events": self.events + 7, "by_type": by_type})
         return self._bulk(request.url.path, json.loads(request.content)["rows"])
 
     def _bulk(self, path: str, rows: list[dict[str, Any]]) -> httpx.Response:
