@@ -1,6 +1,7 @@
 """What a dry run says is what happened live, with the same events: the same runs, of the same customers, at the same
 instants, left alone or suppressed alike."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -150,7 +151,7 @@ async def test_a_day_is_looked_at_once_and_days_that_were_missed_after(
     playbook = await started(us, since, when=plan["when"])
     await fold(happened(HealthModelPublished(number=1, document=BUSY), us.name, begin), *a_past(us.name, begin, 60))
     assert not await look(worker, begin + 41 * DAY), "it is not looked at the stroke of midnight"
-    assert await look(worker, begin + 41 * DAY + GRACE)
+    await asyncio.gather(*(look(worker, begin + 41 * DAY + GRACE) for _ in range(3)))
     assert not await look(worker, begin + 41.9 * DAY)
     before = await lived(worker, us, playbook)
     steps = 0
