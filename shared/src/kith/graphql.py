@@ -22,6 +22,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
+from strawberry.scalars import JSON
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
@@ -38,8 +39,8 @@ from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
 from kith.rest import pascal
 from kith.telemetry import log
-
 from kith.websocket import SubscriptionHandler
+
 N = TypeVar("N")
 K = TypeVar("K", bound=Hashable)
 
@@ -59,8 +60,9 @@ class Problem:
     errors: list[FieldProblem]
 
     @classmethod
-    def of(cls, details: problems.ProblemDetails) -> "Problem":
-        errors = [FieldProblem(field=_camel(e["field"]), rule=e["rule"]) for e in details.get("errors", [])]
+    def of(cls, details: problems.ProblemDetails, documents: Sequence[str] = ()) -> "Problem":
+        """`documents`: the fields of the input that are JSON. Within them names are as they were sent."""
+        errors = [FieldProblem(field=_camel(e["field"], documents), rule=e["rule"]) for e in details.get("errors", [])]
         return cls(
             type=details["type"],
             title=details["title"],
@@ -97,8 +99,6 @@ class GraphQLContext(BaseContext):
         self.service = service
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
-    def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
-        """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
     def again(self) -> "GraphQLContext":
         """For another operation of the same actor: loaders keep what they have loaded."""
         return GraphQLContext(self.actor, self.service)
@@ -107,6 +107,8 @@ class GraphQLContext(BaseContext):
         """What was loaded: a subscription's next event is of another instant."""
         self._loaders.clear()
 
+    def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
+        """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
 
         async def in_order(keys: list[K]) -> list[N | None]:
             found = await batch(keys)
@@ -125,8 +127,6 @@ def field(*, description: str, name: str | None = None) -> Callable[[Callable[..
     return made
 
 
-def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
-    """One of the resource by id, batched over the request."""
 def subscription(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """`strawberry.subscription` with its words, typed. What it decorates checks what is asked, and answers `watching`
     the events."""
@@ -134,6 +134,8 @@ def subscription(*, description: str, name: str | None = None) -> Callable[[Call
     return made
 
 
+def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
+    """One of the resource by id, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
 
@@ -158,8 +160,6 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
     return await context.load((resource.plural, of, first), owner, batch) or []
 
 
-class Subgraph(Schema):
-    """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
 async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, None]:
     """What a subscription answers: its events, for as long as there is a place for it. Raises TooManySubscriptions."""
     context = info.context
@@ -169,9 +169,9 @@ async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, Non
             yield event
 
 
+class Subgraph(Schema):
+    """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        pass
     async def execute(self, query: str | None, *words: Any, **named: Any) -> Any:
         """Over HTTP, everything but subscriptions: executed like a query, one would answer null."""
         allowed = named.get("allowed_operation_types") or OperationType
@@ -183,6 +183,8 @@ async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, Non
         named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
         return await super().stream(query, context_value=context_value.again(), **named)
 
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        pass
 
 
 class Graph:
@@ -192,9 +194,9 @@ class Graph:
         self._service = service
         self._queries: list[Any] = []
         self._mutations: list[Any] = []
+        self._subscriptions: list[Any] = []
         self._entities: list[Any] = []
 
-        self._subscriptions: list[Any] = []
     def add(self, resource: Resource, node: Any) -> None:
         """`node` is the GraphQL type: the resource's view and its relations. Other subgraphs name one by its id."""
 
@@ -213,12 +215,12 @@ class Graph:
     def add_query(self, *fields: Any) -> None:
         self._queries += fields
 
-    def extend(self, entity: Any) -> None:
-        """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
     def add_subscription(self, *fields: Any) -> None:
         """Each checks what it is asked, and answers `watching` its events."""
         self._subscriptions += fields
 
+    def extend(self, entity: Any) -> None:
+        """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
 
         def resolve_reference(id: str, **_: object) -> Any:
             return entity(id=_uuid(id))
@@ -230,9 +232,9 @@ class Graph:
         return Subgraph(
             query=create_type("Query", self._queries),
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
+            subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
             types=self._entities,
             extensions=[
-            subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
                 lambda: ParserCache(maxsize=500),
                 lambda: ValidationCache(maxsize=500),
                 lambda: QueryDepthLimiter(max_depth=12),
@@ -283,6 +285,7 @@ class Graph:
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
         input_type = _input_type(command.input.__name__ + "Input", _fields_of(command.input))
+        documents = [name for name, (kind, _) in _fields_of(command.input).items() if _is_document(kind)]
         result: Any = Annotated[node | Problem, strawberry.union(f"{pascal(f'{command.name}_{resource.name}')}Result")]
 
         async def run(info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None) -> Any:
@@ -294,9 +297,9 @@ class Graph:
                     context.actor.tenant, resource, call, idempotency_key=key
                 )
             except DomainError as error:
-                return Problem.of(problems.of_domain_error(error))
+                return Problem.of(problems.of_domain_error(error), documents)
             except ValidationError as error:
-                return Problem.of(problems.of_validation_error(error))
+                return Problem.of(problems.of_validation_error(error), documents)
             return _shown(answer.view, resource, node, context.actor)
 
         async def create(
@@ -338,14 +341,14 @@ class Errors(SchemaExtension):
         if result is not None and getattr(result, "errors", None):
             result.errors = [_told(error) for error in result.errors or ()]
 
-
-def _told(error: GraphQLError) -> GraphQLError:
-    original = error.original_error
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         if getattr(result, "errors", None):
             result.errors = [_told(error) for error in result.errors]  # type: ignore[union-attr]  # it has
         yield
 
+
+def _told(error: GraphQLError) -> GraphQLError:
+    original = error.original_error
     if original is None or isinstance(original, GraphQLError):
         return error
     if isinstance(original, DomainError):
@@ -438,8 +441,13 @@ def _plain(kind: Any) -> Any:
     if origin in (list, tuple):
         return list[_plain(inner[0])]  # type: ignore[misc]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _nested_input(kind)
+        return JSON if _is_document(kind) else _nested_input(kind)
     return kind
+
+
+def _is_document(kind: Any) -> bool:
+    """Also where it may be left out."""
+    return any(isinstance(each, type) and issubclass(each, Document) for each in (kind, *get_args(kind)))
 
 
 def _uuid(id: str) -> UUID:
@@ -449,5 +457,6 @@ def _uuid(id: str) -> UUID:
         raise Invalid("It is not a UUID.", field="id") from error
 
 
-def _camel(name: str) -> str:
-    return ".".join(to_camel_case(part) for part in name.split("."))
+def _camel(name: str, documents: Sequence[str] = ()) -> str:
+    first, *rest = name.split(".")
+    return ".".join([to_camel_case(first), *(rest if first in documents else map(to_camel_case, rest))])
