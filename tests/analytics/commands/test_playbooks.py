@@ -12,6 +12,7 @@ from tests.analytics.playbooks import asked, runs, sank, started, told
 
 from analytics.commands.playbooks import fire
 from analytics.domain.playbooks.firing import is_control
+from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.plan import action_id
 from analytics.storage.playbooks import happenings_of
 from kith.events.analytics import ReadingRecorded
@@ -145,10 +146,26 @@ async def test_beyond_the_limit_of_a_day_a_run_is_kept_and_says_why_nothing_was_
     assert len(await asked(worker, us.name)) == 4
 
 
+async def both(worker: AsyncEngine, tenant: str, one: Happening, other: Happening) -> list[int]:
+    """Told by two at once: the other before the first has ended."""
+    async with worker.begin() as connection:
+        first = await fire(connection, tenant, [one])
+        second = asyncio.create_task(told(worker, tenant, other))
+        await asyncio.wait([second], timeout=0.3)
+    return [first, await second]
+
+
 async def test_the_limit_holds_when_two_tell_at_once(us: Tenant, worker: AsyncEngine) -> None:
-    await started(us, SPRING, limit_per_day=3)
-    await asyncio.gather(*(told(worker, us.name, sank(new_id(), NOON + timedelta(minutes=n))) for n in range(10)))
-    assert sum(run.state == "requested" for run in await runs(worker, us.name)) == 3
+    await started(us, SPRING, limit_per_day=1)
+    assert await both(worker, us.name, sank(new_id(), NOON), sank(new_id(), NOON)) == [1, 1]
+    assert sorted(run.state for run in await runs(worker, us.name)) == ["requested", "suppressed"]
+
+
+async def test_the_same_told_by_two_at_once_is_one_run(us: Tenant, worker: AsyncEngine) -> None:
+    customer = new_id()
+    await started(us, SPRING)
+    assert await both(worker, us.name, sank(customer, NOON), sank(customer, NOON)) == [1, 0]
+    assert (len(await runs(worker, us.name)), len(await asked(worker, us.name))) == (1, 2)
 
 
 async def test_events_set_playbooks_off_by_themselves(us: Tenant, worker: AsyncEngine, fold: Fold) -> None:
