@@ -3,6 +3,7 @@
 from analytics.api import (
     cohorts,
     definitions,
+    health,
     health_distribution,
     health_jobs,
     health_models,
@@ -24,6 +25,7 @@ API = Api(
         router,
         cohorts.router,
         definitions.router,
+        health.router,
         health_distribution.router,
         health_jobs.router,
         health_models.router,

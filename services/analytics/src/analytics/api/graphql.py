@@ -1,7 +1,7 @@
 """The subgraph of analytics: metrics, and what it knows of a customer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from analytics.api import (
     playbooks,
 )
 from analytics.api.asking import question_of, reading
+from analytics.api.health import Health, health_of
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
 from analytics.api.rest import DimensionView, MetricView, catalogue
@@ -28,7 +29,6 @@ from analytics.domain.fits import KeptFit, Model
 from analytics.domain.health.model import Band
 from analytics.queries import customers as customer_queries
 from analytics.queries import freshness as freshness_queries
-from analytics.queries import health as health_queries
 from analytics.queries import ledger, metrics
 from analytics.queries.fits import fits
 from analytics.resources import PLAYBOOKS, PULSES, READINGS
@@ -89,16 +89,6 @@ class TimelineEvent(ledger.TimelineEvent):
 
 
 @strawberry.type
-class HealthContribution(health_queries.ContributionView):
-    pass
-
-
-@strawberry.type
-class Health(health_queries.HealthView):
-    contributions: list[HealthContribution]  # type: ignore[assignment]
-
-
-@strawberry.type
 class Rfm(customer_queries.Rfm):
     pass
 
@@ -120,19 +110,19 @@ class Customer:
 
     id: UUID
 
-    @field(description="Now, or as it was at an instant.")
-    async def health(self, info: Ctx, at: datetime | None = None) -> Health | None:
-        context = info.context
-        context.actor.require("analytics:read")
-
-        instant = at or datetime.now(UTC)
-
-        async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
-            async with context.service.database.read(context.actor.tenant) as connection:
-                found = await health_queries.explanations(connection, context.actor.tenant, ids, instant)
-            return {id: health_queries.as_view(each) for id, each in found.items()}
-
-        return await context.load(("health", at), self.id, batch)
+    @field(
+        description="How it stands and why, now or as it was at an instant; with `knownAt` by what was known then; by "
+        "the model that is for it, or another in force; in words, `language` en or zh."
+    )
+    async def health(
+        self,
+        info: Ctx,
+        at: datetime | None = None,
+        known_at: datetime | None = None,
+        model: str | None = None,
+        language: str | None = None,
+    ) -> Health | None:
+        return await health_of(info, self.id, at, known_at, model, language)
 
     @field(description="What people thought of the relationship, newest first.")
     async def pulses(self, info: Ctx, first: int = 20) -> list[Pulse] | None:

@@ -1,7 +1,6 @@
 """Metrics, timeline, health and freshness over REST."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from analytics.api.asking import question_of, reading
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
 from analytics.queries.freshness import Freshness, freshness
-from analytics.queries.health import HealthView, as_view, explanations
 from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith.auth import Actor
@@ -260,11 +258,3 @@ async def get_timeline(
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await timeline(connection, actor.tenant, id, wanted)
     return json_response(TimelinePage(page.rows, page.next))
-
-
-@router.get("/customers/{id}/health", operation_id="getHealth", response_model=HealthView)
-async def get_health(request: Request, id: UUID, at: AwareDatetime | None = None, actor: Actor = READER) -> Response:
-    """Now, or as it was at an instant; with the events behind every part of the score."""
-    async with context_of(request).database.read(actor.tenant) as connection:
-        found = await explanations(connection, actor.tenant, [id], at or datetime.now(UTC))
-    return json_response(as_view(found[id]))

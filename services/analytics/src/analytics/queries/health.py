@@ -11,8 +11,9 @@ from analytics.domain.health.base import micros, moment
 from analytics.domain.health.explain import Contribution, Explanation, explain
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import DEFAULT, Band, HealthModel
-from analytics.storage.models import models_of
+from analytics.domain.health.words import Words
 from analytics.storage.health import assigned, base_of
+from analytics.storage.models import models_of
 
 
 @dataclass(slots=True)
@@ -32,11 +33,13 @@ class ContributionView:
     weight: float
     contribution: float
     events: list[UUID]
+    words: str
 
 
 @dataclass(slots=True)
 class HealthView:
-    """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all."""
+    """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
+    `words` say it in the language that was asked for, here and with each measure."""
 
     at: datetime
     score: float | None
@@ -44,6 +47,7 @@ class HealthView:
     coverage: float
     model: str
     model_version: int
+    words: str
     contributions: list[ContributionView]
 
 
@@ -65,7 +69,7 @@ async def explanations(
     return {id: found.get(id) or Explanation(DEFAULT, instant, None, None, 0.0, ()) for id in customers}
 
 
-def as_view(told: Explanation) -> HealthView:
+def as_view(told: Explanation, words: Words) -> HealthView:
     return HealthView(
         at=moment(told.at),
         score=told.score,
@@ -73,11 +77,12 @@ def as_view(told: Explanation) -> HealthView:
         coverage=told.coverage,
         model=told.model.id,
         model_version=told.model.version,
-        contributions=[_contribution(each) for each in told.contributions],
+        words=words.summary(told),
+        contributions=[_contribution(told, each, words) for each in told.contributions],
     )
 
 
-def _contribution(told: Contribution) -> ContributionView:
+def _contribution(explanation: Explanation, told: Contribution, words: Words) -> ContributionView:
     measure, source = told.measure, input_of(told.measure)
     return ContributionView(
         measure=measure.id,
@@ -91,4 +96,5 @@ def _contribution(told: Contribution) -> ContributionView:
         weight=measure.weight,
         contribution=told.contribution,
         events=list(told.events),
+        words=words.contribution(explanation, told),
     )

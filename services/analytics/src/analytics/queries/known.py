@@ -11,6 +11,8 @@ from asyncio import Semaphore, timeout
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,8 +24,16 @@ from analytics.domain.measure import Active, Did, Flow, Measure, Score, Stock, T
 from analytics.domain.metric import Metric
 from analytics.domain.replay import MERGES, Replay, merged_by
 from analytics.domain.standing import noun_of, types_of
-from analytics.storage.copying import Driver, copy_facts, copy_spans, count_events, events_of, happened_of
-from analytics.storage.tables import activity_rules, activity_spans, facts, value_fits
+from analytics.storage.copying import (
+    Driver,
+    copy_facts,
+    copy_merged,
+    copy_spans,
+    count_events,
+    events_of,
+    happened_of,
+)
+from analytics.storage.tables import activity_rules, activity_spans, facts, merged_customers, value_fits
 from kith.db import Database, checked, driver_of
 from kith.domain import Invalid
 from kith.events.catalogue import EVENTS
@@ -47,10 +57,17 @@ class TooManyEvents(Invalid):
 
 @asynccontextmanager
 async def known(
-    database: Database, tenant: str, known_at: datetime, metrics: Iterable[Metric]
+    database: Database,
+    tenant: str,
+    known_at: datetime,
+    metrics: Iterable[Metric] = (),
+    *,
+    types: Iterable[str] = (),
+    customers: Sequence[UUID] | None = None,
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction in which these metrics are read as they were known. Totals must not be read in it (see
-    Question.settled). Raises Invalid without a zone, TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
+    """A transaction in which these metrics, and facts of these types, are read as they were known; of some customers
+    only, and those merged into them, if any are named. Totals must not be read in it (see Question.settled). Raises
+    Invalid without a zone, TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
     if known_at.tzinfo is None:
         raise Invalid("Say the zone of the instant, as in 2011-12-09T00:00:00Z.", field="knownAt")
     try:
@@ -70,7 +87,7 @@ async def known(
             await connection.execute(
                 text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
             )
-            await _fold(driver_of(connection), tenant, known_at, list(metrics))
+            await _fold(driver_of(connection), tenant, known_at, list(metrics), types, customers)
             yield connection
     finally:
         _places.release()
@@ -87,21 +104,33 @@ _SETTINGS = {
 }
 
 
-async def _fold(driver: Driver, tenant: str, known_at: datetime, metrics: Sequence[Metric]) -> None:
+async def _fold(
+    driver: Driver,
+    tenant: str,
+    known_at: datetime,
+    metrics: Sequence[Metric],
+    also: Iterable[str],
+    customers: Sequence[UUID] | None,
+) -> None:
     first = await happened_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
     settings = [each for each in first if each.type == SettingsChanged.type]
     rules = _rules(ActivityPolicy.told(each.version, each.body["activity"]) for each in settings)
-    types = types_needed(metrics, rules)
-    if await count_events(driver, tenant, known_at=known_at, types=types, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
+    types = types_needed(metrics, rules, also)
+    merged = merged_by(each for each in first if each.type in MERGES)
+    if customers is not None:
+        customers = [*customers, *(each.customer_id for each in merged if each.survivor in customers)]
+    which: dict[str, Any] = {"known_at": known_at, "types": types, "customers": customers}
+    if await count_events(driver, tenant, **which, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
         raise TooManyEvents(
             f"Over {MAX_EVENTS:,} events were known then that these metrics look at: that many are not folded for one "
             "question. Leave out knownAt, ask for an earlier one, or for metrics that look at fewer types of events.",
             field="knownAt",
         )
     await driver.execute(_TABLES)
-    replay = Replay(rules, merged_by(each for each in first if each.type in MERGES))
+    await copy_merged(driver, "pg_temp.merged_customers", tenant, merged)
+    replay = Replay(rules, merged)
     # One connection: what is read must be read before it can write.
-    async for events in events_of(driver, tenant, known_at=known_at, types=types, chunk=_CHUNK):
+    async for events in events_of(driver, tenant, **which, chunk=_CHUNK):
         await copy_facts(driver, "pg_temp.facts", replay.take(events))
     await copy_facts(driver, "pg_temp.facts", replay.rest())
     await copy_spans(driver, "pg_temp.activity_spans", tenant, replay.spans())
@@ -120,7 +149,7 @@ async def _fold(driver: Driver, tenant: str, known_at: datetime, metrics: Sequen
 
 _TABLES = "; ".join(
     f"CREATE TEMPORARY TABLE {table.name} (LIKE public.{table.name}) ON COMMIT DROP"
-    for table in (facts, activity_spans, activity_rules, value_fits)
+    for table in (facts, activity_spans, activity_rules, merged_customers, value_fits)
 )
 _INDEXES = """
     CREATE INDEX ON pg_temp.facts (type, time);
@@ -135,10 +164,12 @@ def _rules(policies: Iterable[ActivityPolicy]) -> list[ActivityRule]:
     return list({rule.id: rule for policy in (DEFAULT_POLICY, *policies) for rule in policy.rules}.values())
 
 
-def types_needed(metrics: Iterable[Metric], rules: Iterable[ActivityRule]) -> list[str] | None:
+def types_needed(
+    metrics: Iterable[Metric], rules: Iterable[ActivityRule], also: Iterable[str] = ()
+) -> list[str] | None:
     """The types of events without which some figure would be another one; None: all of them. Of a noun always all
     types: what stands is folded from each."""
-    needed = {SettingsChanged.type, *MERGES, *(type for rule in rules for type in rule.event_types)}
+    needed = {SettingsChanged.type, *MERGES, *also, *(type for rule in rules for type in rule.event_types)}
     for metric in metrics:
         for measure in metric.measures:
             types = _types_of(measure)

@@ -12,6 +12,7 @@ import msgspec
 
 from analytics.domain.replay import ActiveSpan, Merged
 from analytics.domain.standing import Fact, Happened
+from kith.events.contacts import CustomerCreated
 
 CHUNK = 10_000
 NULL = r"\N"
@@ -37,10 +38,12 @@ async def events_of(
     *,
     known_at: datetime | None = None,
     types: Sequence[str] | None = None,
+    customers: Sequence[UUID] | None = None,
     chunk: int = CHUNK,
 ) -> AsyncIterator[list[Happened]]:
-    """A tenant's events, aggregate by aggregate, each one's by version. Needs a transaction."""
-    where, values = _which(tenant, known_at, types)
+    """A tenant's events, aggregate by aggregate, each one's by version. Of some customers: with what is nobody's, and
+    with whom they referred. Needs a transaction."""
+    where, values = _which(tenant, known_at, types, customers)
     statement = f"SELECT {_EVENT} FROM public.ledger WHERE {where} ORDER BY subject, aggregate_version"  # noqa: S608 - made here
     cursor = await driver.cursor(statement, *values)
     while rows := await cursor.fetch(chunk):
@@ -56,10 +59,16 @@ async def happened_of(
 
 
 async def count_events(
-    driver: Driver, tenant: str, *, known_at: datetime, types: Sequence[str] | None, up_to: int
+    driver: Driver,
+    tenant: str,
+    *,
+    known_at: datetime,
+    types: Sequence[str] | None,
+    customers: Sequence[UUID] | None = None,
+    up_to: int,
 ) -> int:
     """At most `up_to`: it stops there."""
-    where, values = _which(tenant, known_at, types)
+    where, values = _which(tenant, known_at, types, customers)
     counted: int = await driver.fetchval(
         f"SELECT count(*) FROM (SELECT FROM public.ledger WHERE {where} LIMIT {int(up_to)}) counted",  # noqa: S608 - made here
         *values,
@@ -67,13 +76,28 @@ async def count_events(
     return counted
 
 
-def _which(tenant: str, known_at: datetime | None, types: Sequence[str] | None) -> tuple[str, list[Any]]:
+_OF_CUSTOMERS = (
+    "(customer_id IS NULL OR customer_id = ANY($%d::uuid[]) OR "
+    f"type = '{CustomerCreated.type}' AND (data->>'referred_by')::uuid = ANY($%d::uuid[]))"
+)
+
+
+def _which(
+    tenant: str,
+    known_at: datetime | None,
+    types: Sequence[str] | None,
+    customers: Sequence[UUID] | None = None,
+) -> tuple[str, list[Any]]:
     where = "tenant_id = $1"
     values: list[Any] = [tenant]
-    for condition, value in (("recorded_at <= $%d", known_at), ("type = ANY($%d::text[])", types)):
+    for condition, value in (
+        ("recorded_at <= $%d", known_at),
+        ("type = ANY($%d::text[])", types),
+        (_OF_CUSTOMERS, customers),
+    ):
         if value is not None:
             values.append(value)
-            where += " AND " + condition % len(values)
+            where += " AND " + condition.replace("%d", str(len(values)))
     return where, values
 
 

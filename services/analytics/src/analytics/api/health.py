@@ -1,0 +1,261 @@
+"""A customer's health over both APIs: why it is so, what changed, what would help, and how it went."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from analytics.domain.health.difference import Course
+from analytics.domain.health.inputs import TYPES
+from analytics.domain.health.languages import language_of
+from analytics.domain.health.words import Language
+from analytics.queries import health, why
+from analytics.queries.health import HealthView
+from analytics.queries.known import known
+from analytics.queries.why import DifferenceView, HistoryView, PathView, Teller
+from analytics.storage.models import MODEL_TYPES
+from kith.auth import Actor
+from kith.db import Database
+from kith.events.catalogue import EVENTS
+from kith.graphql import Ctx, field
+from kith.http import actor_with, context_of, json_response, only_known_parameters
+
+V = TypeVar("V")
+router = APIRouter(
+    prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
+)
+READER: Any = actor_with("analytics:read")
+LOOKED_AT = frozenset(TYPES & EVENTS.keys()) | frozenset(MODEL_TYPES)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How it is to be told."""
+
+    language: Language
+    model: str | None = None
+    known_at: datetime | None = None
+
+    @asynccontextmanager
+    async def teller(self, database: Database, tenant: str, customers: Sequence[UUID]) -> AsyncIterator[Teller]:
+        """Reads what is known now, or what was known."""
+        if self.known_at is None:
+            async with database.read(tenant) as connection:
+                yield Teller(connection, tenant, self.language, self.model)
+            return
+        async with known(database, tenant, self.known_at, types=LOOKED_AT, customers=customers) as connection:
+            yield Teller(connection, tenant, self.language, self.model)
+
+
+def _telling(
+    known_at: Annotated[
+        AwareDatetime | None,
+        Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
+    ] = None,
+    model: Annotated[
+        str | None, Query(description="id of a model in force, whoever it is for; the customer's own, if not named")
+    ] = None,
+    language: Annotated[
+        str | None, Query(description="of the words, `en` or `zh`; as Accept-Language likes best, if not named")
+    ] = None,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Telling:
+    return Telling(language_of(language, accept_language), model, known_at)
+
+
+How = Annotated[Telling, Depends(_telling)]
+At = Annotated[AwareDatetime | None, Query(description="now, if not given")]
+From = Annotated[AwareDatetime, Query(alias="from")]
+To = Annotated[AwareDatetime | None, Query(alias="to", description="now, if not given")]
+
+
+async def _answer(
+    request: Request, actor: Actor, how: Telling, id: UUID, ask: Callable[[Teller], Awaitable[Mapping[UUID, Any]]]
+) -> Response:
+    async with how.teller(context_of(request).database, actor.tenant, [id]) as teller:
+        found = (await ask(teller))[id]
+    return json_response(found, headers={"Content-Language": how.language})
+
+
+@router.get("", operation_id="getHealth", summary="How a relationship stands, and why", response_model=HealthView)
+async def get_health(request: Request, id: UUID, how: How, at: At = None, actor: Actor = READER) -> Response:
+    """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
+    all. As of any instant; and with `knownAt` by what was known then."""
+    return await _answer(request, actor, how, id, lambda teller: teller.health([id], at or datetime.now(UTC)))
+
+
+@router.get(
+    "/difference",
+    operation_id="getHealthDifference",
+    summary="What changed between two instants",
+    response_model=DifferenceView,
+)
+async def get_difference(
+    request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+) -> Response:
+    """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
+    that came in and those that fell out of what was looked at."""
+    ends = ends_at or datetime.now(UTC)
+    return await _answer(request, actor, how, id, lambda teller: teller.difference([id], starts_at, ends))
+
+
+@router.get(
+    "/path", operation_id="getHealthPath", summary="What would help, and what would harm", response_model=PathView
+)
+async def get_path(request: Request, id: UUID, how: How, at: At = None, actor: Actor = READER) -> Response:
+    """For each measure alone the smallest change of its input that leads into the next band up, and into the next one
+    down. Arithmetic, not a promise."""
+    return await _answer(request, actor, how, id, lambda teller: teller.path([id], at or datetime.now(UTC)))
+
+
+@router.get(
+    "/history",
+    operation_id="getHealthHistory",
+    summary="How it went: the score as a line, and its band changes",
+    response_model=HistoryView | None,
+)
+async def get_history(
+    request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+) -> Response:
+    """Exact, from the facts, by the model that is for the customer at the end; null if none is. `to` may lie ahead:
+    then it is how it will go if nothing happens."""
+    ends = ends_at or datetime.now(UTC)
+    return await _answer(request, actor, how, id, lambda teller: teller.history([id], starts_at, ends))
+
+
+strawberry.enum(Course, name="HealthMeasureCourse")
+
+
+@strawberry.type
+class HealthContribution(health.ContributionView):
+    pass
+
+
+@strawberry.type
+class HealthScored(why.ScoredView):
+    pass
+
+
+@strawberry.type
+class HealthMeasurePart(why.PartView):
+    pass
+
+
+@strawberry.type
+class HealthMeasureChange(why.ChangeView):
+    before: HealthMeasurePart | None
+    after: HealthMeasurePart | None
+
+
+@strawberry.type
+class HealthGroupChange(why.GroupView):
+    pass
+
+
+@strawberry.type
+class HealthDifference(DifferenceView):
+    before: HealthScored
+    after: HealthScored
+    groups: list[HealthGroupChange]  # type: ignore[assignment]
+    changes: list[HealthMeasureChange]  # type: ignore[assignment]
+
+
+@strawberry.type
+class HealthStep(why.StepView):
+    pass
+
+
+@strawberry.type
+class HealthWay(why.WayView):
+    steps: list[HealthStep]  # type: ignore[assignment]
+
+
+@strawberry.type
+class HealthPath(PathView):
+    up: HealthWay | None
+    down: HealthWay | None
+
+
+@strawberry.type
+class HealthPoint(why.PointView):
+    pass
+
+
+@strawberry.type
+class HealthBandChange(why.BandChangeView):
+    pass
+
+
+@strawberry.type
+class HealthHistory(HistoryView):
+    points: list[HealthPoint]  # type: ignore[assignment]
+    changes: list[HealthBandChange]  # type: ignore[assignment]
+
+
+Since = Annotated[datetime, strawberry.argument(name="from")]
+
+
+@strawberry.type
+class Health(HealthView):
+    contributions: list[HealthContribution]  # type: ignore[assignment]
+    customer: strawberry.Private[UUID]
+    how: strawberry.Private[Telling]
+
+    @field(description="What changed since an instant; the parts add up to the change of the score.")
+    async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
+        found: HealthDifference = await load(
+            info, ("difference", starts_at, self.at), self.how, self.customer,
+            lambda teller, ids: teller.difference(ids, starts_at, self.at),
+        )  # fmt: skip
+        return found
+
+    @field(description="The smallest change of each measure alone that leads into the next band, up and down.")
+    async def path(self, info: Ctx) -> HealthPath:
+        found: HealthPath = await load(
+            info, ("path", self.at), self.how, self.customer, lambda teller, ids: teller.path(ids, self.at)
+        )
+        return found
+
+    @field(description="How it went since an instant: the score as a line, and its band changes.")
+    async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
+        found: HealthHistory | None = await load(
+            info, ("history", starts_at, self.at), self.how, self.customer,
+            lambda teller, ids: teller.history(ids, starts_at, self.at),
+        )  # fmt: skip
+        return found
+
+
+async def load(
+    info: Ctx,
+    what: tuple[object, ...],
+    how: Telling,
+    customer: UUID,
+    ask: Callable[[Teller, Sequence[UUID]], Awaitable[Mapping[UUID, V]]],
+) -> Any:
+    """Of one customer, asked together with all others of the request. Resolved by field name."""
+    context = info.context
+    context.actor.require("analytics:read")
+
+    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, V]:
+        async with how.teller(context.service.database, context.actor.tenant, ids) as teller:
+            return await ask(teller, ids)
+
+    return await context.load(("health", how, *what), customer, batch)
+
+
+async def health_of(
+    info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
+) -> Health:
+    request = info.context.request
+    accepted = request.headers.get("accept-language") if request is not None else None
+    how = Telling(language_of(language, accepted), model, known_at)
+    instant = at or datetime.now(UTC)
+    view = await load(info, (at,), how, customer, lambda teller, ids: teller.health(ids, instant))
+    return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)
