@@ -1,6 +1,6 @@
 """The HTTP side of a service: one application with REST, GraphQL, probes, problems and limits."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
@@ -73,11 +74,18 @@ def actor_with(scope: str) -> Any:
 
 def only_known_parameters(request: Request) -> None:
     """A dependency: a parameter in the query that the operation has not is refused. Misspelt, it would do nothing."""
-    known = sorted(each.alias for each in request.scope["route"].dependant.query_params)
+    known = sorted(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
             allowed = ", ".join(known) or "none"
             raise Invalid(f"There is no parameter {name!r}. There are: {allowed}.", field=name)
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    """Of an operation, and of what it depends on."""
+    yield from (each.alias for each in dependant.query_params)
+    for each in dependant.dependencies:
+        yield from _parameters(each)
 
 
 def json_response(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
