@@ -48,7 +48,7 @@ def sentences(language: Language, told: Explanation) -> list[str]:
 def test_a_score_is_told_as_one_would_say_it() -> None:
     told = buyer(121, 130.5, 480)
     assert words(ENGLISH).summary(told) == (
-        "On 9 December 2011: 43.0 of 100, steady. By the default model; 80% of what it looks at could be read. "
+        "On 9 December 2011: 43.0 of 100, steady. By the default model; there are data of 80% of what it looks at. "
         "Held back most by Recency of purchase (36.2 of 100)."
     )
     recency, frequency, cases = sentences(ENGLISH, told)
@@ -60,7 +60,7 @@ def test_a_score_is_told_as_one_would_say_it() -> None:
         "Orders in a year: 2 orders in the 365 days before, the last on 6 December 2011; worth 51.7 of 100, brings "
         "22.6 of the 43.0 points."
     )
-    assert cases == "Open cases: nothing to read yet; left out, its weight is shared among the rest."
+    assert cases == "Open cases: no data yet; left out, its weight is shared among the rest."
 
 
 def test_and_in_chinese() -> None:
@@ -181,12 +181,12 @@ def test_the_way_is_told_with_what_it_takes() -> None:
     assert spoken.caveat() == "Each of these alone, all else as it is: arithmetic, not a promise."
     up = {step.measure.id: spoken.step(found, step) for step in found.up.steps}
     assert up == {
-        "recency": "Recency of purchase: 33.2 days instead of 121 days: it takes a new one, which makes it 0.",
+        "recency": "Recency of purchase: 33.2 days instead of 121: it takes a new one, which makes it 0.",
         "frequency": "Orders in a year: no value of it is enough alone.",
         "open_cases": "Open cases: no value of it is enough alone.",
     }
     down = {step.measure.id: spoken.step(found, step) for step in found.down.steps}
-    assert down["recency"] == "Recency of purchase: 141 days instead of 121 days: in 20 days, if nothing happens."
+    assert down["recency"] == "Recency of purchase: 141 days instead of 121: in 20 days, if nothing happens."
     chinese = words(CHINESE).step(found, found.down.steps[0])
     assert chinese
 

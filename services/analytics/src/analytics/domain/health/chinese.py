@@ -181,8 +181,8 @@ class Chinese:
                 said += f"现在没有数据了；原先是：{before}。"
             case Course.CHANGED if before != after:
                 said += f"原先：{before}；现在：{after}。"
-            case Course.CHANGED if after:
-                said += f"仍是：{after}。"
+            case _:
+                said += f"与之前相同：{after or '没有数据'}。"
         if round(told.by_share, 1):
             said += f"其中{signed(told.by_share)}分来自它在总分中所占比重的变化。"
         events = [

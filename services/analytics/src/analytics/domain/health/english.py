@@ -143,7 +143,7 @@ class English:
 
     def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
         said = f"On {on}: {told.score:.1f} of 100, {band}. By {_model(told.model)}; "
-        said += f"{percent(told.coverage)} of what it looks at could be read."
+        said += f"there are data of {percent(told.coverage)} of what it looks at."
         if weakest is not None:
             said += f" Held back most by {self.title(told.model, weakest.measure)} ({weakest.score:.1f} of 100)."
         return said
@@ -156,7 +156,7 @@ class English:
         return f"{title}: {phrase}; {worth}, brings {told.contribution:.1f} of the {score:.1f} points."
 
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str:
-        why = "nothing to read yet" if published else "no service tells of it yet"
+        why = "no data yet" if published else "no service tells of it yet"
         match measure.absence:
             case Absence.LEFT_OUT:
                 return f"{title}: {why}; left out, its weight is shared among the rest."
@@ -178,13 +178,13 @@ class English:
         said = f"{title}: {signed(told.change)}."
         match told.course:
             case Course.CAME:
-                said += f" It can be read now: {after}."
+                said += f" There are data now: {after}."
             case Course.WENT:
-                said += f" It can be read no more; before: {before}."
+                said += f" There are no data any more; before: {before}."
             case Course.CHANGED if before != after:
                 said += f" Before: {before}; now: {after}."
-            case Course.CHANGED if after:
-                said += f" Still {after}."
+            case _:
+                said += f" As before: {after or 'no data'}."
         if round(told.by_share, 1):
             said += f" {signed(told.by_share)} of it as its share of the whole changed."
         events = [
@@ -206,7 +206,9 @@ class English:
         if to is None:
             published = input_of(step.measure).published
             return f"{title}: {'no value of it is enough alone' if published else 'no service tells of it yet'}."
-        said = f"{title}: {to}" + (f" instead of {now}" if now is not None else ", where nothing is read now")
+        if now is not None and input_of(step.measure).unit in _UNITS:
+            now, _, _ = now.partition(" ")  # the unit was said
+        said = f"{title}: {to}" + (f" instead of {now}" if now is not None else ", where there are no data now")
         return f"{said}{_how(step)}."
 
     def turned(self, on: str, change: BandChange) -> str:

@@ -84,22 +84,14 @@ class Words(NamedTuple):
     times: Mapping[UUID, datetime]
 
     def summary(self, told: Explanation) -> str:
-        """The score, the band, and what holds it back most."""
+        """The score, the band, and what holds it back most, if by a point or more."""
         on = self._day(told.at)
         if told.score is None or told.band is None:
             return self.wording.unknown(told, on)
         share = shares(told)
-        lost = {
-            each.measure.id: share.get(each.measure.id, 0.0) * (100 - each.score)
-            for each in told.contributions
-            if each.present
-        }
-        weakest = max(
-            (each for each in told.contributions if each.present), key=lambda each: lost[each.measure.id], default=None
-        )
-        if weakest is not None and weakest.score >= 100:
-            weakest = None
-        return self.wording.summary(told, on, self.wording.bands[told.band], weakest)
+        lost = [(share[each.measure.id] * (100 - each.score), each) for each in told.contributions if each.present]
+        most, weakest = max(lost, key=lambda each: each[0])
+        return self.wording.summary(told, on, self.wording.bands[told.band], weakest if most >= 1 else None)
 
     def contribution(self, told: Explanation, part: Contribution) -> str:
         """`Recency of purchase: last purchase 121 days ago (9 August 2011), worth 36.2 of 100, brings ...`"""
