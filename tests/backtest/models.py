@@ -39,8 +39,8 @@ async def figures(engine: AsyncEngine, tenant: str) -> dict[str, Any]:
     for title, model in models().items():
         async with snapshot(engine) as connection:
             plan = await backtest.plan(connection, tenant, STARTS_AT, None, STEP_DAYS, None)
-            report = await backtest.run(connection, tenant, model, plan, _unwatched)
-        found[title] = rounded(msgspec.to_builtins(report))
+            seen = await backtest.observe(connection, tenant, model, plan, _unwatched)
+        found[title] = rounded(msgspec.to_builtins(await backtest.judge(model, plan, seen)))
     return found
 
 

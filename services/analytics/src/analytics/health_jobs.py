@@ -44,10 +44,12 @@ async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], 
     from analytics.domain.health.model import HealthModel
     from analytics.queries import backtest
 
+    model = HealthModel.told(**params["model"])
+    starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
     async with snapshot(engine) as connection:
-        starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
         asked = await backtest.plan(connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"])
-        return await backtest.run(connection, tenant, HealthModel.told(**params["model"]), asked, progress)
+        seen = await backtest.observe(connection, tenant, model, asked, progress)
+    return await backtest.judge(model, asked, seen)
 
 
 async def distribution(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:

@@ -40,7 +40,7 @@ async def get_distribution(
     request: Request, group_by: GroupBy = None, at: AwareDatetime | None = None, actor: Actor = READER
 ) -> Response:
     """Whole, and by group, now or at an instant, by the models in force now; with how it was 30 days before. A base of
-    over 20,000 customers is told as each was scored last (`source` is `stored`), without the trend; for an instant of
+    over 10,000 customers is told as each was scored last (`source` is `stored`), without the trend; for an instant of
     the past of such a one, ask for the job."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await distribution(connection, actor.tenant, group_by, at, datetime.now(UTC)))

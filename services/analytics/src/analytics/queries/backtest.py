@@ -142,9 +142,9 @@ async def _ended(
     return int((await connection.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
-async def run(
+async def observe(
     connection: AsyncConnection, tenant: str, model: HealthModel, asked: Plan, progress: Progress
-) -> BacktestReport:
+) -> Part:
     """Progress is in customers. Raises TooFewChurned."""
     everybody = await customers_of(connection, tenant)
     parts: list[Part] = []
@@ -158,8 +158,13 @@ async def run(
     churned = churned_customers(whole.seen) if whole is not None else 0
     if whole is None or churned < MIN_CHURNED:
         raise TooFewChurned(churned)
+    return whole
+
+
+async def judge(model: HealthModel, asked: Plan, seen: Part) -> BacktestReport:
+    """Needs no connection: of millions of rows it takes longer than one may be idle."""
     told = (model.id, model.version)
-    return await asyncio.to_thread(report, told, asked.instants, asked.horizon, whole, list(_notes(model, asked)))
+    return await asyncio.to_thread(report, told, asked.instants, asked.horizon, seen, list(_notes(model, asked)))
 
 
 async def _part(

@@ -20,15 +20,15 @@ from analytics.domain.health.model import Band, HealthModel
 from analytics.domain.health.whatif import Counts, Standing
 from analytics.domain.standing import types_of
 from analytics.queries.attributes import AT_A_TIME, attributes_of
-from analytics.storage.models import models_of
 from analytics.queries.standing import standing_of
 from analytics.storage.fields import field_of
 from analytics.storage.health import customers_of
+from analytics.storage.models import models_of
 from analytics.storage.tables import facts, health_scores, merged_customers
 from kith.domain import Invalid
 
 Progress = Callable[[int, int], Awaitable[None]]
-MOST = 20_000
+MOST = 10_000
 BEFORE = timedelta(days=30)
 _QUARTERS = literal([0.25, 0.5, 0.75], ARRAY(Double))
 

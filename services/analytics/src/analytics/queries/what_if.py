@@ -16,9 +16,9 @@ from analytics.domain.health.statistics import Ints
 from analytics.domain.health.whatif import Mover, Standing, WhatIfReport
 from analytics.queries.attributes import AT_A_TIME, attributes_of
 from analytics.queries.health import explanations
-from analytics.storage.models import models_of, with_model
 from analytics.queries.standing import standing_of
 from analytics.storage.health import customers_of
+from analytics.storage.models import models_of, with_model
 
 Progress = Callable[[int, int], Awaitable[None]]
 
