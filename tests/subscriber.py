@@ -45,8 +45,9 @@ class Client:
 
     async def event(self, id: str = "1") -> Any:
         """The next that is not only a place to go on from."""
-        while (told := await self.next(id))["event"] is None:
-            pass
+        async with asyncio.timeout(20):
+            while (told := await self.next(id))["event"] is None:
+                pass
         return told
 
     async def error(self, id: str = "1") -> Any:

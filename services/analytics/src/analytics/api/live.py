@@ -8,8 +8,8 @@ it has not read yet stays in the database. Of figures only the newest is kept.
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -150,8 +150,8 @@ class Feed:
     def idle(self) -> bool:
         return not self._watches
 
-    @contextmanager
-    def watch(self, concerns: Concerns, *, of_health: bool = False) -> Iterator[Watch]:
+    @asynccontextmanager
+    async def watch(self, concerns: Concerns, *, of_health: bool = False) -> AsyncIterator[Watch]:
         watch = Watch(concerns, self._horizon.arrived if self._horizon else 0, of_health=of_health)
         self._watches.add(watch)
         if self._task is None:
@@ -161,8 +161,9 @@ class Feed:
         finally:
             self._watches.discard(watch)
             if self.idle:
-                self._task.cancel()
-                self._task = self._horizon = self._tail = None
+                task, self._task = self._task, None
+                self._horizon = self._tail = None
+                await _ended(task)
 
     async def horizon(self) -> Horizon:
         async with self.gate, self.database.read(self.tenant) as connection:
@@ -218,6 +219,13 @@ class Feed:
         return page_of(rows, horizon.arrived)
 
 
+async def _ended(task: "asyncio.Task[None] | None") -> None:
+    """It may be reading: whoever closes the database after this must find that over."""
+    if task is not None:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
 class Told(NamedTuple, Generic[R]):
     """An event; None: nothing more for now, and this is the place to go on from."""
 
@@ -234,7 +242,7 @@ async def follow(
     of_health: bool = False,
 ) -> AsyncIterator[Told[R]]:
     """All events after a place, in their order, without end. Raises Interrupted, and what `read` raises."""
-    with feed.watch(concerns, of_health=of_health) as watch:
+    async with feed.watch(concerns, of_health=of_health) as watch:
         caught_up = False
         while True:
             page = await unless_interrupted(read(place))
@@ -308,14 +316,15 @@ class Gauge(Generic[R]):
         finally:
             self._watched -= 1
             if self.idle:
-                self._task.cancel()
-                self._task = self._latest = self._failed = None
+                task, self._task = self._task, None
+                self._latest = self._failed = None
+                await _ended(task)
 
     def _is_news(self, seen: str | None) -> bool:
         return self._failed is not None or (self._latest is not None and self._latest[0] != seen)
 
     async def _run(self) -> None:
-        with self._feed.watch(self._question.concerns) as watch:
+        async with self._feed.watch(self._question.concerns) as watch:
             while self._failed is None:
                 began = time.monotonic()
                 try:

@@ -227,12 +227,12 @@ async def health_changes_after(
 
 
 _CHANGES = text("""
-    SELECT arrived::text::bigint, seq, id, customer_id, at, recorded_at, cause, model, model_version, from_band, band,
+    SELECT h.arrived::text::bigint, seq, id, customer_id, at, recorded_at, cause, model, model_version, from_band, band,
            score, coverage, drivers, trace_id
-    FROM health_changes
-    WHERE tenant_id = :tenant AND arrived >= (:arrived)::text::xid8 AND arrived < (:horizon)::text::xid8
-      AND (arrived, seq) > ((:arrived)::text::xid8, :seq)
-    ORDER BY arrived, seq
+    FROM health_changes h
+    WHERE tenant_id = :tenant
+      AND (h.arrived, seq) > ((:arrived)::text::xid8, :seq) AND h.arrived < (:horizon)::text::xid8
+    ORDER BY h.arrived, seq  -- the column, by the index, and not what is selected of it
     LIMIT :limit
 """)
 
@@ -248,10 +248,10 @@ _ABSORBED = text("""
     WHERE tenant_id = :tenant AND survivor = :customer AND customer_id <> :customer
 """)
 _TIMELINE = text("""
-    SELECT arrived::text::bigint, id, type, source, subject, time, recorded_at, data
-    FROM ledger
+    SELECT l.arrived::text::bigint, id, type, source, subject, time, recorded_at, data
+    FROM ledger l
     WHERE tenant_id = :tenant AND customer_id = ANY(:selves)
-      AND (arrived, id) > ((:arrived)::text::xid8, :id) AND arrived < (:horizon)::text::xid8
-    ORDER BY arrived, id
+      AND (l.arrived, id) > ((:arrived)::text::xid8, :id) AND l.arrived < (:horizon)::text::xid8
+    ORDER BY l.arrived, id
     LIMIT :limit
 """)

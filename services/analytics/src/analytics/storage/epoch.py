@@ -8,11 +8,10 @@ before everything, and cursors given out before are refused.
 from sqlalchemy import Connection, text
 
 from analytics.storage.partitions import make_partitions
-from analytics.storage.tables import ledger, metadata
-from kith.tables import Xid8
+from analytics.storage.tables import arrivals, ledger, metadata
+from kith.tenancy import WORKER_ROLE
 
 _HERE = text("SELECT system_identifier::text FROM pg_control_system()")
-_BEFORE_ALL = "'1'::xid8"
 
 
 def after_migrations(connection: Connection) -> None:
@@ -33,14 +32,20 @@ def keep_epoch(connection: Connection) -> None:
 
 
 def _forget(connection: Connection) -> None:
-    connection.execute(text("DELETE FROM live_epoch; TRUNCATE arrivals"))
-    # Of the ledger the column itself is exchanged, which touches no row.
-    connection.execute(
-        text(
-            "ALTER TABLE ledger DROP COLUMN arrived; ALTER TABLE ledger ADD COLUMN arrived xid8; "
-            "ALTER TABLE ledger ALTER COLUMN arrived SET DEFAULT pg_current_xact_id()"
-        )
-    )
+    for statement in (*_FORGOTTEN, f"SET LOCAL ROLE {WORKER_ROLE}"):  # the owner sees no tenant's rows
+        connection.execute(text(statement))
     for table in metadata.tables.values():
-        if table is not ledger and isinstance(table.c.get("arrived", table.c[0]).type, Xid8):
+        if table not in (ledger, arrivals) and "arrived" in table.c:
             connection.execute(text(f"UPDATE {table.name} SET arrived = {_BEFORE_ALL}"))  # noqa: S608 - declared names
+    connection.execute(text("RESET ROLE"))
+
+
+_BEFORE_ALL = "'1'::xid8"
+_FORGOTTEN = (
+    "DELETE FROM live_epoch",
+    "TRUNCATE arrivals",
+    # Of the ledger the column itself is exchanged, which touches no row.
+    "ALTER TABLE ledger DROP COLUMN arrived",
+    "ALTER TABLE ledger ADD COLUMN arrived xid8",
+    "ALTER TABLE ledger ALTER COLUMN arrived SET DEFAULT pg_current_xact_id()",
+)
