@@ -4,7 +4,7 @@ had been started at its beginning. It changes nothing and asks for nothing."""
 import asyncio
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -20,18 +20,26 @@ from analytics.domain.health.scoring import Scorer
 from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
 from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import band_changes, drops, midnights, model_for
-from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped
+from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
 from analytics.domain.standing import types_of
-from analytics.storage.models import models_of
 from analytics.storage.health import base_of, customers_of
+from analytics.storage.models import models_of
 from analytics.storage.playbooks import customer_of, customers_at, happenings_between
 from analytics.storage.tables import facts
+from kith.domain import Invalid
 
-AT_A_TIME = 20_000
+AT_A_TIME = 5_000
 """Customers that are in memory at once."""
 SAMPLE = 1_000
 
+MAX_WAITING = 2_000_000
+"""Happenings that are held at once, where a limit of a day makes those of all customers compete."""
+
 Progress = Callable[[int, int], Awaitable[None]]
+
+
+class TooManyHappenings(Invalid):
+    code = "too-many-happenings"
 
 
 @dataclass(slots=True)
@@ -94,20 +102,22 @@ async def would_run(
     ends_at: datetime,
     progress: Progress,
 ) -> list[Run]:
-    plan = firing.plan
-    if isinstance(plan.when, BandChanged | ScoreDropped):
-        past = _Past(connection, tenant, plan.when, micros(starts_at), micros(ends_at))
-        found, known = await past.told(progress)
-    else:
-        found = [
-            each for each in await happenings_between(connection, tenant, starts_at, ends_at) if plan.when.fires(each)
-        ]
-        known = {}
-        for start in range(0, len(found), AT_A_TIME):
-            some = found[start : start + AT_A_TIME]
-            known |= await customers_at(connection, tenant, [Known(each.customer_id, each.at) for each in some])
-            await progress(start + len(some), len(found))
-    return await asyncio.to_thread(firing.take, found, known)
+    """The runs, in the order of time. Raises TooManyHappenings."""
+    past = _Past(connection, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
+    runs, waiting, known = list[Run](), list[Happening](), dict[Known, Customer]()
+    async for some in past.told(progress):
+        if firing.plan.limit_per_day is None:  # then those of other customers do not matter
+            runs += await asyncio.to_thread(firing.take, *some)
+            continue
+        waiting += some.happenings
+        known |= some.known
+        if len(waiting) > MAX_WAITING:
+            raise TooManyHappenings(
+                f"Over {MAX_WAITING:,} happenings compete for the runs of a day: that many are not held at once. Ask "
+                "for a shorter past, or leave out limit_per_day."
+            )
+    runs += await asyncio.to_thread(firing.take, waiting, known)
+    return sorted(runs, key=lambda run: (run.happening.at, run.happening.customer_id))
 
 
 def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: datetime) -> DryRunReport:
@@ -168,31 +178,59 @@ class _Scored(NamedTuple):
     until: int
 
 
+class Some(NamedTuple):
+    happenings: list[Happening]
+    known: dict[Known, Customer]
+    """As each customer was known at each."""
+
+
 @dataclass(frozen=True)
 class _Past:
-    """Finds what happened to scores, some customers at a time. Who was scored by which model, and who was in the
-    audience, is as it was at each instant."""
+    """Finds what happened. Who was scored by which model, and who was in the audience, is as it was at each instant."""
 
     connection: AsyncConnection
     tenant: str
-    trigger: BandChanged | ScoreDropped
+    trigger: Trigger
     starts_at: int
     ends_at: int
 
-    async def told(self, progress: Progress) -> tuple[list[Happening], dict[Known, Customer]]:
+    async def told(self, progress: Progress) -> AsyncIterator[Some]:
+        """All happenings of some customers, then of others."""
+        if isinstance(self.trigger, BandChanged | ScoreDropped):
+            async for some in self._of_scores(self.trigger, progress):
+                yield some
+        else:
+            async for some in self._of_events(progress):
+                yield some
+
+    async def _of_events(self, progress: Progress) -> AsyncIterator[Some]:
+        starts_at, ends_at = moment(self.starts_at), moment(self.ends_at)
+        all_of_them = await happenings_between(self.connection, self.tenant, starts_at, ends_at)
+        found = sorted(filter(self.trigger.fires, all_of_them), key=lambda each: (each.customer_id, each.at))
+        known: dict[Known, Customer] = {}
+        for start in range(0, len(found), AT_A_TIME):
+            asked = [Known(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
+            known |= await customers_at(self.connection, self.tenant, asked)
+            await progress(start + len(asked), len(found))
+        yield Some(found, known)
+
+    async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
         models = await models_of(self.connection, self.tenant)
         everybody = await customers_of(self.connection, self.tenant)
-        found, known = list[Happening](), dict[Known, Customer]()
         for start in range(0, len(everybody), AT_A_TIME):
             some = everybody[start : start + AT_A_TIME]
-            epochs = await self._epochs(some)
+            epochs, found = await self._epochs(some), list[Happening]()
             for model, scored in _scored_by(models, some, epochs).items():
                 base = await base_of(self.connection, self.tenant, model, sorted({each.customer_id for each in scored}))
-                for each in await asyncio.to_thread(self._happenings, model, base, scored):
-                    found.append(each)
-                    known[Known(each.customer_id, each.at)] = _as_of(epochs.get(each.customer_id, ()), micros(each.at))
+                found += await asyncio.to_thread(self._happenings, trigger, model, base, scored)
+            yield Some(
+                found,
+                {
+                    Known(each.customer_id, each.at): _as_of(epochs.get(each.customer_id, ()), micros(each.at))
+                    for each in found
+                },
+            )
             await progress(start + len(some), len(everybody))
-        return found, known
 
     async def _epochs(self, customers: Sequence[UUID]) -> dict[UUID, list[_Epoch]]:
         """Of those that have a record. What it first said held before it was made, too."""
@@ -212,18 +250,20 @@ class _Past:
             epochs.setdefault(id, []).append(_Epoch(int(-FAR) if version == 1 else micros(time), customer_of(state)))
         return epochs
 
-    def _happenings(self, model: HealthModel, base: Base, scored: Sequence[_Scored]) -> list[Happening]:
+    def _happenings(
+        self, trigger: BandChanged | ScoreDropped, model: HealthModel, base: Base, scored: Sequence[_Scored]
+    ) -> list[Happening]:
         scorer, place = Scorer(model, base), {customer: number for number, customer in enumerate(base.customers)}
         some = np.array([place[each.customer_id] for each in scored], np.int64)
         since = np.array([each.since for each in scored], np.int64)
         until = np.array([each.until for each in scored], np.int64)
-        if isinstance(self.trigger, ScoreDropped):
+        if isinstance(trigger, ScoreDropped):
             return [
                 each
                 for at in midnights(self.starts_at, self.ends_at)
-                for each in drops(self.trigger, scorer, at, some[(since < at) & (at <= until)])
+                for each in drops(trigger, scorer, at, some[(since < at) & (at <= until)])
             ]
-        return list(self._changes(self.trigger, scorer, since, until, some))
+        return list(self._changes(trigger, scorer, since, until, some))
 
     def _changes(
         self, trigger: BandChanged, scorer: Scorer, since: Ints, until: Ints, some: Ints
