@@ -13,6 +13,7 @@ from starlette.responses import Response
 from strawberry.scalars import JSON
 
 from analytics.api.health_jobs import accepted
+from analytics.api.nouns import LazyCustomer, customer_of
 from analytics.commands.playbook_drafts import PlaybookDocument
 from analytics.domain.playbooks import comparison
 from analytics.domain.playbooks.firing import RunState
@@ -192,6 +193,10 @@ class RunType(PlaybookRunView):
     trigger: JSON  # type: ignore[assignment]
     outcome: JSON | None  # type: ignore[assignment]
     actions: list[ActionType]  # type: ignore[assignment]
+
+    @strawberry.field
+    def customer(self) -> LazyCustomer:
+        return customer_of(self.customer_id)
 
     @field(description="What became of its actions: tasks and cases, as they stand.")
     async def results(self, info: Ctx) -> list[ResultType]:
