@@ -14,6 +14,7 @@ from analytics.commands.health_models import ready_made
 from kith.events.analytics import HealthModelPublished, PulseSet
 from kith.events.contacts import CustomerCreated
 from kith.events.sales import OrderPlaced
+from kith.events.service_desk import CaseOpened
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
@@ -59,12 +60,26 @@ async def test_a_score_comes_with_reasons_that_add_up_to_it(acme: Tenant, buyer:
     assert len(frequency["events"]) == 3
     assert recency["events"] == frequency["events"][-1:]
     assert (cases["present"], cases["published"], cases["input"]) == (False, True, None)
-    assert found["words"].startswith("On 9 December 2011: 48.1 of 100, steady. By the default model; there are data of 80% of")
+    assert found["words"].startswith(
+        "On 9 December 2011: 48.1 of 100, steady. By the default model; there are data of 80% of"
+    )
     assert recency["words"] == (
         "Recency of purchase: last purchase 121 days ago (10 August 2011); worth 36.2 of 100, brings 20.4 of the 48.1 "
         "points."
     )
     assert "3 orders in the 365 days before, the last on 10 August 2011" in frequency["words"]
+
+
+async def test_a_case_that_a_playbook_had_opened_tells_nothing_of_the_customer(
+    acme: Tenant, buyer: UUID, fold: Any, tenant: str
+) -> None:
+    of_case: Any = {"state": "new", "priority": "high", "channel": "email"}
+    instant = {"at": "2011-12-09T00:00:00Z"}
+    before = await told(acme, buyer, **instant)
+    await fold(happened(CaseOpened(**of_case, playbook_id=new_id()), tenant, at("2011-12-01"), buyer))
+    assert await told(acme, buyer, **instant) == before
+    await fold(happened(CaseOpened(**of_case), tenant, at("2011-12-01"), buyer))
+    assert (await told(acme, buyer, **instant))["contributions"][-1]["input"] == 1
 
 
 async def test_words_come_in_the_language_that_is_named_or_liked(

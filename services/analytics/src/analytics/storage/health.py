@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.domain.health.base import FAR, MISSING, UNITS, Base, Ids, Ints, Rows, Series, moment
 from analytics.domain.health.inputs import Input, Kind, input_of
 from analytics.domain.health.model import HealthModel, Measure
-from analytics.domain.standing import types_of
+from analytics.domain.standing import noun_of, types_of
 from analytics.storage.fields import field_of
 from analytics.storage.purchases import UNIDENTIFIED, ids_of, sent
 from analytics.storage.tables import facts, merged_customers
@@ -151,6 +151,9 @@ async def _rows(
 def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]]:
     if measure.signal is not None:
         yield field_of(facts, "signal_id") == str(measure.signal)
+    if any(noun_of(type) == "case" for type in source.events):
+        # One that a playbook had opened tells what we do, not how the customer is: a score would move by its own alarm.
+        yield field_of(facts, "playbook_id").is_(None)
     if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
         for name, values in ({**source.where, **measure.where}).items():
             yield field_of(facts, name).in_(values)
