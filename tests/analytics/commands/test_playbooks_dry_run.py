@@ -3,7 +3,7 @@ instants, left alone or suppressed alike."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, happened
 from tests.analytics.playbooks import document, runs, started
@@ -24,7 +24,7 @@ from analytics.domain.playbooks.firing import Firing
 from analytics.domain.playbooks.plan import Plan
 from analytics.queries.health import explanations
 from analytics.queries.playbooks_dry_run import would_run
-from analytics.storage.tables import health_scores
+from analytics.storage.tables import health_scores, playbook_days
 from kith.events.analytics import HealthModelPublished, ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
@@ -133,8 +133,7 @@ async def test_scores_that_dropped(us: Tenant, worker: AsyncEngine, fold: Fold, 
         now = begin + (number + 1) * DAY
         that_day = [each for each in events if now - DAY <= each.time < now]
         await fold(*(each for each in events if each.time < begin) if not number else (), *that_day)
-        while await look(worker, now + GRACE):
-            pass
+        await looked(worker, now + GRACE)
     live, dry = await lived(worker, us, playbook), await simulated(worker, us, playbook, plan, since, until + DAY / 2)
     alike(live, dry)
     assert len(live) > 5
@@ -150,19 +149,30 @@ async def test_a_day_is_looked_at_once_and_days_that_were_missed_after(
     plan = document(when={"kind": "score_dropped", "points": 12, "days": 30})
     playbook = await started(us, since, when=plan["when"])
     await fold(happened(HealthModelPublished(number=1, document=BUSY), us.name, begin), *a_past(us.name, begin, 60))
-    assert not await look(worker, begin + 41 * DAY), "it is not looked at the stroke of midnight"
-    await asyncio.gather(*(look(worker, begin + 41 * DAY + GRACE) for _ in range(3)))
-    assert not await look(worker, begin + 41.9 * DAY)
+    await looked(worker, begin + 41 * DAY)
+    assert await days(worker, playbook) == [], "it is not looked at the stroke of midnight"
+    await asyncio.gather(*(looked(worker, begin + 41 * DAY + GRACE) for _ in range(3)))
+    assert await days(worker, playbook) == [date(2026, 2, 11)]
     before = await lived(worker, us, playbook)
-    steps = 0
-    while await look(worker, begin + 44.5 * DAY):
-        steps += 1
-    assert steps == 3
+    await looked(worker, begin + 44.5 * DAY)
+    assert await days(worker, playbook) == [date(2026, 2, day) for day in (11, 12, 13, 14)]
     live = await lived(worker, us, playbook)
     assert len(live) > len(before)
     alike(live, await simulated(worker, us, playbook, plan, since, begin + 44.5 * DAY))
     await us.post(f"/v1/playbooks/{playbook}:stop", {})
-    assert not await look(worker, begin + 50 * DAY)
+    await looked(worker, begin + 50 * DAY)
+    assert len(await days(worker, playbook)) == 4
+
+
+async def looked(worker: AsyncEngine, now: datetime) -> None:
+    while await look(worker, now):
+        pass
+
+
+async def days(worker: AsyncEngine, playbook: UUID) -> list[date]:
+    d = playbook_days.c
+    async with worker.connect() as connection:
+        return sorted(await connection.scalars(select(d.day).where(d.playbook_id == playbook)))
 
 
 @pytest.mark.parametrize(
