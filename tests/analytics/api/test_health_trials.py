@@ -129,11 +129,14 @@ async def test_what_if_is_what_publishing_the_model_comes_to(
     """For every customer, to the last bit; beside a model in force, or in place of its own version before."""
     dice = random.Random(seed)
     await fold(*history(tenant, 300, dice, customers=25))
-    model = await mine.made("/v1/health-models", document=drawn(dice))
+    replaced = seed % 2 == 1
+    wide = {"segments": ["gold", "silver"]}
+    model = await mine.made("/v1/health-models", document=drawn(dice, audience=wide if replaced else None))
     path = f"/v1/health-models/{model['id']}"
-    if seed % 2:
+    if replaced:  # by one for fewer: the others fall to the default
         assert (await mine.post(f"{path}:publish", {})).status_code == 200
-        assert (await mine.post(f"{path}:revise", {"document": drawn(dice)})).status_code == 200
+        narrow = drawn(dice, audience={"segments": ["gold"]})
+        assert (await mine.post(f"{path}:revise", {"document": narrow})).status_code == 200
     else:
         other = await mine.made("/v1/health-models", document=drawn(dice))
         assert (await mine.post(f"/v1/health-models/{other['id']}:publish", {})).status_code == 200
