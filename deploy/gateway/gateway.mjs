@@ -45,6 +45,9 @@ const gateway = createGatewayRuntime({
   ),
 });
 
+// Else it would be loaded by the first request, and a WebSocket that came before would find none.
+await gateway.getSchema();
+
 const server = createServer(gateway);
 const closeSockets = serveSockets(gateway, server, path);
 server.listen(port, host, () => console.log(`gateway listens on http://${host}:${port}${path}`));

@@ -74,6 +74,7 @@ function subscribe(url, connectionParams, payload) {
 function errorsOf(reason) {
   if (Array.isArray(reason)) return reason.map(({ message, extensions }) => new GraphQLError(message, { extensions }));
   const code = CODES[reason?.code] ?? 'interrupted';
-  const words = code === 'interrupted' ? 'The subscription was cut off' : reason.reason || 'It was refused';
-  return [new GraphQLError(`${words}. Subscribe again, after the last cursor.`, { extensions: { code } })];
+  const refused = code === 'unauthenticated' && reason.reason;
+  const words = refused || 'The subscription was cut off. Subscribe again, after the last cursor.';
+  return [new GraphQLError(words, { extensions: { code } })];
 }
