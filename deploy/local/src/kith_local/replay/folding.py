@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from kith.events.analytics import ActionRequested, HealthChanged
 from kith_local.errors import LocalError
 from kith_local.replay.api import Api
 from kith_local.replay.sender import Progress
@@ -19,9 +20,13 @@ class NotFolded(LocalError):
 
 
 async def ledger_size(api: Api) -> int:
-    """Events of the tenant that are counted, but for those that analytics itself tells: they follow from the others."""
+    """Events of the tenant that are counted, but for those that follow from the others."""
     by_type: dict[str, int] = (await api.get("analytics", "/v1/ledger")).json()["by_type"]
-    return sum(count for type, count in by_type.items() if not type.startswith("analytics."))
+    return sum(count for type, count in by_type.items() if type not in _FOLLOWING)
+
+
+_FOLLOWING = frozenset({HealthChanged.type, ActionRequested.type})
+"""What analytics tells when nobody has sent it anything."""
 
 
 async def wait_until_folded(
