@@ -44,6 +44,9 @@ token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [S
 replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name] [END=now]
 	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)') $(if $(END),--end '$(END)')
 
+silence: $(VENV)/.installed ## show on recorded data what silence alone sets off: DATA=folder [TENANT=name]
+	@$(KITH) silence --data '$(DATA)' $(if $(TENANT),--tenant '$(TENANT)')
+
 ## Work on it
 
 test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage
@@ -79,7 +82,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay test check format machine bench contracts migration lock
+.PHONY: help install run start stop status reset token replay silence test check format machine bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

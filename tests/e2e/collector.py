@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 class Span(NamedTuple):
     service: str
     name: str
+    trace: str
     traces: frozenset[str]
     """The trace it belongs to, and those it is linked to."""
 
@@ -24,6 +25,10 @@ class Collector:
     def of_trace(self, trace_id: str) -> set[tuple[str, str]]:
         """Service and name of the spans that belong to the trace, or are tied to it by a link."""
         return {(span.service, span.name) for span in list(self.spans) if trace_id in span.traces}
+
+    def within(self, trace_id: str) -> set[tuple[str, str]]:
+        """The same, without those that a link ties to it."""
+        return {(span.service, span.name) for span in list(self.spans) if trace_id == span.trace}
 
     @classmethod
     @contextmanager
@@ -57,6 +62,7 @@ class Collector:
                 Span(
                     attributes["service.name"],
                     span.name,
+                    span.trace_id.hex(),
                     frozenset([span.trace_id.hex(), *(link.trace_id.hex() for link in span.links)]),
                 )
                 for scope in resource.scope_spans

@@ -6,17 +6,18 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 from tests.conftest import free_ports
-from tests.e2e import retail
+from tests.e2e import retail, silence
 from tests.e2e.collector import Collector
 from tests.e2e.house import PATIENCE, SERVICES, House, Tenant, python, run_replay, until
 from tests.kith.bus.readers import Reader, drive
@@ -150,6 +151,50 @@ def test_a_trace_goes_from_the_gateway_into_the_ledger(house: House, ours: Tenan
     until(
         lambda: {("kith-sales", "POST /graphql"), ("kith-analytics", "analytics process")} <= collector.of_trace(trace)
     )
+
+
+@pytest.mark.timeout(240)
+def test_silence_sets_a_playbook_off_exactly_once_though_all_are_killed_in_between(
+    house: House, ours: Tenant, collector: Collector
+) -> None:
+    silent_for = silence.silence_until_at_risk(ours)
+    at = datetime.now(UTC) + timedelta(seconds=15)
+    customers = {silence.buyer(ours, f"Silent {number}", at - silent_for) for number in range(3)}
+    ours.until_counted()
+    playbook = ours.post("analytics", "/v1/playbooks", silence.PLAYBOOK)["id"]
+    ours.post("analytics", f"/v1/playbooks/{playbook}:start", {})
+
+    with silence.watching(ours) as seen:
+        asyncio.run(silence.kill_in_between(house, collector, ours.name))
+        until(lambda: {each["customerId"] for each in seen} >= customers)
+        until(lambda: ours.ledger().items() >= {"sales.task.created.v1": 3, "service-desk.case.opened.v1": 3}.items())
+        until(lambda: events_counted(house, ours, SERVICES) == events_recorded(house, ours, SERVICES))
+
+    assert [(each["customerId"], each["fromBand"], each["band"], each["cause"]) for each in seen] == [
+        (each["customerId"], "STEADY", "AT_RISK", "SILENCE") for each in seen
+    ]
+    assert len(seen) == 3
+    assert {abs(datetime.fromisoformat(each["at"]) - at) < timedelta(milliseconds=1) for each in seen} == {True}
+    for service, path in (("sales", "/v1/tasks"), ("service-desk", "/v1/cases")):
+        made = ours.get(service, path, playbook_id=playbook)["items"]
+        assert Counter(each["customer_id"] for each in made) == dict.fromkeys(customers, 1), path
+        assert house.rows(service, "SELECT reason FROM dead_letters") == []
+
+    traces = {each["traceId"] for each in seen}
+    runs = ours.get("analytics", "/v1/playbook-runs", playbook_id=playbook)["items"]
+    assert Counter(run["trace_id"] for run in runs) == dict.fromkeys(traces, 1)
+    assert len(traces) == 3, "each goes its own way"
+    chain = {
+        ("kith-analytics", "health at_risk"),
+        ("kith-analytics", "playbook run"),
+        ("kith-sales", "create task"),
+        ("kith-service-desk", "open case"),
+    }
+    until(lambda: all(chain <= collector.within(trace) for trace in traces))
+    for service, type in (("sales", "sales.task.created.v1"), ("service-desk", "service-desk.case.opened.v1")):
+        query = "SELECT traceparent FROM outbox WHERE tenant_id = $1 AND type = $2"
+        told = house.rows(service, query, ours.name, type)
+        assert {row["traceparent"].split("-")[1] for row in told} == traces
 
 
 async def headers_on_the_bus(house: House, topic: str, event_id: str) -> dict[str, str]:
@@ -316,10 +361,8 @@ async def connected(house: House, service: str) -> AsyncIterator[Any]:
 def assert_the_ledger_holds_what_the_services_hold(house: House, tenant: Tenant) -> None:
     """Event by event what was recorded, and noun by noun what there is."""
     query = "SELECT * FROM {} WHERE tenant_id = $1"
-    outboxes = [house.rows(each, query.format("outbox"), tenant.name) for each in SERVICES[:3]]
-    recorded = {row["id"]: row["type"] for rows in outboxes for row in rows}
-    counted = {row["id"]: row["type"] for row in house.rows("analytics", query.format("ledger"), tenant.name)}
-    assert counted == recorded
+    recorded = events_recorded(house, tenant, SERVICES[:3])
+    assert events_counted(house, tenant, SERVICES[:3]) == recorded
     assert tenant.ledger() == Counter(recorded.values())
     for service, table, type in (
         ("contacts", "customers", "contacts.customer.created.v1"),
@@ -329,6 +372,18 @@ def assert_the_ledger_holds_what_the_services_hold(house: House, tenant: Tenant)
         held = house.rows(service, query.format(table), tenant.name)
         assert len(held) == tenant.ledger()[type], table
     assert house.rows("analytics", "SELECT * FROM dead_letters") == []
+
+
+def events_recorded(house: House, tenant: Tenant, services: Sequence[str]) -> dict[UUID, str]:
+    """Those in the outboxes, each with its type."""
+    query = "SELECT id, type FROM outbox WHERE tenant_id = $1"
+    return {row["id"]: row["type"] for each in services for row in house.rows(each, query, tenant.name)}
+
+
+def events_counted(house: House, tenant: Tenant, services: Sequence[str]) -> dict[UUID, str]:
+    """Those of the services in the ledger."""
+    query = "SELECT id, type FROM ledger WHERE tenant_id = $1 AND source = ANY($2)"
+    return {row["id"]: row["type"] for row in house.rows("analytics", query, tenant.name, list(services))}
 
 
 def assert_counted(tenant: Tenant, expected: retail.Counts) -> None:

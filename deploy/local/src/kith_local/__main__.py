@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from kith_local import replay
+from kith_local import replay, silence
 from kith_local.errors import LocalError
 from kith_local.layout import Layout
 
@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
         if name == "replay":
             replay.add_arguments(command)
+        if name == "silence":
+            silence.add_arguments(command)
         if name == "contracts":
             command.add_argument("--check", action="store_true", help="only tell what differs")
         if name == "migration":
@@ -152,6 +154,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "gateway-install": _gateway_install,
     "demo": _demo,
     "replay": replay.run,
+    "silence": silence.run,
     "contracts": _contracts,
     "migration": _migration,
 }

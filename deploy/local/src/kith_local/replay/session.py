@@ -24,7 +24,7 @@ from kith_local.replay.folding import ledger_size, wait_until_folded
 from kith_local.replay.report import Outcome, show, shown_progress
 from kith_local.replay.retail import RETAIL
 from kith_local.replay.sender import Progress, Sender
-from kith_local.replay.shift import end_of, move
+from kith_local.replay.shift import end_of, last_of, move
 from kith_local.state import StateFile
 from kith_local.tokens import fetch_token
 
@@ -94,7 +94,9 @@ async def carry_out(
     """Map, move if an end is given, send, wait until it is folded."""
     started = time.monotonic()
     mapped = data_set.map(tables)
-    moved_by = None if end is None else move(mapped, end)
+    moved_by = None if end is None else end - last_of(mapped)
+    if moved_by is not None:
+        move(mapped, moved_by)
     before = await ledger_size(api)
     sent = await Sender(api, progress).send(mapped.commands)
     sent_at = time.monotonic()
@@ -116,12 +118,14 @@ async def carry_out(
 def service_urls(layout: Layout, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Where the services run: where the environment says, else where make start has put them."""
     state = StateFile(layout.run).read()
-    running = {part.name: part.url.removesuffix("/docs") for part in state.parts} if state else {}
+    running = (
+        {part.name: part.url.removesuffix("/docs").removesuffix("/graphql") for part in state.parts} if state else {}
+    )
     moved = bool(environment.get("KITH_PORT_BASE"))
     urls = {}
     for name, port in ports_of(environment).items():
         service = name.replace("_", "-")
         told = moved or environment.get(port.variable)
         at = f"http://127.0.0.1:{port.number}"
-        urls[service] = at if told else running.get(f"{service}-api") or at
+        urls[service] = at if told else running.get(f"{service}-api") or running.get(service) or at
     return urls

@@ -26,9 +26,11 @@ def end_of(text: str, now: datetime) -> datetime:
     return end.astimezone(UTC)
 
 
-def move(mapped: Mapped, end: datetime) -> timedelta:
-    """Move all commands so that the last happens at `end`. Answers by how much."""
-    by = end - max((command.at for commands in mapped.commands.values() for command in commands), default=end)
+def last_of(mapped: Mapped) -> datetime:
+    """When the last event happens. Raises ValueError if there is none."""
+    return max(command.at for commands in mapped.commands.values() for command in commands)
+
+
+def move(mapped: Mapped, by: timedelta) -> None:
     for noun, commands in mapped.commands.items():
         mapped.commands[noun] = [replace(command, at=command.at + by) for command in commands]
-    return by
