@@ -61,7 +61,7 @@ async def test_a_score_comes_with_reasons_that_add_up_to_it(acme: Tenant, buyer:
     assert recency["events"] == frequency["events"][-1:]
     assert (cases["present"], cases["published"], cases["input"]) == (False, True, None)
     assert found["words"].startswith(
-        "On 9 December 2011: 48.1 of 100, steady. By the default model; there are data of 80% of"
+        "On 9 December 2011: 48.1 of 100, steady. By the default model; 80% of what it looks at has data."
     )
     assert recency["words"] == (
         "Recency of purchase: last purchase 121 days ago (10 August 2011); worth 36.2 of 100, brings 20.4 of the 48.1 "

@@ -48,7 +48,7 @@ def sentences(language: Language, told: Explanation) -> list[str]:
 def test_a_score_is_told_as_one_would_say_it() -> None:
     told = buyer(121, 130.5, 480)
     assert words(ENGLISH).summary(told) == (
-        "On 9 December 2011: 43.0 of 100, steady. By the default model; there are data of 80% of what it looks at. "
+        "On 9 December 2011: 43.0 of 100, steady. By the default model; 80% of what it looks at has data. "
         "Held back most by Recency of purchase (36.2 of 100)."
     )
     recency, frequency, cases = sentences(ENGLISH, told)

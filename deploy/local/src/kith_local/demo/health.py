@@ -39,10 +39,11 @@ def roastery(cups: Reference) -> dict[str, Any]:
                 "curve": [[0, 0], [150, 40], [400, 85], [800, 100]],
             },
             {
-                "id": "last_exchange",
-                "title": "Last exchange",
+                "id": "last_word",
+                "title": "Last word from them",
                 "group": "people",
                 "input": "engagement_recency",
+                "where": {"direction": ["inbound"]},
                 "weight": 0.10,
                 "curve": [[0, 100], [60, 70], [180, 20], [365, 0]],
             },

@@ -28,6 +28,11 @@ def _measure(
     return {"id": id, "title": title, "input": input, "group": group, "weight": weight, "curve": points, **more}
 
 
+FROM_THEM = {"direction": ["inbound"]}
+"""What we send and nobody answers is no sign of life."""
+IN_PERSON = {"channel": ["phone", "visit", "chat"]}
+
+
 def _pulse(weight: float) -> dict[str, Any]:
     return _measure("people", "pulse", "Pulse of whoever looks after them", "pulse", weight, (0, 0), (100, 100))
 
@@ -47,10 +52,13 @@ GALLERY: Mapping[str, ReadyMade] = {
             "use", "seats", "Seats against half a year before", "seat_growth", 0.08,
             (0.5, 0), (0.9, 40), (1, 65), (1.25, 100), window_days=180,
         ),
-        _measure("people", "breadth", "People we speak with", "breadth", 0.08, (0, 0), (1, 40), (3, 80), (5, 100)),
         _measure(
-            "people", "last_exchange", "Last exchange", "engagement_recency", 0.07,
-            (0, 100), (30, 80), (90, 40), (180, 0),
+            "people", "breadth", "People who speak with us", "breadth", 0.08, (0, 0), (1, 40), (3, 80), (5, 100),
+            where=FROM_THEM,
+        ),
+        _measure(
+            "people", "last_word", "Last word from them", "engagement_recency", 0.07,
+            (0, 100), (30, 80), (90, 40), (180, 0), where=FROM_THEM,
         ),
         _pulse(0.10),
         _measure(
@@ -80,7 +88,7 @@ GALLERY: Mapping[str, ReadyMade] = {
         _measure("satisfaction", "complaints", "Complaints", "complaints", 0.05, (0, 100), (1, 50), (3, 0)),
         _measure(
             "loyalty", "answers", "Exchanges they began", "engagement", 0.05,
-            (0, 40), (2, 75), (6, 100), where={"channel": ["email", "web", "social"], "direction": ["inbound"]},
+            (0, 40), (2, 75), (6, 100), where={"channel": ["email", "web", "social"], **FROM_THEM},
         ),
         _measure(
             "loyalty", "tier", "Loyalty tier", "loyalty_tier", 0.05, (1, 60), (3, 100),
@@ -121,11 +129,11 @@ GALLERY: Mapping[str, ReadyMade] = {
         ),
         _measure(
             "people", "breadth", "People we speak with", "breadth", 0.10,
-            (0, 0), (1, 40), (3, 80), (6, 100), window_days=180,
+            (0, 0), (1, 40), (3, 80), (6, 100), window_days=180, where=IN_PERSON,
         ),
         _measure(
-            "people", "last_exchange", "Last exchange", "engagement_recency", 0.10,
-            (0, 100), (60, 80), (180, 30), (365, 0),
+            "people", "last_talk", "Last talk or visit", "engagement_recency", 0.10,
+            (0, 100), (60, 80), (180, 30), (365, 0), where=IN_PERSON,
         ),
         _pulse(0.10),
         _measure(
@@ -150,12 +158,12 @@ GALLERY: Mapping[str, ReadyMade] = {
             half_life_days=14,
         ),
         _measure(
-            "habit", "answers", "Exchanges by e-mail and web", "engagement", 0.20, (0, 0), (2, 50), (6, 100),
-            half_life_days=21, where={"channel": ["email", "web", "social"]},
+            "habit", "answers", "Answers by e-mail and web", "engagement", 0.20, (0, 0), (2, 50), (6, 100),
+            half_life_days=21, where={"channel": ["email", "web", "social"], **FROM_THEM},
         ),
         _measure(
-            "habit", "last_exchange", "Last exchange", "engagement_recency", 0.15,
-            (0, 100), (7, 90), (21, 50), (45, 10), (60, 0),
+            "habit", "last_word", "Last word from them", "engagement_recency", 0.15,
+            (0, 100), (7, 90), (21, 50), (45, 10), (60, 0), where=FROM_THEM,
         ),
         _measure(
             "contract", "tenure", "How long they have stayed", "tenure", 0.10,

@@ -143,7 +143,7 @@ class English:
 
     def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
         said = f"On {on}: {told.score:.1f} of 100, {band}. By {_model(told.model)}; "
-        said += f"there are data of {percent(told.coverage)} of what it looks at."
+        said += f"{percent(told.coverage)} of what it looks at has data."
         if weakest is not None:
             said += f" Held back most by {self.title(told.model, weakest.measure)} ({weakest.score:.1f} of 100)."
         return said
