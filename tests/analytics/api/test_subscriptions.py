@@ -22,9 +22,10 @@ from tests.subscriber import PROTOCOL, Client, connected
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from analytics.api import live
+from analytics.api import live, live_graphql
 from analytics.commands.fold import record
 from analytics.queries import live as live_queries
+from analytics.queries import metrics
 from analytics.queries.live import Cursor
 from analytics.service import SERVICE
 from analytics.storage.tables import health_changes
@@ -407,3 +408,28 @@ async def test_changes_of_health_come_once_each_however_many_and_after_any_of_th
         assert again == [str(each) for each in customers[number:]]
         assert (await client.next(id))["change"] is None
         await client.say(type="complete", id=id)
+
+
+async def test_trouble_with_the_database_is_told_so_that_a_client_goes_on_after_it(
+    client: Client, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise OSError("the database is away")
+
+    customer = new_id()
+    monkeypatch.setattr(live, "RETRY_SECONDS", 0.01)
+    await client.subscribe(TIMELINE, of=str(customer))
+    cursor = (await client.next())["cursor"]
+    await client.subscribe(ORDERS, "orders")
+    figure = await client.next("orders")
+    event = happened(BOUGHT, tenant, NOW, customer)
+    with monkeypatch.context() as broken:
+        broken.setattr(live_graphql, "timeline_after", away)
+        broken.setattr(metrics, "figures", away)
+        await fold(event)
+        for id in ("1", "orders"):
+            assert (await client.error(id))["code"] == "interrupted"
+    await client.subscribe(TIMELINE, "again", of=str(customer), after=cursor)
+    assert (await client.event("again"))["event"]["id"] == str(event.id)
+    await client.subscribe(ORDERS, "orders again", after=figure["cursor"])
+    assert (await client.next("orders again"))["figure"]["value"] == 1

@@ -43,7 +43,7 @@ LOOK_SECONDS = (0.1, 0.5)
 """Between two looks: the first while things arrive, up to the second while nothing does."""
 BLIND_SECONDS = 600.0
 """Who has not looked for so long takes it that everything arrived: arrivals are kept for an hour only."""
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, TRIES = 1.0, 5
 TAIL = 1000
 """Changes of health that are kept at hand for a tenant."""
 GAUGE_SECONDS = 1.0
@@ -328,11 +328,7 @@ class Gauge(Generic[R]):
             while self._failed is None:
                 began = time.monotonic()
                 try:
-                    value = await self._question.compute()
-                except TROUBLE as trouble:
-                    log.warning("figure not computed", tenant=self._feed.tenant, error=str(trouble))
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
+                    value = await self._tried()
                 except Exception as refused:  # noqa: BLE001 - raised to all who watch
                     self._failed = refused
                 else:
@@ -342,6 +338,13 @@ class Gauge(Generic[R]):
                 # However long it takes, it takes a fifth of the time at most.
                 await asyncio.sleep(max(GAUGE_SECONDS, 4 * (time.monotonic() - began)))
                 await watch.stirred(self._every)
+
+    async def _tried(self) -> R:
+        for _ in range(TRIES - 1):
+            with suppress(Interrupted):
+                return await unless_interrupted(self._question.compute())
+            await asyncio.sleep(RETRY_SECONDS)
+        return await unless_interrupted(self._question.compute())
 
 
 class Feeds:
