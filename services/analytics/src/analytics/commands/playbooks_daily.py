@@ -22,8 +22,8 @@ from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import drops
 from analytics.domain.playbooks.plan import Plan, ScoreDropped
 from analytics.domain.playbooks.playbook import PlaybookState
-from analytics.storage.models import models_of
 from analytics.storage.health import assigned, base_of, customers_of
+from analytics.storage.models import models_of
 from analytics.storage.playbooks import customers_at
 from analytics.storage.tables import playbook_days, playbooks
 from kith.tasks import Task

@@ -19,8 +19,8 @@ from analytics.domain.health.scoring import Scorer
 from analytics.domain.playbooks.firing import Known
 from analytics.domain.playbooks.lookout import model_for
 from analytics.domain.playbooks.plan import Customer, Outcome
-from analytics.storage.models import models_of
 from analytics.storage.health import base_of
+from analytics.storage.models import models_of
 from analytics.storage.playbooks import customers_at
 from analytics.storage.tables import facts, merged_customers, playbook_runs
 from kith.events.contacts import SettingsChanged

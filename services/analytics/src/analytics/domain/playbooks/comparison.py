@@ -7,14 +7,13 @@ With nobody left alone there is no such comparison, and what is seen is called o
 from dataclasses import dataclass
 from enum import StrEnum
 from math import lgamma, sqrt
-from statistics import NormalDist
 
 import numpy as np
 
+from analytics.domain.health import statistics
+
 MIN_CUSTOMERS = 20
 """In each share: of fewer a comparison would say next to nothing, whatever it said."""
-CONFIDENCE = 0.95
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 class Evidence(StrEnum):
@@ -97,12 +96,7 @@ def compare(treated: Share, left_alone: Share, *, control_share: float, measured
 
 
 def wilson(successes: int, n: int) -> Interval:
-    """Of a share of n, 95 %. Wilson (1927), without correction for continuity."""
-    share, spread = successes / n, _Z**2 / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    # At 0 and at n one end is exact, and rounding must not move it.
-    return Interval(0.0 if successes == 0 else middle - half, 1.0 if successes == n else middle + half)
+    return Interval(*statistics.wilson(successes / n, n))
 
 
 def newcombe(successes: int, n: int, other_successes: int, other_n: int) -> Interval:
