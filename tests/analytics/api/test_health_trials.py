@@ -303,7 +303,7 @@ async def test_nothing_of_after_an_instant_is_looked_at(fold: Fold, worker: Asyn
 
 
 async def test_a_backtest_that_could_tell_nothing_is_refused(
-    fold: Fold, worker: AsyncEngine, mine: Tenant, tenant: str
+    fold: Fold, worker: AsyncEngine, mine: Tenant, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refused(**asked: object) -> tuple[object, ...]:
         answer = await mine.post("/v1/health:backtest", {"document": RETAIL, **asked})
@@ -326,6 +326,9 @@ async def test_a_backtest_that_could_tell_nothing_is_refused(
     assert asked.status_code == 202
     failed = await ended(mine, worker, asked)
     assert (failed["state"], failed["reason"].split(",")[0]) == ("failed", "0 customers churned in that time")
+    monkeypatch.setattr(backtest, "MOST_ROWS", 10)
+    failed = await ended(mine, worker, await mine.post("/v1/health:backtest", {"document": RETAIL}))
+    assert failed["reason"].startswith("Over 10 times a customer was active")
 
 
 async def test_a_distribution_counts_everybody_once_and_says_the_same_live(

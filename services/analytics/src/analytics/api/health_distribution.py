@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from analytics.api.health_jobs import READER, WRITER, accepted
+from analytics.api.health_jobs import READER, WRITER, HealthJob, accepted
 from analytics.domain.health import distribution as domain
 from analytics.domain.health.whatif import Counts
 from analytics.queries import distribution as queries
 from analytics.queries.distribution import By, HealthDistribution, distribution
-from analytics.queries.jobs import HealthJobDetails
 from kith.auth import Actor
 from kith.graphql import Ctx, field
 from kith.http import context_of, json_response, only_known_parameters
@@ -49,7 +48,7 @@ async def get_distribution(
 @router.post(
     "/health:distribution",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=HealthJobDetails,
+    response_model=HealthJob,
     operation_id="requestHealthDistribution",
     summary="The same of a base of any size, as a job",
 )

@@ -13,7 +13,11 @@ from starlette.responses import Response
 from strawberry.scalars import JSON
 
 from analytics.commands import jobs
+from analytics.domain.health.backtest import BacktestReport
+from analytics.domain.health.whatif import WhatIfReport
+from analytics.queries.distribution import HealthDistribution
 from analytics.queries.jobs import HealthJobDetails, HealthJobView, details_of, page_of
+from analytics.queries.playbooks_dry_run import DryRunReport
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
@@ -28,6 +32,12 @@ WRITER: Any = actor_with("analytics:write")
 class HealthJobPage:
     items: list[HealthJobView]
     next: str | None
+
+
+@dataclass(slots=True)
+class HealthJob(HealthJobView):
+    report: WhatIfReport | BacktestReport | HealthDistribution | DryRunReport | None
+    """Of its kind, once it is done."""
 
 
 async def accepted(connection: AsyncConnection, actor: Actor, kind: str, params: Mapping[str, Any]) -> Response:
@@ -50,16 +60,14 @@ async def list_jobs(
     return json_response(HealthJobPage(page.rows, page.next))
 
 
-@router.get(
-    "/{id}", response_model=HealthJobDetails, operation_id="getHealthJob", summary="How far a job is, and its report"
-)
+@router.get("/{id}", response_model=HealthJob, operation_id="getHealthJob", summary="How far a job is, and its report")
 async def get_job(request: Request, id: UUID, actor: Actor = READER) -> Response:
     """Look again until `state` is `done`, `failed` or `cancelled`."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await details_of(connection, actor.tenant, id))
 
 
-@router.post("/{id}:cancel", response_model=HealthJobDetails, operation_id="cancelHealthJob", summary="Call a job off")
+@router.post("/{id}:cancel", response_model=HealthJob, operation_id="cancelHealthJob", summary="Call a job off")
 async def cancel_job(request: Request, id: UUID, actor: Actor = WRITER) -> Response:
     """One that runs stops within some seconds. One that has ended is refused (409)."""
     async with context_of(request).database.write(actor.tenant) as transaction:

@@ -11,12 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from analytics.api.health_jobs import WRITER, accepted
+from analytics.api.health_jobs import WRITER, HealthJob, accepted
 from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.commands.health_models import ReviseHealthModel, signals_are_defined
 from analytics.domain.health_models import HealthModelState
 from analytics.queries import backtest
-from analytics.queries.jobs import HealthJobDetails
 from analytics.storage.tables import health_models
 from kith.auth import Actor
 from kith.domain import Conflict, NotFound
@@ -54,7 +53,7 @@ class BacktestDocument(Backtest):
     document: HealthModelDocument
 
 
-_ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJobDetails}
+_ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJob}
 Model = dict[str, Any]
 """Id, version and document, as a job takes it."""
 

@@ -12,14 +12,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
-from analytics.api.health_jobs import accepted
+from analytics.api.health_jobs import HealthJob, accepted
 from analytics.api.nouns import LazyCustomer, customer_of
 from analytics.commands.playbook_drafts import PlaybookDocument
 from analytics.domain.playbooks import comparison
 from analytics.domain.playbooks.firing import RunState
 from analytics.domain.playbooks.plan import Plan
 from analytics.queries import playbooks as queries
-from analytics.queries.jobs import HealthJobDetails
 from analytics.queries.playbooks import (
     PlaybookOutcomes,
     PlaybookRunDetails,
@@ -127,7 +126,7 @@ async def get_outcomes(
 @router.post(
     "/playbooks/{id}:dry_run",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=HealthJobDetails,
+    response_model=HealthJob,
     operation_id="dryRunPlaybook",
     summary="What it would have done in the past",
 )
@@ -144,7 +143,7 @@ async def dry_run(request: Request, id: UUID, given: DryRun | None = None, actor
 @router.post(
     "/playbooks:dry_run",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=HealthJobDetails,
+    response_model=HealthJob,
     operation_id="dryRunDocument",
     summary="What a playbook that is not there yet would have done",
 )

@@ -40,6 +40,8 @@ Progress = Callable[[int, int], Awaitable[None]]
 
 STEP_DAYS = 30
 MOST_INSTANTS = 60
+MOST_ROWS = 6_000_000
+"""Customers times instants at which they were active: half a gigabyte, and as much again while it is judged."""
 LONGEST = timedelta(days=365)
 """Looked back, if nothing is said."""
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,6 +51,10 @@ _EPOCH = 946_684_800_000_000
 
 class TooLittleHistory(Conflict):
     code = "too-little-history"
+
+
+class TooManyObserved(Conflict):
+    code = "too-many-observed"
 
 
 class TooFewChurned(Conflict):
@@ -145,14 +151,20 @@ async def _ended(
 async def observe(
     connection: AsyncConnection, tenant: str, model: HealthModel, asked: Plan, progress: Progress
 ) -> Part:
-    """Progress is in customers. Raises TooFewChurned."""
+    """Progress is in customers. Raises TooFewChurned and TooManyObserved."""
     everybody = await customers_of(connection, tenant)
-    parts: list[Part] = []
+    parts, rows = list[Part](), 0
     for start in range(0, len(everybody), AT_A_TIME):
         some = everybody[start : start + AT_A_TIME]
         part = await _part(connection, tenant, model, asked, some)
         if part is not None:
             parts.append(part.after(start))
+            rows += len(part.seen)
+        if rows > MOST_ROWS:
+            raise TooManyObserved(
+                f"Over {MOST_ROWS:,} times a customer was active at an instant, which is more than is looked at. "
+                "Choose fewer instants: a longer `step_days`, or a later `from`."
+            )
         await progress(start + len(some), len(everybody))
     whole = Part.whole(parts) if parts else None
     churned = churned_customers(whole.seen) if whole is not None else 0

@@ -19,7 +19,7 @@ _J = health_jobs.c
 class HealthJobView:
     id: UUID
     kind: str
-    """`what_if`, `backtest` or `dry_run`."""
+    """`what_if`, `backtest`, `distribution` or `dry_run`."""
     params: dict[str, Any]
     """What was asked."""
     state: str
