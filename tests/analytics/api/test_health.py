@@ -236,6 +236,13 @@ async def test_of_another_tenants_customer_nothing_is_known(acme: Tenant, other:
     assert {each["score"] for each in history["points"]} == {None}
 
 
+async def test_a_misspelt_parameter_is_refused(acme: Tenant, buyer: UUID) -> None:
+    answer = await acme.get(f"/v1/customers/{buyer}/health/path", known_at="2011-12-09T00:00:00Z")
+    assert answer.json()["errors"] == [
+        {"field": "known_at", "rule": "There is no parameter 'known_at'. There are: at, knownAt, language, model."}
+    ]
+
+
 async def test_it_takes_the_scope_to_read(acme: Tenant, buyer: UUID) -> None:
     blind = acme.without("analytics:read")
     for what in ("", "/path", "/difference?from=2011-01-01T00:00:00Z", "/history?from=2011-01-01T00:00:00Z"):
