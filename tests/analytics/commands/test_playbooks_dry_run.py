@@ -138,7 +138,7 @@ async def test_scores_that_dropped(us: Tenant, worker: AsyncEngine, fold: Fold, 
     alike(live, dry)
     assert len(live) > 5
     if "limit_per_day" in more:
-        assert {run[2] for run in live} == {"requested", "left_alone", "suppressed"}
+        assert {"suppressed"} < {run[2] for run in live}
 
 
 async def test_a_day_is_looked_at_once_and_days_that_were_missed_after(
