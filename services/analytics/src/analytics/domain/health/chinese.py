@@ -142,13 +142,13 @@ class Chinese:
 
     def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
         said = f"{on}：健康度{told.score:.1f}分（满分100分），{band}。{_model(told.model)}，"
-        said += f"所看内容的{percent(told.coverage)}有数据。"
+        said += f"有数据的指标占权重的{percent(told.coverage)}。"
         if weakest is not None:
-            said += f"最拖后腿的是“{self.title(told.model, weakest.measure)}”（{weakest.score:.1f}分）。"
+            said += f"失分最多的是“{self.title(told.model, weakest.measure)}”（{weakest.score:.1f}分）。"
         return said
 
     def unknown(self, told: Explanation, on: str) -> str:
-        return f"{on}：{_model(told.model)}所看的内容目前都没有数据。"
+        return f"{on}：{_model(told.model)}的各项指标目前都没有数据。"
 
     def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
         worth, part = f"折合{told.score:.1f}分（满分100分）", f"贡献{told.contribution:.1f}分"
@@ -196,7 +196,7 @@ class Chinese:
         return f"低于{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分低{-way.points:.1f}分。"
 
     def caveat(self) -> str:
-        return "以下各项均单独计算，其余不变；这只是算术，并非承诺。"
+        return "以下各项均单独推算，其余不变；仅为算术，并非承诺。"
 
     def step(self, title: str, step: Step, now: str | None, to: str | None) -> str:
         if to is None:
@@ -207,7 +207,7 @@ class Chinese:
 
     def turned(self, on: str, change: BandChange) -> str:
         before, after = (BANDS[each] if each is not None else "没有数据" for each in (change.from_band, change.band))
-        why = "期间没有任何事件，只是时间过去了" if change.silent else "因发生的事件"
+        why = "期间没有任何往来，仅因时间推移" if change.silent else "因发生的事件"
         return f"{on}：由“{before}”变为“{after}”，{why}。"
 
     def amount(self, unit: str, text: str) -> str:
