@@ -5,11 +5,12 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests.analytics.domain.health.histories import DAYS, Past, base_of, random_history, random_model
+from tests.analytics.health_of_a_shop import SHOP
 
 from analytics.domain.health.base import FAR, UNITS, Base
 from analytics.domain.health.difference import Course, Difference, difference
 from analytics.domain.health.explain import Explanation, explain
-from analytics.domain.health.model import DAY, DEFAULT, HealthModel
+from analytics.domain.health.model import DAY, HealthModel
 from kith.ids import new_id
 
 TINY = 1e-9
@@ -22,10 +23,10 @@ def order(day: float) -> Past:
 def buyer(*days: float, case: tuple[float, float] | None = None) -> Base:
     orders = [order(day) for day in days]
     cases = [Past(round(case[0] * DAY), round(case[1] * DAY), UNITS, new_id().bytes)] if case else []
-    return base_of(DEFAULT, [[orders, orders, cases]])
+    return base_of(SHOP, [[orders, orders, cases]])
 
 
-def told(base: Base, day: float, model: HealthModel = DEFAULT) -> Explanation:
+def told(base: Base, day: float, model: HealthModel = SHOP) -> Explanation:
     return explain(model, base, round(day * DAY))[0]
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests.analytics.domain.health.histories import DAYS, Past, base_of, random_history, random_model
+from tests.analytics.health_of_a_shop import SHOP
 
 from analytics.domain.health import history as drawn
 from analytics.domain.health.base import FAR, UNITS, Base
 from analytics.domain.health.explain import explain
 from analytics.domain.health.history import History, Point, TooManyPoints, history
-from analytics.domain.health.model import DAY, DEFAULT, HealthModel
+from analytics.domain.health.model import DAY, HealthModel
 from kith.ids import new_id
 
 
@@ -62,7 +63,7 @@ def held_to_bands(model: HealthModel, base: Base, found: History, instants: list
 def test_a_line_that_nobody_could_look_at_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawn, "MAX_POINTS", 10)
     orders = [Past(day * DAY, int(FAR), UNITS, new_id().bytes) for day in range(20)]
-    base = base_of(DEFAULT, [[orders, orders, []]])
-    assert len(history(DEFAULT, base, 0, 0, 3 * DAY).points) <= 10
+    base = base_of(SHOP, [[orders, orders, []]])
+    assert len(history(SHOP, base, 0, 0, 3 * DAY).points) <= 10
     with pytest.raises(TooManyPoints):
-        history(DEFAULT, base, 0, 0, DAYS * DAY)
+        history(SHOP, base, 0, 0, DAYS * DAY)

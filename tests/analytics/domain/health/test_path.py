@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from tests.analytics.domain.health.histories import DAYS, Past, base_of, random_history, random_model
+from tests.analytics.health_of_a_shop import SHOP
 
 from analytics.domain.health.base import FAR, UNITS
 from analytics.domain.health.difference import counts
 from analytics.domain.health.explain import Explanation, explain
 from analytics.domain.health.inputs import INPUTS
-from analytics.domain.health.model import BANDS, DAY, DEFAULT, Band, HealthModel
+from analytics.domain.health.model import BANDS, DAY, Band, HealthModel
 from analytics.domain.health.path import Path, Step, Way, path, range_of
 from kith.ids import new_id
 
@@ -72,8 +73,8 @@ def hold_step(told: Explanation, way: Way | None, step: Step) -> None:
 def silent_buyer(days: float, *, cases: int = 0) -> Path:
     orders = [Past(day * DAY, int(FAR), UNITS, new_id().bytes) for day in range(3)]
     opened = [Past(2 * DAY, int(FAR), UNITS, new_id().bytes) for _ in range(cases)]
-    base = base_of(DEFAULT, [[orders, orders, opened]])
-    return path(explain(DEFAULT, base, round((2 + days) * DAY))[0])
+    base = base_of(SHOP, [[orders, orders, opened]])
+    return path(explain(SHOP, base, round((2 + days) * DAY))[0])
 
 
 def steps(way: Way | None) -> dict[str, Step]:
@@ -114,7 +115,7 @@ def test_at_the_top_there_is_no_way_up_and_where_nothing_is_known_no_way_at_all(
     assert best.told.band is Band.HEALTHY
     assert best.up is None
     assert best.down is not None
-    nobody = path(explain(DEFAULT, base_of(DEFAULT, [[[], [], []]]), DAY)[0])
+    nobody = path(explain(SHOP, base_of(SHOP, [[[], [], []]]), DAY)[0])
     assert (nobody.up, nobody.down) == (None, None)
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.analytics.domain.health.histories import Past, base_of
+from tests.analytics.health_of_a_shop import SHOP
 
 from analytics.domain.health.base import FAR, UNITS, micros, moment
 from analytics.domain.health.difference import difference
@@ -15,7 +16,7 @@ from analytics.domain.health.explain import Explanation, explain
 from analytics.domain.health.history import history
 from analytics.domain.health.inputs import INPUTS, Kind, input_of
 from analytics.domain.health.languages import WORDINGS, language_of
-from analytics.domain.health.model import DAY, DEFAULT, HealthModel
+from analytics.domain.health.model import DAY, HealthModel
 from analytics.domain.health.path import path
 from analytics.domain.health.words import Language, Words, number, signed
 from kith.domain import Invalid
@@ -38,7 +39,7 @@ def order(days_before: float) -> Past:
 
 def buyer(*days_before: float, at: int = NOON) -> Explanation:
     orders = [order(each) for each in days_before]
-    return explain(DEFAULT, base_of(DEFAULT, [[orders, orders, []]]), at)[0]
+    return explain(SHOP, base_of(SHOP, [[orders, orders, []]]), at)[0]
 
 
 def sentences(language: Language, told: Explanation) -> list[str]:
@@ -154,8 +155,8 @@ def test_a_day_is_the_tenants() -> None:
 
 def test_a_change_names_before_and_after_and_what_came_in() -> None:
     orders = [order(each) for each in (300, 100, 2)]
-    base = base_of(DEFAULT, [[orders, orders, []]])
-    changes = difference(explain(DEFAULT, base, NOON - 10 * DAY)[0], explain(DEFAULT, base, NOON)[0])
+    base = base_of(SHOP, [[orders, orders, []]])
+    changes = difference(explain(SHOP, base, NOON - 10 * DAY)[0], explain(SHOP, base, NOON)[0])
     spoken = words(ENGLISH)
     assert (
         spoken.difference(changes)
