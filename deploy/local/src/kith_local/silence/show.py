@@ -33,8 +33,8 @@ LEAD = timedelta(seconds=70)
 """Between all being counted and the instant."""
 SLOWER = 1.3
 """By how much the whole may take longer, row by row, than the part did."""
-IDLE = 4.0
-"""Seconds of what that took that were spent waiting, however few the rows."""
+IDLE, LEAST = 4.0, 30.0
+"""Seconds: so many of what the part took were spent waiting, however few the rows; and the whole takes no less."""
 WITHIN = 60.0
 """Seconds for each step after the instant; a change by silence is published within them, by its target."""
 PLAYBOOK = {
@@ -99,7 +99,7 @@ class _Step:
         self.say("Who sinks next, and when? A tenth of the customers, in a tenant of their own, tells.")
         started = time.monotonic()
         await self.send(part)
-        seconds = max(time.monotonic() - started - IDLE, 1.0) * _size(mapped) / _size(part)
+        seconds = max((time.monotonic() - started - IDLE) * _size(mapped) / _size(part), LEAST)
         found = await self.come("a customer whom silence puts at risk", lambda: sinking_next(self.api, end))
         self.say(f"Customer {found.external_id}, {_span(found.after)} after the end of the set.")
         return found, seconds
