@@ -148,7 +148,7 @@ async def test_health_is_told_with_its_reasons(
     await fold(event)
     rest = await analytics.get(f"/v1/customers/{customer}/health?at=2011-09-15T00:00:00Z", headers=mine)
     health = rest.json()
-    assert (health["band"], health["model_version"]) == ("steady", 1)
+    assert (health["band"], health["model_version"]) == ("steady", 2)
     assert sum(part["contribution"] for part in health["contributions"]) == pytest.approx(health["score"], abs=1e-9)
     assert health["contributions"][0]["events"] == [str(event.id)]
     query = """query ($of: [_Any!]!) { _entities(representations: $of) { ... on Customer {

@@ -345,7 +345,7 @@ async def test_a_distribution_counts_everybody_once_and_says_the_same_live(
         born = now - timedelta(days=250)
         await fold(happened(CustomerCreated(kind="person", segment=segment, tags=tags, owner="ann"), tenant, born, id))
         if number:  # of the first nothing is known
-            days = 5 + 40 * number
+            days = 5 + 13 * number
             await fold(*(happened(BOUGHT, tenant, now - timedelta(days=days + step), id) for step in range(2)))
     await scored(worker, tenant)
     by_tag = (await mine.get("/v1/health/distribution", groupBy="tag")).json()

@@ -86,7 +86,7 @@ async def test_who_is_new_comes_into_a_band_and_is_told_of_once(
     await fold(happened(BOUGHT, tenant, now() - DAY, customer, traceparent=TRACE))
     await score()
     row = await stored(worker, tenant, customer)
-    assert (row.band, row.model, row.model_version, row.version) == ("healthy", "default", 1, 1)
+    assert (row.band, row.model, row.model_version, row.version) == ("healthy", "default", 2, 1)
     assert row.due_band == "steady"
     await score()
     (change,), (event,) = await changes(worker, tenant), await told(worker, tenant)
@@ -101,7 +101,7 @@ async def test_silence_alone_changes_the_band_at_the_instant_that_was_known_befo
     customer, start = new_id(), now()
     await fold(happened(BOUGHT, tenant, start - 130 * DAY, customer))
     await score()
-    await pretend(worker, tenant, customer, start - 80 * DAY)
+    await pretend(worker, tenant, customer, start - 90 * DAY)
     before = await stored(worker, tenant, customer)
     assert before.band == "steady"
     await score()
@@ -109,7 +109,7 @@ async def test_silence_alone_changes_the_band_at_the_instant_that_was_known_befo
     assert (silent.cause, silent.from_band, silent.band) == ("silence", "steady", "at_risk")
     # Below 38, two points under the border, falls (0.45 x recency + 0.35 x 40) / 0.8.
     recency = (38 * 0.8 - 14) / 0.45
-    days = 90 + (50 - recency) / 40 * 90
+    days = 60 + (40 - recency) / 30 * 30
     assert (silent.at - (start - 130 * DAY)) / DAY == pytest.approx(days, abs=1e-6)
     assert silent.score == pytest.approx(38, abs=1e-6)
     assert [each["measure"] for each in silent.drivers] == ["recency"]
@@ -126,7 +126,7 @@ async def test_nobody_is_looked_at_before_it_is_due(fold: Any, score: Score, wor
     await fold(happened(BOUGHT, tenant, now() - DAY, customer))
     await score()
     first = await stored(worker, tenant, customer)
-    assert first.due_at > now() + 20 * DAY
+    assert first.due_at > now() + 10 * DAY
     await score_due(worker)
     assert (await stored(worker, tenant, customer)).scored_at == first.scored_at
 
@@ -142,6 +142,21 @@ async def test_what_comes_late_corrects_what_was_told(
     await score()
     _, correction = await changes(worker, tenant)
     assert (correction.cause, correction.from_band, correction.band) == ("correction", "at_risk", "healthy")
+
+
+async def test_what_comes_with_the_usual_delay_is_no_correction(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    """It happened before the customer was scored for something else, and was only heard of after."""
+    customer = new_id()
+    await fold(happened(BOUGHT, tenant, now() - 200 * DAY, customer))
+    time = now()
+    await score()
+    await fold(happened(BOUGHT, tenant, time, customer))
+    await score()
+    _, change = await changes(worker, tenant)
+    assert (change.cause, change.from_band, change.band) == ("event", "at_risk", "healthy")
+    assert change.at == time + timedelta(microseconds=1)
 
 
 async def test_what_happens_now_is_no_correction(fold: Any, score: Score, worker: AsyncEngine, tenant: str) -> None:

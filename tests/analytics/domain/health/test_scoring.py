@@ -66,7 +66,7 @@ def test_what_is_absent_leaves_its_weight_to_the_rest() -> None:
     scored = scorer(buyer(10)).score(round(10.5 * DAY))
     assert scored.present[:, 0].tolist() == [True, True, False]
     assert scored.coverage[0] == pytest.approx(0.8)
-    assert scored.score[0] == pytest.approx((0.45 * (100 - 10 / 60) + 0.35 * 40) / 0.8)
+    assert scored.score[0] == pytest.approx((0.45 * (100 - 0.5 * 25 / 30) + 0.35 * 40) / 0.8)
 
 
 @pytest.mark.parametrize(("absence", "points"), [("left_out", None), ("neutral", 50), ("zero", 0)])

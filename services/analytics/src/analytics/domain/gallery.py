@@ -77,7 +77,7 @@ GALLERY: Mapping[str, ReadyMade] = {
         "of what is spent shows who buys elsewhere, and many returns show who is not pleased.",
         _measure(
             "purchases", "recency", "Recency of purchase", "purchase_recency", 0.35,
-            (0, 100), (30, 90), (90, 50), (180, 10), (270, 0),
+            (0, 100), (30, 75), (60, 40), (90, 10), (120, 0),
         ),
         _measure("purchases", "frequency", "Orders in a year", "orders", 0.25, (0, 0), (1, 40), (4, 75), (12, 100)),
         _measure(

@@ -158,7 +158,7 @@ def number_of(band: str | None) -> int:
 
 DEFAULT = HealthModel.told(
     "default",
-    1,
+    2,
     {
         "title": "Purchases and open cases",
         "measures": [
@@ -167,7 +167,7 @@ DEFAULT = HealthModel.told(
                 "title": "Recency of purchase",
                 "input": "purchase_recency",
                 "weight": 0.45,
-                "curve": [[0, 100], [30, 90], [90, 50], [180, 10], [270, 0]],
+                "curve": [[0, 100], [30, 75], [60, 40], [90, 10], [120, 0]],
             },
             {
                 "id": "frequency",
@@ -188,4 +188,5 @@ DEFAULT = HealthModel.told(
         "hysteresis": 2,
     },
 )
-"""What holds for whom no published model is for."""
+"""What holds for whom no published model is for. Its curve of recency is almost down after the 90 days in which by
+default a customer counts as active: who is at risk is to be told before it is lost."""
