@@ -25,8 +25,8 @@ from analytics.domain.health.base import FAR, Ints, micros, moment
 from analytics.domain.health.model import DAY, HealthModel, band_of, number_of
 from analytics.domain.health.scoring import AHEAD, Bands, Scorer
 from analytics.domain.playbooks.happening import Happening
-from analytics.storage.models import models_of
 from analytics.storage.health import assigned, base_of
+from analytics.storage.models import models_of
 from analytics.storage.tables import health_changes, health_queue, health_rescorings, health_scores, outbox
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
@@ -41,6 +41,8 @@ DRIVERS = 3
 _NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
 _S, _R = health_scores.c, health_rescorings.c
 _NOTED = ("tenant_id", "customer_id", "event_id", "traceparent")
+LAG = DAY // 24
+"""What happened so short before the last score, and came in after it, is no correction."""
 AFTER_FAILURE = timedelta(hours=1)
 FAILED = Counter("kith_health_failed_total", "Times that customers of a tenant could not be scored, by a fault of ours")
 _encode = msgspec.json.Encoder().encode
@@ -261,19 +263,24 @@ class _Scoring:
         ]
         some: Ints = np.array(same, np.int64)
         since = np.array([micros(stored[place].scored_at or self.now) for place in same], np.int64)
-        # What came late may have changed the past: then what was told does not lead to what is now, and is corrected.
+        # What came late may have changed the past: then what was told does not lead to what is now.
         led = scorer.bands(since, some) == before[some]
         walked = scorer.changes(since[led], self.at, some[led])
         told = [
             (int(p), int(at), int(a), int(b), "silence" if s else "event")
             for p, at, a, b, s in zip(*walked, strict=True)
         ]
-        unled = set(range(len(stored))) - set(some[led].tolist())
-        for place in sorted(unled):
-            if before[place] != bands[place]:
-                by_model = stored[place].model is not None and place not in set(same)
-                cause = "event" if stored[place].scored_at is None else "model" if by_model else "correction"
-                told.append((place, self.at, int(before[place]), int(bands[place]), cause))
+        # With the usual delay it is told like all else, at its own instant; else the score was wrong for a while, which is
+        # corrected now.
+        lagged = scorer.changes(since[~led] - LAG, self.at, some[~led])
+        recent = {int(place): int(at) for place, at in zip(lagged.customer, lagged.at, strict=True)}
+        for place in sorted(set(range(len(stored))) - set(some[led].tolist())):
+            if before[place] == bands[place]:
+                continue
+            cause = "event"
+            if place not in recent and stored[place].scored_at is not None:
+                cause = "correction" if place in same else "model"
+            told.append((place, recent.get(place, self.at), int(before[place]), int(bands[place]), cause))
         if not told:
             return found
         places, instants = np.array([each[0] for each in told]), np.array([each[1] for each in told])
