@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.inputs import TYPES
 from analytics.domain.standing import Fact, types_of
-from analytics.storage.models import MODEL_TYPES
 from analytics.storage.given import Given
+from analytics.storage.models import MODEL_TYPES
 from analytics.storage.tables import health_rescorings, health_scores
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
