@@ -270,8 +270,8 @@ class _Scoring:
             (int(p), int(at), int(a), int(b), "silence" if s else "event")
             for p, at, a, b, s in zip(*walked, strict=True)
         ]
-        # With the usual delay it is told like all else, at its own instant; else the score was wrong for a while, and is
-        # corrected.
+        # With the usual delay it is told like all else, at its own instant. Else the score was wrong for a while:
+        # that is corrected.
         lagged = scorer.changes(since[~led] - LAG, self.at, some[~led])
         recent = {int(place): int(at) for place, at in zip(lagged.customer, lagged.at, strict=True)}
         for place in sorted(set(range(len(stored))) - set(some[led].tolist())):
