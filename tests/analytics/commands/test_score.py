@@ -218,7 +218,8 @@ async def test_who_was_merged_away_has_no_score_and_who_survives_has_both_pasts(
     await score()
     await fold(happened(CustomerMerged(into=kept), tenant, start, absorbed, aggregate_version=2))
     await score()
-    assert (await stored(worker, tenant, absorbed)).band is None
+    gone = await stored(worker, tenant, absorbed)
+    assert (gone.band, gone.model, gone.due_at) == (None, None, None)
     assert (await stored(worker, tenant, kept)).band == "healthy"
 
 

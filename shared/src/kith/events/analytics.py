@@ -77,9 +77,9 @@ class HealthChanged(Event):
     cause: str
     """`event`, `silence`, `model`, or `correction`: what came late changed the past."""
     coverage: float
-    model: str
-    """Id of the model, or `default`."""
-    model_version: int
+    model: str | None = None
+    """Id of the model, or `default`. None: none is for it."""
+    model_version: int | None = None
     band: str | None = None
     """`at_risk`, `steady`, `healthy`. None: nothing is known of it any more."""
     from_band: str | None = None

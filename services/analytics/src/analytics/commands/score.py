@@ -8,44 +8,39 @@ it lasts the customers' rows are locked, so a customer's changes come one after 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import msgspec
 import numpy as np
 from prometheus_client import Counter
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.commands import playbooks
+from analytics.commands.health_changes import Change, tell
 from analytics.domain.health.base import FAR, Ints, micros, moment
 from analytics.domain.health.model import DAY, HealthModel, band_of, number_of
 from analytics.domain.health.scoring import AHEAD, Bands, Scorer
-from analytics.domain.playbooks.happening import Happening
 from analytics.storage.health import assigned, base_of
 from analytics.storage.models import models_of
-from analytics.storage.tables import health_changes, health_queue, health_rescorings, health_scores, outbox
+from analytics.storage.tables import health_queue, health_rescorings, health_scores
 from kith.consumer.faults import Fault, fault_of
-from kith.consumer.tracing import span_after
-from kith.events.analytics import Driver, HealthChanged
-from kith.ids import new_id
-from kith.telemetry import current_traceparent, log
+from kith.events.analytics import Driver
+from kith.telemetry import log
 
 AT_A_TIME, OF_ALL = 2_000, 10_000
 """Customers of one transaction: few where somebody waits for it, many where all are scored again."""
 DRIVEN_OVER = 30 * DAY
 DRIVERS = 3
-_NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
 _S, _R = health_scores.c, health_rescorings.c
 _NOTED = ("tenant_id", "customer_id", "event_id", "traceparent")
 LAG = DAY // 24
 """What happened so short before the last score, and came in after it, is no correction."""
 AFTER_FAILURE = timedelta(hours=1)
 FAILED = Counter("kith_health_failed_total", "Times that customers of a tenant could not be scored, by a fault of ours")
-_encode = msgspec.json.Encoder().encode
 
 
 class Noted(NamedTuple):
@@ -54,19 +49,6 @@ class Noted(NamedTuple):
     customer_id: UUID
     event_id: UUID | None
     traceparent: str | None
-
-
-class Change(NamedTuple):
-    """A band change, before it is told."""
-
-    customer_id: UUID
-    at: datetime
-    cause: str
-    from_band: str | None
-    band: str | None
-    score: float | None
-    coverage: float
-    drivers: list[Driver]
 
 
 _CLOCK = "SELECT pg_current_xact_id()::text, clock_timestamp() AS now"
@@ -162,6 +144,17 @@ async def score_everybody(engine: AsyncEngine) -> bool:
     return True
 
 
+_LOCK = """
+    SELECT customer_id, version, model, model_version, band, nullif(scored_at, '-infinity'),
+           nullif(band_since, '-infinity')
+    FROM health_scores WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id FOR UPDATE
+"""
+_INSERT = """
+    INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since)
+    SELECT $1, id, 0, 0, '-infinity', '-infinity' FROM unnest($2::uuid[]) AS t(id) ON CONFLICT DO NOTHING
+"""
+
+
 class _Stored(NamedTuple):
     customer_id: UUID
     version: int
@@ -200,29 +193,19 @@ class _Scoring:
             self._unscored(self.stored[customer])
         await self._keep()
         traceparents = {each.customer_id: each.traceparent for each in noted}
-        happenings = await self._tell(traceparents)
+        told = await tell(self.connection, self.tenant, self.now, self._versioned(), traceparents)
         events = [(each.event_id, each.traceparent) for each in noted if each.event_id is not None]
-        await playbooks.fire(self.connection, self.tenant, happenings, events)
+        await playbooks.fire(self.connection, self.tenant, [each.happening for each in told], events)
 
     async def _lock(self, customers: set[UUID]) -> dict[UUID, _Stored]:
         """In order, so that no two wait for each other in a ring."""
         ordered = sorted(customers)
-        await self.connection.exec_driver_sql(
-            """
-            INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since)
-            SELECT $1, id, 0, 0, '-infinity', '-infinity' FROM unnest($2::uuid[]) AS t(id)
-            ON CONFLICT DO NOTHING
-            """,
-            (self.tenant, ordered),
-        )
-        rows: Any = await self.connection.exec_driver_sql(
-            """
-            SELECT customer_id, version, model, model_version, band, nullif(scored_at, '-infinity'),
-                   nullif(band_since, '-infinity')
-            FROM health_scores WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id FOR UPDATE
-            """,
-            (self.tenant, ordered),
-        )
+        found: Any = await self.connection.exec_driver_sql(_LOCK, (self.tenant, ordered))
+        rows = found.all()
+        if len(rows) < len(ordered):
+            await self.connection.exec_driver_sql(_INSERT, (self.tenant, ordered))
+            found = await self.connection.exec_driver_sql(_LOCK, (self.tenant, ordered))
+            rows = found.all()
         return {row[0]: _Stored._make(row) for row in rows}
 
     def _score_by(self, scorer: Scorer) -> None:
@@ -301,6 +284,12 @@ class _Scoring:
             found[place] = change.at
         return found
 
+    def _versioned(self) -> Iterator[tuple[Change, HealthModel | None, int]]:
+        counts: dict[UUID, int] = defaultdict(int)
+        for change, model in self.changes:
+            counts[change.customer_id] += 1
+            yield change, model, self.stored[change.customer_id].version + counts[change.customer_id]
+
     def _unscored(self, before: _Stored) -> None:
         """No model is for it, or not any more."""
         if before.band is not None:
@@ -325,72 +314,6 @@ class _Scoring:
             row["version"] += by_customer[row["customer_id"]]
         columns = [list(column) for column in zip(*(row.values() for row in map(_in_order, self.rows)), strict=True)]
         await self.connection.exec_driver_sql(_UPDATE, (self.tenant, self.now, *columns))
-
-    async def _tell(self, traceparents: Mapping[UUID, str | None]) -> list[Happening]:
-        """Write each change, and the event that tells of it, going on with the trace of what caused it; silence begins
-        one of its own."""
-        told: dict[UUID, int] = defaultdict(int)
-        rows, events, happenings = [], [], []
-        for change, model in self.changes:
-            customer = change.customer_id
-            told[customer] += 1
-            version = self.stored[customer].version + told[customer]
-            id, model_id, model_version = new_id(), model.id if model else None, model.version if model else None
-            with span_after(traceparents.get(customer), f"health {change.band or 'unknown'}"):
-                traceparent = current_traceparent()
-            event = HealthChanged(
-                cause=change.cause,
-                coverage=change.coverage,
-                model=model_id or "",
-                model_version=model_version or 0,
-                band=change.band,
-                from_band=change.from_band,
-                score=change.score,
-                drivers=change.drivers,
-            )
-            events.append(
-                {
-                    "id": id,
-                    "tenant_id": self.tenant,
-                    "type": event.type,
-                    "subject": uuid5(_NAMESPACE, str(customer)),
-                    "aggregate_version": version,
-                    "customer_id": customer,
-                    "time": change.at,
-                    "recorded_at": self.now,
-                    "traceparent": traceparent,
-                    "data": _encode(event),
-                }
-            )
-            rows.append(
-                {
-                    "tenant_id": self.tenant,
-                    "id": id,
-                    "recorded_at": self.now,
-                    "model": model_id,
-                    "model_version": model_version,
-                    "trace_id": traceparent.split("-")[1] if traceparent else None,
-                    **{name: value for name, value in change._asdict().items() if name != "drivers"},
-                    "drivers": msgspec.to_builtins(change.drivers),
-                }
-            )
-            happenings.append(
-                Happening(
-                    kind="band_changed",
-                    customer_id=customer,
-                    at=change.at,
-                    band=change.band,
-                    from_band=change.from_band,
-                    score=change.score,
-                    cause=change.cause,
-                    event_id=id,
-                    traceparent=traceparent,
-                )
-            )
-        if rows:
-            await self.connection.execute(insert(health_changes), rows)
-            await self.connection.execute(insert(outbox), events)
-        return happenings
 
 
 def _drivers(model: HealthModel, moves: Any) -> list[Driver]:

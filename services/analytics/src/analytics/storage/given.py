@@ -23,6 +23,9 @@ class Given:
         arrays = (f"(SELECT ${number}::{type.sql})" for number, type in enumerate(self._types, 1))
         self.sql = f"unnest({', '.join(arrays)}) AS t({', '.join(columns)})"
 
+    def __len__(self) -> int:
+        return len(self._types)
+
     def values(self, *columns: Iterable[Any]) -> tuple[Any, ...]:
         """The parameters $1, $2 and so on."""
         return tuple(type.encode(column) for type, column in zip(self._types, columns, strict=True))
@@ -53,6 +56,7 @@ _TYPES = {
     "text": _Type("text[]", list),
     "name": _Type("text::text[]", _names),
     "int": _Type("text::int[]", _plain),
+    "number": _Type("text::float8[]", _plain),
     "timestamptz": _Type("text::timestamptz[]", _plain),
 }
 """A `name` is a text that recurs."""

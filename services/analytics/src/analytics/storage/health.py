@@ -65,16 +65,17 @@ async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
 async def assigned(
     connection: AsyncConnection, tenant: str, models: Sequence[HealthModel], at: int, customers: Sequence[UUID]
 ) -> list[Assigned]:
-    """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, and one
-    that no model is for, is in none."""
+    """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, one
+    that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
     attributes = await _attributes(connection, tenant, at, customers)
+    absorbed = await _absorbed(connection, tenant, customers)
     choices: dict[_Attributes, HealthModel | None] = {}
     for customer in customers:
         of_customer = attributes.get(customer, _UNKNOWN)
         if of_customer not in choices:
             choices[of_customer] = _choice(models, of_customer)
-        if (model := choices[of_customer]) is not None:
+        if (model := choices[of_customer]) is not None and customer not in absorbed:
             found[model.id].customers.append(customer)
     return [each for each in found.values() if each.customers]
 
@@ -92,6 +93,12 @@ def _choice(models: Sequence[HealthModel], of: _Attributes) -> HealthModel | Non
     if UNIDENTIFIED in of.tags:
         return None
     return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
+
+
+async def _absorbed(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> set[UUID]:
+    m = merged_customers.c
+    merged = select(m.customer_id).where(m.tenant_id == tenant, m.survivor != m.customer_id)
+    return set(await connection.scalars(merged.where(_among(m.customer_id, customers)))) if customers else set()
 
 
 async def _attributes(
