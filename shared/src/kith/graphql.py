@@ -6,7 +6,7 @@ connections and errors follow. The mutation's answer is the thing or a Problem, 
 
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, make_dataclass
+from dataclasses import MISSING, make_dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime
 from functools import cache
@@ -23,10 +23,13 @@ from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimit
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
 from strawberry.types.graphql import OperationType
+from strawberry.types.scalar import ScalarDefinition
 from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
@@ -169,6 +172,18 @@ async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, Non
             yield event
 
 
+def _instant(given: object) -> datetime:
+    """Raises GraphQLError for one that is not ISO 8601, and for one without a zone: it could be any of two dozen."""
+    assert DateTimeDefinition.parse_value is not None
+    at: datetime = DateTimeDefinition.parse_value(given)
+    if at.tzinfo is None:
+        raise GraphQLError("Say the zone of the instant, as in 2011-12-09T00:00:00Z.")
+    return at
+
+
+_SCALARS: Mapping[object, ScalarDefinition] = {datetime: replace(DateTimeDefinition, parse_value=_instant)}
+
+
 class Subgraph(Schema):
     """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
 
@@ -234,6 +249,7 @@ class Graph:
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
             subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
             types=self._entities,
+            config=StrawberryConfig(scalar_map=_SCALARS),
             extensions=[
                 lambda: ParserCache(maxsize=500),
                 lambda: ValidationCache(maxsize=500),
