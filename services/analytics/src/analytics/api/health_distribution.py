@@ -6,10 +6,11 @@ from typing import Annotated
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.health_jobs import READER, WRITER, HealthJob, accepted
+from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health import distribution as domain
 from analytics.domain.health.whatif import Counts
 from analytics.queries import distribution as queries
@@ -26,7 +27,10 @@ class DistributionAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     group_by: Annotated[By | None, Field(alias="groupBy")] = None
-    at: AwareDatetime | None = None
+    at: Instant | None = None
+
+
+EVERYBODY_NOW = DistributionAsked()
 
 
 @router.get(
@@ -36,7 +40,7 @@ class DistributionAsked(BaseModel):
     response_model=HealthDistribution,
 )
 async def get_distribution(
-    request: Request, group_by: GroupBy = None, at: AwareDatetime | None = None, actor: Actor = READER
+    request: Request, group_by: GroupBy = None, at: Instant | None = None, actor: Actor = READER
 ) -> Response:
     """Whole, and by group, now or at an instant, by the models in force now; with how it was 30 days before. A base of
     over 10,000 customers is told as each was scored last (`source` is `stored`), without the trend; for an instant of
@@ -52,7 +56,9 @@ async def get_distribution(
     operation_id="requestHealthDistribution",
     summary="The same of a base of any size, as a job",
 )
-async def request_distribution(request: Request, asked: DistributionAsked, actor: Actor = WRITER) -> Response:
+async def request_distribution(
+    request: Request, asked: DistributionAsked = EVERYBODY_NOW, actor: Actor = WRITER
+) -> Response:
     async with context_of(request).database.write(actor.tenant) as transaction:
         at = (asked.at or transaction.now).astimezone(UTC).isoformat()
         return await accepted(transaction.connection, actor, "distribution", {"groupBy": asked.group_by, "at": at})
@@ -91,6 +97,7 @@ class DistributionType(HealthDistribution):
 async def health_distribution(info: Ctx, group_by: By | None = None, at: datetime | None = None) -> DistributionType:
     context = info.context
     context.actor.require("analytics:read")
+    must_be_in_use(at=at)
     async with context.service.database.read(context.actor.tenant) as connection:
         return await distribution(  # type: ignore[return-value]  # resolved by field name
             connection, context.actor.tenant, group_by, at, datetime.now(UTC)

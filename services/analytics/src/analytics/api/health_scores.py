@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health.model import Band
 from analytics.queries import health_scores as queries
 from analytics.queries.health_scores import HealthScoreView, Rescoring
@@ -60,7 +60,7 @@ async def list_scores(
 async def list_upcoming(
     request: Request,
     to: Annotated[Band | None, Query(description="into this band only")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this instant only")] = None,
+    until: Annotated[Instant | None, Query(description="before this instant only")] = None,
     first: First = DEFAULT_PAGE,
     after: str | None = None,
     actor: Actor = READER,
@@ -112,9 +112,23 @@ async def all_upcoming(
 ) -> Connection[HealthScore]:
     context = info.context
     context.actor.require("analytics:read")
+    must_be_in_use(until=until)
     async with context.service.database.read(context.actor.tenant) as connection:
         page = await queries.upcoming(connection, context.actor.tenant, to=to, until=until, first=first, after=after)
     return _connection(page)
+
+
+@strawberry.type(name="HealthRescoring")
+class RescoringType(Rescoring):
+    pass
+
+
+@field(name="healthRescoring", description="How far a model that was published or retired has come with everybody.")
+async def rescoring(info: Ctx) -> RescoringType:
+    context = info.context
+    context.actor.require("analytics:read")
+    async with context.service.database.read(context.actor.tenant) as connection:
+        return await queries.rescoring(connection, context.actor.tenant)  # type: ignore[return-value]  # by field name
 
 
 def _connection(page: Page[HealthScoreView]) -> Connection[HealthScore]:
@@ -123,4 +137,4 @@ def _connection(page: Page[HealthScoreView]) -> Connection[HealthScore]:
     return connection_of(Page(nodes, page.next))
 
 
-QUERIES = (all_scores, all_upcoming)
+QUERIES = (all_scores, all_upcoming, rescoring)
