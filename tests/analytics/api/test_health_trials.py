@@ -216,6 +216,18 @@ async def test_a_model_that_cannot_be_tried_is_refused(mine: Tenant, other_tenan
     assert (await mine.post(path, {})).status_code == 409
 
 
+async def test_what_is_all_optional_needs_no_body(mine: Tenant) -> None:
+    model = await mine.made("/v1/health-models", document=drawn(random.Random(1)))
+    path = f"/v1/health-models/{model['id']}"
+    bearer = {"Authorization": f"Bearer {mine.issuer.token(mine.name, mine.scopes)}"}
+    answers = [
+        await mine.client.post(what, headers=bearer)
+        for what in (f"{path}:what_if", "/v1/health:distribution", f"{path}:backtest")
+    ]
+    assert [each.status_code for each in answers] == [202, 202, 409]
+    assert answers[2].json()["type"] == "urn:kith:problem:too-little-history"
+
+
 def shop(tenant: str, customers: int, *, until: str = "2011-12-31") -> list[Envelope]:
     """Some buy every other week as long as they are there; the others buy ever more rarely and leave."""
     dice, found = random.Random(4), list[Envelope]()

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from analytics.api.health_jobs import WRITER, HealthJob, accepted
+from analytics.api.instants import Instant
 from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.commands.health_models import ReviseHealthModel, signals_are_defined
 from analytics.domain.health_models import HealthModelState
@@ -31,7 +32,7 @@ class _Asked(BaseModel):
 class WhatIf(_Asked):
     """`at` is the instant at which everybody is scored both ways; now, if none is named."""
 
-    at: AwareDatetime | None = None
+    at: Instant | None = None
 
 
 class WhatIfDocument(WhatIf):
@@ -43,8 +44,8 @@ class Backtest(_Asked):
     within `horizon_days` must be known. The horizon is the activity window if none is named; the instants are those of
     the last year whose outcome is known."""
 
-    starts_at: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    ends_at: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    starts_at: Annotated[Instant | None, Field(alias="from")] = None
+    ends_at: Annotated[Instant | None, Field(alias="to")] = None
     step_days: Annotated[int, Field(ge=1, le=365)] = backtest.STEP_DAYS
     horizon_days: Annotated[int | None, Field(ge=1, le=1095)] = None
 
@@ -53,6 +54,8 @@ class BacktestDocument(Backtest):
     document: HealthModelDocument
 
 
+WHAT_IF, BACKTEST = WhatIf(), Backtest()
+"""Of an empty body."""
 _ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJob}
 Model = dict[str, Any]
 """Id, version and document, as a job takes it."""
@@ -64,7 +67,7 @@ Model = dict[str, Any]
     summary="What publishing the model would change",
     **_ACCEPTED,
 )
-async def what_if_model(request: Request, id: UUID, asked: WhatIf, actor: Actor = WRITER) -> Response:
+async def what_if_model(request: Request, id: UUID, asked: WhatIf = WHAT_IF, actor: Actor = WRITER) -> Response:
     """Over the whole base: who moves between bands, how scores change, by segment and with a sample of those that
     change most. Of its draft, or of what is published where there is none. A worker does it: look at the answered
     address until `state` is `done`. It is exactly what publishing it would come to."""
@@ -92,7 +95,7 @@ async def what_if_document(request: Request, asked: WhatIfDocument, actor: Actor
     summary="How good the model would have been",
     **_ACCEPTED,
 )
-async def backtest_model(request: Request, id: UUID, asked: Backtest, actor: Actor = WRITER) -> Response:
+async def backtest_model(request: Request, id: UUID, asked: Backtest = BACKTEST, actor: Actor = WRITER) -> Response:
     """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
     better at than recency alone (see docs/health.md). Of its draft, or of what is published where there is none.
     Refused (409) where there is too little history, or too few churned to tell anything of."""
