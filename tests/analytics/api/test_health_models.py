@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.commands.health_documents import json_schema
 from analytics.domain.gallery import GALLERY
+from analytics.domain.health.model import DEFAULT, HealthModel
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
@@ -131,6 +132,15 @@ async def test_the_schema_is_served(acme: Tenant) -> None:
     answer = await acme.get(f"{PATH}:schema")
     assert answer.headers["content-type"] == "application/schema+json"
     assert answer.json() == json_schema()
+
+
+async def test_the_default_is_told_as_a_document_that_means_the_same(acme: Tenant) -> None:
+    shown = (await acme.get(f"{PATH}:default")).json()
+    assert HealthModel.told(shown["id"], shown["version"], shown["document"]) == DEFAULT
+    assert (await acme.ask("{ defaultHealthModel { id version title document } }"))["defaultHealthModel"] == shown
+    drafted = await acme.made(PATH, document=shown["document"])
+    assert drafted["draft_document"] == shown["document"]
+    assert (await acme.without("analytics:read").get(f"{PATH}:default")).status_code == 403
 
 
 async def test_another_tenant_neither_sees_nor_changes_it(acme: Tenant, other: Tenant) -> None:

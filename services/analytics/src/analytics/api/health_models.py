@@ -1,6 +1,7 @@
-"""What there is to start from when a health model is written: its JSON Schema and the gallery, over both APIs."""
+"""What there is to start from when a health model is written: its JSON Schema, the gallery, and the model that holds
+where none is, over both APIs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import strawberry
@@ -8,7 +9,9 @@ from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse, Response
 from strawberry.scalars import JSON
 
-from analytics.commands.health_documents import json_schema
+from analytics.commands.health_documents import HealthModelDocument, as_kept, json_schema
+from analytics.domain.health.model import DEFAULT
+from analytics.domain.health_models import Document
 from analytics.queries import gallery
 from analytics.queries.gallery import GalleryModel
 from kith.auth import Actor
@@ -45,6 +48,39 @@ async def get_gallery(_: Actor = READER) -> Gallery:
     return Gallery(gallery.gallery())
 
 
+@dataclass(slots=True)
+class DefaultHealthModel:
+    """`id` and `version` are those that scores name."""
+
+    id: str
+    version: int
+    title: str
+    document: Document
+
+
+def default_model() -> DefaultHealthModel:
+    measures = [
+        {name: told for name, told in asdict(each).items() if told} | {"curve": [list(p) for p in each.curve.points]}
+        for each in DEFAULT.measures
+    ]
+    document = HealthModelDocument.model_validate(
+        {
+            "title": DEFAULT.title,
+            "measures": measures,
+            "bands": {"steady": DEFAULT.steady, "healthy": DEFAULT.healthy},
+            "hysteresis": DEFAULT.hysteresis,
+        }
+    )
+    return DefaultHealthModel(DEFAULT.id, DEFAULT.version, DEFAULT.title, as_kept(document))
+
+
+@router.get("/health-models:default", operation_id="getDefaultHealthModel", summary="What holds where no model is")
+async def get_default(_: Actor = READER) -> DefaultHealthModel:
+    """It scores every customer that no published model is for. To change it, draft its document with what is different
+    and publish that: for everybody, if it names no audience."""
+    return default_model()
+
+
 @strawberry.type(name="HealthModelGalleryEntry")
 class GalleryModelType(GalleryModel):
     document: JSON  # type: ignore[assignment]
@@ -56,4 +92,15 @@ async def health_model_gallery(info: Ctx) -> list[GalleryModelType]:
     return gallery.gallery()  # type: ignore[return-value]  # resolved by field name
 
 
-QUERIES = (health_model_gallery,)
+@strawberry.type(name="DefaultHealthModel")
+class DefaultHealthModelType(DefaultHealthModel):
+    document: JSON  # type: ignore[assignment]
+
+
+@field(name="defaultHealthModel", description="What scores every customer that no published model is for.")
+async def default_health_model(info: Ctx) -> DefaultHealthModelType:
+    info.context.actor.require("analytics:read")
+    return default_model()  # type: ignore[return-value]  # resolved by field name
+
+
+QUERIES = (health_model_gallery, default_health_model)
