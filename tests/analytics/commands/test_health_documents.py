@@ -72,11 +72,11 @@ def refusals(document: Any) -> dict[str, str]:
             "stale_after_days",
             "It takes: half_life_days, where, window_days",
         ),
-        ({"input": "signal"}, "signal", "signal needs it"),
-        ({"input": "signal", "signal": "seats"}, "signal", "It is a UUID."),
+        ({"input": "signal"}, "signal", "The input `signal` needs the id of a signal (see /v1/signals)."),
+        ({"input": "signal", "signal": "seats"}, "signal", "the id of a signal, a UUID"),
         ({"input": "signal", "signal": SIGNAL, "window_days": 9}, "window_days", "signal takes none"),
-        ({"input": "loyalty_tier"}, "values", "loyalty_tier needs it"),
-        ({"input": "seat_growth"}, "window_days", "seat_growth needs it"),
+        ({"input": "loyalty_tier"}, "values", "The input `loyalty_tier` needs what each of its words is worth"),
+        ({"input": "seat_growth"}, "window_days", "The input `seat_growth` needs a window"),
     ],
 )
 def test_a_wrong_measure_is_named_with_its_field_and_the_rule(fields: dict[str, Any], field: str, rule: str) -> None:
@@ -114,6 +114,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     document = changed(0, weight=-1, curve=[[1, 0], [0, 0]])
     document["measures"][1]["input"] = "mood"
     assert set(refusals(document)) == {"measures.recency.weight", "measures.answers.input"}
+
+
+def test_measures_of_one_id_are_told_apart_by_their_places() -> None:
+    document = changed(0, weight=-1)
+    document["measures"].append({**document["measures"][0], "curve": []})
+    found = refusals(document)
+    assert set(found) == {"measures", "measures.0.weight", "measures.2.weight", "measures.2.curve"}
+    assert found["measures"] == "ids must differ: recency is there 2 times"
 
 
 def test_a_document_is_kept_with_all_that_holds() -> None:

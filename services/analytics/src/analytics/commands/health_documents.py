@@ -5,7 +5,7 @@ Each error names the measure it is of, by the measure's own id, the field, and t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -58,7 +58,7 @@ def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise PydanticCustomError("uuid", "It is a UUID.") from None
+        raise PydanticCustomError("uuid", "It is the id of a signal, a UUID (see /v1/signals).") from None
 
 
 def _taken_by(name: str, aggregate: str | None) -> frozenset[str]:
@@ -84,6 +84,10 @@ def _each_once(given: list[str]) -> list[str]:
 SETTINGS = ("window_days", "half_life_days", "where", "values", "stale_after_days", "signal", "aggregate")
 _OVER_A_WINDOW = frozenset({Kind.TREND, Kind.DISTINCT})
 _NEEDED = {"signal": frozenset({"signal"}), "loyalty_tier": frozenset({"values"})}
+_NEEDS_WHAT = {
+    "signal": "the id of a signal (see /v1/signals)",
+    "values": 'what each of its words is worth, as in {"silver": 1, "gold": 2}',
+}
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -141,9 +145,9 @@ class MeasureDocument(Document):
         if {"window_days", "half_life_days"} <= given:
             yield "half_life_days", "either a window or a half-life, not both"
         for name in sorted(_NEEDED.get(self.input, frozenset()) - given):
-            yield name, f"{self.input} needs it"
+            yield name, f"The input `{self.input}` needs {_NEEDS_WHAT[name]}."
         if INPUTS[self.input].kind in _OVER_A_WINDOW and not (self.window_days or INPUTS[self.input].window_days):
-            yield "window_days", f"{self.input} needs it"
+            yield "window_days", f"The input `{self.input}` needs a window, in days: it has no usual one."
         if self.where is not None and (unknown := sorted(self.where.keys() - (fields := fields_of(self.input)))):
             yield "where", f"its events have no {', '.join(unknown)}. They have: {', '.join(sorted(fields))}."
 
@@ -195,9 +199,8 @@ class HealthModelDocument(Document):
         return self
 
     def _wrong(self) -> Iterator[Wrong]:
-        for id, times in Counter(each.id for each in self.measures).items():
-            if times > 1:
-                yield "measures", f"ids must differ: {id} is there {times} times"
+        for rule in _repeated(Counter(each.id for each in self.measures)):
+            yield "measures", rule
         steady, healthy = self.bands.steady, self.bands.healthy
         if self.hysteresis >= (half := (healthy - steady) / 2):
             yield "hysteresis", f"must be less than half of what lies between the borders, {half:g}"
@@ -207,20 +210,38 @@ class HealthModelDocument(Document):
             yield "hysteresis", f"must be {100 - healthy:g} at most beside bands.healthy, or nobody rises to healthy"
 
 
+def _repeated(ids: Mapping[str, int]) -> Iterator[str]:
+    for id, times in ids.items():
+        if times > 1:
+            yield f"ids must differ: {id} is there {times} times"
+
+
 def _by_id(error: ValidationError, given: Any) -> ValidationError:
-    """The same, with measures named by their ids and not by their places."""
+    """The same, with measures named by their ids and not by their places, where an id tells which one it is; and with
+    the ids that do not, which nothing looked for if something else was wrong."""
+    measures = given.get("measures") if isinstance(given, dict) else None
+    ids = Counter(_id_of(each) for each in measures) if isinstance(measures, list) else Counter()
 
     def named(where: Place) -> Place:
         match where:
-            case ("measures", int(place), *rest):
-                match given["measures"][place]:
-                    case {"id": str(id)} if id:
-                        return ("measures", id, *rest)
+            case ("measures", int(place), *rest) if (id := _id_of(given["measures"][place])) and ids[id] == 1:
+                return ("measures", id, *rest)
         return where
 
     found = error.errors(include_url=False, include_context=False)
     details = [_detail(named(each["loc"]), each["msg"], each["input"]) for each in found]
+    if not any(each["loc"] == ("measures",) for each in found):
+        del ids[""]
+        details += [_detail(("measures",), rule, measures) for rule in _repeated(ids)]
     return ValidationError.from_exception_data(error.title, details)
+
+
+def _id_of(measure: Any) -> str:
+    """As it was sent; "" if it has none."""
+    match measure:
+        case {"id": str(id)}:
+            return id
+    return ""
 
 
 def as_kept(document: HealthModelDocument) -> dict[str, Any]:
