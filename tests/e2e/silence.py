@@ -13,7 +13,7 @@ from tests.e2e.house import PATIENCE, House, Tenant, until
 
 from kith_local.live import subscribe
 
-LONG_AGO = timedelta(days=100)
+LONG_AGO = timedelta(days=50)
 """The next band is the worst one then."""
 PLAYBOOK = {
     "title": "Sinking in silence",

@@ -241,6 +241,61 @@ async def test_of_another_tenants_customer_nothing_is_known(acme: Tenant, other:
     assert {each["score"] for each in history["points"]} == {None}
 
 
+RULE = "An instant lies between the years 1900 and 2200."
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1899-12-31T23:00:00Z"])
+async def test_an_instant_out_of_all_calendars_is_refused_by_the_name_of_its_field(acme: Tenant, instant: str) -> None:
+    of_one = f"/v1/customers/{new_id()}/health"
+    since = {"from": "2011-08-01T00:00:00Z"}
+    asked: list[tuple[str, str, dict[str, str]]] = [
+        (of_one, "at", {}), (of_one, "knownAt", {}), (f"{of_one}/path", "at", {}),
+        (f"{of_one}/difference", "from", {}), (f"{of_one}/difference", "to", since),
+        (f"{of_one}/history", "from", {}), (f"{of_one}/history", "to", since),
+        ("/v1/health/distribution", "at", {}), ("/v1/health/upcoming", "until", {}),
+    ]  # fmt: skip
+    for path, field, others in asked:
+        answer = await acme.get(path, **others, **{field: instant})
+        assert (answer.status_code, answer.json()["errors"]) == (422, [{"field": field, "rule": RULE}]), (path, field)
+    for job in ("what_if", "distribution"):
+        body = {"at": instant} if job == "distribution" else {"at": instant, "document": DOCUMENT}
+        answer = await acme.post(f"/v1/health:{job}", body)
+        assert answer.json()["errors"] == [{"field": "at", "rule": RULE}]
+    for field, query in OVER_GRAPHQL.items():
+        (error,) = (await graphql(acme, query, instant))["errors"]
+        assert error["extensions"]["problem"]["errors"] == [{"field": field.rstrip("_"), "rule": RULE}], query
+
+
+OF_CUSTOMER = '_entities(representations: [{ __typename: "Customer", id: "%s" }]) { ... on Customer { %s } }'
+OVER_GRAPHQL = {
+    "at": OF_CUSTOMER % (new_id(), "health(at: $at) { score }"),
+    "knownAt": OF_CUSTOMER % (new_id(), "health(knownAt: $at) { score }"),
+    "from": OF_CUSTOMER % (new_id(), "health { difference(from: $at) { change } }"),
+    "from_": OF_CUSTOMER % (new_id(), "health { history(from: $at) { band } }"),
+    "until": "upcomingHealthChanges(until: $at) { nodes { dueAt } }",
+    "at_": "healthDistribution(at: $at) { whole { mean } }",
+}
+
+
+async def graphql(acme: Tenant, query: str, instant: str, *, spelt_out: bool = False) -> Any:
+    body = {"query": f"query ($at: DateTime!) {{ {query} }}", "variables": {"at": instant}}
+    if spelt_out:
+        body = {"query": f"{{ {query} }}".replace("$at", f'"{instant}"')}
+    return (await acme.post("/graphql", body)).json()
+
+
+@pytest.mark.parametrize("spelt_out", [True, False])
+async def test_over_graphql_an_instant_without_a_zone_is_refused(acme: Tenant, spelt_out: bool) -> None:
+    others = (
+        OF_CUSTOMER % (new_id(), what)
+        for what in ("value(at: $at) { __typename }", "timeline(from: $at) { nodes { id } }")
+    )
+    for query in (*OVER_GRAPHQL.values(), *others):
+        told = await graphql(acme, query, "2011-12-09T00:00:00", spelt_out=spelt_out)
+        (error,) = told["errors"]
+        assert "Say the zone of the instant, as in 2011-12-09T00:00:00Z." in error["message"], query
+
+
 async def test_a_misspelt_parameter_is_refused(acme: Tenant, buyer: UUID) -> None:
     answer = await acme.get(f"/v1/customers/{buyer}/health/path", known_at="2011-12-09T00:00:00Z")
     assert answer.json()["errors"] == [

@@ -49,7 +49,8 @@ async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, wor
     assert (task.kind, task.title, task.due_at, task.owner) == ("task", "Call them", NOON + timedelta(days=3), "ada")
     assert (case.kind, case.priority, case.owner) == ("case", "moderate", None)
     assert (task.playbook_id, task.run_id, task.trigger) == (playbook, run.id, "band_changed")
-    assert task.explanation == f"/v1/customers/{customer}/health?at=2026-03-01T12:00:00Z"
+    known = task_row.recorded_at.isoformat().replace("+00:00", "Z")
+    assert task.explanation == f"/v1/customers/{customer}/health?at=2026-03-01T12:00:00Z&knownAt={known}"
     assert [row.subject for row in (task_row, case_row)] == [action_id(run.id, 0), action_id(run.id, 1)]
     assert [each["id"] for each in run.actions] == [str(task_row.subject), str(case_row.subject)]
     assert {row.customer_id for row in (task_row, case_row)} == {customer}

@@ -79,13 +79,14 @@ async def test_it_is_not_settled_before_its_days_are_over(us: Tenant, worker: As
 async def test_of_those_left_alone_it_is_settled_too_and_of_a_playbook_without_an_outcome_not(
     us: Tenant, worker: AsyncEngine
 ) -> None:
-    await started(us, SPRING, outcome=PURCHASE, control_share=0.5)
+    measured = await started(us, SPRING, outcome=PURCHASE, control_share=0.5)
     customers = [new_id() for _ in range(30)]
     await told(worker, us.name, *(sank(each, SPRING) for each in customers))
     found = (await settled(worker, us)).values()
     assert {run.is_control for run in found} == {True, False}
     assert all(run.succeeded is False for run in found)
     unmeasured = new_id()
+    await us.post(f"/v1/playbooks/{measured}:stop", {})
     await started(us, SPRING)
     await told(worker, us.name, sank(unmeasured, SPRING))
     assert (await settled(worker, us))[unmeasured].settles_at is None

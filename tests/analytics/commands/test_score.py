@@ -88,6 +88,7 @@ async def test_who_is_new_comes_into_a_band_and_is_told_of_once(
     row = await stored(worker, tenant, customer)
     assert (row.band, row.model, row.model_version, row.version) == ("healthy", "default", 2, 1)
     assert row.due_band == "steady"
+    assert now() - row.band_since > timedelta(hours=23), "it has been so since it bought, whenever that was heard of"
     await score()
     (change,), (event,) = await changes(worker, tenant), await told(worker, tenant)
     assert (change.from_band, change.band, change.cause, change.score) == (None, "healthy", "event", row.score)
@@ -208,6 +209,37 @@ async def test_a_pulse_counts_until_it_expires(fold: Any, score: Score, worker: 
     row = await stored(worker, tenant, customer)
     assert (row.band, row.score, row.due_band) == ("at_risk", 20, None)
     assert row.due_at == start + DAY + timedelta(microseconds=1)
+
+
+async def test_drivers_name_what_happened_at_the_instant_and_not_what_has_long_been_moving(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    customer, start = new_id(), now()
+    await fold(happened(BOUGHT, tenant, start - 58 * DAY, customer))
+    await score()
+    await fold(*[happened(CASE, tenant, now(), customer) for _ in range(3)])
+    await score()
+    _, change = await changes(worker, tenant)
+    assert (change.cause, change.band) == ("event", "at_risk")
+    parts = {each["measure"]: each["change"] for each in change.drivers}
+    async with worker.connect() as connection:
+        instants = (change.at - timedelta(microseconds=1), change.at)
+        before, after = [(await explanations(connection, tenant, [customer], at))[customer] for at in instants]
+    assert after.score is not None
+    assert before.score is not None
+    assert sum(parts.values()) == pytest.approx(after.score - before.score, abs=1e-3)
+
+
+async def test_the_first_case_of_who_is_at_risk_does_not_lift_it(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(happened(BOUGHT, tenant, now() - 70 * DAY, customer))
+    await score()
+    silent = await stored(worker, tenant, customer)
+    await fold(happened(CASE, tenant, now(), customer))
+    await score()
+    assert (await stored(worker, tenant, customer)).score < silent.score
 
 
 async def test_who_was_merged_away_has_no_score_and_who_survives_has_both_pasts(

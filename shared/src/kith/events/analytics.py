@@ -66,7 +66,7 @@ class PulseSet(Event):
 class Driver(Struct, omit_defaults=True):
     measure: str
     change: float
-    """Of its part of the score, in points, over the 30 days before."""
+    """Of its part of the score, in points: by what happened at that instant, or else over the 30 days before."""
 
 
 class HealthChanged(Event):

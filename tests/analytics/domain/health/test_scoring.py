@@ -108,7 +108,7 @@ def test_an_open_case_lowers_the_score_until_it_is_resolved() -> None:
     opened = open_case(60)
     resolved = [open_case(60, 62), Past(62 * DAY, int(FAR), 0, new_id().bytes)]
     with_open, with_resolved = (scorer(buyer(50, cases=tuple(each))).score(65 * DAY) for each in ([opened], resolved))
-    assert (with_open.points[2, 0], with_resolved.points[2, 0]) == (70, 100)
+    assert (with_open.points[2, 0], with_resolved.points[2, 0]) == (20, 100)
 
 
 def test_the_instant_at_which_silence_changes_the_band_is_known_beforehand() -> None:

@@ -9,15 +9,15 @@ from uuid import UUID
 
 import strawberry
 from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health.difference import Course
 from analytics.domain.health.inputs import TYPES
 from analytics.domain.health.languages import language_of
 from analytics.domain.health.words import Language
 from analytics.queries import health, why
-from analytics.queries.health import HealthView
+from analytics.queries.health import DriverView, HealthView
 from analytics.queries.known import known
 from analytics.queries.why import DifferenceView, HistoryView, PathView, Teller
 from analytics.storage.models import MODEL_TYPES
@@ -56,7 +56,7 @@ class Telling:
 
 def _telling(
     known_at: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
     ] = None,
     model: Annotated[
@@ -71,9 +71,9 @@ def _telling(
 
 
 How = Annotated[Telling, Depends(_telling)]
-At = Annotated[AwareDatetime | None, Query(description="now, if not given")]
-From = Annotated[AwareDatetime, Query(alias="from")]
-To = Annotated[AwareDatetime | None, Query(alias="to", description="now, if not given")]
+At = Annotated[Instant | None, Query(description="now, if not given")]
+From = Annotated[Instant, Query(alias="from")]
+To = Annotated[Instant | None, Query(alias="to", description="now, if not given")]
 
 
 async def _answer(
@@ -203,13 +203,20 @@ Since = Annotated[datetime, strawberry.argument(name="from")]
 
 
 @strawberry.type
+class HealthTrendDriver(DriverView):
+    pass
+
+
+@strawberry.type
 class Health(HealthView):
+    drivers: list[HealthTrendDriver]  # type: ignore[assignment]
     contributions: list[HealthContribution]  # type: ignore[assignment]
     customer: strawberry.Private[UUID]
     how: strawberry.Private[Telling]
 
     @field(description="What changed since an instant; the parts add up to the change of the score.")
     async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
+        must_be_in_use(from_=starts_at)
         found: HealthDifference = await load(
             info, ("difference", starts_at, self.at), self.how, self.customer,
             lambda teller, ids: teller.difference(ids, starts_at, self.at),
@@ -225,6 +232,7 @@ class Health(HealthView):
 
     @field(description="How it went since an instant: the score as a line, and its band changes.")
     async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
+        must_be_in_use(from_=starts_at)
         found: HealthHistory | None = await load(
             info, ("history", starts_at, self.at), self.how, self.customer,
             lambda teller, ids: teller.history(ids, starts_at, self.at),
@@ -253,6 +261,7 @@ async def load(
 async def health_of(
     info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
 ) -> Health:
+    must_be_in_use(at=at, knownAt=known_at)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Telling(language_of(language, accepted), model, known_at)

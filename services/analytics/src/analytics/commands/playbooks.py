@@ -194,15 +194,16 @@ def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) 
             "time": run.happening.at,
             "recorded_at": now,
             "traceparent": traceparent,
-            "data": _encode(_event(playbook, run, action)),
+            "data": _encode(_event(playbook, run, action, now)),
         }
         for index, action in enumerate(playbook.plan.actions)
     ]
 
 
-def _event(playbook: Started, run: Run, action: Action) -> ActionRequested:
+def _event(playbook: Started, run: Run, action: Action, now: datetime) -> ActionRequested:
     happening = run.happening
-    at = happening.at.isoformat().replace("+00:00", "Z")
+    # As it was, and as it was known: what is published or recorded later does not change why.
+    at, known_at = (each.isoformat().replace("+00:00", "Z") for each in (happening.at, now))
     return ActionRequested(
         kind=action.kind,
         playbook_id=playbook.id,
@@ -214,5 +215,5 @@ def _event(playbook: Started, run: Run, action: Action) -> ActionRequested:
         priority=action.priority,
         category=action.category,
         queue=action.queue,
-        explanation=f"/v1/customers/{happening.customer_id}/health?at={at}",
+        explanation=f"/v1/customers/{happening.customer_id}/health?at={at}&knownAt={known_at}",
     )

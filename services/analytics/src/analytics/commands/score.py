@@ -35,6 +35,8 @@ AT_A_TIME, OF_ALL = 2_000, 10_000
 """Customers of one transaction: few where somebody waits for it, many where all are scored again."""
 DRIVEN_OVER = 30 * DAY
 DRIVERS = 3
+JUMP = 0.01
+"""Points: by more nothing moves from one microsecond to the next but by what happened."""
 _S, _R = health_scores.c, health_rescorings.c
 _NOTED = ("tenant_id", "customer_id", "event_id", "traceparent")
 LAG = DAY // 24
@@ -216,7 +218,7 @@ class _Scoring:
         due = scorer.next_change(self.at, bands, self.at + AHEAD)
         will = np.flatnonzero(due < FAR)
         due_bands = dict(zip(will.tolist(), scorer.moved(due[will], bands[will], will).tolist(), strict=True))
-        changed = self._changed(scorer, stored, bands)
+        changed = self._changed(scorer, stored, bands) | self._since_when(scorer, stored)
         for place, before in enumerate(stored):
             known = not np.isnan(scored.score[place])
             last = changed.get(place)
@@ -234,6 +236,12 @@ class _Scoring:
                     "due_band": band_of(due_bands[place]) if place in due_bands else None,
                 }
             )
+
+    def _since_when(self, scorer: Scorer, stored: Sequence[_Stored]) -> dict[int, datetime]:
+        """Of those who are scored for the first time: they may have been in their band for long."""
+        new = np.array([place for place, each in enumerate(stored) if each.scored_at is None], np.int64)
+        past = scorer.changes(self.at - AHEAD, self.at, new)
+        return {int(place): moment(at) for place, at in zip(past.customer, past.at, strict=True)}
 
     def _changed(self, scorer: Scorer, stored: Sequence[_Stored], bands: Bands) -> dict[int, datetime]:
         """Note the changes since each was last scored. Answers when the last one of each was."""
@@ -267,8 +275,11 @@ class _Scoring:
         if not told:
             return found
         places, instants = np.array([each[0] for each in told]), np.array([each[1] for each in told])
-        then, earlier = scorer.score(instants, places), scorer.score(instants - DRIVEN_OVER, places)
-        moves = then.contribution - earlier.contribution
+        then = scorer.score(instants, places)
+        # What made it jump at that instant; if nothing did, what has been moving it.
+        moves = then.contribution - scorer.score(instants - 1, places).contribution
+        slow = np.abs(moves).max(axis=0) < JUMP
+        moves[:, slow] = (then.contribution - scorer.score(instants - DRIVEN_OVER, places).contribution)[:, slow]
         for number, (place, at, from_band, band, cause) in enumerate(told):
             change = Change(
                 stored[place].customer_id,

@@ -37,9 +37,20 @@ class ContributionView:
 
 
 @dataclass(slots=True)
+class DriverView:
+    """By how much a measure's part of the score changed over the days of the trend."""
+
+    measure: str
+    title: str
+    change: float
+
+
+@dataclass(slots=True)
 class HealthView:
     """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
-    `words` say it in the language that was asked for, here and with each measure."""
+    `trend` is the change over the 30 days before, in points, null if nothing was known then; `drivers` are what it is
+    made of, most first, and they add up to it. `words` say it in the language that was asked for, here and with each
+    measure."""
 
     at: datetime
     score: float | None
@@ -47,6 +58,8 @@ class HealthView:
     coverage: float
     model: str
     model_version: int
+    trend: float | None
+    drivers: list[DriverView]
     words: str
     contributions: list[ContributionView]
 
@@ -58,11 +71,11 @@ async def explanations(
     at: datetime,
     models: Sequence[HealthModel] | None = None,
 ) -> dict[UUID, Explanation]:
-    """Each by the model that is for it at that instant, of those in force unless others are given."""
+    """Each by the model that is for it, of those in force at that instant unless others are given."""
     instant = micros(at)
     found: dict[UUID, Explanation] = {}
     for model, those in await assigned(
-        connection, tenant, models or await models_of(connection, tenant), instant, customers
+        connection, tenant, models or await models_of(connection, tenant, at), instant, customers
     ):
         base = await base_of(connection, tenant, model, those)
         found |= zip(base.customers, explain(model, base, instant), strict=True)
@@ -77,6 +90,8 @@ def as_view(told: Explanation, words: Words) -> HealthView:
         coverage=told.coverage,
         model=told.model.id,
         model_version=told.model.version,
+        trend=told.trend,
+        drivers=[DriverView(measure.id, measure.title, change) for measure, change in told.drivers],
         words=words.summary(told),
         contributions=[_contribution(told, each, words) for each in told.contributions],
     )

@@ -165,7 +165,7 @@ class HistoryView:
 @dataclass(frozen=True)
 class Teller:
     """Reads and tells, for one tenant in one language. `model` is the id of one in force, to be told by it whoever it
-    is for; else each customer is told by the model that is for it."""
+    is for; else each customer is told by the model that was for it then."""
 
     connection: AsyncConnection
     tenant: str
@@ -173,7 +173,7 @@ class Teller:
     model: str | None = None
 
     async def health(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, HealthView]:
-        told = await explanations(self.connection, self.tenant, customers, at, await self._models())
+        told = await explanations(self.connection, self.tenant, customers, at, await self._models(at))
         words = await self._words(told.values())
         return {id: as_view(each, words) for id, each in told.items()}
 
@@ -182,14 +182,14 @@ class Teller:
     ) -> dict[UUID, DifferenceView]:
         """Raises Invalid unless the interval goes forward."""
         _check(starts_at, ends_at)
-        models = await self._models()
+        models = await self._models(ends_at)
         before = await explanations(self.connection, self.tenant, customers, starts_at, models)
         after = await explanations(self.connection, self.tenant, customers, ends_at, models)
         words = await self._words([*before.values(), *after.values()])
         return {id: _difference(difference(before[id], after[id]), words) for id in customers}
 
     async def path(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, PathView]:
-        told = await explanations(self.connection, self.tenant, customers, at, await self._models())
+        told = await explanations(self.connection, self.tenant, customers, at, await self._models(at))
         words = await self._words([])
         return {id: _path(path(each), words) for id, each in told.items()}
 
@@ -202,7 +202,7 @@ class Teller:
         words = await self._words([])
         found: dict[UUID, HistoryView | None] = dict.fromkeys(customers)
         first, last = micros(starts_at), micros(ends_at)
-        for model, those in await assigned(self.connection, self.tenant, await self._models(), last, customers):
+        for model, those in await assigned(self.connection, self.tenant, await self._models(ends_at), last, customers):
             base = await base_of(self.connection, self.tenant, model, those)
             for place, id in enumerate(base.customers):
                 try:
@@ -214,10 +214,11 @@ class Teller:
                     ) from error
         return found
 
-    async def _models(self) -> list[HealthModel]:
-        models = await models_of(self.connection, self.tenant)
+    async def _models(self, at: datetime) -> list[HealthModel]:
+        """In force then; one that is named, as it is now."""
         if self.model is None:
-            return models
+            return await models_of(self.connection, self.tenant, at)
+        models = await models_of(self.connection, self.tenant)
         if (named := next((each for each in models if each.id == self.model), None)) is None:
             there_are = ", ".join(each.id for each in models)
             raise Invalid(f"There is no health model {self.model} in force. There are: {there_are}.", field="model")

@@ -12,12 +12,12 @@ from kith.events.analytics import HealthModelPublished, HealthModelRetired
 MODEL_TYPES = (HealthModelPublished.type, HealthModelRetired.type)
 
 
-async def models_of(connection: AsyncConnection, tenant: str) -> list[HealthModel]:
-    """The most specific first; of equals what was published last. The default comes last of all."""
+async def models_of(connection: AsyncConnection, tenant: str, at: datetime | None = None) -> list[HealthModel]:
+    """Now, or as of an instant. The most specific first; of equals what was published last; the default last of all."""
     f = facts.c
     rows = await connection.execute(
         select(f.subject, f.type, f.time, f.state)
-        .where(f.tenant_id == tenant, f.type.in_(MODEL_TYPES))
+        .where(f.tenant_id == tenant, f.type.in_(MODEL_TYPES), *([f.time < at] if at else []))
         .order_by(f.subject, f.version)
     )
     last = {subject: (type, time, state) for subject, type, time, state in rows}

@@ -11,6 +11,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from kith.domain import Invalid
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -28,6 +30,9 @@ _FEW = 12
 
 
 def micros(moment: datetime) -> int:
+    """Raises Invalid for what no calendar in use reaches."""
+    if not 1900 <= moment.year <= 2200:
+        raise Invalid("An instant lies between the years 1900 and 2200.", field="at")
     return (moment - _EPOCH) // _MICROSECOND
 
 

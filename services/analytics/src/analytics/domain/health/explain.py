@@ -8,9 +8,10 @@ import numpy as np
 from analytics.domain.health.base import FAR, Base, Ids, Ints
 from analytics.domain.health.courses import Reader
 from analytics.domain.health.inputs import Kind
-from analytics.domain.health.model import Band, HealthModel, Measure, band_of
-from analytics.domain.health.scoring import Scorer
+from analytics.domain.health.model import DAY, Band, HealthModel, Measure, band_of
+from analytics.domain.health.scoring import Scored, Scorer
 
+TREND_DAYS = 30
 HALF_LIVES = 7
 """What is older than so many half-lives counts for less than a hundredth: it is not named."""
 
@@ -36,12 +37,16 @@ class Explanation(NamedTuple):
     band: Band | None
     coverage: float
     contributions: tuple[Contribution, ...]
+    trend: float | None = None
+    """Points, over TREND_DAYS before. None if nothing was known of it then."""
+    drivers: tuple[tuple[Measure, float], ...] = ()
+    """By how much the measures' parts changed over those days, most first."""
 
 
 def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
     """Of every customer of the base."""
     scorer = Scorer(model, base)
-    scored, bands = scorer.score(at), scorer.bands(at)
+    scored, bands, earlier = scorer.score(at), scorer.bands(at), scorer.score(at - TREND_DAYS * DAY)
     found = []
     for place in range(len(base)):
         known = bool(scored.present[:, place].any())
@@ -57,10 +62,21 @@ def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
             for number, measure in enumerate(model.measures)
         )
         score = float(scored.score[place]) if known else None
-        found.append(
-            Explanation(model, at, score, band_of(int(bands[place])), float(scored.coverage[place]), contributions)
-        )
+        band, coverage = band_of(int(bands[place])), float(scored.coverage[place])
+        trend, drivers = _trend(model, scored, earlier, place)
+        found.append(Explanation(model, at, score, band, coverage, contributions, trend, drivers))
     return found
+
+
+def _trend(
+    model: HealthModel, now: Scored, before: Scored, place: int
+) -> tuple[float | None, tuple[tuple[Measure, float], ...]]:
+    trend = float(now.score[place] - before.score[place])
+    if np.isnan(trend):
+        return None, ()
+    moves = (now.contribution[:, place] - before.contribution[:, place]).tolist()
+    parts = [(measure, move) for measure, move in zip(model.measures, moves, strict=True) if move]
+    return trend, tuple(sorted(parts, key=lambda part: -abs(part[1])))
 
 
 def events_behind(reader: Reader, place: int, at: int) -> list[bytes]:

@@ -182,11 +182,12 @@ DEFAULT = HealthModel.told(
                 "title": "Open cases",
                 "input": "open_cases",
                 "weight": 0.20,
-                "curve": [[0, 100], [1, 70], [3, 20], [5, 0]],
+                "curve": [[0, 100], [1, 20], [3, 0]],
             },
         ],
         "hysteresis": 2,
     },
 )
 """What holds for whom no published model is for. Its curve of recency is almost down after the 90 days in which by
-default a customer counts as active: who is at risk is to be told before it is lost."""
+default a customer counts as active: who is at risk is to be told before it is lost. And an open case is worth less than
+what makes a customer at risk: the first one lifts nobody."""

@@ -91,8 +91,11 @@ def _step(told: Explanation, of: Contribution, border: float, does: Callable[[fl
         return does(score_with(of.measure.curve.at(x)))
 
     to = None
-    if input_of(of.measure).published:
+    source = input_of(of.measure)
+    if source.published:
         to = nearest(of.measure.curve, of.input, range_of(of.measure), reaches, _points_at(score_with, border))
+    if source.kind is Kind.STANDING and not of.present and not to:
+        to = None  # whoever never had a case is not helped by one that is opened and closed
     points = None if to is None else of.measure.curve.at(to)
     return Step(of.measure, of.input, to, of.score, points, None if points is None else score_with(points))
 
