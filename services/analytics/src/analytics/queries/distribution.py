@@ -61,9 +61,7 @@ class HealthDistribution:
 async def distribution(
     connection: AsyncConnection, tenant: str, by: By | None, at: datetime | None, now: datetime
 ) -> HealthDistribution:
-    """Raises Invalid for an instant without a zone, and for one of a base that is too large to be scored when asked."""
-    if at is not None and at.tzinfo is None:
-        raise Invalid("Say the zone of the instant, as in 2011-12-09T00:00:00Z.", field="at")
+    """Raises Invalid for an instant of a base that is too large to be scored when asked."""
     everybody = await customers_of(connection, tenant)
     if len(everybody) <= MOST:
         return await computed(connection, tenant, by, at or now, everybody)

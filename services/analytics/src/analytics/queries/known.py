@@ -67,9 +67,7 @@ async def known(
 ) -> AsyncIterator[AsyncConnection]:
     """A transaction in which these metrics, and facts of these types, are read as they were known; of some customers
     only, and those merged into them, if any are named. Totals must not be read in it (see Question.settled). Raises
-    Invalid without a zone, TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
-    if known_at.tzinfo is None:
-        raise Invalid("Say the zone of the instant, as in 2011-12-09T00:00:00Z.", field="knownAt")
+    TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
     try:
         async with timeout(WAIT_SECONDS):
             await _places.acquire()
