@@ -1,6 +1,6 @@
 """What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -45,13 +45,24 @@ class Assigned(NamedTuple):
 
 
 async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
-    """The facts of these customers, as far as the model looks at them; a select per measure. In order of the ids."""
+    """The facts of these customers, as far as the model looks at them, in order of the ids. Measures that look at the
+    same events share them: recency and frequency of purchase, say."""
     ordered = sorted(customers)
     ids = np.array([each.bytes for each in ordered], "S16")
-    series = [
-        Series.of(len(ordered), await _rows(connection, tenant, measure, ordered, ids)) for measure in model.measures
-    ]
-    return Base(ordered, series)
+    read: dict[Hashable, Series] = {}
+    for measure in model.measures:
+        if (same := _reading(measure)) not in read:
+            read[same] = Series.of(len(ordered), await _rows(connection, tenant, measure, ordered, ids))
+    return Base(ordered, [read[_reading(measure)] for measure in model.measures])
+
+
+def _reading(measure: Measure) -> Hashable:
+    """All that `_rows` looks at: equal for measures that read the same."""
+    source = input_of(measure)
+    kind = source.kind if source.reads or source.kind is Kind.STANDING else None
+    where = tuple(sorted({**source.where, **measure.where}.items()))
+    own = (measure.signal, measure.stale_after_days, tuple(measure.values.items()))
+    return source.events, kind, source.reads, source.phases, source.whose, source.until, where, own
 
 
 async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
