@@ -53,6 +53,8 @@ def test_a_step_crosses_the_border_and_a_bit_less_does_not(seed: int, day: float
 def hold_step(told: Explanation, way: Way | None, step: Step) -> None:
     assert way is not None
     id, within = step.measure.id, range_of(step.measure)
+    if input_of(step.measure).kind is Kind.STANDING and step.now is None:
+        within = within._replace(low=1.0)  # one that is opened and closed helps nobody
     grid = [n / 4 for n in range(-10, 200)] if not within.whole else [float(n) for n in range(60)]
     possible = [
         x for x in grid if within.low <= x <= within.high and leads(told, way, scored_with(told, id, x), by=BIT)
@@ -60,8 +62,6 @@ def hold_step(told: Explanation, way: Way | None, step: Step) -> None:
     if step.to is None:
         ends = step.measure.curve.points[0][0], step.measure.curve.points[-1][0]
         could = [x for x in possible if step.now is not None or ends[0] <= x <= ends[1]]
-        if input_of(step.measure).kind is Kind.STANDING and step.now is None:
-            could = [x for x in could if x]
         assert not could or not INPUTS[step.measure.input].published
         return
     assert within.low <= step.to <= within.high

@@ -93,9 +93,11 @@ def _step(told: Explanation, of: Contribution, border: float, does: Callable[[fl
     to = None
     source = input_of(of.measure)
     if source.published:
-        to = nearest(of.measure.curve, of.input, range_of(of.measure), reaches, _points_at(score_with, border))
-    if source.kind is Kind.STANDING and not of.present and not to:
-        to = None  # whoever never had a case is not helped by one that is opened and closed
+        within = range_of(of.measure)
+        if source.kind is Kind.STANDING and not of.present:
+            # Whoever never had a case is not helped by one that is opened and closed.
+            within = within._replace(low=max(within.low, 1.0))
+        to = nearest(of.measure.curve, of.input, within, reaches, _points_at(score_with, border))
     points = None if to is None else of.measure.curve.at(to)
     return Step(of.measure, of.input, to, of.score, points, None if points is None else score_with(points))
 
