@@ -1,6 +1,7 @@
 """Fixtures every test may ask for. Each test has tenants of its own: that is what keeps tests apart."""
 
 import asyncio
+import gc
 import os
 import socket
 import tempfile
@@ -16,6 +17,9 @@ from kith.migrations import migrate
 from kith.service import Service
 from kith.testing import ALL_SCOPES, Issuer, serving
 from kith_local.postgres import EmbeddedPostgres
+
+# A session holds recorded data by the million objects: to look through them so often takes a tenth of all its time.
+gc.set_threshold(100_000, 50, 100)
 
 Headers = dict[str, str]
 

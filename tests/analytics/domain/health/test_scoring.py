@@ -216,6 +216,13 @@ def _walked(model: HealthModel, scores: list[float], told: list[int]) -> bool:
     return len(BANDS) == 3
 
 
+def test_nothing_that_fades_never_bends() -> None:
+    """Orders of value 0 are real."""
+    measure = {"id": "r", "input": "revenue", "half_life_days": 7, "weight": 1, "curve": [[0, 10], [9, 90]]}
+    one = scorer([[order(1)._replace(value=0)]], model=HealthModel.told("m", 1, {"measures": [measure]}))
+    assert one.bends(np.array([2 * DAY]), np.array([0]))[0] > 1000 * DAY
+
+
 def test_whoever_is_scored_with_them_the_score_is_the_same_to_the_last_bit() -> None:
     dice = random.Random(5)
     model = random_model(dice)

@@ -100,7 +100,8 @@ class Reader:
             with np.errstate(divide="ignore", invalid="ignore"):
                 steps = np.log2(c / x) * self.half_life
             # It fades towards 0: what lies beyond is never reached.
-            steps = np.where((x > 0) == (c > 0), steps, np.where((c == 0) & (x > 0), -np.inf, np.inf))
+            steps = np.where((x > 0) == (c > 0), steps, np.inf)
+            steps = np.where(c == 0, np.where(x > 0, -np.inf, np.inf), steps)  # nothing that fades stays nothing
         else:
             steps = x * DAY if course.form is Form.RISING else -x * DAY
         steps = np.nan_to_num(np.clip(steps, -float(FAR // 2), float(FAR // 2)), nan=float(FAR // 2))
