@@ -32,6 +32,7 @@ class Trigger(Struct, frozen=True, tag_field="kind"):
         return happening.kind == self.kind and self.reason is None and self._is_meant(happening)
 
     def _is_meant(self, happening: Happening) -> bool:
+        """Of its kind. Every trigger that has no `reason` says it; of those that have one nobody asks."""
         raise NotImplementedError
 
 
