@@ -4,7 +4,6 @@ A single command is a batch of one, so bulk and single obey the same rules. A ca
 and does not stop the others; anything else that fails undoes all of them.
 """
 
-import copy
 import random
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -99,7 +99,7 @@ class Commands:
         """Carry out all in one transaction. Answers an outcome per call, and the instant they are recorded at."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
-            return await self._batch(transaction, resource, calls), transaction.now
+            return await self._batch(transaction, resource, calls)
 
         return await self._retrying(tenant, work)
 
@@ -159,10 +159,10 @@ class Commands:
         raise AssertionError("the last attempt returns or raises")
 
     async def _one(self, transaction: Transaction, resource: Resource, call: Call) -> Answer:
-        (outcome,) = await self._batch(transaction, resource, [call])
+        (outcome,), recorded_at = await self._batch(transaction, resource, [call])
         if outcome.error is not None:
             raise outcome.error
-        return Answer(as_view(resource, outcome.aggregate), transaction.now)
+        return Answer(as_view(resource, outcome.aggregate), recorded_at)
 
     async def _once(self, transaction: Transaction, resource: Resource, call: Call, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
@@ -195,7 +195,9 @@ class Commands:
         )
         return answer
 
-    async def _batch(self, transaction: Transaction, resource: Resource, calls: Sequence[Call]) -> list[Outcome]:
+    async def _batch(
+        self, transaction: Transaction, resource: Resource, calls: Sequence[Call]
+    ) -> tuple[list[Outcome], datetime]:
         return await carry_out(
             transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys
         )
@@ -209,13 +211,15 @@ async def carry_out(
     source: str,
     outbox: Table,
     idempotency: Table,
-) -> list[Outcome]:
-    """Carry out all in a transaction that is another's to commit, a consumer's for one (kith.db.acting_for)."""
-    batch = _Batch(UnitOfWork(transaction, source=source, outbox=outbox), resource, idempotency)
+) -> tuple[list[Outcome], datetime]:
+    """Carry out all in a transaction that is another's to commit, a consumer's for one (kith.db.acting_for). Answers
+    an outcome per call, and the instant they are recorded at."""
+    uow = UnitOfWork(transaction, source=source, outbox=outbox)
+    batch = _Batch(uow, resource, idempotency)
     await batch.load(calls)
     outcomes = [batch.carry_out(call) for call in calls]
     await batch.flush()
-    return outcomes
+    return outcomes, uow.now
 
 
 class _Batch:
@@ -264,7 +268,7 @@ class _Batch:
     async def flush(self) -> None:
         await self._uow.flush()
         if self._new_keys:
-            await self._uow.connection.execute(insert(self._keys), self._new_keys)
+            await self._uow.connection.execute(insert(self._keys), sorted(self._new_keys, key=itemgetter("key")))
 
     def _create(self, call: Call) -> Outcome:
         assert isinstance(call.input, NewInput)
@@ -296,9 +300,10 @@ class _Batch:
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
         self._check(call.input)
-        at = call.input.happened_at(self._uow.now)
+        # Never before the last change, whatever the clock says: it may have been put back since.
+        at = call.input.happened_at(max(self._uow.now, aggregate.updated_at))
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
-        changed = copy.copy(aggregate)
+        changed = aggregate.copy()
         recorded = self._record(changed, call.command.rule(changed, at=at, **call.input.fields()), at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)

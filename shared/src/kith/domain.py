@@ -1,9 +1,10 @@
 """What every aggregate has, and the errors a business rule may raise. No I/O, no clock, no ids made here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy, deepcopy
+from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 
@@ -31,6 +32,14 @@ class Aggregate:
         """Raises Invalid for a time before the last change: its history is told in order."""
         if at < self.updated_at:
             raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
+
+    def copy(self) -> Self:
+        """What is changed of it, in place as well, leaves this one as it is."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list | dict | set) or is_dataclass(value):
+                setattr(twin, name, deepcopy(value))
+        return twin
 
     def set(self, fields: Mapping[str, Any]) -> list[str]:
         """Set the fields; the names of those that changed. Raises NothingAmended if none did."""

@@ -47,7 +47,7 @@ def creating(
             # One by one: each is told in the trace of the event that it is made for.
             with event_span(envelope, f"{command.name} {resource.name}"):
                 async with acting_for(connection, envelope.tenant_id) as transaction:
-                    (outcome,) = await carry_out(
+                    (outcome,), _ = await carry_out(
                         transaction, resource, [call], source=source, outbox=outbox, idempotency=idempotency
                     )
             if outcome.error is not None:

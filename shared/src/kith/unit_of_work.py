@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Select,
     Table,
     Text,
     Uuid,
@@ -62,6 +63,8 @@ class UnitOfWork:
         self.connection: AsyncConnection = transaction.connection
         self.tenant = transaction.tenant
         self.now = transaction.now
+        """The database's clock, read after the transaction has its id (see kith.db) and after the last lock was had: of
+        two that change a row, who comes second records later."""
         self._source = source
         self._outbox = outbox
         self._events: list[dict[str, Any]] = []
@@ -70,6 +73,10 @@ class UnitOfWork:
 
     def repository(self, resource: Resource) -> "Repository":
         return self._repositories.setdefault(resource.plural, Repository(self, resource))
+
+    def locked(self, at: datetime) -> None:
+        """A row was locked, and the clock read again."""
+        self.now = max(self.now, at)
 
     def record(self, aggregate: Aggregate, event: Event, *, at: datetime) -> None:
         """Give the event its place in the aggregate's history and put it in the outbox."""
@@ -129,18 +136,22 @@ class Repository:
         if named:
             matches.append(table.c.external_id == any_(cast(named, ARRAY(TenantId))))
         rows = await self._uow.connection.execute(
-            select(*(table.c[name] for name in self._resource.attributes))
-            .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
-            .order_by(table.c.id)
-            .with_for_update()
+            _locking(
+                select(*(table.c[name] for name in self._resource.attributes))
+                .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
+                .order_by(table.c.id)
+            )
         )
         for row in rows.mappings():
-            self._keep(self._resource.aggregate(**row))
+            fields = dict(row)
+            self._uow.locked(fields.pop(_LOCKED_AT))
+            self._keep(self._resource.aggregate(**fields))
 
     async def _load_one(self, id: UUID) -> None:
         values = {"tenant": self._uow.tenant, "row_id": id}
         for row in await _lock_one(self.table).fetch(self._uow.connection, values):
             fields = dict(row)
+            self._uow.locked(fields.pop(_LOCKED_AT))
             for name, kind in self._resource.stored_enums.items():
                 if fields[name] is not None:
                     fields[name] = kind(fields[name])
@@ -177,9 +188,9 @@ class Repository:
     async def flush(self) -> None:
         table, tenant = self.table, self._uow.tenant
         if self._new:
-            await self._uow.connection.execute(
-                insert(table), [{"tenant_id": tenant, **self._values(id)} for id in self._new]
-            )
+            # By their keys: two batches of the same new rows wait for each other in one order, and so never in a ring.
+            new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
+            await self._uow.connection.execute(insert(table), [{"tenant_id": tenant, **self._values(id)} for id in new])
         if self._changed:
             changing = [name for name in self._resource.attributes if name not in _FIXED]
             await self._uow.connection.execute(
@@ -274,7 +285,17 @@ def append_one(table: Table, outbox: Table) -> Statement:
 @cache
 def _lock_one(table: Table) -> Statement:
     columns = [column for column in table.c if column.name != "tenant_id"]
-    return Statement(select(*columns).where(*_is_the_row(table)).with_for_update())
+    return Statement(_locking(select(*columns).where(*_is_the_row(table))))
+
+
+_LOCKED_AT = "locked_at"
+
+
+def _locking(rows: Select[Any]) -> Select[Any]:
+    """The rows locked, each with the clock as it was then: read beside the lock, it might be read before. Of what no
+    command changes, others' foreign keys: they need not wait."""
+    locked = rows.with_for_update(key_share=True).cte("locked").prefix_with("MATERIALIZED")
+    return select(*locked.c, func.clock_timestamp(type_=Moment).label(_LOCKED_AT))
 
 
 @cache
