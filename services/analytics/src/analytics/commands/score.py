@@ -8,7 +8,7 @@ it lasts the customers' rows are locked, so a customer's changes come one after 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -21,11 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.commands import playbooks
 from analytics.commands.health_changes import Change, tell
+from analytics.domain.health.assignment import Assignment
 from analytics.domain.health.base import FAR, Ints, micros, moment
-from analytics.domain.health.model import DAY, HealthModel, band_of, number_of
+from analytics.domain.health.facts import CAUSES, HealthFacts
+from analytics.domain.health.model import DAY, Cause, HealthModel, band_of, number_of
 from analytics.domain.health.scoring import AHEAD, Bands, Scorer
-from analytics.storage.health import assigned, base_of
-from analytics.storage.models import models_of
+from analytics.storage.health import assignments_of, with_bases
 from analytics.storage.tables import health_queue, health_rescorings, health_scores
 from kith.consumer.faults import Fault, fault_of
 from kith.events.analytics import Driver
@@ -167,6 +168,24 @@ class _Stored(NamedTuple):
     band_since: datetime | None
 
 
+class _Since(NamedTuple):
+    """An instant for each customer."""
+
+    told: Ints
+    """Up to when its changes were told."""
+    looked_at: Ints
+    """From when on its facts are looked at."""
+
+
+class _Driven(NamedTuple):
+    """A change, as the model sees it that scored the customer then."""
+
+    model: HealthModel | None
+    score: float | None
+    coverage: float
+    drivers: list[Driver]
+
+
 @dataclass
 class _Scoring:
     """Of customers of one tenant, in one transaction."""
@@ -186,13 +205,10 @@ class _Scoring:
         )
         now: datetime = clock.one().now
         self.now, self.at = now, micros(now)
-        customers, left = list(self.stored), set(self.stored)
-        models = await models_of(self.connection, self.tenant)
-        for model, those in await assigned(self.connection, self.tenant, models, self.at, customers):
-            left -= set(those)
-            self._score_by(Scorer(model, await base_of(self.connection, self.tenant, model, those)))
-        for customer in sorted(left):
-            self._unscored(self.stored[customer])
+        found = await assignments_of(self.connection, self.tenant, list(self.stored))
+        since = self._since(found)
+        found = await with_bases(self.connection, self.tenant, found, found.needed(since.looked_at, self.at))
+        self._score(found, since)
         await self._keep()
         traceparents = {each.customer_id: each.traceparent for each in noted}
         told = await tell(self.connection, self.tenant, self.now, self._versioned(), traceparents)
@@ -210,89 +226,139 @@ class _Scoring:
             rows = found.all()
         return {row[0]: _Stored._make(row) for row in rows}
 
-    def _score_by(self, scorer: Scorer) -> None:
-        model, customers = scorer.model, scorer.base.customers
-        stored = [self.stored[customer] for customer in customers]
-        scored = scorer.score(self.at)
-        bands = scorer.bands(self.at, score=scored.score)
-        due = scorer.next_change(self.at, bands, self.at + AHEAD)
+    def _since(self, facts: HealthFacts) -> _Since:
+        """From when on it is looked for changes. Of what was scored by a model that was not in force any more, as its
+        successor came late: from when that came."""
+        scored = [self.stored[customer].scored_at for customer in facts.customers]
+        told = np.array([self.at if at is None else micros(at) for at in scored], np.int64)
+        for place, customer in enumerate(facts.customers):
+            before = self.stored[customer]
+            if before.model is None or before.scored_at is None:
+                continue
+            by = (before.model, before.model_version)
+            if _told_by(facts.assignments(place, int(told[place]), int(told[place]))[0]) != by:
+                past = [each for each in facts.assignments(place, int(-FAR), int(told[place])) if _told_by(each) == by]
+                told[place] = past[-1].until if past else told[place]
+        # Who is scored for the first time may have been in its band for long.
+        new = np.array([at is None for at in scored], np.bool_)
+        return _Since(told, np.where(new, self.at - AHEAD, told - LAG))
+
+    def _score(self, facts: HealthFacts, since: _Since) -> None:
+        stored = [self.stored[customer] for customer in facts.customers]
+        bands = facts.bands(self.at)
+        changed = self._changed(facts, stored, since.told, bands) | self._since_when(facts, stored)
+        for model, places in facts.assigned(self.at):
+            if model is None:
+                for place in places.tolist():
+                    self._unscored(stored[place], changed.get(place))
+            else:
+                self._score_by(facts.scorer(model), places, bands[places], stored, changed)
+
+    def _score_by(
+        self,
+        scorer: Scorer,
+        places: Ints,
+        bands: Bands,
+        stored: Sequence[_Stored],
+        changed: Mapping[int, datetime],
+    ) -> None:
+        scored = scorer.score(self.at, places)
+        due = scorer.next_change(self.at, bands, self.at + AHEAD, places)
         will = np.flatnonzero(due < FAR)
-        due_bands = dict(zip(will.tolist(), scorer.moved(due[will], bands[will], will).tolist(), strict=True))
-        changed = self._changed(scorer, stored, bands) | self._since_when(scorer, stored)
-        for place, before in enumerate(stored):
-            known = not np.isnan(scored.score[place])
-            last = changed.get(place)
+        moved = scorer.moved(due[will], bands[will], places[will])
+        due_bands = dict(zip(will.tolist(), moved.tolist(), strict=True))
+        for number, place in enumerate(places.tolist()):
+            before, known = stored[place], not np.isnan(scored.score[number])
             self.rows.append(
                 {
                     "customer_id": before.customer_id,
                     "version": before.version,
-                    "model": model.id,
-                    "model_version": model.version,
-                    "score": float(scored.score[place]) if known else None,
-                    "band": band_of(int(bands[place])),
-                    "coverage": float(scored.coverage[place]),
-                    "band_since": last or before.band_since or self.now,
-                    "due_at": moment(min(int(due[place]), self.at + AHEAD)) if known or place in due_bands else None,
-                    "due_band": band_of(due_bands[place]) if place in due_bands else None,
+                    "model": scorer.model.id,
+                    "model_version": scorer.model.version,
+                    "score": float(scored.score[number]) if known else None,
+                    "band": band_of(int(bands[number])),
+                    "coverage": float(scored.coverage[number]),
+                    "band_since": changed.get(place) or before.band_since or self.now,
+                    "due_at": moment(min(int(due[number]), self.at + AHEAD)) if known or number in due_bands else None,
+                    "due_band": band_of(due_bands[number]) if number in due_bands else None,
                 }
             )
 
-    def _since_when(self, scorer: Scorer, stored: Sequence[_Stored]) -> dict[int, datetime]:
+    def _since_when(self, facts: HealthFacts, stored: Sequence[_Stored]) -> dict[int, datetime]:
         """Of those who are scored for the first time: they may have been in their band for long."""
         new = np.array([place for place, each in enumerate(stored) if each.scored_at is None], np.int64)
-        past = scorer.changes(self.at - AHEAD, self.at, new)
+        past = facts.changes(self.at - AHEAD, self.at, new)
         return {int(place): moment(at) for place, at in zip(past.customer, past.at, strict=True)}
 
-    def _changed(self, scorer: Scorer, stored: Sequence[_Stored], bands: Bands) -> dict[int, datetime]:
+    def _changed(self, facts: HealthFacts, stored: Sequence[_Stored], since: Ints, bands: Bands) -> dict[int, datetime]:
         """Note the changes since each was last scored. Answers when the last one of each was."""
-        model, found = scorer.model, dict[int, datetime]()
         before = np.array([number_of(each.band) for each in stored], np.int8)
-        same = [
-            place
-            for place, each in enumerate(stored)
-            if each.scored_at is not None and (each.model, each.model_version) == (model.id, model.version)
-        ]
-        some: Ints = np.array(same, np.int64)
-        since = np.array([micros(stored[place].scored_at or self.now) for place in same], np.int64)
         # What came late may have changed the past: then what was told does not lead to what is now.
-        led = scorer.bands(since, some) == before[some]
-        walked = scorer.changes(since[led], self.at, some[led])
-        told = [
-            (int(p), int(at), int(a), int(b), "silence" if s else "event")
-            for p, at, a, b, s in zip(*walked, strict=True)
-        ]
+        led = facts.bands(since) == before
+        some: Ints = np.flatnonzero(led)
+        walked = facts.changes(since[some], self.at, some)
+        told = [(int(p), int(at), int(a), int(b), CAUSES[cause]) for p, at, a, b, cause in zip(*walked, strict=True)]
         # With the usual delay it is told like all else, at its own instant. Else the score was wrong for a while:
         # that is corrected.
-        lagged = scorer.changes(since[~led] - LAG, self.at, some[~led])
-        recent = {int(place): int(at) for place, at in zip(lagged.customer, lagged.at, strict=True)}
-        for place in sorted(set(range(len(stored))) - set(some[led].tolist())):
+        some = np.flatnonzero(~led)
+        lagged = facts.changes(since[some] - LAG, self.at, some)
+        recent = {int(p): (int(at), CAUSES[cause]) for p, at, _, _, cause in zip(*lagged, strict=True)}
+        for place in some.tolist():
             if before[place] == bands[place]:
                 continue
-            cause = "event"
-            if place not in recent and stored[place].scored_at is not None:
-                cause = "correction" if place in same else "model"
-            told.append((place, recent.get(place, self.at), int(before[place]), int(bands[place]), cause))
-        if not told:
-            return found
-        places, instants = np.array([each[0] for each in told]), np.array([each[1] for each in told])
-        then = scorer.score(instants, places)
-        # What made it jump at that instant; if nothing did, what has been moving it.
-        moves = then.contribution - scorer.score(instants - 1, places).contribution
-        slow = np.abs(moves).max(axis=0) < JUMP
-        moves[:, slow] = (then.contribution - scorer.score(instants - DRIVEN_OVER, places).contribution)[:, slow]
-        for number, (place, at, from_band, band, cause) in enumerate(told):
+            at, cause = self.at, Cause.EVENT
+            if place in recent:
+                at, cause = recent[place][0], Cause.MODEL if recent[place][1] is Cause.MODEL else Cause.EVENT
+            elif stored[place].scored_at is not None:
+                by = stored[place].model, stored[place].model_version
+                now_by = _told_by(facts.assignments(place, self.at, self.at)[0])
+                cause = Cause.CORRECTION if by == now_by else Cause.MODEL
+            told.append((place, at, int(before[place]), int(bands[place]), cause))
+        found = dict[int, datetime]()
+        for (place, at, from_band, band, cause), (model, score, coverage, drivers) in zip(
+            told, self._driven(facts, told), strict=True
+        ):
             change = Change(
                 stored[place].customer_id,
                 moment(at),
                 cause,
                 band_of(from_band),
                 band_of(band),
-                None if np.isnan(then.score[number]) else float(then.score[number]),
-                float(then.coverage[number]),
-                _drivers(model, moves[:, number]),
+                score,
+                coverage,
+                drivers,
             )
             self.changes.append((change, model))
             found[place] = change.at
+        return found
+
+    @staticmethod
+    def _driven(facts: HealthFacts, told: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
+        """By which model each change is told, the score and the coverage then, and what moved it: the swap of models;
+        what made it jump at that instant; if nothing did, what has been moving it."""
+        found = [_Driven(None, None, 0.0, [])] * len(told)
+        places = np.array([each[0] for each in told], np.int64)
+        instants = np.array([each[1] for each in told], np.int64)
+        for model, numbers in facts.assigned(instants, places):
+            if model is None:
+                continue
+            scorer, at, some = facts.scorer(model), instants[numbers], places[numbers]
+            then = scorer.score(at, some)
+            moves = then.contribution - scorer.score(at - 1, some).contribution
+            slow = np.abs(moves).max(axis=0) < JUMP
+            moves[:, slow] = (then.contribution - scorer.score(at - DRIVEN_OVER, some).contribution)[:, slow]
+            ids = [each.id for each in model.measures]
+            for place, number in enumerate(numbers.tolist()):
+                score = None if np.isnan(then.score[place]) else float(then.score[place])
+                drivers = _drivers(zip(ids, moves[:, place].tolist(), strict=True))
+                found[number] = _Driven(model, score, float(then.coverage[place]), drivers)
+        swapped = np.array([n for n, each in enumerate(told) if each[4] is Cause.MODEL], np.int64)
+        at, some = instants[swapped], places[swapped]
+        swaps = zip(facts.parts(at, some, at - 1), facts.parts(at, some, at), strict=True)
+        for number, (were, are) in zip(swapped.tolist(), swaps, strict=True):
+            names = dict.fromkeys((*are, *were))
+            drivers = _drivers((each, are.get(each, 0.0) - were.get(each, 0.0)) for each in names)
+            found[number] = found[number]._replace(drivers=drivers)
         return found
 
     def _versioned(self) -> Iterator[tuple[Change, HealthModel | None, int]]:
@@ -301,18 +367,15 @@ class _Scoring:
             counts[change.customer_id] += 1
             yield change, model, self.stored[change.customer_id].version + counts[change.customer_id]
 
-    def _unscored(self, before: _Stored) -> None:
+    def _unscored(self, before: _Stored, changed: datetime | None) -> None:
         """No model is for it, or not any more."""
-        if before.band is not None:
-            self.changes.append((Change(before.customer_id, self.now, "model", before.band, None, None, 0.0, []), None))
         nothing = dict.fromkeys(("model", "model_version", "score", "band", "due_at", "due_band"))
-        since = self.now if before.band is not None else before.band_since or self.now
         self.rows.append(
             {
                 "customer_id": before.customer_id,
                 "version": before.version,
                 "coverage": 0.0,
-                "band_since": since,
+                "band_since": changed or before.band_since or self.now,
                 **nothing,
             }
         )
@@ -327,10 +390,13 @@ class _Scoring:
         await self.connection.exec_driver_sql(_UPDATE, (self.tenant, self.now, *columns))
 
 
-def _drivers(model: HealthModel, moves: Any) -> list[Driver]:
+def _told_by(assignment: Assignment) -> tuple[str, int] | None:
+    return None if assignment.model is None else (assignment.model.id, assignment.model.version)
+
+
+def _drivers(moves: Iterable[tuple[str, float]]) -> list[Driver]:
     """The measures whose parts moved, most first."""
-    order = sorted(range(len(model.measures)), key=lambda number: -abs(moves[number]))
-    found = [Driver(model.measures[number].id, round(float(moves[number]), 4)) for number in order[:DRIVERS]]
+    found = [Driver(id, round(move, 4)) for id, move in sorted(moves, key=lambda each: -abs(each[1]))[:DRIVERS]]
     return [each for each in found if each.change]
 
 

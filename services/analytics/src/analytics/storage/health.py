@@ -1,6 +1,7 @@
 """What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,12 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.base import FAR, MISSING, UNITS, Base, Ids, Ints, Rows, Series, moment
+from analytics.domain.health.assignment import Attributes, Models, Record, attributes_at
+from analytics.domain.health.base import FAR, MISSING, UNITS, Base, Ids, Ints, Rows, Series, moment, to_micros
+from analytics.domain.health.facts import HealthFacts, Needed
 from analytics.domain.health.inputs import Input, Kind, input_of
 from analytics.domain.health.model import HealthModel, Measure
 from analytics.domain.standing import noun_of, types_of
 from analytics.storage.fields import field_of
-from analytics.storage.purchases import UNIDENTIFIED, ids_of, sent
+from analytics.storage.models import all_models
+from analytics.storage.purchases import ids_of, sent
 from analytics.storage.tables import facts, merged_customers
 from kith.tables import Moment
 
@@ -45,15 +49,63 @@ class Assigned(NamedTuple):
 
 
 async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
-    """The facts of these customers, as far as the model looks at them, in order of the ids. Measures that look at the
-    same events share them: recency and frequency of purchase, say."""
+    """The facts of these customers, as far as the model looks at them, in order of the ids."""
+    (base,) = await bases_of(connection, tenant, [model], customers, customers)
+    return base
+
+
+async def bases_of(
+    connection: AsyncConnection,
+    tenant: str,
+    models: Sequence[HealthModel],
+    customers: Sequence[UUID],
+    whose: Sequence[UUID],
+) -> list[Base]:
+    """The facts of these customers, in order of the ids, as far as each of the models looks at them; of those who are
+    not among `whose` there are none. Measures that look at the same events share them: recency and frequency of
+    purchase, say, or one measure in two versions of a model."""
     ordered = sorted(customers)
     ids = np.array([each.bytes for each in ordered], "S16")
     read: dict[Hashable, Series] = {}
-    for measure in model.measures:
+    for measure in (measure for model in models for measure in model.measures):
         if (same := _reading(measure)) not in read:
-            read[same] = Series.of(len(ordered), await _rows(connection, tenant, measure, ordered, ids))
-    return Base(ordered, [read[_reading(measure)] for measure in model.measures])
+            read[same] = Series.of(len(ordered), await _rows(connection, tenant, measure, whose, ids))
+    return [Base(ordered, [read[_reading(measure)] for measure in model.measures]) for model in models]
+
+
+async def facts_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    *,
+    starts_at: int = int(-FAR),
+    ends_at: int = int(FAR),
+    models: Models | None = None,
+) -> HealthFacts:
+    """All that the health of these customers is computed from, at any instant of `[starts_at, ends_at]`: by the models
+    that were in force then, unless others are given. How many statements that takes is up to the models, not to the
+    customers."""
+    found = await assignments_of(connection, tenant, customers, models)
+    return await with_bases(connection, tenant, found, found.needed(starts_at, ends_at))
+
+
+async def assignments_of(
+    connection: AsyncConnection, tenant: str, customers: Sequence[UUID], models: Models | None = None
+) -> HealthFacts:
+    """Which models score these customers, and when; without the facts."""
+    return HealthFacts(
+        sorted(customers),
+        models or await all_models(connection, tenant),
+        await records_of(connection, tenant, customers),
+        await absorbed_of(connection, tenant, customers),
+    )
+
+
+async def with_bases(connection: AsyncConnection, tenant: str, found: HealthFacts, needed: Needed) -> HealthFacts:
+    """With the facts that these models look at, of these customers."""
+    bases = await bases_of(connection, tenant, needed.models, found.customers, needed.customers)
+    by_model = {(model.id, model.version): base for model, base in zip(needed.models, bases, strict=True)}
+    return replace(found, bases=by_model)
 
 
 def _reading(measure: Measure) -> Hashable:
@@ -79,53 +131,53 @@ async def assigned(
     """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, one
     that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
-    attributes = await _attributes(connection, tenant, at, customers)
-    absorbed = await _absorbed(connection, tenant, customers)
-    choices: dict[_Attributes, HealthModel | None] = {}
+    records = await records_of(connection, tenant, customers, at, at)
+    absorbed = await absorbed_of(connection, tenant, customers)
+    in_force = Models(always=models)
     for customer in customers:
-        of_customer = attributes.get(customer, _UNKNOWN)
-        if of_customer not in choices:
-            choices[of_customer] = _choice(models, of_customer)
-        if (model := choices[of_customer]) is not None and customer not in absorbed:
+        model = in_force.choice(at, attributes_at(records.get(customer, ()), at))
+        if model is not None and customer not in absorbed:
             found[model.id].customers.append(customer)
     return [each for each in found.values() if each.customers]
 
 
-class _Attributes(NamedTuple):
-    segment: str | None
-    tier: str | None
-    tags: frozenset[str]
-
-
-_UNKNOWN = _Attributes(None, None, frozenset())
-
-
-def _choice(models: Sequence[HealthModel], of: _Attributes) -> HealthModel | None:
-    if UNIDENTIFIED in of.tags:
-        return None
-    return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
-
-
-async def _absorbed(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> set[UUID]:
+async def absorbed_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> set[UUID]:
+    """Those that were merged into another."""
     m = merged_customers.c
     merged = select(m.customer_id).where(m.tenant_id == tenant, m.survivor != m.customer_id)
     return set(await connection.scalars(merged.where(_among(m.customer_id, customers)))) if customers else set()
 
 
-async def _attributes(
-    connection: AsyncConnection, tenant: str, at: int, customers: Sequence[UUID]
-) -> Mapping[UUID, _Attributes]:
-    f, instant = facts.c, moment(at)
+async def records_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    starts_at: int | None = None,
+    ends_at: int | None = None,
+) -> dict[UUID, list[Record]]:
+    """Of those that have a record, what it says at the instants of `[starts_at, ends_at]`, or at any, in order of
+    time."""
+    f = facts.c
+    within: list[ColumnElement[bool]] = []
+    if starts_at is not None:
+        within.append(or_(f.until.is_(None), f.until >= moment(starts_at)))
+    if ends_at is not None:
+        within.append(or_(f.version == 1, f.time < moment(ends_at)))
     rows = await connection.execute(
-        select(f.subject, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"]).where(
+        select(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"])
+        .where(
             f.tenant_id == tenant,
             f.type.in_(types_of("customer")),
             _among(f.subject, customers),
-            or_(f.version == 1, f.time < instant),
-            or_(f.until.is_(None), f.until >= instant),
+            *within,
         )
+        .order_by(f.subject, f.version)
     )
-    return {id: _Attributes(segment, tier, frozenset(tags or ())) for id, segment, tier, tags in rows}
+    found: dict[UUID, list[Record]] = {}
+    for id, version, time, segment, tier, tags in rows:
+        since = int(-FAR) if version == 1 else to_micros(time) + 1
+        found.setdefault(id, []).append(Record(since, Attributes(segment, tier, frozenset(tags or ()))))
+    return found
 
 
 def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnElement[bool]:

@@ -1,10 +1,14 @@
-"""Health models in force, as facts of the ledger tell them: of each what was published last, unless it was retired."""
+"""A tenant's health models over time, as facts of the ledger tell of them."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.health.assignment import Models, Publication
+from analytics.domain.health.base import FAR, micros, to_micros
+from analytics.domain.health.inputs import INPUTS
 from analytics.domain.health.model import DEFAULT, HealthModel
 from analytics.storage.tables import facts
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
@@ -12,22 +16,27 @@ from kith.events.analytics import HealthModelPublished, HealthModelRetired
 MODEL_TYPES = (HealthModelPublished.type, HealthModelRetired.type)
 
 
-async def models_of(connection: AsyncConnection, tenant: str, at: datetime | None = None) -> list[HealthModel]:
-    """Now, or as of an instant. The most specific first; of equals what was published last; the default last of all."""
+async def all_models(connection: AsyncConnection, tenant: str) -> Models:
     f = facts.c
     rows = await connection.execute(
-        select(f.subject, f.type, f.time, f.state)
-        .where(f.tenant_id == tenant, f.type.in_(MODEL_TYPES), *([f.time < at] if at else []))
+        select(f.subject, f.version, f.type, f.time, f.state)
+        .where(f.tenant_id == tenant, f.type.in_(MODEL_TYPES))
         .order_by(f.subject, f.version)
     )
-    last = {subject: (type, time, state) for subject, type, time, state in rows}
-    published: list[tuple[datetime, HealthModel]] = [
-        (time, HealthModel.told(str(subject), state["number"], state["document"]))
-        for subject, (type, time, state) in last.items()
-        if type == HealthModelPublished.type
-    ]
-    published.sort(key=lambda each: (each[1].audience.specificity, each[0]), reverse=True)
-    return [*(model for _, model in published), DEFAULT]
+    told = rows.all()
+    newest = {row.subject: row.version for row in told}
+    return Models(
+        [
+            Publication(str(row.subject), to_micros(row.time), _model(row, in_force=row.version == newest[row.subject]))
+            for row in told
+        ]
+    )
+
+
+async def models_of(connection: AsyncConnection, tenant: str, at: datetime | None = None) -> list[HealthModel]:
+    """In force now, or at an instant. The most specific first; of equals what was published last; the default last."""
+    models = await all_models(connection, tenant)
+    return list(models.at(int(FAR) if at is None else micros(at)))
 
 
 def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthModel]:
@@ -35,3 +44,11 @@ def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthMode
     others = [each for each in models if each.id not in (added.id, DEFAULT.id)]
     found = sorted([added, *others], key=lambda each: each.audience.specificity, reverse=True)
     return [*found, DEFAULT]
+
+
+def _model(row: Any, *, in_force: bool) -> HealthModel | None:
+    if row.type != HealthModelPublished.type:
+        return None
+    model = HealthModel.told(str(row.subject), row.state["number"], row.state["document"])
+    # One that cannot be computed is a fault while it is in force. After that it must not make the past unreadable.
+    return model if in_force or all(each.input in INPUTS for each in model.measures) else None

@@ -23,14 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.health.model import UNIDENTIFIED
 from analytics.domain.scoring import MONEY, Purchases
 from analytics.domain.standing import types_of
 from analytics.storage.tables import facts
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.tables import Moment
 
-UNIDENTIFIED = "unidentified"
-"""The tag of a customer that stands for all those nobody knows: it is no one whose habits could be told."""
 Ids = NDArray[np.bytes_]
 """UUIDs, 16 bytes each."""
 

@@ -33,6 +33,11 @@ def micros(moment: datetime) -> int:
     """Raises Invalid for what no calendar in use reaches."""
     if not 1900 <= moment.year <= 2200:
         raise Invalid("An instant lies between the years 1900 and 2200.", field="at")
+    return to_micros(moment)
+
+
+def to_micros(moment: datetime) -> int:
+    """Of any calendar: of what is stored."""
     return (moment - _EPOCH) // _MICROSECOND
 
 

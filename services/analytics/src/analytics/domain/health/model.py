@@ -9,6 +9,20 @@ from uuid import UUID
 
 DAY = 86_400_000_000
 """In microseconds, as all instants and spans here are: whole numbers, since 1970, UTC."""
+UNIDENTIFIED = "unidentified"
+"""The tag of a customer that stands for all those nobody knows: it is no one whose habits could be told."""
+
+
+class Cause(StrEnum):
+    """Of a band change."""
+
+    EVENT = "event"
+    SILENCE = "silence"
+    """Time alone: nothing happened."""
+    MODEL = "model"
+    """Another model came to score the customer: it was published or retired, or is for such a customer."""
+    CORRECTION = "correction"
+    """What came late changed the past."""
 
 
 class Band(StrEnum):

@@ -120,14 +120,19 @@ class Scorer:
         """All in `(starts_at, ends_at]`."""
         some = self._everybody() if some is None else some
         at, until = self._instants(starts_at, some), self._instants(ends_at, some)
-        bands, found = self.bands(at, some), []
-        while some.size:
-            change = self.next_change(at, bands, until, some)
+        found = self.changes_from(self.bands(at, some), at, until, some)
+        return found._replace(customer=some[found.customer])
+
+    def changes_from(self, bands: Bands, starts_at: Ints, ends_at: Ints, some: Ints) -> Changes:
+        """The same from the bands at `starts_at`. `customer` is the place among `some`, which may name one twice."""
+        number, at, until, found = np.arange(len(some)), starts_at, ends_at, []
+        while number.size:
+            change = self.next_change(at, bands, until, some[number])
             left = np.flatnonzero(change < FAR)
-            some, at, until, bands = some[left], change[left], until[left], bands[left]
-            if some.size:
-                now = self.moved(at, bands, some)
-                found.append(Changes(some, at, bands, now, ~self._entered(some, at)))
+            number, at, until, bands = number[left], change[left], until[left], bands[left]
+            if number.size:
+                now = self.moved(at, bands, some[number])
+                found.append(Changes(number, at, bands, now, ~self.entered(some[number], at)))
                 bands = now
         if not found:
             none = np.zeros(0, np.int64)
@@ -171,7 +176,7 @@ class Scorer:
         plain = self._plain(score)
         return np.where((plain == NOBODYS) | (bands == NOBODYS), plain, now).astype(np.int8)
 
-    def _entered(self, some: Ints, at: Ints) -> Bools:
+    def entered(self, some: Ints, at: Ints) -> Bools:
         """Whether an event happened just before."""
         found = np.zeros(len(some), np.bool_)
         for reader in self.readers:
