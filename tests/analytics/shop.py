@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from random import Random
+from statistics import mean
 from typing import Any
 from uuid import UUID
 
@@ -66,8 +69,11 @@ class Shop:
 
     def rfm(self, end: datetime, among: Sequence[UUID]) -> dict[UUID, tuple[int, int, int]]:
         def fifths(number: Callable[[UUID], Any]) -> dict[UUID, int]:
-            ranked = sorted(among, key=lambda customer: (number(customer), customer))
-            return {id: -(-5 * place // len(ranked)) for place, id in enumerate(ranked, start=1)}
+            numbers = {id: number(id) for id in among}
+            places: dict[Any, list[int]] = defaultdict(list)
+            for place, value in enumerate(sorted(numbers.values()), start=1):
+                places[value].append(place)
+            return {id: ceil(5 * Fraction(mean(places[numbers[id]])) / len(numbers)) for id in among}
 
         mine = [(id, time) for id, time, _ in self.orders if time < end]
         r = fifths(lambda customer: max(time for who, time in mine if who == customer))

@@ -72,6 +72,18 @@ async def test_the_fifths_are_of_those_whom_the_filter_chooses(
     assert others["value"] == len(golden) - labels["champions"]
 
 
+async def test_customers_who_bought_alike_are_called_alike(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    await fold(
+        *(
+            happened(OrderPlaced(value=Decimal(10), currency="EUR"), tenant, at("2011-05-01"), new_id())
+            for _ in range(10)
+        )
+    )
+    assert by_group(await ask(analytics, mine, "rfm", groupBy="label")) == {("needs_attention",): 10}
+
+
 async def test_historic_value_is_net_revenue_exactly(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
 ) -> None:

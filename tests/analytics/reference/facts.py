@@ -81,7 +81,7 @@ class Company:
     cases: pl.DataFrame = field(default_factory=lambda: table(CASES))
     touchpoints: pl.DataFrame = field(default_factory=lambda: table(TOUCHPOINTS))
     ids: Mapping[str, str] = field(default_factory=dict)
-    """What the services call its customers: they break ties."""
+    """What the services call its customers."""
 
     def known_as(self, customers: Mapping[str, str], products: Mapping[str, str]) -> "Company":
         """With the services' ids: of customers beside their names, of products in place of them."""

@@ -62,20 +62,25 @@ class Scores(NamedTuple):
     """Of Segment."""
 
 
-def rfm(customer: ArrayLike, last_purchase: ArrayLike, frequency: ArrayLike, monetary: ArrayLike) -> Scores:
+def rfm(
+    last_purchase: ArrayLike, frequency: ArrayLike, monetary: ArrayLike, currency: ArrayLike | None = None
+) -> Scores:
     """Scores and segment of each customer who has bought.
 
-    One element per customer, in any order: its id, of any type that sorts (the str, bytes or int of it sort ten
-    times faster than UUID objects); the day or instant of its last purchase; how many purchases; how much revenue.
+    One element per customer, in any order: the day or instant of its last purchase; how many purchases; how much
+    revenue; and in which currency that is, as a number or a code. Revenue is compared within a currency only: without
+    rates amounts of different ones have no order.
 
-    Raises Invalid, naming the array, if the arrays differ in length or a customer comes twice.
+    Raises Invalid, naming the array, if the arrays differ in length.
     """
-    ids = np.asarray(customer)
-    by_id = np.argsort(ids, kind="stable")
-    if (ids[by_id][1:] == ids[by_id][:-1]).any():
-        raise Invalid("Each customer may come once.", field="customer")
-    columns = {"last_purchase": last_purchase, "frequency": frequency, "monetary": monetary}
-    r, f, m = (_fifths(name, np.asarray(column), by_id) for name, column in columns.items())
+    r_values, f_values, m_values = (np.asarray(each) for each in (last_purchase, frequency, monetary))
+    everybody = np.zeros(r_values.size, np.int64)
+    r = _fifths("last_purchase", r_values, everybody)
+    f = _fifths("frequency", f_values, everybody)
+    among = everybody if currency is None else np.unique(np.asarray(currency), return_inverse=True)[1]
+    if among.shape != everybody.shape:
+        raise Invalid(f"One currency for each of {everybody.size} customers is wanted.", field="currency")
+    m = _fifths("monetary", m_values, among)
     return Scores(r, f, m, _NAMES[_GRID[r - 1, (f + m + 1) // 2 - 1]])
 
 
@@ -84,15 +89,32 @@ def segment(recency: int, frequency: int, monetary: int) -> Segment:
     return SEGMENT[recency, (frequency + monetary + 1) // 2]
 
 
-def _fifths(name: str, values: NDArray[np.generic], by_id: NDArray[np.intp]) -> NDArray[np.int64]:
-    """The fifth each value is in: `ceil(5 * place / n)`, places from 1 for the lowest, those alike in order of id.
+def _fifths(name: str, values: NDArray[np.generic], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The fifth each value is in, among those of the same number in `among`: `ceil(5 * place / n)`, places from 1 for
+    the lowest of n. Those alike share the mean of their places (fractional ranking), so equal values have equal scores.
 
-    So fifths differ by one customer at most. With fewer than five customers some stay empty, never the best: of three
-    the scores are 2, 4, 5; one alone is the best there is.
+    Where no two are alike, fifths differ by one customer at most; where all are, they are in the middle. With fewer
+    than five customers some fifths stay empty, never the best: of three the scores are 2, 4, 5; one alone is the best
+    there is.
     """
-    n = by_id.size
+    n = among.size
     if values.shape != (n,):
         raise Invalid(f"One value for each of {n} customers is wanted.", field=name)
-    place = np.empty(n, np.int64)
-    place[by_id[np.argsort(values[by_id], kind="stable")]] = np.arange(1, n + 1)
-    return -(-FIFTHS * place // n)
+    order = np.lexsort((values, among))
+    group, value = among[order], values[order]
+    new_group, new_value = np.ones(n, np.bool_), np.ones(n, np.bool_)
+    new_group[1:] = group[1:] != group[:-1]
+    new_value[1:] = new_group[1:] | (value[1:] != value[:-1])
+    first, last = _runs(new_value)
+    start, end = _runs(new_group)
+    found = np.empty(n, np.int64)
+    twice_the_place = first + last - 2 * start + 2
+    found[order] = -(-FIFTHS * twice_the_place // (2 * (end - start + 1)))
+    return found
+
+
+def _runs(begins: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each element where the run that it is in begins and where it ends; True begins a new one."""
+    starts = np.flatnonzero(begins)
+    lengths = np.diff(np.append(starts, begins.size))
+    return np.repeat(starts, lengths), np.repeat(starts + lengths - 1, lengths)

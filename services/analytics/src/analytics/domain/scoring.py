@@ -88,7 +88,7 @@ class Base:
         """The customers who ever bought, and their scores."""
         orders = self.orders()
         buyers = np.flatnonzero(orders)
-        return buyers, rfm(buyers, self.last_purchase()[buyers], orders[buyers], self._revenue()[buyers])
+        return buyers, rfm(self.last_purchase()[buyers], orders[buyers], self._revenue()[buyers])
 
     def simple(self, segment: Ints, churn: Mapping[int, float | None]) -> Floats:
         """Simple lifetime value, in ten-thousandths, of those with an order in the year before.

@@ -156,13 +156,15 @@ METRICS = (
         title="Customers by recency, frequency and monetary value",
         unit=Unit.COUNT,
         words="Customers who ever bought, each with the quintiles of its last purchase, number of orders and net "
-        "revenue; grouped by label they are the named segments. Quintiles are of the customers that the filter "
-        "chooses, ties by customer id; a filter by label, and groups, choose after that. Without customers tagged "
-        "unidentified.",
+        "revenue; grouped by label they are the named segments. Of n customers the quintile is 5 * place / n, rounded "
+        "up, places counted from the lowest; customers alike share the mean of their places, and so the quintile. "
+        "Quintiles are of the customers that the filter chooses; a filter by label, and groups, choose after that. "
+        "Without customers tagged unidentified.",
         components={"customers": Score("rfm")},
         numerator="customers",
         dimensions=(Dimension("label", Source.LABEL), *OF_PURCHASES),
         at_instant=True,
+        version=2,
         example="Of five customers one bought last, most often and for most: 5, 5, 5. Grouped by label, champions: 1.",
     ),
 )
