@@ -8,8 +8,10 @@ from uuid import UUID
 import httpx
 import pytest
 from tests.analytics.conftest import Fold, at, happened
+from tests.analytics.filters import written
 
 from analytics.domain.catalogue import METRICS
+from analytics.domain.filtering import FilterBy
 from analytics.domain.metric import Metric
 from kith.events.contacts import CustomerAmended, CustomerCreated, TouchpointRecorded
 from kith.events.envelope import Envelope
@@ -220,6 +222,58 @@ async def test_a_customer_counts_where_it_belonged_at_the_end(
     assert await segments("2011-05-01T00:00:01Z") == ["paying"]
 
 
+NAMES = (
+    "Food, Drink & Tobacco",
+    "Food",
+    " Drink & Tobacco",
+    "!Retail",
+    "Retail",
+    '6" pipe',
+    '"quoted"',
+    '"',
+    "a:b",
+    "back\\slash",
+    "it's",
+    " blanks ",
+    "",
+    ",",
+    "100 %_",
+    "{braces}",
+    "null",
+    "Größe",
+    "食品，饮料",
+)
+
+
+@pytest.mark.parametrize("dimension", ["segment", "country", "owner", "source", "tier", "tag"])
+async def test_every_name_that_can_be_stored_can_be_asked_for(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, dimension: str
+) -> None:
+    for number, name in enumerate((*NAMES, None), start=1):
+        customer = new_id()
+        said: dict[str, Any] = {"tags": [name] if name is not None else []} if dimension == "tag" else {dimension: name}
+        order = OrderPlaced(value=Decimal(number), currency="EUR")
+        await fold(
+            happened(CustomerCreated(kind="person", **said), tenant, at("2011-01-01"), customer),
+            happened(order, tenant, at("2011-04-01"), customer),
+        )
+    groups = (await ask(analytics, mine, "arpu", groupBy=dimension))["breakdown"]
+    assert {each["group"][0]["value"] for each in groups} == {*NAMES, None}
+    for each in groups:
+        (key,) = each["group"]
+        kept, rest = (FilterBy(dimension, (key["value"],), exclude) for exclude in (False, True))
+        assert (await ask(analytics, mine, "arpu", filter=written(kept)))["value"] == each["value"], key
+        assert (await ask(analytics, mine, "arpu", filter=written(rest)))["denominator"] == len(NAMES), key
+        body = SPRING | {"metrics": ["arpu"], "filter": [{"dimension": dimension, "values": [key["value"]]}]}
+        (alone,) = (await analytics.post("/v1/metrics:query", json=body, headers=mine)).json()["figures"]
+        assert alone["value"] == each["value"], key
+        query = """query ($filter: [String!]) { metric(id: "arpu", filter: $filter,
+                   from: "2011-03-01T00:00:00Z", to: "2011-06-01T00:00:00Z") { value } }"""
+        sent = {"query": query, "variables": {"filter": [written(kept)]}}
+        answer = (await analytics.post("/graphql", json=sent, headers=mine)).json()
+        assert answer["data"]["metric"]["value"] == each["value"], key
+
+
 async def test_amounts_in_several_currencies_have_no_sum(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
@@ -260,6 +314,8 @@ async def test_amounts_of_different_months_in_different_currencies_have_no_sum_e
         ({"groupBy": ["country", "country"]}, "groupBy", "different"),
         ({"filter": "colour:red"}, "filter", "country"),
         ({"filter": "country"}, "filter", "dimension:value"),
+        ({"filter": "segment:Food, Drink & Tobacco"}, "filter", "double quotes"),
+        ({"filter": ["segment:a"] * 21}, "filter", "20"),
         ({"from": "1980-01-01T00:00:00Z", "grain": "day"}, "grain", "week"),
         ({"grain": "fortnight"}, "grain", "month"),
         ({"activity": "7"}, "activity", "0"),

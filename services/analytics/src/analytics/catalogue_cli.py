@@ -98,8 +98,12 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to ask, by example: [READM
 - **Slices.** *Its own* dimensions are fields of the event, or of its aggregate as it stood then: whose the opportunity
   was when it was won. *The customer's* are fields of its record as it stood at the end of the whole interval, in every
   period alike; what a record said first holds for the time before it was made, too. A customer with two tags counts
-  under each. Up to three of them group; any number filters: `filter=country:France,Spain` keeps those,
-  `tag:!unidentified` leaves those out, `segment:` keeps those that have none.
+  under each. Up to three of them group.
+- **Filters**: `filter=country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those
+  that have none; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a leading `!` is
+  written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. What could be read in
+  two ways is refused. In the body of `POST /v1/metrics:query` a filter may also be
+  `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`, null for those that have none.
 - **Periods.** A grain (`day`, `week` from Monday, `month`, `quarter`, `year`) cuts the interval into up to 400 periods,
   the first and the last cut to the interval. Each period is counted by itself: distinct customers and medians of
   periods do not add up to the whole.

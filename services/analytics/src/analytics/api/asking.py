@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.api.value import fitted
 from analytics.domain.calendar import Grain, Interval, zone_of
+from analytics.domain.filtering import FilterBy, checked, filter_by
 from analytics.domain.metric import Metric
 from analytics.queries.known import known
 from analytics.queries.metrics import Question
 from analytics.queries.tenants import tenant_settings
 from kith.db import Database
-from kith.domain import Invalid
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def question_of(
     *,
     grain: Grain | None = None,
     group_by: Sequence[str] = (),
-    filters: Sequence[str] = (),
+    filters: Sequence[str | FilterBy] = (),
     zone: str | None = None,
     activity: int | None = None,
     known_at: datetime | None = None,
@@ -54,17 +54,6 @@ async def question_of(
         settings.policy,
         grain,
         tuple(group_by),
-        tuple(_filter(each) for each in filters),
+        checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters)),
         settled=known_at is None,
     )
-
-
-def _filter(text: str) -> tuple[str, tuple[str, ...], bool]:
-    """`country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those with none."""
-    dimension, colon, values = text.partition(":")
-    if not colon:
-        raise Invalid(
-            f"{text!r} is no filter: write dimension:value,value, or dimension:!value to leave it out.", field="filter"
-        )
-    exclude = values.startswith("!")
-    return dimension, tuple(values.removeprefix("!").split(",")), exclude

@@ -34,7 +34,8 @@ Filters = Annotated[
     list[str] | None,
     Query(
         alias="filter",
-        description="by a dimension of the customer, as it was at the end: `country:France,Spain`; `tag:!unidentified`",
+        description="by a dimension of the customer, as it was at the end: `country:France,Spain`; "
+        '`tag:!unidentified`; what has a comma in it, `segment:"Food, Drink & Tobacco"`',
     ),
 ]
 Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from analytics.api.asking import question_of, reading
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
+from analytics.domain.filtering import MAX_VALUES, FilterBy
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
@@ -71,6 +72,19 @@ class TimelinePage:
     next: str | None
 
 
+class MetricFilter(BaseModel):
+    """Keeps these values of a dimension, or leaves them out. Null stands for those that have none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dimension: str
+    values: Annotated[tuple[str | None, ...], Field(min_length=1, max_length=MAX_VALUES)]
+    exclude: bool = False
+
+    def as_filter(self) -> FilterBy:
+        return FilterBy(self.dimension, self.values, self.exclude)
+
+
 class MetricsQuery(BaseModel):
     """Up to 20 metrics over the same interval, in one pass. Groups and filters must be dimensions of each of them."""
 
@@ -81,7 +95,8 @@ class MetricsQuery(BaseModel):
     ends_at: Annotated[AwareDatetime, Field(alias="to")]
     grain: Grain | None = None
     group_by: Annotated[tuple[str, ...], Field(alias="groupBy")] = ()
-    filter: tuple[str, ...] = ()
+    filter: tuple[str | MetricFilter, ...] = ()
+    """As in a query string, or by parts, where nothing needs quoting."""
     zone: str | None = None
     activity: int | None = None
     known_at: Annotated[AwareDatetime | None, Field(alias="knownAt")] = None
@@ -115,7 +130,8 @@ Filters = Annotated[
     list[str] | None,
     Query(
         alias="filter",
-        description="`country:France,Spain`; `tag:!unidentified` leaves out; `segment:` keeps those with none",
+        description="`country:France,Spain`; `tag:!unidentified` leaves out; `segment:` keeps those with none; "
+        'what has a comma in it, `segment:"Food, Drink & Tobacco"`',
     ),
 ]
 Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
@@ -183,7 +199,7 @@ async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = RE
             query.ends_at,
             grain=query.grain,
             group_by=query.group_by,
-            filters=query.filter,
+            filters=[each if isinstance(each, str) else each.as_filter() for each in query.filter],
             zone=query.zone,
             activity=query.activity,
             known_at=query.known_at,

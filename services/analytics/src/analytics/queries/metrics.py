@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityPolicy
 from analytics.domain.calendar import Grain, Interval, boundaries, zone_of
+from analytics.domain.filtering import FilterBy
 from analytics.domain.measure import Active, Count, Flow, Measure, Median, Score, Stock, Those
 from analytics.domain.metric import DIGITS, TAG, Counts, Metric, part, terms
 from analytics.queries.freshness import Freshness, freshness
@@ -41,8 +42,7 @@ class Question:
     policy: ActivityPolicy
     grain: Grain | None = None
     group_by: tuple[str, ...] = ()
-    filters: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
-    """Dimension, values, whether to leave those out."""
+    filters: tuple[FilterBy, ...] = ()
     settled: bool = True
     """Whether totals may be read (see queries.measures.asked)."""
 

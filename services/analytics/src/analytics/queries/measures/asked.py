@@ -61,8 +61,8 @@ WHOLE = -1
 @dataclass(frozen=True)
 class Filter:
     dimension: Dimension
-    values: tuple[str, ...]
-    """The empty one stands for those that have none."""
+    values: tuple[str | None, ...]
+    """None stands for those that have none."""
     exclude: bool = False
 
 
@@ -250,7 +250,7 @@ class Slices:
                 return self._table.c.label
 
     def _kept(self, one: Filter) -> ColumnElement[bool]:
-        named = [value for value in one.values if value]
+        named = [value for value in one.values if value is not None]
         if one.dimension is TAG:
             assert self.customers is not None
             tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
@@ -259,7 +259,7 @@ class Slices:
         else:
             value = self._value(one.dimension)
             found, nothing = func.coalesce(value.in_(named), false()), value.is_(None)
-        kept = or_(found, nothing) if "" in one.values else found
+        kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
 
 
