@@ -198,6 +198,23 @@ async def test_several_metrics_at_once_are_what_each_is_alone(
         assert figure["breakdown"] == alone["breakdown"], figure["id"]
 
 
+async def test_the_country_is_the_customers_and_that_of_an_order_has_a_name_of_its_own(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    """A customer of France has an order delivered to Spain."""
+    customer = new_id()
+    await fold(
+        happened(CustomerCreated(kind="person", country="France"), tenant, at("2011-01-01"), customer),
+        happened(OrderPlaced(value=Decimal(50), currency="EUR", country="Spain"), tenant, at("2011-04-01"), customer),
+    )
+    for id in ("revenue", "arpu", "orders", "sales.new_revenue"):
+        (one,) = (await ask(analytics, mine, id, groupBy="country"))["breakdown"]
+        assert one["group"] == [{"dimension": "country", "value": "France"}], id
+        assert (await ask(analytics, mine, id, filter="country:Spain"))["numerator"] == 0
+    (one,) = (await ask(analytics, mine, "revenue", groupBy="order_country"))["breakdown"]
+    assert one["group"] == [{"dimension": "order_country", "value": "Spain"}]
+
+
 async def test_a_customer_counts_where_it_belonged_at_the_end(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
@@ -241,7 +258,7 @@ NAMES = (
     "{braces}",
     "null",
     "Größe",
-    "食品，饮料",
+    "食品、饮料",
 )
 
 

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -5,6 +6,7 @@ import pytest
 
 from analytics.domain.calendar import Interval
 from analytics.domain.catalogue import METRICS, metric
+from analytics.domain.metric import Dimension, Unit, by
 from kith.domain import Invalid, NotFound
 
 
@@ -45,6 +47,24 @@ def test_every_metric_tells_the_counts_it_is_made_of(each: object) -> None:
     counts = {name: Decimal(2) for name in each.components}
     each.value(counts)
     assert each.words.endswith(".")
+
+
+def test_a_dimension_means_the_same_in_every_metric() -> None:
+    meant: dict[str, set[Dimension]] = {}
+    for each in METRICS.values():
+        for dimension in each.dimensions:
+            meant.setdefault(dimension.name, set()).add(dimension)
+    assert {name for name, meanings in meant.items() if len(meanings) > 1} == set()
+
+
+def test_what_is_the_customers_and_the_events_has_to_be_told_apart() -> None:
+    with pytest.raises(ValueError, match="country"):
+        by("country", "currency")
+
+
+@pytest.mark.parametrize("id", [each.id for each in METRICS.values() if each.unit is Unit.MONEY])
+def test_every_figure_of_money_says_whether_it_is_net_or_gross(id: str) -> None:
+    assert re.search(r"\b(net|gross)\b", METRICS[id].words.lower())
 
 
 def test_an_unknown_metric_is_told_which_there_are() -> None:

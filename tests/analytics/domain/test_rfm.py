@@ -23,7 +23,7 @@ def scored(rows: list[Row]) -> Scores:
     return rfm(*(np.array([row[i] for row in rows]) for i in range(4)))
 
 
-def fifth(value: int, of: list[int]) -> int:
+def fifth(value: Any, of: list[Any]) -> int:
     """Quintiles, by the mean place of those alike."""
     alike = [place for place, other in enumerate(sorted(of), start=1) if other == value]
     return ceil(Fraction(5 * sum(alike), len(alike) * len(of)))
@@ -125,7 +125,7 @@ def test_segments_have_the_names_of_the_field(scores: tuple[int, int, int], name
 
 @pytest.mark.parametrize("field", ["frequency", "monetary", "currency"])
 def test_columns_of_unequal_length_are_refused(field: str) -> None:
-    columns: dict[str, list[int]] = dict.fromkeys(("last_purchase", "frequency", "monetary", "currency"), [1, 2])
+    columns = {name: [1, 2] for name in ("last_purchase", "frequency", "monetary", "currency")}
     with pytest.raises(Invalid) as refused:
         rfm(**(columns | {field: [1, 2, 3]}))
     assert refused.value.field == field

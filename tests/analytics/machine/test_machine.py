@@ -27,6 +27,7 @@ from tests.analytics.machine.services import BEGIN, THING, Services, things_in
 from analytics.domain.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.domain.calendar import Interval
 from analytics.domain.catalogue import METRICS
+from analytics.domain.filtering import FilterBy
 from analytics.queries.metrics import Question, figures
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets
@@ -343,7 +344,7 @@ class LiveIsBatch(RuleBasedStateMachine):
         told = batch.components(asked)
         question = Question(Interval(asked.start, asked.end), asked.zone, policy)
         if asked.only is not None:
-            question = replace(question, filters=(("segment", (asked.only,), False),))
+            question = replace(question, filters=(FilterBy("segment", (asked.only,)),))
         async with self.engine.connect() as connection:
             answers = await figures(connection, self.services.tenant, [METRICS[id] for id in told], question)
         for answer in answers:

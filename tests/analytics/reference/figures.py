@@ -417,11 +417,12 @@ def own(*names: str, **stored_as: str) -> dict[str, str]:
     return {name: name for name in names} | stored_as
 
 
-OF_ORDER = own("country", "currency")
-OF_OPPORTUNITY = own("owner", "source", "product", "currency")
-OF_STAGE = own("owner", "source", "product", stage="left")
-OF_CYCLE = own("owner", "source", "product", outcome="phase")
-IN_PIPELINE = own("owner", "source", "product", "currency", stage="phase")
+OF_ORDER = own("currency", order_country="country")
+OWN = own("product", opportunity_owner="owner", opportunity_source="source")
+OF_OPPORTUNITY = OWN | own("currency")
+OF_STAGE = OWN | own(stage_left="left")
+OF_CYCLE = OWN | own(opportunity_outcome="phase")
+IN_PIPELINE = OWN | own("currency", stage="phase")
 OF_CASE = own("channel", "priority", "category", "queue", "assignee")
 OF_TOUCHPOINT = own("channel", "direction", "campaign", "outcome")
 

@@ -95,15 +95,16 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to ask, by example: [READM
   is the tenant's to define, and otherwise for some segments; an order in 90 days, if nothing is defined. `activity=`
   names a version of the definition, and the answer says which was used (`activity_version`).
 - **Customers are distinct after merges**: what the one that was merged did counts for the one that is left.
-- **Slices.** *Its own* dimensions are fields of the event, or of its aggregate as it stood then: whose the opportunity
-  was when it was won. *The customer's* are fields of its record as it stood at the end of the whole interval, in every
-  period alike; what a record said first holds for the time before it was made, too. A customer with two tags counts
-  under each. Up to three of them group.
+- **Slices.** *The customer's* dimensions have plain names, `country`, `owner`: fields of its record as it stood at the
+  end of the whole interval, in every period alike; what a record said first holds for the time before it was made, too.
+  A customer with two tags counts under each. *Its own* are fields of the event, or of its aggregate as it stood then:
+  whose the opportunity was when it was won. Those that the customer has as well are named by whose they are,
+  `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three dimensions group.
 - **Filters**: `filter=country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those
   that have none; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a leading `!` is
   written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. What could be read in
-  two ways is refused. In the body of `POST /v1/metrics:query` a filter may also be
-  `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`, null for those that have none.
+  two ways is refused. In the body of `POST /v1/metrics:query` a filter may also be told by parts, null being those
+  that have none: `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`.
 - **Periods.** A grain (`day`, `week` from Monday, `month`, `quarter`, `year`) cuts the interval into up to 400 periods,
   the first and the last cut to the interval. Each period is counted by itself: distinct customers and medians of
   periods do not add up to the whole.

@@ -61,14 +61,21 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
 
 TAG = Dimension("tag", Source.CUSTOMER, "tags")
 CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
-"""The dimensions of a customer. One with two tags counts under each."""
+"""The dimensions of a customer, by their plain names. One with two tags counts under each."""
+
+
+def of(noun: str, *names: str) -> tuple[Dimension, ...]:
+    """Fields of the event whose names the customer has, too: those of an order are `order_country` and so on."""
+    return tuple(Dimension(f"{noun}_{name}", stored_as=name) for name in names)
 
 
 def by(*own: Dimension | str) -> tuple[Dimension, ...]:
-    """These fields of the event, and those of the customer that do not have the same name."""
+    """These fields of the event, and those of the customer. Raises ValueError where both have a name: one name means
+    the same in every metric."""
     mine = tuple(each if isinstance(each, Dimension) else Dimension(each) for each in own)
-    names = {each.name for each in mine}
-    return (*mine, *(each for each in CUSTOMER if each.name not in names))
+    if both := {each.name for each in mine} & {each.name for each in CUSTOMER}:
+        raise ValueError(f"{', '.join(sorted(both))}: the customer has it, too; say whose it is")
+    return (*mine, *CUSTOMER)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Value: what relationships are worth."""
 
 from analytics.domain.measure import Active, Attribute, Did, Flow, IsActive, Score, Sum, Those
-from analytics.domain.metric import Dimension, Metric, Source, Unit, by
+from analytics.domain.metric import Dimension, Metric, Source, Unit, by, of
 from kith.events.sales import OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseResolved
 
@@ -14,7 +14,7 @@ REFERRED = Attribute("referred_by")
 
 ORDERED = Flow(PLACED, Sum())
 GIVEN_BACK = Flow(RETURNED, Sum())
-OF_ORDER = by("country", "currency")
+OF_ORDER = by(*of("order", "country"), "currency")
 OF_PURCHASES = by("currency")
 """Of scores: the currency tells which purchases are looked at, all else which customers."""
 
@@ -23,10 +23,11 @@ METRICS = (
         id="revenue",
         title="Net revenue",
         unit=Unit.MONEY,
-        words="Orders placed less returns, each at its own time. Orders without a customer count.",
+        words="Net: orders placed less returns, each at its own time. Orders without a customer count.",
         components={"orders": Flow(PLACED), "ordered": ORDERED, "returns": Flow(RETURNED), "returned": GIVEN_BACK},
         numerator="ordered - returned",
         dimensions=OF_ORDER,
+        version=2,
         example="Orders of 100 and 50 and a return of 30: 120.",
     ),
     Metric(
@@ -37,6 +38,7 @@ METRICS = (
         components={"orders": Flow(PLACED)},
         numerator="orders",
         dimensions=OF_ORDER,
+        version=2,
         example="Two orders and a return: 2.",
     ),
     Metric(
@@ -112,9 +114,9 @@ METRICS = (
         title="Simple customer lifetime value",
         unit=Unit.MONEY,
         words="Average order value * orders a year * expected years (1 / yearly churn of the customer's segment) * "
-        "margin, on average over the customers with an order in the year before the end. Orders and returns are those "
-        "of that year; churn is the share of the segment's customers active a year before the end who are not active "
-        "at it, whatever the filter; the margin is 100 %. A segment in which nobody churned has none, and its "
+        "margin, on average over the customers with an order in the year before the end. Net: orders and returns are "
+        "those of that year. Churn is the share of the segment's customers active a year before the end who are not "
+        "active at it, whatever the filter; the margin is 100 %. A segment in which nobody churned has none, and its "
         "customers do not count. Without customers tagged unidentified.",
         components={"value": Score("simple", sum=True), "customers": Score("simple")},
         numerator="value",
@@ -128,9 +130,9 @@ METRICS = (
         title="Predicted customer lifetime value",
         unit=Unit.MONEY,
         words="Expected transactions of the next 52 weeks (BG/NBD) * expected value of one (Gamma-Gamma), on average "
-        "over all who ever bought. A transaction is a day with orders; what the customer gave back is taken off in "
-        "proportion. By the tenant's own fit, whatever the filter: the newest whose data do not reach past the end, "
-        "made with the first question and again when purchases have drifted from it. Without customers tagged "
+        "over all who ever bought. Net: a transaction is a day with orders, and what the customer gave back is taken "
+        "off in proportion. By the tenant's own fit, whatever the filter: the newest whose data do not reach past the "
+        "end, made with the first question and again when purchases have drifted from it. Without customers tagged "
         "unidentified.",
         components={"value": Score("predicted", sum=True), "customers": Score("predicted")},
         numerator="value",
