@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from analytics.domain.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.domain.calendar import Interval
 from analytics.domain.catalogue import METRICS
+from analytics.domain.filtering import FilterBy
 from analytics.domain.measure import Score
 from analytics.domain.metric import Metric
 from analytics.queries.cohorts import cohorts
@@ -75,7 +76,7 @@ async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnect
 async def test_a_cohort_matrix_looks_once_at_each_fact(
     connection: AsyncConnection, segments: dict[str, ActivityRule]
 ) -> None:
-    asked = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(("segment", ("gold",), False),))
+    asked = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(FilterBy("segment", ("gold",)),))
     await looks_once(connection, cohorts(connection, "newcomer", asked))
 
 
