@@ -4,30 +4,42 @@ A service writes its types (a view plus relations) and says which resource each 
 connections and errors follow. The mutation's answer is the thing or a Problem, never a bare error.
 """
 
+import inspect
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, make_dataclass, replace
 from dataclasses import field as dataclass_field
-from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache, wraps
+from json import JSONDecodeError
+from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLError
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from graphql import GraphQLError, GraphQLUnionType
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic_core import InitErrorDetails
 from starlette.requests import HTTPConnection
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
+from strawberry.federation.schema import FederationAny
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.types.base_scalars import DateTimeDefinition
+from strawberry.schema.types.base_scalars import (
+    DateDefinition,
+    DateTimeDefinition,
+    DecimalDefinition,
+    UUIDDefinition,
+)
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
 from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
+from strawberry.types.arguments import StrawberryArgumentAnnotation
+from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.graphql import OperationType
 from strawberry.types.scalar import ScalarDefinition
 from strawberry.utils.str_converters import to_camel_case
@@ -37,10 +49,11 @@ from kith.auth import Actor
 from kith.commands import Call
 from kith.domain import DomainError, Invalid
 from kith.http import Context, context_of
-from kith.inputs import Document
+from kith.inputs import Document, detail, json_of
 from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
-from kith.rest import pascal
+from kith.rest import filters_of, pascal
+from kith.scalars import Id, Key, bare, reading, spelt
 from kith.telemetry import log
 from kith.websocket import SubscriptionHandler
 
@@ -125,16 +138,87 @@ Ctx = Info[GraphQLContext, None]
 
 
 def field(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """`strawberry.field` with its words, typed."""
-    made: Callable[[Callable[..., Any]], Any] = strawberry.field(description=description, name=name)
-    return made
+    """`strawberry.field` with its words, typed. Its arguments are read as kith.scalars has them."""
+    return lambda resolver: strawberry.field(checked(resolver), description=description, name=name)
 
 
 def subscription(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """`strawberry.subscription` with its words, typed. What it decorates checks what is asked, and answers `watching`
     the events."""
-    made: Callable[[Callable[..., Any]], Any] = strawberry.subscription(description=description, name=name)
-    return made
+    return lambda resolver: strawberry.subscription(checked(resolver), description=description, name=name)
+
+
+def checked(resolver: Callable[..., Any]) -> Any:
+    """The resolver, with arguments that are read as the scalars of its signature before it is called: it raises
+    ValidationError, which names all that are wrong, by their names in GraphQL."""
+    signature = inspect.signature(resolver)
+    arguments = {
+        name: (_name_of(name, each.annotation), TypeAdapter(spelt(each.annotation, _as_checked), config=_STRICT))
+        for name, each in signature.parameters.items()
+        if name not in ("self", "info")
+    }
+    if not arguments:
+        return resolver
+
+    def read(given: dict[str, Any]) -> dict[str, Any]:
+        wrong: list[InitErrorDetails] = []
+        found = dict(given)
+        for name, (told, adapter) in arguments.items():
+            if name in given:
+                try:
+                    found[name] = adapter.validate_python(given[name])
+                except ValidationError as error:
+                    wrong += [
+                        detail((told, *each["loc"]), each["msg"], each["input"])
+                        for each in error.errors(include_url=False, include_context=False)
+                    ]
+        if wrong:
+            raise ValidationError.from_exception_data(resolver.__name__, wrong)
+        return found
+
+    if inspect.iscoroutinefunction(resolver):
+
+        @wraps(resolver)
+        async def reading_first(*args: Any, **given: Any) -> Any:
+            return await resolver(*args, **read(given))
+
+    else:
+
+        @wraps(resolver)
+        def reading_first(*args: Any, **given: Any) -> Any:
+            return resolver(*args, **read(given))
+
+    plain = {name: bare(each.annotation) for name, each in signature.parameters.items()}
+    reading_first.__annotations__ = {**resolver.__annotations__, **{name: plain[name] for name in arguments}}
+    reading_first.__signature__ = signature.replace(  # type: ignore[attr-defined]  # as functools has it
+        parameters=[each.replace(annotation=plain[name]) for name, each in signature.parameters.items()]
+    )
+    return reading_first
+
+
+_STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+def _name_of(argument: str, annotation: Any) -> str:
+    for each in get_args(annotation) if get_origin(annotation) is Annotated else ():
+        if isinstance(each, StrawberryArgumentAnnotation) and each.name is not None:
+            return each.name
+    return to_camel_case(argument)
+
+
+def _as_checked(kind: Any) -> Any:
+    """An input that was written by hand is checked field by field. One that was derived is not: its model does."""
+    if not has_object_definition(kind):
+        return kind
+    if kind in _DERIVED:
+        return Any
+    told: Any = {name: (spelt(each, _as_checked), None) for name, each in get_type_hints(kind).items()}
+    model = create_model(kind.__name__, __config__=_STRICT, **told)
+
+    def read(given: Any) -> Any:
+        return kind(**dict(model.model_validate(_given(given))))
+
+    return Annotated[Any, BeforeValidator(read)]
 
 
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
@@ -172,16 +256,17 @@ async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, Non
             yield event
 
 
-def _instant(given: object) -> datetime:
-    """Raises GraphQLError for one that is not ISO 8601, and for one without a zone: it could be any of two dozen."""
-    assert DateTimeDefinition.parse_value is not None
-    at: datetime = DateTimeDefinition.parse_value(given)
-    if at.tzinfo is None:
-        raise GraphQLError("Say the zone of the instant, as in 2011-12-09T00:00:00Z.")
-    return at
+def _as_sent(scalar: ScalarDefinition, description: str) -> ScalarDefinition:
+    """Its values are read by what takes them, an input or an argument (see `checked`): only that knows their names."""
+    return replace(scalar, parse_value=lambda given: given, description=description)
 
 
-_SCALARS: Mapping[object, ScalarDefinition] = {datetime: replace(DateTimeDefinition, parse_value=_instant)}
+_SCALARS: Mapping[object, ScalarDefinition] = {
+    date: _as_sent(DateDefinition, "A day of ISO 8601: 2026-01-31"),
+    datetime: _as_sent(DateTimeDefinition, "An instant of ISO 8601 with its zone: 2026-01-31T12:00:00Z"),
+    Decimal: _as_sent(DecimalDefinition, 'A decimal in digits: "10.50"'),
+    UUID: _as_sent(UUIDDefinition, "A UUID with its hyphens: 019ca000-0000-7000-8000-000000000002"),
+}
 
 
 class Subgraph(Schema):
@@ -197,6 +282,22 @@ class Subgraph(Schema):
         """Over a WebSocket, subscriptions only; each with a context of its own."""
         named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
         return await super().stream(query, context_value=context_value.again(), **named)
+
+    def entities_resolver(self, info: Ctx, representations: list[FederationAny]) -> list[FederationAny]:
+        """What other subgraphs name by its key. What names nothing of ours is an error in its place."""
+        return [self._referred_to(info, each) for each in representations]
+
+    def _referred_to(self, info: Ctx, representation: object) -> Any:
+        key = dict(representation) if isinstance(representation, dict) else {}
+        entities = {each.name: each for each in cast("GraphQLUnionType", self._schema.type_map["_Entity"]).types}
+        named = key.pop("__typename", None)
+        if not isinstance(named, str) or named not in entities:
+            return Invalid(f"Its __typename is one of {', '.join(entities)}.", field="representations")
+        definition = cast("StrawberryObjectDefinition", self.get_type_by_name(named))
+        try:
+            return definition.origin.resolve_reference(**{"id": None} | key | {"info": info})
+        except DomainError as error:
+            return error
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         pass
@@ -216,7 +317,7 @@ class Graph:
         """`node` is the GraphQL type: the resource's view and its relations. Other subgraphs name one by its id."""
 
         async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
-            return await load_one(info, resource, node, _uuid(id))
+            return await load_one(info, resource, node, reading(Id, id, field="id"))
 
         node.resolve_reference = resolve_reference
         for kind in resource.enums:
@@ -238,7 +339,7 @@ class Graph:
         """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
 
         def resolve_reference(id: str, **_: object) -> Any:
-            return entity(id=_uuid(id))
+            return entity(id=reading(Id, id, field="id"))
 
         entity.resolve_reference = resolve_reference
         self._entities.append(entity)
@@ -265,7 +366,7 @@ class Graph:
             found: Any = await load_one(info, resource, node, id)
             return found
 
-        return _named(resource.name, strawberry.field, one, "One, or null if there is none.")
+        return _named(resource.name, strawberry.field, checked(one), "One, or null if there is none.")
 
     def _of_tenant(self, resource: Resource, node: Any) -> Any:
         async def of_tenant(info: Ctx) -> node:
@@ -283,6 +384,8 @@ class Graph:
             {name: (kind | None, None) for name, kind in resource.filter_types.items()},
         )
 
+        filters = filters_of(resource)
+
         async def page(
             info: Ctx,
             first: int = DEFAULT_PAGE,
@@ -291,13 +394,13 @@ class Graph:
         ) -> Connection[node]:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            wanted = {name: value for name, value in _given(filter).items() if value is not None}
+            wanted = filters.model_validate({"filter": _given(filter)}).filter.model_dump(exclude_none=True)
             queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
             return connection_of(found)
 
-        return _named(resource.plural, strawberry.field, page, "Newest first.")
+        return _named(resource.plural, strawberry.field, checked(page), "Newest first.")
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
         input_type = _input_type(command.input.__name__ + "Input", _fields_of(command.input))
@@ -308,14 +411,14 @@ class Graph:
             context = info.context
             try:
                 context.actor.require(f"{self._service}:{resource.write_verb}")
-                call = Call(command, command.input.model_validate(_given(given)), id=id, expected_version=if_version)
+                named = None if id is None else reading(Id, id, field="id")
+                key = None if key is None else reading(Key, key, field="idempotencyKey")
+                call = Call(command, command.input.model_validate(_given(given)), id=named, expected_version=if_version)
                 answer = await context.service.commands.run_one(
                     context.actor.tenant, resource, call, idempotency_key=key
                 )
-            except DomainError as error:
-                return Problem.of(problems.of_domain_error(error), documents)
-            except ValidationError as error:
-                return Problem.of(problems.of_validation_error(error), documents)
+            except (DomainError, ValidationError) as error:
+                return Problem.of(problems.of_refusal(error), documents)
             return _shown(answer.view, resource, node, context.actor)
 
         async def create(
@@ -367,11 +470,15 @@ def _told(error: GraphQLError) -> GraphQLError:
     original = error.original_error
     if original is None or isinstance(original, GraphQLError):
         return error
-    if isinstance(original, DomainError):
-        details = problems.of_domain_error(original)
-        return GraphQLError(
-            original.detail, error.nodes, path=error.path, extensions={"code": original.code, "problem": details}
-        )
+    if isinstance(original, DomainError | ValidationError):
+        details = problems.of_refusal(original)
+        for each in details.get("errors", ()):
+            each["field"] = _camel(each["field"])
+        code = details["type"].rpartition(":")[2]
+        extensions = {"code": code, "problem": details}
+        rules = "; ".join(f"{each['field']}: {each['rule']}" for each in details.get("errors", ()))
+        words = original.detail if isinstance(original, DomainError) else rules
+        return GraphQLError(words, error.nodes, path=error.path, extensions=extensions)
     log.error("fault", path=error.path, exc_info=original)
     return GraphQLError(
         "This is a fault of ours; it has been logged.", error.nodes, path=error.path, extensions={"code": "fault"}
@@ -380,6 +487,20 @@ def _told(error: GraphQLError) -> GraphQLError:
 
 class Router(GraphQLRouter[GraphQLContext, None]):
     graphql_transport_ws_handler_class = SubscriptionHandler
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Of a message over a WebSocket. Raises JSONDecodeError."""
+        try:
+            return json_of(data)
+        except Invalid as error:
+            raise JSONDecodeError(error.detail, "", 0) from error
+
+    def parse_json(self, data: str | bytes) -> Any:
+        """Of a request. Raises Invalid."""
+        found = json_of(data)
+        if not isinstance(found, dict | list):  # a list is a batch, which is refused where it would be carried out
+            raise Invalid("It is an object, with a query and variables.", field="body")
+        return found
 
 
 _NOBODY = Actor("", "", frozenset(), 0.0)
@@ -433,7 +554,12 @@ def _input_type(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Any:
         (each, _plain(kind)) if default is MISSING else (each, _plain(kind) | None, dataclass_field(default=UNSET))
         for each, (kind, default) in fields.items()
     ]
-    return strawberry.input(make_dataclass(name, made, kw_only=True))
+    derived = strawberry.input(make_dataclass(name, made, kw_only=True))
+    _DERIVED.add(derived)
+    return derived
+
+
+_DERIVED: set[Any] = set()
 
 
 def _fields_of(model: type[BaseModel]) -> Mapping[str, tuple[Any, Any]]:
@@ -448,8 +574,6 @@ def _nested_input(model: type[BaseModel]) -> Any:
 def _plain(kind: Any) -> Any:
     """The bare type: constraints are the model's to check, once, with the whole input."""
     origin, inner = get_origin(kind), get_args(kind)
-    if kind is AwareDatetime:
-        return datetime
     if origin is Annotated:
         return _plain(inner[0])
     if origin in (Union, types.UnionType):
@@ -464,13 +588,6 @@ def _plain(kind: Any) -> Any:
 def _is_document(kind: Any) -> bool:
     """Also where it may be left out."""
     return any(isinstance(each, type) and issubclass(each, Document) for each in (kind, *get_args(kind)))
-
-
-def _uuid(id: str) -> UUID:
-    try:
-        return UUID(id)
-    except ValueError as error:
-        raise Invalid("It is not a UUID.", field="id") from error
 
 
 def _camel(name: str, documents: Sequence[str] = ()) -> str:

@@ -1,24 +1,55 @@
-"""What a command takes. One declaration: it is the REST body, a row of a bulk request, and the GraphQL input."""
+"""What a command takes. One declaration: it is the REST body, a row of a bulk request, and the GraphQL input.
 
+What its fields may hold is said in kith.scalars.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_serializer
+import jiter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from kith.currencies import misfit
 from kith.domain import Invalid
+from kith.scalars import Code, Currency, Instant, Money, Note, Text
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Money = Annotated[
-    Decimal,
-    Field(ge=0, max_digits=20, decimal_places=4),
-    AfterValidator(lambda amount: amount.quantize(Decimal("0.0001"))),
-]
-"""An amount, zero or more, as numeric(20, 4) keeps it: it reads the same before and after it is stored."""
+__all__ = ["Amendment", "Code", "Currency", "Document", "Input", "Money", "NewInput", "Note", "Priced", "Text"]
 
+M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
+
+Wrong = tuple[str, str]
+"""A field, and which rule it breaks."""
+
+
+def read(model: type[M], body: bytes | str) -> M:
+    """A JSON body as the model. Raises Invalid for what is no JSON, and ValidationError."""
+    json_of(body)
+    return model.model_validate_json(body)
+
+
+def json_of(body: bytes | str, *, field: str = "body") -> Any:
+    """Raises Invalid for what is no JSON, and for JSON that parsers differ about: a key that is there twice, what lies
+    deeper than 200 levels, half a surrogate pair. NaN and Infinity are for the field to refuse, by its name."""
+    try:
+        data = body.encode() if isinstance(body, str) else body
+        return jiter.from_json(data, catch_duplicate_keys=True)
+    except ValueError as error:  # UnicodeEncodeError among them
+        raise Invalid(f"It is not JSON that can be read: {error}.", field=field) from None
+
+
+def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
+    """If anything is wrong, raises the ValidationError that says so, below the place of `given`."""
+    if found := list(wrong):
+        details = [detail((field,), rule, getattr(given, field)) for field, rule in found]
+        raise ValidationError.from_exception_data(type(given).__name__, details)
+
+
+def detail(where: tuple[str | int, ...], rule: str, given: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=where, input=given)
 
 
 class Input(BaseModel):
@@ -26,7 +57,7 @@ class Input(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    occurred_at: AwareDatetime | None = Field(
+    occurred_at: Instant | None = Field(
         default=None, description="when it happened, if not just now; never in the future"
     )
 
@@ -47,6 +78,17 @@ class NewInput(Input):
     """Base of the inputs that create. The external id is the sender's own key: sent twice, it creates once."""
 
     external_id: Code | None = Field(default=None, description="the sender's own key; unique per tenant and noun")
+
+
+class Priced(NewInput):
+    """Base of the inputs that create what has amounts, and a `currency` whose minor unit they fit."""
+
+    @model_validator(mode="after")
+    def _amounts_fit(self) -> Self:
+        given = dict(self)
+        amounts = ((name, value) for name, value in given.items() if isinstance(value, Decimal))
+        refuse(self, ((name, rule) for name, value in amounts if (rule := misfit(value, given["currency"]))))
+        return self
 
 
 class Document(BaseModel):

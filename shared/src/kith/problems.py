@@ -51,6 +51,10 @@ def of_domain_error(error: DomainError) -> ProblemDetails:
     return problem(status, error.code, error.detail, errors)
 
 
+def of_refusal(error: DomainError | ValidationError) -> ProblemDetails:
+    return of_domain_error(error) if isinstance(error, DomainError) else of_validation_error(error)
+
+
 def of_validation_error(error: ValidationError) -> ProblemDetails:
     return of_field_errors(error.errors(include_url=False, include_context=False, include_input=False))
 

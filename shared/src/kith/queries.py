@@ -1,7 +1,6 @@
 """Reads: Core selects into views, a page at a time by key and never by offset."""
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.domain import Invalid, NotFound
 from kith.resource import Resource, View
+from kith.scalars import is_in_use
 
 T = TypeVar("T")
 V = TypeVar("V", bound=View)
@@ -40,9 +40,17 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     @classmethod
     def of(cls, cursor: str) -> "Position":
         try:
-            return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=cls)
-        except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+            found = msgspec.json.decode(decoded(cursor), type=cls)
+        except (ValueError, msgspec.DecodeError) as error:
             raise Invalid("It is not a cursor of this list.", field="after") from error
+        if not is_in_use(found.at):
+            raise Invalid("It is not a cursor of this list.", field="after")
+        return found
+
+
+def decoded(cursor: str) -> bytes:
+    """What a cursor was made of. Raises ValueError for what no cursor is written like."""
+    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
 
 
 class Queries(Generic[V]):

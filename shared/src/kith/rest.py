@@ -1,5 +1,6 @@
 """REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
 from kith import problems
@@ -18,15 +19,17 @@ from kith.commands import Answer, Call, Outcome, Status
 from kith.domain import Aggregate, DomainError, Invalid
 from kith.export import NDJSON, Export
 from kith.http import actor_with, context_of, json_response
-from kith.inputs import Code
+from kith.inputs import json_of, read
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
 from kith.resource import Command, Resource, View
+from kith.scalars import Code, Cursor, Id, Instant, Key, Whole, spelt
 
 MAX_ROWS = 10_000
+First = Annotated[int, Whole(1, MAX_PAGE)]
 
 IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
 IdempotencyKey = Annotated[
-    str | None, Header(max_length=255, description="Sent again, the request is answered as before and not done again")
+    Key | None, Header(description="Sent again, the request is answered as before and not done again")
 ]
 
 
@@ -53,11 +56,6 @@ class BulkResult:
 
 class _BulkBody(msgspec.Struct, forbid_unknown_fields=True):
     rows: list[msgspec.Raw]
-
-
-class _RowHead(msgspec.Struct):
-    command: str | None = None
-    external_id: str | None = None
 
 
 class Rest:
@@ -96,7 +94,7 @@ class Rest:
         async def create(
             request: Request, actor: Actor = self._writer, idempotency_key: IdempotencyKey = None
         ) -> Response:
-            call = Call(command, command.input.model_validate_json(await request.body() or b"null"))
+            call = Call(command, read(command.input, await request.body() or b"null"))
             answer = await context_of(request).commands.run_one(
                 actor.tenant, resource, call, idempotency_key=idempotency_key
             )
@@ -115,7 +113,7 @@ class Rest:
         )
         async def change(
             request: Request,
-            id: UUID,
+            id: Id,
             actor: Actor = self._writer,
             if_match: IfMatch = None,
             idempotency_key: IdempotencyKey = None,
@@ -131,7 +129,7 @@ class Rest:
         if_match: str | None,
         idempotency_key: str | None,
     ) -> Response:
-        given = command.input.model_validate_json(await request.body() or b"{}")
+        given = read(command.input, await request.body() or b"{}")
         call = Call(command, given, id=id, expected_version=version_of(if_match))
         answer = await context_of(request).commands.run_one(
             actor.tenant, self._resource, call, idempotency_key=idempotency_key
@@ -270,7 +268,7 @@ class Rest:
         )
         async def export(
             request: Request,
-            after: Annotated[UUID | None, Query(description="go on after this id, with rows as they are now")] = None,
+            after: Annotated[Id | None, Query(description="go on after this id, with rows as they are now")] = None,
             actor: Actor = self._reader,
         ) -> Response:
             """By id, all as they were at one instant; the header Kith-Position says at which. The last line is
@@ -287,7 +285,7 @@ class Rest:
             operation_id=f"get{pascal(resource.name)}",
             summary=f"Get {article(resource.words)}",
         )
-        async def get(request: Request, id: UUID, actor: Actor = self._reader) -> Response:
+        async def get(request: Request, id: Id, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command."""
             queries = Queries(resource, resource.view, personal=actor.sees_personal)
             async with context_of(request).database.read(actor.tenant) as connection:
@@ -297,19 +295,16 @@ class Rest:
     def _parse(self, index: int, raw: msgspec.Raw) -> Call | RowResult:
         external_id = None
         try:
-            head = msgspec.json.decode(raw, type=_RowHead)
-            external_id = head.external_id
-            name = head.command or self._resource.create.name
-            if name not in self._rows:
+            row = json_of(bytes(raw), field="row")
+            if not isinstance(row, dict):
+                raise Invalid("It is an object.", field="row")
+            external_id = sent if isinstance(sent := row.get("external_id"), str) else None
+            name = row.get("command", self._resource.create.name)
+            if not isinstance(name, str) or name not in self._rows:
                 raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
             given: Any = self._rows[name].model_validate_json(bytes(raw))
-        except ValidationError as error:
-            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_validation_error(error))
-        except msgspec.ValidationError as error:
-            wrong = Invalid(str(error), field="row")
-            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_domain_error(wrong))
-        except DomainError as error:
-            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_domain_error(error))
+        except (DomainError, ValidationError) as error:
+            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
         command = next(command for command in self._resource.commands if command.name == name)
         return Call(command, given, external_id=given.external_id, remembered=True)
 
@@ -341,25 +336,37 @@ def row_model(command: Command) -> Any:
         __base__=command.input,
         command=(verb, command.name) if command.creates else (verb, ...),
         external_id=(Code, ...),
-        occurred_at=(AwareDatetime, ...),
+        occurred_at=(Instant, ...),
     )
 
 
 def query_of(resource: Resource) -> Any:
     """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
     fields: dict[str, Any] = {
-        "first": (int, Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="rows of the page")),
-        "after": (str | None, Field(default=None, description="cursor of the page before")),
-        **{name: (kind | None, None) for name, kind in resource.filter_types.items()},
+        "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
+        "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
     }
-    return create_model(f"{pascal(resource.plural)}Query", __config__=ConfigDict(extra="forbid"), **fields)
+    name = f"{pascal(resource.plural)}Query"
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields, **_filters(resource))
+
+
+def filters_of(resource: Resource) -> Any:
+    """The filters of a list by themselves, in `filter`, with values as JSON has them."""
+    filters = create_model(
+        f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
+    )
+    return create_model(f"Filtered{pascal(resource.plural)}", filter=(filters, ...))
+
+
+def _filters(resource: Resource) -> dict[str, Any]:
+    return {name: (spelt(kind) | None, None) for name, kind in resource.filter_types.items()}
 
 
 def version_of(if_match: str | None) -> int | None:
     """Raises Invalid unless it is an ETag of ours, or `*`."""
     if if_match is None or if_match == "*":
         return None
-    if not (tag := re.fullmatch(r'"(\d+)"', if_match)):
+    if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
         raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
     return int(tag[1])
 
@@ -384,11 +391,31 @@ def article(name: str) -> str:
 def _rows_of(body: bytes) -> list[msgspec.Raw]:
     try:
         rows = msgspec.json.decode(body, type=_BulkBody).rows
-    except msgspec.DecodeError as error:
+    except msgspec.ValidationError as error:
         raise Invalid(str(error), field="body") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        rows = _rows_one_by_one(body, error)
     if len(rows) > MAX_ROWS:
         raise Invalid(f"A request has at most {MAX_ROWS} rows.", field="rows")
     return rows
+
+
+def _rows_one_by_one(body: bytes, error: Exception) -> list[msgspec.Raw]:
+    """What is read through in one go stops at a text that no parser can make characters of. Such a row is refused by
+    itself, if the others can be told from it. Raises Invalid with the error if not."""
+    try:
+        found = json.loads(body.decode("utf-8", "surrogateescape"), object_pairs_hook=_each_once)
+        rows = msgspec.convert(found, dict[Literal["rows"], list[Any]])["rows"]
+        return [msgspec.Raw(json.dumps(row).encode()) for row in rows]
+    except (ValueError, KeyError, RecursionError):
+        raise Invalid(f"It is not JSON that can be read: {error}.", field="body") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _fill_in(result: RowResult, outcome: Outcome) -> None:

@@ -292,7 +292,8 @@ async def test_over_graphql_an_instant_without_a_zone_is_refused(acme: Tenant, s
     for query in (*(query for _, query in OVER_GRAPHQL), *others):
         told = await graphql(acme, query, "2011-12-09T00:00:00", spelt_out=spelt_out)
         (error,) = told["errors"]
-        assert "Say the zone of the instant, as in 2011-12-09T00:00:00Z." in error["message"], query
+        assert "It is an instant of ISO 8601 with its zone, as in 2026-01-31T12:00:00Z" in error["message"], query
+        assert error["extensions"]["code"] == "invalid", query
 
 
 async def test_a_misspelt_parameter_is_refused(acme: Tenant, buyer: UUID) -> None:

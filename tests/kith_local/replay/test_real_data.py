@@ -5,7 +5,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
@@ -43,7 +43,7 @@ pytestmark = needs_recorded_data
 
 # What was counted over the files by other means, in the order of each set's decisions.
 DECISIONS = {
-    "retail": [25943, 0, 4373, 8, 3722, 0, 22106, 2102, 1336, 2, 3, 43, 3837],
+    "retail": [25943, 14818, 4373, 8, 3722, 0, 22106, 2102, 1336, 2, 3, 43, 3837],
     "b2b": [8800, 85, 13, 0, 0, 85, 15, 7, 1480, 8800, 1425, 500, 4238, 4238, 2473, 35],
     "desk": [5998, 639, 0, 890, 258, 64, 2785, 1109, 6, 24, 19, 2310, 0, 365, 11, 0, 2, 7, 890, 395, 11, 28, 4],
     "bank": [5000, 5000, 5000, 5000, 550, 4450, 5000, 707],
@@ -147,7 +147,8 @@ def newcomers(purchases: Iterable[tuple[str, datetime]]) -> set[str]:
 
 def test_what_orders_and_returns_come_to_is_what_the_file_comes_to() -> None:
     with (DATA / "online_retail_invoices.csv").open(newline="") as file:
-        straight = sum(Decimal(row["Quantity"]) * Decimal(row["UnitPrice"]) for row in csv.DictReader(file))
+        exact = [Decimal(row["Quantity"]) * Decimal(row["UnitPrice"]) for row in csv.DictReader(file)]
+    straight = sum(each.quantize(Decimal("0.01"), ROUND_HALF_UP) for each in exact)
     commands = mapped("retail").commands
     assert (
         sum(order.fields["value"] for order in commands[ORDERS])

@@ -71,7 +71,7 @@ def test_an_invoice_without_customer_is_an_order_of_nobody(retail: Retail) -> No
 def test_stock_written_off_is_an_order_of_value_zero(retail: Retail) -> None:
     mapped = retail("536589,12/1/2010 16:50,(blank),United Kingdom,-10,0")
     (order,) = mapped.commands[ORDERS]
-    assert order.body({Reference(CUSTOMERS, "(blank)"): uuid4()})["value"] == "0.0000"
+    assert order.body({Reference(CUSTOMERS, "(blank)"): uuid4()})["value"] == "0.00"
     assert mapped.decisions[Decision.WRITE_OFF] == 1
     assert RETURNS not in mapped.commands
 
@@ -97,9 +97,9 @@ def test_an_invoice_number_that_comes_twice_is_two_orders_in_the_order_of_time(r
         assert mapped.decisions[Decision.SAME_NUMBER] == 1
 
 
-def test_amounts_are_rounded_half_up_to_four_decimals(retail: Retail) -> None:
-    mapped = retail("1,12/1/2010 9:41,14527,United Kingdom,1,0.00005")
-    assert mapped.commands[ORDERS][0].fields["value"] == Decimal("0.0001")
+def test_amounts_are_rounded_half_up_to_pence(retail: Retail) -> None:
+    mapped = retail("1,12/1/2010 9:41,14527,United Kingdom,1,0.005")
+    assert mapped.commands[ORDERS][0].fields["value"] == Decimal("0.01")
     assert mapped.decisions[Decision.ROUNDED] == 1
 
 

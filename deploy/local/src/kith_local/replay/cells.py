@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from kith_local.replay.files import Row
 
-FOUR_DECIMALS = Decimal("0.0001")
+TWO_DECIMALS = Decimal("0.01")
 
 
 class BadRow(Exception):
@@ -57,5 +57,5 @@ def instant(row: Row, column: str, *patterns: str) -> datetime:
 
 
 def rounded(value: Decimal) -> Decimal:
-    """To the four decimals an amount has; halves go up, and there is no minus zero."""
-    return value.quantize(FOUR_DECIMALS, ROUND_HALF_UP) + 0
+    """To the two decimals of the currencies in the recordings; halves go up, and there is no minus zero."""
+    return value.quantize(TWO_DECIMALS, ROUND_HALF_UP) + 0

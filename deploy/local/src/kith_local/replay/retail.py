@@ -22,12 +22,12 @@ from kith_local.replay.files import Row, Source, Tables
 CURRENCY = "GBP"
 NO_CUSTOMER = ("",)
 UNIDENTIFIED = "(blank)"
-ZERO = Decimal("0.0000")
+ZERO = Decimal("0.00")
 
 
 class Decision(StrEnum):
-    READING = "Times are read as UTC, amounts as pounds: Quantity x UnitPrice, rounded to 4 decimals"
-    ROUNDED = "... an amount that had more than 4 decimals"
+    READING = "Times are read as UTC, amounts as pounds: Quantity x UnitPrice, rounded to pence"
+    ROUNDED = "... an amount with a part of a penny"
     CUSTOMER = (
         "A customer exists from its first row on, be it a cancellation; an organisation, as the file has no names"
     )

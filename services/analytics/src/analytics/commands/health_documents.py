@@ -5,60 +5,35 @@ Each error names the measure it is of, by the measure's own id, the field, and t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    ModelWrapValidatorHandler,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from analytics.domain.health.inputs import INPUTS, Kind, input_of
 from analytics.domain.health.model import Curve, Measure
 from analytics.domain.standing import noun_of, types_of
 from kith.events.catalogue import EVENTS
-from kith.inputs import Code, Document, Text
+from kith.inputs import Document, Wrong, detail, refuse
+from kith.scalars import Code, Id, Pattern, Real, Text
 
 MAX_MEASURES = 40
 MAX_POINTS = 50
-MAX_DAYS = 3650
+MIN_DAYS, MAX_DAYS = 0.01, 3650
+MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000
+MIN_STEP = 0.000001
+"""Between two points of a curve: values are counted in millionths, and a slope is a number still."""
 MAX_HYSTERESIS = 20
 
 Place = tuple[str | int, ...]
-Wrong = tuple[str, str]
-"""A field, and which rule it breaks."""
-
-
-def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
-    """If anything is wrong, raises the ValidationError that says so, below the place of `given`."""
-    if found := list(wrong):
-        details = [_detail((field,), rule, getattr(given, field)) for field, rule in found]
-        raise ValidationError.from_exception_data(type(given).__name__, details)
-
-
-def _detail(where: Place, rule: str, given: Any) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=where, input=given)
 
 
 def _of_the_catalogue(name: str) -> str:
     if name not in INPUTS:
         raise PydanticCustomError("unknown", "It is one of {allowed}.", {"allowed": ", ".join(sorted(INPUTS))})
     return name
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise PydanticCustomError("uuid", "It is the id of a signal, a UUID (see /v1/signals).") from None
 
 
 def _taken_by(name: str, aggregate: str | None) -> frozenset[str]:
@@ -89,12 +64,13 @@ _NEEDS_WHAT = {
     "values": 'what each of its words is worth, as in {"silver": 1, "gold": 2}',
 }
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Days = Annotated[float, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)]
+MeasureId = Annotated[
+    str, Pattern("[a-z][a-z0-9_]{0,49}", "It has 1 to 50 small letters, digits and underscores, a letter first.")
+]
+Number = Annotated[float, Real()]
+Days = Annotated[float, Real(MIN_DAYS, MAX_DAYS)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
-InputName = Annotated[str, AfterValidator(_of_the_catalogue), Field(json_schema_extra={"enum": sorted(INPUTS)})]
-SignalId = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+InputName = Annotated[Code, AfterValidator(_of_the_catalogue), Field(json_schema_extra={"enum": sorted(INPUTS)})]
 Codes = Annotated[list[Code], AfterValidator(_each_once), Field(max_length=50)]
 SomeCodes = Annotated[list[Code], AfterValidator(_each_once), Field(min_length=1, max_length=50)]
 
@@ -102,11 +78,11 @@ SomeCodes = Annotated[list[Code], AfterValidator(_each_once), Field(min_length=1
 class MeasureDocument(Document):
     """One input, made points of by a curve, and how much it weighs."""
 
-    id: Id = Field(description="by which errors and explanations name it; once per model")
+    id: MeasureId = Field(description="by which errors and explanations name it; once per model")
     title: Text
     input: InputName
     group: Code | None = Field(default=None, description="measures of a group are added up in explanations")
-    weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    weight: Annotated[float, Real(MIN_WEIGHT, MAX_WEIGHT)]
     curve: Annotated[list[Point], Field(min_length=2, max_length=MAX_POINTS)] = Field(
         description="points [input, 0..100], rising in the input; linear between them, and flat beyond"
     )
@@ -116,14 +92,14 @@ class MeasureDocument(Document):
     )
     window_days: Days | None = Field(default=None, description="only what happened in so many days before counts")
     half_life_days: Days | None = Field(default=None, description="what happened counts half after so many days")
-    where: Annotated[dict[str, SomeCodes], Field(min_length=1, max_length=10)] | None = Field(
+    where: Annotated[dict[Code, SomeCodes], Field(min_length=1, max_length=10)] | None = Field(
         default=None, description='only events with these values: {"channel": ["email"]}'
     )
     values: Annotated[dict[Code, Number], Field(min_length=1, max_length=50)] | None = Field(
         default=None, description='what a word is worth: {"silver": 1, "gold": 2}'
     )
     stale_after_days: Days | None = Field(default=None, description="the last value counts for so many days")
-    signal: SignalId | None = Field(default=None, description="id of the signal that the input `signal` reads")
+    signal: Id | None = Field(default=None, description="id of the signal that the input `signal` reads")
     aggregate: Literal["latest", "sum", "mean"] | None = Field(
         default=None, description="what is read of a signal's readings; the latest, if nothing is said"
     )
@@ -134,8 +110,8 @@ class MeasureDocument(Document):
         return self
 
     def _wrong(self) -> Iterator[Wrong]:
-        if any(left[0] >= right[0] for left, right in pairwise(self.curve)):
-            yield "curve", "points must rise in x"
+        if any(right[0] - left[0] < MIN_STEP for left, right in pairwise(self.curve)):
+            yield "curve", "points must rise in x, by a millionth at least"
         if any(not 0 <= y <= 100 for _, y in self.curve):
             yield "curve", "points must lie from 0 to 100 in y"
         given = {name for name in SETTINGS if getattr(self, name) is not None}
@@ -163,8 +139,8 @@ class AudienceDocument(Document):
 class BandsDocument(Document):
     """From which score on a relationship is steady, and from which healthy. Below it is at risk."""
 
-    steady: Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)] = 40
-    healthy: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 70
+    steady: Annotated[float, Real(above=0, below=100)] = 40
+    healthy: Annotated[float, Real(above=0, most=100)] = 70
 
     @model_validator(mode="after")
     def _rise(self) -> Self:
@@ -181,7 +157,7 @@ class HealthModelDocument(Document):
     audience: AudienceDocument = AudienceDocument()
     measures: Annotated[list[MeasureDocument], Field(min_length=1, max_length=MAX_MEASURES)]
     bands: BandsDocument = BandsDocument()
-    hysteresis: Annotated[float, Field(ge=0, le=MAX_HYSTERESIS, allow_inf_nan=False)] = Field(
+    hysteresis: Annotated[float, Real(0, MAX_HYSTERESIS)] = Field(
         default=2, description="so far beyond a border a score must go to change the band"
     )
 
@@ -229,10 +205,10 @@ def _by_id(error: ValidationError, given: Any) -> ValidationError:
         return where
 
     found = error.errors(include_url=False, include_context=False)
-    details = [_detail(named(each["loc"]), each["msg"], each["input"]) for each in found]
+    details = [detail(named(each["loc"]), each["msg"], each["input"]) for each in found]
     if not any(each["loc"] == ("measures",) for each in found):
         del ids[""]
-        details += [_detail(("measures",), rule, measures) for rule in _repeated(ids)]
+        details += [detail(("measures",), rule, measures) for rule in _repeated(ids)]
     return ValidationError.from_exception_data(error.title, details)
 
 

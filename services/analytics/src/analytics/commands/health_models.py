@@ -9,13 +9,14 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.commands.health_documents import HealthModelDocument, MeasureDocument, as_kept, refuse
+from analytics.commands.health_documents import HealthModelDocument, MeasureDocument, as_kept
 from analytics.domain.gallery import GALLERY
 from analytics.domain.health_models import HealthModel
 from analytics.storage.tables import signals
 from kith.domain import Invalid
-from kith.inputs import Code, Input, NewInput
+from kith.inputs import Input, NewInput, refuse
 from kith.resource import Check, Command
+from kith.scalars import Code
 
 
 class DraftHealthModel(NewInput):
@@ -58,14 +59,14 @@ def ready_made(name: str) -> HealthModelDocument:
 
 
 async def signals_are_defined(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
-    named = {UUID(each.signal) for given in inputs for each in _measures(given) if each.signal is not None}
+    named = {each.signal for given in inputs for each in _measures(given) if each.signal is not None}
     c, known = signals.c, set[UUID]()
     if named:
         known = set(await connection.scalars(select(c.id).where(c.tenant_id == tenant, c.id.in_(named))))
 
     def check(given: Input) -> None:
         for measure in _measures(given):
-            if measure.signal is not None and UUID(measure.signal) not in known:
+            if measure.signal is not None and measure.signal not in known:
                 field = f"document.measures.{measure.id}.signal"
                 raise Invalid(f"There is no signal {measure.signal}. Define it first.", field=field)
 

@@ -13,17 +13,18 @@ from analytics.domain.playbooks.plan import STANDS_FOR_MANY, Band
 from analytics.domain.playbooks.playbook import Playbook
 from analytics.storage.tables import signals
 from kith.domain import Invalid
-from kith.inputs import UNSENT, Amendment, Code, Document, Input, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Document, Input, NewInput
 from kith.resource import Check, Command
+from kith.scalars import Code, Id, Real, Text, Whole
 
 MAX_ACTIONS = 5
 MAX_DAYS = 3650
 MAX_CONTROL_SHARE = 0.9
 
-Days = Annotated[int, Field(ge=1, le=365)]
+Days = Annotated[int, Whole(1, 365)]
 Bands = Annotated[list[Band], Field(min_length=1, max_length=3)]
 Codes = Annotated[list[Code], Field(max_length=50)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Real()]
 
 
 class BandChangedDocument(Document):
@@ -38,7 +39,7 @@ class ScoreDroppedDocument(Document):
     """At 00:00 UTC the score is lower than `days` before, by `points` or more."""
 
     kind: Literal["score_dropped"]
-    points: Annotated[float, Field(gt=0, le=100)]
+    points: Annotated[float, Real(above=0, most=100)]
     days: Days
 
 
@@ -59,7 +60,7 @@ class SignalCrossedDocument(Document):
     """A reading of the signal is beyond the border, and the one before was not."""
 
     kind: Literal["signal_crossed"]
-    signal: UUID
+    signal: Id
     above: Number | None = None
     below: Number | None = None
 
@@ -119,7 +120,7 @@ class TaskActionDocument(Document):
 
     kind: Literal["task"]
     title: Text
-    due_in_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    due_in_days: Annotated[int, Whole(0, 365)] | None = None
     owner: Code | None = None
 
 
@@ -176,15 +177,15 @@ class PlaybookDocument(Document):
     when: TriggerDocument
     audience: PlaybookAudienceDocument = PlaybookAudienceDocument()
     cool_down_days: Annotated[
-        int, Field(ge=0, le=MAX_DAYS, description="so long after a run there is no other of the same customer")
+        int, Whole(0, MAX_DAYS), Field(description="so long after a run there is no other of the same customer")
     ] = 30
     control_share: Annotated[
-        float, Field(ge=0, le=MAX_CONTROL_SHARE, description="of the customers, left alone to compare with")
+        float, Real(0, MAX_CONTROL_SHARE), Field(description="of the customers, left alone to compare with")
     ] = 0.0
     actions: Annotated[list[ActionDocument], Field(min_length=1, max_length=MAX_ACTIONS)]
     outcome: OutcomeDocument | None = Field(default=None, description="what counts as success; none: nothing is told")
     limit_per_day: (
-        Annotated[int, Field(ge=1, description="runs of a day (UTC), those left alone among them")] | None
+        Annotated[int, Whole(1), Field(description="runs of a day (UTC), those left alone among them")] | None
     ) = None
 
     def kept(self) -> dict[str, Any]:

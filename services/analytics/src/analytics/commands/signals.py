@@ -2,29 +2,28 @@
 
 from collections.abc import Sequence
 from typing import Annotated
-from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.signal import Reading, Signal, SignalDefinedAlready
 from analytics.storage.tables import signals
-from kith.inputs import Code, Input, NewInput, Text
+from kith.inputs import Input, NewInput
 from kith.resource import Check, Command
+from kith.scalars import Code, Id, Note, Real, Text
 
 
 class DefineSignal(NewInput):
     code: Code
     title: Text
     unit: Code | None = None
-    description: Text | None = None
+    description: Note | None = None
 
 
 class RecordReading(NewInput):
-    signal_id: UUID
-    customer_id: UUID
-    value: Annotated[float, Field(allow_inf_nan=False)]
+    signal_id: Id
+    customer_id: Id
+    value: Annotated[float, Real()]
 
 
 async def code_is_free(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:

@@ -10,7 +10,6 @@ lost (docs/adr/0027).
 """
 
 import base64
-import binascii
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.domain.health.model import Band
 from analytics.queries.ledger import TimelineEvent
 from kith.domain import Invalid
+from kith.queries import decoded
 
 R = TypeVar("R")
 PAGE = 500
@@ -93,8 +93,8 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     def told(cls, cursor: str, *, kind: str, of: str) -> "Cursor":
         """Raises Invalid for what is none, and for one of another subscription."""
         try:
-            found = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=cls)
-        except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+            found = msgspec.json.decode(decoded(cursor), type=cls)
+        except (ValueError, msgspec.DecodeError) as error:
             raise Invalid("It is not a cursor.", field="after") from error
         if (found.kind, found.of) != (kind, of):
             raise Invalid("It is a cursor of another subscription.", field="after")

@@ -1,23 +1,21 @@
 """What can be done with a contact."""
 
 from typing import Annotated
-from uuid import UUID
-
-from pydantic import StringConstraints
 
 from contacts.domain.contact import Contact
-from kith.inputs import UNSENT, Amendment, Code, NewInput, Text
+from kith.inputs import UNSENT, Amendment, NewInput
 from kith.resource import Command
+from kith.scalars import Code, Id, Text, Written
 
 # Something, one @, a domain with a dot. Whether mail arrives there only sending it tells.
-Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$")
-]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()./-]{2,30}$")]
+_EMAIL = r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"
+Email = Annotated[str, Written(254, spelling=_EMAIL, rule="It is an address of e-mail, as in ann@example.com.")]
+_PHONE = r"\+?[0-9][0-9 ()./-]{2,30}"
+Phone = Annotated[str, Written(32, spelling=_PHONE, rule="It is a telephone number, as in +43 1 5125 0.")]
 
 
 class CreateContact(NewInput):
-    customer_id: UUID
+    customer_id: Id
     name: Text
     email: Email | None = None
     phone: Phone | None = None

@@ -1,13 +1,13 @@
 """What can be done with a customer."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
 from contacts.domain.customer import Customer, CustomerKind
-from kith.inputs import UNSENT, Amendment, Code, NewInput, Text
+from kith.inputs import UNSENT, Amendment, NewInput
 from kith.resource import Command
+from kith.scalars import Code, Id, Text
 
 Tags = Annotated[list[Code], Field(max_length=50)]
 
@@ -21,7 +21,7 @@ class CreateCustomer(NewInput):
     source: Code | None = None
     owner: Code | None = None
     tags: Tags = Field(default_factory=list)
-    referred_by: UUID | None = None
+    referred_by: Id | None = None
 
 
 class AmendCustomer(Amendment):
@@ -33,7 +33,7 @@ class AmendCustomer(Amendment):
     source: Code | None = UNSENT
     owner: Code | None = UNSENT
     tags: Tags = UNSENT
-    referred_by: UUID | None = UNSENT
+    referred_by: Id | None = UNSENT
 
 
 COMMANDS = (

@@ -1,32 +1,30 @@
 """What can be done with an opportunity."""
 
-from datetime import date
-from uuid import UUID
-
-from kith.inputs import UNSENT, Amendment, Code, Currency, Input, Money, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Input, Priced
 from kith.resource import Command
+from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.domain.opportunity import Opportunity, Stage
 
 
-class OpenOpportunity(NewInput):
+class OpenOpportunity(Priced):
     name: Text
-    customer_id: UUID | None = None
+    customer_id: Id | None = None
     stage: Stage = Stage.PROSPECTING
     owner: Code | None = None
-    product_id: UUID | None = None
+    product_id: Id | None = None
     value: Money | None = None
     currency: Currency
     source: Code | None = None
-    expected_close: date | None = None
+    expected_close: Day | None = None
 
 
 class AmendOpportunity(Amendment):
     name: Text = UNSENT
     owner: Code | None = UNSENT
-    product_id: UUID | None = UNSENT
+    product_id: Id | None = UNSENT
     value: Money | None = UNSENT
     source: Code | None = UNSENT
-    expected_close: date | None = UNSENT
+    expected_close: Day | None = UNSENT
 
 
 class AdvanceOpportunity(Input):

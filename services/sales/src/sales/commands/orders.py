@@ -1,26 +1,25 @@
 """What can be done with an order and with a return."""
 
-from uuid import UUID
-
-from kith.inputs import Code, Currency, Money, NewInput
+from kith.inputs import Priced
 from kith.resource import Command
+from kith.scalars import Code, Currency, Id, Money
 from sales.domain.order import Order, Return
 
 
-class PlaceOrder(NewInput):
-    customer_id: UUID | None = None
+class PlaceOrder(Priced):
+    customer_id: Id | None = None
     value: Money
     currency: Currency
     country: Code | None = None
-    opportunity_id: UUID | None = None
+    opportunity_id: Id | None = None
 
 
-class RecordReturn(NewInput):
-    customer_id: UUID | None = None
+class RecordReturn(Priced):
+    customer_id: Id | None = None
     value: Money
     currency: Currency
     country: Code | None = None
-    order_id: UUID | None = None
+    order_id: Id | None = None
 
 
 ORDER_COMMANDS = (Command("place", PlaceOrder, Order.place),)

@@ -1,11 +1,12 @@
 """What can be done with a product."""
 
-from kith.inputs import Code, Currency, Money, NewInput, Text
+from kith.inputs import Priced
 from kith.resource import Command
+from kith.scalars import Code, Currency, Money, Text
 from sales.domain.product import Product
 
 
-class CreateProduct(NewInput):
+class CreateProduct(Priced):
     name: Text
     family: Code | None = None
     price: Money

@@ -1,29 +1,26 @@
 """What can be done with a task."""
 
-from uuid import UUID
-
-from pydantic import AwareDatetime
-
-from kith.inputs import UNSENT, Amendment, Code, Input, NewInput, Text
+from kith.inputs import UNSENT, Amendment, Input, NewInput
 from kith.resource import Command
+from kith.scalars import Code, Id, Instant, Text
 from sales.domain.task import Task
 
 
 class CreateTask(NewInput):
     title: Text
-    customer_id: UUID | None = None
+    customer_id: Id | None = None
     owner: Code | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Instant | None = None
     reason: Code | None = None
     explanation: Text | None = None
-    playbook_id: UUID | None = None
-    run_id: UUID | None = None
+    playbook_id: Id | None = None
+    run_id: Id | None = None
 
 
 class AmendTask(Amendment):
     title: Text = UNSENT
     owner: Code | None = UNSENT
-    due_at: AwareDatetime | None = UNSENT
+    due_at: Instant | None = UNSENT
 
 
 class CompleteTask(Input):

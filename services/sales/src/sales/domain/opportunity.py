@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from kith.currencies import misfit
 from kith.domain import Conflict, Invalid, OfCustomer
 from kith.events.sales import (
     OpportunityAdvanced,
@@ -60,6 +61,7 @@ class Opportunity(OfCustomer):
     def amend(self, *, at: datetime, **fields: Any) -> OpportunityAmended:
         """Only the fields sent change; one sent as null is cleared."""
         self._must_be_open(at)
+        self._must_fit(fields.get("value"))
         return OpportunityAmended.of_changed(self, self.set(fields))
 
     def advance(self, *, at: datetime, stage: Stage) -> OpportunityAdvanced:
@@ -78,6 +80,7 @@ class Opportunity(OfCustomer):
         won_for = self.value if value is None else value
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
+        self._must_fit(value)
         left, self.stage, self.value, self.closed_at = self.stage, Stage.WON, won_for, at
         return OpportunityWon.of(self, from_stage=left)
 
@@ -85,6 +88,10 @@ class Opportunity(OfCustomer):
         self._must_be_open(at)
         left, self.stage, self.lost_reason, self.closed_at = self.stage, Stage.LOST, reason, at
         return OpportunityLost.of(self, from_stage=left, reason=reason)
+
+    def _must_fit(self, value: Decimal | None) -> None:
+        if value is not None and (rule := misfit(value, self.currency)):
+            raise Invalid(rule, field="value")
 
     def _must_be_open(self, at: datetime) -> None:
         if not self.stage.is_open:

@@ -1,15 +1,14 @@
 """What can be done with a case."""
 
-from uuid import UUID
-
-from kith.inputs import Code, Input, NewInput, Text
+from kith.inputs import Input, NewInput
 from kith.resource import Command
+from kith.scalars import Code, Flag, Id, Text
 from service_desk.domain.case import Case, CaseChannel, Priority
 
 
 class OpenCase(NewInput):
-    customer_id: UUID | None = None
-    contact_id: UUID | None = None
+    customer_id: Id | None = None
+    contact_id: Id | None = None
     subject: Text
     priority: Priority = Priority.MODERATE
     channel: CaseChannel
@@ -17,8 +16,8 @@ class OpenCase(NewInput):
     queue: Code | None = None
     assignee: Code | None = None
     explanation: Text | None = None
-    playbook_id: UUID | None = None
-    run_id: UUID | None = None
+    playbook_id: Id | None = None
+    run_id: Id | None = None
 
 
 class StartCase(Input):
@@ -30,7 +29,7 @@ class WaitCase(Input):
 
 
 class ResolveCase(Input):
-    sla_met: bool | None = None
+    sla_met: Flag | None = None
     resolution_code: Code | None = None
 
 

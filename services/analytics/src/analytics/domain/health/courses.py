@@ -37,19 +37,22 @@ class Course(NamedTuple):
 
     def at(self, instant: Ints, half_life: float) -> Floats:
         """The input. What it is where it is absent means nothing."""
-        return value_at(self.form, self.coefficient, self.anchor, instant, half_life)
+        if self.form is Form.CONSTANT:
+            return self.coefficient
+        if self.form is Form.FADING:
+            return self.coefficient * np.exp2(-(instant - self.anchor) / half_life)
+        elapsed = (instant - self.anchor) / DAY
+        return elapsed if self.form is Form.RISING else -elapsed
 
-
-def value_at(form: Form, coefficient: Floats, anchor: Ints, instant: Ints, half_life: float) -> Floats:
-    if form is Form.CONSTANT:
-        return coefficient
-    if form is Form.FADING:
-        return coefficient * np.exp2(-(instant - anchor) / half_life)
-    elapsed = (instant - anchor) / DAY
-    return elapsed if form is Form.RISING else -elapsed
-
-
-_FORMS = {Kind.SINCE_LAST: Form.RISING, Kind.SINCE_FIRST: Form.RISING, Kind.AHEAD: Form.FALLING}
+    def some(self, which: Ints) -> "Course":
+        return Course(
+            self.form,
+            self.present[which],
+            self.coefficient[which],
+            self.anchor[which],
+            self.since[which],
+            self.until[which],
+        )
 
 
 class Reader:
@@ -63,10 +66,8 @@ class Reader:
         self.xs = np.array([x for x, _ in measure.curve.points], np.float64)
         self.ys = np.array([y for _, y in measure.curve.points], np.float64)
         self._course: Callable[[Ints, Ints], Course] = getattr(self, f"_{self.input.kind.value}")
-        self.form = _FORMS.get(self.input.kind, Form.CONSTANT)
         if measure.half_life_days and self.input.kind in (Kind.SUM, Kind.MEAN):
             self._course = self._fading
-            self.form = Form.FADING if self.input.kind is Kind.SUM else Form.CONSTANT
             self.counted = series.faded(self.half_life, count=True)
             self.summed = self.counted if self.input.reads is None else series.faded(self.half_life, count=False)
         if self.input.kind is Kind.STANDING:
