@@ -128,7 +128,7 @@ async def test_scores_that_dropped(us: Tenant, worker: AsyncEngine, fold: Fold, 
     plan = document(when={"kind": "score_dropped", "points": 15, "days": 30}, **more)
     await fold(happened(HealthModelPublished(number=1, document=BUSY), us.name, begin))
     playbook = await started(us, since, **{name: plan[name] for name in ("when", *more)})
-    events = a_past(us.name, begin, 75)
+    events = a_past(us.name, begin, 75, customers=60)
     for number in range(75):
         now = begin + (number + 1) * DAY
         that_day = [each for each in events if now - DAY <= each.time < now]

@@ -79,6 +79,12 @@ def test_a_score_that_dropped_by_the_points_or_more_sets_it_off() -> None:
     assert not fires(when, sank(kind="score_dropped", score=50.0, from_score=None))
 
 
+def test_what_another_model_made_of_the_same_facts_is_no_drop() -> None:
+    when = {"kind": "score_dropped", "points": 15, "days": 30}
+    assert not fires(when, sank(kind="score_dropped", score=50.0, from_score=65.0, by_model=-5.0))
+    assert fires(when, sank(kind="score_dropped", score=50.0, from_score=60.0, by_model=5.0))
+
+
 def test_a_signal_sets_it_off_when_a_reading_is_beyond_the_border_and_the_one_before_was_not() -> None:
     signal = new_id()
     when = {"kind": "signal_crossed", "signal": str(signal), "below": 10}

@@ -1,10 +1,10 @@
 """A customer's health over both APIs: why it is so, what changed, what would help, and how it went."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -15,19 +15,20 @@ from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health.difference import Course
 from analytics.domain.health.inputs import TYPES
 from analytics.domain.health.languages import language_of
+from analytics.domain.health.model import Cause
 from analytics.domain.health.words import Language
 from analytics.queries import health, why
 from analytics.queries.health import DriverView, HealthView
 from analytics.queries.known import known
-from analytics.queries.why import DifferenceView, HistoryView, PathView, Teller
+from analytics.queries.why import DifferenceView, HealthSnapshot, HistoryView, PathView, Teller, snapshot
 from analytics.storage.models import MODEL_TYPES
 from kith.auth import Actor
 from kith.db import Database
+from kith.domain import Invalid
 from kith.events.catalogue import EVENTS
 from kith.graphql import Ctx, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
 
-V = TypeVar("V")
 router = APIRouter(
     prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
 )
@@ -43,15 +44,13 @@ class Telling:
     model: str | None = None
     known_at: datetime | None = None
 
-    @asynccontextmanager
-    async def teller(self, database: Database, tenant: str, customers: Sequence[UUID]) -> AsyncIterator[Teller]:
-        """Reads what is known now, or what was known."""
+    async def read(self, database: Database, tenant: str, customers: Sequence[UUID]) -> HealthSnapshot:
+        """What is known now of these customers, or what was known."""
         if self.known_at is None:
             async with database.read(tenant) as connection:
-                yield Teller(connection, tenant, self.language, self.model)
-            return
+                return await snapshot(connection, tenant, customers, self.model)
         async with known(database, tenant, self.known_at, types=LOOKED_AT, customers=customers) as connection:
-            yield Teller(connection, tenant, self.language, self.model)
+            return await snapshot(connection, tenant, customers, self.model)
 
 
 def _telling(
@@ -77,10 +76,12 @@ To = Annotated[Instant | None, Query(alias="to", description="now, if not given"
 
 
 async def _answer(
-    request: Request, actor: Actor, how: Telling, id: UUID, ask: Callable[[Teller], Awaitable[Mapping[UUID, Any]]]
+    request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[[Teller], Mapping[UUID, Any]]
 ) -> Response:
-    async with how.teller(context_of(request).database, actor.tenant, [id]) as teller:
-        found = (await ask(teller))[id]
+    of = await how.read(context_of(request).database, actor.tenant, [id])
+    found = (await asyncio.to_thread(tell, Teller(of, how.language)))[id]
+    if isinstance(found, Invalid):
+        raise found
     return json_response(found, headers={"Content-Language": how.language})
 
 
@@ -101,7 +102,7 @@ async def get_difference(
     request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
     """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
-    that came in and those that fell out of what was looked at."""
+    that came in and those that fell out of what was looked at, and what of it is due to another model."""
     ends = ends_at or datetime.now(UTC)
     return await _answer(request, actor, how, id, lambda teller: teller.difference([id], starts_at, ends))
 
@@ -124,13 +125,14 @@ async def get_path(request: Request, id: UUID, how: How, at: At = None, actor: A
 async def get_history(
     request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
-    """Exact, from the facts, by the model that is for the customer at the end; null if none is. `to` may lie ahead:
-    then it is how it will go if nothing happens."""
+    """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
+    may lie ahead: then it is how it will go if nothing happens."""
     ends = ends_at or datetime.now(UTC)
     return await _answer(request, actor, how, id, lambda teller: teller.history([id], starts_at, ends))
 
 
 strawberry.enum(Course, name="HealthMeasureCourse")
+strawberry.enum(Cause, name="HealthChangeCause")
 
 
 @strawberry.type
@@ -160,9 +162,16 @@ class HealthGroupChange(why.GroupView):
 
 
 @strawberry.type
+class HealthModelChange(why.ModelChangeView):
+    before: HealthScored
+    after: HealthScored
+
+
+@strawberry.type
 class HealthDifference(DifferenceView):
     before: HealthScored
     after: HealthScored
+    model_changes: list[HealthModelChange]  # type: ignore[assignment]
     groups: list[HealthGroupChange]  # type: ignore[assignment]
     changes: list[HealthMeasureChange]  # type: ignore[assignment]
 
@@ -194,7 +203,13 @@ class HealthBandChange(why.BandChangeView):
 
 
 @strawberry.type
+class HealthAssignment(why.AssignmentView):
+    pass
+
+
+@strawberry.type
 class HealthHistory(HistoryView):
+    models: list[HealthAssignment]  # type: ignore[assignment]
     points: list[HealthPoint]  # type: ignore[assignment]
     changes: list[HealthBandChange]  # type: ignore[assignment]
 
@@ -245,15 +260,24 @@ async def load(
     what: tuple[object, ...],
     how: Telling,
     customer: UUID,
-    ask: Callable[[Teller, Sequence[UUID]], Awaitable[Mapping[UUID, V]]],
+    tell: Callable[[Teller, Sequence[UUID]], Mapping[UUID, Any]],
 ) -> Any:
-    """Of one customer, asked together with all others of the request. Resolved by field name."""
+    """Of one customer, told together with all others of the request. Resolved by field name. Whatever is asked of a
+    customer is told of the same snapshot."""
     context = info.context
     context.actor.require("analytics:read")
 
-    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, V]:
-        async with how.teller(context.service.database, context.actor.tenant, ids) as teller:
-            return await ask(teller, ids)
+    async def read(ids: Sequence[UUID]) -> Mapping[UUID, HealthSnapshot]:
+        return dict.fromkeys(ids, await how.read(context.service.database, context.actor.tenant, ids))
+
+    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        facts = ("health facts", how.model, how.known_at)
+        snapshots = await asyncio.gather(*(context.load(facts, each, read) for each in ids))
+        found: dict[UUID, Any] = {}
+        for of in {id(each): each for each in snapshots}.values():
+            theirs = [each for each, of_it in zip(ids, snapshots, strict=True) if of_it is of]
+            found |= await asyncio.to_thread(tell, Teller(of, how.language), theirs)
+        return found
 
     return await context.load(("health", how, *what), customer, batch)
 

@@ -12,12 +12,12 @@ import strawberry
 from analytics.api.asking import question_of, reading
 from analytics.api.live import Feed, Feeds, Gauge, Look, Told, arrived_any, feeds_of, follow
 from analytics.domain.catalogue import metric
-from analytics.domain.health.model import Band
+from analytics.domain.health.model import Band, Cause
 from analytics.domain.replay import MERGES
 from analytics.queries import live, metrics
 from analytics.queries.known import types_needed
 from analytics.queries.ledger import TimelineEvent as Exchange
-from analytics.queries.live import Cause, Cursor, Page, Place, digest, timeline_after
+from analytics.queries.live import Cursor, Page, Place, digest, timeline_after
 from kith.domain import Invalid
 from kith.graphql import Ctx, field, subscription, watching
 
@@ -31,8 +31,6 @@ MAX_CUSTOMERS = 500
 CURSOR = "Keep the newest: it is where you go on `after`."
 NOTHING = "Null: nothing more for now. Comes when you have caught up, and every quarter of a minute."
 _HERE = "analytics.api.graphql"
-
-strawberry.enum(Cause, name="HealthChangeCause")
 
 
 @strawberry.type(description="An event of a customer's timeline; without one, only how far you are.")

@@ -9,21 +9,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-import numpy as np
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.commands.playbooks import Started, be_alone, firing_of, record
-from analytics.domain.health.base import Base, micros
-from analytics.domain.health.model import HealthModel
-from analytics.domain.health.scoring import Scorer
+from analytics.domain.health.base import micros
+from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.model import DAY
 from analytics.domain.playbooks.firing import Known
 from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import drops
 from analytics.domain.playbooks.plan import Plan, ScoreDropped
 from analytics.domain.playbooks.playbook import PlaybookState
-from analytics.storage.health import assigned, base_of, customers_of
-from analytics.storage.models import models_of
+from analytics.storage.health import customers_of, facts_of
 from analytics.storage.playbooks import customers_at
 from analytics.storage.tables import playbook_days, playbooks
 from kith.tasks import Task
@@ -95,17 +93,16 @@ def _next(started_at: datetime, done: date | None) -> date:
 
 async def _found(connection: AsyncConnection, due: Due) -> AsyncIterator[Happening]:
     tenant, at = due.playbook.tenant, micros(due.at)
-    models, everybody = await models_of(connection, tenant), await customers_of(connection, tenant)
+    everybody, since = await customers_of(connection, tenant), at - due.trigger.days * DAY
     for start in range(0, len(everybody), AT_A_TIME):
         some = everybody[start : start + AT_A_TIME]
-        for model, customers in await assigned(connection, tenant, models, at, some):
-            base = await base_of(connection, tenant, model, customers)
-            for each in await asyncio.to_thread(_drops, due, model, base):
-                yield each
+        facts = await facts_of(connection, tenant, some, starts_at=since, ends_at=at)
+        for each in await asyncio.to_thread(_drops, due, facts):
+            yield each
 
 
-def _drops(due: Due, model: HealthModel, base: Base) -> list[Happening]:
-    return list(drops(due.trigger, Scorer(model, base), micros(due.at), np.arange(len(base))))
+def _drops(due: Due, facts: HealthFacts) -> list[Happening]:
+    return list(drops(due.trigger, facts, micros(due.at), facts.everybody()))
 
 
 async def _act(connection: AsyncConnection, due: Due, found: list[Happening]) -> None:

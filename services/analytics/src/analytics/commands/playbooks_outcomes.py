@@ -14,13 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.domain.activity import DEFAULT_POLICY, ActivityPolicy
 from analytics.domain.health.base import micros
+from analytics.domain.health.facts import HealthFacts
 from analytics.domain.health.model import band_of
-from analytics.domain.health.scoring import Scorer
 from analytics.domain.playbooks.firing import Known
-from analytics.domain.playbooks.lookout import model_for
-from analytics.domain.playbooks.plan import Customer, Outcome
-from analytics.storage.health import base_of
-from analytics.storage.models import models_of
+from analytics.domain.playbooks.plan import Outcome
+from analytics.storage.health import facts_of
 from analytics.storage.playbooks import customers_at
 from analytics.storage.tables import facts, merged_customers, playbook_runs
 from kith.events.contacts import SettingsChanged
@@ -177,20 +175,12 @@ async def _policy(connection: AsyncConnection, tenant: str) -> ActivityPolicy:
 
 
 async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
-    """By the band when the days were over, as the models in force say it now."""
+    """By the band when the days were over, by the models in force then."""
     if not runs:
         return {}
-    known = await customers_at(connection, tenant, [Known(each.customer_id, each.settles_at) for each in runs])
-    models = await models_of(connection, tenant)
-    by_model: dict[str, list[Open]] = defaultdict(list)
-    for each in runs:
-        model = model_for(known.get(Known(each.customer_id, each.settles_at), Customer()), models)
-        by_model[model.id if model else ""].append(each)
-    settled = dict[UUID, bool]()
-    for model in models:
-        if those := by_model[model.id]:
-            base = await base_of(connection, tenant, model, sorted({each.customer_id for each in those}))
-            settled |= await asyncio.to_thread(_met, Scorer(model, base), those)
+    ends, customers = [micros(each.settles_at) for each in runs], {each.customer_id for each in runs}
+    facts = await facts_of(connection, tenant, list(customers), starts_at=min(ends), ends_at=max(ends))
+    settled = await asyncio.to_thread(_met, facts, runs)
     columns = {
         "runs": [each.id for each in runs],
         "customers": [each.customer_id for each in runs],
@@ -201,11 +191,16 @@ async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open
     return {run: Settled(met, changes.get(run)) for run, met in settled.items()}
 
 
-def _met(scorer: Scorer, runs: Sequence[Open]) -> dict[UUID, bool]:
-    place = {customer: number for number, customer in enumerate(scorer.base.customers)}
+def _met(facts: HealthFacts, runs: Sequence[Open]) -> dict[UUID, bool]:
+    """Of those whom a model scored then."""
+    place = {customer: number for number, customer in enumerate(facts.customers)}
     some = np.array([place[each.customer_id] for each in runs], np.int64)
-    bands = scorer.bands(np.array([micros(each.settles_at) for each in runs], np.int64), some)
-    return {each.id: each.outcome.is_met_by(band_of(band)) for each, band in zip(runs, bands.tolist(), strict=True)}
+    ends = np.array([micros(each.settles_at) for each in runs], np.int64)
+    bands, met = facts.bands(ends, some).tolist(), dict[UUID, bool]()
+    for model, numbers in facts.assigned(ends, some):
+        if model is not None:
+            met |= {runs[n].id: runs[n].outcome.is_met_by(band_of(bands[n])) for n in numbers.tolist()}
+    return met
 
 
 TASKS = (Task("playbook outcomes", settle, seconds=30),)

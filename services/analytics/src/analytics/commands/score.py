@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.commands import playbooks
 from analytics.commands.health_changes import Change, tell
-from analytics.domain.health.assignment import Assignment
 from analytics.domain.health.base import FAR, Ints, micros, moment
 from analytics.domain.health.facts import CAUSES, HealthFacts
 from analytics.domain.health.model import DAY, Cause, HealthModel, band_of, number_of
@@ -231,14 +230,16 @@ class _Scoring:
         successor came late: from when that came."""
         scored = [self.stored[customer].scored_at for customer in facts.customers]
         told = np.array([self.at if at is None else micros(at) for at in scored], np.int64)
-        for place, customer in enumerate(facts.customers):
-            before = self.stored[customer]
-            if before.model is None or before.scored_at is None:
-                continue
-            by = (before.model, before.model_version)
-            if _told_by(facts.assignments(place, int(told[place]), int(told[place]))[0]) != by:
-                past = [each for each in facts.assignments(place, int(-FAR), int(told[place])) if _told_by(each) == by]
-                told[place] = past[-1].until if past else told[place]
+        stored = [self.stored[customer] for customer in facts.customers]
+        for model, places in facts.assigned(told):
+            for place in places.tolist():
+                before = stored[place]
+                by = (before.model, before.model_version)
+                if before.model is None or before.scored_at is None or by == _named(model):
+                    continue
+                past = facts.assignments(place, int(-FAR), int(told[place]))
+                ends = [each.until for each in past if _named(each.model) == by]
+                told[place] = max(ends, default=told[place])
         # Who is scored for the first time may have been in its band for long.
         new = np.array([at is None for at in scored], np.bool_)
         return _Since(told, np.where(new, self.at - AHEAD, told - LAG))
@@ -311,7 +312,7 @@ class _Scoring:
                 at, cause = recent[place][0], Cause.MODEL if recent[place][1] is Cause.MODEL else Cause.EVENT
             elif stored[place].scored_at is not None:
                 by = stored[place].model, stored[place].model_version
-                now_by = _told_by(facts.assignments(place, self.at, self.at)[0])
+                now_by = _named(facts.assignments(place, self.at, self.at)[0].model)
                 cause = Cause.CORRECTION if by == now_by else Cause.MODEL
             told.append((place, at, int(before[place]), int(bands[place]), cause))
         found = dict[int, datetime]()
@@ -390,8 +391,8 @@ class _Scoring:
         await self.connection.exec_driver_sql(_UPDATE, (self.tenant, self.now, *columns))
 
 
-def _told_by(assignment: Assignment) -> tuple[str, int] | None:
-    return None if assignment.model is None else (assignment.model.id, assignment.model.version)
+def _named(model: HealthModel | None) -> tuple[str | None, int | None]:
+    return (None, None) if model is None else (model.id, model.version)
 
 
 def _drivers(moves: Iterable[tuple[str, float]]) -> list[Driver]:

@@ -82,10 +82,9 @@ async def computed(
     everybody: Sequence[UUID],
     progress: Progress | None = None,
 ) -> HealthDistribution:
-    """By the models in force now, at any instant; with the trend of the 30 days before it."""
-    models = await models_of(connection, tenant)
-    now = await _told(connection, tenant, by, at, everybody, models, progress, 0)
-    then = await _told(connection, tenant, by, at - BEFORE, everybody, models, progress, 1)
+    """By the models in force at the instant; less how it was 30 days before, by those of then."""
+    now = await _told(connection, tenant, by, at, everybody, progress, 0)
+    then = await _told(connection, tenant, by, at - BEFORE, everybody, progress, 1)
     (whole,), groups = (with_trend(*both) for both in zip(now, then, strict=True))
     return HealthDistribution(at, Source.COMPUTED, whole, groups)
 
@@ -96,11 +95,11 @@ async def _told(
     by: By | None,
     at: datetime,
     everybody: Sequence[UUID],
-    models: Sequence[HealthModel],
     progress: Progress | None,
     turn: int,
 ) -> tuple[list[Distribution], list[Distribution]]:
     """The whole, and the groups."""
+    models = await models_of(connection, tenant, at)
     places = {model.id: place for place, model in enumerate(models)}
     parts, members = [], dict[str | None, list[int]]()
     for start in range(0, len(everybody), AT_A_TIME):

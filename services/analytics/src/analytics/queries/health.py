@@ -1,5 +1,6 @@
 """A customer's health as it is read: the score, and why."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.health.assignment import Models
 from analytics.domain.health.base import micros, moment
-from analytics.domain.health.explain import Contribution, Explanation, explain
+from analytics.domain.health.explain import TREND_DAYS, Contribution, Explanation, explained
 from analytics.domain.health.inputs import input_of
-from analytics.domain.health.model import DEFAULT, Band, HealthModel
+from analytics.domain.health.model import DAY, Band, HealthModel
 from analytics.domain.health.words import Words
-from analytics.storage.health import assigned, base_of
-from analytics.storage.models import models_of
+from analytics.storage.health import facts_of
 
 
 @dataclass(slots=True)
@@ -48,16 +49,17 @@ class DriverView:
 @dataclass(slots=True)
 class HealthView:
     """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
-    `trend` is the change over the 30 days before, in points, null if nothing was known then; `drivers` are what it is
-    made of, most first, and they add up to it. `words` say it in the language that was asked for, here and with each
-    measure."""
+    `trend` is the change over the 30 days before, in points, by the models in force at either end, and null if nothing
+    was known then; `drivers` are what it is made of, most first, and they add up to it. `words` say it in the language
+    that was asked for, here and with each measure."""
 
     at: datetime
     score: float | None
     band: Band | None
     coverage: float
-    model: str
-    model_version: int
+    model: str | None
+    """Null: no model is for the customer; `words` say why."""
+    model_version: int | None
     trend: float | None
     drivers: list[DriverView]
     words: str
@@ -73,13 +75,11 @@ async def explanations(
 ) -> dict[UUID, Explanation]:
     """Each by the model that is for it, of those in force at that instant unless others are given."""
     instant = micros(at)
-    found: dict[UUID, Explanation] = {}
-    for model, those in await assigned(
-        connection, tenant, models or await models_of(connection, tenant, at), instant, customers
-    ):
-        base = await base_of(connection, tenant, model, those)
-        found |= zip(base.customers, explain(model, base, instant), strict=True)
-    return {id: found.get(id) or Explanation(DEFAULT, instant, None, None, 0.0, ()) for id in customers}
+    in_force = Models(always=models) if models is not None else None
+    facts = await facts_of(
+        connection, tenant, customers, starts_at=instant - TREND_DAYS * DAY, ends_at=instant, models=in_force
+    )
+    return dict(zip(facts.customers, await asyncio.to_thread(explained, facts, instant), strict=True))
 
 
 def as_view(told: Explanation, words: Words) -> HealthView:
@@ -88,8 +88,8 @@ def as_view(told: Explanation, words: Words) -> HealthView:
         score=told.score,
         band=told.band,
         coverage=told.coverage,
-        model=told.model.id,
-        model_version=told.model.version,
+        model=told.model.id if told.model else None,
+        model_version=told.model.version if told.model else None,
         trend=told.trend,
         drivers=[DriverView(measure.id, measure.title, change) for measure, change in told.drivers],
         words=words.summary(told),

@@ -13,7 +13,6 @@ import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import blake2s
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -22,7 +21,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.model import Band
+from analytics.domain.health.model import Band, Cause
 from analytics.queries.ledger import TimelineEvent
 from kith.domain import Invalid
 from kith.queries import decoded
@@ -173,15 +172,6 @@ async def timeline_after(
     )
     rows = [(Place(row[0], row[1].int), TimelineEvent(*row[1:])) for row in found]
     return Timeline(page_of(rows, horizon.arrived), frozenset(selves))
-
-
-class Cause(StrEnum):
-    """Of a change of health."""
-
-    EVENT = "event"
-    SILENCE = "silence"
-    MODEL = "model"
-    CORRECTION = "correction"
 
 
 @dataclass(slots=True)

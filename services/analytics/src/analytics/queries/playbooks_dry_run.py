@@ -10,19 +10,19 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.base import FAR, Base, Ints, micros, moment
-from analytics.domain.health.model import HealthModel
-from analytics.domain.health.scoring import Scorer
+from analytics.domain.health.assignment import Models
+from analytics.domain.health.base import FAR, micros, moment
+from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.model import DAY
 from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
 from analytics.domain.playbooks.happening import Happening
-from analytics.domain.playbooks.lookout import band_changes, drops, midnights, model_for
+from analytics.domain.playbooks.lookout import band_changes, drops, midnights
 from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
 from analytics.domain.standing import types_of
-from analytics.storage.health import base_of, customers_of
+from analytics.storage.health import customers_of, facts_of
 from analytics.storage.models import models_of
 from analytics.storage.playbooks import customer_of, customers_at, happenings_between
 from analytics.storage.tables import facts
@@ -170,14 +170,6 @@ class _Epoch(NamedTuple):
     customer: Customer
 
 
-class _Scored(NamedTuple):
-    """Since when one model scores a customer, and until when: for instants of `(since, until]`."""
-
-    customer_id: UUID
-    since: int
-    until: int
-
-
 class Some(NamedTuple):
     happenings: list[Happening]
     known: dict[Known, Customer]
@@ -215,14 +207,17 @@ class _Past:
         yield Some(found, known)
 
     async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
-        models = await models_of(self.connection, self.tenant)
+        models = Models(always=await models_of(self.connection, self.tenant))
         everybody = await customers_of(self.connection, self.tenant)
+        days = trigger.days if isinstance(trigger, ScoreDropped) else 0
+        since = self.starts_at - 1 - days * DAY
         for start in range(0, len(everybody), AT_A_TIME):
             some = everybody[start : start + AT_A_TIME]
-            epochs, found = await self._epochs(some), list[Happening]()
-            for model, scored in _scored_by(models, some, epochs).items():
-                base = await base_of(self.connection, self.tenant, model, sorted({each.customer_id for each in scored}))
-                found += await asyncio.to_thread(self._happenings, trigger, model, base, scored)
+            health = await facts_of(
+                self.connection, self.tenant, some, starts_at=since, ends_at=self.ends_at, models=models
+            )
+            found = await asyncio.to_thread(self._happenings, trigger, health)
+            epochs = await self._epochs(some)
             yield Some(
                 found,
                 {
@@ -250,50 +245,11 @@ class _Past:
             epochs.setdefault(id, []).append(_Epoch(int(-FAR) if version == 1 else micros(time), customer_of(state)))
         return epochs
 
-    def _happenings(
-        self, trigger: BandChanged | ScoreDropped, model: HealthModel, base: Base, scored: Sequence[_Scored]
-    ) -> list[Happening]:
-        scorer, place = Scorer(model, base), {customer: number for number, customer in enumerate(base.customers)}
-        some = np.array([place[each.customer_id] for each in scored], np.int64)
-        since = np.array([each.since for each in scored], np.int64)
-        until = np.array([each.until for each in scored], np.int64)
+    def _happenings(self, trigger: BandChanged | ScoreDropped, health: HealthFacts) -> list[Happening]:
         if isinstance(trigger, ScoreDropped):
-            return [
-                each
-                for at in midnights(self.starts_at, self.ends_at)
-                for each in drops(trigger, scorer, at, some[(since < at) & (at <= until)])
-            ]
-        return list(self._changes(trigger, scorer, since, until, some))
-
-    def _changes(
-        self, trigger: BandChanged, scorer: Scorer, since: Ints, until: Ints, some: Ints
-    ) -> Sequence[Happening]:
-        # The first score by another model is where its changes begin.
-        starts, ends = np.maximum(since + 1, self.starts_at - 1), np.minimum(until, self.ends_at - 1)
-        inside = starts < ends
-        return list(band_changes(trigger, scorer, starts[inside], ends[inside], some[inside]))
-
-
-def _scored_by(
-    models: Sequence[HealthModel], customers: Sequence[UUID], epochs: dict[UUID, list[_Epoch]]
-) -> dict[HealthModel, list[_Scored]]:
-    found: dict[HealthModel, list[_Scored]] = {}
-    choices: dict[Customer, HealthModel | None] = {}
-    for id in customers:
-        last: tuple[int, HealthModel | None] | None = None
-        for since, customer in epochs.get(id, [_Epoch(int(-FAR), Customer())]):
-            if customer not in choices:
-                choices[customer] = model_for(customer, models)
-            model = choices[customer]
-            if last is None:
-                last = since, model
-            elif model is not last[1]:
-                if last[1] is not None:
-                    found.setdefault(last[1], []).append(_Scored(id, last[0], since))
-                last = since, model
-        if last is not None and last[1] is not None:
-            found.setdefault(last[1], []).append(_Scored(id, last[0], int(FAR)))
-    return found
+            instants = midnights(self.starts_at, self.ends_at)
+            return [each for at in instants for each in drops(trigger, health, at, health.everybody())]
+        return list(band_changes(trigger, health, self.starts_at - 1, self.ends_at - 1))
 
 
 def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:

@@ -87,8 +87,8 @@ def _mover(id: UUID, before: Explanation, after: Explanation) -> Mover:
         to_band=after.band,
         before=before.score,
         after=after.score,
-        model_before=before.model.id,
-        model_after=after.model.id,
+        model_before=before.model.id if before.model else None,
+        model_after=after.model.id if after.model else None,
         drivers=whatif.drivers(_parts(before), _parts(after)),
     )
 

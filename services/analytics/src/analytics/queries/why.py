@@ -1,28 +1,37 @@
 """Why a customer's health is what it is, what changed, what would help, and how it went: as it is read, with words."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, Uuid, any_, cast, select
+import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.base import micros, moment
-from analytics.domain.health.difference import Change, Course, Difference, difference
-from analytics.domain.health.explain import Contribution, Explanation
-from analytics.domain.health.history import MAX_POINTS, History, TooManyPoints, history
+from analytics.domain.health.assignment import Models
+from analytics.domain.health.base import Ints, micros, moment
+from analytics.domain.health.difference import Change, Course, Difference, differences
+from analytics.domain.health.explain import Contribution, Explanation, explained
+from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.history import (
+    MAX_POINTS,
+    MAX_TOGETHER,
+    BandChange,
+    History,
+    TooManyPoints,
+    TooManyTogether,
+    histories,
+)
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.languages import WORDINGS
-from analytics.domain.health.model import Audience, Band, HealthModel
+from analytics.domain.health.model import Band, Cause, HealthModel
 from analytics.domain.health.path import Path, Step, Way, path
 from analytics.domain.health.words import Language, Words
-from analytics.queries.health import HealthView, as_view, explanations
+from analytics.queries.health import HealthView, as_view
 from analytics.queries.tenants import tenant_settings
-from analytics.storage.health import assigned, base_of
+from analytics.storage.health import facts_of
 from analytics.storage.models import models_of
-from analytics.storage.tables import ledger
 from kith.domain import Invalid
 
 
@@ -34,8 +43,9 @@ class ScoredView:
     score: float | None
     band: Band | None
     coverage: float
-    model: str
-    model_version: int
+    model: str | None
+    """Null: no model was for the customer."""
+    model_version: int | None
 
 
 @dataclass(slots=True)
@@ -49,8 +59,9 @@ class PartView:
 
 @dataclass(slots=True)
 class ChangeView:
-    """`change` is that of the contribution, `by_input + by_share`: as the measure itself changed, and as its weight
-    became another share of all that counts. They add up over the measures to the change of the score."""
+    """`change` is that of the contribution, `by_input + by_share + by_model`: as the measure itself changed, as its
+    weight became another share of all that counts, and as another model came to score the customer. They add up over
+    the measures to the change of the score."""
 
     measure: str
     title: str
@@ -62,6 +73,7 @@ class ChangeView:
     change: float
     by_input: float
     by_share: float
+    by_model: float
     came_in: list[UUID]
     fell_out: list[UUID]
     words: str
@@ -76,13 +88,28 @@ class GroupView:
 
 
 @dataclass(slots=True)
-class DifferenceView:
-    """Where nothing was known, the score counts for 0."""
+class ModelChangeView:
+    """Another model came to score the customer: it was published or retired, or the customer's record changed. `at` is
+    the first instant at which it did; `before` and `after` are of that same instant, by the one and by the other."""
 
+    at: datetime
     before: ScoredView
     after: ScoredView
     change: float
     words: str
+
+
+@dataclass(slots=True)
+class DifferenceView:
+    """Where nothing was known, the score counts for 0. `by_model` is what of the change is due to other models, the sum
+    over `model_changes`; the rest is what happened, or time did, by the model of its day."""
+
+    before: ScoredView
+    after: ScoredView
+    change: float
+    by_model: float
+    words: str
+    model_changes: list[ModelChangeView]
     groups: list[GroupView]
     changes: list[ChangeView]
 
@@ -124,8 +151,8 @@ class PathView:
     at: datetime
     score: float | None
     band: Band | None
-    model: str
-    model_version: int
+    model: str | None
+    model_version: int | None
     up: WayView | None
     down: WayView | None
     caveat: str
@@ -139,102 +166,118 @@ class PointView:
 
 @dataclass(slots=True)
 class BandChangeView:
-    """`at` is the first instant in the new band; `silent`: nothing happened, time alone did it."""
+    """`at` is the first instant in the new band; `model` scored the customer then. `silent`: nothing happened, time
+    alone did it."""
 
     at: datetime
     from_band: Band | None
     band: Band | None
+    cause: Cause
     silent: bool
+    model: str | None
+    model_version: int | None
     words: str
 
 
 @dataclass(slots=True)
-class HistoryView:
-    """By one model, the one that is for the customer at the end. Points are joined by straight lines; where an event
-    made the score jump there are two, a microsecond apart."""
+class AssignmentView:
+    """A model scored the customer at every instant from `starts_at` to `ends_at`, both included. Null: none did."""
 
     starts_at: datetime
     ends_at: datetime
-    model: str
-    model_version: int
+    model: str | None
+    model_version: int | None
+
+
+@dataclass(slots=True)
+class HistoryView:
+    """By the model that scored the customer at each instant; `model` did at the end. Points are joined by straight
+    lines; where an event or another model made the score jump there are two, a microsecond apart."""
+
+    starts_at: datetime
+    ends_at: datetime
+    model: str | None
+    model_version: int | None
+    models: list[AssignmentView]
     band: Band | None
     points: list[PointView]
     changes: list[BandChangeView]
 
 
 @dataclass(frozen=True)
+class HealthSnapshot:
+    """All that is to be told of some customers, as it was read in one transaction."""
+
+    facts: HealthFacts
+    zone: str
+
+
+async def snapshot(
+    connection: AsyncConnection, tenant: str, customers: Sequence[UUID], model: str | None = None
+) -> HealthSnapshot:
+    """`model` is the id of one in force now, to be told by it whoever it is for; else each customer is told by the
+    model that was for it at the instant. Raises Invalid if none in force has that id."""
+    zone = (await tenant_settings(connection, tenant)).zone
+    named = None if model is None else Models.only(await _named(connection, tenant, model))
+    return HealthSnapshot(await facts_of(connection, tenant, customers, models=named), zone)
+
+
+async def _named(connection: AsyncConnection, tenant: str, id: str) -> HealthModel:
+    models = await models_of(connection, tenant)
+    if (named := next((each for each in models if each.id == id), None)) is None:
+        there_are = ", ".join(each.id for each in models)
+        raise Invalid(f"There is no health model {id} in force. There are: {there_are}.", field="model")
+    return named
+
+
+@dataclass(frozen=True)
 class Teller:
-    """Reads and tells, for one tenant in one language. `model` is the id of one in force, to be told by it whoever it
-    is for; else each customer is told by the model that was for it then."""
+    """Tells of customers of a snapshot, in one language. It reads nothing, and takes up to seconds for many customers:
+    no event loop should wait for it."""
 
-    connection: AsyncConnection
-    tenant: str
+    of: HealthSnapshot
     language: Language
-    model: str | None = None
 
-    async def health(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, HealthView]:
-        told = await explanations(self.connection, self.tenant, customers, at, await self._models(at))
-        words = await self._words(told.values())
-        return {id: as_view(each, words) for id, each in told.items()}
+    def health(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, HealthView]:
+        told = explained(self.of.facts, micros(at), self._places(customers))
+        return {id: as_view(each, self._words) for id, each in zip(customers, told, strict=True)}
 
-    async def difference(
+    def difference(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
     ) -> dict[UUID, DifferenceView]:
         """Raises Invalid unless the interval goes forward."""
         _check(starts_at, ends_at)
-        models = await self._models(ends_at)
-        before = await explanations(self.connection, self.tenant, customers, starts_at, models)
-        after = await explanations(self.connection, self.tenant, customers, ends_at, models)
-        words = await self._words([*before.values(), *after.values()])
-        return {id: _difference(difference(before[id], after[id]), words) for id in customers}
+        told = differences(self.of.facts, micros(starts_at), micros(ends_at), self._places(customers))
+        return {id: _difference(each, self._words) for id, each in zip(customers, told, strict=True)}
 
-    async def path(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, PathView]:
-        told = await explanations(self.connection, self.tenant, customers, at, await self._models(at))
-        words = await self._words([])
-        return {id: _path(path(each), words) for id, each in told.items()}
+    def path(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, PathView]:
+        told = explained(self.of.facts, micros(at), self._places(customers))
+        return {id: _path(path(each), self._words) for id, each in zip(customers, told, strict=True)}
 
-    async def history(
+    def history(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
-    ) -> dict[UUID, HistoryView | None]:
-        """None for whom no model is. Raises Invalid unless the interval goes forward, and if there is too much to
-        tell."""
+    ) -> dict[UUID, HistoryView | Invalid | None]:
+        """None for whom no model ever was, and Invalid for one of whom there is too much to tell. Raises Invalid unless
+        the interval goes forward, and if there is too much to tell of all of them."""
         _check(starts_at, ends_at)
-        words = await self._words([])
-        found: dict[UUID, HistoryView | None] = dict.fromkeys(customers)
-        first, last = micros(starts_at), micros(ends_at)
-        for model, those in await assigned(self.connection, self.tenant, await self._models(ends_at), last, customers):
-            base = await base_of(self.connection, self.tenant, model, those)
-            for place, id in enumerate(base.customers):
-                try:
-                    found[id] = _history(history(model, base, place, first, last), starts_at, ends_at, words)
-                except TooManyPoints as error:
-                    raise Invalid(
-                        f"The score bends more than {MAX_POINTS:,} times in that interval. Ask for a shorter one.",
-                        field="from",
-                    ) from error
-        return found
+        places = self._places(customers)
+        try:
+            told = histories(self.of.facts, micros(starts_at), micros(ends_at), places)
+        except TooManyTogether as error:
+            raise Invalid(
+                f"The scores of these {len(customers)} customers bend more than {MAX_TOGETHER:,} times in that "
+                "interval. Ask for a shorter one, or for fewer customers.",
+                field="from",
+            ) from error
+        return {id: _history(each, starts_at, ends_at, self._words) for id, each in zip(customers, told, strict=True)}
 
-    async def _models(self, at: datetime) -> list[HealthModel]:
-        """In force then; one that is named, as it is now."""
-        if self.model is None:
-            return await models_of(self.connection, self.tenant, at)
-        models = await models_of(self.connection, self.tenant)
-        if (named := next((each for each in models if each.id == self.model), None)) is None:
-            there_are = ", ".join(each.id for each in models)
-            raise Invalid(f"There is no health model {self.model} in force. There are: {there_are}.", field="model")
-        return [replace(named, audience=Audience())]
+    @property
+    def _words(self) -> Words:
+        return Words(WORDINGS[self.language], ZoneInfo(self.of.zone))
 
-    async def _words(self, told: Iterable[Explanation]) -> Words:
-        zone = (await tenant_settings(self.connection, self.tenant)).zone
-        newest = {id for each in told for part in each.contributions for id in part.events[-1:]}
-        times: dict[UUID, datetime] = {}
-        if newest:
-            c = ledger.c
-            rows = await self.connection.execute(
-                select(c.id, c.time).where(c.tenant_id == self.tenant, c.id == any_(cast(list(newest), ARRAY(Uuid))))
-            )
-            times = {row.id: row.time for row in rows}
-        return Words(WORDINGS[self.language], ZoneInfo(zone), times)
+    def _places(self, customers: Sequence[UUID]) -> Ints:
+        place = {customer: number for number, customer in enumerate(self.of.facts.customers)}
+        return np.array([place[each] for each in customers], np.int64)
 
 
 def _check(starts_at: datetime, ends_at: datetime) -> None:
@@ -243,7 +286,11 @@ def _check(starts_at: datetime, ends_at: datetime) -> None:
 
 
 def _scored(told: Explanation) -> ScoredView:
-    return ScoredView(moment(told.at), told.score, told.band, told.coverage, told.model.id, told.model.version)
+    return ScoredView(moment(told.at), told.score, told.band, told.coverage, *_named_by(told.model))
+
+
+def _named_by(model: HealthModel | None) -> tuple[str, int] | tuple[None, None]:
+    return (None, None) if model is None else (model.id, model.version)
 
 
 def _difference(told: Difference, words: Words) -> DifferenceView:
@@ -251,7 +298,14 @@ def _difference(told: Difference, words: Words) -> DifferenceView:
         before=_scored(told.before),
         after=_scored(told.after),
         change=told.change,
+        by_model=told.by_model,
         words=words.difference(told),
+        model_changes=[
+            ModelChangeView(
+                moment(each.after.at), _scored(each.before), _scored(each.after), each.change, words.swapped(each)
+            )
+            for each in told.swaps
+        ],
         groups=[GroupView(each.group, each.before, each.after, each.change) for each in told.groups],
         changes=[_change(told, each, words) for each in told.changes],
     )
@@ -270,6 +324,7 @@ def _change(told: Difference, change: Change, words: Words) -> ChangeView:
         change=change.change,
         by_input=change.by_input,
         by_share=change.by_share,
+        by_model=change.by_model,
         came_in=list(change.came_in),
         fell_out=list(change.fell_out),
         words=words.change(told, change),
@@ -281,12 +336,13 @@ def _part(told: Contribution | None) -> PartView | None:
 
 
 def _path(told: Path, words: Words) -> PathView:
+    model, version = _named_by(told.told.model)
     return PathView(
         at=moment(told.told.at),
         score=told.told.score,
         band=told.told.band,
-        model=told.told.model.id,
-        model_version=told.told.model.version,
+        model=model,
+        model_version=version,
         up=_way(told, told.up, words),
         down=_way(told, told.down, words),
         caveat=words.caveat(),
@@ -317,16 +373,39 @@ def _step(told: Path, step: Step, words: Words) -> StepView:
     )
 
 
-def _history(told: History, starts_at: datetime, ends_at: datetime, words: Words) -> HistoryView:
+def _history(
+    told: History | TooManyPoints, starts_at: datetime, ends_at: datetime, words: Words
+) -> HistoryView | Invalid | None:
+    if isinstance(told, TooManyPoints):
+        return Invalid(
+            f"The score bends more than {MAX_POINTS:,} times in that interval. Ask for a shorter one.", field="from"
+        )
+    if all(each.model is None for each in told.assignments):
+        return None
+    model, version = _named_by(told.model)
     return HistoryView(
         starts_at=starts_at,
         ends_at=ends_at,
-        model=told.model.id,
-        model_version=told.model.version,
+        model=model,
+        model_version=version,
+        models=[
+            AssignmentView(moment(each.since), moment(each.until), *_named_by(each.model)) for each in told.assignments
+        ],
         band=told.band,
         points=[PointView(moment(each.at), each.score) for each in told.points],
-        changes=[
-            BandChangeView(moment(each.at), each.from_band, each.band, each.silent, words.band_change(each))
-            for each in told.changes
-        ],
+        changes=[_band_change(each, words) for each in told.changes],
+    )
+
+
+def _band_change(told: BandChange, words: Words) -> BandChangeView:
+    model, version = _named_by(told.model)
+    return BandChangeView(
+        at=moment(told.at),
+        from_band=told.from_band,
+        band=told.band,
+        cause=told.cause,
+        silent=told.silent,
+        model=model,
+        model_version=version,
+        words=words.band_change(told),
     )

@@ -97,7 +97,7 @@ async def assignments_of(
         sorted(customers),
         models or await all_models(connection, tenant),
         await records_of(connection, tenant, customers),
-        await absorbed_of(connection, tenant, customers),
+        await merged_of(connection, tenant, customers),
     )
 
 
@@ -132,20 +132,21 @@ async def assigned(
     that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
     records = await records_of(connection, tenant, customers, at, at)
-    absorbed = await absorbed_of(connection, tenant, customers)
+    merged = await merged_of(connection, tenant, customers)
     in_force = Models(always=models)
     for customer in customers:
         model = in_force.choice(at, attributes_at(records.get(customer, ()), at))
-        if model is not None and customer not in absorbed:
+        if model is not None and customer not in merged:
             found[model.id].customers.append(customer)
     return [each for each in found.values() if each.customers]
 
 
-async def absorbed_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> set[UUID]:
-    """Those that were merged into another."""
+async def merged_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Those that were merged into another customer, and that one."""
     m = merged_customers.c
-    merged = select(m.customer_id).where(m.tenant_id == tenant, m.survivor != m.customer_id)
-    return set(await connection.scalars(merged.where(_among(m.customer_id, customers)))) if customers else set()
+    merged = select(m.customer_id, m.survivor).where(m.tenant_id == tenant, m.survivor != m.customer_id)
+    rows = await connection.execute(merged.where(_among(m.customer_id, customers)))
+    return {customer: survivor for customer, survivor in rows}  # noqa: C416 - of rows
 
 
 async def records_of(

@@ -59,6 +59,7 @@ class Models:
     always: Sequence[HealthModel] | None = None
     """If given, these are in force at every instant, the most specific first, whatever was published."""
     _in_force: dict[int, list[HealthModel]] = field(default_factory=dict, compare=False)
+    _assigned: dict[tuple[tuple[Record, ...], int, int], list[Assignment]] = field(default_factory=dict, compare=False)
     _chosen: dict[tuple[int, Attributes], HealthModel | None] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -85,6 +86,12 @@ class Models:
 
     def assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
         """Over `[starts_at, ends_at]`, of a customer with these records, one after the other without a gap."""
+        asked = tuple(records), starts_at, ends_at
+        if asked not in self._assigned:
+            self._assigned[asked] = self._assignments(records, starts_at, ends_at)
+        return self._assigned[asked]
+
+    def _assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
         changes = self.changes[bisect_right(self.changes, starts_at) : bisect_right(self.changes, ends_at)]
         begins = {starts_at, *changes, *(each.since for each in records if starts_at < each.since <= ends_at)}
         found: list[Assignment] = []

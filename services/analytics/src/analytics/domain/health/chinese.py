@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from analytics.domain.health.difference import Change, Course, Difference
+from analytics.domain.health.difference import Change, Course, Difference, Swapped
 from analytics.domain.health.explain import Contribution, Explanation
 from analytics.domain.health.history import BandChange
 from analytics.domain.health.inputs import Kind, input_of
-from analytics.domain.health.model import DEFAULT, Absence, Band, HealthModel, Measure
+from analytics.domain.health.model import DEFAULT, Absence, Band, Cause, HealthModel, Measure
 from analytics.domain.health.path import Step, Way
 from analytics.domain.health.words import Phrases, Read, number, percent, signed
 
@@ -130,9 +130,9 @@ class Chinese:
     phrases = PHRASES
     bands: Mapping[Band, str] = BANDS
 
-    def title(self, model: HealthModel, measure: Measure, /) -> str:
+    def title(self, model: HealthModel | None, measure: Measure, /) -> str:
         own = measure.title or measure.id
-        return _DEFAULT.get(measure.id, own) if model.id == DEFAULT.id else own
+        return _DEFAULT.get(measure.id, own) if model is not None and model.id == DEFAULT.id else own
 
     def day(self, on: date, /) -> str:
         return day(on)
@@ -150,6 +150,11 @@ class Chinese:
     def unknown(self, told: Explanation, on: str) -> str:
         return f"{on}：{_model(told.model)}的各项指标目前都没有数据。"
 
+    def unscored(self, told: Explanation, on: str) -> str:
+        if told.merged_into is not None:
+            return f"{on}：没有评分。该客户已并入客户{told.merged_into}，其历史记录也归入该客户。"
+        return f"{on}：没有评分。它代表许多未识别的客户，因此没有适用的模型。"
+
     def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
         worth, part = f"折合{told.score:.1f}分（满分100分）", f"贡献{told.contribution:.1f}分"
         return f"{title}：{phrase}；{worth}，在总分{score:.1f}分中{part}。"
@@ -165,7 +170,13 @@ class Chinese:
                 return f"{title}：{why}；按0分计。"
 
     def changed(self, told: Difference, first: str, last: str) -> str:
-        return f"{first}至{last}：由{self._score(told.before)}变为{self._score(told.after)}，{signed(told.change)}分。"
+        said = f"{first}至{last}：由{self._score(told.before)}变为{self._score(told.after)}，{signed(told.change)}分。"
+        return said + (f"其中{signed(told.by_model)}分来自模型的更换。" if told.swaps else "")
+
+    def swapped(self, told: Swapped, on: str) -> str:
+        before, after = self._score(told.before), self._score(told.after)
+        said = f"{on}模型更换：按{_model(told.before.model)}为{before}，按{_model(told.after.model)}为{after}"
+        return f"{said}，{signed(told.change)}分。"
 
     def _score(self, told: Explanation) -> str:
         if told.score is None or told.band is None:
@@ -179,12 +190,18 @@ class Chinese:
                 said += f"现在有了数据：{after}。"
             case Course.WENT:
                 said += f"现在没有数据了；原先是：{before}。"
+            case Course.ADDED:
+                said += f"模型现在计入这一项：{after or '没有数据'}。"
+            case Course.DROPPED:
+                said += f"模型不再计入这一项；原先：{before or '没有数据'}。"
             case Course.CHANGED if before != after:
                 said += f"原先：{before}；现在：{after}。"
             case _:
                 said += f"与之前相同：{after or '没有数据'}。"
         if round(told.by_share, 1):
             said += f"其中{signed(told.by_share)}分来自它在总分中所占比重的变化。"
+        if round(told.by_model, 1):
+            said += f"其中{signed(told.by_model)}分来自模型的更换。"
         events = [
             f"{what}{len(events)}个事件" for events, what in ((told.came_in, "新增"), (told.fell_out, "移出")) if events
         ]
@@ -207,14 +224,23 @@ class Chinese:
 
     def turned(self, on: str, change: BandChange) -> str:
         before, after = (BANDS[each] if each is not None else "没有数据" for each in (change.from_band, change.band))
-        why = "期间没有任何往来，仅因时间推移" if change.silent else "因发生的事件"
-        return f"{on}：由“{before}”变为“{after}”，{why}。"
+        return f"{on}：由“{before}”变为“{after}”，{_CAUSES[change.cause]}。"
 
     def amount(self, unit: str, text: str) -> str:
         return text + _UNITS.get(unit, "")
 
 
-def _model(model: HealthModel) -> str:
+_CAUSES = {
+    Cause.EVENT: "因发生的事件",
+    Cause.SILENCE: "期间没有任何往来，仅因时间推移",
+    Cause.MODEL: "因模型更换",
+    Cause.CORRECTION: "因迟到的数据改变了过去",
+}
+
+
+def _model(model: HealthModel | None) -> str:
+    if model is None:
+        return "无模型"
     title = "默认模型" if model.id == DEFAULT.id else f"模型“{model.title or model.id}”"
     return f"{title}第{model.version}版"
 

@@ -1,12 +1,21 @@
 """What changed between two instants: each measure's part, and the events that came in or fell out. The parts add up to
-the change of the score."""
+the change of the score.
 
-from collections.abc import Iterable, Sequence
+Where another model came to score the customer in between, what that changed is a part of its own: the score by the new
+model less the score by the old one, both at the instant from which the new one is in force. The rest is what happened,
+or time did, under the model of its day.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from analytics.domain.health.explain import Contribution, Explanation
+import numpy as np
+
+from analytics.domain.health.base import Ints
+from analytics.domain.health.explain import Contribution, Explanation, explained, explained_by
+from analytics.domain.health.facts import HealthFacts
 from analytics.domain.health.model import Absence, Measure
 
 
@@ -19,10 +28,14 @@ class Course(StrEnum):
     """It could not be read before, and can now."""
     WENT = "went"
     """It can be read no more."""
+    ADDED = "added"
+    """The model did not look at it before, and does now."""
+    DROPPED = "dropped"
+    """The model looks at it no more."""
 
 
 class Change(NamedTuple):
-    """Of one measure. `by_input + by_share` is the change of its contribution."""
+    """Of one measure. `by_input + by_share + by_model` is the change of its contribution."""
 
     measure: Measure
     course: Course
@@ -33,12 +46,14 @@ class Change(NamedTuple):
     """As its own points rose or fell."""
     by_share: float
     """As its weight became a greater or smaller share of all that counts: others came or went."""
+    by_model: float
+    """As another model came to score the customer."""
     came_in: tuple[UUID, ...]
     fell_out: tuple[UUID, ...]
 
     @property
     def change(self) -> float:
-        return self.by_input + self.by_share
+        return self.by_input + self.by_share + self.by_model
 
 
 class Group(NamedTuple):
@@ -53,9 +68,24 @@ class Group(NamedTuple):
         return self.after - self.before
 
 
+class Swapped(NamedTuple):
+    """Another model came to score the customer."""
+
+    before: Explanation
+    """By the old model."""
+    after: Explanation
+    """By the new one, at the same instant: the first at which it is in force."""
+
+    @property
+    def change(self) -> float:
+        return (self.after.score or 0.0) - (self.before.score or 0.0)
+
+
 class Difference(NamedTuple):
     before: Explanation
     after: Explanation
+    swaps: tuple[Swapped, ...]
+    """In order of time."""
     changes: tuple[Change, ...]
     """The greatest first."""
 
@@ -65,21 +95,69 @@ class Difference(NamedTuple):
         return (self.after.score or 0.0) - (self.before.score or 0.0)
 
     @property
+    def by_model(self) -> float:
+        """Of the change, what other models made of the same facts."""
+        return sum(each.change for each in self.swaps)
+
+    @property
     def groups(self) -> list[Group]:
         """In the order of the measures. What has no group is together under ''."""
         names = dict.fromkeys(each.measure.group for each in (*self.after.contributions, *self.before.contributions))
         return [Group(name, _of(self.before, name), _of(self.after, name)) for name in names]
 
 
-def difference(before: Explanation, after: Explanation) -> Difference:
-    """Measures are the same by their id, also where another model came to be for the customer in between."""
+def differences(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) -> list[Difference]:
+    """Of these customers, between two instants."""
+    before, after = explained(facts, starts_at, some), explained(facts, ends_at, some)
+    swapped: list[list[Swapped]] = [[] for _ in range(len(some))]
+    for (at, old, new), numbers in facts.swapped(starts_at, ends_at, some).items():
+        places = some[np.array(numbers)]
+        by_both = explained_by(facts, old, at, places), explained_by(facts, new, at, places)
+        for number, was, is_now in zip(numbers, *by_both, strict=True):
+            swapped[number].append(Swapped(was, is_now))
+    return [difference(*each) for each in zip(before, after, swapped, strict=True)]
+
+
+def difference(before: Explanation, after: Explanation, swaps: Sequence[Swapped] = ()) -> Difference:
+    """Measures are the same by their id, whichever model has them."""
+    ends = [before, *(each for swap in swaps for each in swap), after]
+    legs = [_Leg.between(was, is_now) for was, is_now in zip(ends[::2], ends[1::2], strict=True)]
     were, are = _by_id(before.contributions), _by_id(after.contributions)
-    shares_before, shares_after = shares(before), shares(after)
-    changes = [
-        _change(were.get(id), are.get(id), shares_before.get(id, 0.0), shares_after.get(id, 0.0))
-        for id in dict.fromkeys((*are, *were))
-    ]
-    return Difference(before, after, tuple(sorted(changes, key=lambda each: -abs(each.change))))
+    ids = dict.fromkeys(part.measure.id for told in (after, before, *ends) for part in told.contributions)
+    by_model = {id: sum(_part_of(swap.after, id) - _part_of(swap.before, id) for swap in swaps) for id in ids}
+    measures = {part.measure.id: part.measure for told in (*ends, before, after) for part in told.contributions}
+    changes = [_change(measures[id], were.get(id), are.get(id), legs, by_model[id]) for id in ids]
+    return Difference(before, after, tuple(swaps), tuple(sorted(changes, key=lambda each: -abs(each.change))))
+
+
+class _Leg(NamedTuple):
+    """From one instant to another by one model."""
+
+    before: Mapping[str, Contribution]
+    after: Mapping[str, Contribution]
+    shares_before: Mapping[str, float]
+    shares_after: Mapping[str, float]
+
+    @classmethod
+    def between(cls, before: Explanation, after: Explanation) -> "_Leg":
+        return cls(_by_id(before.contributions), _by_id(after.contributions), shares(before), shares(after))
+
+    def by_share(self, id: str) -> float:
+        was, is_now = self.before.get(id), self.after.get(id)
+        share_before, share_after = self.shares_before.get(id, 0.0), self.shares_after.get(id, 0.0)
+        if not (was and is_now and share_before and share_after):
+            return 0.0
+        # Of what both changed together, each has half.
+        return (share_after - share_before) * (was.score + is_now.score) / 2
+
+    def change(self, id: str) -> float:
+        return _part(self.after.get(id)) - _part(self.before.get(id))
+
+    def came_in(self, id: str) -> tuple[UUID, ...]:
+        return _without(_events(self.after.get(id)), _events(self.before.get(id)))
+
+    def fell_out(self, id: str) -> tuple[UUID, ...]:
+        return _without(_events(self.before.get(id)), _events(self.after.get(id)))
 
 
 def counts(told: Contribution) -> bool:
@@ -94,42 +172,50 @@ def shares(told: Explanation) -> dict[str, float]:
     return {each.measure.id: each.measure.weight / whole for each in counting}
 
 
-def _change(before: Contribution | None, after: Contribution | None, share_before: float, share_after: float) -> Change:
-    told = after or before
-    assert told is not None
-    was, is_now = bool(before and before.present), bool(after and after.present)
-    contribution_before, contribution_after = _part(before), _part(after)
-    change = contribution_after - contribution_before
-    if share_before and share_after and before and after:
-        # Of what both changed together, each has half.
-        by_share = (share_after - share_before) * (before.score + after.score) / 2
-    else:
-        by_share = 0.0
-    events_before, events_after = before.events if before else (), after.events if after else ()
+def _change(
+    measure: Measure,
+    before: Contribution | None,
+    after: Contribution | None,
+    legs: Sequence[_Leg],
+    by_model: float,
+) -> Change:
+    by_share = sum(each.by_share(measure.id) for each in legs)
+    came_in = [id for each in legs for id in each.came_in(measure.id)]
+    fell_out = [id for each in legs for id in each.fell_out(measure.id)]
     return Change(
-        told.measure,
-        _course(was, is_now, same=_same(before, after)),
+        measure,
+        _course(before, after),
         before,
         after,
-        change - by_share,
+        sum(each.change(measure.id) for each in legs) - by_share,
         by_share,
-        _without(events_after, events_before),
-        _without(events_before, events_after),
+        by_model,
+        _without(came_in, fell_out),
+        _without(fell_out, came_in),
     )
 
 
-def _course(was: bool, is_now: bool, *, same: bool) -> Course:
-    if was != is_now:
-        return Course.CAME if is_now else Course.WENT
+def _course(before: Contribution | None, after: Contribution | None) -> Course:
+    if after is None:
+        return Course.DROPPED
+    if before is None:
+        return Course.ADDED
+    if before.present != after.present:
+        return Course.CAME if after.present else Course.WENT
+    same = (before.contribution, before.input) == (after.contribution, after.input)
     return Course.SAME if same else Course.CHANGED
-
-
-def _same(before: Contribution | None, after: Contribution | None) -> bool:
-    return _part(before) == _part(after) and (before and before.input) == (after and after.input)
 
 
 def _part(told: Contribution | None) -> float:
     return told.contribution if told is not None else 0.0
+
+
+def _part_of(told: Explanation, id: str) -> float:
+    return _part(next((each for each in told.contributions if each.measure.id == id), None))
+
+
+def _events(told: Contribution | None) -> tuple[UUID, ...]:
+    return told.events if told is not None else ()
 
 
 def _of(told: Explanation, group: str) -> float:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from analytics.domain.health.difference import Change, Course, Difference
+from analytics.domain.health.difference import Change, Course, Difference, Swapped
 from analytics.domain.health.explain import Contribution, Explanation
 from analytics.domain.health.history import BandChange
 from analytics.domain.health.inputs import Kind, input_of
-from analytics.domain.health.model import DEFAULT, Absence, Band, HealthModel, Measure
+from analytics.domain.health.model import DEFAULT, Absence, Band, Cause, HealthModel, Measure
 from analytics.domain.health.path import Step, Way
 from analytics.domain.health.words import Phrases, Read, number, percent, signed
 
@@ -132,7 +132,7 @@ class English:
     phrases = PHRASES
     bands: Mapping[Band, str] = BANDS
 
-    def title(self, _: HealthModel, measure: Measure, /) -> str:
+    def title(self, _: HealthModel | None, measure: Measure, /) -> str:
         return measure.title or measure.id
 
     def day(self, on: date, /) -> str:
@@ -151,6 +151,11 @@ class English:
     def unknown(self, told: Explanation, on: str) -> str:
         return f"On {on}: nothing is known of what {_model(told.model)} looks at."
 
+    def unscored(self, told: Explanation, on: str) -> str:
+        if told.merged_into is not None:
+            return f"On {on}: no score. It was merged into customer {told.merged_into}, which has its history."
+        return f"On {on}: no score. It stands for many customers, so no model is for it."
+
     def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
         worth = f"worth {told.score:.1f} of 100"
         return f"{title}: {phrase}; {worth}, brings {told.contribution:.1f} of the {score:.1f} points."
@@ -167,7 +172,13 @@ class English:
 
     def changed(self, told: Difference, first: str, last: str) -> str:
         before, after = self._score(told.before), self._score(told.after)
-        return f"From {first} to {last}: {before}, then {after}; {signed(told.change)}."
+        said = f"From {first} to {last}: {before}, then {after}; {signed(told.change)}."
+        return said + (f" {signed(told.by_model)} of it as the model changed." if told.swaps else "")
+
+    def swapped(self, told: Swapped, on: str) -> str:
+        before, after = self._score(told.before), self._score(told.after)
+        said = f"On {on} the model changed: {before} by {_model(told.before.model)}, then {after} by"
+        return f"{said} {_model(told.after.model)}; {signed(told.change)}."
 
     def _score(self, told: Explanation) -> str:
         if told.score is None or told.band is None:
@@ -181,12 +192,18 @@ class English:
                 said += f" There are data now: {after}."
             case Course.WENT:
                 said += f" There are no data any more; before: {before}."
+            case Course.ADDED:
+                said += f" The model looks at it now: {after or 'no data'}."
+            case Course.DROPPED:
+                said += f" The model looks at it no more; before: {before or 'no data'}."
             case Course.CHANGED if before != after:
                 said += f" Before: {before}; now: {after}."
             case _:
                 said += f" As before: {after or 'no data'}."
         if round(told.by_share, 1):
             said += f" {signed(told.by_share)} of it as its share of the whole changed."
+        if round(told.by_model, 1):
+            said += f" {signed(told.by_model)} of it as the model changed."
         events = [
             f"{count(len(events), 'event')} {what}"
             for events, what in ((told.came_in, "came in"), (told.fell_out, "fell out"))
@@ -213,14 +230,24 @@ class English:
 
     def turned(self, on: str, change: BandChange) -> str:
         before, after = (BANDS[each] if each is not None else "unknown" for each in (change.from_band, change.band))
-        return f"{on}: from {before} to {after}, {'by silence alone' if change.silent else 'by what happened'}."
+        return f"{on}: from {before} to {after}, {_CAUSES[change.cause]}."
 
     def amount(self, unit: str, text: str) -> str:
         one, several = _UNITS.get(unit, ("", ""))
         return f"{text} {one if text == '1' else several}".strip()
 
 
-def _model(model: HealthModel) -> str:
+_CAUSES = {
+    Cause.EVENT: "by what happened",
+    Cause.SILENCE: "by silence alone",
+    Cause.MODEL: "as the model changed",
+    Cause.CORRECTION: "as what came late changed the past",
+}
+
+
+def _model(model: HealthModel | None) -> str:
+    if model is None:
+        return "no model"
     if model.id == DEFAULT.id:
         return "the default model"
     return f"the model \u201c{model.title or model.id}\u201d, number {model.version}"

@@ -1,5 +1,6 @@
 """Why: what each measure brought to a customer's score, and the events it was read from."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from analytics.domain.health.base import FAR, Base, Ids, Ints
 from analytics.domain.health.courses import Reader
+from analytics.domain.health.facts import HealthFacts
 from analytics.domain.health.inputs import Kind
 from analytics.domain.health.model import DAY, Band, HealthModel, Measure, band_of
 from analytics.domain.health.scoring import Scored, Scorer
@@ -27,10 +29,13 @@ class Contribution(NamedTuple):
     contribution: float
     events: tuple[UUID, ...]
     """Newest last."""
+    last_at: int | None
+    """When the last of them was."""
 
 
 class Explanation(NamedTuple):
-    model: HealthModel
+    model: HealthModel | None
+    """None: no model is for the customer."""
     at: int
     score: float | None
     """None if nothing is known of the customer."""
@@ -38,49 +43,108 @@ class Explanation(NamedTuple):
     coverage: float
     contributions: tuple[Contribution, ...]
     trend: float | None = None
-    """Points, over TREND_DAYS before. None if nothing was known of it then."""
+    """Points: the score less that of TREND_DAYS before, by the model that scored the customer then. None if one of them
+    is not known."""
     drivers: tuple[tuple[Measure, float], ...] = ()
     """By how much the measures' parts changed over those days, most first."""
+    merged_into: UUID | None = None
+    """Why no model is for it, if it was merged into another customer. Else it stands for many."""
 
 
 def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
-    """Of every customer of the base."""
-    scorer = Scorer(model, base)
-    scored, bands, earlier = scorer.score(at), scorer.bands(at), scorer.score(at - TREND_DAYS * DAY)
-    found = []
-    for place in range(len(base)):
-        known = bool(scored.present[:, place].any())
-        contributions = tuple(
-            Contribution(
-                measure,
-                present := bool(scored.present[number, place]),
-                float(scored.inputs[number, place]) if present else None,
-                float(scored.points[number, place]),
-                float(scored.contribution[number, place]),
-                tuple(UUID(bytes=id) for id in events_behind(scorer.readers[number], place, at)) if present else (),
-            )
-            for number, measure in enumerate(model.measures)
+    """Of every customer of the base, by one model."""
+    return explained(HealthFacts.by(model, base), at)
+
+
+def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Explanation]:
+    """Of these customers, each by the model that was for it at the instant."""
+    some = facts.everybody() if some is None else some
+    found: list[Explanation] = [_unscored(facts, place, at) for place in some.tolist()]
+    for model, numbers in facts.assigned(at, some):
+        for number, told in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
+            found[number] = told
+    before = parts(facts, at - TREND_DAYS * DAY, some)
+    return [_with_trend(told, then) for told, then in zip(found, before, strict=True)]
+
+
+def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
+    """By this model, whoever was scored by it then; without a trend."""
+    if model is None:
+        return [_unscored(facts, place, at) for place in some.tolist()]
+    scorer = facts.scorer(model)
+    scored = scorer.score(at, some)
+    bands = scorer.bands(at, some, scored.score)
+    return [
+        Explanation(
+            model,
+            at,
+            float(scored.score[number]) if scored.present[:, number].any() else None,
+            band_of(int(bands[number])),
+            float(scored.coverage[number]),
+            _contributions(scorer, scored, number, place, at),
         )
-        score = float(scored.score[place]) if known else None
-        band, coverage = band_of(int(bands[place])), float(scored.coverage[place])
-        trend, drivers = _trend(model, scored, earlier, place)
-        found.append(Explanation(model, at, score, band, coverage, contributions, trend, drivers))
+        for number, place in enumerate(some.tolist())
+    ]
+
+
+class Parts(NamedTuple):
+    """What each measure brought to a score, by its id."""
+
+    score: float | None
+    of: dict[str, tuple[Measure, float]]
+
+
+def parts(facts: HealthFacts, at: int, some: Ints) -> list[Parts]:
+    """At an instant, by the models of then."""
+    found = [Parts(None, {})] * len(some)
+    for model, numbers in facts.assigned(at, some):
+        if model is None:
+            continue
+        scored = facts.scorer(model).score(at, some[numbers])
+        rows = zip(numbers.tolist(), scored.score.tolist(), scored.contribution.T.tolist(), strict=True)
+        for number, score, row in rows:
+            of = {each.id: (each, part) for each, part in zip(model.measures, row, strict=True)}
+            found[number] = Parts(None if np.isnan(score) else score, of)
     return found
 
 
-def _trend(
-    model: HealthModel, now: Scored, before: Scored, place: int
-) -> tuple[float | None, tuple[tuple[Measure, float], ...]]:
-    trend = float(now.score[place] - before.score[place])
-    if np.isnan(trend):
-        return None, ()
-    moves = (now.contribution[:, place] - before.contribution[:, place]).tolist()
-    parts = [(measure, move) for measure, move in zip(model.measures, moves, strict=True) if move]
-    return trend, tuple(sorted(parts, key=lambda part: -abs(part[1])))
+def _unscored(facts: HealthFacts, place: int, at: int) -> Explanation:
+    return Explanation(None, at, None, None, 0.0, (), merged_into=facts.merged.get(facts.customers[place]))
 
 
-def events_behind(reader: Reader, place: int, at: int) -> list[bytes]:
-    """Ids of the events that made the input what it is."""
+def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: int) -> tuple[Contribution, ...]:
+    found = []
+    for row, (measure, reader) in enumerate(zip(scorer.model.measures, scorer.readers, strict=True)):
+        present = bool(scored.present[row, number])
+        events, last_at = events_behind(reader, place, at) if present else ([], None)
+        found.append(
+            Contribution(
+                measure,
+                present,
+                float(scored.inputs[row, number]) if present else None,
+                float(scored.points[row, number]),
+                float(scored.contribution[row, number]),
+                tuple(UUID(bytes=id) for id in events),
+                last_at,
+            )
+        )
+    return tuple(found)
+
+
+def _with_trend(told: Explanation, then: Parts) -> Explanation:
+    if told.score is None or then.score is None:
+        return told
+    now = {each.measure.id: (each.measure, each.contribution) for each in told.contributions}
+    moves = [
+        (measure, now.get(id, (measure, 0.0))[1] - then.of.get(id, (measure, 0.0))[1])
+        for id, (measure, _) in (then.of | now).items()
+    ]
+    drivers = sorted((each for each in moves if each[1]), key=lambda each: -abs(each[1]))
+    return told._replace(trend=told.score - then.score, drivers=tuple(drivers))
+
+
+def events_behind(reader: Reader, place: int, at: int) -> tuple[list[bytes], int | None]:
+    """Ids of the events that made the input what it is, and when the last of them was."""
     whose = np.array([place])
     series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
     begin, end = int(series.first[place]), int(series.before(whose, np.array([at]))[0])
@@ -90,7 +154,8 @@ def events_behind(reader: Reader, place: int, at: int) -> list[bytes]:
 
     kind = reader.input.kind
     if kind is Kind.STANDING:
-        return _ids(series.event, np.flatnonzero(series.end[begin:end] >= at) + begin)
+        places = np.flatnonzero(series.end[begin:end] >= at) + begin
+        return _ids(series.event, places), _last(series.time, places)
     if kind is Kind.SINCE_FIRST:
         end = min(begin + 1, end)
     elif kind in (Kind.SINCE_LAST, Kind.LATEST, Kind.AHEAD):
@@ -101,9 +166,14 @@ def events_behind(reader: Reader, place: int, at: int) -> list[bytes]:
         begin = since(HALF_LIVES * reader.half_life)
     elif reader.window is not None:
         begin = since(reader.window)
-    return _ids(series.event, np.arange(begin, end))
+    places = np.arange(begin, end)
+    return _ids(series.event, places), _last(series.time, places)
 
 
 def _ids(events: Ids, places: Ints) -> list[bytes]:
     # numpy cuts trailing zero bytes off what it takes for text
     return [bytes(events[place]).ljust(16, b"\0") for place in places]
+
+
+def _last(times: Ints, places: Sequence[int] | Ints) -> int | None:
+    return int(times[places[-1]]) if len(places) else None

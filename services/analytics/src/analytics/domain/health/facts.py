@@ -1,11 +1,9 @@
 """The facts of some customers, and the models that score them over time: all that their health is computed from, at
 any instant. It is read once (see storage.health); nothing here reads anything."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.domain.health.assignment import Assignment, Models, Record
-from analytics.domain.health.base import Base, Bools, Floats, Ints
+from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints, Series
 from analytics.domain.health.model import Cause, HealthModel
 from analytics.domain.health.scoring import NOBODYS, Bands, Scorer
 
@@ -50,6 +48,14 @@ class Needed(NamedTuple):
     """Those that any of them scores. One that stands for many may have more facts than all others."""
 
 
+class _Table(NamedTuple):
+    """Who is assigned to which model, since when."""
+
+    models: list[HealthModel | None]
+    since: Series
+    """By customer; the values are places among the models."""
+
+
 class _Spans(NamedTuple):
     """One model scores a customer from `since` to `until`, both included. An element each."""
 
@@ -79,11 +85,16 @@ class HealthFacts:
     """In order of their ids."""
     models: Models
     records: Mapping[UUID, Sequence[Record]] = field(default_factory=dict)
-    merged: AbstractSet[UUID] = frozenset()
-    """Into another customer: no model scores them."""
+    merged: Mapping[UUID, UUID] = field(default_factory=dict)
+    """Those that were merged into another customer, and that one: no model scores them."""
     bases: Mapping[tuple[str, int], Base] = field(default_factory=dict)
     """By id and version of the model; each is of all the customers."""
     _scorers: dict[tuple[str, int], Scorer] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def by(cls, model: HealthModel, base: Base) -> "HealthFacts":
+        """With one model for everybody at every instant."""
+        return cls(base.customers, Models.only(model), bases={(model.id, model.version): base})
 
     def scorer(self, model: HealthModel) -> Scorer:
         key = model.id, model.version
@@ -95,26 +106,40 @@ class HealthFacts:
         return np.arange(len(self.customers))
 
     def assignments(self, place: int, starts_at: int, ends_at: int) -> list[Assignment]:
-        """Of the customer at that place, over `[starts_at, ends_at]`."""
+        """Of the customer at that place, over `[starts_at, ends_at]`, one after the other without a gap."""
         customer = self.customers[place]
         if customer in self.merged:
             return [Assignment(starts_at, ends_at, None)]
         return self.models.assignments(self.records.get(customer, ()), starts_at, ends_at)
 
-    def swaps(self, place: int, starts_at: int, ends_at: int) -> list[Swap]:
-        """In `(starts_at, ends_at]`."""
-        found = self.assignments(place, starts_at, ends_at)
-        return [Swap(b.since, a.model, b.model) for a, b in pairwise(found)]
+    def swapped(self, starts_at: int, ends_at: int, some: Ints) -> dict[Swap, list[int]]:
+        """All in `(starts_at, ends_at]`, in order of time, and of whom: places within `some`."""
+        models, table = self._table
+        first = table.before(some, np.full(len(some), starts_at) + 1)
+        last = table.before(some, np.full(len(some), ends_at) + 1)
+        found: dict[Swap, list[int]] = {}
+        for number in np.flatnonzero(last > first).tolist():
+            for place in range(int(first[number]), int(last[number])):
+                swap = Swap(int(table.time[place]), models[table.value[place - 1]], models[table.value[place]])
+                found.setdefault(swap, []).append(number)
+        return dict(sorted(found.items(), key=lambda each: each[0].at))
+
+    def by_models(self, starts_at: int, ends_at: int, some: Ints) -> Floats:
+        """What of the change of these customers' scores over `(starts_at, ends_at]` is due to other models: at each
+        swap the score by the new one less that by the old one. Where nothing is known, a score counts for 0."""
+        found = np.zeros(len(some))
+        for (at, *models), numbers in self.swapped(starts_at, ends_at, some).items():
+            for model, sign in zip(models, (-1, 1), strict=True):
+                if model is not None:
+                    found[numbers] += sign * np.nan_to_num(self.scorer(model).score(at, some[numbers]).score)
+        return found
 
     def assigned(self, at: int | Ints, some: Ints | None = None) -> list[tuple[HealthModel | None, Ints]]:
         """Of these customers, each at an instant of its own, which model scores whom: places within `some`."""
-        some = self.everybody() if some is None else some
-        found: dict[tuple[str, int] | None, tuple[HealthModel | None, list[int]]] = {}
-        instants = np.broadcast_to(np.asarray(at, np.int64), some.shape).tolist()
-        for number, (place, instant) in enumerate(zip(some.tolist(), instants, strict=True)):
-            model = self.assignments(place, instant, instant)[0].model
-            found.setdefault(_key(model), (model, []))[1].append(number)
-        return [(model, np.array(numbers, np.int64)) for model, numbers in found.values()]
+        some, at = self._spread(at, some)
+        models, table = self._table
+        by = table.value[table.before(some, at + 1) - 1]
+        return [(models[number], np.flatnonzero(by == number)) for number in np.unique(by).tolist()]
 
     def scores(self, at: int | Ints, some: Ints | None = None) -> Floats:
         """NaN where nothing is known, or no model is for the customer."""
@@ -168,13 +193,24 @@ class HealthFacts:
         """To tell of `[starts_at, ends_at]`."""
         some, starts = self._spread(starts_at, None)
         _, ends = self._spread(ends_at, None)
-        models, scored = dict[tuple[str, int], HealthModel](), list[UUID]()
-        for place, start, end in zip(some.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            its = [each.model for each in self.assignments(place, start, end) if each.model is not None]
-            models |= {(model.id, model.version): model for model in its}
-            if its:
-                scored.append(self.customers[place])
-        return Needed(list(models.values()), scored)
+        spans = [(model, span) for model, span in self._spans(some, starts, ends) if model is not None]
+        scored = np.unique(np.concatenate([some[:0], *(span.customer for _, span in spans)]))
+        return Needed([model for model, _ in spans], [self.customers[place] for place in scored.tolist()])
+
+    @cached_property
+    def _table(self) -> "_Table":
+        models: dict[tuple[str, int] | None, HealthModel | None] = {}
+        numbers: dict[tuple[str, int] | None, int] = {}
+        columns: list[tuple[int, int]] = []
+        first = [0]
+        for place in range(len(self.customers)):
+            for since, _, model in self.assignments(place, int(-FAR), int(FAR)):
+                key = None if model is None else (model.id, model.version)
+                models.setdefault(key, model)
+                columns.append((since, numbers.setdefault(key, len(numbers))))
+            first.append(len(columns))
+        begins, by = np.array(columns, np.int64).reshape(-1, 2).T
+        return _Table(list(models.values()), Series(np.array(first), begins, begins, by, np.zeros(0, np.bytes_)))
 
     def _spread(self, at: int | Ints, some: Ints | None) -> tuple[Ints, Ints]:
         some = self.everybody() if some is None else some
@@ -182,15 +218,17 @@ class HealthFacts:
 
     def _spans(self, some: Ints, starts: Ints, ends: Ints) -> Iterator[tuple[HealthModel | None, _Spans]]:
         """By model."""
-        found: dict[tuple[str, int] | None, list[tuple[int, int, int, bool]]] = defaultdict(list)
-        models: dict[tuple[str, int] | None, HealthModel | None] = {}
-        for place, start, end in zip(some.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            for since, until, model in self.assignments(place, start, end):
-                models[_key(model)] = model
-                found[_key(model)].append((place, since, until, until < end))
-        for key, rows in found.items():
-            place_, since_, until_, followed = np.array(rows, np.int64).T
-            yield models[key], _Spans(place_, since_, until_, followed.astype(np.bool_))
+        models, table = self._table
+        first, last = table.before(some, starts + 1) - 1, table.before(some, ends + 1) - 1
+        length = last - first + 1
+        row = np.repeat(np.arange(len(some)), length)
+        place = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + first[row]
+        followed = place < last[row]
+        since = np.maximum(table.time[place], starts[row])
+        until = np.where(followed, table.time_at(place + 1, some[row]) - 1, ends[row])
+        for number in np.unique(table.value[place]).tolist():
+            its = np.flatnonzero(table.value[place] == number)
+            yield models[number], _Spans(some[row[its]], since[its], until[its], followed[its])
 
     @staticmethod
     def _within(scorer: Scorer, spans: _Spans) -> tuple[BandChanges, _Ends]:
@@ -227,7 +265,3 @@ def _between(ends: _Ends) -> BandChanges:
     without = np.where(ends.event[a], _EVENT, _SILENCE)
     cause = np.where(ends.next[a] == ends.first[b], without, _MODEL).astype(np.int8)
     return BandChanges(ends.customer[b], ends.since[b], ends.last[a], ends.first[b], cause)
-
-
-def _key(model: HealthModel | None) -> tuple[str, int] | None:
-    return None if model is None else (model.id, model.version)

@@ -64,9 +64,10 @@ class Path(NamedTuple):
 
 
 def path(told: Explanation) -> Path:
-    if told.band is None or told.score is None:
+    model = told.model
+    if told.band is None or told.score is None or model is None:
         return Path(told, None, None)
-    place, model = BANDS.index(told.band), told.model
+    place = BANDS.index(told.band)
     up, down = None, None
     if place < len(model.borders):
         border = model.borders[place] + model.hysteresis

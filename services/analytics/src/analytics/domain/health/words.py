@@ -6,13 +6,12 @@ A language is an object that says the parts (see `english` and `chinese`); what 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple, Protocol
-from uuid import UUID
 
 from analytics.domain.health.base import moment
-from analytics.domain.health.difference import Change, Difference, shares
+from analytics.domain.health.difference import Change, Difference, Swapped, shares
 from analytics.domain.health.explain import Contribution, Explanation
 from analytics.domain.health.history import BandChange
 from analytics.domain.health.inputs import Kind, input_of
@@ -59,14 +58,16 @@ class Wording(Protocol):
     phrases: Phrases
     bands: Mapping[Band, str]
 
-    def title(self, model: HealthModel, measure: Measure, /) -> str: ...
+    def title(self, model: HealthModel | None, measure: Measure, /) -> str: ...
     def day(self, day: date, /) -> str: ...
     def only(self, field: str, values: tuple[str, ...]) -> str: ...
     def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str: ...
     def unknown(self, told: Explanation, on: str) -> str: ...
+    def unscored(self, told: Explanation, on: str) -> str: ...
     def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str: ...
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str: ...
     def changed(self, told: Difference, first: str, last: str) -> str: ...
+    def swapped(self, told: Swapped, on: str) -> str: ...
     def change(self, title: str, told: Change, before: str | None, after: str | None) -> str: ...
     def way(self, way: Way, score: float, *, up: bool) -> str: ...
     def step(self, title: str, step: Step, now: str | None, to: str | None) -> str: ...
@@ -76,16 +77,16 @@ class Wording(Protocol):
 
 
 class Words(NamedTuple):
-    """What is needed to say it to somebody: a language, the tenant's time zone, and when the events were that an
-    explanation names (as far as they are known here)."""
+    """What is needed to say it to somebody: a language, and the tenant's time zone."""
 
     wording: Wording
     zone: tzinfo
-    times: Mapping[UUID, datetime]
 
     def summary(self, told: Explanation) -> str:
         """The score, the band, and what holds it back most, if by a point or more."""
         on = self._day(told.at)
+        if told.model is None:
+            return self.wording.unscored(told, on)
         if told.score is None or told.band is None:
             return self.wording.unknown(told, on)
         share = shares(told)
@@ -105,10 +106,15 @@ class Words(NamedTuple):
     def difference(self, told: Difference) -> str:
         return self.wording.changed(told, self._day(told.before.at), self._day(told.after.at))
 
+    def swapped(self, told: Swapped) -> str:
+        """That another model came to score the customer, and what that made of its score."""
+        return self.wording.swapped(told, self._day(told.after.at))
+
     def change(self, told: Difference, change: Change) -> str:
         before = self._phrase(told.before, change.before) if change.before else None
         after = self._phrase(told.after, change.after) if change.after else None
-        return self.wording.change(self.wording.title(told.after.model, change.measure), change, before, after)
+        model = told.after.model if change.after else told.before.model
+        return self.wording.change(self.wording.title(model, change.measure), change, before, after)
 
     def way(self, path: Path, way: Way) -> str:
         assert path.told.score is not None
@@ -144,8 +150,7 @@ class Words(NamedTuple):
             return moment(told.at - round(x * DAY)).astimezone(self.zone).date()
         if kind is Kind.AHEAD:
             return (moment(told.at) + timedelta(days=x)).astimezone(self.zone).date()
-        known = [self.times[each] for each in part.events[-1:] if each in self.times]
-        return known[0].astimezone(self.zone).date() if known else None
+        return moment(part.last_at).astimezone(self.zone).date() if part.last_at is not None else None
 
     def _amount(self, measure: Measure, x: float, text: Callable[[float], str] | None) -> str:
         """An input as a quantity: `62 days`, `45%`, `gold`."""

@@ -21,6 +21,8 @@ class Happening:
     from_band: str | None = None
     score: float | None = None
     from_score: float | None = None
+    by_model: float | None = None
+    """What of the change from the one to the other is due to another model, if one came to score the customer."""
     """So many days before as the playbook looks back."""
     cause: str | None = None
     segment: str | None = None

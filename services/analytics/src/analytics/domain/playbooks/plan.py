@@ -52,14 +52,15 @@ class BandChanged(Trigger, frozen=True, tag="band_changed"):
 
 
 class ScoreDropped(Trigger, frozen=True, tag="score_dropped"):
-    """At 00:00 UTC the score is lower than so many days before, by so many points or more."""
+    """At 00:00 UTC the score is lower than so many days before, by so many points or more. What another model made of
+    the same facts is no drop."""
 
     points: float
     days: int
 
     def _is_meant(self, happening: Happening) -> bool:
         score, before = happening.score, happening.from_score
-        return score is not None and before is not None and before - score >= self.points
+        return score is not None and before is not None and before - score + (happening.by_model or 0.0) >= self.points
 
 
 class SlaBreached(Trigger, frozen=True, tag="sla_breached"):
