@@ -168,7 +168,7 @@ async def test_a_statement_cancelled_after_it_was_prepared_leaves_its_session_in
     prepared = asyncio.Event()
 
     async def prepare_only() -> None:
-        async with database.alone() as connection:
+        async with database.alone("one") as connection:
             await driver_of(connection).prepare("SELECT count(*) FROM notes")
             prepared.set()
             await asyncio.Event().wait()

@@ -28,7 +28,8 @@ def row(external_id: str, **fields: Any) -> dict[str, Any]:
 
 
 async def bulk(sales: httpx.AsyncClient, mine: Headers, rows: str) -> Any:
-    answer = await sales.post("/v1/orders:bulk", content=rows.encode("utf-8", "surrogateescape"), headers=mine)
+    headers = {**mine, "Content-Type": "application/json"}
+    answer = await sales.post("/v1/orders:bulk", content=rows.encode("utf-8", "surrogateescape"), headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

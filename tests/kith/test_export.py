@@ -257,8 +257,8 @@ async def test_exports_leave_other_requests_their_connections_and_are_refused_be
     acme: Tenant, postgres: EmbeddedPostgres
 ) -> None:
     await fill(postgres, acme.name, 3 * BATCH)
-    readers = [Reader(acme) for _ in range(SNAPSHOTS)]
-    assert [await reader.begin() for reader in readers] == [200] * SNAPSHOTS
+    readers = [Reader(acme) for _ in range(SNAPSHOTS // 2)]
+    assert [await reader.begin() for reader in readers] == [200] * (SNAPSHOTS // 2)
     refused = await acme.get(f"{PATH}:export")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     answers = await asyncio.gather(*(acme.get(PATH) for _ in range(20)))

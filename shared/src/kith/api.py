@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from strawberry.federation import Schema
 
+from kith.admission import Limits
 from kith.auth import Authenticator
 from kith.commands import Commands
 from kith.db import Database
@@ -61,6 +62,8 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         authenticator or Authenticator(settings),
         consumes=bool(service.subscriptions),
         seats=Seats(LiveLimits.of(settings)),
+        limits=Limits.of(settings),
+        origins=settings.cors_origins,
     )
 
 

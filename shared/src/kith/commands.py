@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kith.db import Database, Transaction, checked, sqlstate
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
+from kith.error_codes import ErrorCode
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Check, Command, Resource, View
@@ -79,11 +80,11 @@ class Answer(NamedTuple):
 
 
 class InFlight(Conflict):
-    code = "idempotency-key-in-flight"
+    code = ErrorCode.IDEMPOTENCY_KEY_IN_FLIGHT
 
 
 class KeyReused(Invalid):
-    code = "idempotency-key-reused"
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
 
 
 class Commands:
@@ -131,7 +132,7 @@ class Commands:
         if (external_id := call.input.external_id) is not None:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
         try:
-            async with self._database.alone() as connection:
+            async with self._database.alone(tenant) as connection:
                 recorded_at = await append(
                     connection,
                     checked(tenant),

@@ -11,12 +11,18 @@ from sqlalchemy import Executable, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from kith.fairness import FairQueue
 from kith.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 
 STATEMENT_TIMEOUT = "5s"
 WORKER_STATEMENT_TIMEOUT = "60s"
-SNAPSHOTS = 2
-"""How many may be read at a time, per process: its connections for them."""
+SNAPSHOTS = 4
+"""How many may be read at a time, per process: its connections for them. One tenant has half of them at most."""
+SNAPSHOT_SECONDS = 1.0
+"""That an export may wait for one."""
+CONNECTION_SECONDS = 5.0
+"""That a request may wait for a connection."""
+MOST_WAITING = 1000
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 # One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
@@ -116,7 +122,7 @@ def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record
     return driver
 
 
-def sqlstate(error: Exception) -> str | None:
+def sqlstate(error: BaseException) -> str | None:
     """Of an error of the driver's, wrapped by SQLAlchemy or not."""
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
@@ -146,6 +152,11 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
         # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
         self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
+        # A request may want several connections: whoever lets few requests in has not yet seen to the pool.
+        self._shares = FairQueue(pool_size, waiting=MOST_WAITING, seconds=CONNECTION_SECONDS)
+        self._snapshot_shares = FairQueue(
+            SNAPSHOTS, waiting=MOST_WAITING, seconds=SNAPSHOT_SECONDS, share=SNAPSHOTS // 2
+        )
         # SQLAlchemy begins nothing of its own: a transaction is ours from its first statement to its last.
         self.engine = create_engine(
             url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
@@ -156,7 +167,7 @@ class Database:
             url,
             role=APP_ROLE,
             pool_size=SNAPSHOTS,
-            pool_timeout=1,
+            pool_timeout=SNAPSHOT_SECONDS,
             application=f"{application} export",
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
@@ -165,22 +176,23 @@ class Database:
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A transaction to read in."""
-        async with self._transaction(_READ % (self._locks, checked(tenant))) as connection:
+        begin = _READ % (self._locks, checked(tenant))
+        async with self._shares.place(tenant), self._transaction(begin) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction to write in. It commits when the block ends and rolls back when it raises."""
         checked(tenant)
-        async with self._transaction("BEGIN") as connection:
+        async with self._shares.place(tenant), self._transaction("BEGIN") as connection:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
             yield Transaction(connection, tenant, row["now"])
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[AsyncConnection]:
-        """For one statement, which is a transaction of its own."""
-        async with self.engine.connect() as connection:
+    async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
+        """For one statement, which is a transaction of its own. It names the tenant itself."""
+        async with self._shares.place(checked(tenant)), self.engine.connect() as connection:
             try:
                 yield connection
             except BaseException:
@@ -192,9 +204,10 @@ class Database:
     @asynccontextmanager
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
-        reader takes. There are few at a time. Raises sqlalchemy.exc.TimeoutError if all are taken."""
-        async with self._snapshots.connect() as connection:  # which rolls back when it ends
-            begun = await connection.execute(_SNAPSHOT, {"tenant": checked(tenant)})
+        reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
+        share = self._snapshot_shares.place(checked(tenant))
+        async with share, self._snapshots.connect() as connection:  # which rolls back when it ends
+            begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
             yield Transaction(connection, tenant, begun.one().now)
 
     @asynccontextmanager

@@ -109,7 +109,10 @@ def dead_letters_router(service: str) -> APIRouter:
         return json_response(LetterPage(page.rows, page.next))
 
     @router.get(
-        "/dead-letters/{id}", response_model=LetterDetails, operation_id="getDeadLetter", summary="Get a dead letter"
+        "/dead-letters/{id:segment}",
+        response_model=LetterDetails,
+        operation_id="getDeadLetter",
+        summary="Get a dead letter",
     )
     async def get(request: Request, id: Id, actor: Actor = reader) -> Response:
         """Why it failed, the message, what waits behind it, and what was asked for and changed by whom."""
@@ -141,7 +144,7 @@ def dead_letters_router(service: str) -> APIRouter:
         return json_response(progress, status=HTTPStatus.ACCEPTED if progress.pending else HTTPStatus.OK)
 
     @router.post(
-        "/dead-letters/{id}:replay",
+        "/dead-letters/{id:segment}:replay",
         response_model=LetterDetails,
         operation_id="replayDeadLetter",
         summary="Replay a dead letter",
@@ -152,7 +155,7 @@ def dead_letters_router(service: str) -> APIRouter:
         return await _ask(request, actor, id, Wish.REPLAY)
 
     @router.post(
-        "/dead-letters/{id}:discard",
+        "/dead-letters/{id:segment}:discard",
         response_model=LetterDetails,
         operation_id="discardDeadLetter",
         summary="Discard a dead letter",
@@ -165,7 +168,7 @@ def dead_letters_router(service: str) -> APIRouter:
         return await _ask(request, actor, id, Wish.DISCARD, given.note)
 
     @router.post(
-        "/dead-letters/{id}:amend",
+        "/dead-letters/{id:segment}:amend",
         response_model=LetterDetails,
         operation_id="amendDeadLetter",
         summary="Amend a dead letter",

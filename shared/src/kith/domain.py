@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
+from kith.error_codes import ErrorCode
+
 
 @dataclass(kw_only=True, eq=False)
 class Aggregate:
@@ -64,7 +66,7 @@ class OfCustomer(Aggregate):
 class DomainError(Exception):
     """A business fact stands in the way. The API chooses the status by the class, the words are for people."""
 
-    code: ClassVar[str] = "domain-error"
+    code: ClassVar[ErrorCode] = ErrorCode.INVALID
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -75,7 +77,7 @@ class DomainError(Exception):
 class NotFound(DomainError):
     """There is no such thing, or not for this tenant."""
 
-    code = "not-found"
+    code = ErrorCode.NOT_FOUND
 
     @classmethod
     def of(cls, what: str, key: object) -> "NotFound":
@@ -85,26 +87,26 @@ class NotFound(DomainError):
 class Conflict(DomainError):
     """The state it is in forbids it."""
 
-    code = "conflict"
+    code = ErrorCode.CONFLICT
 
 
 class NothingAmended(Conflict):
-    code = "nothing-amended"
+    code = ErrorCode.NOTHING_AMENDED
 
 
 class Invalid(DomainError):
     """The input breaks a rule that its shape alone cannot show."""
 
-    code = "invalid"
+    code = ErrorCode.INVALID
 
 
 class VersionMismatch(DomainError):
     """Someone else changed it first."""
 
-    code = "version-mismatch"
+    code = ErrorCode.VERSION_MISMATCH
 
 
 class Forbidden(DomainError):
     """The token does not carry what this needs."""
 
-    code = "forbidden"
+    code = ErrorCode.FORBIDDEN

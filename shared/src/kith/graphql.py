@@ -17,9 +17,11 @@ from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLError, GraphQLUnionType
+from cross_web import HTTPException as NoGraphQL
+from graphql import FieldNode, GraphQLError, GraphQLUnionType
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import InitErrorDetails
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
@@ -40,6 +42,7 @@ from strawberry.tools import create_type
 from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
 from strawberry.types.arguments import StrawberryArgumentAnnotation
 from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.scalar import ScalarDefinition
 from strawberry.utils.str_converters import to_camel_case
@@ -48,17 +51,25 @@ from kith import problems
 from kith.auth import Actor
 from kith.commands import Call
 from kith.domain import DomainError, Invalid
-from kith.http import Context, context_of
+from kith.error_codes import ErrorCode
+from kith.faults import fault, refusal
+from kith.http import Context, actor_of, context_of
 from kith.inputs import Document, detail, json_of
 from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
 from kith.rest import filters_of, pascal
 from kith.scalars import Id, Key, bare, reading, spelt
-from kith.telemetry import log
 from kith.websocket import SubscriptionHandler
 
 N = TypeVar("N")
 K = TypeVar("K", bound=Hashable)
+
+
+strawberry.enum(
+    ErrorCode,
+    description="What went wrong. In `extensions.code` of an error, and at the end of a problem's `type`, it is spelt"
+    " `case-already-closed` for CASE_ALREADY_CLOSED.",
+)
 
 
 @strawberry.federation.type(shareable=True)
@@ -70,6 +81,7 @@ class FieldProblem:
 @strawberry.federation.type(shareable=True, description="RFC 9457 problem details: why a command was refused")
 class Problem:
     type: str
+    code: ErrorCode
     title: str
     status: int
     detail: str | None
@@ -81,6 +93,7 @@ class Problem:
         errors = [FieldProblem(field=_camel(e["field"], documents), rule=e["rule"]) for e in details.get("errors", [])]
         return cls(
             type=details["type"],
+            code=details["code"],
             title=details["title"],
             status=details["status"],
             detail=details.get("detail"),
@@ -276,7 +289,10 @@ class Subgraph(Schema):
         """Over HTTP, everything but subscriptions: executed like a query, one would answer null."""
         allowed = named.get("allowed_operation_types") or OperationType
         named["allowed_operation_types"] = {each for each in allowed if each is not OperationType.SUBSCRIPTION}
-        return await super().execute(query, *words, **named)
+        result = await super().execute(query, *words, **named)
+        if isinstance(result, PreExecutionError):  # the extensions are not told of one that cannot be parsed
+            result.errors = [_told(error) for error in result.errors or ()]
+        return result
 
     async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
         """Over a WebSocket, subscriptions only; each with a context of its own."""
@@ -468,21 +484,33 @@ class Errors(SchemaExtension):
 
 def _told(error: GraphQLError) -> GraphQLError:
     original = error.original_error
-    if original is None or isinstance(original, GraphQLError):
+    found = refusal(original) if original is not None else None
+    if found is None and (original is None or isinstance(original, GraphQLError) or _is_of_the_request(error)):
+        error.extensions = {"code": ErrorCode.INVALID_QUERY, **(error.extensions or {})}
         return error
     if isinstance(original, DomainError | ValidationError):
-        details = problems.of_refusal(original)
+        assert found is not None
+        details = found.problem
         for each in details.get("errors", ()):
             each["field"] = _camel(each["field"])
-        code = details["type"].rpartition(":")[2]
-        extensions = {"code": code, "problem": details}
+        extensions = {"code": details["code"], "problem": details}
         rules = "; ".join(f"{each['field']}: {each['rule']}" for each in details.get("errors", ()))
         words = original.detail if isinstance(original, DomainError) else rules
         return GraphQLError(words, error.nodes, path=error.path, extensions=extensions)
-    log.error("fault", path=error.path, exc_info=original)
+    details = found.problem if found is not None else fault(original or error, field=_field_of(error))
     return GraphQLError(
-        "This is a fault of ours; it has been logged.", error.nodes, path=error.path, extensions={"code": "fault"}
+        details["detail"], error.nodes, path=error.path, extensions={"code": details["code"], "problem": details}
     )
+
+
+def _is_of_the_request(error: GraphQLError) -> bool:
+    """A variable or an argument that is not of its type: nothing was executed."""
+    return error.path is None and bool(error.nodes)
+
+
+def _field_of(error: GraphQLError) -> str:
+    """As the schema names it: the path has the names that the caller gave."""
+    return next((node.name.value for node in error.nodes or () if isinstance(node, FieldNode)), "unknown")
 
 
 class Router(GraphQLRouter[GraphQLContext, None]):
@@ -502,6 +530,12 @@ class Router(GraphQLRouter[GraphQLContext, None]):
             raise Invalid("It is an object, with a query and variables.", field="body")
         return found
 
+    async def run(self, *request: Any, **named: Any) -> Any:
+        try:
+            return await super().run(*request, **named)
+        except NoGraphQL as error:  # else answered as plain text
+            raise HTTPException(error.status_code, error.reason) from None
+
 
 _NOBODY = Actor("", "", frozenset(), 0.0)
 """Who has connected, and not said yet who it is."""
@@ -511,7 +545,7 @@ def graphql_router(schema: Schema) -> Router:
     async def get_context(connection: HTTPConnection) -> GraphQLContext:
         service, actor = context_of(connection), _NOBODY
         if connection.scope["type"] == "http":
-            actor = await service.authenticator.authenticate(connection.headers.get("authorization"))
+            actor = actor_of(connection)
         return GraphQLContext(actor, service)
 
     subscribable = schema.get_type_by_name("Subscription") is not None
@@ -520,6 +554,7 @@ def graphql_router(schema: Schema) -> Router:
         path="/graphql",
         context_getter=get_context,
         graphql_ide=None,
+        allowed_origins=["*"],  # kith.origins has looked
         subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL] if subscribable else [],
         include_in_schema=False,
     )

@@ -6,31 +6,43 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kith import problems
-from kith.auth import Actor, Authenticator, IssuerUnavailable, Unauthenticated
+from kith import methods, problems
+from kith.admission import ACTOR, Admission, Limits
+from kith.answers import PROBLEM_JSON, json_response, problem_response
+from kith.auth import Actor, Authenticator
 from kith.commands import Commands
 from kith.db import Database
-from kith.domain import DomainError, Invalid
+from kith.domain import Invalid
+from kith.faults import Faults, refusal
 from kith.live import Seats
+from kith.origins import Origins
 from kith.probes import readiness
-from kith.telemetry import TelemetryMiddleware, log
+from kith.telemetry import TelemetryMiddleware
 
-MAX_BODY = 32 * 1024 * 1024
-JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+
+class _Segment(StringConvertor):
+    """Of a path, without the verb that may follow: `{id:segment}:win` is another path than `{id:segment}`."""
+
+    regex = "(?:(?!:[a-z_]+$)[^/])+"
+
+
+__all__ = ["Context", "actor_of", "actor_with", "context_of", "create_app", "json_response", "only_known_parameters"]
+
+register_url_convertor("segment", _Segment())
+
+PUBLIC = frozenset({"/livez", "/readyz", "/openapi.json", "/docs"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,9 @@ class Context:
     consumes: bool = False
     """Whether the service has subscriptions, so that it may have dead letters."""
     seats: Seats = field(default_factory=Seats)
+    limits: Limits = field(default_factory=Limits)
+    origins: Sequence[str] = ()
+    """Of the pages that a browser may let ask."""
 
     def position(self, recorded_at: Any) -> dict[str, str]:
         """The header that tells how far a reader elsewhere must have got to see this write."""
@@ -55,8 +70,10 @@ def context_of(request: HTTPConnection) -> Context:
     return context
 
 
-async def actor_of(request: Request) -> Actor:
-    return await context_of(request).authenticator.authenticate(request.headers.get("authorization"))
+def actor_of(request: HTTPConnection) -> Actor:
+    """For whom the request was let in."""
+    actor: Actor = request.scope[ACTOR]
+    return actor
 
 
 def actor_with(scope: str) -> Any:
@@ -65,7 +82,7 @@ def actor_with(scope: str) -> Any:
     async def check(
         request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
     ) -> Actor:
-        actor = await actor_of(request)
+        actor = actor_of(request)
         actor.require(scope)
         return actor
 
@@ -88,10 +105,6 @@ def _parameters(dependant: Dependant) -> Iterator[str]:
         yield from _parameters(each)
 
 
-def json_response(content: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON, headers=headers)
-
-
 def create_app(
     context: Context,
     *,
@@ -112,6 +125,7 @@ def create_app(
         default_response_class=JSONResponse,
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would name whatever Host the request says
         separate_input_output_schemas=False,
         responses={
             status.value: {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
@@ -124,8 +138,16 @@ def create_app(
         app.include_router(router)
     _add_probes(app)
     _add_problems(app)
-    app.add_middleware(BodyLimit)
+    # From the innermost to the outermost.
+    app.add_middleware(
+        Admission,
+        authenticator=context.authenticator,
+        limits=context.limits,
+        is_public=lambda path: path in PUBLIC or path.startswith("/docs/"),
+    )
+    app.add_middleware(methods.Methods)
     app.add_middleware(Faults)
+    app.add_middleware(Origins, allowed=context.origins)
     app.add_middleware(TelemetryMiddleware)
     app.openapi = lambda: _openapi(app, models)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
@@ -158,90 +180,18 @@ def _openapi(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _problem_response(body: problems.ProblemDetails, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), body["status"], headers, PROBLEM_JSON)
-
-
 def _add_problems(app: FastAPI) -> None:
-    @app.exception_handler(DomainError)
-    async def domain_error(_: Request, error: DomainError) -> Response:
-        return _problem_response(problems.of_domain_error(error))
-
-    @app.exception_handler(ValidationError)
-    async def invalid_body(_: Request, error: ValidationError) -> Response:
-        return _problem_response(problems.of_validation_error(error))
+    """Of the errors that FastAPI would else answer by itself; all others come to kith.faults.Faults as they are."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> Response:
-        return _problem_response(problems.of_field_errors(error.errors(), skip=1))
-
-    @app.exception_handler(Unauthenticated)
-    async def unauthenticated(_: Request, error: Unauthenticated) -> Response:
-        return _problem_response(
-            problems.problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", str(error)), {"WWW-Authenticate": "Bearer"}
-        )
-
-    @app.exception_handler(IssuerUnavailable)
-    @app.exception_handler(PoolTimeoutError)
-    async def unavailable(_: Request, error: Exception) -> Response:
-        log.warning("unavailable", reason=str(error))
-        detail = "Something this needs is not available now; try again."
-        return _problem_response(
-            problems.problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail), {"Retry-After": "1"}
-        )
+        return problem_response(problems.of_field_errors(error.errors(), skip=1))
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        code = status.phrase.lower().replace(" ", "-")
-        return _problem_response(problems.problem(status, code, str(error.detail)), dict(error.headers or {}))
-
-
-class Faults:
-    """Answers a fault of ours as a problem. A handler for Exception would do so too, but then raise it once more, and
-    the server would cut the connection that the client believes to be kept alive."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except Exception as error:
-            if scope["type"] != "http" or started:
-                raise
-            log.error("fault", path=scope["path"], exc_info=error)
-            detail = "This is a fault of ours; it has been logged."
-            answer = _problem_response(problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", detail))
-            await answer(scope, receive, send)
-
-
-class BodyLimit:
-    """Refuses a body over the limit before it is all in memory."""
-
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {self._limit} bytes.")
-            return message
-
-        await self._app(scope, limited, send)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        found = refusal(error)
+        assert found is not None
+        details, headers = found
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = methods.allowed(request.scope) or ""
+        return problem_response(details, headers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client import Gauge
 
 from kith.domain import Conflict
+from kith.error_codes import ErrorCode
 from kith.settings import Settings
 
 CONNECTIONS = Gauge("kith_live_connections", "WebSockets that are open")
@@ -17,7 +18,7 @@ SUBSCRIPTIONS = Gauge("kith_live_subscriptions", "GraphQL subscriptions that are
 class TooManySubscriptions(Conflict):
     """The next one may find a place when another ends."""
 
-    code = "too-many-subscriptions"
+    code = ErrorCode.TOO_MANY_SUBSCRIPTIONS
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from kith.domain import Conflict, DomainError, Forbidden, Invalid, NotFound, VersionMismatch
+from kith.error_codes import ErrorCode
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
@@ -27,15 +28,18 @@ class ProblemDetails(TypedDict):
     """https://www.rfc-editor.org/rfc/rfc9457"""
 
     type: str
+    code: ErrorCode
     title: str
     status: int
     detail: NotRequired[str]
+    instance: NotRequired[str]
     errors: NotRequired[list[FieldError]]
 
 
-def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[FieldError] = ()) -> ProblemDetails:
+def problem(status: HTTPStatus, code: ErrorCode, detail: str, errors: Sequence[FieldError] = ()) -> ProblemDetails:
     body: ProblemDetails = {
         "type": f"urn:kith:problem:{code}",
+        "code": code,
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
@@ -65,4 +69,4 @@ def of_field_errors(found: Sequence[Any], *, skip: int = 0) -> ProblemDetails:
         {"field": ".".join(str(part) for part in each["loc"][skip:]) or "body", "rule": each["msg"]} for each in found
     ]
     names = ", ".join(dict.fromkeys(each["field"] for each in errors))
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"Not accepted: {names}.", errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, ErrorCode.INVALID, f"Not accepted: {names}.", errors)

@@ -10,16 +10,13 @@ import gc
 import importlib
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
-import uvicorn
 from sqlalchemy import delete, func
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.types import ASGIApp
 
 from kith import migrations, telemetry
 from kith.bus import open_bus
@@ -29,6 +26,7 @@ from kith.consumer import run as consume
 from kith.db import create_engine
 from kith.probes import probes
 from kith.relay import Relay
+from kith.server import serve
 from kith.service import Service
 from kith.settings import Settings
 from kith.tasks import attend
@@ -41,12 +39,6 @@ GC_OBJECTS = 300_000
 """So many more objects before rubbish is looked for among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
 BUS_RETRY_SECONDS = 1.0
-
-MAX_MESSAGE = 256 * 1024
-"""Bytes that a client may send at once over a WebSocket: a subscription and its variables."""
-
-NOTICE_SECONDS = 0.2
-"""Between 'not ready' and closing the socket, for whoever routes to us to notice."""
 
 
 def main(service: Service) -> None:
@@ -97,7 +89,13 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             tasks.create_task(
-                _http(probes(not_ready), settings.host, settings.metrics_port, stop, settings.shutdown_seconds)
+                serve(
+                    probes(not_ready),
+                    settings.host,
+                    settings.metrics_port,
+                    stop=stop,
+                    drain=settings.shutdown_seconds,
+                )
             )
         if what in ("worker", "all"):
             await _start_workers(service, settings, not_ready, stop, stack, tasks)
@@ -108,7 +106,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
             await context.database.check_role()
             app = api_of(service).create(context)
             app.state.not_ready = not_ready
-            tasks.create_task(_http(app, settings.host, settings.port, stop, settings.shutdown_seconds))
+            tasks.create_task(serve(app, settings.host, settings.port, stop=stop, drain=settings.shutdown_seconds))
         log.info("started", what=what, port=settings.metrics_port if what == "worker" else settings.port)
         await stop.wait()
         not_ready["process"] = "stopping"
@@ -190,35 +188,3 @@ async def _create_topics(subscription: Subscription, bus: Bus, stop: asyncio.Eve
         except BusError as error:
             log.warning("bus not reached", group=subscription.group, error=str(error))
         await pause(stop, BUS_RETRY_SECONDS)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: one stop for all parts of the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _http(app: ASGIApp, host: str, port: int, stop: asyncio.Event, drain: float) -> None:
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host,
-            port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=int(drain),
-            ws_max_size=MAX_MESSAGE,
-            ws_per_message_deflate=False,  # a tenth of a megabyte per connection, for messages of some hundred bytes
-        )
-    )
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not stop.is_set():
-        stopping.cancel()
-        raise RuntimeError(f"cannot serve on {host}:{port}")
-    await asyncio.sleep(NOTICE_SECONDS)
-    server.should_exit = True
-    await serving

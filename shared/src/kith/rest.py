@@ -105,7 +105,7 @@ class Rest:
         resource = self._resource
 
         @self.router.post(
-            f"/{resource.path}/{{id}}:{command.name}",
+            f"/{resource.path}/{{id:segment}}:{command.name}",
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
@@ -280,7 +280,7 @@ class Rest:
         resource = self._resource
 
         @self.router.get(
-            f"/{resource.path}/{{id}}",
+            f"/{resource.path}/{{id:segment}}",
             response_model=resource.view,
             operation_id=f"get{pascal(resource.name)}",
             summary=f"Get {article(resource.words)}",

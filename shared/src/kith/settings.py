@@ -1,7 +1,25 @@
 """Settings come from the environment, prefix KITH_. A service adds its own database and port by subclassing."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+def _origins(given: object) -> object:
+    """Of `https://crm.example, http://localhost:3000`."""
+    if not isinstance(given, str):
+        return given
+    origins = tuple(each for part in given.split(",") if (each := part.strip()))
+    for each in origins:
+        if not _ORIGIN.fullmatch(each):
+            raise ValueError(
+                f"{each!r} is not an origin: scheme, host in lower case, and port, as in https://crm.example"
+            )
+    return origins
 
 
 class Settings(BaseSettings):
@@ -31,6 +49,13 @@ class Settings(BaseSettings):
     live_subscriptions_per_tenant: int = Field(default=200, ge=1, description="of them, of one tenant")
     live_subscriptions_per_connection: int = Field(default=20, ge=1)
     live_init_seconds: float = Field(default=5, gt=0, description="within which a WebSocket says who it is")
+    tenant_rate: float = Field(default=2000, gt=0, description="requests a second of one tenant, of one process")
+    tenant_burst: int = Field(default=4000, ge=1, description="requests that may come at once, of those")
+    tenant_queue: int = Field(default=500, ge=1, description="requests of one tenant that may wait for others of it")
+    tenant_queue_seconds: float = Field(default=10, gt=0, description="how long they may wait")
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        default=(), description="origins whose pages may ask, by commas; none unless named"
+    )
     shutdown_seconds: float = Field(default=10, gt=0, description="how long a stop may drain")
 
     otlp_endpoint: str | None = Field(default=None, description="OpenTelemetry collector; no traces leave if unset")

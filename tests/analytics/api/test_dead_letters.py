@@ -215,7 +215,7 @@ async def test_the_letter_tells_who_changed_what_and_how_it_was(line: Line, acme
     answer = await acme.client.post(
         f"{path}:amend",
         content=b'{"body": %s}' % body,
-        headers={"Authorization": f"Bearer {acme.issuer.token(acme.name)}"},
+        headers={"Authorization": f"Bearer {acme.issuer.token(acme.name)}", "Content-Type": "application/json"},
     )
     assert answer.status_code == 200, answer.text
     assert body in answer.content, "kept to the last digit"

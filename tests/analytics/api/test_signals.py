@@ -64,7 +64,7 @@ async def test_readings_come_one_by_one_and_in_bulk(acme: Tenant, other: Tenant)
 async def test_a_reading_is_a_number(acme: Tenant, analytics: httpx.AsyncClient, value: str, mine: Any) -> None:
     signal = (await acme.made("/v1/signals", **SIGNAL))["id"]
     body = f'{{"signal_id": "{signal}", "customer_id": "{new_id()}", "value": {value}}}'
-    answer = await analytics.post("/v1/readings", content=body, headers=mine)
+    answer = await analytics.post("/v1/readings", content=body, headers={**mine, "Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "value")
 
 

@@ -35,7 +35,7 @@ from kith.db import sqlalchemy_url
 from kith.events.contacts import CustomerMerged
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.process import _http
+from kith.server import serve
 from kith.settings import Settings
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
@@ -54,7 +54,7 @@ async def api(url: str, issuer: Issuer, **limits: Any) -> AsyncIterator[int]:
     settings = Settings(database_url=url, port=0, pool_size=5, **limits)
     context = context_for(SERVICE, settings, issuer.authenticator())
     (port,), stop = free_ports(1), asyncio.Event()
-    serving = asyncio.create_task(_http(api_of(SERVICE).create(context), "127.0.0.1", port, stop, 5))
+    serving = asyncio.create_task(serve(api_of(SERVICE).create(context), "127.0.0.1", port, stop=stop, drain=5))
     async with httpx.AsyncClient() as probe:
         while not serving.done():
             try:

@@ -146,17 +146,25 @@ async def test_a_page_that_is_no_page_is_refused(sales: httpx.AsyncClient, mine:
 
 
 async def test_a_fault_of_ours_says_nothing_of_itself(
-    sales: httpx.AsyncClient, mine: Headers, monkeypatch: pytest.MonkeyPatch
+    sales: httpx.AsyncClient, mine: Headers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("password=secret")
 
     monkeypatch.setattr("kith.queries.Queries.page", broken)
     answer = await ask(sales, mine, "{ orders { nodes { id } } }")
-    assert answer["errors"][0]["message"] == "This is a fault of ours; it has been logged."
+    (error,) = answer["errors"]
+    id = error["extensions"]["problem"]["instance"].removeprefix("urn:uuid:")
+    assert (error["message"], error["extensions"]["code"]) == (
+        f"This is a fault of ours; it has been logged as {id}.",
+        "internal",
+    )
+    assert id in capsys.readouterr().out
     assert "secret" not in str(answer)
     over_rest = await sales.get("/v1/orders", headers=mine)
     assert (over_rest.status_code, "secret" in over_rest.text) == (500, False)
+    assert over_rest.json()["code"] == "internal"
+    assert over_rest.json()["instance"].removeprefix("urn:uuid:") in capsys.readouterr().out
 
 
 async def test_a_query_too_deep_is_refused(sales: httpx.AsyncClient, mine: Headers) -> None:

@@ -68,7 +68,7 @@ async def test_a_refusal_names_the_field(
 
 
 async def test_a_body_that_is_no_json_is_refused(sales: httpx.AsyncClient, mine: Headers) -> None:
-    refused = await sales.post("/v1/opportunities", content=b"{", headers=mine)
+    refused = await sales.post("/v1/opportunities", content=b"{", headers={**mine, "Content-Type": "application/json"})
     assert refused.status_code == 422
 
 

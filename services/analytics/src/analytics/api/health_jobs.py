@@ -60,14 +60,16 @@ async def list_jobs(
     return json_response(HealthJobPage(page.rows, page.next))
 
 
-@router.get("/{id}", response_model=HealthJob, operation_id="getHealthJob", summary="How far a job is, and its report")
+@router.get(
+    "/{id:segment}", response_model=HealthJob, operation_id="getHealthJob", summary="How far a job is, and its report"
+)
 async def get_job(request: Request, id: UUID, actor: Actor = READER) -> Response:
     """Look again until `state` is `done`, `failed` or `cancelled`."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await details_of(connection, actor.tenant, id))
 
 
-@router.post("/{id}:cancel", response_model=HealthJob, operation_id="cancelHealthJob", summary="Call a job off")
+@router.post("/{id:segment}:cancel", response_model=HealthJob, operation_id="cancelHealthJob", summary="Call a job off")
 async def cancel_job(request: Request, id: UUID, actor: Actor = WRITER) -> Response:
     """One that runs stops within some seconds. One that has ended is refused (409)."""
     async with context_of(request).database.write(actor.tenant) as transaction:

@@ -33,6 +33,7 @@ from analytics.queries.live import (
 )
 from kith.db import Database
 from kith.domain import Conflict
+from kith.error_codes import ErrorCode
 from kith.live import TooManySubscriptions
 from kith.telemetry import log
 
@@ -56,7 +57,7 @@ TROUBLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSErr
 class Interrupted(Conflict):
     """The database could not be read just now."""
 
-    code = "interrupted"
+    code = ErrorCode.INTERRUPTED
 
     def __init__(self) -> None:
         super().__init__("It cannot be read just now. Subscribe again, after the last cursor.")

@@ -21,6 +21,7 @@ from analytics.storage.purchases import Bought, bought, currencies
 from analytics.storage.tables import facts
 from kith.db import Database
 from kith.domain import Conflict
+from kith.error_codes import ErrorCode
 from kith.ids import new_id
 
 _ONE_AT_A_TIME = asyncio.Lock()
@@ -34,7 +35,7 @@ _MOST_REFUSED = 10_000
 class NotFitted(Conflict):
     """There is no fit, and the purchases do not allow one."""
 
-    code = "model-not-fitted"
+    code = ErrorCode.MODEL_NOT_FITTED
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.storage.tables import health_jobs
 from kith.domain import Conflict, DomainError, NotFound
+from kith.error_codes import ErrorCode
 from kith.ids import new_id
 from kith.telemetry import log
 
@@ -46,7 +47,7 @@ class JobState(StrEnum):
 
 
 class TooManyJobs(Conflict):
-    code = "too-many-jobs"
+    code = ErrorCode.TOO_MANY_JOBS
 
 
 _OPEN = (JobState.REQUESTED, JobState.RUNNING)

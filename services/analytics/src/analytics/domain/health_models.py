@@ -11,6 +11,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import Aggregate, Conflict, NothingAmended
+from kith.error_codes import ErrorCode
 from kith.events.analytics import HealthModelDrafted, HealthModelPublished, HealthModelRetired, HealthModelRevised
 
 Document = dict[str, Any]
@@ -26,14 +27,14 @@ class HealthModelState(StrEnum):
 
 
 class HealthModelRetiredAlready(Conflict):
-    code = "health-model-retired"
+    code = ErrorCode.HEALTH_MODEL_RETIRED
 
     def __init__(self, model: "HealthModel") -> None:
         super().__init__(f"Health model {model.id} was retired. Draft another.")
 
 
 class NothingToPublish(Conflict):
-    code = "nothing-to-publish"
+    code = ErrorCode.NOTHING_TO_PUBLISH
 
 
 @dataclass(kw_only=True, eq=False)

@@ -6,11 +6,12 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import Aggregate, Conflict, OfCustomer
+from kith.error_codes import ErrorCode
 from kith.events.analytics import ReadingRecorded, SignalDefined
 
 
 class SignalDefinedAlready(Conflict):
-    code = "signal-defined-already"
+    code = ErrorCode.SIGNAL_DEFINED_ALREADY
 
     def __init__(self, code: str) -> None:
         super().__init__(f"There is a signal {code} already.", field="code")

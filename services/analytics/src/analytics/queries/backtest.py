@@ -35,6 +35,7 @@ from analytics.storage.health import assigned, base_of, customers_of
 from analytics.storage.purchases import ids_of, sent
 from analytics.storage.tables import activity_spans, facts
 from kith.domain import Conflict, Invalid
+from kith.error_codes import ErrorCode
 
 Progress = Callable[[int, int], Awaitable[None]]
 
@@ -50,15 +51,15 @@ _EPOCH = 946_684_800_000_000
 
 
 class TooLittleHistory(Conflict):
-    code = "too-little-history"
+    code = ErrorCode.TOO_LITTLE_HISTORY
 
 
 class TooManyObserved(Conflict):
-    code = "too-many-observed"
+    code = ErrorCode.TOO_MANY_OBSERVED
 
 
 class TooFewChurned(Conflict):
-    code = "too-few-churned"
+    code = ErrorCode.TOO_FEW_CHURNED
 
     def __init__(self, churned: int) -> None:
         super().__init__(

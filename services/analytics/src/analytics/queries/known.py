@@ -36,6 +36,7 @@ from analytics.storage.copying import (
 from analytics.storage.tables import activity_rules, activity_spans, facts, merged_customers, value_fits
 from kith.db import Database, checked, driver_of
 from kith.domain import Invalid
+from kith.error_codes import ErrorCode
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import SettingsChanged
 from kith.events.sales import OrderPlaced
@@ -52,7 +53,7 @@ _places = Semaphore(AT_ONCE)
 
 
 class TooManyEvents(Invalid):
-    code = "too-many-events"
+    code = ErrorCode.TOO_MANY_EVENTS
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.domain.health.model import Band, Cause
 from analytics.queries.ledger import TimelineEvent
 from kith.domain import Invalid
+from kith.error_codes import ErrorCode
 from kith.queries import decoded
 
 R = TypeVar("R")
@@ -40,7 +41,7 @@ _LOST = (
 class CursorLost(Invalid):
     """Since it was given out, the order it is a place in has changed."""
 
-    code = "cursor-lost"
+    code = ErrorCode.CURSOR_LOST
 
 
 class Place(NamedTuple):

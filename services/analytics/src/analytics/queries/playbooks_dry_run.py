@@ -27,6 +27,7 @@ from analytics.storage.models import models_of
 from analytics.storage.playbooks import customer_of, customers_at, happenings_between
 from analytics.storage.tables import facts
 from kith.domain import Invalid
+from kith.error_codes import ErrorCode
 
 AT_A_TIME = 5_000
 """Customers that are in memory at once."""
@@ -39,7 +40,7 @@ Progress = Callable[[int, int], Awaitable[None]]
 
 
 class TooManyHappenings(Invalid):
-    code = "too-many-happenings"
+    code = ErrorCode.TOO_MANY_HAPPENINGS
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from kith.currencies import misfit
 from kith.domain import Conflict, Invalid, OfCustomer
+from kith.error_codes import ErrorCode
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
@@ -32,7 +33,7 @@ class Stage(StrEnum):
 
 
 class OpportunityAlreadyClosed(Conflict):
-    code = "opportunity-already-closed"
+    code = ErrorCode.OPPORTUNITY_ALREADY_CLOSED
 
     def __init__(self, opportunity: "Opportunity") -> None:
         super().__init__(f"Opportunity {opportunity.id} was {opportunity.stage} already.")

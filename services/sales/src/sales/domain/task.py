@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.domain import Conflict, OfCustomer
+from kith.error_codes import ErrorCode
 from kith.events.sales import TaskAmended, TaskCancelled, TaskCompleted, TaskCreated, TaskReopened
 
 
@@ -17,14 +18,14 @@ class TaskState(StrEnum):
 
 
 class TaskAlreadyClosed(Conflict):
-    code = "task-already-closed"
+    code = ErrorCode.TASK_ALREADY_CLOSED
 
     def __init__(self, task: "Task") -> None:
         super().__init__(f"Task {task.id} is {task.state} already.")
 
 
 class TaskStillOpen(Conflict):
-    code = "task-still-open"
+    code = ErrorCode.TASK_STILL_OPEN
 
     def __init__(self, task: "Task") -> None:
         super().__init__(f"Task {task.id} is open.")

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from kith.domain import Conflict, Invalid, OfCustomer
+from kith.error_codes import ErrorCode
 from kith.events.service_desk import (
     CaseAssigned,
     CaseClosed,
@@ -59,49 +60,49 @@ class CaseChannel(StrEnum):
 
 
 class CaseAlreadyStarted(Conflict):
-    code = "case-already-started"
+    code = ErrorCode.CASE_ALREADY_STARTED
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} is being worked on already.")
 
 
 class CaseAlreadyWaiting(Conflict):
-    code = "case-already-waiting"
+    code = ErrorCode.CASE_ALREADY_WAITING
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} waits for {case.pending_reason} already.", field="reason")
 
 
 class CaseAlreadyResolved(Conflict):
-    code = "case-already-resolved"
+    code = ErrorCode.CASE_ALREADY_RESOLVED
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} was resolved already.")
 
 
 class CaseAlreadyClosed(Conflict):
-    code = "case-already-closed"
+    code = ErrorCode.CASE_ALREADY_CLOSED
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} was closed already.")
 
 
 class CaseNotResolved(Conflict):
-    code = "case-not-resolved"
+    code = ErrorCode.CASE_NOT_RESOLVED
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} is {case.state}: resolve it first.")
 
 
 class PriorityNotHigher(Conflict):
-    code = "priority-not-higher"
+    code = ErrorCode.PRIORITY_NOT_HIGHER
 
     def __init__(self, case: "Case", priority: Priority) -> None:
         super().__init__(f"Case {case.id} is {case.priority}: {priority} is not higher.", field="priority")
 
 
 class CaseAlreadyAssigned(Conflict):
-    code = "case-already-assigned"
+    code = ErrorCode.CASE_ALREADY_ASSIGNED
 
     def __init__(self, case: "Case") -> None:
         super().__init__(f"Case {case.id} is with them already.")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from kith.domain import Conflict
+from kith.error_codes import ErrorCode
 
 P = TypeVar("P", bound=tuple[float, ...])
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ KNOWS_NOTHING = 5.0
 class ModelNotFitted(Conflict):
     """The customers there are do not tell the model's parameters."""
 
-    code = "model-not-fitted"
+    code = ErrorCode.MODEL_NOT_FITTED
 
 
 @dataclass(frozen=True)

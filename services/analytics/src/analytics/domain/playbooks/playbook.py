@@ -8,6 +8,7 @@ from uuid import UUID
 
 from analytics.domain.playbooks.plan import Plan
 from kith.domain import Aggregate, Conflict
+from kith.error_codes import ErrorCode
 from kith.events.analytics import PlaybookDrafted, PlaybookRevised, PlaybookStarted, PlaybookStopped
 
 Document = dict[str, Any]
@@ -20,14 +21,14 @@ class PlaybookState(StrEnum):
 
 
 class PlaybookIsStarted(Conflict):
-    code = "playbook-started"
+    code = ErrorCode.PLAYBOOK_STARTED
 
     def __init__(self, playbook: "Playbook", what: str) -> None:
         super().__init__(f"Playbook {playbook.id} is started. {what}")
 
 
 class PlaybookNotStarted(Conflict):
-    code = "playbook-not-started"
+    code = ErrorCode.PLAYBOOK_NOT_STARTED
 
 
 @dataclass(kw_only=True, eq=False)

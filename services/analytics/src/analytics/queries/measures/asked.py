@@ -36,6 +36,7 @@ from analytics.domain.standing import types_of
 from analytics.storage.fields import field_of
 from analytics.storage.tables import activity_spans, facts
 from kith.domain import Conflict
+from kith.error_codes import ErrorCode
 from kith.tables import Moment
 
 CUSTOMER_TYPES = types_of("customer")
@@ -114,7 +115,7 @@ class Weighed(NamedTuple):
 class SeveralCurrencies(Conflict):
     """Without the tenant's rates amounts in different currencies have no sum."""
 
-    code = "several-currencies"
+    code = ErrorCode.SEVERAL_CURRENCIES
 
     def __init__(self, currencies: Sequence[str]) -> None:
         super().__init__(

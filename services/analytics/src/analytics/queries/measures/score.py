@@ -44,6 +44,7 @@ from analytics.storage.fits import fits_of
 from analytics.storage.purchases import Bought, Ids, bought, is_purchase, sent, unidentified
 from analytics.storage.tables import facts
 from kith.domain import Conflict, Invalid
+from kith.error_codes import ErrorCode
 from kith.events.sales import OrderPlaced
 from kith.queries import Position
 from kith.tables import Moment
@@ -59,7 +60,7 @@ Group = tuple[str | None, ...]
 
 
 class NoFit(Conflict):
-    code = "model-not-fitted"
+    code = ErrorCode.MODEL_NOT_FITTED
 
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Score]) -> Cells:

@@ -1,0 +1,71 @@
+"""Every code by which an error is told apart, of all services, of the gateway and of the edge.
+
+In a problem it is `code`, and the end of `type`; in a GraphQL error `extensions.code`; in the schema the enumeration
+ErrorCode, whose names are the codes in capitals with underscores. A code is part of the contract: it may be added, and
+is never renamed.
+"""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    # The request as such
+    BAD_REQUEST = "bad-request"
+    UNAUTHENTICATED = "unauthenticated"
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a code, not a secret
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    REQUEST_TIMEOUT = "request-timeout"
+    CONTENT_TOO_LARGE = "content-too-large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    HEADERS_TOO_LARGE = "headers-too-large"
+    INVALID_QUERY = "invalid-query"
+    """A GraphQL document that cannot be parsed, or does not fit the schema."""
+    INVALID = "invalid"
+
+    # Limits
+    TOO_MANY_REQUESTS = "too-many-requests"
+    TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
+    TOO_MANY_JOBS = "too-many-jobs"
+    TOO_MANY_EVENTS = "too-many-events"
+    TOO_MANY_HAPPENINGS = "too-many-happenings"
+    TOO_MANY_OBSERVED = "too-many-observed"
+
+    # Not the caller's doing
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+    INTERRUPTED = "interrupted"
+
+    # Commands
+    CONFLICT = "conflict"
+    VERSION_MISMATCH = "version-mismatch"
+    NOTHING_AMENDED = "nothing-amended"
+    IDEMPOTENCY_KEY_IN_FLIGHT = "idempotency-key-in-flight"
+    IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
+
+    # Sales
+    OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"
+    TASK_ALREADY_CLOSED = "task-already-closed"
+    TASK_STILL_OPEN = "task-still-open"
+
+    # Service desk
+    CASE_ALREADY_ASSIGNED = "case-already-assigned"
+    CASE_ALREADY_CLOSED = "case-already-closed"
+    CASE_ALREADY_RESOLVED = "case-already-resolved"
+    CASE_ALREADY_STARTED = "case-already-started"
+    CASE_ALREADY_WAITING = "case-already-waiting"
+    CASE_NOT_RESOLVED = "case-not-resolved"
+    PRIORITY_NOT_HIGHER = "priority-not-higher"
+
+    # Analytics
+    CURSOR_LOST = "cursor-lost"
+    HEALTH_MODEL_RETIRED = "health-model-retired"
+    MODEL_NOT_FITTED = "model-not-fitted"
+    NOTHING_TO_PUBLISH = "nothing-to-publish"
+    PLAYBOOK_NOT_STARTED = "playbook-not-started"
+    PLAYBOOK_STARTED = "playbook-started"
+    SEVERAL_CURRENCIES = "several-currencies"
+    SIGNAL_DEFINED_ALREADY = "signal-defined-already"
+    TOO_FEW_CHURNED = "too-few-churned"
+    TOO_LITTLE_HISTORY = "too-little-history"
