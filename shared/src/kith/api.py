@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 from strawberry.federation import Schema
 
 from kith.admission import Limits
@@ -30,6 +31,8 @@ class Api:
     schema: Schema
     resources: Sequence[Resource] = ()
     routers: Sequence[APIRouter] = ()
+    models: Sequence[type[BaseModel]] = ()
+    """The bodies that the routers name in their OpenAPI."""
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(context.service, resource) for resource in self.resources]
@@ -37,7 +40,7 @@ class Api:
         return create_app(
             context,
             routers=[*(each.router for each in rest), *self.routers, *letters, graphql_router(self.schema)],
-            models=[model for each in rest for model in each.models],
+            models=[*(model for each in rest for model in each.models), *self.models],
         )
 
 

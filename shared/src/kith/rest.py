@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
@@ -89,7 +89,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
-            openapi_extra=_body_of(command.input),
+            openapi_extra=body_of(command.input),
         )
         async def create(
             request: Request, actor: Actor = self._writer, idempotency_key: IdempotencyKey = None
@@ -109,7 +109,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
-            openapi_extra=_body_of(command.input),
+            openapi_extra=body_of(command.input),
         )
         async def change(
             request: Request,
@@ -164,7 +164,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} the tenant's {resource.words}",
-            openapi_extra=_body_of(command.input),
+            openapi_extra=body_of(command.input),
         )
         async def change(
             request: Request,
@@ -426,6 +426,16 @@ def _fill_in(result: RowResult, outcome: Outcome) -> None:
         result.problem = problems.of_domain_error(outcome.error)
 
 
-def _body_of(model: type[BaseModel]) -> dict[str, Any]:
+def body_of(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """The OpenAPI of an operation with this body."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
+
+
+def body(model: type[BaseModel], *, optional: bool = False) -> Any:
+    """A dependency: the body, read by the rules of kith.inputs. An empty one is `{}` where it is optional."""
+
+    async def given(request: Request) -> Any:
+        return read(model, await request.body() or (b"{}" if optional else b"null"))
+
+    return Depends(given)

@@ -286,6 +286,21 @@ class Written(Scalar):
 
 
 @dataclass(frozen=True)
+class LookedFor(Scalar):
+    """Text that is compared with what is kept, and so is taken as it was sent; of as many characters at most."""
+
+    most: int
+
+    def read(self, sent: Any) -> Any:
+        if isinstance(sent, str) and ("\0" in sent or any("\ud800" <= each <= "\udfff" for each in sent)):
+            _refuse("It has a character that no text has: U+0000, or half a surrogate pair.")
+        return sent
+
+    def kept(self) -> CoreSchema:
+        return core_schema.str_schema(strict=True, max_length=self.most)
+
+
+@dataclass(frozen=True)
 class Pattern(Scalar):
     """Text of ASCII characters that is spelt so."""
 

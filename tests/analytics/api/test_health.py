@@ -203,12 +203,14 @@ async def test_the_model_in_force_tells_it_and_another_can_be_asked(
 async def test_what_was_known_is_told_apart_from_what_was_true(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:
-    await fold(happened(ORDER, tenant, at("2011-12-01"), buyer, recorded_at=at("2030-01-01")))
+    now = datetime.now(UTC)
+    await fold(happened(ORDER, tenant, at("2011-12-01"), buyer, recorded_at=now + timedelta(minutes=2)))
+    then = (now + timedelta(minutes=1)).isoformat()
     true = await told(acme, buyer, at="2011-12-09T00:00:00Z")
-    known = await told(acme, buyer, at="2011-12-09T00:00:00Z", knownAt="2029-12-31T00:00:00Z")
+    known = await told(acme, buyer, at="2011-12-09T00:00:00Z", knownAt=then)
     assert (true["contributions"][0]["input"], known["contributions"][0]["input"]) == (8, 121)
     assert known["score"] < true["score"]
-    path = await told(acme, buyer, "/path", at="2011-12-09T00:00:00Z", knownAt="2029-12-31T00:00:00Z")
+    path = await told(acme, buyer, "/path", at="2011-12-09T00:00:00Z", knownAt=then)
     assert path["score"] == known["score"]
 
 

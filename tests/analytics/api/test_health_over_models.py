@@ -141,15 +141,17 @@ async def test_what_was_known_is_told_by_the_models_that_were_known(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:
     late = HealthModelPublished(3, recency(300))
-    recorded: dict[str, Any] = {"recorded_at": at("2030-01-01")}
+    today = datetime.now(UTC)
+    recorded: dict[str, Any] = {"recorded_at": today + timedelta(minutes=2)}
+    then = {"knownAt": (today + timedelta(minutes=1)).isoformat()}
     await fold(happened(late, tenant, at("2026-03-05"), subject=MODEL, aggregate_version=3, **recorded))
     now, before = (
         await told(acme, buyer, "/difference", **OVER),
-        await told(acme, buyer, "/difference", **OVER, knownAt="2029-12-31T00:00:00Z"),
+        await told(acme, buyer, "/difference", **OVER, **then),
     )
     assert [each["after"]["model_version"] for each in now["model_changes"]] == [2, 3]
     assert [each["after"]["model_version"] for each in before["model_changes"]] == [2]
-    for found, known in ((now, {}), (before, {"knownAt": "2029-12-31T00:00:00Z"})):
+    for found, known in ((now, {}), (before, then)):
         ends = [await told(acme, buyer, at=OVER[each], **known) for each in ("from", "to")]
         assert found["change"] == pytest.approx(ends[1]["score"] - ends[0]["score"], abs=1e-9)
 

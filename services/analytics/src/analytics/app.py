@@ -14,7 +14,7 @@ from analytics.api import (
     value,
 )
 from analytics.api.graphql import schema
-from analytics.api.rest import router
+from analytics.api.rest import MetricsQuery, router
 from analytics.resources import HEALTH_MODELS, PLAYBOOKS, PULSES, READINGS, SIGNALS
 from kith.api import Api
 
@@ -34,5 +34,16 @@ API = Api(
         playbooks.router,
         reconciliation.router,
         value.router,
+    ],
+    models=[
+        MetricsQuery,
+        health_distribution.DistributionAsked,
+        health_trials.WhatIf,
+        health_trials.WhatIfDocument,
+        health_trials.Backtest,
+        health_trials.BacktestDocument,
+        playbooks.DryRun,
+        playbooks.DryRunDocument,
+        value.FitModels,
     ],
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.api.instants import must_have_come
 from analytics.api.value import fitted
 from analytics.domain.calendar import Grain, Interval, zone_of
 from analytics.domain.filtering import FilterBy, checked, filter_by
@@ -20,7 +21,9 @@ from kith.db import Database
 async def reading(
     database: Database, tenant: str, metrics: Sequence[Metric], ends_at: datetime, known_at: datetime | None
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction to read metrics in: as they are known now, or as they were at an instant."""
+    """A transaction to read metrics in: as they are known now, or as they were at an instant. Raises Invalid for one
+    that is yet to come."""
+    must_have_come(knownAt=known_at)
     if known_at is not None:
         async with known(database, tenant, known_at, metrics) as connection:
             yield connection

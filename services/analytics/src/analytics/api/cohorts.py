@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from analytics.api.asking import question_of
+from analytics.api.rest import FilterText, Version
 from analytics.domain.calendar import Grain
 from analytics.queries import cohorts
 from analytics.queries.cohorts import CohortMatrix, CohortMember, cohort_members
+from kith import scalars
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.queries import DEFAULT_PAGE
+from kith.rest import First
+from kith.scalars import Code, Cursor, Instant, Whole
 
 if TYPE_CHECKING:
     from analytics.api.graphql import Freshness
@@ -24,22 +27,22 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1/cohorts", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 
-From = Annotated[AwareDatetime, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
-To = Annotated[AwareDatetime, Query(alias="to")]
+From = Annotated[Instant, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
+To = Annotated[Instant, Query(alias="to")]
 Events = Annotated[
-    list[str] | None,
+    list[Code] | None,
     Query(alias="event", description="event types that count; what the tenant's definition of activity says, if none"),
 ]
 Filters = Annotated[
-    list[str] | None,
+    list[FilterText] | None,
     Query(
         alias="filter",
         description="by a dimension of the customer, as it was at the end: `country:France,Spain`; "
         '`tag:!unidentified`; what has a comma in it, `segment:"Food, Drink & Tobacco"`',
     ),
 ]
-Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
-Activity = Annotated[int | None, Query(description="version of the tenant's definition of activity")]
+Zone = Annotated[scalars.Zone | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
+Activity = Annotated[Version | None, Query(description="version of the tenant's definition of activity")]
 
 
 @dataclass(slots=True)
@@ -86,15 +89,15 @@ async def list_cohort_members(
     request: Request,
     starts_at: From,
     ends_at: To,
-    row: Annotated[int, Query(ge=0, description="as the matrix numbers it")],
-    period: Annotated[int, Query(ge=0)] = 0,
+    row: Annotated[int, Whole(0), Query(description="as the matrix numbers it")],
+    period: Annotated[int, Whole(0)] = 0,
     grain: Grain = Grain.MONTH,
     events: Events = None,
     filters: Filters = None,
     zone: Zone = None,
     activity: Activity = None,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     async with context_of(request).database.read(actor.tenant) as connection:
@@ -150,9 +153,9 @@ async def matrix(
     ends_at: ToArgument,
     grain: Grain = Grain.MONTH,
     event: list[str] | None = None,
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
+    filter: list[FilterText] | None = None,
+    zone: scalars.Zone | None = None,
+    activity: Version | None = None,
 ) -> MatrixType:
     context = info.context
     context.actor.require("analytics:read")
@@ -169,15 +172,15 @@ async def members(
     info: Ctx,
     starts_at: FromArgument,
     ends_at: ToArgument,
-    row: int,
-    period: int = 0,
+    row: Annotated[int, Whole(0)],
+    period: Annotated[int, Whole(0)] = 0,
     grain: Grain = Grain.MONTH,
     event: list[str] | None = None,
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
-    first: int = DEFAULT_PAGE,
-    after: str | None = None,
+    filter: list[FilterText] | None = None,
+    zone: scalars.Zone | None = None,
+    activity: Version | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
 ) -> Connection[MemberType]:
     context = info.context
     context.actor.require("analytics:read")

@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 from fastapi import APIRouter, Depends, Request
 
+from analytics.api.rest import Version
 from analytics.queries import definitions
 from analytics.queries.definitions import ActivityDefinition, activity_definition, activity_definitions
 from kith.auth import Actor
@@ -30,7 +31,7 @@ async def list_activity_definitions(request: Request, actor: Actor = READER) -> 
 
 
 @router.get("/{version}", operation_id="getActivityDefinition", summary="One version, and how far it is computed")
-async def get_activity_definition(request: Request, version: int, actor: Actor = READER) -> ActivityDefinition:
+async def get_activity_definition(request: Request, version: Version, actor: Actor = READER) -> ActivityDefinition:
     async with context_of(request).database.read(actor.tenant) as connection:
         return await activity_definition(connection, actor.tenant, version)
 
@@ -57,7 +58,7 @@ async def all_definitions(info: Ctx) -> list[DefinitionType]:
 
 
 @field(name="activityDefinition", description="One version, and how far it is computed.")
-async def one_definition(info: Ctx, version: int) -> DefinitionType:
+async def one_definition(info: Ctx, version: Version) -> DefinitionType:
     context = info.context
     context.actor.require("analytics:read")
     async with context.service.database.read(context.actor.tenant) as connection:

@@ -21,7 +21,7 @@ from analytics.api.asking import question_of, reading
 from analytics.api.health import Health, health_of
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
-from analytics.api.rest import DimensionView, MetricView, catalogue
+from analytics.api.rest import DimensionView, FilterText, MetricView, Version, catalogue
 from analytics.api.value import values_of
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import metric
@@ -34,6 +34,8 @@ from analytics.queries.fits import fits
 from analytics.resources import PLAYBOOKS, PULSES, READINGS
 from kith.graphql import Connection, Ctx, Graph, connection_of, field, load_newest
 from kith.queries import DEFAULT_PAGE, Page
+from kith.rest import First
+from kith.scalars import Cursor, Zone
 
 strawberry.enum(Band)
 strawberry.enum(Grain)
@@ -146,8 +148,8 @@ class Customer:
     async def timeline(
         self,
         info: Ctx,
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        first: First = DEFAULT_PAGE,
+        after: Cursor | None = None,
         types: list[str] | None = None,
         starts_at: Annotated[datetime | None, strawberry.argument(name="from")] = None,
         ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
@@ -176,9 +178,9 @@ async def one_metric(
     ends_at: To,
     grain: Grain | None = None,
     group_by: list[str] | None = None,
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
+    filter: list[FilterText] | None = None,
+    zone: Zone | None = None,
+    activity: Version | None = None,
     known_at: datetime | None = None,
 ) -> MetricValue:
     found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
@@ -193,9 +195,9 @@ async def metric_values(
     ends_at: To,
     grain: Grain | None = None,
     group_by: list[str] | None = None,
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
+    filter: list[FilterText] | None = None,
+    zone: Zone | None = None,
+    activity: Version | None = None,
     known_at: datetime | None = None,
 ) -> list[MetricValue]:
     return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
@@ -242,12 +244,12 @@ async def metric_members(
     starts_at: From,
     ends_at: To,
     part: str = "numerator",
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
+    filter: list[FilterText] | None = None,
+    zone: Zone | None = None,
+    activity: Version | None = None,
     known_at: datetime | None = None,
-    first: int = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
 ) -> Connection[MetricMember]:
     context = info.context
     context.actor.require("analytics:read")

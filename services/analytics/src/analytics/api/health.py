@@ -11,7 +11,7 @@ import strawberry
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from analytics.api.instants import Instant, must_be_in_use
+from analytics.api.instants import must_have_come
 from analytics.domain.health.difference import Course
 from analytics.domain.health.inputs import TYPES
 from analytics.domain.health.languages import language_of
@@ -28,6 +28,7 @@ from kith.domain import Invalid
 from kith.events.catalogue import EVENTS
 from kith.graphql import Ctx, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
+from kith.scalars import Code, Id, Instant
 
 router = APIRouter(
     prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
@@ -59,13 +60,14 @@ def _telling(
         Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
     ] = None,
     model: Annotated[
-        str | None, Query(description="id of a model in force, whoever it is for; the customer's own, if not named")
+        Code | None, Query(description="id of a model in force, whoever it is for; the customer's own, if not named")
     ] = None,
     language: Annotated[
-        str | None, Query(description="of the words, `en` or `zh`; as Accept-Language likes best, if not named")
+        Code | None, Query(description="of the words, `en` or `zh`; as Accept-Language likes best, if not named")
     ] = None,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Telling:
+    must_have_come(knownAt=known_at)
     return Telling(language_of(language, accept_language), model, known_at)
 
 
@@ -86,7 +88,7 @@ async def _answer(
 
 
 @router.get("", operation_id="getHealth", summary="How a relationship stands, and why", response_model=HealthView)
-async def get_health(request: Request, id: UUID, how: How, at: At = None, actor: Actor = READER) -> Response:
+async def get_health(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
     all. As of any instant; and with `knownAt` by what was known then."""
     return await _answer(request, actor, how, id, lambda teller: teller.health([id], at or datetime.now(UTC)))
@@ -99,7 +101,7 @@ async def get_health(request: Request, id: UUID, how: How, at: At = None, actor:
     response_model=DifferenceView,
 )
 async def get_difference(
-    request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+    request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
     """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
     that came in and those that fell out of what was looked at, and what of it is due to another model."""
@@ -110,7 +112,7 @@ async def get_difference(
 @router.get(
     "/path", operation_id="getHealthPath", summary="What would help, and what would harm", response_model=PathView
 )
-async def get_path(request: Request, id: UUID, how: How, at: At = None, actor: Actor = READER) -> Response:
+async def get_path(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """For each measure alone the smallest change of its input that leads into the next band up, and into the next one
     down. Arithmetic, not a promise."""
     return await _answer(request, actor, how, id, lambda teller: teller.path([id], at or datetime.now(UTC)))
@@ -123,7 +125,7 @@ async def get_path(request: Request, id: UUID, how: How, at: At = None, actor: A
     response_model=HistoryView | None,
 )
 async def get_history(
-    request: Request, id: UUID, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+    request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
     """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
     may lie ahead: then it is how it will go if nothing happens."""
@@ -231,7 +233,6 @@ class Health(HealthView):
 
     @field(description="What changed since an instant; the parts add up to the change of the score.")
     async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
-        must_be_in_use(from_=starts_at)
         found: HealthDifference = await load(
             info, ("difference", starts_at, self.at), self.how, self.customer,
             lambda teller, ids: teller.difference(ids, starts_at, self.at),
@@ -247,7 +248,6 @@ class Health(HealthView):
 
     @field(description="How it went since an instant: the score as a line, and its band changes.")
     async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
-        must_be_in_use(from_=starts_at)
         found: HealthHistory | None = await load(
             info, ("history", starts_at, self.at), self.how, self.customer,
             lambda teller, ids: teller.history(ids, starts_at, self.at),
@@ -285,7 +285,7 @@ async def load(
 async def health_of(
     info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
 ) -> Health:
-    must_be_in_use(at=at, knownAt=known_at)
+    must_have_come(knownAt=known_at)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Telling(language_of(language, accepted), model, known_at)

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.health_jobs import READER, WRITER, HealthJob, accepted
-from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health import distribution as domain
 from analytics.domain.health.whatif import Counts
 from analytics.queries import distribution as queries
@@ -18,19 +17,18 @@ from analytics.queries.distribution import By, HealthDistribution, distribution
 from kith.auth import Actor
 from kith.graphql import Ctx, field
 from kith.http import context_of, json_response, only_known_parameters
+from kith.rest import body, body_of
+from kith.scalars import Instant
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
 GroupBy = Annotated[By | None, Query(alias="groupBy", description="of the customer, as its record said then")]
 
 
 class DistributionAsked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
 
     group_by: Annotated[By | None, Field(alias="groupBy")] = None
     at: Instant | None = None
-
-
-EVERYBODY_NOW = DistributionAsked()
 
 
 @router.get(
@@ -55,9 +53,10 @@ async def get_distribution(
     response_model=HealthJob,
     operation_id="requestHealthDistribution",
     summary="The same of a base of any size, as a job",
+    openapi_extra=body_of(DistributionAsked, optional=True),
 )
 async def request_distribution(
-    request: Request, asked: DistributionAsked = EVERYBODY_NOW, actor: Actor = WRITER
+    request: Request, asked: Annotated[DistributionAsked, body(DistributionAsked, optional=True)], actor: Actor = WRITER
 ) -> Response:
     async with context_of(request).database.write(actor.tenant) as transaction:
         at = (asked.at or transaction.now).astimezone(UTC).isoformat()
@@ -97,7 +96,6 @@ class DistributionType(HealthDistribution):
 async def health_distribution(info: Ctx, group_by: By | None = None, at: datetime | None = None) -> DistributionType:
     context = info.context
     context.actor.require("analytics:read")
-    must_be_in_use(at=at)
     async with context.service.database.read(context.actor.tenant) as connection:
         return await distribution(  # type: ignore[return-value]  # resolved by field name
             connection, context.actor.tenant, group_by, at, datetime.now(UTC)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import strawberry
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 from strawberry.scalars import JSON
@@ -21,7 +21,9 @@ from analytics.queries.playbooks_dry_run import DryRunReport
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.queries import DEFAULT_PAGE
+from kith.rest import First
+from kith.scalars import Cursor, Id
 
 router = APIRouter(prefix="/v1/health-jobs", tags=["health"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -50,8 +52,8 @@ async def accepted(connection: AsyncConnection, actor: Actor, kind: str, params:
 @router.get("", response_model=HealthJobPage, operation_id="listHealthJobs", summary="Jobs, newest first")
 async def list_jobs(
     request: Request,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """Without their reports. They are kept for 90 days."""
@@ -63,14 +65,14 @@ async def list_jobs(
 @router.get(
     "/{id:segment}", response_model=HealthJob, operation_id="getHealthJob", summary="How far a job is, and its report"
 )
-async def get_job(request: Request, id: UUID, actor: Actor = READER) -> Response:
+async def get_job(request: Request, id: Id, actor: Actor = READER) -> Response:
     """Look again until `state` is `done`, `failed` or `cancelled`."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await details_of(connection, actor.tenant, id))
 
 
 @router.post("/{id:segment}:cancel", response_model=HealthJob, operation_id="cancelHealthJob", summary="Call a job off")
-async def cancel_job(request: Request, id: UUID, actor: Actor = WRITER) -> Response:
+async def cancel_job(request: Request, id: Id, actor: Actor = WRITER) -> Response:
     """One that runs stops within some seconds. One that has ended is refused (409)."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         await jobs.cancel(transaction.connection, actor.tenant, id)
@@ -97,7 +99,7 @@ async def one_job(info: Ctx, id: UUID) -> JobType:
 
 
 @field(name="healthJobs", description="Jobs over everybody's health, newest first, without their reports.")
-async def all_jobs(info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[JobSummaryType]:
+async def all_jobs(info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None) -> Connection[JobSummaryType]:
     context = info.context
     context.actor.require("analytics:read")
     async with context.service.database.read(context.actor.tenant) as connection:

@@ -8,21 +8,21 @@ import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from analytics.api.instants import Instant, must_be_in_use
 from analytics.domain.health.model import Band
 from analytics.queries import health_scores as queries
 from analytics.queries.health_scores import HealthScoreView, Rescoring
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page
+from kith.queries import DEFAULT_PAGE, Page
+from kith.rest import First
+from kith.scalars import Code, Cursor, Instant
 
 if TYPE_CHECKING:
     from analytics.api.graphql import Customer
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
-First = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
 @dataclass(slots=True)
@@ -40,9 +40,9 @@ class HealthScorePage:
 async def list_scores(
     request: Request,
     band: Band | None = None,
-    model: Annotated[str | None, Query(description="id of a published model, or `default`")] = None,
+    model: Annotated[Code | None, Query(description="id of a published model, or `default`")] = None,
     first: First = DEFAULT_PAGE,
-    after: str | None = None,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """Who came into its band last comes first. Whoever is in no band is not among them."""
@@ -62,7 +62,7 @@ async def list_upcoming(
     to: Annotated[Band | None, Query(description="into this band only")] = None,
     until: Annotated[Instant | None, Query(description="before this instant only")] = None,
     first: First = DEFAULT_PAGE,
-    after: str | None = None,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """The next one first: unless something happens before, `due_at` is the instant and `due_band` the band."""
@@ -91,9 +91,9 @@ class HealthScore(HealthScoreView):
 async def all_scores(
     info: Ctx,
     band: Band | None = None,
-    model: str | None = None,
-    first: int = DEFAULT_PAGE,
-    after: str | None = None,
+    model: Code | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
 ) -> Connection[HealthScore]:
     context = info.context
     context.actor.require("analytics:read")
@@ -107,12 +107,11 @@ async def all_upcoming(
     info: Ctx,
     to: Band | None = None,
     until: datetime | None = None,
-    first: int = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
 ) -> Connection[HealthScore]:
     context = info.context
     context.actor.require("analytics:read")
-    must_be_in_use(until=until)
     async with context.service.database.read(context.actor.tenant) as connection:
         page = await queries.upcoming(connection, context.actor.tenant, to=to, until=until, first=first, after=after)
     return _connection(page)

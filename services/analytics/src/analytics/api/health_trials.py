@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from analytics.api.health_jobs import WRITER, HealthJob, accepted
-from analytics.api.instants import Instant
 from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.commands.health_models import ReviseHealthModel, signals_are_defined
 from analytics.domain.health_models import HealthModelState
@@ -21,12 +20,14 @@ from analytics.storage.tables import health_models
 from kith.auth import Actor
 from kith.domain import Conflict, NotFound
 from kith.http import context_of, only_known_parameters
+from kith.rest import body, body_of
+from kith.scalars import Id, Instant, Whole
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
 class WhatIf(_Asked):
@@ -46,16 +47,14 @@ class Backtest(_Asked):
 
     starts_at: Annotated[Instant | None, Field(alias="from")] = None
     ends_at: Annotated[Instant | None, Field(alias="to")] = None
-    step_days: Annotated[int, Field(ge=1, le=365)] = backtest.STEP_DAYS
-    horizon_days: Annotated[int | None, Field(ge=1, le=1095)] = None
+    step_days: Annotated[int, Whole(1, 365)] = backtest.STEP_DAYS
+    horizon_days: Annotated[int, Whole(1, 1095)] | None = None
 
 
 class BacktestDocument(Backtest):
     document: HealthModelDocument
 
 
-WHAT_IF, BACKTEST = WhatIf(), Backtest()
-"""Of an empty body."""
 _ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJob}
 Model = dict[str, Any]
 """Id, version and document, as a job takes it."""
@@ -65,9 +64,12 @@ Model = dict[str, Any]
     "/health-models/{id}:what_if",
     operation_id="whatIfHealthModel",
     summary="What publishing the model would change",
+    openapi_extra=body_of(WhatIf, optional=True),
     **_ACCEPTED,
 )
-async def what_if_model(request: Request, id: UUID, asked: WhatIf = WHAT_IF, actor: Actor = WRITER) -> Response:
+async def what_if_model(
+    request: Request, id: Id, asked: Annotated[WhatIf, body(WhatIf, optional=True)], actor: Actor = WRITER
+) -> Response:
     """Over the whole base: who moves between bands, how scores change, by segment and with a sample of those that
     change most. Of its draft, or of what is published where there is none. A worker does it: look at the answered
     address until `state` is `done`. It is exactly what publishing it would come to."""
@@ -80,9 +82,12 @@ async def what_if_model(request: Request, id: UUID, asked: WhatIf = WHAT_IF, act
     "/health:what_if",
     operation_id="whatIfHealthDocument",
     summary="What publishing a document would change",
+    openapi_extra=body_of(WhatIfDocument),
     **_ACCEPTED,
 )
-async def what_if_document(request: Request, asked: WhatIfDocument, actor: Actor = WRITER) -> Response:
+async def what_if_document(
+    request: Request, asked: Annotated[WhatIfDocument, body(WhatIfDocument)], actor: Actor = WRITER
+) -> Response:
     """The same of a document that is kept nowhere, as a model of its own beside those in force."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _unkept(transaction.connection, actor.tenant, asked)
@@ -93,9 +98,12 @@ async def what_if_document(request: Request, asked: WhatIfDocument, actor: Actor
     "/health-models/{id}:backtest",
     operation_id="backtestHealthModel",
     summary="How good the model would have been",
+    openapi_extra=body_of(Backtest, optional=True),
     **_ACCEPTED,
 )
-async def backtest_model(request: Request, id: UUID, asked: Backtest = BACKTEST, actor: Actor = WRITER) -> Response:
+async def backtest_model(
+    request: Request, id: Id, asked: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
+) -> Response:
     """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
     better at than recency alone (see docs/health.md). Of its draft, or of what is published where there is none.
     Refused (409) where there is too little history, or too few churned to tell anything of."""
@@ -109,9 +117,12 @@ async def backtest_model(request: Request, id: UUID, asked: Backtest = BACKTEST,
     "/health:backtest",
     operation_id="backtestHealthDocument",
     summary="How good a document would have been",
+    openapi_extra=body_of(BacktestDocument),
     **_ACCEPTED,
 )
-async def backtest_document(request: Request, asked: BacktestDocument, actor: Actor = WRITER) -> Response:
+async def backtest_document(
+    request: Request, asked: Annotated[BacktestDocument, body(BacktestDocument)], actor: Actor = WRITER
+) -> Response:
     """The same of a document that is kept nowhere."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _unkept(transaction.connection, actor.tenant, asked)

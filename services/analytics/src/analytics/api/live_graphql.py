@@ -11,6 +11,7 @@ import strawberry
 
 from analytics.api.asking import question_of, reading
 from analytics.api.live import Feed, Feeds, Gauge, Look, Told, arrived_any, feeds_of, follow
+from analytics.api.rest import FilterText, Version
 from analytics.domain.catalogue import metric
 from analytics.domain.health.model import Band, Cause
 from analytics.domain.replay import MERGES
@@ -18,6 +19,7 @@ from analytics.queries import live, metrics
 from analytics.queries.known import types_needed
 from analytics.queries.ledger import TimelineEvent as Exchange
 from analytics.queries.live import Cursor, Page, Place, digest, timeline_after
+from kith import scalars
 from kith.domain import Invalid
 from kith.graphql import Ctx, field, subscription, watching
 
@@ -95,7 +97,7 @@ class HealthChangeFilter:
     "on, or all after a cursor, each once, however long ago that was."
 )
 async def health_changed(
-    info: Ctx, filter: HealthChangeFilter | None = None, after: str | None = None
+    info: Ctx, filter: HealthChangeFilter | None = None, after: scalars.Cursor | None = None
 ) -> AsyncGenerator[HealthUpdate, None]:
     feed, tenant = _feed(info)
     wanted = (filter or HealthChangeFilter()).checked()
@@ -124,7 +126,9 @@ _OF_CHANGE = fields(live.HealthChange)
     description="Each exchange with the customer, and with those merged into it, as it becomes known; from now on, or "
     "all after a cursor, each once, however long ago that was."
 )
-async def timeline(info: Ctx, customer_id: UUID, after: str | None = None) -> AsyncGenerator[TimelineUpdate, None]:
+async def timeline(
+    info: Ctx, customer_id: UUID, after: scalars.Cursor | None = None
+) -> AsyncGenerator[TimelineUpdate, None]:
     feed, tenant = _feed(info)
     follows = _Follows("timeline/1", digest(tenant, customer_id), after)
     start, epoch = await follows.start(feed)
@@ -158,10 +162,10 @@ async def metric_changed(
     starts_at: Annotated[datetime | None, strawberry.argument(name="from")] = None,
     ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
     days: int | None = None,
-    filter: list[str] | None = None,
-    zone: str | None = None,
-    activity: int | None = None,
-    after: str | None = None,
+    filter: list[FilterText] | None = None,
+    zone: scalars.Zone | None = None,
+    activity: Version | None = None,
+    after: scalars.Cursor | None = None,
 ) -> AsyncGenerator[MetricUpdate, None]:
     feed, tenant = _feed(info)
     feeds = feeds_of(feed.database)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
@@ -34,7 +34,9 @@ from kith.auth import Actor
 from kith.domain import Invalid, NotFound
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
+from kith.queries import DEFAULT_PAGE, Queries
+from kith.rest import First, body, body_of
+from kith.scalars import Cursor, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["playbooks"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -52,10 +54,10 @@ class PlaybookRunPage:
 class DryRun(BaseModel):
     """Over `[from, to)`; the year before now, if not said otherwise."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    starts_at: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    ends_at: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    starts_at: Annotated[Instant | None, Field(alias="from")] = None
+    ends_at: Annotated[Instant | None, Field(alias="to")] = None
 
 
 class DryRunDocument(DryRun):
@@ -67,11 +69,11 @@ class DryRunDocument(DryRun):
 )
 async def list_runs(
     request: Request,
-    playbook_id: UUID | None = None,
-    customer_id: UUID | None = None,
+    playbook_id: Id | None = None,
+    customer_id: Id | None = None,
     state: RunState | None = None,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """By what set them off, newest first. One that was `left_alone` is of the control share."""
@@ -91,7 +93,7 @@ async def list_runs(
 @router.get(
     "/playbook-runs/{id}", response_model=PlaybookRunDetails, operation_id="getPlaybookRun", summary="Get a run"
 )
-async def get_run(request: Request, id: UUID, actor: Actor = READER) -> Response:
+async def get_run(request: Request, id: Id, actor: Actor = READER) -> Response:
     """With what became of each action: `results` are the tasks and cases that were made of them, as they stand."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await run_of(connection, actor.tenant, id))
@@ -105,9 +107,9 @@ async def get_run(request: Request, id: UUID, actor: Actor = READER) -> Response
 )
 async def get_outcomes(
     request: Request,
-    id: UUID,
-    starts_at: Annotated[datetime | None, Query(alias="from")] = None,
-    ends_at: Annotated[datetime | None, Query(alias="to")] = None,
+    id: Id,
+    starts_at: Annotated[Instant | None, Query(alias="from")] = None,
+    ends_at: Annotated[Instant | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
     """Those treated against those left alone, by the first run of each customer since it was started last. Without a
@@ -117,8 +119,8 @@ async def get_outcomes(
             connection,
             actor.tenant,
             id,
-            starts_at=_zoned(starts_at, "from"),
-            ends_at=_zoned(ends_at, "to"),
+            starts_at=starts_at,
+            ends_at=ends_at,
         )
     return json_response(found)
 
@@ -129,14 +131,17 @@ async def get_outcomes(
     response_model=HealthJob,
     operation_id="dryRunPlaybook",
     summary="What it would have done in the past",
+    openapi_extra=body_of(DryRun, optional=True),
 )
-async def dry_run(request: Request, id: UUID, given: DryRun | None = None, actor: Actor = WRITER) -> Response:
+async def dry_run(
+    request: Request, id: Id, given: Annotated[DryRun, body(DryRun, optional=True)], actor: Actor = WRITER
+) -> Response:
     """A job: look at the answered address until it is `done`; its `report` says how often it would have fired, when,
     and for whom. Nothing is asked of anybody. It may be a draft."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         of = Queries(PLAYBOOKS, PlaybookView, personal=False)
         playbook = await of.one(transaction.connection, actor.tenant, id)
-        params = _params(given or DryRun(), transaction.now, str(id), playbook.document)
+        params = _params(given, transaction.now, str(id), playbook.document)
         return await accepted(transaction.connection, actor, "dry_run", params)
 
 
@@ -146,8 +151,11 @@ async def dry_run(request: Request, id: UUID, given: DryRun | None = None, actor
     response_model=HealthJob,
     operation_id="dryRunDocument",
     summary="What a playbook that is not there yet would have done",
+    openapi_extra=body_of(DryRunDocument),
 )
-async def dry_run_of(request: Request, given: DryRunDocument, actor: Actor = WRITER) -> Response:
+async def dry_run_of(
+    request: Request, given: Annotated[DryRunDocument, body(DryRunDocument)], actor: Actor = WRITER
+) -> Response:
     """As that of a playbook. Who would be left alone is drawn for it, and anew for the playbook that is made of it."""
     document = given.document.kept()
     Plan.told(document)
@@ -165,12 +173,6 @@ def _params(given: DryRun, now: datetime, playbook: str, document: dict[str, Any
         raise Invalid("It is three years at most.", field="from")
     times = {"from": starts_at.isoformat(), "to": ends_at.isoformat()}
     return {"playbook": playbook, "document": document, **times}
-
-
-def _zoned(at: datetime | None, name: str) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise Invalid("Say the zone of the instant, as in 2026-01-01T00:00:00Z.", field=name)
-    return at
 
 
 strawberry.enum(RunState, name="PlaybookRunState")
@@ -228,7 +230,7 @@ class Playbook(PlaybookView):
 
     @field(description="Its runs, newest first.")
     async def runs(
-        self, info: Ctx, first: int = DEFAULT_PAGE, after: str | None = None, state: RunState | None = None
+        self, info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None, state: RunState | None = None
     ) -> Connection[RunType]:
         return await _runs(info, first=first, after=after, playbook_id=self.id, state=state)
 
@@ -245,8 +247,8 @@ async def playbook_runs(
     playbook_id: UUID | None = None,
     customer_id: UUID | None = None,
     state: RunState | None = None,
-    first: int = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
 ) -> Connection[RunType]:
     return await _runs(info, first=first, after=after, playbook_id=playbook_id, customer_id=customer_id, state=state)
 

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from analytics.commands import reconcile
 from analytics.queries.reconciliation import ReconciliationDetails, ReconciliationView, details_of, page_of
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.queries import DEFAULT_PAGE
+from kith.rest import First
+from kith.scalars import Cursor, Id
 
 router = APIRouter(
     prefix="/v1/reconciliations", tags=["reconciliations"], dependencies=[Depends(only_known_parameters)]
@@ -48,8 +49,8 @@ async def request_reconciliation(request: Request, actor: Actor = OPERATOR) -> R
 )
 async def list_reconciliations(
     request: Request,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """Without their reports. They are kept for 90 days."""
@@ -61,7 +62,7 @@ async def list_reconciliations(
 @router.get(
     "/{id}", response_model=ReconciliationDetails, operation_id="getReconciliation", summary="Get a reconciliation"
 )
-async def get_reconciliation(request: Request, id: UUID, actor: Actor = READER) -> Response:
+async def get_reconciliation(request: Request, id: Id, actor: Actor = READER) -> Response:
     """With its report: per collection the records that differ, per metric the numbers that do."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await details_of(connection, actor.tenant, id))

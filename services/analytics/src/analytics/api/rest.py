@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.asking import question_of, reading
@@ -15,10 +14,16 @@ from analytics.domain.filtering import MAX_VALUES, FilterBy
 from analytics.queries.freshness import Freshness, freshness
 from analytics.queries.ledger import LedgerSize, TimelineEvent, Wanted, size, timeline
 from analytics.queries.metrics import Figure, MemberView, figures, members
+from kith import scalars
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response, only_known_parameters
-from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.queries import DEFAULT_PAGE
+from kith.rest import First, body, body_of
+from kith.scalars import Code, Cursor, Flag, Id, Instant, LookedFor, Whole
 
+Version = Annotated[int, Whole(0)]
+"""Of a definition."""
+FilterText = Annotated[str, LookedFor(20_000)]
 router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 
@@ -75,11 +80,11 @@ class TimelinePage:
 class MetricFilter(BaseModel):
     """Keeps these values of a dimension, or leaves them out. Null stands for those that have none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    dimension: str
-    values: Annotated[tuple[str | None, ...], Field(min_length=1, max_length=MAX_VALUES)]
-    exclude: bool = False
+    dimension: Code
+    values: Annotated[tuple[Annotated[str, LookedFor(500)] | None, ...], Field(min_length=1, max_length=MAX_VALUES)]
+    exclude: Flag = False
 
     def as_filter(self) -> FilterBy:
         return FilterBy(self.dimension, self.values, self.exclude)
@@ -88,18 +93,18 @@ class MetricFilter(BaseModel):
 class MetricsQuery(BaseModel):
     """Up to 20 metrics over the same interval, in one pass. Groups and filters must be dimensions of each of them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
 
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
-    starts_at: Annotated[AwareDatetime, Field(alias="from")]
-    ends_at: Annotated[AwareDatetime, Field(alias="to")]
+    metrics: Annotated[tuple[Code, ...], Field(min_length=1)]
+    starts_at: Annotated[Instant, Field(alias="from")]
+    ends_at: Annotated[Instant, Field(alias="to")]
     grain: Grain | None = None
-    group_by: Annotated[tuple[str, ...], Field(alias="groupBy")] = ()
-    filter: tuple[str | MetricFilter, ...] = ()
+    group_by: Annotated[tuple[Code, ...], Field(alias="groupBy")] = ()
+    filter: tuple[FilterText | MetricFilter, ...] = ()
     """As in a query string, or by parts, where nothing needs quoting."""
-    zone: str | None = None
-    activity: int | None = None
-    known_at: Annotated[AwareDatetime | None, Field(alias="knownAt")] = None
+    zone: scalars.Zone | None = None
+    activity: Version | None = None
+    known_at: Annotated[Instant | None, Field(alias="knownAt")] = None
     """As it was known then: by the events recorded up to that instant."""
 
 
@@ -122,25 +127,25 @@ def catalogue() -> list[MetricView]:
     ]
 
 
-From = Annotated[AwareDatetime, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
-To = Annotated[AwareDatetime, Query(alias="to", description="a metric of one instant is read here")]
+From = Annotated[Instant, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
+To = Annotated[Instant, Query(alias="to", description="a metric of one instant is read here")]
 Periods = Annotated[Grain | None, Query(description="cuts the interval into calendar periods of the zone, up to 400")]
-GroupBy = Annotated[list[str] | None, Query(alias="groupBy", description="up to three of the metric's dimensions")]
+GroupBy = Annotated[list[Code] | None, Query(alias="groupBy", description="up to three of the metric's dimensions")]
 Filters = Annotated[
-    list[str] | None,
+    list[FilterText] | None,
     Query(
         alias="filter",
         description="`country:France,Spain`; `tag:!unidentified` leaves out; `segment:` keeps those with none; "
         'what has a comma in it, `segment:"Food, Drink & Tobacco"`',
     ),
 ]
-Zone = Annotated[str | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
+Zone = Annotated[scalars.Zone | None, Query(description="IANA time zone of calendar days; the tenant's, if not named")]
 Activity = Annotated[
-    int | None,
+    Version | None,
     Query(description="version of the tenant's definition of activity; the newest that is computed, if not named"),
 ]
 KnownAt = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
 ]
 
@@ -154,7 +159,7 @@ async def list_metrics(_: Actor = READER) -> Catalogue:
 @router.get("/metrics/{id}", operation_id="getMetric", summary="A metric over an interval", response_model=Figure)
 async def get_metric(
     request: Request,
-    id: str,
+    id: Code,
     starts_at: From,
     ends_at: To,
     grain: Periods = None,
@@ -187,8 +192,16 @@ async def get_metric(
     return json_response(figure)
 
 
-@router.post("/metrics:query", operation_id="queryMetrics", summary="Several metrics at once", response_model=Figures)
-async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = READER) -> Response:
+@router.post(
+    "/metrics:query",
+    operation_id="queryMetrics",
+    summary="Several metrics at once",
+    response_model=Figures,
+    openapi_extra=body_of(MetricsQuery),
+)
+async def query_metrics(
+    request: Request, query: Annotated[MetricsQuery, body(MetricsQuery)], actor: Actor = READER
+) -> Response:
     """In the order they were named. The same words as for one, in a body: nothing is changed by it."""
     wanted = [metric(id, asked_as="metrics") for id in dict.fromkeys(query.metrics)]
     async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
@@ -216,16 +229,16 @@ async def query_metrics(request: Request, query: MetricsQuery, actor: Actor = RE
 )
 async def list_members(
     request: Request,
-    id: str,
+    id: Code,
     starts_at: From,
     ends_at: To,
-    part: Annotated[str, Query(description="numerator, denominator or a component's name")] = "numerator",
+    part: Annotated[Code, Query(description="numerator, denominator or a component's name")] = "numerator",
     filters: Filters = None,
     zone: Zone = None,
     activity: Activity = None,
     known_at: KnownAt = None,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    after: str | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
     """The customers, orders or cases behind it, each with the event that put it there. What they add comes to the part,
@@ -261,12 +274,12 @@ async def get_ledger_size(request: Request, actor: Actor = READER) -> LedgerSize
 @router.get("/customers/{id}/timeline", operation_id="getTimeline", response_model=TimelinePage)
 async def get_timeline(
     request: Request,
-    id: UUID,
-    first: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    id: Id,
+    first: First = DEFAULT_PAGE,
     after: str | None = None,
-    type: Annotated[list[str] | None, Query(description="only events of these types")] = None,
-    starts_at: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    ends_at: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    type: Annotated[list[Code] | None, Query(description="only events of these types")] = None,
+    starts_at: Annotated[Instant | None, Query(alias="from")] = None,
+    ends_at: Annotated[Instant | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
     """Newest first; what happened to customers merged into this one too."""

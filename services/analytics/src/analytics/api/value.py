@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from analytics.api.instants import must_have_come
 from analytics.commands.fits import Fitting, NotFitted, fit, keep_fitted
 from analytics.domain.calendar import Interval
 from analytics.domain.fits import NEEDED, KeptFit, Model
@@ -22,6 +23,8 @@ from analytics.queries.tenants import tenant_settings
 from kith.auth import Actor
 from kith.db import Database
 from kith.http import actor_with, context_of, json_response, only_known_parameters
+from kith.rest import body, body_of
+from kith.scalars import Code, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["customer value"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -36,9 +39,9 @@ class Fits:
 class FitModels(BaseModel):
     """`until`: from what happened before; now, if it is not named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    until: AwareDatetime | None = None
+    until: Instant | None = None
 
 
 async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], ends_at: datetime) -> None:
@@ -80,13 +83,17 @@ async def _zone(database: Database, tenant: str) -> str:
     "/customer-value/fits",
     operation_id="fitCustomerValue",
     summary="Fit the models of customer value anew",
+    openapi_extra=body_of(FitModels, optional=True),
     status_code=201,
     response_model=Fitting,
 )
-async def fit_models(request: Request, wanted: FitModels | None = None, actor: Actor = WRITER) -> Response:
+async def fit_models(
+    request: Request, wanted: Annotated[FitModels, body(FitModels, optional=True)], actor: Actor = WRITER
+) -> Response:
     """Answers when it is done: some seconds for 200,000 customers. `refused` says what their purchases do not tell."""
     database = context_of(request).database
-    until = _past((wanted and wanted.until) or datetime.now(UTC))
+    must_have_come(until=wanted.until)
+    until = _past(wanted.until or datetime.now(UTC))
     return json_response(await fit(database, actor.tenant, await _zone(database, actor.tenant), until), status=201)
 
 
@@ -97,7 +104,7 @@ async def list_fits(request: Request, actor: Actor = READER) -> Response:
 
 
 @router.get("/customer-value/fits/{id}", operation_id="getFit", response_model=KeptFit)
-async def get_fit(request: Request, id: UUID, actor: Actor = READER) -> Response:
+async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
     """With parameters, their standard errors, and the log-likelihood."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await one_fit(connection, actor.tenant, id))
@@ -106,9 +113,9 @@ async def get_fit(request: Request, id: UUID, actor: Actor = READER) -> Response
 @router.get("/customers/{id}/value", operation_id="getValue", response_model=CustomerValue)
 async def get_value(
     request: Request,
-    id: UUID,
-    at: AwareDatetime | None = None,
-    currency: Annotated[str | None, Query(description="only purchases in it; needed where there are several")] = None,
+    id: Id,
+    at: Instant | None = None,
+    currency: Annotated[Code | None, Query(description="only purchases in it; needed where there are several")] = None,
     actor: Actor = READER,
 ) -> Response:
     """Now, or as it was at an instant."""
