@@ -26,6 +26,7 @@ from kith.error_codes import ErrorCode
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Check, Command, Resource, View
+from kith.slices import in_slices
 from kith.tables import TenantId
 from kith.unit_of_work import Repository, UnitOfWork, append
 
@@ -218,7 +219,7 @@ async def carry_out(
     uow = UnitOfWork(transaction, source=source, outbox=outbox)
     batch = _Batch(uow, resource, idempotency)
     await batch.load(calls)
-    outcomes = [batch.carry_out(call) for call in calls]
+    outcomes = [batch.carry_out(call) async for call in in_slices(calls)]
     await batch.flush()
     return outcomes, uow.now
 

@@ -1,6 +1,5 @@
 """REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,13 +7,14 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
 from kith import problems
 from kith.auth import Actor
+from kith.bodies import MAX_BODY
+from kith.bulk import MAX_ROWS, rows_of
 from kith.commands import Answer, Call, Outcome, Status
 from kith.domain import Aggregate, DomainError, Invalid
 from kith.export import NDJSON, Export
@@ -23,8 +23,8 @@ from kith.inputs import json_of, read
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
 from kith.resource import Command, Resource, View
 from kith.scalars import Code, Cursor, Id, Instant, Key, Whole, spelt
+from kith.slices import in_slices
 
-MAX_ROWS = 10_000
 First = Annotated[int, Whole(1, MAX_PAGE)]
 
 IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
@@ -52,10 +52,6 @@ class BulkResult:
     unchanged: int
     rejected: int
     events: int
-
-
-class _BulkBody(msgspec.Struct, forbid_unknown_fields=True):
-    rows: list[msgspec.Raw]
 
 
 class Rest:
@@ -196,10 +192,10 @@ class Rest:
             """Rows are carried out in order, in one transaction. A row that is rejected does not stop the others.
             A row without `command` creates. A row sent before is answered `unchanged`."""
             context = context_of(request)
-            rows = _rows_of(await request.body())
+            rows = await rows_of(await request.body())
             results: list[RowResult] = []
             calls: list[Call] = []
-            for index, raw in enumerate(rows):
+            async for index, raw in in_slices(enumerate(rows)):
                 parsed = self._parse(index, raw)
                 if isinstance(parsed, Call):
                     calls.append(parsed)
@@ -208,7 +204,7 @@ class Rest:
                     results.append(parsed)
             outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls)
             waiting = (result for result in results if result.status is Status.ACCEPTED)
-            for result, outcome in zip(list(waiting), outcomes, strict=True):
+            async for result, outcome in in_slices(zip(list(waiting), outcomes, strict=True)):
                 _fill_in(result, outcome)
             counts = {status: sum(result.status is status for result in results) for status in Status}
             done = BulkResult(
@@ -292,17 +288,19 @@ class Rest:
                 view = await queries.one(connection, actor.tenant, id)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
 
-    def _parse(self, index: int, raw: msgspec.Raw) -> Call | RowResult:
+    def _parse(self, index: int, raw: bytes) -> Call | RowResult:
         external_id = None
         try:
-            row = json_of(bytes(raw), field="row")
+            if len(raw) > MAX_BODY:
+                raise Invalid(f"It has at most {MAX_BODY} bytes.", field="row")
+            row = json_of(raw, field="row")
             if not isinstance(row, dict):
                 raise Invalid("It is an object.", field="row")
             external_id = sent if isinstance(sent := row.get("external_id"), str) else None
             name = row.get("command", self._resource.create.name)
             if not isinstance(name, str) or name not in self._rows:
                 raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
-            given: Any = self._rows[name].model_validate_json(bytes(raw))
+            given: Any = self._rows[name].model_validate_json(raw)
         except (DomainError, ValidationError) as error:
             return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
         command = next(command for command in self._resource.commands if command.name == name)
@@ -386,36 +384,6 @@ def _several(resource: Resource) -> str:
 
 def article(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _rows_of(body: bytes) -> list[msgspec.Raw]:
-    try:
-        rows = msgspec.json.decode(body, type=_BulkBody).rows
-    except msgspec.ValidationError as error:
-        raise Invalid(str(error), field="body") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        rows = _rows_one_by_one(body, error)
-    if len(rows) > MAX_ROWS:
-        raise Invalid(f"A request has at most {MAX_ROWS} rows.", field="rows")
-    return rows
-
-
-def _rows_one_by_one(body: bytes, error: Exception) -> list[msgspec.Raw]:
-    """What is read through in one go stops at a text that no parser can make characters of. Such a row is refused by
-    itself, if the others can be told from it. Raises Invalid with the error if not."""
-    try:
-        found = json.loads(body.decode("utf-8", "surrogateescape"), object_pairs_hook=_each_once)
-        rows = msgspec.convert(found, dict[Literal["rows"], list[Any]])["rows"]
-        return [msgspec.Raw(json.dumps(row).encode()) for row in rows]
-    except (ValueError, KeyError, RecursionError):
-        raise Invalid(f"It is not JSON that can be read: {error}.", field="body") from error
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found
 
 
 def _fill_in(result: RowResult, outcome: Outcome) -> None:

@@ -34,6 +34,7 @@ from kith.events.envelope import Event
 from kith.ids import new_id
 from kith.inputs import CLOCK_SKEW
 from kith.resource import Resource
+from kith.slices import in_pieces
 from kith.tables import Moment, TenantId
 from kith.telemetry import current_traceparent
 from kith.tenancy import TENANT_SETTING
@@ -92,7 +93,8 @@ class UnitOfWork:
         for repository in self._repositories.values():
             await repository.flush()
         if self._events:
-            await self.connection.execute(insert(self._outbox), self._events)
+            for events in in_pieces(self._events):
+                await self.connection.execute(insert(self._outbox), events)
             self._events = []
 
     async def _flush_one(self) -> bool:
@@ -190,15 +192,17 @@ class Repository:
         if self._new:
             # By their keys: two batches of the same new rows wait for each other in one order, and so never in a ring.
             new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
-            await self._uow.connection.execute(insert(table), [{"tenant_id": tenant, **self._values(id)} for id in new])
+            for piece in in_pieces({"tenant_id": tenant, **self._values(id)} for id in new):
+                await self._uow.connection.execute(insert(table), piece)
         if self._changed:
             changing = [name for name in self._resource.attributes if name not in _FIXED]
-            await self._uow.connection.execute(
+            statement = (
                 update(table)
                 .where(table.c.tenant_id == tenant, table.c.id == bindparam("the_id"))
-                .values({name: bindparam(name) for name in changing}),
-                [{"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)],
+                .values({name: bindparam(name) for name in changing})
             )
+            for piece in in_pieces({"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)):
+                await self._uow.connection.execute(statement, piece)
         self._new, self._changed = set(), set()
 
     def _values(self, id: UUID, names: Iterable[str] | None = None) -> dict[str, Any]:
