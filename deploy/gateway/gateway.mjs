@@ -1,65 +1,61 @@
-// The supergraph on one machine. In production the Hive Router serves the same supergraph.graphql (docs/adr).
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
-import http from '@graphql-mesh/transport-http';
-import { serveSockets } from './sockets.mjs';
-import { subgraphsIn } from './subgraphs.mjs';
-import { upstream } from './upstream.mjs';
+// The supergraph on one machine, in as many processes as it has cores. In production the Hive Router serves the same
+// supergraph.graphql (docs/adr). This process serves nothing itself: it starts the others, and again when one ends.
+import cluster from 'node:cluster';
+import { availableParallelism } from 'node:os';
+import { limits } from './limits.mjs';
+import { log } from './log.mjs';
+import { deaths, serveMetrics } from './metrics.mjs';
 
-const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
-const port = Number(process.env.KITH_PORT_GATEWAY ?? 8000);
-const path = '/graphql';
-const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
+const LONGEST_PAUSE = 30_000;
+const SOUND_AFTER = 60_000;
 
-// A subgraph that refuses a whole request answers problem+json. Left as it is, the reader would get "Unexpected error."
-const tellProblems = {
-  onFetch: () => async ({ response, setResponse }) => {
-    if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return;
-    const { type = '', title, detail = title } = await response.json();
-    setResponse(Response.json({ errors: [{ message: detail, extensions: { code: type.split(':').at(-1) } }] }));
-  },
-};
+const processes = Number(process.env.KITH_GATEWAY_PROCESSES || availableParallelism());
+if (!Number.isInteger(processes) || processes < 1) {
+  throw new Error(`KITH_GATEWAY_PROCESSES=${process.env.KITH_GATEWAY_PROCESSES}: that is no number of processes.`);
+}
 
-const gateway = createGatewayRuntime({
-  supergraph: readFileSync(supergraph, 'utf8'),
-  graphqlEndpoint: path,
-  healthCheckEndpoint: '/livez',
-  readinessCheckEndpoint: '/readyz',
-  landingPage: false,
-  plugins: () => [tellProblems],
-  // Who asks is checked in the subgraph; which trace it belongs to is told there too.
-  propagateHeaders: {
-    fromClientToSubgraphs: ({ request }) => ({
-      authorization: request.headers.get('authorization'),
-      traceparent: request.headers.get('traceparent'),
-    }),
-  },
-  transports: { http, ws: upstream },
-  transportEntries: Object.fromEntries(
-    subgraphsIn(process.env).map(({ name, url }) => [
-      name,
-      // Over SSE the subgraph's events would arrive as a silent empty stream: WebSocket it is.
-      { location: url, options: { subscriptions: { kind: 'ws', location: new URL(url).pathname } } },
-    ]),
-  ),
+let stopping = false;
+let served = false;
+let quickDeaths = 0;
+
+// Whoever is free takes the next connection. In turns, one would be given to who is busy, or has just died.
+cluster.schedulingPolicy = cluster.SCHED_NONE;
+cluster.setupPrimary({
+  exec: new URL('./worker.mjs', import.meta.url).pathname,
+  execArgv: [`--max-old-space-size=${limits.heapMb}`],
 });
+for (let each = 0; each < processes; each += 1) start();
 
-// Else it would be loaded by the first request, and a WebSocket that came before would find none.
-await gateway.getSchema();
+function start() {
+  const born = performance.now();
+  const worker = cluster.fork();
+  worker.once('listening', ({ address, port }) => {
+    if (!served) log.info('gateway listens', { url: `http://${address}:${port}/graphql`, processes });
+    served = true;
+    log.info('a process of the gateway is ready', { pid: worker.process.pid });
+  });
+  worker.once('exit', (code, signal) => {
+    if (stopping) return;
+    deaths.inc();
+    log.error('a process of the gateway ended', { code, signal, pid: worker.process.pid });
+    // None has served yet: whatever it is, another will not fare better.
+    if (!served) process.exit(1);
+    quickDeaths = performance.now() - born > SOUND_AFTER ? 0 : quickDeaths + 1;
+    setTimeout(() => stopping || start(), Math.min(LONGEST_PAUSE, 100 * 2 ** quickDeaths));
+  });
+}
 
-const server = createServer(gateway);
-const closeSockets = serveSockets(gateway, server, path);
-server.listen(port, host, () => console.log(`gateway listens on http://${host}:${port}${path}`));
+const metrics = process.env.KITH_METRICS_PORT
+  ? serveMetrics(process.env.KITH_GATEWAY_HOST ?? '127.0.0.1', Number(process.env.KITH_METRICS_PORT), () => served && !stopping)
+  : undefined;
+
 for (const signal of ['SIGTERM', 'SIGINT']) {
-  process.once(signal, () => {
-    closeSockets();
-    server.close(async () => {
-      await gateway[Symbol.asyncDispose]();
-      process.exit(0);
-    });
-    server.closeIdleConnections();
-    // Subscriptions and kept-alive connections never end by themselves.
-    setTimeout(() => server.closeAllConnections(), 3000).unref();
+  process.on(signal, () => {
+    if (stopping) return;
+    stopping = true;
+    metrics?.close();
+    const workers = Object.values(cluster.workers);
+    for (const worker of workers) worker.process.kill('SIGTERM');
+    Promise.all(workers.map((worker) => new Promise((done) => worker.once('exit', done)))).then(() => process.exit(0));
   });
 }

@@ -3,15 +3,19 @@ import { getGraphQLWSOptions } from '@graphql-hive/gateway-runtime';
 import { GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
+import { limits } from './limits.mjs';
+import * as metrics from './metrics.mjs';
+import { Refusal } from './problems.mjs';
+import { cutIn, EXPIRED } from './upstream.mjs';
 
-const limits = {
-  connections: Number(process.env.KITH_LIVE_CONNECTIONS ?? 1000),
-  subscriptions: Number(process.env.KITH_LIVE_SUBSCRIPTIONS_PER_CONNECTION ?? 20),
-  initMilliseconds: 1000 * Number(process.env.KITH_LIVE_INIT_SECONDS ?? 5),
-  messageBytes: 256 * 1024,
-};
+const FORBIDDEN = 4403;
+const POLICY = 1008;
+const TRY_AGAIN_LATER = 1013;
+const MOST_BUFFERED = 4 * 1024 * 1024;
+const MOST_REASON = 120; // of 123 bytes that a close frame has room for
+const LONGEST_TIMER = 2 ** 31 - 1;
 
-// Who asks is said in connection_init, or by a header where a client can send one. The subgraph checks it.
+// Who asks is said in connection_init, or by a header where a client can send one.
 const authorizationOf = ({ connectionParams, extra }) => {
   const told = Object.entries(connectionParams ?? {}).find(([name]) => name.toLowerCase() === 'authorization');
   return told ? String(told[1]) : extra.request.headers.authorization;
@@ -25,35 +29,105 @@ const requestOf = (context, path) => {
 };
 
 /** Serves WebSockets on the server; answers what ends them. */
-export function serveSockets(gateway, server, path) {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytes });
-  server.on('upgrade', (request, socket, head) => {
-    if (new URL(request.url, 'http://gateway').pathname !== path) return refuse(socket, '404 Not Found');
-    if (sockets.clients.size >= limits.connections) return refuse(socket, '503 Service Unavailable');
+export function serveSockets({ gateway, server, path, tokens, origins }) {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.bodyBytes });
+  sockets.on('connection', (socket) => guard(socket));
+  server.on('upgrade', async (request, socket, head) => {
+    socket.on('error', () => {}); // it has gone
+    const refusal = await refusalOf(request);
+    if (refusal) return refuse(socket, refusal);
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
   });
+
+  async function refusalOf({ url, headers }) {
+    if (url.split('?')[0] !== path) return { status: '404 Not Found' };
+    if (!isOurs(headers, origins)) return { status: '403 Forbidden' };
+    if (sockets.clients.size >= limits.liveConnections) return { status: '503 Service Unavailable', more: 'Retry-After: 1\r\n' };
+    if (headers.authorization === undefined) return undefined;
+    try {
+      await tokens.check(headers.authorization);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return error.status === 401
+        ? { status: '401 Unauthorized', more: 'WWW-Authenticate: Bearer\r\n' }
+        : { status: '503 Service Unavailable', more: 'Retry-After: 1\r\n' };
+    }
+    return undefined;
+  }
+
   const options = getGraphQLWSOptions(gateway, (context) => ({ request: requestOf(context, path) }));
   const { dispose } = useServer(
     {
       ...options,
       isProd: true,
-      connectionInitWaitTimeout: limits.initMilliseconds,
-      onConnect: (context) => authorizationOf(context) !== undefined,
+      connectionInitWaitTimeout: 1000 * limits.liveInitSeconds,
+      onConnect: (context) => connect(context, tokens),
+      onDisconnect: ({ extra }) => clearTimeout(extra.expiry),
       onSubscribe: (context, id, payload) =>
-        Object.keys(context.subscriptions).length > limits.subscriptions
+        Object.keys(context.subscriptions).length > limits.liveSubscriptionsPerConnection
           ? [tooMany()]
           : options.onSubscribe(context, id, payload),
+      onNext: ({ extra }, _id, _payload, _args, result) => closeIfCut(extra.socket, result),
     },
     sockets,
   );
   return dispose;
 }
 
+/** A connection lasts no longer than its token is valid: whoever has a new one comes again, after the last cursor. */
+async function connect(context, tokens) {
+  const { socket } = context.extra;
+  try {
+    const { expires } = await tokens.check(authorizationOf(context));
+    const left = Math.min(LONGEST_TIMER, Math.max(0, expires - Date.now()));
+    context.extra.expiry = setTimeout(() => close(socket, FORBIDDEN, EXPIRED), left).unref();
+    return true;
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    close(socket, refusal.status === 401 ? FORBIDDEN : TRY_AGAIN_LATER, refusal.detail);
+    return false;
+  }
+}
+
+// A cut told as a message would be followed by "complete", which clients take for the end. Closed with these codes, they
+// connect again by themselves, and go on after the cursor that their variables hold by then.
+function closeIfCut(socket, result) {
+  const cut = cutIn(result);
+  if (cut) close(socket, cut.closeCode, cut.message);
+}
+
+function close(socket, code, reason) {
+  socket.close(code, reason.slice(0, MOST_REASON));
+}
+
+/** Who sends without measure, or takes nothing of what it asks for, is let go. */
+function guard(socket) {
+  socket.on('error', () => {}); // told by its closing
+  metrics.sockets.inc();
+  let messages = 0;
+  const second = setInterval(() => (messages = 0), 1000).unref();
+  socket.on('message', () => {
+    messages += 1;
+    if (messages > limits.liveMessagesPerSecond) close(socket, POLICY, 'Too many messages at a time');
+    if (socket.bufferedAmount > MOST_BUFFERED) socket.terminate();
+  });
+  socket.on('close', () => {
+    metrics.sockets.dec();
+    clearInterval(second);
+  });
+}
+
+/** A browser says from which page; all other clients say nothing. */
+function isOurs({ origin, host }, origins) {
+  if (origin === undefined || origins.has(origin)) return true;
+  return origin === `http://${host}` || origin === `https://${host}`;
+}
+
 const tooMany = () =>
-  new GraphQLError(`A connection has at most ${limits.subscriptions} subscriptions.`, {
+  new GraphQLError(`A connection has at most ${limits.liveSubscriptionsPerConnection} subscriptions.`, {
     extensions: { code: 'too-many-subscriptions' },
   });
 
-function refuse(socket, status) {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+function refuse(socket, { status, more = '' }) {
+  socket.end(`HTTP/1.1 ${status}\r\n${more}Content-Length: 0\r\nConnection: close\r\n\r\n`);
 }

@@ -6,21 +6,44 @@
 import { GraphQLError, print } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { limits } from './limits.mjs';
 
 const MOST_PENDING = 100;
-const CODES = { 1013: 'unavailable', 4401: 'token-expired', 4403: 'unauthenticated', 4408: 'unavailable' };
+const AGAIN = 'Subscribe again, after the last cursor.';
+
+/** Why a connection is closed when its token has, by us and by the subgraphs. */
+export const EXPIRED = 'The token has expired';
+
+// How a connection ended, for whoever goes on after it: with which code a client's own is closed then.
+const CUTS = { interrupted: 1012, unavailable: 1013, 'token-expired': 4403 };
+
+/** Of a result that says nothing but that a subscription was cut off: why, and with which code to close. */
+export function cutIn(result) {
+  const { data, errors } = result ?? {};
+  if (!errors?.length || Object.values(data ?? {}).some((each) => each !== null)) return undefined;
+  const cut = errors.find(({ extensions }) => extensions?.code in CUTS);
+  return cut && { closeCode: CUTS[cut.extensions.code], message: cut.message };
+}
 
 export const upstream = {
   getSubgraphExecutor: ({ transportEntry }) => {
     const url = transportEntry.location.replace(/^http/, 'ws');
+    const { service } = transportEntry.options;
     return ({ document, variables, operationName, extensions }) => {
       const authorization = extensions?.headers?.authorization;
-      return subscribe(url, { authorization }, { query: print(document), variables, operationName });
+      return subscribe(url, service, { authorization }, { query: print(document), variables, operationName });
     };
   },
 };
 
-function subscribe(url, connectionParams, payload) {
+/** One that does not wait for ever for an answer to its handshake. */
+class Impatient extends WebSocket {
+  constructor(url, protocols) {
+    super(url, protocols, { handshakeTimeout: 1000 * limits.upstreamSeconds });
+  }
+}
+
+function subscribe(url, service, connectionParams, payload) {
   const pending = [];
   let socket;
   let over = false;
@@ -28,9 +51,14 @@ function subscribe(url, connectionParams, payload) {
   const client = createClient({
     url,
     connectionParams,
-    webSocketImpl: WebSocket,
+    webSocketImpl: Impatient,
     retryAttempts: 0,
-    on: { opened: (opened) => (socket = opened) },
+    connectionAckWaitTimeout: 1000 * limits.upstreamSeconds,
+    on: {
+      opened: (opened) => (socket = opened),
+      // Here and not by the error: the client would connect again, silently, after a close that it takes for normal.
+      closed: (event) => fail(event),
+    },
   });
   const put = (result) => {
     pending.push(result);
@@ -41,14 +69,15 @@ function subscribe(url, connectionParams, payload) {
     over = true;
     wake();
   };
-  const unsubscribe = client.subscribe(payload, {
-    next: put,
-    error: (reason) => {
-      put({ data: null, errors: errorsOf(reason) });
-      end();
-    },
-    complete: end,
-  });
+  const fail = (reason) => {
+    if (over) return;
+    put({ data: null, errors: errorsOf(reason, service) });
+    end();
+    leave();
+  };
+  // It rejects if the connection has ended before it began.
+  const leave = () => void client.dispose().catch(() => {});
+  const unsubscribe = client.subscribe(payload, { next: put, error: fail, complete: end });
   return {
     [Symbol.asyncIterator]() {
       return this;
@@ -63,7 +92,7 @@ function subscribe(url, connectionParams, payload) {
     async return() {
       pending.length = 0;
       unsubscribe();
-      client.dispose();
+      leave();
       end();
       return { done: true, value: undefined };
     },
@@ -71,10 +100,18 @@ function subscribe(url, connectionParams, payload) {
 }
 
 // What the subgraph says, or how the connection to it ended.
-function errorsOf(reason) {
+function errorsOf(reason, service) {
   if (Array.isArray(reason)) return reason.map(({ message, extensions }) => new GraphQLError(message, { extensions }));
-  const code = CODES[reason?.code] ?? 'interrupted';
-  const refused = code === 'unauthenticated' && reason.reason;
-  const words = refused || 'The subscription was cut off. Subscribe again, after the last cursor.';
-  return [new GraphQLError(words, { extensions: { code } })];
+  const [code, words] = causeOf(reason, service);
+  return [new GraphQLError(words, { extensions: { code, service } })];
+}
+
+function causeOf({ code, reason }, service) {
+  if (code === 4403 && !reason.startsWith(EXPIRED)) return ['unauthenticated', reason || 'The token was refused.'];
+  if (code === 4403 || code === 4401) return ['token-expired', `${EXPIRED}. Connect with a new one. ${AGAIN}`];
+  // No close event at all is a connection that was never opened.
+  if (code === undefined || code === 1013 || code === 4408 || code === 4504) {
+    return ['unavailable', `${service} does not answer now. ${AGAIN}`];
+  }
+  return ['interrupted', `The subscription was cut off. ${AGAIN}`];
 }

@@ -1,102 +1,370 @@
 """The gateway over a subgraph that only notes what it is asked."""
 
+import base64
+import contextlib
 import json
-import os
-import subprocess
-import threading
+import socket
+import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from tests.federation.conftest import Gateway, Start, Subgraph, fake_subgraph, key_server, key_set, serving, take_port
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
-from kith_local.layout import GATEWAY
-from kith_local.node import node
+from kith.testing import Issuer
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+NAME = '{ customer(id: "1") { name } }'
 
 
-class Subgraph(BaseHTTPRequestHandler):
-    answer: tuple[int, str, Any] = (200, "application/json", {"data": {"customer": {"name": "Ada"}}})
-    asked: dict[str, str]
+@pytest.fixture(scope="module")
+def contacts() -> Iterator[tuple[type[Subgraph], int]]:
+    handler = fake_subgraph()
+    with serving(handler) as port:
+        yield handler, port
 
-    def do_POST(self) -> None:
-        status, kind, body = self.answer
-        type(self).asked = {name.lower(): value for name, value in self.headers.items()}
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
 
-    def log_message(self, *_: object) -> None:
-        pass
+@pytest.fixture(scope="module")
+def running(start_gateway: Start, contacts: tuple[type[Subgraph], int]) -> Gateway:
+    return start_gateway(KITH_PORT_CONTACTS=contacts[1], KITH_PORT_SALES=1)
 
 
 @pytest.fixture
-def subgraph() -> Iterator[tuple[type[Subgraph], int]]:
-    kind = type("ThisSubgraph", (Subgraph,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield kind, server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+def subgraph(contacts: tuple[type[Subgraph], int]) -> type[Subgraph]:
+    handler = contacts[0]
+    handler.answer, handler.more = fake_subgraph().answer, {}
+    handler.asked.clear()
+    return handler
 
 
 @pytest.fixture
-def gateway(
-    subgraph: tuple[type[Subgraph], int], subgraphs: Path, tmp_path: Path, free_port: Callable[[], int]
-) -> Iterator[httpx.Client]:
-    supergraph, port = tmp_path / "supergraph.graphql", free_port()
-    command = [node(), str(GATEWAY / "compose.mjs"), "--services", str(subgraphs), "--out", str(supergraph)]
-    subprocess.run(command, check=True)
-    told = {"KITH_SUPERGRAPH": str(supergraph), "KITH_PORT_GATEWAY": str(port), "KITH_PORT_CONTACTS": str(subgraph[1])}
-    transport = httpx.HTTPTransport(retries=0)
-    with (
-        subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env={**os.environ, **told}) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=20) as client,
+def gateway(running: Gateway, subgraph: type[Subgraph]) -> Gateway:
+    return running
+
+
+def test_it_asks_where_the_environment_says_and_hands_on_who_asks(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    headers = {"authorization": f"Bearer {gateway.token}", "traceparent": TRACE}
+    answer = gateway.client.post("/graphql", json={"query": NAME}, headers=headers)
+    assert answer.json() == {"data": {"customer": {"name": "Ada"}}}
+    asked, _ = subgraph.asked[-1]
+    assert (asked["authorization"], asked["traceparent"]) == (headers["authorization"], TRACE)
+    assert gateway.client.get("/livez").status_code == 200
+
+
+def forged(gateway: Gateway, issuer: Issuer) -> dict[str, str]:
+    """Tokens that are none of ours, or not for us, or not for now."""
+    now, good = int(time.time()), gateway.token
+    head, body, _ = good.split(".")
+    unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    stranger = Issuer()
+    by_secret = jwt.encode(
+        {"alg": "HS256", "typ": "at+jwt"},
+        {"sub": "x", "exp": now + 60},
+        OctKey.import_key("what everybody knows"),
+        algorithms=["HS256"],
+    )
+    return {
+        "nonsense": "nonsense",
+        "without a signature": f"{unsigned}.{body}.",
+        "with another's signature": f"{head}.{body}.{stranger.token('t-x').split('.')[2]}",
+        "of another issuer's key": stranger.token("t-x"),
+        "signed by a secret": by_secret,
+        "expired": issuer.token("t-x", exp=now - 60),
+        "without an end": issuer.token("t-x", exp=None),
+        "of another issuer": issuer.token("t-x", iss="https://elsewhere.example"),
+        "for another audience": issuer.token("t-x", aud="elsewhere"),
+        "no access token": issuer.token("t-x", typ="JWT"),
+        "of no tenant": issuer.token("../"),
+    }
+
+
+def test_only_an_access_token_of_the_issuer_lets_in(gateway: Gateway, subgraph: type[Subgraph], issuer: Issuer) -> None:
+    for kind, token in forged(gateway, issuer).items():
+        answer = gateway.ask(NAME, token)
+        assert answer.status_code == 401, kind
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["errors"][0]["extensions"]["code"] == "unauthenticated", kind
+        assert token not in answer.text
+    assert not subgraph.asked
+    assert gateway.ask(NAME).status_code == 200
+
+
+def test_who_asks_without_a_token_is_refused_in_the_form_they_accept(gateway: Gateway) -> None:
+    for accept, kind in (
+        ("*/*", "application/json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        ("application/problem+json", "application/problem+json"),
     ):
-        try:
-            while not _is_up(client):
-                assert process.poll() is None
-            yield client
-        finally:
-            process.terminate()
-            assert process.wait(10) == 0, "it stops on SIGTERM, and says so with 0"
+        answer = gateway.client.post("/graphql", json={"query": NAME}, headers={"accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (401, f"{kind}; charset=utf-8")
+    assert answer.json()["type"] == "urn:kith:problem:unauthenticated"
+    introspection = gateway.client.get("/graphql", params={"query": "{ __schema { queryType { name } } }"})
+    assert introspection.status_code == 401
 
 
-def _is_up(client: httpx.Client) -> bool:
+def test_the_token_is_looked_at_before_anything_of_the_body_is_read(gateway: Gateway) -> None:
+    announced = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200\r\n\r\n"
+    assert raw(gateway, announced).startswith(b"HTTP/1.1 401 ")
+
+
+def test_without_the_issuers_keys_it_is_not_available_and_with_them_it_is(start_gateway: Start, issuer: Issuer) -> None:
+    port = take_port()
+    gateway = start_gateway(KITH_JWKS_URL=f"http://127.0.0.1:{port}")
+    answer = gateway.ask("{ __typename }")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["errors"][0]["extensions"]["code"] == "unavailable"
+    with key_server(issuer, port=port):
+        assert eventually(lambda: gateway.ask("{ __typename }").status_code == 200)
+
+
+def test_a_key_that_the_issuer_has_published_since_is_fetched(start_gateway: Start, issuer: Issuer) -> None:
+    later = Issuer()
+    with key_server(issuer) as (port, published):
+        gateway = start_gateway(KITH_JWKS_URL=f"http://127.0.0.1:{port}")
+        assert gateway.ask("{ __typename }").status_code == 200
+        assert gateway.ask("{ __typename }", later.token("t-x")).status_code == 401
+        published.found = key_set(issuer, later)
+        assert eventually(lambda: gateway.ask("{ __typename }", later.token("t-x")).status_code == 200)
+        assert gateway.ask("{ __typename }").status_code == 200, "the one before is still published"
+
+
+def test_a_subgraph_that_refuses_the_whole_request_is_heard(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    problem = {"type": "urn:kith:problem:forbidden", "status": 403, "detail": "This needs the scope contacts:read."}
+    subgraph.answer = (403, "application/problem+json", problem)
+    (error,) = gateway.ask(NAME).json()["errors"]
+    assert (error["message"], error["path"]) == ("This needs the scope contacts:read.", ["customer"])
+    assert error["extensions"] == {"code": "forbidden", "problem": problem, "service": "contacts"}
+
+
+def test_who_asks_too_much_of_a_subgraph_hears_when_to_come_again(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    problem = {"type": "urn:kith:problem:too-many-requests", "status": 429, "detail": "Slower."}
+    subgraph.answer, subgraph.more = (429, "application/problem+json", problem), {"retry-after": "7"}
+    answer = gateway.ask(NAME)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    (error,) = answer.json()["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["retryAfter"]) == ("too-many-requests", 7)
+
+
+def test_of_a_dead_subgraph_it_is_told_which_and_what_is_missing_and_the_rest_comes(
+    gateway: Gateway, subgraph: type[Subgraph]
+) -> None:
+    subgraph.answer = (
+        200,
+        "application/json",
+        {"data": {"customer": {"__typename": "Customer", "id": "1", "name": "Ada"}}},
+    )
+    answer = gateway.ask('{ customer(id: "1") { name sales } }')
+    assert (answer.status_code, answer.headers["retry-after"]) == (200, "1")
+    assert answer.json()["data"] == {"customer": {"name": "Ada", "sales": None}}
+    (error,) = answer.json()["errors"]
+    assert (error["path"], error["message"]) == (["customer", "sales"], "sales does not answer now; try again.")
+    assert error["extensions"] == {"code": "unavailable", "service": "sales", "retryAfter": 1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, "text/plain", "a traceback"),
+        (200, "text/html", "<html>"),
+        (200, "application/json", {}),
+        (502, "text/html", ""),
+    ],
+)
+def test_what_is_no_answer_of_a_subgraph_is_not_shown(
+    gateway: Gateway, subgraph: type[Subgraph], answer: tuple[int, str, object]
+) -> None:
+    subgraph.answer = answer
+    told = gateway.ask(NAME)
+    assert told.status_code == 503
+    assert told.json()["errors"][0]["message"] == "contacts does not answer now; try again."
+    assert told.json()["errors"][0]["extensions"]["code"] == "unavailable"
+
+
+def test_a_subgraph_that_takes_too_long_is_not_waited_for(start_gateway: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gateway = start_gateway(KITH_PORT_CONTACTS=silent.getsockname()[1], KITH_GATEWAY_UPSTREAM_SECONDS=0.3)
+        answer = gateway.ask(NAME)
+    assert answer.status_code == 503
+    assert answer.json()["errors"][0]["extensions"]["service"] == "contacts"
+
+
+def test_whatever_is_wrong_has_a_code(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    broken = {"data": {"customer": {"name": None}}}  # which may not be null
+    subgraph.answer = (200, "application/json", broken)
+    asked: list[tuple[str, dict[str, Any], str]] = [
+        ("{ custome }", {}, "invalid"),
+        ("{ customer", {}, "invalid"),
+        ("query ($id: ID!) { customer(id: $id) { name } }", {"id": {}}, "invalid"),
+        ("query A { __typename } query B { __typename }", {}, "invalid"),
+        (NAME, {}, "fault"),
+    ]
+    for query, variables, code in asked:
+        (error,) = gateway.ask(query, **variables).json()["errors"]
+        assert error["extensions"]["code"] == code, query
+
+
+def test_the_cost_is_told(gateway: Gateway) -> None:
+    assert gateway.ask(NAME).headers["kith-query-cost"] == "1"
+    answer = gateway.ask("query ($n: Int!) { customers(first: $n) { nodes { friends(first: $n) { name } } } }", n=500)
+    assert answer.json()["extensions"]["cost"] == {"requested": 250_501, "limit": 20_000}
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "query-too-costly"
+    assert "data" not in answer.json()
+
+
+def test_a_mutation_is_sent_by_post_and_as_json_only(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    subgraph.answer = (200, "application/json", {"data": {"rename": {"name": "Bob"}}})
+    mutation, authorized = (
+        'mutation { rename(id: "1", name: "Bob") { name } }',
+        {"authorization": f"Bearer {gateway.token}"},
+    )
+    assert gateway.ask(mutation).json() == {"data": {"rename": {"name": "Bob"}}}
+    subgraph.asked.clear()
+    by_get = gateway.client.get("/graphql", params={"query": mutation}, headers=authorized)
+    assert (by_get.status_code, by_get.headers["allow"]) == (405, "POST")
+    for kind in (
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/graphql",
+    ):
+        body = urlencode({"query": mutation}) if "form" in kind else mutation
+        refused = gateway.client.post("/graphql", content=body, headers={**authorized, "content-type": kind})
+        assert refused.status_code == 415, kind
+    without = gateway.client.post("/graphql", content=json.dumps({"query": mutation}), headers=authorized)
+    assert without.status_code == 415
+    assert not subgraph.asked
+
+
+def test_methods(gateway: Gateway) -> None:
+    authorized = {"authorization": f"Bearer {gateway.token}"}
+    for method in ("PUT", "DELETE", "PATCH", "TRACE"):
+        answer = gateway.client.request(method, "/graphql", headers=authorized)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST, OPTIONS"), method
+    assert gateway.client.options("/graphql").headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    got = gateway.client.get("/graphql", params={"query": NAME}, headers=authorized)
+    head = gateway.client.head("/graphql", params={"query": NAME}, headers=authorized)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(got.content)))
+    assert gateway.client.get("/elsewhere").status_code == 404
+    assert gateway.client.post("/livez").status_code == 405
+
+
+def test_what_is_no_request_is_refused_by_name(gateway: Gateway) -> None:
+    authorized = {"authorization": f"Bearer {gateway.token}", "content-type": "application/json"}
+    for body, words in (
+        (b"{", "The body is not JSON."),
+        (b"\xff", "The body is not UTF-8."),
+        (b"null", "A request is an object with a query."),
+        (b"[]", "Send one operation a request: there is no batching."),
+        (b"{}", "query is missing."),
+        (b'{"query": 1}', "query is a text."),
+        (b'{"query": "{ __typename }", "variables": []}', "variables is an object."),
+        (
+            b'{"query": "{ __typename }", "more": 1}',
+            "A request has query, variables, operationName, extensions, and nothing else.",
+        ),
+    ):
+        answer = gateway.client.post("/graphql", content=body, headers=authorized)
+        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, words)
+    twice = gateway.client.get("/graphql?query={__typename}&query={__typename}", headers=authorized)
+    assert twice.json()["errors"][0]["message"] == "query is there twice."
+    packed = gateway.client.post("/graphql", content=b"", headers={**authorized, "content-encoding": "gzip"})
+    assert packed.status_code == 415
+
+
+def test_other_origins_may_read_what_the_setting_allows_and_no_more(gateway: Gateway, start_gateway: Start) -> None:
+    ours, other = "https://app.example", "https://elsewhere.example"
+    open_to_ours = start_gateway(KITH_CORS_ORIGINS=f"{ours}, http://localhost:5173")
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    allowed = open_to_ours.client.options("/graphql", headers={"origin": ours, **asks})
+    assert allowed.status_code == 204
+    assert allowed.headers["access-control-allow-origin"] == ours
+    assert "authorization" in allowed.headers["access-control-allow-headers"].lower()
+    assert "Origin" in allowed.headers["vary"]
+    assert "access-control-allow-credentials" not in allowed.headers
+    for one, origin in ((open_to_ours, other), (open_to_ours, "null"), (gateway, ours), (gateway, other)):
+        for answer in (
+            one.client.options("/graphql", headers={"origin": origin, **asks}),
+            one.client.post("/graphql", json={}, headers={"origin": origin}),
+        ):
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+async def test_a_page_elsewhere_opens_no_websocket(gateway: Gateway, start_gateway: Start) -> None:
+    ours = "https://app.example"
+    open_to_ours = start_gateway(KITH_CORS_ORIGINS=ours)
+    for one, origin, status in (
+        (gateway, None, 101),
+        (gateway, f"http://127.0.0.1:{gateway.port}", 101),
+        (gateway, ours, 403),
+        (gateway, "null", 403),
+        (open_to_ours, ours, 101),
+        (open_to_ours, "https://elsewhere.example", 403),
+    ):
+        assert await handshake(one, origin) == status, origin
+
+
+async def handshake(gateway: Gateway, origin: str | None) -> int:
+    url = f"ws://127.0.0.1:{gateway.port}/graphql"
     try:
-        return client.get("/readyz").is_success
-    except httpx.TransportError:
-        return False
+        async with connect(
+            url, subprotocols=[Subprotocol("graphql-transport-ws")], origin=Origin(origin) if origin else None
+        ):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
 
 
-def ask(gateway: httpx.Client) -> Any:
-    headers = {"authorization": "Bearer abc", "traceparent": TRACE}
-    return gateway.post("/graphql", json={"query": '{ customer(id: "1") { name } }'}, headers=headers).json()
+def test_what_a_request_says_of_our_name_is_not_repeated(gateway: Gateway) -> None:
+    for path in ("/graphql/", "/livez/", "//evil.example/graphql", "/graphql/../graphql", "http://evil.example/x"):
+        answer = raw(gateway, f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+        assert b"evil.example" not in answer
+        assert not answer.startswith(b"HTTP/1.1 3")
 
 
-def test_it_asks_where_the_environment_says_and_hands_on_who_asks(
-    gateway: httpx.Client, subgraph: tuple[type[Subgraph], int]
-) -> None:
-    assert ask(gateway) == {"data": {"customer": {"name": "Ada"}}}
-    assert subgraph[0].asked["authorization"] == "Bearer abc"
-    assert subgraph[0].asked["traceparent"] == TRACE
-    assert gateway.get("/livez").status_code == 200
-    assert "<title>" in gateway.get("/graphql", headers={"accept": "text/html"}).text
+def test_headers_are_bounded_and_who_is_slow_is_let_go(start_gateway: Start) -> None:
+    gateway = start_gateway(KITH_GATEWAY_HEADER_SECONDS=1, KITH_GATEWAY_REQUEST_SECONDS=2)
+    many = "".join(f"X-{each}: y\r\n" for each in range(120))
+    assert raw(gateway, f"GET /livez HTTP/1.1\r\nHost: x\r\n{many}\r\n".encode()).startswith(b"HTTP/1.1 431 ")
+    assert raw(gateway, b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000).startswith(b"HTTP/1.1 431 ")
+    assert raw(gateway, b"GET /livez HTTP/1.1\r\nX").startswith(b"HTTP/1.1 408 "), "headers that never end"
+    begun = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.token}\r\n".encode()
+    slow = begun + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    assert raw(gateway, slow).startswith(b"HTTP/1.1 408 "), "a body that never ends"
+    assert raw(gateway, b"").startswith(b"HTTP/1.1 408 "), "one that says nothing at all"
 
 
-def test_a_subgraph_that_refuses_the_whole_request_is_heard(
-    gateway: httpx.Client, subgraph: tuple[type[Subgraph], int]
-) -> None:
-    problem = {"type": "urn:kith:problem:unauthenticated", "status": 401, "detail": "Send a bearer token."}
-    subgraph[0].answer = (401, "application/problem+json", problem)
-    (error,) = ask(gateway)["errors"]
-    assert error["message"] == "Send a bearer token."
-    assert error["extensions"]["code"] == "unauthenticated"
+def test_a_client_that_has_hung_up_is_no_fault(gateway: Gateway) -> None:
+    before = gateway.logged()
+    begun = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.token}\r\n".encode()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+            client.sendall(begun + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    assert gateway.ask(NAME).status_code == 200
+    assert gateway.logged() == before
+
+
+def raw(gateway: Gateway, sent: bytes) -> bytes:
+    """What comes back until it is closed, or for a while."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+        client.sendall(sent)
+        received = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while b"\r\n\r\n" not in received and (more := client.recv(65536)):
+                received += more
+        return received
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 15
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True

@@ -6,12 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +19,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 from tests.conftest import free_ports
+from tests.federation.conftest import compose
 from tests.subscriber import Client, connected
 
 from analytics.consumers import handle
@@ -79,28 +78,6 @@ async def answers(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture(scope="module")
-async def keys(issuer: Issuer) -> AsyncIterator[str]:
-    """Where the issuer's keys are to be had over the network."""
-    found = json.dumps(await issuer.keys(issuer.settings)).encode()
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(found)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
 def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the schemas as they are committed, and that of analytics as the code has it."""
     services = tmp_path_factory.mktemp("services")
@@ -108,10 +85,7 @@ def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (services / name).mkdir()
         shutil.copy(ROOT / "services" / name / "schema.graphql", services / name)
     export(SERVICE, services / "analytics")
-    made = services / "supergraph.graphql"
-    command = [node(), str(GATEWAY / "compose.mjs"), "--services", str(services), "--out", str(made)]
-    subprocess.run(command, check=True)
-    return made
+    return compose(services)
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +101,12 @@ async def house(
         "KITH_DATABASE_URL_ANALYTICS": postgres.url("kith_analytics"),
         "KITH_METRICS_PORT": str(figures),
         "KITH_JWKS_URL": keys,
+        "KITH_GATEWAY_PROCESSES": "1",
         "KITH_LIVE_SUBSCRIPTIONS_PER_CONNECTION": "2",
     }
     house = House(port, {**os.environ, **told})
-    with subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=house.environment) as gateway:  # noqa: ASYNC220 - as above
+    of_gateway = {**house.environment, "KITH_METRICS_PORT": ""}
+    with subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=of_gateway) as gateway:  # noqa: ASYNC220 - as above
         try:
             await answers(port, gateway)
             await house.start()
@@ -178,26 +154,33 @@ async def test_a_client_goes_on_after_its_cursor_though_the_api_was_killed(
         told = await client.event()
         seen.append(told["event"]["id"])
     house.kill()
-    assert (await client.error())["code"] == "interrupted", "it is told, and not connected again behind its back"
-    assert (await client.message())["type"] == "complete"
+    assert (await client.closed())[0] == 1012, "it is not connected again behind its back"
     await fold(*events[2:4])
-    await client.subscribe(TIMELINE, "while it is away", of=str(customer), after=told["cursor"])
-    assert (await client.error("while it is away"))["code"] == "interrupted"
+    async with connected(house.gateway, issuer.token(tenant)) as too_early:
+        await too_early.subscribe(TIMELINE, of=str(customer), after=told["cursor"])
+        assert await too_early.closed() == (
+            1013,
+            "analytics does not answer now. Subscribe again, after the last cursor.",
+        )
     await house.start()
-    await client.subscribe(TIMELINE, "again", of=str(customer), after=told["cursor"])
-    await fold(*events[4:])
-    seen += [(await client.event("again"))["event"]["id"] for _ in events[2:]]
+    async with connected(house.gateway, issuer.token(tenant)) as again:
+        await again.subscribe(TIMELINE, of=str(customer), after=told["cursor"])
+        await fold(*events[4:])
+        seen += [(await again.event())["event"]["id"] for _ in events[2:]]
     assert sorted(seen) == sorted(str(each.id) for each in events)
 
 
 async def test_who_may_not_is_told_why(house: House, client: Client, issuer: Issuer, tenant: str) -> None:
-    async with connected(house.gateway) as nobody:
-        await nobody.say(type="connection_init")
-        assert (await nobody.closed())[0] == 4403
-    for token, code in (("nonsense", "unauthenticated"), (issuer.token(tenant, "sales:read"), "forbidden")):
-        async with connected(house.gateway, token) as stranger:
-            await stranger.subscribe(TIMELINE, of=str(new_id()))
-            assert (await stranger.error())["code"] == code
+    for payload, words in (
+        ({}, "Send a bearer token in the Authorization header."),
+        ({"authorization": "Bearer nonsense"}, "The token's signature is not the issuer's."),
+    ):
+        async with connected(house.gateway) as nobody:
+            await nobody.say(type="connection_init", payload=payload)
+            assert await nobody.closed() == (4403, words)
+    async with connected(house.gateway, issuer.token(tenant, "sales:read")) as stranger:
+        await stranger.subscribe(TIMELINE, of=str(new_id()))
+        assert (await stranger.error())["code"] == "forbidden"
     await client.subscribe(TIMELINE, of=str(new_id()), after="nonsense")
     refused = await client.error()
     assert (refused["code"], refused["problem"]["errors"]) == (

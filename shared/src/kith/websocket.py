@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kith.graphql import GraphQLContext
 
 # Close codes: those of the protocol (44xx), and those any client knows how to take.
-INVALID, FORBIDDEN, UNAUTHORIZED, TRY_AGAIN_LATER = 4400, 4403, 4401, 1013
+INVALID, FORBIDDEN, TRY_AGAIN_LATER = 4400, 4403, 1013
 _MAX_REASON = 120
 """A close frame has room for 123 bytes."""
 
@@ -91,12 +91,9 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
 
     async def _end_with_token(self, actor: Actor) -> None:
         await asyncio.sleep(max(0.0, actor.expires_at - time.time()))
-        why = "The token has expired. Connect with a new one, and go on after the last cursor."
-        for id, operation in list(self.operations.items()):
-            operation.completed = True
-            await self.cleanup_operation(id)
-            await self._tell(id, "token-expired", why)
-        await self._close(UNAUTHORIZED, "The token has expired")
+        # Nothing is said of each subscription: told by a message it would be over, and clients that connect again by
+        # themselves, with a new token and after their last cursor, would not.
+        await self._close(FORBIDDEN, "The token has expired")
 
     async def _tell(self, id: str, code: str, detail: str) -> None:
         error = GraphQLError(detail, extensions={"code": code})

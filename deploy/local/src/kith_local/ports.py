@@ -19,6 +19,7 @@ OFFSETS = {
     "issuer": 5,
     "kafka": 92,
     "kafka_controller": 93,
+    "metrics_gateway": 100,
     "metrics_contacts_api": 101,
     "metrics_contacts_worker": 102,
     "metrics_sales_api": 103,

@@ -19,7 +19,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     ports = ports_of(environment)
     given = {f"KITH_PORT_{name.upper()}": str(ports[name].number) for name in ("gateway", "issuer", *SERVICES)}
     given["PYTHONUNBUFFERED"] = "1"
-    early = [_gateway(ports["gateway"], layout)]
+    early = [_gateway(ports, layout)]
     if not environment.get("KITH_ISSUER_URL"):
         given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"
         early.append(_issuer(ports["issuer"], layout))
@@ -75,17 +75,18 @@ def _issuer(port: Port, layout: Layout) -> Part:
     )
 
 
-def _gateway(port: Port, layout: Layout) -> Part:
+def _gateway(ports: Mapping[str, Port], layout: Layout) -> Part:
+    port, metrics = ports["gateway"], ports["metrics_gateway"]
     at = f"http://127.0.0.1:{port.number}"
     return Part(
         "gateway",
         (node(), "gateway.mjs"),
         # Node 22 and newer keep what they compiled: half a second less at each start.
-        {"NODE_COMPILE_CACHE": str(layout.downloads / "node")},
+        {"NODE_COMPILE_CACHE": str(layout.downloads / "node"), "KITH_METRICS_PORT": str(metrics.number)},
         folder=GATEWAY,
         ready=f"{at}/readyz",
         url=f"{at}/graphql",
-        ports=(port,),
+        ports=(port, metrics),
     )
 
 

@@ -1,0 +1,61 @@
+// Prometheus, for all processes of the gateway together: the primary asks the others for theirs.
+import { createServer } from 'node:http';
+import { AggregatorRegistry, Counter, Gauge, Histogram } from 'prom-client';
+
+export const requests = new Counter({
+  name: 'kith_gateway_requests_total',
+  help: 'Requests answered, by status; 499: the client had gone',
+  labelNames: ['status'],
+});
+export const seconds = new Histogram({
+  name: 'kith_gateway_request_seconds',
+  help: 'Time to answer a request; of a subscription, until it began',
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+});
+export const refused = new Counter({
+  name: 'kith_gateway_refused_total',
+  help: 'Operations refused before they were planned, by code and what was too large',
+  labelNames: ['code', 'measure'],
+});
+export const cost = new Histogram({
+  name: 'kith_gateway_query_cost',
+  help: 'The most that an operation that was let in may cost',
+  buckets: [1, 10, 100, 1000, 5000, 10_000, 20_000, 50_000, 100_000],
+});
+export const subgraphErrors = new Counter({
+  name: 'kith_gateway_subgraph_errors_total',
+  help: 'Requests that a subgraph did not answer, by subgraph',
+  labelNames: ['subgraph'],
+});
+export const sockets = new Gauge({ name: 'kith_gateway_connections', help: 'WebSockets of clients that are open' });
+export const faults = new Counter({
+  name: 'kith_gateway_faults_total',
+  help: 'Faults of ours: errors nobody had expected, by where they came up',
+  labelNames: ['kind'],
+});
+
+// In the others: it has them answer the primary.
+const all = new AggregatorRegistry();
+
+/** In the primary. */
+export const deaths = new Counter({ name: 'kith_gateway_deaths_total', help: 'Processes that ended by themselves' });
+
+/** In the primary: its own figures, and the sum of the others'. */
+export function serveMetrics(host, port, isReady) {
+  const server = createServer(async (request, response) => {
+    if (request.url === '/livez') return response.end('ok');
+    if (request.url === '/readyz') return response.writeHead(isReady() ? 200 : 503).end();
+    if (request.url !== '/metrics') return response.writeHead(404).end();
+    try {
+      const figures = [await deaths.get(), await all.clusterMetrics()];
+      response.writeHead(200, { 'content-type': all.contentType });
+      response.end(`# HELP ${figures[0].name} ${figures[0].help}\n# TYPE ${figures[0].name} counter\n${figures[0].name} ${
+        figures[0].values[0]?.value ?? 0
+      }\n${figures[1]}`);
+    } catch {
+      response.writeHead(503).end();
+    }
+  });
+  server.listen(port, host);
+  return server;
+}

@@ -1,0 +1,135 @@
+// Who asks: access tokens after RFC 9068, checked as the services check them, before anything of a request is read.
+import { createLocalJWKSet, errors, jwtVerify } from 'jose';
+import { Refusal } from './problems.mjs';
+
+const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA'];
+const LEEWAY_SECONDS = 30;
+const REFRESH_MILLISECONDS = 300_000;
+const RETRY_MILLISECONDS = 5_000;
+const FIRST_RETRY_MILLISECONDS = 500;
+const MOST_KEPT = 1000;
+const TENANT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+// Either may be mended by a key that the issuer has published since.
+const UNKNOWN_SIGNATURE = [errors.JWKSNoMatchingKey, errors.JWSSignatureVerificationFailed];
+
+const unauthenticated = (detail) =>
+  new Refusal(401, 'unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } });
+
+export class Tokens {
+  #settings;
+  #fetch;
+  #keys;
+  #fetched = -Infinity;
+  #tried = -Infinity;
+  #refreshing;
+  #seen = new Map();
+
+  /** `fetchKeys` answers a JWK Set. */
+  constructor(settings, fetchKeys = fetchByDiscovery) {
+    this.#settings = settings;
+    this.#fetch = fetchKeys;
+  }
+
+  /** Answers who it is: the tenant, and when it is nobody any more (milliseconds). Throws Refusal. */
+  async check(authorization) {
+    const [scheme, token, more] = (authorization ?? '').trim().split(/\s+/);
+    if (scheme?.toLowerCase() !== 'bearer' || !token || more !== undefined) {
+      throw unauthenticated('Send a bearer token in the Authorization header.');
+    }
+    const seen = this.#seen.get(token);
+    if (seen !== undefined && Date.now() < seen.until) return seen.actor;
+    const actor = await this.#verify(token);
+    if (this.#seen.size >= MOST_KEPT) this.#seen.clear();
+    // Trusted again without a new signature check, but never past its end nor past a change of keys.
+    this.#seen.set(token, { actor, until: Math.min(actor.expires, Date.now() + REFRESH_MILLISECONDS) });
+    return actor;
+  }
+
+  async #verify(token) {
+    await this.#freshKeys();
+    let payload;
+    try {
+      payload = await this.#claims(token);
+    } catch (error) {
+      const renewed = UNKNOWN_SIGNATURE.some((kind) => error instanceof kind) && (await this.#refresh(RETRY_MILLISECONDS));
+      if (!renewed) throw refusalOf(error);
+      payload = await this.#claims(token).catch((wrong) => {
+        throw refusalOf(wrong);
+      });
+    }
+    const tenant = payload[this.#settings.tenantClaim];
+    if (typeof tenant !== 'string' || !TENANT.test(tenant)) {
+      throw unauthenticated(`The token's claim ${this.#settings.tenantClaim} does not name a tenant.`);
+    }
+    return { tenant, expires: 1000 * (payload.exp + LEEWAY_SECONDS) };
+  }
+
+  async #claims(token) {
+    const { payload } = await jwtVerify(token, this.#keys, {
+      algorithms: ALGORITHMS,
+      issuer: this.#settings.issuer,
+      audience: this.#settings.audience,
+      typ: 'at+jwt',
+      clockTolerance: LEEWAY_SECONDS,
+      requiredClaims: ['exp', 'sub'],
+    });
+    return payload;
+  }
+
+  async #freshKeys() {
+    if (this.#keys === undefined || performance.now() - this.#fetched > REFRESH_MILLISECONDS) {
+      await this.#refresh(this.#keys === undefined ? FIRST_RETRY_MILLISECONDS : RETRY_MILLISECONDS);
+    }
+    if (this.#keys === undefined) {
+      const detail = "The issuer's keys cannot be fetched now; try again.";
+      throw new Refusal(503, 'unavailable', detail, { headers: { 'retry-after': '1' } });
+    }
+  }
+
+  /** One at a time, whoever asks for it. Answers whether there are keys fetched just now. */
+  #refresh(notWithin) {
+    if (this.#refreshing !== undefined) return this.#refreshing;
+    if (performance.now() - this.#tried < notWithin) return false;
+    this.#tried = performance.now();
+    this.#refreshing = this.#fetch(this.#settings)
+      .then((found) => {
+        this.#keys = createLocalJWKSet(found);
+        this.#fetched = performance.now();
+        this.#seen.clear();
+        return true;
+      })
+      .catch(() => false)
+      .finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+}
+
+/** The words say which check failed, and nothing of the token. */
+function refusalOf(error) {
+  if (error instanceof errors.JWTExpired) return unauthenticated('The token has expired.');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'typ') return unauthenticated('It is not an access token (typ at+jwt).');
+    return unauthenticated(`The token is not for us or not valid now: ${error.claim}.`);
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return unauthenticated(`The token must be signed by one of ${ALGORITHMS.join(', ')}.`);
+  }
+  return unauthenticated("The token's signature is not the issuer's.");
+}
+
+async function fetchByDiscovery({ issuer, jwksUrl }) {
+  const get = async (url) => {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5000), redirect: 'error' });
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    return answer.json();
+  };
+  return get(jwksUrl ?? (await get(`${issuer}/.well-known/openid-configuration`)).jwks_uri);
+}
+
+export const tokens = (environment) =>
+  new Tokens({
+    issuer: environment.KITH_ISSUER_URL || 'http://127.0.0.1:8005',
+    jwksUrl: environment.KITH_JWKS_URL || undefined,
+    audience: environment.KITH_AUDIENCE || 'kith',
+    tenantClaim: environment.KITH_TENANT_CLAIM || 'tenant',
+  });

@@ -1,0 +1,81 @@
+// How the subgraphs are asked, and what is told of one that does not answer: which one, and by the path of the error what
+// is missing for it. All else of the answer comes all the same.
+import http from '@graphql-mesh/transport-http';
+import { GraphQLError } from 'graphql';
+import { limits } from './limits.mjs';
+import { log, traceOf } from './log.mjs';
+import { subgraphErrors } from './metrics.mjs';
+import { subgraphsIn } from './subgraphs.mjs';
+import { upstream } from './upstream.mjs';
+
+const PROBLEM = 'application/problem+json';
+// What the executor says of an answer that is none, or did not come.
+const NO_ANSWER = new Set(['SUBREQUEST_HTTP_ERROR', 'RESPONSE_VALIDATION_FAILED']);
+
+export const transports = {
+  http: {
+    getSubgraphExecutor(payload) {
+      const execute = http.getSubgraphExecutor(payload);
+      const service = payload.transportEntry.options.service;
+      return async (request) => {
+        let result;
+        try {
+          result = await execute(request);
+        } catch (error) {
+          return { errors: [unavailable(service, request, error)] };
+        }
+        if (!result?.errors) return result;
+        return { ...result, errors: result.errors.map((error) => toldOf(error, service, request)) };
+      };
+    },
+  },
+  ws: upstream,
+};
+
+/** Where each subgraph is. Over SSE its events would arrive as a silent empty stream: WebSocket it is. */
+export const transportEntries = (environment) =>
+  Object.fromEntries(
+    subgraphsIn(environment).map(({ name, url }) => [
+      name,
+      {
+        location: url,
+        options: {
+          service: name,
+          timeout: 1000 * limits.upstreamSeconds,
+          subscriptions: { kind: 'ws', location: new URL(url).pathname },
+        },
+      },
+    ]),
+  );
+
+/** A subgraph that refuses a whole request answers problem+json: it is heard, and when to come again. */
+export const hearProblems = {
+  onFetch: () => async ({ response, setResponse }) => {
+    if (!response.headers.get('content-type')?.startsWith(PROBLEM)) return;
+    const problem = await response.json();
+    const { type = '', title, detail = title } = problem;
+    const retryAfter = Number(response.headers.get('retry-after')) || undefined;
+    const extensions = { code: type.split(':').at(-1), problem, ...(retryAfter && { retryAfter }) };
+    setResponse(Response.json({ errors: [{ message: detail, extensions }] }));
+  },
+};
+
+function toldOf(error, service, request) {
+  const { code } = error.extensions ?? {};
+  if (error.originalError || NO_ANSWER.has(code) || error.name === 'AbortError') return unavailable(service, request, error);
+  return new GraphQLError(error.message, {
+    nodes: error.nodes,
+    path: error.path,
+    extensions: { ...error.extensions, service },
+  });
+}
+
+function unavailable(service, request, error) {
+  // Who asked has gone: nobody is told, and nothing is wrong.
+  if (!request.signal?.aborted) {
+    subgraphErrors.inc({ subgraph: service });
+    const status = error.extensions?.response?.status;
+    log.warning('subgraph does not answer', { service, status, trace_id: traceOf(request.extensions?.headers?.traceparent) });
+  }
+  return new GraphQLError(`${service} does not answer now; try again.`, { extensions: { code: 'unavailable', service, retryAfter: 1 } });
+}
