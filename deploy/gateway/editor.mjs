@@ -19,8 +19,9 @@ const SECURITY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const HINT = `# Kith. The token goes under "Headers", below: {"Authorization": "Bearer …"}; "make -s token" prints one.
-# Then fetch the schema (the circular arrow on the left).
+const HINT = `# A token goes under "Headers", below ("make -s token
+# TENANT=demo" prints one); then fetch the schema, by the
+# circular arrow on the left.
 
 {
   customers(first: 5) {

@@ -56,7 +56,9 @@ function subscribe(url, service, connectionParams, payload) {
     connectionAckWaitTimeout: 1000 * limits.upstreamSeconds,
     on: {
       opened: (opened) => (socket = opened),
-      // Here and not by the error: the client would connect again, silently, after a close that it takes for normal.
+      // Told here, not as the subscription's error: after a close that it takes for normal the client would connect
+      // again, and say nothing.
+      error: (reason) => fail(reason),
       closed: (event) => fail(event),
     },
   });

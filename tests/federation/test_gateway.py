@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -368,3 +369,16 @@ def eventually(holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def test_the_editor_comes_whole_from_here_to_anybody(gateway: Gateway) -> None:
+    page = gateway.client.get("/graphql", headers={"accept": "text/html"})
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert "/graphiql/graphiql.js" in named
+    for each in [*named, "/graphiql/editorWorkerService.js", "/graphiql/json.js", "/graphiql/graphql.js"]:
+        assert each == "data:," or gateway.client.get(each).is_success, each
+    policy = dict(each.split(" ", 1) for each in page.headers["content-security-policy"].split("; "))
+    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
+    assert gateway.client.get("/graphiql/elsewhere.js").status_code == 404
+    asked = gateway.client.get("/graphql", params={"query": NAME}, headers={"accept": "text/html"})
+    assert asked.status_code == 401, "its queries are not for anybody"

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -168,6 +170,88 @@ async def test_a_client_goes_on_after_its_cursor_though_the_api_was_killed(
         await fold(*events[4:])
         seen += [(await again.event())["event"]["id"] for _ in events[2:]]
     assert sorted(seen) == sorted(str(each.id) for each in events)
+
+
+# What the README's example is given: a query, tokens, and somebody to show changes to.
+OF_BROWSER = """
+import { WebSocket } from 'ws';
+globalThis.WebSocket ??= WebSocket;
+const QUERY = process.env.QUERY;
+const token = async () => process.env.TOKEN;
+const show = (change) => console.log(change.id);
+"""
+# The same with the package for server-sent events, to which an answer's errors do not mean the end either.
+BY_EVENTS = """
+import { createClient } from 'graphql-sse';
+const payload = { query: process.env.QUERY, variables: {} };
+const client = createClient({
+  url: process.env.URL,
+  headers: async () => ({ authorization: `Bearer ${process.env.TOKEN}` }),
+  retryAttempts: Infinity,
+  retry: () => new Promise((resolve) => setTimeout(resolve, 300)),
+});
+client.subscribe(payload, {
+  next({ data }) {
+    if (!data?.healthChanged) return;
+    payload.variables.after = data.healthChanged.cursor;
+    if (data.healthChanged.change) console.log(data.healthChanged.change.id);
+  },
+  error: console.error,
+  complete: () => console.error('over'),
+});
+"""
+# As timeline, under the name that the README's example looks for.
+NAMED = """subscription ($after: String) { healthChanged: timeline(customerId: "%s", after: $after) {
+    cursor change: event { id } } }"""
+
+
+def documented(house: House) -> str:
+    """The README's example of graphql-ws."""
+    example: str
+    (example,) = re.findall(r"```js\n(import \{ createClient \}.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return OF_BROWSER + example.replace("127.0.0.1:8000", f"127.0.0.1:{house.gateway}")
+
+
+@pytest.mark.parametrize("script", [documented, lambda _: BY_EVENTS], ids=["graphql-ws", "graphql-sse"])
+async def test_the_clients_people_use_go_on_by_themselves(
+    house: House, issuer: Issuer, tenant: str, fold: Any, script: Callable[[House], str]
+) -> None:
+    customer = new_id()
+    events = [bought(tenant, customer) for _ in range(6)]
+    told = {
+        "QUERY": NAMED % customer,
+        "TOKEN": issuer.token(tenant),
+        "URL": f"http://127.0.0.1:{house.gateway}/graphql",
+    }
+    client = await asyncio.create_subprocess_exec(
+        node(),
+        "--input-type=module",
+        "-e",
+        script(house),
+        cwd=GATEWAY,
+        env={**os.environ, **told},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    assert client.stdout is not None
+    try:
+        seen = []
+        async with asyncio.timeout(40):
+            while await house.connections() == 0:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+            await fold(*events[:2])
+            seen += [await client.stdout.readline() for _ in range(2)]
+            house.kill()
+            await fold(*events[2:4])
+            await house.start()
+            await fold(*events[4:])
+            seen += [await client.stdout.readline() for _ in range(4)]
+    finally:
+        client.terminate()
+        more, complaints = await client.communicate()
+    assert sorted(each.decode().strip() for each in seen) == sorted(str(each.id) for each in events)
+    assert more == b""
+    assert b"over" not in complaints
 
 
 async def test_who_may_not_is_told_why(house: House, client: Client, issuer: Issuer, tenant: str) -> None:
