@@ -86,7 +86,7 @@ export class Documents {
       for (const measure of ['depth', 'rootFields', 'aliases', 'directives', 'fields']) this.#bound(measure, size[measure]);
       this.#bound('repeats', repeatsOf(document, operation));
     } catch (error) {
-      if (error instanceof Circular) throw new Refusal(400, 'invalid', 'A fragment must not contain itself.');
+      if (error instanceof Circular) throw new Refusal(400, 'invalid-query', 'A fragment must not contain itself.');
       if (error instanceof TooDeep) throw tooLarge('depth', undefined, this.#limits.depth);
       throw error;
     }
@@ -115,14 +115,14 @@ const SHAPES = {
 
 /** The parameters of a request after GraphQL over HTTP. Throws Refusal naming the one that is wrong. */
 export function checked(params) {
-  if (Array.isArray(params)) throw invalidRequest('Send one operation a request: there is no batching.');
-  if (!isObject(params)) throw invalidRequest('A request is an object with a query.');
+  if (Array.isArray(params)) throw badRequest('Send one operation a request: there is no batching.');
+  if (!isObject(params)) throw badRequest('A request is an object with a query.');
   for (const [name, given] of Object.entries(params)) {
-    if (!Object.hasOwn(SHAPES, name)) throw invalidRequest(`A request has ${Object.keys(SHAPES).join(', ')}, and nothing else.`);
+    if (!Object.hasOwn(SHAPES, name)) throw badRequest(`A request has ${Object.keys(SHAPES).join(', ')}, and nothing else.`);
     const [words, fits] = SHAPES[name];
-    if (given != null && !fits(given)) throw invalidRequest(`${name} ${words}.`, name);
+    if (given != null && !fits(given)) throw badRequest(`${name} ${words}.`, name);
   }
-  if (params.query == null) throw invalidRequest('query is missing.', 'query');
+  if (params.query == null) throw badRequest('query is missing.', 'query');
   return params;
 }
 
@@ -130,13 +130,13 @@ function isObject(given) {
   return given !== null && typeof given === 'object' && !Array.isArray(given);
 }
 
-export const invalidRequest = (detail, field) => new Refusal(400, 'invalid', detail, { more: field ? { field } : {} });
+export const badRequest = (detail, field) => new Refusal(400, 'bad-request', detail, { more: field ? { field } : {} });
 
 function operationOf(operations, name) {
   const found = name == null ? operations : operations.filter((each) => each.name === name);
   if (found.length === 1) return found[0];
   const detail = name == null ? 'It says which of its operations is to be run.' : 'There is an operation of that name.';
-  throw invalidRequest(`operationName: ${detail}`, 'operationName');
+  throw badRequest(`operationName: ${detail}`, 'operationName');
 }
 
 const WORDS = {
@@ -160,13 +160,13 @@ function tooLarge(measure, requested, limit) {
 
 /** Says what is wrong as the GraphQL errors do, with their places in the document. */
 function invalid(errors) {
-  const refusal = new Refusal(400, 'invalid', errors[0].message);
+  const refusal = new Refusal(400, 'invalid-query', errors[0].message);
   const http = { status: 400, spec: true };
   Object.defineProperty(refusal, 'result', {
     value: {
       errors: errors.map(
         ({ message, nodes, source, positions }) =>
-          new GraphQLError(message, { nodes, source, positions, extensions: { code: 'invalid', http } }),
+          new GraphQLError(message, { nodes, source, positions, extensions: { code: 'invalid-query', http } }),
       ),
     },
   });

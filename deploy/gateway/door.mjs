@@ -1,11 +1,11 @@
 // The way in over HTTP. In this order: where to, from which origin, by which method; who asks; how large; and only then
 // what is asked. Nothing of a body is read before the token is checked.
-import { checked, invalidRequest } from './documents.mjs';
+import { badRequest, checked } from './documents.mjs';
 import { editorFile } from './editor.mjs';
 import { limits } from './limits.mjs';
-import { log, told, traceOf } from './log.mjs';
-import { requests, seconds, faults } from './metrics.mjs';
-import { refuse, Refusal } from './problems.mjs';
+import { log, traceOf } from './log.mjs';
+import { requests, seconds } from './metrics.mjs';
+import { faultOf, refuse, Refusal } from './problems.mjs';
 
 const LINGER_MILLISECONDS = 200;
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
@@ -33,7 +33,7 @@ export function door({ path, origins, tokens, graphql, isStopping }) {
 
   async function enter(request, response) {
     if (request.rawHeaders.length > 2 * limits.headers) {
-      throw new Refusal(431, 'request-header-fields-too-large', `A request has at most ${limits.headers} headers.`);
+      throw new Refusal(431, 'headers-too-large', `A request has at most ${limits.headers} headers.`);
     }
     const url = urlOf(request);
     if (url.pathname === '/livez' || url.pathname === '/readyz') return probe(request, response, url.pathname === '/readyz' && isStopping());
@@ -73,7 +73,7 @@ function urlOf(request) {
   try {
     return new URL(request.url, 'http://gateway');
   } catch {
-    throw invalidRequest('The path is not one.');
+    throw badRequest('The path is not one.');
   }
 }
 
@@ -126,7 +126,7 @@ function textOf(bytes) {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw invalidRequest('The body is not UTF-8.');
+    throw badRequest('The body is not UTF-8.');
   }
 }
 
@@ -134,7 +134,7 @@ function jsonOf(text, what, field) {
   try {
     return JSON.parse(text);
   } catch {
-    throw invalidRequest(`${what} is not JSON.`, field);
+    throw badRequest(`${what} is not JSON.`, field);
   }
 }
 
@@ -145,7 +145,7 @@ const tooLarge = () =>
 function checkParameters(parameters) {
   const params = {};
   for (const [name, value] of parameters) {
-    if (name in params) throw invalidRequest(`${name} is there twice.`, name);
+    if (name in params) throw badRequest(`${name} is there twice.`, name);
     params[name] = name === 'variables' || name === 'extensions' ? jsonOf(value, name, name) : value;
   }
   checked(params);
@@ -158,9 +158,7 @@ function answerFor(error, request, response) {
     return;
   }
   if (!(error instanceof Refusal)) {
-    faults.inc({ kind: 'request' });
-    log.error('fault', { trace_id: traceOf(request.headers.traceparent), ...told(error) });
-    error = new Refusal(500, 'fault', 'This is a fault of ours; it has been logged.');
+    error = faultOf(error, 'request', traceOf(request.headers.traceparent));
   }
   const unread = !request.complete;
   // The rest of a small body is let in, so that the connection can be used again; that of a large one is not.

@@ -1,8 +1,7 @@
 // What becomes of an operation in the gateway, over HTTP and WebSocket alike: it is admitted or refused before it is
 // planned, and every error that leaves has a code of ours.
 import { GraphQLError } from 'graphql';
-import { Refusal } from './problems.mjs';
-import { log, told, traceOf } from './log.mjs';
+import { faultOf, Refusal } from './problems.mjs';
 import * as metrics from './metrics.mjs';
 import { cutIn } from './upstream.mjs';
 
@@ -107,9 +106,8 @@ export function maskError(error) {
   if (error instanceof GraphQLError && CODE.test(code ?? '')) return error;
   const { message, nodes, source, positions, path, originalError } = error ?? {};
   if (isOfGraphQL(error)) {
-    return new GraphQLError(message, { nodes, source, positions, path, extensions: { code: 'invalid' } });
+    return new GraphQLError(message, { nodes, source, positions, path, extensions: { code: 'invalid-query' } });
   }
-  metrics.faults.inc({ kind: 'operation' });
-  log.error('fault', told(originalError ?? error));
-  return new GraphQLError('This is a fault of ours; it has been logged.', { nodes, path, extensions: { code: 'fault' } });
+  const { code: internal, detail, problem } = faultOf(originalError ?? error, 'operation');
+  return new GraphQLError(detail, { nodes, path, extensions: { code: internal, problem } });
 }

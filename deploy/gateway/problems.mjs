@@ -1,21 +1,24 @@
 // What a caller is told when a request is refused: the same codes as the services', as a GraphQL error that carries the
 // problem details of RFC 9457.
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import { GraphQLError } from 'graphql';
+import { log, told } from './log.mjs';
+import { faults } from './metrics.mjs';
 
 const PROBLEM = 'application/problem+json';
 const GRAPHQL = 'application/graphql-response+json';
 
 /** A request that is refused. `more` goes into the error's extensions; headers into the answer. */
 export class Refusal extends Error {
-  constructor(status, code, detail, { more = {}, headers = {}, cost } = {}) {
+  constructor(status, code, detail, { more = {}, headers = {}, cost, instance } = {}) {
     super(detail);
-    Object.assign(this, { status, code, detail, more, headers, cost });
+    Object.assign(this, { status, code, detail, more, headers, cost, instance });
   }
 
   get problem() {
-    const { code, status, detail } = this;
-    return { type: `urn:kith:problem:${code}`, title: STATUS_CODES[status], status, detail };
+    const { code, status, detail, instance } = this;
+    return { type: `urn:kith:problem:${code}`, code, title: STATUS_CODES[status], status, detail, instance };
   }
 
   /** `spec`: what is wrong with a document is 200 to who takes application/json only, as GraphQL over HTTP has it. */
@@ -29,6 +32,15 @@ export class Refusal extends Error {
   get result() {
     return { errors: [this.graphqlError], ...(this.cost && { extensions: { cost: this.cost } }) };
   }
+}
+
+/** Logs a fault of ours, without its words, and answers what to tell of it: where to find it in the log. */
+export function faultOf(error, kind, trace) {
+  const id = randomUUID();
+  faults.inc({ kind });
+  log.error('fault', { id, kind, trace_id: trace, ...told(error) });
+  const detail = `This is a fault of ours; it has been logged as ${id}.`;
+  return new Refusal(500, 'internal', detail, { instance: `urn:uuid:${id}` });
 }
 
 /** Answers before there is anything of GraphQL: in the form that the caller accepts. */

@@ -18,7 +18,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from kith.error_codes import ErrorCode
 from kith.testing import Issuer
+from kith_local.layout import GATEWAY
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NAME = '{ customer(id: "1") { name } }'
@@ -199,15 +201,29 @@ def test_whatever_is_wrong_has_a_code(gateway: Gateway, subgraph: type[Subgraph]
     broken = {"data": {"customer": {"name": None}}}  # which may not be null
     subgraph.answer = (200, "application/json", broken)
     asked: list[tuple[str, dict[str, Any], str]] = [
-        ("{ custome }", {}, "invalid"),
-        ("{ customer", {}, "invalid"),
-        ("query ($id: ID!) { customer(id: $id) { name } }", {"id": {}}, "invalid"),
-        ("query A { __typename } query B { __typename }", {}, "invalid"),
-        (NAME, {}, "fault"),
+        ("{ custome }", {}, "invalid-query"),
+        ("{ customer", {}, "invalid-query"),
+        ("query ($id: ID!) { customer(id: $id) { name } }", {"id": {}}, "invalid-query"),
+        ("query A { __typename } query B { __typename }", {}, "bad-request"),
+        (NAME, {}, "internal"),
     ]
     for query, variables, code in asked:
         (error,) = gateway.ask(query, **variables).json()["errors"]
         assert error["extensions"]["code"] == code, query
+
+
+def test_a_fault_of_ours_is_found_in_the_log_by_what_is_told_of_it(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    subgraph.answer = (200, "application/json", {"data": {"customer": {"name": None}}})  # which may not be null
+    problem = gateway.ask(NAME).json()["errors"][0]["extensions"]["problem"]
+    assert problem["status"] == 500
+    assert problem["instance"].removeprefix("urn:uuid:") in gateway.logged()
+
+
+def test_the_codes_are_those_of_the_services() -> None:
+    codes = set(ErrorCode)
+    for module in GATEWAY.glob("*.mjs"):
+        used = re.findall(r"Refusal\(\s*\d+,\s*'([a-z-]+)'|\bcode: '([a-z-]+)'", module.read_text())
+        assert {code or other for code, other in used} <= codes, module.name
 
 
 def test_the_cost_is_told(gateway: Gateway) -> None:

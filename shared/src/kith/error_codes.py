@@ -17,11 +17,14 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     REQUEST_TIMEOUT = "request-timeout"
+    NOT_ACCEPTABLE = "not-acceptable"
     CONTENT_TOO_LARGE = "content-too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     HEADERS_TOO_LARGE = "headers-too-large"
     INVALID_QUERY = "invalid-query"
     """A GraphQL document that cannot be parsed, or does not fit the schema."""
+    QUERY_TOO_COSTLY = "query-too-costly"
+    """A GraphQL document that asks for more than one request may."""
     INVALID = "invalid"
 
     # Limits
