@@ -3,27 +3,32 @@ tells of the happening. So a run is recorded exactly once, and its actions are a
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter as Metric
 from sqlalchemy import ARRAY, Uuid, any_, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
+from analytics.domain.playbooks.firing import Firing, Known, Run, RunState, undecided
 from analytics.domain.playbooks.happening import Happening
-from analytics.domain.playbooks.plan import Action, Plan, action_id
+from analytics.domain.playbooks.plan import Action, Customer, Plan, action_id
 from analytics.domain.playbooks.playbook import PlaybookState
 from analytics.storage.playbooks import EVENT_KINDS, customers_at, happenings_of
 from analytics.storage.tables import outbox, playbook_runs, playbooks
+from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
 from kith.events.analytics import ActionRequested
 from kith.ids import new_id
-from kith.telemetry import current_traceparent
+from kith.telemetry import current_traceparent, log
 
+FAILED = Metric(
+    "kith_playbook_failed_total", "Happenings that a playbook could not decide on, and unreadable playbooks"
+)
 _encode = msgspec.json.Encoder().encode
 _P, _R = playbooks.c, playbook_runs.c
 
@@ -60,11 +65,29 @@ async def fire(
     if not found:
         return 0
     known = await customers_at(connection, tenant, [Known(h.customer_id, h.at) for _, mine in found for h in mine])
-    runs = 0
-    for playbook, mine in found:
-        firing = await firing_of(connection, playbook, mine)
-        runs += await record(connection, playbook, firing.take(mine, known))
-    return runs
+    return sum([await _fired(connection, playbook, mine, known) for playbook, mine in found])
+
+
+async def _fired(
+    connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening], known: Mapping[Known, Customer]
+) -> int:
+    """Answers how many runs there are more. A happening that cannot be decided on becomes a suppressed run with the
+    reason: it stops neither the other happenings nor the other playbooks, nor the score it came from."""
+    try:
+        async with connection.begin_nested():
+            firing = await firing_of(connection, playbook, happenings)
+            return await record(connection, playbook, firing.take(happenings, known))
+    except Exception as error:
+        if fault_of(error) is not Fault.POISON:
+            raise
+        if len(happenings) > 1:
+            middle = len(happenings) // 2
+            parts = happenings[:middle], happenings[middle:]
+            return sum([await _fired(connection, playbook, part, known) for part in parts])
+        FAILED.inc()
+        log.error("playbook failed", tenant=playbook.tenant, playbook=str(playbook.id), exc_info=error)
+        run = undecided(playbook.id, happenings[0], f"It could not be decided: {type(error).__name__}.")
+        return await record(connection, playbook, [run])
 
 
 async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
@@ -74,7 +97,14 @@ async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
         .where(_P.tenant_id == tenant, _P.state == PlaybookState.STARTED, _P.fires)
         .order_by(_P.id)
     )
-    return [Started(tenant, id, version, at, Plan.told(document)) for id, version, at, document in rows]
+    found = []
+    for id, version, at, document in rows:
+        try:
+            found.append(Started(tenant, id, version, at, Plan.told(document)))
+        except (ValueError, TypeError, KeyError) as error:  # msgspec's are ValueErrors
+            FAILED.inc()
+            log.error("playbook cannot be read", tenant=tenant, playbook=str(id), error=str(error))
+    return found
 
 
 def _concerns(playbook: Started, happening: Happening) -> bool:

@@ -31,11 +31,13 @@ _OF_EVENTS = "(f.subject, f.version) IN (SELECT subject, aggregate_version FROM 
 _HAPPENINGS = """
     SELECT f.event_id, f.type, f.customer_id, f.time, f.state ->> 'segment' AS segment,
            (f.state ->> 'signal_id')::uuid AS signal,
-           CASE f.type WHEN :reading THEN (f.state ->> 'value')::float8 END AS value, r.value AS from_value
+           CASE WHEN f.type = :reading AND pg_input_is_valid(f.state ->> 'value', 'float8')
+               THEN (f.state ->> 'value')::float8 END AS value, r.value AS from_value
     FROM facts f
     LEFT JOIN facts b ON b.tenant_id = f.tenant_id AND b.subject = f.subject AND b.version = f.version - 1
     LEFT JOIN LATERAL (
-        SELECT (e.state ->> 'value')::float8 AS value FROM facts e
+        SELECT CASE WHEN pg_input_is_valid(e.state ->> 'value', 'float8')
+            THEN (e.state ->> 'value')::float8 END AS value FROM facts e
         WHERE f.type = :reading AND e.tenant_id = f.tenant_id AND e.customer_id = f.customer_id AND e.type = :reading
           AND e.state ->> 'signal_id' = f.state ->> 'signal_id'
           AND (e.time, e.event_id) < (f.time, f.event_id)

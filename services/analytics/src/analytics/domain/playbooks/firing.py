@@ -20,7 +20,7 @@ class RunState(StrEnum):
     LEFT_ALONE = "left_alone"
     """Of the control share: nothing was asked for."""
     SUPPRESSED = "suppressed"
-    """By the limit of the day."""
+    """By the limit of the day, or because it could not be decided on."""
 
 
 class Run(NamedTuple):
@@ -50,6 +50,11 @@ def is_control(playbook: UUID, customer: UUID, share: float) -> bool:
 def run_id(playbook: UUID, happening: Happening) -> UUID:
     """The same of the same happening: it cannot be recorded twice."""
     return uuid5(playbook, f"{happening.customer_id}/{happening.at.astimezone(UTC).isoformat()}")
+
+
+def undecided(playbook: UUID, happening: Happening, reason: str) -> Run:
+    """The run of a happening that no decision could be made on."""
+    return Run(run_id(playbook, happening), happening, Customer(), RunState.SUPPRESSED, is_control=False, reason=reason)
 
 
 def day_of(at: datetime) -> date:
