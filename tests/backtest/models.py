@@ -12,8 +12,8 @@ from tests.analytics.conftest import at
 from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.domain.gallery import GALLERY
 from analytics.domain.health.model import DEFAULT, HealthModel
-from analytics.health_jobs import snapshot
 from analytics.queries import backtest
+from analytics.storage.snapshot import snapshot
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "health"

@@ -83,7 +83,8 @@ async def test_how_far_a_new_model_has_come_is_told(
         pass
     after = (await analytics.get("/v1/health/rescoring", headers=mine)).json()
     assert (after["done"], after["total"], after["finished_at"] is None) == (4, 4, False)
-    query = "{ healthRescoring { done total requested_at: requestedAt finished_at: finishedAt } }"
+    query = "{ healthRescoring { done total requested_at: requestedAt finished_at: finishedAt "
+    query += "set_aside: setAside set_aside_last: setAsideLast { reason } } }"
     told = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()["data"]["healthRescoring"]
     assert {name: str(each)[:19] for name, each in told.items()} == {
         name: str(each)[:19] for name, each in after.items()

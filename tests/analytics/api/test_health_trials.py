@@ -19,10 +19,11 @@ from analytics.commands.score import score_due, score_everybody, score_noted
 from analytics.consumers import handle
 from analytics.domain.health.backtest import Part
 from analytics.domain.health.model import DEFAULT, HealthModel, band_of
-from analytics.health_jobs import KINDS, snapshot
+from analytics.health_jobs import KINDS
 from analytics.queries import backtest
 from analytics.queries.what_if import compared
 from analytics.storage.health import customers_of
+from analytics.storage.snapshot import snapshot
 from analytics.storage.tables import health_scores, merged_customers, outbox
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope

@@ -3,29 +3,17 @@
 What a kind takes is loaded when there is one to do: a worker starts without.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.commands.jobs import Jobs, Progress, Run
+from analytics.storage.snapshot import snapshot
 from kith.tasks import Task
 
 # ruff: noqa: PLC0415 - see above
-
-
-@asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection to read on that sees one state of everything, to the end."""
-    from analytics.storage.shadow import SWAPPED
-
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        # Before the snapshot is taken: one of before a rebuild's swap would find the new tables empty.
-        await connection.exec_driver_sql(f"LOCK TABLE {', '.join(SWAPPED)} IN ACCESS SHARE MODE")
-        yield connection
 
 
 async def what_if(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:

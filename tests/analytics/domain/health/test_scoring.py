@@ -191,13 +191,16 @@ def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> N
             each.end + 1
             for measure, of_measure in zip(model.measures, history, strict=True)
             for each in of_measure
-            if input_of(measure).kind is Kind.STANDING
+            if input_of(measure).kind is Kind.STANDING and each.end < FAR
         }
         walk = np.array(sorted({*range(0, end, 3 * HOUR), *events}))
         told = one.bands(walk, np.full(len(walk), place))
         story = np.concatenate(([-1], changes.band[mine]))[np.searchsorted(changes.at[mine], walk, side="right")]
         assert told.tolist() == story.tolist()
         assert _walked(model, one.score(walk, np.full(len(walk), place)).score.tolist(), told.tolist())
+        ends = np.append(changes.at[mine][1:] - 1, end)[: len(mine)]
+        here = np.full(len(mine), place)
+        assert one.since(ends, one.bands(ends, here), here).tolist() == changes.at[mine].tolist()
         before = one.bands(changes.at[mine] - 1, np.full(len(mine), place))
         assert before.tolist() == changes.from_band[mine].tolist()
         assert [bool(each) for each in changes.silent[mine]] == [int(at) not in events for at in changes.at[mine]]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from analytics.domain.health.model import Band
 from analytics.queries import health_scores as queries
-from analytics.queries.health_scores import HealthScoreView, Rescoring
+from analytics.queries.health_scores import HealthScoreView, Rescoring, SetAside
 from kith.auth import Actor
 from kith.graphql import Connection, Ctx, connection_of, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
@@ -73,7 +73,8 @@ async def list_upcoming(
 
 @router.get("/health/rescoring", operation_id="getRescoring", summary="How far a new model has come")
 async def get_rescoring(request: Request, actor: Actor = READER) -> Rescoring:
-    """When a model is published or retired, everybody is scored again in the background."""
+    """When a model is published or retired, everybody is scored again in the background. Whoever cannot be scored is
+    set aside with the reason, and keeps no one else waiting."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return await queries.rescoring(connection, actor.tenant)
 
@@ -117,12 +118,20 @@ async def all_upcoming(
     return _connection(page)
 
 
-@strawberry.type(name="HealthRescoring")
-class RescoringType(Rescoring):
+@strawberry.type(name="HealthSetAside")
+class SetAsideType(SetAside):
     pass
 
 
-@field(name="healthRescoring", description="How far a model that was published or retired has come with everybody.")
+@strawberry.type(name="HealthRescoring")
+class RescoringType(Rescoring):
+    set_aside_last: list[SetAsideType]  # type: ignore[assignment]
+
+
+@field(
+    name="healthRescoring",
+    description="How far a model that was published or retired has come with everybody, and who cannot be scored.",
+)
 async def rescoring(info: Ctx) -> RescoringType:
     context = info.context
     context.actor.require("analytics:read")

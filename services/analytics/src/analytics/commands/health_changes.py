@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.model import HealthModel
+from analytics.domain.health.live import Change
 from analytics.domain.playbooks.happening import Happening
 from analytics.storage.given import Given
 from kith.consumer.tracing import span_after
@@ -20,24 +20,9 @@ _NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
 _encode = msgspec.json.Encoder().encode
 
 
-class Change(NamedTuple):
-    """A band change, before it is told."""
-
-    customer_id: UUID
-    at: datetime
-    cause: str
-    from_band: str | None
-    band: str | None
-    score: float | None
-    coverage: float
-    drivers: list[Driver]
-
-
 class Told(NamedTuple):
     id: UUID
     change: Change
-    model: HealthModel | None
-    version: int
     traceparent: str | None
 
     @property
@@ -105,13 +90,13 @@ def _change_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
             each.change.customer_id,
             each.change.at,
             each.change.cause,
-            each.model.id if each.model else None,
-            each.model.version if each.model else None,
+            each.change.model,
+            each.change.model_version,
             each.change.from_band,
             each.change.band,
             each.change.score,
             each.change.coverage,
-            _encode(each.change.drivers).decode(),
+            _encode(_drivers(each.change)).decode(),
             each.traceparent.split("-")[1] if each.traceparent else None,
         )
         for each in told
@@ -123,7 +108,7 @@ def _event_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
         (
             each.id,
             uuid5(_NAMESPACE, str(each.change.customer_id)),
-            each.version,
+            each.change.version,
             each.change.customer_id,
             each.change.at,
             each.traceparent,
@@ -137,27 +122,28 @@ def _event(told: Told) -> HealthChanged:
     return HealthChanged(
         cause=told.change.cause,
         coverage=told.change.coverage,
-        model=told.model.id if told.model else None,
-        model_version=told.model.version if told.model else None,
+        model=told.change.model,
+        model_version=told.change.model_version,
         band=told.change.band,
         from_band=told.change.from_band,
         score=told.change.score,
-        drivers=told.change.drivers,
+        drivers=_drivers(told.change),
     )
+
+
+def _drivers(change: Change) -> list[Driver]:
+    return [Driver(*each) for each in change.drivers]
 
 
 async def tell(
     connection: AsyncConnection,
     tenant: str,
     now: datetime,
-    changes: Iterable[tuple[Change, HealthModel | None, int]],
+    changes: Iterable[Change],
     traceparents: Mapping[UUID, str | None],
 ) -> list[Told]:
     """Write each change, and the event that tells of it, with the customer's version after it."""
-    told = [
-        Told(new_id(), change, model, version, _traced(change, traceparents.get(change.customer_id)))
-        for change, model, version in changes
-    ]
+    told = [Told(new_id(), change, _traced(change, traceparents.get(change.customer_id))) for change in changes]
     if told:
         rows, events = zip(*_change_rows(told), strict=True), zip(*_event_rows(told), strict=True)
         await connection.exec_driver_sql(_INSERT_CHANGES, (*_CHANGES.values(*rows), tenant, now))

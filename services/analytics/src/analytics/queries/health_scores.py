@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.model import Band
-from analytics.storage.tables import health_rescorings, health_scores
+from analytics.storage.tables import health_rescorings, health_scores, health_set_aside
 from kith.domain import Invalid
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
-_S, _R = health_scores.c, health_rescorings.c
+_S, _R, _A = health_scores.c, health_rescorings.c, health_set_aside.c
+MAX_SET_ASIDE = 100
 
 
 @dataclass(slots=True)
@@ -35,6 +36,18 @@ class HealthScoreView:
 
 
 @dataclass(slots=True)
+class SetAside:
+    """A customer that cannot be scored. It is tried again when something happens to it, or the models change."""
+
+    customer_id: UUID
+    since: datetime
+    reason: str
+    model: str | None
+    """Whose fault it is. Null: it is that of the customer's own facts."""
+    model_version: int | None
+
+
+@dataclass(slots=True)
 class Rescoring:
     """Of all customers by the models that are in force now. Null figures: there was none."""
 
@@ -42,6 +55,10 @@ class Rescoring:
     done: int
     total: int | None
     finished_at: datetime | None
+    set_aside: int
+    """So many customers cannot be scored now, by whatever they were last looked at for."""
+    set_aside_last: list[SetAside]
+    """The last of them, up to 100."""
 
 
 async def scores(
@@ -90,7 +107,20 @@ async def rescoring(connection: AsyncConnection, tenant: str) -> Rescoring:
             select(_R.requested_at, _R.done, _R.total, _R.finished_at).where(_R.tenant_id == tenant)
         )
     ).one_or_none()
-    return Rescoring(*found) if found else Rescoring(None, 0, None, None)
+    number = await connection.scalar(select(func.count()).where(_A.tenant_id == tenant))
+    last = await connection.execute(
+        select(*(_A[name] for name in SetAside.__dataclass_fields__))
+        .where(_A.tenant_id == tenant)
+        .order_by(_A.since.desc(), _A.customer_id.desc())
+        .limit(MAX_SET_ASIDE)
+    )
+    requested_at, done, total, finished_at = found or (None, 0, None, None)
+    return Rescoring(requested_at, done, total, finished_at, number or 0, [SetAside(*row) for row in last])
+
+
+async def reason_of(connection: AsyncConnection, tenant: str, customer: UUID) -> str | None:
+    """Why the customer cannot be scored, if it cannot."""
+    return await connection.scalar(select(_A.reason).where(_A.tenant_id == tenant, _A.customer_id == customer))
 
 
 def _position(after: str) -> ColumnElement[Any]:

@@ -1,15 +1,16 @@
 """What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
 
+import asyncio
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Double,
     FromClause,
     Numeric,
     Uuid,
@@ -25,21 +26,20 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.assignment import Attributes, Models, Record, attributes_at
-from analytics.domain.health.base import FAR, MISSING, UNITS, Base, Ids, Ints, Rows, Series, moment, to_micros
+from analytics.domain.health.base import FAR, MISSING, UNITS, Base, moment, to_micros
+from analytics.domain.health.columns import Sent, Unread
 from analytics.domain.health.facts import HealthFacts, Needed
 from analytics.domain.health.inputs import Input, Kind, input_of
 from analytics.domain.health.model import HealthModel, Measure
 from analytics.domain.standing import noun_of, types_of
 from analytics.storage.fields import field_of
 from analytics.storage.models import all_models
-from analytics.storage.purchases import ids_of, sent
+from analytics.storage.purchases import sent
 from analytics.storage.tables import facts, merged_customers
 from kith.tables import Moment
 
 MANY = 2_000
 """More customers than that are read by the range of their ids."""
-_EPOCH = 946_684_800_000_000
-"""From where PostgreSQL counts, in microseconds since 1970."""
 _INFINITY = literal_column("'infinity'::timestamptz", Moment)
 
 
@@ -64,13 +64,26 @@ async def bases_of(
     """The facts of these customers, in order of the ids, as far as each of the models looks at them; of those who are
     not among `whose` there are none. Measures that look at the same events share them: recency and frequency of
     purchase, say, or one measure in two versions of a model."""
-    ordered = sorted(customers)
-    ids = np.array([each.bytes for each in ordered], "S16")
-    read: dict[Hashable, Series] = {}
+    unread = await unread_of(connection, tenant, models, customers, whose)
+    return await asyncio.to_thread(unread.bases)
+
+
+async def unread_of(
+    connection: AsyncConnection,
+    tenant: str,
+    models: Sequence[HealthModel],
+    customers: Sequence[UUID],
+    whose: Sequence[UUID],
+) -> Unread:
+    """The same as it was sent: to be read elsewhere, where it is much."""
+    places: dict[Hashable, int] = {}
+    read: list[Sent] = []
     for measure in (measure for model in models for measure in model.measures):
-        if (same := _reading(measure)) not in read:
-            read[same] = Series.of(len(ordered), await _rows(connection, tenant, measure, whose, ids))
-    return [Base(ordered, [read[_reading(measure)] for measure in model.measures]) for model in models]
+        if (same := _reading(measure)) not in places:
+            places[same] = len(read)
+            read.append(await _sent(connection, tenant, measure, whose))
+    of_models = [[places[_reading(measure)] for measure in model.measures] for model in models]
+    return Unread(sorted(customers), read, of_models)
 
 
 async def facts_of(
@@ -187,24 +200,23 @@ def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnEleme
     return column == any_(cast(list(customers), ARRAY(Uuid)))
 
 
-async def _rows(
-    connection: AsyncConnection, tenant: str, measure: Measure, customers: Sequence[UUID], ids: Ids
-) -> Rows:
+async def _sent(connection: AsyncConnection, tenant: str, measure: Measure, customers: Sequence[UUID]) -> Sent:
     source = input_of(measure)
     table: FromClause = facts
     customer: ColumnElement[Any] = facts.c.customer_id
     if source.whose is not None:
-        told = cast(field_of(facts, source.whose), Uuid)
+        told = _valid(field_of(facts, source.whose), "uuid")
         m = merged_customers.c
         table = facts.outerjoin(merged_customers, (m.tenant_id == tenant) & (m.customer_id == told))
         customer = func.coalesce(m.survivor, told)
+    kind, value = _value(source, measure)
     row = (
         await connection.execute(
             select(
                 sent(customer, "uuid_send"),
                 sent(facts.c.time, "timestamptz_send"),
                 sent(_end(source, measure), "timestamptz_send"),
-                sent(_value(source, measure), "int8send"),
+                sent(value, _SENT[kind]),
                 sent(facts.c.event_id, "uuid_send"),
             )
             .select_from(table)
@@ -216,7 +228,18 @@ async def _rows(
             )
         )
     ).one()
-    return _read(ids, *row)
+    return Sent(*row, kind)
+
+
+_SENT = {"count": "int8send", "amount": "float8send", "time": "timestamptz_send"}
+
+
+def _valid(text: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    """Null where it is none: an old event may say anything."""
+    return case((func.pg_input_is_valid(text, name), cast(text, _TYPES[name])), else_=None)
+
+
+_TYPES: dict[str, Any] = {"uuid": Uuid, "timestamptz": Moment, "numeric": Numeric}
 
 
 def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]]:
@@ -225,6 +248,8 @@ def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]
     if any(noun_of(type) == "case" for type in source.events):
         # One that a playbook had opened tells what we do, not how the customer is: a score would move by its own alarm.
         yield field_of(facts, "playbook_id").is_(None)
+    if source.kind is Kind.DISTINCT and source.reads is not None:
+        yield field_of(facts, source.reads).is_not(None)  # what names nobody tells nothing of how many there are
     if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
         for name, values in ({**source.where, **measure.where}).items():
             yield field_of(facts, name).in_(values)
@@ -235,46 +260,38 @@ def _end(source: Input, measure: Measure) -> ColumnElement[Any]:
         return func.coalesce(facts.c.until, _INFINITY)
     ends: list[ColumnElement[Any]] = [_INFINITY]
     if source.until is not None:
-        ends.append(cast(field_of(facts, source.until), Moment))
+        ends.append(_valid(field_of(facts, source.until), "timestamptz"))
     if measure.stale_after_days is not None:
         ends.append(facts.c.time + literal_column(f"interval '{round(measure.stale_after_days * 86400)} seconds'"))
     return func.least(*ends)
 
 
-def _value(source: Input, measure: Measure) -> ColumnElement[Any]:
+def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
+    """What it is, and the column."""
     one, nothing = literal(UNITS, BigInteger), literal_column(f"({int(MISSING)})::bigint", BigInteger)
     if source.kind is Kind.STANDING:
         stands: ColumnElement[bool] = facts.c.phase.in_(source.phases)
         for name, values in ({**source.where, **measure.where}).items():
             stands &= field_of(facts, name).in_(values)
-        return case((stands, one), else_=literal(0, BigInteger))
+        return "count", case((stands, one), else_=literal(0, BigInteger))
     if source.reads is None:
-        return one
+        return "count", one
     told = field_of(facts, source.reads)
     if source.kind is Kind.DISTINCT:
-        return func.coalesce(func.hashtextextended(told, 0), nothing)
+        return "count", func.coalesce(func.hashtextextended(told, 0), nothing)
     if source.kind is Kind.AHEAD:
-        return func.coalesce(cast(func.extract("epoch", cast(told, Moment)) * 1_000_000, BigInteger), nothing)
+        return "time", func.coalesce(_valid(told, "timestamptz"), _NEVER)
     if measure.values:
-        words = [(told == word, literal(round(value * UNITS), BigInteger)) for word, value in measure.values.items()]
-        return case(*words, else_=nothing)
-    number = cast(told, Numeric) if source.reads != "value" else func.coalesce(facts.c.amount, cast(told, Numeric))
-    return func.coalesce(cast(func.round(number * UNITS), BigInteger), nothing if source.kind is Kind.LATEST else 0)
+        words = [(told == word, literal(value, Double)) for word, value in measure.values.items()]
+        return "amount", case(*words, else_=_NOTHING)
+    number = _valid(told, "numeric")
+    if source.reads == "value":
+        number = func.coalesce(facts.c.amount, number)
+    # numeric takes infinities and what no double holds; not a number is nothing.
+    number = func.least(func.greatest(func.nullif(number, _NO_NUMBER), -_MOST), _MOST)
+    return "amount", func.coalesce(cast(number, Double), _NOTHING)
 
 
-def _read(ids: Ids, customer: bytes, time: bytes, end: bytes, value: bytes, event: bytes) -> Rows:
-    owners = ids_of(customer)
-    places = np.minimum(np.searchsorted(ids, owners), max(len(ids) - 1, 0))
-    mine = ids[places] == owners if len(ids) else np.zeros(0, np.bool_)
-    return Rows(
-        places[mine].astype(np.int64),
-        _instants(time)[mine],
-        _instants(end)[mine],
-        np.frombuffer(value, ">i8").astype(np.int64)[mine],
-        ids_of(event)[mine],
-    )
-
-
-def _instants(sent: bytes) -> Ints:
-    since_2000 = np.frombuffer(sent, ">i8").astype(np.int64)
-    return np.where(since_2000 >= FAR, FAR, np.minimum(since_2000, FAR - _EPOCH) + _EPOCH)
+_NEVER = literal_column("'-infinity'::timestamptz", Moment)
+_NOTHING, _NO_NUMBER = literal_column("'NaN'::float8", Double), literal_column("'NaN'::numeric", Numeric)
+_MOST = literal_column("1.7e308::numeric", Numeric)

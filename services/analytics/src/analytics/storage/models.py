@@ -49,6 +49,11 @@ def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthMode
 def _model(row: Any, *, in_force: bool) -> HealthModel | None:
     if row.type != HealthModelPublished.type:
         return None
-    model = HealthModel.told(str(row.subject), row.state["number"], row.state["document"])
+    id, number, document = str(row.subject), row.state["number"], row.state["document"]
+    try:
+        model = HealthModel.told(id, number, document)
+        readable = all(each.input in INPUTS for each in model.measures)
+    except (KeyError, TypeError, ValueError):  # it was checked when it was written, by the rules of then
+        model, readable = HealthModel(id, number, ()), False
     # One that cannot be computed is a fault while it is in force. After that it must not make the past unreadable.
-    return model if in_force or all(each.input in INPUTS for each in model.measures) else None
+    return model if in_force or readable else None

@@ -258,6 +258,7 @@ health_queue = Table(
     Column("event_id", Uuid, comment="what came in; null: nothing did, its facts were changed"),
     Column("traceparent", Text),
 )
+Index("health_queue_by_tenant", health_queue.c.tenant_id, health_queue.c.seq)
 # Tenants whose customers are all to be scored again: a model was published or retired, or the facts were made anew.
 health_rescorings = Table(
     "health_rescorings",
@@ -270,6 +271,18 @@ health_rescorings = Table(
     Column("done_to", Uuid, comment="the customers up to this one are done"),
     Column("finished_at", Moment),
 )
+# Who cannot be scored, and why. It is tried again when something happens to it, or the models change.
+health_set_aside = Table(
+    "health_set_aside",
+    metadata,
+    tenant_column(),
+    Column("customer_id", Uuid, primary_key=True),
+    Column("since", Moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("reason", Text, nullable=False),
+    Column("model", Text(collation="C"), comment="whose fault it is; null: it is the customer's facts'"),
+    Column("model_version", Integer),
+)
+Index("health_set_aside_by_time", *(health_set_aside.c[name] for name in ("tenant_id", "since", "customer_id")))
 # Every change of a band as it was published. What was true at an instant is computed from the facts instead.
 health_changes = Table(
     "health_changes",

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analytics.domain.health.model import DEFAULT, UNIDENTIFIED, Audience, HealthModel
 
@@ -61,6 +61,10 @@ class Models:
     _in_force: dict[int, list[HealthModel]] = field(default_factory=dict, compare=False)
     _assigned: dict[tuple[tuple[Record, ...], int, int], list[Assignment]] = field(default_factory=dict, compare=False)
     _chosen: dict[tuple[int, Attributes], HealthModel | None] = field(default_factory=dict, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what is remembered of it: that is quickly told again, and long to send."""
+        return Models, (self.publications, self.always)
 
     @classmethod
     def only(cls, model: HealthModel) -> "Models":

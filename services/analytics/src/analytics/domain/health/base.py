@@ -21,7 +21,10 @@ Ids = NDArray[np.bytes_]
 FAR = np.int64(2**62)
 """Later than any instant; the negative of it is earlier than any."""
 UNITS = 1_000_000
-"""Values are whole numbers of millionths: their sums are exact, in any order, over any customers."""
+"""Sums are of whole numbers of millionths: exact, in any order, over any customers."""
+LARGEST = 1e18
+"""An amount beyond it counts for so much in a sum. A record holds a hundredth of it; 40,000 can be added."""
+_LIMB = 2.0**32
 MISSING = np.int64(-(2**63))
 """An event that has no such value."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,7 +57,15 @@ class Rows(NamedTuple):
     end: Ints
     """Until when the event counts, or its aggregate stands so; FAR if it still does."""
     value: Ints
+    """In millionths if it is an amount; or a number that stands for what was named."""
     event: Ids
+    amount: Floats | None = None
+    """The amounts themselves, where they are not the values; NaN where there is none."""
+
+    @classmethod
+    def none(cls) -> "Rows":
+        nothing = np.zeros(0, np.int64)
+        return cls(nothing, nothing, nothing, nothing, np.zeros(0, "S16"))
 
 
 @dataclass(frozen=True)
@@ -66,22 +77,44 @@ class Series:
     end: Ints
     value: Ints
     event: Ids
+    given: Floats | None = None
 
     @classmethod
     def of(cls, customers: int, rows: Rows) -> "Series":
         order = np.lexsort((rows.event, rows.time, rows.customer))
         counts = np.bincount(rows.customer, minlength=customers)
         first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        return cls(first, rows.time[order], rows.end[order], rows.value[order], rows.event[order])
+        given = None if rows.amount is None else rows.amount[order]
+        return cls(first, rows.time[order], rows.end[order], rows.value[order], rows.event[order], given)
 
     @cached_property
     def customer(self) -> Ints:
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
     @cached_property
-    def total(self) -> Ints:
-        """Sums of values from the very first event on. They may pass what 64 bits hold: differences are right."""
-        return np.concatenate((np.zeros(1, np.int64), np.cumsum(self.value)))
+    def amount(self) -> Floats:
+        """NaN where there is none."""
+        return np.where(self.value == MISSING, np.nan, self.value / UNITS) if self.given is None else self.given
+
+    @cached_property
+    def summed(self) -> Floats:
+        """As they count in a sum."""
+        return np.clip(np.nan_to_num(self.amount, nan=0.0), -LARGEST, LARGEST)
+
+    @cached_property
+    def _totals(self) -> tuple[Ints, Ints]:
+        """Sums from the very first event on, in two limbs: a double has not the digits for sums over all customers, nor
+        64 bits for the largest amounts. What passes 64 bits does no harm: differences are right."""
+        millionths = np.rint(self.summed * UNITS)
+        high = np.floor(millionths / _LIMB)
+        limbs = high, millionths - high * _LIMB
+        sums = (np.concatenate((np.zeros(1, np.int64), np.cumsum(each.astype(np.int64)))) for each in limbs)
+        return next(sums), next(sums)
+
+    def sum(self, start: Ints, end: Ints) -> Floats:
+        """Of the amounts of the events from one place to before another."""
+        high, low = self._totals
+        return ((high[end] - high[start]) * _LIMB + (low[end] - low[start])) / UNITS
 
     @cached_property
     def ends(self) -> "Series":
@@ -107,7 +140,7 @@ class Series:
 
     def faded(self, half_life: float, *, count: bool) -> Floats:
         """At each event: the values up to it, with it, each halved for every half-life since."""
-        value = np.ones(len(self.time)) if count else self.value / UNITS
+        value = np.ones(len(self.time)) if count else self.summed
         found = value.copy()
         # The k-th events of all customers at once: each one's sum follows from the one before.
         place = np.arange(len(self.time)) - self.first[self.customer]

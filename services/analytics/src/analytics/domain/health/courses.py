@@ -37,22 +37,19 @@ class Course(NamedTuple):
 
     def at(self, instant: Ints, half_life: float) -> Floats:
         """The input. What it is where it is absent means nothing."""
-        if self.form is Form.CONSTANT:
-            return self.coefficient
-        if self.form is Form.FADING:
-            return self.coefficient * np.exp2(-(instant - self.anchor) / half_life)
-        elapsed = (instant - self.anchor) / DAY
-        return elapsed if self.form is Form.RISING else -elapsed
+        return value_at(self.form, self.coefficient, self.anchor, instant, half_life)
 
-    def some(self, which: Ints) -> "Course":
-        return Course(
-            self.form,
-            self.present[which],
-            self.coefficient[which],
-            self.anchor[which],
-            self.since[which],
-            self.until[which],
-        )
+
+def value_at(form: Form, coefficient: Floats, anchor: Ints, instant: Ints, half_life: float) -> Floats:
+    if form is Form.CONSTANT:
+        return coefficient
+    if form is Form.FADING:
+        return coefficient * np.exp2(-(instant - anchor) / half_life)
+    elapsed = (instant - anchor) / DAY
+    return elapsed if form is Form.RISING else -elapsed
+
+
+_FORMS = {Kind.SINCE_LAST: Form.RISING, Kind.SINCE_FIRST: Form.RISING, Kind.AHEAD: Form.FALLING}
 
 
 class Reader:
@@ -65,9 +62,12 @@ class Reader:
         self.half_life = (measure.half_life_days or 1.0) * DAY
         self.xs = np.array([x for x, _ in measure.curve.points], np.float64)
         self.ys = np.array([y for _, y in measure.curve.points], np.float64)
+        self._spans = bool(np.isfinite(self.xs[-1:] - self.xs[:1]).all())  # or doubles do not reach that far
         self._course: Callable[[Ints, Ints], Course] = getattr(self, f"_{self.input.kind.value}")
+        self.form = _FORMS.get(self.input.kind, Form.CONSTANT)
         if measure.half_life_days and self.input.kind in (Kind.SUM, Kind.MEAN):
             self._course = self._fading
+            self.form = Form.FADING if self.input.kind is Kind.SUM else Form.CONSTANT
             self.counted = series.faded(self.half_life, count=True)
             self.summed = self.counted if self.input.reads is None else series.faded(self.half_life, count=False)
         if self.input.kind is Kind.STANDING:
@@ -79,7 +79,7 @@ class Reader:
         return course if course.form is Form.CONSTANT else self._bent(course, at)
 
     def points(self, x: Floats) -> Floats:
-        return np.interp(x, self.xs, self.ys)
+        return np.interp(x, self.xs, self.ys) if self._spans else np.interp(x / 4, self.xs / 4, self.ys)
 
     def _bent(self, course: Course, at: Ints) -> Course:
         x = course.at(at, self.half_life)
@@ -142,8 +142,7 @@ class Reader:
     def _amount(self, start: Ints, end: Ints) -> Floats:
         if self.input.reads is None:
             return (end - start).astype(np.float64)
-        total = self.series.total
-        return (total[end] - total[start]) / UNITS
+        return self.series.sum(start, end)
 
     def _sum(self, some: Ints, at: Ints) -> Course:
         place, present, since, until = self._ever(some, at)
@@ -187,11 +186,11 @@ class Reader:
         last = np.where(there, place - 1, 0)
         if not len(series.time):
             return _constant(there, np.zeros(len(some)), since, until)
-        value, end = series.value[last], np.where(there, series.end[last], FAR)
-        fresh = at <= end
+        amount, end = series.amount[last], np.where(there, series.end[last], FAR)
+        fresh, known = at <= end, ~np.isnan(amount)
         return _constant(
-            there & fresh & (value != MISSING),
-            value / UNITS,
+            there & fresh & known,
+            np.where(known, amount, 0.0),
             np.where(fresh, since, end + 1),
             np.where(fresh, np.minimum(until, end), until),
         )

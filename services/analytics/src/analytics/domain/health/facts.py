@@ -4,7 +4,7 @@ any instant. It is read once (see storage.health); nothing here reads anything."
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -90,6 +90,9 @@ class HealthFacts:
     bases: Mapping[tuple[str, int], Base] = field(default_factory=dict)
     """By id and version of the model; each is of all the customers."""
     _scorers: dict[tuple[str, int], Scorer] = field(default_factory=dict, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HealthFacts, (self.customers, self.models, self.records, self.merged, self.bases)
 
     @classmethod
     def by(cls, model: HealthModel, base: Base) -> "HealthFacts":
@@ -178,6 +181,26 @@ class HealthFacts:
         order = np.lexsort((whole[1], whole[0]))
         return BandChanges._make(column[order] for column in whole)
 
+    def since(self, starts_at: int, ends_at: int, some: Ints) -> Ints:
+        """Since when they have been in the bands they are in at the end; the beginning, if since before."""
+        found = np.full(len(some), ends_at)
+        spans = [list(self.assignments(place, starts_at, ends_at)) for place in some.tolist()]
+        bands, open_ = self.bands(ends_at, some), np.arange(len(some))
+        while open_.size:
+            last = [spans[place].pop() for place in open_.tolist()]
+            begun, until = (np.array([each[i] for each in last], np.int64) for i in (0, 1))
+            same = self.bands(until, some[open_]) == bands[open_]
+            for model, numbers in self.assigned(until, some[open_]):
+                mine = numbers[same[numbers]]
+                places = open_[mine]
+                entered = begun[mine]
+                if model is not None:
+                    entered = np.maximum(self.scorer(model).since(until[mine], bands[places], some[places]), entered)
+                found[places] = entered
+            more = same & (found[open_] == begun) & np.array([len(spans[place]) > 0 for place in open_.tolist()])
+            open_ = open_[more]
+        return found
+
     def parts(self, at: Ints, some: Ints, as_of: Ints) -> list[dict[str, float]]:
         """What each measure brings to these customers' scores, each at an instant of its own, by its id; by the models
         in force at the instants `as_of`."""
@@ -188,6 +211,14 @@ class HealthFacts:
                 for number, row in zip(numbers.tolist(), rows, strict=True):
                     found[number] = dict(zip((each.id for each in model.measures), row, strict=True))
         return found
+
+    def scored_by(self, model: HealthModel, starts_at: Ints, ends_at: int) -> set[UUID]:
+        """Whom this model scores at any instant of `[starts_at, ends_at]`."""
+        return {
+            customer
+            for place, customer in enumerate(self.customers)
+            if any(each.model == model for each in self.assignments(place, int(starts_at[place]), ends_at))
+        }
 
     def needed(self, starts_at: int | Ints, ends_at: int | Ints) -> "Needed":
         """To tell of `[starts_at, ends_at]`."""

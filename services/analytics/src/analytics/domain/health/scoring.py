@@ -5,23 +5,19 @@ follows from its facts before that instant, and from nothing else: no earlier sc
 on where the score came from. It is looked for there.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints
-from analytics.domain.health.courses import Course, Form, Reader
+from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints, Rows, Series
+from analytics.domain.health.courses import Course, Reader
+from analytics.domain.health.crossings import first_outside, sum_of
 from analytics.domain.health.inputs import Kind
 from analytics.domain.health.model import POINTS_OF_ABSENCE, Absence, HealthModel
 
 NOBODYS = -1
 """The band of whom nothing is known."""
-DIP = 60_000_000
-"""Microseconds: with half-lives among the measures a score may dip and come back. A shorter dip over a border is passed
-over."""
 AHEAD = 400 * 86_400_000_000
 """How far ahead it is looked for a change by time alone; then it is looked again."""
 
@@ -75,11 +71,11 @@ class Scorer:
         points = np.array([self._points(r, c, x) for r, c, x in zip(self.readers, courses, inputs, strict=True)])
         weights = np.array([_counts(r, c) for r, c in zip(self.readers, courses, strict=True)])
         known = present.any(axis=0)
-        contribution = weights * points / np.where(known, _sum(weights), 1.0)
+        contribution = weights * points / np.where(known, sum_of(weights), 1.0)
         contribution[:, ~known] = 0.0
         return Scored(
-            np.where(known, _sum(contribution), np.nan),
-            _sum(present * np.array([[r.weight] for r in self.readers])) / self._whole,
+            np.where(known, sum_of(contribution), np.nan),
+            sum_of(present * np.array([[r.weight] for r in self.readers])) / self._whole,
             np.where(present, np.array(inputs), np.nan),
             points,
             contribution,
@@ -98,7 +94,8 @@ class Scorer:
             between = np.flatnonzero((score >= low) & (score < high))
             if not between.size or low == high:
                 continue
-            outside = self._last_outside(some[between], at[between], low, high)
+            bounds = np.full(len(between), low), np.full(len(between), high)
+            outside = self._last_outside(some[between], at[between], *bounds, np.ones(len(between), np.bool_))
             came = self.score(outside, some[between]).score
             # Nothing was known of it then: it began within the strip, on one side of the border.
             first = np.where(np.isnan(came), self.score(outside + 1, some[between]).score, came)
@@ -109,8 +106,7 @@ class Scorer:
         """The first instant after `at`, and up to `until`, that is not in these bands any more; FAR if none is."""
         some = self._everybody() if some is None else some
         at, until = self._instants(at, some), self._instants(until, some)
-        low, high = self._held(bands)
-        return self._first_outside(some, at + 1, until, low, high, bands >= 0)
+        return first_outside(self.readers, some, at + 1, until, self._held(bands), bands >= 0)
 
     def moved(self, at: Ints, bands: Bands, some: Ints) -> Bands:
         """The bands at instants that `next_change` gave, and no others, from those before."""
@@ -140,6 +136,21 @@ class Scorer:
         whole = [np.concatenate(column) for column in zip(*found, strict=True)]
         order = np.lexsort((whole[1], whole[0]))
         return Changes._make(column[order] for column in whole)
+
+    def since(self, at: int | Ints, bands: Bands, some: Ints | None = None) -> Ints:
+        """Since when they have been in the bands they are in at these instants; these instants, if nothing was ever
+        known of them."""
+        some = self._everybody() if some is None else some
+        at = self._instants(at, some)
+        # As long as a band lasts the score is within what holds it. There it may have begun in another one.
+        left = self._last_outside(some, at, *self._held(bands), bands >= 0)
+        found, now = left, self.bands(left, some)
+        while (elsewhere := np.flatnonzero((now != bands) & (found != FAR))).size:
+            next_ = self.next_change(found[elsewhere], now[elsewhere], at[elsewhere], some[elsewhere])
+            found[elsewhere] = next_
+            moved = elsewhere[next_ != FAR]
+            now[moved] = self.moved(found[moved], now[moved], some[moved])
+        return np.where(found == FAR, at, found)
 
     def bends(self, at: Ints, some: Ints) -> Ints:
         """The last instant up to which the score goes one even way from these instants on."""
@@ -187,102 +198,31 @@ class Scorer:
                 found |= ends.time_before(ends.before(some, at), some) == at - 1
         return found
 
-    # An instant at which a score is outside of what it was is looked for stretch by stretch: as far as no event comes
-    # in, none falls out of a window and no curve bends, every measure's part goes one way. So the parts at both ends of
-    # a stretch bound all scores within. A stretch whose bounds do not keep inside is cut, until one instant is left.
-
-    def _first_outside(self, some: Ints, at: Ints, until: Ints, low: Floats, high: Floats, known: Bools) -> Ints:
-        found, left = np.full(len(some), FAR), np.flatnonzero(at <= until)
-        near = at[left]
-        while left.size:
-            courses = [reader.course(some[left], near) for reader in self.readers]
-            far = np.minimum(_least([course.until for course in courses]), until[left])
-            place = self._search(courses, near, far, low[left], high[left], known[left])
-            hit = place != FAR
-            found[left[hit]] = place[hit]
-            on = ~hit & (far < until[left])
-            left, near = left[on], far[on] + 1
+    def _begun(self, some: Ints) -> Ints:
+        """When the first event was; FAR of whom there is none."""
+        found = np.full(len(some), FAR)
+        for reader in self.readers:
+            series = reader.series
+            found = np.minimum(found, series.time_at(series.first[some], some))
         return found
 
-    def _last_outside(self, some: Ints, at: Ints, low: float, high: float) -> Ints:
-        """The last instant before `at` at which the score was not in `[low, high)`, or nothing was known: before the
-        first event nothing is."""
-        found, left = np.full(len(some), -FAR), np.arange(len(some))
-        near, everybody = at - 1, np.ones(len(some), np.bool_)
-        lows, highs = np.full(len(some), low), np.full(len(some), high)
-        while left.size:
-            courses = [reader.course(some[left], near) for reader in self.readers]
-            far = -_least([-course.since for course in courses])
-            place = self._search(courses, near, far, lows[left], highs[left], everybody[left])
-            hit = place != FAR
-            found[left[hit]] = place[hit]
-            left, near = left[~hit], far[~hit] - 1
-        return found
+    def _last_outside(self, some: Ints, at: Ints, low: Floats, high: Floats, known: Bools) -> Ints:
+        """The last instant before `at` at which the score was not in `[low, high)`, or was known where it is not, or
+        not where it is: before the first event nothing is."""
+        begun = self._begun(some)
+        found = first_outside(self.readers, some, at - 1, begun, (low, high), known, backwards=True)
+        return np.where(found == FAR, np.minimum(begun, at - 1), found)
 
-    def _search(
-        self, courses: Sequence[Course], near: Ints, far: Ints, low: Floats, high: Floats, known: Bools
-    ) -> Ints:
-        """The instant nearest to `near`, on the way to `far`, that is outside; FAR if none is."""
-        found, way = np.full(len(near), FAR), np.where(far >= near, 1, -1)
-        known_here = np.array([course.present for course in courses]).any(axis=0)
-        changed = known_here != known
-        found[changed] = near[changed]
-        left = np.flatnonzero(~changed & known_here)  # with nothing known there is no score to leave
-        a, b = near[left], far[left]
-        parts = self._parts(courses)
-        even = not any(course.form is Form.FADING for course in courses)
-        for turn in count():
-            if not left.size:
-                break
-            at_a, at_b = parts(left, a), parts(left, b)
-            score_a, score_b = _sum(at_a), _sum(at_b)
-            lows, highs = low[left], high[left]
-            out_a = (score_a < lows) | (score_a >= highs)
-            out_b = (score_b < lows) | (score_b >= highs)
-            if even:  # a sum of straight lines is one
-                safe = ~out_b
-                cut = self._cut(a, b, score_a, score_b, lows, highs, turn)
-            else:
-                least, most = _sum(np.minimum(at_a, at_b)), _sum(np.maximum(at_a, at_b))
-                safe = ((least >= lows) & (most < highs)) | (~out_b & (np.abs(b - a) <= DIP))
-                cut = a + (b - a) // 2
-            here = out_a | (~safe & (np.abs(b - a) <= 1))  # b is, if a is not
-            found[left[here]] = np.where(out_a, a, b)[here]
-            rest = far[left]
-            on = ~here & ~(safe & (b == rest))
-            a, b = np.where(safe, b + way[left], a)[on], np.where(safe, rest, cut)[on]
-            left = left[on]
-        return found
 
-    @staticmethod
-    def _cut(a: Ints, b: Ints, score_a: Floats, score_b: Floats, low: Floats, high: Floats, turn: int) -> Ints:
-        """Where a straight line crosses, and a step to either side of it in turn; now and then the middle, so that it
-        comes to an end whatever the rounding."""
-        middle = a + (b - a) // 2
-        if turn % 4 == 3:
-            return middle
-        border = np.where(score_b < low, low, high)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.nan_to_num((border - score_a) / (score_b - score_a), nan=0.5, posinf=1.0, neginf=0.0)
-        step = np.sign(b - a) * (2 if turn % 2 == 0 else -2)
-        guess = a + np.round((b - a) * np.clip(share, 0.0, 1.0)).astype(np.int64) + step
-        inside = (np.minimum(a, b) < guess) & (guess < np.maximum(a, b))
-        return np.where(inside, guess, middle)
-
-    def _parts(self, courses: Sequence[Course]) -> Callable[[Ints, Ints], Floats]:
-        """The measures' parts of the score as a function of the instant, while these courses hold."""
-        weights = np.array([_counts(r, c) for r, c in zip(self.readers, courses, strict=True)])
-        total = np.where(_sum(weights) > 0, _sum(weights), 1.0)
-
-        def parts(which: Ints, at: Ints) -> Floats:
-            rows = []
-            for reader, course, weight in zip(self.readers, courses, weights, strict=True):
-                here = course.some(which)
-                points = self._points(reader, here, here.at(at, reader.half_life))
-                rows.append(weight[which] * points / total[which])
-            return np.array(rows)
-
-        return parts
+def fault_of_model(model: HealthModel) -> str | None:
+    """Why nobody can be scored by it, if so."""
+    if not model.measures:
+        return "The model's document cannot be read."
+    try:
+        Scorer(model, Base([], [Series.of(0, Rows.none()) for _ in model.measures])).score(0)
+    except Exception as error:  # noqa: BLE001 - a document of before may hold anything
+        return f"The model cannot be computed: {type(error).__name__}: {error}"
+    return None
 
 
 def _counts(reader: Reader, course: Course) -> Floats:
@@ -290,18 +230,3 @@ def _counts(reader: Reader, course: Course) -> Floats:
     if reader.measure.absence is Absence.LEFT_OUT:
         return np.where(course.present, reader.weight, 0.0)
     return np.full(len(course.present), reader.weight)
-
-
-def _sum(rows: Floats) -> Floats:
-    """Always in the order of the measures, however many customers there are: the same to the last bit."""
-    total = np.zeros(rows.shape[1])
-    for row in rows:
-        np.add(total, row, out=total)
-    return total
-
-
-def _least(columns: Sequence[Ints]) -> Ints:
-    found = columns[0]
-    for column in columns[1:]:
-        found = np.minimum(found, column)
-    return found
