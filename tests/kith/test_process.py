@@ -14,6 +14,7 @@ from kith import process
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
 from kith.db import create_engine
+from kith.probes import probes
 from kith.relay import Relay
 from kith.service import Service
 from kith.settings import Settings
@@ -95,12 +96,62 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ShakyBus()))
     monkeypatch.setattr(process, "_consume", _nothing)
     monkeypatch.setattr(process, "_prune", _nothing)
+    monkeypatch.setattr(process, "_count_letters", _nothing)
     monkeypatch.setattr(Relay, "run", _nothing)
     service = replace(SERVICE, subscriptions=[Subscription(group, ("topic",), _nothing) for group in ("one", "two")])
     settings = SETTINGS.model_copy(update={"database_url": "postgresql://localhost/none"})
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        await process._start_workers(service, settings, {}, asyncio.Event(), stack, tasks)
+        await process._start_workers(service, settings, {}, {}, asyncio.Event(), stack, tasks)
     assert attended == ["one", "two"]
+
+
+async def test_a_worker_says_how_many_dead_letters_there_are_and_is_ready_all_the_same(
+    serve: Callable[[Service], Awaitable[httpx.AsyncClient]], postgres: EmbeddedPostgres, tenant: str
+) -> None:
+    await serve(SERVICE)
+    engine = create_engine(postgres.url("kith_sales"), role=WORKER_ROLE, pool_size=2, application="test worker")
+    letter = text("""
+        INSERT INTO dead_letters (group_name, topic, partition, "offset", message_key, value, headers, tenant_id,
+                                  reason, parked, attempts)
+        VALUES (:group, 'topic', 0, :offset, '', '', '[]', :group, 'why', :parked, 1)
+    """)
+    async with engine.begin() as connection:
+        for offset, parked in enumerate((False, True, True)):
+            await connection.execute(letter, {"group": tenant, "offset": offset, "parked": parked})
+    notes: dict[str, str] = {}
+    stop = asyncio.Event()
+    counting = asyncio.create_task(process._count_letters(engine, notes, stop))
+    async with asyncio.timeout(10):
+        while tenant not in notes:  # noqa: ASYNC110 - a probe reads it as it is; nothing announces it
+            await asyncio.sleep(0)
+    stop.set()
+    await counting
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(probes({}, notes)), base_url="http://worker") as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    assert f"{tenant}: 1 dead letters, 2 events wait behind them" in answer.text.split("; ")
+    assert answer.text.startswith("ok; ")
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM dead_letters WHERE group_name = :group"), {"group": tenant})
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), BusError("not there yet")])
+async def test_pruning_goes_on_whatever_went_wrong(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PRUNE_SECONDS", 0.001)
+    stop, tries = asyncio.Event(), 0
+
+    class Bad(ShakyBus):
+        async def prune(self, _: object) -> int:
+            nonlocal tries
+            tries += 1
+            if tries == 3:
+                stop.set()
+            raise fault
+
+    async with asyncio.timeout(10):
+        await process._prune(SERVICE, cast("Bus", Bad()), cast("Any", None), SETTINGS, stop)
+    assert tries == 3
 
 
 async def test_an_idempotency_key_is_forgotten_after_a_day_and_a_bulk_row_never(

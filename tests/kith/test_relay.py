@@ -21,7 +21,8 @@ from tests.kith.bus.readers import Reader
 from kith import relay as relay_module
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
-from kith.bus.port import Bus, BusError, Consumer, Incoming, Outgoing, Producer
+from kith.bus.port import Bus, BusError, Consumer, Incoming, MessageRefused, Outgoing, Producer
+from kith.consumer import consumer_tables
 from kith.db import Database, Transaction, create_engine, sqlalchemy_url
 from kith.domain import Aggregate
 from kith.events.envelope import Envelope, Event
@@ -41,6 +42,7 @@ TENANT = "acme"
 
 METADATA = MetaData()
 OUTBOX = outbox_table(METADATA)
+_, LETTERS = consumer_tables(METADATA)
 
 
 class Happened(Event):
@@ -56,8 +58,8 @@ class Thing(Aggregate):
 THINGS = Resource("thing", "things", Thing, aggregate_table("things", METADATA), View, ())
 
 
-class Crash(Exception):
-    """The process dies here."""
+class Crash(BaseException):
+    """The process dies here: nobody catches that."""
 
 
 class WatchedRelay(Relay):
@@ -242,6 +244,10 @@ class World:
         async with self.owner.connect() as connection:
             return list(await connection.execute(select(OUTBOX).order_by(OUTBOX.c.seq)))
 
+    async def letters(self) -> list[Any]:
+        async with self.owner.connect() as connection:
+            return list(await connection.execute(select(LETTERS).order_by(LETTERS.c.id)))
+
     async def unpublished(self) -> int:
         return sum(row.published_at is None for row in await self.rows())
 
@@ -311,7 +317,7 @@ async def url(postgres: EmbeddedPostgres) -> str:
     engine = create_async_engine(sqlalchemy_url(postgres.url(name)))
     async with engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
-        for statement in (*create_roles(), *secure("outbox"), *secure("things")):
+        for statement in (*create_roles(), *secure("outbox"), *secure("things"), *secure("dead_letters")):
             await connection.execute(text(statement))
     await engine.dispose()
     return postgres.url(name)
@@ -321,7 +327,7 @@ async def url(postgres: EmbeddedPostgres) -> str:
 async def owner(url: str) -> AsyncIterator[AsyncEngine]:
     owner = create_async_engine(sqlalchemy_url(url))
     async with owner.begin() as connection:
-        await connection.execute(text("TRUNCATE outbox, things"))
+        await connection.execute(text("TRUNCATE outbox, things, dead_letters"))
     yield owner
     await owner.dispose()
 
@@ -446,6 +452,70 @@ async def test_a_batch_is_marked_while_the_next_is_on_its_way_even_if_that_one_f
     assert len(bus.sent) == 7
     assert set(bus.sent.values()) == {1}
     assert len(await world.events()) == 7
+
+
+async def test_what_the_bus_refuses_is_found_by_halves_and_set_aside_and_the_rest_arrives(world: World) -> None:
+    things = [await world.create() for _ in range(200)]
+    await world.change(things[17])
+    rows = await world.rows()
+    refused = {rows[17].id, rows[18].id, rows[150].id}
+    sends = 0
+
+    def refuse(after: bool, messages: Sequence[Outgoing]) -> None:
+        nonlocal sends
+        sends += not after
+        if not after and any(Envelope.from_message(each.headers, each.value).id in refused for each in messages):
+            raise MessageRefused("too large")
+
+    bus = FaultyBus(world.bus, refuse)
+    async with world.relaying(bus=bus) as relay:
+        await world.rest()
+        await rounds(relay, 3)
+        before = sends
+        await world.change(things[150])
+        await world.rest()
+        await rounds(relay, 3)
+    assert before < 100, "it is searched for by halves, and not again and again"
+    assert {each.envelope.id for each in await world.events()} == {row.id for row in rows[:200]} - refused
+    letters = await world.letters()
+    assert {letter.event_id for letter in letters if not letter.parked} == refused
+    assert {letter.subject for letter in letters if letter.parked} == {things[17], things[150]}
+    assert {letter.reason for letter in letters if not letter.parked} == {"MessageRefused: too large"}
+    assert {row.id for row in await world.rows()} == {row.id for row in rows[:200]} - refused
+
+
+async def test_an_outage_sets_nothing_aside(world: World) -> None:
+    tried = 0
+
+    def fail(after: bool, messages: Sequence[Outgoing]) -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 6:
+            raise [BusError("away"), ConnectionResetError("away")][tried % 2]
+
+    for _ in range(3):
+        await world.create()
+    async with world.relaying(bus=FaultyBus(world.bus, fail)):
+        await world.rest()
+    assert await world.letters() == []
+    assert len(await world.events()) == 3
+
+
+async def test_letters_are_known_to_the_relay_that_takes_over(world: World) -> None:
+    thing = await world.create()
+    (row,) = await world.rows()
+
+    def refuse(after: bool, messages: Sequence[Outgoing]) -> None:
+        if any(("ce_id", str(row.id).encode()) in each.headers for each in messages):
+            raise MessageRefused("too large")
+
+    async with world.relaying(bus=FaultyBus(world.bus, refuse)):
+        await world.rest()
+    await world.change(thing)
+    async with world.relaying():
+        await world.rest()
+    assert [letter.parked for letter in await world.letters()] == [False, True]
+    assert await world.events() == []
 
 
 async def test_one_relay_at_a_time_owns_the_outbox_and_another_takes_over(world: World) -> None:

@@ -80,8 +80,10 @@ async def test_a_worker_attends_to_the_tasks_of_its_service(monkeypatch: pytest.
 
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ENGINE))
     monkeypatch.setattr(process, "_prune", nothing)
+    monkeypatch.setattr(process, "_count_letters", nothing)
     monkeypatch.setattr(Relay, "run", nothing)
     settings = Settings(database_url="postgresql://localhost/none", port=0)
     async with asyncio.timeout(10), AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        await process._start_workers(replace(SERVICE, tasks=[Task("one", step)]), settings, {}, stop, stack, tasks)
+        service = replace(SERVICE, tasks=[Task("one", step)])
+        await process._start_workers(service, settings, {}, {}, stop, stack, tasks)
     assert looked == ["none"]

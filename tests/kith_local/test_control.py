@@ -49,6 +49,14 @@ def test_start_returns_when_all_is_ready_and_shows_where(
     assert state.phase is Phase.READY
 
 
+def test_status_shows_what_somebody_should_look_at_though_all_is_ready(
+    layout: Layout, house: tuple[str, ...], screen: Screen
+) -> None:
+    control.start(layout, Console(quiet=True), command=house)
+    assert control.status(layout, screen.console) == 0
+    assert "sales-api: sales.outbox: 1 dead letters, 2 events wait behind them" in screen.text
+
+
 def test_what_was_started_is_stopped_and_nothing_is_left(
     layout: Layout, house: tuple[str, ...], screen: Screen
 ) -> None:

@@ -36,10 +36,14 @@ class Api:
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(context.service, resource) for resource in self.resources]
-        letters = [dead_letters_router(context.service)] if context.consumes else []
         return create_app(
             context,
-            routers=[*(each.router for each in rest), *self.routers, *letters, graphql_router(self.schema)],
+            routers=[
+                *(each.router for each in rest),
+                *self.routers,
+                dead_letters_router(context.service),
+                graphql_router(self.schema),
+            ],
             models=[*(model for each in rest for model in each.models), *self.models],
         )
 
@@ -63,7 +67,6 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         database,
         commands,
         authenticator or Authenticator(settings),
-        consumes=bool(service.subscriptions),
         seats=Seats(LiveLimits.of(settings)),
         limits=Limits.of(settings),
         origins=settings.cors_origins,

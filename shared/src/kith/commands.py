@@ -302,8 +302,10 @@ class _Batch:
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
         self._check(call.input)
-        # Never before the last change, whatever the clock says: it may have been put back since.
-        at = call.input.happened_at(max(self._uow.now, aggregate.updated_at))
+        at, now = call.input.happened_at(self._uow.now), self._uow.now
+        if call.input.occurred_at is None or call.input.occurred_at > now:
+            # What happens just now is never before the last change, whatever the clock says: it may be put back.
+            at = max(at, aggregate.updated_at)
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = aggregate.copy()
         recorded = self._record(changed, call.command.rule(changed, at=at, **call.input.fields()), at)

@@ -240,7 +240,11 @@ class Database:
         await self._snapshots.dispose()
 
 
+def is_tenant(name: str) -> bool:
+    return re.fullmatch(TENANT_PATTERN, name) is not None
+
+
 def checked(tenant: str) -> str:
-    if not re.fullmatch(TENANT_PATTERN, tenant):
+    if not is_tenant(tenant):
         raise ValueError(f"not a tenant id: {tenant!r}")
     return tenant

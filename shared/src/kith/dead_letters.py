@@ -1,4 +1,5 @@
-"""The REST of dead letters, for every service that has subscriptions: see them, mend them, have them replayed.
+"""The REST of dead letters, of every service: what it could not apply, and what it could not publish. See them, mend
+them, have them replayed.
 
 No request applies an event: that takes the worker's role, which sees all tenants. A request leaves a wish; the worker
 does it within a second, and the answer waits a little for that. 202 says it is not done yet: look at the letter again.
@@ -100,7 +101,7 @@ def dead_letters_router(service: str) -> APIRouter:
         "/dead-letters",
         response_model=LetterPage,
         operation_id="listDeadLetters",
-        summary="Events that could not be applied",
+        summary="Events that could not be applied, or not be published",
     )
     async def list_(request: Request, query: Annotated[LetterQuery, Query()], actor: Actor = reader) -> Response:
         """Oldest first. `next` is the cursor of the next page: send it as `after`."""
@@ -237,7 +238,7 @@ def _amendment_of(body: bytes) -> AmendLetter:
         words, _, where = str(wrong).partition(" - at `$")
         fields = ", ".join(AmendLetter.__struct_fields__)
         raise Invalid(f"{words}. Allowed: {fields}.", field=where.strip(".`") or "body") from wrong
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, ValueError, RecursionError) as wrong:
         raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
     if not (bytes(given.body) or given.headers):
         raise Invalid("Send body, headers, or both.", field="body")

@@ -1,5 +1,6 @@
 """`python -m <service> dead-letters`: all tenants' letters, and those whose tenant cannot be read. For whoever may log
-in to the service's database; it acts as the worker does, whether or not one runs."""
+in to the service's database. What could not be applied it tries as the worker does, whether or not one runs; what could
+not be published it asks the worker for, which owns the outbox."""
 
 import argparse
 import asyncio
@@ -12,13 +13,17 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.consumer import discard_dead_letters, replay_dead_letters
-from kith.consumer.requests import LetterView, State, details_of, page_of
+from kith.consumer.replay import Wish
+from kith.consumer.requests import LetterView, State, amend_as_operator, ask_worker, details_of, page_of
 from kith.db import create_engine
 from kith.domain import DomainError
+from kith.outbox_letters import group_of
 from kith.service import Service
 from kith.settings import Settings
 from kith.tenancy import WORKER_ROLE
 
+PATIENCE = 30.0
+"""Seconds that a worker may take."""
 _REASON = 60
 _COLUMNS = ("id", "state", "requested", "parked", "attempts", "type", "subject", "first_failed_at", "reason")
 
@@ -26,9 +31,10 @@ _COLUMNS = ("id", "state", "requested", "parked", "attempts", "type", "subject",
 def parser_for(service: Service) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {service.package} dead-letters",
-        description=f"Events that {service.name} could not apply: of all tenants, and of none that can be read",
+        description=f"Events that {service.name} could not apply, or not publish: of all tenants, and of none that "
+        "can be read",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|replay|discard")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|amend|replay|discard")
     listing = verbs.add_parser("list", help="oldest first")
     listing.add_argument("--tenant", help="of this tenant only")
     listing.add_argument("--state", choices=[*State, "all"], default=State.UNRESOLVED.value)
@@ -38,6 +44,18 @@ def parser_for(service: Service) -> argparse.ArgumentParser:
     listing.add_argument("--after", help="the last id of the page before")
     showing = verbs.add_parser("show", help="one of them, with its message and its history")
     showing.add_argument("id", type=int)
+    amending = verbs.add_parser("amend", help="put its message right; replay it then")
+    amending.add_argument("id", type=int)
+    amending.add_argument("--body", help="the whole body of the event, JSON")
+    amending.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another value of it, as in ce_time=2026-01-31T12:00:00Z; without a value it is taken away",
+    )
+    amending.add_argument("--tenant", help="whose it is, where that cannot be read")
+    amending.add_argument("--note", help="why; kept with it, so name no person")
     replaying = verbs.add_parser("replay", help="handle them again, each with the rest of its aggregate's")
     replaying.add_argument("id", type=int, nargs="*", help="which; all that are unresolved, if none is given")
     discarding = verbs.add_parser("discard", help="resolve them without effect")
@@ -64,6 +82,8 @@ async def _run(service: Service, settings: Settings, given: argparse.Namespace) 
                 await _list(engine, given)
             case "show":
                 await _show(engine, given.id)
+            case "amend":
+                await _amend(engine, given)
             case "replay":
                 await _replay(service, engine, given.id)
             case _:
@@ -120,15 +140,33 @@ async def _replay(service: Service, engine: AsyncEngine, ids: Sequence[int]) -> 
         done = await replay_dead_letters(subscription, engine, ids=ids or None)
         handled += done.handled
         left += done.left
+    published = await ask_worker(engine, group_of(service.name), Wish.REPLAY, ids, patience=PATIENCE)
+    handled, left = handled + published.handled, left + published.left
     print(f"{handled} took effect, {left} are left")  # noqa: T201
     if left:
         raise SystemExit(1)
+
+
+async def _amend(engine: AsyncEngine, given: argparse.Namespace) -> None:
+    changes = {name: value if sign else None for name, sign, value in (each.partition("=") for each in given.header)}
+    async with engine.begin() as connection:
+        await amend_as_operator(
+            connection,
+            given.id,
+            body=given.body.encode() if given.body is not None else None,
+            headers=changes,
+            tenant=given.tenant,
+            note=given.note,
+        )
+    print("amended; replay it")  # noqa: T201
 
 
 async def _discard(service: Service, engine: AsyncEngine, ids: Sequence[int], note: str) -> None:
     count = 0
     for subscription in service.subscriptions:
         count += await discard_dead_letters(subscription.group, engine, ids, note=note)
+    group = group_of(service.name)
+    count += (await ask_worker(engine, group, Wish.DISCARD, ids, note=note, patience=PATIENCE)).handled
     print(f"{count} of {len(set(ids))} discarded; replay what waited behind them")  # noqa: T201
     if count < len(set(ids)):
         raise SystemExit(1)

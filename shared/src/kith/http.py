@@ -53,8 +53,6 @@ class Context:
     database: Database
     commands: Commands
     authenticator: Authenticator
-    consumes: bool = False
-    """Whether the service has subscriptions, so that it may have dead letters."""
     seats: Seats = field(default_factory=Seats)
     limits: Limits = field(default_factory=Limits)
     origins: Sequence[str] = ()

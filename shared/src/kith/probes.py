@@ -9,20 +9,22 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def readiness(reasons: Mapping[str, str]) -> Response:
-    """`reasons` says by part of the process why it is not ready; empty when it is."""
-    said = "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
-    return PlainTextResponse(said or "ok", status_code=503 if said else 200)
+def readiness(reasons: Mapping[str, str], notes: Mapping[str, str] | None = None) -> Response:
+    """`reasons` says by part of the process why it is not ready; empty when it is. `notes`: what somebody should look
+    at though it is."""
+    said = [f"{part}: {reason}" for part, reason in reasons.items()]
+    lines = said or ["ok", *(f"{part}: {note}" for part, note in (notes or {}).items())]
+    return PlainTextResponse("; ".join(lines), status_code=503 if said else 200)
 
 
-def probes(not_ready: Mapping[str, str]) -> Starlette:
+def probes(not_ready: Mapping[str, str], notes: Mapping[str, str] | None = None) -> Starlette:
     """An application of these three alone, for a port of its own."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        return readiness(not_ready)
+        return readiness(not_ready, notes)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

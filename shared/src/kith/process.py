@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, func
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith import migrations, telemetry
@@ -23,6 +22,7 @@ from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription, attend_dead_letters
 from kith.consumer import run as consume
+from kith.consumer.letters import count_letters
 from kith.db import create_engine
 from kith.probes import probes
 from kith.relay import Relay
@@ -38,11 +38,12 @@ VERBS = ("api", "worker", "all", "migrate", "export")
 GC_OBJECTS = 300_000
 """So many more objects before rubbish is looked for among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
+COUNT_SECONDS = 2.0
 BUS_RETRY_SECONDS = 1.0
 
 
 def main(service: Service) -> None:
-    commands = {**({"dead-letters": "kith.dead_letters_cli"} if service.subscriptions else {}), **service.commands}
+    commands = {"dead-letters": "kith.dead_letters_cli", **service.commands}
     if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
         importlib.import_module(module).run(service, service.settings(), sys.argv[2:])
         return
@@ -83,6 +84,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     not_ready: dict[str, str] = {}
+    notes: dict[str, str] = {}
     if reason := await migrations.behind(settings.database_url, service.package):
         log.error("not migrated", reason=reason)
         sys.exit(f"{service.name}: {reason}")
@@ -90,7 +92,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
         if settings.metrics_port is not None:
             tasks.create_task(
                 serve(
-                    probes(not_ready),
+                    probes(not_ready, notes),
                     settings.host,
                     settings.metrics_port,
                     stop=stop,
@@ -98,7 +100,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
                 )
             )
         if what in ("worker", "all"):
-            await _start_workers(service, settings, not_ready, stop, stack, tasks)
+            await _start_workers(service, settings, not_ready, notes, stop, stack, tasks)
         if what in ("api", "all"):
             from kith.api import api_of, context_for  # noqa: PLC0415 - see Service.api
 
@@ -117,6 +119,7 @@ async def _start_workers(
     service: Service,
     settings: Settings,
     not_ready: dict[str, str],
+    notes: dict[str, str],
     stop: asyncio.Event,
     stack: AsyncExitStack,
     tasks: asyncio.TaskGroup,
@@ -136,6 +139,7 @@ async def _start_workers(
     )
     tasks.create_task(relay.run(stop))
     tasks.create_task(_prune(service, bus, engine, settings, stop))
+    tasks.create_task(_count_letters(engine, notes, stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
         # Beside the consumer, not in it: one that has halted for its letters is the one that needs it.
@@ -156,9 +160,23 @@ async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Sett
             await bus.prune(timedelta(days=settings.bus_retention_days))
             async with engine.begin() as connection:
                 await connection.execute(old)
-        except (BusError, DBAPIError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, all else goes on, and it is tried again
             log.warning("not pruned", error=str(error))
         await pause(stop, PRUNE_SECONDS)
+
+
+async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: asyncio.Event) -> None:
+    """Say how many dead letters there are, to Prometheus and to whoever asks whether we are ready."""
+    while not stop.is_set():
+        try:
+            async with engine.connect() as connection:
+                found = await count_letters(connection)
+        except Exception as error:  # noqa: BLE001 - the same
+            log.warning("dead letters not counted", error=str(error))
+        else:
+            notes.clear()
+            notes.update({group: str(count) for group, count in found.items() if any(count)})
+        await pause(stop, COUNT_SECONDS)
 
 
 async def _consume(

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.domain import Invalid, NotFound
 from kith.resource import Resource, View
-from kith.scalars import is_in_use
 
 T = TypeVar("T")
 V = TypeVar("V", bound=View)
@@ -43,9 +42,11 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
             found = msgspec.json.decode(decoded(cursor), type=cls)
         except (ValueError, msgspec.DecodeError) as error:
             raise Invalid("It is not a cursor of this list.", field="after") from error
-        if not is_in_use(found.at):
+        # Of any year: it is where a row stands, and that one may have been stored before the door had bounds. The
+        # driver has a row of before or after all time without a zone.
+        if found.at.utcoffset() not in (None, timedelta(0)):
             raise Invalid("It is not a cursor of this list.", field="after")
-        return found
+        return cls(found.at.replace(tzinfo=UTC), found.id)
 
 
 def decoded(cursor: str) -> bytes:

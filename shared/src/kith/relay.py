@@ -2,11 +2,14 @@
 
 One relay at a time owns a service's outbox, by an advisory lock on a connection of its own: two would reorder an
 aggregate's events. If its process dies, PostgreSQL frees the lock and another takes over.
+
+An event that cannot be published is set aside with its reason, and the later ones of its aggregate behind it: see
+kith.outbox_letters. It owns those too: what is asked for of them is done between two batches.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 from uuid import UUID
@@ -15,13 +18,18 @@ import asyncpg
 import msgspec
 from prometheus_client import Counter, Gauge
 from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, delete, func, select, text, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kith.bus.port import Bus, BusError, Outgoing, Producer
+from kith.bus.port import Bus, Outgoing, Producer
+from kith.consumer.delivery import Line
+from kith.consumer.faults import Fault, fault_of
+from kith.consumer.letters import blocked_lines
+from kith.consumer.replay import ATTEND_SECONDS, attend_once, is_requested
+from kith.consumer.subscription import Handler, Subscription
 from kith.db import Statement, driver_of
 from kith.events.envelope import Envelope, Event
 from kith.ids import new_id
+from kith.outbox_letters import Letter, check, group_of, readable, set_aside
 from kith.telemetry import log
 from kith.waiting import pause
 
@@ -30,8 +38,12 @@ _IDLE_MIN, _IDLE_MAX = 0.005, 0.05
 _WATERMARK_BUSY, _WATERMARK_IDLE = 0.25, 1.0
 _PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
 _RETRY = 1.0
+_TRACEPARENT = 200
+_LINES = 20
+"""Of so many aggregates letters are replayed between two batches."""
 
 PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
+INTERRUPTED = Counter("kith_outbox_interruptions_total", "Times that relaying began again after a fault", ["service"])
 OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
 
 
@@ -60,10 +72,6 @@ class _Snapshot(NamedTuple):
     oldest_age: float
 
 
-# The last is what the driver says of a connection that was cut while an answer was on its way.
-_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-
-
 class _Batch(NamedTuple):
     """The oldest rows that were unpublished at an instant, by sequence."""
 
@@ -89,9 +97,11 @@ class Relay:
         self._awaited: _Snapshot | None = None
         self._unmarked: list[int] = []
         """Sequences of what is on the bus, and not yet marked so."""
+        self._blocked: dict[Line, str] = {}
+        """Aggregates that have letters, each with the name of the one at its head."""
         columns, sequences = outbox.c, cast(bindparam("sequences"), ARRAY(BigInteger))
         self._oldest = Statement(
-            select(columns.seq, *(columns[name] for name in _ENVELOPE))
+            select(columns.seq, *(readable(outbox, name) for name in _ENVELOPE))
             .where(columns.published_at.is_(None), columns.seq != all_(sequences))
             .order_by(columns.seq)
             .limit(bindparam("limit"))
@@ -113,7 +123,8 @@ class Relay:
                     finally:
                         # Back in the pool the session would keep the lock.
                         await connection.invalidate()
-            except (BusError, DBAPIError, *_DRIVER_ERRORS, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, all that is unpublished is tried again
+                INTERRUPTED.labels(self._service).inc()
                 log.warning("relay interrupted", outbox=self._service, error=str(error))
             await pause(stop, _RETRY)
 
@@ -127,7 +138,9 @@ class Relay:
         await driver_of(connection).execute("SET synchronous_commit = off")
         self._unmarked, self._awaited = [], None
         clock = asyncio.get_running_loop().time
-        idle, busy, last_watermark, last_prune = _IDLE_MIN, False, 0.0, clock()
+        idle, busy, last_watermark, last_prune, last_attended = _IDLE_MIN, False, 0.0, clock(), 0.0
+        letters = Subscription(group_of(self._service), (), _publishing(producer, self._message))
+        self._blocked = await blocked_lines(connection, letters.group)
         batch = await self._select(connection)
         while not stop.is_set():
             following = await self._publish(connection, producer, batch) if batch.rows else None
@@ -140,6 +153,8 @@ class Relay:
             # A portion at a time, and the next at once if it was a full one: relaying goes on between them.
             if clock() - last_prune > _PRUNE_EVERY and not await self._prune(connection):
                 last_prune = clock()
+            if clock() - last_attended > ATTEND_SECONDS and not await self._attend(connection, letters):
+                last_attended = clock()
             if following is None:
                 await self._mark(connection)
                 await pause(stop, idle)
@@ -150,18 +165,66 @@ class Relay:
             batch = following
         await self._mark(connection)
 
+    async def _attend(self, connection: AsyncConnection, letters: Subscription) -> bool:
+        """Do what is asked for of the letters. Answers whether there is more to do at once."""
+        if not await is_requested(connection, letters.group):
+            return False
+        more = await attend_once(letters, self._engine, lines=_LINES)
+        self._blocked = await blocked_lines(connection, letters.group)
+        return more
+
     async def _publish(self, connection: AsyncConnection, producer: Producer, batch: _Batch) -> _Batch:
         """Answers the next batch: it is fetched, and the last one marked, while this one is on its way."""
         sequences = [row[0] for row in batch.rows]
-        publishing = asyncio.create_task(producer.publish(self._message(self._envelope(row)) for row in batch.rows))
+        sending = asyncio.create_task(self._send(producer, batch.rows))
         try:
             await self._mark(connection)
             following = await self._select(connection, besides=sequences)
         finally:
-            await publishing
+            letters = await sending
+        if letters:
+            await set_aside(connection, self._service, self._topic, self._outbox, letters)
+            gone = {letter.seq for letter in letters}
+            sequences = [seq for seq in sequences if seq not in gone]
         self._unmarked = sequences
         PUBLISHED.labels(self._service).inc(len(sequences))
         return following
+
+    async def _send(self, producer: Producer, rows: Sequence[asyncpg.Record]) -> list[Letter]:
+        """Publish all that can be. Answers those that cannot, and those that wait behind them."""
+        letters: list[Letter] = []
+        messages: list[Outgoing] = []
+        sent: list[asyncpg.Record] = []
+        for row in rows:
+            line = Line(row["tenant_id"], row["subject"])
+            if self._blocked and (head := self._blocked.get(line)) is not None:
+                letters.append(Letter(row["seq"], f"parked behind {head}", parked=True))
+                continue
+            try:
+                envelope = self._envelope(row)
+                check(envelope)
+                messages.append(self._message(envelope))
+                sent.append(row)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is with it alone
+                letters.append(self._letter(row, line, error))
+        if not messages:
+            return letters
+        try:
+            await producer.publish(messages)
+        except Exception as error:
+            if fault_of(error) is not Fault.POISON:
+                raise
+            if len(sent) == 1:
+                return [*letters, self._letter(sent[0], Line(sent[0]["tenant_id"], sent[0]["subject"]), error)]
+            # Halves: one that is refused among n costs about 2 log n sends, and some of the others are sent again.
+            middle = len(sent) // 2
+            letters += await self._send(producer, sent[:middle])
+            letters += await self._send(producer, sent[middle:])
+        return letters
+
+    def _letter(self, row: asyncpg.Record, line: Line, error: Exception) -> Letter:
+        self._blocked[line] = str(row["id"])
+        return Letter(row["seq"], f"{type(error).__name__}: {error}", parked=False)
 
     async def _select(self, connection: AsyncConnection, besides: Sequence[int] = ()) -> _Batch:
         """Everything that is published must be marked by now, or be among `besides`."""
@@ -186,7 +249,8 @@ class Relay:
             customer_id=customer_id,
             aggregate_version=version,
             recorded_at=recorded_at,
-            traceparent=traceparent,
+            # A trace is not worth an event.
+            traceparent=None if traceparent is None or len(traceparent) > _TRACEPARENT else traceparent,
             data=data,
         )
 
@@ -230,6 +294,17 @@ class Relay:
         return (await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))).rowcount == _PRUNE_ROWS
 
 
+def _publishing(producer: Producer, message: Callable[[Envelope], Outgoing]) -> Handler:
+    """A handler of letters: what is replayed is published."""
+
+    async def handle(_: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            check(envelope)
+        await producer.publish([message(envelope) for envelope in envelopes])
+
+    return handle
+
+
 _NO_SUBJECT = UUID(int=0)
 
 _ENVELOPE = (
@@ -252,7 +327,7 @@ _SNAPSHOT = text("""
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
            pg_current_xact_id()::text::bigint,
            max(seq),
-           coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float8
+           coalesce(extract(epoch FROM now() - min(recorded_at) FILTER (WHERE isfinite(recorded_at))), 0)::float8
     FROM outbox WHERE published_at IS NULL
 """)
 

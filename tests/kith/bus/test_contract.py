@@ -12,7 +12,7 @@ from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
-from kith.bus.port import Bus, BusError, OffsetLost, Outgoing, TopicPartition
+from kith.bus.port import Bus, BusError, MessageRefused, OffsetLost, Outgoing, TopicPartition
 
 PARTITIONS = 5  # odd, or shares dealt out one by one would look like ranges
 
@@ -63,6 +63,18 @@ async def test_messages_of_a_key_arrive_in_the_order_of_publishing(bus: Bus, top
     for key in range(7):
         of_key = [message.value for message in reader.received if message.key == b"key %d" % key]
         assert of_key == [f"{topic} {key} {number}".encode() for number in range(200)]
+
+
+async def test_a_message_too_large_is_refused_and_the_producer_goes_on(bus: Bus, topic: str, group: str) -> None:
+    huge = Outgoing(topic, b"huge", b"." * 20_000_000)
+    async with bus.producer() as producer:
+        for others in ([], [Outgoing(topic, b"%d" % number, b"with it") for number in range(20)]):
+            with pytest.raises(MessageRefused):
+                await producer.publish([*others, huge])
+        await producer.publish([Outgoing(topic, b"huge", b"small")])
+    async with Reader(bus, group, [topic]) as reader:
+        await drive(reader, until=lambda: b"small" in reader.values)
+    assert set(reader.values) <= {b"with it", b"small"}
 
 
 async def test_concurrent_publishers_lose_nothing_and_keep_each_ones_order(bus: Bus, topic: str, group: str) -> None:

@@ -86,6 +86,28 @@ async def test_a_big_publish_is_read_in_order_from_any_offset(embedded_bus: Embe
             assert reader.values[:-1] == values[start:]
 
 
+@pytest.mark.parametrize("damaged", [r"'\xff00'", "substring(messages for 20)", r"'\x90'"])
+async def test_a_damaged_row_of_the_log_is_told_as_what_is_no_event_and_read_past(
+    embedded_bus: EmbeddedBus, embedded_bus_url: str, topic: str, damaged: str
+) -> None:
+    async with embedded_bus.producer() as producer:
+        for values in ([b"1", b"2"], [b"3", b"4", b"5"], [b"6"]):
+            await producer.publish([Outgoing(topic, b"", value, (("ce_id", value),)) for value in values])
+    connection = await asyncpg.connect(embedded_bus_url)
+    changed = await connection.execute(
+        f"UPDATE bus.batches SET messages = {damaged} WHERE base_offset = 2 "  # noqa: S608 - one of the three above
+        "AND topic_id = (SELECT id FROM bus.topics WHERE name = $1)",
+        topic,
+    )
+    await connection.close()
+    assert changed == "UPDATE 1"
+    async with Reader(embedded_bus, f"group-{uuid4()}", [topic]) as reader:
+        await drive(reader, until=lambda: reader.values[-1:] == [b"6"])
+    assert [message.offset for message in reader.received] == list(range(6))
+    assert [message.headers for message in reader.received[2:5]] == [()] * 3
+    assert [reader.values[place] for place in (0, 1, 5)] == [b"1", b"2", b"6"]
+
+
 async def test_a_reader_that_hears_no_bell_looks_by_itself(embedded_bus: EmbeddedBus, topic: str) -> None:
     async with Reader(embedded_bus, f"group-{uuid4()}", [topic]) as reader, embedded_bus.producer() as producer:
         await drive(reader, until=lambda: bool(reader.held))

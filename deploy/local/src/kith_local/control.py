@@ -16,7 +16,8 @@ from kith_local.errors import LocalError
 from kith_local.foreground import foreground
 from kith_local.layout import ROOT, Layout
 from kith_local.plan import Plan
-from kith_local.state import Phase, State, StateFile, clear_leftovers
+from kith_local.probe import answer_of
+from kith_local.state import PartPhase, Phase, State, StateFile, clear_leftovers
 from kith_local.supervisor import Supervisor, supervise
 from kith_local.view import Progress, end_of, show_failure, show_notes, show_table, show_welcome
 
@@ -145,8 +146,20 @@ def status(layout: Layout, console: Console) -> int:
         return 3
     console.print(f"Kith is {state.phase} (bus: {state.bus}).")
     show_table(console, state, layout)
+    state.notes += asyncio.run(_to_look_at(state))
     show_notes(console, state)
     return 0 if state.phase is Phase.READY else 1
+
+
+async def _to_look_at(state: State) -> list[str]:
+    """What the parts say of themselves beyond that they are ready."""
+    asked = [part for part in state.parts if part.ready and part.phase is PartPhase.READY]
+    answers = await asyncio.gather(*(answer_of(part.ready) for part in asked))
+    return [
+        f"{part.name}: {said}"
+        for part, (status, body) in zip(asked, answers, strict=True)
+        if status and (said := body.removeprefix("ok").removeprefix("; "))
+    ]
 
 
 def reset(layout: Layout, console: Console) -> int:

@@ -64,6 +64,8 @@ class PartState(msgspec.Struct):
     name: str
     url: str = ""
     log: str = ""
+    ready: str = ""
+    """Where it says whether it is ready, and what somebody should look at."""
     phase: PartPhase = PartPhase.WAITING
     process: ProcessId | None = None
     seconds: float = 0.0

@@ -135,15 +135,15 @@ class Supervisor:
     def _child(self, part: Part) -> Child:
         return Child(
             part,
-            self._row(part.name, part.url),
+            self._row(part.name, part.url, part.ready),
             environment=self._environment,
             log=self.layout.log_of(part.name),
             changed=self._changed,
             nursery=self._nursery,
         )
 
-    def _row(self, name: str, url: str) -> PartState:
-        row = PartState(name=name, url=url, log=str(self.layout.log_of(name)))
+    def _row(self, name: str, url: str, ready: str = "") -> PartState:
+        row = PartState(name=name, url=url, ready=ready, log=str(self.layout.log_of(name)))
         self.state.parts.append(row)
         return row
 

@@ -56,6 +56,11 @@ class BusError(Exception):
     """The bus could not do it now: try again."""
 
 
+class MessageRefused(Exception):
+    """The bus does not take a message for what it is: sent again, it is refused again. Which of several it was, sending
+    fewer of them tells; others of them may have been taken."""
+
+
 class OffsetLost(BusError):
     """The log no longer holds the offset a consumer must go on from. Reading on would skip events: halt and refill."""
 
@@ -65,7 +70,8 @@ class Producer(Protocol):
     async def __aexit__(self, *_: object) -> None: ...
 
     async def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again.
+        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again; and
+        MessageRefused.
 
         Of many a generator is best: each is packed as it comes, and none has to be kept."""
 

@@ -10,7 +10,8 @@ import msgspec
 from kith.bus.port import Headers
 from kith.domain import Invalid, NothingAmended
 from kith.events.catalogue import EVENTS
-from kith.events.envelope import Envelope, UnknownVersion
+from kith.events.envelope import MAX_BYTES, Envelope, UnknownVersion
+from kith.scalars import BETWEEN, is_in_use
 
 AMENDABLE = (
     "ce_aggregateversion",
@@ -80,6 +81,10 @@ def _check(envelope: Envelope, tenant: str) -> None:
     for name, moment in (("ce_time", envelope.time), ("ce_recordedat", envelope.recorded_at)):
         if moment.tzinfo is None:
             raise Invalid("It has a UTC offset, as in 2026-01-31T12:00:00+00:00.", field=f"headers.{name}")
+        if not is_in_use(moment):
+            raise Invalid(BETWEEN, field=f"headers.{name}")
+    if len(envelope.data) > MAX_BYTES:
+        raise Invalid(f"It has at most {MAX_BYTES} bytes.", field="body")
     _check_body(kind, envelope.data)
 
 
@@ -91,7 +96,7 @@ def _check_body(kind: type[msgspec.Struct], body: bytes) -> None:
         words, _, where = str(wrong).partition(" - at `$")
         fields = ", ".join(kind.__struct_fields__) or "none"
         raise Invalid(f"{words}. Its fields: {fields}.", field="body" + where.rstrip("`")) from wrong
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, ValueError, RecursionError) as wrong:
         raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
 
 
@@ -116,6 +121,6 @@ def readable(value: bytes) -> tuple[Any, str | None]:
     """A body as JSON, or in base64 if it is not JSON."""
     try:
         msgspec.json.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None, b64encode(value).decode()
     return msgspec.Raw(value), None

@@ -1,18 +1,20 @@
 """Dead letters: kept, counted, and copied to their topic. What becomes of them: kith.consumer.replay."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kith.bus.port import Bus, Headers, Outgoing
+from kith.bus.port import Bus, Headers, MessageRefused, Outgoing, Producer
+from kith.consumer import metrics
 from kith.consumer.delivery import Line
 from kith.consumer.sift import Letter
 from kith.consumer.subscription import Subscription, TooManyDeadLetters
 from kith.consumer.tables import TABLES
+from kith.telemetry import log
 
 _LETTERS = TABLES.dead_letters
 _COLUMNS = _LETTERS.c
@@ -21,6 +23,35 @@ REASON_LENGTH = 2000
 _PUBLISH_ROWS = 500
 _INSERT_ROWS = 500
 """A statement takes 32767 parameters."""
+
+
+class Count(NamedTuple):
+    """Of unresolved letters: those that failed, and those that wait behind them."""
+
+    failed: int
+    parked: int
+
+    def __str__(self) -> str:
+        return f"{self.failed} dead letters, {self.parked} events wait behind them"
+
+
+_counted: set[str] = set()
+"""Groups that have had letters."""
+
+
+async def count_letters(connection: AsyncConnection) -> Mapping[str, Count]:
+    """By group; zero for one that has none any more."""
+    parked = func.count().filter(_COLUMNS.parked)
+    rows = await connection.execute(
+        select(_COLUMNS.group_name, func.count() - parked, parked).where(UNRESOLVED).group_by(_COLUMNS.group_name)
+    )
+    found = {group: Count(failed, waiting) for group, failed, waiting in rows}
+    _counted.update(found)
+    counts = {group: found.get(group, Count(0, 0)) for group in sorted(_counted)}
+    for group, count in counts.items():
+        for kind, number in zip(Count._fields, count, strict=True):
+            metrics.UNRESOLVED.labels(group, kind).set(number)
+    return counts
 
 
 async def blocked_lines(connection: AsyncConnection, group: str) -> dict[Line, str]:
@@ -71,10 +102,23 @@ async def publish_letters(subscription: Subscription, bus: Bus, engine: AsyncEng
                 return
             await bus.create_topics({subscription.dead_letter_topic: 1})
             async with bus.producer() as producer:
-                await producer.publish([_outgoing(subscription, row) for row in rows])
+                await _copy(producer, [_outgoing(subscription, row) for row in rows])
             await connection.execute(
                 update(_LETTERS).where(_COLUMNS.id.in_([row.id for row in rows])).values(published_at=func.now())
             )
+
+
+async def _copy(producer: Producer, messages: Sequence[Outgoing]) -> None:
+    try:
+        await producer.publish(messages)
+    except MessageRefused as refused:
+        if len(messages) == 1:
+            # With its reason it may be too large for the bus. The row is what counts; the copy is for others' tools.
+            log.warning("dead letter not copied", topic=messages[0].topic, reason=str(refused))
+            return
+        middle = len(messages) // 2
+        await _copy(producer, messages[:middle])
+        await _copy(producer, messages[middle:])
 
 
 def _row(group: str, letter: Letter) -> dict[str, Any]:

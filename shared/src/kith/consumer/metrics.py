@@ -12,3 +12,4 @@ LAG = Gauge("kith_consumer_lag_messages", "Messages on the bus that this process
 REDELIVERED = Counter("kith_consumer_redeliveries_total", "Batches delivered again after a transient fault", ["group"])
 REPLACED = Counter("kith_consumer_replaced_total", "Batches rolled back: another consumer had moved on", ["group"])
 DEAD = Counter("kith_consumer_dead_letters_total", "Messages dead-lettered", ["group", "kind"])
+UNRESOLVED = Gauge("kith_dead_letters_unresolved", "Dead letters that somebody has to look at", ["group", "kind"])

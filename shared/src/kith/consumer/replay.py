@@ -109,10 +109,18 @@ async def attend_dead_letters(subscription: Subscription, engine: AsyncEngine, *
             await pause(stop, ATTEND_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
 
-async def attend_once(subscription: Subscription, engine: AsyncEngine) -> bool:
-    """One step for each line of which something is requested. Answers whether there is more to do at once."""
-    again = False
-    for line in await _lines(engine, subscription.group, _COLUMNS.requested.is_not(None)):
+async def is_requested(connection: AsyncConnection, group: str) -> bool:
+    """Whether there is anything to attend to."""
+    found = select(exists().where(_COLUMNS.group_name == group, _COLUMNS.requested.is_not(None)))
+    return bool(await connection.scalar(found))
+
+
+async def attend_once(subscription: Subscription, engine: AsyncEngine, *, lines: int | None = None) -> bool:
+    """One step for each line, or for so many, of which something is requested. Answers whether there is more to do at
+    once."""
+    due = await _lines(engine, subscription.group, _COLUMNS.requested.is_not(None))
+    again = lines is not None and len(due) > lines
+    for line in due[:lines]:
         try:
             async with engine.begin() as connection:
                 _, more = await _go_on(connection, subscription, line, asked=False, give_up=True)

@@ -1,6 +1,8 @@
 """Dead letters as a tenant sees them, and what it may ask for. A request runs as a role that can neither apply an
 event nor say what became of one: it writes down who wants what, and a worker does it (see kith.consumer.replay)."""
 
+import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, case, cast, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.consumer.amendment import amend, readable
 from kith.consumer.letters import UNRESOLVED, headers_of, stored
-from kith.consumer.replay import Wish
+from kith.consumer.replay import ATTEND_SECONDS, Replay, Wish
 from kith.consumer.tables import TABLES
-from kith.db import Transaction
+from kith.db import Transaction, is_tenant
 from kith.domain import Conflict, Invalid, NotFound
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page
 
@@ -39,7 +41,8 @@ class State(StrEnum):
 @dataclass(slots=True)
 class LetterView:
     """`parked`: it did not fail itself, and waits behind one of its aggregate that did. `requested`: what has been
-    asked for and is not done yet."""
+    asked for and is not done yet. One of the group `<service>.outbox` could not be published: it never stood on the
+    bus, so its partition is -1, and its offset its place in the outbox."""
 
     id: int
     group: str
@@ -283,6 +286,77 @@ async def amend_letter(
             **_remembered(row, transaction.now, by, "amend", note, before),
         )
     )
+
+
+async def amend_as_operator(
+    connection: AsyncConnection,
+    id: int,
+    *,
+    body: bytes | None,
+    headers: dict[str, str | None],
+    tenant: str | None,
+    note: str | None,
+) -> None:
+    """The same for whoever may act for all tenants, who may also say whose it is where that cannot be read."""
+    row = (await connection.execute(select(_COLUMNS.tenant_id).where(_COLUMNS.id == id))).one_or_none()
+    if row is None:
+        raise NotFound.of("dead letter", id)
+    now = await connection.scalar(select(func.clock_timestamp()))
+    assert now is not None
+    if tenant is not None:
+        if is_tenant(row.tenant_id or ""):
+            raise Invalid("Whose it is can be read, and not be changed.", field="tenant")
+        if not is_tenant(tenant):
+            raise Invalid("It is not a tenant id.", field="tenant")
+        stands = (await connection.execute(select(_COLUMNS.headers).where(_COLUMNS.id == id))).scalar_one()
+        told = dict(headers_of(stands)) | {"ce_tenantid": tenant.encode()}
+        await connection.execute(
+            update(_LETTERS).where(_COLUMNS.id == id).values(tenant_id=tenant, headers=stored(tuple(told.items())))
+        )
+        if body is None and not headers:
+            return
+    transaction = Transaction(connection, tenant or row.tenant_id, now)
+    await amend_letter(transaction, id, body=body, headers=headers, by="operator", note=note)
+
+
+async def ask_worker(
+    engine: AsyncEngine,
+    group: str,
+    wish: Wish,
+    ids: Collection[int] = (),
+    *,
+    note: str | None = None,
+    patience: float,
+) -> Replay:
+    """Leave the wish for unresolved letters of the group, all if none is named, and wait for a worker to have done it:
+    at most `patience` seconds. Answers how many are resolved by that, and how many still are not."""
+    wanted = (_COLUMNS.group_name == group) & UNRESOLVED
+    if ids:
+        wanted &= _COLUMNS.id == any_(cast(list(ids), ARRAY(BigInteger)))
+    async with engine.begin() as connection:
+        now = await connection.scalar(select(func.clock_timestamp()))
+        assert now is not None
+        entry = {"at": now.isoformat(), "by": "operator", "action": wish.value, "note": note}
+        told = [{name: value for name, value in entry.items() if value is not None}]
+        asked = (
+            await connection.scalars(
+                update(_LETTERS)
+                .where(wanted)
+                .values(**_wish(wish, now), history=_COLUMNS.history.op("||")(literal(told, JSONB)))
+                .returning(_COLUMNS.id)
+            )
+        ).all()
+    if not asked:
+        return Replay(0, 0)
+    mine = _COLUMNS.id == any_(cast(list(asked), ARRAY(BigInteger)))
+    deadline = time.monotonic() + patience
+    while True:
+        async with engine.connect() as connection:
+            query = select(func.count().filter(UNRESOLVED), func.count().filter(_COLUMNS.requested.is_not(None)))
+            left, pending = (await connection.execute(query.where(mine))).one()
+        if not pending or time.monotonic() > deadline:
+            return Replay(len(asked) - left, left)
+        await asyncio.sleep(ATTEND_SECONDS / 2)
 
 
 async def is_pending(connection: AsyncConnection, tenant: str) -> bool:

@@ -13,6 +13,9 @@ import msgspec
 
 from kith.bus.port import Headers
 
+MAX_BYTES = 1_000_000
+"""Of a body: what a Kafka broker takes if nobody has told it otherwise, less room for the headers."""
+
 
 class Event(msgspec.Struct, omit_defaults=True):
     """Base of the published language. A subclass is one event type; its fields are the body.

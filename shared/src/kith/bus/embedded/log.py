@@ -8,11 +8,14 @@ import msgspec
 
 from kith.bus.embedded.database import Database
 from kith.bus.partitioner import partition_of
-from kith.bus.port import BusError, Headers, Incoming, OffsetLost, Offsets, Outgoing, TopicPartition
+from kith.bus.port import BusError, Headers, Incoming, MessageRefused, OffsetLost, Offsets, Outgoing, TopicPartition
 
 _ROW_MESSAGES = 512
 _ROW_BYTES = 512 * 1024
 """A row is read whole, so it is kept small enough to be read for the sake of one message."""
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of a message: it is read whole, by each who reads on."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, Headers]]).decode
@@ -61,7 +64,8 @@ class Log:
         return {name: self._known[name] for name in names if name in self._known}
 
     async def append(self, messages: Sequence[Outgoing]) -> None:
-        """Durable on return, in order. Raises BusError also for a topic that does not exist."""
+        """Durable on return, in order. Raises BusError also for a topic that does not exist, and MessageRefused for a
+        message that is too large."""
         topics = await self.topics(list(dict.fromkeys(message.topic for message in messages)))
         rows = _rows(messages, topics)
         async with self._database.connection() as connection:
@@ -105,7 +109,7 @@ class Log:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 """
-                select w.position, b.base_offset, b.messages
+                select w.position, b.base_offset, b.last_offset, b.messages
                 from unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[]) with ordinality
                     as w (topic_id, number, start, quota, position)
                 join bus.batches b on b.topic_id = w.topic_id and b.partition = w.number
@@ -121,18 +125,18 @@ class Log:
             )
         messages: list[Incoming] = []
         expected = {partition: offset for partition, (offset, _) in quotas.items()}
-        for position, base, body in rows:
+        for position, base, last, body in rows:
             partition = wanted[position - 1]
             start = expected[partition]
             if base > start:  # a gap: nothing beyond it may be told
                 continue
-            row = _decode(body)
+            row = _messages(body, last - base + 1)
             topic, number = partition
             messages += [
                 Incoming(topic, number, offset, key, value, headers)
                 for offset, (key, value, headers) in enumerate(row[start - base :], start)
             ]
-            expected[partition] = base + len(row)
+            expected[partition] = last + 1
         _refuse_gaps(quotas, expected)
         return messages
 
@@ -160,6 +164,15 @@ class Log:
             )
 
 
+def _messages(body: bytes, count: int) -> list[tuple[bytes, bytes, Headers]]:
+    """Of a row. If it is damaged it has as many, of which none is an event: nobody must wait for it."""
+    try:
+        messages = _decode(body)
+    except msgspec.MsgspecError:
+        messages = []
+    return messages if len(messages) == count else [(b"", body, ())] * count
+
+
 Row = tuple[int, int, int, int, bytes]
 """Topic, partition, the first message's place among those of this publish to the partition, messages, body."""
 
@@ -170,6 +183,8 @@ def _rows(messages: Sequence[Outgoing], topics: Mapping[str, Topic]) -> list[Row
         topic = topics.get(topic_name)
         if topic is None:
             raise BusError(f"there is no topic {topic_name}")
+        if (size := len(key) + len(value) + sum(len(each) for _, each in headers)) > MAX_BYTES:
+            raise MessageRefused(f"it has {size} bytes, and a message at most {MAX_BYTES}")
         chosen.setdefault((topic.id, partition_of(key, topic.partitions)), []).append((key, value, headers))
     return [
         (topic_id, number, start, len(part), _encode(part))

@@ -7,7 +7,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 
-from kith.bus.kafka.errors import as_bus_errors
+from kith.bus.kafka.errors import REFUSALS, as_bus_errors
 from kith.bus.partitioner import partition_of
 from kith.bus.port import BusError, Outgoing, TopicPartition
 
@@ -49,7 +49,8 @@ class KafkaProducer:
             errors = [result for result in results if isinstance(result, BaseException)]
             if errors:
                 await self._abandon([])
-                raise errors[0]
+                # What is in doubt is published again, and what was refused with it.
+                raise next((error for error in errors if not isinstance(error, REFUSALS)), errors[0])
 
     async def end_offsets(self, topic: str) -> list[int]:
         with as_bus_errors():
