@@ -68,7 +68,6 @@ class ErrorCode(StrEnum):
     NOTHING_TO_PUBLISH = "nothing-to-publish"
     PLAYBOOK_NOT_STARTED = "playbook-not-started"
     PLAYBOOK_STARTED = "playbook-started"
-    SEVERAL_CURRENCIES = "several-currencies"
     SIGNAL_DEFINED_ALREADY = "signal-defined-already"
     TOO_FEW_CHURNED = "too-few-churned"
     TOO_LITTLE_HISTORY = "too-little-history"

@@ -105,7 +105,7 @@ async def test_graphql_names_the_field_too(analytics: httpx.AsyncClient, mine: H
     assert refused["errors"][0]["extensions"]["problem"]["errors"][0]["field"] == "to"
 
 
-async def test_amounts_in_two_currencies_have_no_sum(
+async def test_amounts_in_two_currencies_are_told_apart_by_either_api(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Any
 ) -> None:
     dollars = OrderPlaced(value=Decimal(10), currency="USD")
@@ -113,8 +113,19 @@ async def test_amounts_in_two_currencies_have_no_sum(
         happened(BOUGHT, tenant, at("2011-08-01"), new_id()), happened(dollars, tenant, at("2011-08-01"), new_id())
     )
     interval = {"from": "2011-06-01T00:00:00Z", "to": "2011-09-01T00:00:00Z"}
-    refused = await analytics.get("/v1/metrics/revenue", params=interval, headers=mine)
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:kith:problem:several-currencies")
+    rest = (await analytics.get("/v1/metrics/revenue", params=interval, headers=mine)).json()
+    assert (rest["value"], rest["currency"]) == (None, None)
+    assert [(each["currency"], each["value"]) for each in rest["by_currency"]] == [("EUR", 10), ("USD", 10)]
+    query = """query ($from: DateTime!, $to: DateTime!) { metric(id: "revenue", from: $from, to: $to, grain: QUARTER) {
+               value currency byCurrency { currency value components { name value } }
+               breakdown { value byCurrency { currency value } } } }"""
+    graph = (await ask(analytics, mine, query, **interval))["data"]["metric"]
+    assert [(each["currency"], each["value"]) for each in graph["byCurrency"]] == [("EUR", 10), ("USD", 10)]
+    assert graph["byCurrency"][1]["components"][:2] == [
+        {"name": "orders", "value": 1},
+        {"name": "ordered", "value": 10},
+    ]
+    assert [[each["currency"] for each in part["byCurrency"]] for part in graph["breakdown"]] == [[], ["EUR", "USD"]]
 
 
 async def test_the_catalogue_tells_every_metric(analytics: httpx.AsyncClient, mine: Headers) -> None:

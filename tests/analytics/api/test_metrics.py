@@ -291,35 +291,145 @@ async def test_every_name_that_can_be_stored_can_be_asked_for(
         assert answer["data"]["metric"]["value"] == each["value"], key
 
 
-async def test_amounts_in_several_currencies_have_no_sum(
+def apart(figure: Any) -> dict[str | None, float | None]:
+    return {each["currency"]: each["value"] for each in figure["by_currency"]}
+
+
+async def trade_in_two_currencies(tenant: str, fold: Fold) -> UUID:
+    """Of two customers one buys in euros only; the other, who is answered, in both. Somebody nobody knows, too."""
+    faithful, both = new_id(), new_id()
+    for customer in (faithful, both):
+        await fold(happened(CustomerCreated(kind="person", segment="gold"), tenant, at("2011-01-01"), customer))
+    await fold(
+        happened(OrderPlaced(value=Decimal(100), currency="EUR"), tenant, at("2011-04-01"), faithful),
+        happened(OrderPlaced(value=Decimal(50), currency="EUR"), tenant, at("2011-04-02"), both),
+        happened(OrderPlaced(value=Decimal(8), currency="USD"), tenant, at("2011-05-01"), both),
+        happened(OrderReturned(value=Decimal(3), currency="USD"), tenant, at("2011-05-02"), both),
+        happened(OrderPlaced(value=Decimal(1), currency="USD"), tenant, at("2011-05-03")),
+    )
+    return both
+
+
+async def test_figures_of_amounts_are_told_currency_by_currency(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
-    customer = new_id()
+    await trade_in_two_currencies(tenant, fold)
+    revenue = await ask(analytics, mine, "revenue")
+    assert (revenue["value"], revenue["numerator"], revenue["currency"]) == (None, None, None)
+    assert {each["name"]: each["value"] for each in revenue["components"]} == {
+        "orders": 4,
+        "ordered": None,
+        "returns": 1,
+        "returned": None,
+    }
+    assert apart(revenue) == {"EUR": 150, "USD": 6}
+    (_, dollars) = revenue["by_currency"]
+    assert {each["name"]: each["value"] for each in dollars["components"]} == {
+        "orders": 2,
+        "ordered": 9,
+        "returns": 1,
+        "returned": 3,
+    }
+
+
+@pytest.mark.parametrize("id", ["revenue", "arpu", "sales.new_revenue", "clv.historic"])
+async def test_what_a_currency_comes_to_is_the_figure_that_is_filtered_by_it(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, id: str
+) -> None:
+    await trade_in_two_currencies(tenant, fold)
+    for asked in ({}, {"grain": "month"}, {"groupBy": "segment"}, {"grain": "quarter", "groupBy": "segment"}):
+        mixed = await ask(analytics, mine, id, **asked)
+        assert set(apart(mixed)) == {"EUR", "USD"}
+        for each in mixed["by_currency"]:
+            filtered = await ask(analytics, mine, id, filter=f"currency:{each['currency']}", **asked)
+            assert each == {name: filtered[name] for name in each}
+            assert filtered["by_currency"] == [each]
+            told = {
+                (part["starts_at"], str(part["group"])): mine["value"]
+                for part in mixed["breakdown"]
+                for mine in part["by_currency"]
+                if mine["currency"] == each["currency"]
+            }
+            for part in filtered["breakdown"]:
+                if part["by_currency"]:
+                    assert told.pop((part["starts_at"], str(part["group"]))) == part["value"]
+            assert told == {}
+        grouped = await ask(analytics, mine, id, groupBy="currency")
+        assert {part["group"][0]["value"]: part["value"] for part in grouped["breakdown"]} == apart(mixed)
+        assert (grouped["value"], grouped["by_currency"]) == (None, mixed["by_currency"])
+
+
+async def test_average_revenue_is_of_all_who_were_active_whatever_the_currency(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    await trade_in_two_currencies(tenant, fold)
+    arpu = await ask(analytics, mine, "arpu")
+    assert (arpu["value"], arpu["denominator"], apart(arpu)) == (None, 2, {"EUR": 75, "USD": 2.5})
+
+
+async def test_a_period_and_a_group_with_one_currency_have_a_value(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
     await fold(
-        *(
-            happened(OrderPlaced(value=Decimal(1), currency=currency), tenant, at("2011-04-01"), customer)
-            for currency in ("EUR", "USD")
+        happened(OrderPlaced(value=Decimal(1), currency="EUR", country="France"), tenant, at("2011-04-01")),
+        happened(OrderPlaced(value=Decimal(2), currency="USD", country="Peru"), tenant, at("2011-05-01")),
+    )
+    for asked in ({"grain": "month"}, {"groupBy": "order_country"}):
+        found = await ask(analytics, mine, "revenue", **asked)
+        assert (found["value"], apart(found)) == (None, {"EUR": 1, "USD": 2})
+        told = [(each["value"], each["currency"]) for each in found["breakdown"] if each["by_currency"]]
+        assert told == [(1, "EUR"), (2, "USD")]
+
+
+async def test_one_order_of_nothing_in_another_currency_takes_no_figure_away(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    await fold(
+        happened(OrderPlaced(value=Decimal(5), currency="EUR"), tenant, at("2011-04-01")),
+        happened(OrderPlaced(value=Decimal(0), currency="USD"), tenant, at("2011-04-01")),
+    )
+    found = await ask(analytics, mine, "revenue")
+    assert (found["value"], found["currency"], apart(found)) == (5, "EUR", {"EUR": 5, "USD": 0})
+
+
+async def test_a_ratio_of_values_is_told_by_currency_and_one_of_counts_is_not(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    for currency, won, lost in (("EUR", 30, 10), ("USD", 1, 1)):
+        opened = OpportunityOpened(stage="engaging", currency=currency, value=Decimal(lost))
+        await fold(
+            *course(
+                tenant,
+                None,
+                ("2011-03-02", opened),
+                ("2011-04-01", OpportunityWon(from_stage="engaging", value=Decimal(won), currency=currency)),
+            ),
+            *course(tenant, None, ("2011-03-02", opened), ("2011-04-02", OpportunityLost(from_stage="engaging"))),
         )
-    )
-    refused = await analytics.get("/v1/metrics/revenue", params=SPRING, headers=mine)
-    assert refused.status_code == 409
-    assert "several-currencies" in refused.text
-    assert (await ask(analytics, mine, "revenue", filter="currency:EUR"))["value"] == 1
-    apart = await ask(analytics, mine, "revenue", groupBy="currency", grain="month")
-    assert apart["value"] is None
-    assert [each["value"] for each in apart["breakdown"]] == [1, 1]
+    by_value = await ask(analytics, mine, "sales.close_rate_value")
+    assert (by_value["value"], apart(by_value)) == (None, {"EUR": 75, "USD": 50})
+    by_count = await ask(analytics, mine, "sales.close_rate")
+    assert (by_count["value"], by_count["by_currency"]) == (50, [])
+    pipeline = await ask(analytics, mine, "sales.open_pipeline", to="2011-03-15T00:00:00Z", grain="month")
+    assert (pipeline["value"], apart(pipeline)) == (None, {"EUR": 20, "USD": 2})
 
 
-async def test_amounts_of_different_months_in_different_currencies_have_no_sum_either(
+async def test_members_say_in_which_currency_they_add(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
-    await fold(
-        happened(OrderPlaced(value=Decimal(1), currency="EUR"), tenant, at("2011-04-01")),
-        happened(OrderPlaced(value=Decimal(1), currency="USD"), tenant, at("2011-05-01")),
-    )
-    for asked in ({"grain": "month"}, {"groupBy": "country"}):
-        refused = await analytics.get("/v1/metrics/revenue", params=SPRING | asked, headers=mine)
-        assert (refused.status_code, "several-currencies" in refused.text) == (409, True)
+    both = await trade_in_two_currencies(tenant, fold)
+
+    async def members(id: str, part: str = "numerator") -> list[Any]:
+        answer = await analytics.get(f"/v1/metrics/{id}/members", params=SPRING | {"part": part}, headers=mine)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["items"])
+
+    trade = [(each["value"], apart(each)) for each in await members("revenue")]
+    assert trade == [(100, {"EUR": 100}), (50, {"EUR": 50}), (8, {"USD": 8}), (-3, {"USD": -3}), (1, {"USD": 1})]
+    assert [each["by_currency"] for each in await members("orders")] == [[]] * 4
+    worth = {each["customer_id"]: (each["value"], apart(each)) for each in await members("clv.historic")}
+    assert worth.pop(str(both)) == (None, {"EUR": 50, "USD": 5})
+    assert list(worth.values()) == [(100, {"EUR": 100})]
 
 
 @pytest.mark.parametrize(

@@ -456,6 +456,7 @@ FIGURES: dict[str, Figure] = {
         },
         lambda c: c["ordered"] - c["returned"],
         plain("active"),
+        own=own("currency"),
     ),
     "ror": share(
         {"helped": HELPED, "loyal": Part(repeat), "repeat": Part(repeat), "referred": Part(nobody), "buyers": BUYERS},
@@ -589,15 +590,28 @@ class Cell(NamedTuple):
 def cells(
     figure: Figure, asked: Asked, periods: Sequence[datetime], by: Sequence[str] = (), filters: Sequence[Filter] = ()
 ) -> dict[Cell, Counts]:
-    """The parts of each cell in which there is a row of any of them."""
+    """The parts of each cell in which there is a row of any of them. Who is active is so in every currency: of those
+    parts that have none a dimension says nothing, and they stand in each group of the others."""
     found: dict[Cell, Counts] = {}
+    nothing: Counts = {each: part.of_nothing for each, part in figure.parts.items()}
     asked = asked._replace(filters=tuple(each for each in filters if each.dimension not in figure.own))
     for start, end in pairwise(periods):
+        alike: dict[str, Any] = {}
         for name, part in figure.parts.items():
-            rows = sliced(part.rows(asked._replace(start=start, end=end)), asked.of, figure.own, by, filters)
-            for group, number in part.of_groups(rows, [f"by {each}" for each in by]).items():
-                nothing: Counts = {each: other.of_nothing for each, other in figure.parts.items()}
-                found.setdefault(Cell(start, end, group), nothing)[name] = number
+            rows = part.rows(asked._replace(start=start, end=end))
+            unknown = {"currency"} & figure.own.keys() - set(rows.columns)
+            mine = [each for each in by if each not in unknown]
+            told = [each for each in filters if each.dimension not in unknown]
+            groups = part.of_groups(sliced(rows, asked.of, figure.own, mine, told), [f"by {each}" for each in mine])
+            if mine != list(by):
+                alike[name] = groups
+                continue
+            for group, number in groups.items():
+                found.setdefault(Cell(start, end, group), dict(nothing))[name] = number
+        for (at, _, group), counts in found.items():
+            for name, groups in alike.items() if at == start else ():
+                known = tuple(value for each, value in zip(by, group, strict=True) if each != "currency")
+                counts[name] = groups.get(known, Decimal(0))
     return found
 
 

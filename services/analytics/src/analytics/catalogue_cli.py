@@ -108,12 +108,22 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to ask, by example: [READM
 - **Periods.** A grain (`day`, `week` from Monday, `month`, `quarter`, `year`) cuts the interval into up to 400 periods,
   the first and the last cut to the interval. Each period is counted by itself: distinct customers and medians of
   periods do not add up to the whole.
+  A day that a zone left out is none of its periods: Samoa had no 30 December 2011.
+- **What has not come yet is null**, never 0. `complete_up_to` says up to when an interval, or a period of it, has come:
+  what happens in one that goes on is counted so far; what is read at its end, such as who is active then, is null until
+  that comes; of one that has not begun all is null, and `complete_up_to` too. Of what was known at an instant, that
+  instant is now. Counts of a time before the tenant's first event are 0.
 - **Time zone**: that of the tenant's settings, or `zone=`. It says where calendar days begin: those of a grain, and the
-  same day. Instants are instants, whatever the zone.
-- **Currencies** are not converted. Where amounts of several meet, the figure is refused (409, `several-currencies`)
-  until it is grouped or filtered by currency.
+  same day; and what is reckoned by the calendar is reckoned there: the 12 months before the end of `ror` and
+  `ror.reach`, the year of `clv.simple`, the days of purchases of `clv.predicted`. `from`, `to` and all other instants
+  are instants, whatever the zone.
+- **Currencies** are not converted, so amounts of several have no sum. A figure of amounts is told in `by_currency`, one
+  for each, as if there were no others: what `filter=currency:EUR` answers. `value`, and what else is an amount, is null
+  where there are several, and `currency` says which one it is where there is not; so it is in each period and group.
+  Customers have no currency: `arpu` in euros is the revenue in euros over all who were active, whatever they paid in.
 - **Members** say whom or what a figure counts: customers, orders or cases, each with the event that put it there and
-  what it adds. They add up to the part that is asked for: numerator, denominator, or a component. A median has none.
+  what it adds, amounts with their currency. They add up to the part that is asked for: numerator, denominator, or a
+  component. A median has none.
 - **Freshness** stands beside each figure: per source the instant up to which all that it recorded is counted.
 - **Known at.** `knownAt=` answers as it was known at an instant: only what was recorded up to then counts, whenever it
   happened.

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from sqlalchemy import cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.api.instants import must_have_come
@@ -15,6 +16,7 @@ from analytics.queries.known import known
 from analytics.queries.metrics import Question
 from analytics.queries.tenants import tenant_settings
 from kith.db import Database
+from kith.tables import Moment
 
 
 @asynccontextmanager
@@ -59,4 +61,11 @@ async def question_of(
         tuple(group_by),
         checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters)),
         settled=known_at is None,
+        now=await _now(connection, known_at),
     )
+
+
+async def _now(connection: AsyncConnection, known_at: datetime | None) -> datetime:
+    """By the clock of what is read; of what was known, the instant at which it was."""
+    now: datetime = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
+    return now if known_at is None else min(now, known_at)

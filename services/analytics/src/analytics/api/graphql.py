@@ -57,22 +57,34 @@ class MetricGroupKey(metrics.GroupKey):
     pass
 
 
+@strawberry.type(description="A figure of amounts in one currency, as if there were no others.")
+class MetricCurrencyValue(metrics.CurrencyFigure):
+    components: list[MetricComponent]  # type: ignore[assignment]
+
+
 @strawberry.type
 class MetricSlice(metrics.Slice):
     group: list[MetricGroupKey]  # type: ignore[assignment]
     components: list[MetricComponent]  # type: ignore[assignment]
+    by_currency: list[MetricCurrencyValue]  # type: ignore[assignment]
 
 
 @strawberry.type
 class MetricValue(metrics.Figure):
     components: list[MetricComponent]  # type: ignore[assignment]
+    by_currency: list[MetricCurrencyValue]  # type: ignore[assignment]
     breakdown: list[MetricSlice]  # type: ignore[assignment]
     freshness: list[Freshness]  # type: ignore[assignment]
 
 
 @strawberry.type
-class MetricMember(metrics.MemberView):
+class MetricMemberAmount(metrics.MemberAmount):
     pass
+
+
+@strawberry.type
+class MetricMember(metrics.MemberView):
+    by_currency: list[MetricMemberAmount]  # type: ignore[assignment]
 
 
 @strawberry.type
@@ -96,8 +108,14 @@ class Rfm(customer_queries.Rfm):
 
 
 @strawberry.type
+class CustomerCurrencyValue(customer_queries.CurrencyValue):
+    pass
+
+
+@strawberry.type
 class CustomerValue(customer_queries.CustomerValue):
     rfm: Rfm | None
+    by_currency: list[CustomerCurrencyValue]  # type: ignore[assignment]
 
 
 @strawberry.type
@@ -134,7 +152,9 @@ class Customer:
     async def readings(self, info: Ctx, first: int = 20) -> list[Reading] | None:
         return await load_newest(info, READINGS, Reading, of="customer_id", owner=self.id, first=first)
 
-    @field(description="What it is worth, now or as it was at an instant; `currency` where there are several.")
+    @field(
+        description="What it is worth, now or as it was at an instant; of purchases in one currency, if it is named."
+    )
     async def value(self, info: Ctx, at: datetime | None = None, currency: str | None = None) -> CustomerValue | None:
         context = info.context
         context.actor.require("analytics:read")

@@ -272,7 +272,7 @@ class WatchedMetric:
 
     def mark(self, figure: metrics.Figure) -> str:
         components = [(each.name, each.value) for each in figure.components]
-        return digest(figure.value, figure.numerator, figure.denominator, components)
+        return digest(figure.value, figure.numerator, figure.denominator, components, figure.by_currency)
 
     def concerns(self, look: Look) -> bool:
         types = self.types

@@ -173,7 +173,8 @@ async def get_metric(
     """Whole, and as `breakdown` by period and group where those are asked for. A metric of one instant looks at the end
     of the interval, or of each period of the grain. Beside the value come what it was computed from, the versions of
     the definitions, and up to when each source is counted. Null: there is nothing to divide by, or to take the median
-    of. Amounts in several currencies are refused (409) until they are grouped or filtered by currency."""
+    of; there are amounts in several currencies, each told in `by_currency`; or its instant has not come yet, as
+    `complete_up_to` says."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
@@ -242,7 +243,7 @@ async def list_members(
     actor: Actor = READER,
 ) -> Response:
     """The customers, orders or cases behind it, each with the event that put it there. What they add comes to the part,
-    so a part that is a median has none."""
+    so a part that is a median has none, and one whose instant has not come yet neither."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(

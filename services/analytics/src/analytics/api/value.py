@@ -55,7 +55,7 @@ async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], end
 async def values_of(
     database: Database, tenant: str, ids: list[UUID], at: datetime | None, currency: str | None
 ) -> dict[UUID, CustomerValue]:
-    """Each customer's, now or as it was at an instant. Raises SeveralCurrencies unless one is named."""
+    """Each customer's, now or as it was at an instant."""
     ends_at, unpredicted = _past(at or datetime.now(UTC)), None
     interval = Interval(ends_at - timedelta(days=365), ends_at)  # of which the values look at the end only
     try:
@@ -115,7 +115,7 @@ async def get_value(
     request: Request,
     id: Id,
     at: Instant | None = None,
-    currency: Annotated[Code | None, Query(description="only purchases in it; needed where there are several")] = None,
+    currency: Annotated[Code | None, Query(description="only purchases in it")] = None,
     actor: Actor = READER,
 ) -> Response:
     """Now, or as it was at an instant."""

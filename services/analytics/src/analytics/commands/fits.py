@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from analytics.domain.fits import KeptFit, Model, applying, found, is_due
-from analytics.domain.scoring import Base, Buying
+from analytics.domain.scoring import Base, Buying, Purchases
 from analytics.storage.fits import fits_of, keep, note_checked
-from analytics.storage.purchases import Bought, bought, currencies
-from analytics.storage.tables import facts
+from analytics.storage.purchases import Bought, bought
 from kith.db import Database
 from kith.domain import Conflict
 from kith.error_codes import ErrorCode
@@ -140,22 +139,20 @@ async def _fit_each(
 
 
 async def _buying(database: Database, tenant: str, zone: str, until: datetime) -> dict[_Key, Buying]:
-    def buying(of: Bought) -> Buying:
-        return Base.before(until, of.ids.size, of.purchases, zone).buying()
+    def buying(of: Bought) -> dict[_Key, Buying]:
+        def of_those(purchases: Purchases) -> Buying:
+            return Base.before(until, of.ids.size, purchases, zone).buying()
+
+        currencies = enumerate(of.currencies or (None,))
+        return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
+            _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == place))
+            for place, code in currencies
+        }
 
     async with database.read(tenant) as connection:
         await connection.execute(text("SET LOCAL statement_timeout = '60s'"))  # all there is, once in a while
-        all_of_them = await bought(connection, tenant, until, zone)
-        of_currency = dict.fromkeys(all_of_them.currencies or (None,), all_of_them)
-        if len(of_currency) > 1:
-            of_currency = {
-                each: await bought(connection, tenant, until, zone, facts.c.currency == each)
-                for each in await currencies(connection, tenant, until)
-            }
-    found = {_Key(Model.BG_NBD, None): await asyncio.to_thread(buying, all_of_them)}
-    for currency, purchases in of_currency.items():
-        found[_Key(Model.GAMMA_GAMMA, currency)] = await asyncio.to_thread(buying, purchases)
-    return found
+        found = await bought(connection, tenant, until, zone)
+    return await asyncio.to_thread(buying, found)
 
 
 def _found(model: Model, buying: Buying, old: KeptFit | None) -> Any:

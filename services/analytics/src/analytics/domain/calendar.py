@@ -83,12 +83,14 @@ def months_before(moment: datetime, months: int, zone: ZoneInfo) -> datetime:
 
 
 def boundaries(interval: Interval, grain: Grain, zone: ZoneInfo) -> list[datetime]:
-    """Where the interval's periods begin and, last, where the interval ends: n periods have n + 1 boundaries. The
-    first and the last period are cut to the interval. Raises Invalid for more than MAX_BUCKETS."""
+    """Where the interval's periods begin and, last, where the interval ends: n periods have n + 1 boundaries, each
+    later than the one before. The first and the last period are cut to the interval; a day that a zone left out is no
+    period of it. Raises Invalid for more than MAX_BUCKETS."""
     day = grain.first_day(interval.starts_at.astimezone(zone).date())
     found = [interval.starts_at]
     while (start := midnight(day := grain.next(day), zone)) < interval.ends_at:
-        found.append(start)
+        if start > found[-1]:  # else that day does not exist: Samoa had no 30 December 2011
+            found.append(start)
         if len(found) > MAX_BUCKETS:
             raise Invalid(
                 f"From {interval.starts_at:%Y-%m-%d} to {interval.ends_at:%Y-%m-%d} there are more than {MAX_BUCKETS} "

@@ -160,3 +160,16 @@ class Score:
 
 
 Measure = Flow | Stock | Those | Active | Score
+
+
+def looks_at_end(measure: Measure) -> bool:
+    """Whether it is not known before the interval's end has come. The others are known of the time that has."""
+    match measure:
+        case Flow():
+            return False
+        case Active(at_end=at_end):
+            return at_end is not None
+        case Those(all_of=all_of, any_of=any_of):
+            return not all(isinstance(trait, Did) and trait.in_interval for trait in (*all_of, *any_of))
+        case Stock() | Score():
+            return True

@@ -40,6 +40,8 @@ class Purchases(NamedTuple):
     """In ten-thousandths; what was given back is negative."""
     placed: NDArray[np.bool_]
     """An order; else a return."""
+    currency: Ints
+    """As a number, from 0 on."""
 
     def those(self, some: NDArray[np.bool_]) -> "Purchases":
         return Purchases._make(column[some] for column in self)
@@ -85,10 +87,28 @@ class Base:
         return last.astype("datetime64[us]")
 
     def rfm(self) -> tuple[Ints, Scores]:
-        """The customers who ever bought, and their scores."""
-        orders = self.orders()
+        """The customers who ever bought, and their scores. What one spent is its net revenue in its main currency."""
+        orders, main = self.orders(), self.main_currency()
         buyers = np.flatnonzero(orders)
-        return buyers, rfm(self.last_purchase()[buyers], orders[buyers], self._revenue()[buyers])
+        spent = self._revenue(self.purchases.currency == main[self.purchases.customer])
+        return buyers, rfm(self.last_purchase()[buyers], orders[buyers], spent[buyers], main[buyers])
+
+    def main_currency(self) -> Ints:
+        """Of each customer that of most of its orders; of as many, that of its last one."""
+        found = np.zeros(self.customers, np.int64)
+        orders = self.purchases.those(self.purchases.placed)
+        several = int(orders.currency.max(initial=0)) + 1
+        if several == 1:
+            return found
+        pairs, pair, number = np.unique(
+            orders.customer * several + orders.currency, return_inverse=True, return_counts=True
+        )
+        last = np.full(pairs.size, np.iinfo(np.int64).min)
+        np.maximum.at(last, pair, orders.time.astype(np.int64))
+        customer, currency = np.divmod(pairs, several)
+        best_last = np.lexsort((currency, last, number, customer))
+        found[customer[best_last]] = currency[best_last]  # of those assigned to one customer the last one stays
+        return found
 
     def simple(self, segment: Ints, churn: Mapping[int, float | None]) -> Floats:
         """Simple lifetime value, in ten-thousandths, of those with an order in the year before.
@@ -143,8 +163,9 @@ class Base:
         fits = of_buying.bg_nbd(), of_spending.gamma_gamma()
         return self._of_all(who, predicted_clv(*fits, x, t_x, T, value, WEEKS_AHEAD) * MONEY)
 
-    def _revenue(self) -> Floats:
-        revenue = np.bincount(self.purchases.customer, self.purchases.amount, minlength=self.customers)
+    def _revenue(self, some: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        who, amount = self.purchases.customer[some], self.purchases.amount[some]
+        revenue = np.bincount(who, amount, minlength=self.customers)
         return revenue.astype(np.float64, copy=False)  # of no purchases at all it would be whole numbers
 
     def _of_all(self, who: Ints, value: Floats) -> Floats:

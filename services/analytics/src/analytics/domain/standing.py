@@ -92,6 +92,11 @@ SINGLE = frozenset(types[0] for types in _TYPES.values() if len(types) == 1 and 
 """Event types of nouns to which nothing happens a second time."""
 
 
+def attributes_of(noun: str) -> frozenset[str]:
+    """The fields that hold until something else is told."""
+    return _ATTRIBUTES.get(noun, frozenset())
+
+
 def types_of(noun: str) -> tuple[str, ...]:
     return tuple(_TYPES[noun])
 
@@ -144,7 +149,7 @@ def facts_of(events: Iterable[Happened], before: Fact | None = None) -> list[Fac
 
 
 def _told(event: Happened, before: Fact) -> dict[str, Any]:
-    attributes = _ATTRIBUTES.get(noun_of(event.type), frozenset())
+    attributes = attributes_of(noun_of(event.type))
     state = {name: value for name, value in before.state.items() if name in attributes}
     kind = EVENTS.get(event.type)
     if kind is not None:

@@ -6,10 +6,10 @@ that has one. The matrix is sums of those bits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, FromClause, case, cast, func, literal, select, text, true
@@ -34,10 +34,12 @@ MAX_PERIODS = 60
 class CohortCell:
     period: int
     """How many periods after the row's own, which is 0."""
-    customers: int
-    """Those of the row that had a qualifying event in it."""
+    customers: int | None
+    """Those of the row that had a qualifying event in it; null if it has not begun."""
     share: float | None
-    """Of the row, in percent; null where it has no customers."""
+    """Of the row, in percent; null where it has no customers, too."""
+    complete: bool
+    """Whether all of it has come: else it is so far."""
 
 
 @dataclass(slots=True)
@@ -46,8 +48,8 @@ class CohortRow:
     """By this its members are asked for."""
     starts_at: datetime
     ends_at: datetime
-    size: int
-    """Customers whose first qualifying event, ever, lies in it."""
+    size: int | None
+    """Customers whose first qualifying event, ever, lies in it; null if it has not begun."""
     cells: list[CohortCell]
     """Up to the end of the interval; the last period of each row may be cut by it."""
 
@@ -60,6 +62,8 @@ class CohortMatrix:
     grain: Grain
     event_types: list[str]
     """What was counted; empty: what the tenant's definition of activity says, by the customer's segment."""
+    complete_up_to: datetime | None
+    """Up to here the interval has come, and is counted; null if it has not begun."""
     rows: list[CohortRow]
     zone: str
     definition_version: int
@@ -82,7 +86,40 @@ async def cohorts(
     connection: AsyncConnection, tenant: str, question: Question, event_types: Sequence[str] = ()
 ) -> CohortMatrix:
     """Raises Invalid for what cannot be asked."""
-    asked = _asked(tenant, question, event_types)
+    whole = _asked(tenant, question, event_types)
+    begun = question.so_far(whole.boundaries)
+    found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
+    nobody = (0, [0] * (len(begun) - 1))
+    periods = [
+        _Period(*bounds, place < len(begun) - 1, question.has_come(bounds[1]))
+        for place, bounds in enumerate(pairwise(whole.boundaries))
+    ]
+    return CohortMatrix(
+        ID,
+        whole.starts_at,
+        whole.ends_at,
+        _grain(question),
+        sorted(set(event_types)),
+        question.complete_up_to(whole.starts_at, whole.ends_at),
+        [_row(row, periods[row:], *found.get(row, nobody)) for row in range(whole.periods)],
+        whole.zone,
+        VERSION,
+        question.policy.version,
+        await freshness(connection),
+    )
+
+
+class _Period(NamedTuple):
+    starts_at: datetime
+    ends_at: datetime
+    begun: bool
+    complete: bool
+
+
+async def _counted(
+    connection: AsyncConnection, asked: Asked, event_types: Sequence[str]
+) -> dict[int, tuple[int, list[int]]]:
+    """Per row its customers, and those of them in each period."""
     each = _each(asked, event_types)
     slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
     in_period = [func.count().filter(_bit(each.c.periods, place) == 1) for place in range(asked.periods)]
@@ -94,36 +131,18 @@ async def cohorts(
     )
     # As with metrics: what the planner does not know of a tenant that has just come must not make it slow.
     await connection.execute(text("SET LOCAL enable_nestloop = off"))
-    found = {row[0]: (row[1], list(row[2:])) for row in await connection.execute(statement)}
-    nobody = (0, [0] * asked.periods)
-    return CohortMatrix(
-        ID,
-        asked.starts_at,
-        asked.ends_at,
-        _grain(question),
-        sorted(set(event_types)),
-        [
-            _row(row, starts_at, ends_at, *found.get(row, nobody))
-            for row, (starts_at, ends_at) in enumerate(pairwise(asked.boundaries))
-        ],
-        asked.zone,
-        VERSION,
-        question.policy.version,
-        await freshness(connection),
-    )
+    return {row[0]: (row[1], list(row[2:])) for row in await connection.execute(statement)}
 
 
-def _row(row: int, starts_at: datetime, ends_at: datetime, size: int, counts: Sequence[int]) -> CohortRow:
-    return CohortRow(
-        row,
-        starts_at,
-        ends_at,
-        size,
-        [
-            CohortCell(period, count, round(100 * count / size, DIGITS) if size else None)
-            for period, count in enumerate(counts[row:])
-        ],
-    )
+def _row(row: int, periods: Sequence[_Period], size: int, counts: Sequence[int]) -> CohortRow:
+    """`periods` are its own and those after it."""
+    cells = []
+    for period, each in enumerate(periods):
+        count = counts[row + period] if each.begun else None
+        share = None if count is None or not size else round(100 * count / size, DIGITS)
+        cells.append(CohortCell(period, count, share, each.complete))
+    own = periods[0]
+    return CohortRow(row, own.starts_at, own.ends_at, size if own.begun else None, cells)
 
 
 async def cohort_members(
@@ -145,6 +164,10 @@ async def cohort_members(
         raise Invalid(f"The matrix has rows 0 to {asked.periods - 1}.", field="row")
     if not 0 <= period < asked.periods - row:
         raise Invalid(f"Row {row} has periods 0 to {asked.periods - 1 - row}.", field="period")
+    begun = question.so_far(asked.boundaries)
+    if row + period + 1 >= len(begun):
+        return Page([], None)
+    asked = replace(asked, boundaries=tuple(begun))
     each = _each(asked, event_types, after=None if after is None else Position.of(after).id)
     slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
     page = (

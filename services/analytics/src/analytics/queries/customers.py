@@ -5,26 +5,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.fits import Model
-from analytics.domain.metric import Dimension
-from analytics.domain.scoring import MONEY, WEEKS_AHEAD, Floats
+from analytics.domain.currencies import CURRENCY
+from analytics.domain.fits import KeptFit, Model
+from analytics.domain.scoring import MONEY, WEEKS_AHEAD, Floats, Ints
 from analytics.queries.measures.asked import Asked, Filter
 from analytics.queries.measures.score import NoFit, Scoring
 from analytics.queries.metrics import Question
 from analytics.storage.purchases import Ids
 
 DIGITS = 4
-CURRENCY = Dimension("currency")
 
 
 @dataclass(slots=True)
 class Rfm:
-    """1 to 5, and 5 is best: in fifths of all customers who ever bought."""
+    """1 to 5, and 5 is best: in fifths of all customers who ever bought; for how much, of those who did so in its main
+    currency, that of most of its orders."""
 
     recency: int
     frequency: int
@@ -33,9 +34,20 @@ class Rfm:
 
 
 @dataclass(slots=True)
+class CurrencyValue:
+    """Of the purchases in one currency, as if there were no others."""
+
+    currency: str | None
+    orders: int
+    historic: float
+    predicted: float | None
+
+
+@dataclass(slots=True)
 class CustomerValue:
     """`historic` is net revenue to date. All is null of a customer that never bought, or that stands for many (tagged
-    unidentified); what is predicted is null while there is no fit, and `unpredicted` says why."""
+    unidentified); what is predicted is null while there is no fit, and `unpredicted` says why. Amounts are null where
+    they are in several currencies, and each is told in `by_currency`."""
 
     at: datetime
     currency: str | None
@@ -45,6 +57,7 @@ class CustomerValue:
     p_alive: float | None
     expected_transactions: float | None
     predicted: float | None
+    by_currency: list[CurrencyValue]
     weeks_ahead: int
     unpredicted: str | None
 
@@ -58,10 +71,8 @@ async def values(
     currency: str | None = None,
     unpredicted: str | None = None,
 ) -> Mapping[UUID, CustomerValue]:
-    """Of several customers at the end of the question's interval, in one pass over all: fifths are of all.
-
-    Raises SeveralCurrencies unless one is named.
-    """
+    """Of several customers at the end of the question's interval, in one pass over all: fifths are of all. Only of
+    purchases in a currency, if one is named."""
     interval = question.interval
     asked = Asked(
         tenant,
@@ -74,29 +85,63 @@ async def values(
     return await asyncio.to_thread(_values, scoring, ids, interval.ends_at, unpredicted)
 
 
+class _Amounts(NamedTuple):
+    """Of all customers, in one currency."""
+
+    currency: str | None
+    orders: Ints
+    historic: Floats
+    predicted: Floats
+    unpredicted: str | None
+
+    @classmethod
+    def of(cls, scoring: Scoring, currency: int, at: datetime, buying: KeptFit | None) -> "_Amounts":
+        base, code = scoring.base(at, currency), scoring.code(currency)
+        predicted, unpredicted = np.full(base.customers, np.nan), None
+        try:
+            spending = scoring.fit(Model.GAMMA_GAMMA, at, code)
+            if buying is not None:
+                predicted = base.predicted(buying, spending) / MONEY
+        except NoFit as error:
+            unpredicted = error.detail
+        return cls(code, base.orders(), base.historic() / MONEY, predicted, unpredicted)
+
+    def at(self, place: int) -> CurrencyValue | None:
+        """Of a customer; None if it has not bought in it."""
+        if not self.orders[place]:
+            return None
+        number = int(self.orders[place])
+        historic, predicted = float(self.historic[place]), _number(self.predicted, place, DIGITS)
+        return CurrencyValue(self.currency, number, round(historic, DIGITS), predicted)
+
+
 def _values(scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: str | None) -> dict[UUID, CustomerValue]:
     base = scoring.base(at)
-    orders, historic = base.orders(), base.historic() / MONEY
+    orders = base.orders()
     buyers, scores = base.rfm()
-    alive = transactions = predicted = np.full(base.customers, np.nan)
+    alive = transactions = np.full(base.customers, np.nan)
+    buying = None
     try:
         buying = scoring.fit(Model.BG_NBD, at)
         alive, transactions = base.p_alive(buying), base.transactions(buying)
-        predicted = base.predicted(buying, scoring.fit(Model.GAMMA_GAMMA, at)) / MONEY
     except NoFit as error:
         unpredicted = unpredicted or error.detail
+    amounts = [_Amounts.of(scoring, each, at, buying) for each in range(len(scoring.bought.currencies))]
     found = {}
     for id in ids:
         place = _place(scoring.ids, id)
         if place is None or not orders[place]:
-            found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, WEEKS_AHEAD, None)
+            found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, [], WEEKS_AHEAD, None)
             continue
         score = int(np.searchsorted(buyers, place))
+        mine = [(each, value) for each in amounts if (value := each.at(place)) is not None]
+        single = mine[0][1] if len(mine) == 1 else None
+        why = next((each.unpredicted for each, value in mine if value.predicted is None and each.unpredicted), None)
         found[id] = CustomerValue(
             base.at,
-            next(iter(scoring.bought.currencies), None),
+            single.currency if single else None,
             int(orders[place]),
-            _number(historic, place, DIGITS),
+            single.historic if single else None,
             Rfm(
                 int(scores.recency[score]),
                 int(scores.frequency[score]),
@@ -105,9 +150,10 @@ def _values(scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: st
             ),
             _number(alive, place, DIGITS),
             _number(transactions, place, DIGITS),
-            _number(predicted, place, DIGITS),
+            single.predicted if single else None,
+            [value for _, value in mine],
             WEEKS_AHEAD,
-            unpredicted,
+            unpredicted or why,
         )
     return found
 

@@ -28,7 +28,6 @@ from analytics.queries.tenants import DEFAULT_ZONE, tenant_settings
 from analytics.storage.exports import Exported
 from analytics.storage.tables import merged_customers
 from kith.db import driver_of
-from kith.domain import Conflict
 
 FETCHED = 500
 """Rows that a cursor brings at a time; between them the process's other work has its turn."""
@@ -163,15 +162,14 @@ class _Told:
 
     version: int
     zone: str
-    currency: str | None
 
 
 def _told(exports: Sequence[Exported]) -> _Told:
     for export in exports:
         if export.collection.one_per_tenant:
             for record in export.records():
-                return _Told(record["version"], record["time_zone"], record["currency"])
-    return _Told(0, DEFAULT_ZONE, None)
+                return _Told(record["version"], record["time_zone"])
+    return _Told(0, DEFAULT_ZONE)
 
 
 async def _figures(
@@ -185,33 +183,39 @@ async def _figures(
     settled: datetime,
 ) -> tuple[Sequence[datetime], list[MetricReport]]:
     periods = Periods.of(first, settled, told.zone)
-    expected = Expected(periods.all, policy, survivors, await _segments(exports, policy), told.currency)
+    expected = Expected(periods.all, policy, survivors, await _segments(exports, policy))
     async for export, record in _all(exports):
         expected.add(export.collection.name, record)
-    known, notes = expected.figures(), expected.notes()
+    notes = expected.notes()
     questions = [Question(Interval(periods.months[0], periods.months[-1]), told.zone, policy, Grain.MONTH)]
     if periods.before:
         questions.insert(0, Question(Interval(*periods.before), told.zone, policy))
+    found = {
+        id: [numbers for each in questions for numbers in await _answered(connection, tenant, id, each)]
+        for id in METRICS
+    }
+    currencies = {id: {each.currency for numbers in mine for each in numbers} for id, mine in found.items()}
+    known = expected.figures(currencies)
     reports = []
-    for id, components in METRICS.items():
-        try:
-            found = [numbers for each in questions for numbers in await _answered(connection, tenant, id, each)]
-        except Conflict as refusal:
-            reports.append(MetricReport(id, 0, 0, refusal.detail, []))
-            continue
-        mine = {component: known[Figure(id, component)] for component in components}
-        compared, different = differences(periods.all, mine, found)
+    for id in METRICS:
+        mine = {figure: numbers for figure, numbers in known.items() if figure.metric == id}
+        compared, different = differences(periods.all, mine, found[id])
         reports.append(MetricReport(id, compared, len(different), notes.get(id), different[:SAMPLES]))
     return periods.all, reports
 
 
 async def _answered(
     connection: AsyncConnection, tenant: str, id: str, question: Question
-) -> list[dict[str, float | None]]:
-    """By component, for each period of the question."""
+) -> list[dict[Figure, float | None]]:
+    """Of each period of the question."""
     (figure,) = await figures(connection, tenant, [metric(id)], question)
-    parts = [each.components for each in figure.breakdown] if question.grain else [figure.components]
-    return [{each.name: each.value for each in components} for components in parts]
+    periods = []
+    for each in figure.breakdown if question.grain else [figure]:
+        told = {Figure(id, component.name): component.value for component in each.components}
+        for one in each.by_currency:
+            told |= {Figure(id, component.name, one.currency): component.value for component in one.components}
+        periods.append(told)
+    return periods
 
 
 async def _segments(exports: Sequence[Exported], policy: ActivityPolicy) -> dict[UUID, str]:

@@ -42,8 +42,8 @@ class Bought:
     ids: Ids
     """Of the customers, sorted: `purchases.customer` counts from 0 on in it."""
     purchases: Purchases
-    currencies: tuple[str, ...]
-    """None if there are no purchases; of several the first and the last."""
+    currencies: tuple[str | None, ...]
+    """Of the purchases, sorted: `purchases.currency` counts from 0 on in it."""
     now: datetime
 
 
@@ -99,8 +99,7 @@ async def bought(
                 sent(cast(func.timezone(zone, f.time), Date), "date_send"),
                 sent(case((placed, amount), else_=-amount), "float8send"),
                 sent(placed, "boolsend"),
-                func.min(f.currency),
-                func.max(f.currency),
+                sent(_three_bytes(f.currency), "byteasend"),
                 cast(func.now(), Moment),
             ).where(is_purchase(tenant, before), *where)
         )
@@ -108,18 +107,31 @@ async def bought(
     return await asyncio.to_thread(_read, *row)
 
 
-def _read(
-    ids: bytes, time: bytes, day: bytes, amount: bytes, placed: bytes, lowest: str | None, highest: str, now: datetime
-) -> Bought:
+def _three_bytes(currency: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A code of ISO 4217 in so many bytes, whatever it is."""
+    code = func.convert_to(func.rpad(func.coalesce(currency, ""), 3), "UTF8")
+    return func.substring(code, 1, 3, type_=BYTEA)
+
+
+def _read(ids: bytes, time: bytes, day: bytes, amount: bytes, placed: bytes, currency: bytes, now: datetime) -> Bought:
     customers, customer = numbered(ids_of(ids))
+    codes, of_code = _currencies(currency)
     purchases = Purchases(
         customer,
         _EPOCH + np.frombuffer(time, ">i8").astype("timedelta64[us]"),
         _EPOCH.astype("datetime64[D]") + np.frombuffer(day, ">i4").astype("timedelta64[D]"),
         np.frombuffer(amount, ">f8").astype(np.float64),
         np.frombuffer(placed, np.bool_),
+        of_code,
     )
-    return Bought(customers, purchases, tuple(sorted({lowest, highest})) if lowest else (), now)
+    return Bought(customers, purchases, codes, now)
+
+
+def _currencies(sent: bytes) -> tuple[tuple[str | None, ...], NDArray[np.int64]]:
+    letters = np.frombuffer(sent, np.uint8).reshape(-1, 3).astype(np.int64)
+    found, place = np.unique(letters @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+    codes = (int(each).to_bytes(3, "big").decode(errors="replace").strip() or None for each in found)
+    return tuple(codes), place.astype(np.int64)
 
 
 def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
@@ -134,9 +146,3 @@ def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
     place = np.empty(order.size, np.int64)
     place[order] = np.arange(order.size)
     return found[order], place[of_half]
-
-
-async def currencies(connection: AsyncConnection, tenant: str, before: datetime) -> list[str]:
-    """In which there are purchases."""
-    found = await connection.scalars(select(facts.c.currency).where(is_purchase(tenant, before)).distinct())
-    return sorted(each for each in found if each is not None)

@@ -53,6 +53,7 @@ METRICS = (
         },
         numerator="ordered - returned",
         denominator="active",
+        dimensions=by("currency"),
         example="A net revenue of 1,200 and 40 customers active at some time: 30 each.",
     ),
     Metric(
@@ -159,7 +160,8 @@ METRICS = (
         unit=Unit.COUNT,
         words="Customers who ever bought, each with the quintiles of its last purchase, number of orders and net "
         "revenue; grouped by label they are the named segments. Of n customers the quintile is 5 * place / n, rounded "
-        "up, places counted from the lowest; customers alike share the mean of their places, and so the quintile. "
+        "up, places counted from the lowest; customers alike share the mean of their places, and so the quintile. Net "
+        "revenue is that in the customer's main currency, of most of its orders, among those who have the same one. "
         "Quintiles are of the customers that the filter chooses; a filter by label, and groups, choose after that. "
         "Without customers tagged unidentified.",
         components={"customers": Score("rfm")},

@@ -5,7 +5,7 @@ Records tell what is, and little of what was. Where they do not tell, a figure i
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -45,6 +45,20 @@ ACTIVITY = ("customers.active", "retention.crr", "sales.new_customers")
 class Figure(NamedTuple):
     metric: str
     component: str
+    currency: str | None = None
+    """Of amounts."""
+
+
+AMOUNTS = frozenset(
+    {
+        Figure("revenue", "ordered"),
+        Figure("revenue", "returned"),
+        Figure("sales.close_rate_value", "won"),
+        Figure("sales.close_rate_value", "lost"),
+        Figure("sales.open_pipeline", "value"),
+    }
+)
+"""What is told currency by currency."""
 
 
 @dataclass(slots=True)
@@ -56,6 +70,7 @@ class Difference:
     ends_at: datetime
     expected: float
     found: float | None
+    currency: str | None = None
 
 
 class Periods(NamedTuple):
@@ -89,13 +104,11 @@ class Expected:
     """Who merged customers are now."""
     segments: Mapping[UUID, str] = field(default_factory=dict)
     """Of the customers whose segment has an activity rule of its own."""
-    base_currency: str | None = None
 
     def __post_init__(self) -> None:
         periods = len(self.boundaries) - 1
         self._sums: dict[Figure, list[Decimal]] = defaultdict(lambda: [Decimal()] * periods)
         self._unknown: dict[Figure, set[int]] = defaultdict(set)
-        self._foreign: set[Figure] = set()
         self._active: dict[UUID, int] = {}
         """Bit i: active at boundary i. Above them, in which period first: 0 is before all."""
         self._untold = sorted({type for rule in self.policy.rules for type in rule.event_types} - _QUALIFYING)
@@ -115,25 +128,25 @@ class Expected:
 
     def notes(self) -> dict[str, str]:
         """Why some metrics are not known, in whole or in part."""
-        found = {metric: f"Records do not tell when {', '.join(self._untold)} happened." for metric in ACTIVITY}
         if not self._untold:
-            found = {}
-        for figure in self._foreign:
-            found[figure.metric] = "Some amounts are not in the base currency, and records have no rates."
-        return found
+            return {}
+        return {metric: f"Records do not tell when {', '.join(self._untold)} happened." for metric in ACTIVITY}
 
-    def figures(self) -> dict[Figure, list[Decimal | None]]:
-        """Per figure a number for each period; None where the records do not tell."""
+    def figures(self, currencies: Mapping[str, Collection[str | None]]) -> dict[Figure, list[Decimal | None]]:
+        """Per figure a number for each period; None where the records do not tell. Of amounts one for each currency
+        that there is, in the records or among `currencies` of the metric."""
         found: dict[Figure, list[Decimal | None]] = {}
         active = self._activity()
         for metric, components in METRICS.items():
+            mine = {each.currency for each in self._sums if each.metric == metric} | {*currencies.get(metric, ())}
             for component in components:
-                figure = Figure(metric, component)
-                numbers = active[component] if metric in ACTIVITY else self._sums[figure]
-                found[figure] = [
-                    None if figure in self._foreign or period in self._unknown[figure] else number
-                    for period, number in enumerate(numbers)
-                ]
+                whole = Figure(metric, component)
+                for currency in sorted(mine - {None}, key=str) if whole in AMOUNTS else [None]:
+                    figure = whole._replace(currency=currency)
+                    numbers = active[component] if metric in ACTIVITY else self._sums[figure]
+                    found[figure] = [
+                        None if period in self._unknown[whole] else number for period, number in enumerate(numbers)
+                    ]
         return found
 
     # Record by record
@@ -216,12 +229,8 @@ class Expected:
         self._add(Figure(metric, component), period, Decimal(1))
 
     def _sum(self, metric: str, component: str, period: int, record: Record) -> None:
-        figure = Figure(metric, component)
-        if record["value"] is None:
-            return
-        if self.base_currency is not None and record["currency"] != self.base_currency:
-            self._foreign.add(figure)
-        self._add(figure, period, Decimal(record["value"]))
+        if record["value"] is not None:
+            self._add(Figure(metric, component, record["currency"]), period, Decimal(record["value"]))
 
     def _add(self, figure: Figure, period: int, number: Decimal) -> None:
         if 0 <= period < self._periods():
@@ -273,19 +282,20 @@ class Expected:
 
 def differences(
     boundaries: Sequence[datetime],
-    expected: Mapping[str, Sequence[Decimal | None]],
-    found: Sequence[Mapping[str, float | None]],
+    expected: Mapping[Figure, Sequence[Decimal | None]],
+    found: Sequence[Mapping[Figure, float | None]],
 ) -> tuple[int, list[Difference]]:
-    """Of one metric, by component. How many numbers were compared, and those that are not the same."""
+    """Of one metric. How many numbers were compared, and those that are not the same. What is not found is 0: of a
+    currency that a period has not."""
     compared, different = 0, []
-    for component, numbers in expected.items():
+    for figure, numbers in expected.items():
         for (starts_at, ends_at), number, told in zip(pairwise(boundaries), numbers, found, strict=True):
             if number is None:
                 continue
             compared += 1
-            known = float(round(number, DIGITS))
-            if told[component] != known:
-                different.append(Difference(component, starts_at, ends_at, known, told[component]))
+            known, answer = float(round(number, DIGITS)), told.get(figure, 0.0)
+            if answer != known:
+                different.append(Difference(figure.component, starts_at, ends_at, known, answer, figure.currency))
     return compared, different
 
 

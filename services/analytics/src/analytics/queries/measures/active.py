@@ -186,7 +186,7 @@ async def members(
         .select_from(chosen.outerjoin(last, literal(True)))
         .order_by(chosen.c.customer_id)
     )
-    return [Member._make(row) for row in rows]
+    return [Member._make((*row, {})) for row in rows]
 
 
 def _last_look(terms: Sequence[Weighed], asked: Asked) -> ColumnElement[Any]:

@@ -30,13 +30,12 @@ from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics.domain.activity import ActivityPolicy, ActivityRule
+from analytics.domain.currencies import is_of_amounts
 from analytics.domain.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
 from analytics.domain.metric import TAG, Dimension, Source
 from analytics.domain.standing import types_of
 from analytics.storage.fields import field_of
 from analytics.storage.tables import activity_spans, facts
-from kith.domain import Conflict
-from kith.error_codes import ErrorCode
 from kith.tables import Moment
 
 CUSTOMER_TYPES = types_of("customer")
@@ -100,9 +99,12 @@ class Member(NamedTuple):
     event_id: UUID | None
     type: str | None
     time: datetime | None
-    value: Decimal
+    value: Value
+    """None: it adds amounts in several currencies."""
     key: UUID
     """By which members are told apart and paged."""
+    amounts: Mapping[str | None, Decimal]
+    """Of a part that is told by currency: what it adds in each."""
 
 
 class Weighed(NamedTuple):
@@ -112,17 +114,11 @@ class Weighed(NamedTuple):
     measure: Measure
 
 
-class SeveralCurrencies(Conflict):
-    """Without the tenant's rates amounts in different currencies have no sum."""
-
-    code = ErrorCode.SEVERAL_CURRENCIES
-
-    def __init__(self, currencies: Sequence[str]) -> None:
-        super().__init__(
-            f"The amounts are in {', '.join(sorted(currencies))}: they have no sum without rates. "
-            "Group or filter by currency.",
-            field="groupBy",
-        )
+def members_of(rows: Iterable[Any], terms: Sequence[Weighed]) -> list[Member]:
+    """Of rows whose last column is the currency."""
+    if not any(is_of_amounts(term.measure) for term in terms):
+        return [Member._make((*row[:-1], {})) for row in rows]
+    return [Member._make((*row[:-1], {row[-1]: row[5]})) for row in rows]
 
 
 # The statements' parts

@@ -27,12 +27,12 @@ from analytics.queries.measures.asked import (
     Cell,
     Cells,
     Member,
-    SeveralCurrencies,
     Slices,
     Weighed,
     all_hold,
     first_activity,
     holds,
+    members_of,
     number_of,
     period_of,
 )
@@ -41,7 +41,6 @@ from kith.queries import Position
 
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Flow]) -> Cells:
-    """Raises SeveralCurrencies."""
     found: Cells = {}
     plain = [measure for measure in measures if asked.settled and totals.can_answer(asked, measure)]
     rows = await totals.rows_of(connection, asked, _types(plain)) if plain else None
@@ -56,11 +55,7 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Fl
 async def _read(
     connection: AsyncConnection, asked: Asked, measures: Sequence[Flow], over: "_Over | _Added", found: Cells
 ) -> None:
-    columns: list[ColumnElement[Any]] = []
-    for measure in measures:
-        columns.append(over.total(measure))
-        if measure.of == Sum():
-            columns += [fold(over.table.c.currency).filter(over.counts(measure)) for fold in (func.min, func.max)]
+    columns = [over.total(measure) for measure in measures]
     period = period_of(over.table.c.time, asked) if asked.periods > 1 else literal(0)
     place = [period.label("period"), *over.slices.by]
     statement = over.where(select(*place, *columns).select_from(over.source)).group_by(*place)
@@ -68,12 +63,7 @@ async def _read(
         values = iter(row)
         at = next(values)
         cell = found.setdefault(Cell(at, tuple(next(values) for _ in asked.group_by)), {})
-        for measure in measures:
-            cell[measure] = next(values)
-            if measure.of == Sum():
-                lowest, highest = next(values), next(values)
-                if lowest != highest:
-                    raise SeveralCurrencies([lowest, highest])
+        cell.update(zip(measures, values, strict=True))
 
 
 def _types(measures: Sequence[Flow]) -> list[str]:
@@ -91,14 +81,14 @@ async def members(
         (sign * case((over.counts(measure), over.number(measure)), else_=0) for sign, measure in each), literal(0)
     )
     statement = over.where(
-        select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time, value, f.c.event_id)
+        select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time, value, f.c.event_id, f.c.currency)
         .select_from(over.source)
         .where(or_(*(over.counts(measure) for measure in measures)))
     )
     if after is not None:
         statement = statement.where(tuple_(f.c.time, f.c.event_id) > tuple_(literal(after.at), literal(after.id)))
     rows = await connection.execute(statement.order_by(f.c.time, f.c.event_id).limit(first))
-    return [Member._make(row) for row in rows]
+    return members_of(rows, terms)
 
 
 class _Added:

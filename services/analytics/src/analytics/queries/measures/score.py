@@ -1,6 +1,7 @@
 """Scores: a number per customer, by a model, at the end of each period.
 
-The purchases are fetched once, as arrays, and scored at each instant in a thread. A filter chooses whom to score, so
+The purchases are fetched once, as arrays, and scored at each instant in a thread; what is of amounts, in each currency
+by itself, as if there were no others. A filter chooses whom to score, so
 the fifths of RFM are of those; churn and fits are the tenant's. A customer that stands for all those not identified is
 never scored.
 """
@@ -22,6 +23,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.calendar import months_before, zone_of
+from analytics.domain.currencies import CURRENCY, is_of_amounts
 from analytics.domain.fits import NEEDED, KeptFit, Model, applying
 from analytics.domain.measure import Measure, Score
 from analytics.domain.metric import CUSTOMER, Dimension, Source
@@ -33,7 +35,6 @@ from analytics.queries.measures.asked import (
     Cells,
     Filter,
     Member,
-    SeveralCurrencies,
     Slices,
     Value,
     Weighed,
@@ -54,7 +55,6 @@ MOST = 5_000_000
 SEGMENT = next(each for each in CUSTOMER if each.name == "segment")
 LABELS: list[str] = [str(each) for each in Segment]
 _PLACES = {each: place for place, each in enumerate(LABELS)}
-_OF_NO_MONEY = "p_alive"
 
 Group = tuple[str | None, ...]
 
@@ -64,14 +64,16 @@ class NoFit(Conflict):
 
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Score]) -> Cells:
-    """Raises SeveralCurrencies, NoFit, and Invalid for more periods than can be scored at once."""
+    """Raises NoFit, and Invalid for more periods than can be scored at once."""
     scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
     places = await _places(connection, asked, scoring)
     found: Cells = {}
     for period, ends_at in enumerate(asked.boundaries[1:]):
-        await connection.execute(select(1))  # a transaction that is silent for long is ended
-        for group, values in (await asyncio.to_thread(_totals, scoring, places, measures, ends_at)).items():
-            found[Cell(period, group)] = values
+        for currency in scoring.apart(by_currency=CURRENCY in asked.group_by):
+            await connection.execute(select(1))  # a transaction that is silent for long is ended
+            totals = await asyncio.to_thread(_totals, scoring, places, measures, ends_at, currency)
+            for group, values in totals.items():
+                found[Cell(period, group)] = values
     return found
 
 
@@ -82,26 +84,37 @@ async def members(
     measures = [term.measure for term in terms if isinstance(term.measure, Score)]
     scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
     places = await _places(connection, asked, scoring)
+    apart = scoring.apart(by_currency=any(is_of_amounts(measure) for measure in measures))
 
-    def chosen() -> tuple[list[UUID], list[Decimal]]:
-        adds = np.zeros(scoring.ids.size)
-        counted = np.zeros(scoring.ids.size, np.bool_)
-        for term, measure in zip(terms, measures, strict=True):
-            scored = scoring.scored(measure.model, asked.ends_at)
-            mine = scored.counts(measure, places)[places.customer]
-            counted[places.customer[mine]] = True
-            value = np.where(mine, scored.value[places.customer] if measure.sum else scored.unit, 0)
-            adds[places.customer] += term.sign * value / scored.unit
-        who = np.flatnonzero(counted)
+    def chosen() -> tuple[list[UUID], list[dict[Currency, Decimal]]]:
+        adds = np.zeros((len(apart), scoring.ids.size))
+        counted = np.zeros(adds.shape, np.bool_)
+        for row, currency in enumerate(apart):
+            for term, measure in zip(terms, measures, strict=True):
+                scored = scoring.scored(measure.model, asked.ends_at, currency)
+                mine = scored.counts(measure, places)[places.customer] & scored.is_told
+                counted[row, places.customer[mine]] = True
+                value = np.where(mine, scored.value[places.customer] if measure.sum else scored.unit, 0)
+                adds[row, places.customer] += term.sign * value / scored.unit
+        who = np.flatnonzero(counted.any(axis=0))
         if after is not None:
             who = who[np.searchsorted(scoring.ids[who], np.array(after.id.bytes, "S16"), side="right") :]
         page = who[:first]
-        return uuids(scoring.ids[page]), [Decimal(each) for each in adds[page].tolist()]
+        amounts = [
+            {currency: Decimal(adds[row, each].item()) for row, currency in enumerate(apart) if counted[row, each]}
+            for each in page.tolist()
+        ]
+        return uuids(scoring.ids[page]), amounts
 
-    ids, values = await asyncio.to_thread(chosen)
+    ids, amounts = await asyncio.to_thread(chosen)
     last = await _last_purchases(connection, asked, ids)
     nothing = (None, None, None, None)
-    return [Member._make((id, *last.get(id, nothing), value, id)) for id, value in zip(ids, values, strict=True)]
+    found = []
+    for id, mine in zip(ids, amounts, strict=True):
+        value = next(iter(mine.values())) if len(mine) == 1 else None
+        told = {scoring.code(each): amount for each, amount in mine.items() if each is not None}
+        found.append(Member._make((id, *last.get(id, nothing), value, id, told)))
+    return found
 
 
 def uuids(ids: Ids) -> list[UUID]:
@@ -109,6 +122,10 @@ def uuids(ids: Ids) -> list[UUID]:
 
 
 # What models look at, and what they say
+
+
+Currency = int | None
+"""The place of a currency among those of the purchases; None stands for all of them."""
 
 
 class Scored(NamedTuple):
@@ -120,6 +137,8 @@ class Scored(NamedTuple):
     """The value is in this fraction of one."""
     label: NDArray[np.int64] | None = None
     """The place of its name in LABELS."""
+    is_told: bool = True
+    """False: there is something to be said of those with a value, but no fit that says what."""
 
     def counts(self, measure: Score, places: "Places") -> NDArray[np.bool_]:
         """Which customers the measure counts."""
@@ -150,13 +169,11 @@ class Scoring:
 
     @classmethod
     async def of(cls, connection: AsyncConnection, asked: Asked, models: Iterable[str]) -> "Scoring":
-        """Raises SeveralCurrencies and Invalid."""
+        """Raises Invalid."""
         models = set(models)
         now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
         asked = replace(asked, boundaries=tuple(min(each, now) for each in asked.boundaries))
         found = await _bought(connection, asked)
-        if len(found.currencies) > 1 and models - {_OF_NO_MONEY}:
-            raise SeveralCurrencies(found.currencies)
         if found.ids.size * asked.periods > MOST:
             raise Invalid(
                 f"{found.ids.size} customers at {asked.periods} instants are more than {MOST} to score at once: "
@@ -178,16 +195,25 @@ class Scoring:
     def ids(self) -> Ids:
         return self.bought.ids
 
-    def base(self, at: datetime) -> Base:
-        """What those to be scored bought before."""
+    def apart(self, *, by_currency: bool) -> Sequence[Currency]:
+        """The currencies to score in, one by one; or all purchases together."""
+        return range(len(self.bought.currencies)) if by_currency else [None]
+
+    def code(self, currency: int) -> str | None:
+        return self.bought.currencies[currency]
+
+    def base(self, at: datetime, currency: Currency = None) -> Base:
+        """What those to be scored bought before; in a currency, if one is named."""
         purchases = self.bought.purchases
         if not self.kept.all():
             purchases = purchases.those(self.kept[purchases.customer])
+        if currency is not None and len(self.bought.currencies) > 1:
+            purchases = purchases.those(purchases.currency == currency)
         return Base.before(min(at, self.bought.now), self.ids.size, purchases, self.asked.zone)
 
-    def scored(self, model: str, at: datetime) -> Scored:
+    def scored(self, model: str, at: datetime, currency: Currency = None) -> Scored:
         """Raises NoFit."""
-        base = self.base(at)
+        base = self.base(at, currency)
         match model:
             case "historic":
                 return Scored(base.historic(), MONEY)
@@ -197,7 +223,11 @@ class Scoring:
             case "p_alive":
                 return Scored(base.p_alive(self.fit(Model.BG_NBD, at)), 1)
             case "predicted":
-                return Scored(base.predicted(self.fit(Model.BG_NBD, at), self.fit(Model.GAMMA_GAMMA, at)), MONEY)
+                assert currency is not None
+                buying, spending = self.fit(Model.BG_NBD, at), self.spending(currency, at)
+                if spending is None:
+                    return Scored(np.where(base.orders() > 0, 0, np.nan), MONEY, is_told=False)
+                return Scored(base.predicted(buying, spending), MONEY)
             case "rfm":
                 who, scores = base.rfm()
                 value, label = np.full(self.ids.size, np.nan), np.full(self.ids.size, -1)
@@ -206,14 +236,24 @@ class Scoring:
                 return Scored(value, 1, label)
         raise ValueError(model)
 
-    def fit(self, model: Model, at: datetime) -> KeptFit:
+    def fit(self, model: Model, at: datetime, currency: str | None = None) -> KeptFit:
         """Raises NoFit."""
-        currency = next(iter(self.bought.currencies), None) if model is Model.GAMMA_GAMMA else None
         found = applying(self.fits, model, currency, at)
         if found is None:
             of = f" of {currency}" if currency else ""
             raise NoFit(f"There is no fit of {model}{of}: ask for one, POST /v1/customer-value/fits.")
         return found
+
+    def spending(self, currency: int, at: datetime) -> KeptFit | None:
+        """The fit of what is spent in a currency; None if there is none, but for another. Raises NoFit if there is none
+        of any."""
+        try:
+            return self.fit(Model.GAMMA_GAMMA, at, self.code(currency))
+        except NoFit:
+            codes = self.bought.currencies
+            if any(applying(self.fits, Model.GAMMA_GAMMA, code, at) for code in codes):
+                return None
+            raise
 
 
 class Places(NamedTuple):
@@ -223,15 +263,20 @@ class Places(NamedTuple):
     group: Ints
     """The place of each one's group in `groups`."""
     groups: Sequence[Group]
-    """Of the dimensions that do not follow from the score."""
+    """Of the dimensions of the customer."""
     by_label: Sequence[Filter]
-    label_at: int | None
-    """Where among the dimensions the label is."""
+    by: Sequence[Source]
+    """Of what is grouped by: whose each dimension is. What is the event's is the currency."""
+
+    def key(self, group: int, label: str | None, currency: str | None) -> Group:
+        """A group as it was asked for."""
+        mine = iter(self.groups[group])
+        told = {Source.LABEL: label, Source.EVENT: currency}
+        return tuple(next(mine) if each is Source.CUSTOMER else told[each] for each in self.by)
 
 
 async def _places(connection: AsyncConnection, asked: Asked, scoring: Scoring) -> Places:
     by_label = [each for each in asked.filters if each.dimension.source is Source.LABEL]
-    label_at = next((i for i, each in enumerate(asked.group_by) if each.source is Source.LABEL), None)
     of_customer = tuple(each for each in asked.group_by if each.source is Source.CUSTOMER)
     customer, group = np.flatnonzero(scoring.kept), np.zeros(0, np.int64)
     told: list[Group] = [()]
@@ -244,30 +289,21 @@ async def _places(connection: AsyncConnection, asked: Asked, scoring: Scoring) -
         told = list(places)
     else:
         group = np.zeros(customer.size, np.int64)
-    currency = next(iter(scoring.bought.currencies), None)
-    groups = []
-    for each in told:
-        values = iter(each)
-        groups.append(
-            tuple(
-                next(values) if dimension.source is Source.CUSTOMER else currency
-                for dimension in asked.group_by
-                if dimension.source is not Source.LABEL
-            )
-        )
-    return Places(customer, group, groups, by_label, label_at)
+    return Places(customer, group, told, by_label, [each.source for each in asked.group_by])
 
 
 def _totals(
-    scoring: Scoring, places: Places, measures: Sequence[Score], at: datetime
+    scoring: Scoring, places: Places, measures: Sequence[Score], at: datetime, currency: Currency
 ) -> dict[Group, dict[Measure, Value]]:
     found: dict[Group, dict[Measure, Value]] = {}
-    models = {model: scoring.scored(model, at) for model in dict.fromkeys(measure.model for measure in measures)}
+    models = dict.fromkeys(measure.model for measure in measures)
+    said = {model: scoring.scored(model, at, currency) for model in models}
+    code = None if currency is None else scoring.code(currency)
     for measure in measures:
-        scored = models[measure.model]
+        scored = said[measure.model]
         counted = scored.counts(measure, places)[places.customer]
         customer, group = places.customer[counted], places.group[counted]
-        several = 1 if places.label_at is None or scored.label is None else len(LABELS)
+        several = 1 if Source.LABEL not in places.by or scored.label is None else len(LABELS)
         if several > 1:
             assert scored.label is not None
             group = group * several + scored.label[customer]
@@ -275,12 +311,9 @@ def _totals(
         total = np.bincount(group, scored.value[customer], minlength=number.size) if measure.sum else number
         for place in np.flatnonzero(number).tolist():
             of, label = divmod(place, several)
-            key = list(places.groups[of])
-            if several > 1:
-                assert places.label_at is not None
-                key.insert(places.label_at, LABELS[label])
-            value = Decimal(total[place].item()) / (scored.unit if measure.sum else 1)
-            found.setdefault(tuple(key), dict.fromkeys(measures, Decimal()))[measure] = value
+            key = places.key(of, LABELS[label] if several > 1 else None, code)
+            value = Decimal(total[place].item()) / (scored.unit if measure.sum else 1) if scored.is_told else None
+            found.setdefault(key, dict.fromkeys(measures, Decimal()))[measure] = value
     return found
 
 

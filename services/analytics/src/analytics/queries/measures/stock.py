@@ -13,11 +13,11 @@ from analytics.queries.measures.asked import (
     Cell,
     Cells,
     Member,
-    SeveralCurrencies,
     Slices,
     Weighed,
     all_hold,
     holds,
+    members_of,
     number_of,
 )
 from analytics.storage.tables import facts
@@ -26,25 +26,15 @@ from kith.tables import Moment
 
 
 async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Stock]) -> Cells:
-    """Raises SeveralCurrencies."""
     over = _Over(asked, measures)
-    columns: list[ColumnElement[Any]] = []
-    for measure in measures:
-        columns.append(over.total(measure))
-        if not isinstance(measure.of, Count):
-            columns += [fold(facts.c.currency).filter(over.counts(measure)) for fold in (func.min, func.max)]
+    columns = [over.total(measure) for measure in measures]
     place = [over.instants.c.place - 1, *over.slices.by]
     found: Cells = {}
     for row in await connection.execute(over.where(select(*place, *columns)).group_by(*place)):
         values = iter(row)
         at = next(values)
         cell = found.setdefault(Cell(at, tuple(next(values) for _ in asked.group_by)), {})
-        for measure in measures:
-            cell[measure] = next(values)
-            if not isinstance(measure.of, Count):
-                lowest, highest = next(values), next(values)
-                if lowest != highest:
-                    raise SeveralCurrencies([lowest, highest])
+        cell.update(zip(measures, values, strict=True))
     return found
 
 
@@ -59,11 +49,11 @@ async def members(
         (sign * case((over.counts(measure), over.number(measure)), else_=0) for sign, measure in each), literal(0)
     )
     statement = over.where(
-        select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time, value, f.c.subject)
+        select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time, value, f.c.subject, f.c.currency)
     ).where(or_(*(over.counts(measure) for measure in measures)))
     if after is not None:
         statement = statement.where(f.c.subject > after.id)
-    return [Member._make(row) for row in await connection.execute(statement.order_by(f.c.subject).limit(first))]
+    return members_of(await connection.execute(statement.order_by(f.c.subject).limit(first)), terms)
 
 
 class _Over:

@@ -103,7 +103,7 @@ async def members(
         .select_from(chosen.outerjoin(proof, true()))
         .order_by(chosen.c.key)
     )
-    return [Member._make(row) for row in rows]
+    return [Member._make((*row, {})) for row in rows]
 
 
 class _Each:
