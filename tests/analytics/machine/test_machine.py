@@ -344,7 +344,7 @@ class LiveIsBatch(RuleBasedStateMachine):
         told = batch.components(asked)
         question = Question(Interval(asked.start, asked.end), asked.zone, policy)
         if asked.only is not None:
-            question = replace(question, filters=(FilterBy("segment", (asked.only,)),))
+            question = replace(question, filters=(FilterBy("segment", (asked.only or None,)),))
         async with self.engine.connect() as connection:
             answers = await figures(connection, self.services.tenant, [METRICS[id] for id in told], question)
         for answer in answers:
