@@ -1,6 +1,6 @@
 """The ledger as readers see it: a customer's timeline, and how much there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,22 +72,18 @@ async def timelines(
     if not 1 <= wanted.first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     selves = await _selves(connection, tenant, customer_ids)
-    alone = [id for id in customer_ids if len(selves[id]) == 1]
-    found = await _newest(connection, tenant, alone, wanted) if alone else {}
-    for id in customer_ids:
-        if len(selves[id]) > 1:
-            each = await _newest(connection, tenant, selves[id], wanted)
-            together = sorted((event for events in each.values() for event in events), key=_place, reverse=True)
-            found[id] = together[: wanted.first + 1]
-    return {id: _page(events, wanted.first) for id, events in found.items()}
+    found = await _newest(connection, tenant, selves, wanted)
+    return {id: _page(sorted(events, key=_place, reverse=True), wanted.first) for id, events in found.items()}
 
 
 async def _newest(
-    connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID], wanted: Wanted
+    connection: AsyncConnection, tenant: str, selves: Mapping[UUID, Sequence[UUID]], wanted: Wanted
 ) -> dict[UUID, list[TimelineEvent]]:
-    """One more than the page has, of each, in one select."""
+    """One more than the page has, of each customer and of each that it absorbed, in one select."""
     c = ledger.c
-    each = func.unnest(cast(list(customer_ids), ARRAY(Uuid))).table_valued("customer_id").render_derived(name="each")
+    owners = [(owner, id) for owner, those in selves.items() for id in those]
+    columns = (cast(list(column), ARRAY(Uuid)) for column in zip(*owners, strict=True))
+    each = func.unnest(*columns).table_valued("owner", "customer_id").render_derived(name="each")
     newest = (
         select(c.id, c.type, c.source, c.subject, c.time, c.recorded_at, c.data)
         .where(c.tenant_id == tenant, c.customer_id == each.c.customer_id, *wanted.conditions())
@@ -95,11 +91,9 @@ async def _newest(
         .limit(wanted.first + 1)
         .lateral()
     )
-    events: dict[UUID, list[TimelineEvent]] = {id: [] for id in customer_ids}
-    for customer_id, *event in await connection.execute(
-        select(each.c.customer_id, *newest.c).select_from(each, newest)
-    ):
-        events[customer_id].append(TimelineEvent(*event))
+    events: dict[UUID, list[TimelineEvent]] = {id: [] for id in selves}
+    for owner, *event in await connection.execute(select(each.c.owner, *newest.c).select_from(each, newest)):
+        events[owner].append(TimelineEvent(*event))
     return events
 
 
