@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -28,12 +28,16 @@ from kith.domain import Invalid
 from kith.events.catalogue import EVENTS
 from kith.graphql import Ctx, field
 from kith.http import actor_with, context_of, json_response, only_known_parameters
+from kith.offload import offload
 from kith.scalars import Code, Id, Instant
 
 router = APIRouter(
     prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
 )
 READER: Any = actor_with("analytics:read")
+FEW = 8
+"""Customers that are told of in some milliseconds."""
+T = TypeVar("T")
 LOOKED_AT = frozenset(TYPES & EVENTS.keys()) | frozenset(MODEL_TYPES)
 
 
@@ -78,10 +82,10 @@ To = Annotated[Instant | None, Query(alias="to", description="now, if not given"
 
 
 async def _answer(
-    request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[[Teller], Mapping[UUID, Any]]
+    request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[..., Mapping[UUID, Any]], *instants: datetime
 ) -> Response:
     of = await how.read(context_of(request).database, actor.tenant, [id])
-    found = (await asyncio.to_thread(tell, Teller(of, how.language)))[id]
+    found = (await computed(tell, Teller(of, how.language), [id], *instants))[id]
     if isinstance(found, Invalid):
         raise found
     return json_response(found, headers={"Content-Language": how.language})
@@ -91,7 +95,7 @@ async def _answer(
 async def get_health(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
     all. As of any instant; and with `knownAt` by what was known then."""
-    return await _answer(request, actor, how, id, lambda teller: teller.health([id], at or datetime.now(UTC)))
+    return await _answer(request, actor, how, id, Teller.health, at or datetime.now(UTC))
 
 
 @router.get(
@@ -105,8 +109,7 @@ async def get_difference(
 ) -> Response:
     """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
     that came in and those that fell out of what was looked at, and what of it is due to another model."""
-    ends = ends_at or datetime.now(UTC)
-    return await _answer(request, actor, how, id, lambda teller: teller.difference([id], starts_at, ends))
+    return await _answer(request, actor, how, id, Teller.difference, starts_at, ends_at or datetime.now(UTC))
 
 
 @router.get(
@@ -115,7 +118,7 @@ async def get_difference(
 async def get_path(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """For each measure alone the smallest change of its input that leads into the next band up, and into the next one
     down. Arithmetic, not a promise."""
-    return await _answer(request, actor, how, id, lambda teller: teller.path([id], at or datetime.now(UTC)))
+    return await _answer(request, actor, how, id, Teller.path, at or datetime.now(UTC))
 
 
 @router.get(
@@ -129,8 +132,7 @@ async def get_history(
 ) -> Response:
     """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
     may lie ahead: then it is how it will go if nothing happens."""
-    ends = ends_at or datetime.now(UTC)
-    return await _answer(request, actor, how, id, lambda teller: teller.history([id], starts_at, ends))
+    return await _answer(request, actor, how, id, Teller.history, starts_at, ends_at or datetime.now(UTC))
 
 
 strawberry.enum(Course, name="HealthMeasureCourse")
@@ -233,34 +235,26 @@ class Health(HealthView):
 
     @field(description="What changed since an instant; the parts add up to the change of the score.")
     async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
-        found: HealthDifference = await load(
-            info, ("difference", starts_at, self.at), self.how, self.customer,
-            lambda teller, ids: teller.difference(ids, starts_at, self.at),
-        )  # fmt: skip
+        found: HealthDifference = await load(info, self.how, self.customer, Teller.difference, starts_at, self.at)
         return found
 
     @field(description="The smallest change of each measure alone that leads into the next band, up and down.")
     async def path(self, info: Ctx) -> HealthPath:
-        found: HealthPath = await load(
-            info, ("path", self.at), self.how, self.customer, lambda teller, ids: teller.path(ids, self.at)
-        )
+        found: HealthPath = await load(info, self.how, self.customer, Teller.path, self.at)
         return found
 
     @field(description="How it went since an instant: the score as a line, and its band changes.")
     async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
-        found: HealthHistory | None = await load(
-            info, ("history", starts_at, self.at), self.how, self.customer,
-            lambda teller, ids: teller.history(ids, starts_at, self.at),
-        )  # fmt: skip
+        found: HealthHistory | None = await load(info, self.how, self.customer, Teller.history, starts_at, self.at)
         return found
 
 
 async def load(
     info: Ctx,
-    what: tuple[object, ...],
     how: Telling,
     customer: UUID,
-    tell: Callable[[Teller, Sequence[UUID]], Mapping[UUID, Any]],
+    tell: Callable[..., Mapping[UUID, Any]],
+    *instants: datetime,
 ) -> Any:
     """Of one customer, told together with all others of the request. Resolved by field name. Whatever is asked of a
     customer is told of the same snapshot."""
@@ -276,10 +270,27 @@ async def load(
         found: dict[UUID, Any] = {}
         for of in {id(each): each for each in snapshots}.values():
             theirs = [each for each, of_it in zip(ids, snapshots, strict=True) if of_it is of]
-            found |= await asyncio.to_thread(tell, Teller(of, how.language), theirs)
+            found |= await computed(tell, Teller(of, how.language), theirs, *instants)
         return found
 
-    return await context.load(("health", how, *what), customer, batch)
+    return await context.load(("health", how, tell.__name__, *instants), customer, batch)
+
+
+async def computed(tell: Callable[..., T], teller: Teller, customers: Sequence[UUID], *instants: datetime) -> T:
+    """Few customers are told of in a thread, at once; many in a process of its own, after others: a thread that
+    computes for long holds up the event loop."""
+    if len(customers) <= FEW:
+        return await asyncio.to_thread(tell, teller, customers, *instants)
+    return await offload(tell, teller, customers, *instants)
+
+
+async def _now(info: Ctx) -> datetime:
+    """The same all through a request, so that what is asked of now is told together."""
+
+    async def now(keys: Sequence[str]) -> Mapping[str, datetime]:
+        return dict.fromkeys(keys, datetime.now(UTC))
+
+    return await info.context.load("instants", "now", now)
 
 
 async def health_of(
@@ -289,6 +300,5 @@ async def health_of(
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Telling(language_of(language, accepted), model, known_at)
-    instant = at or datetime.now(UTC)
-    view = await load(info, (at,), how, customer, lambda teller, ids: teller.health(ids, instant))
+    view = await load(info, how, customer, Teller.health, at or await _now(info))
     return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)

@@ -1,5 +1,6 @@
 """What customers are worth: each one's value, and the fits that predict it."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from analytics.domain.calendar import Interval
 from analytics.domain.fits import NEEDED, KeptFit, Model
 from analytics.domain.measure import Score
 from analytics.domain.metric import Metric
-from analytics.queries.customers import CustomerValue, values
+from analytics.queries.customers import CustomerValue, purchases, values
 from analytics.queries.fits import fits, one_fit
 from analytics.queries.metrics import Question
 from analytics.queries.tenants import tenant_settings
@@ -65,8 +66,8 @@ async def values_of(
     async with database.read(tenant) as connection:
         settings = await tenant_settings(connection, tenant)
         question = Question(interval, settings.zone, settings.policy)
-        found = await values(connection, tenant, ids, question, currency=currency, unpredicted=unpredicted)
-        return dict(found)
+        scoring = await purchases(connection, tenant, question, currency=currency)
+    return await asyncio.to_thread(values, scoring, ids, ends_at, unpredicted)
 
 
 def _past(at: datetime) -> datetime:

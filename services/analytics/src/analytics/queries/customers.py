@@ -1,8 +1,7 @@
 """What a customer is worth, as it is read: each score of its own."""
 
-import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -62,16 +61,10 @@ class CustomerValue:
     unpredicted: str | None
 
 
-async def values(
-    connection: AsyncConnection,
-    tenant: str,
-    ids: Sequence[UUID],
-    question: Question,
-    *,
-    currency: str | None = None,
-    unpredicted: str | None = None,
-) -> Mapping[UUID, CustomerValue]:
-    """Of several customers at the end of the question's interval, in one pass over all: fifths are of all. Only of
+async def purchases(
+    connection: AsyncConnection, tenant: str, question: Question, *, currency: str | None = None
+) -> Scoring:
+    """What `values` needs, at the end of the question's interval: of all customers, as fifths are of all. Only of
     purchases in a currency, if one is named."""
     interval = question.interval
     asked = Asked(
@@ -81,8 +74,7 @@ async def values(
         question.policy,
         filters=(Filter(CURRENCY, (currency,)),) if currency else (),
     )
-    scoring = await Scoring.of(connection, asked, {"historic", "rfm", "predicted"})
-    return await asyncio.to_thread(_values, scoring, ids, interval.ends_at, unpredicted)
+    return await Scoring.of(connection, asked, {"historic", "rfm", "predicted"})
 
 
 class _Amounts(NamedTuple):
@@ -115,7 +107,10 @@ class _Amounts(NamedTuple):
         return CurrencyValue(self.currency, number, round(historic, DIGITS), predicted)
 
 
-def _values(scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: str | None) -> dict[UUID, CustomerValue]:
+def values(
+    scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: str | None = None
+) -> dict[UUID, CustomerValue]:
+    """Of several customers. It reads nothing."""
     base = scoring.base(at)
     orders = base.orders()
     buyers, scores = base.rfm()
