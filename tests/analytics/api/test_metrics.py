@@ -432,6 +432,17 @@ async def test_members_say_in_which_currency_they_add(
     assert list(worth.values()) == [(100, {"EUR": 100})]
 
 
+async def test_more_groups_and_periods_than_can_be_told_are_refused_by_name(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await trade_in_two_currencies(tenant, fold)
+    monkeypatch.setattr("analytics.queries.metrics.MAX_SLICES", 5)
+    asked = SPRING | {"groupBy": ["segment", "currency"]}
+    assert len((await ask(analytics, mine, "revenue", **asked))["breakdown"]) == 3
+    refused = await analytics.get("/v1/metrics/revenue", params=asked | {"grain": "month"}, headers=mine)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "groupBy")
+
+
 @pytest.mark.parametrize(
     ("asked", "field", "told"),
     [

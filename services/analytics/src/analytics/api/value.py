@@ -119,6 +119,6 @@ async def get_value(
     currency: Annotated[Code | None, Query(description="only purchases in it")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Now, or as it was at an instant."""
+    """Now, or as it was at an instant; of one that is to come as of now, as `at` says."""
     found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
     return json_response(found[id])

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from analytics.queries.measures.asked import WHOLE, Asked, Cell, Cells, Filter, 
 from analytics.storage.totals import is_plain
 from kith.db import driver_of
 from kith.domain import Invalid
+from kith.inputs import CLOCK_SKEW
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _KINDS: Mapping[type[Measure], Any] = {Flow: flow, Stock: stock, Active: active, Those: those, Score: score}
@@ -35,8 +36,6 @@ MAX_METRICS = 20
 MAX_GROUPINGS = 3
 MAX_SLICES = 50_000
 """Periods times groups of one figure."""
-SKEW = timedelta(minutes=1)
-"""So far the clocks of those who ask may be ahead: what ends now by theirs has come."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,8 @@ class Question:
         )
 
     def has_come(self, moment: datetime) -> bool:
-        return self.now is None or moment <= self.now + SKEW
+        """What ends now by the clock of whoever asks has, though it is a little ahead."""
+        return self.now is None or moment <= self.now + CLOCK_SKEW
 
     def has_begun(self, moment: datetime) -> bool:
         return self.now is None or moment < self.now
