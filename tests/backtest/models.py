@@ -13,7 +13,7 @@ from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.domain.gallery import GALLERY
 from analytics.domain.health.model import DEFAULT, HealthModel
 from analytics.queries import backtest
-from analytics.storage.snapshot import snapshot
+from analytics.storage.snapshot import snapshot, snapshots
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "health"
@@ -39,7 +39,7 @@ async def figures(engine: AsyncEngine, tenant: str) -> dict[str, Any]:
     for title, model in models().items():
         async with snapshot(engine) as connection:
             plan = await backtest.plan(connection, tenant, STARTS_AT, None, STEP_DAYS, None)
-            seen = await backtest.observe(connection, tenant, model, plan, _unwatched)
+        seen = await backtest.observe(snapshots(engine), tenant, model, plan, _unwatched)
         found[title] = rounded(msgspec.to_builtins(await backtest.judge(model, plan, seen)))
     return found
 

@@ -23,7 +23,7 @@ from analytics.health_jobs import KINDS
 from analytics.queries import backtest
 from analytics.queries.what_if import compared
 from analytics.storage.health import customers_of
-from analytics.storage.snapshot import snapshot
+from analytics.storage.snapshot import snapshot, within
 from analytics.storage.tables import health_scores, merged_customers, outbox
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
@@ -152,7 +152,7 @@ async def test_what_if_is_what_publishing_the_model_comes_to(
         found = await scored(worker, tenant)
         (instant,) = {row.scored_at for row in found.values()}
         draft = (await mine.get("/v1/health-jobs")).json()["items"][0]["params"]["model"]
-        would = await compared(before, tenant, HealthModel.told(**draft), instant, no_progress)
+        would = await compared(within(before), tenant, HealthModel.told(**draft), instant, no_progress)
     gone = await merged(worker, tenant)
     scores = {id: row for id, row in found.items() if row.model is not None and id not in gone}
     assert set(would.customers) == set(scores)
@@ -292,7 +292,8 @@ async def test_nothing_of_after_an_instant_is_looked_at(fold: Fold, worker: Asyn
     async def seen() -> Part:
         async with snapshot(worker) as connection:
             plan = await backtest.plan(connection, tenant, at("2011-06-01"), at("2011-07-31"), 60, 90)
-            part = await backtest._part(connection, tenant, model, plan, await customers_of(connection, tenant))
+            customers = await customers_of(connection, tenant)
+            part = await backtest.part_of(within(connection), tenant, model, plan, customers)
         assert part is not None
         return part
 

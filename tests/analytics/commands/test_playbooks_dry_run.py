@@ -24,6 +24,7 @@ from analytics.domain.playbooks.firing import Firing
 from analytics.domain.playbooks.plan import Plan
 from analytics.queries.health import explanations
 from analytics.queries.playbooks_dry_run import would_run
+from analytics.storage.snapshot import within
 from analytics.storage.tables import health_scores, playbook_days
 from kith.events.analytics import HealthModelPublished, ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
@@ -96,7 +97,7 @@ async def simulated(
 
     async with worker.connect() as connection:
         firing = Firing(playbook, Plan.told(plan))
-        found = await would_run(connection, us.name, firing, since, until, nowhere)
+        found = await would_run(within(connection), us.name, firing, since, until, nowhere)
     return [
         (each.happening.at, each.happening.customer_id, each.state, msgspec.to_builtins(each.happening.told()))
         for each in found

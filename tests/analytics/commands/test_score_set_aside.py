@@ -251,7 +251,7 @@ async def test_a_rescoring_that_is_interrupted_goes_on_where_it_was(
     looked_at = list[int]()
 
     async def dying(*arguments: Any, **options: Any) -> Any:
-        looked_at.append(len(arguments[1].customers))
+        looked_at.append(len(arguments[1].found.customers))
         if len(looked_at) == 2:
             raise ConnectionError
         return await offload(*arguments, **options)

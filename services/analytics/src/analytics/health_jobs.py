@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.commands.jobs import Jobs, Progress, Run
-from analytics.storage.snapshot import snapshot
+from analytics.storage.snapshot import snapshot, snapshots
+from kith.offload import BACKGROUND
 from kith.tasks import Task
 
 # ruff: noqa: PLC0415 - see above
@@ -21,9 +22,8 @@ async def what_if(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], p
     from analytics.domain.health.model import HealthModel
     from analytics.queries.what_if import what_if
 
-    async with snapshot(engine) as connection:
-        at = datetime.fromisoformat(params["at"])
-        return await what_if(connection, tenant, HealthModel.told(**params["model"]), at, progress)
+    at = datetime.fromisoformat(params["at"])
+    return await what_if(snapshots(engine), tenant, HealthModel.told(**params["model"]), at, progress)
 
 
 async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
@@ -36,19 +36,17 @@ async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], 
     starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
     async with snapshot(engine) as connection:
         asked = await backtest.plan(connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"])
-        seen = await backtest.observe(connection, tenant, model, asked, progress)
+    seen = await backtest.observe(snapshots(engine), tenant, model, asked, progress)
     return await backtest.judge(model, asked, seen)
 
 
 async def distribution(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
     """`groupBy`, and `at`."""
     from analytics.queries.distribution import By, computed
-    from analytics.storage.health import customers_of
 
-    async with snapshot(engine) as connection:
-        everybody = await customers_of(connection, tenant)
-        by = By(params["groupBy"]) if params["groupBy"] else None
-        return await computed(connection, tenant, by, datetime.fromisoformat(params["at"]), everybody, progress)
+    by = By(params["groupBy"]) if params["groupBy"] else None
+    at = datetime.fromisoformat(params["at"])
+    return await computed(snapshots(engine), tenant, by, at, BACKGROUND, progress)
 
 
 async def dry_run(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
@@ -58,10 +56,9 @@ async def dry_run(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], p
     from analytics.domain.playbooks.plan import Plan
     from analytics.queries.playbooks_dry_run import dry_run
 
-    async with snapshot(engine) as connection:
-        starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
-        plan = Plan.told(params["document"])
-        return await dry_run(connection, tenant, UUID(params["playbook"]), plan, starts_at, ends_at, progress)
+    starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
+    plan = Plan.told(params["document"])
+    return await dry_run(snapshots(engine), tenant, UUID(params["playbook"]), plan, starts_at, ends_at, progress)
 
 
 KINDS: dict[str, Run] = {"what_if": what_if, "backtest": backtest, "distribution": distribution, "dry_run": dry_run}

@@ -1,6 +1,7 @@
 """How the tenant's health is distributed, over both APIs; of large bases in the past as a job."""
 
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -43,8 +44,8 @@ async def get_distribution(
     """Whole, and by group, now or at an instant, by the models in force now; with how it was 30 days before. A base of
     over 10,000 customers is told as each was scored last (`source` is `stored`), without the trend; for an instant of
     the past of such a one, ask for the job."""
-    async with context_of(request).database.read(actor.tenant) as connection:
-        return json_response(await distribution(connection, actor.tenant, group_by, at, datetime.now(UTC)))
+    reads = partial(context_of(request).database.read, actor.tenant)
+    return json_response(await distribution(reads, actor.tenant, group_by, at, datetime.now(UTC)))
 
 
 @router.post(
@@ -96,10 +97,10 @@ class DistributionType(HealthDistribution):
 async def health_distribution(info: Ctx, group_by: By | None = None, at: datetime | None = None) -> DistributionType:
     context = info.context
     context.actor.require("analytics:read")
-    async with context.service.database.read(context.actor.tenant) as connection:
-        return await distribution(  # type: ignore[return-value]  # resolved by field name
-            connection, context.actor.tenant, group_by, at, datetime.now(UTC)
-        )
+    reads = partial(context.service.database.read, context.actor.tenant)
+    return await distribution(  # type: ignore[return-value]  # resolved by field name
+        reads, context.actor.tenant, group_by, at, datetime.now(UTC)
+    )
 
 
 QUERIES = (health_distribution,)

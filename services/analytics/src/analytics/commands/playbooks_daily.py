@@ -4,7 +4,6 @@ Each playbook and day is looked at once: a row says that it is done, in the tran
 a worker was away, the days that it missed are looked at after, one by one, each as of its own midnight.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -14,23 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.commands.playbooks import Started, be_alone, firing_of, record
 from analytics.domain.health.base import micros
-from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.facts import UnreadFacts
 from analytics.domain.health.model import DAY
 from analytics.domain.playbooks.firing import Known
 from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import drops
 from analytics.domain.playbooks.plan import Plan, ScoreDropped
 from analytics.domain.playbooks.playbook import PlaybookState
-from analytics.storage.health import customers_of, facts_of
+from analytics.storage.health import everybody_of, unread_facts_of
 from analytics.storage.playbooks import customers_at
+from analytics.storage.snapshot import Reads, snapshots
 from analytics.storage.tables import playbook_days, playbooks
+from kith.offload import BACKGROUND, offload
 from kith.tasks import Task
 from kith.telemetry import log
 
 GRACE = timedelta(minutes=1)
 """So long after midnight it is looked: what happened before has come by then, as a rule."""
-AT_A_TIME = 20_000
-"""Customers that are in memory at once."""
 _P = playbooks.c
 
 
@@ -51,7 +50,7 @@ async def look(engine: AsyncEngine, now: datetime | None = None) -> bool:
         due = await _due(connection, now or datetime.now(UTC))
         if due is None:
             return False
-        found = [each async for each in _found(connection, due)]
+    found = [each async for each in _found(snapshots(engine), due)]
     async with engine.begin() as connection:
         await _act(connection, due, found)
     return True
@@ -91,18 +90,19 @@ def _next(started_at: datetime, done: date | None) -> date:
     return first if done is None else max(first, done + timedelta(days=1))
 
 
-async def _found(connection: AsyncConnection, due: Due) -> AsyncIterator[Happening]:
+async def _found(reads: Reads, due: Due) -> AsyncIterator[Happening]:
     tenant, at = due.playbook.tenant, micros(due.at)
-    everybody, since = await customers_of(connection, tenant), at - due.trigger.days * DAY
-    for start in range(0, len(everybody), AT_A_TIME):
-        some = everybody[start : start + AT_A_TIME]
-        facts = await facts_of(connection, tenant, some, starts_at=since, ends_at=at)
-        for each in await asyncio.to_thread(_drops, due, facts):
+    since = at - due.trigger.days * DAY
+    async for some in everybody_of(reads, tenant):
+        async with reads() as connection:
+            unread = await unread_facts_of(connection, tenant, some, starts_at=since, ends_at=at)
+        for each in await offload(_drops, due.trigger, unread, at, lane=BACKGROUND):
             yield each
 
 
-def _drops(due: Due, facts: HealthFacts) -> list[Happening]:
-    return list(drops(due.trigger, facts, micros(due.at), facts.everybody()))
+def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[Happening]:
+    facts = unread.read()
+    return list(drops(trigger, facts, at, facts.everybody()))
 
 
 async def _act(connection: AsyncConnection, due: Due, found: list[Happening]) -> None:

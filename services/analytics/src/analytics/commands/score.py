@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import ARRAY, BigInteger, Uuid, any_, cast, delete, func, insert, select, text, union, update
+from sqlalchemy import ARRAY, BigInteger, any_, cast, delete, func, insert, select, text, union, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,22 +30,19 @@ from analytics.commands import playbooks
 from analytics.commands.health_changes import tell
 from analytics.commands.note_health import note_customers
 from analytics.domain.health.base import micros
-from analytics.domain.health.columns import Unread
-from analytics.domain.health.facts import HealthFacts, Needed
+from analytics.domain.health.facts import HealthFacts, Needed, UnreadFacts
 from analytics.domain.health.live import Rescored, Row, Since, Stored, looked_at, rescored
 from analytics.domain.health.model import HealthModel
 from analytics.domain.health.scoring import fault_of_model
-from analytics.storage.health import assignments_of, unread_of
+from analytics.storage.health import CUSTOMERS, assignments_of, pieces_of, unread_of
 from analytics.storage.snapshot import snapshot
-from analytics.storage.tables import facts, health_queue, health_rescorings, health_scores, health_set_aside
+from analytics.storage.tables import health_queue, health_rescorings, health_scores, health_set_aside
 from kith.consumer.faults import Fault, fault_of
 from kith.db import sqlstate
 from kith.offload import BACKGROUND, LIVE, Lane, offload
 from kith.tables import Moment
 from kith.telemetry import log
 
-CUSTOMERS, FACTS = 2_000, 200_000
-"""Of one piece: so many are read and written in one transaction, and computed in a second or so."""
 FEW = 100
 """Who has noted fewer customers does not wait for those who have more."""
 REASON_LENGTH = 300
@@ -69,10 +66,8 @@ class _Read(NamedTuple):
 
     now: datetime
     stored: list[Stored]
-    facts: HealthFacts
-    needed: Needed
     since: Since
-    unread: Unread
+    unread: UnreadFacts
 
 
 class Superseded(Exception):
@@ -240,23 +235,13 @@ async def _taken(connection: AsyncConnection, tenant: str) -> list[Noted]:
 
 
 async def _pieces(connection: AsyncConnection, tenant: str, noted: Sequence[Noted]) -> list[list[Noted]]:
-    """In the order of the customers. One that has more facts than a piece may have is alone in its piece."""
-    f, customers = facts.c, sorted({each.customer_id for each in noted})
-    counted = select(f.customer_id, func.count()).where(
-        f.tenant_id == tenant, f.customer_id == any_(cast(customers, ARRAY(Uuid)))
-    )
-    numbers = {id: number for id, number in await connection.execute(counted.group_by(f.customer_id))}  # noqa: C416 - of rows
-    place_of, filled, place = dict[UUID, int](), 0, 0
-    for customer in customers:
-        number = numbers.get(customer, 0)
-        if filled and filled + number > FACTS:
-            place, filled = place + 1, 0
-        place_of[customer] = place
-        filled += number
-    pieces: list[list[Noted]] = [[] for _ in range(place + 1)]
+    """In the order of the customers."""
+    found = await pieces_of(connection, tenant, {each.customer_id for each in noted})
+    place_of = {customer: place for place, piece in enumerate(found) for customer in piece}
+    pieces: list[list[Noted]] = [[] for _ in found]
     for each in sorted(noted, key=lambda each: each.customer_id):
         pieces[place_of[each.customer_id]].append(each)
-    return [each for each in pieces if each]
+    return pieces
 
 
 async def _score(engine: AsyncEngine, tenant: str, piece: Sequence[Noted], lane: Lane, also: Also) -> None:
@@ -306,9 +291,7 @@ def _reason(error: Exception) -> str:
 async def _score_whole(engine: AsyncEngine, tenant: str, piece: Sequence[Noted], lane: Lane, also: Also) -> None:
     customers = sorted({each.customer_id for each in piece})
     read = await _read(engine, tenant, customers)
-    found = await offload(
-        rescored, read.facts, read.unread, read.needed.models, read.stored, read.since, read.now, lane=lane
-    )
+    found = await offload(rescored, read.unread, read.stored, read.since, read.now, lane=lane)
     async with engine.begin() as connection:
         await _write(connection, tenant, piece, read, found, also)
 
@@ -323,7 +306,7 @@ async def _read(engine: AsyncEngine, tenant: str, customers: Sequence[UUID]) -> 
             if (reason := fault_of_model(model)) is not None:
                 raise _Broken(model, reason, found.scored_by(model, since.looked_at, micros(now)))
         unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
-    return _Read(now, stored, found, needed, since, unread)
+    return _Read(now, stored, since, UnreadFacts(found, needed.models, unread))
 
 
 def _needed(found: HealthFacts, stored: Sequence[Stored], now: datetime) -> tuple[Since, Needed]:

@@ -12,9 +12,6 @@ from analytics.domain.standing import types_of
 from analytics.storage.fields import field_of
 from analytics.storage.tables import facts
 
-AT_A_TIME = 20_000
-"""Customers that are scored at a time: what is read of them, and what is made of it, is in memory at once."""
-
 
 async def attributes_of(
     connection: AsyncConnection, tenant: str, at: datetime, fields: Sequence[str], customers: Sequence[UUID]

@@ -1,10 +1,11 @@
 """A backtest's observations: everybody's score at instants of the past, as it would have been told then, and what
 followed. At an instant T only facts of before T are looked at, of whom a model is for as well."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityPolicy, ActivityRule
+from analytics.domain.health.assignment import Attributes, Models, Record, attributes_at
 from analytics.domain.health.backtest import (
     MIN_CHURNED,
     BacktestReport,
@@ -25,17 +27,19 @@ from analytics.domain.health.backtest import (
     report,
 )
 from analytics.domain.health.base import micros
+from analytics.domain.health.columns import Unread
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import HealthModel
 from analytics.domain.health.scoring import Scorer
 from analytics.domain.health.statistics import Ints
-from analytics.queries.attributes import AT_A_TIME, attributes_of
 from analytics.queries.tenants import tenant_settings
-from analytics.storage.health import assigned, base_of, customers_of
+from analytics.storage.health import everybody_of, merged_of, number_of_customers, records_of, unread_of
 from analytics.storage.purchases import ids_of, sent
+from analytics.storage.snapshot import Reads
 from analytics.storage.tables import activity_spans, facts
 from kith.domain import Conflict, Invalid
 from kith.error_codes import ErrorCode
+from kith.offload import BACKGROUND, offload
 
 Progress = Callable[[int, int], Awaitable[None]]
 
@@ -149,24 +153,23 @@ async def _ended(
     return int((await connection.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
-async def observe(
-    connection: AsyncConnection, tenant: str, model: HealthModel, asked: Plan, progress: Progress
-) -> Part:
+async def observe(reads: Reads, tenant: str, model: HealthModel, asked: Plan, progress: Progress) -> Part:
     """Progress is in customers. Raises TooFewChurned and TooManyObserved."""
-    everybody = await customers_of(connection, tenant)
-    parts, rows = list[Part](), 0
-    for start in range(0, len(everybody), AT_A_TIME):
-        some = everybody[start : start + AT_A_TIME]
-        part = await _part(connection, tenant, model, asked, some)
+    async with reads() as connection:
+        total = await number_of_customers(connection, tenant)
+    parts, rows, done = list[Part](), 0, 0
+    async for some in everybody_of(reads, tenant):
+        part = await part_of(reads, tenant, model, asked, some)
         if part is not None:
-            parts.append(part.after(start))
+            parts.append(part.after(done))
             rows += len(part.seen)
         if rows > MOST_ROWS:
             raise TooManyObserved(
                 f"Over {MOST_ROWS:,} times a customer was active at an instant, which is more than is looked at. "
                 "Choose fewer instants: a longer `step_days`, or a later `from`."
             )
-        await progress(start + len(some), len(everybody))
+        done += len(some)
+        await progress(done, max(total, done))
     whole = Part.whole(parts) if parts else None
     churned = churned_customers(whole.seen) if whole is not None else 0
     if whole is None or churned < MIN_CHURNED:
@@ -175,36 +178,68 @@ async def observe(
 
 
 async def judge(model: HealthModel, asked: Plan, seen: Part) -> BacktestReport:
-    """Needs no connection: of millions of rows it takes longer than one may be idle."""
     told = (model.id, model.version)
-    return await asyncio.to_thread(report, told, asked.instants, asked.horizon, seen, list(_notes(model, asked)))
+    notes = list(_notes(model, asked))
+    return await offload(report, told, asked.instants, asked.horizon, seen, notes, lane=BACKGROUND)
 
 
-async def _part(
-    connection: AsyncConnection, tenant: str, model: HealthModel, asked: Plan, customers: Sequence[UUID]
-) -> Part | None:
+async def part_of(reads: Reads, tenant: str, model: HealthModel, asked: Plan, customers: Sequence[UUID]) -> Part | None:
     """None: nobody of these was active, or the model is for none of them."""
+    async with reads() as connection:
+        read = _Read(
+            asked,
+            model,
+            customers,
+            [await _events(connection, tenant, rule, customers) for rule in asked.policy.rules],
+            await records_of(connection, tenant, customers),
+            frozenset(await merged_of(connection, tenant, customers)),
+            await unread_of(connection, tenant, [model], customers, customers),
+        )
+    return await offload(_part, read, lane=BACKGROUND)
+
+
+class _Read(NamedTuple):
+    """All that is observed of some customers, as it was sent."""
+
+    asked: Plan
+    model: HealthModel
+    customers: Sequence[UUID]
+    events: Sequence[tuple[bytes, bytes]]
+    """By rule of the policy, what made a customer active: whose it was, and when."""
+    records: Mapping[UUID, Sequence[Record]]
+    merged: AbstractSet[UUID]
+    unread: Unread
+
+
+def _part(read: _Read) -> Part | None:
+    asked, customers = read.asked, read.customers
     rules = [
-        Rule(await _events(connection, tenant, each, customers), each.window // _MICROSECOND)
-        for each in asked.policy.rules
+        Rule(_qualifying(customers, *events), rule.window // _MICROSECOND)
+        for rule, events in zip(asked.policy.rules, read.events, strict=True)
     ]
-    place_of, rows = {id: place for place, id in enumerate(customers)}, []
-    for at in asked.instants:
-        rule_of = await _rule_of(connection, tenant, asked.policy, at, customers)
-        outcome = Outcome.of(rules, rule_of, micros(at), asked.horizon // _MICROSECOND)
-        active = [customers[place] for place in np.flatnonzero(outcome.active).tolist()]
-        theirs = await assigned(connection, tenant, [model], micros(at), active)
-        places = np.array(sorted(place_of[id] for each in theirs for id in each.customers), np.int64)
-        rows.append((micros(at), outcome, places))
+    in_force, rows = Models(always=[read.model]), []
+    for instant in asked.instants:
+        at = micros(instant)
+        attributes = [attributes_at(read.records.get(id, ()), at) for id in customers]
+        rule_of = _rule_of(asked.policy, attributes)
+        outcome = Outcome.of(rules, rule_of, at, asked.horizon // _MICROSECOND)
+        scored = [
+            place
+            for place in np.flatnonzero(outcome.active).tolist()
+            if customers[place] not in read.merged and in_force.choice(at, attributes[place]) is not None
+        ]
+        rows.append((at, outcome, np.array(scored, np.int64)))
     watched = np.unique(np.concatenate([places for _, _, places in rows]))
     if not watched.size:
         return None
-    base = await base_of(connection, tenant, model, [customers[place] for place in watched.tolist()])
     ended = Ended.of(rules, rule_of, rows[0][0], rows[-1][0] + asked.horizon // _MICROSECOND, watched)
-    return await asyncio.to_thread(observed, Scorer(model, base), watched, rows, ended)
+    (base,) = read.unread.bases()
+    return observed(Scorer(read.model, base), watched, rows, ended)
 
 
-async def _events(connection: AsyncConnection, tenant: str, rule: ActivityRule, customers: Sequence[UUID]) -> Events:
+async def _events(
+    connection: AsyncConnection, tenant: str, rule: ActivityRule, customers: Sequence[UUID]
+) -> tuple[bytes, bytes]:
     f = facts.c
     owner, time = (
         await connection.execute(
@@ -215,22 +250,19 @@ async def _events(connection: AsyncConnection, tenant: str, rule: ActivityRule, 
             )
         )
     ).one()
+    return owner, time
+
+
+def _qualifying(customers: Sequence[UUID], owner: bytes, time: bytes) -> Events:
     places = np.searchsorted(np.array([each.bytes for each in customers], "S16"), ids_of(owner))
     return Events.of(len(customers), places, np.frombuffer(time, ">i8").astype(np.int64) + _EPOCH)
 
 
-async def _rule_of(
-    connection: AsyncConnection, tenant: str, policy: ActivityPolicy, at: datetime, customers: Sequence[UUID]
-) -> Ints:
+def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
     """The place of each customer's rule among the policy's: its segment's, as its record said then."""
     places = {rule.id: place for place, rule in enumerate(policy.rules)}
-    found = np.full(len(customers), places[policy.default.id])
-    if policy.segments:
-        told = await attributes_of(connection, tenant, at, ("segment",), customers)
-        for place, id in enumerate(customers):
-            (segment,) = told.get(id, (None,))
-            found[place] = places[policy.segments.get(segment, policy.default).id]
-    return found
+    default = policy.default
+    return np.array([places[policy.segments.get(each.segment or "", default).id] for each in attributes], np.int64)
 
 
 def _notes(model: HealthModel, asked: Plan) -> Iterator[str]:

@@ -5,7 +5,7 @@ bands are right to the second, scores as of then; what was is told by a job.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,13 +19,15 @@ from analytics.domain.health.distribution import NOBODY, Distribution, Groups, d
 from analytics.domain.health.model import Band, HealthModel
 from analytics.domain.health.whatif import Counts, Standing
 from analytics.domain.standing import types_of
-from analytics.queries.attributes import AT_A_TIME, attributes_of
+from analytics.queries.attributes import attributes_of
 from analytics.queries.standing import standing_of
 from analytics.storage.fields import field_of
-from analytics.storage.health import customers_of
+from analytics.storage.health import everybody_of, number_of_customers
 from analytics.storage.models import models_of
+from analytics.storage.snapshot import Reads
 from analytics.storage.tables import facts, health_scores, merged_customers
 from kith.domain import Invalid
+from kith.offload import LIVE, Lane, offload
 
 Progress = Callable[[int, int], Awaitable[None]]
 MOST = 10_000
@@ -59,63 +61,70 @@ class HealthDistribution:
 
 
 async def distribution(
-    connection: AsyncConnection, tenant: str, by: By | None, at: datetime | None, now: datetime
+    reads: Reads, tenant: str, by: By | None, at: datetime | None, now: datetime
 ) -> HealthDistribution:
     """Raises Invalid for an instant of a base that is too large to be scored when asked."""
-    everybody = await customers_of(connection, tenant)
-    if len(everybody) <= MOST:
-        return await computed(connection, tenant, by, at or now, everybody)
-    if at is not None:
-        raise Invalid(
-            f"There are {len(everybody)} customers; up to {MOST} are scored when asked. Leave out `at`, or ask for it "
-            "as a job: POST /v1/health:distribution.",
-            field="at",
-        )
-    return await stored(connection, tenant, by, now)
+    async with reads() as connection:
+        if await number_of_customers(connection, tenant, MOST + 1) > MOST:
+            if at is not None:
+                raise Invalid(
+                    f"There are over {MOST} customers; so many are scored when asked. Leave out `at`, or ask for it as "
+                    "a job: POST /v1/health:distribution.",
+                    field="at",
+                )
+            return await stored(connection, tenant, by, now)
+    return await computed(reads, tenant, by, at or now, LIVE)
 
 
 async def computed(
-    connection: AsyncConnection,
-    tenant: str,
-    by: By | None,
-    at: datetime,
-    everybody: Sequence[UUID],
-    progress: Progress | None = None,
+    reads: Reads, tenant: str, by: By | None, at: datetime, lane: Lane, progress: Progress | None = None
 ) -> HealthDistribution:
-    """By the models in force at the instant; less how it was 30 days before, by those of then."""
-    now = await _told(connection, tenant, by, at, everybody, progress, 0)
-    then = await _told(connection, tenant, by, at - BEFORE, everybody, progress, 1)
-    (whole,), groups = (with_trend(*both) for both in zip(now, then, strict=True))
-    return HealthDistribution(at, Source.COMPUTED, whole, groups)
-
-
-async def _told(
-    connection: AsyncConnection,
-    tenant: str,
-    by: By | None,
-    at: datetime,
-    everybody: Sequence[UUID],
-    progress: Progress | None,
-    turn: int,
-) -> tuple[list[Distribution], list[Distribution]]:
-    """The whole, and the groups."""
-    models = await models_of(connection, tenant, at)
+    """By the models in force now, at any instant; with the trend of the 30 days before it."""
+    async with reads() as connection:
+        models = await models_of(connection, tenant)
+        total = await number_of_customers(connection, tenant) if progress is not None else 0
     places = {model.id: place for place, model in enumerate(models)}
-    parts, members = [], dict[str | None, list[int]]()
-    for start in range(0, len(everybody), AT_A_TIME):
-        some = everybody[start : start + AT_A_TIME]
-        part = await standing_of(connection, tenant, models, places, at, some)
-        parts.append(part)
-        for place, names in await _groups(connection, tenant, by, at, some, models, part):
-            for name in names:
-                members.setdefault(name, []).append(start + place)
+    now, then, done = _Told(), _Told(), 0
+    async for some in everybody_of(reads, tenant):
+        for told, instant in ((now, at), (then, at - BEFORE)):
+            part = await standing_of(reads, tenant, models, places, instant, some, lane)
+            async with reads() as connection:
+                told.add(part, await _groups(connection, tenant, by, instant, some, models, part))
+        done += len(some)
         if progress is not None:
-            await progress(turn * len(everybody) + start + len(some), 2 * len(everybody))
-    standing = Standing.whole(parts)
-    scored = standing.model >= 0  # one that stands for many is scored by no model
-    groups: Groups = {name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in members.items()}
-    whole = distributions(standing, {None: np.flatnonzero(scored)})
-    return whole or [NOBODY], distributions(standing, groups)
+            await progress(done, max(total, done))
+    return await offload(_whole, at, now, then, lane=lane)
+
+
+@dataclass
+class _Told:
+    """How everybody stood at an instant, piece by piece, and who belonged to which group."""
+
+    parts: list[Standing] = field(default_factory=list)
+    members: dict[str | None, list[int]] = field(default_factory=dict)
+    number: int = 0
+
+    def add(self, part: Standing, groups: Sequence[tuple[int, Sequence[str | None]]]) -> None:
+        self.parts.append(part)
+        for place, names in groups:
+            for name in names:
+                self.members.setdefault(name, []).append(self.number + place)
+        self.number += len(part.score)
+
+    def distributions(self) -> tuple[list[Distribution], list[Distribution]]:
+        """The whole, and the groups."""
+        standing = Standing.whole(self.parts)
+        scored = standing.model >= 0  # one that stands for many is scored by no model
+        groups: Groups = {
+            name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in self.members.items()
+        }
+        whole = distributions(standing, {None: np.flatnonzero(scored)})
+        return whole or [NOBODY], distributions(standing, groups)
+
+
+def _whole(at: datetime, now: _Told, then: _Told) -> HealthDistribution:
+    (whole,), groups = (with_trend(*both) for both in zip(now.distributions(), then.distributions(), strict=True))
+    return HealthDistribution(at, Source.COMPUTED, whole, groups)
 
 
 async def _groups(

@@ -15,19 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.assignment import Models
 from analytics.domain.health.base import FAR, micros, moment
-from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.facts import UnreadFacts
 from analytics.domain.health.model import DAY
 from analytics.domain.playbooks.firing import Firing, Known, Run, RunState
 from analytics.domain.playbooks.happening import Happening
 from analytics.domain.playbooks.lookout import band_changes, drops, midnights
 from analytics.domain.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
 from analytics.domain.standing import types_of
-from analytics.storage.health import customers_of, facts_of
+from analytics.storage.health import everybody_of, number_of_customers, unread_facts_of
 from analytics.storage.models import models_of
 from analytics.storage.playbooks import customer_of, customers_at, happenings_between
+from analytics.storage.snapshot import Reads
 from analytics.storage.tables import facts
 from kith.domain import Invalid
 from kith.error_codes import ErrorCode
+from kith.offload import BACKGROUND, offload
 
 AT_A_TIME = 5_000
 """Customers that are in memory at once."""
@@ -81,7 +83,7 @@ class DryRunReport:
 
 
 async def dry_run(
-    connection: AsyncConnection,
+    reads: Reads,
     tenant: str,
     playbook: UUID,
     plan: Plan,
@@ -91,12 +93,12 @@ async def dry_run(
 ) -> DryRunReport:
     """Over `[starts_at, ends_at)`. Who is left alone depends on the playbook, so its id is needed."""
     firing = Firing(playbook, plan)
-    runs = await would_run(connection, tenant, firing, starts_at, ends_at, progress)
+    runs = await would_run(reads, tenant, firing, starts_at, ends_at, progress)
     return report(firing, runs, starts_at, ends_at)
 
 
 async def would_run(
-    connection: AsyncConnection,
+    reads: Reads,
     tenant: str,
     firing: Firing,
     starts_at: datetime,
@@ -104,7 +106,7 @@ async def would_run(
     progress: Progress,
 ) -> list[Run]:
     """The runs, in the order of time. Raises TooManyHappenings."""
-    past = _Past(connection, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
+    past = _Past(reads, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
     runs, waiting, known = list[Run](), list[Happening](), dict[Known, Customer]()
     async for some in past.told(progress):
         if firing.plan.limit_per_day is None:  # then those of other customers do not matter
@@ -181,7 +183,7 @@ class Some(NamedTuple):
 class _Past:
     """Finds what happened. Who was scored by which model, and who was in the audience, is as it was at each instant."""
 
-    connection: AsyncConnection
+    reads: Reads
     tenant: str
     trigger: Trigger
     starts_at: int
@@ -198,27 +200,33 @@ class _Past:
 
     async def _of_events(self, progress: Progress) -> AsyncIterator[Some]:
         starts_at, ends_at = moment(self.starts_at), moment(self.ends_at)
-        all_of_them = await happenings_between(self.connection, self.tenant, starts_at, ends_at)
-        found = sorted(filter(self.trigger.fires, all_of_them), key=lambda each: (each.customer_id, each.at))
+        async with self.reads() as connection:
+            all_of_them = await happenings_between(connection, self.tenant, starts_at, ends_at)
+        found = await asyncio.to_thread(self._meant, all_of_them)
         known: dict[Known, Customer] = {}
         for start in range(0, len(found), AT_A_TIME):
             asked = [Known(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
-            known |= await customers_at(self.connection, self.tenant, asked)
+            async with self.reads() as connection:
+                known |= await customers_at(connection, self.tenant, asked)
             await progress(start + len(asked), len(found))
         yield Some(found, known)
 
+    def _meant(self, happenings: Sequence[Happening]) -> list[Happening]:
+        return sorted(filter(self.trigger.fires, happenings), key=lambda each: (each.customer_id, each.at))
+
     async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
-        models = Models(always=await models_of(self.connection, self.tenant))
-        everybody = await customers_of(self.connection, self.tenant)
+        async with self.reads() as connection:
+            models = Models(always=await models_of(connection, self.tenant))
+            total = await number_of_customers(connection, self.tenant)
         days = trigger.days if isinstance(trigger, ScoreDropped) else 0
-        since = self.starts_at - 1 - days * DAY
-        for start in range(0, len(everybody), AT_A_TIME):
-            some = everybody[start : start + AT_A_TIME]
-            health = await facts_of(
-                self.connection, self.tenant, some, starts_at=since, ends_at=self.ends_at, models=models
-            )
-            found = await asyncio.to_thread(self._happenings, trigger, health)
-            epochs = await self._epochs(some)
+        span, done = (self.starts_at - 1 - days * DAY, self.ends_at), 0
+        async for some in everybody_of(self.reads, self.tenant):
+            async with self.reads() as connection:
+                unread = await unread_facts_of(
+                    connection, self.tenant, some, starts_at=span[0], ends_at=span[1], models=models
+                )
+                epochs = await self._epochs(connection, some)
+            found = await offload(_happenings, trigger, unread, self.starts_at, self.ends_at, lane=BACKGROUND)
             yield Some(
                 found,
                 {
@@ -226,12 +234,13 @@ class _Past:
                     for each in found
                 },
             )
-            await progress(start + len(some), len(everybody))
+            done += len(some)
+            await progress(done, max(total, done))
 
-    async def _epochs(self, customers: Sequence[UUID]) -> dict[UUID, list[_Epoch]]:
+    async def _epochs(self, connection: AsyncConnection, customers: Sequence[UUID]) -> dict[UUID, list[_Epoch]]:
         """Of those that have a record. What it first said held before it was made, too."""
         f = facts.c
-        rows = await self.connection.execute(
+        rows = await connection.execute(
             select(f.subject, f.version, f.time, f.state)
             .where(
                 f.tenant_id == self.tenant,
@@ -246,11 +255,15 @@ class _Past:
             epochs.setdefault(id, []).append(_Epoch(int(-FAR) if version == 1 else micros(time), customer_of(state)))
         return epochs
 
-    def _happenings(self, trigger: BandChanged | ScoreDropped, health: HealthFacts) -> list[Happening]:
-        if isinstance(trigger, ScoreDropped):
-            instants = midnights(self.starts_at, self.ends_at)
-            return [each for at in instants for each in drops(trigger, health, at, health.everybody())]
-        return list(band_changes(trigger, health, self.starts_at - 1, self.ends_at - 1))
+
+def _happenings(
+    trigger: BandChanged | ScoreDropped, unread: UnreadFacts, starts_at: int, ends_at: int
+) -> list[Happening]:
+    health = unread.read()
+    if isinstance(trigger, ScoreDropped):
+        instants = midnights(starts_at, ends_at)
+        return [each for at in instants for each in drops(trigger, health, at, health.everybody())]
+    return list(band_changes(trigger, health, starts_at - 1, ends_at - 1))
 
 
 def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:

@@ -1,8 +1,7 @@
 """What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
 
 import asyncio
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -28,16 +27,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.domain.health.assignment import Attributes, Models, Record, attributes_at
 from analytics.domain.health.base import FAR, MISSING, UNITS, Base, moment, to_micros
 from analytics.domain.health.columns import Sent, Unread
-from analytics.domain.health.facts import HealthFacts, Needed
+from analytics.domain.health.facts import HealthFacts, UnreadFacts
 from analytics.domain.health.inputs import Input, Kind, input_of
 from analytics.domain.health.model import HealthModel, Measure
 from analytics.domain.standing import noun_of, types_of
 from analytics.storage.fields import field_of
 from analytics.storage.models import all_models
 from analytics.storage.purchases import sent
+from analytics.storage.snapshot import Reads
 from analytics.storage.tables import facts, merged_customers
 from kith.tables import Moment
 
+CUSTOMERS, FACTS = 2_000, 200_000
+"""Of a piece: so many are read and computed at once, in a second or so."""
 MANY = 2_000
 """More customers than that are read by the range of their ids."""
 _INFINITY = literal_column("'infinity'::timestamptz", Moment)
@@ -50,22 +52,9 @@ class Assigned(NamedTuple):
 
 async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
     """The facts of these customers, as far as the model looks at them, in order of the ids."""
-    (base,) = await bases_of(connection, tenant, [model], customers, customers)
+    unread = await unread_of(connection, tenant, [model], customers, customers)
+    (base,) = await asyncio.to_thread(unread.bases)
     return base
-
-
-async def bases_of(
-    connection: AsyncConnection,
-    tenant: str,
-    models: Sequence[HealthModel],
-    customers: Sequence[UUID],
-    whose: Sequence[UUID],
-) -> list[Base]:
-    """The facts of these customers, in order of the ids, as far as each of the models looks at them; of those who are
-    not among `whose` there are none. Measures that look at the same events share them: recency and frequency of
-    purchase, say, or one measure in two versions of a model."""
-    unread = await unread_of(connection, tenant, models, customers, whose)
-    return await asyncio.to_thread(unread.bases)
 
 
 async def unread_of(
@@ -75,7 +64,9 @@ async def unread_of(
     customers: Sequence[UUID],
     whose: Sequence[UUID],
 ) -> Unread:
-    """The same as it was sent: to be read elsewhere, where it is much."""
+    """The facts of these customers, as far as each of the models looks at them, as they were sent; of those who are not
+    among `whose` there are none. Measures that look at the same events share them: recency and frequency of purchase,
+    say, or one measure in two versions of a model."""
     places: dict[Hashable, int] = {}
     read: list[Sent] = []
     for measure in (measure for model in models for measure in model.measures):
@@ -98,8 +89,64 @@ async def facts_of(
     """All that the health of these customers is computed from, at any instant of `[starts_at, ends_at]`: by the models
     that were in force then, unless others are given. How many statements that takes is up to the models, not to the
     customers."""
+    unread = await unread_facts_of(connection, tenant, customers, starts_at=starts_at, ends_at=ends_at, models=models)
+    return await asyncio.to_thread(unread.read)
+
+
+async def unread_facts_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    *,
+    starts_at: int = int(-FAR),
+    ends_at: int = int(FAR),
+    models: Models | None = None,
+) -> UnreadFacts:
+    """The same as it was sent: to be read elsewhere, where it is much."""
     found = await assignments_of(connection, tenant, customers, models)
-    return await with_bases(connection, tenant, found, found.needed(starts_at, ends_at))
+    needed = await asyncio.to_thread(found.needed, starts_at, ends_at)
+    unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
+    return UnreadFacts(found, needed.models, unread)
+
+
+async def pieces_of(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> list[list[UUID]]:
+    """In the order of their ids, cut so that each piece has FACTS facts at most; one that has more is alone."""
+    f, ordered = facts.c, sorted(customers)
+    counted = select(f.customer_id, func.count()).where(f.tenant_id == tenant, _among(f.customer_id, ordered))
+    numbers = {id: number for id, number in await connection.execute(counted.group_by(f.customer_id))}  # noqa: C416 - of rows
+    return _cut([(customer, numbers.get(customer, 0)) for customer in ordered])
+
+
+def _cut(counted: Iterable[tuple[UUID, int]]) -> list[list[UUID]]:
+    pieces, filled = list[list[UUID]](), 0
+    for customer, number in counted:
+        if not pieces or filled + number > FACTS:
+            pieces.append([])
+            filled = 0
+        pieces[-1].append(customer)
+        filled += number
+    return pieces
+
+
+async def everybody_of(reads: Reads, tenant: str) -> AsyncIterator[list[UUID]]:
+    """All of whom there are facts, after merges, in order of the ids: in pieces that are read and computed at once."""
+    f, last = facts.c, UUID(int=0)
+    while True:
+        some = select(f.customer_id, func.count()).where(f.tenant_id == tenant, f.customer_id > last)
+        async with reads() as connection:
+            rows = await connection.execute(some.group_by(f.customer_id).order_by(f.customer_id).limit(CUSTOMERS))
+            counted = [(id, number) for id, number in rows]
+        for piece in _cut(counted):
+            yield piece
+        if len(counted) < CUSTOMERS:
+            return
+        last = counted[-1][0]
+
+
+async def number_of_customers(connection: AsyncConnection, tenant: str, up_to: int | None = None) -> int:
+    f = facts.c
+    everybody = select(f.customer_id).where(f.tenant_id == tenant, f.customer_id.is_not(None)).distinct()
+    return await connection.scalar(select(func.count()).select_from(everybody.limit(up_to).subquery())) or 0
 
 
 async def assignments_of(
@@ -112,13 +159,6 @@ async def assignments_of(
         await records_of(connection, tenant, customers),
         await merged_of(connection, tenant, customers),
     )
-
-
-async def with_bases(connection: AsyncConnection, tenant: str, found: HealthFacts, needed: Needed) -> HealthFacts:
-    """With the facts that these models look at, of these customers."""
-    bases = await bases_of(connection, tenant, needed.models, found.customers, needed.customers)
-    by_model = {(model.id, model.version): base for model, base in zip(needed.models, bases, strict=True)}
-    return replace(found, bases=by_model)
 
 
 def _reading(measure: Measure) -> Hashable:

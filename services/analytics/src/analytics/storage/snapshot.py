@@ -1,11 +1,25 @@
 """One state of everything, to read in for as long as it takes to read."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.storage.shadow import SWAPPED
+
+Reads = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+"""`async with reads() as connection`: to read a piece, and be closed before anything is computed from it."""
+
+
+def snapshots(engine: AsyncEngine) -> Reads:
+    """A worker's, a snapshot each."""
+    return partial(snapshot, engine)
+
+
+def within(connection: AsyncConnection) -> Reads:
+    """All on this one."""
+    return lambda: nullcontext(connection)
 
 
 @asynccontextmanager

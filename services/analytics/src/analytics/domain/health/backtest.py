@@ -568,21 +568,20 @@ class Part(NamedTuple):
 
 
 def observed(scorer: Scorer, customers: Ints, rows: Sequence[tuple[int, Outcome, Ints]], ended: Ended) -> Part:
-    """`customers` are the places of those whom the scorer has; a row is an instant, how everybody stood and which
-    customers are to be scored then."""
+    """`customers` are the places of those who are to be scored at any of the instants; a row is an instant, how
+    everybody stood and which customers are to be scored then."""
     found = []
     for instant, (at, outcome, whom) in enumerate(rows):
-        some = np.searchsorted(customers, whom)
-        scored = scorer.score(at, some)
-        bands = scorer.bands(at, some, scored.score)
+        scored = scorer.score(at, whom)
+        bands = scorer.bands(at, whom, scored.score)
         told = (scored.score, scored.coverage, bands == 0)
         found.append((whom, np.full(whom.size, instant), *told, *(column[whom] for column in outcome[1:])))
     # Whoever is at risk a year before the first instant has been so since then at the latest.
     begin, end = rows[0][0] - 365 * DAY, max(rows[-1][0], int(ended.ends_at.max(initial=0)))
-    at_risk = np.flatnonzero(scorer.bands(begin) == 0)
-    changes = scorer.changes(begin, end)
+    at_risk = customers[scorer.bands(begin, customers) == 0]
+    changes = scorer.changes(begin, end, customers)
     entered = Entered(
-        customers[np.concatenate([at_risk, changes.customer])],
+        np.concatenate([at_risk, changes.customer]),
         np.concatenate([np.full(at_risk.size, begin), changes.at]),
         np.concatenate([np.ones(at_risk.size, np.bool_), changes.band == 0]),
     )

@@ -2,7 +2,7 @@
 any instant. It is read once (see storage.health); nothing here reads anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.domain.health.assignment import Assignment, Models, Record
 from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints, Series
+from analytics.domain.health.columns import Unread
 from analytics.domain.health.model import Cause, HealthModel
 from analytics.domain.health.scoring import NOBODYS, Bands, Scorer
 
@@ -280,6 +281,19 @@ class HealthFacts:
             BandChanges(place[found.customer], found.at, found.from_band, found.band, cause),
             _Ends(place, since, first, last, next_, event),
         )
+
+
+class UnreadFacts(NamedTuple):
+    """The facts of some customers as they were sent: to be read, and computed with, beside the event loop."""
+
+    found: HealthFacts
+    """Without bases."""
+    models: Sequence[HealthModel]
+    unread: Unread
+
+    def read(self) -> HealthFacts:
+        bases = zip(self.models, self.unread.bases(), strict=True)
+        return replace(self.found, bases={(model.id, model.version): base for model, base in bases})
 
 
 _NONE = BandChanges(

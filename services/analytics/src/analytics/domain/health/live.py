@@ -4,7 +4,7 @@ Nothing here reads or writes: it is handed what was read, and computed beside th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -12,8 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from analytics.domain.health.base import FAR, Ints, micros, moment
-from analytics.domain.health.columns import Unread
-from analytics.domain.health.facts import CAUSES, HealthFacts
+from analytics.domain.health.facts import CAUSES, HealthFacts, UnreadFacts
 from analytics.domain.health.model import DAY, Cause, HealthModel, band_of, number_of
 from analytics.domain.health.scoring import AHEAD, Bands, Scorer
 
@@ -118,18 +117,9 @@ def looked_at(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
     return Since(told, np.where(new, at - AHEAD, told - LAG))
 
 
-def rescored(
-    facts: HealthFacts,
-    unread: Unread,
-    models: Sequence[HealthModel],
-    stored: Sequence[Stored],
-    since: Since,
-    now: datetime,
-) -> Rescored:
-    """Scores of all customers of the facts, of whom it is said in the same order how they were last scored; `unread`
-    are their bases for these models."""
-    by_model = {(model.id, model.version): base for model, base in zip(models, unread.bases(), strict=True)}
-    return _Scoring(replace(facts, bases=by_model), stored, now, micros(now)).scored(since)
+def rescored(unread: UnreadFacts, stored: Sequence[Stored], since: Since, now: datetime) -> Rescored:
+    """Scores of all customers of the facts, of whom it is said in the same order how they were last scored."""
+    return _Scoring(unread.read(), stored, now, micros(now)).scored(since)
 
 
 @dataclass
