@@ -1,7 +1,10 @@
 """A real Kafka on this machine."""
 
 import hashlib
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -35,6 +38,24 @@ def test_jars_are_fetched_once(source: Mapping[str, Path], tmp_path: Path, monke
     assert {path.name: path.read_bytes() for path in jars.iterdir()} == JARS
     monkeypatch.delattr(kafka_jars, "_download")
     assert fetch(tmp_path / "kafka") == jars
+
+
+def test_two_who_fetch_at_the_same_time_fetch_once(
+    source: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, downloads = threading.Barrier(2), []
+
+    def download(_cache: Path, _progress: object) -> Mapping[str, Path]:
+        downloads.append(source)
+        with suppress(threading.BrokenBarrierError):
+            met.wait(0.2)  # where the other one would be, if nothing kept it out
+        return source
+
+    monkeypatch.setattr(kafka_jars, "_download", download)
+    with ThreadPoolExecutor() as two:
+        one, other = two.map(fetch, [tmp_path / "kafka"] * 2)
+    assert one == other
+    assert len(downloads) == 1
 
 
 def test_a_jar_that_is_not_the_pinned_one_is_refused(source: Mapping[str, Path], tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Apache Kafka's jars: fetched once by jgo, and used only as they are pinned."""
 
+import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -35,16 +37,25 @@ def fetch(folder: Path, progress: Progress | None = None) -> Path:
     pins = _pins()
     jars = folder.resolve() / f"jars-{KAFKA_VERSION}"
     jars.mkdir(parents=True, exist_ok=True)
-    if {path.name for path in jars.glob("*.jar")} != pins.keys():
-        found = _download(folder.resolve() / "maven", progress or _silent)
-        _compare(found, pins)
-        for name, path in found.items():
-            # First beside, then in place: whoever fetches at the same time sees whole jars only.
-            beside = jars / f"{name}.part"
-            shutil.copyfile(path, beside)
-            beside.replace(jars / name)
+    with _alone(folder.resolve()):
+        if {path.name for path in jars.glob("*.jar")} != pins.keys():
+            found = _download(folder.resolve() / "maven", progress or _silent)
+            _compare(found, pins)
+            for name, path in found.items():
+                # First beside, then in place: if this is killed, what is there is whole.
+                beside = jars / f"{name}.part"
+                shutil.copyfile(path, beside)
+                beside.replace(jars / name)
     _compare({path.name: path for path in jars.glob("*.jar")}, pins)
     return jars
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two who fetch at the same time would write into each other's files: the second waits, and finds them there."""
+    with (folder / "fetching.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _download(cache: Path, progress: Progress) -> Mapping[str, Path]:
