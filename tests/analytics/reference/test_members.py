@@ -111,7 +111,7 @@ async def test_small_pages_say_the_same_as_large_ones(replayed: dict[str, Replay
         assert await members(it, id, question, "numerator", first=len(large) // 7) == large
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def ledger(replayed: dict[str, Replayed], worker: AsyncEngine) -> dict[str, Any]:
     """All events of all sets, by id."""
     async with worker.connect() as connection:
