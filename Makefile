@@ -49,8 +49,9 @@ silence: $(VENV)/.installed ## show on recorded data what silence alone sets off
 
 ## Work on it
 
-test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage
-	@$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+WORKERS ?= logical
+test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage, in a process per core: [WORKERS=0]
+	@$(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8 --cov --cov-report=term-missing:skip-covered
 
 check: $(VENV)/.installed deploy/gateway/node_modules/.installed ## lint, format, types, import rules, contracts
 	$(BIN)/ruff check

@@ -1,37 +1,71 @@
 """Fixtures every test may ask for. Each test has tenants of its own: that is what keeps tests apart."""
 
 import asyncio
+import fcntl
 import gc
 import os
-import socket
+import random
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
+import hypothesis
 import pytest
+import structlog
 
 from kith.ids import new_id
 from kith.migrations import migrate
 from kith.service import Service
 from kith.testing import ALL_SCOPES, Issuer, serving
-from kith_local.postgres import EmbeddedPostgres
+from kith_local.ports import _is_free
+from kith_local.postgres import SETTINGS, EmbeddedPostgres
 
 # A session holds recorded data by the million objects: to look through them so often takes a tenth of all its time.
 gc.set_threshold(100_000, 50, 100)
 
+# A fault that a test provokes is logged in plain lines. Rich ones, with every variable, take seconds each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
 Headers = dict[str, str]
+
+UNSAFE = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "1h"}
+"""Nobody needs what a test wrote after the machine has lost its power."""
 
 KAFKA_JARS = Path(__file__).parent.parent / ".kith" / "kafka"
 """Where Kafka's jars stay from one run to the next."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.parallel import ByNeed
+
+    return ByNeed(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        from tests.parallel import longest_first
+
+        items.sort(key=lambda item: longest_first(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test session's own."""
     with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
-        server = EmbeddedPostgres(Path(folder) / "pg").start()
+        server = EmbeddedPostgres(Path(folder) / "pg", SETTINGS | UNSAFE).start()
         try:
             yield server
         finally:
@@ -117,10 +151,47 @@ def kafka_bootstrap() -> Iterator[str]:
             kafka.stop()
 
 
+class _Ports:
+    """Ports that no other process of tests on this machine takes, in this run or in another.
+
+    Between finding a port free and listening on it, anybody may take it: the system, which hands out those from 32768
+    on to outgoing connections, and whoever looks for one at the same time. So these lie below, and each is locked, as a
+    byte of one file, until this process ends.
+    """
+
+    def __init__(self) -> None:
+        self._locks = os.open(
+            Path(tempfile.gettempdir()) / f"kith-test-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600
+        )
+        self._tried: set[int] = set()
+
+    def take(self) -> int:
+        while True:
+            port = random.randrange(10_000, 20_000)
+            if port not in self._tried:
+                self._tried.add(port)  # a process is not kept out by its own locks
+                if self._lock(port) and _is_free(port):
+                    return port
+
+    def _lock(self, port: int) -> bool:
+        try:
+            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            return False
+        return True
+
+
+_PORTS = _Ports()
+
+
+def take_port() -> int:
+    return _PORTS.take()
+
+
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    return [take_port() for _ in range(count)]
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return take_port

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from joserfc.jwk import KeySet
+from tests.conftest import take_port
 
 from kith.testing import Issuer
 from kith_local.layout import GATEWAY
@@ -54,17 +54,6 @@ def write_subgraphs(folder: Path) -> Path:
 @pytest.fixture
 def subgraphs(tmp_path: Path) -> Path:
     return write_subgraphs(tmp_path)
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    return take_port
-
-
-def take_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Keys(BaseHTTPRequestHandler):

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
-from tests.federation.conftest import Gateway, Start, Subgraph, fake_subgraph, key_server, key_set, serving, take_port
+from tests.conftest import take_port
+from tests.federation.conftest import Gateway, Start, Subgraph, fake_subgraph, key_server, key_set, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol

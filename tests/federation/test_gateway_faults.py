@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import psutil
 import pytest
-from tests.federation.conftest import Gateway, Start, fake_subgraph, serving, take_port
+from tests.conftest import take_port
+from tests.federation.conftest import Gateway, Start, fake_subgraph, serving
 from tests.federation.test_gateway import eventually
 from tests.subscriber import connected
 from websockets.asyncio.server import ServerConnection, serve

@@ -1,9 +1,8 @@
 """A house of fake services, on free ports, in a folder of its own."""
 
-import socket
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -19,17 +18,6 @@ FAKE = str(Path(__file__).with_name("fake_service.py"))
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(home=tmp_path / ".kith", bus="embedded")
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    def take() -> int:
-        with ExitStack() as stack:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return take
 
 
 @pytest.fixture
@@ -63,8 +51,20 @@ def plan(*parts: Part, before: tuple[Part, ...] = (), after: tuple[Part, ...] = 
 def _nothing_is_left() -> Iterator[None]:
     """Whatever a test does, and however it fails, no fake service outlives it."""
     yield
-    left = [process for process in psutil.process_iter(["cmdline"]) if FAKE in (process.info["cmdline"] or ())]
+    left = [process for process in psutil.process_iter(["cmdline"]) if _is_ours(process)]
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=5)
     assert not left, "a fake service outlived its test"
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    """Not another process's of the same tests: whose it is, its environment tells."""
+    whose = ("PYTEST_XDIST_TESTRUNUID", "PYTEST_XDIST_WORKER")
+    if FAKE not in (process.info["cmdline"] or ()):
+        return False
+    try:
+        environment = process.environ()
+    except psutil.NoSuchProcess:
+        return False
+    return all(environment.get(each) == os.environ.get(each) for each in whose)

