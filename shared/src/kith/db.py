@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from sqlalchemy import Executable, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from kith.fairness import FairQueue
@@ -93,7 +94,7 @@ def create_engine(
 ) -> AsyncEngine:
     """An engine whose sessions run as `role`, whoever logs in."""
     worker = role == WORKER_ROLE
-    return create_async_engine(
+    engine = create_async_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -112,6 +113,9 @@ def create_engine(
         },
         **options,
     )
+    event.listen(engine.sync_engine, "checkin", _keep_out)
+    event.listen(engine.sync_engine, "checkout", _refuse)
+    return engine
 
 
 def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
@@ -127,8 +131,32 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
-async def _roll_back(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
+_CUT = ("08", "57")
+_IDLED = ("25P03", "25P04")
+
+
+def is_in_doubt(error: BaseException) -> bool:
+    """Whether nobody knows what state a session is in that this came out of: its statement was cut by a cancellation, a
+    timeout or the server's end, or the driver lost its place. A rule's refusal leaves it as it was, and so does an
+    error that the server has answered."""
+    driver: object = error
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        driver = error.orig.__cause__ if error.orig is not None else None
+    if isinstance(driver, asyncpg.PostgresError):
+        state = driver.sqlstate or ""
+        return state.startswith(_CUT) or state in _IDLED
+    of_driver = isinstance(driver, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+    return of_driver or isinstance(error, DBAPIError) or not isinstance(error, Exception)
+
+
+async def _leave(driver: "asyncpg.Connection[asyncpg.Record]", error: BaseException) -> None:
+    """What was begun is rolled back; or the session is ended, and nobody gets it after us."""
     if driver.is_closed():  # dead, or cancelled within SQLAlchemy, which closes it then
+        return
+    if is_in_doubt(error):
+        driver.terminate()
         return
     done = False
     try:
@@ -141,9 +169,19 @@ async def _roll_back(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 def _keep_out(connection: Any, record: Any) -> None:
     """No open transaction, so no tenant, and no dead connection goes back into the pool."""
-    driver = None if connection is None else connection.driver_connection
-    if driver is not None and (driver.is_closed() or driver.is_in_transaction()):
+    if connection is not None and not _is_at_rest(connection):
         record.invalidate()
+
+
+def _refuse(connection: Any, _: object, __: object) -> None:
+    """Nor does one come out of it that died there. The pool then makes another."""
+    if not _is_at_rest(connection):
+        raise DisconnectionError("it ended while nobody used it")
+
+
+def _is_at_rest(connection: Any) -> bool:
+    driver = connection.driver_connection
+    return driver is None or not (driver.is_closed() or driver.is_in_transaction())
 
 
 class Database:
@@ -161,7 +199,6 @@ class Database:
         self.engine = create_engine(
             url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
         )
-        event.listen(self.engine.sync_engine, "checkin", _keep_out)
         # Who reads for minutes must not take the connections of those who come for milliseconds.
         self._snapshots = create_engine(
             url,
@@ -193,12 +230,13 @@ class Database:
     async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """For one statement, which is a transaction of its own. It names the tenant itself."""
         async with self._shares.place(checked(tenant)), self.engine.connect() as connection:
+            driver = driver_of(connection)
             try:
                 yield connection
-            except BaseException:
+            except BaseException as error:
                 # Cancelled between preparing a statement and executing it, the driver leaves the session within a
                 # transaction, and takes it for idle.
-                await _roll_back(driver_of(connection))
+                await _leave(driver, error)
                 raise
 
     @asynccontextmanager
@@ -207,8 +245,15 @@ class Database:
         reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
         share = self._snapshot_shares.place(checked(tenant))
         async with share, self._snapshots.connect() as connection:  # which rolls back when it ends
-            begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
-            yield Transaction(connection, tenant, begun.one().now)
+            driver = driver_of(connection)
+            try:
+                begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
+                yield Transaction(connection, tenant, begun.one().now)
+            except BaseException as error:
+                if is_in_doubt(error):
+                    driver.terminate()
+                    await connection.invalidate()  # else it would be rolled back
+                raise
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
@@ -218,8 +263,8 @@ class Database:
                 await driver.execute(begin)
                 yield connection
                 await driver.execute("COMMIT")
-            except BaseException:
-                await _roll_back(driver)
+            except BaseException as error:
+                await _leave(driver, error)
                 raise
 
     async def check_role(self) -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from uuid import uuid4
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -104,6 +104,8 @@ def is_transient(error: BaseException) -> bool:
             return True
         case DBAPIError() if error.orig is not None and not isinstance(error.orig, PostgresError):
             return _is_transient_state(sqlstate(error)) or is_transient(error.orig.__cause__ or error.orig)
+        case InternalClientError():  # of the driver, about a session that was cut
+            return True
         case InterfaceError():  # of the driver: a connection that has ended has no code
             return "closed" in str(error)
     return _is_transient_state(sqlstate(error))

@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kith.bus.port import BusError
+from kith.db import is_in_doubt
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -59,7 +60,12 @@ class Database:
         assert self._pool is not None, "the bus is entered with `async with` first"
         with as_bus_errors():
             async with self._pool.acquire() as connection:
-                yield connection
+                try:
+                    yield connection
+                except BaseException as error:
+                    if is_in_doubt(error) or isinstance(error, TimeoutError):
+                        connection.terminate()
+                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
