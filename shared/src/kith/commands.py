@@ -7,10 +7,9 @@ and does not stop the others; anything else that fails undoes all of them.
 import random
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -23,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from kith.db import Database, Transaction, checked, sqlstate
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.error_codes import ErrorCode
+from kith.fingerprints import are_alike, as_spelt, fingerprint, is_odd
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Check, Command, Resource, View
@@ -57,10 +57,15 @@ class Call:
     remembered: bool = False
     """Sent again, it is recognised and not done again (calls that create are, by their external id)."""
 
+    sent: bytes = b""
+    """Its body as it was spelt, where that is known: earlier versions took it for another if it was spelt otherwise."""
+
     def fingerprint(self, resource: Resource) -> int:
-        # Defaults are left out: a field added to an input later must not make old calls look different.
-        body = f"{resource.plural}/{self.command.name}/{self.id}/{self.input.model_dump_json(exclude_defaults=True)}"
-        return int.from_bytes(blake2b(body.encode(), digest_size=8).digest(), signed=True)
+        return fingerprint(f"{resource.plural}/{self.command.name}/{self.id}", self.input)
+
+    def as_spelt(self) -> "Call":
+        """As an earlier version had it, with the fingerprint and the key of then."""
+        return replace(self, input=as_spelt(self.input, self.sent)) if is_odd(self.sent) else self
 
     def key(self, resource: Resource) -> str:
         return f"{resource.plural}/{self.external_id or self.id}/{self.command.name}/{self.input.occurred_at}"
@@ -181,7 +186,7 @@ class Commands:
             )
         ).one_or_none()
         if done is not None:
-            if done.fingerprint != fingerprint:
+            if done.fingerprint not in (fingerprint, call.as_spelt().fingerprint(resource)):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
             return Answer(msgspec.json.decode(done.outcome, type=resource.view), done.recorded_at)
         answer = await self._one(transaction, resource, call)
@@ -240,7 +245,8 @@ class _Batch:
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
         await self._repository.load(ids={call.id for call in calls if call.id is not None}, external_ids=external_ids)
-        if remembered := [call.key(self._resource) for call in calls if call.remembered and not call.command.creates]:
+        changes = [call for call in calls if call.remembered and not call.command.creates]
+        if remembered := list({each.key(self._resource) for call in changes for each in (call, call.as_spelt())}):
             keys = self._keys.c
             rows = await self._uow.connection.execute(
                 select(keys.key, keys.fingerprint).where(
@@ -278,25 +284,32 @@ class _Batch:
         if external_id is not None:
             fingerprint = call.fingerprint(self._resource)
             if (existing := self._repository.get_by_external_id(external_id)) is not None:
-                if existing.external_hash == fingerprint:
+                if self._is_what_made(existing, call, fingerprint):
                     return Outcome(Status.UNCHANGED, existing)
                 raise Conflict(
                     f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
                 )
         self._check(call.input)
         at = call.input.happened_at(self._uow.now)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **call.input.fields())
-        aggregate.external_id, aggregate.external_hash = external_id, fingerprint
-        aggregate.created_at = aggregate.updated_at = at
+        aggregate, events = self._made(call, at)
+        aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
+    def _made(self, call: Call, at: datetime) -> tuple[Aggregate, Any]:
+        """A new one, and what is told of it."""
+        assert isinstance(call.input, NewInput)
+        aggregate, events = call.command.rule(id=new_id(), at=at, **call.input.fields())
+        aggregate.external_id = call.input.external_id
+        aggregate.created_at = aggregate.updated_at = at
+        return aggregate, events
+
     def _change(self, call: Call) -> Outcome:
         aggregate = self._find(call)
         key, fingerprint = call.key(self._resource), call.fingerprint(self._resource)
-        if call.remembered and (before := self._done.get(key)) is not None:
-            if before != fingerprint:
+        if call.remembered and (before := self._before(call, key)) is not None:
+            if before not in (fingerprint, call.as_spelt().fingerprint(self._resource)):
                 raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
             return Outcome(Status.UNCHANGED, aggregate)
         if call.expected_version not in (None, aggregate.version):
@@ -314,6 +327,18 @@ class _Batch:
         if call.remembered:
             self._remember(key, fingerprint, changed.id)
         return Outcome(Status.ACCEPTED, changed, events=recorded)
+
+    def _before(self, call: Call, key: str) -> int | None:
+        """The fingerprint of the same change, if it was sent before."""
+        return self._done.get(key) or self._done.get(call.as_spelt().key(self._resource))
+
+    def _is_what_made(self, existing: Aggregate, call: Call, fingerprint: int) -> bool:
+        """Whether it was made by the same call, however that was spelt then and is now."""
+        if existing.external_hash in (fingerprint, call.as_spelt().fingerprint(self._resource)):
+            return True
+        if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
+            return False
+        return are_alike(existing, self._made(call, existing.created_at)[0])
 
     def _find(self, call: Call) -> Aggregate:
         found = (

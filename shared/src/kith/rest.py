@@ -90,7 +90,8 @@ class Rest:
         async def create(
             request: Request, actor: Actor = self._writer, idempotency_key: IdempotencyKey = None
         ) -> Response:
-            call = Call(command, read(command.input, await request.body() or b"null"))
+            body = await request.body()
+            call = Call(command, read(command.input, body or b"null"), sent=body)
             answer = await context_of(request).commands.run_one(
                 actor.tenant, resource, call, idempotency_key=idempotency_key
             )
@@ -125,8 +126,9 @@ class Rest:
         if_match: str | None,
         idempotency_key: str | None,
     ) -> Response:
-        given = read(command.input, await request.body() or b"{}")
-        call = Call(command, given, id=id, expected_version=version_of(if_match))
+        body = await request.body()
+        given = read(command.input, body or b"{}")
+        call = Call(command, given, id=id, expected_version=version_of(if_match), sent=body)
         answer = await context_of(request).commands.run_one(
             actor.tenant, self._resource, call, idempotency_key=idempotency_key
         )
@@ -304,7 +306,7 @@ class Rest:
         except (DomainError, ValidationError) as error:
             return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
         command = next(command for command in self._resource.commands if command.name == name)
-        return Call(command, given, external_id=given.external_id, remembered=True)
+        return Call(command, given, external_id=given.external_id, remembered=True, sent=raw)
 
     def _written(
         self,

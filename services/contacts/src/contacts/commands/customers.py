@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contacts.domain.customer import Customer, CustomerKind
 from kith.inputs import UNSENT, Amendment, NewInput
 from kith.resource import Command
 from kith.scalars import Code, Id, Text
 
-Tags = Annotated[list[Code], Field(max_length=50)]
+Tags = Annotated[list[Code], Field(max_length=50), AfterValidator(lambda sent: sorted(set(sent)))]
+"""As they are kept: in order, each once."""
 
 
 class CreateCustomer(NewInput):

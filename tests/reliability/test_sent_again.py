@@ -1,0 +1,192 @@
+"""What was sent before is known again, however it is spelt; and what says something else is not taken for it."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from analytics.service import SERVICE as ANALYTICS
+from contacts.service import SERVICE as CONTACTS
+from kith.db import sqlalchemy_url
+from kith.ids import new_id
+from kith.service import Service
+from kith.testing import Answer, Issuer, Tenant
+from kith_local.postgres import EmbeddedPostgres
+from sales.service import SERVICE as SALES
+from service_desk.service import SERVICE as SERVICE_DESK
+
+Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
+Row = Mapping[str, Any]
+NOON, NOON_IN_VIENNA = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00+01:00"
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Café Größe") for form in ("NFC", "NFD"))
+ADA = {"kind": "person", "name": "Ada", "occurred_at": NOON}
+BEANS = {"name": "Beans", "currency": "EUR", "value": "10", "occurred_at": NOON}
+ORDER = {"value": "10", "currency": "EUR", "occurred_at": NOON}
+TASK = {"title": "Call", "due_at": "2026-02-01T12:00:00Z", "occurred_at": NOON}
+CASE = {"subject": "Broken", "channel": "email", "occurred_at": NOON}
+
+SPELLINGS: list[tuple[Service, str, Row, Row]] = [
+    (CONTACTS, "customers", ADA, ADA | {"occurred_at": NOON_IN_VIENNA}),
+    (CONTACTS, "customers", ADA, ADA | {"occurred_at": "2026-01-05T12:00:00.000+00:00"}),
+    (CONTACTS, "customers", ADA | {"tags": ["b", "a"]}, ADA | {"tags": ["a", "b", "a"]}),
+    (CONTACTS, "customers", ADA | {"tags": []}, ADA),
+    (CONTACTS, "customers", ADA | {"country": None}, ADA),
+    (CONTACTS, "customers", ADA | {"name": DECOMPOSED}, ADA | {"name": f" {COMPOSED} "}),
+    (SALES, "opportunities", BEANS | {"value": "10.00"}, BEANS | {"value": 10, "stage": "prospecting"}),
+    (SALES, "orders", ORDER | {"value": 10.5}, ORDER | {"value": "10.5000", "occurred_at": NOON_IN_VIENNA}),
+    (SALES, "tasks", TASK, TASK | {"due_at": "2026-02-01T13:00:00+01:00"}),
+    (SERVICE_DESK, "cases", CASE, CASE | {"priority": "moderate", "assignee": None}),
+]
+OTHERS: list[tuple[Service, str, Row, Row]] = [
+    (CONTACTS, "customers", ADA, ADA | {"occurred_at": "2026-01-05T12:00:00+01:00"}),
+    (CONTACTS, "customers", ADA, ADA | {"occurred_at": "2026-01-05T13:00:00Z"}),
+    (CONTACTS, "customers", ADA | {"tags": ["a"]}, ADA | {"tags": ["a", "b"]}),
+    (CONTACTS, "customers", ADA, ADA | {"name": "ada"}),
+    (SALES, "orders", ORDER, ORDER | {"value": "10.0100"}),
+    (SALES, "tasks", TASK, TASK | {"due_at": None}),
+    (SERVICE_DESK, "cases", CASE, CASE | {"priority": "low"}),
+]
+
+
+@pytest.fixture
+def at(serve: Serve, issuer: Issuer, tenant: str) -> Callable[[Service], Awaitable[Tenant]]:
+    async def at(service: Service) -> Tenant:
+        return Tenant(await serve(service), issuer, tenant)
+
+    return at
+
+
+At = Callable[[Service], Awaitable[Tenant]]
+
+
+async def bulk(mine: Tenant, noun: str, row: Row) -> Answer:
+    """What became of the one row."""
+    answer = await mine.post(f"/v1/{noun}:bulk", {"rows": [row]})
+    assert answer.status_code == 200, answer.text
+    (result,) = answer.json()["results"]
+    found: Answer = result
+    return found
+
+
+@pytest.mark.parametrize(("service", "noun", "first", "again"), SPELLINGS)
+async def test_the_same_row_in_another_spelling_is_unchanged(
+    at: At, service: Service, noun: str, first: Row, again: Row
+) -> None:
+    mine = await at(service)
+    made = await bulk(mine, noun, {"external_id": "x", **first})
+    assert made["status"] == "accepted"
+    for row in (again, first, again):
+        assert await bulk(mine, noun, {"external_id": "x", **row}) == made | {"status": "unchanged"}
+    single = await mine.post(f"/v1/{noun}", {"external_id": "x", **again})
+    assert (single.status_code, single.json()["id"]) == (201, made["id"])
+
+
+@pytest.mark.parametrize(("service", "noun", "first", "other"), OTHERS)
+async def test_a_row_that_says_something_else_is_another(
+    at: At, service: Service, noun: str, first: Row, other: Row
+) -> None:
+    mine = await at(service)
+    await bulk(mine, noun, {"external_id": "x", **first})
+    refused = await bulk(mine, noun, {"external_id": "x", **other})
+    assert (refused["status"], refused["problem"]["status"]) == ("rejected", 409)
+
+
+async def test_a_change_in_another_spelling_is_unchanged_and_one_that_says_something_else_is_refused(at: At) -> None:
+    mine = await at(CONTACTS)
+    await bulk(mine, "customers", {"external_id": "x", **ADA})
+    change = {"external_id": "x", "command": "amend", "tags": ["b", "a"], "occurred_at": "2026-01-06T12:00:00Z"}
+    assert (await bulk(mine, "customers", change))["status"] == "accepted"
+    again = change | {"tags": ["a", "b"], "occurred_at": "2026-01-06T13:00:00+01:00"}
+    assert (await bulk(mine, "customers", again))["status"] == "unchanged"
+    assert (await bulk(mine, "customers", change | {"tags": ["c"]}))["status"] == "rejected"
+
+
+async def test_a_request_under_its_key_is_known_in_another_spelling(at: At) -> None:
+    mine = await at(CONTACTS)
+    key = {"Idempotency-Key": str(new_id())}
+    first = await mine.post("/v1/customers", ADA | {"tags": ["b", "a"]}, **key)
+    again = await mine.post("/v1/customers", ADA | {"tags": ["a", "b"], "occurred_at": NOON_IN_VIENNA}, **key)
+    assert again.json() == first.json()
+    other = await mine.post("/v1/customers", ADA | {"tags": ["a"]}, **key)
+    assert other.status_code == 422
+
+
+async def test_a_pulse_is_known_in_another_spelling(at: At) -> None:
+    mine = await at(ANALYTICS)
+    pulse = {"external_id": "x", "customer_id": str(new_id()), "score": 7, "occurred_at": NOON}
+    made = await bulk(mine, "pulses", pulse)
+    again = pulse | {"customer_id": pulse["customer_id"].upper(), "occurred_at": NOON_IN_VIENNA}  # type: ignore[attr-defined]
+    assert await bulk(mine, "pulses", again) == made | {"status": "unchanged"}
+
+
+# What a version before took for their fingerprints: it looked at how they were spelt.
+BEFORE: list[tuple[Row, int]] = [
+    (ADA | {"occurred_at": NOON_IN_VIENNA}, -5826799479010782351),
+    (ADA | {"tags": ["b", "a"]}, 5860831048704358540),
+    (ADA | {"name": DECOMPOSED}, -6296337623886883775),
+    (
+        ADA | {"occurred_at": "2026-01-05T12:00:00.500-05:30", "tags": ["b", "a"], "name": DECOMPOSED},
+        -1242049567138133002,
+    ),
+]
+
+
+async def run(postgres: EmbeddedPostgres, statement: str, **values: object) -> None:
+    engine = create_async_engine(sqlalchemy_url(postgres.url("kith_contacts")))
+    async with engine.begin() as connection:
+        await connection.execute(text(statement), values)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("amended", [False, True])
+@pytest.mark.parametrize(("row", "then"), BEFORE)
+async def test_a_row_that_was_stored_before_is_known_when_it_is_sent_as_it_was(
+    at: At, tenant: str, postgres: EmbeddedPostgres, row: Row, then: int, amended: bool
+) -> None:
+    mine = await at(CONTACTS)
+    made = await bulk(mine, "customers", {"external_id": "x", **row})
+    store = "UPDATE customers SET external_hash = :hash, name = :name WHERE tenant_id = :tenant"
+    await run(postgres, store, hash=then, name=row["name"], tenant=tenant)
+    if amended:
+        await mine.post(f"/v1/customers/{made['id']}:amend", {"name": "Grace", "tags": ["c"]})
+    again = await bulk(mine, "customers", {"external_id": "x", **row})
+    assert (again["status"], again["id"]) == ("unchanged", made["id"])
+    refused = await bulk(mine, "customers", {"external_id": "x", **row, "tier": "gold"})
+    assert refused["status"] == "rejected"
+
+
+@pytest.mark.parametrize(("row", "then"), BEFORE)
+async def test_and_as_long_as_nobody_has_changed_it_in_any_spelling(
+    at: At, tenant: str, postgres: EmbeddedPostgres, row: Row, then: int
+) -> None:
+    mine = await at(CONTACTS)
+    await bulk(mine, "customers", {"external_id": "x", **row})
+    store = "UPDATE customers SET external_hash = :hash, name = :name WHERE tenant_id = :tenant"
+    await run(postgres, store, hash=then, name=row["name"], tenant=tenant)
+    instant = datetime.fromisoformat(row["occurred_at"]).astimezone(UTC).isoformat()
+    other = {**row, "occurred_at": instant, "name": unicodedata.normalize("NFC", row["name"])}
+    assert (await bulk(mine, "customers", {"external_id": "x", **other}))["status"] == "unchanged"
+
+
+async def test_a_change_that_was_sent_before_is_known_when_it_is_sent_as_it_was(
+    at: At, tenant: str, postgres: EmbeddedPostgres
+) -> None:
+    mine = await at(CONTACTS)
+    await bulk(mine, "customers", {"external_id": "x", **ADA})
+    change = {"external_id": "x", "command": "amend", "tags": ["b", "a"], "occurred_at": "2026-01-06T13:00:00+01:00"}
+    assert (await bulk(mine, "customers", change))["status"] == "accepted"
+    await run(
+        postgres,
+        "UPDATE idempotency SET key = :key, fingerprint = :hash WHERE tenant_id = :tenant",
+        key="customers/x/amend/2026-01-06 13:00:00+01:00",
+        hash=-7626262840145368749,
+        tenant=tenant,
+    )
+    assert (await bulk(mine, "customers", change))["status"] == "unchanged"
+    refused = await bulk(mine, "customers", change | {"tags": ["c"]})
+    assert (refused["status"], refused["problem"]["code"]) == ("rejected", "idempotency-key-reused")
