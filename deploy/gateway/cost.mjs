@@ -10,12 +10,13 @@
 import { getNamedType, isCompositeType, isListType, isNonNullType, Kind, SchemaMetaFieldDef, TypeMetaFieldDef } from 'graphql';
 
 const USUAL_LENGTH = 10;
-const OF_INTROSPECTION = 0.1;
+// Costs are counted in tenths, so that they are whole numbers.
+const TENTHS = 10;
 const PAGE = 'first';
 const NODES = 'nodes';
 const KEYS = ['ids', 'representations'];
 const MOST_NESTED = 200;
-const MOST = 1e12;
+const MOST = 1e13;
 
 export class TooDeep extends Error {}
 export class Circular extends Error {}
@@ -45,7 +46,7 @@ export function sizeOf(document, operation) {
         const spread = selection.kind === Kind.FRAGMENT_SPREAD;
         const inside = spread ? ofFragment(selection.name.value, nested + 1) : ofSet(selection.selectionSet, nested + 1);
         add(size, inside, inside.depth);
-        size.rootFields += inside.rootFields;
+        size.rootFields = Math.min(MOST, size.rootFields + inside.rootFields);
       }
     }
     return size;
@@ -149,7 +150,7 @@ export function costOf(schema, document, operation, variables) {
     const type = field && getNamedType(field.type);
     if (!isCompositeType(type)) return 0;
     const { each, rest } = ofSet(node.selectionSet, type);
-    const own = type.name.startsWith('__') ? OF_INTROSPECTION : 1;
+    const own = type.name.startsWith('__') ? 1 : TENTHS;
     const page = pageOf(node, field);
     const paged = page ?? USUAL_LENGTH;
     if (!isList(field.type)) return Math.min(MOST, own + rest + paged * each);
@@ -162,8 +163,8 @@ export function costOf(schema, document, operation, variables) {
     const argument = field.args.find(({ name }) => name === PAGE);
     if (argument === undefined) return undefined;
     const given = valueOf(argumentOf(node, PAGE));
-    const page = typeof given === 'number' ? given : argument.defaultValue;
-    return typeof page === 'number' ? Math.max(0, page) : USUAL_LENGTH;
+    const page = Number.isInteger(given) ? given : argument.defaultValue;
+    return Number.isInteger(page) ? Math.max(0, page) : USUAL_LENGTH;
   }
 
   function keysOf(node) {
@@ -182,7 +183,7 @@ export function costOf(schema, document, operation, variables) {
 
   const typeOf = (condition) => condition && schema.getType(condition.name.value);
   const { each, rest } = ofSet(operation.selectionSet, schema.getRootType(operation.operation));
-  return Math.ceil(Math.min(MOST, rest + each));
+  return Math.ceil((rest + each) / TENTHS);
 }
 
 const fragmentsOf = (document) =>

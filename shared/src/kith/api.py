@@ -16,6 +16,7 @@ from kith.commands import Commands
 from kith.db import Database
 from kith.dead_letters import dead_letters_router
 from kith.graphql import graphql_router
+from kith.graphql_limits import GraphQLLimits
 from kith.http import Context, create_app
 from kith.live import LiveLimits, Seats
 from kith.resource import Resource
@@ -69,6 +70,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         authenticator or Authenticator(settings),
         seats=Seats(LiveLimits.of(settings)),
         limits=Limits.of(settings),
+        graphql_limits=GraphQLLimits.of(settings),
         origins=settings.cors_origins,
     )
 

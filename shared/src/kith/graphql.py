@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
-from strawberry.extensions import MaxTokensLimiter, ParserCache, QueryDepthLimiter, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
@@ -53,6 +53,7 @@ from kith.commands import Call
 from kith.domain import DomainError, Invalid
 from kith.error_codes import ErrorCode
 from kith.faults import fault, refusal
+from kith.graphql_limits import Admission
 from kith.http import Context, actor_of, context_of
 from kith.inputs import Document, detail, json_of
 from kith.queries import DEFAULT_PAGE, Page, Queries
@@ -367,13 +368,7 @@ class Graph:
             subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
             types=self._entities,
             config=StrawberryConfig(scalar_map=_SCALARS),
-            extensions=[
-                lambda: ParserCache(maxsize=500),
-                lambda: ValidationCache(maxsize=500),
-                lambda: QueryDepthLimiter(max_depth=12),
-                lambda: MaxTokensLimiter(max_token_count=4000),
-                Errors,
-            ],
+            extensions=[Admission, Errors],
             federation_version="2.9",  # the newest the composer takes
         )
 

@@ -26,6 +26,7 @@ from kith.commands import Commands
 from kith.db import Database
 from kith.domain import Invalid
 from kith.faults import Faults, refusal
+from kith.graphql_limits import GraphQLLimits
 from kith.live import Seats
 from kith.origins import Origins
 from kith.probes import readiness
@@ -55,6 +56,7 @@ class Context:
     authenticator: Authenticator
     seats: Seats = field(default_factory=Seats)
     limits: Limits = field(default_factory=Limits)
+    graphql_limits: GraphQLLimits = field(default_factory=GraphQLLimits)
     origins: Sequence[str] = ()
     """Of the pages that a browser may let ask."""
 

@@ -53,6 +53,18 @@ class Settings(BaseSettings):
     tenant_burst: int = Field(default=4000, ge=1, description="requests that may come at once, of those")
     tenant_queue: int = Field(default=500, ge=1, description="requests of one tenant that may wait for others of it")
     tenant_queue_seconds: float = Field(default=10, gt=0, description="how long they may wait")
+    graphql_document_characters: int = Field(default=32 * 1024, ge=1, description="these are the gateway's; ..")
+    graphql_tokens: int = Field(
+        default=2000, ge=1, description=".. where it says so a service allows three times as much"
+    )
+    graphql_definitions: int = Field(default=50, ge=1, description="operations and fragments")
+    graphql_depth: int = Field(default=15, ge=1, description="levels of fields")
+    graphql_fields: int = Field(default=500, ge=1)
+    graphql_repeats: int = Field(default=40, ge=1, description="times that one field is asked for at one place")
+    graphql_root_fields: int = Field(default=30, ge=1)
+    graphql_aliases: int = Field(default=60, ge=1)
+    graphql_directives: int = Field(default=50, ge=1)
+    graphql_cost: int = Field(default=20_000, ge=1, description="objects that an answer may have")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(), description="origins whose pages may ask, by commas; none unless named"
     )
