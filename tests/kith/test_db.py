@@ -12,7 +12,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, sele
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kith.db import Database, Statement, driver_of, sqlalchemy_url, sqlstate
+from kith.db import Database, Statement, driver_of, sqlalchemy_url
+from kith.sqlstates import sqlstate
 from kith.tables import tenant_column
 from kith.tenancy import create_roles, secure
 from kith_local.postgres import EmbeddedPostgres
@@ -253,8 +254,10 @@ OWN = Statement(select(NOTES.c.tenant_id, NOTES.c.n).where(NOTES.c.n >= bindpara
 async def end(url: str, pid: int) -> None:
     """As who may end any session."""
     owner = await asyncpg.connect(url)
-    await owner.execute("SELECT pg_terminate_backend($1)", pid)
-    await owner.close()
+    try:
+        await owner.execute("SELECT pg_terminate_backend($1)", pid)
+    finally:
+        owner.terminate()  # whoever asks may be cut off meanwhile
 
 
 async def cut_one(database: Database, url: str, chance: random.Random) -> None:

@@ -18,10 +18,11 @@ from contacts.service import SERVICE as CONTACTS
 from kith import commands
 from kith.api import context_for
 from kith.commands import Call
-from kith.db import Database, sqlalchemy_url, sqlstate
+from kith.db import Database, sqlalchemy_url
 from kith.rest import row_model
 from kith.service import Service
 from kith.settings import Settings
+from kith.sqlstates import sqlstate
 from kith.testing import Answer, Issuer, Tenant
 from kith.unit_of_work import UnitOfWork
 from kith_local.postgres import EmbeddedPostgres

@@ -31,6 +31,8 @@ class Unauthenticated(Exception):
 class IssuerUnavailable(Exception):
     """The issuer's keys cannot be fetched now."""
 
+    loggable = True
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:

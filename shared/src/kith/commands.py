@@ -19,7 +19,7 @@ from asyncpg import PostgresError
 from sqlalchemy import ARRAY, Table, Uuid, any_, cast, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from kith.db import Database, Transaction, checked, sqlstate
+from kith.db import Database, Transaction, checked
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.error_codes import ErrorCode
 from kith.fingerprints import are_alike, as_spelt, fingerprint, is_odd
@@ -27,6 +27,7 @@ from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Check, Command, Resource, View
 from kith.slices import in_slices
+from kith.sqlstates import sqlstate
 from kith.tables import TenantId
 from kith.unit_of_work import Repository, UnitOfWork, append
 

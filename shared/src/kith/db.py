@@ -83,6 +83,8 @@ async def acting_for(connection: AsyncConnection, tenant: str) -> AsyncIterator[
 class UnsafeRole(RuntimeError):
     """The database login could see other tenants' rows."""
 
+    loggable = True
+
 
 def sqlalchemy_url(url: str) -> str:
     """`postgresql://..`, as everyone writes it, for the asyncpg driver."""
@@ -124,11 +126,6 @@ def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record
     driver = connection.sync_connection.connection.driver_connection
     assert isinstance(driver, asyncpg.Connection)
     return driver
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """Of an error of the driver's, wrapped by SQLAlchemy or not."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
 _CUT = ("08", "57")

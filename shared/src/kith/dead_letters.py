@@ -23,11 +23,12 @@ from kith.consumer import requests
 from kith.consumer.amendment import AMENDABLE
 from kith.consumer.replay import Wish
 from kith.consumer.requests import LetterDetails, LetterView, Progress, State
-from kith.db import Transaction, sqlstate
+from kith.db import Transaction
 from kith.domain import Conflict, Invalid
 from kith.http import actor_with, context_of, json_response
 from kith.inputs import Text
 from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.sqlstates import sqlstate
 
 PATIENCE = 2.0
 """Seconds an answer waits for the worker."""

@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kith import problems
 from kith.answers import problem_response
 from kith.auth import IssuerUnavailable, Unauthenticated
-from kith.db import sqlstate
 from kith.domain import DomainError
 from kith.error_codes import ErrorCode
 from kith.fairness import QueueFull
 from kith.problems import ProblemDetails
+from kith.sqlstates import sqlstate
 from kith.telemetry import log
 
 RETRY_SECONDS = 1
@@ -80,8 +80,7 @@ def refusal(error: BaseException) -> Refusal | None:
             return Refusal(details, dict(error.headers or {}))
         case _ if is_transient(error):
             took_long = sqlstate(error) == _TOO_LONG
-            # The class and the code: messages of the database quote what was sent.
-            log.warning("unavailable", error=type(error).__name__, sqlstate=sqlstate(error))
+            log.warning("unavailable", error=error)
             return unavailable(
                 "It took longer than a request may. Ask for less at a time, or try again."
                 if took_long

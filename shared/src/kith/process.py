@@ -161,7 +161,7 @@ async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Sett
             async with engine.begin() as connection:
                 await connection.execute(old)
         except Exception as error:  # noqa: BLE001 - whatever it was, all else goes on, and it is tried again
-            log.warning("not pruned", error=str(error))
+            log.warning("not pruned", error=error)
         await pause(stop, PRUNE_SECONDS)
 
 
@@ -172,7 +172,7 @@ async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: async
             async with engine.connect() as connection:
                 found = await count_letters(connection)
         except Exception as error:  # noqa: BLE001 - the same
-            log.warning("dead letters not counted", error=str(error))
+            log.warning("dead letters not counted", error=error)
         else:
             notes.clear()
             notes.update({group: str(count) for group, count in found.items() if any(count)})
@@ -204,5 +204,5 @@ async def _create_topics(subscription: Subscription, bus: Bus, stop: asyncio.Eve
             await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
             return  # noqa: TRY300 - the loop goes on only after an error
         except BusError as error:
-            log.warning("bus not reached", group=subscription.group, error=str(error))
+            log.warning("bus not reached", group=subscription.group, error=error)
         await pause(stop, BUS_RETRY_SECONDS)

@@ -125,7 +125,7 @@ class Relay:
                         await connection.invalidate()
             except Exception as error:  # noqa: BLE001 - whatever it was, all that is unpublished is tried again
                 INTERRUPTED.labels(self._service).inc()
-                log.warning("relay interrupted", outbox=self._service, error=str(error))
+                log.warning("relay interrupted", outbox=self._service, error=error)
             await pause(stop, _RETRY)
 
     async def _own(self, connection: AsyncConnection) -> bool:

@@ -279,7 +279,7 @@ async def serve(
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
         stopping.cancel()
-        raise RuntimeError(f"cannot serve on {host}:{port}")
+        raise OSError(f"cannot serve on {host}:{port}")
     await asyncio.sleep(NOTICE_SECONDS)
     server.should_exit = True
     await serving

@@ -28,7 +28,7 @@ async def attend(task: Task, engine: AsyncEngine, *, stop: asyncio.Event) -> Non
         try:
             more = await _unless(stop, task.step(engine))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next step tries again
-            log.warning("step failed", task=task.name, error=str(error))
+            log.warning("step failed", task=task.name, error=error)
             more = False
         if not more:
             await pause(stop, task.seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret

@@ -4,8 +4,11 @@ Metrics are served on a port of their own, so that what scrapes them needs no wa
 """
 
 import logging
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from opentelemetry import propagate, trace
@@ -14,7 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.tracebacks import ExceptionDictTransformer
+
+from kith.redaction import said, told
 
 tracer = trace.get_tracer("kith")
 log = structlog.get_logger()
@@ -25,21 +29,21 @@ ERRORS = Counter("kith_http_errors_total", "Requests that failed by a fault of o
 
 def configure(service: str, *, otlp_endpoint: str | None, log_json: bool, log_level: str) -> None:
     """Once per process, before anything logs."""
-    # Without the frames' variables: they hold names, tokens and bodies.
-    safe = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
-            *((safe, structlog.processors.JSONRenderer()) if log_json else (plain,)),
+            _redact,
+            structlog.processors.JSONRenderer() if log_json else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log_level]),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING, force=True)
+    sys.excepthook = lambda _, error, __: log.critical("crashed", exc_info=error)
     provider = TracerProvider(resource=Resource.create({"service.name": f"kith-{service}"}))
     if otlp_endpoint is not None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - heavy, and often not needed
@@ -55,6 +59,46 @@ def current_traceparent() -> str | None:
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return carrier.get("traceparent")
+
+
+def _redact(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Exceptions are logged as they are, and told here."""
+    raised = entry.pop("exc_info", None)
+    if raised is True:
+        raised = sys.exception()
+    if isinstance(raised, BaseException):
+        entry["exception"] = told(raised)
+    for name, value in entry.items():
+        if isinstance(value, BaseException):
+            entry[name] = said(value)
+    return entry
+
+
+class _OfLibraries(logging.Handler):
+    """What libraries log, in our form. Of what they put into a message only the pattern, as nobody knows what it is;
+    Kafka's client knows brokers and topics, and no caller."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("aiokafka"):
+            words: object = record.getMessage()
+        else:
+            words = record.msg if isinstance(record.msg, BaseException) else str(record.msg).partition("\n")[0]
+        raised = record.exc_info[1] if record.exc_info else None
+        level = min(max(record.levelno, logging.WARNING), logging.CRITICAL)
+        log.log(level, "library", logger=record.name, words=words, exc_info=raised)
+
+
+@contextmanager
+def span(name: str, **options: Any) -> Iterator[trace.Span]:
+    """A span that tells of an exception its kind alone: its message leaves the process no more than a log's."""
+    with tracer.start_as_current_span(
+        name, record_exception=False, set_status_on_exception=False, **options
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            current.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__qualname__))
+            raise
 
 
 def _add_trace(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -83,13 +127,13 @@ class TelemetryMiddleware:
             await send(message)
 
         parent = propagate.extract(_carrier(scope))
-        with tracer.start_as_current_span(scope["method"], context=parent, kind=trace.SpanKind.SERVER) as span:
+        with span(scope["method"], context=parent, kind=trace.SpanKind.SERVER) as current:
             try:
                 await self._app(scope, receive, watched)
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
-                span.update_name(f"{scope['method']} {route}")
-                span.set_attribute("http.response.status_code", status)
+                current.update_name(f"{scope['method']} {route}")
+                current.set_attribute("http.response.status_code", status)
                 REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - started)
                 if status >= 500:
                     ERRORS.labels(route).inc()

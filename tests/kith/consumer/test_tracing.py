@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.kith.consumer.world import World
 
+from kith import telemetry
 from kith.bus.port import Incoming
 from kith.consumer import tracing
 from kith.consumer.delivery import Delivery, read
@@ -18,7 +19,7 @@ from kith.telemetry import current_traceparent
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))
     monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
     return exporter
 
@@ -72,3 +73,10 @@ def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: Worl
     inner, batch = spans.get_finished_spans()
     assert inner.parent is not None
     assert (inner.parent.span_id, inner.links) == (batch.context.span_id, ())
+
+
+def test_what_goes_wrong_is_told_by_its_kind_and_not_in_its_words(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="what was sent"), telemetry.span("work"):
+        raise ValueError("what was sent")
+    (span,) = spans.get_finished_spans()
+    assert (span.status.description, span.events) == ("ValueError", ())

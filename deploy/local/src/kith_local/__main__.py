@@ -9,12 +9,17 @@ from rich.console import Console
 
 from kith_local import replay, silence
 from kith_local.errors import LocalError
-from kith_local.layout import Layout
+from kith_local.layout import Layout, keep_private
+
+_WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "gateway-install"})
+"""What others may read, as they may read the rest of it."""
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     try:
+        if arguments.command not in _WRITES_THE_CHECKOUT:
+            keep_private(Layout.of().home)
         return int(COMMANDS[arguments.command](arguments))
     except LocalError as error:
         Console(stderr=True).print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)

@@ -57,3 +57,11 @@ class Layout:
     def shown(self, path: Path) -> str:
         """A path as a person in the checkout would write it."""
         return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def keep_private(home: Path) -> None:
+    """Keys, tokens, logs and data in it are for whoever runs it, and nobody else: 700, and 600 for files. This process
+    and those it starts make no others."""
+    os.umask(0o077)
+    if home.exists():
+        home.chmod(0o700)

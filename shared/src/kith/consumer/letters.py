@@ -114,7 +114,7 @@ async def _copy(producer: Producer, messages: Sequence[Outgoing]) -> None:
     except MessageRefused as refused:
         if len(messages) == 1:
             # With its reason it may be too large for the bus. The row is what counts; the copy is for others' tools.
-            log.warning("dead letter not copied", topic=messages[0].topic, reason=str(refused))
+            log.warning("dead letter not copied", topic=messages[0].topic, reason=refused)
             return
         middle = len(messages) // 2
         await _copy(producer, messages[:middle])

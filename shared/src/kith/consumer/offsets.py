@@ -15,6 +15,8 @@ _OFFSETS = TABLES.offsets
 class Replaced(Exception):
     """Another consumer has moved one of the offsets: these partitions are not ours any more."""
 
+    loggable = True
+
 
 async def read_offsets(connection: AsyncConnection, group: str, partitions: Collection[TopicPartition]) -> Offsets:
     """The next offsets of those of the partitions that were ever read."""

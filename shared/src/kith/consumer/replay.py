@@ -103,7 +103,7 @@ async def attend_dead_letters(subscription: Subscription, engine: AsyncEngine, *
         try:
             busy = await attend_once(subscription, engine)
         except Exception as error:  # noqa: BLE001 - it is logged, and what was asked for stays asked for
-            log.warning("dead letters not attended to", group=subscription.group, error=str(error))
+            log.warning("dead letters not attended to", group=subscription.group, error=error)
             busy = False
         if not busy:
             await pause(stop, ATTEND_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
@@ -126,7 +126,7 @@ async def attend_once(subscription: Subscription, engine: AsyncEngine, *, lines:
                 _, more = await _go_on(connection, subscription, line, asked=False, give_up=True)
         except Exception as error:  # noqa: BLE001 - the same
             # One line that cannot be tried now must not keep the others waiting.
-            log.warning("dead letters not replayed", group=subscription.group, line=str(line), error=str(error))
+            log.warning("dead letters not replayed", group=subscription.group, line=str(line), error=error)
         else:
             again = again or more
     return again

@@ -55,13 +55,13 @@ async def run(
             raise
         except Replaced as news:
             metrics.REPLACED.labels(subscription.group).inc()
-            log.warning("replaced: rejoining", group=subscription.group, reason=str(news))
+            log.warning("replaced: rejoining", group=subscription.group, reason=news)
             failures = 1
         except Exception as error:
             if fault_of(error) is Fault.POISON:
                 raise
             failures = 1 if member.progressed else failures + 1
-            log.warning("interrupted: rejoining", group=subscription.group, error=str(error), failures=failures)
+            log.warning("interrupted: rejoining", group=subscription.group, error=error, failures=failures)
         if not stop.is_set():
             await pause(stop, _jitter(failures))
 
@@ -144,7 +144,7 @@ class _Member:
                 attempt += 1
                 contended += fault is Fault.CONTENTION
                 metrics.REDELIVERED.labels(self.group).inc()
-                log.warning("batch failed: again", group=self.group, error=str(error), attempt=attempt)
+                log.warning("batch failed: again", group=self.group, error=error, attempt=attempt)
                 await self._wait(consumer, _jitter(attempt))
                 messages = [m for m in messages if TopicPartition(m.topic, m.partition) not in self.dropped]
             else:
@@ -206,7 +206,7 @@ class _Member:
         metrics.HANDLED.labels(self.group).inc(len(deliveries) - len(letters))
         for letter in letters:
             metrics.DEAD.labels(self.group, "parked" if letter.parked else "failed").inc()
-            log.error("dead letter", group=self.group, message=letter.delivery.name, reason=letter.reason)
+            log.error("dead letter", group=self.group, message=letter.delivery.name)
         if deliveries and (last := deliveries[-1].envelope) is not None:
             metrics.AGE.labels(self.group).set(time.time() - last.recorded_at.timestamp())
 
@@ -222,7 +222,7 @@ class _Member:
         try:
             await consumer.commit(news)
         except BusError as error:
-            log.info("the broker was not told", group=self.group, error=str(error))
+            log.info("the broker was not told", group=self.group, error=error)
         else:
             self.hinted |= news
 
@@ -233,7 +233,7 @@ class _Member:
             if fault_of(error) is Fault.POISON:
                 raise
             # The rows are safe; the copy is made with the next letter, or when partitions next come to someone.
-            log.warning("dead letters not published", group=self.group, error=str(error))
+            log.warning("dead letters not published", group=self.group, error=error)
         self.unpublished = False
 
 

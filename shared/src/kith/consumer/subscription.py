@@ -26,3 +26,5 @@ class Subscription:
 
 class TooManyDeadLetters(RuntimeError):
     """More messages of a group failed than is bad luck: stop, mend, replay or discard them, start again."""
+
+    loggable = True

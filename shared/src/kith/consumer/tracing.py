@@ -7,7 +7,7 @@ from opentelemetry import propagate, trace
 
 from kith.consumer.delivery import Delivery
 from kith.events.envelope import Envelope
-from kith.telemetry import tracer
+from kith.telemetry import span
 
 _LINKS = 16
 """A batch may come from thousands of traces; some lead on, and more would cost more than they tell."""
@@ -21,7 +21,7 @@ def batch_span(group: str, deliveries: Sequence[Delivery]) -> Iterator[None]:
         return
     origins = _origins(deliveries)
     parent = propagate.extract({"traceparent": origins[0]}) if len(deliveries) == len(origins) == 1 else None
-    with tracer.start_as_current_span(
+    with span(
         f"{group} process",
         context=parent,
         kind=trace.SpanKind.CONSUMER,
@@ -47,7 +47,7 @@ def span_after(traceparent: str | None, name: str) -> Iterator[None]:
     else:
         parent = propagate.extract({"traceparent": traceparent})
         links = [trace.Link(around)] if around.is_valid else []
-    with tracer.start_as_current_span(name, context=parent, kind=trace.SpanKind.CONSUMER, links=links):
+    with span(name, context=parent, kind=trace.SpanKind.CONSUMER, links=links):
         yield
 
 

@@ -177,7 +177,7 @@ class Feed:
             try:
                 look = await self._look()
             except Exception as trouble:  # noqa: BLE001 - whatever it was, the next look tries again
-                log.warning("live feed interrupted", tenant=self.tenant, error=str(trouble))
+                log.warning("live feed interrupted", tenant=self.tenant, error=trouble)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             wait = min(wait * 1.5, most) if look.is_empty else least
@@ -266,7 +266,7 @@ async def unless_interrupted(reading: Awaitable[R]) -> R:
     try:
         return await reading
     except TROUBLE as trouble:
-        log.warning("subscription interrupted", error=str(trouble))
+        log.warning("subscription interrupted", error=trouble)
         raise Interrupted from trouble
 
 

@@ -35,6 +35,8 @@ Token = Callable[[str], Awaitable[str]]
 class NotFetched(Exception):
     """A service, or the issuer, did not give what was asked for. The words say which, and what it answered."""
 
+    loggable = True
+
 
 class _TryAgain(Exception):
     pass

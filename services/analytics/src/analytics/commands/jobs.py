@@ -127,9 +127,9 @@ class Jobs:
                 await _keep(connection, job, state=JobState.REQUESTED, leased_until=None, attempts=job.attempts - 1)
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, it is told where it is looked for
-            told = isinstance(error, DomainError)
             reason = error.detail if isinstance(error, DomainError) else f"A fault of ours: {type(error).__name__}."
-            log.warning("job failed", tenant=job.tenant_id, kind=job.kind, reason=reason, exc_info=not told)
+            raised = None if isinstance(error, DomainError) else error
+            log.warning("job failed", tenant=job.tenant_id, kind=job.kind, error=error, exc_info=raised)
             await _finish(engine, job, JobState.FAILED, reason=reason)
         else:
             await _finish(engine, job, JobState.DONE, report=msgspec.to_builtins(report))
@@ -179,7 +179,7 @@ class Jobs:
                     running.cancel()
                     return
                 except Exception as error:  # noqa: BLE001 - the next renewal may come through; if none does, it is lost
-                    log.warning("lease not renewed", tenant=job.tenant_id, kind=job.kind, error=str(error))
+                    log.warning("lease not renewed", tenant=job.tenant_id, kind=job.kind, error=error)
 
         renewing = asyncio.ensure_future(renew())
         try:

@@ -103,7 +103,7 @@ async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
             found.append(Started(tenant, id, version, at, Plan.told(document)))
         except (ValueError, TypeError, KeyError) as error:  # msgspec's are ValueErrors
             FAILED.inc()
-            log.error("playbook cannot be read", tenant=tenant, playbook=str(id), error=str(error))
+            log.error("playbook cannot be read", tenant=tenant, playbook=str(id), error=error)
     return found
 
 

@@ -35,9 +35,13 @@ CATCH_UP = 5000
 class Migrated(RuntimeError):
     """The tables are not those any more of which the shadows were made."""
 
+    loggable = True
+
 
 class SwapTimedOut(RuntimeError):
     """Readers or folds never left a moment to swap in."""
+
+    loggable = True
 
 
 class Progress(Protocol):

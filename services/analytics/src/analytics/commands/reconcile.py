@@ -136,7 +136,8 @@ class Reconciler:
             reason = (
                 str(error) if isinstance(error, NotFetched | Behind) else f"A fault of ours: {type(error).__name__}."
             )
-            log.warning("not reconciled", tenant=due.tenant_id, reason=reason, exc_info=reason != str(error))
+            raised = None if isinstance(error, NotFetched | Behind) else error
+            log.warning("not reconciled", tenant=due.tenant_id, error=error, exc_info=raised)
             async with engine.begin() as connection:
                 await _finish_failed(connection, due, reason)
             return True
@@ -173,6 +174,8 @@ class Reconciler:
 
 class Behind(Exception):
     """Analytics is too late to be compared."""
+
+    loggable = True
 
 
 def _timed(exports: Sequence[Exported]) -> list[Exported]:

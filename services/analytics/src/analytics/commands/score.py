@@ -38,8 +38,8 @@ from analytics.storage.health import CUSTOMERS, assignments_of, pieces_of, unrea
 from analytics.storage.snapshot import snapshot
 from analytics.storage.tables import health_queue, health_rescorings, health_scores, health_set_aside
 from kith.consumer.faults import Fault, fault_of
-from kith.db import sqlstate
 from kith.offload import BACKGROUND, LIVE, Lane, offload
+from kith.sqlstates import sqlstate
 from kith.tables import Moment
 from kith.telemetry import log
 
@@ -114,7 +114,7 @@ async def score_noted(engine: AsyncEngine) -> bool:
                     for piece in await _pieces(connection, tenant, taken):
                         await _score(engine, tenant, piece, LIVE, _forget)
                 except Exception as error:  # noqa: BLE001 - raised below: another tenant's is not to wait for it
-                    log.warning("not scored", tenant=tenant, error=str(error))
+                    log.warning("not scored", tenant=tenant, error=error)
                     errors.append(error)
                 else:
                     more |= len(taken) == CUSTOMERS or len(many) > 1
@@ -264,9 +264,7 @@ async def _score(engine: AsyncEngine, tenant: str, piece: Sequence[Noted], lane:
             log.error("not scored", tenant=tenant, customer=str(customers[0]), exc_info=error)
             await _set_aside(engine, tenant, piece, _reason(error), None, also)
             return
-        log.warning(
-            "not scored together", tenant=tenant, customers=len(customers), error=_reason(error), exc_info=error
-        )
+        log.warning("not scored together", tenant=tenant, customers=len(customers), exc_info=error)
         half = set(customers[: len(customers) // 2])
         await _score(engine, tenant, [each for each in piece if each.customer_id in half], lane, also)
         await _score(engine, tenant, [each for each in piece if each.customer_id not in half], lane, also)
@@ -376,7 +374,7 @@ async def _set_aside(
 ) -> None:
     customers = {each.customer_id for each in piece}
     FAILED.inc(len(customers))
-    log.warning("set aside", tenant=tenant, customers=len(customers), model=model.id if model else None, reason=reason)
+    log.warning("set aside", tenant=tenant, customers=len(customers), model=model.id if model else None)
     rows = [
         {
             "tenant_id": tenant,

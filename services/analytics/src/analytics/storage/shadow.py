@@ -36,6 +36,8 @@ _ENTER = f"SELECT pg_advisory_xact_lock_shared({SWAPPING}), pg_try_advisory_xact
 class RebuildRuns(RuntimeError):
     """One at a time."""
 
+    loggable = True
+
 
 class Part(NamedTuple):
     """Of a table what is compared as a whole: a tenant's facts of an event type, its spans of a rule."""
