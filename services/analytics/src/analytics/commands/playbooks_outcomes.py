@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import ARRAY, Boolean, Uuid, any_, bindparam, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from analytics.commands.playbooks import FAILED
 from analytics.domain.activity import DEFAULT_POLICY, ActivityPolicy
 from analytics.domain.health.base import micros
 from analytics.domain.health.facts import HealthFacts
@@ -21,10 +22,12 @@ from analytics.domain.playbooks.plan import Outcome
 from analytics.storage.health import facts_of
 from analytics.storage.playbooks import customers_at
 from analytics.storage.tables import facts, merged_customers, playbook_runs
+from kith.consumer.faults import Fault, fault_of
 from kith.events.contacts import SettingsChanged
 from kith.events.sales import OrderPlaced
 from kith.tables import Moment
 from kith.tasks import Task
+from kith.telemetry import log
 
 GRACE = timedelta(minutes=5)
 """So long after its last day it is settled: what happened in it has come by then, as a rule."""
@@ -91,12 +94,40 @@ async def settle(engine: AsyncEngine, now: datetime | None = None) -> bool:
                 .with_for_update(skip_locked=True)
             )
         ).all()
-        by_tenant: dict[str, list[Open]] = defaultdict(list)
-        for tenant, id, customer, at, settles_at, outcome in rows:
-            by_tenant[tenant].append(Open(id, customer, at, settles_at, msgspec.convert(outcome, Outcome)))
+        by_tenant: dict[str, list[Any]] = defaultdict(list)
+        for row in rows:
+            by_tenant[row.tenant_id].append(row)
         for tenant, runs in by_tenant.items():
-            await _settle(connection, tenant, runs)
+            await _settle_each(connection, tenant, runs)
     return len(rows) == AT_A_TIME
+
+
+async def _settle_each(connection: AsyncConnection, tenant: str, rows: Sequence[Any]) -> None:
+    """A run whose outcome cannot be told is closed with the reason: it stops neither the others nor other tenants."""
+    try:
+        async with connection.begin_nested():
+            runs = [
+                Open(row.id, row.customer_id, row.at, row.settles_at, msgspec.convert(row.outcome, Outcome))
+                for row in rows
+            ]
+            await _settle(connection, tenant, runs)
+    except Exception as error:
+        if fault_of(error) is not Fault.POISON:
+            raise
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            await _settle_each(connection, tenant, rows[:middle])
+            await _settle_each(connection, tenant, rows[middle:])
+            return
+        FAILED.inc()
+        log.error("outcome not told", tenant=tenant, run=str(rows[0].id), exc_info=error)
+        closed = {
+            "settled_at": func.clock_timestamp(),
+            "reason": f"Its outcome could not be told: {type(error).__name__}.",
+        }
+        await connection.execute(
+            update(playbook_runs).where(_R.tenant_id == tenant, _R.id == rows[0].id).values(**closed)
+        )
 
 
 async def _settle(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> None:

@@ -65,13 +65,22 @@ async def _due(connection: AsyncConnection) -> tuple[str, date] | None:
     """A tenant nobody else is at, and its first stale day. Of today, and of days to come, only after a rest."""
     s, now = stale_days.c, datetime.now(UTC)
     rested = (s.day < now.date()) | (s.batch < uuid7_floor(now - REST))
-    due = select(s.tenant_id, func.min(s.day).label("day")).where(rested).group_by(s.tenant_id).subquery("due")
+    # Any of them: none waits for a large one, nor for one that fails again and again.
+    due = (
+        select(s.tenant_id, func.min(s.day).label("day"))
+        .where(rested)
+        .group_by(s.tenant_id)
+        .order_by(func.random())
+        .subquery("due")
+    )
     mine = func.pg_try_advisory_xact_lock(func.hashtextextended(literal("settle ").concat(due.c.tenant_id), 0))
     row = (await connection.execute(select(due.c.tenant_id, due.c.day).where(mine).limit(1))).first()
     if row is not None:
         return row.tenant_id, row.day
     d = settled_days.c  # the catalogue looks at other fields now
-    row = (await connection.execute(select(d.tenant_id, d.day).where(d.shape != SHAPE).limit(1))).first()
+    row = (
+        await connection.execute(select(d.tenant_id, d.day).where(d.shape != SHAPE).order_by(func.random()).limit(1))
+    ).first()
     return None if row is None else (row.tenant_id, row.day)
 
 

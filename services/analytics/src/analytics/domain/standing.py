@@ -8,6 +8,7 @@ type that comes later needs nothing here.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,6 +86,8 @@ def _attributes() -> dict[str, frozenset[str]]:
 
 _ATTRIBUTES = _attributes()
 """Per noun what holds until something else is told; all else is of its event only."""
+_MOST = Decimal(10) ** 16
+"""What a record holds is below."""
 _TYPES: dict[str, list[str]] = {}
 for _type in EVENTS:
     _TYPES.setdefault(noun_of(_type), []).append(_type)
@@ -168,9 +171,16 @@ def _fields(kind: type[Event]) -> tuple[str, ...]:
 
 
 def _amount(state: Mapping[str, Any]) -> str | None:
-    """Of money, which is told as text; a reading's value is a number of its signal's own unit."""
+    """Of money, which is told as text; a reading's value is a number of its signal's own unit. What no record can hold
+    is no amount: not a number, say, in an event of before amounts were checked."""
     value = state.get("value")
-    return value if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return None
+    return value if amount.is_finite() and abs(amount) < _MOST else None
 
 
 def _phase(state: Mapping[str, Any]) -> str | None:

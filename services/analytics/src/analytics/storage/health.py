@@ -334,4 +334,4 @@ def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
 
 _NEVER = literal_column("'-infinity'::timestamptz", Moment)
 _NOTHING, _NO_NUMBER = literal_column("'NaN'::float8", Double), literal_column("'NaN'::numeric", Numeric)
-_MOST = literal_column("1.7e308::numeric", Numeric)
+_MOST = literal_column("1.7976931348623157e308::numeric", Numeric)

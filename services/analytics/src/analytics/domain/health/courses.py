@@ -14,6 +14,9 @@ from analytics.domain.health.base import FAR, MISSING, UNITS, Bools, Floats, Int
 from analytics.domain.health.inputs import Kind, input_of, window_of
 from analytics.domain.health.model import DAY, Measure
 
+LARGEST_SPAN = 4e307
+"""From its negative to it doubles can tell how far it is, with room to spare."""
+
 
 class Form(Enum):
     CONSTANT = auto()
@@ -62,7 +65,7 @@ class Reader:
         self.half_life = (measure.half_life_days or 1.0) * DAY
         self.xs = np.array([x for x, _ in measure.curve.points], np.float64)
         self.ys = np.array([y for _, y in measure.curve.points], np.float64)
-        self._spans = bool(np.isfinite(self.xs[-1:] - self.xs[:1]).all())  # or doubles do not reach that far
+        self._far = bool(np.abs(self.xs).max(initial=0) > LARGEST_SPAN)
         self._course: Callable[[Ints, Ints], Course] = getattr(self, f"_{self.input.kind.value}")
         self.form = _FORMS.get(self.input.kind, Form.CONSTANT)
         if measure.half_life_days and self.input.kind in (Kind.SUM, Kind.MEAN):
@@ -79,7 +82,7 @@ class Reader:
         return course if course.form is Form.CONSTANT else self._bent(course, at)
 
     def points(self, x: Floats) -> Floats:
-        return np.interp(x, self.xs, self.ys) if self._spans else np.interp(x / 4, self.xs / 4, self.ys)
+        return np.interp(x / 4, self.xs / 4, self.ys) if self._far else np.interp(x, self.xs, self.ys)
 
     def _bent(self, course: Course, at: Ints) -> Course:
         x = course.at(at, self.half_life)
@@ -97,13 +100,14 @@ class Reader:
         """About when the input is x."""
         if course.form is Form.FADING:
             c = course.coefficient
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
                 steps = np.log2(c / x) * self.half_life
             # It fades towards 0: what lies beyond is never reached.
             steps = np.where((x > 0) == (c > 0), steps, np.inf)
             steps = np.where(c == 0, np.where(x > 0, -np.inf, np.inf), steps)  # nothing that fades stays nothing
         else:
-            steps = x * DAY if course.form is Form.RISING else -x * DAY
+            with np.errstate(over="ignore"):  # so far away nothing is
+                steps = x * DAY if course.form is Form.RISING else -x * DAY
         steps = np.nan_to_num(np.clip(steps, -float(FAR // 2), float(FAR // 2)), nan=float(FAR // 2))
         return course.anchor + np.round(steps).astype(np.int64)
 
