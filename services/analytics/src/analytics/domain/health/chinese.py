@@ -78,8 +78,8 @@ def _renewal(read: Read) -> str:
 PHRASES: Phrases = {
     "purchase_recency": _since("购买"),
     "orders": _counted("下单", "次"),
-    "revenue": _valued("销售额为"),
-    "revenue_trend": _trend("销售额"),
+    "revenue": _valued("下单金额为"),
+    "revenue_trend": _trend("下单金额"),
     "returns": _counted("退货", "次"),
     "usage": _valued("使用量为"),
     "feature_adoption": lambda read: f"已购功能的使用率为{percent(read.x)}",
@@ -87,7 +87,7 @@ PHRASES: Phrases = {
     "engagement": _counted("互动", "次"),
     "engagement_recency": _since("互动"),
     "breadth": lambda read: (
-        f"{_within(read)}有{number(read.x)}位联系人活跃" if read.x else f"{_within(read)}没有联系人活跃"
+        f"{_within(read)}有{number(read.x)}位联系人参与互动" if read.x else f"{_within(read)}没有联系人参与互动"
     ),
     "open_cases": _standing("未结工单", "个"),
     "complaints": _counted("投诉", "次"),

@@ -58,7 +58,7 @@ def _standing(one: str, several: str | None = None) -> Callable[[Read], str]:
 
 
 def _summed(what: str) -> Callable[[Read], str]:
-    return lambda read: f"{what} of {number(read.x)}{_over(read)}"
+    return lambda read: f"{what} {number(read.x)}{_over(read)}"
 
 
 def _mean(what: str) -> Callable[[Read], str]:
@@ -82,15 +82,15 @@ def _renewal(read: Read) -> str:
 PHRASES: Phrases = {
     "purchase_recency": _since("purchase"),
     "orders": _counted("order"),
-    "revenue": _summed("revenue"),
-    "revenue_trend": _trend("revenue"),
+    "revenue": _summed("orders worth"),
+    "revenue_trend": _trend("value of orders"),
     "returns": _counted("return"),
-    "usage": _summed("use"),
+    "usage": _summed("use of"),
     "feature_adoption": lambda read: f"{percent(read.x)} of what was bought is used",
     "seat_growth": _trend("seats"),
     "engagement": _counted("exchange"),
     "engagement_recency": _since("exchange"),
-    "breadth": _counted("contact", " active"),
+    "breadth": _counted("contact", " in exchanges"),
     "open_cases": _standing("open case"),
     "complaints": _counted("complaint"),
     "sla_breaches": _counted("case", " resolved too late"),

@@ -84,36 +84,64 @@ _SUBSCRIPTION = ("sales.subscription.started.v1", "sales.subscription.renewed.v1
 
 INPUTS: Mapping[str, Input] = {
     "purchase_recency": Input("Days since the last purchase", "days", Kind.SINCE_LAST, (OrderPlaced.type,)),
-    "orders": Input("Orders", "orders", Kind.SUM, (OrderPlaced.type,), window_days=365),
-    "revenue": Input("Revenue", "amount", Kind.SUM, (OrderPlaced.type,), "value", window_days=365),
-    "revenue_trend": Input(
-        "Revenue over that of the window before", "ratio", Kind.TREND, (OrderPlaced.type,), "value", window_days=90
+    "orders": Input("Orders placed", "orders", Kind.SUM, (OrderPlaced.type,), window_days=365),
+    "revenue": Input(
+        "Value of orders placed, returns not taken off",
+        "amount",
+        Kind.SUM,
+        (OrderPlaced.type,),
+        "value",
+        window_days=365,
     ),
-    "returns": Input("Returns", "returns", Kind.SUM, (OrderReturned.type,), window_days=365),
+    "revenue_trend": Input(
+        "Value of orders placed over that of the window before, returns not taken off",
+        "ratio",
+        Kind.TREND,
+        (OrderPlaced.type,),
+        "value",
+        window_days=90,
+    ),
+    "returns": Input("Returns, by number", "returns", Kind.SUM, (OrderReturned.type,), window_days=365),
     "usage": Input("Product usage", "uses", Kind.SUM, _USAGE, "amount", window_days=30),
     "feature_adoption": Input("Share of what was bought that is used", "share", Kind.LATEST, _ADOPTION, "share"),
     "seat_growth": Input("Seats over those of the window before", "ratio", Kind.TREND, _SUBSCRIPTION, "seats"),
     "engagement": Input(
-        "Exchanges in marketing channels", "touchpoints", Kind.SUM, (TouchpointRecorded.type,), window_days=90
+        "Exchanges, from either side", "touchpoints", Kind.SUM, (TouchpointRecorded.type,), window_days=90
     ),
     "engagement_recency": Input("Days since the last exchange", "days", Kind.SINCE_LAST, (TouchpointRecorded.type,)),
     "breadth": Input(
-        "Contacts that were active", "contacts", Kind.DISTINCT, (TouchpointRecorded.type,), "contact_id", window_days=90
+        "Contacts named in exchanges, each once",
+        "contacts",
+        Kind.DISTINCT,
+        (TouchpointRecorded.type,),
+        "contact_id",
+        window_days=90,
     ),
-    "open_cases": Input("Open cases", "cases", Kind.STANDING, _CASES, phases=("new", "open", "pending")),
+    "open_cases": Input(
+        "Open cases, those of playbooks left out", "cases", Kind.STANDING, _CASES, phases=("new", "open", "pending")
+    ),
     "complaints": Input(
-        "Complaints", "cases", Kind.SUM, (CaseOpened.type,), window_days=180, where={"category": ("complaint",)}
+        "Complaints, those of playbooks left out",
+        "cases",
+        Kind.SUM,
+        (CaseOpened.type,),
+        window_days=180,
+        where={"category": ("complaint",)},
     ),
     "sla_breaches": Input(
-        "Cases resolved too late",
+        "Cases resolved too late, those of playbooks left out",
         "cases",
         Kind.SUM,
         (CaseResolved.type,),
         window_days=180,
         where={"sla_met": ("false",)},
     ),
-    "reopened_cases": Input("Cases reopened", "cases", Kind.SUM, (CaseReopened.type,), window_days=180),
-    "support": Input("Cases opened: asking for support at all", "cases", Kind.SUM, (CaseOpened.type,), window_days=90),
+    "reopened_cases": Input(
+        "Cases reopened, those of playbooks left out", "cases", Kind.SUM, (CaseReopened.type,), window_days=180
+    ),
+    "support": Input(
+        "Cases opened, those of playbooks left out", "cases", Kind.SUM, (CaseOpened.type,), window_days=90
+    ),
     "csat": Input("Satisfaction", "score", Kind.MEAN, _SURVEY, "score", window_days=180, where={"kind": ("csat",)}),
     "nps": Input("Likelihood to recommend", "score", Kind.LATEST, _SURVEY, "score", where={"kind": ("nps",)}),
     "ces": Input("Effort", "score", Kind.MEAN, _SURVEY, "score", window_days=180, where={"kind": ("ces",)}),
