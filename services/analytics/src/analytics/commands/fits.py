@@ -2,7 +2,7 @@
 
 At asking time rather than by a timer: who asks for no prediction pays for no fit, and the first question after four
 weeks of new purchases finds whether they still behave as fitted. Fitting takes seconds for 200,000 customers, in a
-thread and outside of any transaction; one at a time in a process, as it takes a core.
+process of its own and outside of any transaction; one at a time in a process, as it takes a core.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from kith.db import Database
 from kith.domain import Conflict
 from kith.error_codes import ErrorCode
 from kith.ids import new_id
+from kith.offload import BACKGROUND, offload
 
 _ONE_AT_A_TIME = asyncio.Lock()
 COSTLY = 1.0
@@ -125,7 +126,7 @@ async def _fit_each(
         old = old if old is not None and old.data_until <= until else None
         made = None
         try:
-            made = await asyncio.to_thread(_found, key.model, buying, old)
+            made = await offload(_found, key.model, buying, old, lane=BACKGROUND)
         except Conflict as error:
             fitting.refused.append(Refused(*key, error.detail))
         async with database.write(tenant) as transaction:
@@ -138,21 +139,22 @@ async def _fit_each(
     return fitting
 
 
+def _buying_of(of: Bought, until: datetime, zone: str) -> dict[_Key, Buying]:
+    def of_those(purchases: Purchases) -> Buying:
+        return Base.before(until, of.ids.size, purchases, zone).buying()
+
+    currencies = enumerate(of.currencies or (None,))
+    return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
+        _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == place))
+        for place, code in currencies
+    }
+
+
 async def _buying(database: Database, tenant: str, zone: str, until: datetime) -> dict[_Key, Buying]:
-    def buying(of: Bought) -> dict[_Key, Buying]:
-        def of_those(purchases: Purchases) -> Buying:
-            return Base.before(until, of.ids.size, purchases, zone).buying()
-
-        currencies = enumerate(of.currencies or (None,))
-        return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
-            _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == place))
-            for place, code in currencies
-        }
-
     async with database.read(tenant) as connection:
         await connection.execute(text("SET LOCAL statement_timeout = '60s'"))  # all there is, once in a while
         found = await bought(connection, tenant, until, zone)
-    return await asyncio.to_thread(buying, found)
+    return await offload(_buying_of, found, until, zone, lane=BACKGROUND)
 
 
 def _found(model: Model, buying: Buying, old: KeptFit | None) -> Any:

@@ -195,7 +195,7 @@ async def _figures(
         for id in METRICS
     }
     currencies = {id: {each.currency for numbers in mine for each in numbers} for id, mine in found.items()}
-    known = expected.figures(currencies)
+    known = await asyncio.to_thread(expected.figures, currencies)
     reports = []
     for id in METRICS:
         mine = {figure: numbers for figure, numbers in known.items() if figure.metric == id}
