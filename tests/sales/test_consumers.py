@@ -106,3 +106,18 @@ async def test_a_worker_that_acts_for_a_tenant_sees_no_others_rows(
         async with acting_for(connection, tenant):
             assert await connection.scalar(count) == 1
         assert await connection.scalar(count) == 2
+
+
+async def test_a_task_is_of_the_customer_of_the_run_that_it_names(
+    worker: Hearing, sales: httpx.AsyncClient, tenant: str, mine: Headers
+) -> None:
+    run = new_id()
+    action = asked(tenant, "webhook", run_id=run)
+    await worker.hears(action)
+    body = {"title": "Call", "run_id": str(run)}
+    made = await sales.post("/v1/tasks", json=body, headers=mine)
+    assert (made.status_code, made.json()["customer_id"]) == (201, str(action.customer_id))
+    refused = await sales.post("/v1/tasks", json=body | {"customer_id": str(new_id())}, headers=mine)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "customer_id")
+    unheard = await sales.post("/v1/tasks", json=body | {"run_id": str(new_id())}, headers=mine)
+    assert (unheard.status_code, unheard.json()["customer_id"]) == (201, None)

@@ -1,10 +1,14 @@
 """Cases that playbooks ask for: opened by the same rules as on request, exactly once."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from tests.playbooks import Hearing, asked, hearing
 
+from kith.events.contacts import ContactCreated
+from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.testing import Answer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -59,3 +63,58 @@ async def test_a_priority_there_is_not_is_a_dead_letter_that_says_which_there_ar
     assert await worker.reasons() == [
         "Invalid: priority: Input should be 'critical', 'high', 'moderate' or 'low'",
     ]
+
+
+def created(tenant: str) -> Envelope:
+    """A contact, as contacts tells of one."""
+    now, customer = datetime.now(UTC), new_id()
+    return Envelope(
+        id=new_id(),
+        source="contacts",
+        type=ContactCreated.type,
+        subject=new_id(),
+        time=now,
+        tenant_id=tenant,
+        customer_id=customer,
+        aggregate_version=1,
+        recorded_at=now,
+        traceparent=None,
+        data=b"{}",
+    )
+
+
+BROKEN = {"subject": "Broken", "channel": "email"}
+
+
+@pytest.mark.parametrize("name", ["contact_id", "run_id"])
+async def test_a_case_is_of_the_customer_of_the_contact_or_the_run_that_it_names(
+    worker: Hearing, acme: Tenant, other: Tenant, name: str
+) -> None:
+    told = created(acme.name) if name == "contact_id" else asked(acme.name, "task")
+    named = told.subject if name == "contact_id" else json.loads(told.data)["run_id"]
+    await worker.hears(told)
+    case = await acme.made("/v1/cases", **BROKEN, **{name: str(named)})
+    assert case["customer_id"] == str(told.customer_id)
+    refused = await acme.post("/v1/cases", {**BROKEN, name: str(named), "customer_id": str(new_id())})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "customer_id")
+    row = {"external_id": "x", "occurred_at": "2026-03-01T12:00:00Z", **BROKEN, name: str(named)}
+    (result,) = (await acme.post("/v1/cases:bulk", {"rows": [row]})).json()["results"]
+    assert (await acme.get(f"/v1/cases/{result['id']}")).json()["customer_id"] == str(told.customer_id)
+    assert {row.customer_id for row in await worker.told(acme.name)} == {told.customer_id}
+    theirs = await other.made("/v1/cases", **BROKEN, **{name: str(named)})
+    assert theirs["customer_id"] is None
+
+
+async def test_a_contact_that_nobody_has_told_of_yet_may_be_named(acme: Tenant) -> None:
+    customer = str(new_id())
+    case = await acme.made("/v1/cases", **BROKEN, contact_id=str(new_id()), customer_id=customer)
+    assert case["customer_id"] == customer
+    assert (await acme.made("/v1/cases", **BROKEN, contact_id=str(new_id())))["customer_id"] is None
+
+
+async def test_a_contact_that_is_told_of_twice_stays_whose_it_was(worker: Hearing, acme: Tenant) -> None:
+    told = created(acme.name)
+    await worker.hears(told, told)
+    await worker.hears(told)
+    case = await acme.made("/v1/cases", **BROKEN, contact_id=str(told.subject))
+    assert case["customer_id"] == str(told.customer_id)

@@ -6,7 +6,7 @@ and does not stop the others; anything else that fails undoes all of them.
 
 import random
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +134,8 @@ class Commands:
     async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
         """Create in one statement; or None, with nothing written, if something stands in the way: the ordinary path
         tells what, or finds that it was done before."""
+        if not resource.stands_alone(call.input):
+            return None
         assert isinstance(call.input, NewInput)
         aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **call.input.fields())
         if (external_id := call.input.external_id) is not None:
@@ -240,7 +242,8 @@ class _Batch:
         self._repository: Repository = uow.repository(resource)
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
-        self._known: dict[str, set[UUID]] = {}
+        self._named: dict[str, dict[UUID, Any]] = {}
+        """By field: the records that the calls name, as far as there are such."""
         self._check: Check = lambda _: None
 
     async def load(self, calls: Sequence[Call]) -> None:
@@ -255,21 +258,21 @@ class _Batch:
                 )
             )
             self._done = {row.key: row.fingerprint for row in rows}
-        for name, target in self._resource.references.items():
+        for name, follows in self._resource.named.items():
             if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
-                ids = await self._uow.connection.scalars(
-                    select(target).where(
-                        target.table.c.tenant_id == self._uow.tenant, target == any_(cast(list(wanted), ARRAY(Uuid)))
+                columns = follows.id.table.c
+                rows = await self._uow.connection.execute(
+                    select(follows.id, *(columns[each] for each in follows.takes)).where(
+                        columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
                     )
                 )
-                self._known[name] = set(ids)
+                self._named[name] = {row[0]: row for row in rows}
         if self._resource.checks is not None:
             inputs = [call.input for call in calls]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, inputs)
 
     def carry_out(self, call: Call) -> Outcome:
         try:
-            self._check_references(call.input)
             return self._create(call) if call.command.creates else self._change(call)
         except DomainError as error:
             return Outcome(Status.REJECTED, error=error)
@@ -290,19 +293,20 @@ class _Batch:
                 raise Conflict(
                     f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
                 )
-        self._check(call.input)
-        at = call.input.happened_at(self._uow.now)
-        aggregate, events = self._made(call, at)
+        given = self._followed(call.input)
+        self._check(given)
+        at = given.happened_at(self._uow.now)
+        aggregate, events = self._made(call, given, at)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
-    def _made(self, call: Call, at: datetime) -> tuple[Aggregate, Any]:
+    def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """A new one, and what is told of it."""
-        assert isinstance(call.input, NewInput)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **call.input.fields())
-        aggregate.external_id = call.input.external_id
+        assert isinstance(given, NewInput)
+        aggregate, events = call.command.rule(id=new_id(), at=at, **given.fields())
+        aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
         return aggregate, events
 
@@ -315,14 +319,15 @@ class _Batch:
             return Outcome(Status.UNCHANGED, aggregate)
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
-        self._check(call.input)
+        given = self._followed(call.input, aggregate)
+        self._check(given)
         at, now = call.input.happened_at(self._uow.now), self._uow.now
         if call.input.occurred_at is None or call.input.occurred_at > now:
             # What happens just now is never before the last change, whatever the clock says: it may be put back.
             at = max(at, aggregate.updated_at)
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = aggregate.copy()
-        recorded = self._record(changed, call.command.rule(changed, at=at, **call.input.fields()), at)
+        recorded = self._record(changed, call.command.rule(changed, at=at, **given.fields()), at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.remembered:
@@ -339,7 +344,8 @@ class _Batch:
             return True
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
             return False
-        return are_alike(existing, self._made(call, existing.created_at)[0])
+        made, _ = self._made(call, self._followed(call.input), existing.created_at)
+        return are_alike(existing, made)
 
     def _find(self, call: Call) -> Aggregate:
         found = (
@@ -354,11 +360,34 @@ class _Batch:
             raise NotFound.of(self._resource.words, call.id or call.external_id)
         return found
 
-    def _check_references(self, given: Input) -> None:
-        for name, known in self._known.items():
-            value = getattr(given, name, None)
-            if value is not None and value not in known:
-                raise Invalid(f"There is no {name.removesuffix('_id')} {value}.", field=name)
+    def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
+        """What was sent, with what it takes of the records that it names. Raises Invalid if there is no such record, or
+        it says otherwise than that one does."""
+        taken: dict[str, Any] = {}
+        for name, records in self._named.items():
+            if (id := getattr(given, name, None)) is None:
+                continue
+            follows, what = self._resource.named[name], name.removesuffix("_id")
+            if (record := records.get(id)) is None:
+                if follows.on_sight:
+                    continue
+                raise Invalid(f"There is no {what} {id}.", field=name)
+            for field in follows.takes:
+                own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
+                if own is None and changed is None and (theirs := getattr(record, field)) is not None:
+                    taken[field] = theirs
+                elif own is not None and getattr(record, field) not in (None, own):
+                    wrong = field if hasattr(given, field) else name
+                    raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
+        if changed is None:
+            self._check_complete(given, taken)
+        return given.taking(taken) if taken else given
+
+    def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
+        for field in sorted(self._resource.may_be_taken - set(taken)):
+            if getattr(given, field, None) is None:
+                names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
+                raise Invalid(f"Send it, or a {names} that has one.", field=field)
 
     def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
         happened = events if isinstance(events, Iterable) else (events,)

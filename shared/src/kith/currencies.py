@@ -8,10 +8,10 @@ MINOR_UNITS: dict[str, int] = {each.code: each.exponent for each in Currency if 
 """Code -> how many decimals its amounts have: 2 for EUR, 0 for JPY, 3 for BHD."""
 
 
-def misfit(amount: Decimal, currency: str) -> str | None:
+def misfit(amount: Decimal, currency: str | None) -> str | None:
     """Why no amount of the currency is that, if so. A code that ISO 4217 has no more fits every amount: what was told
     in it before can still be dealt with."""
-    decimals = MINOR_UNITS.get(currency)
+    decimals = None if currency is None else MINOR_UNITS.get(currency)
     if decimals is None or amount == round(amount, decimals):
         return None
     if decimals == 0:

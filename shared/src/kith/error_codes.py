@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
 
     # Sales
+    MORE_THAN_IS_LEFT = "more-than-is-left"
     OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"
     TASK_ALREADY_CLOSED = "task-already-closed"
     TASK_STILL_OPEN = "task-still-open"

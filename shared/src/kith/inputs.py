@@ -3,7 +3,7 @@
 What its fields may hold is said in kith.scalars.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self, TypeVar
@@ -65,6 +65,10 @@ class Input(BaseModel):
         """What the rule is called with: all but what the envelope takes."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in _ENVELOPE}
 
+    def taking(self, taken: Mapping[str, Any]) -> Self:
+        """The same with these besides. Raises Invalid if what was sent does not go with them."""
+        return self.model_copy(update=taken)
+
     def happened_at(self, now: datetime) -> datetime:
         if self.occurred_at is None:
             return now
@@ -85,10 +89,20 @@ class Priced(NewInput):
 
     @model_validator(mode="after")
     def _amounts_fit(self) -> Self:
-        given = dict(self)
-        amounts = ((name, value) for name, value in given.items() if isinstance(value, Decimal))
-        refuse(self, ((name, rule) for name, value in amounts if (rule := misfit(value, given["currency"]))))
+        refuse(self, self._misfits())
         return self
+
+    def taking(self, taken: Mapping[str, Any]) -> Self:
+        made = super().taking(taken)
+        for field, rule in made._misfits():  # noqa: SLF001 - our own
+            raise Invalid(rule, field=field)
+        return made
+
+    def _misfits(self) -> Iterator[Wrong]:
+        given = dict(self)
+        for name, value in given.items():
+            if isinstance(value, Decimal) and (rule := misfit(value, given["currency"])):
+                yield name, rule
 
 
 class Document(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from kith.consumer import Handler
 from kith.consumer.tracing import event_span
 from kith.db import acting_for
 from kith.domain import Invalid
+from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope, Event
 from kith.inputs import Input
 from kith.problems import of_validation_error
@@ -21,6 +23,14 @@ from kith.resource import Resource
 E = TypeVar("E", bound=Event)
 Body = Mapping[str, Any]
 """As it would be posted to the API; what is None is not sent."""
+
+
+_run = msgspec.json.Decoder(ActionRequested).decode
+
+
+def run_of(requested: Envelope) -> UUID:
+    """The playbook's run that an action was requested by."""
+    return _run(requested.data).run_id
 
 
 def creating(

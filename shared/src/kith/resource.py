@@ -7,7 +7,7 @@ From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` 
 queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
@@ -52,6 +52,18 @@ class Command:
         return issubclass(self.input, NewInput)
 
 
+@dataclass(frozen=True)
+class Follows:
+    """A dealing that names another record of ours takes of it what it does not say, and may not say otherwise."""
+
+    id: Column[Any]
+    """Of the record, in the table that has it."""
+    takes: tuple[str, ...]
+    """Columns of that table, and fields of the dealing."""
+    on_sight: bool = False
+    """Another service has the record: one that we have not heard of yet may be named all the same."""
+
+
 Check = Callable[[Input], None]
 """Raises the DomainError that stands in the way of an input."""
 
@@ -70,6 +82,8 @@ class Resource:
     """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
     of_tenant: Callable[[str], Aggregate] | None = None
     """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
+    follows: Mapping[str, Follows] = field(default_factory=dict)
+    """By the field that names another record."""
     write_verb: str = "write"
     """Of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
@@ -116,6 +130,22 @@ class Resource:
             str(constraint.column_keys[1]): constraint.elements[1].column
             for constraint in self.table.foreign_key_constraints
         }
+
+    @cached_property
+    def named(self) -> dict[str, Follows]:
+        """What its fields name, whether or not it takes anything of that."""
+        return {name: Follows(target, ()) for name, target in self.references.items()} | dict(self.follows)
+
+    @cached_property
+    def may_be_taken(self) -> frozenset[str]:
+        """Fields that it must have, and need not be sent where something is named that has them."""
+        taken = {name for each in self.follows.values() for name in each.takes}
+        return frozenset(name for name in taken if not self.table.c[name].nullable)
+
+    def stands_alone(self, given: Input) -> bool:
+        """Whether it can be made of what was sent, without a look at what that names."""
+        names = any(getattr(given, name, None) is not None for name in self.follows)
+        return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
 
     @cached_property
     def is_plain(self) -> bool:

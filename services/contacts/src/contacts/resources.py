@@ -10,7 +10,7 @@ from contacts.queries.customers import CustomerView
 from contacts.queries.settings import SettingsView
 from contacts.queries.touchpoints import TouchpointView
 from contacts.storage import tables
-from kith.resource import Resource
+from kith.resource import Follows, Resource
 
 CUSTOMERS = Resource(
     "customer",
@@ -32,6 +32,7 @@ TOUCHPOINTS = Resource(
     TouchpointView,
     touchpoints.COMMANDS,
     filters=("customer_id", "channel", "direction"),
+    follows={"contact_id": Follows(tables.contacts.c.id, ("customer_id",))},
     appends=True,
 )
 SETTINGS = Resource(

@@ -1,12 +1,14 @@
-"""What sales does with what happens in the other services: a task for each that a playbook asks for."""
+"""What sales does with what happens in the other services: a task for each that a playbook asks for. And it notes whose
+the runs of playbooks are, which tasks name."""
 
 from kith.consumer import Subscription
+from kith.elsewhere import in_turn, noting
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
-from kith.reactions import Body, creating
+from kith.reactions import Body, creating, run_of
 from kith.relay import topic_of
 from sales.resources import TASKS
-from sales.storage.tables import idempotency, outbox
+from sales.storage.tables import idempotency, known_runs, outbox
 
 
 def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
@@ -26,4 +28,5 @@ def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 
 create_tasks = creating(TASKS, ActionRequested, task_for, source="sales", outbox=outbox, idempotency=idempotency)
-SUBSCRIPTIONS = (Subscription("sales", (topic_of("analytics"),), create_tasks),)
+note_runs = noting(known_runs, {ActionRequested.type: run_of})
+SUBSCRIPTIONS = (Subscription("sales", (topic_of("analytics"),), in_turn(note_runs, create_tasks)),)

@@ -1,6 +1,6 @@
 """The nouns of sales, each as one filled-in form."""
 
-from kith.resource import Resource
+from kith.resource import Follows, Resource
 from sales.commands import opportunities, orders, products, tasks
 from sales.domain.opportunity import Opportunity
 from sales.domain.order import Order, Return
@@ -23,6 +23,7 @@ OPPORTUNITIES = Resource(
     OpportunityView,
     opportunities.COMMANDS,
     filters=("customer_id", "stage", "owner", "product_id"),
+    follows={"product_id": Follows(tables.products.c.id, ("currency",))},
 )
 ORDERS = Resource(
     "order",
@@ -32,6 +33,7 @@ ORDERS = Resource(
     OrderView,
     orders.ORDER_COMMANDS,
     filters=("customer_id", "country"),
+    follows={"opportunity_id": Follows(tables.opportunities.c.id, ("customer_id", "currency"))},
     appends=True,
 )
 RETURNS = Resource(
@@ -42,6 +44,8 @@ RETURNS = Resource(
     ReturnView,
     orders.RETURN_COMMANDS,
     filters=("customer_id", "country"),
+    follows={"order_id": Follows(tables.orders.c.id, ("customer_id", "currency", "country"))},
+    checks=orders.orders_cover,
     appends=True,
 )
 TASKS = Resource(
@@ -52,4 +56,5 @@ TASKS = Resource(
     TaskView,
     tasks.COMMANDS,
     filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
+    follows={"run_id": Follows(tables.known_runs.c.id, ("customer_id",), on_sight=True)},
 )

@@ -1,13 +1,16 @@
-"""What service-desk does with what happens in the other services: a case for each that a playbook asks for."""
+"""What service-desk does with what happens in the other services: a case for each that a playbook asks for. And it
+notes whose the contacts and the runs of playbooks are, which cases name."""
 
 from kith.consumer import Subscription
+from kith.elsewhere import in_turn, noting
 from kith.events.analytics import ActionRequested
+from kith.events.contacts import ContactCreated
 from kith.events.envelope import Envelope
-from kith.reactions import Body, creating
+from kith.reactions import Body, creating, run_of
 from kith.relay import topic_of
 from service_desk.domain.case import CaseChannel
 from service_desk.resources import CASES
-from service_desk.storage.tables import idempotency, outbox
+from service_desk.storage.tables import idempotency, known_contacts, known_runs, outbox
 
 
 def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
@@ -29,4 +32,12 @@ def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 
 open_cases = creating(CASES, ActionRequested, case_for, source="service-desk", outbox=outbox, idempotency=idempotency)
-SUBSCRIPTIONS = (Subscription("service-desk", (topic_of("analytics"),), open_cases),)
+note_contacts = noting(known_contacts, {ContactCreated.type: lambda envelope: envelope.subject})
+note_runs = noting(known_runs, {ActionRequested.type: run_of})
+SUBSCRIPTIONS = (
+    Subscription(
+        "service-desk",
+        (topic_of("analytics"), topic_of("contacts")),
+        in_turn(note_contacts, note_runs, open_cases),
+    ),
+)

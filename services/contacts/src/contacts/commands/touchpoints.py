@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
 from contacts.domain.touchpoint import Channel, Direction, Touchpoint
 from kith.inputs import NewInput
 from kith.resource import Command
@@ -9,7 +11,7 @@ from kith.scalars import Code, Flag, Id, Whole
 
 
 class RecordTouchpoint(NewInput):
-    customer_id: Id
+    customer_id: Id | None = Field(default=None, description="the contact's, if one is named")
     contact_id: Id | None = None
     channel: Channel
     direction: Direction

@@ -1,5 +1,7 @@
 """What can be done with an opportunity."""
 
+from pydantic import Field
+
 from kith.inputs import UNSENT, Amendment, Input, Priced
 from kith.resource import Command
 from kith.scalars import Code, Currency, Day, Id, Money, Text
@@ -13,7 +15,7 @@ class OpenOpportunity(Priced):
     owner: Code | None = None
     product_id: Id | None = None
     value: Money | None = None
-    currency: Currency
+    currency: Currency | None = Field(default=None, description="the product's, if one is named")
     source: Code | None = None
     expected_close: Day | None = None
 

@@ -1,15 +1,22 @@
 """What can be done with an order and with a return."""
 
-from kith.inputs import Priced
-from kith.resource import Command
+from collections.abc import Sequence
+
+from pydantic import Field
+from sqlalchemy import ARRAY, Uuid, any_, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.inputs import Input, Priced
+from kith.resource import Check, Command
 from kith.scalars import Code, Currency, Id, Money
-from sales.domain.order import Order, Return
+from sales.domain.order import Order, Rest, Return
+from sales.storage.tables import orders, returns
 
 
 class PlaceOrder(Priced):
     customer_id: Id | None = None
     value: Money
-    currency: Currency
+    currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
     country: Code | None = None
     opportunity_id: Id | None = None
 
@@ -17,9 +24,40 @@ class PlaceOrder(Priced):
 class RecordReturn(Priced):
     customer_id: Id | None = None
     value: Money
-    currency: Currency
+    currency: Currency | None = Field(default=None, description="the order's, if one is named")
     country: Code | None = None
     order_id: Id | None = None
+
+
+async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    """That what is returned of an order is left of it, whoever else returns something of it at the same time."""
+    named = {each.order_id for each in inputs if isinstance(each, RecordReturn) and each.order_id is not None}
+    if not named:
+        return lambda _: None
+    o, r = orders.c, returns.c
+    wanted = cast(sorted(named), ARRAY(Uuid))
+    # In the order of their ids: no two requests wait for each other in a ring.
+    locked = await connection.execute(
+        select(o.id, o.value, o.currency, o.created_at)
+        .where(o.tenant_id == tenant, o.id == any_(wanted))
+        .order_by(o.id)
+        .with_for_update(key_share=True)
+    )
+    placed = {row.id: row for row in locked}
+    given_back = await connection.execute(
+        select(r.order_id, func.sum(r.value).label("value"))
+        .join(orders, (o.tenant_id == r.tenant_id) & (o.id == r.order_id) & (o.currency == r.currency))
+        .where(r.tenant_id == tenant, r.order_id == any_(wanted))
+        .group_by(r.order_id)
+    )
+    returned = {row.order_id: row.value for row in given_back}
+    left = {id: Rest(row.value - returned.get(id, 0), row.currency, row.created_at) for id, row in placed.items()}
+
+    def check(given: Input) -> None:
+        if isinstance(given, RecordReturn) and given.order_id in left:
+            left[given.order_id].give_back(given.value, at=given.occurred_at)
+
+    return check
 
 
 ORDER_COMMANDS = (Command("place", PlaceOrder, Order.place),)

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from kith.domain import OfCustomer
+from kith.domain import Invalid, OfCustomer
+from kith.error_codes import ErrorCode
 from kith.events.sales import OrderPlaced, OrderReturned
 
 
@@ -21,6 +22,28 @@ class Order(OfCustomer):
     def place(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, OrderPlaced]:
         it = cls(id=id, **fields)
         return it, OrderPlaced.of(it)
+
+
+class MoreThanIsLeft(Invalid):
+    code = ErrorCode.MORE_THAN_IS_LEFT
+
+
+@dataclass
+class Rest:
+    """What is left of an order, to be returned."""
+
+    left: Decimal
+    currency: str
+    placed_at: datetime
+
+    def give_back(self, value: Decimal, *, at: datetime | None) -> None:
+        """Raises MoreThanIsLeft, and Invalid for a return before the order; `at` is None for just now."""
+        if at is not None and at < self.placed_at:
+            raise Invalid(f"The order was placed at {self.placed_at.isoformat()}.", field="occurred_at")
+        if value > self.left:
+            left = max(self.left, Decimal(0))
+            raise MoreThanIsLeft(f"Of the order {left:f} {self.currency} are left.", field="value")
+        self.left -= value
 
 
 @dataclass(kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from sqlalchemy import Column, Date, Index, MetaData, Text, Uuid
 
 from kith.consumer import consumer_tables
+from kith.elsewhere import elsewhere_table
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
 from kith.tables import Amount, Moment, aggregate_table, one_of, reference
@@ -13,6 +14,7 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
+known_runs = elsewhere_table("known_runs", metadata)
 
 products = aggregate_table(
     "products",

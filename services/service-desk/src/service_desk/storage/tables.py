@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Text, Uuid
 
 from kith.consumer import consumer_tables
+from kith.elsewhere import elsewhere_table
 from kith.idempotency import idempotency_table
 from kith.outbox import outbox_table
 from kith.tables import Moment, aggregate_table, one_of
@@ -12,6 +13,8 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
+known_contacts = elsewhere_table("known_contacts", metadata)
+known_runs = elsewhere_table("known_runs", metadata)
 
 cases = aggregate_table(
     "cases",
