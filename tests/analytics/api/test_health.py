@@ -26,7 +26,8 @@ WHY = """query ($r: [_Any!]!, $at: DateTime, $from: DateTime!, $language: String
         contributions { measure title group unit present published input score weight contribution events words }
         difference(from: $from) { change words groups { group change } changes {
             measure course change byInput byShare cameIn fellOut words before { input } after { input } } }
-        path { caveat up { band border points words steps { measure to leadsTo words } } down { band } }
+        path { caveat up { band border points reachable best words
+            steps { measure act times value to leadsTo band crosses words } } down { band silentAt } }
         history(from: $from) { band points { at score } changes { at fromBand band silent words } } } } } }"""
 
 
@@ -118,17 +119,18 @@ async def test_what_changed_adds_up_and_names_the_events(acme: Tenant, buyer: UU
     assert backward.json()["errors"] == [{"field": "from", "rule": "It must be before `to`."}]
 
 
-async def test_the_path_leads_where_it_says(acme: Tenant, buyer: UUID) -> None:
-    """Read backwards from the curve; so the same silence at another instant is in the band below."""
+async def test_the_path_says_what_silence_does_and_when(acme: Tenant, buyer: UUID) -> None:
     found = await told(acme, buyer, "/path", at="2011-12-09T00:00:00Z")
     assert (found["band"], found["up"]["band"], found["down"]["band"]) == ("steady", "healthy", "at_risk")
-    recency = next(each for each in found["down"]["steps"] if each["measure"] == "recency")
-    assert recency["leads_to"] == pytest.approx(38, abs=1e-6)
-    sinks = at("2011-08-10") + timedelta(days=recency["to"])
-    just_before = await told(acme, buyer, at=(sinks - timedelta(seconds=5)).isoformat())
-    sunk = await told(acme, buyer, at=(sinks + timedelta(seconds=5)).isoformat())
+    sinks = datetime.fromisoformat(found["down"]["silent_at"])
+    just_before, sunk = [
+        await told(acme, buyer, at=each.isoformat()) for each in (sinks - timedelta(microseconds=1), sinks)
+    ]
     assert (just_before["band"], sunk["band"]) == ("steady", "at_risk")
+    assert found["up"]["silent_at"] is None
     assert "not a promise" in found["caveat"]
+    recency = next(each for each in found["down"]["steps"] if each["measure"] == "recency")
+    assert (recency["act"], recency["to"], recency["crosses"]) == (None, None, False)
 
 
 async def test_history_tells_when_silence_changed_the_band(acme: Tenant, buyer: UUID) -> None:

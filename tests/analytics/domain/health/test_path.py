@@ -1,80 +1,154 @@
-"""What would help does help, a bit less does not, and what cannot help is not promised."""
+"""A step is one that can be taken, and leads where it says: it is taken here, event by event, and scored anew."""
 
-import math
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from tests.analytics.domain.health.histories import DAYS, Past, base_of, random_history, random_model
+from tests.analytics.domain.health.histories import (
+    DAYS,
+    History,
+    Past,
+    base_of,
+    random_history,
+    random_model,
+    score_of,
+)
 from tests.analytics.health_of_a_shop import SHOP
 
+from analytics.domain.health.acts import Act, Doing
 from analytics.domain.health.base import FAR, UNITS
-from analytics.domain.health.difference import counts
 from analytics.domain.health.explain import Explanation, explain
-from analytics.domain.health.inputs import INPUTS, Kind, input_of
-from analytics.domain.health.model import BANDS, DAY, Band, HealthModel
-from analytics.domain.health.path import Path, Step, Way, path, range_of
+from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.inputs import INPUTS, input_of
+from analytics.domain.health.model import BANDS, DAY, Band, HealthModel, Measure
+from analytics.domain.health.path import Path, Step, Way, path, paths
 from kith.ids import new_id
 
-BIT = 1e-9
+READS: dict[Act, set[str]] = {
+    Act.PURCHASE: {"purchase_recency", "orders", "revenue", "revenue_trend"},
+    Act.EXCHANGE: {"engagement", "engagement_recency", "breadth"},
+    Act.NEW_CONTACT: {"engagement", "engagement_recency", "breadth"},
+    Act.CASE_OPENED: {"open_cases", "support", "complaints"},
+    Act.CASE_RESOLVED: set(),
+    Act.JUDGEMENT: {"pulse"},
+    Act.READING: {"signal"},
+}
+"""Which inputs read the event that each act is."""
 
 
-def scored_with(told: Explanation, id: str, x: float) -> float:
-    """The score if that measure alone read x, added up anew."""
-    weighted = [
-        (each.measure.weight, each.measure.curve.at(x) if each.measure.id == id else each.score)
-        for each in told.contributions
-        if each.measure.id == id or counts(each)
-    ]
-    return sum(weight * points for weight, points in weighted) / sum(weight for weight, _ in weighted)
+def done(model: HealthModel, history: History, told: Explanation, step: Step, doing: Doing, at: int) -> History:
+    """The history if it had been done a microsecond before."""
+    aimed = next(each for each in told.contributions if each.measure.id == step.measure.id)
+    closed = {id.bytes for id in aimed.events[: doing.times]} if doing.act is Act.CASE_RESOLVED else set()
+    found = []
+    for measure, past in zip(model.measures, history, strict=True):
+        kept = [each._replace(end=at - 1) if each.event in closed else each for each in past]
+        if measure.input in READS[doing.act]:
+            kept += [_new(measure, past, doing, number, at) for number in range(doing.times)]
+        found.append(kept)
+    return found
 
 
-def leads(told: Explanation, way: Way, score: float, *, by: float) -> bool:
-    """Over the border, and so far beyond it: two ways of adding up may differ in the last bit."""
+def _new(measure: Measure, past: list[Past], doing: Doing, number: int, at: int) -> Past:
+    value = UNITS if doing.value is None or input_of(measure).reads is None else round(doing.value * UNITS)
+    if measure.input == "breadth":
+        window = round((measure.window_days or 90) * DAY)
+        active = [each.value for each in past if at - window <= each.time < at]
+        value = (
+            active[0]
+            if active and doing.act is Act.EXCHANGE
+            else 10**9 + (number if doing.act is Act.NEW_CONTACT else 0)
+        )
+    return Past(at - 1, int(FAR), value, new_id().bytes)
+
+
+def leads(told: Explanation, way: Way, score: float) -> bool:
+    """Over the border."""
     assert told.band is not None
-    return score >= way.border + by if BANDS.index(way.band) > BANDS.index(told.band) else score < way.border - by
+    return score >= way.border if BANDS.index(way.band) > BANDS.index(told.band) else score < way.border
+
+
+def gain(told: Explanation, way: Way, score: float) -> float:
+    assert told.score is not None
+    assert told.band is not None
+    return (score - told.score) * (1 if BANDS.index(way.band) > BANDS.index(told.band) else -1)
 
 
 @settings(max_examples=150, deadline=None)
-@given(some.integers(0, 2**32), some.floats(0, DAYS + 40))
-def test_a_step_crosses_the_border_and_a_bit_less_does_not(seed: int, day: float) -> None:
+@given(some.integers(0, 2**32), some.floats(1, DAYS + 40))
+def test_a_step_that_is_taken_leads_where_it_says(seed: int, day: float) -> None:
     dice = random.Random(seed)
     model = random_model(dice)
-    (told,) = explain(model, base_of(model, [random_history(dice, model)]), round(day * DAY))
+    history, at = random_history(dice, model), round(day * DAY)
+    (told,) = explain(model, base_of(model, [history]), at)
     found = path(told)
     for way in (found.up, found.down):
         for step in way.steps if way else ():
-            hold_step(told, way, step)
+            assert way is not None
+            if step.doing is None:
+                assert (step.to, step.score, step.crosses) == (None, None, False)
+                continue
+            taken = done(model, history, told, step, step.doing, at)
+            score = score_of(model, taken, at)
+            assert score == pytest.approx(step.score, abs=1e-9)
+            assert step.crosses == leads(told, way, step.score or 0.0)
+            (then,) = explain(model, base_of(model, [taken]), at)
+            if abs((step.score or 0.0) - way.border) > 1e-6:
+                assert then.band == step.band
+            assert gain(told, way, step.score or 0.0) > 0
 
 
-def hold_step(told: Explanation, way: Way | None, step: Step) -> None:
-    assert way is not None
-    id, within = step.measure.id, range_of(step.measure)
-    if input_of(step.measure).kind is Kind.STANDING and step.now is None:
-        within = within._replace(low=1.0)  # one that is opened and closed helps nobody
-    grid = [n / 4 for n in range(-10, 200)] if not within.whole else [float(n) for n in range(60)]
-    possible = [
-        x for x in grid if within.low <= x <= within.high and leads(told, way, scored_with(told, id, x), by=BIT)
-    ]
-    if step.to is None:
-        ends = step.measure.curve.points[0][0], step.measure.curve.points[-1][0]
-        could = [x for x in possible if step.now is not None or ends[0] <= x <= ends[1]]
-        assert not could or not INPUTS[step.measure.input].published
-        return
-    assert within.low <= step.to <= within.high
-    assert leads(told, way, scored_with(told, id, step.to), by=-BIT)
-    assert step.score == pytest.approx(scored_with(told, id, step.to), abs=1e-9)
-    if step.now is None:
-        assert all(step.to <= x + 1e-6 for x in possible if x >= step.measure.curve.points[0][0])
-        return
-    bit = 1.0 if within.whole else 1e-6
-    assert abs(step.to - step.now) > bit / 2
-    less = step.to - math.copysign(bit, step.to - step.now)
-    assert not leads(told, way, scored_with(told, id, less), by=BIT)
-    assert all(abs(step.to - step.now) <= abs(x - step.now) + 1e-6 for x in possible)
+@settings(max_examples=60, deadline=None)
+@given(some.integers(0, 2**32), some.floats(1, DAYS + 40))
+def test_no_smaller_step_crosses_the_border_and_where_none_does_none_leads_farther(seed: int, day: float) -> None:
+    dice = random.Random(seed)
+    model = random_model(dice)
+    history, at = random_history(dice, model), round(day * DAY)
+    (told,) = explain(model, base_of(model, [history]), at)
+    found = path(told)
+    for way in (found.up, found.down):
+        for step in way.steps if way else ():
+            assert way is not None
+            others = possible(told, step)
+            scores = [(each, score_of(model, done(model, history, told, step, each, at), at) or 0.0) for each in others]
+            for doing, score in scores:
+                assert step.crosses or not leads(told, way, score + (1e-9 if score < way.border else -1e-9))
+                if not step.crosses:
+                    assert (
+                        gain(told, way, score)
+                        <= gain(told, way, step.score if step.score is not None else told.score or 0) + 1e-6
+                    )
+                elif step.doing is not None and doing.act is step.doing.act and doing.times < step.doing.times:
+                    assert not leads(told, way, score)
+
+
+def possible(told: Explanation, step: Step) -> list[Doing]:  # noqa: PLR0911 - a case per input
+    """What else might be done about the measure."""
+    measure = step.measure
+    aimed = next(each for each in told.contributions if each.measure.id == measure.id)
+    match measure.input:
+        case "purchase_recency" | "orders":
+            amounts = [each for each in told.contributions if each.measure.input in ("revenue", "revenue_trend")]
+            amount = (
+                next((each.last_value for each in amounts if each.last_value is not None), 0.0) if amounts else None
+            )
+            return [Doing.on(measure, Act.PURCHASE, times, amount) for times in range(1, 45)]
+        case "revenue" | "revenue_trend":
+            return [Doing.on(measure, Act.PURCHASE, value=each / 2) for each in range(1, 120)]
+        case "engagement":
+            return [Doing.on(measure, Act.EXCHANGE, times) for times in range(1, 45)]
+        case "breadth":
+            return [Doing.on(measure, Act.NEW_CONTACT, times) for times in range(1, 45)]
+        case "open_cases":
+            opened = [Doing.on(measure, Act.CASE_OPENED, times) for times in range(1, 45)]
+            return opened + [Doing.on(measure, Act.CASE_RESOLVED, n) for n in range(1, len(aimed.events) + 1)]
+        case "pulse":
+            return [Doing.on(measure, Act.JUDGEMENT, value=float(each)) for each in range(101)]
+        case "signal":
+            return [Doing.on(measure, Act.READING, value=each / 2) for each in range(-90, 90)]
+    return []
 
 
 def silent_buyer(days: float, *, cases: int = 0) -> Path:
@@ -99,22 +173,57 @@ def test_the_way_up_and_the_way_down_lie_beyond_the_hysteresis() -> None:
     assert found.down.points < 0
 
 
-def test_the_curve_is_read_backwards() -> None:
-    """0.45 * s + 0.35 * 66.67 must come to 38 * 0.8, so recency may fall to 15.7 points: 167 days by its curve."""
-    recency = steps(silent_buyer(100).down)["recency"]
-    frequency = 40 + 35 * 2 / 3
-    points = (38 * 0.8 - 0.35 * frequency) / 0.45
-    assert recency.to == pytest.approx(90 + 90 * (50 - points) / 40)
-    assert recency.points_to == pytest.approx(points)
+def test_a_purchase_makes_its_recency_0_and_is_an_order_more() -> None:
+    """After 100 days with three orders: 0.45 * 100 and 0.35 * 75 of 0.8, as of a fourth order just now."""
+    found = silent_buyer(100)
+    assert found.told.score == pytest.approx((0.45 * (50 - 40 * 10 / 90) + 0.35 * (40 + 35 * 2 / 3)) / 0.8)
+    for id, to in (("recency", 0.0), ("frequency", 4.0)):
+        step = steps(found.up)[id]
+        assert step.doing is not None
+        assert (step.doing.act, step.doing.times, step.to) == (Act.PURCHASE, 1, to)
+        assert step.score == pytest.approx((0.45 * 100 + 0.35 * 75) / 0.8)
+        assert (step.crosses, step.band) == (True, Band.HEALTHY)
 
 
-def test_counts_go_by_whole_numbers_and_what_cannot_do_it_says_so() -> None:
+def test_where_no_step_is_enough_the_best_one_says_how_far_it_gets() -> None:
+    orders = {"id": "orders", "input": "orders", "weight": 1, "curve": [[0, 0], [2, 50]]}
+    pulse = {"id": "pulse", "input": "pulse", "weight": 1, "curve": [[0, 0], [100, 60]], "absence": "zero"}
+    model = HealthModel.told("m", 1, {"measures": [orders, pulse], "bands": {"steady": 60, "healthy": 80}})
+    base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)], []]])
+    up = path(explain(model, base, DAY)[0]).up
+    assert up is not None
+    assert not any(each.crosses for each in up.steps)
+    assert up.best is not None
+    assert (up.best.measure.id, up.best.score, up.best.band) == ("pulse", 12.5 + 30, Band.AT_RISK)
+    assert steps(up)["orders"].score == 25
+
+
+def test_counts_go_by_whole_numbers_and_cases_are_closed_one_by_one() -> None:
     up = steps(silent_buyer(100, cases=2).up)
-    assert up["frequency"].to is None
+    assert up["open_cases"].doing is not None
+    assert (up["open_cases"].doing.act, up["open_cases"].doing.times, up["open_cases"].to) == (Act.CASE_RESOLVED, 2, 0)
     down = steps(silent_buyer(10, cases=0).down)
     assert down["open_cases"].now is None, "whoever never had a case may have one"
     assert down["open_cases"].to is not None
     assert down["open_cases"].to == int(down["open_cases"].to)
+    assert down["recency"].doing is None, "nothing that happens makes a purchase longer ago"
+
+
+def test_what_silence_does_is_told_by_its_instant() -> None:
+    """Below 38 * 0.8 = 0.45 * s + 0.35 * (40 + 70 / 3) falls recency at 15.7 points, on the 167th day."""
+    orders = [Past(day * DAY, int(FAR), UNITS, new_id().bytes) for day in range(3)]
+    base = base_of(SHOP, [[orders, orders, []]])
+    at = (2 + 100) * DAY
+    (found,) = paths(HealthFacts.by(SHOP, base), at, HealthFacts.by(SHOP, base).everybody())
+    assert found.down is not None
+    assert found.up is not None
+    assert (found.up.silent_at, found.down.band) == (None, Band.AT_RISK)
+    points = (38 * 0.8 - 0.35 * (40 + 70 / 3)) / 0.45
+    days = 90 + 90 * (50 - points) / 40
+    assert found.down.silent_at is not None
+    assert (found.down.silent_at - 2 * DAY) / DAY == pytest.approx(days, abs=1e-6)
+    assert explain(SHOP, base, found.down.silent_at)[0].band is Band.AT_RISK
+    assert explain(SHOP, base, found.down.silent_at - 1)[0].band is Band.STEADY
 
 
 def test_at_the_top_there_is_no_way_up_and_where_nothing_is_known_no_way_at_all() -> None:
@@ -134,10 +243,8 @@ def test_what_no_service_tells_of_is_no_way() -> None:
     model = HealthModel.told("m", 1, {"measures": measures})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)], []]])
     assert not INPUTS["usage"].published
-    assert {id: step.to for id, step in steps(path(explain(model, base, DAY)[0]).up).items()} == {
-        "tenure": None,
-        "usage": None,
-    }
+    found = steps(path(explain(model, base, DAY)[0]).up)
+    assert {id: (step.doing, step.to) for id, step in found.items()} == {"tenure": (None, None), "usage": (None, None)}
 
 
 def test_a_tier_is_one_of_those_there_are() -> None:
@@ -147,5 +254,8 @@ def test_a_tier_is_one_of_those_there_are() -> None:
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)]]])
     found = path(explain(model, base, DAY)[0])
     assert found.told.band is Band.AT_RISK
-    assert steps(found.up)["t"].to == 2
-    assert replace(model.measures[0]).values == values
+    step = steps(found.up)["t"]
+    assert step.doing is not None
+    assert (step.doing.act, step.doing.word, step.to) == (Act.TIER, "silver", 2)
+    same = path(found.told, same=lambda tier: tier != "silver")
+    assert steps(same.up)["t"].to == 3, "by another model it would be told otherwise"

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from analytics.api.instants import must_have_come
+from analytics.domain.health.acts import Act
 from analytics.domain.health.difference import Course
 from analytics.domain.health.inputs import TYPES
 from analytics.domain.health.languages import language_of
@@ -116,8 +117,8 @@ async def get_difference(
     "/path", operation_id="getHealthPath", summary="What would help, and what would harm", response_model=PathView
 )
 async def get_path(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
-    """For each measure alone the smallest change of its input that leads into the next band up, and into the next one
-    down. Arithmetic, not a promise."""
+    """For each measure the smallest step that can be taken and leads into the next band up, and into the next one down,
+    with the score that it leads to; or the one that comes nearest. Arithmetic, not a promise."""
     return await _answer(request, actor, how, id, Teller.path, at or datetime.now(UTC))
 
 
@@ -137,6 +138,7 @@ async def get_history(
 
 strawberry.enum(Course, name="HealthMeasureCourse")
 strawberry.enum(Cause, name="HealthChangeCause")
+strawberry.enum(Act, name="HealthAct")
 
 
 @strawberry.type
@@ -238,7 +240,7 @@ class Health(HealthView):
         found: HealthDifference = await load(info, self.how, self.customer, Teller.difference, starts_at, self.at)
         return found
 
-    @field(description="The smallest change of each measure alone that leads into the next band, up and down.")
+    @field(description="The smallest step about each measure that leads into the next band, up and down.")
     async def path(self, info: Ctx) -> HealthPath:
         found: HealthPath = await load(info, self.how, self.customer, Teller.path, self.at)
         return found

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.domain.health.acts import Act
 from analytics.domain.health.assignment import Models
 from analytics.domain.health.base import Ints, micros, moment
 from analytics.domain.health.difference import Change, Course, Difference, differences
@@ -26,7 +27,7 @@ from analytics.domain.health.history import (
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.languages import WORDINGS
 from analytics.domain.health.model import Band, Cause, HealthModel
-from analytics.domain.health.path import Path, Step, Way, path
+from analytics.domain.health.path import Path, Step, Way, paths
 from analytics.domain.health.words import Language, Words
 from analytics.queries.health import HealthView, as_view
 from analytics.queries.tenants import tenant_settings
@@ -116,30 +117,47 @@ class DifferenceView:
 
 @dataclass(slots=True)
 class StepView:
-    """One measure alone, all else as it is. `to` is the nearest input that is enough; null: none is, or no service
-    tells of it yet."""
+    """What can be done about a measure, and where it leads with all that it changes, all else as it is: the smallest
+    that crosses the border, or else what comes nearest. `act` is null where nothing that can be done moves the score
+    that way by this measure."""
 
     measure: str
     title: str
     unit: str
     published: bool
+    act: Act | None
+    times: int | None
+    """So often, at once."""
+    value: float | None
+    """Of each: the amount of a purchase, a judgement, a reading, what a tier counts for."""
+    word: str | None
+    """The tier."""
     input: float | None
     to: float | None
+    """The measure's input, then."""
     change: float | None
     score: float
     score_to: float | None
     leads_to: float | None
     """The health score, then."""
+    band: Band | None
+    """And its band."""
+    crosses: bool
     words: str
 
 
 @dataclass(slots=True)
 class WayView:
-    """Over one border. `border` is the score to reach going up, and to fall below going down: hysteresis is in it."""
+    """Over one border. `border` is the score to reach going up, and to fall below going down: hysteresis is in it.
+    `reachable`: a single step crosses it; `best` is the score that the best step leads to, null if none helps.
+    `silent_at` is when time alone will have crossed it, if nothing happens."""
 
     band: Band
     border: float
     points: float
+    reachable: bool
+    best: float | None
+    silent_at: datetime | None
     words: str
     steps: list[StepView]
 
@@ -251,8 +269,8 @@ class Teller:
         return {id: _difference(each, self._words) for id, each in zip(customers, told, strict=True)}
 
     def path(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, PathView]:
-        told = explained(self.of.facts, micros(at), self._places(customers))
-        return {id: _path(path(each), self._words) for id, each in zip(customers, told, strict=True)}
+        told = paths(self.of.facts, micros(at), self._places(customers))
+        return {id: _path(each, self._words) for id, each in zip(customers, told, strict=True)}
 
     def history(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
@@ -352,24 +370,38 @@ def _path(told: Path, words: Words) -> PathView:
 def _way(told: Path, way: Way | None, words: Words) -> WayView | None:
     if way is None:
         return None
-    steps = [_step(told, each, words) for each in way.steps]
-    return WayView(way.band, way.border, way.points, words.way(told, way), steps)
+    return WayView(
+        band=way.band,
+        border=way.border,
+        points=way.points,
+        reachable=way.best is not None and way.best.crosses,
+        best=way.best.score if way.best is not None else None,
+        silent_at=moment(way.silent_at) if way.silent_at is not None else None,
+        words=words.way(told, way),
+        steps=[_step(told, way, each, words) for each in way.steps],
+    )
 
 
-def _step(told: Path, step: Step, words: Words) -> StepView:
-    source = input_of(step.measure)
+def _step(told: Path, way: Way, step: Step, words: Words) -> StepView:
+    source, doing = input_of(step.measure), step.doing
     return StepView(
         measure=step.measure.id,
         title=step.measure.title,
         unit=source.unit,
         published=source.published,
+        act=doing.act if doing else None,
+        times=doing.times if doing else None,
+        value=doing.value if doing else None,
+        word=doing.word if doing else None,
         input=step.now,
         to=step.to,
         change=step.change,
         score=step.points,
         score_to=step.points_to,
         leads_to=step.score,
-        words=words.step(told, step),
+        band=step.band,
+        crosses=step.crosses,
+        words=words.step(told, way, step),
     )
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from analytics.domain.health.acts import Act, Doing
 from analytics.domain.health.difference import Change, Course, Difference, Swapped
 from analytics.domain.health.explain import Contribution, Explanation
 from analytics.domain.health.history import BandChange
-from analytics.domain.health.inputs import Kind, input_of
+from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import DEFAULT, Absence, Band, Cause, HealthModel, Measure
 from analytics.domain.health.path import Step, Way
 from analytics.domain.health.words import Phrases, Read, number, percent, signed
@@ -207,20 +208,35 @@ class Chinese:
         ]
         return said + (f"{'，'.join(events)}。" if events else "")
 
-    def way(self, way: Way, score: float, *, up: bool) -> str:
+    def way(self, way: Way, score: float, silent_on: str | None, *, up: bool) -> str:
         if up:
-            return f"达到{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分高{way.points:.1f}分。"
-        return f"低于{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分低{-way.points:.1f}分。"
+            said = f"达到{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分高{way.points:.1f}分。"
+        else:
+            said = f"低于{number(way.border)}分即为“{BANDS[way.band]}”，比现在的{score:.1f}分低{-way.points:.1f}分。"
+        if way.best is None:
+            said += "没有单独一步能够做到。"
+        elif not way.best.crosses:
+            said += f"没有单独一步能够做到，最接近的一步会到{way.best.score:.1f}分。"
+        return said + (f"若什么都不发生，将在{silent_on}如此。" if silent_on is not None else "")
 
     def caveat(self) -> str:
-        return "以下各项均单独推算，其余不变；仅为算术，并非承诺。"
+        return "以下各项均按现在单独做到推算，其余不变；仅为算术，并非承诺。"
 
-    def step(self, title: str, step: Step, now: str | None, to: str | None) -> str:
-        if to is None:
-            published = input_of(step.measure).published
-            return f"{title}：{'单凭这一项无法做到' if published else '目前还没有服务提供这项数据'}。"
-        said = f"{title}：由{now}变为{to}" if now is not None else f"{title}：由没有数据变为{to}"
-        return f"{said}{_how(step)}。"
+    def act(self, doing: Doing) -> str:
+        said = _ACTS[doing.act].format(n=number(doing.times), x=number(doing.value or 0), word=doing.word)
+        if doing.act is Act.PURCHASE and doing.value is not None:
+            said += "（金额不限）" if doing.whatever_its_amount else f"（每次{number(doing.value)}）"
+        return said + "".join(f"（{name}为{each}）" for name, each in doing.fields.items() if name not in _MEANT)
+
+    def step(self, title: str, step: Step, now: str | None, to: str | None, *, up: bool) -> str:
+        if step.doing is None or step.score is None or step.band is None:
+            if not input_of(step.measure).published:
+                return f"{title}：目前还没有服务提供这项数据。"
+            return f"{title}：没有什么可做之事能由此{'提高' if up else '降低'}评分。"
+        said = f"{title}：{self.act(step.doing)}"
+        if not step.doing.whatever_its_amount:
+            said += f"，由{now if now is not None else '没有数据'}变为{to}"
+        return f"{said}；届时评分为{step.score:.1f}分，{'' if step.crosses else '仍为'}“{BANDS[step.band]}”。"
 
     def turned(self, on: str, change: BandChange) -> str:
         before, after = (BANDS[each] if each is not None else "没有数据" for each in (change.from_band, change.band))
@@ -245,11 +261,21 @@ def _model(model: HealthModel | None) -> str:
     return f"{title}第{model.version}版"
 
 
-def _how(step: Step) -> str:
-    kind = input_of(step.measure).kind
-    if step.change is None or kind not in (Kind.SINCE_LAST, Kind.SINCE_FIRST, Kind.AHEAD):
-        return ""
-    passes = step.change > 0 if kind is not Kind.AHEAD else step.change < 0
-    if passes:
-        return f"（若什么都不发生，约{number(max(1, round(abs(step.change))))}天后）"
-    return "（需要有一次新的，届时从0天算起）" if kind is Kind.SINCE_LAST else ""
+_ACTS = {
+    Act.PURCHASE: "购买{n}次",
+    Act.RETURN: "退货{n}次",
+    Act.EXCHANGE: "互动{n}次",
+    Act.NEW_CONTACT: "与另外{n}位联系人互动",
+    Act.CASE_OPENED: "新开{n}个工单",
+    Act.CASE_RESOLVED: "解决{n}个工单",
+    Act.CASE_RESOLVED_LATE: "{n}个工单超时解决",
+    Act.CASE_REOPENED: "{n}个工单重新打开",
+    Act.OPPORTUNITY_OPENED: "新开{n}个商机",
+    Act.OPPORTUNITY_CLOSED: "{n}个商机赢单或丢单",
+    Act.JUDGEMENT: "人工评价{x}分",
+    Act.READING: "一次读数为{x}",
+    Act.REFERRAL: "推荐{n}位新客户",
+    Act.TIER: "会员等级变为{word}",
+}
+_MEANT = frozenset({"sla_met"})
+"""What the act says already."""

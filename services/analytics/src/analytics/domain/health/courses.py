@@ -84,6 +84,24 @@ class Reader:
     def points(self, x: Floats) -> Floats:
         return np.interp(x / 4, self.xs / 4, self.ys) if self._far else np.interp(x, self.xs, self.ys)
 
+    def against(self, place: int, at: int) -> float | None:
+        """What one event more would be set against: of a mean the weight of the events in it, of a trend the sum over
+        the window before."""
+        if self.input.kind not in (Kind.MEAN, Kind.TREND):
+            return None
+        some, instant = np.array([place]), np.array([at])
+        end = self.series.before(some, instant)
+        if self.input.kind is Kind.TREND:
+            assert self.window is not None
+            middle, _, _ = self._windowed(some, instant, self.window)
+            start, _, _ = self._windowed(some, instant, 2 * self.window)
+            return float(self._amount(start, middle)[0])
+        if self.measure.half_life_days:
+            last = int(end[0]) - 1
+            return float(self.counted[last] * np.exp2(-(at - self.series.time[last]) / self.half_life))
+        start, _, _ = self._windowed(some, instant, self.window or int(FAR // 2))
+        return float((end - start)[0])
+
     def _bent(self, course: Course, at: Ints) -> Course:
         x = course.at(at, self.half_life)
         piece = np.searchsorted(self.xs, x, side="right")

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from analytics.domain.health.acts import Act, Doing
 from analytics.domain.health.difference import Change, Course, Difference, Swapped
 from analytics.domain.health.explain import Contribution, Explanation
 from analytics.domain.health.history import BandChange
-from analytics.domain.health.inputs import Kind, input_of
+from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import DEFAULT, Absence, Band, Cause, HealthModel, Measure
 from analytics.domain.health.path import Step, Way
 from analytics.domain.health.words import Phrases, Read, number, percent, signed
@@ -211,22 +212,42 @@ class English:
         ]
         return said + (f" {' and '.join(events).capitalize()}." if events else "")
 
-    def way(self, way: Way, score: float, *, up: bool) -> str:
+    def way(self, way: Way, score: float, silent_on: str | None, *, up: bool) -> str:
+        band, border = BANDS[way.band].capitalize(), number(way.border)
         if up:
-            return f"{BANDS[way.band].capitalize()} from {number(way.border)}: {way.points:.1f} more than {score:.1f}."
-        return f"{BANDS[way.band].capitalize()} below {number(way.border)}: {-way.points:.1f} less than {score:.1f}."
+            said = f"{band} from {border}: {way.points:.1f} more than {score:.1f}."
+        else:
+            said = f"{band} below {border}: {-way.points:.1f} less than {score:.1f}."
+        if way.best is None:
+            said += " No single step leads there."
+        elif not way.best.crosses:
+            said += f" No single step is enough; the best one leads to {way.best.score:.1f}."
+        return said + (f" If nothing happens, on {silent_on}." if silent_on is not None else "")
 
     def caveat(self) -> str:
-        return "Each of these alone, all else as it is: arithmetic, not a promise."
+        return "Each of these alone and at once, all else as it is: arithmetic, not a promise."
 
-    def step(self, title: str, step: Step, now: str | None, to: str | None) -> str:
-        if to is None:
-            published = input_of(step.measure).published
-            return f"{title}: {'no value of it is enough alone' if published else 'no service tells of it yet'}."
+    def act(self, doing: Doing) -> str:
+        one, several = _ACTS[doing.act]
+        said = one.format(x=number(doing.value or 0), word=doing.word)
+        if doing.times > 1:
+            said = f"{number(doing.times)} {several.format(x=number(doing.value or 0))}"
+        if doing.act is Act.PURCHASE and doing.value is not None:
+            said += ", whatever its amount" if doing.whatever_its_amount else f" of {number(doing.value)}"
+        return said + "".join(_said_by(name, each) for name, each in doing.fields.items() if name not in _MEANT)
+
+    def step(self, title: str, step: Step, now: str | None, to: str | None, *, up: bool) -> str:
+        if step.doing is None or step.score is None or step.band is None:
+            if not input_of(step.measure).published:
+                return f"{title}: no service tells of it yet."
+            return f"{title}: nothing that can be done {'raises' if up else 'lowers'} the score by it."
         if now is not None and input_of(step.measure).unit in _UNITS:
             now, _, _ = now.partition(" ")  # the unit was said
-        said = f"{title}: {to}" + (f" instead of {now}" if now is not None else ", where there are no data now")
-        return f"{said}{_how(step)}."
+        said = f"{title}: {self.act(step.doing)}"
+        if not step.doing.whatever_its_amount:
+            said += f" {'makes' if step.doing.times == 1 else 'make'} it {to}"
+            said += f" instead of {now}" if now is not None else ", where there are no data now"
+        return f"{said}; the score is {step.score:.1f} then, {'' if step.crosses else 'still '}{BANDS[step.band]}."
 
     def turned(self, on: str, change: BandChange) -> str:
         before, after = (BANDS[each] if each is not None else "unknown" for each in (change.from_band, change.band))
@@ -253,12 +274,25 @@ def _model(model: HealthModel | None) -> str:
     return f"the model \u201c{model.title or model.id}\u201d, number {model.version}"
 
 
-def _how(step: Step) -> str:
-    """What time alone does, and what takes something to happen."""
-    kind = input_of(step.measure).kind
-    if step.change is None or kind not in (Kind.SINCE_LAST, Kind.SINCE_FIRST, Kind.AHEAD):
-        return ""
-    passes = step.change > 0 if kind is not Kind.AHEAD else step.change < 0
-    if passes:
-        return f": in {days(max(1, round(abs(step.change))))}, if nothing happens"
-    return ": it takes a new one, which makes it 0" if kind is Kind.SINCE_LAST else ""
+_ACTS = {
+    Act.PURCHASE: ("a purchase", "purchases"),
+    Act.RETURN: ("a return", "returns"),
+    Act.EXCHANGE: ("an exchange", "exchanges"),
+    Act.NEW_CONTACT: ("an exchange with another contact", "exchanges with other contacts"),
+    Act.CASE_OPENED: ("a case that is opened", "cases that are opened"),
+    Act.CASE_RESOLVED: ("a case that is resolved", "cases that are resolved"),
+    Act.CASE_RESOLVED_LATE: ("a case that is resolved too late", "cases that are resolved too late"),
+    Act.CASE_REOPENED: ("a case that is reopened", "cases that are reopened"),
+    Act.OPPORTUNITY_OPENED: ("an opportunity that is opened", "opportunities that are opened"),
+    Act.OPPORTUNITY_CLOSED: ("an opportunity that is won or lost", "opportunities that are won or lost"),
+    Act.JUDGEMENT: ("a judgement of {x}", ""),
+    Act.READING: ("a reading of {x}", ""),
+    Act.REFERRAL: ("a referral", "referrals"),
+    Act.TIER: ("the tier {word}", ""),
+}
+_MEANT = frozenset({"sla_met"})
+"""What the act says already."""
+
+
+def _said_by(name: str, value: str) -> str:
+    return f" ({name.replace('_', ' ')} {value})"

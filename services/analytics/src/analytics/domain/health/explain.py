@@ -1,12 +1,11 @@
 """Why: what each measure brought to a customer's score, and the events it was read from."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 
-from analytics.domain.health.base import FAR, Base, Ids, Ints
+from analytics.domain.health.base import FAR, Base, Ids, Ints, Series
 from analytics.domain.health.courses import Reader
 from analytics.domain.health.facts import HealthFacts
 from analytics.domain.health.inputs import Kind
@@ -29,8 +28,12 @@ class Contribution(NamedTuple):
     contribution: float
     events: tuple[UUID, ...]
     """Newest last."""
-    last_at: int | None
+    last_at: int | None = None
     """When the last of them was."""
+    last_value: float | None = None
+    """What the last of them counted."""
+    against: float | None = None
+    """What one event more is set against: of a mean the weight of the events in it, of a trend the window before."""
 
 
 class Explanation(NamedTuple):
@@ -116,7 +119,8 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: 
     found = []
     for row, (measure, reader) in enumerate(zip(scorer.model.measures, scorer.readers, strict=True)):
         present = bool(scored.present[row, number])
-        events, last_at = events_behind(reader, place, at) if present else ([], None)
+        series, places = events_behind(reader, place, at) if present else (reader.series, np.zeros(0, np.int64))
+        last = int(places[-1]) if places.size else None
         found.append(
             Contribution(
                 measure,
@@ -124,8 +128,10 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: 
                 float(scored.inputs[row, number]) if present else None,
                 float(scored.points[row, number]),
                 float(scored.contribution[row, number]),
-                tuple(UUID(bytes=id) for id in events),
-                last_at,
+                tuple(UUID(bytes=id) for id in _ids(series.event, places)),
+                None if last is None else int(series.time[last]),
+                None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
+                reader.against(place, at) if present else None,
             )
         )
     return tuple(found)
@@ -143,8 +149,8 @@ def _with_trend(told: Explanation, then: Parts) -> Explanation:
     return told._replace(trend=told.score - then.score, drivers=tuple(drivers))
 
 
-def events_behind(reader: Reader, place: int, at: int) -> tuple[list[bytes], int | None]:
-    """Ids of the events that made the input what it is, and when the last of them was."""
+def events_behind(reader: Reader, place: int, at: int) -> tuple[Series, Ints]:
+    """The events that made the input what it is: their places in the series, in order of time."""
     whose = np.array([place])
     series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
     begin, end = int(series.first[place]), int(series.before(whose, np.array([at]))[0])
@@ -154,8 +160,7 @@ def events_behind(reader: Reader, place: int, at: int) -> tuple[list[bytes], int
 
     kind = reader.input.kind
     if kind is Kind.STANDING:
-        places = np.flatnonzero(series.end[begin:end] >= at) + begin
-        return _ids(series.event, places), _last(series.time, places)
+        return series, np.flatnonzero(series.end[begin:end] >= at) + begin
     if kind is Kind.SINCE_FIRST:
         end = min(begin + 1, end)
     elif kind in (Kind.SINCE_LAST, Kind.LATEST, Kind.AHEAD):
@@ -166,14 +171,9 @@ def events_behind(reader: Reader, place: int, at: int) -> tuple[list[bytes], int
         begin = since(HALF_LIVES * reader.half_life)
     elif reader.window is not None:
         begin = since(reader.window)
-    places = np.arange(begin, end)
-    return _ids(series.event, places), _last(series.time, places)
+    return series, np.arange(begin, end)
 
 
 def _ids(events: Ids, places: Ints) -> list[bytes]:
     # numpy cuts trailing zero bytes off what it takes for text
     return [bytes(events[place]).ljust(16, b"\0") for place in places]
-
-
-def _last(times: Ints, places: Sequence[int] | Ints) -> int | None:
-    return int(times[places[-1]]) if len(places) else None

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.domain.health.assignment import Assignment, Models, Record
+from analytics.domain.health.assignment import Assignment, Models, Record, attributes_at
 from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints, Series
 from analytics.domain.health.columns import Unread
 from analytics.domain.health.model import Cause, HealthModel
@@ -115,6 +115,11 @@ class HealthFacts:
         if customer in self.merged:
             return [Assignment(starts_at, ends_at, None)]
         return self.models.assignments(self.records.get(customer, ()), starts_at, ends_at)
+
+    def model_with(self, place: int, at: int, *, tier: str) -> HealthModel | None:
+        """The one that would be for the customer if its record named another tier."""
+        attributes = attributes_at(self.records.get(self.customers[place], ()), at)
+        return self.models.choice(at, attributes._replace(tier=tier))
 
     def swapped(self, starts_at: int, ends_at: int, some: Ints) -> dict[Swap, list[int]]:
         """All in `(starts_at, ends_at]`, in order of time, and of whom: places within `some`."""

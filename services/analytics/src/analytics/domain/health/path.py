@@ -1,42 +1,52 @@
-"""What would help: the smallest change of one measure's input that brings the score over the next border, by the curve
-backwards. And how little would do harm. Arithmetic, not a promise: everything else stays as it is.
+"""What would help, and what would harm: for each measure the smallest step that can be taken and that crosses the next
+border, and where it leads. If none crosses it, the one that comes nearest. A step is an act, done now, with all that it
+changes: a purchase is an order more, too. Everything else stays as it is: arithmetic, not a promise.
+
+What silence alone does is told beside it, by the instant at which it will have done so.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from analytics.domain.health.difference import counts
-from analytics.domain.health.explain import Contribution, Explanation
+import numpy as np
+
+from analytics.domain.health.acts import CLOSING, JUST_NOW, LEAST_AMOUNT, VALUED, Act, Doing, acts_on, inputs_after
+from analytics.domain.health.base import FAR, Ints
+from analytics.domain.health.explain import Contribution, Explanation, explained
+from analytics.domain.health.facts import HealthFacts
 from analytics.domain.health.inputs import Kind, input_of
-from analytics.domain.health.model import BANDS, Band, Curve, Measure
+from analytics.domain.health.model import BANDS, POINTS_OF_ABSENCE, Absence, Band, Measure, band_of, number_of
+from analytics.domain.health.scoring import AHEAD
 
-
-class Range(NamedTuple):
-    """What an input can be."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    whole: bool = False
-    """Only whole numbers: nobody places half an order."""
-    only: tuple[float, ...] = ()
-    """These and nothing between, if any are named."""
+FEW = 24
+"""Times that are all tried; of more only those about which a curve bends or the border is crossed."""
+MOST = 1_000
+"""Nothing is asked of anybody more often than that."""
+LEAST = 1e-9
+"""Points: what moves the score by less does not move it."""
+CENTS, MILLIONTHS = 100, 1_000_000
+"""An amount has two digits; a reading is kept to six."""
 
 
 class Step(NamedTuple):
-    """Of one measure alone."""
+    """Of one measure."""
 
     measure: Measure
     now: float | None
     """Its input; None if it cannot be read."""
-    to: float | None
-    """The nearest input that does it. None: none does, or nothing tells of this input yet."""
     points: float
     """That its curve gives now."""
-    points_to: float | None
-    score: float | None
-    """As it would be."""
+    doing: Doing | None
+    """None: nothing that can be done moves the score that way by it."""
+    to: float | None = None
+    """Its input then."""
+    points_to: float | None = None
+    score: float | None = None
+    """Then, with all that the step changes."""
+    band: Band | None = None
+    crosses: bool = False
 
     @property
     def change(self) -> float | None:
@@ -53,7 +63,14 @@ class Way(NamedTuple):
     points: float
     """From the score to there."""
     steps: tuple[Step, ...]
-    """The smallest first, by how much of its curve each would go; those that cannot do it last."""
+    """Those that cross the border first, the smallest of them first; then those that come nearest."""
+    silent_at: int | None
+    """When time alone will have crossed it. None: it will not, as far ahead as is looked."""
+
+    @property
+    def best(self) -> Step | None:
+        """The smallest that crosses it, or the one that comes nearest."""
+        return next((each for each in self.steps if each.doing is not None), None)
 
 
 class Path(NamedTuple):
@@ -63,123 +80,209 @@ class Path(NamedTuple):
     down: Way | None
 
 
-def path(told: Explanation) -> Path:
+class Silence(NamedTuple):
+    """The next band change by time alone."""
+
+    at: int
+    band: Band | None
+
+
+def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
+    """Of these customers, each by the model that was for it at the instant."""
+    told, silent = explained(facts, at, some), _silence(facts, at, some)
+    found = []
+    for place, each, silence in zip(some.tolist(), told, silent, strict=True):
+
+        def same(tier: str, place: int = place, each: Explanation = each) -> bool:
+            return facts.model_with(place, at, tier=tier) == each.model
+
+        found.append(path(each, silence, same))
+    return found
+
+
+def _silence(facts: HealthFacts, at: int, some: Ints) -> list[Silence | None]:
+    found: list[Silence | None] = [None] * len(some)
+    for model, numbers in facts.assigned(at, some):
+        if model is None:
+            continue
+        scorer, those = facts.scorer(model), some[numbers]
+        bands = scorer.bands(at, those)
+        change = scorer.next_change(at, bands, at + AHEAD, those)
+        comes = np.flatnonzero(change < FAR)
+        after = scorer.moved(change[comes], bands[comes], those[comes])
+        for number, instant, band in zip(numbers[comes].tolist(), change[comes].tolist(), after.tolist(), strict=True):
+            found[number] = Silence(instant, band_of(band))
+    return found
+
+
+def path(told: Explanation, silence: Silence | None = None, same: Callable[[str], bool] = lambda _: True) -> Path:
+    """`same` says whether a customer of a tier has the same model as now: by another one it cannot be told here."""
     model = told.model
     if told.band is None or told.score is None or model is None:
         return Path(told, None, None)
-    place = BANDS.index(told.band)
-    up, down = None, None
+    place, up, down = number_of(told.band), None, None
     if place < len(model.borders):
         border = model.borders[place] + model.hysteresis
-        up = _way(told, BANDS[place + 1], border, lambda score: score >= border)
+        up = _way(told, BANDS[place + 1], border, silence, same)
     if place > 0:
-        border_below = model.borders[place - 1] - model.hysteresis
-        down = _way(told, BANDS[place - 1], border_below, lambda score: score < border_below)
+        border = model.borders[place - 1] - model.hysteresis
+        down = _way(told, BANDS[place - 1], border, silence, same)
     return Path(told, up, down)
 
 
-def _way(told: Explanation, band: Band, border: float, does: Callable[[float], bool]) -> Way:
+def _way(told: Explanation, band: Band, border: float, silence: Silence | None, same: Callable[[str], bool]) -> Way:
     assert told.score is not None
-    steps = [_step(told, each, border, does) for each in told.contributions]
-    steps.sort(key=_effort)
-    return Way(band, border, border - told.score, tuple(steps))
+    aim = _Aim(told, band, border, same)
+    steps = sorted((aim.step(place) for place in range(len(told.contributions))), key=aim.order)
+    silent_at = silence.at if silence is not None and silence.band is not None and aim.is_met(silence.band) else None
+    return Way(band, border, border - told.score, tuple(steps), silent_at)
 
 
-def _step(told: Explanation, of: Contribution, border: float, does: Callable[[float], bool]) -> Step:
-    score_with = scoring(told, of)
+class _Aim(NamedTuple):
+    """To come over a border."""
 
-    def reaches(x: float) -> bool:
-        return does(score_with(of.measure.curve.at(x)))
+    told: Explanation
+    band: Band
+    border: float
+    same: Callable[[str], bool]
 
-    to = None
-    source = input_of(of.measure)
-    if source.published:
-        within = range_of(of.measure)
-        if source.kind is Kind.STANDING and not of.present:
-            # Whoever never had a case is not helped by one that is opened and closed.
-            within = within._replace(low=max(within.low, 1.0))
-        to = nearest(of.measure.curve, of.input, within, reaches, _points_at(score_with, border))
-    points = None if to is None else of.measure.curve.at(to)
-    return Step(of.measure, of.input, to, of.score, points, None if points is None else score_with(points))
+    @property
+    def is_up(self) -> bool:
+        return number_of(self.band) > number_of(self.told.band)
+
+    def is_met(self, band: Band) -> bool:
+        """By coming as far as this band, or farther."""
+        here, there = number_of(band), number_of(self.band)
+        return here >= there if self.is_up else here <= there
+
+    def gain(self, score: float | None) -> float:
+        """Points in the right direction."""
+        if score is None or self.told.score is None:
+            return 0.0
+        return score - self.told.score if self.is_up else self.told.score - score
+
+    def step(self, place: int) -> Step:
+        """Of the measure at that place: the smallest that crosses the border, or what comes nearest."""
+        of = self.told.contributions[place]
+        tried = [each for doing in self._doings(of) if self.gain((each := self._tried(place, doing)).score) > LEAST]
+        if crossing := [each for each in tried if each.crosses]:
+            return min(crossing, key=_size)
+        nothing = Step(of.measure, of.input, of.score, None)
+        return min(tried, key=lambda each: (-self.gain(each.score), _size(each)), default=nothing)
+
+    def order(self, step: Step) -> tuple[bool, bool, float, tuple[float, int]]:
+        return step.doing is None, not step.crosses, 0.0 if step.crosses else -self.gain(step.score), _size(step)
+
+    def _tried(self, place: int, doing: Doing) -> Step:
+        of = self.told.contributions[place]
+        inputs = inputs_after(self.told, doing, of)
+        score, points = scored(self.told, inputs)
+        reached, to = moved(self.told, score), inputs[place]
+        shown = 0.0 if to == JUST_NOW else to
+        return Step(of.measure, of.input, of.score, doing, shown, points[place], score, reached, self.is_met(reached))
+
+    def _doings(self, of: Contribution) -> Iterator[Doing]:
+        """What can be done about it, as far as it may be the smallest to cross the border, or lead farthest."""
+        measure, source = of.measure, input_of(of.measure)
+        if not source.published:
+            return
+        for act in acts_on(measure):
+            if act is Act.TIER:
+                for word, worth in measure.values.items():
+                    if worth != of.input and self.same(word):
+                        yield Doing.on(measure, act, value=worth, word=word)
+            elif act in CLOSING and source.kind is Kind.STANDING:
+                yield from (Doing.on(measure, act, times) for times in range(1, min(len(of.events), MOST) + 1))
+            elif act in VALUED or source.reads == "value":
+                grid = _GRIDS[act]
+                about = self._about(of, Doing.on(measure, act, value=1), Doing.on(measure, act, value=2))
+                yield from (Doing.on(measure, act, value=each) for each in sorted(grid.near(about)))
+            else:
+                amount = _amount(self.told, act)
+                about = self._about(of, Doing.on(measure, act, 1, amount), Doing.on(measure, act, 2, amount))
+                often = {*_TIMES.near(about), *range(1, FEW + 1)}
+                yield from (Doing.on(measure, act, int(each), amount) for each in sorted(often))
+
+    def _about(self, of: Contribution, first: Doing, second: Doing) -> list[float]:
+        """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
+        line in that, so the score is one between any two bends."""
+        one, two = inputs_after(self.told, first, of), inputs_after(self.told, second, of)
+        lines = [None if a is None or b is None else (2 * a - b, b - a) for a, b in zip(one, two, strict=True)]
+
+        def score(t: float) -> float:
+            return scored(self.told, [None if line is None else line[0] + line[1] * t for line in lines])[0]
+
+        bends = {
+            (x - line[0]) / line[1]
+            for line, part in zip(lines, self.told.contributions, strict=True)
+            if line is not None and line[1]
+            for x, _ in part.measure.curve.points
+        }
+        ordered = sorted(bends)
+        found = list(ordered)
+        for p, q in pairwise(ordered):
+            at_p, at_q = score(p), score(q)
+            if min(at_p, at_q) < self.border < max(at_p, at_q):
+                found.append(p + (q - p) * (self.border - at_p) / (at_q - at_p))
+        return found
 
 
-def scoring(told: Explanation, of: Contribution) -> Callable[[float], float]:
-    """The score as a function of the points that this measure would have, all others as they are."""
-    others = [each for each in told.contributions if each is not of and counts(each)]
-    weight = of.measure.weight
-    whole = sum(each.measure.weight for each in others) + weight
-    rest = sum(each.measure.weight * each.score for each in others)
-    return lambda points: (rest + weight * points) / whole
+class _Grid(NamedTuple):
+    """Which numbers can be written."""
+
+    digits: int
+    low: float
+    high: float
+
+    def near(self, places: Iterable[float]) -> set[float]:
+        """Those about these, and both ends."""
+        ends = (each for each in (self.low, self.high) if math.isfinite(each))
+        about = ((math.floor(each * self.digits) + more) / self.digits for each in places for more in (-1, 0, 1, 2))
+        return {each for each in (*ends, *about) if self.low <= each <= self.high}
 
 
-def _points_at(score_with: Callable[[float], float], score: float) -> float:
-    """The points at which the score is that: it is a straight line in them."""
-    at_0, at_100 = score_with(0), score_with(100)
-    return (score - at_0) / (at_100 - at_0) * 100
-
-
-def range_of(measure: Measure) -> Range:
-    source = input_of(measure)
-    if measure.values:
-        return Range(only=tuple(measure.values.values()))
-    if measure.input in _BOUNDS:
-        return _BOUNDS[measure.input]
-    if source.kind in _AMOUNTS and measure.input != "signal":
-        counted = source.reads is None or source.kind is Kind.DISTINCT
-        return Range(0, whole=counted and source.kind not in _DAYS and measure.half_life_days is None)
-    return Range()
-
-
-_DAYS = frozenset({Kind.SINCE_LAST, Kind.SINCE_FIRST})
-_AMOUNTS = frozenset({*_DAYS, Kind.SUM, Kind.TREND, Kind.STANDING, Kind.DISTINCT})
-"""Never below 0."""
-_BOUNDS = {
-    "feature_adoption": Range(0, 1),
-    "milestones": Range(0, 1),
-    "pulse": Range(0, 100, whole=True),
-    "nps": Range(0, 10, whole=True),
+_TIMES = _Grid(1, 1, MOST)
+_GRIDS = {
+    Act.PURCHASE: _Grid(CENTS, LEAST_AMOUNT, 1e9),
+    Act.JUDGEMENT: _Grid(1, 0, 100),
+    Act.READING: _Grid(MILLIONTHS, -1e12, 1e12),
 }
 
 
-def nearest(
-    curve: Curve, x: float | None, within: Range, reaches: Callable[[float], bool], points: float
-) -> float | None:
-    """The input nearest to `x` that reaches it; the least one that the curve speaks of, if there is no `x`; None if
-    none does. `points`: about what the curve must give there."""
-    if x is None:
-        (first, _), (last, _) = curve.points[0], curve.points[-1]
-        within = within._replace(low=max(within.low, first), high=min(within.high, last))
-    places = (*_crossings(curve, points), within.low, within.high)
-    candidates = within.only or (near for each in places if math.isfinite(each) for near in _near(each, within))
-    found = [each for each in candidates if reaches(each)]
-    return min(found, key=lambda each: (abs(each - x) if x is not None else 0.0, each), default=None)
+def scored(told: Explanation, inputs: Sequence[float | None]) -> tuple[float, list[float]]:
+    """The score if the measures read this instead, and the points of each."""
+    points, weights = [], []
+    for part, x in zip(told.contributions, inputs, strict=True):
+        measure = part.measure
+        points.append(POINTS_OF_ABSENCE[measure.absence] if x is None else measure.curve.at(x))
+        weights.append(0.0 if x is None and measure.absence is Absence.LEFT_OUT else measure.weight)
+    return sum(weight * each for weight, each in zip(weights, points, strict=True)) / sum(weights), points
 
 
-def _crossings(curve: Curve, points: float) -> Iterator[float]:
-    """Where the curve has these points, and where it bends: between those places it is on one side of them."""
-    for (x0, y0), (x1, y1) in pairwise(curve.points):
-        yield x0
-        if min(y0, y1) < points < max(y0, y1):
-            yield x0 + (x1 - x0) * (points - y0) / (y1 - y0)
-    yield curve.points[-1][0]
+def moved(told: Explanation, score: float) -> Band:
+    """The band that a score leads into from the one it is told of: it is left by as much as the hysteresis."""
+    model, band = told.model, number_of(told.band)
+    assert model is not None
+    while band > 0 and score < model.borders[band - 1] - model.hysteresis:
+        band -= 1
+    while band < len(model.borders) and score >= model.borders[band] + model.hysteresis:
+        band += 1
+    return BANDS[band]
 
 
-def _near(x: float, within: Range) -> Iterator[float]:
-    """It, and its nearest neighbours, as far as the input can be that."""
-    if within.whole:
-        tries: tuple[float, ...] = (math.floor(x) - 1, math.floor(x), math.ceil(x), math.ceil(x) + 1)
-    else:
-        steps = [max(abs(x), 1.0) * size for size in _A_HAIR]
-        tries = (x, *(x - step for step in steps), *(x + step for step in steps))
-    yield from (float(each) for each in tries if within.low <= each <= within.high)
+def _amount(told: Explanation, act: Act) -> float | None:
+    """Of a purchase, if the model looks at amounts: as the last one was."""
+    of_amounts = [each for each in told.contributions if each.measure.input in ("revenue", "revenue_trend")]
+    if act is not Act.PURCHASE or not of_amounts:
+        return None
+    return next((each.last_value for each in of_amounts if each.last_value is not None), 0.0)
 
 
-_A_HAIR = (1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8)
-"""The next number on may not be enough: points and score are rounded too."""
-
-
-def _effort(step: Step) -> tuple[bool, float]:
-    if step.to is None:
-        return True, 0.0
+def _size(step: Step) -> tuple[float, int]:
+    """By how much of its curve it goes, and how often it is done."""
+    if step.doing is None:
+        return 0.0, 0
     xs = [x for x, _ in step.measure.curve.points]
-    return False, abs(step.to - (step.now if step.now is not None else xs[0])) / (xs[-1] - xs[0])
+    nothing = xs[0] if step.doing.act in VALUED else 0.0
+    away = abs((step.to or 0.0) - (step.now if step.now is not None else nothing))
+    return away / (xs[-1] - xs[0]), step.doing.times

@@ -10,6 +10,7 @@ from datetime import date, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from analytics.domain.health.acts import Doing
 from analytics.domain.health.base import moment
 from analytics.domain.health.difference import Change, Difference, Swapped, shares
 from analytics.domain.health.explain import Contribution, Explanation
@@ -69,8 +70,9 @@ class Wording(Protocol):
     def changed(self, told: Difference, first: str, last: str) -> str: ...
     def swapped(self, told: Swapped, on: str) -> str: ...
     def change(self, title: str, told: Change, before: str | None, after: str | None) -> str: ...
-    def way(self, way: Way, score: float, *, up: bool) -> str: ...
-    def step(self, title: str, step: Step, now: str | None, to: str | None) -> str: ...
+    def way(self, way: Way, score: float, silent_on: str | None, *, up: bool) -> str: ...
+    def act(self, doing: Doing) -> str: ...
+    def step(self, title: str, step: Step, now: str | None, to: str | None, *, up: bool) -> str: ...
     def caveat(self) -> str: ...
     def turned(self, on: str, change: BandChange) -> str: ...
     def amount(self, unit: str, text: str) -> str: ...
@@ -118,20 +120,18 @@ class Words(NamedTuple):
 
     def way(self, path: Path, way: Way) -> str:
         assert path.told.score is not None
-        return self.wording.way(way, path.told.score, up=way is path.up)
+        silent_on = None if way.silent_at is None else self._day(way.silent_at)
+        return self.wording.way(way, path.told.score, silent_on, up=way is path.up)
 
     def caveat(self) -> str:
         """How a path is to be read."""
         return self.wording.caveat()
 
-    def step(self, path: Path, step: Step) -> str:
-        now = None if step.now is None else self._amount(step.measure, step.now, text=None)
-        to = None
-        if step.to is not None:
-            # Rounded to the side on which it still is enough.
-            down = step.now is not None and step.to < step.now
-            to = self._amount(step.measure, step.to, text=lambda x: number(_rounded(x, down=down)))
-        return self.wording.step(self.wording.title(path.told.model, step.measure), step, now, to)
+    def step(self, path: Path, way: Way, step: Step) -> str:
+        now = None if step.now is None else self._amount(step.measure, step.now)
+        to = None if step.to is None else self._amount(step.measure, step.to)
+        title = self.wording.title(path.told.model, step.measure)
+        return self.wording.step(title, step, now, to, up=way is path.up)
 
     def band_change(self, change: BandChange) -> str:
         return self.wording.turned(self._day(change.at), change)
@@ -152,14 +152,14 @@ class Words(NamedTuple):
             return (moment(told.at) + timedelta(days=x)).astimezone(self.zone).date()
         return moment(part.last_at).astimezone(self.zone).date() if part.last_at is not None else None
 
-    def _amount(self, measure: Measure, x: float, text: Callable[[float], str] | None) -> str:
+    def _amount(self, measure: Measure, x: float) -> str:
         """An input as a quantity: `62 days`, `45%`, `gold`."""
         source = input_of(measure)
         if measure.values:
             return Read(measure, x, None).word
         if source.unit in ("share", "ratio"):
-            return f"{(text or number)(x * 100)}%"
-        return self.wording.amount(source.unit, (text or number)(x))
+            return f"{number(x * 100)}%"
+        return self.wording.amount(source.unit, number(x))
 
     def _day(self, at: int) -> str:
         return self.wording.day(moment(at).astimezone(self.zone).date())
@@ -179,7 +179,3 @@ def signed(x: float) -> str:
     """`+3.5` or `0.0`; and with a minus that is no hyphen."""
     rounded = round(x, 1) + 0.0
     return f"{rounded:+,.1f}".replace("-", "\u2212") if rounded else "0.0"
-
-
-def _rounded(x: float, *, down: bool) -> float:
-    return (math.floor(x * 10 + 1e-6) if down else math.ceil(x * 10 - 1e-6)) / 10
