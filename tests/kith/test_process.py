@@ -129,7 +129,7 @@ async def test_a_worker_says_how_many_dead_letters_there_are_and_is_ready_all_th
     async with httpx.AsyncClient(transport=httpx.ASGITransport(probes({}, notes)), base_url="http://worker") as client:
         answer = await client.get("/readyz")
     assert answer.status_code == 200
-    assert f"{tenant}: 1 dead letters, 2 events wait behind them" in answer.text.split("; ")
+    assert f"{tenant}: dead letters: 1 failed, 2 wait behind them" in answer.text.split("; ")
     assert answer.text.startswith("ok; ")
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM dead_letters WHERE group_name = :group"), {"group": tenant})

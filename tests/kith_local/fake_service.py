@@ -10,7 +10,7 @@ class Ready(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"ok; sales.outbox: 1 dead letters, 2 events wait behind them")
+        self.wfile.write(b"ok; sales.outbox: dead letters: 1 failed, 2 wait behind them")
 
 
 def main(what: str, *arguments: str) -> None:

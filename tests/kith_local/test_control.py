@@ -54,7 +54,7 @@ def test_status_shows_what_somebody_should_look_at_though_all_is_ready(
 ) -> None:
     control.start(layout, Console(quiet=True), command=house)
     assert control.status(layout, screen.console) == 0
-    assert "sales-api: sales.outbox: 1 dead letters, 2 events wait behind them" in screen.text
+    assert "sales-api: sales.outbox: dead letters: 1 failed, 2 wait behind them" in screen.text
 
 
 def test_what_was_started_is_stopped_and_nothing_is_left(

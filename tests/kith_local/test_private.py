@@ -1,5 +1,6 @@
 """What the local run keeps is for whoever runs it."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -12,6 +13,10 @@ home = Path(sys.argv[1]); keep_private(home)
 """
 
 
+HOME = "0o711" if os.geteuid() == 0 else "0o700"
+"""Root's PostgreSQL runs as another login, which must find its folder."""
+
+
 def modes(home: Path) -> dict[str, str]:
     return {each.name: oct(stat.S_IMODE(each.stat().st_mode)) for each in (home, *home.rglob("*"))}
 
@@ -22,7 +27,7 @@ def test_nobody_else_may_read_what_is_made_or_was_there(tmp_path: Path) -> None:
         if name == "old":
             home.mkdir(mode=0o755)
         subprocess.run([sys.executable, "-c", MAKES, str(home)], check=True)
-        assert modes(home) == {name: "0o700", "issuer": "0o700", "key.json": "0o600"}
+        assert modes(home) == {name: HOME, "issuer": "0o700", "key.json": "0o600"}
 
 
 def test_every_command_that_keeps_something_keeps_it_private(tmp_path: Path) -> None:
@@ -30,4 +35,4 @@ def test_every_command_that_keeps_something_keeps_it_private(tmp_path: Path) -> 
     home.mkdir(mode=0o755)
     command = [sys.executable, "-m", "kith_local", "status"]
     subprocess.run(command, check=False, env={"KITH_HOME": str(home), "PATH": "/usr/bin:/bin"}, capture_output=True)
-    assert modes(home)["home"] == "0o700"
+    assert modes(home)["home"] == HOME

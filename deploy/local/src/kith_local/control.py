@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from rich.console import Console
@@ -155,10 +156,11 @@ async def _to_look_at(state: State) -> list[str]:
     """What the parts say of themselves beyond that they are ready."""
     asked = [part for part in state.parts if part.ready and part.phase is PartPhase.READY]
     answers = await asyncio.gather(*(answer_of(part.ready) for part in asked))
+    # As kith.probes has it. The gateway says nothing more.
     return [
-        f"{part.name}: {said}"
+        f"{part.name}: {body.removeprefix('ok; ')}"
         for part, (status, body) in zip(asked, answers, strict=True)
-        if status and (said := body.removeprefix("ok").removeprefix("; "))
+        if body.startswith("ok; ") or status == HTTPStatus.SERVICE_UNAVAILABLE
     ]
 
 

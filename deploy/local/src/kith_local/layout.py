@@ -63,5 +63,9 @@ def keep_private(home: Path) -> None:
     """Keys, tokens, logs and data in it are for whoever runs it, and nobody else: 700, and 600 for files. This process
     and those it starts make no others."""
     os.umask(0o077)
-    if home.exists():
+    if os.geteuid() == 0:
+        # Root's PostgreSQL runs as another login: it finds its own folder through this one, and can list nothing.
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o711)
+    elif home.exists():
         home.chmod(0o700)

@@ -32,7 +32,7 @@ class Count(NamedTuple):
     parked: int
 
     def __str__(self) -> str:
-        return f"{self.failed} dead letters, {self.parked} events wait behind them"
+        return f"dead letters: {self.failed} failed, {self.parked} wait behind them"
 
 
 _counted: set[str] = set()
