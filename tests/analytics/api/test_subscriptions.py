@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -229,6 +229,21 @@ async def test_a_bad_question_is_refused_by_the_field(client: Client, arguments:
     message = await client.message()
     assert message["type"] == "error"
     assert message["payload"][0]["extensions"]["problem"]["errors"][0]["field"] == field
+
+
+async def test_a_figure_of_an_instant_to_come_is_told_when_that_has_come(
+    client: Client, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_graphql, "TRAILING_SECONDS", 0.1)
+    monkeypatch.setattr(metrics, "CLOCK_SKEW", timedelta(0))
+    await fold(happened(BOUGHT, tenant, NOW, new_id()))
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    await client.subscribe(
+        """subscription ($from: DateTime!, $to: DateTime!) {
+           metricChanged(id: "customers.active", from: $from, to: $to) { figure { value } } }""",
+        **{"from": (soon - timedelta(days=7)).isoformat(), "to": soon.isoformat()},
+    )
+    assert [(await client.next())["figure"]["value"] for _ in range(2)] == [None, 1]
 
 
 async def test_who_does_not_say_who_it_is_gets_nothing(port: int, issuer: Issuer, tenant: str) -> None:

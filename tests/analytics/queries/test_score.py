@@ -233,6 +233,25 @@ async def test_amounts_in_several_currencies_are_scored_one_currency_at_a_time(
     assert "USD" in unfitted.json()["detail"]
 
 
+async def test_a_currency_in_which_people_begin_to_buy_gets_a_fit_of_its_own(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.commands.fits.LOOK_AGAIN", 0.0)
+    await fold(*shop.events())
+    alone = await ask(analytics, mine, "clv.predicted")
+    abroad = Shop.of_two_years(shop.tenant)
+    await fold(
+        *(
+            happened(OrderPlaced(value=value * 3, currency="USD"), shop.tenant, time, id)
+            for id, time, value in abroad.orders
+            if "unidentified" not in abroad.tags[id]
+        )
+    )
+    euros, dollars = (await ask(analytics, mine, "clv.predicted"))["by_currency"]
+    assert euros["value"] == pytest.approx(alone["value"], rel=1e-6)
+    assert dollars["value"] > euros["value"]
+
+
 async def test_what_one_spends_is_compared_within_the_currency_of_most_of_its_orders(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 
@@ -107,8 +108,8 @@ def unless(unknown: str, column: str) -> pl.Expr:
 
 
 def retail() -> Company:
-    """`C...` is a return, all else an order; one below zero is an order of 0 and a return. `(blank)` is a customer of
-    its own, tagged; the country of a customer is its first invoice's."""
+    """`C...` is a return, all else an order; one below zero is an order of 0 and a return. Amounts are rounded to
+    pence. `(blank)` is a customer of its own, tagged; the country of a customer is its first invoice's."""
     invoices = (
         read("online_retail_invoices.csv")
         .with_row_index("row")
@@ -121,7 +122,7 @@ def retail() -> Company:
             amount=pl.col("Quantity").cast(MONEY) * pl.col("UnitPrice").cast(MONEY),
             cancelled=pl.col("InvoiceNo").str.starts_with("C"),
         )
-        .with_columns(pl.col("amount").cast(MONEY))
+        .with_columns(pl.col("amount").map_elements(in_pence, return_dtype=MONEY))
     )
     blank = pl.col("customer") == "(blank)"
     customers = (
@@ -159,6 +160,11 @@ def shaped(schema: Mapping[str, Any], frame: pl.DataFrame) -> pl.DataFrame:
     """With the schema's columns only; one that is not there is null."""
     missing = [pl.lit(None).alias(name) for name in schema if name not in frame.columns]
     return frame.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def in_pence(amount: Decimal) -> Decimal:
+    """Half a penny counts up; pounds have no smaller unit to be kept in."""
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 # CRM Sales Opportunities

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from analytics.api.graphql import Customer, MetricValue, TimelineEvent
 
 TRAILING_SECONDS = 60.0
-"""After so long a figure of the last days is computed anew though nothing came: it is of other days then."""
+"""After so long a figure of the last days, or of an interval that goes on, is computed anew though nothing came: it is
+of other days then, or its end has come."""
 MAX_DAYS = 3660
 MAX_CUSTOMERS = 500
 CURSOR = "Keep the newest: it is where you go on `after`."
@@ -174,7 +175,8 @@ async def metric_changed(
     await watched.check()
     of = digest(tenant, asked)
     seen = Cursor.told(after, kind="metric/1", of=of).state if after is not None else None
-    every = None if days is None else TRAILING_SECONDS
+    goes_on = ends_at is None or ends_at > datetime.now(UTC)
+    every = TRAILING_SECONDS if goes_on else None
     gauge = feeds.gauge(tenant, asked, lambda: Gauge(feed, watched, every))
 
     async def updates() -> AsyncIterator[MetricUpdate]:

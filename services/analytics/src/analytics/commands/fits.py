@@ -17,7 +17,7 @@ from sqlalchemy import text
 from analytics.domain.fits import KeptFit, Model, applying, found, is_due
 from analytics.domain.scoring import Base, Buying, Purchases
 from analytics.storage.fits import fits_of, keep, note_checked
-from analytics.storage.purchases import Bought, bought
+from analytics.storage.purchases import Bought, bought, currencies
 from kith.db import Database
 from kith.domain import Conflict
 from kith.error_codes import ErrorCode
@@ -30,6 +30,10 @@ COSTLY = 1.0
 maximum is searched from every start, and whoever asks every minute would keep a core busy."""
 _REFUSED: dict[tuple[str, date, Model], str] = {}
 _MOST_REFUSED = 10_000
+LOOK_AGAIN = 3600.0
+"""Seconds until it is looked again whether people have begun to buy in another currency: that takes a look at all
+purchases, and a fit of few of them is refused each time."""
+_LOOKED: dict[tuple[str, date], float] = {}
 
 
 class NotFitted(Conflict):
@@ -70,8 +74,10 @@ async def fit(database: Database, tenant: str, zone: str, until: datetime) -> Fi
 async def keep_fitted(database: Database, tenant: str, zone: str, until: datetime, models: Sequence[Model]) -> None:
     """See to it that there is a fit of each of these models to be used at `until`, and that it has not drifted.
     Raises NotFitted."""
-    due = _due(models, await _fits(database, tenant), until)
-    if not due:
+    fits = await _fits(database, tenant)
+    due = _due(models, fits, until)
+    new = await _new_currencies(database, tenant, until, fits) if Model.GAMMA_GAMMA in {*models} - {*due} else set()
+    if not due and not new:
         return
     for model in due:
         if known := _REFUSED.get((tenant, until.date(), model)):
@@ -79,11 +85,11 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
     async with _ONE_AT_A_TIME:
         fits = await _fits(database, tenant)  # whoever had the lock may have done it
         due = _due(models, fits, until)
-        if not due:
+        if not due and not new:
             return
 
         def wanted(key: _Key) -> bool:
-            return key.model in due and is_due(fits, key.model, key.currency, until)
+            return (key.model in due or key.currency in new) and is_due(fits, key.model, key.currency, until)
 
         began = monotonic()
         fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
@@ -100,6 +106,19 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
 async def _fits(database: Database, tenant: str) -> list[KeptFit]:
     async with database.read(tenant) as connection:
         return await fits_of(connection, tenant)
+
+
+async def _new_currencies(database: Database, tenant: str, until: datetime, fits: Sequence[KeptFit]) -> set[str | None]:
+    """Those in which there are purchases and no fit of what is spent, unless that was found out a moment ago."""
+    now = monotonic()
+    if now < _LOOKED.get((tenant, until.date()), 0.0):
+        return set()
+    if len(_LOOKED) >= _MOST_REFUSED:
+        _LOOKED.clear()
+    _LOOKED[tenant, until.date()] = now + LOOK_AGAIN
+    async with database.read(tenant) as connection:
+        found = await currencies(connection, tenant, until)
+    return {each for each in found if applying(fits, Model.GAMMA_GAMMA, each, until) is None}
 
 
 def _due(models: Sequence[Model], fits: Sequence[KeptFit], until: datetime) -> list[Model]:
@@ -143,10 +162,10 @@ def _buying_of(of: Bought, until: datetime, zone: str) -> dict[_Key, Buying]:
     def of_those(purchases: Purchases) -> Buying:
         return Base.before(until, of.ids.size, purchases, zone).buying()
 
-    currencies = enumerate(of.currencies or (None,))
+    codes = enumerate(of.currencies or (None,))
     return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
         _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == place))
-        for place, code in currencies
+        for place, code in codes
     }
 
 

@@ -148,3 +148,8 @@ def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
     place = np.empty(order.size, np.int64)
     place[order] = np.arange(order.size)
     return found[order], place[of_half]
+
+
+async def currencies(connection: AsyncConnection, tenant: str, before: datetime) -> set[str | None]:
+    """In which there are purchases."""
+    return set(await connection.scalars(select(facts.c.currency).where(is_purchase(tenant, before)).distinct()))
