@@ -4,7 +4,7 @@ had been started at its beginning. It changes nothing and asks for nothing."""
 import asyncio
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -94,7 +94,7 @@ async def dry_run(
     """Over `[starts_at, ends_at)`. Who is left alone depends on the playbook, so its id is needed."""
     firing = Firing(playbook, plan)
     runs = await would_run(reads, tenant, firing, starts_at, ends_at, progress)
-    return report(firing, runs, starts_at, ends_at)
+    return await asyncio.to_thread(report, firing, runs, starts_at, ends_at)
 
 
 async def would_run(
@@ -120,7 +120,7 @@ async def would_run(
                 "for a shorter past, or leave out limit_per_day."
             )
     runs += await asyncio.to_thread(firing.take, waiting, known)
-    return sorted(runs, key=lambda run: (run.happening.at, run.happening.customer_id))
+    return await asyncio.to_thread(sorted, runs, key=lambda run: (run.happening.at, run.happening.customer_id))
 
 
 def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: datetime) -> DryRunReport:
@@ -219,21 +219,15 @@ class _Past:
             models = Models(always=await models_of(connection, self.tenant))
             total = await number_of_customers(connection, self.tenant)
         days = trigger.days if isinstance(trigger, ScoreDropped) else 0
-        span, done = (self.starts_at - 1 - days * DAY, self.ends_at), 0
+        since, done = self.starts_at - 1 - days * DAY, 0
         async for some in everybody_of(self.reads, self.tenant):
             async with self.reads() as connection:
                 unread = await unread_facts_of(
-                    connection, self.tenant, some, starts_at=span[0], ends_at=span[1], models=models
+                    connection, self.tenant, some, starts_at=since, ends_at=self.ends_at, models=models
                 )
                 epochs = await self._epochs(connection, some)
-            found = await offload(_happenings, trigger, unread, self.starts_at, self.ends_at, lane=BACKGROUND)
-            yield Some(
-                found,
-                {
-                    Known(each.customer_id, each.at): _as_of(epochs.get(each.customer_id, ()), micros(each.at))
-                    for each in found
-                },
-            )
+            span = self.starts_at, self.ends_at
+            yield Some(*await offload(_happenings, trigger, unread, epochs, span, lane=BACKGROUND))
             done += len(some)
             await progress(done, max(total, done))
 
@@ -257,13 +251,20 @@ class _Past:
 
 
 def _happenings(
-    trigger: BandChanged | ScoreDropped, unread: UnreadFacts, starts_at: int, ends_at: int
-) -> list[Happening]:
-    health = unread.read()
+    trigger: BandChanged | ScoreDropped,
+    unread: UnreadFacts,
+    epochs: Mapping[UUID, Sequence[_Epoch]],
+    span: tuple[int, int],
+) -> tuple[list[Happening], dict[Known, Customer]]:
+    health, (starts_at, ends_at) = unread.read(), span
     if isinstance(trigger, ScoreDropped):
         instants = midnights(starts_at, ends_at)
-        return [each for at in instants for each in drops(trigger, health, at, health.everybody())]
-    return list(band_changes(trigger, health, starts_at - 1, ends_at - 1))
+        found = [each for at in instants for each in drops(trigger, health, at, health.everybody())]
+    else:
+        found = list(band_changes(trigger, health, starts_at - 1, ends_at - 1))
+    return found, {
+        Known(each.customer_id, each.at): _as_of(epochs.get(each.customer_id, ()), micros(each.at)) for each in found
+    }
 
 
 def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:
