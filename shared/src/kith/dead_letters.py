@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
@@ -26,8 +26,10 @@ from kith.consumer.requests import LetterDetails, LetterView, Progress, State
 from kith.db import Transaction
 from kith.domain import Conflict, Invalid
 from kith.http import actor_with, context_of, json_response
-from kith.inputs import Text
-from kith.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.inputs import json_of, read
+from kith.queries import DEFAULT_PAGE
+from kith.rest import First
+from kith.scalars import Code, Cursor, Flag, Note, Whole, reading
 from kith.sqlstates import sqlstate
 
 PATIENCE = 2.0
@@ -36,7 +38,7 @@ _LOOK_SECONDS = 0.1
 _LOCK_PATIENCE = "2s"
 _BUSY = "55P03"  # lock_not_available
 
-Id = Annotated[int, Path(ge=1, lt=2**63)]
+Id = Annotated[int, Whole(1, 2**63 - 1)]
 
 
 @dataclass(slots=True)
@@ -48,17 +50,17 @@ class LetterPage:
 class LetterQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    first: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE, description="rows of the page")
-    after: str | None = Field(default=None, description="cursor of the page before")
+    first: First = Field(default=DEFAULT_PAGE, description="rows of the page")
+    after: Cursor | None = Field(default=None, description="cursor of the page before")
     state: State | None = None
-    type: str | None = Field(default=None, description="of the event")
-    parked: bool | None = Field(default=None, description="false: only those that failed themselves")
+    type: Code | None = Field(default=None, description="of the event")
+    parked: Flag | None = Field(default=None, description="false: only those that failed themselves")
 
 
 class ReplayLetters(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    ids: list[Annotated[int, Field(ge=1, lt=2**63)]] | None = Field(
+    ids: list[Id] | None = Field(
         default=None, min_length=1, max_length=requests.MAX_LETTERS, description="all that are unresolved, if not sent"
     )
 
@@ -66,7 +68,7 @@ class ReplayLetters(BaseModel):
 class DiscardLetter(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    note: Text = Field(description="why it may be left out; kept with it, so name no person")
+    note: Note = Field(description="why it may be left out; kept with it, so name no person")
 
 
 class AmendLetter(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,7 +133,7 @@ def dead_letters_router(service: str) -> APIRouter:
     async def replay_many(request: Request, actor: Actor = operator) -> Response:
         """Those of `ids`, or all, each with the rest of its aggregate's, in order. At most 1,000 are asked for in one
         call: send it again while `left` falls. What fails again stays, with its new reason."""
-        wanted = ReplayLetters.model_validate_json(await request.body() or b"{}")
+        wanted = read(ReplayLetters, await request.body() or b"{}")
         async with _write(request, actor) as transaction:
             asked = await requests.ask_replay(transaction, wanted.ids, by=actor.subject)
         database = context_of(request).database
@@ -166,7 +168,7 @@ def dead_letters_router(service: str) -> APIRouter:
     )
     async def discard(request: Request, id: Id, actor: Actor = operator) -> Response:
         """It will have no effect. If it was the first of its aggregate, what waited behind it is replayed."""
-        given = DiscardLetter.model_validate_json(await request.body() or b"{}")
+        given = read(DiscardLetter, await request.body() or b"{}")
         return await _ask(request, actor, id, Wish.DISCARD, given.note)
 
     @router.post(
@@ -233,6 +235,7 @@ async def _wait(done: Callable[[], Awaitable[bool]]) -> None:
 
 
 def _amendment_of(body: bytes) -> AmendLetter:
+    json_of(body)
     try:
         given = msgspec.json.decode(body, type=AmendLetter)
     except msgspec.ValidationError as wrong:
@@ -243,6 +246,8 @@ def _amendment_of(body: bytes) -> AmendLetter:
         raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
     if not (bytes(given.body) or given.headers):
         raise Invalid("Send body, headers, or both.", field="body")
+    if given.note is not None:
+        given.note = reading(Note, given.note, field="note")
     return given
 
 

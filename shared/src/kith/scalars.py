@@ -420,6 +420,27 @@ def are_spelt(kind: Any) -> Iterable[Any]:
         yield kind
 
 
+def must_be_carried(value: Any, field: str) -> None:
+    """Of a message that comes in by itself, with what is in it: raises Invalid for what no field of any noun lets in,
+    by the name of where it is."""
+    match value:
+        case str():
+            reading(Annotated[str, LookedFor(0)], value, field=field)
+        case datetime():
+            reading(Instant, value, field=field)
+        case date():
+            reading(Day, value, field=field)
+        case int() | float() | Decimal() if not -MOST_MONEY <= value <= MOST_MONEY:
+            raise Invalid(f"A number is from -{MOST_MONEY:,} to {MOST_MONEY:,}.", field=field)
+        case list() | tuple() | frozenset():
+            for place, each in enumerate(value):
+                must_be_carried(each, f"{field}.{place}")
+        case dict():
+            for name, each in value.items():
+                must_be_carried(name, field)
+                must_be_carried(each, f"{field}.{name}")
+
+
 def reading(scalar: Any, sent: Any, *, field: str) -> Any:
     """What was sent, read as the scalar: for what comes in alone, a header or a part of a cursor. Raises Invalid."""
     (found,) = (each for each in get_args(scalar)[1:] if isinstance(each, Scalar))

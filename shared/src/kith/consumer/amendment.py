@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from kith.bus.port import Headers
 from kith.domain import Invalid, NothingAmended
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import MAX_BYTES, Envelope, UnknownVersion
-from kith.scalars import BETWEEN, is_in_use
+from kith.scalars import Code, Id, Instant, Pattern, Whole, must_be_carried, reading
 
 AMENDABLE = (
     "ce_aggregateversion",
@@ -26,6 +26,15 @@ AMENDABLE = (
     "ce_type",
 )
 """All that makes an event but its tenant."""
+_SPELT: Mapping[str, Any] = {
+    "ce_aggregateversion": Annotated[int, Whole(1)],
+    "ce_customerid": Id,
+    "ce_id": Id,
+    "ce_recordedat": Instant,
+    "ce_subject": Id,
+    "ce_time": Instant,
+    "ce_traceparent": Annotated[str, Pattern("[ -~]{1,100}", "It is a traceparent of W3C Trace Context.")],
+}
 _IDENTITY = ("ce_id", "ce_subject")
 """By its id an event counts once, and by its subject others wait behind it: they are mended, but never changed."""
 
@@ -46,6 +55,7 @@ def amend(
         if text is None:
             mended.pop(name, None)
         else:
+            reading(_SPELT.get(name, Code), text, field=f"headers.{name}")
             mended[name] = text.encode()
     told = Amended(tuple(mended.items()), value if body is None else body)
     try:
@@ -79,10 +89,7 @@ def _check(envelope: Envelope, tenant: str) -> None:
     if not 1 <= envelope.aggregate_version < 2**31:
         raise Invalid("It is 1 or more.", field="headers.ce_aggregateversion")
     for name, moment in (("ce_time", envelope.time), ("ce_recordedat", envelope.recorded_at)):
-        if moment.tzinfo is None:
-            raise Invalid("It has a UTC offset, as in 2026-01-31T12:00:00+00:00.", field=f"headers.{name}")
-        if not is_in_use(moment):
-            raise Invalid(BETWEEN, field=f"headers.{name}")
+        reading(Instant, moment, field=f"headers.{name}")
     if len(envelope.data) > MAX_BYTES:
         raise Invalid(f"It has at most {MAX_BYTES} bytes.", field="body")
     _check_body(kind, envelope.data)
@@ -91,13 +98,14 @@ def _check(envelope: Envelope, tenant: str) -> None:
 def _check_body(kind: type[msgspec.Struct], body: bytes) -> None:
     try:
         # Once more as a struct that knows no other fields: a slip in a name must not pass for a field left out.
-        msgspec.json.decode(body, type=_strict(kind))
+        event = msgspec.json.decode(body, type=_strict(kind))
     except msgspec.ValidationError as wrong:
         words, _, where = str(wrong).partition(" - at `$")
         fields = ", ".join(kind.__struct_fields__) or "none"
         raise Invalid(f"{words}. Its fields: {fields}.", field="body" + where.rstrip("`")) from wrong
     except (msgspec.DecodeError, ValueError, RecursionError) as wrong:
         raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
+    must_be_carried(msgspec.structs.asdict(event), "body")
 
 
 def _strict(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:

@@ -2,6 +2,7 @@
 event nor say what became of one: it writes down who wants what, and a worker does it (see kith.consumer.replay)."""
 
 import asyncio
+import re
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ async def page_of(
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     query = select(*_VIEW).where(_of(tenant)).order_by(_COLUMNS.id).limit(first + 1)
     if after is not None:
-        if not (after.isdecimal() and len(after) < 19):
+        if not re.fullmatch("[0-9]{1,18}", after):
             raise Invalid("It is not a cursor of this list.", field="after")
         query = query.where(_COLUMNS.id > int(after))
     if state is not None:
