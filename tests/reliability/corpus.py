@@ -259,7 +259,7 @@ class Rest:
             yield from ((0, *rest) for rest in self.places(schema["items"], path, depth=depth - 1))
 
     def example(self, schema: Any, path: str, name: str = "") -> Any:
-        """What is right: required fields only."""
+        """What is right: required fields only, and the customer."""
         schema = self._resolved(schema)
         noun = path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
         known = self._known.get(f"{noun}.{name}", self._known.get(name))
@@ -273,7 +273,8 @@ class Rest:
                 found: Any = first
             case {"type": "object"}:
                 fields = schema.get("properties", {})
-                found = {each: self.example(fields[each], path, each) for each in schema.get("required", ())}
+                needed = [*schema.get("required", ()), *({"customer_id"} & fields.keys())]
+                found = {each: self.example(fields[each], path, each) for each in needed}
             case {"type": "array"}:
                 found = [self.example(schema["items"], path, name) for _ in range(schema.get("minItems", 1))]
             case {"type": "integer" | "number"}:
