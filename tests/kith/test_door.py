@@ -222,4 +222,6 @@ async def test_an_amount_fits_the_currency_of_what_it_changes(sales: httpx.Async
         assert refused.json()["errors"] == [
             {"field": "value", "rule": "JPY has no minor unit: an amount in it is a whole number."}
         ]
+    of_it = await sales.post("/v1/orders", json={"opportunity_id": id, "value": "10.5"}, headers=mine)
+    assert (of_it.status_code, of_it.json()["errors"][0]["field"]) == (422, "value")
     assert (await sales.post(f"/v1/opportunities/{id}:win", json={"value": "11"}, headers=mine)).status_code == 200

@@ -259,7 +259,7 @@ class Rest:
             yield from ((0, *rest) for rest in self.places(schema["items"], path, depth=depth - 1))
 
     def example(self, schema: Any, path: str, name: str = "") -> Any:
-        """What is right: required fields only, and the customer."""
+        """What is right: required fields, and whose and how much it is."""
         schema = self._resolved(schema)
         noun = path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
         known = self._known.get(f"{noun}.{name}", self._known.get(name))
@@ -273,7 +273,7 @@ class Rest:
                 found: Any = first
             case {"type": "object"}:
                 fields = schema.get("properties", {})
-                needed = [*schema.get("required", ()), *({"customer_id"} & fields.keys())]
+                needed = [*schema.get("required", ()), *sorted(_USUAL & fields.keys())]
                 found = {each: self.example(fields[each], path, each) for each in needed}
             case {"type": "array"}:
                 found = [self.example(schema["items"], path, name) for _ in range(schema.get("minItems", 1))]
@@ -286,6 +286,7 @@ class Rest:
         return found
 
 
+_USUAL = {"customer_id", "value", "currency"}
 _OF_FORMAT = {
     "date-time": "2026-01-31T12:00:00Z",
     "date": "2026-01-31",

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from iso4217 import Currency
 
+from kith.domain import Invalid
+
 MINOR_UNITS: dict[str, int] = {each.code: each.exponent for each in Currency if each.exponent is not None}
 """Code -> how many decimals its amounts have: 2 for EUR, 0 for JPY, 3 for BHD."""
 
@@ -17,3 +19,9 @@ def misfit(amount: Decimal, currency: str | None) -> str | None:
     if decimals == 0:
         return f"{currency} has no minor unit: an amount in it is a whole number."
     return f"An amount in {currency} has {decimals} decimals at most."
+
+
+def must_fit(value: Decimal | None, currency: str) -> None:
+    """Raises Invalid for a value that is no amount of the currency."""
+    if value is not None and (rule := misfit(value, currency)):
+        raise Invalid(rule, field="value")

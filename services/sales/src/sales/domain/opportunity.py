@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from kith.currencies import misfit
+from kith.currencies import must_fit
 from kith.domain import Conflict, Invalid, OfCustomer
 from kith.error_codes import ErrorCode
 from kith.events.sales import (
@@ -57,12 +57,13 @@ class Opportunity(OfCustomer):
         if not stage.is_open:
             raise Invalid("An opportunity opens in an open stage.", field="stage")
         it = cls(id=id, stage=stage, **fields)
+        must_fit(it.value, it.currency)
         return it, OpportunityOpened.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> OpportunityAmended:
         """Only the fields sent change; one sent as null is cleared."""
         self._must_be_open(at)
-        self._must_fit(fields.get("value"))
+        must_fit(fields.get("value"), self.currency)
         return OpportunityAmended.of_changed(self, self.set(fields))
 
     def advance(self, *, at: datetime, stage: Stage) -> OpportunityAdvanced:
@@ -81,7 +82,7 @@ class Opportunity(OfCustomer):
         won_for = self.value if value is None else value
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
-        self._must_fit(value)
+        must_fit(value, self.currency)
         left, self.stage, self.value, self.closed_at = self.stage, Stage.WON, won_for, at
         return OpportunityWon.of(self, from_stage=left)
 
@@ -89,10 +90,6 @@ class Opportunity(OfCustomer):
         self._must_be_open(at)
         left, self.stage, self.lost_reason, self.closed_at = self.stage, Stage.LOST, reason, at
         return OpportunityLost.of(self, from_stage=left, reason=reason)
-
-    def _must_fit(self, value: Decimal | None) -> None:
-        if value is not None and (rule := misfit(value, self.currency)):
-            raise Invalid(rule, field="value")
 
     def _must_be_open(self, at: datetime) -> None:
         if not self.stage.is_open:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
+from kith.currencies import must_fit
 from kith.domain import Invalid, OfCustomer
 from kith.error_codes import ErrorCode
 from kith.events.sales import OrderPlaced, OrderReturned
@@ -21,6 +22,7 @@ class Order(OfCustomer):
     @classmethod
     def place(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, OrderPlaced]:
         it = cls(id=id, **fields)
+        must_fit(it.value, it.currency)
         return it, OrderPlaced.of(it)
 
 
@@ -57,4 +59,5 @@ class Return(OfCustomer):
     @classmethod
     def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, OrderReturned]:
         it = cls(id=id, **fields)
+        must_fit(it.value, it.currency)
         return it, OrderReturned.of(it)
