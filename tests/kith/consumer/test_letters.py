@@ -175,13 +175,13 @@ async def test_what_is_not_an_event_is_a_letter_too(embedded_bus: EmbeddedBus, w
 
 
 async def test_too_many_failures_stop_the_line(embedded_bus: EmbeddedBus, world: World) -> None:
-    events = world.events(subjects=30)
+    events = world.events(subjects=30, tenants=10)
     world.broken = {event.id for event in events[10:]}
     await world.publish(embedded_bus, events)
 
     with pytest.raises(TooManyDeadLetters):
         await world.run_until_it_raises(embedded_bus, dead_letter_limit=5, max_messages=4)
-    assert len(await world.letters()) <= 5
+    assert sum(not parked for _, _, parked in await world.letters()) <= 5
     with pytest.raises(TooManyDeadLetters):  # and a restart mends nothing
         await world.run_until_it_raises(embedded_bus, dead_letter_limit=5, max_messages=4)
 
@@ -191,8 +191,43 @@ async def test_too_many_failures_stop_the_line(embedded_bus: EmbeddedBus, world:
     assert sorted(await world.effects()) == sorted(event.id for event in events)
 
 
+async def test_too_many_failures_of_one_tenant_stop_that_tenant_and_nobody_else(
+    embedded_bus: EmbeddedBus, world: World
+) -> None:
+    bad = [world.event(uuid4(), "bad") for _ in range(300)]
+    good = [world.event(uuid4(), "good") for _ in range(300)]
+    world.broken = {event.id for event in bad[:200]}
+    both = [event for pair in zip(bad, good, strict=True) for event in pair]
+    await world.publish(embedded_bus, both)
+    limit = 40
+
+    async def all_dealt_with() -> bool:
+        return len(await world.effects()) + len(await world.letters()) == len(both)
+
+    await world.run_until(embedded_bus, all_dealt_with, dead_letter_limit=limit, max_messages=50)
+    assert {event.id for event in good} <= set(await world.effects())
+    letters = await world.letters()
+    assert sum(not parked for _, _, parked in letters) <= limit // 4
+    assert {reason for _, reason, parked in letters if parked} == {"parked: too many of its tenant's failed"}
+    assert len(world.calls) < 300, "what is the tenant's is not tried any more"
+
+    # Of the same tenant more comes, after a restart; and once all is mended it takes effect, in order.
+    again = [world.event(event.subject, "bad") for event in bad[:20]]
+    others = [world.event(uuid4(), "good") for _ in range(20)]
+    both += [*again, *others]
+    await world.publish(embedded_bus, [*again, *others])
+    await world.run_until(embedded_bus, all_dealt_with, dead_letter_limit=limit)
+    world.broken = set()
+    done = await replay_dead_letters(world.subscription, world.engine)
+    assert done.left == 0
+    effects = await world.effects()
+    assert sorted(effects) == sorted(event.id for event in both)
+    for before, after in zip(bad, again, strict=False):
+        assert effects.index(before.id) < effects.index(after.id)
+
+
 async def test_the_limit_ends_the_search_in_one_big_batch(embedded_bus: EmbeddedBus, world: World) -> None:
-    events = world.events(subjects=500)
+    events = world.events(subjects=500, tenants=100)
     world.broken = {event.id for event in events}
     await world.publish(embedded_bus, events)
     with pytest.raises(TooManyDeadLetters):

@@ -55,7 +55,7 @@ class World:
             row = {"topic_id": self.id, "event_id": envelope.id, "subject": envelope.subject}
             await connection.execute(insert(EFFECTS).values(row))
 
-    def event(self, subject: UUID) -> Envelope:
+    def event(self, subject: UUID, tenant: str = "acme") -> Envelope:
         self.version += 1
         now = datetime.now(UTC)
         return Envelope(
@@ -64,7 +64,7 @@ class World:
             type="world.thing.happened.v1",
             subject=subject,
             time=now,
-            tenant_id="acme",
+            tenant_id=tenant,
             customer_id=None,
             aggregate_version=self.version,
             recorded_at=now,
@@ -72,9 +72,10 @@ class World:
             data=b"{}",
         )
 
-    def events(self, *, subjects: int, each: int = 1) -> list[Envelope]:
-        aggregates = [uuid4() for _ in range(subjects)]
-        return [self.event(subject) for _ in range(each) for subject in aggregates]
+    def events(self, *, subjects: int, each: int = 1, tenants: int = 1) -> list[Envelope]:
+        """Those of several tenants by turns."""
+        aggregates = [(uuid4(), f"acme{number % tenants or ''}") for number in range(subjects)]
+        return [self.event(subject, tenant) for _ in range(each) for subject, tenant in aggregates]
 
     async def publish(self, bus: Bus, events: Iterable[Envelope]) -> None:
         await self.publish_messages(bus, [self.message(event) for event in events])

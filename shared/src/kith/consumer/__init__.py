@@ -9,7 +9,9 @@ Every failure has a destination:
 - Another consumer has moved the offset on (this one was silent and has been replaced): roll back, rejoin, read again.
 - A message cannot be handled: it becomes a row in `dead_letters`, in the batch's transaction, and its aggregate's later
   events wait behind it, so that order holds. Rows are then copied to the topic `<group>.dead-letters`, at least once.
-- Too many messages cannot be handled: this is a bug and not bad luck, so the line stops (TooManyDeadLetters).
+- Too many messages of one tenant cannot be handled: all that is the tenant's waits, and the others go on.
+- Too many messages of several tenants cannot be handled: this is a bug and not bad luck, so the line stops
+  (TooManyDeadLetters).
 - The log lost what was to be read next: the line stops (kith.bus.port.OffsetLost); refill and restart.
 """
 

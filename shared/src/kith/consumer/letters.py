@@ -1,6 +1,7 @@
 """Dead letters: kept, counted, and copied to their topic. What becomes of them: kith.consumer.replay."""
 
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kith.bus.port import Bus, Headers, MessageRefused, Outgoing, Producer
 from kith.consumer import metrics
 from kith.consumer.delivery import Line
-from kith.consumer.sift import Letter
+from kith.consumer.sift import Letter, share_of
 from kith.consumer.subscription import Subscription, TooManyDeadLetters
 from kith.consumer.tables import TABLES
 from kith.telemetry import log
@@ -54,6 +55,17 @@ async def count_letters(connection: AsyncConnection) -> Mapping[str, Count]:
     return counts
 
 
+_FAILED = (
+    select(_COLUMNS.tenant_id, func.count()).where(UNRESOLVED, _COLUMNS.parked.is_(False)).group_by(_COLUMNS.tenant_id)
+)
+
+
+async def failed_of_tenants(connection: AsyncConnection, group: str) -> Counter[str]:
+    """How many of each tenant's messages have failed and are unresolved."""
+    rows = await connection.execute(_FAILED.where(_COLUMNS.group_name == group))
+    return Counter({tenant: count for tenant, count in rows if tenant is not None})
+
+
 async def blocked_lines(connection: AsyncConnection, group: str) -> dict[Line, str]:
     """The aggregates that have letters, each with the name of the one at its head."""
     rows = await connection.execute(
@@ -67,18 +79,18 @@ async def blocked_lines(connection: AsyncConnection, group: str) -> dict[Line, s
 
 
 async def write_letters(connection: AsyncConnection, group: str, letters: Sequence[Letter], *, limit: int) -> None:
-    """Raises TooManyDeadLetters if with these more than `limit` messages of the group have failed and are unresolved.
-    Those parked behind them do not count: one failed aggregate that goes on happening is still one failure."""
+    """Raises TooManyDeadLetters if with these more than `limit` messages of the group have failed and are unresolved;
+    one tenant counts for no more than its share. Those parked behind them do not count: one failed aggregate that goes
+    on happening is still one failure."""
     if not letters:
         return
     rows = [_row(group, letter) for letter in letters]
     for start in range(0, len(rows), _INSERT_ROWS):
         part = rows[start : start + _INSERT_ROWS]
         await connection.execute(insert(_LETTERS).values(part).on_conflict_do_nothing())
-    failed = await connection.scalar(
-        select(func.count()).where(_COLUMNS.group_name == group, UNRESOLVED, _COLUMNS.parked.is_(False))
-    )
-    if failed is not None and failed > limit:
+    rows_of = await connection.execute(_FAILED.where(_COLUMNS.group_name == group))
+    failed = sum(count if tenant is None else min(count, share_of(limit)) for tenant, count in rows_of)
+    if failed > limit:
         last = letters[-1]
         raise TooManyDeadLetters(
             f"more than {limit} messages failed and are unresolved; the last is {last.delivery.name}: {last.reason}"

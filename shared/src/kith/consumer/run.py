@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +13,9 @@ from kith.bus.port import Bus, BusError, Consumer, Incoming, OffsetLost, Offsets
 from kith.consumer import metrics
 from kith.consumer.delivery import Delivery, read_all
 from kith.consumer.faults import Fault, fault_of
-from kith.consumer.letters import blocked_lines, publish_letters, write_letters
+from kith.consumer.letters import blocked_lines, failed_of_tenants, publish_letters, write_letters
 from kith.consumer.offsets import Replaced, advance, read_offsets
-from kith.consumer.sift import Letter, Sieve
+from kith.consumer.sift import Letter, Sieve, share_of
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
 from kith.telemetry import log
@@ -115,7 +116,9 @@ class _Member:
         async with self.engine.connect() as connection:
             offsets = await read_offsets(connection, self.group, partitions)
             # After the offsets: a letter written in between has moved an offset, and then we do not get through.
-            self.letters = bool(await blocked_lines(connection, self.group))
+            self.letters = bool(
+                await blocked_lines(connection, self.group) or await failed_of_tenants(connection, self.group)
+            )
         self.held |= partitions
         self.reached |= offsets
         self.unpublished = True
@@ -184,9 +187,11 @@ class _Member:
         async with self.engine.begin() as connection:
             await advance(connection, self.group, self.reached, next_offsets)
             blocked = await blocked_lines(connection, self.group) if self.letters else {}
+            failed = await failed_of_tenants(connection, self.group) if self.letters else Counter()
             careful = careful or give_up or any(each.fault is not None for each in deliveries)
-            if careful or (blocked and any(each.line in blocked for each in deliveries)):
-                sieve = Sieve(connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up)
+            waiting = {tenant for tenant, count in failed.items() if count >= share_of(self.dead_letter_limit)}
+            if careful or any(each.line in blocked or each.tenant_id in waiting for each in deliveries):
+                sieve = Sieve(connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up, failed)
                 await sieve.sift(deliveries)
                 letters = sieve.letters
                 await write_letters(connection, self.group, letters, limit=self.dead_letter_limit)
@@ -195,7 +200,7 @@ class _Member:
                     await self.subscription.handle(connection, [each.envelope for each in deliveries if each.envelope])
                 except Exception as error:
                     raise _HandlerFailed(error) from error
-        self.letters = bool(blocked) or bool(letters)
+        self.letters = bool(blocked or failed or letters)
         self.unpublished = self.unpublished or bool(letters)
         self.reached |= next_offsets
         return letters

@@ -1,5 +1,6 @@
 """Finds the messages of a batch that cannot be handled, and what has to wait behind them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.consumer.delivery import Delivery, Line
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.subscription import Handler, TooManyDeadLetters
+
+TENANT_WAITS = "parked: too many of its tenant's failed"
+
+
+def share_of(limit: int) -> int:
+    """How many of a tenant's may fail until all of that tenant waits: it takes several to halt what all share."""
+    return max(1, limit // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,10 @@ class Sieve:
     blocked: dict[Line, str]
     """Lines that wait already, and the name of what they wait behind."""
     limit: int
-    """So many may fail before the search ends: past it, the handler is to blame."""
+    """So many may fail before the search ends, of one tenant a share of them: past it, the handler is to blame."""
     give_up_on_contention: bool = False
+    failed_before: Counter[str] = field(default_factory=Counter)
+    """By tenant, how many have failed and are unresolved. One that has used up its share waits as a whole."""
     letters: list[Letter] = field(default_factory=list)
     failed: int = 0
 
@@ -56,6 +66,9 @@ class Sieve:
         if head is not None:
             self.letters.append(Letter(delivery, f"parked behind {head}", parked=True))
             return True
+        if (tenant := delivery.tenant_id) is not None and self.failed_before[tenant] >= share_of(self.limit):
+            self.letters.append(Letter(delivery, TENANT_WAITS, parked=True))
+            return True
         if delivery.fault is not None:
             self._condemn(delivery, delivery.fault)
             return True
@@ -64,6 +77,8 @@ class Sieve:
     def _condemn(self, delivery: Delivery, reason: str) -> None:
         self.letters.append(Letter(delivery, reason, parked=False))
         self.failed += 1
+        if delivery.tenant_id is not None:
+            self.failed_before[delivery.tenant_id] += 1
         if self.failed > self.limit:
             raise TooManyDeadLetters(
                 f"more than {self.limit} messages of one batch failed; the last is {delivery.name}: {reason}"
