@@ -79,14 +79,14 @@ async def distribution(
 async def computed(
     reads: Reads, tenant: str, by: By | None, at: datetime, lane: Lane, progress: Progress | None = None
 ) -> HealthDistribution:
-    """By the models in force now, at any instant; with the trend of the 30 days before it."""
+    """By the models in force at the instant; less how it was 30 days before, by those of then."""
     async with reads() as connection:
-        models = await models_of(connection, tenant)
+        in_force = [await models_of(connection, tenant, instant) for instant in (at, at - BEFORE)]
         total = await number_of_customers(connection, tenant) if progress is not None else 0
-    places = {model.id: place for place, model in enumerate(models)}
     now, then, done = _Told(), _Told(), 0
     async for some in everybody_of(reads, tenant):
-        for told, instant in ((now, at), (then, at - BEFORE)):
+        for told, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
+            places = {model.id: place for place, model in enumerate(models)}
             part = await standing_of(reads, tenant, models, places, instant, some, lane)
             async with reads() as connection:
                 told.add(part, await _groups(connection, tenant, by, instant, some, models, part))

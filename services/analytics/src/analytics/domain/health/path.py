@@ -237,7 +237,9 @@ class _Grid(NamedTuple):
     def near(self, places: Iterable[float]) -> set[float]:
         """Those about these, and both ends."""
         ends = (each for each in (self.low, self.high) if math.isfinite(each))
-        about = ((math.floor(each * self.digits) + more) / self.digits for each in places for more in (-1, 0, 1, 2))
+        # What is beyond, or no number at all, as the largest amounts are looked at, cannot be written.
+        within = (each for each in places if self.low - 1 <= each <= self.high + 1)
+        about = ((math.floor(each * self.digits) + more) / self.digits for each in within for more in (-1, 0, 1, 2))
         return {each for each in (*ends, *about) if self.low <= each <= self.high}
 
 
