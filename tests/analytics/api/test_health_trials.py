@@ -17,8 +17,8 @@ from tests.analytics.histories import history
 from analytics.commands.jobs import Jobs
 from analytics.commands.score import score_due, score_everybody, score_noted
 from analytics.consumers import handle
-from analytics.domain.health.backtest import Part
 from analytics.domain.health.model import DEFAULT, HealthModel, band_of
+from analytics.domain.health.observation import Part
 from analytics.health_jobs import KINDS
 from analytics.queries import backtest
 from analytics.queries.what_if import compared

@@ -14,22 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.activity import ActivityPolicy, ActivityRule
 from analytics.domain.health.assignment import Attributes, Models, Record, attributes_at
-from analytics.domain.health.backtest import (
-    MIN_CHURNED,
-    BacktestReport,
-    Ended,
-    Events,
-    Outcome,
-    Part,
-    Rule,
-    churned_customers,
-    observed,
-    report,
-)
+from analytics.domain.health.backtest import MIN_CHURNED, BacktestReport, churned_customers, report
 from analytics.domain.health.base import micros
 from analytics.domain.health.columns import Unread
 from analytics.domain.health.inputs import input_of
 from analytics.domain.health.model import HealthModel
+from analytics.domain.health.observation import Ended, Events, Outcome, Part, Rule, observed
 from analytics.domain.health.scoring import Scorer
 from analytics.domain.health.statistics import Ints
 from analytics.queries.tenants import tenant_settings
