@@ -23,7 +23,38 @@ def test_the_plots_are_of_these_figures_and_small() -> None:
         assert (FOLDER / name).read_text() == picture, HOW
         assert len(picture) < 60_000
         assert f"health/{name}" in page.PAGE.read_text()
-    assert set(FOUND) == set(models())
+    assert set(FOUND["models"]) == set(models())
+
+
+def test_what_the_guide_says_of_one_number_alone_is_so() -> None:
+    text, simpler, tuned = page.PAGE.read_text(), FOUND["baselines"], FOUND["models"]["Retail, tuned"]
+
+    def more_than(id: str, title: str = "Retail, tuned") -> tuple[float, float]:
+        """By how much the model's area is greater, at the least and at the most."""
+        told = simpler[id]["models"][title]
+        return told["value"] - 1.96 * told["standard_error"], told["value"] + 1.96 * told["standard_error"]
+
+    assert "More than recency, clearly" in text
+    assert more_than("recency")[0] > 0
+    assert f"whose area is {simpler['orders']['models']['Retail, tuned']['value']:.3f} greater, far within the" in text
+    assert more_than("orders")[0] < 0 < more_than("orders")[1]
+    for title in ("Default", "Retail, of the gallery"):
+        assert more_than("orders", title)[1] < 0, "both ready-made models rank worse"
+    assert more_than("logistic")[1] < 0, "a logistic regression ranks better than all"
+    assert not simpler["p_alive"]["fitted_before"], "no maximum of the months before July"
+    assert simpler["p_alive"]["roc_area"]["value"] < 0.5, "the wrong way round"
+    assert simpler["expected"]["roc_area"]["value"] < simpler["orders"]["roc_area"]["value"], (
+        "worse than the bare count"
+    )
+
+    strongest, recency = tuned["comparison"]["baselines"]
+    assert (strongest["name"], recency["name"]) == ("frequency", "recency")
+    assert strongest["roc_area"] == simpler["orders"]["roc_area"], "by the product as by the guide"
+    assert strongest["brier"] == simpler["orders"]["brier"]
+    assert tuned["notes"][-1].startswith("No better than frequency alone")
+    ours, as_many = tuned["comparison"]["rules"][1], strongest["rules"][1]
+    assert as_many["warned"] <= ours["warned"] < 1.05 * as_many["warned"]
+    assert ours["precision"]["value"] < as_many["precision"]["value"], "not more of them are right"
 
 
 @needs_recorded_data
@@ -41,7 +72,7 @@ def test_those_observed_and_those_who_churned_are_as_the_file_says() -> None:
         rows, churned = rows + len(active), churned + len(gone)
         once += len(active.filter(pl.col("orders") == 1))
         once_churned += len(gone.filter(pl.col("orders") == 1))
-    for report in FOUND.values():
+    for report in FOUND["models"].values():
         assert (len(report["instants"]), report["rows"], report["churned"]) == (7, rows, churned)
     assert f"({once_churned:,} of {churned:,})" in page.PAGE.read_text()
     assert 0.55 < once_churned / once < 0.65

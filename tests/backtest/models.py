@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at
+from tests.backtest.baselines import Orders, Rows, baselines
 
 from analytics.commands.health_documents import HealthModelDocument, as_kept
 from analytics.domain.gallery import GALLERY
 from analytics.domain.health.model import DEFAULT, HealthModel
 from analytics.queries import backtest
+from analytics.storage.health import everybody_of
 from analytics.storage.snapshot import snapshot, snapshots
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -34,14 +36,18 @@ def models() -> dict[str, HealthModel]:
 
 
 async def figures(engine: AsyncEngine, tenant: str) -> dict[str, Any]:
-    """The reports of all models, rounded."""
-    found = {}
+    """The reports of all models, and what simpler rules come to on the same rows; rounded."""
+    reports, scores, reads = {}, {}, snapshots(engine)
     for title, model in models().items():
         async with snapshot(engine) as connection:
             plan = await backtest.plan(connection, tenant, STARTS_AT, None, STEP_DAYS, None)
-        seen = await backtest.observe(snapshots(engine), tenant, model, plan, _unwatched)
-        found[title] = rounded(msgspec.to_builtins(await backtest.judge(model, plan, seen)))
-    return found
+        part = await backtest.observe(reads, tenant, model, plan, _unwatched)
+        reports[title], scores[title] = await backtest.judge(model, plan, part), part.seen.score
+    everybody = [id async for some in everybody_of(reads, tenant) for id in some]
+    async with snapshot(engine) as connection:
+        orders = await Orders.read(connection, tenant, everybody)
+    simpler = baselines(Rows(part.seen, orders, plan.instants, plan.horizon), scores)
+    return {"models": rounded(msgspec.to_builtins(reports)), "baselines": rounded(msgspec.to_builtins(simpler))}
 
 
 async def _unwatched(done: int, total: int) -> None:

@@ -26,7 +26,15 @@ _KINDS = {
 
 
 def parts(found: Mapping[str, Report]) -> dict[str, str]:
-    return {"inputs": inputs(), "backtest": comparison(found), "rules": rules(found), "tenths": tenths(found)}
+    models = found["models"]
+    return {
+        "inputs": inputs(),
+        "backtest": comparison(models),
+        "rules": rules(models),
+        "baselines": alone(models, found["baselines"]),
+        "instants": instants(models),
+        "tenths": tenths(models),
+    }
 
 
 def with_parts(text: str, found: Mapping[str, Report]) -> str:
@@ -62,14 +70,14 @@ def inputs() -> str:
     )
 
 
-def comparison(found: Mapping[str, Report]) -> str:
-    reports = list(found.values())
+def comparison(models: Mapping[str, Report]) -> str:
+    reports = list(models.values())
 
     def row(title: str, figure: Callable[[Report], str]) -> tuple[str, ...]:
         return title, *(figure(each) for each in reports)
 
     return table(
-        ("", *found),
+        ("", *models),
         (
             row("observed: customers times instants", lambda r: f"{r['rows']:,}"),
             row("of how many customers", lambda r: f"{r['customers']:,}"),
@@ -87,33 +95,62 @@ def comparison(found: Mapping[str, Report]) -> str:
     )
 
 
-def rules(found: Mapping[str, Report]) -> str:
+def rules(models: Mapping[str, Report]) -> str:
+    """Of baselines what is warned of at their own threshold does not depend on the model: it is told once."""
     rows = []
-    for title, report in found.items():
+    for title, report in models.items():
         compared = report["comparison"]
-        rows += [
-            (title, each["rule"], f"{each['warned']:,}", estimate(each["precision"]), estimate(each["recall"]))
-            for each in compared["rules"]
-        ]
-    areas = table(
-        ("", "area, later instants", "of recency alone", "difference", "Brier skill", "of recency alone"),
+        of_baselines = {each["name"]: each["rules"] for each in compared["baselines"]}
+        judged = [*compared["rules"][:2], *(of_baselines[name][1] for name in ("recency", "frequency"))]
+        rows += [(title, *_warned(each)) for each in judged]
+    rows += [("", *_warned(of_baselines[name][0])) for name in ("recency", "frequency")]
+    return table(("model", "rule", "warned of", "precision", "recall"), rows)
+
+
+def _warned(told: Report) -> tuple[str, ...]:
+    return told["rule"], f"{told['warned']:,}", estimate(told["precision"]), estimate(told["recall"])
+
+
+ALONE = {
+    "recency": "days since the last order",
+    "orders": "number of orders",
+    "spent": "what they came to",
+    "p_alive": "BG/NBD: chance to be alive",
+    "expected": "BG/NBD: orders to expect in 90 days",
+    "logistic": "logistic regression on the first three",
+}
+
+
+def alone(models: Mapping[str, Report], baselines: Mapping[str, Report]) -> str:
+    tuned = "Retail, tuned"
+    rows = [
         (
-            (
-                title,
-                estimate(report["comparison"]["roc_area"], percent=False),
-                estimate(report["comparison"]["roc_area_of_recency"], percent=False),
-                estimate(report["comparison"]["difference"], percent=False),
-                f"{report['comparison']['brier']['skill']:.3f}",
-                f"{1 - report['comparison']['brier']['recency'] / report['comparison']['brier']['base']:.3f}",
-            )
-            for title, report in found.items()
-        ),
+            name,
+            estimate(baselines[id]["roc_area"], percent=False),
+            estimate(baselines[id]["models"][tuned], percent=False),
+            f"{baselines[id]['brier']:.3f}",
+        )
+        for id, name in ALONE.items()
+    ]
+    for title, report in models.items():
+        compared = report["comparison"]
+        area = estimate(compared["roc_area"], percent=False)
+        rows.append((f"**{title}**", area, "", f"{compared['brier']['model']:.3f}"))
+    rows.append(("the earlier rate, for everybody", "0.500", "", f"{models[tuned]['comparison']['brier']['base']:.3f}"))
+    return table(("by", "area, later instants", f"{tuned}: its area less that", "Brier score"), rows)
+
+
+def instants(models: Mapping[str, Report]) -> str:
+    """How many churned hangs on the season, and not on any model."""
+    first = next(iter(models.values()))
+    return table(
+        ("instant", "active then", "churned"),
+        ((each["at"][:10], f"{each['rows']:,}", f"{each['base_rate']:.1%}") for each in first["by_instant"]),
     )
-    return table(("model", "rule", "warned of", "precision", "recall"), rows) + "\n\n" + areas
 
 
-def tenths(found: Mapping[str, Report]) -> str:
-    report = found["Retail, tuned"]
+def tenths(models: Mapping[str, Report]) -> str:
+    report = models["Retail, tuned"]
     return table(
         ("scores", "mean", "rows", "customers", "churned", "95% interval"),
         (

@@ -1,172 +1,173 @@
-"""Plots as SVG, drawn by hand: a few lines each, small enough to be kept beside the page."""
+"""The plots of docs/health.md, as SVG that is the same whenever it is drawn from the same figures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#777777")
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73")
 """Told apart by whoever sees no red or no green, too (Okabe and Ito)."""
-WIDTH, HEIGHT = 640, 380
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 44, 64
+GREY, BLACK = "#777777", "#000000"
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "kith",  # ids are made of the content: the same figures give the same file
+    "svg.fonttype": "none",  # text stays text
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # the first is the library's own, and the widest
+    "font.size": 10,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.constrained_layout.h_pad": 0.1,
+    "figure.constrained_layout.w_pad": 0.1,
+    # A page may be dark around it.
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+FEW = 100
+"""Of fewer warnings a share is noise."""
 
-Point = tuple[float, float]
-
-
-class Chart:
-    def __init__(self, title: str, x: tuple[str, float, float, float], y: tuple[str, float, float, float]) -> None:
-        """Of each axis: what it shows, from where to where, and the step of its ticks."""
-        (x_title, self.x0, self.x1, x_step), (y_title, self.y0, self.y1, y_step) = x, y
-        self.parts: list[str] = []
-        self.next_key = LEFT + 4.0
-        self.text(WIDTH / 2, 18, title, size=14, bold=True)
-        for tick in _ticks(self.x0, self.x1, x_step):
-            self._line(self.at(tick, self.y0), self.at(tick, self.y1), "#e4e4e4")
-            self.text(self.at(tick, 0)[0], HEIGHT - BOTTOM + 16, f"{tick:g}")
-        for tick in _ticks(self.y0, self.y1, y_step):
-            here = self.at(self.x0, tick)
-            self._line(here, self.at(self.x1, tick), "#e4e4e4")
-            self.text(here[0] - 6, here[1] + 4, f"{tick:g}", anchor="end")
-        self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 34, x_title)
-        middle = (TOP + HEIGHT - BOTTOM) / 2
-        self.text(14, middle, y_title, turn=f' transform="rotate(-90 14 {middle:g})"')
-
-    def at(self, x: float, y: float) -> Point:
-        across, up = (x - self.x0) / (self.x1 - self.x0), (y - self.y0) / (self.y1 - self.y0)
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
-
-    def key(self, name: str, colour: str) -> None:
-        x = self.next_key
-        self.parts.append(f'<rect x="{x:g}" y="{HEIGHT - 20}" width="14" height="4" fill="{colour}"/>')
-        self.text(x + 20, HEIGHT - 14, name, anchor="start")
-        self.next_key += 40 + 6.2 * len(name)
-
-    def line(self, points: Iterable[Point], colour: str, *, dashed: bool = False) -> None:
-        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.at(*each) for each in points))
-        dash = ' stroke-dasharray="5 4"' if dashed else ""
-        self.parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
-
-    def dot(self, x: float, y: float, colour: str, *, size: float = 3) -> None:
-        cx, cy = self.at(x, y)
-        self.parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{size:g}" fill="{colour}"/>')
-
-    def whisker(self, x: float, low: float, high: float, colour: str) -> None:
-        self._line(self.at(x, low), self.at(x, high), colour)
-
-    def bar(self, x: float, width: float, y: float, colour: str) -> None:
-        (left, top), (right, bottom) = self.at(x, y), self.at(x + width, self.y0)
-        self.parts.append(
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
-            f'fill="{colour}"/>'
-        )
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: str,
-        *,
-        size: int = 11,
-        anchor: str = "middle",
-        bold: bool = False,
-        turn: str = "",
-    ) -> None:
-        weight = ' font-weight="bold"' if bold else ""
-        self.parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="#333"{weight}{turn}>'
-            f"{words}</text>"
-        )
-
-    def _line(self, one: Point, other: Point, colour: str) -> None:
-        self.parts.append(
-            f'<line x1="{one[0]:.1f}" y1="{one[1]:.1f}" x2="{other[0]:.1f}" y2="{other[1]:.1f}" stroke="{colour}"/>'
-        )
-
-    def svg(self) -> str:
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">\n'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>\n'
-        )
-        return head + "\n".join(self.parts) + "\n</svg>\n"
+Found = Mapping[str, Any]
 
 
-def _ticks(low: float, high: float, step: float) -> list[float]:
-    return [low + step * number for number in range(round((high - low) / step) + 1)]
-
-
-def pictures(found: Mapping[str, Any]) -> dict[str, str]:
+def pictures(found: Found) -> dict[str, str]:
     """By file name."""
     return {
-        "calibration.svg": calibration(found),
-        "precision-recall.svg": precision_recall(found),
-        "lead-times.svg": lead_times(found),
-        "by-instant.svg": by_instant(found),
+        "calibration.svg": calibration(found["models"]),
+        "precision-recall.svg": precision_recall(found["models"], found["baselines"]),
+        "lead-times.svg": lead_times(found["models"]),
+        "by-instant.svg": by_instant(found["models"]),
     }
 
 
-def calibration(found: Mapping[str, Any]) -> str:
-    chart = Chart(
-        "Who churned within 90 days, by tenths of the score",
-        ("mean score of the tenth", 0, 100, 10),
-        ("churned (95% interval)", 0, 1, 0.2),
-    )
-    for (title, report), colour in zip(found.items(), COLOURS, strict=False):
-        chart.key(title, colour)
-        tenths = report["calibration"]
-        chart.line([(each["mean_score"], each["rate"]) for each in tenths], colour)
-        for each in tenths:
-            chart.whisker(each["mean_score"], each["low"], each["high"], colour)
-            chart.dot(each["mean_score"], each["rate"], colour)
-    base = next(iter(found.values()))["base_rate"]["value"]
-    chart.line([(0, base), (100, base)], COLOURS[-1], dashed=True)
-    chart.text(chart.at(100, base)[0], chart.at(0, base)[1] - 5, "of all", anchor="end")
-    return chart.svg()
+class Picture:
+    """One plot: what is drawn into `axes` while the block lasts is in `svg` after it."""
+
+    def __init__(self, title: str, x: str, y: str) -> None:
+        self.figure = Figure(figsize=(8, 4.8), layout="constrained")
+        self.axes: Axes = self.figure.subplots()
+        self.axes.set(title=title, xlabel=x, ylabel=y)
+        self.svg = ""
+
+    @classmethod
+    @contextmanager
+    def of(cls, title: str, *, x: str, y: str) -> Iterator["Picture"]:
+        with mpl.rc_context(STYLE):
+            it = cls(title, x, y)
+            yield it
+            it.figure.legend(loc="outside lower center", ncols=3)
+            file = io.StringIO()
+            it.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+            it.svg = "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def precision_recall(found: Mapping[str, Any]) -> str:
-    chart = Chart(
+def calibration(models: Found) -> str:
+    with Picture.of(
+        "Who churned within 90 days, by tenths of the score", x="mean score of the tenth", y="churned (95 % interval)"
+    ) as picture:
+        for (title, report), colour in zip(models.items(), COLOURS, strict=True):
+            tenths = report["calibration"]
+            rates = [each["rate"] for each in tenths]
+            picture.axes.errorbar(
+                [each["mean_score"] for each in tenths],
+                rates,
+                [
+                    [rate - each["low"] for rate, each in zip(rates, tenths, strict=True)],
+                    [each["high"] - rate for rate, each in zip(rates, tenths, strict=True)],
+                ],
+                label=title,
+                color=colour,
+                marker="o",
+                markersize=4,
+                elinewidth=1,
+            )
+        base = next(iter(models.values()))["base_rate"]["value"]
+        picture.axes.axhline(base, color=GREY, linestyle="--", linewidth=1)
+        picture.axes.text(1, base + 0.01, "of all who were active", color=GREY)
+        picture.axes.set(xlim=(0, 100), ylim=(0, 0.8))
+        picture.axes.yaxis.set_major_formatter("{x:.0%}")
+    return picture.svg
+
+
+def precision_recall(models: Found, baselines: Found) -> str:
+    with Picture.of(
         "Warned of, and churned: at every threshold",
-        ("recall: of those who churned, warned of", 0, 1, 0.1),
-        ("precision: of those warned of, churned", 0.2, 0.9, 0.1),
-    )
-    for (title, report), colour in zip(found.items(), COLOURS, strict=False):
-        chart.key(title, colour)
-        chart.line(_curve(report["curve"]), colour)
-        border = report["at_risk"]
-        if border["precision"]["value"] is not None and border["warned"] >= 100:
-            chart.dot(border["recall"]["value"], border["precision"]["value"], colour, size=6)
-    chart.key("recency alone", COLOURS[-1])
-    chart.line(_curve(next(iter(found.values()))["curve_of_recency"]), COLOURS[-1], dashed=True)
-    return chart.svg()
+        x="recall: of those who churned, warned of",
+        y="precision: of those warned of, churned",
+    ) as picture:
+        for (title, report), colour in zip(models.items(), COLOURS, strict=True):
+            picture.axes.plot(*_curve(report["curve"]), label=title, color=colour)
+            border = report["at_risk"]
+            picture.axes.plot(border["recall"]["value"], border["precision"]["value"], "o", color=colour)
+        for (title, curve), colour, dashes in zip(
+            (
+                ("recency alone", next(iter(models.values()))["curve_of_recency"]),
+                ("number of orders alone", baselines["orders"]["curve"]),
+            ),
+            (GREY, BLACK),
+            ("--", ":"),
+            strict=True,
+        ):
+            picture.axes.plot(*_curve(curve), label=title, color=colour, linestyle=dashes, linewidth=2)
+        picture.axes.set(xlim=(0, 1), ylim=(0.35, 0.75))
+        picture.axes.xaxis.set_major_formatter("{x:.0%}")
+        picture.axes.yaxis.set_major_formatter("{x:.0%}")
+    return picture.svg
 
 
-def _curve(points: Sequence[Mapping[str, Any]]) -> list[Point]:
-    """Of fewer than a hundred warnings a share is noise."""
-    return [(each["recall"], each["precision"]) for each in points if each["warned"] >= 100]
+def _curve(points: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    enough = [each for each in points if each["warned"] >= FEW]
+    return [each["recall"] for each in enough], [each["precision"] for each in enough]
 
 
-def lead_times(found: Mapping[str, Any]) -> str:
-    ended = max(report["lead"]["ended"] for report in found.values())
-    chart = Chart(
+def lead_times(models: Found) -> str:
+    with Picture.of(
         "Days at risk before a customer was lost",
-        ("days before the end of its activity (the last: 90 and more)", 0, 100, 10),
-        ("of those who were lost, %", 0, 20, 5),
-    )
-    width = 10 / (len(found) + 1)
-    for place, ((title, report), colour) in enumerate(zip(found.items(), COLOURS, strict=False)):
-        lead = report["lead"]
-        chart.key(f"{title}: {1 - lead['without_warning']['value']:.0%}", colour)
-        for each in lead["bins"]:
-            chart.bar(each["days"] + width * (place + 0.5), width, 100 * each["customers"] / ended, colour)
-    return chart.svg()
+        x="days before the end of its activity",
+        y="of those who were lost",
+    ) as picture:
+        width = 0.8 / len(models)
+        for place, ((title, report), colour) in enumerate(zip(models.items(), COLOURS, strict=True)):
+            lead = report["lead"]
+            picture.axes.bar(
+                [number + (place - (len(models) - 1) / 2) * width for number in range(len(lead["bins"]))],
+                [each["customers"] / lead["ended"] for each in lead["bins"]],
+                width,
+                label=f"{title}: warned of {1 - lead['without_warning']['value']:.0%}",
+                color=colour,
+            )
+        days = [each["days"] for each in lead["bins"]]
+        names = [f"{day} to {after}" for day, after in pairwise(days)] + [f"{days[-1]} and more"]
+        picture.axes.set_xticks(range(len(days)), names, fontsize=8)
+        picture.axes.grid(visible=False, axis="x")
+        picture.axes.yaxis.set_major_formatter("{x:.0%}")
+    return picture.svg
 
 
-def by_instant(found: Mapping[str, Any]) -> str:
-    number = len(next(iter(found.values()))["instants"])
-    chart = Chart(
-        "The same at each instant",
-        ("instant, 30 days apart", 1, number, 1),
-        ("area under the ROC curve", 0.5, 0.9, 0.1),
-    )
-    for (title, report), colour in zip(found.items(), COLOURS, strict=False):
-        chart.key(title, colour)
-        chart.line([(1 + place, each["roc_area"]) for place, each in enumerate(report["by_instant"])], colour)
-    return chart.svg()
+def by_instant(models: Found) -> str:
+    with Picture.of(
+        "How well scores rank at each instant", x="instant, 30 days apart", y="area under the ROC curve"
+    ) as picture:
+        for (title, report), colour in zip(models.items(), COLOURS, strict=True):
+            instants = report["by_instant"]
+            picture.axes.plot(
+                [f"{datetime.fromisoformat(each['at']):%d %b}" for each in instants],
+                [each["roc_area"] for each in instants],
+                label=title,
+                color=colour,
+                marker="o",
+                markersize=4,
+            )
+        picture.axes.set_ylim(0.5, 0.85)
+    return picture.svg

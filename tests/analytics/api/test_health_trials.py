@@ -276,7 +276,7 @@ async def test_a_backtest_tells_who_was_warned_of_and_who_left(
     assert 0 < report["lead"]["median"] < 90
     assert report["lead"]["median"] + report["lead"]["median_after_last_event"] == pytest.approx(90, abs=30)
     assert "the events that activity is made of" in report["notes"][0]
-    assert report["comparison"] is not None
+    assert {each["name"] for each in report["comparison"]["baselines"]} == {"recency", "frequency"}
 
     shorter = await report_of(mine, worker, "/v1/health:backtest", {**asked, "horizon_days": 30})
     assert shorter["lapsed"]["base_rate"]["value"] < shorter["base_rate"]["value"]

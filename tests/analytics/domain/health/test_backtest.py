@@ -1,5 +1,6 @@
 """A backtest's judgement against plain counting, one customer after the other."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -18,9 +19,10 @@ from analytics.domain.health.backtest import (
     judged,
     lead_times,
     recency_curve,
+    report,
 )
 from analytics.domain.health.model import DAY
-from analytics.domain.health.observation import Ended, Entered, Observed
+from analytics.domain.health.observation import Ended, Entered, Observed, Part
 
 WINDOW = 9 * DAY
 
@@ -66,6 +68,7 @@ def observed(rows: int = 400, instants: int = 8, seed: int = 1) -> Observed:
         coverage=np.ones(rows),
         at_risk=score < 30,
         quiet=np.where(churned, 40, 20) + random.uniform(0, 60, rows),
+        frequency=random.integers(1, np.where(churned, 6, 14)),
         churned=churned,
         lapsed=churned,
     )
@@ -132,6 +135,53 @@ def test_the_rules_compared_are_those_learnt() -> None:
     assert found.brier.base == pytest.approx(((rate - test.churned) ** 2).mean())
     assert found.brier.model < found.brier.base
     assert comparison(seen, instants, timedelta(days=150)) is None
+
+
+def test_a_model_is_held_against_the_strongest_of_the_simplest_rules() -> None:
+    seen = observed(4000)
+    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    found = comparison(seen, instants, timedelta(days=90))
+    assert found is not None
+    frequency, recency = found.baselines
+    assert (frequency.name, recency.name) == ("frequency", "recency")
+    assert (frequency.roc_area.value or 0) > (recency.roc_area.value or 0)
+    assert (recency.roc_area, recency.difference) == (found.roc_area_of_recency, found.difference)
+    assert found.rules[2:] == recency.rules
+
+    known = ~np.isnan(seen.score)
+    learn, test = seen.those(known & (seen.instant < 2)), seen.those(known & (seen.instant >= 4))
+    pairs = [
+        (one < other) + (one == other) / 2
+        for one in test.frequency[test.churned].tolist()
+        for other in test.frequency[~test.churned].tolist()
+    ]
+    assert frequency.roc_area.value == pytest.approx(sum(pairs) / len(pairs))
+    assert frequency.difference.value == pytest.approx((found.roc_area.value or 0) - sum(pairs) / len(pairs))
+    events = max(range(1, 15), key=lambda each: judged("", learn.frequency < each, learn).f1 or 0)
+    fewer, as_many = frequency.rules
+    assert fewer == judged(f"fewer than {events} events", test.frequency < events, test)
+    warned = found.rules[1].warned
+    assert as_many.rule == "at most as many, of the fewest events"
+    assert as_many.warned <= warned < as_many.warned + (test.frequency == np.sort(test.frequency)[warned]).sum()
+    assert found.brier is not None
+    assert frequency.brier < recency.brier == found.brier.recency < found.brier.base
+
+
+def test_a_model_that_ranks_no_better_than_how_often_somebody_came_is_told_as_that() -> None:
+    """The score is that number itself, in other words."""
+    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    none = np.zeros(0, np.int64)
+    nobody = (Ended(none, none, none), Entered(none, none, none.astype(np.bool_)))
+
+    def notes(seen: Observed) -> list[str]:
+        return report(("a model", 1), instants, timedelta(days=90), Part(seen, *nobody), ["a note"]).notes
+
+    seen = observed(4000)
+    assert notes(seen) == ["a note"], "it is better"
+    first, told = notes(replace(seen, score=seen.frequency.astype(np.float64)))
+    assert first == "a note"
+    assert told.startswith("No better than frequency alone: ")
+    assert "a difference of 0.000 ± 0.000" in told
 
 
 def test_the_first_of_equal_thresholds_is_the_best() -> None:

@@ -45,6 +45,7 @@ def test_who_was_active_and_what_came_of_it(seed: int) -> None:
             assert told.lapsed[place] == (not active(now + HORIZON))
             if active(now):
                 assert told.quiet[place] == (now - max(time for time in mine[place] if time < now)) / DAY
+            assert told.frequency[place] == sum(time < now for time in mine[place])
 
 
 def test_with_a_horizon_of_the_window_both_outcomes_are_one() -> None:

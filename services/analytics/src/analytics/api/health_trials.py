@@ -105,8 +105,8 @@ async def backtest_model(
     request: Request, id: Id, asked: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
 ) -> Response:
     """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
-    better at than recency alone (see docs/health.md). Of its draft, or of what is published where there is none.
-    Refused (409) where there is too little history, or too few churned to tell anything of."""
+    better at than recency or frequency alone (see docs/health.md). Of its draft, or of what is published where there
+    is none. Refused (409) where there is too little history, or too few churned to tell anything of."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
         params = await _backtest(transaction.connection, actor.tenant, model, asked)

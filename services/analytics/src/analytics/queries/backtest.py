@@ -261,7 +261,8 @@ def _notes(model: HealthModel, asked: Plan) -> Iterator[str]:
     if same:
         yield (
             f"{', '.join(same)}: read from the events that activity is made of. That who has been silent for long "
-            "stays silent more often is no discovery; the comparison with recency alone says what is more than that."
+            "stays silent more often, and who has come often comes again, is no discovery; the comparison with recency "
+            "alone and with frequency alone says what is more than that."
         )
     if asked.horizon < max(rule.window for rule in asked.policy.rules):
         yield (

@@ -6,8 +6,8 @@ merit is that, the comparison tells, with rules that know one such thing and not
 earlier instants whose outcome was known before the first of those compared.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,10 +15,12 @@ import numpy as np
 from analytics.domain.health.model import DAY
 from analytics.domain.health.observation import Ended, Entered, Observed, Part
 from analytics.domain.health.statistics import (
+    Z95,
     Bools,
     Estimate,
     Floats,
     Ints,
+    Placed,
     area_difference,
     area_of,
     roc_area,
@@ -125,18 +127,36 @@ class Brier:
 
 
 @dataclass(slots=True)
+class Baseline:
+    """A rule that looks at one number of each customer and at nothing else, held against the model."""
+
+    name: str
+    """recency: days since the last qualifying event; frequency: how many there were so far."""
+    roc_area: Estimate
+    difference: Estimate
+    """The model's area less this one."""
+    brier: float
+    """As the model's in `brier`."""
+    rules: list[Judged]
+    """The best threshold, and about as many warnings as by the best score."""
+
+
+@dataclass(slots=True)
 class Comparison:
     """At later instants, with what was learnt at earlier ones whose outcome was known by then."""
 
     learnt_at: list[datetime]
     compared_at: list[datetime]
     rules: list[Judged]
-    """The model's own border, the best score, the best number of days without an event, and as many of those longest
-    without an event as are warned of by the best score."""
+    """The model's own border, the best score, and recency's: the best number of days without an event, and as many of
+    those longest without an event as are warned of by the best score."""
     roc_area: Estimate
     roc_area_of_recency: Estimate
     difference: Estimate
+    """The model's area less that of recency."""
     brier: Brier | None
+    baselines: list[Baseline] = field(default_factory=list)
+    """The strongest, of the greatest area, first: what the model is to be measured by. Reports of before have none."""
 
 
 @dataclass(slots=True)
@@ -187,6 +207,7 @@ def report(
     seen = part.seen
     everything = np.ones(len(seen), np.bool_)
     scored = seen.those(~np.isnan(seen.score))
+    compared = comparison(seen, instants, horizon)
     return BacktestReport(
         model=model[0],
         model_version=model[1],
@@ -206,9 +227,9 @@ def report(
         calibration=calibration(scored),
         lead=lead_times(part.ended, part.entered),
         by_instant=[_at(at, seen.those(seen.instant == place)) for place, at in enumerate(instants)],
-        comparison=comparison(seen, instants, horizon),
+        comparison=compared,
         lapsed=None if (seen.lapsed == seen.churned).all() else _lapsed(replace(seen, churned=seen.lapsed)),
-        notes=notes,
+        notes=[*notes, *(_no_better(compared) if compared else ())],
     )
 
 
@@ -299,7 +320,7 @@ def _lapsed(seen: Observed) -> Lapsed:
     )
 
 
-# Against recency alone
+# Against the simplest rules
 
 
 def halves(instants: Sequence[datetime], horizon: timedelta) -> tuple[list[int], list[int]]:
@@ -317,28 +338,80 @@ def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta)
     if not (learn.churned.any() and test.churned.any()):
         return None
     score = best(learn.score, learn.churned, THRESHOLDS, below=True)
-    days = best(learn.quiet, learn.churned, range(1, 1 + int(learn.quiet.max(initial=1))), below=False)
     warned = judged(f"score < {score}", test.score < score, test)
-    # With as many warnings (and those who are equal to the last), what differs is whom they are of.
-    last = np.sort(test.quiet)[-warned.warned] if warned.warned else np.inf
-    of_model, of_recency = roc_area(-test.score, test.churned), roc_area(test.quiet, test.churned)
+    area = roc_area(-test.score, test.churned)
+    recency, frequency = _by_recency(learn, test, warned.warned, area), _by_frequency(learn, test, warned.warned, area)
     return Comparison(
         learnt_at=[instants[place] for place in known],
         compared_at=[instants[place] for place in later],
-        rules=[
-            judged("at risk", test.at_risk, test),
-            warned,
-            judged(f"no event for {days} days", test.quiet >= days, test),
-            judged("as many, longest without an event", test.quiet >= last, test),
-        ],
-        roc_area=area_of(of_model, test.customer),
-        roc_area_of_recency=area_of(of_recency, test.customer),
-        difference=area_difference(of_model, of_recency, test.customer),
-        brier=_brier(learn, test),
+        rules=[judged("at risk", test.at_risk, test), warned, *recency.rules],
+        roc_area=area_of(area, test.customer),
+        roc_area_of_recency=recency.roc_area,
+        difference=recency.difference,
+        brier=_brier(learn, test, recency),
+        baselines=sorted((recency, frequency), key=lambda each: -(each.roc_area.value or 0)),
     )
 
 
-def best(told: Floats, churned: Bools, thresholds: Sequence[int], *, below: bool) -> int:
+def _by_recency(learn: Observed, test: Observed, number: int, model: Placed | None) -> Baseline:
+    days = best(learn.quiet, learn.churned, range(1, 1 + int(learn.quiet.max(initial=1))), below=False)
+    # With as many warnings (and those who are equal to the last), what differs is whom they are of.
+    last = np.sort(test.quiet)[-number] if number else np.inf
+    rules = [
+        judged(f"no event for {days} days", test.quiet >= days, test),
+        judged("as many, longest without an event", test.quiet >= last, test),
+    ]
+    return _baseline("recency", learn.quiet, learn, test.quiet, test, rules, model)
+
+
+def _by_frequency(learn: Observed, test: Observed, number: int, model: Placed | None) -> Baseline:
+    hundredths = np.quantile(learn.frequency, np.arange(1, 100) / 100, method="higher")
+    events = best(learn.frequency, learn.churned, np.unique(hundredths + 1).tolist(), below=True)
+    # Many have the same number: with those who are equal to the last there would be many more warnings.
+    too_many = np.sort(test.frequency)[number] if number < len(test) else np.inf
+    rules = [
+        judged(f"fewer than {events} events", test.frequency < events, test),
+        judged("at most as many, of the fewest events", test.frequency < too_many, test),
+    ]
+    return _baseline("frequency", -learn.frequency, learn, -test.frequency, test, rules, model)
+
+
+def _baseline(
+    name: str,
+    learnt: Floats | Ints,
+    learn: Observed,
+    risk: Floats | Ints,
+    test: Observed,
+    rules: list[Judged],
+    model: Placed | None,
+) -> Baseline:
+    """Of whom the greater number tells the greater risk."""
+    mine = roc_area(risk, test.churned)
+    return Baseline(
+        name,
+        area_of(mine, test.customer),
+        area_difference(model, mine, test.customer),
+        squared_error(chances(learnt, learn.churned, risk), test.churned),
+        rules,
+    )
+
+
+_ALONE = {"recency": "the days since the last one", "frequency": "how many there were so far"}
+
+
+def _no_better(found: Comparison) -> Iterator[str]:
+    """Says so, if the strongest baseline ranks as well as the model."""
+    strongest = found.baselines[0]
+    value, error = strongest.difference.value, strongest.difference.standard_error
+    if value is not None and error is not None and value <= Z95 * error:
+        yield (
+            f"No better than {strongest.name} alone: of the events that make a customer active, "
+            f"{_ALONE[strongest.name]} ranks who churned at least as well as the score does, but for chance: areas of "
+            f"{strongest.roc_area.value:.3f} and {found.roc_area.value:.3f}, a difference of {value:.3f} ± {error:.3f}."
+        )
+
+
+def best(told: Floats | Ints, churned: Bools, thresholds: Sequence[int], *, below: bool) -> int:
     """The threshold of the greatest F1; of equals the first."""
 
     def f1(threshold: int) -> float:
@@ -348,21 +421,24 @@ def best(told: Floats, churned: Bools, thresholds: Sequence[int], *, below: bool
     return max(thresholds, key=f1)
 
 
-def _brier(learn: Observed, test: Observed) -> Brier:
-    def error(chance: Floats | float) -> float:
-        return float(np.mean((chance - test.churned) ** 2))
+def _brier(learn: Observed, test: Observed, recency: Baseline) -> Brier:
+    base = squared_error(float(learn.churned.mean()), test.churned)
+    model = squared_error(chances(learn.score, learn.churned, test.score), test.churned)
+    return Brier(model, recency.brier, base, 1 - model / base if base else None)
 
-    def learnt(told: Floats, now: Floats) -> Floats:
-        borders = tenths(told)
-        place = np.searchsorted(borders, told, side="right")
-        rows = np.bincount(place, minlength=borders.size + 1)
-        rate = np.bincount(place, learn.churned, minlength=rows.size) / np.maximum(rows, 1)
-        chance: Floats = rate[np.searchsorted(borders, now, side="right")]
-        return chance
 
-    base = error(float(learn.churned.mean()))
-    model = error(learnt(learn.score, test.score))
-    return Brier(model, error(learnt(learn.quiet, test.quiet)), base, 1 - model / base if base else None)
+def chances(learnt: Floats | Ints, churned: Bools, now: Floats | Ints) -> Floats:
+    """Of churn: the rate of the tenth, among those learnt from, that each would be in."""
+    borders = tenths(learnt)
+    place = np.searchsorted(borders, learnt, side="right")
+    rows = np.bincount(place, minlength=borders.size + 1)
+    rate = np.bincount(place, churned, minlength=rows.size) / np.maximum(rows, 1)
+    found: Floats = rate[np.searchsorted(borders, now, side="right")]
+    return found
+
+
+def squared_error(chance: Floats | float, churned: Bools) -> float:
+    return float(np.mean((chance - churned) ** 2))
 
 
 # How long before

@@ -30,6 +30,8 @@ class Observed:
     at_risk: Bools
     quiet: Floats
     """Days since the last qualifying event."""
+    frequency: Ints
+    """Qualifying events so far."""
     churned: Bools
     """No qualifying event within the horizon."""
     lapsed: Bools
@@ -87,6 +89,11 @@ class Events(NamedTuple):
         """Per customer; NEVER if there was none."""
         return self._pick(np.maximum, np.where(self.times < at, self.times, NEVER), NEVER)
 
+    def number_before(self, at: int) -> Ints:
+        """Per customer."""
+        so_far = np.concatenate(([0], np.cumsum(self.times < at)))
+        return so_far[self.starts[1:]] - so_far[self.starts[:-1]]
+
     def first_from(self, at: int) -> Ints:
         """Per customer; AFTER_ALL if none came."""
         return self._pick(np.minimum, np.where(self.times >= at, self.times, AFTER_ALL), AFTER_ALL)
@@ -121,6 +128,7 @@ class Outcome(NamedTuple):
 
     active: Bools
     quiet: Floats
+    frequency: Ints
     churned: Bools
     lapsed: Bools
 
@@ -135,7 +143,13 @@ class Outcome(NamedTuple):
         last = by_rule([rule.events.last_before(at) for rule in rules])
         following = by_rule([rule.events.first_from(at) for rule in rules])
         last_then = by_rule([rule.events.last_before(at + horizon) for rule in rules])
-        return cls(last >= at - window, (at - last) / DAY, following >= at + horizon, last_then < at + horizon - window)
+        return cls(
+            active=last >= at - window,
+            quiet=(at - last) / DAY,
+            frequency=by_rule([rule.events.number_before(at) for rule in rules]),
+            churned=following >= at + horizon,
+            lapsed=last_then < at + horizon - window,
+        )
 
 
 class Part(NamedTuple):

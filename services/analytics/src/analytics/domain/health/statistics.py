@@ -45,7 +45,7 @@ class Placed(NamedTuple):
     influence: Floats
 
 
-def roc_area(risk: Floats, churned: Bools) -> Placed | None:
+def roc_area(risk: Floats | Ints, churned: Bools) -> Placed | None:
     """None: all churned, or nobody did. See DeLong et al., Biometrics 44 (1988), for the influence."""
     yes, no = np.sort(risk[churned]), np.sort(risk[~churned])
     if not (yes.size and no.size):
@@ -91,7 +91,7 @@ def wilson(rate: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def tenths(scores: Floats) -> Floats:
+def tenths(scores: Floats | Ints) -> Floats | Ints:
     """The inner borders of ten groups as even as ties allow, ascending, each once; a score on a border is above it."""
     return np.unique(np.quantile(scores, np.arange(1, 10) / 10, method="higher"))
 
