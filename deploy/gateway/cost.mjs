@@ -3,13 +3,15 @@
 //
 // The same rules are in kith.graphql_limits; tests/federation/costs.json holds both to the same figures.
 //
-// - An object costs 1, a scalar nothing. One of the introspection costs a tenth: it comes from memory.
+// - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types there
+//   are 100.
 // - A list of objects costs what `first` says, or the argument's default; else as many as there are `ids` or
 //   `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`.
 // - What is asked of an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
 import { getNamedType, isCompositeType, isListType, isNonNullType, Kind, SchemaMetaFieldDef, TypeMetaFieldDef } from 'graphql';
 
 const USUAL_LENGTH = 10;
+const TYPES = 100;
 // Costs are counted in tenths, so that they are whole numbers.
 const TENTHS = 10;
 const PAGE = 'first';
@@ -156,7 +158,7 @@ export function costOf(schema, document, operation, variables) {
     if (!isList(field.type)) return Math.min(MOST, own + rest + paged * each);
     const items = own + rest + USUAL_LENGTH * each;
     if (node.name.value === NODES && page === undefined) return Math.min(MOST, items);
-    return Math.min(MOST, (page ?? keysOf(node) ?? USUAL_LENGTH) * items);
+    return Math.min(MOST, (page ?? keysOf(node) ?? lengthOf(parent, field)) * items);
   }
 
   function pageOf(node, field) {
@@ -190,6 +192,8 @@ const fragmentsOf = (document) =>
   new Map(document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION).map((each) => [each.name.value, each]));
 
 const argumentOf = (node, name) => node.arguments?.find((each) => each.name.value === name)?.value;
+
+const lengthOf = (parent, field) => (parent.name === '__Schema' && field.name === 'types' ? TYPES : USUAL_LENGTH);
 
 const isList = (type) => isListType(isNonNullType(type) ? type.ofType : type);
 

@@ -18,7 +18,7 @@ export function originsOf(setting) {
   return new Set((setting ?? '').split(',').map((each) => each.trim().replace(/\/$/, '')).filter(Boolean));
 }
 
-/** `graphql` takes the request once it may be read, with its body in `request.body`. */
+/** `graphql` takes the request once it may be read, with its body, read, in `request.body`. */
 export function door({ path, origins, tokens, graphql, isStopping }) {
   return async (request, response) => {
     watch(request, response);
@@ -117,9 +117,7 @@ async function bodyOf(request, response) {
     if (size > limits.bodyBytes) throw tooLarge();
     chunks.push(chunk);
   }
-  const text = textOf(Buffer.concat(chunks));
-  checked(jsonOf(text, 'The body'));
-  return text;
+  return checked(jsonOf(textOf(Buffer.concat(chunks)), 'The body'));
 }
 
 function textOf(bytes) {

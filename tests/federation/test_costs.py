@@ -11,6 +11,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
+    get_introspection_query,
     get_operation_ast,
     parse,
 )
@@ -18,6 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kith.graphql_cost import Circular, TooDeep, cost_of, repeats_of, size_of
+from kith.graphql_limits import GraphQLLimits
 from kith_local.layout import GATEWAY
 from kith_local.node import node
 
@@ -132,3 +134,11 @@ def test_the_most_repeated_field_is_found_wherever_it_is_put_in() -> None:
     query = "{ any { ...A ...A } any { ... on Order { id } } } fragment A on Order { id id x: id customer { id } }"
     document, operation = operation_of(query)
     assert repeats_of(document, operation) == 5, "id: twice by each spread, and once more"
+
+
+def test_tools_may_ask_for_the_whole_schema() -> None:
+    query = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
+    document, operation = operation_of(query)
+    limits = GraphQLLimits()
+    assert cost_of(SCHEMA, document, operation, {}) <= limits.cost
+    assert size_of(document, operation).depth <= limits.depth

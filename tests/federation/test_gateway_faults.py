@@ -43,7 +43,8 @@ async def upstream() -> AsyncIterator[tuple[Upstream, int]]:
 
 @pytest.fixture(scope="module")
 def watched(start_gateway: Start, upstream: tuple[Upstream, int]) -> Gateway:
-    return start_gateway(KITH_PORT_CONTACTS=upstream[1], KITH_METRICS_PORT=take_port(), KITH_GATEWAY_UPSTREAM_SECONDS=1)
+    told = {"KITH_GATEWAY_UPSTREAM_SECONDS": 1, "KITH_LIVE_MESSAGES_PER_SECOND": 20}
+    return start_gateway(KITH_PORT_CONTACTS=upstream[1], KITH_METRICS_PORT=take_port(), **told)
 
 
 def workers(gateway: Gateway) -> list[int]:

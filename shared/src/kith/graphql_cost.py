@@ -4,7 +4,8 @@ read.
 
 The gateway counts by the same rules, in cost.mjs; tests/federation/costs.json holds both to the same figures.
 
-- An object costs 1, a scalar nothing. One of the introspection costs a tenth: it comes from memory.
+- An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types there
+  are 100.
 - A list of objects costs what `first` says, or the argument's default; else as many as there are `ids` or
   `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`.
 - What is asked of an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
@@ -42,7 +43,7 @@ from graphql import (
     is_non_null_type,
 )
 
-USUAL_LENGTH = 10
+USUAL_LENGTH, TYPES = 10, 100
 PAGE, NODES = "first", "nodes"
 KEYS = ("ids", "representations")
 _TENTHS = 10
@@ -223,9 +224,8 @@ class _Costs:
         items = own + rest + USUAL_LENGTH * each
         if node.name.value == NODES and page is None:
             return min(_MOST, items)
-        if page is None:
-            page = self._keys(node)
-        return min(_MOST, (USUAL_LENGTH if page is None else page) * items)
+        length = page if page is not None else self._keys(node)
+        return min(_MOST, (_usual_length(parent, node) if length is None else length) * items)
 
     def _page(self, node: FieldNode, field: GraphQLField) -> int | None:
         argument = field.args.get(PAGE)
@@ -270,6 +270,11 @@ def _selections(selections: SelectionSetNode | None) -> Sequence[SelectionNode]:
 
 def _argument(node: FieldNode, name: str) -> ValueNode | None:
     return next((each.value for each in node.arguments or () if each.name.value == name), None)
+
+
+def _usual_length(parent: GraphQLNamedType | None, node: FieldNode) -> int:
+    is_types = parent is not None and parent.name == "__Schema" and node.name.value == "types"
+    return TYPES if is_types else USUAL_LENGTH
 
 
 def _is_list(kind: GraphQLOutputType) -> bool:
