@@ -171,10 +171,19 @@ function answerFor(error, request, response) {
 
 function watch(request, response) {
   const began = performance.now();
+  const looking = setInterval(() => letGoIfNotRead(response), 1000 * limits.idleSeconds).unref();
   response.once('close', () => {
+    clearInterval(looking);
     const status = response.writableFinished ? response.statusCode : 499;
     requests.inc({ status });
     seconds.observe((performance.now() - began) / 1000);
     log.debug('request', { status, trace_id: traceOf(request.headers.traceparent) });
   });
+}
+
+/** An answer that lies unread from one look to the next is given up. (The server's own timeout is off for streams.) */
+function letGoIfNotRead(response) {
+  const written = response.socket?.bytesWritten;
+  if (response.writableNeedDrain && response.writtenAtLastLook === written) response.destroy();
+  response.writtenAtLastLook = written;
 }

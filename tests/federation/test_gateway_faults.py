@@ -17,6 +17,7 @@ from tests.federation.conftest import Gateway, Start, fake_subgraph, serving
 from tests.federation.test_gateway import eventually
 from tests.subscriber import connected
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from kith.testing import Issuer
@@ -43,7 +44,7 @@ async def upstream() -> AsyncIterator[tuple[Upstream, int]]:
 
 @pytest.fixture(scope="module")
 def watched(start_gateway: Start, upstream: tuple[Upstream, int]) -> Gateway:
-    told = {"KITH_GATEWAY_UPSTREAM_SECONDS": 1, "KITH_LIVE_MESSAGES_PER_SECOND": 20}
+    told = {"KITH_GATEWAY_UPSTREAM_SECONDS": 1, "KITH_GATEWAY_IDLE_SECONDS": 2, "KITH_LIVE_MESSAGES_PER_SECOND": 20}
     return start_gateway(KITH_PORT_CONTACTS=upstream[1], KITH_METRICS_PORT=take_port(), **told)
 
 
@@ -152,6 +153,43 @@ async def test_server_sent_events_break_off_where_the_upstream_does(
             await all_of(lines)
     assert '{"data":{"changed":{"name":"Ada"}}}' in received
     assert '"code":"interrupted"' in received
+
+
+async def test_who_leaves_server_sent_events_or_does_not_read_them_is_forgotten(
+    watched: Gateway, upstream: tuple[Upstream, int]
+) -> None:
+    closed = asyncio.Event()
+    data = {"changed": {"__typename": "Customer", "id": "1", "name": "x" * 10_000}}
+
+    async def talking(connection: ServerConnection) -> None:
+        id = await begun(connection)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await connection.send(json.dumps({"type": "next", "id": id, "payload": {"data": data}}))
+        closed.set()
+
+    upstream[0].behaviour = talking
+    body = json.dumps({"query": CHANGED})
+    head = (
+        "POST /graphql HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {watched.token}",
+        "Accept: text/event-stream",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    for reads in (True, False):
+        closed.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", watched.port, limit=1000)
+        writer.write("\r\n".join([*head, "", body]).encode())
+        try:
+            await reader.readuntil(b"event: next")
+            if reads:
+                writer.close()
+            async with asyncio.timeout(20):
+                await closed.wait()
+        finally:
+            writer.transport.abort()
 
 
 async def all_of(lines: AsyncIterator[str]) -> list[str]:

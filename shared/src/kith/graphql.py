@@ -25,12 +25,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from strawberry import UNSET, Info
 from strawberry.dataloader import DataLoader
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.types.base_scalars import (
     DateDefinition,
     DateTimeDefinition,
@@ -298,7 +300,7 @@ class Subgraph(Schema):
     async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
         """Over a WebSocket, subscriptions only; each with a context of its own."""
         named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
-        return await super().stream(query, context_value=context_value.again(), **named)
+        return _telling(await super().stream(query, context_value=context_value.again(), **named))
 
     def entities_resolver(self, info: Ctx, representations: list[FederationAny]) -> list[FederationAny]:
         """What other subgraphs name by its key. What names nothing of ours is an error in its place."""
@@ -477,8 +479,24 @@ class Errors(SchemaExtension):
         yield
 
 
+async def _telling(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    """The results of a subscription. A document that could not be read would end it without a word."""
+    try:
+        async for result in results:
+            yield result
+    except GraphQLError as error:
+        yield PreExecutionError(data=None, errors=[_told(error)])
+    finally:
+        await results.aclose()
+
+
+_NOT_RUN = (InvalidOperationTypeError, CannotGetOperationTypeError, MissingQueryError)
+
+
 def _told(error: GraphQLError) -> GraphQLError:
     original = error.original_error
+    if isinstance(original, _NOT_RUN):
+        return GraphQLError(_why_not_run(original), extensions={"code": ErrorCode.BAD_REQUEST})
     found = refusal(original) if original is not None else None
     if found is None and (original is None or isinstance(original, GraphQLError) or _is_of_the_request(error)):
         error.extensions = {"code": ErrorCode.INVALID_QUERY, **(error.extensions or {})}
@@ -496,6 +514,14 @@ def _told(error: GraphQLError) -> GraphQLError:
     return GraphQLError(
         details["detail"], error.nodes, path=error.path, extensions={"code": details["code"], "problem": details}
     )
+
+
+def _why_not_run(error: Exception) -> str:
+    if isinstance(error, InvalidOperationTypeError):
+        return "Over a WebSocket there are subscriptions only: send queries and mutations by POST."
+    if isinstance(error, CannotGetOperationTypeError):
+        return "operationName: It says which of its operations is to be run."
+    return "query is missing."
 
 
 def _is_of_the_request(error: GraphQLError) -> bool:

@@ -84,6 +84,12 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
             return
         await super().handle_subscribe(message)
 
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        """Told to who asked it: other subscriptions of the connection are none the worse for it."""
+        del error
+        return None
+
     async def shutdown(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()

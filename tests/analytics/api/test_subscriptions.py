@@ -246,6 +246,31 @@ async def test_a_figure_of_an_instant_to_come_is_told_when_that_has_come(
     assert [(await client.next())["figure"]["value"] for _ in range(2)] == [None, 1]
 
 
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{ metrics { id } }", "bad-request"),
+        ("mutation { stopPlaybook(id: 1) { __typename } }", "bad-request"),
+        ("query A { metrics { id } } query B { metrics { id } }", "bad-request"),
+        ("", "bad-request"),
+        ("{", "invalid-query"),
+        ("subscription { nothing }", "invalid-query"),
+        ("subscription {" + " a" * 50 + " }", "query-too-costly"),
+        ("subscription { ...A } fragment A on Subscription { ...A }", "invalid-query"),
+    ],
+)
+async def test_what_is_no_subscription_is_refused_and_the_others_go_on(
+    client: Client, query: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await client.subscribe(TIMELINE, of=str(new_id()))
+    await client.next()
+    await client.subscribe(query, "2")
+    assert (await client.error("2"))["code"] == code
+    await client.subscribe(TIMELINE, "3", of=str(new_id()))
+    assert (await client.next("3"))["event"] is None
+    assert "fault" not in capsys.readouterr().out
+
+
 async def test_who_does_not_say_who_it_is_gets_nothing(port: int, issuer: Issuer, tenant: str) -> None:
     async with connected(port) as client:
         await client.subscribe(TIMELINE, of=str(new_id()))
