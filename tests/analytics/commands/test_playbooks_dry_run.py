@@ -165,6 +165,41 @@ async def test_a_day_is_looked_at_once_and_days_that_were_missed_after(
     assert len(await days(worker, playbook)) == 4
 
 
+async def test_what_a_new_model_made_of_the_same_facts_is_no_drop(us: Tenant, worker: AsyncEngine, fold: Fold) -> None:
+    begin, model = datetime(2026, 1, 1, tzinfo=UTC), new_id()
+    fresh, silent = new_id(), new_id()
+
+    def recency(lasts: int) -> dict[str, Any]:
+        measure = {"id": "recency", "input": "purchase_recency", "weight": 1, "curve": [[0, 100], [lasts, 0]]}
+        return {"title": "m", "measures": [measure], "hysteresis": 0}
+
+    bought = OrderPlaced(value=Decimal(9), currency="EUR")
+    await fold(
+        happened(HealthModelPublished(number=1, document=recency(200)), us.name, begin, subject=model),
+        happened(HealthModelPublished(2, recency(40)), us.name, begin + 59 * DAY, subject=model, aggregate_version=2),
+        *(happened(bought, us.name, begin + day * DAY, fresh) for day in (26, 46)),
+        happened(bought, us.name, begin + 26 * DAY, silent),
+    )
+    playbook = await started(us, begin + 58.5 * DAY, when={"kind": "score_dropped", "points": 16, "days": 30})
+    midnight = begin + 60 * DAY
+    await looked(worker, midnight + GRACE)
+    async with worker.connect() as connection:
+        now, then = [
+            await explanations(connection, us.name, [fresh, silent], at) for at in (midnight, midnight - 30 * DAY)
+        ]
+    for customer in (fresh, silent):
+        before, score = then[customer].score, now[customer].score
+        assert before is not None
+        assert score is not None
+        assert before - score > 30, "as of both instants both have far less"
+    (run,) = [run for run in await lived(worker, us, playbook) if run[0] == midnight]
+    assert run[1] == silent
+    assert run[3]["score"] == pytest.approx(now[silent].score)
+    assert run[3]["from_score"] == pytest.approx(then[silent].score)
+    # 33 days after its purchase: what is left of 100 by either model.
+    assert run[3]["by_model"] == pytest.approx(100 * (1 - 33 / 40) - 100 * (1 - 33 / 200), abs=1e-6)
+
+
 async def looked(worker: AsyncEngine, now: datetime) -> None:
     while await look(worker, now):
         pass

@@ -13,7 +13,8 @@ from tests.analytics.health_of_a_shop import SHOP
 from analytics.domain.health import history as drawn
 from analytics.domain.health.base import FAR, UNITS, Base
 from analytics.domain.health.explain import explain
-from analytics.domain.health.history import History, Point, TooManyPoints, history
+from analytics.domain.health.facts import HealthFacts
+from analytics.domain.health.history import History, Point, TooManyPoints, TooManyTogether, histories, history
 from analytics.domain.health.model import DAY, HealthModel
 from kith.ids import new_id
 
@@ -67,3 +68,19 @@ def test_a_line_that_nobody_could_look_at_is_refused(monkeypatch: pytest.MonkeyP
     assert len(history(SHOP, base, 0, 0, 3 * DAY).points) <= 10
     with pytest.raises(TooManyPoints):
         history(SHOP, base, 0, 0, DAYS * DAY)
+
+
+def test_one_line_that_bends_too_often_does_not_keep_the_others_from_being_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    often = [Past(day * DAY, int(FAR), UNITS, new_id().bytes) for day in range(20)]
+    facts = HealthFacts.by(SHOP, base_of(SHOP, [[often, often, []], [often[:1], often[:1], []]]))
+    with monkeypatch.context() as patched:
+        patched.setattr(drawn, "MAX_POINTS", 10)
+        first, second = histories(facts, 0, DAYS * DAY, facts.everybody())
+    assert isinstance(first, TooManyPoints)
+    assert isinstance(second, History)
+    assert second == histories(facts, 0, DAYS * DAY, facts.everybody())[1]
+    monkeypatch.setattr(drawn, "MAX_TOGETHER", 20)
+    with pytest.raises(TooManyTogether):
+        histories(facts, 0, DAYS * DAY, facts.everybody())
