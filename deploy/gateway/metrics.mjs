@@ -1,6 +1,6 @@
 // Prometheus, for all processes of the gateway together: the primary asks the others for theirs.
 import { createServer } from 'node:http';
-import { AggregatorRegistry, Counter, Gauge, Histogram } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export const requests = new Counter({
   name: 'kith_gateway_requests_total',
@@ -37,8 +37,14 @@ export const faults = new Counter({
 // In the others: it has them answer the primary.
 const all = new AggregatorRegistry();
 
+const ofPrimary = new Registry();
+
 /** In the primary. */
-export const deaths = new Counter({ name: 'kith_gateway_deaths_total', help: 'Processes that ended by themselves' });
+export const deaths = new Counter({
+  name: 'kith_gateway_deaths_total',
+  help: 'Processes that ended by themselves',
+  registers: [ofPrimary],
+});
 
 /** In the primary: its own figures, and the sum of the others'. */
 export function serveMetrics(host, port, isReady) {
@@ -47,11 +53,8 @@ export function serveMetrics(host, port, isReady) {
     if (request.url === '/readyz') return response.writeHead(isReady() ? 200 : 503).end();
     if (request.url !== '/metrics') return response.writeHead(404).end();
     try {
-      const figures = [await deaths.get(), await all.clusterMetrics()];
-      response.writeHead(200, { 'content-type': all.contentType });
-      response.end(`# HELP ${figures[0].name} ${figures[0].help}\n# TYPE ${figures[0].name} counter\n${figures[0].name} ${
-        figures[0].values[0]?.value ?? 0
-      }\n${figures[1]}`);
+      const figures = [await ofPrimary.metrics(), await all.clusterMetrics()];
+      response.writeHead(200, { 'content-type': all.contentType }).end(figures.join('\n'));
     } catch {
       response.writeHead(503).end();
     }

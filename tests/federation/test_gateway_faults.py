@@ -217,17 +217,18 @@ async def test_who_sends_without_measure_over_a_websocket_is_let_go(watched: Gat
         assert (await client.closed())[0] == 1008
 
 
-def test_a_process_that_dies_is_replaced_while_the_others_go_on(start_gateway: Start) -> None:
-    gateway = start_gateway(KITH_GATEWAY_PROCESSES=2)
+async def test_a_process_that_dies_is_replaced_while_the_others_go_on(start_gateway: Start) -> None:
+    gateway = start_gateway(KITH_GATEWAY_PROCESSES=2, KITH_METRICS_PORT=take_port())
     assert eventually(lambda: gateway.logged().count("is ready") == 2)
     before = workers(gateway)
     os.kill(before[0], signal.SIGKILL)
     for _ in range(20):
-        with httpx.Client(base_url=f"http://127.0.0.1:{gateway.port}") as another:
-            assert another.get("/readyz").status_code == 200
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as another:
+            assert (await another.get("/readyz")).status_code == 200
     assert eventually(lambda: gateway.logged().count("is ready") == 3)
     assert before[0] not in workers(gateway)
     assert before[1] in workers(gateway)
+    assert await figure(gateway, "kith_gateway_deaths_total") == 1
     assert "a process of the gateway ended" in gateway.logged()
 
 
