@@ -69,6 +69,10 @@ SEED ?=
 machine: $(VENV)/.installed ## figures kept live against a recomputation, whatever goes wrong: RUNS=10000 [SEED=7]
 	@KITH_MACHINE_RUNS='$(RUNS)' $(BIN)/pytest tests/analytics/machine/test_machine.py -q -s $(if $(SEED),--hypothesis-seed='$(SEED)')
 
+CASES ?= 2000
+fuzz: $(VENV)/.installed ## what each service answers, against its OpenAPI document: CASES=2000 for each
+	@KITH_FUZZ_CASES='$(CASES)' $(BIN)/pytest tests/reliability/test_contract_fuzz.py -q
+
 bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold freshness"]
 	@$(BIN)/python -m tests.bench $(WORK)
 
@@ -83,7 +87,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay silence test check format machine bench contracts migration lock
+.PHONY: help install run start stop status reset token replay silence test check format machine fuzz bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

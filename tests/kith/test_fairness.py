@@ -18,9 +18,9 @@ class Clock:
 class House:
     """A queue, and whoever is in it."""
 
-    def __init__(self, places: int = 12, *, waiting: int = 100, seconds: float = 60) -> None:
+    def __init__(self, places: int = 12, *, waiting: int = 100, seconds: float = 60, beside: int | None = None) -> None:
         self.clock = Clock()
-        self.queue = FairQueue(places, waiting=waiting, seconds=seconds, clock=self.clock)
+        self.queue = FairQueue(places, waiting=waiting, seconds=seconds, beside=beside, clock=self.clock)
         self.inside: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,6 +63,18 @@ async def test_while_others_ask_a_tenant_holds_no_more_than_its_share() -> None:
     for _ in range(3):
         await house.leave("loud")
     assert Counter(house.inside) == {"loud": 4, "quiet": 4}, "a third each, and a third for whoever comes"
+    await house.close()
+
+
+async def test_beside_others_a_tenant_may_be_held_to_less_than_its_share() -> None:
+    house = House(12, beside=2)
+    await house.ask("quiet")
+    await house.ask("loud", 400)
+    assert Counter(house.inside) == {"quiet": 1, "loud": 2}
+    await house.leave("quiet")
+    house.clock.now += IDLE_SECONDS
+    await house.leave("loud")
+    assert Counter(house.inside) == {"loud": 6}
     await house.close()
 
 

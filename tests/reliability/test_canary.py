@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,8 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from tests.conftest import database, free_ports
+from tests.conftest import database
+from tests.reliability.processes import Process, keys_of, running
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
@@ -24,7 +21,6 @@ import contacts.service
 import sales.service
 import service_desk.service
 from kith.ids import new_id
-from kith.server import serve
 from kith.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
@@ -82,68 +78,6 @@ PLACES = [
         "defineSignal",
     ),
 ]
-
-
-@dataclass
-class Process:
-    """The API of a service, as `python -m` runs it, and what it has logged."""
-
-    port: int
-    log: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def logged(self) -> str:
-        return self.log.read_text()
-
-
-@asynccontextmanager
-async def keys_of(issuer: Issuer) -> AsyncIterator[str]:
-    """The issuer's keys on a port."""
-    (port,), stop = free_ports(1), asyncio.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        keys = await issuer.keys(issuer.settings)
-        await JSONResponse(keys)(Request(scope).scope, receive, send)
-
-    serving = asyncio.create_task(serve(app, "127.0.0.1", port, stop=stop, drain=1, lifespan="off"))
-    yield f"http://127.0.0.1:{port}/keys"
-    stop.set()
-    await serving
-
-
-@asynccontextmanager
-async def running(service: Service, url: str, keys: str, folder: Path, level: str) -> AsyncIterator[Process]:
-    (port,) = free_ports(1)
-    process = Process(port, folder / "log")
-    name = service.package.upper()
-    settings = {
-        f"KITH_DATABASE_URL_{name}": url,
-        f"KITH_PORT_{name}": str(port),
-        "KITH_JWKS_URL": keys,
-        "KITH_LOG_LEVEL": level,
-        "PYTHONASYNCIODEBUG": "1",
-    }
-    with process.log.open("wb") as log:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", service.package, "api", env={**os.environ, **settings}, stdout=log, stderr=log
-        )
-        try:
-            async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:
-                while True:
-                    assert child.returncode is None, process.logged
-                    with suppress(httpx.TransportError):
-                        await client.get(f"{process.url}/livez")
-                        break
-                    await asyncio.sleep(0.05)
-            yield process
-        finally:
-            if child.returncode is None:
-                child.terminate()
-            await child.wait()
 
 
 async def quote_rows(url: str, place: Place, tenant: str) -> None:
@@ -260,7 +194,10 @@ async def test_nothing_that_was_sent_is_logged(
     postgres: EmbeddedPostgres, issuer: Issuer, tmp_path: Path, place: Place
 ) -> None:
     url, tenant = await database(postgres, place.service), f"t-{new_id().hex}"
-    async with keys_of(issuer) as keys, running(place.service, url, keys, tmp_path, "DEBUG") as process:
+    async with (
+        keys_of(issuer) as keys,
+        running(place.service, url, keys, tmp_path, KITH_LOG_LEVEL="DEBUG", PYTHONASYNCIODEBUG="1") as process,
+    ):
         await sing(process, place, issuer.token, f"t-{new_id().hex}")
         await quote_rows(url, place, tenant)
         await sing(process, place, issuer.token, tenant)

@@ -40,6 +40,8 @@ class Limits:
     """Of one process."""
 
     places: int = 10
+    beside: int = 2
+    """Places of a tenant while there are others: one thread serves them all, and each waits for what is in hand."""
     queue: int = 500
     queue_seconds: float = 10.0
     rate: float = 2000.0
@@ -49,6 +51,7 @@ class Limits:
     def of(cls, settings: Settings) -> "Limits":
         return cls(
             settings.pool_size,
+            settings.tenant_beside,
             settings.tenant_queue,
             settings.tenant_queue_seconds,
             settings.tenant_rate,
@@ -66,7 +69,9 @@ class Admission:
         self._authenticator = authenticator
         self._is_public = is_public
         self._rates = Rates(limits.rate, limits.burst)
-        self._places = FairQueue(limits.places, waiting=limits.queue, seconds=limits.queue_seconds)
+        self._places = FairQueue(
+            limits.places, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside
+        )
         self._uploads = FairQueue(UPLOADS, waiting=limits.queue, seconds=UPLOAD_SECONDS)
         self._policy = f'"tenant";q={limits.burst};w={max(1, round(limits.burst / limits.rate))}'
         WAITING.set_function(lambda: self._places.waiting + self._uploads.waiting)

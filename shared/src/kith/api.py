@@ -2,8 +2,8 @@
 
 import importlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -14,7 +14,7 @@ from kith.admission import Limits
 from kith.auth import Authenticator
 from kith.commands import Commands
 from kith.db import Database
-from kith.dead_letters import dead_letters_router
+from kith.dead_letters import DEAD_LETTERS, dead_letters_router
 from kith.graphql import graphql_router
 from kith.graphql_limits import GraphQLLimits
 from kith.http import Context, create_app
@@ -34,6 +34,8 @@ class Api:
     routers: Sequence[APIRouter] = ()
     models: Sequence[type[BaseModel]] = ()
     """The bodies that the routers name in their OpenAPI."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Words for the groups of operations that the routers add."""
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(context.service, resource) for resource in self.resources]
@@ -46,6 +48,7 @@ class Api:
                 graphql_router(self.schema),
             ],
             models=[*(model for each in rest for model in each.models), *self.models],
+            tags={"dead letters": DEAD_LETTERS, **{each.path: each.described for each in self.resources}, **self.tags},
         )
 
 

@@ -27,11 +27,13 @@ from kith.db import Transaction
 from kith.domain import Conflict, Invalid
 from kith.http import actor_with, context_of, json_response
 from kith.inputs import json_of, read
+from kith.openapi import answers
 from kith.queries import DEFAULT_PAGE
 from kith.rest import First
 from kith.scalars import Code, Cursor, Flag, Note, Whole, reading
 from kith.sqlstates import sqlstate
 
+DEAD_LETTERS = "Events that this service could not apply, or could not publish: why, and how to mend and replay them."
 PATIENCE = 2.0
 """Seconds an answer waits for the worker."""
 _LOOK_SECONDS = 0.1
@@ -128,7 +130,7 @@ def dead_letters_router(service: str) -> APIRouter:
         operation_id="replayDeadLetters",
         summary="Replay many dead letters",
         openapi_extra=_body(ReplayLetters.model_json_schema(), required=False),
-        responses=_ACCEPTED,
+        responses=_ACCEPTED | answers(HTTPStatus.NOT_FOUND),
     )
     async def replay_many(request: Request, actor: Actor = operator) -> Response:
         """Those of `ids`, or all, each with the rest of its aggregate's, in order. At most 1,000 are asked for in one

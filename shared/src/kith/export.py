@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from kith.http import Context
 from kith.queries import Queries
 
-NDJSON = "application/x-ndjson"
+NDJSON, TEXT = "application/x-ndjson", "text/plain"
 LONGEST_SECONDS = 3600
 """An open snapshot holds up the cleaning of all tables: who is slower than that goes on in another export."""
 
@@ -26,10 +27,10 @@ class Export(StreamingResponse):
     """Rows are read as fast as the client takes them, a few hundred at a time. The connection is taken before the
     answer begins, so that it can still be refused, and is given back however it ends."""
 
-    media_type = NDJSON
-
-    def __init__(self, context: Context, tenant: str, queries: Queries[Any], after: UUID | None) -> None:
-        super().__init__(self._lines())
+    def __init__(
+        self, context: Context, tenant: str, queries: Queries[Any], after: UUID | None, media_type: str = NDJSON
+    ) -> None:
+        super().__init__(self._lines(), media_type=media_type)
         self._context, self._tenant = context, tenant
         self._queries, self._after = queries, after
 
@@ -45,6 +46,11 @@ class Export(StreamingResponse):
             count += len(rows)
             yield encoder.encode_lines(rows)
         yield encoder.encode_lines([{"end": {"rows": count}}])
+
+
+def media_type_of(request: Request) -> str:
+    """The same lines by either name: many generators of clients know text, and no lines of JSON."""
+    return TEXT if request.headers.get("accept", "").partition(";")[0].strip() == TEXT else NDJSON
 
 
 async def rows_of(body: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:

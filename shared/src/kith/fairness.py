@@ -35,15 +35,17 @@ class FairQueue:
         waiting: int,
         seconds: float,
         share: int | None = None,
+        beside: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`waiting`: how many of a tenant may wait, ten times as many of all; `seconds`: for how long. `share`: of each
-        tenant, however many they are."""
+        tenant, however many they are; `beside`: the most of each while there are others."""
         self._free = places
         self._places = places
         self._most_waiting = waiting
         self._seconds = seconds
         self._fixed_share = share
+        self._beside = beside or places
         self._clock = clock
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -107,7 +109,10 @@ class FairQueue:
                 self._seen[tenant] = now
             else:
                 self._served.pop(tenant, None)
-        return self._fixed_share or max(1, self._places // (len(self._seen) + 1))
+        if self._fixed_share is not None:
+            return self._fixed_share
+        share = max(1, self._places // (len(self._seen) + 1))
+        return share if len(self._seen) == 1 else min(share, self._beside)
 
     def _serve(self) -> None:
         """Give what is free to whoever holds least, and of these to whoever was served longest ago."""

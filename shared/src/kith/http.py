@@ -1,26 +1,25 @@
 """The HTTP side of a service: one application with REST, GraphQL, probes, problems and limits."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from kith import methods, problems
+from kith import docs_page, methods, openapi, problems
 from kith.admission import ACTOR, Admission, Limits
-from kith.answers import PROBLEM_JSON, json_response, problem_response
+from kith.answers import json_response, problem_response
 from kith.auth import Actor, Authenticator
 from kith.commands import Commands
 from kith.db import Database
@@ -110,8 +109,9 @@ def create_app(
     *,
     routers: Sequence[APIRouter],
     models: Sequence[type[BaseModel]],
+    tags: Mapping[str, str],
 ) -> FastAPI:
-    """`models` are the request bodies that the routers name in their OpenAPI."""
+    """`models` are the request bodies that the routers name in their OpenAPI, `tags` the words for each of theirs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -123,19 +123,16 @@ def create_app(
         version="1",
         lifespan=lifespan,
         default_response_class=JSONResponse,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the redirect would name whatever Host the request says
         separate_input_output_schemas=False,
-        responses={
-            status.value: {"description": status.phrase, "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}}}
-            for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
-        },
     )
     app.state.context = context
     app.state.not_ready = {}
     for router in routers:
         app.include_router(router)
+    app.router.routes += docs_page.routes(app)
     _add_probes(app)
     _add_problems(app)
     # From the innermost to the outermost.
@@ -149,7 +146,7 @@ def create_app(
     app.add_middleware(Faults)
     app.add_middleware(Origins, allowed=context.origins)
     app.add_middleware(TelemetryMiddleware)
-    app.openapi = lambda: _openapi(app, models)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.openapi = cache(lambda: openapi.document(app, models, tags))  # type: ignore[method-assign]  # its own way
     return app
 
 
@@ -161,23 +158,6 @@ def _add_probes(app: FastAPI) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
         return readiness(app.state.not_ready)
-
-
-_PROBLEM_REF = {"$ref": "#/components/schemas/ProblemDetails"}
-
-
-def _openapi(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        template = "#/components/schemas/{model}"
-        _, bodies = models_json_schema([(model, "validation") for model in models], ref_template=template)
-        details = TypeAdapter(problems.ProblemDetails).json_schema(ref_template=template)
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components |= bodies.get("$defs", {}) | details.pop("$defs") | {"ProblemDetails": details}
-        for unused in ("HTTPValidationError", "ValidationError"):
-            components.pop(unused, None)
-        app.openapi_schema = schema
-    return app.openapi_schema
 
 
 def _add_problems(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
+from inspect import cleandoc
 from typing import Any
 from uuid import UUID
 
@@ -99,6 +100,11 @@ class Resource:
     def words(self) -> str:
         """`health model`"""
         return self.name.replace("_", " ")
+
+    @property
+    def described(self) -> str:
+        """In the words of its aggregate."""
+        return cleandoc(self.aggregate.__doc__ or "").partition("\n\n")[0]
 
     @cached_property
     def create(self) -> Command:

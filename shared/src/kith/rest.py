@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from kith.bodies import MAX_BODY
 from kith.bulk import MAX_ROWS, rows_of
 from kith.commands import Answer, Call, Outcome, Status
 from kith.domain import Aggregate, DomainError, Invalid
-from kith.export import NDJSON, Export
+from kith.export import NDJSON, TEXT, Export, media_type_of
 from kith.http import actor_with, context_of, json_response
 from kith.inputs import json_of, read
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Queries
@@ -54,6 +55,11 @@ class BulkResult:
     events: int
 
 
+_EXPORT = """Lines of JSON, each {row}, by id, all as they were at one instant; the header Kith-Position says at which.
+The last line is `{{"end": {{"rows": 1204}}}}`: without it the export broke off, and goes on `after` the last id that
+came. `Accept: text/plain` gives the same lines to clients that know none of JSON."""
+
+
 class Rest:
     """The router of one resource, and the models of its request bodies."""
 
@@ -85,6 +91,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
+            description=_described(command),
             openapi_extra=body_of(command.input),
         )
         async def create(
@@ -106,6 +113,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
+            description=_described(command),
             openapi_extra=body_of(command.input),
         )
         async def change(
@@ -162,6 +170,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} the tenant's {resource.words}",
+            description=_described(command),
             openapi_extra=body_of(command.input),
         )
         async def change(
@@ -180,7 +189,13 @@ class Rest:
             "type": "object",
             "required": ["rows"],
             "additionalProperties": False,
-            "properties": {"rows": {"type": "array", "maxItems": MAX_ROWS, "items": {"oneOf": row_refs}}},
+            "properties": {
+                "rows": {
+                    "type": "array",
+                    "maxItems": MAX_ROWS,
+                    "items": row_refs[0] if len(row_refs) == 1 else {"anyOf": row_refs},
+                }
+            },
         }
 
         @self.router.post(
@@ -248,31 +263,23 @@ class Rest:
 
     def _add_export(self) -> None:
         resource = self._resource
-        row = {"$ref": f"#/components/schemas/{resource.view.__name__}"}
-        end = {
-            "type": "object",
-            "required": ["end"],
-            "properties": {
-                "end": {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
-            },
-        }
+        lines = {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, TEXT)}}
 
         @self.router.get(
             f"/{resource.path}:export",
             response_class=StreamingResponse,
-            responses={HTTPStatus.OK: {"content": {NDJSON: {"schema": {"oneOf": [row, end]}}}}},
+            responses={HTTPStatus.OK: lines},
             operation_id=f"export{pascal(resource.plural)}",
             summary=f"All {_several(resource)}, a line each",
+            description=_EXPORT.format(row=article(resource.view.__name__)),
         )
         async def export(
             request: Request,
             after: Annotated[Id | None, Query(description="go on after this id, with rows as they are now")] = None,
             actor: Actor = self._reader,
         ) -> Response:
-            """By id, all as they were at one instant; the header Kith-Position says at which. The last line is
-            `{"end": {"rows": 1204}}`: without it the export broke off, and goes on `after` the last id that came."""
             queries = Queries(resource, resource.view, personal=actor.sees_personal)
-            return Export(context_of(request), actor.tenant, queries, after)
+            return Export(context_of(request), actor.tenant, queries, after, media_type_of(request))
 
     def _add_get(self) -> None:
         resource = self._resource
@@ -369,6 +376,11 @@ def version_of(if_match: str | None) -> int | None:
     if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
         raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
     return int(tag[1])
+
+
+def _described(command: Command) -> str:
+    """In the words of its rule."""
+    return cleandoc(command.rule.__doc__ or "Answers it as it is then; its version is the ETag.")
 
 
 def operation(command: Command, resource: Resource) -> str:

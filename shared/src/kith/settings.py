@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     live_init_seconds: float = Field(default=5, gt=0, description="within which a WebSocket says who it is")
     tenant_rate: float = Field(default=2000, gt=0, description="requests a second of one tenant, of one process")
     tenant_burst: int = Field(default=4000, ge=1, description="requests that may come at once, of those")
+    tenant_beside: int = Field(default=2, ge=1, description="requests of one tenant in hand while others ask")
     tenant_queue: int = Field(default=500, ge=1, description="requests of one tenant that may wait for others of it")
     tenant_queue_seconds: float = Field(default=10, gt=0, description="how long they may wait")
     graphql_document_characters: int = Field(default=32 * 1024, ge=1, description="these are the gateway's; ..")

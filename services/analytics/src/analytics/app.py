@@ -46,4 +46,10 @@ API = Api(
         playbooks.DryRunDocument,
         value.FitModels,
     ],
+    tags={
+        "analytics": "Figures: metrics, cohorts and members, the timeline, and how far each is counted.",
+        "customer value": "What customers are worth: predicted by a fit of the tenant's own purchases.",
+        "health": "How relationships stand: scores, what changes next, and models tried on the past.",
+        "reconciliations": "What was counted, compared with what the services hold.",
+    },
 )

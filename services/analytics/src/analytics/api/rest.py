@@ -1,6 +1,7 @@
 """Metrics, timeline, health and freshness over REST."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,6 +18,7 @@ from analytics.queries.metrics import Figure, MemberView, figures, members
 from kith import scalars
 from kith.auth import Actor
 from kith.http import actor_with, context_of, json_response, only_known_parameters
+from kith.openapi import answers
 from kith.queries import DEFAULT_PAGE
 from kith.rest import First, body, body_of
 from kith.scalars import Code, Cursor, Flag, Id, Instant, LookedFor, Whole
@@ -156,7 +158,13 @@ async def list_metrics(_: Actor = READER) -> Catalogue:
     return Catalogue(catalogue())
 
 
-@router.get("/metrics/{id}", operation_id="getMetric", summary="A metric over an interval", response_model=Figure)
+@router.get(
+    "/metrics/{id}",
+    operation_id="getMetric",
+    summary="A metric over an interval",
+    response_model=Figure,
+    responses=answers(HTTPStatus.CONFLICT),
+)
 async def get_metric(
     request: Request,
     id: Code,
@@ -196,6 +204,7 @@ async def get_metric(
 @router.post(
     "/metrics:query",
     operation_id="queryMetrics",
+    responses=answers(HTTPStatus.NOT_FOUND),
     summary="Several metrics at once",
     response_model=Figures,
     openapi_extra=body_of(MetricsQuery),
@@ -226,6 +235,7 @@ async def query_metrics(
     "/metrics/{id}/members",
     operation_id="listMembers",
     summary="Whom a metric counts, and by which event",
+    responses=answers(HTTPStatus.CONFLICT),
     response_model=Members,
 )
 async def list_members(

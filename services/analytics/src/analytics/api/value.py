@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from analytics.queries.tenants import tenant_settings
 from kith.auth import Actor
 from kith.db import Database
 from kith.http import actor_with, context_of, json_response, only_known_parameters
+from kith.openapi import answers
 from kith.rest import body, body_of
 from kith.scalars import Code, Id, Instant
 
@@ -111,7 +113,12 @@ async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
         return json_response(await one_fit(connection, actor.tenant, id))
 
 
-@router.get("/customers/{id}/value", operation_id="getValue", response_model=CustomerValue)
+@router.get(
+    "/customers/{id}/value",
+    operation_id="getValue",
+    response_model=CustomerValue,
+    responses=answers(HTTPStatus.CONFLICT),
+)
 async def get_value(
     request: Request,
     id: Id,

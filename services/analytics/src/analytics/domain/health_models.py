@@ -39,6 +39,8 @@ class NothingToPublish(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class HealthModel(Aggregate):
+    """How health is scored: measures with weights and curves, in numbered versions."""
+
     title: str
     """The newest document's."""
     state: HealthModelState = HealthModelState.DRAFT

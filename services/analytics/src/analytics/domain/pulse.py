@@ -14,6 +14,8 @@ HOLDS = timedelta(days=90)
 
 @dataclass(kw_only=True, eq=False)
 class Pulse(OfCustomer):
+    """A person's own judgement of how a relationship stands, for ninety days."""
+
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     score: int
     """0 to 100."""

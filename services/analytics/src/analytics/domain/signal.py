@@ -19,6 +19,8 @@ class SignalDefinedAlready(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Signal(Aggregate):
+    """Something about customers that another system measures and tells, as readings."""
+
     code: str
     """By which health models name it; one signal of the tenant has it."""
     title: str
@@ -33,6 +35,8 @@ class Signal(Aggregate):
 
 @dataclass(kw_only=True, eq=False)
 class Reading(OfCustomer):
+    """One value of a signal, of a customer at an instant."""
+
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     signal_id: UUID
     value: float

@@ -11,6 +11,8 @@ from kith.events.contacts import ContactAmended, ContactCreated
 
 @dataclass(kw_only=True, eq=False)
 class Contact(OfCustomer):
+    """A person at a customer."""
+
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     name: str
     email: str | None = None

@@ -18,6 +18,8 @@ class CustomerKind(StrEnum):
 
 @dataclass(kw_only=True, eq=False)
 class Customer(Aggregate):
+    """An organisation or a person that the tenant has a relationship with."""
+
     kind: CustomerKind
     name: str
     country: str | None = None

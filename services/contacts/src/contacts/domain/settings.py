@@ -33,6 +33,8 @@ class SegmentActivity:
 
 @dataclass(kw_only=True, eq=False)
 class Settings(Aggregate):
+    """The tenant's own settings: time zone, currency, language, and what counts as activity."""
+
     time_zone: str = "UTC"
     """IANA; calendar days are the tenant's in it."""
     currency: str | None = None

@@ -28,6 +28,8 @@ class Direction(StrEnum):
 
 @dataclass(kw_only=True, eq=False)
 class Touchpoint(OfCustomer):
+    """An exchange with a customer: a call, a message, a meeting, a visit."""
+
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     contact_id: UUID | None = None
     channel: Channel

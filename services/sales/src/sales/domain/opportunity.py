@@ -41,6 +41,8 @@ class OpportunityAlreadyClosed(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Opportunity(OfCustomer):
+    """A deal that may come about, in a stage of the pipeline until it is won or lost."""
+
     name: str
     currency: str
     stage: Stage = Stage.PROSPECTING

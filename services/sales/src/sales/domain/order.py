@@ -14,6 +14,8 @@ from kith.events.sales import OrderPlaced, OrderReturned
 
 @dataclass(kw_only=True, eq=False)
 class Order(OfCustomer):
+    """What a customer bought."""
+
     value: Decimal
     currency: str
     country: str | None = None
@@ -50,6 +52,8 @@ class Rest:
 
 @dataclass(kw_only=True, eq=False)
 class Return(OfCustomer):
+    """What a customer gave back of what was bought."""
+
     value: Decimal
     """What was given back, zero or more."""
     currency: str

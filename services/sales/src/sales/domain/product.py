@@ -12,6 +12,8 @@ from kith.events.sales import ProductCreated
 
 @dataclass(kw_only=True, eq=False)
 class Product(Aggregate):
+    """Something that is sold, with its list price."""
+
     name: str
     price: Decimal
     currency: str

@@ -33,6 +33,8 @@ class TaskStillOpen(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Task(OfCustomer):
+    """Something that somebody is to do for a customer."""
+
     title: str
     owner: str | None = None
     due_at: datetime | None = None

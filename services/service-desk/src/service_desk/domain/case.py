@@ -110,6 +110,8 @@ class CaseAlreadyAssigned(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Case(OfCustomer):
+    """A customer's question or complaint, from its opening to its resolution."""
+
     subject: str
     priority: Priority
     channel: CaseChannel

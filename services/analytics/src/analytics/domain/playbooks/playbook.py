@@ -33,6 +33,8 @@ class PlaybookNotStarted(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Playbook(Aggregate):
+    """What is to be done about a customer when something happens to the relationship."""
+
     title: str
     document: Document
     """See Plan."""
