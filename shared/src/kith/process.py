@@ -28,7 +28,7 @@ from kith.probes import probes
 from kith.relay import Relay
 from kith.server import serve
 from kith.service import Service
-from kith.settings import Settings
+from kith.settings import Settings, SettingsInvalid, from_environment
 from kith.tasks import attend
 from kith.telemetry import log
 from kith.tenancy import WORKER_ROLE
@@ -42,10 +42,17 @@ COUNT_SECONDS = 2.0
 BUS_RETRY_SECONDS = 1.0
 
 
+def _settings(service: Service) -> Settings:
+    try:
+        return from_environment(service.settings)
+    except SettingsInvalid as wrong:
+        raise SystemExit(f"These settings cannot be:\n{wrong}") from None
+
+
 def main(service: Service) -> None:
     commands = {"dead-letters": "kith.dead_letters_cli", **service.commands}
     if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
-        importlib.import_module(module).run(service, service.settings(), sys.argv[2:])
+        importlib.import_module(module).run(service, _settings(service), sys.argv[2:])
         return
     if sys.argv[1:2] and (module := service.documents.get(sys.argv[1])):
         importlib.import_module(module).run(service, sys.argv[2:])
@@ -59,7 +66,7 @@ def main(service: Service) -> None:
 
         export(service, arguments.to)
         return
-    settings = service.settings()
+    settings = _settings(service)
     telemetry.configure(
         service.name,
         otlp_endpoint=settings.otlp_endpoint,

@@ -1,6 +1,7 @@
 """Which port is whose, and who sits on it if it is not free."""
 
 import os
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def ports_of(environment: Mapping[str, str] = os.environ) -> dict[str, Port]:
 
 
 def _number(variable: str, text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**16:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text) or int(text) >= 2**16:
         raise LocalError(f"{variable}={text}: that is no port number.")
     return int(text)
 

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from kith.settings import Settings
+from kith.settings import Port, Settings
 
 
 class ContactsSettings(Settings):
     database_url: str = Field(validation_alias="KITH_DATABASE_URL_CONTACTS")
-    port: int = Field(default=8001, validation_alias="KITH_PORT_CONTACTS")
+    port: Port = Field(default=8001, validation_alias="KITH_PORT_CONTACTS")

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from kith.settings import Settings
+from kith.settings import Port, Settings
 
 
 class SalesSettings(Settings):
     database_url: str = Field(validation_alias="KITH_DATABASE_URL_SALES")
-    port: int = Field(default=8002, validation_alias="KITH_PORT_SALES")
+    port: Port = Field(default=8002, validation_alias="KITH_PORT_SALES")

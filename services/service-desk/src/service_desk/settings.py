@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from kith.settings import Settings
+from kith.settings import Port, Settings
 
 
 class ServiceDeskSettings(Settings):
     database_url: str = Field(validation_alias="KITH_DATABASE_URL_SERVICE_DESK")
-    port: int = Field(default=8003, validation_alias="KITH_PORT_SERVICE_DESK")
+    port: Port = Field(default=8003, validation_alias="KITH_PORT_SERVICE_DESK")
