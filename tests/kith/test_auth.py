@@ -1,5 +1,7 @@
 """Who asks is told by a token of the issuer's, meant for us, and by nothing else."""
 
+import base64
+import json
 import time
 from typing import Any
 
@@ -116,3 +118,59 @@ async def test_a_token_seen_before_is_not_trusted_past_its_end(issuer: Issuer, m
     later = time.time() + 3600
     monkeypatch.setattr("time.time", lambda: later)
     assert await refused(authenticator, token)
+
+
+def written(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+HEADERS: list[object] = [None, [], "x", 7, {"alg": ["ES256"]}, {"alg": "ES256", "kid": {}}]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "..",
+        "a.b.c",
+        "\0.\0.\0",
+        "\u00e9.\u00e9.\u00e9",
+        *(
+            f"{written(header)}.{written({})}.AA"
+            for header in (None, [], "x", 7, {"alg": ["ES256"]}, {"alg": "ES256", "kid": {}})
+        ),
+        f"{written({'alg': 'ES256', 'crit': 'x', 'typ': None})}.AA.AA",
+        base64.urlsafe_b64encode(b"[" * 50_000).decode() + ".AA.AA",
+        "A" * 100_000 + ".AA.AA",
+    ],
+)
+async def test_what_is_no_token_is_refused_whatever_it_is(issuer: Issuer, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await issuer.authenticator().authenticate(f"Bearer {token}")
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("sub", ""),
+        ("sub", "a\0b"),
+        ("sub", ["a"]),
+        ("sub", 7),
+        ("sub", "x" * 501),
+        ("scope", ["sales:read"]),
+        ("scope", "sales:read\0"),
+        ("exp", True),
+        ("exp", "2100000000"),
+        ("exp", 10**400),
+        ("exp", 1e300),
+        ("exp", []),
+        ("tenant", "acme\n"),
+        ("tenant", ["acme"]),
+        ("nbf", "x"),
+        ("iat", {}),
+    ],
+)
+async def test_claims_that_cannot_be_are_refused(issuer: Issuer, claim: str, value: Any) -> None:
+    claims = {"tenant": "acme", claim: value}
+    token = issuer.token(claims.pop("tenant"), **claims)
+    with pytest.raises(Unauthenticated):
+        await issuer.authenticator().authenticate(f"Bearer {token}")

@@ -29,8 +29,8 @@ from kith.scalars import (
     Text,
     Whole,
     Zone,
-    are_spelt,
     bare,
+    bare_scalars,
     spelt,
 )
 from kith.zones import ZONES
@@ -176,7 +176,7 @@ def test_half_a_surrogate_pair_is_no_text(scalar: Any) -> None:
     ("scalar", "sent", "kept"),
     [(Count, "42", 42), (Share, "0.25", 0.25), (Flag, "true", True), (Flag, "false", False)],
 )
-def test_where_all_is_text_numbers_are_spelt_in_digits(scalar: Any, sent: str, kept: Any) -> None:
+def test_where_all_is_text_numbers_bare_scalars_in_digits(scalar: Any, sent: str, kept: Any) -> None:
     assert TypeAdapter(scalar).validate_python(sent) == kept
 
 
@@ -204,8 +204,8 @@ def test_the_error_says_the_rule_and_the_nearest_name() -> None:
 
 def test_a_type_is_spelt_all_through_and_can_be_told_bare_again() -> None:
     kind = dict[str, list[int | None]]
-    assert list(are_spelt(kind)) == [str, int]
-    assert list(are_spelt(spelt(kind))) == []
+    assert list(bare_scalars(kind)) == [str, int]
+    assert list(bare_scalars(spelt(kind))) == []
     assert bare(spelt(kind)) == kind
 
 

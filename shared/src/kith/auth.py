@@ -7,19 +7,34 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kith.domain import Forbidden
+from kith.scalars import LATEST, Real, Text, Written
 from kith.settings import Settings
 from kith.tenancy import TENANT_PATTERN
 
+
+class _Claims(BaseModel):
+    """What of a token is kept, logged or reckoned with."""
+
+    model_config = ConfigDict(strict=True)
+
+    sub: Text
+    scope: Annotated[str, Written(10_000)] | Literal[""] = ""
+    exp: Annotated[float, Real(0, LATEST.timestamp())]
+
+
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 LEEWAY_SECONDS = 30
+_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""Of what is no token: whoever wrote it has signed nothing yet, so it may be anything."""
 _REFRESH_SECONDS = 300
 _RETRY_SECONDS = 5
 
@@ -91,19 +106,19 @@ class Authenticator:
         keys = await self._fresh_keys()
         try:
             decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-        except (JoseError, ValueError) as unknown:
+        except _UNREADABLE as unknown:
             # The issuer may have a new key: look once, at most every few seconds.
             if not await self._refresh(_RETRY_SECONDS):
                 raise Unauthenticated("The token's signature is not the issuer's.") from unknown
             try:
                 decoded = jwt.decode(token, await self._fresh_keys(), algorithms=ALGORITHMS)
-            except (JoseError, ValueError) as wrong:
+            except _UNREADABLE as wrong:
                 raise Unauthenticated("The token's signature is not the issuer's.") from wrong
         if str(decoded.header.get("typ", "")).lower() not in ("at+jwt", "application/at+jwt"):
             raise Unauthenticated("It is not an access token (typ at+jwt).")
         try:
             self._claims.validate(decoded.claims)
-        except JoseError as wrong:
+        except _UNREADABLE as wrong:
             raise Unauthenticated(f"The token is not for us or not valid now: {wrong}") from wrong
         actor = self._actor(decoded.claims)
         return actor, actor.expires_at - LEEWAY_SECONDS
@@ -112,8 +127,12 @@ class Authenticator:
         tenant = claims.get(self._settings.tenant_claim)
         if not isinstance(tenant, str) or not re.fullmatch(TENANT_PATTERN, tenant):
             raise Unauthenticated(f"The token's claim {self._settings.tenant_claim} does not name a tenant.")
-        scopes = frozenset(str(claims.get("scope", "")).split())
-        return Actor(tenant, str(claims["sub"]), scopes, float(claims["exp"]) + LEEWAY_SECONDS)
+        try:
+            given = _Claims.model_validate(claims)
+        except ValidationError as wrong:
+            named = ", ".join(str(each["loc"][0]) for each in wrong.errors(include_url=False))
+            raise Unauthenticated(f"The token has claims that cannot be: {named}.") from None
+        return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS)
 
     async def _fresh_keys(self) -> KeySet:
         if self._keys is None or time.monotonic() - self._fetched > _REFRESH_SECONDS:

@@ -405,16 +405,16 @@ def bare(kind: Any) -> Any:
     return kind
 
 
-def are_spelt(kind: Any) -> Iterable[Any]:
+def bare_scalars(kind: Any) -> Iterable[Any]:
     """The scalars in a type that are not spelt here, if any."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         if not any(isinstance(each, Scalar) for each in inner[1:]):
-            yield from are_spelt(inner[0])
+            yield from bare_scalars(inner[0])
         return
     if inner:
         for each in inner:
-            yield from are_spelt(each)
+            yield from bare_scalars(each)
         return
     if kind in _OF:
         yield kind

@@ -48,8 +48,8 @@ async def test_another_tenant_counts_nothing(
         found = (await analytics.get(f"/v1/metrics/{id}", params=interval, headers=theirs)).json()
         assert {each["value"] for each in found["components"]} == {0}, id
     assert (await analytics.get("/v1/ledger", headers=theirs)).json()["events"] == 0
-    assert (await analytics.get(f"/v1/customers/{customer}/timeline", headers=theirs)).json()["items"] == []
-    assert (await analytics.get(f"/v1/customers/{customer}/health", headers=theirs)).json()["score"] is None
+    for what in ("timeline", "health", "value"):
+        assert (await analytics.get(f"/v1/customers/{customer}/{what}", headers=theirs)).status_code == 404, what
 
 
 async def test_return_on_relationship_counts_the_repeat_and_the_referred(
@@ -166,10 +166,13 @@ async def test_health_is_told_with_its_reasons(
         health(at: "2011-09-15T00:00:00Z") { score band contributions { measure events } }
         timeline(first: 1) { nodes { type } } } } }"""
     of = [{"__typename": "Customer", "id": str(id)} for id in (customer, other)]
-    first, second = (await ask(analytics, mine, query, of=of))["data"]["_entities"]
+    answer = await ask(analytics, mine, query, of=of)
+    first, second = answer["data"]["_entities"]
     assert (first["health"]["score"], first["health"]["band"]) == (health["score"], "STEADY")
     assert first["timeline"]["nodes"] == [{"type": BOUGHT.type}]
-    assert (second["health"]["score"], second["timeline"]["nodes"]) == (None, [])
+    assert second == {"health": None, "timeline": None}
+    assert {error["message"] for error in answer["errors"]} == {f"There is no customer {other}."}
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"not-found"}
 
 
 async def test_each_reading_needs_its_scope(analytics: httpx.AsyncClient, token: Any, tenant: str) -> None:

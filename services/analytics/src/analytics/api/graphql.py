@@ -18,6 +18,7 @@ from analytics.api import (
     playbooks,
 )
 from analytics.api.asking import question_of, reading
+from analytics.api.customers import must_be_heard_of_together
 from analytics.api.health import Health, health_of
 from analytics.api.live_graphql import SUBSCRIPTIONS
 from analytics.api.nouns import Pulse, Reading, add_nouns
@@ -158,6 +159,7 @@ class Customer:
     async def value(self, info: Ctx, at: datetime | None = None, currency: str | None = None) -> CustomerValue | None:
         context = info.context
         context.actor.require("analytics:read")
+        await must_be_heard_of_together(info, self.id)
 
         async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
             return await values_of(context.service.database, context.actor.tenant, list(ids), at, currency)
@@ -177,6 +179,7 @@ class Customer:
         context = info.context
         context.actor.require("analytics:read")
         wanted = ledger.Wanted(first, after, tuple(types or ()), starts_at, ends_at)
+        await must_be_heard_of_together(info, self.id)
 
         async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[ledger.TimelineEvent]]:
             async with context.service.database.read(context.actor.tenant) as connection:

@@ -11,6 +11,7 @@ import strawberry
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from analytics.api.customers import must_be_heard_of, must_be_heard_of_together
 from analytics.api.instants import must_have_come
 from analytics.domain.health.acts import Act
 from analytics.domain.health.difference import Course
@@ -85,7 +86,9 @@ To = Annotated[Instant | None, Query(alias="to", description="now, if not given"
 async def _answer(
     request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[..., Mapping[UUID, Any]], *instants: datetime
 ) -> Response:
-    of = await how.read(context_of(request).database, actor.tenant, [id])
+    database = context_of(request).database
+    await must_be_heard_of(database, actor.tenant, id)
+    of = await how.read(database, actor.tenant, [id])
     found = (await computed(tell, Teller(of, how.language), [id], *instants))[id]
     if isinstance(found, Invalid):
         raise found
@@ -299,6 +302,7 @@ async def health_of(
     info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
 ) -> Health:
     must_have_come(knownAt=known_at)
+    await must_be_heard_of_together(info, customer)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Telling(language_of(language, accepted), model, known_at)

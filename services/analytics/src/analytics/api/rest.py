@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.api.asking import question_of, reading
+from analytics.api.customers import must_be_heard_of
 from analytics.domain.calendar import Grain
 from analytics.domain.catalogue import METRICS, metric
 from analytics.domain.filtering import MAX_VALUES, FilterBy
@@ -287,13 +288,14 @@ async def get_timeline(
     request: Request,
     id: Id,
     first: First = DEFAULT_PAGE,
-    after: str | None = None,
+    after: Cursor | None = None,
     type: Annotated[list[Code] | None, Query(description="only events of these types")] = None,
     starts_at: Annotated[Instant | None, Query(alias="from")] = None,
     ends_at: Annotated[Instant | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
     """Newest first; what happened to customers merged into this one too."""
+    await must_be_heard_of(context_of(request).database, actor.tenant, id)
     wanted = Wanted(first, after, tuple(type or ()), starts_at, ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await timeline(connection, actor.tenant, id, wanted)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from analytics.api.customers import must_be_heard_of
 from analytics.api.instants import must_have_come
 from analytics.commands.fits import Fitting, NotFitted, fit, keep_fitted
 from analytics.domain.calendar import Interval
@@ -127,5 +128,6 @@ async def get_value(
     actor: Actor = READER,
 ) -> Response:
     """Now, or as it was at an instant; of one that is to come as of now, as `at` says."""
+    await must_be_heard_of(context_of(request).database, actor.tenant, id)
     found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
     return json_response(found[id])

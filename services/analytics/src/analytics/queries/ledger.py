@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, exists, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.storage.tables import ledger, merged_customers
@@ -95,6 +95,13 @@ async def _newest(
     for owner, *event in await connection.execute(select(each.c.owner, *newest.c).select_from(each, newest)):
         events[owner].append(TimelineEvent(*event))
     return events
+
+
+async def unheard_of(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of whom no event has told."""
+    each = func.unnest(cast(list(customer_ids), ARRAY(Uuid))).table_valued("customer_id").render_derived(name="each")
+    told = exists().where(ledger.c.tenant_id == tenant, ledger.c.customer_id == each.c.customer_id)
+    return set(await connection.scalars(select(each.c.customer_id).where(~told)))
 
 
 async def _selves(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:

@@ -8,17 +8,18 @@ from contacts.queries.customers import CustomerView
 from contacts.queries.settings import SettingsView
 from contacts.queries.touchpoints import TouchpointView
 from contacts.resources import CONTACTS, CUSTOMERS, SETTINGS, TOUCHPOINTS
-from kith.graphql import Ctx, Graph, load_newest, load_one
+from kith.graphql import Ctx, Graph, field, load_newest, load_one
+from kith.rest import First
 
 
 @strawberry.federation.type(keys=["id"])
 class Customer(CustomerView):
-    @strawberry.field
-    async def contacts(self, info: Ctx, first: int = 20) -> "list[Contact] | None":
+    @field(description="Newest first.")
+    async def contacts(self, info: Ctx, first: First = 20) -> "list[Contact] | None":
         return await load_newest(info, CONTACTS, Contact, of="customer_id", owner=self.id, first=first)
 
-    @strawberry.field
-    async def touchpoints(self, info: Ctx, first: int = 20) -> "list[Touchpoint] | None":
+    @field(description="Newest first.")
+    async def touchpoints(self, info: Ctx, first: First = 20) -> "list[Touchpoint] | None":
         return await load_newest(info, TOUCHPOINTS, Touchpoint, of="customer_id", owner=self.id, first=first)
 
     @strawberry.field

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import strawberry
 
-from kith.graphql import Ctx, Graph, load_newest, load_one
+from kith.graphql import Ctx, Graph, field, load_newest, load_one
+from kith.rest import First
 from sales.queries.opportunities import OpportunityView
 from sales.queries.orders import OrderView, ReturnView
 from sales.queries.products import ProductView
@@ -55,16 +56,16 @@ class Customer:
 
     id: UUID
 
-    @strawberry.field
-    async def opportunities(self, info: Ctx, first: int = 20) -> list[Opportunity] | None:
+    @field(description="Newest first.")
+    async def opportunities(self, info: Ctx, first: First = 20) -> list[Opportunity] | None:
         return await load_newest(info, OPPORTUNITIES, Opportunity, of="customer_id", owner=self.id, first=first)
 
-    @strawberry.field
-    async def orders(self, info: Ctx, first: int = 20) -> list[Order] | None:
+    @field(description="Newest first.")
+    async def orders(self, info: Ctx, first: First = 20) -> list[Order] | None:
         return await load_newest(info, ORDERS, Order, of="customer_id", owner=self.id, first=first)
 
-    @strawberry.field
-    async def tasks(self, info: Ctx, first: int = 20) -> list[Task] | None:
+    @field(description="Newest first.")
+    async def tasks(self, info: Ctx, first: First = 20) -> list[Task] | None:
         return await load_newest(info, TASKS, Task, of="customer_id", owner=self.id, first=first)
 
 

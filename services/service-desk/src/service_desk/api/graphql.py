@@ -4,7 +4,8 @@ from uuid import UUID
 
 import strawberry
 
-from kith.graphql import Ctx, Graph, load_newest
+from kith.graphql import Ctx, Graph, field, load_newest
+from kith.rest import First
 from service_desk.queries.cases import CaseView
 from service_desk.resources import CASES
 
@@ -22,8 +23,8 @@ class Customer:
 
     id: UUID
 
-    @strawberry.field
-    async def cases(self, info: Ctx, first: int = 20) -> list[Case] | None:
+    @field(description="Newest first.")
+    async def cases(self, info: Ctx, first: First = 20) -> list[Case] | None:
         return await load_newest(info, CASES, Case, of="customer_id", owner=self.id, first=first)
 
 
