@@ -134,10 +134,7 @@ HEADERS: list[object] = [None, [], "x", 7, {"alg": ["ES256"]}, {"alg": "ES256", 
         "a.b.c",
         "\0.\0.\0",
         "\u00e9.\u00e9.\u00e9",
-        *(
-            f"{written(header)}.{written({})}.AA"
-            for header in (None, [], "x", 7, {"alg": ["ES256"]}, {"alg": "ES256", "kid": {}})
-        ),
+        *(f"{written(header)}.e30.AA" for header in HEADERS),
         f"{written({'alg': 'ES256', 'crit': 'x', 'typ': None})}.AA.AA",
         base64.urlsafe_b64encode(b"[" * 50_000).decode() + ".AA.AA",
         "A" * 100_000 + ".AA.AA",
