@@ -1,6 +1,6 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
-python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours]
+python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import fold, freshness, health, neighbours, query, rebuild, relay, write_outbox
+from tests.bench import fold, freshness, health, neighbours, query, rebuild, relay, rescoring, write_outbox
 from tests.bench.measure import Figure, free_ports
 
 from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
@@ -25,6 +25,7 @@ WORK = {
     "query": query.run,
     "health": health.run,
     "neighbours": neighbours.run,
+    "rescoring": rescoring.run,
 }
 WIDTH = 120
 ON_KAFKA = {"relay", "fold", "freshness"}

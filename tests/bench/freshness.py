@@ -46,10 +46,10 @@ async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
     await migrate(postgres.url("fresh_analytics"), ANALYTICS.package, ANALYTICS.after_migrations)
     bus = "Kafka" if kafka else "embedded bus"
     found = []
-    async with _workers(postgres, kafka):
-        before = len(await _until_visible(postgres, 100, 3, 0))  # workers are up, topics are there
+    async with workers(postgres, kafka):
+        before = len(await until_visible(postgres, 100, 3, 0))  # workers are up, topics are there
         for per_second, most in ((1_000, 1_000), (5_000, 2_000)):
-            ages = await _until_visible(postgres, per_second, SECONDS, before)
+            ages = await until_visible(postgres, per_second, SECONDS, before)
             before += len(ages)
             found.append(_figure(f"freshness at {per_second:,}/s, {bus}: p99", ages, most))
     return found
@@ -62,7 +62,7 @@ def _figure(work: str, ages: list[float], most: float) -> Figure:
 
 
 @asynccontextmanager
-async def _workers(postgres: EmbeddedPostgres, kafka: str | None) -> AsyncIterator[None]:
+async def workers(postgres: EmbeddedPostgres, kafka: str | None) -> AsyncIterator[None]:
     environment = {
         **os.environ,
         "KITH_DATABASE_URL_SALES": postgres.url("fresh_sales"),
@@ -83,7 +83,7 @@ async def _workers(postgres: EmbeddedPostgres, kafka: str | None) -> AsyncIterat
             await process.wait()
 
 
-async def _until_visible(postgres: EmbeddedPostgres, per_second: int, seconds: int, before: int) -> list[float]:
+async def until_visible(postgres: EmbeddedPostgres, per_second: int, seconds: int, before: int) -> list[float]:
     """Of each event the seconds from its commit until revenue counted it; `before` are counted already."""
     committed: list[tuple[int, float]] = []
     writing = asyncio.create_task(_write(postgres.url("fresh_sales"), per_second, seconds, committed))

@@ -1,6 +1,6 @@
 """A million customers scored again, by one process: in columns alone, beside what numpy takes for the curves and sums
-of the same customers; and by the worker's step, with facts read and scores written, beside a bare update of as many
-rows. Seconds are for a million."""
+of the same customers, by the default model and by one whose measures fade; and by the worker's step, with facts read
+and scores written, beside a bare update of as many rows. Seconds are for a million."""
 # ruff: noqa: S608 - the statements are made of this file's constants
 
 import gc
@@ -12,12 +12,13 @@ import asyncpg
 import msgspec
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
 from analytics.commands.score import score_everybody, score_noted
 from analytics.consumers import handle
 from analytics.domain.health.base import FAR, UNITS, Base, Rows, Series, micros
-from analytics.domain.health.model import DAY, DEFAULT
+from analytics.domain.health.model import DAY, DEFAULT, HealthModel
 from analytics.domain.health.scoring import AHEAD, Scorer
 from analytics.service import SERVICE
 from kith.db import create_engine
@@ -80,7 +81,14 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
 
 
 def _in_columns() -> list[Figure]:
-    scorer = Scorer(DEFAULT, _base(CHUNK, np.random.default_rng(1)))
+    return [
+        *_by_model(DEFAULT, "", TARGET),
+        *_by_model(HealthModel.told("fading", 1, DOCUMENT), "17 measures, 4 half-lives: ", TARGET),
+    ]
+
+
+def _by_model(model: HealthModel, name: str, target: float) -> list[Figure]:
+    scorer = Scorer(model, _base(CHUNK, model, np.random.default_rng(1)))
     at = micros(NOW)
 
     def scored() -> None:
@@ -92,18 +100,18 @@ def _in_columns() -> list[Figure]:
         scorer.next_change(at, scorer.bands(at, score=score), at + AHEAD)
 
     inputs = scorer.score(at).inputs
-    weights = np.array([[measure.weight] for measure in DEFAULT.measures])
-    curves = [np.array(measure.curve.points).T for measure in DEFAULT.measures]
+    weights = np.array([[measure.weight] for measure in model.measures])
+    curves = [np.array(measure.curve.points).T for measure in model.measures]
 
     def bare() -> None:
         points = np.array([np.interp(x, xs, ys) for x, (xs, ys) in zip(inputs, curves, strict=True)])
         present = weights * ~np.isnan(inputs)
         np.nansum(points * present, axis=0) / np.maximum(present.sum(axis=0), 1e-9)
 
-    ceiling = _of_a_million(bare)
+    ceiling, alone = _of_a_million(bare), "curves and sums alone"
     return [
-        Figure("score and band", _of_a_million(scored), "curves and sums alone", ceiling, TARGET, False, unit=" s"),
-        Figure("... and next change", _of_a_million(ahead), "curves and sums alone", ceiling, TARGET, False, unit=" s"),
+        Figure(f"{name}score and band", _of_a_million(scored), alone, ceiling, target, False, unit=" s"),
+        Figure(f"{name}... and next change", _of_a_million(ahead), alone, ceiling, target, False, unit=" s"),
     ]
 
 
@@ -117,21 +125,22 @@ def _of_a_million(once: Callable[[], None], times: int = 3) -> float:
     return min(found) * MILLION / CHUNK
 
 
-def _base(customers: int, random: np.random.Generator) -> Base:
-    """Who bought some times in two years, and who has a case that is open, or not."""
+def _base(customers: int, model: HealthModel, random: np.random.Generator) -> Base:
+    """Who bought some times in two years, and who has a case that is open, or not; and nobody returned anything."""
     end = micros(NOW)
 
-    def rows(number: int, owners: np.ndarray, ends: np.ndarray) -> Rows:
+    def rows(number: int, owners: np.ndarray, values: np.ndarray) -> Rows:
         times = end - random.integers(1, 730 * DAY, number)
         ids = random.bytes(16 * number)
-        return Rows(owners, times, ends, np.full(number, UNITS), np.frombuffer(ids, "S16"))
+        return Rows(owners, times, np.full(number, FAR), values, np.frombuffer(ids, "S16"))
 
-    orders = rows(
-        customers * ORDERS, random.integers(0, customers, customers * ORDERS), np.full(customers * ORDERS, FAR)
-    )
-    cases = rows(customers // 2, np.arange(0, customers, 2), np.full(customers // 2, FAR))
-    series = [Series.of(customers, each) for each in (orders, orders, cases)]
-    return Base([new_id() for _ in range(customers)], series)
+    number = customers * ORDERS
+    orders = rows(number, random.integers(0, customers, number), UNITS * random.integers(10, 500, number))
+    counted = orders._replace(value=np.full(number, UNITS))
+    cases = rows(customers // 2, np.arange(0, customers, 2), np.full(customers // 2, UNITS))
+    of_input = {"open_cases": cases, "returns": Rows.none(), "revenue": orders, "revenue_trend": orders}
+    series = {name: Series.of(customers, of_input.get(name, counted)) for name in {m.input for m in model.measures}}
+    return Base([new_id() for _ in range(customers)], [series[measure.input] for measure in model.measures])
 
 
 async def _by_the_worker(url: str) -> list[Figure]:

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from kith.consumer.faults import Fault, fault_of
 from kith.domain import Conflict
-from kith.offload import Lane, Lost, offload
+from kith.offload import Lane, Lost, NotStarted, offload
 
 REFUSES = "from kith.domain import Conflict\nraise Conflict('it is so')"
 FAILS = "class Awkward(Exception): pass\nraise Awkward(7)"
@@ -41,7 +42,7 @@ async def test_a_process_that_dies_loses_its_piece_and_no_other(lane: Lane) -> N
 async def test_a_piece_that_takes_too_long_is_given_up(lane: Lane) -> None:
     await offload(abs, -3, lane=lane)
     with pytest.raises(Lost, match="It took over"):
-        await offload(time.sleep, 60.0, lane=lane, seconds=0.05)
+        await offload(exec, "while True: pass", lane=lane, seconds=0)
     assert await offload(abs, -3, lane=lane) == 3
 
 
@@ -52,6 +53,15 @@ async def test_who_stops_waiting_holds_up_nobody(lane: Lane) -> None:
     assert await offload(abs, -3, lane=lane) == 3
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_that_no_process_starts_is_no_piece_s_fault(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("multiprocessing.spawn.get_executable", lambda: b"/bin/false")
+        with pytest.raises(NotStarted) as refused:
+            await offload(abs, -3, lane=lane)
+    assert fault_of(refused.value) is Fault.OUTAGE
+    assert await offload(abs, -3, lane=lane) == 3
 
 
 async def test_one_piece_after_the_other_and_lanes_beside_each_other(lane: Lane) -> None:

@@ -12,13 +12,14 @@ tables. So it is read, computed and written, each by itself.
 import asyncio
 import os
 import pickle
+import resource
 import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 from weakref import WeakKeyDictionary
 
@@ -27,8 +28,8 @@ from prometheus_client import Counter, Histogram
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-SECONDS = 300.0
-"""A piece that takes longer is given up."""
+SECONDS = 120
+"""Of the processor's time: a piece that takes more is given up. On a busy machine it may take as long as it likes."""
 TOOK = Histogram("kith_offload_seconds", "Time that a piece of computation took beside the event loop", ["lane"])
 LOST = Counter("kith_offload_lost_total", "Processes for computation that died or were ended over a piece", ["lane"])
 _SPAWN = get_context("spawn")  # a fork would share the parent's connections
@@ -47,21 +48,18 @@ class Lane:
     _helper: "_Helper | None" = None
     _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
 
-    async def run(self, function: Callable[[Unpack[Ts]], T], arguments: tuple[*Ts], seconds: float) -> T:
+    async def run(self, function: Callable[[Unpack[Ts]], T], arguments: tuple[*Ts], seconds: int) -> T:
         async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if self._helper is None:
                 self._helper = await asyncio.to_thread(_Helper, self.name, self.niceness)
             helper, started = self._helper, perf_counter()
             try:
-                async with asyncio.timeout(seconds):
-                    answer = await asyncio.to_thread(helper.ask, function, arguments)
-            except BaseException as error:
+                answer = await asyncio.to_thread(helper.ask, function, arguments, seconds)
+            except BaseException:
                 # Also where whoever waited was cancelled: nobody wants the rest, and others wait behind it.
                 helper.end()
                 self._helper = None
                 LOST.labels(self.name).inc()
-                if isinstance(error, TimeoutError):
-                    raise Lost(f"It took over {seconds:.0f} seconds.") from error
                 raise
             TOOK.labels(self.name).observe(perf_counter() - started)
         if isinstance(answer, BaseException):
@@ -75,30 +73,41 @@ BACKGROUND = Lane("background", niceness=10)
 """What takes minutes in all."""
 
 
-async def offload(
-    function: Callable[[Unpack[Ts]], T], *arguments: *Ts, lane: Lane = LIVE, seconds: float = SECONDS
-) -> T:
+async def offload(function: Callable[[Unpack[Ts]], T], *arguments: *Ts, lane: Lane = LIVE, seconds: int = SECONDS) -> T:
     """Compute it in the lane's process, after what was handed over before. The function is one of a module's; what it
-    raises is raised here. Raises Lost if the process dies or takes longer than `seconds`."""
+    raises is raised here. Raises Lost if the process dies or takes more than so many seconds of the processor's time,
+    NotStarted if there is none."""
     return await lane.run(function, arguments, seconds)
+
+
+class NotStarted(ConnectionError):
+    """There is no process to compute in: no piece's fault, and to be waited for."""
 
 
 class _Helper:
     def __init__(self, name: str, niceness: int) -> None:
+        """Raises NotStarted."""
         self._ours, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(theirs, niceness), name=f"kith {name}", daemon=True)
-        self._process.start()
-        theirs.close()
+        try:
+            self._process.start()
+            theirs.close()
+            self._ours.recv_bytes()  # it is there, and has loaded what it needs to read what it is asked
+        except (EOFError, OSError, RuntimeError) as error:
+            raise NotStarted("No process to compute in could be started.") from error
 
-    def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: int) -> Any:
         """Blocks. Answers what the function raised instead of raising it. Raises Lost."""
-        asked = pickle.dumps((function, arguments))
+        asked = pickle.dumps((function, arguments, seconds))
         try:
             self._ours.send_bytes(asked)
             return pickle.loads(self._ours.recv_bytes())  # noqa: S301 - of our own process
         except (EOFError, OSError) as error:
             self._ours.close()  # here, where nobody else reads from it
-            raise Lost("The process that computed it has died.") from error
+            self._process.join()
+            took_too_long = self._process.exitcode == -signal.SIGXCPU
+            reason = f"It took over {seconds} seconds." if took_too_long else "The process that computed it has died."
+            raise Lost(reason) from error
 
     def end(self) -> None:
         """Whoever asks is answered that it was lost."""
@@ -107,15 +116,18 @@ class _Helper:
 
 
 def _serve(asked: Connection, niceness: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
+    os.setpgid(0, 0)  # what a terminal or a supervisor tells all of a group is for the parent, which ends this
     os.nice(niceness)
+    asked.send_bytes(b"ready")
     while True:
         try:
             message = asked.recv_bytes()
         except (EOFError, OSError):
             return  # the parent has ended
         try:
-            function, arguments = pickle.loads(message)  # noqa: S301 - of our own process
+            function, arguments, seconds = pickle.loads(message)  # noqa: S301 - of our own process
+            _, most = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(process_time()) + 1 + seconds, most))
             answer = pickle.dumps(function(*arguments))
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the caller's
             error.add_note(traceback.format_exc())

@@ -154,6 +154,12 @@ async def test_a_model_that_cannot_be_computed_sets_aside_those_it_is_for_and_no
     (why,) = (await rescoring(analytics, mine))["set_aside_last"]
     assert (why["customer_id"], why["model"], why["model_version"]) == (str(tagged), str(broken), 1)
     assert "of another world" in why["reason"]
+    for path in ("", "/path", f"/history?from={(now() - 9 * DAY).isoformat()[:19]}Z"):
+        answer = await analytics.get(f"/v1/customers/{tagged}/health{path}", headers=mine)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == str(broken)
+    told = (await analytics.get(f"/v1/customers/{tagged}/health", headers=mine)).json()
+    assert (told["score"], told["band"], told["fault"]) == (None, None, why["reason"])
     await fold(happened(HealthModelRetired(), tenant, now(), subject=broken, aggregate_version=2))
     await score()
     assert await bands(worker, tenant) == {plain: "healthy", tagged: "healthy"}

@@ -33,7 +33,6 @@ from analytics.domain.health.base import micros
 from analytics.domain.health.facts import HealthFacts, Needed, UnreadFacts
 from analytics.domain.health.live import Rescored, Row, Since, Stored, looked_at, rescored
 from analytics.domain.health.model import HealthModel
-from analytics.domain.health.scoring import fault_of_model
 from analytics.storage.health import CUSTOMERS, assignments_of, pieces_of, unread_of
 from analytics.storage.snapshot import snapshot
 from analytics.storage.tables import health_queue, health_rescorings, health_scores, health_set_aside
@@ -301,8 +300,8 @@ async def _read(engine: AsyncEngine, tenant: str, customers: Sequence[UUID]) -> 
         stored = await _stored(connection, tenant, found.customers)
         since, needed = await asyncio.to_thread(_needed, found, stored, now)
         for model in needed.models:
-            if (reason := fault_of_model(model)) is not None:
-                raise _Broken(model, reason, found.scored_by(model, since.looked_at, micros(now)))
+            if model.fault is not None:
+                raise _Broken(model, model.fault, found.scored_by(model, since.looked_at, micros(now)))
         unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
     return _Read(now, stored, since, UnreadFacts(found, needed.models, unread))
 

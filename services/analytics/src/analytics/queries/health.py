@@ -60,6 +60,8 @@ class HealthView:
     model: str | None
     """Null: no model is for the customer; `words` say why."""
     model_version: int | None
+    fault: str | None
+    """Why the model can score nobody, if so: whom it is for is set aside."""
     trend: float | None
     drivers: list[DriverView]
     words: str
@@ -90,6 +92,7 @@ def as_view(told: Explanation, words: Words) -> HealthView:
         coverage=told.coverage,
         model=told.model.id if told.model else None,
         model_version=told.model.version if told.model else None,
+        fault=told.model.fault if told.model else None,
         trend=told.trend,
         drivers=[DriverView(measure.id, measure.title, change) for measure, change in told.drivers],
         words=words.summary(told),

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.assignment import Models, Publication
 from analytics.domain.health.base import FAR, micros, to_micros
-from analytics.domain.health.inputs import INPUTS
 from analytics.domain.health.model import DEFAULT, HealthModel
+from analytics.domain.health.scoring import fault_of_model
 from analytics.storage.tables import facts
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 
@@ -27,7 +27,9 @@ async def all_models(connection: AsyncConnection, tenant: str) -> Models:
     newest = {row.subject: row.version for row in told}
     return Models(
         [
-            Publication(str(row.subject), to_micros(row.time), _model(row, in_force=row.version == newest[row.subject]))
+            Publication(
+                str(row.subject), to_micros(row.time), _model(tenant, row, in_force=row.version == newest[row.subject])
+            )
             for row in told
         ]
     )
@@ -46,14 +48,28 @@ def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthMode
     return [*found, DEFAULT]
 
 
-def _model(row: Any, *, in_force: bool) -> HealthModel | None:
+_READ: dict[tuple[str, str, int, datetime], HealthModel] = {}
+"""Documents that were read already: what is published stays as it is. Of many it is forgotten."""
+_MOST_READ = 1_000
+
+
+def _model(tenant: str, row: Any, *, in_force: bool) -> HealthModel | None:
     if row.type != HealthModelPublished.type:
         return None
-    id, number, document = str(row.subject), row.state["number"], row.state["document"]
+    key = tenant, str(row.subject), row.version, row.time
+    if key not in _READ:
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        _READ[key] = _read(str(row.subject), row.state["number"], row.state["document"])
+    model = _READ[key]
+    # It is a fault while it is in force: whom it is for is set aside. After that it must not make the past unreadable.
+    return model if in_force or model.fault is None else None
+
+
+def _read(id: str, number: int, document: Any) -> HealthModel:
     try:
         model = HealthModel.told(id, number, document)
-        readable = all(each.input in INPUTS for each in model.measures)
-    except (KeyError, TypeError, ValueError):  # it was checked when it was written, by the rules of then
-        model, readable = HealthModel(id, number, ()), False
-    # One that cannot be computed is a fault while it is in force. After that it must not make the past unreadable.
-    return model if in_force or readable else None
+        fault = fault_of_model(model)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # it was checked by the rules of then
+        fault = f"The model's document cannot be read: {type(error).__name__}: {error}"
+    return model if fault is None else HealthModel.broken(id, number, document, fault)

@@ -117,6 +117,20 @@ class HealthModel:
     healthy: float = 70
     hysteresis: float = 0
     """A band is left once the score is so far beyond its border."""
+    fault: str | None = None
+    """Why nobody can be scored by it, if so. It has no measures then."""
+
+    @classmethod
+    def broken(cls, id: str, version: int, document: Any, fault: str) -> "HealthModel":
+        """One that cannot be computed, for those it was made for as far as that can be read; else for everybody."""
+        audience = document.get("audience") if isinstance(document, Mapping) else None
+        told = audience if isinstance(audience, Mapping) else {}
+        named = {
+            kind: frozenset(map(str, names))
+            for kind in ("segments", "tiers", "tags")
+            if isinstance(names := told.get(kind), list)
+        }
+        return cls(id, version, (), audience=Audience(**named), fault=fault)
 
     @classmethod
     def told(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":

@@ -65,6 +65,8 @@ class Scorer:
     def score(self, at: int | Ints, some: Ints | None = None) -> Scored:
         some = self._everybody() if some is None else some
         at = self._instants(at, some)
+        if not self.readers:
+            return _nothing(len(some))
         courses = [reader.course(some, at) for reader in self.readers]
         inputs = [c.at(at, r.half_life) for r, c in zip(self.readers, courses, strict=True)]
         present = np.array([course.present for course in courses])
@@ -106,6 +108,8 @@ class Scorer:
         """The first instant after `at`, and up to `until`, that is not in these bands any more; FAR if none is."""
         some = self._everybody() if some is None else some
         at, until = self._instants(at, some), self._instants(until, some)
+        if not self.readers:  # it is broken: nothing is known, and stays so
+            return np.full(len(some), FAR)
         return first_outside(self.readers, some, at + 1, until, self._held(bands), bands >= 0)
 
     def moved(self, at: Ints, bands: Bands, some: Ints) -> Bands:
@@ -216,13 +220,16 @@ class Scorer:
 
 def fault_of_model(model: HealthModel) -> str | None:
     """Why nobody can be scored by it, if so."""
-    if not model.measures:
-        return "The model's document cannot be read."
     try:
         Scorer(model, Base([], [Series.of(0, Rows.none()) for _ in model.measures])).score(0)
     except Exception as error:  # noqa: BLE001 - a document of before may hold anything
         return f"The model cannot be computed: {type(error).__name__}: {error}"
     return None
+
+
+def _nothing(customers: int) -> Scored:
+    none = np.zeros((0, customers))
+    return Scored(np.full(customers, np.nan), np.zeros(customers), none, none, none, none.astype(np.bool_))
 
 
 def _counts(reader: Reader, course: Course) -> Floats:
