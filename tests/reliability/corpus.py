@@ -226,7 +226,8 @@ class Rest:
             yield from (json.dumps(put(right, place, value)) for value in turns())
 
     def _rows(self, path: str, schema: Any) -> Iterator[str]:
-        for row in self._resolved(self._resolved(schema)["properties"]["rows"])["items"]["oneOf"]:
+        of_rows = self._resolved(self._resolved(schema)["properties"]["rows"])["items"]
+        for row in of_rows.get("anyOf", [of_rows]):
             right = self.example(row, path)
             for place in self.places(row, path):
                 rows = [
