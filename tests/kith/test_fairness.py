@@ -66,15 +66,25 @@ async def test_while_others_ask_a_tenant_holds_no_more_than_its_share() -> None:
     await house.close()
 
 
-async def test_beside_others_a_tenant_may_be_held_to_less_than_its_share() -> None:
-    house = House(12, beside=2)
-    await house.ask("quiet")
+async def test_beside_others_whoever_asks_often_is_held_to_less_than_its_share() -> None:
+    house = House(12, beside=1)
+    await house.ask("quiet", 4)
     await house.ask("loud", 400)
-    assert Counter(house.inside) == {"quiet": 1, "loud": 2}
+    assert Counter(house.inside) == {"quiet": 4, "loud": 4}, "it has not asked often yet, when it comes"
+    for _ in range(4):
+        await house.leave("loud")
+    assert Counter(house.inside) == {"quiet": 4, "loud": 1}
+    house.clock.now += IDLE_SECONDS
+    await house.ask("quiet")
+    await house.leave("loud")
+    assert Counter(house.inside)["loud"] == 1, "it asked often just before"
+    for _ in range(4):
+        await house.leave("quiet")
+    house.clock.now += IDLE_SECONDS
     await house.leave("quiet")
     house.clock.now += IDLE_SECONDS
     await house.leave("loud")
-    assert Counter(house.inside) == {"loud": 6}
+    assert Counter(house.inside) == {"loud": 6}, "alone again"
     await house.close()
 
 

@@ -40,8 +40,8 @@ class Limits:
     """Of one process."""
 
     places: int = 10
-    beside: int = 2
-    """Places of a tenant while there are others: one thread serves them all, and each waits for what is in hand."""
+    beside: int = 1
+    """Places of a tenant that asks often, while others ask: one thread serves all, and all wait for what is in hand."""
     queue: int = 500
     queue_seconds: float = 10.0
     rate: float = 2000.0

@@ -14,6 +14,8 @@ from math import ceil
 
 IDLE_SECONDS = 1.0
 """A tenant that has not asked for so long needs no share."""
+OFTEN = 40
+"""Who has asked so many times within one or two of these asks often."""
 
 
 class QueueFull(Exception):
@@ -39,7 +41,7 @@ class FairQueue:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`waiting`: how many of a tenant may wait, ten times as many of all; `seconds`: for how long. `share`: of each
-        tenant, however many they are; `beside`: the most of each while there are others."""
+        tenant, however many they are; `beside`: the most of one that asks often, while there are others."""
         self._free = places
         self._places = places
         self._most_waiting = waiting
@@ -54,6 +56,10 @@ class FairQueue:
         self._served: dict[str, int] = {}
         """Of those, the number of the last place that each was given."""
         self._given = 0
+        self._asked: Counter[str] = Counter()
+        self._asked_before: Counter[str] = Counter()
+        """How often each has asked since `_since`, and in the time of the same length before."""
+        self._since = clock()
         self.waiting = 0
 
     @asynccontextmanager
@@ -67,9 +73,8 @@ class FairQueue:
 
     async def enter(self, tenant: str) -> bool:
         """Whether it had to wait. Raises QueueFull or TimeoutError. Whoever has entered leaves, once."""
-        self._seen[tenant] = self._clock()
-        self._seen.move_to_end(tenant)
-        if tenant not in self._waiting and self._free and self._held[tenant] < self._share():
+        self._note(tenant)
+        if tenant not in self._waiting and self._free and self._held[tenant] < self._most(tenant, self._share()):
             self._give(tenant)
             return False
         behind = len(self._waiting.get(tenant, ()))
@@ -111,14 +116,27 @@ class FairQueue:
                 self._served.pop(tenant, None)
         if self._fixed_share is not None:
             return self._fixed_share
-        share = max(1, self._places // (len(self._seen) + 1))
-        return share if len(self._seen) == 1 else min(share, self._beside)
+        return max(1, self._places // (len(self._seen) + 1))
+
+    def _most(self, tenant: str, share: int) -> int:
+        """What a tenant may hold of its share: who asks often would else be in hand whenever anybody is."""
+        often = self._asked[tenant] + self._asked_before[tenant] > OFTEN
+        return min(share, self._beside) if often and len(self._seen) > 1 else share
+
+    def _note(self, tenant: str) -> None:
+        now = self._clock()
+        self._seen[tenant] = now
+        self._seen.move_to_end(tenant)
+        if now - self._since >= IDLE_SECONDS:
+            self._asked_before = self._asked if now - self._since < 2 * IDLE_SECONDS else Counter()
+            self._asked, self._since = Counter(), now
+        self._asked[tenant] += 1
 
     def _serve(self) -> None:
         """Give what is free to whoever holds least, and of these to whoever was served longest ago."""
         share = self._share()
         while self._free:
-            eligible = [tenant for tenant in self._waiting if self._held[tenant] < share]
+            eligible = [tenant for tenant in self._waiting if self._held[tenant] < self._most(tenant, share)]
             if not eligible:
                 return
             tenant = min(eligible, key=lambda each: (self._held[each], self._served.get(each, 0)))

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     live_init_seconds: Seconds = Field(default=5, description="within which a WebSocket says who it is")
     tenant_rate: Rate = Field(default=2000, description="requests a second of one tenant, of one process")
     tenant_burst: Count = Field(default=4000, description="requests that may come at once, of those")
-    tenant_beside: Count = Field(default=2, description="requests of one tenant in hand while others ask")
+    tenant_beside: Count = Field(default=1, description="in hand of a tenant that asks often, while others ask")
     tenant_queue: Count = Field(default=500, description="requests of one tenant that may wait for others of it")
     tenant_queue_seconds: Seconds = Field(default=10, description="how long they may wait")
     graphql_document_characters: Count = Field(default=32 * 1024, description="these are the gateway's; ..")
