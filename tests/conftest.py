@@ -5,12 +5,14 @@ import fcntl
 import gc
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import hypothesis
 import pytest
@@ -39,9 +41,18 @@ hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadlin
 hypothesis.settings.load_profile("unhurried")
 
 Headers = dict[str, str]
+FreshDatabase = Callable[..., Awaitable[str]]
 
-UNSAFE = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "1h"}
+UNSAFE = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "1h", "max_wal_size": "256MB"}
 """Nobody needs what a test wrote after the machine has lost its power."""
+
+
+def scratch() -> str | None:
+    """Where what is thrown away at once need not go to a disk: in memory, if there is plenty."""
+    memory = Path("/dev/shm")  # noqa: S108 - only for folders of random names
+    plenty = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 8 * 2**30
+    return str(memory) if plenty else None
+
 
 KAFKA_JARS = Path(__file__).parent.parent / ".kith" / "kafka"
 """Where Kafka's jars stay from one run to the next."""
@@ -64,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test session's own."""
-    with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="kith-test-", dir=scratch(), ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder) / "pg", SETTINGS | UNSAFE).start()
         try:
             yield server
@@ -108,8 +119,31 @@ def theirs(token: Callable[..., Headers], other_tenant: str) -> Headers:
 
 
 @pytest.fixture(scope="session")
+def fresh_database(postgres: EmbeddedPostgres) -> FreshDatabase:
+    """Makes a migrated database of a service, for tests of what is done for all tenants at once; answers its URL.
+    Migrations take some seconds, so they run once, and what they made is copied."""
+    migrated: set[str] = set()
+
+    async def make(service: Service, name: str | None = None) -> str:
+        template = f"template_{service.package}"
+        if template not in migrated:
+            await asyncio.to_thread(postgres.create_databases, template)
+            await migrate(postgres.url(template), service.package, service.after_migrations)
+            migrated.add(template)
+        name = name or f"{service.package}_{new_id().hex}"
+        connection = await asyncpg.connect(postgres.url("postgres"))
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        finally:
+            await connection.close()
+        return postgres.url(name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 async def serve(
-    postgres: EmbeddedPostgres, issuer: Issuer
+    fresh_database: FreshDatabase, issuer: Issuer
 ) -> AsyncIterator[Callable[[Service], Awaitable[httpx.AsyncClient]]]:
     """A client of a service on a migrated database of its own; one per service and test session."""
     clients: dict[str, httpx.AsyncClient] = {}
@@ -117,19 +151,11 @@ async def serve(
 
         async def start(service: Service) -> httpx.AsyncClient:
             if service.name not in clients:
-                url = await database(postgres, service)
+                url = await fresh_database(service, f"kith_{service.package}")
                 clients[service.name] = await stack.enter_async_context(serving(service, url, issuer))
             return clients[service.name]
 
         yield start
-
-
-async def database(postgres: EmbeddedPostgres, service: Service) -> str:
-    """The URL of the service's migrated database on the test server."""
-    name = f"kith_{service.package}"
-    await asyncio.to_thread(postgres.create_databases, name)
-    await migrate(postgres.url(name), service.package, service.after_migrations)
-    return postgres.url(name)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import database
+from tests.conftest import FreshDatabase
 from tests.reliability.processes import Process, keys_of, running
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -191,9 +191,9 @@ async def sing_over_a_websocket(process: Process, token: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.service.name)
 async def test_nothing_that_was_sent_is_logged(
-    postgres: EmbeddedPostgres, issuer: Issuer, tmp_path: Path, place: Place
+    fresh_database: FreshDatabase, issuer: Issuer, tmp_path: Path, place: Place
 ) -> None:
-    url, tenant = await database(postgres, place.service), f"t-{new_id().hex}"
+    url, tenant = await fresh_database(place.service), f"t-{new_id().hex}"
     async with (
         keys_of(issuer) as keys,
         running(place.service, url, keys, tmp_path, KITH_LOG_LEVEL="DEBUG", PYTHONASYNCIODEBUG="1") as process,

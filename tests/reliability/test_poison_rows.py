@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
+from tests.conftest import FreshDatabase
 from tests.kith.bus.readers import Reader
 
 from analytics.service import SERVICE as ANALYTICS
@@ -29,7 +30,6 @@ from kith.db import create_engine
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.migrations import migrate
 from kith.outbox_letters import group_of
 from kith.relay import Relay, topic_of
 from kith.service import Service
@@ -175,16 +175,13 @@ async def bus(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> Asy
 
 @pytest.fixture(params=SERVICES, ids=lambda service: service.name)
 async def house(
-    request: pytest.FixtureRequest, bus: Bus, issuer: Issuer, postgres: EmbeddedPostgres
+    request: pytest.FixtureRequest, bus: Bus, issuer: Issuer, fresh_database: FreshDatabase
 ) -> AsyncIterator[House]:
     service: Service = request.param
     async with AsyncExitStack() as stack:
-        urls = {}
-        for each in {service.name: service, "analytics": ANALYTICS}.values():
-            name = f"poison_{each.package}_{uuid4().hex}"
-            await asyncio.to_thread(postgres.create_databases, name)
-            urls[each.name] = postgres.url(name)
-            await migrate(urls[each.name], each.package, each.after_migrations)
+        urls = {
+            each.name: await fresh_database(each) for each in {service.name: service, "analytics": ANALYTICS}.values()
+        }
         client = await stack.enter_async_context(serving(service, urls[service.name], issuer))
         await stack.enter_async_context(working(service, urls[service.name], bus, relays=True))
         await stack.enter_async_context(working(ANALYTICS, urls["analytics"], bus, relays=False))
@@ -399,20 +396,18 @@ STANDING: Sequence[Mapping[str, Any]] = [
 
 @pytest.mark.parametrize("service", [SALES, SERVICE_DESK, ANALYTICS], ids=lambda service: service.name)
 async def test_what_stands_on_the_bus_and_cannot_be_applied_stops_nobody(
-    service: Service, bus: Bus, postgres: EmbeddedPostgres
+    service: Service, bus: Bus, fresh_database: FreshDatabase
 ) -> None:
-    name = f"standing_{service.package}_{uuid4().hex}"
-    await asyncio.to_thread(postgres.create_databases, name)
-    await migrate(postgres.url(name), service.package, service.after_migrations)
+    url = await fresh_database(service)
     kind = "case" if service is SERVICE_DESK else "task"
     sound = [asked(kind) for _ in range(3)]
     nobodys = {"tenant_id": f"No Such {uuid4()}!"}
     bad = [msgspec.structs.replace(asked(kind), **wrong) for wrong in (*STANDING, nobodys)]
-    async with working(service, postgres.url(name), bus, relays=False), bus.producer() as producer:
+    async with working(service, url, bus, relays=False), bus.producer() as producer:
         for envelope in [sound[0], *bad[:4], sound[1], *bad[4:], sound[2]]:
             await producer.publish([Outgoing(topic_of("analytics"), envelope.key(), envelope.data, envelope.headers())])
         made = {"sales": "tasks", "service-desk": "cases", "analytics": "ledger"}[service.name]
-        connection = await asyncpg.connect(postgres.url(name))
+        connection = await asyncpg.connect(url)
 
         async def others_have_taken_effect() -> bool:
             tenants = [envelope.tenant_id for envelope in sound]

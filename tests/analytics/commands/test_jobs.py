@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import FreshDatabase
 
 from analytics.commands.jobs import OPEN_PER_TENANT, TRIES, Jobs, Progress, TooManyJobs, cancel, request
 from analytics.queries.jobs import HealthJobDetails, details_of
@@ -17,19 +18,14 @@ from analytics.service import SERVICE
 from kith.db import create_engine
 from kith.domain import Conflict, Invalid, NotFound
 from kith.ids import new_id
-from kith.migrations import migrate
 from kith.tenancy import WORKER_ROLE
 from kith.testing import Issuer, Tenant, serving
-from kith_local.postgres import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")
-async def url(postgres: EmbeddedPostgres) -> str:
+async def url(fresh_database: FreshDatabase) -> str:
     """A database of this file's own: a step takes any tenant's job."""
-    name = f"jobs_{new_id().hex}"
-    await asyncio.to_thread(postgres.create_databases, name)
-    await migrate(postgres.url(name), SERVICE.package, SERVICE.after_migrations)
-    return postgres.url(name)
+    return await fresh_database(SERVICE)
 
 
 @pytest.fixture

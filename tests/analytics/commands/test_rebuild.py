@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at, happened
 from tests.analytics.histories import history
+from tests.conftest import FreshDatabase
 
 from analytics.commands import rebuild as rebuilding
 from analytics.commands import rebuild_cli
@@ -23,23 +24,17 @@ from kith.api import context_for
 from kith.db import create_engine
 from kith.events.contacts import SettingsChanged
 from kith.events.envelope import Envelope
-from kith.ids import new_id
-from kith.migrations import migrate
 from kith.settings import Settings
 from kith.tenancy import WORKER_ROLE
-from kith_local.postgres import EmbeddedPostgres
 
 EVENTS = 20_000
 """In the fullest test; the others have fewer."""
 
 
 @pytest.fixture
-async def url(postgres: EmbeddedPostgres) -> str:
+async def url(fresh_database: FreshDatabase) -> str:
     """A database of the test's own: a rebuild is of all tenants."""
-    name = f"rebuild_{new_id().hex}"
-    await asyncio.to_thread(postgres.create_databases, name)
-    await migrate(postgres.url(name), SERVICE.package, SERVICE.after_migrations)
-    return postgres.url(name)
+    return await fresh_database(SERVICE)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import FreshDatabase
 
 from analytics import reconciliation as command_line
 from analytics.commands import exports as fetching
@@ -37,7 +38,6 @@ from kith.db import create_engine
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.migrations import migrate
 from kith.relay import Watermark
 from kith.service import Service
 from kith.tenancy import WORKER_ROLE
@@ -54,12 +54,9 @@ def ago(days: float) -> str:
 
 
 @pytest.fixture(scope="module")
-async def url(postgres: EmbeddedPostgres) -> str:
+async def url(fresh_database: FreshDatabase) -> str:
     """A database of this file's own: what is due is due for all tenants."""
-    name = f"reconcile_{new_id().hex}"
-    await asyncio.to_thread(postgres.create_databases, name)
-    await migrate(postgres.url(name), SERVICE.package, SERVICE.after_migrations)
-    return postgres.url(name)
+    return await fresh_database(SERVICE)
 
 
 @pytest.fixture(scope="module")

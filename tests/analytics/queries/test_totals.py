@@ -1,20 +1,26 @@
 """Totals: read or not, figures are the same."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at, happened
+from tests.conftest import FreshDatabase
 
 from analytics.commands.totals import settle_days
+from analytics.service import SERVICE
 from analytics.storage import totals as shapes
+from kith.db import create_engine
 from kith.events.contacts import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
+from kith.tenancy import WORKER_ROLE
+from kith.testing import Issuer, serving
 
 Headers = dict[str, str]
 Fold = Callable[..., Awaitable[None]]
@@ -28,6 +34,25 @@ ASKED: tuple[dict[str, str], ...] = (
     YEAR | {"filter": "currency:EUR", "grain": "quarter"},
 )
 IDS = ("revenue", "orders", "arpu", "marketing.response_rate", "marketing.touchpoints")
+
+
+@pytest.fixture(scope="module")
+async def url(fresh_database: FreshDatabase) -> str:
+    """A database of this file's own: days are added up for all tenants, and others have very many."""
+    return await fresh_database(SERVICE)
+
+
+@pytest.fixture(scope="module")
+async def worker(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, role=WORKER_ROLE, pool_size=5, application="test worker")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def analytics(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(SERVICE, url, issuer) as client:
+        yield client
 
 
 async def figures(analytics: httpx.AsyncClient, headers: Headers) -> list[Any]:
