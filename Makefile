@@ -53,11 +53,19 @@ WORKERS ?= logical
 test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage, in a process per core: [WORKERS=0]
 	@$(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8 --cov --cov-report=term-missing:skip-covered
 
-check: $(VENV)/.installed deploy/gateway/node_modules/.installed ## lint, format, types, import rules, contracts
+check: check-style check-types check-imports check-contracts ## lint, format, types, import rules, contracts: [-j2]
+
+check-style: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+check-types: $(VENV)/.installed
 	$(BIN)/mypy shared/src deploy/local/src $(wildcard services/*/src) tests
+
+check-imports: $(VENV)/.installed
 	$(BIN)/lint-imports
+
+check-contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed
 	$(KITH) contracts --check
 
 format: $(VENV)/.installed ## format, and fix what can be fixed
@@ -87,7 +95,8 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay silence test check format machine fuzz bench contracts migration lock
+.PHONY: help install run start stop status reset token replay silence test format check check-style check-types \
+  check-imports check-contracts machine fuzz bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

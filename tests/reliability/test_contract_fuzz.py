@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.conftest import database
+from tests.conftest import FreshDatabase
 from tests.reliability.processes import keys_of, running
 
 import analytics.service
@@ -105,9 +105,9 @@ def fuzz(url: str, headers: dict[str, str]) -> int:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 async def test_a_service_answers_as_its_document_says(
-    postgres: EmbeddedPostgres, issuer: Issuer, tmp_path: Path, service: Service
+    fresh_database: FreshDatabase, issuer: Issuer, tmp_path: Path, service: Service
 ) -> None:
-    url = await database(postgres, service)
+    url = await fresh_database(service)
     headers = {"Authorization": f"Bearer {issuer.token(f't-{new_id().hex}', exp=2**31)}"}
     async with keys_of(issuer) as keys, running(service, url, keys, tmp_path) as process:
         assert await asyncio.to_thread(fuzz, process.url, headers) >= CASES
