@@ -31,7 +31,6 @@ import service_desk.service
 from kith.ids import new_id
 from kith.service import Service
 from kith.testing import Issuer
-from kith_local.postgres import EmbeddedPostgres
 
 CASES = int(os.environ.get("KITH_FUZZ_CASES", "100"))
 SERVICES = [each.service.SERVICE for each in (contacts, sales, service_desk, analytics)]
