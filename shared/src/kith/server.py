@@ -47,7 +47,9 @@ class Bounds:
     """That what a client still sends is read and thrown away, for it to read why it was refused."""
     unread_seconds: float = 60.0
     """That an answer may wait for a client that reads nothing."""
-    keep_alive_seconds: int = 5
+    keep_alive_seconds: int = 75
+    """That an unused connection stays open. Whoever keeps some (the gateway, proxies) has to be the first to close one:
+    a request that meets a closing connection is lost."""
 
 
 BOUNDS = Bounds()
