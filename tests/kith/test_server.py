@@ -106,7 +106,31 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 async def test_headers_within_bounds_are_taken(ordinary: Open) -> None:
     headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 200) for n in range(90))
-    assert await told(ordinary, b"GET / HTTP/1.1\r\nconnection: close\r\n" + headers + b"\r\n") == (200, b"GET 0 91")
+    asked = b"GET / HTTP/1.1\r\nhost: kith\r\nconnection: close\r\n" + headers + b"\r\n"
+    assert await told(ordinary, asked) == (200, b"GET 0 92")
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        (b"", b"Host"),
+        (b"host: kith\r\nHost: elsewhere\r\n", b"Host"),
+        (b"host: kith\r\nauthorization: Bearer a\r\nAuthorization: Bearer b\r\n", b"Authorization"),
+        (b"host: kith\r\nidempotency-key: a\r\nidempotency-key: a\r\n", b"Idempotency-Key"),
+        (b"host: kith\r\ncontent-type: text/plain\r\ncontent-type: application/json\r\n", b"Content-Type"),
+        (b"host: kith\r\norigin: https://a.example\r\norigin: https://b.example\r\n", b"Origin"),
+        (b'host: kith\r\nif-match: "1"\r\nif-match: "2"\r\n', b"If-Match"),
+    ],
+)
+async def test_a_header_that_is_missing_or_there_twice_is_not_guessed(
+    ordinary: Open, headers: bytes, named: bytes
+) -> None:
+    status, body = await told(ordinary, b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
+    assert (status, json.loads(body)["detail"]) == (400, f"A request has one header {named.decode()}.")
+
+
+async def test_a_client_of_before_http_1_1_names_no_host(ordinary: Open) -> None:
+    assert await told(ordinary, b"GET / HTTP/1.0\r\n\r\n") == (200, b"GET 0 0")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +151,7 @@ async def test_headers_beyond_bounds_are_refused(ordinary: Open, head: bytes) ->
 
 
 async def test_headers_do_not_come_after_the_body_either(ordinary: Open) -> None:
-    body = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    body = b"POST / HTTP/1.1\r\nhost: kith\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
     async with ordinary() as (reader, writer):
         writer.write(body + b"trailer: " + b"y" * 400_000)
         assert await is_closed(reader)
@@ -151,13 +175,13 @@ async def test_half_a_request_is_told_that_it_took_too_long(quick: Open) -> None
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(quick: Open) -> None:
-    status, body = await told(quick, b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nx")
+    status, body = await told(quick, b"POST / HTTP/1.1\r\nhost: kith\r\ncontent-length: 10\r\n\r\nx")
     assert (status, json.loads(body)["code"]) == (408, "request-timeout")
 
 
 async def test_an_answer_that_nobody_reads_is_not_kept(quick: Open) -> None:
     async with quick() as (reader, writer):
-        writer.write(b"GET /endless HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /endless HTTP/1.1\r\nhost: kith\r\n\r\n")
         async with asyncio.timeout(PATIENCE):
             await reader.readexactly(1)
             transport = writer.transport
@@ -172,15 +196,15 @@ async def test_an_answer_that_nobody_reads_is_not_kept(quick: Open) -> None:
 async def test_a_connection_is_kept_for_the_next_request_and_not_for_ever(quick: Open) -> None:
     async with quick() as (reader, writer):
         for _ in range(3):
-            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            writer.write(b"GET / HTTP/1.1\r\nhost: kith\r\n\r\n")
             async with asyncio.timeout(PATIENCE):
-                assert (await reader.readuntil(b"GET 0 0")).startswith(b"HTTP/1.1 200")
+                assert (await reader.readuntil(b"GET 0 1")).startswith(b"HTTP/1.1 200")
         assert await is_closed(reader)
 
 
 async def test_requests_one_after_the_other_in_one_piece_are_all_answered(ordinary: Open) -> None:
     async with ordinary() as (reader, writer):
-        writer.write(b"GET / HTTP/1.1\r\n\r\n" * 3)
+        writer.write(b"GET / HTTP/1.1\r\nhost: kith\r\n\r\n" * 3)
         async with asyncio.timeout(PATIENCE):
             for _ in range(3):
-                await reader.readuntil(b"GET 0 0")
+                await reader.readuntil(b"GET 0 1")

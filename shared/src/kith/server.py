@@ -4,6 +4,7 @@ uvicorn's parser, httptools, keeps whatever headers come, and waits for the rest
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import msgspec
+import prometheus_client
 import uvicorn
-from prometheus_client import Counter
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -20,10 +21,15 @@ from kith import problems
 from kith.answers import PROBLEM_JSON
 from kith.error_codes import ErrorCode
 
-CUT = Counter("kith_connections_cut_total", "HTTP connections that were closed on a client", ["reason"])
+CUT = prometheus_client.Counter(
+    "kith_connections_cut_total", "HTTP connections that were closed on a client", ["reason"]
+)
 
 MAX_MESSAGE = 256 * 1024
 """Bytes that a client may send at once over a WebSocket: a subscription and its variables."""
+
+SINGLE = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Origin")
+"""Headers that a request has once or not at all, Host aside."""
 
 NOTICE_SECONDS = 0.2
 """Between 'not ready' and closing the socket, for whoever routes to us to notice."""
@@ -118,6 +124,9 @@ class Protocol(HttpToolsProtocol):
             # Nothing is begun for it. The parser goes on with what came in the same piece, and is not listened to.
             self._refuse_head()
             return
+        if (name := self._repeated_or_missing()) is not None:
+            self.send_400_response(f"A request has one header {name}.")
+            return
         self._in_head = False
         super().on_headers_complete()
         self._expect(self.bounds.body_seconds)
@@ -156,6 +165,13 @@ class Protocol(HttpToolsProtocol):
         self._head += size
         if self._is_head_too_large():
             self._refuse_head()
+
+    def _repeated_or_missing(self) -> str | None:
+        """A header of which there must be one, or one at most, and is not: which of two is meant would be a guess."""
+        counts = Counter(name for name, _ in self.headers)
+        if counts[b"host"] != 1 and (counts[b"host"] or self.parser.get_http_version() == "1.1"):
+            return "Host"
+        return next((name for name in SINGLE if counts[name.lower().encode()] > 1), None)
 
     def _is_head_too_large(self) -> bool:
         return self._head > self.bounds.head_bytes or self._count > self.bounds.headers
