@@ -185,3 +185,9 @@ async def test_an_idempotency_key_is_forgotten_after_a_day_and_a_bulk_row_never(
         )
         assert left.all() == ["new key", "old row"]
     await engine.dispose()
+
+
+async def test_a_probe_sends_nobody_to_the_host_that_a_request_names() -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(probes({})), base_url="http://evil.example") as client:
+        for path in ("/livez/", "/readyz/", "/metrics/"):
+            assert (await client.get(path)).status_code == 404

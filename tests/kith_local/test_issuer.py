@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import stat
 import time
@@ -8,9 +9,11 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, KeySetSerialization
+from tests.conftest import free_ports
 
 from kith_local.issuer import LIFETIME, SCOPES, Issuer
 from kith_local.issuer_files import client_in, key_in
+from kith_local.issuer_server import listen
 
 URL = "http://127.0.0.1:8005"
 
@@ -25,7 +28,7 @@ class Partner:
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=issuer.app()), base_url=URL)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=issuer.app()), base_url=URL)
 
     async def ask(self, **fields: str) -> httpx.Response:
         client = self.issuer.client
@@ -36,10 +39,10 @@ class Partner:
             "tenant": "demo",
             **fields,
         }
-        return await self._http.post("/token", data={name: value for name, value in form.items() if value})
+        return await self.http.post("/token", data={name: value for name, value in form.items() if value})
 
     async def get(self, path: str) -> dict[str, Any]:
-        answer = await self._http.get(path)
+        answer = await self.http.get(path)
         assert answer.status_code == 200
         return dict(answer.json())
 
@@ -47,7 +50,7 @@ class Partner:
         return KeySet.import_key_set(cast("KeySetSerialization", await self.get("/.well-known/jwks.json")))
 
     async def post(self, content: str, **headers: str) -> httpx.Response:
-        return await self._http.post("/token", content=content, headers=headers)
+        return await self.http.post("/token", content=content, headers=headers)
 
 
 @pytest.fixture
@@ -138,3 +141,30 @@ def test_the_key_and_the_secret_outlive_a_restart_and_are_their_owners_alone(tmp
     assert client_in(folder) == client
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_the_issuer_sends_nobody_to_the_host_that_a_request_names(partner: Partner) -> None:
+    for path in ("/livez/", "/token/", "/.well-known/jwks.json/"):
+        answer = await partner.http.get(path, headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
+async def test_the_issuer_does_not_take_headers_without_end(issuer: Issuer) -> None:
+    (port,) = free_ports(1)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(listen(issuer, port, stop))
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.01)
+                else:
+                    break
+            writer.write(b"GET /livez HTTP/1.1\r\nhost: here\r\nx: " + b"y" * 200_000)
+            assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+            writer.close()
+    finally:
+        stop.set()
+        await serving

@@ -29,4 +29,6 @@ def probes(not_ready: Mapping[str, str], notes: Mapping[str, str] | None = None)
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+    app = Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+    app.router.redirect_slashes = False  # the redirect would name whatever Host the request says
+    return app

@@ -62,7 +62,7 @@ class Issuer:
     client: ClientCredentials
 
     def app(self) -> Starlette:
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self.discovery),
                 Route("/.well-known/jwks.json", self.jwks),
@@ -71,6 +71,8 @@ class Issuer:
             ],
             exception_handlers={OAuthError: _refusal},
         )
+        app.router.redirect_slashes = False  # the redirect would name whatever Host the request says
+        return app
 
     async def discovery(self, _: Request) -> Response:
         return JSONResponse(
