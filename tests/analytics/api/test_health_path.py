@@ -98,7 +98,7 @@ class Twin:
             case "return":
                 return [now(OrderReturned(value=Decimal(1), currency="EUR"))]
             case "exchange" | "new_contact":
-                contact = CONTACT if step["act"] == "exchange" else new_id()
+                contact = None if step["act"] == "exchange" else new_id()
                 channel = "email" if step["measure"] == "engagement" else "phone"
                 return [now(TouchpointRecorded(channel=channel, direction="inbound", contact_id=contact))]
             case "case_opened":

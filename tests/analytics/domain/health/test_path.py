@@ -46,21 +46,21 @@ def done(model: HealthModel, history: History, told: Explanation, step: Step, do
     for measure, past in zip(model.measures, history, strict=True):
         kept = [each._replace(end=at - 1) if each.event in closed else each for each in past]
         if measure.input in READS[doing.act]:
-            kept += [_new(measure, past, doing, number, at) for number in range(doing.times)]
+            kept += [
+                each for number in range(doing.times) if (each := _new(measure, past, doing, number, at)) is not None
+            ]
         found.append(kept)
     return found
 
 
-def _new(measure: Measure, past: list[Past], doing: Doing, number: int, at: int) -> Past:
+def _new(measure: Measure, past: list[Past], doing: Doing, number: int, at: int) -> Past | None:
     value = UNITS if doing.value is None or input_of(measure).reads is None else round(doing.value * UNITS)
     if measure.input == "breadth":
         window = round((measure.window_days or 90) * DAY)
         active = [each.value for each in past if at - window <= each.time < at]
-        value = (
-            active[0]
-            if active and doing.act is Act.EXCHANGE
-            else 10**9 + (number if doing.act is Act.NEW_CONTACT else 0)
-        )
+        if doing.act is Act.EXCHANGE and not active:
+            return None  # it names nobody
+        value = active[0] if doing.act is Act.EXCHANGE else 10**9 + number
     return Past(at - 1, int(FAR), value, new_id().bytes)
 
 

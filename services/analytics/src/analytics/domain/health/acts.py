@@ -23,7 +23,7 @@ class Act(StrEnum):
     PURCHASE = "purchase"
     RETURN = "return"
     EXCHANGE = "exchange"
-    """With a contact that is active already, or with the first one."""
+    """With a contact that is active already, or none that is named: it makes nobody active who was not."""
     NEW_CONTACT = "new_contact"
     """An exchange with a contact that was not active."""
     CASE_OPENED = "case_opened"
@@ -170,6 +170,6 @@ def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float
         case Kind.TREND:
             return x if x is None or not part.against else x + doing.times * value / part.against
         case Kind.DISTINCT:
-            return (x or 0.0) + doing.times if doing.act is Act.NEW_CONTACT else max(x or 0.0, 1.0)
+            return (x or 0.0) + doing.times if doing.act is Act.NEW_CONTACT else x
         case _:
             return value
