@@ -357,7 +357,8 @@ class _Batch:
             found = self._resource.of_tenant(self._uow.tenant)
             found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
         if found is None:
-            raise NotFound.of(self._resource.words, call.id or call.external_id)
+            field = "id" if call.id is not None else "external_id"
+            raise NotFound.of(self._resource.words, getattr(call, field), field=field)
         return found
 
     def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:

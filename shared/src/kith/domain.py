@@ -80,8 +80,8 @@ class NotFound(DomainError):
     code = ErrorCode.NOT_FOUND
 
     @classmethod
-    def of(cls, what: str, key: object) -> "NotFound":
-        return cls(f"There is no {what} {key}.")
+    def of(cls, what: str, key: object, *, field: str = "id") -> "NotFound":
+        return cls(f"There is no {what} {key}.", field=field)
 
 
 class Conflict(DomainError):

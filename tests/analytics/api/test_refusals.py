@@ -16,6 +16,13 @@ SPRING = {"from": "2026-03-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
 METRIC = (
     "query($id: String!, $from: DateTime!, $to: DateTime!, %s) { metric(id: $id, from: $from, to: $to, %s) { value } }"
 )
+OF_A_CUSTOMER = {
+    "health": "health { score }",
+    "health/path": "health { path { up { words } } }",
+    "value": "value { historic }",
+    "timeline": "timeline { nodes { type } }",
+}
+"""What is asked of one, over REST and GraphQL."""
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -96,9 +103,16 @@ async def test_an_unknown_metric_and_an_unknown_customer_are_named(acme: Tenant)
         "errors"
     ]
     assert error["extensions"]["problem"]["detail"] == answer.json()["detail"]
-    for what in ("health", "health/path", "value", "timeline"):
+    for what, fields in OF_A_CUSTOMER.items():
         answer = await acme.get(f"/v1/customers/{nobody}/{what}")
-        assert (answer.status_code, answer.json()["detail"]) == (404, f"There is no customer {nobody}."), what
+        told = f"There is no customer {nobody}."
+        assert await refused(answer) == (404, "id", told), what
+        query = (
+            'query($id: UUID!) { _entities(representations: [{__typename: "Customer", id: $id}])'
+            f" {{ ... on Customer {{ {fields} }} }} }}"
+        )
+        (error,) = (await acme.post("/graphql", {"query": query, "variables": {"id": str(nobody)}})).json()["errors"]
+        assert error["extensions"]["problem"] == answer.json(), what
 
 
 async def test_a_fit_is_of_what_has_come(acme: Tenant) -> None:

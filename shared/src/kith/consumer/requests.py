@@ -223,7 +223,7 @@ async def ask_replay(transaction: Transaction, ids: Collection[int] | None, *, b
         wanted &= _COLUMNS.id == any_(cast(list(ids), ARRAY(BigInteger)))
         found = set((await connection.scalars(select(_COLUMNS.id).where(wanted))).all())
         if missing := sorted(set(ids) - found):
-            raise NotFound.of("dead letter", ", ".join(map(str, missing[:10])))
+            raise NotFound.of("dead letter", ", ".join(map(str, missing[:10])), field="ids")
     else:
         before = TABLES.dead_letters.alias("before")
         wanted &= ~exists().where(
