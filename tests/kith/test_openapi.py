@@ -99,6 +99,17 @@ def test_an_answer_is_of_a_kind_that_clients_are_generated_for(document: dict[st
             assert [list(each) for each in rows.get("anyOf", [rows])] == [["$ref"]] * len(rows.get("anyOf", [rows]))
 
 
+def test_what_may_be_left_out_is_not_sent_by_generated_clients(document: dict[str, Any]) -> None:
+    # They take a field that has a default for one that is always there.
+    named = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, each in schema.get("properties", {}).items()
+        if "default" in each and each["default"] is None
+    ]
+    assert named == []
+
+
 async def test_an_export_comes_as_text_to_whom_asks_for_text(
     serve: Callable[[Service], Awaitable[httpx.AsyncClient]], mine: dict[str, str]
 ) -> None:

@@ -96,7 +96,26 @@ def _schemas(there: Mapping[str, Any], models: Sequence[type[BaseModel]]) -> dic
     _, bodies = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     details = TypeAdapter(problems.ProblemDetails).json_schema(ref_template=_REF)
     schemas = {**there, **bodies.get("$defs", {}), **details.pop("$defs"), "ProblemDetails": details}
-    return {name: each for name, each in schemas.items() if name not in ("HTTPValidationError", "ValidationError")}
+    return {
+        name: _without_null_defaults(each)
+        for name, each in schemas.items()
+        if name not in ("HTTPValidationError", "ValidationError")
+    }
+
+
+def _without_null_defaults(schema: Any) -> Any:
+    """To leave such a field out is the same. Generators of clients take one with a default for one that is always
+    there, and would have it sent."""
+    match schema:
+        case dict():
+            return {
+                name: _without_null_defaults(each)
+                for name, each in schema.items()
+                if not (name == "default" and each is None)
+            }
+        case list():
+            return [_without_null_defaults(each) for each in schema]
+    return schema
 
 
 def _responses(path: str, method: str, operation: Operation) -> dict[str, Any]:
