@@ -115,6 +115,23 @@ async def test_an_unknown_metric_and_an_unknown_customer_are_named(acme: Tenant)
         assert error["extensions"]["problem"] == answer.json(), what
 
 
+async def test_a_timeline_does_not_end_before_it_begins(acme: Tenant, fold: Any, tenant: str) -> None:
+    customer = new_id()
+    await fold(happened(OrderPlaced(value=1, currency="EUR"), tenant, at("2026-04-01"), customer))  # type: ignore[arg-type]
+    for backwards in ({"from": SPRING["to"], "to": SPRING["from"]}, {"from": SPRING["to"], "to": SPRING["to"]}):
+        answer = await acme.get(f"/v1/customers/{customer}/timeline", **backwards)
+        assert await refused(answer) == (422, "to", "It must be later than `from`.")
+        query = (
+            "query($id: UUID!, $from: DateTime, $to: DateTime) {"
+            ' _entities(representations: [{__typename: "Customer", id: $id}])'
+            " { ... on Customer { timeline(from: $from, to: $to) { nodes { type } } } } }"
+        )
+        body = {"query": query, "variables": {"id": str(customer), **backwards}}
+        (error,) = (await acme.post("/graphql", body)).json()["errors"]
+        assert error["extensions"]["problem"] == answer.json()
+    assert len((await acme.get(f"/v1/customers/{customer}/timeline", **SPRING)).json()["items"]) == 1
+
+
 async def test_a_fit_is_of_what_has_come(acme: Tenant) -> None:
     answer = await acme.post("/v1/customer-value/fits", {"until": TOMORROW})
     assert await refused(answer) == (422, "until", "It is yet to come.")

@@ -71,6 +71,8 @@ async def timelines(
     """The same page of several customers' timelines. Whom a customer absorbed in a merge, its past is in it too."""
     if not 1 <= wanted.first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    if wanted.starts_at is not None and wanted.ends_at is not None and wanted.starts_at >= wanted.ends_at:
+        raise Invalid("It must be later than `from`.", field="to")
     selves = await _selves(connection, tenant, customer_ids)
     found = await _newest(connection, tenant, selves, wanted)
     return {id: _page(sorted(events, key=_place, reverse=True), wanted.first) for id, events in found.items()}
