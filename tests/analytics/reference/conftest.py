@@ -33,6 +33,8 @@ from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
 BATCH = 2000
+PATIENCE = 240.0
+"""Seconds until a request that is refused for want of a place is given up: less than the first test may take."""
 SOURCES = (CONTACTS, SALES, SERVICE_DESK)
 
 Params = dict[str, str | list[str]]
@@ -76,7 +78,7 @@ async def replayed(
     async with httpx.AsyncClient(mounts=to_each) as http:
         for name in DATA_SETS:
             tenant = f"t-{new_id().hex}"
-            ids = await sent(name, Api(http, urls, issuer.token(tenant)))
+            ids = await sent(name, Api(http, urls, issuer.token(tenant), patience=PATIENCE))
             company = facts.company(name).known_as(ids.get(CUSTOMERS, {}), ids.get(PRODUCTS, {}))
             sets[tenant] = Replayed(company, tenant, clients[ANALYTICS.name], issuer)
     batches = [batch for service in SOURCES async for batch in published(postgres, service, list(sets))]
