@@ -19,14 +19,14 @@ from asyncpg import PostgresError
 from sqlalchemy import ARRAY, Table, Uuid, any_, cast, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from kith.db import Database, Transaction, checked
+from kith.db import Database, Transaction, checked, streamed
 from kith.domain import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.error_codes import ErrorCode
 from kith.fingerprints import are_alike, as_spelt, fingerprint, is_odd
 from kith.ids import new_id
 from kith.inputs import Input, NewInput
 from kith.resource import Check, Command, Resource, View
-from kith.slices import in_slices
+from kith.slices import in_pieces, in_slices
 from kith.sqlstates import sqlstate
 from kith.tables import TenantId
 from kith.unit_of_work import Repository, UnitOfWork, append
@@ -249,24 +249,25 @@ class _Batch:
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
         await self._repository.load(ids={call.id for call in calls if call.id is not None}, external_ids=external_ids)
-        changes = [call for call in calls if call.remembered and not call.command.creates]
-        if remembered := list({each.key(self._resource) for call in changes for each in (call, call.as_spelt())}):
+        remembered: set[str] = set()
+        async for call in in_slices(calls):
+            if call.remembered and not call.command.creates:
+                remembered |= {each.key(self._resource) for each in (call, call.as_spelt())}
+        if remembered:
             keys = self._keys.c
-            rows = await self._uow.connection.execute(
-                select(keys.key, keys.fingerprint).where(
-                    keys.tenant_id == self._uow.tenant, keys.key == any_(cast(remembered, ARRAY(TenantId)))
-                )
+            rows = select(keys.key, keys.fingerprint).where(
+                keys.tenant_id == self._uow.tenant, keys.key == any_(cast(list(remembered), ARRAY(TenantId)))
             )
-            self._done = {row.key: row.fingerprint for row in rows}
+            found = streamed(self._uow.connection, rows, most=len(remembered))
+            self._done = {row.key: row.fingerprint async for row in found}
         for name, follows in self._resource.named.items():
             if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
                 columns = follows.id.table.c
-                rows = await self._uow.connection.execute(
-                    select(follows.id, *(columns[each] for each in follows.takes)).where(
-                        columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
-                    )
+                rows = select(follows.id, *(columns[each] for each in follows.takes)).where(
+                    columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
                 )
-                self._named[name] = {row[0]: row for row in rows}
+                found = streamed(self._uow.connection, rows, most=len(wanted))
+                self._named[name] = {row[0]: row async for row in found}
         if self._resource.checks is not None:
             inputs = [call.input for call in calls]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, inputs)
@@ -279,8 +280,8 @@ class _Batch:
 
     async def flush(self) -> None:
         await self._uow.flush()
-        if self._new_keys:
-            await self._uow.connection.execute(insert(self._keys), sorted(self._new_keys, key=itemgetter("key")))
+        for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
+            await self._uow.connection.execute(insert(self._keys), piece)
 
     def _create(self, call: Call) -> Outcome:
         assert isinstance(call.input, NewInput)

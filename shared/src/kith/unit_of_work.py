@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db import Statement, Transaction
+from kith.db import Statement, Transaction, streamed
 from kith.domain import Aggregate
 from kith.events.envelope import Event
 from kith.ids import new_id
@@ -137,15 +137,13 @@ class Repository:
             matches.append(table.c.id == any_(cast(wanted, ARRAY(Uuid))))
         if named:
             matches.append(table.c.external_id == any_(cast(named, ARRAY(TenantId))))
-        rows = await self._uow.connection.execute(
-            _locking(
-                select(*(table.c[name] for name in self._resource.attributes))
-                .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
-                .order_by(table.c.id)
-            )
+        rows = _locking(
+            select(*(table.c[name] for name in self._resource.attributes))
+            .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
+            .order_by(table.c.id)
         )
-        for row in rows.mappings():
-            fields = dict(row)
+        async for row in streamed(self._uow.connection, rows, most=len(wanted) + len(named)):
+            fields = row._asdict()
             self._uow.locked(fields.pop(_LOCKED_AT))
             self._keep(self._resource.aggregate(**_zoned(fields)))
 

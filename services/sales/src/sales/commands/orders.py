@@ -6,6 +6,7 @@ from pydantic import Field
 from sqlalchemy import ARRAY, Uuid, any_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.db import streamed
 from kith.inputs import Input, Priced
 from kith.resource import Check, Command
 from kith.scalars import Code, Currency, Id, Money
@@ -37,21 +38,22 @@ async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequenc
     o, r = orders.c, returns.c
     wanted = cast(sorted(named), ARRAY(Uuid))
     # In the order of their ids: no two requests wait for each other in a ring.
-    locked = await connection.execute(
+    locked = (
         select(o.id, o.value, o.currency, o.created_at)
         .where(o.tenant_id == tenant, o.id == any_(wanted))
         .order_by(o.id)
         .with_for_update(key_share=True)
     )
-    placed = {row.id: row for row in locked}
-    given_back = await connection.execute(
+    found = streamed(connection, locked, most=len(named))
+    left = {row.id: Rest(row.value, row.currency, row.created_at) async for row in found}
+    given_back = (
         select(r.order_id, func.sum(r.value).label("value"))
         .join(orders, (o.tenant_id == r.tenant_id) & (o.id == r.order_id) & (o.currency == r.currency))
         .where(r.tenant_id == tenant, r.order_id == any_(wanted))
         .group_by(r.order_id)
     )
-    returned = {row.order_id: row.value for row in given_back}
-    left = {id: Rest(row.value - returned.get(id, 0), row.currency, row.created_at) for id, row in placed.items()}
+    async for row in streamed(connection, given_back, most=len(named)):
+        left[row.order_id].left -= row.value
 
     def check(given: Input) -> None:
         if isinstance(given, RecordReturn) and given.order_id in left:
