@@ -25,6 +25,7 @@ from analytics.health_jobs import TASKS
 from analytics.storage.health import customers_of
 from analytics.storage.tables import health_scores
 from kith.events.analytics import HealthModelPublished
+from kith.events.contacts import CustomerCreated
 from kith.testing import Issuer, Tenant
 
 TURN = 0.15
@@ -177,6 +178,8 @@ async def test_one_customer_with_a_thousand_events_is_told_of_beside_the_loop(
         put = "INSERT INTO health_queue (tenant_id, customer_id) SELECT :tenant, md5(:tenant || 0)::uuid"
         await connection.execute(text(put), given)
         customer = await connection.scalar(text("SELECT md5(:tenant || 0)::uuid"), given)
+    created = happened(CustomerCreated(kind="person"), tenant, datetime.now(UTC) - timedelta(days=700), customer)
+    await fold(created)
     async with watched("its score"):
         await until_idle(worker, score_noted)
     between = {"from": moment(100)}

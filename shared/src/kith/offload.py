@@ -69,7 +69,7 @@ class Lane:
 
 LIVE = Lane("live")
 """What somebody waits for: scores of what just happened, requests."""
-BACKGROUND = Lane("background", niceness=10)
+BACKGROUND = Lane("background", niceness=5)
 """What takes minutes in all."""
 
 

@@ -181,7 +181,7 @@ async def test_a_document_that_cannot_be_read_is_a_model_that_cannot_be_computed
 async def test_who_has_few_noted_does_not_wait_for_who_has_many(
     fold: Fold, worker: AsyncEngine, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "CUSTOMERS", 150)
+    monkeypatch.setattr(scoring, "AT_ONCE", 150)
     other, customer = f"{tenant}-other", new_id()
     await fold(*[happened(BOUGHT, tenant, now() - DAY, new_id()) for _ in range(400)])
     await fold(happened(BOUGHT, other, now() - DAY, customer))

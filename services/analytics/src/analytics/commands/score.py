@@ -42,6 +42,8 @@ from kith.sqlstates import sqlstate
 from kith.tables import Moment
 from kith.telemetry import log
 
+AT_ONCE = 2_000
+"""Noted at most in one piece: somebody waits for it."""
 FEW = 100
 """Who has noted fewer customers does not wait for those who have more."""
 REASON_LENGTH = 300
@@ -116,7 +118,7 @@ async def score_noted(engine: AsyncEngine) -> bool:
                     log.warning("not scored", tenant=tenant, error=error)
                     errors.append(error)
                 else:
-                    more |= len(taken) == CUSTOMERS or len(many) > 1
+                    more |= len(taken) == AT_ONCE or len(many) > 1
     if errors:
         raise errors[0]
     return more
@@ -129,7 +131,7 @@ async def note_due(engine: AsyncEngine) -> int:
             select(_S.tenant_id, _S.customer_id)
             .where(_S.due_at <= func.clock_timestamp())
             .order_by(_S.due_at)
-            .limit(CUSTOMERS)
+            .limit(AT_ONCE)
             .with_for_update(skip_locked=True)
             .cte("due")
         )
@@ -150,7 +152,7 @@ async def score_due(engine: AsyncEngine) -> bool:
     noted = await note_due(engine)
     while noted and await score_noted(engine):
         pass
-    return noted == CUSTOMERS
+    return noted == AT_ONCE
 
 
 async def score_everybody(engine: AsyncEngine) -> bool:
@@ -229,7 +231,7 @@ async def _alone(connection: AsyncConnection, what: str) -> AsyncIterator[bool]:
 
 async def _taken(connection: AsyncConnection, tenant: str) -> list[Noted]:
     columns = select(_Q.customer_id, _Q.event_id, _Q.traceparent, _Q.seq)
-    rows = await connection.execute(columns.where(_Q.tenant_id == tenant).order_by(_Q.seq).limit(CUSTOMERS))
+    rows = await connection.execute(columns.where(_Q.tenant_id == tenant).order_by(_Q.seq).limit(AT_ONCE))
     return [Noted(*row) for row in rows]
 
 

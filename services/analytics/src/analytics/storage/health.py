@@ -38,8 +38,8 @@ from analytics.storage.snapshot import Reads
 from analytics.storage.tables import facts, merged_customers
 from kith.tables import Moment
 
-CUSTOMERS, FACTS = 2_000, 200_000
-"""Of a piece: so many are read and computed at once, in a second or so."""
+CUSTOMERS, FACTS = 5_000, 500_000
+"""Of a piece: so many are read and computed at once, in a second or two. Of fewer each one would take longer."""
 MANY = 2_000
 """More customers than that are read by the range of their ids."""
 _INFINITY = literal_column("'infinity'::timestamptz", Moment)
