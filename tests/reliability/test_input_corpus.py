@@ -149,7 +149,7 @@ async def test_no_value_sent_over_graphql_is_a_fault_of_ours(
     acme: Callable[[Service], Awaitable[Tenant]], service: Service
 ) -> None:
     graph = Graph(service.name, await what_there_is(acme, service))
-    outcomes = await answered(await acme(service), graph.calls(2 * EVERY))
+    outcomes = await answered(await acme(service), graph.calls(EVERY))
     assert outcomes["200"] > 50
     assert outcomes["invalid"] > 50
     for path in Rest(service.name, {}).collections():
