@@ -66,8 +66,8 @@ class Statement:
 
 
 async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int) -> AsyncIterator[Row[Any]]:
-    """The rows of an answer that may have as many as `most`. Of a long one the driver makes a piece ready at a time, and
-    whatever else waits has its turns."""
+    """The rows of an answer that may have as many as `most`. Of a long one the driver makes a piece ready at a time,
+    and whatever else waits has its turns."""
     if most <= PIECE:  # in one go, at half the price
         for row in await connection.execute(rows):
             yield row
