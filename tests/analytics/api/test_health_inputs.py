@@ -23,8 +23,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def model(*inputs: str) -> HealthModelPublished:
-    measures = [{"id": each, "input": each, "weight": 1, "curve": [[0, 0], [100, 100]]} for each in inputs]
+def model(*inputs: str, **settings: Any) -> HealthModelPublished:
+    measures = [{"id": each, "input": each, "weight": 1, "curve": [[0, 0], [100, 100]], **settings} for each in inputs]
     return HealthModelPublished(number=1, document={"title": "m", "measures": measures})
 
 
@@ -76,3 +76,21 @@ async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(
     assert "orders worth 100" in told["revenue"]["words"]
     in_chinese = await contributions(analytics, mine, customer, "zh")
     assert "下单金额为100" in in_chinese["revenue"]["words"]
+
+
+async def test_a_measure_holds_amounts_to_one_currency(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(
+        *(
+            happened(OrderPlaced(value=Decimal(value), currency=currency), tenant, now() - 9 * DAY, customer)
+            for value, currency in ((30, "EUR"), (7000, "JPY"))
+        )
+    )
+    for number, settings, amount in ((1, {}, 7030), (2, {"where": {"currency": ["EUR"]}}, 30)):
+        published = HealthModelPublished(number=number, document=model("revenue", **settings).document)
+        await fold(happened(published, tenant, now() - (5 - number) * DAY))
+        told = await contributions(analytics, mine, customer)
+        assert told["revenue"]["input"] == amount
+    assert "in any currency" in INPUTS["revenue"].title

@@ -86,7 +86,7 @@ INPUTS: Mapping[str, Input] = {
     "purchase_recency": Input("Days since the last purchase", "days", Kind.SINCE_LAST, (OrderPlaced.type,)),
     "orders": Input("Orders placed", "orders", Kind.SUM, (OrderPlaced.type,), window_days=365),
     "revenue": Input(
-        "Value of orders placed, returns not taken off",
+        "Value of orders placed in any currency, returns not taken off",
         "amount",
         Kind.SUM,
         (OrderPlaced.type,),
@@ -94,7 +94,7 @@ INPUTS: Mapping[str, Input] = {
         window_days=365,
     ),
     "revenue_trend": Input(
-        "Value of orders placed over that of the window before, returns not taken off",
+        "Value of orders placed in any currency over that of the window before, returns not taken off",
         "ratio",
         Kind.TREND,
         (OrderPlaced.type,),
