@@ -142,9 +142,23 @@ def inputs_after(told: Explanation, doing: Doing, aimed: Contribution) -> list[f
     measure counts which is aimed at."""
     closed = frozenset(aimed.events[: doing.times]) if doing.act in CLOSING else frozenset()
     if doing.act is Act.CASE_RESOLVED_LATE:
-        open_ones = [each for each in told.contributions if each.measure.input == "open_cases" and each.events]
-        closed = frozenset(open_ones[0].events[: doing.times]) if open_ones else frozenset()
+        closed = next((frozenset(each.events[: doing.times]) for each in _of_cases(told)), frozenset())
     return [_after(each, doing, closed) for each in told.contributions]
+
+
+def most_times(told: Explanation, act: Act) -> int | None:
+    """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None
+    where the model does not look at all open cases, and so does not tell."""
+    every = next((each for each in _of_cases(told) if not each.measure.where), None)
+    if every is None or act not in (Act.CASE_RESOLVED_LATE, Act.CASE_REOPENED):
+        return None
+    return len(every.events) if act is Act.CASE_RESOLVED_LATE else every.settled
+
+
+def _of_cases(told: Explanation) -> list[Contribution]:
+    """Those that look at open cases: at all of them first."""
+    found = [each for each in told.contributions if each.measure.input == "open_cases"]
+    return sorted(found, key=lambda each: bool(each.measure.where))
 
 
 def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind

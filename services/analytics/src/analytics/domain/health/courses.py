@@ -102,6 +102,13 @@ class Reader:
         start, _, _ = self._windowed(some, instant, self.window or int(FAR // 2))
         return float((end - start)[0])
 
+    def settled(self, place: int, at: int) -> int:
+        """How many of what may stand open do so no more, and might again."""
+        if self.input.kind is not Kind.STANDING:
+            return 0
+        begin, end = int(self.series.first[place]), int(self.series.before(np.array([place]), np.array([at]))[0])
+        return int(np.sum((self.series.value[begin:end] == 0) & (self.series.end[begin:end] >= at)))
+
     def _bent(self, course: Course, at: Ints) -> Course:
         x = course.at(at, self.half_life)
         piece = np.searchsorted(self.xs, x, side="right")

@@ -34,6 +34,8 @@ class Contribution(NamedTuple):
     """What the last of them counted."""
     against: float | None = None
     """What one event more is set against: of a mean the weight of the events in it, of a trend the window before."""
+    settled: int = 0
+    """Of what may stand open: how many do so no more."""
 
 
 class Explanation(NamedTuple):
@@ -132,6 +134,7 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: 
                 None if last is None else int(series.time[last]),
                 None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
                 reader.against(place, at) if present else None,
+                reader.settled(place, at),
             )
         )
     return tuple(found)

@@ -12,7 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytics.domain.health.acts import CLOSING, JUST_NOW, LEAST_AMOUNT, VALUED, Act, Doing, acts_on, inputs_after
+from analytics.domain.health.acts import (
+    CLOSING,
+    JUST_NOW,
+    LEAST_AMOUNT,
+    VALUED,
+    Act,
+    Doing,
+    acts_on,
+    inputs_after,
+    most_times,
+)
 from analytics.domain.health.base import FAR, Ints
 from analytics.domain.health.explain import Contribution, Explanation, explained
 from analytics.domain.health.facts import HealthFacts
@@ -200,8 +210,11 @@ class _Aim(NamedTuple):
             else:
                 amount = _amount(self.told, act)
                 about = self._about(of, Doing.on(measure, act, 1, amount), Doing.on(measure, act, 2, amount))
-                often = {*_TIMES.near(about), *range(1, FEW + 1)}
-                yield from (Doing.on(measure, act, int(each), amount) for each in sorted(often))
+                most = most_times(self.told, act)
+                often = {*_TIMES.near(about), *range(1, FEW + 1), *([most] if most else [])}
+                yield from (
+                    Doing.on(measure, act, int(each), amount) for each in sorted(often) if most is None or each <= most
+                )
 
     def _about(self, of: Contribution, first: Doing, second: Doing) -> list[float]:
         """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
