@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -76,6 +76,15 @@ async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int)
         async for piece in result.partitions():
             async for row in in_slices(piece):
                 yield row
+
+
+def zoned(fields: dict[str, Any]) -> dict[str, Any]:
+    """A row's. The driver has an instant of before or after all time without a zone: nobody could compare it. Such ones
+    were written before the door had bounds."""
+    for name, value in fields.items():
+        if value.__class__ is datetime and value.tzinfo is None:
+            fields[name] = value.replace(tzinfo=UTC)
+    return fields
 
 
 class Transaction(NamedTuple):

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import ARRAY, Uuid, any_, cast, func, literal, null, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.db import zoned
 from kith.domain import Invalid, NotFound
 from kith.resource import Resource, View
 
@@ -70,7 +71,7 @@ class Queries(Generic[V]):
 
     def _seen(self, row: Iterable[Any]) -> V:
         # By name: a GraphQL type that says what a field is in its own words takes it so, and only so.
-        return self._view(**dict(zip(self._resource.view_fields, row, strict=True)))
+        return self._view(**zoned(dict(zip(self._resource.view_fields, row, strict=True))))
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
         """Raises NotFound."""
@@ -132,7 +133,7 @@ class Queries(Generic[V]):
         query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
         async with connection.stream(query) as result:
             async for rows in result.partitions():
-                yield [dict(zip(self._shown, row, strict=True)) for row in rows]
+                yield [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
 
     async def newest_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int

@@ -1,7 +1,7 @@
 """The aggregates of one transaction: loaded and locked together, changed by rules, written with their events."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db import Statement, Transaction, streamed
+from kith.db import Statement, Transaction, streamed, zoned
 from kith.domain import Aggregate
 from kith.events.envelope import Event
 from kith.ids import new_id
@@ -145,7 +145,7 @@ class Repository:
         async for row in streamed(self._uow.connection, rows, most=len(wanted) + len(named)):
             fields = row._asdict()
             self._uow.locked(fields.pop(_LOCKED_AT))
-            self._keep(self._resource.aggregate(**_zoned(fields)))
+            self._keep(self._resource.aggregate(**zoned(fields)))
 
     async def _load_one(self, id: UUID) -> None:
         values = {"tenant": self._uow.tenant, "row_id": id}
@@ -155,7 +155,7 @@ class Repository:
             for name, kind in self._resource.stored_enums.items():
                 if fields[name] is not None:
                     fields[name] = kind(fields[name])
-            self._keep(self._resource.aggregate(**_zoned(fields)))
+            self._keep(self._resource.aggregate(**zoned(fields)))
 
     def get(self, id: UUID) -> Aggregate | None:
         return self._by_id.get(id)
@@ -206,14 +206,6 @@ class Repository:
     def _values(self, id: UUID, names: Iterable[str] | None = None) -> dict[str, Any]:
         aggregate = self._by_id[id]
         return {name: getattr(aggregate, name) for name in names or self._resource.attributes}
-
-
-def _zoned(fields: dict[str, Any]) -> dict[str, Any]:
-    """The driver has an instant of before or after all time without a zone: rules could not compare it."""
-    for name, value in fields.items():
-        if isinstance(value, datetime) and value.tzinfo is None:
-            fields[name] = value.replace(tzinfo=UTC)
-    return fields
 
 
 _FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
