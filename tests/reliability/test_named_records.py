@@ -209,6 +209,16 @@ async def test_returns_of_one_order_in_one_request_are_added_up(sales: Tenant) -
     assert again["unchanged"] == 3
 
 
+async def test_what_is_refused_takes_nothing_of_what_is_left(sales: Tenant) -> None:
+    order = await ordered(sales, "100")
+    row = {"occurred_at": AT, "value": "100", "order_id": order["id"]}
+    to_come = row | {"occurred_at": "2199-01-01T00:00:00Z"}
+    rows = [to_come | {"external_id": "1"}, row | {"external_id": "2"}, row | {"external_id": "3"}]
+    answer = (await sales.post("/v1/returns:bulk", {"rows": rows})).json()
+    assert [each["status"] for each in answer["results"]] == ["rejected", "accepted", "rejected"]
+    assert_refused(answer["results"][0]["problem"], "occurred_at")
+
+
 async def test_of_many_who_return_at_once_none_gets_what_is_not_left(sales: Tenant) -> None:
     order = await ordered(sales, "100")
     body = {"value": "30", "order_id": order["id"]}

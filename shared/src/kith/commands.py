@@ -295,9 +295,9 @@ class _Batch:
                     f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
                 )
         given = self._followed(call.input)
-        self._check(given)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
+        self._check(given)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._repository.add(aggregate)
@@ -321,14 +321,15 @@ class _Batch:
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
         given = self._followed(call.input, aggregate)
-        self._check(given)
         at, now = call.input.happened_at(self._uow.now), self._uow.now
         if call.input.occurred_at is None or call.input.occurred_at > now:
             # What happens just now is never before the last change, whatever the clock says: it may be put back.
             at = max(at, aggregate.updated_at)
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = aggregate.copy()
-        recorded = self._record(changed, call.command.rule(changed, at=at, **given.fields()), at)
+        events = call.command.rule(changed, at=at, **given.fields())
+        self._check(given)
+        recorded = self._record(changed, events, at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.remembered:

@@ -89,7 +89,7 @@ class Resource:
     """Of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
     """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and answers the check that
-    is asked before each rule."""
+    is asked after each rule. What it accepts is done: it may count on that, for what comes later in the request."""
 
     @property
     def path(self) -> str:
