@@ -1,5 +1,6 @@
 """What was sent before is known again, however it is spelt; and what says something else is not taken for it."""
 
+import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -10,10 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from analytics.resources import HEALTH_MODELS, PLAYBOOKS
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
+from kith.commands import Call
 from kith.db import sqlalchemy_url
 from kith.ids import new_id
+from kith.resource import Resource
+from kith.rest import row_model
 from kith.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -30,6 +35,23 @@ ORDER = {"value": "10", "currency": "EUR", "occurred_at": NOON}
 TASK = {"title": "Call", "due_at": "2026-02-01T12:00:00Z", "occurred_at": NOON}
 CASE = {"subject": "Broken", "channel": "email", "occurred_at": NOON}
 
+
+def playbook(**document: Any) -> Row:
+    webhook = {"kind": "webhook", "title": "Look"}
+    changed = {"kind": "band_changed", "to": ["steady", "at_risk"]}
+    return {"title": "Look", "occurred_at": NOON, "document": {"when": changed, "actions": [webhook], **document}}
+
+
+def health_model(audience: Row, **measure: Any) -> Row:
+    tier = {"id": "tier", "title": "Tier", "input": "loyalty_tier", "weight": 1, "curve": [[0, 0], [2, 100]]}
+    document = {
+        "title": "Ours",
+        "audience": audience,
+        "measures": [tier | {"values": {"gold": 2, "silver": 1}} | measure],
+    }
+    return {"document": document, "occurred_at": NOON}
+
+
 SPELLINGS: list[tuple[Service, str, Row, Row]] = [
     (CONTACTS, "customers", ADA, ADA | {"occurred_at": NOON_IN_VIENNA}),
     (CONTACTS, "customers", ADA, ADA | {"occurred_at": "2026-01-05T12:00:00.000+00:00"}),
@@ -41,6 +63,10 @@ SPELLINGS: list[tuple[Service, str, Row, Row]] = [
     (SALES, "orders", ORDER | {"value": 10.5}, ORDER | {"value": "10.5000", "occurred_at": NOON_IN_VIENNA}),
     (SALES, "tasks", TASK, TASK | {"due_at": "2026-02-01T13:00:00+01:00"}),
     (SERVICE_DESK, "cases", CASE, CASE | {"priority": "moderate", "assignee": None}),
+    (ANALYTICS, "playbooks", playbook(), playbook(when={"to": ["at_risk", "steady"], "kind": "band_changed"})),
+    (ANALYTICS, "playbooks", playbook(audience={"tags": ["b", "a"]}), playbook(audience={"tags": ["a", "b", "a"]})),
+    (ANALYTICS, "health-models", health_model({"tiers": ["b", "a"]}), health_model({"tiers": ["a", "b"], "tags": []})),
+    (ANALYTICS, "health-models", health_model({}), health_model({}, values={"silver": 1.0, "gold": 2.0})),
 ]
 OTHERS: list[tuple[Service, str, Row, Row]] = [
     (CONTACTS, "customers", ADA, ADA | {"occurred_at": "2026-01-05T12:00:00+01:00"}),
@@ -50,6 +76,8 @@ OTHERS: list[tuple[Service, str, Row, Row]] = [
     (SALES, "orders", ORDER, ORDER | {"value": "10.0100"}),
     (SALES, "tasks", TASK, TASK | {"due_at": None}),
     (SERVICE_DESK, "cases", CASE, CASE | {"priority": "low"}),
+    (ANALYTICS, "playbooks", playbook(), playbook(when={"kind": "band_changed", "to": ["at_risk"]})),
+    (ANALYTICS, "health-models", health_model({}), health_model({}, values={"gold": 1, "silver": 2})),
 ]
 
 
@@ -106,6 +134,20 @@ async def test_a_change_in_another_spelling_is_unchanged_and_one_that_says_somet
     assert (await bulk(mine, "customers", change | {"tags": ["c"]}))["status"] == "rejected"
 
 
+async def test_a_document_that_is_revised_twice_in_two_spellings_is_revised_once(at: At) -> None:
+    mine = await at(ANALYTICS)
+    for noun, made, first, again in (
+        ("playbooks", playbook(), {"segments": ["b", "a"]}, {"segments": ["a", "b"]}),
+        ("health-models", health_model({}), {"segments": ["b", "a"]}, {"segments": ["a", "b"]}),
+    ):
+        await bulk(mine, noun, {"external_id": "x", **made})
+        told = {"external_id": "x", "command": "revise", "occurred_at": "2026-01-06T12:00:00Z"}
+        change = told | {"document": made["document"] | {"audience": first}}
+        assert (await bulk(mine, noun, change))["status"] == "accepted"
+        other = told | {"document": made["document"] | {"audience": again}}
+        assert (await bulk(mine, noun, other))["status"] == "unchanged"
+
+
 async def test_a_request_under_its_key_is_known_in_another_spelling(at: At) -> None:
     mine = await at(CONTACTS)
     key = {"Idempotency-Key": str(new_id())}
@@ -134,6 +176,24 @@ BEFORE: list[tuple[Row, int]] = [
         -1242049567138133002,
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("resource", "row", "then"),
+    [
+        (PLAYBOOKS, playbook(audience={"tags": ["b", "a", "b"]}), -7122109468708564),
+        (
+            HEALTH_MODELS,
+            health_model({"tiers": ["b", "a"]}, values={"silver": 1, "gold": 2}, where={"tier": ["silver", "gold"]}),
+            -6726863248025206656,
+        ),
+    ],
+)
+def test_a_document_that_was_stored_before_has_its_fingerprint_of_then(resource: Resource, row: Row, then: int) -> None:
+    sent = json.dumps({"external_id": "x", **row}).encode()
+    given = row_model(resource.create).model_validate_json(sent)
+    call = Call(resource.create, given, external_id="x", remembered=True, sent=sent)
+    assert call.as_spelt().fingerprint(resource) == then
 
 
 async def run(postgres: EmbeddedPostgres, statement: str, **values: object) -> None:

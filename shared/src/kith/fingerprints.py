@@ -13,6 +13,8 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any
 
+from pydantic import BaseModel
+
 from kith.domain import Aggregate
 from kith.inputs import Input
 
@@ -43,8 +45,21 @@ def _spelt(kept: Any, sent: Any) -> Any:
         return datetime.fromisoformat(sent)
     if isinstance(kept, str) and isinstance(sent, str) and not isinstance(kept, Enum):
         return sent.strip()
-    if isinstance(kept, list) and isinstance(sent, list) and all(isinstance(each, str) for each in (*kept, *sent)):
+    if isinstance(kept, list) and isinstance(sent, list):
+        return _spelt_list(kept, sent)
+    if isinstance(kept, dict) and isinstance(sent, dict) and kept.keys() == sent.keys():
+        return {name: _spelt(kept[name], value) for name, value in sent.items()}
+    if isinstance(kept, BaseModel) and isinstance(sent, dict):
+        names = {name: field.alias or name for name, field in type(kept).model_fields.items()}
+        return kept.model_copy(update={n: _spelt(getattr(kept, n), sent[a]) for n, a in names.items() if a in sent})
+    return kept
+
+
+def _spelt_list(kept: list[Any], sent: list[Any]) -> list[Any]:
+    if all(isinstance(each, str) for each in (*kept, *sent)):
         return [each.strip() for each in sent]
+    if len(kept) == len(sent):
+        return [_spelt(*each) for each in zip(kept, sent, strict=True)]
     return kept
 
 

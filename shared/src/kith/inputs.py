@@ -9,17 +9,33 @@ from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 import jiter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from kith.currencies import misfit
 from kith.domain import Invalid
 from kith.scalars import Code, Currency, Instant, Money, Note, Text
 
-__all__ = ["Amendment", "Code", "Currency", "Document", "Input", "Money", "NewInput", "Note", "Priced", "Text"]
+__all__ = [
+    "AS_SET",
+    "Amendment",
+    "Code",
+    "Currency",
+    "Document",
+    "Input",
+    "Money",
+    "NewInput",
+    "Note",
+    "Priced",
+    "Text",
+]
 
 M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
+
+AS_SET = AfterValidator(lambda sent: sorted(set(sent)))
+"""Of a list that says which, and in no order: it is kept in one order, each once. However it was spelt, it is the
+same."""
 
 Wrong = tuple[str, str]
 """A field, and which rule it breaks."""

@@ -16,7 +16,7 @@ from analytics.domain.health.inputs import INPUTS, Kind, input_of
 from analytics.domain.health.model import Curve, Measure
 from analytics.domain.standing import noun_of, types_of
 from kith.events.catalogue import EVENTS
-from kith.inputs import Document, Wrong, detail, refuse
+from kith.inputs import AS_SET, Document, Wrong, detail, refuse
 from kith.scalars import Code, Id, Pattern, Real, Text
 
 MAX_MEASURES = 40
@@ -71,8 +71,10 @@ Number = Annotated[float, Real()]
 Days = Annotated[float, Real(MIN_DAYS, MAX_DAYS)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
 InputName = Annotated[Code, AfterValidator(_of_the_catalogue), Field(json_schema_extra={"enum": sorted(INPUTS)})]
-Codes = Annotated[list[Code], AfterValidator(_each_once), Field(max_length=50)]
-SomeCodes = Annotated[list[Code], AfterValidator(_each_once), Field(min_length=1, max_length=50)]
+Codes = Annotated[list[Code], AfterValidator(_each_once), AS_SET, Field(max_length=50)]
+SomeCodes = Annotated[list[Code], AfterValidator(_each_once), AS_SET, Field(min_length=1, max_length=50)]
+BY_NAME = AfterValidator(lambda sent: dict(sorted(sent.items())))
+"""Of an object: in one order, as JSON has none."""
 
 
 class MeasureDocument(Document):
@@ -92,10 +94,10 @@ class MeasureDocument(Document):
     )
     window_days: Days | None = Field(default=None, description="only what happened in so many days before counts")
     half_life_days: Days | None = Field(default=None, description="what happened counts half after so many days")
-    where: Annotated[dict[Code, SomeCodes], Field(min_length=1, max_length=10)] | None = Field(
+    where: Annotated[dict[Code, SomeCodes], BY_NAME, Field(min_length=1, max_length=10)] | None = Field(
         default=None, description='only events with these values: {"channel": ["email"]}'
     )
-    values: Annotated[dict[Code, Number], Field(min_length=1, max_length=50)] | None = Field(
+    values: Annotated[dict[Code, Number], BY_NAME, Field(min_length=1, max_length=50)] | None = Field(
         default=None, description='what a word is worth: {"silver": 1, "gold": 2}'
     )
     stale_after_days: Days | None = Field(default=None, description="the last value counts for so many days")

@@ -13,7 +13,7 @@ from analytics.domain.playbooks.plan import STANDS_FOR_MANY, Band
 from analytics.domain.playbooks.playbook import Playbook
 from analytics.storage.tables import signals
 from kith.domain import Invalid
-from kith.inputs import UNSENT, Amendment, Document, Input, NewInput
+from kith.inputs import AS_SET, UNSENT, Amendment, Document, Input, NewInput
 from kith.resource import Check, Command
 from kith.scalars import Code, Id, Real, Text, Whole
 
@@ -22,8 +22,8 @@ MAX_DAYS = 3650
 MAX_CONTROL_SHARE = 0.9
 
 Days = Annotated[int, Whole(1, 365)]
-Bands = Annotated[list[Band], Field(min_length=1, max_length=3)]
-Codes = Annotated[list[Code], Field(max_length=50)]
+Bands = Annotated[list[Band], Field(min_length=1, max_length=3), AS_SET]
+Codes = Annotated[list[Code], Field(max_length=50), AS_SET]
 Number = Annotated[float, Real()]
 
 
@@ -32,7 +32,7 @@ class BandChangedDocument(Document):
 
     kind: Literal["band_changed"]
     to: Bands
-    from_: Annotated[list[Band], Field(alias="from", max_length=3, default_factory=list)]
+    from_: Annotated[list[Band], Field(alias="from", max_length=3, default_factory=list), AS_SET]
 
 
 class ScoreDroppedDocument(Document):
@@ -53,7 +53,7 @@ class SegmentEnteredDocument(Document):
     """The customer came into one of these segments."""
 
     kind: Literal["segment_entered"]
-    segments: Annotated[list[Code], Field(min_length=1, max_length=50)]
+    segments: Annotated[list[Code], Field(min_length=1, max_length=50), AS_SET]
 
 
 class SignalCrossedDocument(Document):

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from contacts.domain.customer import Customer, CustomerKind
-from kith.inputs import UNSENT, Amendment, NewInput
+from kith.inputs import AS_SET, UNSENT, Amendment, NewInput
 from kith.resource import Command
 from kith.scalars import Code, Id, Text
 
-Tags = Annotated[list[Code], Field(max_length=50), AfterValidator(lambda sent: sorted(set(sent)))]
-"""As they are kept: in order, each once."""
+Tags = Annotated[list[Code], Field(max_length=50), AS_SET]
 
 
 class CreateCustomer(NewInput):

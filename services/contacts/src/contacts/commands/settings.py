@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from contacts.domain.settings import ActivityRule, SegmentActivity, Settings
 from kith.events.catalogue import QUALIFYING
-from kith.inputs import UNSENT, Amendment
+from kith.inputs import AS_SET, UNSENT, Amendment
 from kith.resource import Command
 from kith.scalars import Code, Currency, Whole, Zone
 
@@ -28,9 +28,7 @@ EventType = Annotated[Code, AfterValidator(_qualifying)]
 class ActivityRuleInput(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    event_types: Annotated[
-        list[EventType], Field(min_length=1, max_length=100), AfterValidator(lambda given: sorted(set(given)))
-    ]
+    event_types: Annotated[list[EventType], Field(min_length=1, max_length=100), AS_SET]
     window_days: Annotated[int, Whole(1, MAX_WINDOW_DAYS)]
 
 
