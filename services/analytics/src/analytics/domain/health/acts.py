@@ -5,7 +5,7 @@ are opened and resolved one by one; a person's judgement is a whole number from 
 a customer changes by time alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -106,6 +106,11 @@ class Doing:
     word: str | None = None
     """The tier."""
     signal: UUID | None = None
+
+    @property
+    def same(self) -> Hashable:
+        """Equal for what is the same done, whichever measure it is for."""
+        return self.act, self.times, self.value, frozenset(self.fields.items()), self.word, self.signal
 
     @property
     def whatever_its_amount(self) -> bool:

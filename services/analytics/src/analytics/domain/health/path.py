@@ -6,7 +6,7 @@ What silence alone does is told beside it, by the instant at which it will have 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -97,6 +97,15 @@ class Silence(NamedTuple):
     band: Band | None
 
 
+class Taken(NamedTuple):
+    """What is done leads to this, whichever measure it was done for and whichever border is aimed at."""
+
+    inputs: Sequence[float | None]
+    points: Sequence[float]
+    score: float
+    band: Band
+
+
 def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
     """Of these customers, each by the model that was for it at the instant."""
     told, silent = explained(facts, at, some), _silence(facts, at, some)
@@ -131,21 +140,22 @@ def path(told: Explanation, silence: Silence | None = None, same: Callable[[str]
     if told.band is None or told.score is None or model is None:
         return Path(told, None, None)
     place, up, down = number_of(told.band), None, None
+    taken: dict[Hashable, Taken] = {}
     if place < len(model.borders):
         border = model.borders[place] + model.hysteresis
-        up = _way(told, BANDS[place + 1], border, silence, same)
+        up = _way(_Aim(told, BANDS[place + 1], border, same, taken, {}), silence)
     if place > 0:
         border = model.borders[place - 1] - model.hysteresis
-        down = _way(told, BANDS[place - 1], border, silence, same)
+        down = _way(_Aim(told, BANDS[place - 1], border, same, taken, {}), silence)
     return Path(told, up, down)
 
 
-def _way(told: Explanation, band: Band, border: float, silence: Silence | None, same: Callable[[str], bool]) -> Way:
+def _way(aim: "_Aim", silence: Silence | None) -> Way:
+    told = aim.told
     assert told.score is not None
-    aim = _Aim(told, band, border, same)
     steps = sorted((aim.step(place) for place in range(len(told.contributions))), key=aim.order)
     silent_at = silence.at if silence is not None and silence.band is not None and aim.is_met(silence.band) else None
-    return Way(band, border, border - told.score, tuple(steps), silent_at)
+    return Way(aim.band, aim.border, aim.border - told.score, tuple(steps), silent_at)
 
 
 class _Aim(NamedTuple):
@@ -155,6 +165,10 @@ class _Aim(NamedTuple):
     band: Band
     border: float
     same: Callable[[str], bool]
+    taken: dict[Hashable, Taken]
+    """Known already: measures of one model often read the same event."""
+    about: dict[Hashable, list[float]]
+    """The same of what `_about` finds."""
 
     @property
     def is_up(self) -> bool:
@@ -185,11 +199,15 @@ class _Aim(NamedTuple):
 
     def _tried(self, place: int, doing: Doing) -> Step:
         of = self.told.contributions[place]
-        inputs = inputs_after(self.told, doing, of)
-        score, points = scored(self.told, inputs)
-        reached, to = moved(self.told, score), inputs[place]
+        key = doing.same, place if doing.act in CLOSING else None
+        if (taken := self.taken.get(key)) is None:
+            inputs = inputs_after(self.told, doing, of)
+            score, points = scored(self.told, inputs)
+            taken = self.taken[key] = Taken(inputs, points, score, moved(self.told, score))
+        to = taken.inputs[place]
         shown = 0.0 if to == JUST_NOW else to
-        return Step(of.measure, of.input, of.score, doing, shown, points[place], score, reached, self.is_met(reached))
+        crosses = self.is_met(taken.band)
+        return Step(of.measure, of.input, of.score, doing, shown, taken.points[place], taken.score, taken.band, crosses)
 
     def _doings(self, of: Contribution) -> Iterator[Doing]:
         """What can be done about it, as far as it may be the smallest to cross the border, or lead farthest."""
@@ -219,6 +237,9 @@ class _Aim(NamedTuple):
     def _about(self, of: Contribution, first: Doing, second: Doing) -> list[float]:
         """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
         line in that, so the score is one between any two bends."""
+        key = first.same, second.same
+        if (known := self.about.get(key)) is not None:
+            return known
         one, two = inputs_after(self.told, first, of), inputs_after(self.told, second, of)
         lines = [None if a is None or b is None else (2 * a - b, b - a) for a, b in zip(one, two, strict=True)]
 
@@ -237,6 +258,7 @@ class _Aim(NamedTuple):
             at_p, at_q = score(p), score(q)
             if min(at_p, at_q) < self.border < max(at_p, at_q):
                 found.append(p + (q - p) * (self.border - at_p) / (at_q - at_p))
+        self.about[key] = found
         return found
 
 
