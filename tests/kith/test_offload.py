@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import time
+from multiprocessing import active_children
 
 import pytest
 
@@ -37,6 +39,21 @@ async def test_a_process_that_dies_loses_its_piece_and_no_other(lane: Lane) -> N
     with pytest.raises(Lost):
         await offload(os._exit, 1, lane=lane)
     assert await offload(abs, -3, lane=lane) == 3
+
+
+async def test_a_process_that_dies_while_nothing_is_asked_loses_nothing(lane: Lane) -> None:
+    first = await offload(os.getpid, lane=lane)
+    (process,) = [each for each in active_children() if each.pid == first]
+    os.kill(first, signal.SIGKILL)
+    process.join(10)
+    assert await offload(os.getpid, lane=lane) != first
+
+
+async def test_the_first_piece_finds_the_process_that_was_begun_before(lane: Lane) -> None:
+    before = {each.pid for each in active_children()}
+    await lane.start()
+    begun = {each.pid for each in active_children()} - before
+    assert {await offload(os.getpid, lane=lane)} == begun
 
 
 async def test_a_piece_that_takes_too_long_is_given_up(lane: Lane) -> None:

@@ -14,6 +14,7 @@ from kith import process
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
 from kith.db import create_engine
+from kith.offload import Lane, offload
 from kith.probes import probes
 from kith.relay import Relay
 from kith.service import Service
@@ -103,6 +104,14 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         await process._start_workers(service, settings, {}, {}, asyncio.Event(), stack, tasks)
     assert attended == ["one", "two"]
+
+
+async def test_a_service_goes_on_where_no_process_for_computation_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = Lane("test")
+    with monkeypatch.context() as patched:
+        patched.setattr("multiprocessing.spawn.get_executable", lambda: b"/bin/false")
+        await process._begin(lane)
+    assert await offload(abs, -3, lane=lane) == 3
 
 
 async def test_a_worker_says_how_many_dead_letters_there_are_and_is_ready_all_the_same(

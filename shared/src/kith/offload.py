@@ -41,18 +41,22 @@ class Lost(RuntimeError):
 
 @dataclass
 class Lane:
-    """One helper process, begun with the first piece. It ends with its parent."""
+    """One helper process, begun with its service, or with the first piece. It ends with its parent."""
 
     name: str
     niceness: int = 0
     _helper: "_Helper | None" = None
     _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
 
+    async def start(self) -> None:
+        """Begin the process, so that whoever asks first does not wait for it. Raises NotStarted."""
+        async with self._lock:
+            await self._started()
+
     async def run(self, function: Callable[[Unpack[Ts]], T], arguments: tuple[*Ts], seconds: int) -> T:
-        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            if self._helper is None:
-                self._helper = await asyncio.to_thread(_Helper, self.name, self.niceness)
-            helper, started = self._helper, perf_counter()
+        async with self._lock:
+            helper = await self._started()
+            started = perf_counter()
             try:
                 answer = await asyncio.to_thread(helper.ask, function, arguments, seconds)
             except BaseException:
@@ -65,6 +69,16 @@ class Lane:
         if isinstance(answer, BaseException):
             raise answer
         return answer  # type: ignore[no-any-return]  # what the function answers
+
+    @property
+    def _lock(self) -> asyncio.Lock:
+        return self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+    async def _started(self) -> "_Helper":
+        """Another one if it died while it had nothing to do: that was no piece's fault."""
+        if self._helper is None or not self._helper.is_alive:
+            self._helper = await asyncio.to_thread(_Helper, self.name, self.niceness)
+        return self._helper
 
 
 LIVE = Lane("live")
@@ -95,6 +109,10 @@ class _Helper:
             self._ours.recv_bytes()  # it is there, and has loaded what it needs to read what it is asked
         except (EOFError, OSError, RuntimeError) as error:
             raise NotStarted("No process to compute in could be started.") from error
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
 
     def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: int) -> Any:
         """Blocks. Answers what the function raised instead of raising it. Raises Lost."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Table
 
 from kith.consumer import Subscription
+from kith.offload import Lane
 from kith.settings import Settings
 from kith.tasks import Task
 
@@ -21,6 +22,8 @@ class Service:
     subscriptions: Sequence[Subscription] = ()
     tasks: Sequence[Task] = ()
     """What its worker does in the background."""
+    lanes: Sequence[Lane] = ()
+    """Computation beside the event loop whose processes begin with the service."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """What `python -m <package>` does besides: by its word the module whose `run(service, settings, words)` does it."""
     swapped: Sequence[str] = ()

@@ -13,6 +13,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.storage.epoch import after_migrations
 from analytics.storage.shadow import SWAPPED
 from analytics.storage.tables import idempotency, outbox
+from kith.offload import LIVE
 from kith.service import Service
 from kith.tasks import Task
 
@@ -35,6 +36,7 @@ SERVICE = Service(
         *PLAYBOOKS,
         *PLAYBOOK_OUTCOMES,
     ],
+    lanes=[LIVE],
     commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
     swapped=SWAPPED,
     documents={"metrics": "analytics.catalogue_cli", "health-models": "analytics.health_models_cli"},
