@@ -102,8 +102,10 @@ const isOfGraphQL = (error) =>
 
 /** What leaves: an error with a code of ours as it is, all else as a fault of ours, which is logged without its words. */
 export function maskError(error) {
-  const { code } = error?.extensions ?? {};
-  if (error instanceof GraphQLError && CODE.test(code ?? '')) return error;
+  const { code, place, ...more } = error?.extensions ?? {};
+  if (error instanceof GraphQLError && CODE.test(code ?? '')) {
+    return place ? new GraphQLError(error.message, { path: place, extensions: { code, ...more } }) : error;
+  }
   const { message, nodes, source, positions, path, originalError } = error ?? {};
   if (isOfGraphQL(error)) {
     return new GraphQLError(message, { nodes, source, positions, path, extensions: { code: 'invalid-query' } });

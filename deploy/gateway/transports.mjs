@@ -1,7 +1,7 @@
 // How the subgraphs are asked, and what is told of one that does not answer: which one, and by the path of the error what
 // is missing for it. All else of the answer comes all the same.
 import http from '@graphql-mesh/transport-http';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, Kind } from 'graphql';
 import { limits } from './limits.mjs';
 import { log, traceOf } from './log.mjs';
 import { subgraphErrors } from './metrics.mjs';
@@ -25,7 +25,8 @@ export const transports = {
           return { errors: [unavailable(service, request, error)] };
         }
         if (!result?.errors) return result;
-        return { ...result, errors: result.errors.map((error) => toldOf(error, service, request)) };
+        const errors = result.errors.map((error) => toldOf(error, service, request));
+        return { ...result, errors: result.data == null ? toldOfEach(errors, request) : errors };
       };
     },
   },
@@ -67,6 +68,39 @@ function toldOf(error, service, request) {
     nodes: error.nodes,
     path: error.path,
     extensions: { ...error.extensions, service },
+  });
+}
+
+// How a field is named that the gateway asks for together with others.
+const MERGED = /^_v\d+_/;
+
+/**
+ * A field that may not be null takes all others of its request with it, and of those the subgraph says nothing. They fail
+ * for the same reason, which is told where it came up, at `place`: else it would seem a fault of ours that they are null.
+ */
+function toldOfEach(errors, { document, info }) {
+  const cause = errors.find(({ path }) => MERGED.test(path?.[0]));
+  if (cause === undefined) return errors;
+  const keys = rootFields(document.definitions[0]).map(({ key }) => key);
+  const told = new Set(errors.map(({ path }) => path?.[0]));
+  const extensions = { ...cause.extensions, place: placeOf(cause.path, keys, info) };
+  const more = keys.filter((key) => !told.has(key)).map((key) => new GraphQLError(cause.message, { path: [key], extensions }));
+  return [...errors, ...more];
+}
+
+/** Where a caller finds a field: by its alias. Those of one name come in the order in which they were asked for. */
+function placeOf([first, ...rest], keys, info) {
+  const plain = (key) => key.replace(MERGED, '');
+  const same = keys.filter((key) => plain(key) === plain(first));
+  const asked = rootFields(info.operation, info.fragments).filter(({ name }) => name === plain(first));
+  const places = [...new Set(asked.map(({ key }) => key))];
+  return places.length === same.length ? [places[same.indexOf(first)], ...rest] : undefined;
+}
+
+function rootFields({ selectionSet }, fragments = {}) {
+  return selectionSet.selections.flatMap((each) => {
+    if (each.kind !== Kind.FIELD) return rootFields(fragments[each.name?.value] ?? each, fragments);
+    return { key: (each.alias ?? each.name).value, name: each.name.value };
   });
 }
 

@@ -171,6 +171,20 @@ def test_of_a_dead_subgraph_it_is_told_which_and_what_is_missing_and_the_rest_co
     assert error["extensions"] == {"code": "unavailable", "service": "sales", "retryAfter": 1}
 
 
+def test_what_one_field_is_refused_for_is_no_fault_of_ours_with_another_beside_it(
+    gateway: Gateway, subgraph: type[Subgraph]
+) -> None:
+    page = "customers(first: %d) { nodes { name } }"
+    document = f"{{ few: {page % 1} ...More }} fragment More on Query {{ many: {page % 2} }}"
+    for number, alias in enumerate(("few", "many")):
+        path = [f"_v{number}_customers", "nodes"]
+        refused = {"message": "There is no page.", "path": path, "extensions": {"code": "not-found"}}
+        subgraph.answer = (200, "application/json", {"data": None, "errors": [refused]})
+        (error,) = gateway.ask(document).json()["errors"]
+        assert (error["message"], error["path"]) == ("There is no page.", [alias, "nodes"])
+        assert error["extensions"] == {"code": "not-found", "service": "contacts"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
