@@ -28,6 +28,11 @@ export const subgraphErrors = new Counter({
   labelNames: ['subgraph'],
 });
 export const sockets = new Gauge({ name: 'kith_gateway_connections', help: 'WebSockets of clients that are open' });
+export const socketsRefused = new Counter({
+  name: 'kith_gateway_connections_refused_total',
+  help: 'WebSockets refused or let go for how many there are: all, of the tenant, or of those that have not said who they are',
+  labelNames: ['reason'],
+});
 export const faults = new Counter({
   name: 'kith_gateway_faults_total',
   help: 'Faults of ours: errors nobody had expected, by where they came up',

@@ -31,7 +31,11 @@ const requestOf = (context, path) => {
 /** Serves WebSockets on the server; answers what ends them. */
 export function serveSockets({ gateway, server, path, tokens, origins }) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.bodyBytes });
-  sockets.on('connection', (socket) => guard(socket));
+  const seats = new Seats();
+  sockets.on('connection', (socket) => {
+    seats.take(socket);
+    guard(socket);
+  });
   server.on('upgrade', async (request, socket, head) => {
     socket.on('error', () => {}); // it has gone
     const refusal = await refusalOf(request);
@@ -42,7 +46,9 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
   async function refusalOf({ url, headers }) {
     if (url.split('?')[0] !== path) return { status: '404 Not Found' };
     if (!isOurs(headers, origins)) return { status: '403 Forbidden' };
-    if (sockets.clients.size >= limits.liveConnections) return { status: '503 Service Unavailable', more: 'Retry-After: 1\r\n' };
+    if (sockets.clients.size >= limits.liveConnections && !seats.free()) {
+      return { status: '503 Service Unavailable', more: 'Retry-After: 1\r\n' };
+    }
     if (headers.authorization === undefined) return undefined;
     try {
       await tokens.check(headers.authorization);
@@ -61,7 +67,7 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
       ...options,
       isProd: true,
       connectionInitWaitTimeout: 1000 * limits.liveInitSeconds,
-      onConnect: (context) => connect(context, tokens),
+      onConnect: (context) => connect(context, tokens, seats),
       onDisconnect: ({ extra }) => clearTimeout(extra.expiry),
       onSubscribe: (context, id, payload) =>
         Object.keys(context.subscriptions).length > limits.liveSubscriptionsPerConnection
@@ -74,11 +80,55 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
   return dispose;
 }
 
+/**
+ * Who takes up the connections that there may be. Not one tenant all of them; and of strangers, who have not said yet who
+ * they are, the one that has been here longest makes room for whoever comes.
+ */
+class Seats {
+  #strangers = new Set();
+  #tenants = new Map();
+
+  take(socket) {
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#strangers.delete(socket));
+  }
+
+  /** Answers whether there was one to let go. */
+  free() {
+    const [stranger] = this.#strangers;
+    metrics.socketsRefused.inc({ reason: stranger ? 'stranger' : 'all' });
+    if (stranger === undefined) return false;
+    this.#strangers.delete(stranger);
+    stranger.terminate();
+    return true;
+  }
+
+  /** Answers whether the tenant may have another. */
+  know(socket, tenant) {
+    const connections = this.#tenants.get(tenant) ?? new Set();
+    if (connections.size >= limits.liveConnectionsPerTenant) {
+      metrics.socketsRefused.inc({ reason: 'tenant' });
+      return false;
+    }
+    this.#strangers.delete(socket);
+    this.#tenants.set(tenant, connections.add(socket));
+    socket.once('close', () => {
+      connections.delete(socket);
+      if (connections.size === 0) this.#tenants.delete(tenant);
+    });
+    return true;
+  }
+}
+
 /** A connection lasts no longer than its token is valid: whoever has a new one comes again, after the last cursor. */
-async function connect(context, tokens) {
+async function connect(context, tokens, seats) {
   const { socket } = context.extra;
   try {
-    const { expires } = await tokens.check(authorizationOf(context));
+    const { tenant, expires } = await tokens.check(authorizationOf(context));
+    if (!seats.know(socket, tenant)) {
+      close(socket, TRY_AGAIN_LATER, `Of a tenant ${limits.liveConnectionsPerTenant} connections are served at a time`);
+      return false;
+    }
     const left = Math.min(LONGEST_TIMER, Math.max(0, expires - Date.now()));
     context.extra.expiry = setTimeout(() => close(socket, FORBIDDEN, EXPIRED), left).unref();
     return true;

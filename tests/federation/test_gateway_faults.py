@@ -17,7 +17,7 @@ from tests.federation.conftest import Gateway, Start, fake_subgraph, serving
 from tests.federation.test_gateway import eventually
 from tests.subscriber import connected
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from kith.testing import Issuer
@@ -215,6 +215,23 @@ async def test_who_sends_without_measure_over_a_websocket_is_let_go(watched: Gat
             for _ in range(500):
                 await client.say(type="ping")
         assert (await client.closed())[0] == 1008
+
+
+async def test_no_tenant_takes_all_connections_and_strangers_make_room(start_gateway: Start, issuer: Issuer) -> None:
+    gateway = start_gateway(KITH_LIVE_CONNECTIONS=3, KITH_LIVE_CONNECTIONS_PER_TENANT=2, KITH_METRICS_PORT=take_port())
+    mine, other = gateway.token, issuer.token("t-other")
+    async with connected(gateway.port, mine), connected(gateway.port, mine):
+        async with connected(gateway.port) as third:
+            await third.say(type="connection_init", payload={"authorization": f"Bearer {mine}"})
+            assert (await third.closed())[0] == 1013
+        async with connected(gateway.port) as stranger, connected(gateway.port, other) as welcome:
+            assert (await stranger.closed())[0] == 1006
+            await welcome.subscribe("{ __typename }")
+            assert (await welcome.message())["payload"]["data"] == {"__typename": "Query"}
+            with pytest.raises(InvalidStatus, match="503"):
+                async with connected(gateway.port):
+                    pass
+    assert await figure(gateway, "kith_gateway_connections_refused_total") == 3
 
 
 async def test_a_process_that_dies_is_replaced_while_the_others_go_on(start_gateway: Start) -> None:

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     outbox_retention_days: Days = Field(default=7, description="how long published events stay for a refill")
     dead_letter_limit: Count = Field(default=100, description="unresolved letters that stop a consumer")
     live_connections: Count = Field(default=1000, description="WebSockets of one process")
+    live_connections_per_tenant: Count = Field(default=200, description="of them, of one tenant")
     live_subscriptions: Count = Field(default=2000, description="GraphQL subscriptions of one process")
     live_subscriptions_per_tenant: Count = Field(default=200, description="of them, of one tenant")
     live_subscriptions_per_connection: Count = 20

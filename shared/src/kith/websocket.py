@@ -18,7 +18,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
 from kith.auth import Actor, IssuerUnavailable, Unauthenticated
-from kith.live import Seats
+from kith.live import Seat, Seats
 
 if TYPE_CHECKING:
     from kith.graphql import GraphQLContext
@@ -34,6 +34,8 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
 
     context: "GraphQLContext"
     _expiry: asyncio.Task[None] | None = None
+    _leaving: asyncio.Task[None] | None = None
+    _seat: Seat
 
     @property
     def _seats(self) -> Seats:
@@ -41,11 +43,11 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
 
     async def handle(self) -> None:
         limits = self._seats.limits
-        if self._seats.full:
+        if not self._seats.make_room():
             await self._close(TRY_AGAIN_LATER, f"This process serves {limits.connections} connections at a time")
             return
         self.connection_init_wait_timeout = timedelta(seconds=limits.init_seconds)
-        with self._seats.connection():
+        with self._seats.connection(self._leave) as self._seat:
             await super().handle()
 
     async def handle_message(self, message: Any) -> None:
@@ -64,6 +66,10 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
                 return
             except IssuerUnavailable as away:
                 await self._close(TRY_AGAIN_LATER, str(away))
+                return
+            if not self._seats.know(self._seat, self.context.actor.tenant):
+                most = self._seats.limits.connections_per_tenant
+                await self._close(TRY_AGAIN_LATER, f"This process serves {most} connections of a tenant at a time")
                 return
             self._expiry = asyncio.create_task(self._end_with_token(self.context.actor))
         await super().handle_connection_init({"type": "connection_init", "payload": payload})
@@ -100,6 +106,10 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
         # Nothing is said of each subscription: told by a message it would be over, and clients that connect again by
         # themselves, with a new token and after their last cursor, would not.
         await self._close(FORBIDDEN, "The token has expired")
+
+    def _leave(self) -> None:
+        # Not waited for: whoever does not answer the closing would keep out who comes instead.
+        self._leaving = asyncio.create_task(self._close(TRY_AGAIN_LATER, "Others wait to connect: say who you are"))
 
     async def _tell(self, id: str, code: str, detail: str) -> None:
         error = GraphQLError(detail, extensions={"code": code})

@@ -20,6 +20,7 @@ from tests.analytics.conftest import Fold, happened
 from tests.conftest import free_ports
 from tests.subscriber import PROTOCOL, Client, connected
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from analytics.api import live, live_graphql
@@ -351,6 +352,39 @@ async def test_no_more_than_is_allowed_at_a_time(url: str, issuer: Issuer, tenan
         await first.say(type="complete", id="1")
         await first.subscribe(TIMELINE, "4", of=customer)
         assert (await first.next("4"))["event"] is None, "the place was given back"
+
+
+async def test_no_tenant_takes_all_connections_and_strangers_make_room(
+    url: str, issuer: Issuer, tenant: str, other_tenant: str
+) -> None:
+    limits = {"live_connections": 3, "live_connections_per_tenant": 2}
+    async with (
+        api(url, issuer, **limits) as port,
+        connected(port, issuer.token(tenant)),
+        connected(port, issuer.token(tenant)) as second,
+    ):
+        async with connected(port) as third:
+            await third.say(type="connection_init", payload={"authorization": f"Bearer {issuer.token(tenant)}"})
+            assert (await third.closed())[0] == 1013
+        async with connected(port) as stranger, connected(port, issuer.token(other_tenant)) as other:
+            assert (await stranger.closed())[0] == 1013
+            await other.subscribe(TIMELINE, of=str(new_id()))
+            assert (await other.next())["event"] is None
+            async with connected(port) as another:
+                assert (await another.closed())[0] == 1013, "nobody who has said who it is makes room"
+        await second.socket.close()
+        async with asyncio.timeout(20):
+            while not await is_let_in(port, issuer.token(tenant)):
+                pass
+
+
+async def is_let_in(port: int, token: str) -> bool:
+    async with connected(port) as client:
+        await client.say(type="connection_init", payload={"authorization": f"Bearer {token}"})
+        try:
+            return "connection_ack" in await client.socket.recv(decode=True)
+        except ConnectionClosed:
+            return False
 
 
 async def test_who_connects_and_says_nothing_is_shown_out(url: str, issuer: Issuer) -> None:
