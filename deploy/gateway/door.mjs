@@ -1,24 +1,22 @@
 // The way in over HTTP. In this order: where to, from which origin, by which method; who asks; how large; and only then
 // what is asked. Nothing of a body is read before the token is checked.
+import { wrongIn } from './connections.mjs';
 import { badRequest, checked } from './documents.mjs';
 import { editorFile } from './editor.mjs';
 import { limits } from './limits.mjs';
 import { log, traceOf } from './log.mjs';
 import { requests, seconds } from './metrics.mjs';
+import { parseJson, RepeatedKey } from './json.mjs';
 import { faultOf, refuse, Refusal } from './problems.mjs';
 
 const LINGER_MILLISECONDS = 200;
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
 const COMMON = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' };
+const UTF_8 = new Set(['', 'charset=utf-8', 'charset="utf-8"']);
 const SHARED_HEADERS = 'Kith-Query-Cost, Retry-After, WWW-Authenticate';
 const SENT_HEADERS = 'Authorization, Content-Type, Accept, Traceparent';
 
-/** Which origins a browser may ask from: none but our own, if the setting does not name them. */
-export function originsOf(setting) {
-  return new Set((setting ?? '').split(',').map((each) => each.trim().replace(/\/$/, '')).filter(Boolean));
-}
-
-/** `graphql` takes the request once it may be read, with its body, read, in `request.body`. */
+/** Pages of `origins` may ask, besides our own. `graphql` takes the request once it may be read, with its body, read, in `request.body`. */
 export function door({ path, origins, tokens, graphql, isStopping }) {
   return async (request, response) => {
     watch(request, response);
@@ -35,6 +33,8 @@ export function door({ path, origins, tokens, graphql, isStopping }) {
     if (request.rawHeaders.length > 2 * limits.headers) {
       throw new Refusal(431, 'headers-too-large', `A request has at most ${limits.headers} headers.`);
     }
+    const wrong = wrongIn(request);
+    if (wrong !== undefined) throw badRequest(wrong);
     const url = urlOf(request);
     if (url.pathname === '/livez' || url.pathname === '/readyz') return probe(request, response, url.pathname === '/readyz' && isStopping());
     const isEndpoint = url.pathname === path;
@@ -100,11 +100,10 @@ function share(request, response, origins) {
 /** JSON only: a page elsewhere can have a browser send forms and plain text without asking us first. */
 async function bodyOf(request, response) {
   const [type, ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';').map((each) => each.trim());
-  const charset = parameters.find((each) => each.startsWith('charset='))?.replace(/^charset="?|"$/g, '');
-  if (type !== 'application/json' || (charset !== undefined && charset !== 'utf-8')) {
+  if (type !== 'application/json' || !parameters.every((each) => UTF_8.has(each))) {
     throw new Refusal(415, 'unsupported-media-type', 'Send a body as application/json, in UTF-8.');
   }
-  if (request.headers['content-encoding'] !== undefined) {
+  if ((request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
     throw new Refusal(415, 'unsupported-media-type', 'Send the body as it is, without a Content-Encoding.');
   }
   const declared = Number(request.headers['content-length'] ?? 0);
@@ -130,9 +129,9 @@ function textOf(bytes) {
 
 function jsonOf(text, what, field) {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw badRequest(`${what} is not JSON.`, field);
+    return parseJson(text);
+  } catch (error) {
+    throw badRequest(error instanceof RepeatedKey ? `${what} has a key twice.` : `${what} is not JSON.`, field);
   }
 }
 

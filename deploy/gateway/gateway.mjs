@@ -5,14 +5,13 @@ import { availableParallelism } from 'node:os';
 import { limits } from './limits.mjs';
 import { log } from './log.mjs';
 import { deaths, serveMetrics } from './metrics.mjs';
+import { count, port } from './settings.mjs';
 
 const LONGEST_PAUSE = 30_000;
 const SOUND_AFTER = 60_000;
 
-const processes = Number(process.env.KITH_GATEWAY_PROCESSES || availableParallelism());
-if (!Number.isInteger(processes) || processes < 1) {
-  throw new Error(`KITH_GATEWAY_PROCESSES=${process.env.KITH_GATEWAY_PROCESSES}: that is no number of processes.`);
-}
+const processes = count(process.env, 'KITH_GATEWAY_PROCESSES', availableParallelism());
+const metricsPort = port(process.env, 'KITH_METRICS_PORT');
 
 let stopping = false;
 let served = false;
@@ -45,9 +44,8 @@ function start() {
   });
 }
 
-const metrics = process.env.KITH_METRICS_PORT
-  ? serveMetrics(process.env.KITH_GATEWAY_HOST ?? '127.0.0.1', Number(process.env.KITH_METRICS_PORT), () => served && !stopping)
-  : undefined;
+const metrics =
+  metricsPort && serveMetrics(process.env.KITH_GATEWAY_HOST ?? '127.0.0.1', metricsPort, () => served && !stopping);
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.on(signal, () => {

@@ -1,3 +1,5 @@
+import { count, seconds } from './settings.mjs';
+
 // What one request may ask for, and what one process serves: the only list of it. Each can be set by the environment.
 const DEFAULTS = {
   // Of a request
@@ -30,12 +32,11 @@ const DEFAULTS = {
   KITH_GATEWAY_HEAP_MB: 512,
 };
 
-/** Raises an Error that names the setting which is no positive number. */
+/** Raises an Error that names the setting which is not a positive number. */
 export function limitsOf(environment) {
   return Object.fromEntries(
     Object.entries(DEFAULTS).map(([name, usual]) => {
-      const limit = Number(environment[name] || usual);
-      if (!(limit > 0)) throw new Error(`${name}=${environment[name]}: that is no positive number.`);
+      const limit = (name.endsWith('_SECONDS') ? seconds : count)(environment, name, usual);
       return [camel(name.replace(/^KITH_(GRAPHQL|GATEWAY)_/, '').replace('KITH_', '')), limit];
     }),
   );

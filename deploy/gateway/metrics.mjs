@@ -1,6 +1,6 @@
 // Prometheus, for all processes of the gateway together: the primary asks the others for theirs.
-import { createServer } from 'node:http';
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { boundedServer, wrongIn } from './connections.mjs';
 
 export const requests = new Counter({
   name: 'kith_gateway_requests_total',
@@ -53,10 +53,13 @@ export const deaths = new Counter({
 
 /** In the primary: its own figures, and the sum of the others'. */
 export function serveMetrics(host, port, isReady) {
-  const server = createServer(async (request, response) => {
-    if (request.url === '/livez') return response.end('ok');
-    if (request.url === '/readyz') return response.writeHead(isReady() ? 200 : 503).end();
-    if (request.url !== '/metrics') return response.writeHead(404).end();
+  const server = boundedServer(async (request, response) => {
+    if (wrongIn(request) !== undefined) return response.writeHead(400, { connection: 'close' }).end();
+    const [path] = request.url.split('?');
+    if (!['/livez', '/readyz', '/metrics'].includes(path)) return response.writeHead(404).end();
+    if (!['GET', 'HEAD'].includes(request.method)) return response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    if (path === '/livez') return response.end('ok');
+    if (path === '/readyz') return response.writeHead(isReady() ? 200 : 503).end();
     try {
       const figures = [await ofPrimary.metrics(), await all.clusterMetrics()];
       response.writeHead(200, { 'content-type': all.contentType }).end(figures.join('\n'));

@@ -3,11 +3,14 @@ import { getGraphQLWSOptions } from '@graphql-hive/gateway-runtime';
 import { GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
+import { wrongIn } from './connections.mjs';
+import { parseJson, RepeatedKey } from './json.mjs';
 import { limits } from './limits.mjs';
 import * as metrics from './metrics.mjs';
 import { Refusal } from './problems.mjs';
 import { cutIn, EXPIRED } from './upstream.mjs';
 
+const BAD_REQUEST = 4400;
 const FORBIDDEN = 4403;
 const POLICY = 1008;
 const TRY_AGAIN_LATER = 1013;
@@ -18,7 +21,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 // Who asks is said in connection_init, or by a header where a client can send one.
 const authorizationOf = ({ connectionParams, extra }) => {
   const told = Object.entries(connectionParams ?? {}).find(([name]) => name.toLowerCase() === 'authorization');
-  return told ? String(told[1]) : extra.request.headers.authorization;
+  return told ? told[1] : extra.request.headers.authorization;
 };
 
 // To the gateway each operation is a request that carries what the connection said.
@@ -43,7 +46,9 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
   });
 
-  async function refusalOf({ url, headers }) {
+  async function refusalOf(request) {
+    const { url, headers } = request;
+    if (wrongIn(request) !== undefined) return { status: '400 Bad Request' };
     if (url.split('?')[0] !== path) return { status: '404 Not Found' };
     if (!isOurs(headers, origins)) return { status: '403 Forbidden' };
     if (sockets.clients.size >= limits.liveConnections && !seats.free()) {
@@ -156,15 +161,25 @@ function guard(socket) {
   metrics.sockets.inc();
   let messages = 0;
   const second = setInterval(() => (messages = 0), 1000).unref();
-  socket.on('message', () => {
+  socket.on('message', (message) => {
     messages += 1;
     if (messages > limits.liveMessagesPerSecond) close(socket, POLICY, 'Too many messages at a time');
+    if (hasRepeatedKey(message)) close(socket, BAD_REQUEST, 'A message has a key twice');
     if (socket.bufferedAmount > MOST_BUFFERED) socket.terminate();
   });
   socket.on('close', () => {
     metrics.sockets.dec();
     clearInterval(second);
   });
+}
+
+function hasRepeatedKey(message) {
+  try {
+    parseJson(message.toString());
+    return false;
+  } catch (error) {
+    return error instanceof RepeatedKey; // what is no JSON is refused by the protocol
+  }
 }
 
 /** A browser says from which page; all other clients say nothing. */

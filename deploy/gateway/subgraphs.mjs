@@ -1,4 +1,6 @@
 // Which subgraphs there are, and where each listens: one list for composing and for serving.
+import { port as portIn } from './settings.mjs';
+
 const subgraphs = [
   { name: 'contacts', variable: 'KITH_PORT_CONTACTS', port: 8001 },
   { name: 'sales', variable: 'KITH_PORT_SALES', port: 8002 },
@@ -10,5 +12,5 @@ const subgraphs = [
 export const subgraphsIn = (environment) =>
   subgraphs.map(({ name, variable, port }) => ({
     name,
-    url: `http://127.0.0.1:${environment[variable] ?? port}/graphql`,
+    url: `http://127.0.0.1:${portIn(environment, variable, port)}/graphql`,
   }));

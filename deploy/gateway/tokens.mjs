@@ -9,6 +9,7 @@ const RETRY_MILLISECONDS = 5_000;
 const FIRST_RETRY_MILLISECONDS = 500;
 const MOST_KEPT = 1000;
 const TENANT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const BEARER = /^bearer ([\w.-]+)$/i;
 // Either may be mended by a key that the issuer has published since.
 const UNKNOWN_SIGNATURE = [errors.JWKSNoMatchingKey, errors.JWSSignatureVerificationFailed];
 
@@ -32,8 +33,8 @@ export class Tokens {
 
   /** Answers who it is: the tenant, and when it is nobody any more (milliseconds). Throws Refusal. */
   async check(authorization) {
-    const [scheme, token, more] = (authorization ?? '').trim().split(/\s+/);
-    if (scheme?.toLowerCase() !== 'bearer' || !token || more !== undefined) {
+    const [, token] = (typeof authorization === 'string' && BEARER.exec(authorization)) || [];
+    if (token === undefined) {
       throw unauthenticated('Send a bearer token in the Authorization header.');
     }
     const seen = this.#seen.get(token);
@@ -46,6 +47,7 @@ export class Tokens {
   }
 
   async #verify(token) {
+    if (!isCanonical(token)) throw refusalOf();
     await this.#freshKeys();
     let payload;
     try {
@@ -103,6 +105,10 @@ export class Tokens {
     return this.#refreshing;
   }
 }
+
+/** Decoders skip bits that stand for nothing: another text would be read as the same token. */
+const isCanonical = (token) =>
+  token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
 
 /** The words say which check failed, and nothing of the token. */
 function refusalOf(error) {

@@ -1,13 +1,14 @@
 // One process of the gateway. It serves the supergraph; several share the port (gateway.mjs).
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { createGatewayRuntime } from '@graphql-hive/gateway-runtime';
+import { boundedServer } from './connections.mjs';
 import { Documents } from './documents.mjs';
-import { door, originsOf } from './door.mjs';
+import { door } from './door.mjs';
 import { limits } from './limits.mjs';
 import { keepLibrariesQuiet, log, told } from './log.mjs';
 import { faults } from './metrics.mjs';
 import { admission, maskError } from './operations.mjs';
+import { origins as originsIn, port as portIn } from './settings.mjs';
 import { serveSockets } from './sockets.mjs';
 import { tokens as tokensOf } from './tokens.mjs';
 import { hearProblems, transportEntries, transports } from './transports.mjs';
@@ -16,10 +17,10 @@ const STOP_MILLISECONDS = 3000;
 
 keepLibrariesQuiet();
 const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
-const port = Number(process.env.KITH_PORT_GATEWAY ?? 8000);
+const port = portIn(process.env, 'KITH_PORT_GATEWAY', 8000);
 const path = '/graphql';
 const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
-const origins = originsOf(process.env.KITH_CORS_ORIGINS);
+const origins = originsIn(process.env, 'KITH_CORS_ORIGINS');
 const tokens = tokensOf(process.env);
 
 let documents;
@@ -51,37 +52,13 @@ const gateway = createGatewayRuntime({
 documents = new Documents(await gateway.getSchema(), limits);
 
 let stopping = false;
-const server = createServer(
-  {
-    maxHeaderSize: limits.headerBytes,
-    headersTimeout: 1000 * limits.headerSeconds,
-    requestTimeout: 1000 * limits.requestSeconds,
-    keepAliveTimeout: 1000 * limits.idleSeconds,
-    connectionsCheckingInterval: 1000,
-    requireHostHeader: true,
-  },
-  door({ path, origins, tokens, graphql: gateway, isStopping: () => stopping }),
-);
-server.maxConnections = limits.connections;
-// One more than is allowed is kept, so that it can be seen that there were too many.
-server.maxHeadersCount = limits.headers + 1;
-server.on('checkContinue', (request, response) => server.emit('request', request, response));
-server.on('clientError', refuseUnreadable);
+const server = boundedServer(door({ path, origins, tokens, graphql: gateway, isStopping: () => stopping }));
 server.on('error', (error) => {
   log.error('cannot listen', { ...told(error), port });
   process.exit(1);
 });
 const closeSockets = serveSockets({ gateway, server, path, tokens, origins });
 server.listen(port, host);
-
-/** What is no HTTP, too large, or too slow. */
-function refuseUnreadable(error, socket) {
-  if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
-  const status =
-    { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' }[error.code] ??
-    '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-}
 
 function stop(code) {
   if (stopping) return;

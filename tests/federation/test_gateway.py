@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from tests.conftest import take_port
 from tests.federation.conftest import Gateway, Start, Subgraph, fake_subgraph, key_server, key_set, serving
+from tests.subscriber import connected
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
@@ -360,6 +362,112 @@ def test_what_a_request_says_of_our_name_is_not_repeated(gateway: Gateway) -> No
         assert not answer.startswith(b"HTTP/1.1 3")
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "Host: elsewhere",
+        "Authorization: Bearer x",
+        "Content-Type: text/plain",
+        "Origin: https://a.example\r\nOrigin: https://b.example",
+        "Transfer-Encoding: gzip, chunked",
+    ],
+)
+def test_of_headers_of_which_there_may_be_one_none_is_chosen(gateway: Gateway, more: str) -> None:
+    head = f"Host: x\r\nAuthorization: Bearer {gateway.token}\r\nContent-Type: application/json\r\n"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    for sent in (
+        f"GET /graphql?query={{__typename}} HTTP/1.1\r\n{head}{more}\r\n\r\n",
+        f"GET /graphql HTTP/1.1\r\n{head}{upgrade}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{more}\r\n\r\n",
+    ):
+        assert raw(gateway, sent.encode()).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_key_that_is_there_twice_is_not_guessed(gateway: Gateway) -> None:
+    headers = {"authorization": f"Bearer {gateway.token}", "content-type": "application/json"}
+    query = '"query": "query ($n: ID!) { customer(id: $n) { name } }"'
+    for body in (
+        f'{{{query}, "variables": {{"n": "1", "n": "2"}}}}',
+        f'{{{query}, "variables": {{"n": "1", "\\u006e": "2"}}}}',
+        f'{{{query}, "variables": {{"n": "1"}}, "variables": {{"n": "2"}}}}',
+    ):
+        answer = gateway.client.post("/graphql", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The body has a key twice.")
+    twice = {"query": NAME, "variables": '{"a": {"b": 1}, "a": 1}'}
+    answer = gateway.client.get("/graphql", params=twice, headers=headers)
+    assert answer.json()["errors"][0]["message"] == "variables has a key twice."
+    apart = f'{{{query}, "variables": {{"n": "\\"n\\": {{", "more": [{{"n": 1}}, {{"n": 1}}, {{}}]}}}}'
+    assert gateway.client.post("/graphql", content=apart, headers=headers).json()["data"] == {
+        "customer": {"name": "Ada"}
+    }
+
+
+async def test_nor_is_one_of_a_message_nor_who_asks_by_a_list(gateway: Gateway) -> None:
+    for init, code in (
+        (f'{{"type": "connection_init", "payload": {{"authorization": ["Bearer {gateway.token}"]}}}}', 4403),
+        (f'{{"type": "x", "type": "connection_init", "payload": {{"authorization": "Bearer {gateway.token}"}}}}', 4400),
+    ):
+        async with connected(gateway.port) as client:
+            await client.socket.send(init)
+            assert (await client.closed())[0] == code
+
+
+def test_a_token_has_one_spelling(gateway: Gateway) -> None:
+    # What the last letter of a signature of 64 bytes holds beyond them is skipped by decoders.
+    other = gateway.token[:-1] + chr(ord(gateway.token[-1]) + 1)
+    for given in (
+        f"Bearer {other}",
+        f"Bearer  {gateway.token}",
+        f"Bearer\t{gateway.token}",
+        f"Bearer {gateway.token}=",
+    ):
+        answer = gateway.client.get("/graphql", params={"query": NAME}, headers={"authorization": given})
+        assert answer.status_code == 401, given
+
+
+def test_an_offer_of_another_protocol_is_declined(gateway: Gateway) -> None:
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQAAP__"}
+    headers = {"authorization": f"Bearer {gateway.token}", **offer}
+    for answer in (
+        gateway.client.get("/graphql", params={"query": NAME}, headers=headers),
+        gateway.client.post("/graphql", json={"query": NAME}, headers=headers),
+    ):
+        assert answer.json() == {"data": {"customer": {"name": "Ada"}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("KITH_GRAPHQL_COST", "0x10", "no positive number"),
+        ("KITH_GRAPHQL_DEPTH", "1.5", "no positive number"),
+        ("KITH_LIVE_INIT_SECONDS", "1e1", "no positive number"),
+        ("KITH_GATEWAY_PROCESSES", "+2", "no positive number"),
+        ("KITH_METRICS_PORT", "90000", "no port"),
+        ("KITH_PORT_SALES", "1/", "no port"),
+        ("KITH_LOG_LEVEL", "verbose", "no word of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        ("KITH_LOG_JSON", "no", "no word of true, false"),
+        ("KITH_CORS_ORIGINS", "https://app.example, null", "no list of origins"),
+        ("KITH_CORS_ORIGINS", "https://app.example/", "no list of origins"),
+    ],
+)
+def test_a_setting_has_one_spelling(start_gateway: Start, name: str, given: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(f"{name}={given}: that is {words}")):
+        start_gateway(**{name: given})
+
+
+def test_the_metrics_are_read_and_nothing_else(start_gateway: Start) -> None:
+    port = take_port()
+    start_gateway(KITH_METRICS_PORT=port, KITH_GATEWAY_HEADER_SECONDS=1)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for path in ("/metrics", "/livez", "/readyz"):
+            assert client.get(path).status_code == client.head(path).status_code == 200
+            for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
+                refused = client.request(method, path)
+                assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+        assert client.get("/metrics", params={"a": 1}).status_code == 200
+        assert client.get("/elsewhere").status_code == 404
+    assert raw_at(port, b"GET /metrics HTTP/1.1\r\nX").startswith(b"HTTP/1.1 408 "), "headers that never end"
+
+
 def test_headers_are_bounded_and_who_is_slow_is_let_go(start_gateway: Start) -> None:
     gateway = start_gateway(KITH_GATEWAY_HEADER_SECONDS=1, KITH_GATEWAY_REQUEST_SECONDS=2)
     many = "".join(f"X-{each}: y\r\n" for each in range(120))
@@ -383,8 +491,12 @@ def test_a_client_that_has_hung_up_is_no_fault(gateway: Gateway) -> None:
 
 
 def raw(gateway: Gateway, sent: bytes) -> bytes:
+    return raw_at(gateway.port, sent)
+
+
+def raw_at(port: int, sent: bytes) -> bytes:
     """What comes back until it is closed, or for a while."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(sent)
         received = b""
         with contextlib.suppress(ConnectionError, TimeoutError):

@@ -129,6 +129,15 @@ async def test_a_header_that_is_missing_or_there_twice_is_not_guessed(
     assert (status, json.loads(body)["detail"]) == (400, f"A request has one header {named.decode()}.")
 
 
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked, chunked", b"identity"])
+async def test_a_body_in_another_transfer_coding_is_not_taken_for_what_it_is_not(ordinary: Open, coding: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: kith\r\nConnection: close\r\nTransfer-Encoding: "
+    chunk = b"5\r\nhello\r\n0\r\n\r\n"
+    status, _ = await told(ordinary, head + coding + b"\r\n\r\n" + chunk)
+    assert status == 400
+    assert (await told(ordinary, head + b"Chunked\r\n\r\n" + chunk)) == (200, b"POST 5 3")
+
+
 async def test_a_client_of_before_http_1_1_names_no_host(ordinary: Open) -> None:
     assert await told(ordinary, b"GET / HTTP/1.0\r\n\r\n") == (200, b"GET 0 0")
 

@@ -127,6 +127,10 @@ class Protocol(HttpToolsProtocol):
         if (name := self._repeated_or_missing()) is not None:
             self.send_400_response(f"A request has one header {name}.")
             return
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            # The parser takes off the chunks, and would hand on what is compressed as if it were not.
+            self.send_400_response("The only Transfer-Encoding is chunked.")
+            return
         self._in_head = False
         super().on_headers_complete()
         self._expect(self.bounds.body_seconds)
