@@ -47,6 +47,19 @@ async def test_scores_are_listed_by_band_and_page_by_page(
     assert (await analytics.get("/v1/health-scores?after=x", headers=mine)).status_code == 422
 
 
+async def test_an_unknown_model_is_refused_where_scores_are_listed_too(
+    analytics: httpx.AsyncClient, mine: Headers, customers: list[str]
+) -> None:
+    refused = await analytics.get("/v1/health-scores?model=defualt", headers=mine)
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [{"field": "model", "rule": "There is no health model defualt in force. There are: default."}],
+    )
+    query = '{ healthScores(model: "defualt") { nodes { score } } }'
+    told = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()
+    assert told["errors"][0]["extensions"]["problem"]["errors"] == refused.json()["errors"]
+
+
 async def test_who_is_about_to_sink_comes_in_the_order_of_the_instants(
     analytics: httpx.AsyncClient, mine: Headers, theirs: Headers, customers: list[str]
 ) -> None:

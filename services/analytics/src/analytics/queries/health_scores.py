@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.domain.health.model import Band
+from analytics.storage.models import model_in_force
 from analytics.storage.tables import health_rescorings, health_scores, health_set_aside
 from kith.domain import Invalid
 from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
@@ -70,11 +71,12 @@ async def scores(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[HealthScoreView]:
-    """Who came into its band last comes first. Raises Invalid for a cursor that is none or a page that is too big."""
+    """Who came into its band last comes first. Raises Invalid for a cursor that is none, a page that is too big and a
+    model that is not in force."""
     place = tuple_(_S.band_since, _S.customer_id)
     conditions: list[ColumnElement[bool]] = [_S.band == band if band else _S.band.is_not(None)]
     if model is not None:
-        conditions.append(_S.model == model)
+        conditions.append(_S.model == (await model_in_force(connection, tenant, model)).id)
     if after is not None:
         conditions.append(place < _position(after))
     order = (_S.band_since.desc(), _S.customer_id.desc())

@@ -32,7 +32,7 @@ from analytics.domain.health.words import Language, Words
 from analytics.queries.health import HealthView, as_view
 from analytics.queries.tenants import tenant_settings
 from analytics.storage.health import facts_of
-from analytics.storage.models import models_of
+from analytics.storage.models import model_in_force
 from kith.domain import Invalid
 
 
@@ -236,16 +236,8 @@ async def snapshot(
     """`model` is the id of one in force now, to be told by it whoever it is for; else each customer is told by the
     model that was for it at the instant. Raises Invalid if none in force has that id."""
     zone = (await tenant_settings(connection, tenant)).zone
-    named = None if model is None else Models.only(await _named(connection, tenant, model))
+    named = None if model is None else Models.only(await model_in_force(connection, tenant, model))
     return HealthSnapshot(await facts_of(connection, tenant, customers, models=named), zone)
-
-
-async def _named(connection: AsyncConnection, tenant: str, id: str) -> HealthModel:
-    models = await models_of(connection, tenant)
-    if (named := next((each for each in models if each.id == id), None)) is None:
-        there_are = ", ".join(each.id for each in models)
-        raise Invalid(f"There is no health model {id} in force. There are: {there_are}.", field="model")
-    return named
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from analytics.domain.health.base import FAR, micros, to_micros
 from analytics.domain.health.model import DEFAULT, HealthModel
 from analytics.domain.health.scoring import fault_of_model
 from analytics.storage.tables import facts
+from kith.domain import Invalid
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 
 MODEL_TYPES = (HealthModelPublished.type, HealthModelRetired.type)
@@ -39,6 +40,15 @@ async def models_of(connection: AsyncConnection, tenant: str, at: datetime | Non
     """In force now, or at an instant. The most specific first; of equals what was published last; the default last."""
     models = await all_models(connection, tenant)
     return list(models.at(int(FAR) if at is None else micros(at)))
+
+
+async def model_in_force(connection: AsyncConnection, tenant: str, id: str) -> HealthModel:
+    """By its id. Raises Invalid that lists what there is."""
+    models = await models_of(connection, tenant)
+    if (named := next((each for each in models if each.id == id), None)) is None:
+        there_are = ", ".join(each.id for each in models)
+        raise Invalid(f"There is no health model {id} in force. There are: {there_are}.", field="model")
+    return named
 
 
 def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthModel]:
