@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.domain.calendar import MAX_BUCKETS, Grain, Interval, boundaries
+from analytics.domain.calendar import MAX_BUCKETS, Grain, Interval, boundaries, midnight
 from kith.domain import Invalid
 
 FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (1900, 2199))
@@ -22,7 +22,9 @@ ZONES = (
     "Pacific/Kiritimati",  # had no 31 December 1994
     "Asia/Manila",
     "America/St_Johns",  # the clock changed at a minute past midnight
+    "America/Toronto",  # at half past eleven it went on to half past midnight, in 1919
 )
+MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
 
 
 @given(
@@ -47,6 +49,18 @@ def test_a_series_is_of_periods_that_exist_and_are_not_empty(
     # No period is two: where one ends another calendar period begins.
     firsts = [grain.first_day(at.astimezone(ZoneInfo(zone)).date()) for at in found[:-1]]
     assert all(one < other for one, other in pairwise(firsts))
+
+
+@given(st.dates(FIRST.date(), LAST.date()), st.sampled_from(ZONES))
+@example(date(2010, 11, 7), "America/St_Johns")
+@example(date(1919, 3, 31), "America/Toronto")
+@example(date(2010, 10, 31), "America/Havana")
+@example(date(2018, 11, 4), "America/Sao_Paulo")
+@example(date(1969, 9, 30), "Pacific/Kwajalein")
+def test_a_day_begins_when_the_one_before_is_over_for_good(day: date, zone: str) -> None:
+    begins = midnight(day, ZoneInfo(zone))
+    there = [(begins + minutes * MINUTE).astimezone(ZoneInfo(zone)).date() for minutes in range(240)]
+    assert (begins - MICROSECOND).astimezone(ZoneInfo(zone)).date() < day <= min(there)
 
 
 @pytest.mark.parametrize(

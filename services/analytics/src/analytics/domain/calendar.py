@@ -1,5 +1,6 @@
 """Calendar: intervals, and the days, weeks and months of a time zone. A day can have 23 or 25 hours."""
 
+from bisect import bisect_left
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -70,8 +71,18 @@ def zone_of(name: str, *, field: str = "zone") -> ZoneInfo:
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When the day begins there: where the clock skips midnight, the instant it skips it."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    """When the day begins there, and the one before is over: where the clock skips midnight, the instant at which it
+    does, and where it goes back into the day before, the end of that."""
+    there = datetime(day.year, day.month, day.day, tzinfo=zone)
+    early, late = sorted(there.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if early == late or (late - timedelta.resolution).astimezone(zone).date() < day:
+        return late
+
+    def after(seconds: int) -> datetime:
+        return early + timedelta(seconds=seconds)
+
+    between = range(int((late - early).total_seconds()))
+    return after(bisect_left(between, day, key=lambda each: after(each).astimezone(zone).date()))
 
 
 def months_before(moment: datetime, months: int, zone: ZoneInfo) -> datetime:
