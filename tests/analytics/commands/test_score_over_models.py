@@ -147,6 +147,31 @@ async def test_retirement_and_another_audience_are_changes_of_the_model_at_their
     ]
 
 
+async def test_where_the_record_moves_the_score_and_brings_another_model_the_drivers_tell_of_both(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    start, customer = datetime.now(UTC), new_id()
+    tier = {"id": "tier", "input": "loyalty_tier", "weight": 1, "curve": [[0, 0], [1, 100]], "values": {"gold": 1}}
+    of_gold = {"title": "m", "measures": [tier], "audience": {"tiers": ["gold"]}}
+    await fold(
+        happened(recency(40), tenant, start - 90 * DAY),
+        happened(HealthModelPublished(1, of_gold), tenant, start - 90 * DAY),
+        happened(CustomerCreated(kind="person", tier="gold"), tenant, start - 80 * DAY, customer),
+        happened(BOUGHT, tenant, start - 20 * DAY, customer),
+    )
+    await score()
+    await scored_last(worker, tenant, start - 2 * HOUR)
+    amended = CustomerAmended(changed=["tier"], tier=None)
+    await fold(happened(amended, tenant, start - HOUR, customer, aggregate_version=2))
+    await score()
+    _, change = await changes_of(worker, tenant)
+    assert (change.cause, change.from_band, change.band) == ("model", "healthy", "steady")
+    drivers = {each["measure"]: each["change"] for each in change.drivers}
+    assert drivers == {"tier": -100, "recency": pytest.approx(37.5, abs=0.1), "orders_1": 12.5}
+    before, after = [await as_of(worker, tenant, customer, at) for at in (start - HOUR, change.at)]
+    assert sum(drivers.values()) == pytest.approx(after.score - before.score, abs=1e-3)
+
+
 async def test_who_comes_to_stand_for_many_leaves_its_band_at_that_instant(
     fold: Any, score: Score, worker: AsyncEngine, tenant: str
 ) -> None:

@@ -207,11 +207,10 @@ class HealthFacts:
             open_ = open_[more]
         return found
 
-    def parts(self, at: Ints, some: Ints, as_of: Ints) -> list[dict[str, float]]:
-        """What each measure brings to these customers' scores, each at an instant of its own, by its id; by the models
-        in force at the instants `as_of`."""
+    def parts(self, at: Ints, some: Ints) -> list[dict[str, float]]:
+        """What each measure brings to these customers' scores, each at an instant of its own, by its id."""
         found: list[dict[str, float]] = [{} for _ in range(len(some))]
-        for model, numbers in self.assigned(as_of, some):
+        for model, numbers in self.assigned(at, some):
             if model is not None:
                 rows = self.scorer(model).score(at[numbers], some[numbers]).contribution.T.tolist()
                 for number, row in zip(numbers.tolist(), rows, strict=True):

@@ -227,8 +227,8 @@ class _Scoring:
         return found
 
     def _driven(self, told: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
-        """By which model each change is told, the score and the coverage then, and what moved it: the swap of models;
-        what made it jump at that instant; if nothing did, what has been moving it."""
+        """By which model each change is told, the score and the coverage then, and what moved it: what made it jump at
+        that instant, the swap of models among it; if nothing did, what has been moving it."""
         facts = self.facts
         found = [_Driven(None, None, 0.0, [])] * len(told)
         places = np.array([each[0] for each in told], np.int64)
@@ -248,7 +248,7 @@ class _Scoring:
                 found[number] = _Driven(model, score, float(then.coverage[place]), of_measures)
         swapped = np.array([n for n, each in enumerate(told) if each[4] is Cause.MODEL], np.int64)
         at, some = instants[swapped], places[swapped]
-        swaps = zip(facts.parts(at, some, at - 1), facts.parts(at, some, at), strict=True)
+        swaps = zip(facts.parts(at - 1, some), facts.parts(at, some), strict=True)
         for number, (were, are) in zip(swapped.tolist(), swaps, strict=True):
             names = dict.fromkeys((*are, *were))
             of_swap = _moved((each, are.get(each, 0.0) - were.get(each, 0.0)) for each in names)
