@@ -14,6 +14,7 @@ from tests.kith.consumer.world import PATIENCE, World, eventually
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import BusError, Incoming, TopicPartition
 from kith.consumer import TooManyDeadLetters, discard_dead_letters, replay_dead_letters
+from kith.consumer.letters import headers_of, stored
 from kith.events.envelope import Envelope
 
 
@@ -172,6 +173,11 @@ async def test_what_is_not_an_event_is_a_letter_too(embedded_bus: EmbeddedBus, w
     assert letters[1][1].startswith("not an event: header")
     assert letters[2][1].startswith(f"parked behind {world.topic}[")
     assert await replay_dead_letters(world.subscription, world.engine) == (0, 3), "it still cannot be read"
+
+
+def test_a_header_without_a_value_is_kept_without_one() -> None:
+    headers = (("ce_id", None), ("ce_type", b"x"))  # as Kafka may have them
+    assert headers_of(stored(headers)) == (("ce_id", b""), ("ce_type", b"x"))  # type: ignore[arg-type]
 
 
 async def test_too_many_failures_stop_the_line(embedded_bus: EmbeddedBus, world: World) -> None:

@@ -160,7 +160,8 @@ def without_nul(value: str) -> str:
 
 def stored(headers: Headers) -> list[list[str]]:
     """As the column has them."""
-    return [[without_nul(name), b64encode(value).decode()] for name, value in headers]
+    # Kafka has headers without a value, whatever their type says.
+    return [[without_nul(name), b64encode(value or b"").decode()] for name, value in headers]
 
 
 def headers_of(stored: Iterable[Sequence[str]]) -> Headers:
