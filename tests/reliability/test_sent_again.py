@@ -158,6 +158,16 @@ async def test_a_request_under_its_key_is_known_in_another_spelling(at: At) -> N
     assert other.status_code == 422
 
 
+async def test_settings_under_their_key_are_known_whatever_order_their_segments_have(at: At) -> None:
+    mine = await at(CONTACTS)
+    rules = [{"segment": each, "event_types": ["sales.order.placed.v1"], "window_days": 30} for each in "ba"]
+    key = {"Idempotency-Key": str(new_id())}
+    first = await mine.post("/v1/settings:amend", {"segment_activity": rules}, **key)
+    assert first.status_code == 200
+    again = await mine.post("/v1/settings:amend", {"segment_activity": rules[::-1]}, **key)
+    assert again.json() == first.json()
+
+
 async def test_a_pulse_is_known_in_another_spelling(at: At) -> None:
     mine = await at(ANALYTICS)
     pulse = {"external_id": "x", "customer_id": str(new_id()), "score": 7, "occurred_at": NOON}

@@ -1,5 +1,6 @@
 """What can be done with a tenant's settings."""
 
+from operator import attrgetter
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -43,6 +44,7 @@ class AmendSettings(Amendment):
     segment_activity: Annotated[
         list[Annotated[SegmentActivityInput, AfterValidator(lambda sent: SegmentActivity(**dict(sent)))]],
         Field(max_length=MAX_SEGMENTS),
+        AfterValidator(lambda sent: sorted(sent, key=attrgetter("segment"))),
     ] = UNSENT
 
 
