@@ -56,7 +56,7 @@ async def test_migrating_again_changes_nothing_and_at_once_is_safe(postgres: Emb
 async def test_a_database_that_lags_behind_is_told(postgres: EmbeddedPostgres) -> None:
     await asyncio.to_thread(postgres.create_databases, "kith_behind")
     reason = await migrations.behind(postgres.url("kith_behind"), "sales")
-    assert reason == "database at revision None, code at 0004: run migrate"
+    assert reason == "database at revision None, code at 0005: run migrate"
 
 
 async def test_a_login_without_privileges_migrates_and_serves(postgres: EmbeddedPostgres) -> None:

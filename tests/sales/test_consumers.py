@@ -121,3 +121,16 @@ async def test_a_task_is_of_the_customer_of_the_run_that_it_names(
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "customer_id")
     unheard = await sales.post("/v1/tasks", json=body | {"run_id": str(new_id())}, headers=mine)
     assert (unheard.status_code, unheard.json()["customer_id"]) == (201, None)
+
+
+async def test_a_task_is_of_the_playbook_of_the_run_that_it_names(
+    worker: Hearing, sales: httpx.AsyncClient, tenant: str, mine: Headers
+) -> None:
+    run, playbook = new_id(), new_id()
+    await worker.hears(asked(tenant, "webhook", run_id=run, playbook_id=playbook))
+    body = {"title": "Call", "run_id": str(run)}
+    for said in ({}, {"playbook_id": str(playbook)}):
+        made = await sales.post("/v1/tasks", json=body | said, headers=mine)
+        assert (made.status_code, made.json()["playbook_id"]) == (201, str(playbook))
+    refused = await sales.post("/v1/tasks", json=body | {"playbook_id": str(new_id())}, headers=mine)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "playbook_id")

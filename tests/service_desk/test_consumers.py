@@ -105,6 +105,14 @@ async def test_a_case_is_of_the_customer_of_the_contact_or_the_run_that_it_names
     assert theirs["customer_id"] is None
 
 
+async def test_a_case_is_of_the_playbook_of_the_run_that_it_names(worker: Hearing, acme: Tenant) -> None:
+    run, playbook = str(new_id()), new_id()
+    await worker.hears(asked(acme.name, "task", run_id=run, playbook_id=playbook))
+    assert (await acme.made("/v1/cases", **BROKEN, run_id=run))["playbook_id"] == str(playbook)
+    refused = await acme.post("/v1/cases", {**BROKEN, "run_id": run, "playbook_id": str(new_id())})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "playbook_id")
+
+
 async def test_a_contact_that_nobody_has_told_of_yet_may_be_named(acme: Tenant) -> None:
     customer = str(new_id())
     case = await acme.made("/v1/cases", **BROKEN, contact_id=str(new_id()), customer_id=customer)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from uuid import UUID
 
 import msgspec
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from kith.consumer import Handler
 from kith.consumer.tracing import event_span
 from kith.db import acting_for
 from kith.domain import Invalid
+from kith.elsewhere import Told
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope, Event
 from kith.inputs import Input
@@ -28,9 +28,10 @@ Body = Mapping[str, Any]
 _run = msgspec.json.Decoder(ActionRequested).decode
 
 
-def run_of(requested: Envelope) -> UUID:
+def run_of(requested: Envelope) -> Told:
     """The playbook's run that an action was requested by."""
-    return _run(requested.data).run_id
+    action = _run(requested.data)
+    return {"id": action.run_id, "playbook_id": action.playbook_id}
 
 
 def creating(

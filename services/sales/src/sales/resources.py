@@ -56,5 +56,5 @@ TASKS = Resource(
     TaskView,
     tasks.COMMANDS,
     filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
-    follows={"run_id": Follows(tables.known_runs.c.id, ("customer_id",), on_sight=True)},
+    follows={"run_id": Follows(tables.known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
 )

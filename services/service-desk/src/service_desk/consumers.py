@@ -32,7 +32,7 @@ def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 
 open_cases = creating(CASES, ActionRequested, case_for, source="service-desk", outbox=outbox, idempotency=idempotency)
-note_contacts = noting(known_contacts, {ContactCreated.type: lambda envelope: envelope.subject})
+note_contacts = noting(known_contacts, {ContactCreated.type: lambda envelope: {"id": envelope.subject}})
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
 SUBSCRIPTIONS = (
     Subscription(

@@ -16,6 +16,6 @@ CASES = Resource(
     filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
     follows={
         "contact_id": Follows(tables.known_contacts.c.id, ("customer_id",), on_sight=True),
-        "run_id": Follows(tables.known_runs.c.id, ("customer_id",), on_sight=True),
+        "run_id": Follows(tables.known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },
 )

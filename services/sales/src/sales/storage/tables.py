@@ -14,7 +14,7 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
-known_runs = elsewhere_table("known_runs", metadata)
+known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 
 products = aggregate_table(
     "products",

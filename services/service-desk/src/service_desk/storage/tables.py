@@ -14,7 +14,7 @@ outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 known_contacts = elsewhere_table("known_contacts", metadata)
-known_runs = elsewhere_table("known_runs", metadata)
+known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 
 cases = aggregate_table(
     "cases",
