@@ -157,6 +157,28 @@ async def test_each_step_taken_leads_to_the_score_and_the_band_it_said(acme: Ten
         assert reads == pytest.approx(step["to"], abs=1e-9), step
 
 
+async def test_no_case_is_resolved_that_is_not_open_though_the_model_does_not_count_open_ones(
+    acme: Tenant, fold: Any, tenant: str
+) -> None:
+    measures = [
+        measure("late", "sla_breaches", [[0, 100], [9, 0]], where={"priority": ["high"]}),
+        measure("again", "reopened_cases", [[0, 100], [9, 0]]),
+    ]
+    document = {"title": "m", "measures": measures, "bands": {"steady": 1, "healthy": 2}}
+    twin, opened = Twin(tenant), CaseOpened(state="new", **OF_CASE)
+    await fold(
+        happened(HealthModelPublished(1, document), tenant, at("2024-01-01")),
+        twin.did(opened, "2026-02-01", twin.settled[0]),
+        twin.did(CaseResolved(sla_met=False, **RESOLVED), "2026-02-02", twin.settled[0], 2),
+        twin.did(CaseReopened(state="open", from_state="resolved", reopened_count=1, **OF_CASE), "2026-02-03",
+                 twin.settled[0], 3),
+        *(twin.did(opened, "2026-02-20", case) for case in twin.cases),
+    )  # fmt: skip
+    down = (await acme.get(f"/v1/customers/{twin.id}/health/path", at=NOW.isoformat())).json()["down"]
+    done = {step["measure"]: (step["act"], step["times"]) for step in down["steps"]}
+    assert done == {"late": ("case_resolved_late", 4), "again": (None, None)}
+
+
 async def test_a_tier_that_leads_under_another_model_is_no_step(acme: Tenant, fold: Any, tenant: str) -> None:
     document = {"title": "all", "measures": MEASURES, "hysteresis": 1, "bands": {"steady": 30, "healthy": 50}}
     of_gold = {**document, "audience": {"tiers": ["gold"]}}

@@ -28,7 +28,7 @@ from analytics.domain.health.assignment import Attributes, Models, Record, attri
 from analytics.domain.health.base import FAR, MISSING, UNITS, Base, moment, to_micros
 from analytics.domain.health.columns import Sent, Unread
 from analytics.domain.health.facts import HealthFacts, UnreadFacts
-from analytics.domain.health.inputs import Input, Kind, input_of
+from analytics.domain.health.inputs import CASES, Input, Kind, input_of, looks_at_cases
 from analytics.domain.health.model import HealthModel, Measure
 from analytics.domain.standing import noun_of, types_of
 from analytics.storage.fields import field_of
@@ -69,12 +69,14 @@ async def unread_of(
     say, or one measure in two versions of a model."""
     places: dict[Hashable, int] = {}
     read: list[Sent] = []
-    for measure in (measure for model in models for measure in model.measures):
+    needed = [(*model.measures, *((CASES,) if looks_at_cases(model) else ())) for model in models]
+    for measure in (measure for measures in needed for measure in measures):
         if (same := _reading(measure)) not in places:
             places[same] = len(read)
             read.append(await _sent(connection, tenant, measure, whose))
     of_models = [[places[_reading(measure)] for measure in model.measures] for model in models]
-    return Unread(sorted(customers), read, of_models)
+    cases = [places[_reading(CASES)] if looks_at_cases(model) else None for model in models]
+    return Unread(sorted(customers), read, of_models, cases)
 
 
 async def facts_of(

@@ -147,23 +147,16 @@ def inputs_after(told: Explanation, doing: Doing, aimed: Contribution) -> list[f
     measure counts which is aimed at."""
     closed = frozenset(aimed.events[: doing.times]) if doing.act in CLOSING else frozenset()
     if doing.act is Act.CASE_RESOLVED_LATE:
-        closed = next((frozenset(each.events[: doing.times]) for each in _of_cases(told)), frozenset())
+        closed = frozenset(told.cases.open[: doing.times] if told.cases else ())
     return [_after(each, doing, closed) for each in told.contributions]
 
 
 def most_times(told: Explanation, act: Act) -> int | None:
-    """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None
-    where the model does not look at all open cases, and so does not tell."""
-    every = next((each for each in _of_cases(told) if not each.measure.where), None)
-    if every is None or act not in (Act.CASE_RESOLVED_LATE, Act.CASE_REOPENED):
+    """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None:
+    as often as one likes."""
+    if told.cases is None:
         return None
-    return len(every.events) if act is Act.CASE_RESOLVED_LATE else every.settled
-
-
-def _of_cases(told: Explanation) -> list[Contribution]:
-    """Those that look at open cases: at all of them first."""
-    found = [each for each in told.contributions if each.measure.input == "open_cases"]
-    return sorted(found, key=lambda each: bool(each.measure.where))
+    return {Act.CASE_RESOLVED_LATE: len(told.cases.open), Act.CASE_REOPENED: told.cases.settled}.get(act)
 
 
 def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind

@@ -193,6 +193,8 @@ class Base:
 
     customers: Sequence[UUID]
     series: Sequence[Series]
+    cases: Series | None = None
+    """All cases, if the model looks at what can be done to them (see inputs.looks_at_cases)."""
 
     def __len__(self) -> int:
         return len(self.customers)

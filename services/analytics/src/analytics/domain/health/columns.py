@@ -54,11 +54,16 @@ class Unread:
     read: Sequence[Sent]
     of_models: Sequence[Sequence[int]]
     """Of each model, for each of its measures: the place of what it reads in `read`."""
+    cases: Sequence[int | None]
+    """Of each model, the place of all cases."""
 
     def bases(self) -> list[Base]:
         ids = np.array([each.bytes for each in self.customers], "S16")
         series = [Series.of(len(ids), each.rows(ids)) for each in self.read]
-        return [Base(self.customers, [series[place] for place in places]) for places in self.of_models]
+        return [
+            Base(self.customers, [series[place] for place in places], None if cases is None else series[cases])
+            for places, cases in zip(self.of_models, self.cases, strict=True)
+        ]
 
 
 def _integers(sent: bytes) -> Ints:

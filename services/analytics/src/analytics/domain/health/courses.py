@@ -104,8 +104,6 @@ class Reader:
 
     def settled(self, place: int, at: int) -> int:
         """How many of what may stand open do so no more, and might again."""
-        if self.input.kind is not Kind.STANDING:
-            return 0
         begin, end = int(self.series.first[place]), int(self.series.before(np.array([place]), np.array([at]))[0])
         return int(np.sum((self.series.value[begin:end] == 0) & (self.series.end[begin:end] >= at)))
 

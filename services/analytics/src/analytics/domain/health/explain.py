@@ -34,8 +34,15 @@ class Contribution(NamedTuple):
     """What the last of them counted."""
     against: float | None = None
     """What one event more is set against: of a mean the weight of the events in it, of a trend the window before."""
-    settled: int = 0
-    """Of what may stand open: how many do so no more."""
+
+
+class Cases(NamedTuple):
+    """All of a customer."""
+
+    open: tuple[UUID, ...]
+    """The events since which each stands so, the oldest first."""
+    settled: int
+    """How many do so no more, and might again."""
 
 
 class Explanation(NamedTuple):
@@ -54,6 +61,8 @@ class Explanation(NamedTuple):
     """By how much the measures' parts changed over those days, most first."""
     merged_into: UUID | None = None
     """Why no model is for it, if it was merged into another customer. Else it stands for many."""
+    cases: Cases | None = None
+    """If the model looks at what can be done to them."""
 
 
 def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
@@ -87,6 +96,7 @@ def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: I
             band_of(int(bands[number])),
             float(scored.coverage[number]),
             _contributions(scorer, scored, number, place, at),
+            cases=None if scorer.cases is None else _cases(scorer.cases, place, at),
         )
         for number, place in enumerate(some.tolist())
     ]
@@ -134,10 +144,14 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: 
                 None if last is None else int(series.time[last]),
                 None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
                 reader.against(place, at) if present else None,
-                reader.settled(place, at),
             )
         )
     return tuple(found)
+
+
+def _cases(reader: Reader, place: int, at: int) -> Cases:
+    series, places = events_behind(reader, place, at)
+    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, places)), reader.settled(place, at))
 
 
 def _with_trend(told: Explanation, then: Parts) -> Explanation:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from analytics.domain.health.model import DAY, Measure
+from analytics.domain.health.model import DAY, Curve, HealthModel, Measure
 from analytics.domain.standing import types_of
 from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
@@ -166,6 +166,15 @@ INPUTS: Mapping[str, Input] = {
     ),
     "signal": Input("A partner's signal", "value", Kind.LATEST, (ReadingRecorded.type,), "value"),
 }
+
+CASES = Measure("cases", "open_cases", 1, Curve(((0, 100), (1, 0))))
+"""All of them, whether a model looks at how many are open or not."""
+
+
+def looks_at_cases(model: HealthModel) -> bool:
+    """Whether it looks at what can be done only to a case that is open, or only to one that is not."""
+    return any(each.input in ("sla_breaches", "reopened_cases") for each in model.measures)
+
 
 _AGGREGATES = {"latest": Kind.LATEST, "sum": Kind.SUM, "mean": Kind.MEAN}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.domain.health.base import FAR, Base, Bools, Floats, Ints, Rows, Series
 from analytics.domain.health.courses import Course, Reader
 from analytics.domain.health.crossings import first_outside, sum_of
-from analytics.domain.health.inputs import Kind
+from analytics.domain.health.inputs import CASES, Kind
 from analytics.domain.health.model import POINTS_OF_ABSENCE, Absence, HealthModel
 
 NOBODYS = -1
@@ -60,6 +60,7 @@ class Scorer:
     def __init__(self, model: HealthModel, base: Base) -> None:
         self.model, self.base = model, base
         self.readers = [Reader(each, series) for each, series in zip(model.measures, base.series, strict=True)]
+        self.cases = None if base.cases is None else Reader(CASES, base.cases)
         self._whole = sum(reader.weight for reader in self.readers)
 
     def score(self, at: int | Ints, some: Ints | None = None) -> Scored:
