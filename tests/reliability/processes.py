@@ -1,4 +1,4 @@
-"""A service's API as `python -m` runs it, with an issuer's keys on a port."""
+"""A service's API, or its worker, as `python -m` runs it, with an issuer's keys on a port."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ PATIENCE = 60
 
 @dataclass
 class Process:
-    """The API of a service, as `python -m` runs it, and what it has logged."""
+    """A process of a service, as `python -m` runs it, and what it has logged. A worker's port is for its metrics."""
 
     port: int
     log: Path
@@ -53,19 +53,21 @@ async def keys_of(issuer: Issuer) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running(service: Service, url: str, keys: str, folder: Path, **more: str) -> AsyncIterator[Process]:
+async def running(
+    service: Service, url: str, keys: str, folder: Path, what: str = "api", **more: str
+) -> AsyncIterator[Process]:
     (port,) = free_ports(1)
     process = Process(port, folder / "log")
     name = service.package.upper()
     settings = {
         f"KITH_DATABASE_URL_{name}": url,
-        f"KITH_PORT_{name}": str(port),
+        f"KITH_PORT_{name}" if what == "api" else "KITH_METRICS_PORT": str(port),
         "KITH_JWKS_URL": keys,
         **more,
     }
     with process.log.open("wb") as log:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", service.package, "api", env={**os.environ, **settings}, stdout=log, stderr=log
+            sys.executable, "-m", service.package, what, env={**os.environ, **settings}, stdout=log, stderr=log
         )
         try:
             async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:

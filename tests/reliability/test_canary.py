@@ -1,4 +1,4 @@
-"""Nothing that a caller sends stands in a log: of the services as they run, whatever goes wrong."""
+"""Nothing that a caller sends stands in a log: of APIs and workers as they run, whatever goes wrong."""
 
 import asyncio
 import json
@@ -20,7 +20,10 @@ import analytics.service
 import contacts.service
 import sales.service
 import service_desk.service
+from kith.bus import open_bus
+from kith.bus.port import Outgoing
 from kith.ids import new_id
+from kith.relay import topic_of
 from kith.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
@@ -206,6 +209,85 @@ async def test_nothing_that_was_sent_is_logged(
     assert len(faults) >= 3, "over REST, in bulk and in GraphQL the database did quote it"
     assert all("exception" in fault for fault in faults)
     assert [line for line in lines if CANARY in line] == []
+
+
+async def quote_whatever_is_written(url: str, table: str, event: str) -> None:
+    """From now on the database refuses it, in words that quote the row."""
+    connection = await asyncpg.connect(url)
+    name = f"quotes_{new_id().hex}"
+    try:
+        await connection.execute(
+            f"""CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION '{CANARY}: %', NEW USING DETAIL = '{CANARY}', HINT = '{CANARY}'; END $$;
+            CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"""
+        )
+    finally:
+        await connection.close()
+
+
+async def leave_in_the_outbox(url: str, type: str, data: bytes) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "INSERT INTO outbox (id, tenant_id, type, subject, aggregate_version, customer_id, time, recorded_at, data)"
+            " VALUES ($1, $2, $3, $1, 1, $1, now(), clock_timestamp(), $4)",
+            new_id(), f"t-{new_id().hex}", type, data,
+        )  # fmt: skip
+    finally:
+        await connection.close()
+
+
+def poisons() -> list[tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]]:
+    """Keys, values and headers that are no events, or events that say what nobody can count."""
+    canary, id, now = CANARY.encode(), str(new_id()).encode(), b"2026-03-01T12:00:00Z"
+    sound = {
+        "ce_specversion": b"1.0", "ce_id": id, "ce_source": b"sales", "ce_type": b"sales.order.placed.v1",
+        "ce_time": now, "ce_recordedat": now, "ce_tenantid": b"t-x", "ce_subject": id, "ce_aggregateversion": b"1",
+        "ce_customerid": id, "content-type": b"application/json",
+    }  # fmt: skip
+    wrong = [{**sound, name: canary} for name in sound] + [{**sound, CANARY: canary}]
+    value = json.dumps({"value": CANARY, "currency": CANARY, CANARY: CANARY}).encode()
+    return [(canary, canary, ())] + [(canary, value, tuple(headers.items())) for headers in (sound, *wrong)]
+
+
+@pytest.mark.parametrize("service", [place.service for place in PLACES], ids=lambda service: service.name)
+async def test_nor_does_a_worker_log_what_it_is_told(
+    fresh_database: FreshDatabase, postgres: EmbeddedPostgres, issuer: Issuer, tmp_path: Path, service: Service
+) -> None:
+    url, name = await fresh_database(service), f"bus_{new_id().hex}"
+    await asyncio.to_thread(postgres.create_databases, name)
+    bus_url = postgres.url(name)
+    settings = {"KITH_DATABASE_URL_BUS": bus_url, "KITH_LOG_LEVEL": "DEBUG", "PYTHONASYNCIODEBUG": "1"}
+    topics = sorted({topic for each in service.subscriptions for topic in each.topics} | {topic_of(service.name)})
+    async with (
+        keys_of(issuer) as keys,
+        open_bus(None, bus_url) as bus,
+        running(service, url, keys, tmp_path, "worker", **settings) as worker,
+        bus.producer() as producer,
+    ):
+        await bus.create_topics(dict.fromkeys(topics, 24))
+        messages = [Outgoing(topic, *poison) for topic in topics for poison in poisons()]
+        await producer.publish(messages)
+        await leave_in_the_outbox(url, f"{service.name}.{CANARY}.v1", b"{")
+        await logs(worker, "event set aside", *(["dead letter"] if service.subscriptions else []))
+        await quote_whatever_is_written(url, "outbox", "UPDATE")
+        await leave_in_the_outbox(url, f"{service.name}.{CANARY}.v1", json.dumps({CANARY: CANARY}).encode())
+        await logs(worker, "relay interrupted")
+        if service.subscriptions:
+            await quote_whatever_is_written(url, "dead_letters", "INSERT")
+            await producer.publish(messages)
+            await logs(worker, "consumer halted")
+        async with httpx.AsyncClient(base_url=worker.url) as client:
+            assert CANARY not in (await client.get("/metrics")).raise_for_status().text
+    assert [line for line in worker.logged.splitlines() if CANARY in line] == []
+
+
+async def logs(process: Process, *words: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if all(each in process.logged for each in words):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_the_database_of_this_machine_does_not_log_it_either(postgres: EmbeddedPostgres) -> None:
