@@ -19,9 +19,10 @@ const SECURITY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const HINT = `# A token goes under "Headers", below ("make -s token
-# TENANT=demo" prints one); then fetch the schema, by the
-# circular arrow on the left.
+const HINT = `# A token goes under "Headers", below;
+# "make -s token TENANT=demo" prints one.
+# Then fetch the schema, by the circular
+# arrow on the left.
 
 {
   customers(first: 5) {

@@ -49,6 +49,29 @@ class House:
     gateway: int
     environment: dict[str, str]
     api: "subprocess.Popen[bytes] | None" = None
+    door: "subprocess.Popen[bytes] | None" = None
+    """The gateway's process."""
+
+    async def open(self) -> None:
+        told = {**self.environment, "KITH_METRICS_PORT": ""}
+        self.door = subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=told)  # noqa: ASYNC220 - as below
+        await answers(self.gateway, self.door)
+
+    async def close(self) -> None:
+        assert self.door is not None
+        self.door.terminate()
+        assert await asyncio.to_thread(self.door.wait, 10) == 0, "it stops, though somebody is still connected"
+
+    async def turn_away_the_next(self) -> None:
+        """Where the gateway is when it runs."""
+        came = asyncio.Event()
+
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.abort()
+            came.set()
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", self.gateway):
+            await came.wait()
 
     async def start(self) -> None:
         command = [sys.executable, "-m", "analytics", "api"]
@@ -107,16 +130,13 @@ async def house(
         "KITH_LIVE_SUBSCRIPTIONS_PER_CONNECTION": "2",
     }
     house = House(port, {**os.environ, **told})
-    of_gateway = {**house.environment, "KITH_METRICS_PORT": ""}
-    with subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=of_gateway) as gateway:  # noqa: ASYNC220 - as above
-        try:
-            await answers(port, gateway)
-            await house.start()
-            yield house
-        finally:
-            house.kill()
-            gateway.terminate()
-            assert gateway.wait(10) == 0, "it stops, though somebody is still connected"
+    await house.open()
+    try:
+        await house.start()
+        yield house
+    finally:
+        house.kill()
+        await house.close()
 
 
 @pytest.fixture
@@ -217,7 +237,7 @@ async def test_the_clients_people_use_go_on_by_themselves(
     house: House, issuer: Issuer, tenant: str, fold: Any, script: Callable[[House], str]
 ) -> None:
     customer = new_id()
-    events = [bought(tenant, customer) for _ in range(6)]
+    events = [bought(tenant, customer) for _ in range(8)]
     told = {
         "QUERY": NAMED % customer,
         "TOKEN": issuer.token(tenant),
@@ -236,7 +256,7 @@ async def test_the_clients_people_use_go_on_by_themselves(
     assert client.stdout is not None
     try:
         seen = []
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while await house.connections() == 0:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.05)
             await fold(*events[:2])
@@ -244,8 +264,13 @@ async def test_the_clients_people_use_go_on_by_themselves(
             house.kill()
             await fold(*events[2:4])
             await house.start()
-            await fold(*events[4:])
+            await fold(*events[4:6])
             seen += [await client.stdout.readline() for _ in range(4)]
+            await house.close()
+            await house.turn_away_the_next()
+            await fold(*events[6:])
+            await house.open()
+            seen += [await client.stdout.readline() for _ in range(2)]
     finally:
         client.terminate()
         more, complaints = await client.communicate()
