@@ -283,7 +283,12 @@ async def get_ledger_size(request: Request, actor: Actor = READER) -> LedgerSize
         return await size(connection, actor.tenant)
 
 
-@router.get("/customers/{id}/timeline", operation_id="getTimeline", response_model=TimelinePage)
+@router.get(
+    "/customers/{id}/timeline",
+    operation_id="getTimeline",
+    summary="What happened to a customer",
+    response_model=TimelinePage,
+)
 async def get_timeline(
     request: Request,
     id: Id,

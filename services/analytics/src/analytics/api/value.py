@@ -107,7 +107,7 @@ async def list_fits(request: Request, actor: Actor = READER) -> Response:
         return json_response(Fits(await fits(connection, actor.tenant)))
 
 
-@router.get("/customer-value/fits/{id}", operation_id="getFit", response_model=KeptFit)
+@router.get("/customer-value/fits/{id}", operation_id="getFit", summary="One fit", response_model=KeptFit)
 async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
     """With parameters, their standard errors, and the log-likelihood."""
     async with context_of(request).database.read(actor.tenant) as connection:
@@ -116,6 +116,7 @@ async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
 
 @router.get(
     "/customers/{id}/value",
+    summary="What a customer is worth",
     operation_id="getValue",
     response_model=CustomerValue,
     responses=answers(HTTPStatus.CONFLICT),
