@@ -390,15 +390,11 @@ class _Batch:
         for field in sorted(self._resource.may_be_taken - set(taken)):
             if getattr(given, field, None) is None:
                 names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
-                raise Invalid(f"Send it, or a {names} that has one.", field=field)
+                raise Invalid(f"Send it, or name what has one: {names}.", field=field)
 
     def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
         happened = events if isinstance(events, Iterable) else (events,)
-        count = 0
-        for event in happened:
-            self._uow.record(aggregate, event, at=at)
-            count += 1
-        return count
+        return self._uow.record(aggregate, *happened, at=at)
 
     def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
         self._done[key] = fingerprint

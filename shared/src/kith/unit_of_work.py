@@ -29,8 +29,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db import Statement, Transaction, streamed, zoned
-from kith.domain import Aggregate
-from kith.events.envelope import Event
+from kith.domain import Aggregate, Invalid
+from kith.events.envelope import MAX_BYTES, Event
 from kith.ids import new_id
 from kith.inputs import CLOCK_SKEW
 from kith.resource import Resource
@@ -79,12 +79,15 @@ class UnitOfWork:
         """A row was locked, and the clock read again."""
         self.now = max(self.now, at)
 
-    def record(self, aggregate: Aggregate, event: Event, *, at: datetime) -> None:
-        """Give the event its place in the aggregate's history and put it in the outbox."""
-        aggregate.version += 1
-        self._events.append(
-            _told(self.tenant, aggregate, event, self._traceparent) | {"time": at, "recorded_at": self.now}
-        )
+    def record(self, aggregate: Aggregate, *events: Event, at: datetime) -> int:
+        """Give the events their places in the aggregate's history and put them in the outbox; answers how many they
+        are. Raises Invalid, and records none, if one is too large."""
+        told = []
+        for event in events:
+            aggregate.version += 1
+            told.append(_told(self.tenant, aggregate, event, self._traceparent) | {"time": at, "recorded_at": self.now})
+        self._events += told
+        return len(told)
 
     async def flush(self) -> None:
         """Rows first: the outbox takes its sequence while they are locked."""
@@ -238,7 +241,10 @@ async def append(
 
 
 def _told(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
-    """The event's row but for its times."""
+    """The event's row but for its times. Raises Invalid for one that the bus would not take."""
+    if len(data := _encode(event)) > MAX_BYTES:
+        rule = f"What is told of it would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
+        raise Invalid(rule, field="body")
     return {
         "id": new_id(),
         "tenant_id": tenant,
@@ -247,7 +253,7 @@ def _told(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | No
         "aggregate_version": aggregate.version,
         "customer_id": aggregate.relationship(),
         "traceparent": traceparent,
-        "data": _encode(event),
+        "data": data,
     }
 
 

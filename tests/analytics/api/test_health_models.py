@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from analytics.commands.health_documents import json_schema
+from analytics.commands.health_documents import fields_of, json_schema
 from analytics.domain.gallery import GALLERY
 from analytics.domain.health.model import DEFAULT, HealthModel
 from kith.ids import new_id
@@ -170,3 +170,16 @@ async def test_many_models_are_sent_at_once(acme: Tenant) -> None:
     assert answer["results"][1]["problem"]["errors"][0]["field"] == "document.measures.recency.weight"
     again = (await acme.post(f"{PATH}:bulk", {"rows": [rows[0], rows[2]]})).json()
     assert [each["status"] for each in again["results"]] == ["unchanged", "unchanged"]
+
+
+async def test_a_model_that_no_event_could_tell_is_not_published(acme: Tenant, worker: AsyncEngine) -> None:
+    many = [f"{number:0100}" for number in range(49)]
+    where = dict.fromkeys(sorted(fields_of("engagement"))[:5], many)
+    measure = {**DOCUMENT["measures"][0], "input": "engagement", "curve": [[0, 0], [9, 100]], "where": where}
+    measures = [{**measure, "id": f"m{number}"} for number in range(40)]
+    draft = await acme.made(PATH, document={**DOCUMENT, "measures": measures})
+    refused = await acme.post(f"{PATH}/{draft['id']}:publish", {})
+    assert refused.status_code == 422
+    assert "has at most 1000000" in refused.json()["detail"]
+    assert (await acme.get(f"{PATH}/{draft['id']}")).json()["state"] == "draft"
+    assert [type for type, _ in await published(worker, acme.name)] == ["analytics.health-model.drafted.v1"]
