@@ -49,11 +49,12 @@ async def test_a_process_that_dies_while_nothing_is_asked_loses_nothing(lane: La
     assert await offload(os.getpid, lane=lane) != first
 
 
-async def test_the_first_piece_finds_the_process_that_was_begun_before(lane: Lane) -> None:
+async def test_the_first_piece_finds_the_process_begun_and_what_it_needs_loaded(lane: Lane) -> None:
     before = {each.pid for each in active_children()}
-    await lane.start()
+    await lane.start("wave")
     begun = {each.pid for each in active_children()} - before
     assert {await offload(os.getpid, lane=lane)} == begun
+    assert await offload(eval, "'wave' in __import__('sys').modules", lane=lane)
 
 
 async def test_a_piece_that_takes_too_long_is_given_up(lane: Lane) -> None:

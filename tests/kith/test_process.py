@@ -110,7 +110,7 @@ async def test_a_service_goes_on_where_no_process_for_computation_starts(monkeyp
     lane = Lane("test")
     with monkeypatch.context() as patched:
         patched.setattr("multiprocessing.spawn.get_executable", lambda: b"/bin/false")
-        await process._begin(lane)
+        await process._begin(lane, "sales.service")
     assert await offload(abs, -3, lane=lane) == 3
 
 

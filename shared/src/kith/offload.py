@@ -17,6 +17,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
@@ -48,10 +49,10 @@ class Lane:
     _helper: "_Helper | None" = None
     _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
 
-    async def start(self) -> None:
-        """Begin the process, so that whoever asks first does not wait for it. Raises NotStarted."""
-        async with self._lock:
-            await self._started()
+    async def start(self, module: str) -> None:
+        """Begin the process and load a module there, which takes longest: whoever asks first waits for neither. Raises
+        NotStarted and Lost."""
+        await self.run(_load, (module,), SECONDS)
 
     async def run(self, function: Callable[[Unpack[Ts]], T], arguments: tuple[*Ts], seconds: int) -> T:
         async with self._lock:
@@ -131,6 +132,10 @@ class _Helper:
         """Whoever asks is answered that it was lost."""
         self._process.kill()
         self._process.join()
+
+
+def _load(module: str) -> None:
+    import_module(module)
 
 
 def _serve(asked: Connection, niceness: int) -> None:

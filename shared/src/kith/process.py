@@ -24,7 +24,7 @@ from kith.consumer import Subscription, attend_dead_letters
 from kith.consumer import run as consume
 from kith.consumer.letters import count_letters
 from kith.db import create_engine
-from kith.offload import Lane, NotStarted
+from kith.offload import Lane, Lost, NotStarted
 from kith.probes import probes
 from kith.relay import Relay
 from kith.server import serve
@@ -118,17 +118,17 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
             app.state.not_ready = not_ready
             tasks.create_task(serve(app, settings.host, settings.port, stop=stop, drain=settings.shutdown_seconds))
         for lane in service.lanes:
-            tasks.create_task(_begin(lane))
+            tasks.create_task(_begin(lane, f"{service.package}.service"))
         log.info("started", what=what, port=settings.metrics_port if what == "worker" else settings.port)
         await stop.wait()
         not_ready["process"] = "stopping"
         log.info("stopping")
 
 
-async def _begin(lane: Lane) -> None:
+async def _begin(lane: Lane, module: str) -> None:
     try:
-        await lane.start()
-    except NotStarted as error:  # the first piece tries again, and says so to whoever waits for it
+        await lane.start(module)
+    except (NotStarted, Lost) as error:  # the first piece tries again, and says so to whoever waits for it
         log.warning("no process for computation", lane=lane.name, error=error)
 
 
