@@ -391,6 +391,8 @@ async def test_pages_that_are_named_may_ask_and_others_may_not(
             answer = await client.get("/v1/orders", headers={**mine, "Origin": stranger})
             assert "access-control-allow-origin" not in (await preflight(client, stranger)).headers
             assert "access-control-allow-origin" not in answer.headers
+            assert "Origin" in answer.headers["vary"]
+        assert "Origin" in (await client.get("/v1/orders", headers=mine)).headers["vary"], "of no page at all"
 
 
 @pytest.mark.parametrize("origin", ["*", "crm.example", "https://crm.example/", "https://CRM.example", "https://a b"])

@@ -65,6 +65,8 @@ def test_now_is_one_instant_for_all_of_it(replayed: Callable[[str], int], house:
         ("yesterday", "say an instant with its zone"),
         ("2026-03-01", "say an instant with its zone"),
         ("2026-03-01T12:00:00", "say an instant with its zone"),
+        ("20260301T12Z", "say an instant with its zone"),
+        ("0001-01-01T00:00:00Z", "say an instant with its zone"),
         ("2026-03-01T12:00:01Z", "is yet to come"),
     ],
 )

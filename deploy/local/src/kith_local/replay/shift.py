@@ -7,6 +7,8 @@ the same end, it is the same; with another end it is another history under the s
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from kith.domain import Invalid
+from kith.scalars import Instant, reading
 from kith_local.errors import LocalError
 from kith_local.replay.commands import Mapped
 
@@ -16,11 +18,9 @@ def end_of(text: str, now: datetime) -> datetime:
     if text == "now":
         return now
     try:
-        end = datetime.fromisoformat(text)
-    except ValueError:
-        end = None
-    if end is None or end.tzinfo is None:
-        raise LocalError(f"END={text}: say an instant with its zone, as 2026-03-01T12:00:00+01:00, or now.")
+        end: datetime = reading(Instant, text, field="END")
+    except Invalid:
+        raise LocalError(f"END={text}: say an instant with its zone, as 2026-03-01T12:00:00+01:00, or now.") from None
     if end > now:
         raise LocalError(f"END={text} is yet to come: nothing can be recorded as having happened then.")
     return end.astimezone(UTC)
