@@ -5,9 +5,9 @@ Tokens are sent by the page itself, so no credentials are allowed: a cookie says
 
 from collections.abc import Sequence
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 METHODS = ("GET", "HEAD", "POST")
 ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "traceparent")
@@ -35,15 +35,4 @@ class Origins:
                 return
             await self._app(scope, receive, send)
         else:
-            await self._http(scope, receive, _varying(send) if self._allowed else send)
-
-
-def _varying(send: Send) -> Send:
-    """To whoever keeps an answer, also one that was given to no page or to another: it is not for all of them."""
-
-    async def varying(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).add_vary_header("Origin")
-        await send(message)
-
-    return varying
+            await self._http(scope, receive, send)
