@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.kith.consumer.faulty import FaultyBus
-from tests.kith.consumer.world import PATIENCE, World, eventually
+from tests.kith.consumer.world import LETTERS, PATIENCE, World, eventually
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import BusError, Incoming, TopicPartition
@@ -296,6 +298,29 @@ async def test_letters_are_copied_to_their_topic(embedded_bus: EmbeddedBus, worl
     headers = dict(copy.headers)
     assert headers["ce_id"] == str(events[1].id).encode()
     assert headers["kith-dead-reason"] == f"Broken: cannot handle {events[1].id}".encode()
+
+
+@pytest.mark.parametrize("headers", [[["ce_id"]], [["ce_id", "abc"]], "x", {"ce_id": 1}])
+async def test_a_letter_that_cannot_be_copied_keeps_nobody_from_consuming(
+    embedded_bus: EmbeddedBus, world: World, headers: Any
+) -> None:
+    events = world.events(subjects=3)
+    world.broken = {events[1].id}
+    by_hand = {"group_name": world.group, "topic": world.topic, "partition": 0, "offset": -1, "message_key": b""}
+    by_hand |= {"value": b"", "headers": headers, "reason": "written by hand", "parked": False, "attempts": 1}
+    async with world.engine.begin() as connection:
+        await connection.execute(insert(LETTERS).values(by_hand))
+    await world.publish(embedded_bus, events)
+    async with world.running(embedded_bus):
+        (copy,) = await _read(embedded_bus, world.subscription.dead_letter_topic, 1)
+        assert copy.value == events[1].data
+        later = world.events(subjects=1)
+        await world.publish(embedded_bus, later)
+
+        async def is_applied() -> bool:
+            return later[0].id in await world.effects()
+
+        await eventually(is_applied)
 
 
 async def _read(bus: EmbeddedBus, topic: str, count: int) -> list[Incoming]:

@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select, update
@@ -114,10 +114,19 @@ async def publish_letters(subscription: Subscription, bus: Bus, engine: AsyncEng
                 return
             await bus.create_topics({subscription.dead_letter_topic: 1})
             async with bus.producer() as producer:
-                await _copy(producer, [_outgoing(subscription, row) for row in rows])
+                await _copy(producer, list(_copies(subscription, rows)))
             await connection.execute(
                 update(_LETTERS).where(_COLUMNS.id.in_([row.id for row in rows])).values(published_at=func.now())
             )
+
+
+def _copies(subscription: Subscription, rows: Iterable[Row[Any]]) -> Iterator[Outgoing]:
+    for row in rows:
+        try:
+            yield _outgoing(subscription, row)
+        except (TypeError, ValueError) as error:
+            # Whoever wrote the row by hand: it stays where it is, and consuming must not end by it.
+            log.warning("dead letter not copied", topic=subscription.dead_letter_topic, letter=row.id, error=error)
 
 
 async def _copy(producer: Producer, messages: Sequence[Outgoing]) -> None:
