@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote_plus
 
 import httpx
@@ -67,31 +66,31 @@ class Services:
             }
             yield cls(clients, ClientCredentials(settings).token)
 
-    async def fetch(self, tenant: str, collection: Collection, folder: Path) -> Exported:
-        """One collection, whole, into a file. Raises NotFetched."""
-        path = folder / f"{collection.service}.{collection.name}"
+    async def fetch(self, tenant: str, collection: Collection, file: BinaryIO) -> Exported:
+        """One collection, whole, into an empty file. Raises NotFetched."""
         for attempt in range(1, TRIES + 1):
             try:
-                return Exported(collection, path, await self._fetch(tenant, collection, path))
+                return Exported(collection, file, await self._fetch(tenant, collection, file))
             except (_TryAgain, httpx.TransportError, Incomplete) as error:
                 if attempt == TRIES:
                     raise NotFetched(f"{collection.service} did not give all {collection.name}: {error}") from error
+            file.seek(0)
+            file.truncate()
             await asyncio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         raise AssertionError("the last attempt returns or raises")
 
-    async def _fetch(self, tenant: str, collection: Collection, path: Path) -> datetime:
+    async def _fetch(self, tenant: str, collection: Collection, file: BinaryIO) -> datetime:
         headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
         client, verb = self.clients[collection.service], "" if collection.one_per_tenant else ":export"
         async with client.stream("GET", f"/v1/{collection.name}{verb}", headers=headers) as answer:
             _check(answer, collection)
-            with path.open("wb") as file:
-                if collection.one_per_tenant:
-                    row = msgspec.json.decode(await answer.aread())
-                    if row["version"]:  # before anybody has changed them nothing has been told of them
-                        file.write(_encode([collection.kept(settings_as_told(row))]))
-                    return _UNTIMED
-                async for row in rows_of(answer.aiter_bytes()):
-                    file.write(_encode([collection.kept(row)]))
+            if collection.one_per_tenant:
+                row = msgspec.json.decode(await answer.aread())
+                if row["version"]:  # before anybody has changed them nothing has been told of them
+                    file.write(_encode([collection.kept(settings_as_told(row))]))
+                return _UNTIMED
+            async for row in rows_of(answer.aiter_bytes()):
+                file.write(_encode([collection.kept(row)]))
             return datetime.fromisoformat(answer.headers["Kith-Position"].partition("@")[2])
 
 

@@ -6,12 +6,11 @@ next begins again what was begun.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -147,11 +146,13 @@ class Reconciler:
         return True
 
     async def _run(self, engine: AsyncEngine, due: _Due) -> Report:
-        with TemporaryDirectory(prefix="kith-reconcile-") as folder:
+        # Files without a name: a process that is killed leaves none behind.
+        with ExitStack() as files:
             exports: list[Exported] = []
             async with self.services() as services:
                 for collection in COLLECTIONS:
-                    exports.append(await services.fetch(due.tenant_id, collection, Path(folder)))
+                    file = files.enter_context(TemporaryFile())
+                    exports.append(await services.fetch(due.tenant_id, collection, file))
                     async with engine.begin() as connection:
                         await _keep(connection, due, done=len(exports))
             return await self._compare(engine, due.tenant_id, _timed(exports))

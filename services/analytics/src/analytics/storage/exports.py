@@ -4,7 +4,7 @@ service has to keep a snapshot open for us meanwhile."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -16,12 +16,12 @@ _decode = msgspec.json.Decoder(dict).decode
 @dataclass(frozen=True)
 class Exported:
     collection: Collection
-    path: Path
+    file: BinaryIO
     taken_at: datetime
     """As of this instant, by the service's clock."""
 
     def records(self) -> Iterator[Record]:
         """By id."""
-        with self.path.open("rb") as lines:
-            for line in lines:
-                yield _decode(line)
+        self.file.seek(0)
+        for line in self.file:
+            yield _decode(line)
