@@ -38,12 +38,7 @@ _COLUMNS = ("id", "tenant_id", "type", "subject", "aggregate_version", "customer
 
 
 async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
-    connection = await asyncpg.connect(postgres.url("postgres"))
-    for name in ("fresh_sales", "fresh_analytics", "fresh_bus"):
-        await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    await migrate(postgres.url("fresh_sales"), SALES.package, SALES.after_migrations)
-    await migrate(postgres.url("fresh_analytics"), ANALYTICS.package, ANALYTICS.after_migrations)
+    await new_databases(postgres)
     bus = "Kafka" if kafka else "embedded bus"
     found = []
     async with workers(postgres, kafka):
@@ -53,6 +48,17 @@ async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
             before += len(ages)
             found.append(_figure(f"freshness at {per_second:,}/s, {bus}: p99", ages, most))
     return found
+
+
+async def new_databases(postgres: EmbeddedPostgres) -> None:
+    """Of a house that nothing has happened in, in place of those of before."""
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    for name in ("fresh_sales", "fresh_analytics", "fresh_bus"):
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    await migrate(postgres.url("fresh_sales"), SALES.package, SALES.after_migrations)
+    await migrate(postgres.url("fresh_analytics"), ANALYTICS.package, ANALYTICS.after_migrations)
 
 
 def _figure(work: str, ages: list[float], most: float) -> Figure:

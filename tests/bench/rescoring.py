@@ -10,21 +10,18 @@ from decimal import Decimal
 
 import asyncpg
 import msgspec
-from tests.bench.freshness import TENANT, until_visible, workers
+from tests.bench.freshness import TENANT, new_databases, until_visible, workers
 from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
 from analytics.consumers import handle
-from analytics.service import SERVICE as ANALYTICS
 from kith.db import create_engine
 from kith.events.analytics import HealthModelPublished
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.migrations import migrate
 from kith.tenancy import WORKER_ROLE
 from kith_local.postgres import EmbeddedPostgres
-from sales.service import SERVICE as SALES
 
 WHALE = "whale"
 CUSTOMERS, ORDERS = 100_000, 8
@@ -52,13 +49,7 @@ _FILL = (
 
 
 async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
-    connection = await asyncpg.connect(postgres.url("postgres"))
-    for name in ("fresh_sales", "fresh_analytics", "fresh_bus"):
-        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    await migrate(postgres.url("fresh_sales"), SALES.package, SALES.after_migrations)
-    await migrate(postgres.url("fresh_analytics"), ANALYTICS.package, ANALYTICS.after_migrations)
+    await new_databases(postgres)
     analytics = await asyncpg.connect(postgres.url("fresh_analytics"))
     for statement in _FILL:
         await analytics.execute(statement)
