@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 
-from analytics.commands.score import score_due, score_everybody, score_noted
+from analytics.commands.score import alone, score_due, score_everybody, score_noted
 from analytics.domain.health.base import micros
 from analytics.domain.health.model import DEFAULT
 from analytics.queries.health import explanations
@@ -350,3 +350,18 @@ async def test_what_is_stored_is_what_is_computed(fold: Any, score: Score, worke
             assert (row.model, micros(row.scored_at)) == (DEFAULT.id, found.at)
         left = await connection.scalar(text("SELECT count(*) FROM health_queue WHERE tenant_id = :t"), {"t": tenant})
     assert left == 0
+
+
+async def test_who_is_cut_off_while_it_scores_is_told_why(worker: AsyncEngine) -> None:
+    async def cut_off() -> None:
+        async with worker.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            async with alone(connection, "cut off") as mine:
+                assert mine
+                await connection.invalidate()
+                raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await cut_off()
+    async with worker.connect() as another, alone(another, "cut off") as mine:
+        assert mine

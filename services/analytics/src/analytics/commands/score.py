@@ -107,8 +107,8 @@ async def score_noted(engine: AsyncEngine) -> bool:
         if many:
             tenants.append(random.choice(many))  # noqa: S311 - whose turn it is, not a secret
         for tenant in tenants:
-            async with _alone(connection, f"health {tenant}") as alone:
-                if not alone:
+            async with alone(connection, f"health {tenant}") as mine:
+                if not mine:
                     continue
                 try:
                     taken = await _taken(connection, tenant)
@@ -161,8 +161,8 @@ async def score_everybody(engine: AsyncEngine) -> bool:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         wanted = select(_R.tenant_id).where(_R.finished_at.is_(None)).order_by(func.random())
         for tenant in (await connection.scalars(wanted)).all():
-            async with _alone(connection, f"health rescoring {tenant}") as alone:
-                if alone:
+            async with alone(connection, f"health rescoring {tenant}") as mine:
+                if mine:
                     await _score_next(engine, connection, tenant)
                     return True
     return False
@@ -217,15 +217,15 @@ def _going_on(tenant: str, requested_at: datetime) -> Also:
 
 
 @asynccontextmanager
-async def _alone(connection: AsyncConnection, what: str) -> AsyncIterator[bool]:
+async def alone(connection: AsyncConnection, what: str) -> AsyncIterator[bool]:
     """Whether nobody else does this. It is given back when the connection closes: a process that dies leaves nothing
     behind that others wait for."""
     key = {"key": what}
-    alone = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), key))
+    mine = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), key))
     try:
-        yield alone
+        yield mine
     finally:
-        if alone:
+        if mine and not connection.invalidated:  # else it went with the session
             await connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), key)
 
 
