@@ -29,7 +29,7 @@ REVISIONS = {"contacts": "0003", "sales": "0003", "service-desk": "0003", "analy
 ROW = {"tenant_id": "$1", "id": "$2", "version": "1", "created_at": "'-infinity'", "updated_at": "'-infinity'"}
 LEFT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "contacts": ("customers", {"kind": "'person'", "name": r"E'Zo\u00eb\u0007'", "country": "'ZZ'", "tags": "'{}'"}),
-    "sales": ("orders", {"value": "9223372036855.1234", "currency": "'XXX'", "country": "'ZZ'"}),
+    "sales": ("orders", {"value": "9223372036855.1234", "currency": "'ABC'", "country": "'ZZ'"}),
     "service-desk": (
         "cases",
         {

@@ -4,104 +4,47 @@ A service writes its types (a view plus relations) and says which resource each 
 connections and errors follow. The mutation's answer is the thing or a Problem, never a bare error.
 """
 
-import inspect
-import types
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, make_dataclass, replace
-from dataclasses import field as dataclass_field
-from datetime import date, datetime
-from decimal import Decimal
-from functools import cache, wraps
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from json import JSONDecodeError
-from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 from cross_web import HTTPException as NoGraphQL
-from graphql import FieldNode, GraphQLError, GraphQLUnionType
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, create_model
-from pydantic_core import InitErrorDetails
+from graphql import GraphQLError, GraphQLUnionType
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from strawberry import UNSET, Info
+from strawberry import Info
 from strawberry.dataloader import DataLoader
-from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import SchemaExtension
 from strawberry.fastapi import BaseContext, GraphQLRouter
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
-from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.schema.types.base_scalars import (
-    DateDefinition,
-    DateTimeDefinition,
-    DecimalDefinition,
-    UUIDDefinition,
-)
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext, StreamExecutionResult, has_object_definition
-from strawberry.types.arguments import StrawberryArgumentAnnotation
+from strawberry.types import ExecutionContext
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
-from strawberry.types.scalar import ScalarDefinition
-from strawberry.utils.str_converters import to_camel_case
 
 from kith import problems
 from kith.auth import Actor
 from kith.commands import Call
 from kith.domain import DomainError, Invalid
-from kith.error_codes import ErrorCode
-from kith.faults import fault, refusal
+from kith.graphql_errors import Errors, Problem, as_told, telling
+from kith.graphql_inputs import SCALARS, as_given, checked, derived_input, fields_of, is_document
 from kith.graphql_limits import Admission
 from kith.http import Context, actor_of, context_of
-from kith.inputs import Document, detail, json_of
+from kith.inputs import json_of
 from kith.queries import DEFAULT_PAGE, Page, Queries
 from kith.resource import Command, Resource, View
 from kith.rest import filters_of, pascal
-from kith.scalars import Id, Key, bare, reading, spelt
+from kith.scalars import Id, Key, reading
 from kith.websocket import SubscriptionHandler
 
 N = TypeVar("N")
 K = TypeVar("K", bound=Hashable)
-
-
-strawberry.enum(
-    ErrorCode,
-    description="What went wrong. In `extensions.code` of an error, and at the end of a problem's `type`, it is spelt"
-    " `case-already-closed` for CASE_ALREADY_CLOSED.",
-)
-
-
-@strawberry.federation.type(shareable=True)
-class FieldProblem:
-    field: str
-    rule: str
-
-
-@strawberry.federation.type(shareable=True, description="RFC 9457 problem details: why a command was refused")
-class Problem:
-    type: str
-    code: ErrorCode
-    title: str
-    status: int
-    detail: str | None
-    errors: list[FieldProblem]
-
-    @classmethod
-    def of(cls, details: problems.ProblemDetails, documents: Sequence[str] = ()) -> "Problem":
-        """`documents`: the fields of the input that are JSON. Within them names are as they were sent."""
-        errors = [FieldProblem(field=_camel(e["field"], documents), rule=e["rule"]) for e in details.get("errors", [])]
-        return cls(
-            type=details["type"],
-            code=details["code"],
-            title=details["title"],
-            status=details["status"],
-            detail=details.get("detail"),
-            errors=errors,
-        )
 
 
 @strawberry.federation.type(shareable=True)
@@ -164,79 +107,6 @@ def subscription(*, description: str, name: str | None = None) -> Callable[[Call
     return lambda resolver: strawberry.subscription(checked(resolver), description=description, name=name)
 
 
-def checked(resolver: Callable[..., Any]) -> Any:
-    """The resolver, with arguments that are read as the scalars of its signature before it is called: it raises
-    ValidationError, which names all that are wrong, by their names in GraphQL."""
-    signature = inspect.signature(resolver)
-    arguments = {
-        name: (_name_of(name, each.annotation), TypeAdapter(spelt(each.annotation, _as_checked), config=_STRICT))
-        for name, each in signature.parameters.items()
-        if name not in ("self", "info")
-    }
-    if not arguments:
-        return resolver
-
-    def read(given: dict[str, Any]) -> dict[str, Any]:
-        wrong: list[InitErrorDetails] = []
-        found = dict(given)
-        for name, (told, adapter) in arguments.items():
-            if name in given:
-                try:
-                    found[name] = adapter.validate_python(given[name])
-                except ValidationError as error:
-                    wrong += [
-                        detail((told, *each["loc"]), each["msg"], each["input"])
-                        for each in error.errors(include_url=False, include_context=False)
-                    ]
-        if wrong:
-            raise ValidationError.from_exception_data(resolver.__name__, wrong)
-        return found
-
-    if inspect.iscoroutinefunction(resolver):
-
-        @wraps(resolver)
-        async def reading_first(*args: Any, **given: Any) -> Any:
-            return await resolver(*args, **read(given))
-
-    else:
-
-        @wraps(resolver)
-        def reading_first(*args: Any, **given: Any) -> Any:
-            return resolver(*args, **read(given))
-
-    plain = {name: bare(each.annotation) for name, each in signature.parameters.items()}
-    reading_first.__annotations__ = {**resolver.__annotations__, **{name: plain[name] for name in arguments}}
-    reading_first.__signature__ = signature.replace(  # type: ignore[attr-defined]  # as functools has it
-        parameters=[each.replace(annotation=plain[name]) for name, each in signature.parameters.items()]
-    )
-    return reading_first
-
-
-_STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
-
-
-def _name_of(argument: str, annotation: Any) -> str:
-    for each in get_args(annotation) if get_origin(annotation) is Annotated else ():
-        if isinstance(each, StrawberryArgumentAnnotation) and each.name is not None:
-            return each.name
-    return to_camel_case(argument)
-
-
-def _as_checked(kind: Any) -> Any:
-    """An input that was written by hand is checked field by field. One that was derived is not: its model does."""
-    if not has_object_definition(kind):
-        return kind
-    if kind in _DERIVED:
-        return Any
-    told: Any = {name: (spelt(each, _as_checked), None) for name, each in get_type_hints(kind).items()}
-    model = create_model(kind.__name__, __config__=_STRICT, **told)
-
-    def read(given: Any) -> Any:
-        return kind(**dict(model.model_validate(_given(given))))
-
-    return Annotated[Any, BeforeValidator(read)]
-
-
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
     """One of the resource by id, batched over the request."""
     context = info.context
@@ -272,19 +142,6 @@ async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, Non
             yield event
 
 
-def _as_sent(scalar: ScalarDefinition, description: str) -> ScalarDefinition:
-    """Its values are read by what takes them, an input or an argument (see `checked`): only that knows their names."""
-    return replace(scalar, parse_value=lambda given: given, description=description)
-
-
-_SCALARS: Mapping[object, ScalarDefinition] = {
-    date: _as_sent(DateDefinition, "A day of ISO 8601: 2026-01-31"),
-    datetime: _as_sent(DateTimeDefinition, "An instant of ISO 8601 with its zone: 2026-01-31T12:00:00Z"),
-    Decimal: _as_sent(DecimalDefinition, 'A decimal in digits: "10.50"'),
-    UUID: _as_sent(UUIDDefinition, "A UUID with its hyphens: 019ca000-0000-7000-8000-000000000002"),
-}
-
-
 class Subgraph(Schema):
     """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
 
@@ -294,13 +151,13 @@ class Subgraph(Schema):
         named["allowed_operation_types"] = {each for each in allowed if each is not OperationType.SUBSCRIPTION}
         result = await super().execute(query, *words, **named)
         if isinstance(result, PreExecutionError):  # the extensions are not told of one that cannot be parsed
-            result.errors = [_told(error) for error in result.errors or ()]
+            result.errors = [as_told(error) for error in result.errors or ()]
         return result
 
     async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
         """Over a WebSocket, subscriptions only; each with a context of its own."""
         named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
-        return _telling(await super().stream(query, context_value=context_value.again(), **named))
+        return telling(await super().stream(query, context_value=context_value.again(), **named))
 
     def entities_resolver(self, info: Ctx, representations: list[FederationAny]) -> list[FederationAny]:
         """What other subgraphs name by its key. What names nothing of ours is an error in its place."""
@@ -369,7 +226,7 @@ class Graph:
             mutation=create_type("Mutation", self._mutations) if self._mutations else None,
             subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
             types=self._entities,
-            config=StrawberryConfig(scalar_map=_SCALARS),
+            config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[Admission, Errors],
             federation_version="2.9",  # the newest the composer takes
         )
@@ -392,7 +249,7 @@ class Graph:
         return _named(resource.name, strawberry.field, of_tenant, "The tenant's. At version 0 nobody has changed it.")
 
     def _list(self, resource: Resource, node: Any) -> Any:
-        filter_type = _input_type(
+        filter_type = derived_input(
             f"{pascal(resource.plural)}Filter",
             {name: (kind | None, None) for name, kind in resource.filter_types.items()},
         )
@@ -407,7 +264,7 @@ class Graph:
         ) -> Connection[node]:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            wanted = filters.model_validate({"filter": _given(filter)}).filter.model_dump(exclude_none=True)
+            wanted = filters.model_validate({"filter": as_given(filter)}).filter.model_dump(exclude_none=True)
             queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
@@ -416,8 +273,8 @@ class Graph:
         return _named(resource.plural, strawberry.field, checked(page), "Newest first.")
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
-        input_type = _input_type(command.input.__name__ + "Input", _fields_of(command.input))
-        documents = [name for name, (kind, _) in _fields_of(command.input).items() if _is_document(kind)]
+        input_type = derived_input(command.input.__name__ + "Input", fields_of(command.input))
+        documents = [name for name, (kind, _) in fields_of(command.input).items() if is_document(kind)]
         result: Any = Annotated[node | Problem, strawberry.union(f"{pascal(f'{command.name}_{resource.name}')}Result")]
 
         async def run(info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None) -> Any:
@@ -426,7 +283,9 @@ class Graph:
                 context.actor.require(f"{self._service}:{resource.write_verb}")
                 named = None if id is None else reading(Id, id, field="id")
                 key = None if key is None else reading(Key, key, field="idempotencyKey")
-                call = Call(command, command.input.model_validate(_given(given)), id=named, expected_version=if_version)
+                call = Call(
+                    command, command.input.model_validate(as_given(given)), id=named, expected_version=if_version
+                )
                 answer = await context.service.commands.run_one(
                     context.actor.tenant, resource, call, idempotency_key=key
                 )
@@ -462,76 +321,6 @@ class Graph:
         name = f"{command.name}_{resource.name}"
         resolver = change_of_tenant if resource.of_tenant else create if command.creates else change
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
-
-
-class Errors(SchemaExtension):
-    """A business error says what it is; a fault of ours is logged and says nothing more."""
-
-    def on_operation(self) -> Iterator[None]:
-        yield
-        result = self.execution_context.result
-        if result is not None and getattr(result, "errors", None):
-            result.errors = [_told(error) for error in result.errors or ()]
-
-    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
-        if getattr(result, "errors", None):
-            result.errors = [_told(error) for error in result.errors]  # type: ignore[union-attr]  # it has
-        yield
-
-
-async def _telling(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    """The results of a subscription. A document that could not be read would end it without a word."""
-    try:
-        async for result in results:
-            yield result
-    except GraphQLError as error:
-        yield PreExecutionError(data=None, errors=[_told(error)])
-    finally:
-        await results.aclose()
-
-
-_NOT_RUN = (InvalidOperationTypeError, CannotGetOperationTypeError, MissingQueryError)
-
-
-def _told(error: GraphQLError) -> GraphQLError:
-    original = error.original_error
-    if isinstance(original, _NOT_RUN):
-        return GraphQLError(_why_not_run(original), extensions={"code": ErrorCode.BAD_REQUEST})
-    found = refusal(original) if original is not None else None
-    if found is None and (original is None or isinstance(original, GraphQLError) or _is_of_the_request(error)):
-        error.extensions = {"code": ErrorCode.INVALID_QUERY, **(error.extensions or {})}
-        return error
-    if isinstance(original, DomainError | ValidationError):
-        assert found is not None
-        details = found.problem
-        for each in details.get("errors", ()):
-            each["field"] = _camel(each["field"])
-        extensions = {"code": details["code"], "problem": details}
-        rules = "; ".join(f"{each['field']}: {each['rule']}" for each in details.get("errors", ()))
-        words = original.detail if isinstance(original, DomainError) else rules
-        return GraphQLError(words, error.nodes, path=error.path, extensions=extensions)
-    details = found.problem if found is not None else fault(original or error, field=_field_of(error))
-    return GraphQLError(
-        details["detail"], error.nodes, path=error.path, extensions={"code": details["code"], "problem": details}
-    )
-
-
-def _why_not_run(error: Exception) -> str:
-    if isinstance(error, InvalidOperationTypeError):
-        return "Over a WebSocket there are subscriptions only: send queries and mutations by POST."
-    if isinstance(error, CannotGetOperationTypeError):
-        return "operationName: It says which of its operations is to be run."
-    return "query is missing."
-
-
-def _is_of_the_request(error: GraphQLError) -> bool:
-    """A variable or an argument that is not of its type: nothing was executed."""
-    return error.path is None and bool(error.nodes)
-
-
-def _field_of(error: GraphQLError) -> str:
-    """As the schema names it: the path has the names that the caller gave."""
-    return next((node.name.value for node in error.nodes or () if isinstance(node, FieldNode)), "unknown")
 
 
 class Router(GraphQLRouter[GraphQLContext, None]):
@@ -586,66 +375,6 @@ def _shown(view: View, resource: Resource, node: Any, actor: Actor) -> Any:
     return node(**{name: None if name in hidden else getattr(view, name) for name in resource.view_fields})
 
 
-def _given(value: Any) -> dict[str, Any]:
-    """What was sent: fields left out stay out, so that the model's own defaults hold."""
-    if value is None or value is UNSET:
-        return {}
-    return {name: _sent(each) for name in value.__dataclass_fields__ if (each := getattr(value, name)) is not UNSET}
-
-
-def _sent(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_sent(each) for each in value]
-    return _given(value) if has_object_definition(value) else value
-
-
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
     resolver.__name__ = name  # the field takes its name from it
     return kind(resolver, description=description)
-
-
-def _input_type(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Any:
-    """A GraphQL input of these fields (name -> type, default or MISSING)."""
-    made = [
-        (each, _plain(kind)) if default is MISSING else (each, _plain(kind) | None, dataclass_field(default=UNSET))
-        for each, (kind, default) in fields.items()
-    ]
-    derived = strawberry.input(make_dataclass(name, made, kw_only=True))
-    _DERIVED.add(derived)
-    return derived
-
-
-_DERIVED: set[Any] = set()
-
-
-def _fields_of(model: type[BaseModel]) -> Mapping[str, tuple[Any, Any]]:
-    return {name: (f.annotation, MISSING if f.is_required() else f.default) for name, f in model.model_fields.items()}
-
-
-@cache
-def _nested_input(model: type[BaseModel]) -> Any:
-    return _input_type(model.__name__.removesuffix("Input") + "Input", _fields_of(model))
-
-
-def _plain(kind: Any) -> Any:
-    """The bare type: constraints are the model's to check, once, with the whole input."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _plain(inner[0])
-    if origin in (Union, types.UnionType):
-        return Union[tuple(_plain(each) for each in inner)]  # noqa: UP007 - built at run time
-    if origin in (list, tuple):
-        return list[_plain(inner[0])]  # type: ignore[misc]
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return JSON if _is_document(kind) else _nested_input(kind)
-    return kind
-
-
-def _is_document(kind: Any) -> bool:
-    """Also where it may be left out."""
-    return any(isinstance(each, type) and issubclass(each, Document) for each in (kind, *get_args(kind)))
-
-
-def _camel(name: str, documents: Sequence[str] = ()) -> str:
-    first, *rest = name.split(".")
-    return ".".join([to_camel_case(first), *(rest if first in documents else map(to_camel_case, rest))])
