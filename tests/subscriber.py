@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 PROTOCOL = "graphql-transport-ws"
@@ -56,9 +57,11 @@ class Client:
         return errors[0]["extensions"]
 
     async def closed(self) -> tuple[int, str]:
-        """With which code, and why."""
-        async with asyncio.timeout(20):
-            await self.socket.wait_closed()
+        """With which code, and why. What was told before is kept, and has to be read: the close comes after it."""
+        with suppress(ConnectionClosed):
+            async with asyncio.timeout(20):
+                while True:
+                    self.kept.append(json.loads(await self.socket.recv()))
         assert self.socket.close_code is not None
         return self.socket.close_code, self.socket.close_reason or ""
 

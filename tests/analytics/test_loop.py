@@ -98,10 +98,10 @@ async def watched(what: str) -> AsyncIterator[None]:
     watching = asyncio.ensure_future(watch())
     try:
         yield
-    finally:
-        gc.enable()
         await asyncio.sleep(0.002)
+    finally:
         watching.cancel()
+        gc.enable()
     assert longest < TURN, f"{what} held the loop for {longest:.2f} s"
 
 
