@@ -3,8 +3,6 @@
 from uuid import uuid4
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.kith.consumer.world import World
 
@@ -13,15 +11,6 @@ from kith.bus.port import Incoming
 from kith.consumer import tracing
 from kith.consumer.delivery import Delivery, read
 from kith.telemetry import current_traceparent
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))
-    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
-    return exporter
 
 
 def _delivery(world: World, trace: int) -> Delivery:
