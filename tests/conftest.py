@@ -18,9 +18,9 @@ import hypothesis
 import pytest
 import structlog
 
+from kith.db.migrations import migrate
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.service import Service
+from kith.runtime.service import Service
 from kith.testing import ALL_SCOPES, Issuer, serving
 from kith_local.ports import _is_free
 from kith_local.postgres import SETTINGS, EmbeddedPostgres

@@ -18,12 +18,12 @@ from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Bus, Outgoing
 from kith.consumer import Subscription, run
 from kith.consumer.tables import TABLES
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.service import Service
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
 

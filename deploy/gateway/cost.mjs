@@ -1,7 +1,7 @@
 // How large a query is, and what it may cost: counted after its fragments are put in, and without putting them in. Each
 // fragment is looked at once, so a chain of fragments that doubles at each link costs no more to count than to read.
 //
-// The same rules are in kith.graphql_limits; tests/federation/costs.json holds both to the same figures.
+// The same rules are in kith.graphql.limits; tests/federation/costs.json holds both to the same figures.
 //
 // - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types there
 //   are 100.

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope, Event
 from kith.ids import new_id
-from kith.service import Service
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
 Fold = Callable[..., Awaitable[None]]

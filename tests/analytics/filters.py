@@ -1,6 +1,6 @@
 """Filters as a client writes them."""
 
-from analytics.domain.filtering import FilterBy
+from analytics.metrics.filtering import FilterBy
 
 
 def written(filter: FilterBy) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analytics.domain.health.model import HealthModel
+from analytics.health.model.definition import HealthModel
 
 DOCUMENT: dict[str, Any] = {
     "title": "Shop",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tests.analytics.conftest import at, happened
 
-from analytics.domain.rfm import SEGMENT
+from analytics.customer_value.rfm import SEGMENT
 from kith.events.contacts import CustomerCreated
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced, OrderReturned

@@ -16,15 +16,15 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, happened
-from tests.analytics.playbooks import document
+from tests.analytics.playbooks.scenarios import document
 
-from analytics.commands.fold_activity import refold_activity
-from analytics.commands.score import score_due, score_everybody, score_noted
-from analytics.commands.totals import settle_days
-from analytics.domain.activity import PURCHASES
-from analytics.health_jobs import TASKS
-from analytics.storage.health import customers_of
-from analytics.storage.tables import health_scores
+from analytics.health.engine.reads import customers_of
+from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.jobs.kinds import TASKS
+from analytics.metrics.rollups import settle_days
+from analytics.projections.activity import PURCHASES
+from analytics.projections.fold_activity import refold_activity
+from analytics.tables import health_scores
 from kith.events.analytics import HealthModelPublished
 from kith.events.contacts import CustomerCreated
 from kith.testing import Issuer, Tenant

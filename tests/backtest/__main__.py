@@ -14,13 +14,13 @@ from tests.backtest.models import FIGURES, FOLDER, figures
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.migrations import migrate
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import CustomerCreated
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.tenancy import WORKER_ROLE
 from kith_local.postgres import EmbeddedPostgres
 
 TENANT, BATCH = "retail", 2_000

@@ -19,11 +19,18 @@ from scipy.special import expit, log_expit
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.domain.health.backtest import chances, halves, squared_error
-from analytics.domain.health.observation import Observed
-from analytics.domain.health.statistics import Bools, Floats, Ints, area_difference, area_of, roc_area
-from analytics.domain.lifetime import BgNbdFit, Histories, ModelNotFitted, expected_transactions, fit_bg_nbd, p_alive
-from analytics.domain.lifetime import summary as histories_of
+from analytics.customer_value.lifetime import (
+    BgNbdFit,
+    Histories,
+    ModelNotFitted,
+    expected_transactions,
+    fit_bg_nbd,
+    p_alive,
+)
+from analytics.customer_value.lifetime import summary as histories_of
+from analytics.health.evaluation.backtest import chances, halves, squared_error
+from analytics.health.evaluation.observation import Observed
+from analytics.health.evaluation.statistics import Bools, Floats, Ints, area_difference, area_of, roc_area
 
 FEWEST, MOST = 2, 60
 """Orders: warned of is who has fewer."""

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at
 from tests.backtest.baselines import Orders, Rows, baselines
 
-from analytics.commands.health_documents import HealthModelDocument, as_kept
-from analytics.domain.gallery import GALLERY
-from analytics.domain.health.model import DEFAULT, HealthModel
-from analytics.queries import backtest
-from analytics.storage.health import everybody_of
-from analytics.storage.snapshot import snapshot, snapshots
+from analytics.health.engine.reads import everybody_of
+from analytics.health.evaluation import backtest_reads as backtest
+from analytics.health.model.definition import DEFAULT, HealthModel
+from analytics.health.model.documents import HealthModelDocument, as_kept
+from analytics.health.model.gallery import GALLERY
+from analytics.projections.snapshot import snapshot, snapshots
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "health"

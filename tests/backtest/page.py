@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.backtest.models import DOCS
 
-from analytics.domain.health.inputs import INPUTS, Kind
+from analytics.health.model.inputs import INPUTS, Kind
 
 PAGE = DOCS / "health.md"
 Report = Mapping[str, Any]

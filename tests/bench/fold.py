@@ -21,13 +21,13 @@ from kith.bus import open_bus
 from kith.bus.port import Outgoing
 from kith.consumer import Subscription
 from kith.consumer import run as run_consumer
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.migrations import migrate
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.process import GC_OBJECTS
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.process import GC_OBJECTS
 from kith_local.postgres import EmbeddedPostgres
 
 BATCH = 5000

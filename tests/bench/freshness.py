@@ -17,15 +17,15 @@ import asyncpg
 import msgspec
 from tests.bench.measure import Figure
 
-from analytics.domain.activity import DEFAULT_POLICY
-from analytics.domain.calendar import Interval
-from analytics.domain.catalogue import METRICS
-from analytics.queries.metrics import Question, figures
+from analytics.calendar import Interval
+from analytics.metrics.catalogue import METRICS
+from analytics.metrics.reads import Question, figures
+from analytics.projections.activity import DEFAULT_POLICY
 from analytics.service import SERVICE as ANALYTICS
-from kith.db import Database
+from kith.db.connections import Database
+from kith.db.migrations import migrate
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.migrations import migrate
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 

@@ -15,19 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
-from analytics.commands.score import score_everybody, score_noted
 from analytics.consumers import handle
-from analytics.domain.health.base import FAR, UNITS, Base, Rows, Series, micros
-from analytics.domain.health.model import DAY, DEFAULT, HealthModel
-from analytics.domain.health.scoring import AHEAD, Scorer
+from analytics.health.engine.base import FAR, UNITS, Base, Rows, Series, micros
+from analytics.health.engine.scoring import AHEAD, Scorer
+from analytics.health.model.definition import DAY, DEFAULT, HealthModel
+from analytics.health.scores.rescoring import score_everybody, score_noted
 from analytics.service import SERVICE
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.migrations import migrate
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import HealthModelPublished
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.process import GC_OBJECTS
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.process import GC_OBJECTS
 from kith_local.postgres import EmbeddedPostgres
 
 MILLION = 1_000_000

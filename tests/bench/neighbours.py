@@ -16,8 +16,8 @@ import httpx
 from starlette.responses import JSONResponse
 from tests.bench.measure import Figure, free_ports
 
-from kith.migrations import migrate
-from kith.server import serve
+from kith.db.migrations import migrate
+from kith.http.server import serve
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE

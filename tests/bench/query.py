@@ -9,14 +9,14 @@ import asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.bench.measure import Figure, rate
 
-from analytics.commands.totals import mark_all_stale, settle_days
-from analytics.domain.activity import DEFAULT_POLICY, PURCHASES
-from analytics.domain.calendar import Grain, Interval
-from analytics.domain.catalogue import METRICS
-from analytics.queries.metrics import Question, figures
+from analytics.calendar import Grain, Interval
+from analytics.metrics.catalogue import METRICS
+from analytics.metrics.reads import Question, figures
+from analytics.metrics.rollups import mark_all_stale, settle_days
+from analytics.projections.activity import DEFAULT_POLICY, PURCHASES
 from analytics.service import SERVICE
-from kith.db import Database, sqlalchemy_url
-from kith.migrations import migrate
+from kith.db.connections import Database, sqlalchemy_url
+from kith.db.migrations import migrate
 from kith_local.postgres import EmbeddedPostgres
 
 TENANT = "whale"

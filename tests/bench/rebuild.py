@@ -6,9 +6,9 @@ import time
 import asyncpg
 from tests.bench.measure import Figure
 
-from analytics.commands.rebuild import rebuild
+from analytics.projections.rebuild import rebuild
 from analytics.service import SERVICE
-from kith.migrations import migrate
+from kith.db.migrations import migrate
 from kith_local.postgres import EmbeddedPostgres
 
 EVENTS, CUSTOMERS = 300_000, 50_000

@@ -9,12 +9,12 @@ from tests.bench.measure import Figure, rate
 
 from kith.bus import open_bus
 from kith.bus.port import Bus, Outgoing
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.migrations import migrate
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.relay import BATCH, Relay, topic_of
-from kith.tenancy import WORKER_ROLE
+from kith.outbox.relay import BATCH, Relay, topic_of
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE
 

@@ -15,12 +15,12 @@ from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
 from analytics.consumers import handle
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import HealthModelPublished
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.tenancy import WORKER_ROLE
 from kith_local.postgres import EmbeddedPostgres
 
 WHALE = "whale"

@@ -7,18 +7,18 @@ from typing import Any
 import asyncpg
 from tests.bench.measure import Figure, rate
 
-from contacts.commands.touchpoints import RecordTouchpoint
-from contacts.domain.touchpoint import Channel, Direction
 from contacts.resources import CUSTOMERS, TOUCHPOINTS
 from contacts.service import SERVICE as CONTACTS
+from contacts.touchpoints.commands import RecordTouchpoint
+from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
-from kith.commands import Call
+from kith.db.migrations import migrate
 from kith.ids import new_id
-from kith.migrations import migrate
-from kith.settings import Settings
+from kith.nouns.commands import Call
+from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
-from sales.commands.opportunities import AdvanceOpportunity, OpenOpportunity
-from sales.domain.opportunity import Stage
+from sales.opportunities.commands import AdvanceOpportunity, OpenOpportunity
+from sales.opportunities.rules import Stage
 from sales.resources import OPPORTUNITIES
 from sales.service import SERVICE as SALES
 

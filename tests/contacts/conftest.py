@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from contacts.service import SERVICE
-from kith.service import Service
+from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]

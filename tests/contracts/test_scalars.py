@@ -14,16 +14,17 @@ from strawberry.types import get_object_definition
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
-from kith.dead_letters import dead_letters_router
-from kith.rest import Rest
+from kith.dead_letters.rest import dead_letters_router
+from kith.nouns.rest import Rest
+from kith.runtime.service import Service
 from kith.scalars import Scalar, bare_scalars
-from kith.service import Service
 from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
 services = pytest.mark.parametrize("service", [CONTACTS, SALES, SERVICE_DESK, ANALYTICS], ids=lambda each: each.name)
 ELSEWHERE = {"accept-language", "if-match"}
-"""Headers: the one is written by browsers, and understood as far as it can be; the other kith.rest.version_of reads."""
+"""Headers: the one is written by browsers, and understood as far as it can be; the other is read by
+kith.nouns.rest.version_of."""
 
 
 def bare(field: FieldInfo, seen: set[type]) -> Iterator[str]:
@@ -64,7 +65,7 @@ def test_every_parameter_and_every_body_is_read_by_the_scalars(service: Service)
     routers = [*(each.router for each in rests), *api.routers, dead_letters_router(service.name)]
     found, seen, count = list[str](), set[type](), 0
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-        assert not route.dependant.body_params, f"{route.path}: a body is read by kith.rest.body"
+        assert not route.dependant.body_params, f"{route.path}: a body is read by kith.nouns.rest.body"
         for each in parameters(route.dependant):
             count += 1
             if each.alias not in ELSEWHERE:

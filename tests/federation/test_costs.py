@@ -18,8 +18,8 @@ from graphql import (
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from kith.graphql_cost import Circular, TooDeep, cost_of, repeats_of, size_of
-from kith.graphql_limits import GraphQLLimits
+from kith.graphql.cost import Circular, TooDeep, cost_of, repeats_of, size_of
+from kith.graphql.limits import GraphQLLimits
 from kith_local.layout import GATEWAY
 from kith_local.node import node
 

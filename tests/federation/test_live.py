@@ -27,11 +27,11 @@ from tests.subscriber import Client, connected
 from analytics.consumers import handle
 from analytics.service import SERVICE
 from kith.api import export
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
-from kith.service import Service
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.service import Service
 from kith.testing import Issuer
 from kith_local.layout import GATEWAY, ROOT
 from kith_local.node import node

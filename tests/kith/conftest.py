@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.kith.adapters import SESSION, Adapter
 
-from kith import telemetry
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Bus
+from kith.runtime import telemetry
 from kith_local.postgres import EmbeddedPostgres
 
 

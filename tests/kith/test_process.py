@@ -10,16 +10,16 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from kith import process
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
-from kith.db import create_engine
-from kith.offload import Lane, offload
-from kith.probes import probes
-from kith.relay import Relay
-from kith.service import Service
-from kith.settings import Settings
-from kith.tenancy import WORKER_ROLE
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
+from kith.http.probes import probes
+from kith.outbox.relay import Relay
+from kith.runtime import process
+from kith.runtime.offload import Lane, offload
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE
 

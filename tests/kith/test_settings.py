@@ -2,7 +2,7 @@
 
 import pytest
 
-from kith.settings import SettingsInvalid, from_environment
+from kith.runtime.settings import SettingsInvalid, from_environment
 from sales.settings import SalesSettings
 
 

@@ -10,8 +10,8 @@ import msgspec
 
 from analytics import resources as analytics
 from contacts import resources as contacts
-from kith.resource import Resource
-from kith.rest import row_model
+from kith.nouns.resource import Resource
+from kith.nouns.rest import row_model
 from kith_local.demo.mapping import map_demo
 from kith_local.demo.marker import Marker
 from kith_local.layout import Layout
@@ -56,7 +56,7 @@ def test_the_services_own_rules_accept_every_command() -> None:
 
 
 def carried_out(command: Command, aggregate: Any, ids: dict[Reference, UUID]) -> Any:
-    """As kith.commands does it, without a database."""
+    """As kith.nouns.commands does it, without a database."""
     resource = RESOURCES[command.noun.plural]
     rule = next(each for each in resource.commands if each.name == (command.verb or resource.create.name))
     given = row_model(rule).model_validate_json(msgspec.json.encode(command.body(ids)))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.commands.exports import missing
+from analytics.reconciliation.fetching import missing
 from analytics.settings import AnalyticsSettings
 from kith_local.errors import LocalError
 from kith_local.layout import Layout

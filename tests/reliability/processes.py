@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from tests.conftest import free_ports
 
-from kith.server import serve
-from kith.service import Service
+from kith.http.server import serve
+from kith.runtime.service import Service
 from kith.testing import Issuer
 
 PATIENCE = 60

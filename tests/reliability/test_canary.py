@@ -23,8 +23,8 @@ import service_desk.service
 from kith.bus import open_bus
 from kith.bus.port import Outgoing
 from kith.ids import new_id
-from kith.relay import topic_of
-from kith.service import Service
+from kith.outbox.relay import topic_of
+from kith.runtime.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 

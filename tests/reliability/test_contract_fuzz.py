@@ -29,7 +29,7 @@ import contacts.service
 import sales.service
 import service_desk.service
 from kith.ids import new_id
-from kith.service import Service
+from kith.runtime.service import Service
 from kith.testing import Issuer
 
 CASES = int(os.environ.get("KITH_FUZZ_CASES", "100"))

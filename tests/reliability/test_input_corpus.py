@@ -15,17 +15,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.reliability.corpus import Call, Graph, Rest
 
-from analytics.commands.score import score_due, score_everybody, score_noted
 from analytics.consumers import handle
+from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.rest import pascal
-from kith.service import Service
-from kith.tenancy import WORKER_ROLE
+from kith.nouns.rest import pascal
+from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES

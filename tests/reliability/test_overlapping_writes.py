@@ -15,16 +15,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from contacts.resources import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
-from kith import commands
 from kith.api import context_for
-from kith.commands import Call
-from kith.db import Database, sqlalchemy_url
-from kith.rest import row_model
-from kith.service import Service
-from kith.settings import Settings
-from kith.sqlstates import sqlstate
+from kith.db.connections import Database, sqlalchemy_url
+from kith.db.sqlstates import sqlstate
+from kith.nouns import commands
+from kith.nouns.commands import Call
+from kith.nouns.rest import row_model
+from kith.nouns.unit_of_work import UnitOfWork
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
 from kith.testing import Answer, Issuer, Tenant
-from kith.unit_of_work import UnitOfWork
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK

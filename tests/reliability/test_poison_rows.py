@@ -20,21 +20,21 @@ from tests.kith.bus.readers import Reader
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith import dead_letters_cli
 from kith.bus import open_bus
 from kith.bus.port import Bus, Outgoing
 from kith.consumer import attend_dead_letters
 from kith.consumer import run as consume
 from kith.consumer.letters import count_letters
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
+from kith.dead_letters import cli as dead_letters_cli
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.outbox_letters import group_of
-from kith.relay import Relay, topic_of
-from kith.service import Service
-from kith.settings import Settings
-from kith.tenancy import WORKER_ROLE
+from kith.outbox.dead_letters import group_of
+from kith.outbox.relay import Relay, topic_of
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
 from kith.testing import Answer, Issuer, Tenant, serving
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES

@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from analytics.domain.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
-from analytics.domain.calendar import Interval
-from analytics.domain.catalogue import METRICS
-from analytics.domain.filtering import FilterBy
-from analytics.domain.measure import Score
-from analytics.domain.metric import Metric
-from analytics.queries.cohorts import cohorts
-from analytics.queries.metrics import Question, figures
+from analytics.calendar import Interval
+from analytics.metrics.catalogue import METRICS
+from analytics.metrics.cohorts import cohorts
+from analytics.metrics.definition import Metric
+from analytics.metrics.filtering import FilterBy
+from analytics.metrics.measure import Score
+from analytics.metrics.reads import Question, figures
+from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.service import SERVICE
-from kith.db import sqlalchemy_url
+from kith.db.connections import sqlalchemy_url
 from kith.events.catalogue import EVENTS
 from kith.events.sales import OrderPlaced
-from kith.service import Service
+from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
 CUSTOMERS = 500

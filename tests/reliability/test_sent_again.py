@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from analytics.resources import HEALTH_MODELS, PLAYBOOKS
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith.commands import Call
-from kith.db import sqlalchemy_url
+from kith.db.connections import sqlalchemy_url
 from kith.ids import new_id
-from kith.resource import Resource
-from kith.rest import row_model
-from kith.service import Service
+from kith.nouns.commands import Call
+from kith.nouns.resource import Resource
+from kith.nouns.rest import row_model
+from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES

@@ -14,11 +14,11 @@ from tests.reliability.test_poison_rows import PATIENCE, POISONS, House, eventua
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith import migrations
 from kith.bus import open_bus
-from kith.db import sqlalchemy_url
-from kith.service import Service
-from kith.tenancy import create_roles
+from kith.db import migrations
+from kith.db.connections import sqlalchemy_url
+from kith.db.tenancy import create_roles
+from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant, serving
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from kith.service import Service
+from kith.runtime.service import Service
 from sales.service import SERVICE
 
 

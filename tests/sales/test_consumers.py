@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import func, select
 from tests.playbooks import Hearing, asked, hearing
 
-from kith.db import acting_for
+from kith.db.connections import acting_for
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE
-from sales.storage.tables import tasks
+from sales.tables import tasks
 
 Headers = dict[str, str]
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from kith.service import Service
+from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from service_desk.service import SERVICE
 

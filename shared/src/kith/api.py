@@ -10,19 +10,19 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from strawberry.federation import Schema
 
-from kith.admission import Limits
-from kith.auth import Authenticator
-from kith.commands import Commands
-from kith.db import Database
-from kith.dead_letters import DEAD_LETTERS, dead_letters_router
-from kith.graphql import graphql_router
-from kith.graphql_limits import GraphQLLimits
-from kith.http import Context, create_app
-from kith.live import LiveLimits, Seats
-from kith.resource import Resource
-from kith.rest import Rest
-from kith.service import Service
-from kith.settings import Settings
+from kith.db.connections import Database
+from kith.dead_letters.rest import DEAD_LETTERS, dead_letters_router
+from kith.graphql.limits import GraphQLLimits
+from kith.http.admission import Limits
+from kith.http.app import Context, create_app
+from kith.http.auth import Authenticator
+from kith.http.limits import LiveLimits, Seats
+from kith.nouns.commands import Commands
+from kith.nouns.graphql import graphql_router
+from kith.nouns.resource import Resource
+from kith.nouns.rest import Rest
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
 
 
 @dataclass(frozen=True)

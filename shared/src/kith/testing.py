@@ -11,10 +11,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from kith.api import api_of, context_for
-from kith.auth import Authenticator
+from kith.http.auth import Authenticator
 from kith.ids import new_id
-from kith.service import Service
-from kith.settings import Settings
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
 
 ALL_SCOPES = " ".join(
     [

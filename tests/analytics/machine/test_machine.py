@@ -24,17 +24,17 @@ from tests.analytics.machine.batch import Asked, Batch, Rule
 from tests.analytics.machine.bus import GROUP, PARTITIONS, SOURCES, Crash, Process, SimulatedBus, Turns
 from tests.analytics.machine.services import BEGIN, THING, Services, things_in
 
-from analytics.domain.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
-from analytics.domain.calendar import Interval
-from analytics.domain.catalogue import METRICS
-from analytics.domain.filtering import FilterBy
-from analytics.queries.metrics import Question, figures
+from analytics.calendar import Interval
+from analytics.metrics.catalogue import METRICS
+from analytics.metrics.filtering import FilterBy
+from analytics.metrics.reads import Question, figures
+from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets
 from kith.consumer.run import _Member
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
-from kith.tenancy import WORKER_ROLE
 from kith_local.postgres import EmbeddedPostgres
 
 OFTEN = ActivityRule.of(

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 
-from analytics.commands import fold as folding
-from analytics.commands import fold_activity, merges
 from analytics.consumers import handle
+from analytics.projections import fold as folding
+from analytics.projections import fold_activity, merges
 from kith.bus.port import TopicPartition
 from kith.consumer.offsets import advance
 from kith.events.contacts import CustomerMerged

@@ -13,15 +13,15 @@ from tests.analytics.reference import facts
 from tests.analytics.reference.facts import Company
 from tests.recorded import DATA
 
-from analytics.commands.totals import settle_days
 from analytics.consumers import handle
+from analytics.metrics.rollups import settle_days
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith.db import create_engine
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.service import Service
-from kith.tenancy import WORKER_ROLE
+from kith.runtime.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 from kith_local.replay.api import Api

@@ -12,7 +12,7 @@ from tests.analytics.reference.figures import FIGURES, Asked, Cell, Counts, Figu
 from tests.analytics.reference.questions import ABOUT, CUSTOMER, QUESTIONS, Question
 from tests.recorded import needs_recorded_data
 
-from analytics.domain.catalogue import METRICS
+from analytics.metrics.catalogue import METRICS
 
 pytestmark = [
     needs_recorded_data,

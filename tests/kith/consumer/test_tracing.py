@@ -6,11 +6,11 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.kith.consumer.world import World
 
-from kith import telemetry
 from kith.bus.port import Incoming
 from kith.consumer import tracing
 from kith.consumer.delivery import Delivery, read
-from kith.telemetry import current_traceparent
+from kith.runtime import telemetry
+from kith.runtime.telemetry import current_traceparent
 
 
 def _delivery(world: World, trace: int) -> Delivery:

@@ -15,8 +15,8 @@ import pytest
 from tests.recorded import DATA, needs_recorded_data
 
 from contacts import resources as contacts
-from kith.resource import Resource
-from kith.rest import row_model
+from kith.nouns.resource import Resource
+from kith.nouns.rest import row_model
 from kith_local.replay.commands import CASES, CUSTOMERS, ORDERS, RETURNS, Command, DataSet, Mapped, Reference
 from kith_local.replay.files import locate, read
 from kith_local.replay.retail import UNIDENTIFIED
@@ -98,7 +98,7 @@ def test_the_services_own_rules_accept_every_command(name: str) -> None:
 def carried_out(
     command: Command, resource: Resource, rows: dict[str, Any], aggregate: Any, ids: dict[Reference, UUID]
 ) -> Any:
-    """As kith.commands does it, without a database."""
+    """As kith.nouns.commands does it, without a database."""
     rule = next(each for each in resource.commands if each.name == (command.verb or resource.create.name))
     given = rows[rule.name].model_validate_json(msgspec.json.encode(command.body(ids)))
     if rule.creates:

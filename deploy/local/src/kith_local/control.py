@@ -156,7 +156,7 @@ async def _to_look_at(state: State) -> list[str]:
     """What the parts say of themselves beyond that they are ready."""
     asked = [part for part in state.parts if part.ready and part.phase is PartPhase.READY]
     answers = await asyncio.gather(*(answer_of(part.ready) for part in asked))
-    # As kith.probes has it. The gateway says nothing more.
+    # As kith.http.probes has it. The gateway says nothing more.
     return [
         f"{part.name}: {body.removeprefix('ok; ')}"
         for part, (status, body) in zip(asked, answers, strict=True)

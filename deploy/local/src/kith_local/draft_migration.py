@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from kith import migrations
-from kith.db import sqlalchemy_url
+from kith.db import migrations
+from kith.db.connections import sqlalchemy_url
 from kith_local.errors import LocalError
 from kith_local.postgres import EmbeddedPostgres
 from kith_local.topology import SERVICES

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kith import server
+from kith.http import server
 from kith_local.issuer import Issuer
 from kith_local.issuer_files import client_in, key_in
 

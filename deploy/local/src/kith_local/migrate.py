@@ -9,8 +9,8 @@ import os
 import time
 from importlib import import_module
 
-from kith import migrations
-from kith.service import Service
+from kith.db import migrations
+from kith.runtime.service import Service
 from kith_local.topology import SERVICES
 
 

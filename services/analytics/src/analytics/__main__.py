@@ -1,4 +1,4 @@
 from analytics.service import SERVICE
-from kith.process import main
+from kith.runtime.process import main
 
 main(SERVICE)

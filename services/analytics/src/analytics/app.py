@@ -1,20 +1,18 @@
 """Where the API of analytics is wired together."""
 
-from analytics.api import (
-    cohorts,
-    definitions,
-    health,
-    health_distribution,
-    health_jobs,
-    health_models,
-    health_scores,
-    health_trials,
-    playbooks,
-    reconciliation,
-    value,
-)
-from analytics.api.graphql import schema
-from analytics.api.rest import MetricsQuery, router
+from analytics.activity_definitions import api as definitions
+from analytics.customer_value import api as value
+from analytics.graphql import schema
+from analytics.health.evaluation import api as health_trials
+from analytics.health.evaluation import distribution_api as health_distribution
+from analytics.health.explain import api as health
+from analytics.health.model import api as health_models
+from analytics.health.scores import api as health_scores
+from analytics.jobs import api as health_jobs
+from analytics.metrics import cohorts_api as cohorts
+from analytics.metrics.rest import MetricsQuery, router
+from analytics.playbooks import api as playbooks
+from analytics.reconciliation import api as reconciliation
 from analytics.resources import HEALTH_MODELS, PLAYBOOKS, PULSES, READINGS, SIGNALS
 from kith.api import Api
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.commands.fold import fold, happened, record
-from analytics.commands.watermarks import note_watermark
-from analytics.domain.sources import GROUP, SOURCES
+from analytics.ledger.sources import GROUP, SOURCES
+from analytics.ledger.watermarks import note_watermark
+from analytics.projections.fold import fold, happened, record
 from kith.consumer import Subscription
 from kith.events.envelope import Envelope
-from kith.relay import Watermark, topic_of
+from kith.outbox.relay import Watermark, topic_of
 
 
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:

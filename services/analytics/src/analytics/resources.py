@@ -1,16 +1,19 @@
 """The nouns of analytics, each as one filled-in form."""
 
-from analytics.commands import health_models, playbook_drafts, pulses, signals
-from analytics.domain.health_models import HealthModel
-from analytics.domain.playbooks.playbook import Playbook
-from analytics.domain.pulse import Pulse
-from analytics.domain.signal import Reading, Signal
-from analytics.queries.health_models import HealthModelView
-from analytics.queries.playbooks import PlaybookView
-from analytics.queries.pulses import PulseView
-from analytics.queries.signals import ReadingView, SignalView
-from analytics.storage import tables
-from kith.resource import Resource
+from analytics import tables
+from analytics.health.model import commands as health_models
+from analytics.health.model.reads import HealthModelView
+from analytics.health.model.rules import HealthModel
+from analytics.playbooks import commands as playbook_drafts
+from analytics.playbooks.reads import PlaybookView
+from analytics.playbooks.rules import Playbook
+from analytics.pulses import commands as pulses
+from analytics.pulses.reads import PulseView
+from analytics.pulses.rules import Pulse
+from analytics.signals import commands as signals
+from analytics.signals.reads import ReadingView, SignalView
+from analytics.signals.rules import Reading, Signal
+from kith.nouns.resource import Resource
 
 HEALTH_MODELS = Resource(
     "health_model",

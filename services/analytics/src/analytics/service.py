@@ -1,21 +1,21 @@
 """What makes analytics a service."""
 
-from analytics.commands.arrivals import TASKS as ARRIVALS
-from analytics.commands.compute_rules import compute_rules
-from analytics.commands.playbooks_daily import TASKS as PLAYBOOKS
-from analytics.commands.playbooks_outcomes import TASKS as PLAYBOOK_OUTCOMES
-from analytics.commands.score import score_due, score_everybody, score_noted
-from analytics.commands.totals import settle_days
 from analytics.consumers import SUBSCRIPTIONS
-from analytics.health_jobs import TASKS as HEALTH_JOBS
-from analytics.reconciliation import TASKS as RECONCILIATION
+from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.jobs.kinds import TASKS as HEALTH_JOBS
+from analytics.ledger.arrivals import TASKS as ARRIVALS
+from analytics.ledger.epoch import after_migrations
+from analytics.metrics.rollups import settle_days
+from analytics.playbooks.daily import TASKS as PLAYBOOKS
+from analytics.playbooks.outcomes import TASKS as PLAYBOOK_OUTCOMES
+from analytics.projections.compute_rules import compute_rules
+from analytics.projections.shadow import SWAPPED
+from analytics.reconciliation.wiring import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
-from analytics.storage.epoch import after_migrations
-from analytics.storage.shadow import SWAPPED
-from analytics.storage.tables import idempotency, outbox
-from kith.offload import LIVE
-from kith.service import Service
-from kith.tasks import Task
+from analytics.tables import idempotency, outbox
+from kith.runtime.offload import LIVE
+from kith.runtime.service import Service
+from kith.runtime.tasks import Task
 
 SERVICE = Service(
     name="analytics",
@@ -37,8 +37,8 @@ SERVICE = Service(
         *PLAYBOOK_OUTCOMES,
     ],
     lanes=[LIVE],
-    commands={"rebuild": "analytics.commands.rebuild_cli", "reconcile": "analytics.reconciliation"},
+    commands={"rebuild": "analytics.projections.rebuild_cli", "reconcile": "analytics.reconciliation.wiring"},
     swapped=SWAPPED,
-    documents={"metrics": "analytics.catalogue_cli", "health-models": "analytics.health_models_cli"},
+    documents={"metrics": "analytics.metrics.cli", "health-models": "analytics.health.model.cli"},
     after_migrations=after_migrations,
 )

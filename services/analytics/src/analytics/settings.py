@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from kith.runtime.settings import Line, Port, Settings
 from kith.scalars import Real
-from kith.settings import Line, Port, Settings
 
 Hours = Annotated[float, Real(above=0, most=24 * 366)]
 

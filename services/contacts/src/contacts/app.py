@@ -1,6 +1,6 @@
 """Where the API of contacts is wired together."""
 
-from contacts.api.graphql import schema
+from contacts.graphql import schema
 from contacts.resources import CONTACTS, CUSTOMERS, SETTINGS, TOUCHPOINTS
 from kith.api import Api
 

@@ -1,16 +1,19 @@
 """The nouns of contacts, each as one filled-in form."""
 
-from contacts.commands import contacts, customers, settings, touchpoints
-from contacts.domain.contact import Contact
-from contacts.domain.customer import Customer
-from contacts.domain.settings import Settings
-from contacts.domain.touchpoint import Touchpoint
-from contacts.queries.contacts import ContactView
-from contacts.queries.customers import CustomerView
-from contacts.queries.settings import SettingsView
-from contacts.queries.touchpoints import TouchpointView
-from contacts.storage import tables
-from kith.resource import Follows, Resource
+from contacts import tables
+from contacts.contacts import commands as contacts
+from contacts.contacts.rules import Contact
+from contacts.contacts.views import ContactView
+from contacts.customers import commands as customers
+from contacts.customers.rules import Customer
+from contacts.customers.views import CustomerView
+from contacts.tenant_settings import commands as settings
+from contacts.tenant_settings.rules import Settings
+from contacts.tenant_settings.views import SettingsView
+from contacts.touchpoints import commands as touchpoints
+from contacts.touchpoints.rules import Touchpoint
+from contacts.touchpoints.views import TouchpointView
+from kith.nouns.resource import Follows, Resource
 
 CUSTOMERS = Resource(
     "customer",

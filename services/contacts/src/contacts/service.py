@@ -1,8 +1,8 @@
 """What makes contacts a service."""
 
 from contacts.settings import ContactsSettings
-from contacts.storage.tables import idempotency, outbox
-from kith.service import Service
+from contacts.tables import idempotency, outbox
+from kith.runtime.service import Service
 
 SERVICE = Service(
     name="contacts",

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from kith.settings import Port, Settings
+from kith.runtime.settings import Port, Settings
 
 
 class ContactsSettings(Settings):

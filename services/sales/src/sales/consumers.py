@@ -2,13 +2,13 @@
 the runs of playbooks are, which tasks name."""
 
 from kith.consumer import Subscription
-from kith.elsewhere import in_turn, noting
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
-from kith.reactions import Body, creating, run_of
-from kith.relay import topic_of
+from kith.nouns.elsewhere import in_turn, noting
+from kith.nouns.reactions import Body, creating, run_of
+from kith.outbox.relay import topic_of
 from sales.resources import TASKS
-from sales.storage.tables import idempotency, known_runs, outbox
+from sales.tables import idempotency, known_runs, outbox
 
 
 def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:

@@ -1,16 +1,19 @@
 """The nouns of sales, each as one filled-in form."""
 
-from kith.resource import Follows, Resource
-from sales.commands import opportunities, orders, products, tasks
-from sales.domain.opportunity import Opportunity
-from sales.domain.order import Order, Return
-from sales.domain.product import Product
-from sales.domain.task import Task
-from sales.queries.opportunities import OpportunityView
-from sales.queries.orders import OrderView, ReturnView
-from sales.queries.products import ProductView
-from sales.queries.tasks import TaskView
-from sales.storage import tables
+from kith.nouns.resource import Follows, Resource
+from sales import tables
+from sales.opportunities import commands as opportunities
+from sales.opportunities.rules import Opportunity
+from sales.opportunities.views import OpportunityView
+from sales.orders import commands as orders
+from sales.orders.rules import Order, Return
+from sales.orders.views import OrderView, ReturnView
+from sales.products import commands as products
+from sales.products.rules import Product
+from sales.products.views import ProductView
+from sales.tasks import commands as tasks
+from sales.tasks.rules import Task
+from sales.tasks.views import TaskView
 
 PRODUCTS = Resource(
     "product", "products", Product, tables.products, ProductView, products.COMMANDS, filters=("family",)

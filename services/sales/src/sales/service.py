@@ -1,9 +1,9 @@
 """What makes sales a service."""
 
-from kith.service import Service
+from kith.runtime.service import Service
 from sales.consumers import SUBSCRIPTIONS
 from sales.settings import SalesSettings
-from sales.storage.tables import idempotency, outbox
+from sales.tables import idempotency, outbox
 
 SERVICE = Service(
     name="sales",

@@ -1,4 +1,4 @@
-from kith.process import main
+from kith.runtime.process import main
 from service_desk.service import SERVICE
 
 main(SERVICE)

@@ -2,15 +2,15 @@
 notes whose the contacts and the runs of playbooks are, which cases name."""
 
 from kith.consumer import Subscription
-from kith.elsewhere import in_turn, noting
 from kith.events.analytics import ActionRequested
 from kith.events.contacts import ContactCreated
 from kith.events.envelope import Envelope
-from kith.reactions import Body, creating, run_of
-from kith.relay import topic_of
-from service_desk.domain.case import CaseChannel
+from kith.nouns.elsewhere import in_turn, noting
+from kith.nouns.reactions import Body, creating, run_of
+from kith.outbox.relay import topic_of
+from service_desk.cases.rules import CaseChannel
 from service_desk.resources import CASES
-from service_desk.storage.tables import idempotency, known_contacts, known_runs, outbox
+from service_desk.tables import idempotency, known_contacts, known_runs, outbox
 
 
 def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:

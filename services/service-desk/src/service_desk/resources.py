@@ -1,10 +1,10 @@
 """The nouns of service-desk, each as one filled-in form."""
 
-from kith.resource import Follows, Resource
-from service_desk.commands import cases
-from service_desk.domain.case import Case
-from service_desk.queries.cases import CaseView
-from service_desk.storage import tables
+from kith.nouns.resource import Follows, Resource
+from service_desk import tables
+from service_desk.cases import commands as cases
+from service_desk.cases.rules import Case
+from service_desk.cases.views import CaseView
 
 CASES = Resource(
     "case",

@@ -1,9 +1,9 @@
 """What makes service-desk a service."""
 
-from kith.service import Service
+from kith.runtime.service import Service
 from service_desk.consumers import SUBSCRIPTIONS
 from service_desk.settings import ServiceDeskSettings
-from service_desk.storage.tables import idempotency, outbox
+from service_desk.tables import idempotency, outbox
 
 SERVICE = Service(
     name="service-desk",

@@ -15,7 +15,7 @@ from kith.consumer.delivery import Line
 from kith.consumer.sift import Letter, share_of
 from kith.consumer.subscription import Subscription, TooManyDeadLetters
 from kith.consumer.tables import TABLES
-from kith.telemetry import log
+from kith.runtime.telemetry import log
 
 _LETTERS = TABLES.dead_letters
 _COLUMNS = _LETTERS.c

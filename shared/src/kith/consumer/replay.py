@@ -22,8 +22,8 @@ from kith.consumer.offsets import hold
 from kith.consumer.sift import Sieve
 from kith.consumer.subscription import Subscription
 from kith.consumer.tables import TABLES
-from kith.telemetry import log
-from kith.waiting import pause
+from kith.runtime.telemetry import log
+from kith.runtime.waiting import pause
 
 _LETTERS = TABLES.dead_letters
 _COLUMNS = _LETTERS.c

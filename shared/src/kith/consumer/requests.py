@@ -19,9 +19,9 @@ from kith.consumer.amendment import amend, readable
 from kith.consumer.letters import UNRESOLVED, headers_of, stored
 from kith.consumer.replay import ATTEND_SECONDS, Replay, Wish
 from kith.consumer.tables import TABLES
-from kith.db import Transaction, is_tenant
-from kith.domain import Conflict, Invalid, NotFound
-from kith.queries import DEFAULT_PAGE, MAX_PAGE, Page
+from kith.db.connections import Transaction, is_tenant
+from kith.nouns.aggregate import Conflict, Invalid, NotFound
+from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page
 
 MAX_LETTERS = 1000
 """So many are asked for in one call."""

@@ -18,8 +18,8 @@ from kith.consumer.offsets import Replaced, advance, read_offsets
 from kith.consumer.sift import Letter, Sieve, share_of
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
-from kith.telemetry import log
-from kith.waiting import pause
+from kith.runtime.telemetry import log
+from kith.runtime.waiting import pause
 
 _CONTENTION_ATTEMPTS = 5
 """So often a batch is tried again when others were in the way; then the message that cannot get through is sought."""

@@ -23,15 +23,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from kith.tables import Moment
-from kith.tenancy import APP_ROLE
+from kith.db.tables import Moment
+from kith.db.tenancy import APP_ROLE
 
 APP_MAY_UPDATE = ("value", "headers", "event_id", "type", "subject", "requested", "requested_at", "history")
 
 
 def restrict(table: str) -> Sequence[str]:
     """The statements that leave to requests, of a dead letter, the message and the wish. Whose it is and what became
-    of it, a worker alone says. They follow kith.tenancy.secure in the migration that creates the table."""
+    of it, a worker alone says. They follow kith.db.tenancy.secure in the migration that creates the table."""
     return [
         f"REVOKE INSERT, UPDATE, DELETE ON {table} FROM {APP_ROLE}",
         f"GRANT UPDATE ({', '.join(APP_MAY_UPDATE)}) ON {table} TO {APP_ROLE}",

@@ -7,7 +7,7 @@ from opentelemetry import propagate, trace
 
 from kith.consumer.delivery import Delivery
 from kith.events.envelope import Envelope
-from kith.telemetry import span
+from kith.runtime.telemetry import span
 
 _LINKS = 16
 """A batch may come from thousands of traces; some lead on, and more would cost more than they tell."""

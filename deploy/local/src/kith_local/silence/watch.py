@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from kith.bus import open_bus
 from kith.bus.port import Bus, Consumer, Incoming, TopicPartition
-from kith.relay import topic_of
+from kith.outbox.relay import topic_of
 from kith_local.layout import Layout
 from kith_local.live import subscribe
 from kith_local.ports import ports_of

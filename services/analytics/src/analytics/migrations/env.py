@@ -1,4 +1,4 @@
-from analytics.storage.tables import metadata
-from kith.migrations import run
+from analytics.tables import metadata
+from kith.db.migrations import run
 
 run(metadata)

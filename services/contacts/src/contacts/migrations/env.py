@@ -1,4 +1,4 @@
-from contacts.storage.tables import metadata
-from kith.migrations import run
+from contacts.tables import metadata
+from kith.db.migrations import run
 
 run(metadata)

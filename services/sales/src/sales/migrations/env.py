@@ -1,4 +1,4 @@
-from kith.migrations import run
-from sales.storage.tables import metadata
+from kith.db.migrations import run
+from sales.tables import metadata
 
 run(metadata)

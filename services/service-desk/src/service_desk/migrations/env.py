@@ -1,4 +1,4 @@
-from kith.migrations import run
-from service_desk.storage.tables import metadata
+from kith.db.migrations import run
+from service_desk.tables import metadata
 
 run(metadata)

@@ -9,7 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kith.bus.port import BusError
-from kith.db import is_in_doubt
+from kith.db.connections import is_in_doubt
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 

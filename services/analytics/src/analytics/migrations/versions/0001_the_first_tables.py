@@ -179,7 +179,7 @@ def upgrade() -> None:
     op.execute("CREATE POLICY worker ON outbox TO kith_worker USING (true) WITH CHECK (true)")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO kith_app, kith_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON watermarks TO kith_worker")
-    # What no month's partition takes; see storage.partitions for the months.
+    # What no month's partition takes; see ledger.partitions for the months.
     op.execute("CREATE TABLE ledger_default PARTITION OF ledger DEFAULT")
     # How fresh the figures are is every tenant's to know, and says nothing of any.
     op.execute("GRANT SELECT ON watermarks, consumer_offsets TO kith_app")

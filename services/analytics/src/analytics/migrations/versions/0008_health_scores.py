@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from kith.tables import Xid8
+from kith.db.tables import Xid8
 
 revision = "0008"
 down_revision = "0007"

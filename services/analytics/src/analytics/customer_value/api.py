@@ -1,0 +1,134 @@
+"""What customers are worth: each one's value, and the fits that predict it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from analytics.calendar import Interval
+from analytics.customer_value.fit_reads import fits, one_fit
+from analytics.customer_value.fits import NEEDED, KeptFit, Model
+from analytics.customer_value.fitting import Fitting, NotFitted, fit, keep_fitted
+from analytics.customer_value.reads import CustomerValue, purchases, values
+from analytics.ledger.customers import must_be_heard_of
+from analytics.ledger.instants import must_have_come
+from analytics.metrics.definition import Metric
+from analytics.metrics.measure import Score
+from analytics.metrics.reads import Question
+from analytics.projections.tenants import tenant_settings
+from kith.db.connections import Database
+from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.auth import Actor
+from kith.http.openapi import answers
+from kith.nouns.rest import body, body_of
+from kith.scalars import Code, Id, Instant
+
+router = APIRouter(prefix="/v1", tags=["customer value"], dependencies=[Depends(only_known_parameters)])
+READER: Any = actor_with("analytics:read")
+WRITER: Any = actor_with("analytics:write")
+
+
+@dataclass(slots=True)
+class Fits:
+    items: list[KeptFit]
+
+
+class FitModels(BaseModel):
+    """`until`: from what happened before; now, if it is not named."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    until: Instant | None = None
+
+
+async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], ends_at: datetime) -> None:
+    """Before metrics are asked: fit the models that they need, if that has to be done (see customer_value.fitting)."""
+    models = {measure.model for metric in metrics for measure in metric.measures if isinstance(measure, Score)}
+    needed = {model for each in models for model in NEEDED.get(each, ())}
+    if needed and ends_at.tzinfo is not None:  # else the question will be refused
+        await keep_fitted(database, tenant, await _zone(database, tenant), _past(ends_at), sorted(needed))
+
+
+async def values_of(
+    database: Database, tenant: str, ids: list[UUID], at: datetime | None, currency: str | None
+) -> dict[UUID, CustomerValue]:
+    """Each customer's, now or as it was at an instant."""
+    ends_at, unpredicted = _past(at or datetime.now(UTC)), None
+    interval = Interval(ends_at - timedelta(days=365), ends_at)  # of which the values look at the end only
+    try:
+        await keep_fitted(database, tenant, await _zone(database, tenant), ends_at, list(Model))
+    except NotFitted as error:
+        unpredicted = error.detail
+    async with database.read(tenant) as connection:
+        settings = await tenant_settings(connection, tenant)
+        question = Question(interval, settings.zone, settings.policy)
+        scoring = await purchases(connection, tenant, question, currency=currency)
+    return await asyncio.to_thread(values, scoring, ids, ends_at, unpredicted)
+
+
+def _past(at: datetime) -> datetime:
+    """Nobody has bought in the future, which is no sign that they left."""
+    return min(at, datetime.now(UTC))
+
+
+async def _zone(database: Database, tenant: str) -> str:
+    async with database.read(tenant) as connection:
+        return (await tenant_settings(connection, tenant)).zone
+
+
+@router.post(
+    "/customer-value/fits",
+    operation_id="fitCustomerValue",
+    summary="Fit the models of customer value anew",
+    openapi_extra=body_of(FitModels, optional=True),
+    status_code=201,
+    response_model=Fitting,
+)
+async def fit_models(
+    request: Request, wanted: Annotated[FitModels, body(FitModels, optional=True)], actor: Actor = WRITER
+) -> Response:
+    """Answers when it is done: some seconds for 200,000 customers. `refused` says what their purchases do not tell."""
+    database = context_of(request).database
+    must_have_come(until=wanted.until)
+    until = _past(wanted.until or datetime.now(UTC))
+    return json_response(await fit(database, actor.tenant, await _zone(database, actor.tenant), until), status=201)
+
+
+@router.get("/customer-value/fits", operation_id="listFits", summary="The fits, newest first", response_model=Fits)
+async def list_fits(request: Request, actor: Actor = READER) -> Response:
+    async with context_of(request).database.read(actor.tenant) as connection:
+        return json_response(Fits(await fits(connection, actor.tenant)))
+
+
+@router.get("/customer-value/fits/{id}", operation_id="getFit", summary="One fit", response_model=KeptFit)
+async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
+    """With parameters, their standard errors, and the log-likelihood."""
+    async with context_of(request).database.read(actor.tenant) as connection:
+        return json_response(await one_fit(connection, actor.tenant, id))
+
+
+@router.get(
+    "/customers/{id}/value",
+    summary="What a customer is worth",
+    operation_id="getValue",
+    response_model=CustomerValue,
+    responses=answers(HTTPStatus.CONFLICT),
+)
+async def get_value(
+    request: Request,
+    id: Id,
+    at: Instant | None = None,
+    currency: Annotated[Code | None, Query(description="only purchases in it")] = None,
+    actor: Actor = READER,
+) -> Response:
+    """Now, or as it was at an instant; of one that is to come as of now, as `at` says."""
+    await must_be_heard_of(context_of(request).database, actor.tenant, id)
+    found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
+    return json_response(found[id])

@@ -1,0 +1,164 @@
+"""What a customer is worth, as it is read: each score of its own."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.customer_value.fits import KeptFit, Model
+from analytics.customer_value.purchases import Ids
+from analytics.customer_value.scores import MONEY, WEEKS_AHEAD, Floats, Ints
+from analytics.metrics.currencies import CURRENCY
+from analytics.metrics.kinds.score import NoFit, Scoring
+from analytics.metrics.query import Asked, Filter
+from analytics.metrics.reads import Question
+
+DIGITS = 4
+
+
+@dataclass(slots=True)
+class Rfm:
+    """1 to 5, and 5 is best: in fifths of all customers who ever bought; for how much, of those who did so in its main
+    currency, that of most of its orders."""
+
+    recency: int
+    frequency: int
+    monetary: int
+    label: str
+
+
+@dataclass(slots=True)
+class CurrencyValue:
+    """Of the purchases in one currency, as if there were no others."""
+
+    currency: str | None
+    orders: int
+    historic: float
+    predicted: float | None
+
+
+@dataclass(slots=True)
+class CustomerValue:
+    """`historic` is net revenue to date. All is null of a customer that never bought, or that stands for many (tagged
+    unidentified); what is predicted is null while there is no fit, and `unpredicted` says why. Amounts are null where
+    they are in several currencies, and each is told in `by_currency`."""
+
+    at: datetime
+    currency: str | None
+    orders: int
+    historic: float | None
+    rfm: Rfm | None
+    p_alive: float | None
+    expected_transactions: float | None
+    predicted: float | None
+    by_currency: list[CurrencyValue]
+    weeks_ahead: int
+    unpredicted: str | None
+
+
+async def purchases(
+    connection: AsyncConnection, tenant: str, question: Question, *, currency: str | None = None
+) -> Scoring:
+    """What `values` needs, at the end of the question's interval: of all customers, as fifths are of all. Only of
+    purchases in a currency, if one is named."""
+    interval = question.interval
+    asked = Asked(
+        tenant,
+        (interval.starts_at, interval.ends_at),
+        question.zone,
+        question.policy,
+        filters=(Filter(CURRENCY, (currency,)),) if currency else (),
+    )
+    return await Scoring.of(connection, asked, {"historic", "rfm", "predicted"})
+
+
+class _Amounts(NamedTuple):
+    """Of all customers, in one currency."""
+
+    currency: str | None
+    orders: Ints
+    historic: Floats
+    predicted: Floats
+    unpredicted: str | None
+
+    @classmethod
+    def of(cls, scoring: Scoring, currency: int, at: datetime, buying: KeptFit | None) -> "_Amounts":
+        base, code = scoring.base(at, currency), scoring.code(currency)
+        predicted, unpredicted = np.full(base.customers, np.nan), None
+        try:
+            spending = scoring.fit(Model.GAMMA_GAMMA, at, code)
+            if buying is not None:
+                predicted = base.predicted(buying, spending) / MONEY
+        except NoFit as error:
+            unpredicted = error.detail
+        return cls(code, base.orders(), base.historic() / MONEY, predicted, unpredicted)
+
+    def at(self, place: int) -> CurrencyValue | None:
+        """Of a customer; None if it has not bought in it."""
+        if not self.orders[place]:
+            return None
+        number = int(self.orders[place])
+        historic, predicted = float(self.historic[place]), _number(self.predicted, place, DIGITS)
+        return CurrencyValue(self.currency, number, round(historic, DIGITS), predicted)
+
+
+def values(
+    scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: str | None = None
+) -> dict[UUID, CustomerValue]:
+    """Of several customers. It reads nothing."""
+    base = scoring.base(at)
+    orders = base.orders()
+    buyers, scores = base.rfm()
+    alive = transactions = np.full(base.customers, np.nan)
+    buying = None
+    try:
+        buying = scoring.fit(Model.BG_NBD, at)
+        alive, transactions = base.p_alive(buying), base.transactions(buying)
+    except NoFit as error:
+        unpredicted = unpredicted or error.detail
+    amounts = [_Amounts.of(scoring, each, at, buying) for each in range(len(scoring.bought.currencies))]
+    found = {}
+    for id in ids:
+        place = _place(scoring.ids, id)
+        if place is None or not orders[place]:
+            found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, [], WEEKS_AHEAD, None)
+            continue
+        score = int(np.searchsorted(buyers, place))
+        mine = [(each, value) for each in amounts if (value := each.at(place)) is not None]
+        single = mine[0][1] if len(mine) == 1 else None
+        why = next((each.unpredicted for each, value in mine if value.predicted is None and each.unpredicted), None)
+        found[id] = CustomerValue(
+            base.at,
+            single.currency if single else None,
+            int(orders[place]),
+            single.historic if single else None,
+            Rfm(
+                int(scores.recency[score]),
+                int(scores.frequency[score]),
+                int(scores.monetary[score]),
+                str(scores.segment[score]),
+            ),
+            _number(alive, place, DIGITS),
+            _number(transactions, place, DIGITS),
+            single.predicted if single else None,
+            [value for _, value in mine],
+            WEEKS_AHEAD,
+            unpredicted or why,
+        )
+    return found
+
+
+def _place(ids: Ids, id: UUID) -> int | None:
+    wanted = np.array(id.bytes, "S16")
+    place = int(np.searchsorted(ids, wanted))
+    return place if place < ids.size and ids[place] == wanted else None
+
+
+def _number(values: Floats, place: int, digits: int) -> float | None:
+    value = float(values[place])
+    return None if math.isnan(value) else round(value, digits)

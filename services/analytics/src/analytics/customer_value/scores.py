@@ -1,0 +1,178 @@
+"""Scoring: a number per customer, from its purchases up to an instant. Arrays in, arrays out.
+
+SciPy, which the lifetime models need, takes its second to load: it is imported where a model is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.calendar import months_before, zone_of
+from analytics.customer_value.fits import KeptFit
+from analytics.customer_value.rfm import Scores, rfm
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MONEY = 10_000
+"""Amounts are counted in ten-thousandths: whole numbers, of which floats make exact sums up to 9e11."""
+WEEKS_AHEAD = 52
+MARGIN = 1.0
+"""Until a tenant says otherwise all revenue is its own."""
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Purchases(NamedTuple):
+    """Orders and returns, one element each, in any order."""
+
+    customer: Ints
+    """From 0 on, as their ids sort."""
+    time: NDArray[np.datetime64]
+    """In microseconds, UTC."""
+    day: NDArray[np.datetime64]
+    """In the zone asked for."""
+    amount: Floats
+    """In ten-thousandths; what was given back is negative."""
+    placed: NDArray[np.bool_]
+    """An order; else a return."""
+    currency: Ints
+    """As a number, from 0 on."""
+
+    def those(self, some: NDArray[np.bool_]) -> "Purchases":
+        return Purchases._make(column[some] for column in self)
+
+
+class Buying(NamedTuple):
+    """What the lifetime models know of the customers who ever bought. One element each, in order of `customer`."""
+
+    customer: Ints
+    frequency: Ints
+    recency: Floats
+    age: Floats
+    mean_value: Floats
+    """Of a day with purchases, the first left out, in money; returns are taken off in proportion."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The purchases of `customers` customers before an instant; figures are arrays with an element per customer, NaN
+    for those that have none."""
+
+    customers: int
+    purchases: Purchases
+    at: datetime
+    zone: str
+
+    @classmethod
+    def before(cls, at: datetime, customers: int, purchases: Purchases, zone: str) -> "Base":
+        return cls(customers, purchases.those(purchases.time < instant(at)), at, zone)
+
+    def orders(self) -> Ints:
+        return np.bincount(self.purchases.customer[self.purchases.placed], minlength=self.customers)
+
+    def historic(self) -> Floats:
+        """Net revenue to date, in ten-thousandths, of those who ever bought."""
+        return np.where(self.orders() > 0, self._revenue(), np.nan)
+
+    def last_purchase(self) -> NDArray[np.datetime64]:
+        """Not a time for those who never bought."""
+        last = np.full(self.customers, np.iinfo(np.int64).min)
+        orders = self.purchases.those(self.purchases.placed)
+        np.maximum.at(last, orders.customer, orders.time.astype(np.int64))
+        return last.astype("datetime64[us]")
+
+    def rfm(self) -> tuple[Ints, Scores]:
+        """The customers who ever bought, and their scores. What one spent is its net revenue in its main currency."""
+        orders, main = self.orders(), self.main_currency()
+        buyers = np.flatnonzero(orders)
+        spent = self._revenue(self.purchases.currency == main[self.purchases.customer])
+        return buyers, rfm(self.last_purchase()[buyers], orders[buyers], spent[buyers], main[buyers])
+
+    def main_currency(self) -> Ints:
+        """Of each customer that of most of its orders; of as many, that of its last one."""
+        found = np.zeros(self.customers, np.int64)
+        orders = self.purchases.those(self.purchases.placed)
+        several = int(orders.currency.max(initial=0)) + 1
+        if several == 1:
+            return found
+        pairs, pair, number = np.unique(
+            orders.customer * several + orders.currency, return_inverse=True, return_counts=True
+        )
+        last = np.full(pairs.size, np.iinfo(np.int64).min)
+        np.maximum.at(last, pair, orders.time.astype(np.int64))
+        customer, currency = np.divmod(pairs, several)
+        best_last = np.lexsort((currency, last, number, customer))
+        found[customer[best_last]] = currency[best_last]  # of those assigned to one customer the last one stays
+        return found
+
+    def simple(self, segment: Ints, churn: Mapping[int, float | None]) -> Floats:
+        """Simple lifetime value, in ten-thousandths, of those with an order in the year before.
+
+        The average order of a customer times its orders a year is its net revenue of that year; `churn` of its
+        `segment` says for how many years.
+        """
+        from analytics.customer_value.lifetime import simple_clv  # noqa: PLC0415 - see above
+
+        year = Base(
+            self.customers,
+            self.purchases.those(self.purchases.time >= instant(months_before(self.at, 12, zone_of(self.zone)))),
+            self.at,
+            self.zone,
+        )
+        worth = {each: simple_clv(1.0, 1.0, share, MARGIN) for each, share in churn.items()}
+        years = np.full(1 + max([*worth, *segment.tolist()], default=0), np.nan)
+        for each, value in worth.items():
+            years[each] = np.nan if value is None else value
+        return np.where(year.orders() > 0, year._revenue() * years[segment], np.nan)
+
+    def buying(self) -> Buying:
+        from analytics.customer_value.lifetime import summary  # noqa: PLC0415
+
+        orders = self.purchases.those(self.purchases.placed)
+        last_day = np.datetime64((self.at - _MICROSECOND).astimezone(ZoneInfo(self.zone)).date())
+        seen = summary(orders.customer, orders.day, orders.amount, last_day)
+        customer = seen.customer.astype(np.int64)
+        ordered = np.bincount(orders.customer, orders.amount, minlength=self.customers)
+        kept = np.divide(self._revenue(), ordered, out=np.zeros(self.customers), where=ordered > 0)
+        mean_value = seen.mean_value / MONEY * np.maximum(kept[customer], 0)
+        return Buying(customer, seen.frequency, seen.recency, seen.age, mean_value)
+
+    def p_alive(self, of_buying: KeptFit) -> Floats:
+        from analytics.customer_value.lifetime import p_alive  # noqa: PLC0415
+
+        who, x, t_x, T, _ = self.buying()  # noqa: N806 - the papers' letters
+        return self._of_all(who, p_alive(of_buying.bg_nbd(), x, t_x, T))
+
+    def transactions(self, of_buying: KeptFit) -> Floats:
+        """To expect in the 52 weeks to come."""
+        from analytics.customer_value.lifetime import expected_transactions  # noqa: PLC0415
+
+        who, x, t_x, T, _ = self.buying()  # noqa: N806
+        return self._of_all(who, expected_transactions(of_buying.bg_nbd(), x, t_x, T, WEEKS_AHEAD))
+
+    def predicted(self, of_buying: KeptFit, of_spending: KeptFit) -> Floats:
+        """Revenue to expect in the 52 weeks to come, in ten-thousandths."""
+        from analytics.customer_value.lifetime import predicted_clv  # noqa: PLC0415
+
+        who, x, t_x, T, value = self.buying()  # noqa: N806
+        fits = of_buying.bg_nbd(), of_spending.gamma_gamma()
+        return self._of_all(who, predicted_clv(*fits, x, t_x, T, value, WEEKS_AHEAD) * MONEY)
+
+    def _revenue(self, some: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        who, amount = self.purchases.customer[some], self.purchases.amount[some]
+        revenue = np.bincount(who, amount, minlength=self.customers)
+        return revenue.astype(np.float64, copy=False)  # of no purchases at all it would be whole numbers
+
+    def _of_all(self, who: Ints, value: Floats) -> Floats:
+        found = np.full(self.customers, np.nan)
+        found[who] = value
+        return found
+
+
+def instant(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -1,0 +1,339 @@
+"""What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    FromClause,
+    Numeric,
+    Uuid,
+    any_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.customer_value.purchases import sent
+from analytics.health.engine.base import FAR, MISSING, UNITS, Base, moment, to_micros
+from analytics.health.engine.columns import Sent, Unread
+from analytics.health.engine.facts import HealthFacts, UnreadFacts
+from analytics.health.model.assignment import Attributes, Models, Record, attributes_at
+from analytics.health.model.definition import HealthModel, Measure
+from analytics.health.model.inputs import CASES, Input, Kind, input_of, looks_at_cases
+from analytics.health.model.timeline import all_models
+from analytics.projections.facts import noun_of, types_of
+from analytics.projections.fields import field_of
+from analytics.projections.snapshot import Reads
+from analytics.tables import facts, merged_customers
+from kith.db.tables import Moment
+
+CUSTOMERS, FACTS = 5_000, 500_000
+"""Of a piece: so many are read and computed at once, in a second or two. Of fewer each one would take longer."""
+MANY = 2_000
+"""More customers than that are read by the range of their ids."""
+_INFINITY = literal_column("'infinity'::timestamptz", Moment)
+
+
+class Assigned(NamedTuple):
+    model: HealthModel
+    customers: list[UUID]
+
+
+async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
+    """The facts of these customers, as far as the model looks at them, in order of the ids."""
+    unread = await unread_of(connection, tenant, [model], customers, customers)
+    (base,) = await asyncio.to_thread(unread.bases)
+    return base
+
+
+async def unread_of(
+    connection: AsyncConnection,
+    tenant: str,
+    models: Sequence[HealthModel],
+    customers: Sequence[UUID],
+    whose: Sequence[UUID],
+) -> Unread:
+    """The facts of these customers, as far as each of the models looks at them, as they were sent; of those who are not
+    among `whose` there are none. Measures that look at the same events share them: recency and frequency of purchase,
+    say, or one measure in two versions of a model."""
+    places: dict[Hashable, int] = {}
+    read: list[Sent] = []
+    needed = [(*model.measures, *((CASES,) if looks_at_cases(model) else ())) for model in models]
+    for measure in (measure for measures in needed for measure in measures):
+        if (same := _reading(measure)) not in places:
+            places[same] = len(read)
+            read.append(await _sent(connection, tenant, measure, whose))
+    of_models = [[places[_reading(measure)] for measure in model.measures] for model in models]
+    cases = [places[_reading(CASES)] if looks_at_cases(model) else None for model in models]
+    return Unread(sorted(customers), read, of_models, cases)
+
+
+async def facts_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    *,
+    starts_at: int = int(-FAR),
+    ends_at: int = int(FAR),
+    models: Models | None = None,
+) -> HealthFacts:
+    """All that the health of these customers is computed from, at any instant of `[starts_at, ends_at]`: by the models
+    that were in force then, unless others are given. How many statements that takes is up to the models, not to the
+    customers."""
+    unread = await unread_facts_of(connection, tenant, customers, starts_at=starts_at, ends_at=ends_at, models=models)
+    return await asyncio.to_thread(unread.read)
+
+
+async def unread_facts_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    *,
+    starts_at: int = int(-FAR),
+    ends_at: int = int(FAR),
+    models: Models | None = None,
+) -> UnreadFacts:
+    """The same as it was sent: to be read elsewhere, where it is much."""
+    found = await assignments_of(connection, tenant, customers, models)
+    needed = await asyncio.to_thread(found.needed, starts_at, ends_at)
+    unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
+    return UnreadFacts(found, needed.models, unread)
+
+
+async def pieces_of(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> list[list[UUID]]:
+    """In the order of their ids, cut so that each piece has FACTS facts at most; one that has more is alone."""
+    f, ordered = facts.c, sorted(customers)
+    counted = select(f.customer_id, func.count()).where(f.tenant_id == tenant, _among(f.customer_id, ordered))
+    numbers = {id: number for id, number in await connection.execute(counted.group_by(f.customer_id))}  # noqa: C416 - of rows
+    return _cut([(customer, numbers.get(customer, 0)) for customer in ordered])
+
+
+def _cut(counted: Iterable[tuple[UUID, int]]) -> list[list[UUID]]:
+    pieces, filled = list[list[UUID]](), 0
+    for customer, number in counted:
+        if not pieces or filled + number > FACTS:
+            pieces.append([])
+            filled = 0
+        pieces[-1].append(customer)
+        filled += number
+    return pieces
+
+
+async def everybody_of(reads: Reads, tenant: str) -> AsyncIterator[list[UUID]]:
+    """All of whom there are facts, after merges, in order of the ids: in pieces that are read and computed at once."""
+    f, last = facts.c, UUID(int=0)
+    while True:
+        some = select(f.customer_id, func.count()).where(f.tenant_id == tenant, f.customer_id > last)
+        async with reads() as connection:
+            rows = await connection.execute(some.group_by(f.customer_id).order_by(f.customer_id).limit(CUSTOMERS))
+            counted = [(id, number) for id, number in rows]
+        for piece in _cut(counted):
+            yield piece
+        if len(counted) < CUSTOMERS:
+            return
+        last = counted[-1][0]
+
+
+async def number_of_customers(connection: AsyncConnection, tenant: str, up_to: int | None = None) -> int:
+    f = facts.c
+    everybody = select(f.customer_id).where(f.tenant_id == tenant, f.customer_id.is_not(None)).distinct()
+    return await connection.scalar(select(func.count()).select_from(everybody.limit(up_to).subquery())) or 0
+
+
+async def assignments_of(
+    connection: AsyncConnection, tenant: str, customers: Sequence[UUID], models: Models | None = None
+) -> HealthFacts:
+    """Which models score these customers, and when; without the facts."""
+    return HealthFacts(
+        sorted(customers),
+        models or await all_models(connection, tenant),
+        await records_of(connection, tenant, customers),
+        await merged_of(connection, tenant, customers),
+    )
+
+
+def _reading(measure: Measure) -> Hashable:
+    """All that `_rows` looks at: equal for measures that read the same."""
+    source = input_of(measure)
+    kind = source.kind if source.reads or source.kind is Kind.STANDING else None
+    where = tuple(sorted({**source.where, **measure.where}.items()))
+    own = (measure.signal, measure.stale_after_days, tuple(measure.values.items()))
+    return source.events, kind, source.reads, source.phases, source.whose, source.until, where, own
+
+
+async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
+    """All of whom there are facts, after merges; in order of the ids."""
+    found = await connection.scalars(
+        select(facts.c.customer_id).where(facts.c.tenant_id == tenant, facts.c.customer_id.is_not(None)).distinct()
+    )
+    return sorted(found)
+
+
+async def assigned(
+    connection: AsyncConnection, tenant: str, models: Sequence[HealthModel], at: int, customers: Sequence[UUID]
+) -> list[Assigned]:
+    """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, one
+    that was merged into another, and one that no model is for, is in none."""
+    found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
+    records = await records_of(connection, tenant, customers, at, at)
+    merged = await merged_of(connection, tenant, customers)
+    in_force = Models(always=models)
+    for customer in customers:
+        model = in_force.choice(at, attributes_at(records.get(customer, ()), at))
+        if model is not None and customer not in merged:
+            found[model.id].customers.append(customer)
+    return [each for each in found.values() if each.customers]
+
+
+async def merged_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Those that were merged into another customer, and that one."""
+    m = merged_customers.c
+    merged = select(m.customer_id, m.survivor).where(m.tenant_id == tenant, m.survivor != m.customer_id)
+    rows = await connection.execute(merged.where(_among(m.customer_id, customers)))
+    return {customer: survivor for customer, survivor in rows}  # noqa: C416 - of rows
+
+
+async def records_of(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    starts_at: int | None = None,
+    ends_at: int | None = None,
+) -> dict[UUID, list[Record]]:
+    """Of those that have a record, what it says at the instants of `[starts_at, ends_at]`, or at any, in order of
+    time."""
+    f = facts.c
+    within: list[ColumnElement[bool]] = []
+    if starts_at is not None:
+        within.append(or_(f.until.is_(None), f.until >= moment(starts_at)))
+    if ends_at is not None:
+        within.append(or_(f.version == 1, f.time < moment(ends_at)))
+    rows = await connection.execute(
+        select(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"])
+        .where(
+            f.tenant_id == tenant,
+            f.type.in_(types_of("customer")),
+            _among(f.subject, customers),
+            *within,
+        )
+        .order_by(f.subject, f.version)
+    )
+    found: dict[UUID, list[Record]] = {}
+    for id, version, time, segment, tier, tags in rows:
+        since = int(-FAR) if version == 1 else to_micros(time) + 1
+        found.setdefault(id, []).append(Record(since, Attributes(segment, tier, frozenset(tags or ()))))
+    return found
+
+
+def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnElement[bool]:
+    if len(customers) > MANY:
+        return column.between(min(customers), max(customers))
+    return column == any_(cast(list(customers), ARRAY(Uuid)))
+
+
+async def _sent(connection: AsyncConnection, tenant: str, measure: Measure, customers: Sequence[UUID]) -> Sent:
+    source = input_of(measure)
+    table: FromClause = facts
+    customer: ColumnElement[Any] = facts.c.customer_id
+    if source.whose is not None:
+        told = _valid(field_of(facts, source.whose), "uuid")
+        m = merged_customers.c
+        table = facts.outerjoin(merged_customers, (m.tenant_id == tenant) & (m.customer_id == told))
+        customer = func.coalesce(m.survivor, told)
+    kind, value = _value(source, measure)
+    row = (
+        await connection.execute(
+            select(
+                sent(customer, "uuid_send"),
+                sent(facts.c.time, "timestamptz_send"),
+                sent(_end(source, measure), "timestamptz_send"),
+                sent(value, _SENT[kind]),
+                sent(facts.c.event_id, "uuid_send"),
+            )
+            .select_from(table)
+            .where(
+                facts.c.tenant_id == tenant,
+                facts.c.type.in_(source.events),
+                _among(customer, customers),
+                *_conditions(source, measure),
+            )
+        )
+    ).one()
+    return Sent(*row, kind)
+
+
+_SENT = {"count": "int8send", "amount": "float8send", "time": "timestamptz_send"}
+
+
+def _valid(text: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    """Null where it is none: an old event may say anything."""
+    return case((func.pg_input_is_valid(text, name), cast(text, _TYPES[name])), else_=None)
+
+
+_TYPES: dict[str, Any] = {"uuid": Uuid, "timestamptz": Moment, "numeric": Numeric}
+
+
+def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]]:
+    if measure.signal is not None:
+        yield field_of(facts, "signal_id") == str(measure.signal)
+    if any(noun_of(type) == "case" for type in source.events):
+        # One that a playbook had opened tells what we do, not how the customer is: a score would move by its own alarm.
+        yield field_of(facts, "playbook_id").is_(None)
+    if source.kind is Kind.DISTINCT and source.reads is not None:
+        yield field_of(facts, source.reads).is_not(None)  # what names nobody tells nothing of how many there are
+    if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
+        for name, values in ({**source.where, **measure.where}).items():
+            yield field_of(facts, name).in_(values)
+
+
+def _end(source: Input, measure: Measure) -> ColumnElement[Any]:
+    if source.kind is Kind.STANDING:
+        return func.coalesce(facts.c.until, _INFINITY)
+    ends: list[ColumnElement[Any]] = [_INFINITY]
+    if source.until is not None:
+        ends.append(_valid(field_of(facts, source.until), "timestamptz"))
+    if measure.stale_after_days is not None:
+        ends.append(facts.c.time + literal_column(f"interval '{round(measure.stale_after_days * 86400)} seconds'"))
+    return func.least(*ends)
+
+
+def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
+    """What it is, and the column."""
+    one, nothing = literal(UNITS, BigInteger), literal_column(f"({int(MISSING)})::bigint", BigInteger)
+    if source.kind is Kind.STANDING:
+        stands: ColumnElement[bool] = facts.c.phase.in_(source.phases)
+        for name, values in ({**source.where, **measure.where}).items():
+            stands &= field_of(facts, name).in_(values)
+        return "count", case((stands, one), else_=literal(0, BigInteger))
+    if source.reads is None:
+        return "count", one
+    told = field_of(facts, source.reads)
+    if source.kind is Kind.DISTINCT:
+        return "count", func.coalesce(func.hashtextextended(told, 0), nothing)
+    if source.kind is Kind.AHEAD:
+        return "time", func.coalesce(_valid(told, "timestamptz"), _NEVER)
+    if measure.values:
+        words = [(told == word, literal(value, Double)) for word, value in measure.values.items()]
+        return "amount", case(*words, else_=_NOTHING)
+    number = _valid(told, "numeric")
+    if source.reads == "value":
+        number = func.coalesce(facts.c.amount, number)
+    # numeric takes infinities and what no double holds; not a number is nothing.
+    number = func.least(func.greatest(func.nullif(number, _NO_NUMBER), -_MOST), _MOST)
+    return "amount", func.coalesce(cast(number, Double), _NOTHING)
+
+
+_NEVER = literal_column("'-infinity'::timestamptz", Moment)
+_NOTHING, _NO_NUMBER = literal_column("'NaN'::float8", Double), literal_column("'NaN'::numeric", Numeric)
+_MOST = literal_column("1.7976931348623157e308::numeric", Numeric)

@@ -1,0 +1,253 @@
+"""How a measure's input goes from an instant on, and back from it, until something changes.
+
+An input is constant, rises or falls by the clock, or fades: nothing else happens to it while no event comes in and
+none falls out of a window. So between two such instants what a score does can be told without looking at the events.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+import numpy as np
+
+from analytics.health.engine.base import FAR, MISSING, UNITS, Bools, Floats, Ints, Series
+from analytics.health.model.definition import DAY, Measure
+from analytics.health.model.inputs import Kind, input_of, window_of
+
+LARGEST_SPAN = 4e307
+"""From its negative to it doubles can tell how far it is, with room to spare."""
+
+
+class Form(Enum):
+    CONSTANT = auto()
+    RISING = auto()
+    """A day a day, since its anchor."""
+    FALLING = auto()
+    """A day a day, towards its anchor."""
+    FADING = auto()
+    """By half every half-life, since its anchor."""
+
+
+class Course(NamedTuple):
+    """One element per customer. It holds at every instant of `[since, until]`."""
+
+    form: Form
+    present: Bools
+    coefficient: Floats
+    anchor: Ints
+    since: Ints
+    until: Ints
+
+    def at(self, instant: Ints, half_life: float) -> Floats:
+        """The input. What it is where it is absent means nothing."""
+        return value_at(self.form, self.coefficient, self.anchor, instant, half_life)
+
+
+def value_at(form: Form, coefficient: Floats, anchor: Ints, instant: Ints, half_life: float) -> Floats:
+    if form is Form.CONSTANT:
+        return coefficient
+    if form is Form.FADING:
+        return coefficient * np.exp2(-(instant - anchor) / half_life)
+    elapsed = (instant - anchor) / DAY
+    return elapsed if form is Form.RISING else -elapsed
+
+
+_FORMS = {Kind.SINCE_LAST: Form.RISING, Kind.SINCE_FIRST: Form.RISING, Kind.AHEAD: Form.FALLING}
+
+
+class Reader:
+    """Reads one measure, and turns what it reads into points."""
+
+    def __init__(self, measure: Measure, series: Series) -> None:
+        self.measure, self.series, self.input = measure, series, input_of(measure)
+        self.weight = measure.weight
+        self.window = window_of(measure)
+        self.half_life = (measure.half_life_days or 1.0) * DAY
+        self.xs = np.array([x for x, _ in measure.curve.points], np.float64)
+        self.ys = np.array([y for _, y in measure.curve.points], np.float64)
+        self._far = bool(np.abs(self.xs).max(initial=0) > LARGEST_SPAN)
+        self._course: Callable[[Ints, Ints], Course] = getattr(self, f"_{self.input.kind.value}")
+        self.form = _FORMS.get(self.input.kind, Form.CONSTANT)
+        if measure.half_life_days and self.input.kind in (Kind.SUM, Kind.MEAN):
+            self._course = self._fading
+            self.form = Form.FADING if self.input.kind is Kind.SUM else Form.CONSTANT
+            self.counted = series.faded(self.half_life, count=True)
+            self.summed = self.counted if self.input.reads is None else series.faded(self.half_life, count=False)
+        if self.input.kind is Kind.STANDING:
+            self.standing = series.those(series.value > 0)
+
+    def course(self, some: Ints, at: Ints) -> Course:
+        """Bent where the curve is: within it the points go one way."""
+        course = self._course(some, at)
+        return course if course.form is Form.CONSTANT else self._bent(course, at)
+
+    def points(self, x: Floats) -> Floats:
+        return np.interp(x / 4, self.xs / 4, self.ys) if self._far else np.interp(x, self.xs, self.ys)
+
+    def against(self, place: int, at: int) -> float | None:
+        """What one event more would be set against: of a mean the weight of the events in it, of a trend the sum over
+        the window before."""
+        if self.input.kind not in (Kind.MEAN, Kind.TREND):
+            return None
+        some, instant = np.array([place]), np.array([at])
+        end = self.series.before(some, instant)
+        if self.input.kind is Kind.TREND:
+            assert self.window is not None
+            middle, _, _ = self._windowed(some, instant, self.window)
+            start, _, _ = self._windowed(some, instant, 2 * self.window)
+            return float(self._amount(start, middle)[0])
+        if self.measure.half_life_days:
+            last = int(end[0]) - 1
+            return float(self.counted[last] * np.exp2(-(at - self.series.time[last]) / self.half_life))
+        start, _, _ = self._windowed(some, instant, self.window or int(FAR // 2))
+        return float((end - start)[0])
+
+    def settled(self, place: int, at: int) -> int:
+        """How many of what may stand open do so no more, and might again."""
+        begin, end = int(self.series.first[place]), int(self.series.before(np.array([place]), np.array([at]))[0])
+        return int(np.sum((self.series.value[begin:end] == 0) & (self.series.end[begin:end] >= at)))
+
+    def _bent(self, course: Course, at: Ints) -> Course:
+        x = course.at(at, self.half_life)
+        piece = np.searchsorted(self.xs, x, side="right")
+        edges = np.concatenate(([-np.inf], self.xs, [np.inf]))
+        a, b = self._when(course, edges[piece]), self._when(course, edges[piece + 1])
+        # Instants are whole; the bend itself is on either side of it, so each side ends a step short of it.
+        since, until = np.minimum(a, b) + 1, np.maximum(a, b) - 1
+        return course._replace(
+            since=np.where(course.present, np.maximum(course.since, np.minimum(since, at)), course.since),
+            until=np.where(course.present, np.minimum(course.until, np.maximum(until, at)), course.until),
+        )
+
+    def _when(self, course: Course, x: Floats) -> Ints:
+        """About when the input is x."""
+        if course.form is Form.FADING:
+            c = course.coefficient
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+                steps = np.log2(c / x) * self.half_life
+            # It fades towards 0: what lies beyond is never reached.
+            steps = np.where((x > 0) == (c > 0), steps, np.inf)
+            steps = np.where(c == 0, np.where(x > 0, -np.inf, np.inf), steps)  # nothing that fades stays nothing
+        else:
+            with np.errstate(over="ignore"):  # so far away nothing is
+                steps = x * DAY if course.form is Form.RISING else -x * DAY
+        steps = np.nan_to_num(np.clip(steps, -float(FAR // 2), float(FAR // 2)), nan=float(FAR // 2))
+        return course.anchor + np.round(steps).astype(np.int64)
+
+    def _ever(self, some: Ints, at: Ints) -> tuple[Ints, Bools, Ints, Ints]:
+        """The place of the next event, whether there was any before, and from when until when that holds."""
+        series, place = self.series, self.series.before(some, at)
+        return place, place > series.first[some], series.time_before(place, some) + 1, series.time_at(place, some)
+
+    def _since_last(self, some: Ints, at: Ints) -> Course:
+        _, present, since, until = self._ever(some, at)
+        return Course(Form.RISING, present, np.zeros(len(some)), np.where(present, since - 1, 0), since, until)
+
+    def _since_first(self, some: Ints, at: Ints) -> Course:
+        series = self.series
+        begun = series.time_at(series.first[some], some)
+        present = begun < at
+        return Course(
+            Form.RISING,
+            present,
+            np.zeros(len(some)),
+            np.where(present, begun, 0),
+            np.where(present, begun + 1, -FAR),
+            np.where(present, FAR, begun),
+        )
+
+    def _windowed(self, some: Ints, at: Ints, window: int) -> tuple[Ints, Ints, Ints]:
+        """The place of the first event in the window, and from when until when it is that."""
+        series, start = self.series, self.series.before(some, at - window)
+        left, leaves = series.time_before(start, some), series.time_at(start, some)
+        return (
+            start,
+            np.where(left == -FAR, -FAR, left + window + 1),
+            np.where(leaves == FAR, FAR, leaves + window),
+        )
+
+    def _amount(self, start: Ints, end: Ints) -> Floats:
+        if self.input.reads is None:
+            return (end - start).astype(np.float64)
+        return self.series.sum(start, end)
+
+    def _sum(self, some: Ints, at: Ints) -> Course:
+        place, present, since, until = self._ever(some, at)
+        if self.window is None:
+            return _constant(present, self._amount(self.series.first[some], place), since, until)
+        start, entered, leaves = self._windowed(some, at, self.window)
+        return _constant(present, self._amount(start, place), np.maximum(since, entered), np.minimum(until, leaves))
+
+    def _mean(self, some: Ints, at: Ints) -> Course:
+        place, _, since, until = self._ever(some, at)
+        start, entered, leaves = self._windowed(some, at, self.window or int(FAR // 2))
+        present = place > start
+        mean = self._amount(start, place) / np.maximum(place - start, 1)
+        return _constant(present, mean, np.maximum(since, entered), np.minimum(until, leaves))
+
+    def _trend(self, some: Ints, at: Ints) -> Course:
+        assert self.window is not None
+        place, _, since, until = self._ever(some, at)
+        middle, since1, until1 = self._windowed(some, at, self.window)
+        start, since2, until2 = self._windowed(some, at, 2 * self.window)
+        now, then = self._amount(middle, place), self._amount(start, middle)
+        return _constant(
+            then > 0,
+            now / np.where(then > 0, then, 1.0),
+            np.maximum(np.maximum(since, since1), since2),
+            np.minimum(np.minimum(until, until1), until2),
+        )
+
+    def _standing(self, some: Ints, at: Ints) -> Course:
+        _, present, since, until = self._ever(some, at)
+        begun, ended = self.standing, self.standing.ends
+        entered, left = begun.before(some, at), ended.before(some, at)
+        last = np.maximum(begun.time_before(entered, some), ended.time_before(left, some)) + 1
+        following = np.minimum(begun.time_at(entered, some), ended.time_at(left, some))
+        count = (entered - left).astype(np.float64)
+        return _constant(present, count, np.maximum(since, last), np.minimum(until, following))
+
+    def _latest(self, some: Ints, at: Ints) -> Course:
+        series = self.series
+        place, there, since, until = self._ever(some, at)
+        last = np.where(there, place - 1, 0)
+        if not len(series.time):
+            return _constant(there, np.zeros(len(some)), since, until)
+        amount, end = series.amount[last], np.where(there, series.end[last], FAR)
+        fresh, known = at <= end, ~np.isnan(amount)
+        return _constant(
+            there & fresh & known,
+            np.where(known, amount, 0.0),
+            np.where(fresh, since, end + 1),
+            np.where(fresh, np.minimum(until, end), until),
+        )
+
+    def _ahead(self, some: Ints, at: Ints) -> Course:
+        course = self._latest(some, at)
+        anchor = np.where(course.present, np.round(course.coefficient * UNITS), 0).astype(np.int64)
+        return course._replace(form=Form.FALLING, anchor=anchor)
+
+    def _distinct(self, some: Ints, at: Ints) -> Course:
+        assert self.window is not None
+        place, present, since, until = self._ever(some, at)
+        start, entered, leaves = self._windowed(some, at, self.window)
+        length = place - start
+        whose = np.repeat(np.arange(len(some)), length)
+        each = np.arange(len(whose)) - np.repeat(np.cumsum(length) - length, length) + start[whose]
+        newest = (self.series.next_same[each] >= at[whose]) & (self.series.value[each] != MISSING)
+        count = np.bincount(whose[newest], minlength=len(some)).astype(np.float64)
+        return _constant(present, count, np.maximum(since, entered), np.minimum(until, leaves))
+
+    def _fading(self, some: Ints, at: Ints) -> Course:
+        place, present, since, until = self._ever(some, at)
+        last = np.where(present, place - 1, 0)
+        if not len(self.series.time):
+            return _constant(present, np.zeros(len(some)), since, until)
+        if self.input.kind is Kind.MEAN:
+            return _constant(present, self.summed[last] / self.counted[last], since, until)
+        anchor = np.where(present, self.series.time[last], 0)
+        return Course(Form.FADING, present, self.summed[last], anchor, since, until)
+
+
+def _constant(present: Bools, value: Floats, since: Ints, until: Ints) -> Course:
+    return Course(Form.CONSTANT, present, value, np.zeros(len(value), np.int64), since, until)

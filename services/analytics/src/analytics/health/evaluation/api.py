@@ -1,0 +1,171 @@
+"""Trying a model before it is published: what it would change, and how good it would have been. Both are jobs."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from analytics.health.evaluation import backtest_reads as backtest
+from analytics.health.model.commands import ReviseHealthModel, signals_are_defined
+from analytics.health.model.documents import HealthModelDocument, as_kept
+from analytics.health.model.rules import HealthModelState
+from analytics.jobs.api import WRITER, HealthJob, accepted
+from analytics.tables import health_models
+from kith.http.app import context_of, only_known_parameters
+from kith.http.auth import Actor
+from kith.nouns.aggregate import Conflict, NotFound
+from kith.nouns.rest import body, body_of
+from kith.scalars import Id, Instant, Whole
+
+router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+
+
+class WhatIf(_Asked):
+    """`at` is the instant at which everybody is scored both ways; now, if none is named."""
+
+    at: Instant | None = None
+
+
+class WhatIfDocument(WhatIf):
+    document: HealthModelDocument
+
+
+class Backtest(_Asked):
+    """Scored are those who were active at instants from `from` on, every `step_days`, up to `to`: what came of them
+    within `horizon_days` must be known. The horizon is the activity window if none is named; the instants are those of
+    the last year whose outcome is known."""
+
+    starts_at: Annotated[Instant | None, Field(alias="from")] = None
+    ends_at: Annotated[Instant | None, Field(alias="to")] = None
+    step_days: Annotated[int, Whole(1, 365)] = backtest.STEP_DAYS
+    horizon_days: Annotated[int, Whole(1, 1095)] | None = None
+
+
+class BacktestDocument(Backtest):
+    document: HealthModelDocument
+
+
+_ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJob}
+Model = dict[str, Any]
+"""Id, version and document, as a job takes it."""
+
+
+@router.post(
+    "/health-models/{id}:what_if",
+    operation_id="whatIfHealthModel",
+    summary="What publishing the model would change",
+    openapi_extra=body_of(WhatIf, optional=True),
+    **_ACCEPTED,
+)
+async def what_if_model(
+    request: Request, id: Id, asked: Annotated[WhatIf, body(WhatIf, optional=True)], actor: Actor = WRITER
+) -> Response:
+    """Over the whole base: who moves between bands, how scores change, by segment and with a sample of those that
+    change most. Of its draft, or of what is published where there is none. A worker does it: look at the answered
+    address until `state` is `done`. It is exactly what publishing it would come to."""
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        model = await _model(transaction.connection, actor.tenant, id)
+        return await accepted(transaction.connection, actor, "what_if", _what_if(model, asked, transaction.now))
+
+
+@router.post(
+    "/health:what_if",
+    operation_id="whatIfHealthDocument",
+    summary="What publishing a document would change",
+    openapi_extra=body_of(WhatIfDocument),
+    **_ACCEPTED,
+)
+async def what_if_document(
+    request: Request, asked: Annotated[WhatIfDocument, body(WhatIfDocument)], actor: Actor = WRITER
+) -> Response:
+    """The same of a document that is kept nowhere, as a model of its own beside those in force."""
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        model = await _unkept(transaction.connection, actor.tenant, asked)
+        return await accepted(transaction.connection, actor, "what_if", _what_if(model, asked, transaction.now))
+
+
+@router.post(
+    "/health-models/{id}:backtest",
+    operation_id="backtestHealthModel",
+    summary="How good the model would have been",
+    openapi_extra=body_of(Backtest, optional=True),
+    **_ACCEPTED,
+)
+async def backtest_model(
+    request: Request, id: Id, asked: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
+) -> Response:
+    """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
+    better at than recency or frequency alone (see docs/health.md). Of its draft, or of what is published where there
+    is none. Refused (409) where there is too little history, or too few churned to tell anything of."""
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        model = await _model(transaction.connection, actor.tenant, id)
+        params = await _backtest(transaction.connection, actor.tenant, model, asked)
+        return await accepted(transaction.connection, actor, "backtest", params)
+
+
+@router.post(
+    "/health:backtest",
+    operation_id="backtestHealthDocument",
+    summary="How good a document would have been",
+    openapi_extra=body_of(BacktestDocument),
+    **_ACCEPTED,
+)
+async def backtest_document(
+    request: Request, asked: Annotated[BacktestDocument, body(BacktestDocument)], actor: Actor = WRITER
+) -> Response:
+    """The same of a document that is kept nowhere."""
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        model = await _unkept(transaction.connection, actor.tenant, asked)
+        params = await _backtest(transaction.connection, actor.tenant, model, asked)
+        return await accepted(transaction.connection, actor, "backtest", params)
+
+
+async def _model(connection: AsyncConnection, tenant: str, id: UUID) -> Model:
+    """Raises NotFound, and Conflict for one that was retired."""
+    m = health_models.c
+    row = (
+        await connection.execute(
+            select(m.state, m.number, m.draft_document, m.published_document).where(m.tenant_id == tenant, m.id == id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound.of("health model", id)
+    if row.state is HealthModelState.RETIRED:
+        raise Conflict(f"Health model {id} was retired: it will not be published again.")
+    if row.draft_document is None:
+        return {"id": str(id), "version": row.number, "document": row.published_document}
+    return {"id": str(id), "version": row.number + 1, "document": row.draft_document}
+
+
+async def _unkept(connection: AsyncConnection, tenant: str, asked: WhatIfDocument | BacktestDocument) -> Model:
+    """Raises Invalid for a signal that is not defined."""
+    given = ReviseHealthModel(document=asked.document)
+    check = await signals_are_defined(connection, tenant, [given])
+    check(given)
+    return {"id": "document", "version": 0, "document": as_kept(asked.document)}
+
+
+def _what_if(model: Model, asked: WhatIf, now: datetime) -> dict[str, Any]:
+    return {"model": model, "at": (asked.at or now).astimezone(UTC).isoformat()}
+
+
+async def _backtest(connection: AsyncConnection, tenant: str, model: Model, asked: Backtest) -> dict[str, Any]:
+    """Settled now: a job that is begun again does the same. Raises what health.evaluation.backtest_reads.plan does."""
+    plan = await backtest.plan(connection, tenant, asked.starts_at, asked.ends_at, asked.step_days, asked.horizon_days)
+    return {
+        "model": model,
+        "from": plan.instants[0].astimezone(UTC).isoformat(),
+        "to": plan.instants[-1].astimezone(UTC).isoformat(),
+        "step_days": asked.step_days,
+        "horizon_days": plan.horizon.days,
+    }

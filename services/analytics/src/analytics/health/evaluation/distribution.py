@@ -1,0 +1,75 @@
+"""How a base's health is distributed, whole or by group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytics.health.evaluation.statistics import Ints, spread
+from analytics.health.evaluation.what_if import Counts, Standing, counts, mean_of
+
+Groups = Mapping[str | None, Ints]
+"""Places of the customers in each group. One may be in several, by its tags."""
+
+
+@dataclass(slots=True)
+class Trend:
+    """What it is now less what it was 30 days before."""
+
+    customers: int
+    bands: Counts
+    mean: float | None
+
+
+@dataclass(slots=True)
+class Distribution:
+    group: str | None
+    """Null: of all, or of those that have none."""
+    customers: int
+    bands: Counts
+    mean: float | None
+    lower_quartile: float | None
+    median: float | None
+    upper_quartile: float | None
+    coverage: float | None
+    """Mean share of the models' weight that is known."""
+    trend: Trend | None
+
+
+def distributions(now: Standing, groups: Groups) -> list[Distribution]:
+    """Most customers first."""
+    found = [_distribution(name, now, places) for name, places in groups.items() if places.size]
+    return sorted(found, key=lambda each: -each.customers)
+
+
+def _distribution(name: str | None, now: Standing, places: Ints) -> Distribution:
+    score = now.score[places]
+    of = spread(score[~np.isnan(score)])
+    return Distribution(
+        group=name,
+        customers=places.size,
+        bands=counts(now.band[places]),
+        mean=mean_of(score),
+        lower_quartile=of.lower_quartile,
+        median=of.median,
+        upper_quartile=of.upper_quartile,
+        coverage=mean_of(now.coverage[places]),
+        trend=None,
+    )
+
+
+def with_trend(now: list[Distribution], then: list[Distribution]) -> list[Distribution]:
+    """A group that there was not then had nobody in it."""
+    before = {each.group: each for each in then}
+    for each in now:
+        each.trend = _trend(each, before.get(each.group, NOBODY))
+    return now
+
+
+def _trend(now: Distribution, then: Distribution) -> Trend:
+    bands = Counts(*(getattr(now.bands, name) - getattr(then.bands, name) for name in Counts.__slots__))
+    mean = None if now.mean is None or then.mean is None else now.mean - then.mean
+    return Trend(now.customers - then.customers, bands, mean)
+
+
+NOBODY = Distribution(None, 0, Counts(0, 0, 0, 0), None, None, None, None, None, None)

@@ -1,0 +1,203 @@
+"""How the tenant's health is distributed, by what its customers' records say.
+
+A base of up to MOST customers is scored when asked, at any instant. Of a larger one it is told as each was scored last:
+bands are right to the second, scores as of then; what was is told by a job.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import ARRAY, ColumnElement, Double, func, literal, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.engine.reads import everybody_of, number_of_customers
+from analytics.health.evaluation.base_scores import standing_of
+from analytics.health.evaluation.distribution import NOBODY, Distribution, Groups, distributions, with_trend
+from analytics.health.evaluation.what_if import Counts, Standing
+from analytics.health.model.definition import Band, HealthModel
+from analytics.health.model.timeline import models_of
+from analytics.projections.attributes import attributes_of
+from analytics.projections.facts import types_of
+from analytics.projections.fields import field_of
+from analytics.projections.snapshot import Reads
+from analytics.tables import facts, health_scores, merged_customers
+from kith.nouns.aggregate import Invalid
+from kith.runtime.offload import LIVE, Lane, offload
+
+Progress = Callable[[int, int], Awaitable[None]]
+MOST = 10_000
+BEFORE = timedelta(days=30)
+_QUARTERS = literal([0.25, 0.5, 0.75], ARRAY(Double))
+
+
+class By(StrEnum):
+    SEGMENT = "segment"
+    OWNER = "owner"
+    TIER = "tier"
+    TAG = "tag"
+    """A customer counts under each of its tags."""
+    MODEL = "model"
+
+
+class Source(StrEnum):
+    COMPUTED = "computed"
+    """Of the facts, at that very instant."""
+    STORED = "stored"
+    """As each was scored last."""
+
+
+@dataclass(slots=True)
+class HealthDistribution:
+    at: datetime
+    source: Source
+    whole: Distribution
+    groups: list[Distribution]
+    """By what was asked, most customers first."""
+
+
+async def distribution(
+    reads: Reads, tenant: str, by: By | None, at: datetime | None, now: datetime
+) -> HealthDistribution:
+    """Raises Invalid for an instant of a base that is too large to be scored when asked."""
+    async with reads() as connection:
+        if await number_of_customers(connection, tenant, MOST + 1) > MOST:
+            if at is not None:
+                raise Invalid(
+                    f"There are over {MOST} customers; so many are scored when asked. Leave out `at`, or ask for it as "
+                    "a job: POST /v1/health:distribution.",
+                    field="at",
+                )
+            return await stored(connection, tenant, by, now)
+    return await computed(reads, tenant, by, at or now, LIVE)
+
+
+async def computed(
+    reads: Reads, tenant: str, by: By | None, at: datetime, lane: Lane, progress: Progress | None = None
+) -> HealthDistribution:
+    """By the models in force at the instant; less how it was 30 days before, by those of then."""
+    async with reads() as connection:
+        in_force = [await models_of(connection, tenant, instant) for instant in (at, at - BEFORE)]
+        total = await number_of_customers(connection, tenant) if progress is not None else 0
+    now, then, done = _Told(), _Told(), 0
+    async for some in everybody_of(reads, tenant):
+        for told, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
+            places = {model.id: place for place, model in enumerate(models)}
+            part = await standing_of(reads, tenant, models, places, instant, some, lane)
+            async with reads() as connection:
+                told.add(part, await _groups(connection, tenant, by, instant, some, models, part))
+        done += len(some)
+        if progress is not None:
+            await progress(done, max(total, done))
+    return await offload(_whole, at, now, then, lane=lane)
+
+
+@dataclass
+class _Told:
+    """How everybody stood at an instant, piece by piece, and who belonged to which group."""
+
+    parts: list[Standing] = field(default_factory=list)
+    members: dict[str | None, list[int]] = field(default_factory=dict)
+    number: int = 0
+
+    def add(self, part: Standing, groups: Sequence[tuple[int, Sequence[str | None]]]) -> None:
+        self.parts.append(part)
+        for place, names in groups:
+            for name in names:
+                self.members.setdefault(name, []).append(self.number + place)
+        self.number += len(part.score)
+
+    def distributions(self) -> tuple[list[Distribution], list[Distribution]]:
+        """The whole, and the groups."""
+        standing = Standing.whole(self.parts)
+        scored = standing.model >= 0  # one that stands for many is scored by no model
+        groups: Groups = {
+            name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in self.members.items()
+        }
+        whole = distributions(standing, {None: np.flatnonzero(scored)})
+        return whole or [NOBODY], distributions(standing, groups)
+
+
+def _whole(at: datetime, now: _Told, then: _Told) -> HealthDistribution:
+    (whole,), groups = (with_trend(*both) for both in zip(now.distributions(), then.distributions(), strict=True))
+    return HealthDistribution(at, Source.COMPUTED, whole, groups)
+
+
+async def _groups(
+    connection: AsyncConnection,
+    tenant: str,
+    by: By | None,
+    at: datetime,
+    customers: Sequence[UUID],
+    models: Sequence[HealthModel],
+    standing: Standing,
+) -> list[tuple[int, Sequence[str | None]]]:
+    if by is None:
+        return []
+    if by is By.MODEL:
+        return [(place, (models[model].id,)) for place, model in enumerate(standing.model.tolist()) if model >= 0]
+    told = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
+    found: list[tuple[int, Sequence[str | None]]] = []
+    for place, id in enumerate(customers):
+        (said,) = told.get(id, (None,))
+        found.append((place, (said or (None,)) if by is By.TAG else (said,)))
+    return found
+
+
+async def stored(connection: AsyncConnection, tenant: str, by: By | None, now: datetime) -> HealthDistribution:
+    whole = await _stored(connection, tenant, None)
+    groups = await _stored(connection, tenant, by) if by is not None else []
+    return HealthDistribution(now, Source.STORED, whole[0] if whole else NOBODY, groups)
+
+
+async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> list[Distribution]:
+    s, record = health_scores.c, facts.alias("record")
+    source: Any = health_scores
+    group: ColumnElement[Any] = literal(None)
+    if by is By.MODEL:
+        group = s.model
+    elif by is not None:
+        is_its = (
+            (record.c.tenant_id == tenant)
+            & (record.c.subject == s.customer_id)
+            & record.c.type.in_(types_of("customer"))
+            & or_(record.c.until.is_(None), record.c.until >= func.now())
+        )
+        source = source.outerjoin(record, is_its)
+        if by is By.TAG:
+            tags = func.jsonb_array_elements_text(record.c.state["tags"]).table_valued("tag").render_derived()
+            each = tags.lateral("tags")
+            source, group = source.outerjoin(each, true()), each.c.tag
+        else:
+            group = field_of(record, by.value)
+    # What is known of it is its survivor's.
+    m = merged_customers.c
+    merged = select(m.customer_id).where(m.tenant_id == tenant, m.into.is_not(None))
+    bands = [func.count().filter(s.band == band) for band in Band]
+    quartiles = func.percentile_cont(_QUARTERS).within_group(s.score)
+    rows = await connection.execute(
+        select(
+            group, func.count(), *bands, func.count().filter(s.band.is_(None)), func.avg(s.score), quartiles,
+            func.avg(s.coverage),
+        )
+        .select_from(source)
+        .where(s.tenant_id == tenant, s.model.is_not(None), s.customer_id.not_in(merged))
+        .group_by(group)
+        .order_by(func.count().desc())
+    )  # fmt: skip
+    return [
+        Distribution(name, number, Counts(*each), mean, *_three(quarters), coverage, None)
+        for name, number, *each, mean, quarters, coverage in rows
+    ]
+
+
+def _three(quartiles: Sequence[float] | None) -> tuple[float | None, float | None, float | None]:
+    """None: nobody has a score."""
+    if quartiles is None:
+        return None, None, None
+    lower, median, upper = quartiles
+    return lower, median, upper

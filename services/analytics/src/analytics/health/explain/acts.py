@@ -1,0 +1,187 @@
+"""What can be done about a measure: the acts that change its input, and what else each of them changes.
+
+An input is seldom free to be anything. A purchase makes its recency 0, and adds an order and its amount besides; cases
+are opened and resolved one by one; a person's judgement is a whole number from 0 to 100; and how long somebody has been
+a customer changes by time alone.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from analytics.health.explain.contributions import Contribution, Explanation
+from analytics.health.model.definition import DAY, Measure
+from analytics.health.model.inputs import Kind, input_of
+from kith.events.analytics import PulseSet, ReadingRecorded
+from kith.events.contacts import CustomerAmended, CustomerCreated, TouchpointRecorded
+from kith.events.sales import OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
+from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
+
+
+class Act(StrEnum):
+    PURCHASE = "purchase"
+    RETURN = "return"
+    EXCHANGE = "exchange"
+    """With a contact that is active already, or none that is named: it makes nobody active who was not."""
+    NEW_CONTACT = "new_contact"
+    """An exchange with a contact that was not active."""
+    CASE_OPENED = "case_opened"
+    CASE_RESOLVED = "case_resolved"
+    """In time."""
+    CASE_RESOLVED_LATE = "case_resolved_late"
+    CASE_REOPENED = "case_reopened"
+    OPPORTUNITY_OPENED = "opportunity_opened"
+    OPPORTUNITY_CLOSED = "opportunity_closed"
+    JUDGEMENT = "judgement"
+    READING = "reading"
+    REFERRAL = "referral"
+    TIER = "tier"
+
+
+_TYPES = {
+    Act.PURCHASE: OrderPlaced.type,
+    Act.RETURN: OrderReturned.type,
+    Act.EXCHANGE: TouchpointRecorded.type,
+    Act.NEW_CONTACT: TouchpointRecorded.type,
+    Act.CASE_OPENED: CaseOpened.type,
+    Act.CASE_RESOLVED: CaseResolved.type,
+    Act.CASE_RESOLVED_LATE: CaseResolved.type,
+    Act.CASE_REOPENED: CaseReopened.type,
+    Act.OPPORTUNITY_OPENED: OpportunityOpened.type,
+    Act.OPPORTUNITY_CLOSED: OpportunityWon.type,
+    Act.JUDGEMENT: PulseSet.type,
+    Act.READING: ReadingRecorded.type,
+    Act.REFERRAL: CustomerCreated.type,
+    Act.TIER: CustomerAmended.type,
+}
+"""The event that each of them is told by."""
+_SAYS = {Act.CASE_RESOLVED: {"sla_met": "true"}, Act.CASE_RESOLVED_LATE: {"sla_met": "false"}}
+OPENING = frozenset({Act.CASE_OPENED, Act.CASE_REOPENED, Act.OPPORTUNITY_OPENED})
+CLOSING = frozenset({Act.CASE_RESOLVED, Act.CASE_RESOLVED_LATE, Act.OPPORTUNITY_CLOSED})
+"""What they close stands open no more."""
+VALUED = frozenset({Act.JUDGEMENT, Act.READING, Act.TIER})
+"""Done once, with a value; all others are done so many times."""
+
+LEAST_AMOUNT = 0.01
+
+_ACTS: Mapping[str, tuple[Act, ...]] = {
+    "purchase_recency": (Act.PURCHASE,),
+    "orders": (Act.PURCHASE,),
+    "revenue": (Act.PURCHASE,),
+    "revenue_trend": (Act.PURCHASE,),
+    "returns": (Act.RETURN,),
+    "engagement": (Act.EXCHANGE,),
+    "engagement_recency": (Act.EXCHANGE,),
+    "breadth": (Act.NEW_CONTACT,),
+    "open_cases": (Act.CASE_RESOLVED, Act.CASE_OPENED),
+    "complaints": (Act.CASE_OPENED,),
+    "sla_breaches": (Act.CASE_RESOLVED_LATE,),
+    "reopened_cases": (Act.CASE_REOPENED,),
+    "support": (Act.CASE_OPENED,),
+    "pulse": (Act.JUDGEMENT,),
+    "referrals": (Act.REFERRAL,),
+    "loyalty_tier": (Act.TIER,),
+    "open_opportunities": (Act.OPPORTUNITY_CLOSED, Act.OPPORTUNITY_OPENED),
+    "signal": (Act.READING,),
+    "tenure": (),
+}
+
+
+def acts_on(measure: Measure) -> tuple[Act, ...]:
+    """Those that change its input; none if time alone does, or if no service tells of it."""
+    return _ACTS.get(measure.input, ())
+
+
+@dataclass(frozen=True)
+class Doing:
+    """An act, done so many times at once."""
+
+    act: Act
+    times: int = 1
+    value: float | None = None
+    """Of each: an amount, a judgement, a reading, what a tier counts for."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What else its events say."""
+    word: str | None = None
+    """The tier."""
+    signal: UUID | None = None
+
+    @property
+    def same(self) -> Hashable:
+        """Equal for what is the same done, whichever measure it is for."""
+        return self.act, self.times, self.value, frozenset(self.fields.items()), self.word, self.signal
+
+    @property
+    def whatever_its_amount(self) -> bool:
+        """The least amount that can be written is enough."""
+        return self.act is Act.PURCHASE and self.value == LEAST_AMOUNT
+
+    @classmethod
+    def on(
+        cls, measure: Measure, act: Act, times: int = 1, value: float | None = None, word: str | None = None
+    ) -> "Doing":
+        """Done so that the measure counts it."""
+        named = {**input_of(measure).where, **measure.where}
+        fields = {name: values[0] for name, values in named.items()} | _SAYS.get(act, {})
+        return cls(act, times, value, fields, word, measure.signal)
+
+    def counts_for(self, measure: Measure) -> bool:
+        """Whether the measure reads its events."""
+        source = input_of(measure)
+        named = {**source.where, **measure.where}
+        return (
+            _TYPES[self.act] in source.events
+            and (source.whose is not None) == (self.act is Act.REFERRAL)
+            and measure.signal == self.signal
+            and all(self.fields.get(name) in values for name, values in named.items())
+        )
+
+
+JUST_NOW = 1 / DAY
+"""Days since what happened a microsecond ago: the first instant that sees it."""
+
+
+def inputs_after(told: Explanation, doing: Doing, aimed: Contribution) -> list[float | None]:
+    """What each measure reads if that is done just before the instant. What is closed are the oldest of those that the
+    measure counts which is aimed at."""
+    closed = frozenset(aimed.events[: doing.times]) if doing.act in CLOSING else frozenset()
+    if doing.act is Act.CASE_RESOLVED_LATE:
+        closed = frozenset(told.cases.open[: doing.times] if told.cases else ())
+    return [_after(each, doing, closed) for each in told.contributions]
+
+
+def most_times(told: Explanation, act: Act) -> int | None:
+    """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None:
+    as often as one likes."""
+    if told.cases is None:
+        return None
+    return {Act.CASE_RESOLVED_LATE: len(told.cases.open), Act.CASE_REOPENED: told.cases.settled}.get(act)
+
+
+def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind
+    measure, x = part.measure, part.input
+    kind = input_of(measure).kind
+    if kind is Kind.STANDING:
+        opened = doing.times if doing.act in OPENING and doing.counts_for(measure) else 0
+        return x if x is None and not opened else (x or 0.0) + opened - len(closed.intersection(part.events))
+    if not doing.counts_for(measure):
+        return x
+    value = 1.0 if input_of(measure).reads is None else doing.value or 0.0
+    faded = 2 ** (-JUST_NOW / measure.half_life_days) if measure.half_life_days else 1.0
+    match kind:
+        case Kind.SINCE_LAST:
+            return JUST_NOW
+        case Kind.SINCE_FIRST:
+            return JUST_NOW if x is None else x
+        case Kind.SUM:
+            return (x or 0.0) + doing.times * value * faded
+        case Kind.MEAN:
+            weight = part.against or 0.0
+            return ((x or 0.0) * weight + doing.times * value * faded) / (weight + doing.times * faded)
+        case Kind.TREND:
+            return x if x is None or not part.against else x + doing.times * value / part.against
+        case Kind.DISTINCT:
+            return (x or 0.0) + doing.times if doing.act is Act.NEW_CONTACT else x
+        case _:
+            return value

@@ -1,0 +1,311 @@
+"""A customer's health over both APIs: why it is so, what changed, what would help, and how it went."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from analytics.health.explain import explanation as why
+from analytics.health.explain import reads as health
+from analytics.health.explain.acts import Act
+from analytics.health.explain.difference import Course
+from analytics.health.explain.explanation import DifferenceView, HealthSnapshot, HistoryView, PathView, Teller, snapshot
+from analytics.health.explain.reads import DriverView, HealthView
+from analytics.health.model.definition import Cause
+from analytics.health.model.inputs import TYPES
+from analytics.health.model.timeline import MODEL_TYPES
+from analytics.health.wording.languages import language_of
+from analytics.health.wording.words import Language
+from analytics.ledger.customers import must_be_heard_of, must_be_heard_of_together
+from analytics.ledger.instants import must_have_come
+from analytics.projections.as_known_at import known
+from kith.db.connections import Database
+from kith.events.catalogue import EVENTS
+from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.auth import Actor
+from kith.nouns.aggregate import Invalid
+from kith.nouns.graphql import Ctx, field
+from kith.runtime.offload import offload
+from kith.scalars import Code, Id, Instant
+
+router = APIRouter(
+    prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
+)
+READER: Any = actor_with("analytics:read")
+FEW = 8
+"""Customers that are told of in some milliseconds."""
+T = TypeVar("T")
+LOOKED_AT = frozenset(TYPES & EVENTS.keys()) | frozenset(MODEL_TYPES)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How it is to be told."""
+
+    language: Language
+    model: str | None = None
+    known_at: datetime | None = None
+
+    async def read(self, database: Database, tenant: str, customers: Sequence[UUID]) -> HealthSnapshot:
+        """What is known now of these customers, or what was known."""
+        if self.known_at is None:
+            async with database.read(tenant) as connection:
+                return await snapshot(connection, tenant, customers, self.model)
+        async with known(database, tenant, self.known_at, types=LOOKED_AT, customers=customers) as connection:
+            return await snapshot(connection, tenant, customers, self.model)
+
+
+def _telling(
+    known_at: Annotated[
+        Instant | None,
+        Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
+    ] = None,
+    model: Annotated[
+        Code | None, Query(description="id of a model in force, whoever it is for; the customer's own, if not named")
+    ] = None,
+    language: Annotated[
+        Code | None, Query(description="of the words, `en` or `zh`; as Accept-Language likes best, if not named")
+    ] = None,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Telling:
+    must_have_come(knownAt=known_at)
+    return Telling(language_of(language, accept_language), model, known_at)
+
+
+How = Annotated[Telling, Depends(_telling)]
+At = Annotated[Instant | None, Query(description="now, if not given")]
+From = Annotated[Instant, Query(alias="from")]
+To = Annotated[Instant | None, Query(alias="to", description="now, if not given")]
+
+
+async def _answer(
+    request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[..., Mapping[UUID, Any]], *instants: datetime
+) -> Response:
+    database = context_of(request).database
+    await must_be_heard_of(database, actor.tenant, id)
+    of = await how.read(database, actor.tenant, [id])
+    found = (await computed(tell, Teller(of, how.language), [id], *instants))[id]
+    if isinstance(found, Invalid):
+        raise found
+    return json_response(found, headers={"Content-Language": how.language})
+
+
+@router.get("", operation_id="getHealth", summary="How a relationship stands, and why", response_model=HealthView)
+async def get_health(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
+    """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
+    all. As of any instant; and with `knownAt` by what was known then."""
+    return await _answer(request, actor, how, id, Teller.health, at or datetime.now(UTC))
+
+
+@router.get(
+    "/difference",
+    operation_id="getHealthDifference",
+    summary="What changed between two instants",
+    response_model=DifferenceView,
+)
+async def get_difference(
+    request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+) -> Response:
+    """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
+    that came in and those that fell out of what was looked at, and what of it is due to another model."""
+    return await _answer(request, actor, how, id, Teller.difference, starts_at, ends_at or datetime.now(UTC))
+
+
+@router.get(
+    "/path", operation_id="getHealthPath", summary="What would help, and what would harm", response_model=PathView
+)
+async def get_path(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
+    """For each measure the smallest step that can be taken and leads into the next band up, and into the next one down,
+    with the score that it leads to; or the one that comes nearest. Arithmetic, not a promise."""
+    return await _answer(request, actor, how, id, Teller.path, at or datetime.now(UTC))
+
+
+@router.get(
+    "/history",
+    operation_id="getHealthHistory",
+    summary="How it went: the score as a line, and its band changes",
+    response_model=HistoryView | None,
+)
+async def get_history(
+    request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
+) -> Response:
+    """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
+    may lie ahead: then it is how it will go if nothing happens."""
+    return await _answer(request, actor, how, id, Teller.history, starts_at, ends_at or datetime.now(UTC))
+
+
+strawberry.enum(Course, name="HealthMeasureCourse")
+strawberry.enum(Cause, name="HealthChangeCause")
+strawberry.enum(Act, name="HealthAct")
+
+
+@strawberry.type
+class HealthContribution(health.ContributionView):
+    pass
+
+
+@strawberry.type
+class HealthScored(why.ScoredView):
+    pass
+
+
+@strawberry.type
+class HealthMeasurePart(why.PartView):
+    pass
+
+
+@strawberry.type
+class HealthMeasureChange(why.ChangeView):
+    before: HealthMeasurePart | None
+    after: HealthMeasurePart | None
+
+
+@strawberry.type
+class HealthGroupChange(why.GroupView):
+    pass
+
+
+@strawberry.type
+class HealthModelChange(why.ModelChangeView):
+    before: HealthScored
+    after: HealthScored
+
+
+@strawberry.type
+class HealthDifference(DifferenceView):
+    before: HealthScored
+    after: HealthScored
+    model_changes: list[HealthModelChange]  # type: ignore[assignment]
+    groups: list[HealthGroupChange]  # type: ignore[assignment]
+    changes: list[HealthMeasureChange]  # type: ignore[assignment]
+
+
+@strawberry.type
+class HealthStep(why.StepView):
+    pass
+
+
+@strawberry.type
+class HealthWay(why.WayView):
+    steps: list[HealthStep]  # type: ignore[assignment]
+
+
+@strawberry.type
+class HealthPath(PathView):
+    up: HealthWay | None
+    down: HealthWay | None
+
+
+@strawberry.type
+class HealthPoint(why.PointView):
+    pass
+
+
+@strawberry.type
+class HealthBandChange(why.BandChangeView):
+    pass
+
+
+@strawberry.type
+class HealthAssignment(why.AssignmentView):
+    pass
+
+
+@strawberry.type
+class HealthHistory(HistoryView):
+    models: list[HealthAssignment]  # type: ignore[assignment]
+    points: list[HealthPoint]  # type: ignore[assignment]
+    changes: list[HealthBandChange]  # type: ignore[assignment]
+
+
+Since = Annotated[datetime, strawberry.argument(name="from")]
+
+
+@strawberry.type
+class HealthTrendDriver(DriverView):
+    pass
+
+
+@strawberry.type
+class Health(HealthView):
+    drivers: list[HealthTrendDriver]  # type: ignore[assignment]
+    contributions: list[HealthContribution]  # type: ignore[assignment]
+    customer: strawberry.Private[UUID]
+    how: strawberry.Private[Telling]
+
+    @field(description="What changed since an instant; the parts add up to the change of the score.")
+    async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
+        found: HealthDifference = await load(info, self.how, self.customer, Teller.difference, starts_at, self.at)
+        return found
+
+    @field(description="The smallest step about each measure that leads into the next band, up and down.")
+    async def path(self, info: Ctx) -> HealthPath:
+        found: HealthPath = await load(info, self.how, self.customer, Teller.path, self.at)
+        return found
+
+    @field(description="How it went since an instant: the score as a line, and its band changes.")
+    async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
+        found: HealthHistory | None = await load(info, self.how, self.customer, Teller.history, starts_at, self.at)
+        return found
+
+
+async def load(
+    info: Ctx,
+    how: Telling,
+    customer: UUID,
+    tell: Callable[..., Mapping[UUID, Any]],
+    *instants: datetime,
+) -> Any:
+    """Of one customer, told together with all others of the request. Resolved by field name. Whatever is asked of a
+    customer is told of the same snapshot."""
+    context = info.context
+    context.actor.require("analytics:read")
+
+    async def read(ids: Sequence[UUID]) -> Mapping[UUID, HealthSnapshot]:
+        return dict.fromkeys(ids, await how.read(context.service.database, context.actor.tenant, ids))
+
+    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
+        facts = ("health facts", how.model, how.known_at)
+        snapshots = await asyncio.gather(*(context.load(facts, each, read) for each in ids))
+        found: dict[UUID, Any] = {}
+        for of in {id(each): each for each in snapshots}.values():
+            theirs = [each for each, of_it in zip(ids, snapshots, strict=True) if of_it is of]
+            found |= await computed(tell, Teller(of, how.language), theirs, *instants)
+        return found
+
+    return await context.load(("health", how, tell.__name__, *instants), customer, batch)
+
+
+async def computed(tell: Callable[..., T], teller: Teller, customers: Sequence[UUID], *instants: datetime) -> T:
+    """Few customers are told of in a thread, at once; many in a process of its own, after others: a thread that
+    computes for long holds up the event loop."""
+    if len(customers) <= FEW:
+        return await asyncio.to_thread(tell, teller, customers, *instants)
+    return await offload(tell, teller, customers, *instants)
+
+
+async def _now(info: Ctx) -> datetime:
+    """The same all through a request, so that what is asked of now is told together."""
+
+    async def now(keys: Sequence[str]) -> Mapping[str, datetime]:
+        return dict.fromkeys(keys, datetime.now(UTC))
+
+    return await info.context.load("instants", "now", now)
+
+
+async def health_of(
+    info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
+) -> Health:
+    must_have_come(knownAt=known_at)
+    await must_be_heard_of_together(info, customer)
+    request = info.context.request
+    accepted = request.headers.get("accept-language") if request is not None else None
+    how = Telling(language_of(language, accepted), model, known_at)
+    view = await load(info, how, customer, Teller.health, at or await _now(info))
+    return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)

@@ -1,0 +1,196 @@
+"""Why: what each measure brought to a customer's score, and the events it was read from."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from analytics.health.engine.base import FAR, Base, Ids, Ints, Series
+from analytics.health.engine.facts import HealthFacts
+from analytics.health.engine.scoring import Scored, Scorer
+from analytics.health.engine.trajectories import Reader
+from analytics.health.model.definition import DAY, Band, HealthModel, Measure, band_of
+from analytics.health.model.inputs import Kind
+
+TREND_DAYS = 30
+HALF_LIVES = 7
+"""What is older than so many half-lives counts for less than a hundredth: it is not named."""
+
+
+class Contribution(NamedTuple):
+    """What one measure brought to the score. The contributions add up to it."""
+
+    measure: Measure
+    present: bool
+    input: float | None
+    score: float
+    """What the curve makes of the input, 0 to 100; what absence counts for, if it is absent."""
+    contribution: float
+    events: tuple[UUID, ...]
+    """Newest last."""
+    last_at: int | None = None
+    """When the last of them was."""
+    last_value: float | None = None
+    """What the last of them counted."""
+    against: float | None = None
+    """What one event more is set against: of a mean the weight of the events in it, of a trend the window before."""
+
+
+class Cases(NamedTuple):
+    """All of a customer."""
+
+    open: tuple[UUID, ...]
+    """The events since which each stands so, the oldest first."""
+    settled: int
+    """How many do so no more, and might again."""
+
+
+class Explanation(NamedTuple):
+    model: HealthModel | None
+    """None: no model is for the customer."""
+    at: int
+    score: float | None
+    """None if nothing is known of the customer."""
+    band: Band | None
+    coverage: float
+    contributions: tuple[Contribution, ...]
+    trend: float | None = None
+    """Points: the score less that of TREND_DAYS before, by the model that scored the customer then. None if one of them
+    is not known."""
+    drivers: tuple[tuple[Measure, float], ...] = ()
+    """By how much the measures' parts changed over those days, most first."""
+    merged_into: UUID | None = None
+    """Why no model is for it, if it was merged into another customer. Else it stands for many."""
+    cases: Cases | None = None
+    """If the model looks at what can be done to them."""
+
+
+def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
+    """Of every customer of the base, by one model."""
+    return explained(HealthFacts.by(model, base), at)
+
+
+def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Explanation]:
+    """Of these customers, each by the model that was for it at the instant."""
+    some = facts.everybody() if some is None else some
+    found: list[Explanation] = [_unscored(facts, place, at) for place in some.tolist()]
+    for model, numbers in facts.assigned(at, some):
+        for number, told in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
+            found[number] = told
+    before = parts(facts, at - TREND_DAYS * DAY, some)
+    return [_with_trend(told, then) for told, then in zip(found, before, strict=True)]
+
+
+def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
+    """By this model, whoever was scored by it then; without a trend."""
+    if model is None:
+        return [_unscored(facts, place, at) for place in some.tolist()]
+    scorer = facts.scorer(model)
+    scored = scorer.score(at, some)
+    bands = scorer.bands(at, some, scored.score)
+    return [
+        Explanation(
+            model,
+            at,
+            float(scored.score[number]) if scored.present[:, number].any() else None,
+            band_of(int(bands[number])),
+            float(scored.coverage[number]),
+            _contributions(scorer, scored, number, place, at),
+            cases=None if scorer.cases is None else _cases(scorer.cases, place, at),
+        )
+        for number, place in enumerate(some.tolist())
+    ]
+
+
+class Parts(NamedTuple):
+    """What each measure brought to a score, by its id."""
+
+    score: float | None
+    of: dict[str, tuple[Measure, float]]
+
+
+def parts(facts: HealthFacts, at: int, some: Ints) -> list[Parts]:
+    """At an instant, by the models of then."""
+    found = [Parts(None, {})] * len(some)
+    for model, numbers in facts.assigned(at, some):
+        if model is None:
+            continue
+        scored = facts.scorer(model).score(at, some[numbers])
+        rows = zip(numbers.tolist(), scored.score.tolist(), scored.contribution.T.tolist(), strict=True)
+        for number, score, row in rows:
+            of = {each.id: (each, part) for each, part in zip(model.measures, row, strict=True)}
+            found[number] = Parts(None if np.isnan(score) else score, of)
+    return found
+
+
+def _unscored(facts: HealthFacts, place: int, at: int) -> Explanation:
+    return Explanation(None, at, None, None, 0.0, (), merged_into=facts.merged.get(facts.customers[place]))
+
+
+def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: int) -> tuple[Contribution, ...]:
+    found = []
+    for row, (measure, reader) in enumerate(zip(scorer.model.measures, scorer.readers, strict=True)):
+        present = bool(scored.present[row, number])
+        series, places = events_behind(reader, place, at) if present else (reader.series, np.zeros(0, np.int64))
+        last = int(places[-1]) if places.size else None
+        found.append(
+            Contribution(
+                measure,
+                present,
+                float(scored.inputs[row, number]) if present else None,
+                float(scored.points[row, number]),
+                float(scored.contribution[row, number]),
+                tuple(UUID(bytes=id) for id in _ids(series.event, places)),
+                None if last is None else int(series.time[last]),
+                None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
+                reader.against(place, at) if present else None,
+            )
+        )
+    return tuple(found)
+
+
+def _cases(reader: Reader, place: int, at: int) -> Cases:
+    series, places = events_behind(reader, place, at)
+    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, places)), reader.settled(place, at))
+
+
+def _with_trend(told: Explanation, then: Parts) -> Explanation:
+    if told.score is None or then.score is None:
+        return told
+    now = {each.measure.id: (each.measure, each.contribution) for each in told.contributions}
+    moves = [
+        (measure, now.get(id, (measure, 0.0))[1] - then.of.get(id, (measure, 0.0))[1])
+        for id, (measure, _) in (then.of | now).items()
+    ]
+    drivers = sorted((each for each in moves if each[1]), key=lambda each: -abs(each[1]))
+    return told._replace(trend=told.score - then.score, drivers=tuple(drivers))
+
+
+def events_behind(reader: Reader, place: int, at: int) -> tuple[Series, Ints]:
+    """The events that made the input what it is: their places in the series, in order of time."""
+    whose = np.array([place])
+    series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
+    begin, end = int(series.first[place]), int(series.before(whose, np.array([at]))[0])
+
+    def since(window: float) -> int:
+        return int(series.before(whose, np.array([at - min(int(window), int(FAR // 2))]))[0])
+
+    kind = reader.input.kind
+    if kind is Kind.STANDING:
+        return series, np.flatnonzero(series.end[begin:end] >= at) + begin
+    if kind is Kind.SINCE_FIRST:
+        end = min(begin + 1, end)
+    elif kind in (Kind.SINCE_LAST, Kind.LATEST, Kind.AHEAD):
+        begin = max(begin, end - 1)
+    elif kind is Kind.TREND:
+        begin = since(2 * (reader.window or 0))
+    elif reader.measure.half_life_days:
+        begin = since(HALF_LIVES * reader.half_life)
+    elif reader.window is not None:
+        begin = since(reader.window)
+    return series, np.arange(begin, end)
+
+
+def _ids(events: Ids, places: Ints) -> list[bytes]:
+    # numpy cuts trailing zero bytes off what it takes for text
+    return [bytes(events[place]).ljust(16, b"\0") for place in places]

@@ -1,0 +1,143 @@
+"""How customers' scores went over an interval: as lines that bend where something happened, and the band changes. Each
+by the model that scored the customer at the time."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from analytics.health.engine.base import Base, Ints
+from analytics.health.engine.facts import CAUSES, HealthFacts
+from analytics.health.engine.scoring import Scorer
+from analytics.health.model.assignment import Assignment
+from analytics.health.model.definition import DAY, Band, Cause, HealthModel, band_of
+
+MAX_POINTS = 5_000
+"""Of one line."""
+MAX_TOGETHER = 100_000
+"""Of all lines that are drawn at once."""
+
+
+class TooManyPoints(Exception):
+    """The line bends more often than anybody could look at."""
+
+
+class TooManyTogether(Exception):
+    """The lines do, together."""
+
+
+class Point(NamedTuple):
+    at: int
+    """Microseconds since 1970."""
+    score: float | None
+    """None: nothing is known at that instant, or no model is for the customer."""
+
+
+class BandChange(NamedTuple):
+    at: int
+    """The first instant in the new band."""
+    from_band: Band | None
+    band: Band | None
+    cause: Cause
+    model: HealthModel | None
+    """That scores the customer at that instant."""
+
+    @property
+    def silent(self) -> bool:
+        """By time alone."""
+        return self.cause is Cause.SILENCE
+
+
+class History(NamedTuple):
+    assignments: tuple[Assignment, ...]
+    """Which model scored the customer when, without a gap."""
+    band: Band | None
+    """At the beginning."""
+    points: tuple[Point, ...]
+    """Straight between one and the next; where the score jumped, by events or by another model, there are two, a
+    microsecond apart. Where a measure fades by a half-life, it is drawn by a point a day."""
+    changes: tuple[BandChange, ...]
+
+    @property
+    def model(self) -> HealthModel | None:
+        """At the end."""
+        return self.assignments[-1].model
+
+
+def history(model: HealthModel, base: Base, place: int, starts_at: int, ends_at: int) -> History:
+    """Over `[starts_at, ends_at]`, of the customer at that place of the base, by one model. Raises TooManyPoints."""
+    (found,) = histories(HealthFacts.by(model, base), starts_at, ends_at, np.array([place]))
+    if isinstance(found, TooManyPoints):
+        raise found
+    return found
+
+
+def histories(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) -> list[History | TooManyPoints]:
+    """Of these customers, over `[starts_at, ends_at]`. Raises TooManyTogether."""
+    assignments = [facts.assignments(place, starts_at, ends_at) for place in some.tolist()]
+    lines = _lines(facts, some, assignments)
+    bands = facts.bands(starts_at, some)
+    changes: dict[int, list[BandChange]] = defaultdict(list)
+    for place, at, before, band, cause in zip(
+        *(each.tolist() for each in facts.changes(starts_at, ends_at, some)), strict=True
+    ):
+        (by,) = facts.assignments(place, at, at)
+        changes[place].append(BandChange(at, band_of(before), band_of(band), CAUSES[cause], by.model))
+    return [
+        line
+        if isinstance(line, TooManyPoints)
+        else History(tuple(of), band_of(band), tuple(line), tuple(changes[place]))
+        for place, of, band, line in zip(some.tolist(), assignments, bands.tolist(), lines, strict=True)
+    ]
+
+
+def _lines(facts: HealthFacts, some: Ints, assignments: list[list[Assignment]]) -> list[list[Point] | TooManyPoints]:
+    found: list[list[Point]] = [[] for _ in range(len(some))]
+    by_model: dict[HealthModel, list[tuple[int, int, int]]] = defaultdict(list)
+    for number, of in enumerate(assignments):
+        for since, until, model in of:
+            if model is None:
+                found[number] += [Point(at, None) for at in dict.fromkeys((since, until))]
+            else:
+                by_model[model].append((number, since, until))
+    bent = np.zeros(len(some), np.int64)
+    for model, spans in by_model.items():
+        number, since, until = np.array(spans, np.int64).T
+        scorer = facts.scorer(model)
+        line, at = _instants(scorer, number, some[number], since, until, bent)
+        drawn = bent[line] <= MAX_POINTS
+        line, at = line[drawn], at[drawn]
+        scores = scorer.score(at, some[line]).score
+        for place, instant, score, known in zip(
+            line.tolist(), at.tolist(), scores.tolist(), (~np.isnan(scores)).tolist(), strict=True
+        ):
+            found[place].append(Point(instant, score if known else None))
+    return [
+        TooManyPoints() if many > MAX_POINTS else sorted(points, key=lambda each: each.at)
+        for points, many in zip(found, bent.tolist(), strict=True)
+    ]
+
+
+def _instants(scorer: Scorer, number: Ints, some: Ints, since: Ints, until: Ints, bent: Ints) -> tuple[Ints, Ints]:
+    """Both ends of every stretch in which the score goes one even way, and whose line each is on. All lines are drawn
+    in step. `bent` counts their points; one that has too many is not gone on with."""
+    fades = any(each.half_life_days for each in scorer.model.measures)
+    of, found, left, at = [number], [since], np.arange(len(number)), since
+    np.add.at(bent, number, 1)
+    while left.size:
+        end = np.minimum(scorer.bends(at, some[left]), until[left])
+        if fades:
+            end = np.minimum(end, at + DAY)
+        _add(of, found, bent, number[left[end > at]], end[end > at])
+        on = (end < until[left]) & (bent[number[left]] <= MAX_POINTS)
+        left, at = left[on], end[on] + 1
+        _add(of, found, bent, number[left], at)
+        if bent.sum() > MAX_TOGETHER:
+            raise TooManyTogether
+    return np.concatenate(of), np.concatenate(found)
+
+
+def _add(of: list[Ints], found: list[Ints], bent: Ints, number: Ints, at: Ints) -> None:
+    of.append(number)
+    found.append(at)
+    np.add.at(bent, number, 1)

@@ -1,0 +1,325 @@
+"""What would help, and what would harm: for each measure the smallest step that can be taken and that crosses the next
+border, and where it leads. If none crosses it, the one that comes nearest. A step is an act, done now, with all that it
+changes: a purchase is an order more, too. Everything else stays as it is: arithmetic, not a promise.
+
+What silence alone does is told beside it, by the instant at which it will have done so.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from analytics.health.engine.base import FAR, Ints
+from analytics.health.engine.facts import HealthFacts
+from analytics.health.engine.scoring import AHEAD
+from analytics.health.explain.acts import (
+    CLOSING,
+    JUST_NOW,
+    LEAST_AMOUNT,
+    VALUED,
+    Act,
+    Doing,
+    acts_on,
+    inputs_after,
+    most_times,
+)
+from analytics.health.explain.contributions import Contribution, Explanation, explained
+from analytics.health.model.definition import BANDS, POINTS_OF_ABSENCE, Absence, Band, Measure, band_of, number_of
+from analytics.health.model.inputs import Kind, input_of
+
+FEW = 24
+"""Times that are all tried; of more only those about which a curve bends or the border is crossed."""
+MOST = 1_000
+"""Nothing is asked of anybody more often than that."""
+LEAST = 1e-9
+"""Points: what moves the score by less does not move it."""
+CENTS, MILLIONTHS = 100, 1_000_000
+"""An amount has two digits; a reading is kept to six."""
+
+
+class Step(NamedTuple):
+    """Of one measure."""
+
+    measure: Measure
+    now: float | None
+    """Its input; None if it cannot be read."""
+    points: float
+    """That its curve gives now."""
+    doing: Doing | None
+    """None: nothing that can be done moves the score that way by it."""
+    to: float | None = None
+    """Its input then."""
+    points_to: float | None = None
+    score: float | None = None
+    """Then, with all that the step changes."""
+    band: Band | None = None
+    crosses: bool = False
+
+    @property
+    def change(self) -> float | None:
+        return self.to - self.now if self.to is not None and self.now is not None else None
+
+
+class Way(NamedTuple):
+    """Over one border, up or down."""
+
+    band: Band
+    """Where it leads."""
+    border: float
+    """The score that must be reached on the way up, and fallen below on the way down: hysteresis is in it."""
+    points: float
+    """From the score to there."""
+    steps: tuple[Step, ...]
+    """Those that cross the border first, the smallest of them first; then those that come nearest."""
+    silent_at: int | None
+    """When time alone will have crossed it. None: it will not, as far ahead as is looked."""
+
+    @property
+    def best(self) -> Step | None:
+        """The smallest that crosses it, or the one that comes nearest."""
+        return next((each for each in self.steps if each.doing is not None), None)
+
+
+class Path(NamedTuple):
+    told: Explanation
+    up: Way | None
+    """None: it is healthy, or nothing is known."""
+    down: Way | None
+
+
+class Silence(NamedTuple):
+    """The next band change by time alone."""
+
+    at: int
+    band: Band | None
+
+
+class Taken(NamedTuple):
+    """What is done leads to this, whichever measure it was done for and whichever border is aimed at."""
+
+    inputs: Sequence[float | None]
+    points: Sequence[float]
+    score: float
+    band: Band
+
+
+def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
+    """Of these customers, each by the model that was for it at the instant."""
+    told, silent = explained(facts, at, some), _silence(facts, at, some)
+    found = []
+    for place, each, silence in zip(some.tolist(), told, silent, strict=True):
+
+        def same(tier: str, place: int = place, each: Explanation = each) -> bool:
+            return facts.model_with(place, at, tier=tier) == each.model
+
+        found.append(path(each, silence, same))
+    return found
+
+
+def _silence(facts: HealthFacts, at: int, some: Ints) -> list[Silence | None]:
+    found: list[Silence | None] = [None] * len(some)
+    for model, numbers in facts.assigned(at, some):
+        if model is None:
+            continue
+        scorer, those = facts.scorer(model), some[numbers]
+        bands = scorer.bands(at, those)
+        change = scorer.next_change(at, bands, at + AHEAD, those)
+        comes = np.flatnonzero(change < FAR)
+        after = scorer.moved(change[comes], bands[comes], those[comes])
+        for number, instant, band in zip(numbers[comes].tolist(), change[comes].tolist(), after.tolist(), strict=True):
+            found[number] = Silence(instant, band_of(band))
+    return found
+
+
+def path(told: Explanation, silence: Silence | None = None, same: Callable[[str], bool] = lambda _: True) -> Path:
+    """`same` says whether a customer of a tier has the same model as now: by another one it cannot be told here."""
+    model = told.model
+    if told.band is None or told.score is None or model is None:
+        return Path(told, None, None)
+    place, up, down = number_of(told.band), None, None
+    taken: dict[Hashable, Taken] = {}
+    if place < len(model.borders):
+        border = model.borders[place] + model.hysteresis
+        up = _way(_Aim(told, BANDS[place + 1], border, same, taken, {}), silence)
+    if place > 0:
+        border = model.borders[place - 1] - model.hysteresis
+        down = _way(_Aim(told, BANDS[place - 1], border, same, taken, {}), silence)
+    return Path(told, up, down)
+
+
+def _way(aim: "_Aim", silence: Silence | None) -> Way:
+    told = aim.told
+    assert told.score is not None
+    steps = sorted((aim.step(place) for place in range(len(told.contributions))), key=aim.order)
+    silent_at = silence.at if silence is not None and silence.band is not None and aim.is_met(silence.band) else None
+    return Way(aim.band, aim.border, aim.border - told.score, tuple(steps), silent_at)
+
+
+class _Aim(NamedTuple):
+    """To come over a border."""
+
+    told: Explanation
+    band: Band
+    border: float
+    same: Callable[[str], bool]
+    taken: dict[Hashable, Taken]
+    """Known already: measures of one model often read the same event."""
+    about: dict[Hashable, list[float]]
+    """The same of what `_about` finds."""
+
+    @property
+    def is_up(self) -> bool:
+        return number_of(self.band) > number_of(self.told.band)
+
+    def is_met(self, band: Band) -> bool:
+        """By coming as far as this band, or farther."""
+        here, there = number_of(band), number_of(self.band)
+        return here >= there if self.is_up else here <= there
+
+    def gain(self, score: float | None) -> float:
+        """Points in the right direction."""
+        if score is None or self.told.score is None:
+            return 0.0
+        return score - self.told.score if self.is_up else self.told.score - score
+
+    def step(self, place: int) -> Step:
+        """Of the measure at that place: the smallest that crosses the border, or what comes nearest."""
+        of = self.told.contributions[place]
+        tried = [each for doing in self._doings(of) if self.gain((each := self._tried(place, doing)).score) > LEAST]
+        if crossing := [each for each in tried if each.crosses]:
+            return min(crossing, key=_size)
+        nothing = Step(of.measure, of.input, of.score, None)
+        return min(tried, key=lambda each: (-self.gain(each.score), _size(each)), default=nothing)
+
+    def order(self, step: Step) -> tuple[bool, bool, float, tuple[float, int]]:
+        return step.doing is None, not step.crosses, 0.0 if step.crosses else -self.gain(step.score), _size(step)
+
+    def _tried(self, place: int, doing: Doing) -> Step:
+        of = self.told.contributions[place]
+        key = doing.same, place if doing.act in CLOSING else None
+        if (taken := self.taken.get(key)) is None:
+            inputs = inputs_after(self.told, doing, of)
+            score, points = scored(self.told, inputs)
+            taken = self.taken[key] = Taken(inputs, points, score, moved(self.told, score))
+        to = taken.inputs[place]
+        shown = 0.0 if to == JUST_NOW else to
+        crosses = self.is_met(taken.band)
+        return Step(of.measure, of.input, of.score, doing, shown, taken.points[place], taken.score, taken.band, crosses)
+
+    def _doings(self, of: Contribution) -> Iterator[Doing]:
+        """What can be done about it, as far as it may be the smallest to cross the border, or lead farthest."""
+        measure, source = of.measure, input_of(of.measure)
+        if not source.published:
+            return
+        for act in acts_on(measure):
+            if act is Act.TIER:
+                for word, worth in measure.values.items():
+                    if worth != of.input and self.same(word):
+                        yield Doing.on(measure, act, value=worth, word=word)
+            elif act in CLOSING and source.kind is Kind.STANDING:
+                yield from (Doing.on(measure, act, times) for times in range(1, min(len(of.events), MOST) + 1))
+            elif act in VALUED or source.reads == "value":
+                grid = _GRIDS[act]
+                about = self._about(of, Doing.on(measure, act, value=1), Doing.on(measure, act, value=2))
+                yield from (Doing.on(measure, act, value=each) for each in sorted(grid.near(about)))
+            else:
+                amount = _amount(self.told, act)
+                about = self._about(of, Doing.on(measure, act, 1, amount), Doing.on(measure, act, 2, amount))
+                most = most_times(self.told, act)
+                often = {*_TIMES.near(about), *range(1, FEW + 1), *([most] if most else [])}
+                yield from (
+                    Doing.on(measure, act, int(each), amount) for each in sorted(often) if most is None or each <= most
+                )
+
+    def _about(self, of: Contribution, first: Doing, second: Doing) -> list[float]:
+        """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
+        line in that, so the score is one between any two bends."""
+        key = first.same, second.same
+        if (known := self.about.get(key)) is not None:
+            return known
+        one, two = inputs_after(self.told, first, of), inputs_after(self.told, second, of)
+        lines = [None if a is None or b is None else (2 * a - b, b - a) for a, b in zip(one, two, strict=True)]
+
+        def score(t: float) -> float:
+            return scored(self.told, [None if line is None else line[0] + line[1] * t for line in lines])[0]
+
+        bends = {
+            (x - line[0]) / line[1]
+            for line, part in zip(lines, self.told.contributions, strict=True)
+            if line is not None and line[1]
+            for x, _ in part.measure.curve.points
+        }
+        ordered = sorted(bends)
+        found = list(ordered)
+        for p, q in pairwise(ordered):
+            at_p, at_q = score(p), score(q)
+            if min(at_p, at_q) < self.border < max(at_p, at_q):
+                found.append(p + (q - p) * (self.border - at_p) / (at_q - at_p))
+        self.about[key] = found
+        return found
+
+
+class _Grid(NamedTuple):
+    """Which numbers can be written."""
+
+    digits: int
+    low: float
+    high: float
+
+    def near(self, places: Iterable[float]) -> set[float]:
+        """Those about these, and both ends."""
+        ends = (each for each in (self.low, self.high) if math.isfinite(each))
+        # What is beyond, or no number at all, as the largest amounts are looked at, cannot be written.
+        within = (each for each in places if self.low - 1 <= each <= self.high + 1)
+        about = ((math.floor(each * self.digits) + more) / self.digits for each in within for more in (-1, 0, 1, 2))
+        return {each for each in (*ends, *about) if self.low <= each <= self.high}
+
+
+_TIMES = _Grid(1, 1, MOST)
+_GRIDS = {
+    Act.PURCHASE: _Grid(CENTS, LEAST_AMOUNT, 1e9),
+    Act.JUDGEMENT: _Grid(1, 0, 100),
+    Act.READING: _Grid(MILLIONTHS, -1e12, 1e12),
+}
+
+
+def scored(told: Explanation, inputs: Sequence[float | None]) -> tuple[float, list[float]]:
+    """The score if the measures read this instead, and the points of each."""
+    points, weights = [], []
+    for part, x in zip(told.contributions, inputs, strict=True):
+        measure = part.measure
+        points.append(POINTS_OF_ABSENCE[measure.absence] if x is None else measure.curve.at(x))
+        weights.append(0.0 if x is None and measure.absence is Absence.LEFT_OUT else measure.weight)
+    return sum(weight * each for weight, each in zip(weights, points, strict=True)) / sum(weights), points
+
+
+def moved(told: Explanation, score: float) -> Band:
+    """The band that a score leads into from the one it is told of: it is left by as much as the hysteresis."""
+    model, band = told.model, number_of(told.band)
+    assert model is not None
+    while band > 0 and score < model.borders[band - 1] - model.hysteresis:
+        band -= 1
+    while band < len(model.borders) and score >= model.borders[band] + model.hysteresis:
+        band += 1
+    return BANDS[band]
+
+
+def _amount(told: Explanation, act: Act) -> float | None:
+    """Of a purchase, if the model looks at amounts: as the last one was."""
+    of_amounts = [each for each in told.contributions if each.measure.input in ("revenue", "revenue_trend")]
+    if act is not Act.PURCHASE or not of_amounts:
+        return None
+    return next((each.last_value for each in of_amounts if each.last_value is not None), 0.0)
+
+
+def _size(step: Step) -> tuple[float, int]:
+    """By how much of its curve it goes, and how often it is done."""
+    if step.doing is None:
+        return 0.0, 0
+    xs = [x for x, _ in step.measure.curve.points]
+    nothing = xs[0] if step.doing.act in VALUED else 0.0
+    away = abs((step.to or 0.0) - (step.now if step.now is not None else nothing))
+    return away / (xs[-1] - xs[0]), step.doing.times

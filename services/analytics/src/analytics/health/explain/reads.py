@@ -1,0 +1,118 @@
+"""A customer's health as it is read: the score, and why."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.engine.base import micros, moment
+from analytics.health.engine.reads import facts_of
+from analytics.health.explain.contributions import TREND_DAYS, Contribution, Explanation, explained
+from analytics.health.model.assignment import Models
+from analytics.health.model.definition import DAY, Band, HealthModel
+from analytics.health.model.inputs import input_of
+from analytics.health.wording.words import Words
+
+
+@dataclass(slots=True)
+class ContributionView:
+    """`contribution` is this measure's part of the score, which they add up to; `events` are what it was read from."""
+
+    measure: str
+    title: str
+    group: str
+    unit: str
+    present: bool
+    """If not, it counts for what the model says of its absence."""
+    published: bool
+    """Whether any service tells of it today."""
+    input: float | None
+    score: float
+    weight: float
+    contribution: float
+    events: list[UUID]
+    words: str
+
+
+@dataclass(slots=True)
+class DriverView:
+    """By how much a measure's part of the score changed over the days of the trend."""
+
+    measure: str
+    title: str
+    change: float
+
+
+@dataclass(slots=True)
+class HealthView:
+    """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
+    `trend` is the change over the 30 days before, in points, by the models in force at either end, and null if nothing
+    was known then; `drivers` are what it is made of, most first, and they add up to it. `words` say it in the language
+    that was asked for, here and with each measure."""
+
+    at: datetime
+    score: float | None
+    band: Band | None
+    coverage: float
+    model: str | None
+    """Null: no model is for the customer; `words` say why."""
+    model_version: int | None
+    fault: str | None
+    """Why the model can score nobody, if so: whom it is for is set aside."""
+    trend: float | None
+    drivers: list[DriverView]
+    words: str
+    contributions: list[ContributionView]
+
+
+async def explanations(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    at: datetime,
+    models: Sequence[HealthModel] | None = None,
+) -> dict[UUID, Explanation]:
+    """Each by the model that is for it, of those in force at that instant unless others are given."""
+    instant = micros(at)
+    in_force = Models(always=models) if models is not None else None
+    facts = await facts_of(
+        connection, tenant, customers, starts_at=instant - TREND_DAYS * DAY, ends_at=instant, models=in_force
+    )
+    return dict(zip(facts.customers, await asyncio.to_thread(explained, facts, instant), strict=True))
+
+
+def as_view(told: Explanation, words: Words) -> HealthView:
+    return HealthView(
+        at=moment(told.at),
+        score=told.score,
+        band=told.band,
+        coverage=told.coverage,
+        model=told.model.id if told.model else None,
+        model_version=told.model.version if told.model else None,
+        fault=told.model.fault if told.model else None,
+        trend=told.trend,
+        drivers=[DriverView(measure.id, measure.title, change) for measure, change in told.drivers],
+        words=words.summary(told),
+        contributions=[_contribution(told, each, words) for each in told.contributions],
+    )
+
+
+def _contribution(explanation: Explanation, told: Contribution, words: Words) -> ContributionView:
+    measure, source = told.measure, input_of(told.measure)
+    return ContributionView(
+        measure=measure.id,
+        title=measure.title,
+        group=measure.group,
+        unit=source.unit,
+        present=told.present,
+        published=source.published,
+        input=told.input,
+        score=told.score,
+        weight=measure.weight,
+        contribution=told.contribution,
+        events=list(told.events),
+        words=words.contribution(explanation, told),
+    )

@@ -1,0 +1,133 @@
+"""Which health model scores a customer at an instant: of those published before it and not retired, the most specific
+one that is for a customer as its record stood then.
+
+An assignment ends, and another begins, when a model is published or retired, and when the customer's record comes to
+name another segment, tier or tag. Both hold from the microsecond after, as everything that happens does for a score.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from analytics.health.model.definition import DEFAULT, UNIDENTIFIED, Audience, HealthModel
+
+
+class Attributes(NamedTuple):
+    """What a record says that decides which model is for the customer."""
+
+    segment: str | None = None
+    tier: str | None = None
+    tags: frozenset[str] = frozenset()
+
+
+UNKNOWN = Attributes()
+
+
+class Record(NamedTuple):
+    """What a customer's record says at every instant from `since` on, until the next record."""
+
+    since: int
+    attributes: Attributes
+
+
+class Publication(NamedTuple):
+    """A model was published, or retired, at an instant."""
+
+    id: str
+    at: int
+    model: HealthModel | None
+    """None: it was retired."""
+
+
+class Assignment(NamedTuple):
+    """One model scores a customer at every instant from `since` to `until`, both included."""
+
+    since: int
+    until: int
+    model: HealthModel | None
+    """None: no model is for it."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """A tenant's health models over time."""
+
+    publications: Sequence[Publication] = ()
+    """Those of one model are in the order of its versions."""
+    always: Sequence[HealthModel] | None = None
+    """If given, these are in force at every instant, the most specific first, whatever was published."""
+    _in_force: dict[int, list[HealthModel]] = field(default_factory=dict, compare=False)
+    _assigned: dict[tuple[tuple[Record, ...], int, int], list[Assignment]] = field(default_factory=dict, compare=False)
+    _chosen: dict[tuple[int, Attributes], HealthModel | None] = field(default_factory=dict, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what is remembered of it: that is quickly told again, and long to send."""
+        return Models, (self.publications, self.always)
+
+    @classmethod
+    def only(cls, model: HealthModel) -> "Models":
+        """This one for everybody, whoever it was made for."""
+        return cls(always=[replace(model, audience=Audience())])
+
+    @cached_property
+    def changes(self) -> list[int]:
+        """The first instants at which other models are in force, in order."""
+        return [] if self.always is not None else sorted({each.at + 1 for each in self.publications})
+
+    def at(self, instant: int) -> list[HealthModel]:
+        """In force at an instant: the most specific first; of equals what was published last; the default last of
+        all."""
+        return self._after(bisect_right(self.changes, instant))
+
+    def choice(self, instant: int, attributes: Attributes) -> HealthModel | None:
+        """The model in force then for a customer with these attributes."""
+        changes = bisect_right(self.changes, instant)
+        if (changes, attributes) not in self._chosen:
+            self._chosen[changes, attributes] = chosen(self._after(changes), attributes)
+        return self._chosen[changes, attributes]
+
+    def assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
+        """Over `[starts_at, ends_at]`, of a customer with these records, one after the other without a gap."""
+        asked = tuple(records), starts_at, ends_at
+        if asked not in self._assigned:
+            self._assigned[asked] = self._assignments(records, starts_at, ends_at)
+        return self._assigned[asked]
+
+    def _assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
+        changes = self.changes[bisect_right(self.changes, starts_at) : bisect_right(self.changes, ends_at)]
+        begins = {starts_at, *changes, *(each.since for each in records if starts_at < each.since <= ends_at)}
+        found: list[Assignment] = []
+        for since in sorted(begins):
+            model = self.choice(since, attributes_at(records, since))
+            if found and found[-1].model == model:
+                continue
+            if found:
+                found[-1] = found[-1]._replace(until=since - 1)
+            found.append(Assignment(since, ends_at, model))
+        return found
+
+    def _after(self, changes: int) -> list[HealthModel]:
+        """In force after so many of the changes."""
+        if self.always is not None:
+            return list(self.always)
+        if changes not in self._in_force:
+            last = {each.id: each for each in self.publications if changes and each.at < self.changes[changes - 1]}
+            published = [(each.at, each.model) for each in last.values() if each.model is not None]
+            published.sort(key=lambda each: (each[1].audience.specificity, each[0]), reverse=True)
+            self._in_force[changes] = [*(model for _, model in published), DEFAULT]
+        return self._in_force[changes]
+
+
+def chosen(models: Sequence[HealthModel], of: Attributes) -> HealthModel | None:
+    """Of these models, the most specific first, the one for such a customer. None is for one that stands for many."""
+    if UNIDENTIFIED in of.tags:
+        return None
+    return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
+
+
+def attributes_at(records: Sequence[Record], instant: int) -> Attributes:
+    """What a customer's first record says holds of the time before it, too."""
+    place = bisect_right(records, instant, key=lambda each: each.since)
+    return records[max(place - 1, 0)].attributes if records else UNKNOWN

@@ -1,0 +1,221 @@
+"""Health models: what a tenant says its relationships are measured by."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+DAY = 86_400_000_000
+"""In microseconds, as all instants and spans here are: whole numbers, since 1970, UTC."""
+UNIDENTIFIED = "unidentified"
+"""The tag of a customer that stands for all those nobody knows: it is no one whose habits could be told."""
+
+
+class Cause(StrEnum):
+    """Of a band change."""
+
+    EVENT = "event"
+    SILENCE = "silence"
+    """Time alone: nothing happened."""
+    MODEL = "model"
+    """Another model came to score the customer: it was published or retired, or is for such a customer."""
+    CORRECTION = "correction"
+    """What came late changed the past."""
+
+
+class Band(StrEnum):
+    AT_RISK = "at_risk"
+    STEADY = "steady"
+    HEALTHY = "healthy"
+
+
+class Absence(StrEnum):
+    """What a measure that cannot be read counts for."""
+
+    LEFT_OUT = "left_out"
+    """Its weight is shared among the rest."""
+    NEUTRAL = "neutral"
+    """50 points."""
+    ZERO = "zero"
+
+
+POINTS_OF_ABSENCE = {Absence.LEFT_OUT: 0.0, Absence.NEUTRAL: 50.0, Absence.ZERO: 0.0}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points `input -> 0..100`, linear between them and flat beyond."""
+
+    points: tuple[tuple[float, float], ...]
+
+    def at(self, x: float) -> float:
+        places = [place for place, _ in self.points]
+        right = bisect_right(places, x)
+        if right == 0:
+            return self.points[0][1]
+        if right == len(self.points):
+            return self.points[-1][1]
+        (x0, y0), (x1, y1) = self.points[right - 1], self.points[right]
+        return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    id: str
+    input: str
+    """By its name in `inputs.INPUTS`."""
+    weight: float
+    curve: Curve
+    title: str = ""
+    group: str = ""
+    absence: Absence = Absence.LEFT_OUT
+    window_days: float | None = None
+    half_life_days: float | None = None
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Of the event: its field is one of these."""
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What the input's words count for."""
+    signal: UUID | None = None
+    aggregate: str | None = None
+    """`latest`, `sum` or `mean` of a signal's readings."""
+    stale_after_days: float | None = None
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom a model is for: who matches every kind that is named. Nothing named: everybody."""
+
+    segments: frozenset[str] = frozenset()
+    tiers: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+
+    def includes(self, segment: str | None, tier: str | None, tags: frozenset[str]) -> bool:
+        return (
+            (not self.segments or segment in self.segments)
+            and (not self.tiers or tier in self.tiers)
+            and (not self.tags or not self.tags.isdisjoint(tags))
+        )
+
+    @property
+    def specificity(self) -> tuple[int, int, int, int]:
+        """The higher one wins: of more kinds first, then tags before tiers before segments."""
+        named = (bool(self.tags), bool(self.tiers), bool(self.segments))
+        return (sum(named), *named)
+
+
+@dataclass(frozen=True)
+class HealthModel:
+    id: str
+    """Of the published model, or `default`."""
+    version: int
+    measures: tuple[Measure, ...]
+    title: str = ""
+    audience: Audience = Audience()
+    steady: float = 40
+    healthy: float = 70
+    hysteresis: float = 0
+    """A band is left once the score is so far beyond its border."""
+    fault: str | None = None
+    """Why nobody can be scored by it, if so. It has no measures then."""
+
+    @classmethod
+    def broken(cls, id: str, version: int, document: Any, fault: str) -> "HealthModel":
+        """One that cannot be computed, for those it was made for as far as that can be read; else for everybody."""
+        audience = document.get("audience") if isinstance(document, Mapping) else None
+        told = audience if isinstance(audience, Mapping) else {}
+        named = {
+            kind: frozenset(map(str, names))
+            for kind in ("segments", "tiers", "tags")
+            if isinstance(names := told.get(kind), list)
+        }
+        return cls(id, version, (), audience=Audience(**named), fault=fault)
+
+    @classmethod
+    def told(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":
+        """As its document says, which was checked when it was written (see health.model.commands)."""
+        bands, audience = document.get("bands") or {}, document.get("audience") or {}
+        return cls(
+            id,
+            version,
+            tuple(_measure(each) for each in document["measures"]),
+            document.get("title", ""),
+            Audience(**{kind: frozenset(audience.get(kind) or ()) for kind in ("segments", "tiers", "tags")}),
+            bands.get("steady", cls.steady),
+            bands.get("healthy", cls.healthy),
+            document.get("hysteresis", cls.hysteresis),
+        )
+
+    @property
+    def borders(self) -> tuple[float, float]:
+        return self.steady, self.healthy
+
+
+def _measure(told: Mapping[str, Any]) -> Measure:
+    signal = told.get("signal")
+    return Measure(
+        told["id"],
+        told["input"],
+        told["weight"],
+        Curve(tuple((float(x), float(y)) for x, y in told["curve"])),
+        told.get("title") or told["id"],
+        told.get("group") or "",
+        Absence(told.get("absence") or Absence.LEFT_OUT),
+        told.get("window_days"),
+        told.get("half_life_days"),
+        {name: tuple(values) for name, values in (told.get("where") or {}).items()},
+        told.get("values") or {},
+        UUID(str(signal)) if signal else None,
+        told.get("aggregate"),
+        told.get("stale_after_days"),
+    )
+
+
+BANDS = tuple(Band)
+
+
+def band_of(number: int) -> Band | None:
+    """Bands are counted from 0; -1 is nobody's."""
+    return BANDS[number] if number >= 0 else None
+
+
+def number_of(band: str | None) -> int:
+    return -1 if band is None else BANDS.index(Band(band))
+
+
+DEFAULT = HealthModel.told(
+    "default",
+    2,
+    {
+        "title": "Purchases and open cases",
+        "measures": [
+            {
+                "id": "recency",
+                "title": "Recency of purchase",
+                "input": "purchase_recency",
+                "weight": 0.45,
+                "curve": [[0, 100], [30, 75], [60, 40], [90, 10], [120, 0]],
+            },
+            {
+                "id": "frequency",
+                "title": "Orders in a year",
+                "input": "orders",
+                "window_days": 365,
+                "weight": 0.35,
+                "curve": [[0, 0], [1, 40], [4, 75], [12, 100]],
+            },
+            {
+                "id": "open_cases",
+                "title": "Open cases",
+                "input": "open_cases",
+                "weight": 0.20,
+                "curve": [[0, 100], [1, 20], [3, 0]],
+            },
+        ],
+        "hysteresis": 2,
+    },
+)
+"""What holds for whom no published model is for. Its curve of recency is almost down after the 90 days in which by
+default a customer counts as active: who is at risk is to be told before it is lost. And an open case is worth less than
+what makes a customer at risk: the first one lifts nobody."""

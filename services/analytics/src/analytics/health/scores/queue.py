@@ -1,0 +1,75 @@
+"""Whose health must be looked at again: noted in the transaction that changed what it is scored on (see
+rescoring).
+
+Rows are inserted only, so no fold waits for a score, and no score for a fold.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.model.inputs import TYPES
+from analytics.health.model.timeline import MODEL_TYPES
+from analytics.ledger.unnest import Given
+from analytics.projections.facts import Fact, types_of
+from analytics.tables import health_rescorings, health_scores
+from kith.events.analytics import ReadingRecorded
+from kith.events.service_desk import CaseResolved
+from kith.runtime.telemetry import current_traceparent
+
+TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("customer")})
+"""Events that may set off a playbook by themselves."""
+_NOTED = Given(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
+
+
+async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents: Mapping[UUID, str | None]) -> None:
+    """Whose scores these facts may change. Of each the last fact is noted, and any that may set off a playbook."""
+    noted: dict[tuple[str, UUID, UUID | None], Fact] = {}
+    for fact in facts:
+        if fact.type in TYPES:
+            for customer in _concerned(fact):
+                event = fact.event_id if fact.type in TELLING else None
+                noted[fact.tenant_id, customer, event] = fact
+    if noted:
+        await _insert(connection, [(t, c, f.event_id, traceparents.get(f.event_id)) for (t, c, _), f in noted.items()])
+    for tenant in {fact.tenant_id for fact in facts if fact.type in MODEL_TYPES}:
+        await rescore(connection, tenant)
+
+
+async def note_customers(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
+    """Their facts were changed."""
+    await _insert(connection, [(tenant, customer, None, None) for customer in customers])
+
+
+def _concerned(fact: Fact) -> Iterable[UUID]:
+    if fact.customer_id is not None:
+        yield fact.customer_id
+    if (referrer := fact.state.get("referred_by")) is not None:
+        yield UUID(str(referrer))
+
+
+async def _insert(connection: AsyncConnection, rows: Sequence[tuple[str, UUID, UUID | None, str | None]]) -> None:
+    await connection.exec_driver_sql(
+        "INSERT INTO health_queue (tenant_id, customer_id, event_id, traceparent) "  # noqa: S608 - made here
+        f"SELECT tenant_id, customer_id, event_id, traceparent FROM {_NOTED.sql}",
+        _NOTED.values(*zip(*rows, strict=True)),
+    )
+
+
+async def rescore(connection: AsyncConnection, tenant: str) -> None:
+    """Everybody is to be scored again."""
+    wanted = insert(health_rescorings).values(
+        tenant_id=tenant, requested_at=func.clock_timestamp(), traceparent=current_traceparent()
+    )
+    again: dict[str, object] = {"done": 0, "total": None, "done_to": None, "finished_at": None}
+    again |= {name: wanted.excluded[name] for name in ("requested_at", "traceparent")}
+    await connection.execute(wanted.on_conflict_do_update(index_elements=["tenant_id"], set_=again))
+
+
+async def rescore_everybody(connection: AsyncConnection) -> None:
+    """Of every tenant: the facts were made anew."""
+    for tenant in await connection.scalars(select(health_scores.c.tenant_id).distinct()):
+        await rescore(connection, tenant)

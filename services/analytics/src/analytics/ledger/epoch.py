@@ -1,0 +1,51 @@
+"""Of which PostgreSQL cluster the ids of transactions are that stand in `arrived` (see live.reads).
+
+A dump that is restored elsewhere brings rows with ids that the new cluster has not come to yet: they would arrive once
+more when it does. So whoever migrates looks whether the cluster is still the same; if not, all that came so far came
+before everything, and cursors given out before are refused.
+"""
+
+from sqlalchemy import Connection, text
+
+from analytics.ledger.partitions import make_partitions
+from analytics.tables import arrivals, ledger, metadata
+from kith.db.tenancy import WORKER_ROLE
+
+_HERE = text("SELECT system_identifier::text FROM pg_control_system()")
+
+
+def after_migrations(connection: Connection) -> None:
+    make_partitions(connection)
+    keep_epoch(connection)
+
+
+def keep_epoch(connection: Connection) -> None:
+    here = connection.execute(_HERE).scalar_one()
+    known = connection.execute(text("SELECT system_identifier FROM live_epoch")).scalar_one_or_none()
+    if known == here:
+        return
+    if known is not None:
+        _forget(connection)
+    connection.execute(
+        text("INSERT INTO live_epoch (epoch, system_identifier) VALUES (gen_random_uuid(), :here)"), {"here": here}
+    )
+
+
+def _forget(connection: Connection) -> None:
+    for statement in (*_FORGOTTEN, f"SET LOCAL ROLE {WORKER_ROLE}"):  # the owner sees no tenant's rows
+        connection.execute(text(statement))
+    for table in metadata.tables.values():
+        if table not in (ledger, arrivals) and "arrived" in table.c:
+            connection.execute(text(f"UPDATE {table.name} SET arrived = {_BEFORE_ALL}"))  # noqa: S608 - declared names
+    connection.execute(text("RESET ROLE"))
+
+
+_BEFORE_ALL = "'1'::xid8"
+_FORGOTTEN = (
+    "DELETE FROM live_epoch",
+    "TRUNCATE arrivals",
+    # Of the ledger the column itself is exchanged, which touches no row.
+    "ALTER TABLE ledger DROP COLUMN arrived",
+    "ALTER TABLE ledger ADD COLUMN arrived xid8",
+    "ALTER TABLE ledger ALTER COLUMN arrived SET DEFAULT pg_current_xact_id()",
+)

@@ -1,0 +1,24 @@
+"""Watermarks: how far each source's events have come (see kith.outbox.relay.Watermark)."""
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.events.envelope import Envelope
+from kith.outbox.relay import Watermark
+
+
+async def note_watermark(connection: AsyncConnection, watermark: Envelope) -> None:
+    """Keep the newest few of each source: the newest one reached says how fresh the figures are."""
+    ends = msgspec.json.decode(watermark.data, type=Watermark).ends
+    await connection.exec_driver_sql(
+        "INSERT INTO watermarks (source, up_to, ends) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        (watermark.source, watermark.time, ends),
+    )
+    await connection.exec_driver_sql(
+        """
+        DELETE FROM watermarks WHERE source = $1 AND up_to < (
+            SELECT min(up_to) FROM (SELECT up_to FROM watermarks WHERE source = $1 ORDER BY up_to DESC LIMIT 100) newest
+        )
+        """,
+        (watermark.source,),
+    )

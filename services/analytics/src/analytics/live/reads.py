@@ -1,0 +1,248 @@
+"""Following what arrives: rows in the order in which their transactions began, none left out and none twice.
+
+Each row carries in `arrived` the id of the transaction that wrote it. Rows do not become visible in that order: one may
+commit late that has an earlier id, and whoever had read past it would never see it. So a reader goes up to the
+*horizon* only, below which every transaction has ended: what it then sees there is all there will ever be. A place in
+that order stays good for ever, whoever reads on from it.
+
+A long transaction, of any database of the cluster, holds the horizon up, and what arrives after is told late. It is not
+lost (docs/adr/0027).
+"""
+
+import base64
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2s
+from typing import Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.model.definition import Band, Cause
+from analytics.ledger.timeline import TimelineEvent
+from kith.error_codes import ErrorCode
+from kith.nouns.aggregate import Invalid
+from kith.nouns.queries import decoded
+
+R = TypeVar("R")
+PAGE = 500
+"""Rows that are read at a time."""
+
+
+_LOST = (
+    "The database was restored, moved or failed over since, and may have lost what came after this cursor. "
+    "Ask for how things stand, and subscribe without `after`."
+)
+
+
+class CursorLost(Invalid):
+    """Since it was given out, the order it is a place in has changed."""
+
+    code = ErrorCode.CURSOR_LOST
+
+
+class Place(NamedTuple):
+    """In the order of arrival; of a transaction's rows, `row` tells which. By itself a place is before them all."""
+
+    arrived: int
+    row: int = 0
+
+
+class Page(NamedTuple, Generic[R]):
+    rows: Sequence[tuple[Place, R]]
+    place: Place
+    """Where to read on."""
+    more: bool
+
+
+class Arrived(NamedTuple):
+    """What one fold brought."""
+
+    types: frozenset[str]
+    customers: frozenset[UUID] | None
+    """None: too many to name."""
+
+    def is_of(self, customers: Collection[UUID]) -> bool:
+        return self.customers is None or not self.customers.isdisjoint(customers)
+
+
+class Horizon(NamedTuple):
+    arrived: int
+    epoch: str
+    """Of another epoch, places mean nothing."""
+
+
+class Cursor(msgspec.Struct, array_like=True, frozen=True):
+    """A place as clients keep it."""
+
+    kind: str
+    of: str
+    """What is watched; see `digest`."""
+    state: str
+    """The epoch in which the place means something; of a figure, which one it was."""
+    arrived: int = 0
+    row: int = 0
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def told(cls, cursor: str, *, kind: str, of: str) -> "Cursor":
+        """Raises Invalid for what is none, and for one of another subscription."""
+        try:
+            found = msgspec.json.decode(decoded(cursor), type=cls)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise Invalid("It is not a cursor.", field="after") from error
+        if (found.kind, found.of) != (kind, of):
+            raise Invalid("It is a cursor of another subscription.", field="after")
+        return found
+
+    def place(self, horizon: Horizon) -> Place:
+        """Raises CursorLost, and Invalid for a place that nobody has come to."""
+        if self.state != horizon.epoch:
+            raise CursorLost(_LOST, field="after")
+        if not 0 <= self.arrived <= horizon.arrived or self.row < 0:
+            raise Invalid("It is not a cursor.", field="after")
+        return Place(self.arrived, self.row)
+
+
+def digest(*parts: object) -> str:
+    """Short, and the same in every process."""
+    return blake2s(msgspec.json.encode(parts), digest_size=9).hexdigest()
+
+
+async def horizon_of(connection: AsyncConnection, epoch: str | None = None) -> Horizon:
+    """Raises CursorLost if the epoch is not that one any more."""
+    row = (await connection.execute(_HORIZON)).one()
+    if not row.here:
+        raise CursorLost("This database was restored from another cluster: its owner has to run `analytics migrate`.")
+    if epoch is not None and row.epoch != epoch:
+        raise CursorLost(_LOST, field="after")
+    return Horizon(row.horizon, row.epoch)
+
+
+# After a failover to a standby, or a restore to a point in time, the timeline is another one.
+_HORIZON = text("""
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
+           e.epoch || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS epoch,
+           e.system_identifier = c.system_identifier::text AS here
+    FROM live_epoch e, pg_control_system() c
+""")
+
+
+async def arrivals(connection: AsyncConnection, tenant: str, start: int, end: int) -> list[Arrived]:
+    """Of the transactions from `start` on and before `end`, which the horizon must have passed."""
+    rows = await connection.execute(_ARRIVALS, {"tenant": tenant, "start": str(start), "end": str(end)})
+    return [Arrived(frozenset(types), None if customers is None else frozenset(customers)) for types, customers in rows]
+
+
+_ARRIVALS = text("""
+    SELECT types, customers FROM arrivals
+    WHERE tenant_id = :tenant AND arrived >= (:start)::text::xid8 AND arrived < (:end)::text::xid8
+""")
+
+
+@dataclass(slots=True)
+class Timeline:
+    """A page of what arrived for a customer, and whose events count as its own."""
+
+    page: Page[TimelineEvent]
+    selves: frozenset[UUID]
+
+
+async def timeline_after(
+    connection: AsyncConnection, tenant: str, customer: UUID, place: Place, epoch: str
+) -> Timeline:
+    """With the events of those it has absorbed, as of now. Raises CursorLost."""
+    horizon = await horizon_of(connection, epoch)
+    absorbed = await connection.scalars(_ABSORBED, {"tenant": tenant, "customer": customer})
+    selves = [customer, *absorbed]
+    found = await connection.execute(
+        _TIMELINE,
+        {
+            "tenant": tenant,
+            "selves": selves,
+            "arrived": str(place.arrived),
+            "id": UUID(int=place.row),
+            "horizon": str(horizon.arrived),
+            "limit": PAGE,
+        },
+    )
+    rows = [(Place(row[0], row[1].int), TimelineEvent(*row[1:])) for row in found]
+    return Timeline(page_of(rows, horizon.arrived), frozenset(selves))
+
+
+@dataclass(slots=True)
+class HealthDriver:
+    measure: str
+    change: float
+    """Of its part of the score, in points, over the 30 days before."""
+
+
+@dataclass(slots=True)
+class HealthChange:
+    """A customer came into another band. Null as a band: nothing is known of it, not before or not any more."""
+
+    id: UUID
+    customer_id: UUID
+    at: datetime
+    recorded_at: datetime
+    cause: Cause
+    model: str | None
+    model_version: int | None
+    from_band: Band | None
+    band: Band | None
+    score: float | None
+    coverage: float
+    drivers: list[HealthDriver]
+    trace_id: str | None
+
+
+async def health_changes_after(
+    connection: AsyncConnection, tenant: str, place: Place, horizon: Horizon, limit: int = PAGE
+) -> list[tuple[Place, HealthChange]]:
+    found = await connection.execute(
+        _CHANGES,
+        {
+            "tenant": tenant,
+            "arrived": str(place.arrived),
+            "seq": place.row,
+            "horizon": str(horizon.arrived),
+            "limit": limit,
+        },
+    )
+    return [(Place(row[0], row[1]), msgspec.convert(row._asdict(), HealthChange)) for row in found]
+
+
+_CHANGES = text("""
+    SELECT h.arrived::text::bigint, seq, id, customer_id, at, recorded_at, cause, model, model_version, from_band, band,
+           score, coverage, drivers, trace_id
+    FROM health_changes h
+    WHERE tenant_id = :tenant
+      AND (h.arrived, seq) > ((:arrived)::text::xid8, :seq) AND h.arrived < (:horizon)::text::xid8
+    ORDER BY h.arrived, seq  -- the column, by the index, and not what is selected of it
+    LIMIT :limit
+""")
+
+
+def page_of(rows: Sequence[tuple[Place, R]], horizon: int) -> Page[R]:
+    """Of all rows up to the horizon, or of the first PAGE."""
+    more = len(rows) == PAGE
+    return Page(rows, rows[-1][0] if more else Place(horizon), more)
+
+
+_ABSORBED = text("""
+    SELECT customer_id FROM merged_customers
+    WHERE tenant_id = :tenant AND survivor = :customer AND customer_id <> :customer
+""")
+_TIMELINE = text("""
+    SELECT l.arrived::text::bigint, id, type, source, subject, time, recorded_at, data
+    FROM ledger l
+    WHERE tenant_id = :tenant AND customer_id = ANY(:selves)
+      AND (l.arrived, id) > ((:arrived)::text::xid8, :id) AND l.arrived < (:horizon)::text::xid8
+    ORDER BY l.arrived, id
+    LIMIT :limit
+""")

@@ -1,0 +1,21 @@
+"""The catalogue: every metric there is, by its id."""
+
+from analytics.metrics.catalogue import marketing, retention, sales, service, value
+from analytics.metrics.definition import Metric
+from kith.nouns.aggregate import NotFound
+
+AREAS: dict[str, tuple[Metric, ...]] = {
+    "Retention": retention.METRICS,
+    "Value": value.METRICS,
+    "Sales": sales.METRICS,
+    "Service": service.METRICS,
+    "Marketing": marketing.METRICS,
+}
+METRICS: dict[str, Metric] = {metric.id: metric for metrics in AREAS.values() for metric in metrics}
+
+
+def metric(id: str, *, asked_as: str = "id") -> Metric:
+    """Raises NotFound that lists what there is."""
+    if id not in METRICS:
+        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field=asked_as)
+    return METRICS[id]

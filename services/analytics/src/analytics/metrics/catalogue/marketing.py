@@ -1,0 +1,50 @@
+"""Marketing: how customers were reached, and what they answered."""
+
+from analytics.metrics.definition import Metric, Unit, by
+from analytics.metrics.measure import Count, Did, Flow, Is, Those
+from kith.events.contacts import TouchpointRecorded
+
+TOUCHED = (TouchpointRecorded.type,)
+OUTBOUND = Is("direction", ("outbound",))
+CONVERTED = Is("outcome", ("subscribed", "converted", "purchased"))
+REACHED = Did(TOUCHED, in_interval=True, where=(OUTBOUND,))
+TAKEN = Did(TOUCHED, in_interval=True, where=(OUTBOUND, CONVERTED))
+OF_TOUCHPOINT = by("channel", "direction", "campaign", "outcome")
+
+METRICS = (
+    Metric(
+        id="marketing.touchpoints",
+        title="Touchpoints",
+        unit=Unit.COUNT,
+        words="Exchanges with customers, from either side.",
+        components={"touchpoints": Flow(TOUCHED)},
+        numerator="touchpoints",
+        dimensions=OF_TOUCHPOINT,
+        example="Two calls made, one mail received: 3.",
+    ),
+    Metric(
+        id="marketing.response_rate",
+        title="Response rate",
+        unit=Unit.PERCENT,
+        words="Of the outbound touchpoints, the share that were answered.",
+        components={
+            "responses": Flow(TOUCHED, Count(), (OUTBOUND, Is("responded", ("true",)))),
+            "outbound": Flow(TOUCHED, Count(), (OUTBOUND,)),
+        },
+        numerator="responses",
+        denominator="outbound",
+        dimensions=OF_TOUCHPOINT,
+        example="50 calls made, 6 answered by an order: 12 %.",
+    ),
+    Metric(
+        id="marketing.lead_conversion",
+        title="Lead conversion",
+        unit=Unit.PERCENT,
+        words="Of the customers that an outbound touchpoint of the interval reached, the share for whom one of them "
+        "ended in " + " or ".join(CONVERTED.values) + ".",
+        components={"converted": Those((TAKEN,)), "reached": Those((REACHED,))},
+        numerator="converted",
+        denominator="reached",
+        example="200 customers called, some of them twice, and 22 of them subscribed: 11 %.",
+    ),
+)

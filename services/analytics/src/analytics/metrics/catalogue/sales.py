@@ -1,0 +1,177 @@
+"""Sales: the pipeline, and what came of it."""
+
+from analytics.metrics.catalogue.retention import KEPT
+from analytics.metrics.catalogue.value import OF_ORDER, PLACED
+from analytics.metrics.definition import Dimension, Metric, Unit, by, of
+from analytics.metrics.measure import Active, Count, Flow, Has, Is, Median, OfNewCustomer, Stock, Sum
+from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityWon
+
+WON = (OpportunityWon.type,)
+LOST = (OpportunityLost.type,)
+CLOSED = WON + LOST
+PRODUCT = Dimension("product", stored_as="product_id")
+OWN = (*of("opportunity", "owner", "source"), PRODUCT)
+OF_OPPORTUNITY = by(*OWN, "currency")
+LEFT_STAGE = (OpportunityAdvanced.type, *CLOSED)
+OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
+OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
+OPEN = Is("phase", ("prospecting", "engaging", "proposing", "negotiating"))
+PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
+"""Of winning, by stage."""
+IN_PIPELINE = by(Dimension("stage", stored_as="phase"), *OWN, "currency")
+
+METRICS = (
+    Metric(
+        id="sales.close_rate",
+        title="Close rate",
+        unit=Unit.PERCENT,
+        words="Opportunities won, over those won or lost in the interval.",
+        components={"won": Flow(WON), "lost": Flow(LOST)},
+        numerator="won",
+        denominator="won + lost",
+        dimensions=OF_OPPORTUNITY,
+        version=2,
+        example="30 won and 20 lost: 30 / 50 = 60 %.",
+    ),
+    Metric(
+        id="sales.close_rate_value",
+        title="Close rate by value",
+        unit=Unit.PERCENT,
+        words="Value of the opportunities won, over that of those won or lost in the interval. One lost counts with "
+        "its last estimate.",
+        components={"won": Flow(WON, Sum()), "lost": Flow(LOST, Sum())},
+        numerator="won",
+        denominator="won + lost",
+        dimensions=OF_OPPORTUNITY,
+        version=2,
+        example="Won for 9,000 together, lost ones estimated at 3,000: 9,000 / 12,000 = 75 %.",
+    ),
+    Metric(
+        id="sales.won_value",
+        title="Value won",
+        unit=Unit.MONEY,
+        words="Value of the opportunities won in the interval, gross: what is returned later is not taken off.",
+        components={"value": Flow(WON, Sum()), "won": Flow(WON)},
+        numerator="value",
+        dimensions=OF_OPPORTUNITY,
+        version=2,
+        example="Two opportunities won, for 5,000 and 4,000: 9,000.",
+    ),
+    Metric(
+        id="sales.new_revenue",
+        title="Revenue from new customers",
+        unit=Unit.MONEY,
+        words="Orders placed by customers whose first qualifying event lies in the interval, gross: returns are not "
+        "taken off.",
+        components={"ordered": Flow(PLACED, Sum(), (OfNewCustomer(),))},
+        numerator="ordered",
+        dimensions=OF_ORDER,
+        version=2,
+        example="A customer of last year orders for 100, one that is new orders twice for 40: 80.",
+    ),
+    Metric(
+        id="sales.new_customers",
+        title="New customers",
+        unit=Unit.COUNT,
+        words="Customers whose first qualifying event lies in the interval.",
+        components={"new": Active(new=True)},
+        numerator="new",
+        example="Three bought in May, one of them in April too: 2 are new in May.",
+    ),
+    Metric(
+        id="sales.retained_customers",
+        title="Retained customers",
+        unit=Unit.COUNT,
+        words="Customers active at the start and at the end.",
+        components={"kept": KEPT},
+        numerator="kept",
+        example="1,000 at the start, 850 of them active at the end: 850.",
+    ),
+    Metric(
+        id="sales.stage_duration",
+        title="Stage duration",
+        unit=Unit.DAYS,
+        words="Mean days that opportunities spent in a stage they left in the interval. Every visit counts.",
+        components={
+            "time": Flow(LEFT_STAGE, Sum("seconds_in_phase")),
+            "visits": Flow(LEFT_STAGE, Count(), (Has("from_phase"),)),
+        },
+        numerator="time",
+        denominator="visits",
+        dimensions=OF_STAGE,
+        version=2,
+        example="One visit of 2 days, and the same opportunity back again for 4: 3 days.",
+    ),
+    Metric(
+        id="sales.stage_duration_median",
+        title="Stage duration, median",
+        unit=Unit.DAYS,
+        words="Median days that opportunities spent in a stage they left in the interval. Every visit counts.",
+        components={"median": Flow(LEFT_STAGE, Median("seconds_in_phase"))},
+        numerator="median",
+        dimensions=OF_STAGE,
+        version=2,
+        example="Visits of 1, 2 and 30 days: 2 days.",
+    ),
+    Metric(
+        id="sales.cycle_duration",
+        title="Sales cycle",
+        unit=Unit.DAYS,
+        words="Mean days from opened to closed, of the opportunities won or lost in the interval.",
+        components={"time": Flow(CLOSED, Sum("seconds_since_start")), "closed": Flow(CLOSED)},
+        numerator="time",
+        denominator="closed",
+        dimensions=OF_CYCLE,
+        version=2,
+        example="One closed after 10 days, one after 50: 30 days.",
+    ),
+    Metric(
+        id="sales.cycle_duration_median",
+        title="Sales cycle, median",
+        unit=Unit.DAYS,
+        words="Median days from opened to closed, of the opportunities won or lost in the interval.",
+        components={"median": Flow(CLOSED, Median("seconds_since_start"))},
+        numerator="median",
+        dimensions=OF_CYCLE,
+        version=2,
+        example="Closed after 10, 20 and 90 days: 20 days.",
+    ),
+    Metric(
+        id="sales.open_opportunities",
+        title="Open opportunities",
+        unit=Unit.COUNT,
+        words="Opportunities open at the end.",
+        components={"open": Stock("opportunity", where=(OPEN,))},
+        numerator="open",
+        dimensions=IN_PIPELINE,
+        at_instant=True,
+        version=2,
+        example="Five opened, two of them closed before the end: 3.",
+    ),
+    Metric(
+        id="sales.open_pipeline",
+        title="Open pipeline",
+        unit=Unit.MONEY,
+        words="Value of the opportunities open at the end, as last estimated before, gross.",
+        components={"value": Stock("opportunity", Sum(), (OPEN,)), "open": Stock("opportunity", where=(OPEN,))},
+        numerator="value",
+        dimensions=IN_PIPELINE,
+        at_instant=True,
+        version=2,
+        example="Two open, at 1,000 and 4,000: 5,000.",
+    ),
+    Metric(
+        id="sales.weighted_pipeline",
+        title="Weighted pipeline",
+        unit=Unit.MONEY,
+        words="Gross value of the opportunities open at the end, times the probability of their stage: "
+        + ", ".join(f"{stage} {probability}" for stage, probability in PROBABILITY.items())
+        + ".",
+        components={"value": Stock("opportunity", Sum(weights=PROBABILITY), (OPEN,))},
+        numerator="value",
+        dimensions=IN_PIPELINE,
+        at_instant=True,
+        version=2,
+        example="1,000 in prospecting and 4,000 in proposing: 100 + 2,000 = 2,100.",
+    ),
+)

@@ -1,0 +1,278 @@
+"""The cohort matrix, `retention.matrix`: customers by the period of their first qualifying event, and how many of them
+had one in each period after.
+
+One look at each qualifying fact: per customer it comes to the period of the first one, and to one bit for each period
+that has one. The matrix is sums of those bits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, FromClause, case, cast, func, literal, select, text, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.calendar import Grain, boundaries, zone_of
+from analytics.ledger.freshness import Freshness, freshness
+from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
+from analytics.metrics.query import Asked, Filter, Qualifying, Slices, customers, period_of
+from analytics.metrics.reads import Question
+from analytics.tables import facts
+from kith.events.catalogue import QUALIFYING
+from kith.nouns.aggregate import Invalid
+from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+
+ID, VERSION = "retention.matrix", 1
+MAX_PERIODS = 60
+"""Five years of months. A period is a bit of a bigint."""
+
+
+@dataclass(slots=True)
+class CohortCell:
+    period: int
+    """How many periods after the row's own, which is 0."""
+    customers: int | None
+    """Those of the row that had a qualifying event in it; null if it has not begun."""
+    share: float | None
+    """Of the row, in percent; null where it has no customers, too."""
+    complete: bool
+    """Whether all of it has come: else it is so far."""
+
+
+@dataclass(slots=True)
+class CohortRow:
+    row: int
+    """By this its members are asked for."""
+    starts_at: datetime
+    ends_at: datetime
+    size: int | None
+    """Customers whose first qualifying event, ever, lies in it; null if it has not begun."""
+    cells: list[CohortCell]
+    """Up to the end of the interval; the last period of each row may be cut by it."""
+
+
+@dataclass(slots=True)
+class CohortMatrix:
+    id: str
+    starts_at: datetime
+    ends_at: datetime
+    grain: Grain
+    event_types: list[str]
+    """What was counted; empty: what the tenant's definition of activity says, by the customer's segment."""
+    complete_up_to: datetime | None
+    """Up to here the interval has come, and is counted; null if it has not begun."""
+    rows: list[CohortRow]
+    zone: str
+    definition_version: int
+    activity_version: int
+    freshness: list[Freshness] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class CohortMember:
+    """A customer of a cell, with the first event that put it there."""
+
+    customer_id: UUID
+    subject: UUID
+    event_id: UUID
+    type: str
+    time: datetime
+
+
+async def cohorts(
+    connection: AsyncConnection, tenant: str, question: Question, event_types: Sequence[str] = ()
+) -> CohortMatrix:
+    """Raises Invalid for what cannot be asked."""
+    whole = _asked(tenant, question, event_types)
+    begun = question.so_far(whole.boundaries)
+    found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
+    nobody = (0, [0] * (len(begun) - 1))
+    periods = [
+        _Period(*bounds, place < len(begun) - 1, question.has_come(bounds[1]))
+        for place, bounds in enumerate(pairwise(whole.boundaries))
+    ]
+    return CohortMatrix(
+        ID,
+        whole.starts_at,
+        whole.ends_at,
+        _grain(question),
+        sorted(set(event_types)),
+        question.complete_up_to(whole.starts_at, whole.ends_at),
+        [_row(row, periods[row:], *found.get(row, nobody)) for row in range(whole.periods)],
+        whole.zone,
+        VERSION,
+        question.policy.version,
+        await freshness(connection),
+    )
+
+
+class _Period(NamedTuple):
+    starts_at: datetime
+    ends_at: datetime
+    begun: bool
+    complete: bool
+
+
+async def _counted(
+    connection: AsyncConnection, asked: Asked, event_types: Sequence[str]
+) -> dict[int, tuple[int, list[int]]]:
+    """Per row its customers, and those of them in each period."""
+    each = _each(asked, event_types)
+    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
+    in_period = [func.count().filter(_bit(each.c.periods, place) == 1) for place in range(asked.periods)]
+    statement = (
+        select(each.c.first, func.count(), *in_period)
+        .select_from(slices.join(each))
+        .where(each.c.first >= 0, *slices.where)
+        .group_by(each.c.first)
+    )
+    # As with metrics: what the planner does not know of a tenant that has just come must not make it slow.
+    await connection.execute(text("SET LOCAL enable_nestloop = off"))
+    return {row[0]: (row[1], list(row[2:])) for row in await connection.execute(statement)}
+
+
+def _row(row: int, periods: Sequence[_Period], size: int, counts: Sequence[int]) -> CohortRow:
+    """`periods` are its own and those after it."""
+    cells = []
+    for period, each in enumerate(periods):
+        count = counts[row + period] if each.begun else None
+        share = None if count is None or not size else round(100 * count / size, DIGITS)
+        cells.append(CohortCell(period, count, share, each.complete))
+    own = periods[0]
+    return CohortRow(row, own.starts_at, own.ends_at, size if own.begun else None, cells)
+
+
+async def cohort_members(
+    connection: AsyncConnection,
+    tenant: str,
+    question: Question,
+    event_types: Sequence[str] = (),
+    *,
+    row: int,
+    period: int,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+) -> Page[CohortMember]:
+    """The customers of a cell, in the order of their ids. Raises Invalid for a cell that the matrix has not."""
+    if not 1 <= first <= MAX_PAGE:
+        raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    asked = _asked(tenant, question, event_types)
+    if not 0 <= row < asked.periods:
+        raise Invalid(f"The matrix has rows 0 to {asked.periods - 1}.", field="row")
+    if not 0 <= period < asked.periods - row:
+        raise Invalid(f"Row {row} has periods 0 to {asked.periods - 1 - row}.", field="period")
+    begun = question.so_far(asked.boundaries)
+    if row + period + 1 >= len(begun):
+        return Page([], None)
+    asked = replace(asked, boundaries=tuple(begun))
+    each = _each(asked, event_types, after=None if after is None else Position.of(after).id)
+    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
+    page = (
+        select(each.c.customer_id)
+        .select_from(slices.join(each))
+        .where(each.c.first == row, _bit(each.c.periods, row + period) == 1, *slices.where)
+        .order_by(each.c.customer_id)
+        .limit(first + 1)
+        .subquery("page")
+    )
+    source, qualifies = _facts(asked, event_types)
+    starts_at, ends_at = asked.boundaries[row + period : row + period + 2]
+    f = facts.c
+    proof = (
+        select(f.subject, f.event_id, f.type, f.time)
+        .select_from(source)
+        .where(f.tenant_id == asked.tenant, f.customer_id == page.c.customer_id, qualifies)
+        .where(f.time >= starts_at, f.time < ends_at)
+        .order_by(f.time, f.event_id)
+        .limit(1)
+        .lateral("proof")
+    )
+    rows = await connection.execute(
+        select(page.c.customer_id, *proof.c).select_from(page.join(proof, true())).order_by(page.c.customer_id)
+    )
+    found = [CohortMember(*each) for each in rows]
+    last = found[first - 1] if len(found) > first else None
+    return Page(found[:first], Position(last.time, last.customer_id).cursor() if last else None)
+
+
+def _asked(tenant: str, question: Question, event_types: Sequence[str]) -> Asked:
+    for type in event_types:
+        if type not in QUALIFYING:
+            raise Invalid(f"{type!r} cannot be counted, only {', '.join(sorted(QUALIFYING))}.", field="event")
+    grain, zone = _grain(question), zone_of(question.zone)
+    periods = boundaries(question.interval, grain, zone)
+    if len(periods) - 1 > MAX_PERIODS:
+        raise Invalid(
+            f"That are {len(periods) - 1} periods of a {grain}, and a matrix has up to {MAX_PERIODS}: take a longer "
+            f"one ({', '.join(Grain)}) or a shorter interval.",
+            field="grain",
+        )
+    filters = tuple(Filter(_dimension(name), values, out) for name, values, out in question.filters)
+    return Asked(tenant, tuple(periods), question.zone, question.policy, filters=filters)
+
+
+def _grain(question: Question) -> Grain:
+    return question.grain or Grain.MONTH
+
+
+def _dimension(name: str) -> Dimension:
+    for each in CUSTOMER:
+        if each.name == name:
+            return each
+    allowed = ", ".join(each.name for each in CUSTOMER)
+    raise Invalid(f"Cohorts cannot be filtered by {name!r}, only by {allowed}.", field="filter")
+
+
+def _facts(asked: Asked, event_types: Sequence[str]) -> tuple[FromClause, ColumnElement[bool]]:
+    """Where the facts come from, and which of them qualify."""
+    if event_types:
+        return facts, facts.c.type.in_(sorted(set(event_types)))
+    qualifying = Qualifying(asked)
+    return qualifying.facts, qualifying.by_any()
+
+
+def _each(asked: Asked, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
+    """A row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
+    f, policy = facts.c, asked.policy
+    kinds = [frozenset(event_types)] if event_types else list({rule.event_types: None for rule in policy.rules})
+    columns = []
+    for place, types in enumerate(kinds):
+        counts = f.type.in_(sorted(types))
+        # Before the interval there is no bit: -1 would be one of those that a shift makes up.
+        bit = cast(literal(1), BigInteger).op("<<")(period_of(f.time, asked))
+        columns += [
+            period_of(func.min(f.time).filter(counts), asked).label(f"first_{place}"),
+            func.bit_or(bit).filter(counts, f.time >= asked.starts_at).label(f"periods_{place}"),
+        ]
+    found = (
+        select(f.customer_id, *columns)
+        .where(f.tenant_id == asked.tenant, f.customer_id.is_not(None), f.time < asked.ends_at)
+        .where(f.type.in_(sorted(frozenset().union(*kinds))))
+        .group_by(f.customer_id)
+    )
+    if after is not None:
+        found = found.where(f.customer_id > after)
+    by_kind = found.subquery("by_kind")
+    if len(kinds) == 1:
+        told = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
+        return select(by_kind.c.customer_id, *told).subquery("each")
+    # Counted by all rules' types, and then chosen: there are far fewer customers to look up than facts.
+    record = customers(asked).alias("whose")
+
+    def mine(name: str) -> ColumnElement[Any]:
+        by_rule = {rule: by_kind.c[f"{name}_{kinds.index(rule.event_types)}"] for rule in policy.rules}
+        by_segment = {segment: by_rule[rule] for segment, rule in policy.segments.items()}
+        return case(by_segment, value=record.c.state["segment"].astext, else_=by_rule[policy.default]).label(name)
+
+    return (
+        select(by_kind.c.customer_id, mine("first"), mine("periods"))
+        .select_from(by_kind.outerjoin(record, record.c.id == by_kind.c.customer_id))
+        .subquery("each")
+    )
+
+
+def _bit(bits: ColumnElement[Any], place: int) -> ColumnElement[Any]:
+    return bits.op(">>")(place).op("&")(1)

@@ -1,0 +1,146 @@
+"""A metric is data: words, what is counted, and how its value follows. Adding one adds a definition to
+analytics.metrics.catalogue, and its test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from analytics.metrics.measure import Measure
+from kith.nouns.aggregate import Invalid
+
+Counts = Mapping[str, Decimal | None]
+"""Per component. None: there is nothing to take it of, as with the median of nothing."""
+DIGITS = 4
+
+
+class Unit(StrEnum):
+    PERCENT = "percent"
+    MONEY = "money"
+    COUNT = "count"
+    SECONDS = "seconds"
+    DAYS = "days"
+
+
+_SCALE = {Unit.PERCENT: Decimal(100), Unit.DAYS: 1 / Decimal(86_400)}
+"""From what is counted, or from seconds, to the unit."""
+
+
+class Source(StrEnum):
+    """Whose field a dimension is."""
+
+    EVENT = "event"
+    """The event's, or the aggregate's at that time."""
+    CUSTOMER = "customer"
+    """The customer's record, as it was at the end of the interval."""
+    AGE = "age"
+    """How long the clock of the aggregate had run at the end of the interval."""
+    LABEL = "label"
+    """The label that the model gave the customer."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """By what a metric can be grouped and filtered."""
+
+    name: str
+    source: Source = Source.EVENT
+    stored_as: str = ""
+    steps: tuple[tuple[timedelta, str], ...] = ()
+    """Of AGE: up to each age its name, the rest under the last name."""
+
+    @property
+    def field(self) -> str:
+        return self.stored_as or self.name
+
+
+def _customer(*names: str) -> tuple[Dimension, ...]:
+    return tuple(Dimension(name, Source.CUSTOMER) for name in names)
+
+
+TAG = Dimension("tag", Source.CUSTOMER, "tags")
+CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
+"""The dimensions of a customer, by their plain names. One with two tags counts under each."""
+
+
+def of(noun: str, *names: str) -> tuple[Dimension, ...]:
+    """Fields of the event whose names the customer has, too: those of an order are `order_country` and so on."""
+    return tuple(Dimension(f"{noun}_{name}", stored_as=name) for name in names)
+
+
+def by(*own: Dimension | str) -> tuple[Dimension, ...]:
+    """These fields of the event, and those of the customer. Raises ValueError where both have a name: one name means
+    the same in every metric."""
+    mine = tuple(each if isinstance(each, Dimension) else Dimension(each) for each in own)
+    if both := {each.name for each in mine} & {each.name for each in CUSTOMER}:
+        raise ValueError(f"{', '.join(sorted(both))}: the customer has it, too; say whose it is")
+    return (*mine, *CUSTOMER)
+
+
+@dataclass(frozen=True)
+class Term:
+    sign: int
+    component: str
+
+
+def terms(formula: str) -> tuple[Term, ...]:
+    """`E - N` is E, less N."""
+    sign, found = 1, []
+    for word in formula.split():
+        if word in ("+", "-"):
+            sign = 1 if word == "+" else -1
+        else:
+            found.append(Term(sign, word))
+            sign = 1
+    return tuple(found)
+
+
+def part(formula: str, counts: Counts) -> Decimal | None:
+    total = Decimal()
+    for term in terms(formula):
+        value = counts[term.component]
+        if value is None:
+            return None
+        total += term.sign * value
+    return total
+
+
+@dataclass(frozen=True)
+class Metric:
+    id: str
+    title: str
+    unit: Unit
+    words: str
+    components: Mapping[str, Measure]
+    numerator: str
+    """A sum or difference of components."""
+    denominator: str | None = None
+    """The same; None for what is no ratio."""
+    dimensions: tuple[Dimension, ...] = CUSTOMER
+    at_instant: bool = False
+    """It looks at one instant, the end of the interval, and back from there."""
+    version: int = 1
+    example: str = field(default="", compare=False)
+    """Worked out with small numbers, for the documentation."""
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
+    def value(self, counts: Counts) -> Decimal | None:
+        """A ratio with an empty denominator is None, never 0."""
+        above = part(self.numerator, counts)
+        below = part(self.denominator, counts) if self.denominator else Decimal(1)
+        return above / below * _SCALE.get(self.unit, 1) if above is not None and below else None
+
+    @property
+    def measures(self) -> frozenset[Measure]:
+        return frozenset(self.components.values())
+
+    def dimension(self, name: str, *, asked_as: str = "groupBy") -> Dimension:
+        """Raises Invalid that lists what there is."""
+        for each in self.dimensions:
+            if each.name == name:
+                return each
+        allowed = ", ".join(each.name for each in self.dimensions) or "nothing"
+        raise Invalid(f"{self.id} cannot be sliced by {name!r}, only by {allowed}.", field=asked_as)

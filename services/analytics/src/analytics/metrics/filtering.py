@@ -1,0 +1,71 @@
+"""The language of filters: `country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps
+those that have none.
+
+A value is written as it is, or in double quotes, as RFC 4180 has them: a double quote in it stands twice. What could be
+read in two ways has to be quoted, and is refused where it is not: `segment:"Food, Drink & Tobacco"`. So every name that
+can be stored can be asked for.
+"""
+
+import re
+from typing import NamedTuple
+
+from kith.nouns.aggregate import Invalid
+
+MAX_FILTERS, MAX_VALUES = 20, 200
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_HINT = (
+    "A value with a comma, a double quote, blanks at its ends or a leading ! is written in double quotes, a double "
+    'quote in it twice: segment:"Food, Drink & Tobacco",Retail.'
+)
+
+
+class FilterBy(NamedTuple):
+    """Of one dimension, by name."""
+
+    dimension: str
+    values: tuple[str | None, ...]
+    """None stands for those that have none."""
+    exclude: bool = False
+    """Whether to leave those out, rather than all others."""
+
+
+def filter_by(text: str) -> FilterBy:
+    """The filter that a text says. Raises Invalid for what is none, and for what could be read in two ways."""
+    dimension, colon, rest = text.partition(":")
+    if not colon:
+        raise Invalid(
+            f"{text!r} is no filter: write dimension:value,value, or dimension:!value to leave it out.", field="filter"
+        )
+    exclude = rest.startswith("!")
+    return FilterBy(dimension, _values(text, rest.removeprefix("!")), exclude)
+
+
+def checked(filters: tuple[FilterBy, ...]) -> tuple[FilterBy, ...]:
+    """Raises Invalid for more than can be asked at once."""
+    if len(filters) > MAX_FILTERS:
+        raise Invalid(f"Ask for up to {MAX_FILTERS} filters at once.", field="filter")
+    for each in filters:
+        if not 1 <= len(each.values) <= MAX_VALUES:
+            raise Invalid(f"A filter has 1 to {MAX_VALUES} values.", field="filter")
+    return filters
+
+
+def _values(text: str, rest: str) -> tuple[str | None, ...]:
+    values: list[str | None] = []
+    place = 0
+    while True:
+        if quoted := _QUOTED.match(rest, place):
+            values.append(quoted[1].replace('""', '"'))
+            place = quoted.end()
+        else:
+            end = rest.find(",", place)
+            word = rest[place : end if end >= 0 else len(rest)]
+            if '"' in word or word.startswith("!") or word != word.strip():
+                raise Invalid(f"{text!r} can be read in two ways. {_HINT}", field="filter")
+            values.append(word or None)
+            place += len(word)
+        if place == len(rest):
+            return tuple(values)
+        if rest[place] != ",":
+            raise Invalid(f"In {text!r} something follows a value in double quotes. {_HINT}", field="filter")
+        place += 1

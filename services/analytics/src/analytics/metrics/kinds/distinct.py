@@ -1,0 +1,273 @@
+"""Those who: distinct customers, or aggregates, by what happened to them up to the end of each period."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.calendar import months_before, zone_of
+from analytics.metrics.definition import Source
+from analytics.metrics.measure import Attribute, Did, IsActive, Key, Those, Trait
+from analytics.metrics.query import (
+    Asked,
+    Cell,
+    Cells,
+    Member,
+    Qualifying,
+    Slices,
+    Weighed,
+    all_hold,
+    customers,
+    holds,
+    period_of,
+)
+from analytics.projections.activity import ActivityRule
+from analytics.projections.fields import field_of
+from analytics.tables import facts
+from kith.db.tables import Moment
+from kith.nouns.queries import Position
+
+BITS = 62
+"""Periods that fit into a bigint with one to spare."""
+
+
+async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Those]) -> Cells:
+    found: Cells = {}
+    for start in range(0, asked.periods, BITS):
+        part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS + 1]})
+        for key in Key:
+            if alike := [measure for measure in measures if measure.key is key]:
+                await _count(connection, part, alike, start, found)
+    return found
+
+
+async def _count(
+    connection: AsyncConnection, asked: Asked, measures: Sequence[Those], start: int, found: Cells
+) -> None:
+    each = _Each(asked, measures)
+    place = [*(each.in_periods(measure) for measure in measures), *each.slices.by]
+    statement = select(*place, func.count()).select_from(each.source).where(*each.slices.where).group_by(*place)
+    counts: dict[tuple[str | None, ...], dict[Those, list[int]]] = {}
+    for row in await connection.execute(statement):
+        *told, number = row
+        group = tuple(told[len(measures) :])
+        mine = counts.setdefault(group, {measure: [0] * asked.periods for measure in measures})
+        for measure, periods in zip(measures, told, strict=False):
+            for period in range(asked.periods):
+                mine[measure][period] += number * (periods >> period & 1)
+    for group, values in counts.items():
+        for period in range(asked.periods):
+            cell = found.setdefault(Cell(start + period, group), {})
+            cell.update({measure: Decimal(numbers[period]) for measure, numbers in values.items()})
+
+
+async def members(
+    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+) -> list[Member]:
+    """With the last of the events by which they have their first trait."""
+    measures = [term.measure for term in terms if isinstance(term.measure, Those)]
+    each = _Each(asked, measures)
+    value: ColumnElement[Any] = literal(0)
+    for term, measure in zip(terms, measures, strict=True):
+        value = value + term.sign * each.in_periods(measure)  # there is one period: 1 or 0
+    key = each.table.c.key
+    page = select(key.label("key"), value.label("value")).select_from(each.source)
+    page = page.where(value != 0, *each.slices.where).distinct()
+    if after is not None:
+        page = page.where(key > after.id)
+    chosen = page.order_by(key).limit(first).subquery("chosen")
+    proof = each.proof(chosen.c.key).lateral("proof")
+    rows = await connection.execute(
+        select(*proof.c, cast(chosen.c.value, Numeric), chosen.c.key)
+        .select_from(chosen.outerjoin(proof, true()))
+        .order_by(chosen.c.key)
+    )
+    return [Member._make((*row, {})) for row in rows]
+
+
+class _Each:
+    """One row per customer, or aggregate, with the periods in which it has each trait, as bits.
+
+    Where traits look at their own period only, it is one row per period: what the facts tell of themselves may change.
+    """
+
+    def __init__(self, asked: Asked, measures: Sequence[Those]) -> None:
+        self.asked, self.key = asked, measures[0].key
+        self._traits = list(dict.fromkeys(t for m in measures for t in (*m.all_of, *m.any_of)))
+        self._bounded = all(isinstance(trait, Did) and trait.in_interval for trait in self._traits)
+        self._qualifying = Qualifying(asked)
+        looks_at_activity = any(isinstance(trait, IsActive) for trait in self._traits)
+        self._facts = self._qualifying.facts if looks_at_activity else facts
+        self.table = self._counted().subquery("each")
+        customer: ColumnElement[Any] = self.table.c.key if self.key is Key.CUSTOMER else self.table.c.customer_id
+        self.slices = Slices(asked, self.table, customer, literal(asked.ends_at))
+        self.source = self.slices.join(self.table)
+        self._record = None
+        if any(isinstance(trait, Attribute) for trait in self._traits):
+            self._record = customers(asked).alias("record")
+            self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
+
+    def in_periods(self, measure: Those) -> ColumnElement[int]:
+        """The periods in which it counts, as bits."""
+        found = reduce(_both, (self._bits_of(trait) for trait in measure.all_of))
+        if measure.any_of:
+            found = _both(found, reduce(_either, (self._bits_of(trait) for trait in measure.any_of)))
+        return found
+
+    def proof(self, key: ColumnElement[Any]) -> Select[Any]:
+        """Of a key in the one period there is: its last event of the first trait."""
+        f = facts
+        first = next(trait for trait in self._traits if not isinstance(trait, Attribute))
+        return (
+            select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
+            .select_from(self._facts)
+            .where(
+                f.c.tenant_id == self.asked.tenant,
+                self._key == key,
+                f.c.time < self.asked.ends_at,
+                self._looks_at(first),
+                self._when(first) > 0,
+            )
+            .order_by(f.c.time.desc(), f.c.event_id.desc())
+            .limit(1)
+        )
+
+    @property
+    def _key(self) -> ColumnElement[Any]:
+        return facts.c.customer_id if self.key is Key.CUSTOMER else facts.c.subject
+
+    def _counted(self) -> Select[Any]:
+        f, asked = facts, self.asked
+        used = [*asked.group_by, *(each.dimension for each in asked.filters)]
+        # What facts tell of themselves is told, of one key, by its last one.
+        own = {each.field: self._latest(each.field) for each in used if each.source is Source.EVENT}
+        looked_at = {n: trait for n, trait in enumerate(self._traits) if not isinstance(trait, Attribute)}
+        columns = [
+            self._key.label("key"),
+            *(self._had(trait).label(f"bits_{n}") for n, trait in looked_at.items()),
+            func.jsonb_build_object(
+                *(part for name, value in own.items() for part in (literal(name, Text), value)), type_=JSONB
+            ).label("state"),
+            *(own[name].label(name) for name in ("phase", "currency") if name in own),
+        ]
+        if self.key is Key.SUBJECT:
+            columns.append(self._latest("customer_id").label("customer_id"))
+        return (
+            select(*columns)
+            .select_from(self._facts)
+            .where(
+                f.c.tenant_id == asked.tenant,
+                f.c.type.in_(self._types()),
+                f.c.time < asked.ends_at,
+                f.c.time >= asked.starts_at if self._bounded else true(),
+                self._key.is_not(None),
+                or_(*(self._looks_at(trait) for trait in looked_at.values())),
+            )
+            .group_by(self._key, *([period_of(f.c.time, asked)] if self._bounded else []))
+        )
+
+    def _had(self, trait: Did | IsActive) -> ColumnElement[int]:
+        """Over all facts of the key."""
+        if isinstance(trait, Did) and trait.at_least > 1:
+            times = func.array_agg(aggregate_order_by(facts.c.time, facts.c.time), type_=ARRAY(Moment))
+            nth = type_coerce(times.filter(self._looks_at(trait)), ARRAY(Moment))[trait.at_least]
+            when = func.coalesce(nth, self.asked.ends_at)
+            return self._from_to(self._ends_up_to(when), literal(self.asked.periods))
+        return func.coalesce(func.bit_or(self._when(trait)).filter(self._looks_at(trait)), 0)
+
+    def _when(self, trait: Did | IsActive) -> ColumnElement[int]:
+        """The periods in which this one fact gives the trait."""
+        time, asked = facts.c.time, self.asked
+        first = self._ends_up_to(time)  # the first period that ends after it
+        if isinstance(trait, IsActive):
+            # A span is as long as its window, whatever the days.
+            return case(
+                *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in asked.policy.rules), else_=0
+            )
+        if trait.in_interval:
+            return self._from_to(first, case((time >= asked.starts_at, first + 1), else_=first))
+        if trait.months is not None:
+            zone = zone_of(asked.zone)
+            return self._from_to(
+                first, self._reached(time, [months_before(e, trait.months, zone) for e in asked.boundaries[1:]])
+            )
+        return self._from_to(first, literal(asked.periods))
+
+    def _within_window(self, rule: ActivityRule, first: ColumnElement[int]) -> ColumnElement[int]:
+        windows = [end - rule.window for end in self.asked.boundaries[1:]]
+        return self._from_to(first, self._reached(facts.c.time, windows))
+
+    def _ends_up_to(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
+        return self._reached(moment, self.asked.boundaries[1:])
+
+    def _reached(self, moment: ColumnElement[Any], moments: Sequence[datetime]) -> ColumnElement[int]:
+        """How many of these have come by then."""
+        return func.width_bucket(moment, literal(list(moments), ARRAY(Moment)))
+
+    def _from_to(self, low: ColumnElement[int], high: ColumnElement[int]) -> ColumnElement[int]:
+        """The bits from `low` on, up to `high`, which is not among them."""
+        one = cast(literal(1), BigInteger)
+        bits: ColumnElement[int] = one.op("<<")(cast(high, Integer)) - one.op("<<")(
+            cast(func.least(low, high), Integer)
+        )
+        return bits
+
+    def _latest(self, name: str) -> ColumnElement[Any]:
+        value = facts.c.customer_id if name == "customer_id" else field_of(facts, name)
+        ordered = aggregate_order_by(value, facts.c.time.desc(), facts.c.version.desc())
+        return func.array_agg(ordered, type_=ARRAY(value.type))[1]
+
+    def _bits_of(self, trait: Trait) -> ColumnElement[int]:
+        if isinstance(trait, Attribute):
+            assert self._record is not None
+            has = func.coalesce(self._record.c.state.has_key(trait.field), False)
+            return case((has, (1 << self.asked.periods) - 1), else_=0)
+        bits: ColumnElement[int] = self.table.c[f"bits_{self._traits.index(trait)}"]
+        return bits
+
+    def _types(self) -> list[str]:
+        found: set[str] = set()
+        for trait in self._traits:
+            if isinstance(trait, Did):
+                found.update(trait.types)
+            elif isinstance(trait, IsActive):
+                found.update(*(rule.event_types for rule in self.asked.policy.rules))
+        return sorted(found)
+
+    def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
+        """Whether a fact is one of the trait's, whenever it happened."""
+        if isinstance(trait, IsActive):
+            return self._qualifying.by_any()
+        conditions = (holds(each, facts, self.asked) for each in trait.where)
+        return all_hold([facts.c.type.in_(trait.types), *conditions])
+
+
+def _both(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    found: ColumnElement[int] = one.op("&")(other)
+    return found
+
+
+def _either(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    found: ColumnElement[int] = one.op("|")(other)
+    return found

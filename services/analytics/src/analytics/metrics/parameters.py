@@ -1,0 +1,71 @@
+"""How a metric is asked for, over either API: the same words, the same refusals."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.calendar import Grain, Interval, zone_of
+from analytics.customer_value.api import fitted
+from analytics.ledger.instants import must_have_come
+from analytics.metrics.definition import Metric
+from analytics.metrics.filtering import FilterBy, checked, filter_by
+from analytics.metrics.reads import Question
+from analytics.projections.as_known_at import known
+from analytics.projections.tenants import tenant_settings
+from kith.db.connections import Database
+from kith.db.tables import Moment
+
+
+@asynccontextmanager
+async def reading(
+    database: Database, tenant: str, metrics: Sequence[Metric], ends_at: datetime, known_at: datetime | None
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction to read metrics in: as they are known now, or as they were at an instant. Raises Invalid for one
+    that is yet to come."""
+    must_have_come(knownAt=known_at)
+    if known_at is not None:
+        async with known(database, tenant, known_at, metrics) as connection:
+            yield connection
+        return
+    await fitted(database, tenant, metrics, ends_at)
+    async with database.read(tenant) as connection:
+        yield connection
+
+
+async def question_of(
+    connection: AsyncConnection,
+    tenant: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    grain: Grain | None = None,
+    group_by: Sequence[str] = (),
+    filters: Sequence[str | FilterBy] = (),
+    zone: str | None = None,
+    activity: int | None = None,
+    known_at: datetime | None = None,
+) -> Question:
+    """Zone and activity are the tenant's, if none are named. Raises Invalid and NotFound."""
+    interval = Interval(starts_at, ends_at)
+    if zone is not None:
+        zone_of(zone)
+    settings = await tenant_settings(connection, tenant, activity)
+    return Question(
+        interval,
+        zone or settings.zone,
+        settings.policy,
+        grain,
+        tuple(group_by),
+        checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters)),
+        settled=known_at is None,
+        now=await _now(connection, known_at),
+    )
+
+
+async def _now(connection: AsyncConnection, known_at: datetime | None) -> datetime:
+    """By the clock of what is read; of what was known, the instant at which it was."""
+    now: datetime = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
+    return now if known_at is None else min(now, known_at)

@@ -1,0 +1,290 @@
+"""What is asked of measures, and the parts that their statements share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    FromClause,
+    Numeric,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy import Interval as Duration
+from sqlalchemy.dialects.postgresql import JSONB
+
+from analytics.metrics.currencies import is_of_amounts
+from analytics.metrics.definition import TAG, Dimension, Source
+from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
+from analytics.projections.activity import ActivityPolicy, ActivityRule
+from analytics.projections.facts import types_of
+from analytics.projections.fields import field_of
+from analytics.tables import activity_spans, facts
+from kith.db.tables import Moment
+
+CUSTOMER_TYPES = types_of("customer")
+
+_NO_TAGS = literal_column("'[]'::jsonb", JSONB)
+
+Value = Decimal | None
+
+
+class Cell(NamedTuple):
+    """A period, by its place among the asked ones, and a group: a value per dimension."""
+
+    period: int
+    group: tuple[str | None, ...]
+
+
+Cells = dict[Cell, dict[Measure, Value]]
+
+WHOLE = -1
+"""The place of all periods together and all groups, where the same pass tells it."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    dimension: Dimension
+    values: tuple[str | None, ...]
+    """None stands for those that have none."""
+    exclude: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    tenant: str
+    boundaries: tuple[datetime, ...]
+    """n + 1 of n periods, one after the other."""
+    zone: str
+    policy: ActivityPolicy
+    group_by: tuple[Dimension, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    settled: bool = True
+    """Whether totals may be read: not of facts as they were known at some time."""
+
+    @property
+    def starts_at(self) -> datetime:
+        return self.boundaries[0]
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.boundaries[-1]
+
+    @property
+    def periods(self) -> int:
+        return len(self.boundaries) - 1
+
+
+class Member(NamedTuple):
+    """Whom or what a figure counts, and the event that put it there. `value` is what it adds to the figure."""
+
+    customer_id: UUID | None
+    subject: UUID | None
+    event_id: UUID | None
+    type: str | None
+    time: datetime | None
+    value: Value
+    """None: it adds amounts in several currencies."""
+    key: UUID
+    """By which members are told apart and paged."""
+    amounts: Mapping[str | None, Decimal]
+    """Of a part that is told by currency: what it adds in each."""
+
+
+class Weighed(NamedTuple):
+    """A measure, and whether its members add to the figure or take from it."""
+
+    sign: int
+    measure: Measure
+
+
+def members_of(rows: Iterable[Any], terms: Sequence[Weighed]) -> list[Member]:
+    """Of rows whose last column is the currency."""
+    if not any(is_of_amounts(term.measure) for term in terms):
+        return [Member._make((*row[:-1], {})) for row in rows]
+    return [Member._make((*row[:-1], {row[-1]: row[5]})) for row in rows]
+
+
+# The statements' parts
+
+
+def periods_of(asked: Asked) -> ColumnElement[Any]:
+    return literal(list(asked.boundaries), ARRAY(Moment))
+
+
+def period_of(moment: ColumnElement[Any], asked: Asked) -> ColumnElement[int]:
+    """The place of its period; -1 before the first."""
+    return func.width_bucket(moment, periods_of(asked)) - 1
+
+
+def customers(asked: Asked) -> FromClause:
+    """The customers' records as they were at the end. What a record first said held before it was made, too."""
+    f = facts.alias("record")
+    return (
+        select(f.c.subject.label("id"), f.c.state)
+        .where(
+            f.c.tenant_id == asked.tenant,
+            f.c.type.in_(CUSTOMER_TYPES),
+            or_(f.c.version == 1, f.c.time < asked.ends_at),
+            or_(f.c.until.is_(None), f.c.until >= asked.ends_at),
+        )
+        .subquery("c")
+    )
+
+
+def spans(asked: Asked) -> FromClause:
+    """The activity spans that count: of each customer those by its segment's rule."""
+    s, policy = activity_spans, asked.policy
+    found = select(s.c.customer_id, s.c.starts_at, s.c.ends_at).where(
+        s.c.tenant_id == asked.tenant, s.c.starts_at < asked.ends_at
+    )
+    if not policy.segments:
+        return found.where(s.c.rule == policy.default.id).subquery("s")
+    c = customers(asked)
+    found = found.join(c, c.c.id == s.c.customer_id, isouter=True).where(s.c.rule == rule_of(c, policy))
+    return found.subquery("s")
+
+
+def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
+    """The id of the rule that a customer goes by: its segment's, as its record says. Without a record, the default."""
+    if not policy.segments:
+        return literal(policy.default.id)
+    return case(
+        {segment: rule.id for segment, rule in policy.segments.items()},
+        value=record.c.state["segment"].astext,
+        else_=policy.default.id,
+    )
+
+
+def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:
+    """What a sum or a median is taken of."""
+    number: ColumnElement[Any] = (
+        table.c.amount if of.field == "amount" else cast(table.c.state[of.field].astext, Numeric)
+    )
+    weights: Mapping[str, float] | None = getattr(of, "weights", None)
+    if weights:
+        number = number * case({phase: cast(w, Numeric) for phase, w in weights.items()}, value=table.c.phase, else_=0)
+    return number
+
+
+def holds(
+    condition: Condition, table: FromClause, asked: Asked, first_at: ColumnElement[Any] | None = None
+) -> ColumnElement[bool]:
+    """`first_at` is when the customer was first active: only OfNewCustomer looks at it."""
+    match condition:
+        case Is(field, values):
+            return field_of(table, field).in_(values)
+        case Has(field):
+            return field_of(table, field).is_not(None)
+        case Never(verbs):
+            return not_(func.coalesce(table.c.state["seen"].has_any(cast(list(verbs), ARRAY(Text))), false()))
+        case SameDay():
+            return _day(table.c.time, asked) == _day(table.c.clock_since, asked)
+        case OfNewCustomer():
+            assert first_at is not None
+            return period_of(first_at, asked) == period_of(table.c.time, asked)
+
+
+def _day(moment: ColumnElement[Any], asked: Asked) -> ColumnElement[Any]:
+    return cast(func.timezone(asked.zone, moment), Date)
+
+
+class Slices:
+    """Joins the customers, if asked for, and cuts by dimensions and filters."""
+
+    def __init__(
+        self, asked: Asked, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
+    ) -> None:
+        used = [*asked.group_by, *(each.dimension for each in asked.filters)]
+        self._table, self._at = table, at
+        self.customers = customers(asked) if any(each.source is Source.CUSTOMER for each in used) else None
+        self._join = None if self.customers is None else self.customers.c.id == customer_id
+        self._tags: Any = None
+        if self.customers is not None and TAG in asked.group_by:
+            tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
+            self._tags = func.jsonb_array_elements_text(tags).table_valued("tag").render_derived().lateral("tags")
+        self.by = [self._value(each) for each in asked.group_by]
+        self.where = [self._kept(each) for each in asked.filters]
+
+    def join(self, source: FromClause) -> FromClause:
+        if self.customers is not None:
+            assert self._join is not None
+            source = source.outerjoin(self.customers, self._join)
+        return source if self._tags is None else source.outerjoin(self._tags, true())
+
+    def _value(self, dimension: Dimension) -> ColumnElement[Any]:
+        match dimension.source:
+            case Source.EVENT:
+                return field_of(self._table, dimension.field)
+            case Source.CUSTOMER:
+                assert self.customers is not None
+                if dimension is TAG:
+                    tag: ColumnElement[Any] = self._tags.c.tag
+                    return tag
+                said: ColumnElement[Any] = self.customers.c.state[dimension.field].astext
+                return said
+            case Source.AGE:
+                age = self._at - self._table.c.clock_since
+                *steps, (_, oldest) = dimension.steps
+                return case(*((age <= literal(limit, Duration), name) for limit, name in steps), else_=oldest)
+            case Source.LABEL:
+                return self._table.c.label
+
+    def _kept(self, one: Filter) -> ColumnElement[bool]:
+        named = [value for value in one.values if value is not None]
+        if one.dimension is TAG:
+            assert self.customers is not None
+            tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
+            found = tags.has_any(cast(named, ARRAY(Text))) if named else false()
+            nothing = func.jsonb_array_length(tags) == 0
+        else:
+            value = self._value(one.dimension)
+            found, nothing = func.coalesce(value.in_(named), false()), value.is_(None)
+        kept = or_(found, nothing) if None in one.values else found
+        return not_(kept) if one.exclude else kept
+
+
+def first_activity(asked: Asked) -> FromClause:
+    """When each customer was first active."""
+    s = spans(asked)
+    return select(s.c.customer_id, func.min(s.c.starts_at).label("at")).group_by(s.c.customer_id).subquery("first")
+
+
+def all_hold(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
+    return and_(true(), *conditions)
+
+
+class Qualifying:
+    """The facts that make their customers active: those of the types of the rule that the customer goes by."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._policy = asked.policy
+        self.facts: FromClause = facts
+        self._rule_of: ColumnElement[str] | None = None
+        if asked.policy.segments:
+            record = customers(asked).alias("whose")
+            self.facts = facts.outerjoin(record, record.c.id == facts.c.customer_id)
+            self._rule_of = rule_of(record, asked.policy)
+
+    def by_any(self) -> ColumnElement[bool]:
+        return or_(*(self.by(rule) for rule in self._policy.rules))
+
+    def by(self, rule: ActivityRule) -> ColumnElement[bool]:
+        of_type = facts.c.type.in_(sorted(rule.event_types))
+        return of_type if self._rule_of is None else and_(self._rule_of == rule.id, of_type)

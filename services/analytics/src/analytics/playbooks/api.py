@@ -1,0 +1,275 @@
+"""Playbooks over both APIs, beyond what every noun has: their runs, what came of them, and dry runs."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+from strawberry.scalars import JSON
+
+from analytics.jobs.api import HealthJob, accepted
+from analytics.nouns_graphql import LazyCustomer, customer_of
+from analytics.playbooks import comparison
+from analytics.playbooks import reads as queries
+from analytics.playbooks.commands import PlaybookDocument
+from analytics.playbooks.firing import RunState
+from analytics.playbooks.plan import Plan
+from analytics.playbooks.reads import (
+    PlaybookOutcomes,
+    PlaybookRunDetails,
+    PlaybookRunView,
+    PlaybookView,
+    outcomes_of,
+    results_of,
+    run_of,
+    runs_of,
+)
+from analytics.resources import PLAYBOOKS
+from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.auth import Actor
+from kith.nouns.aggregate import Invalid, NotFound
+from kith.nouns.graphql import Connection, Ctx, connection_of, field
+from kith.nouns.queries import DEFAULT_PAGE, Queries
+from kith.nouns.rest import First, body, body_of
+from kith.scalars import Cursor, Id, Instant
+
+router = APIRouter(prefix="/v1", tags=["playbooks"], dependencies=[Depends(only_known_parameters)])
+READER: Any = actor_with("analytics:read")
+WRITER: Any = actor_with("analytics:write")
+A_YEAR = timedelta(days=365)
+LONGEST = timedelta(days=3 * 366)
+
+
+@dataclass(slots=True)
+class PlaybookRunPage:
+    items: list[PlaybookRunView]
+    next: str | None
+
+
+class DryRun(BaseModel):
+    """Over `[from, to)`; the year before now, if not said otherwise."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    starts_at: Annotated[Instant | None, Field(alias="from")] = None
+    ends_at: Annotated[Instant | None, Field(alias="to")] = None
+
+
+class DryRunDocument(DryRun):
+    document: PlaybookDocument
+
+
+@router.get(
+    "/playbook-runs", response_model=PlaybookRunPage, operation_id="listPlaybookRuns", summary="Runs, newest first"
+)
+async def list_runs(
+    request: Request,
+    playbook_id: Id | None = None,
+    customer_id: Id | None = None,
+    state: RunState | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
+    actor: Actor = READER,
+) -> Response:
+    """By what set them off, newest first. One that was `left_alone` is of the control share."""
+    async with context_of(request).database.read(actor.tenant) as connection:
+        page = await runs_of(
+            connection,
+            actor.tenant,
+            first=first,
+            after=after,
+            playbook_id=playbook_id,
+            customer_id=customer_id,
+            state=state,
+        )
+    return json_response(PlaybookRunPage(page.rows, page.next))
+
+
+@router.get(
+    "/playbook-runs/{id}", response_model=PlaybookRunDetails, operation_id="getPlaybookRun", summary="Get a run"
+)
+async def get_run(request: Request, id: Id, actor: Actor = READER) -> Response:
+    """With what became of each action: `results` are the tasks and cases that were made of them, as they stand."""
+    async with context_of(request).database.read(actor.tenant) as connection:
+        return json_response(await run_of(connection, actor.tenant, id))
+
+
+@router.get(
+    "/playbooks/{id}/outcomes",
+    response_model=PlaybookOutcomes,
+    operation_id="getPlaybookOutcomes",
+    summary="Whether it helped",
+)
+async def get_outcomes(
+    request: Request,
+    id: Id,
+    starts_at: Annotated[Instant | None, Query(alias="from")] = None,
+    ends_at: Annotated[Instant | None, Query(alias="to")] = None,
+    actor: Actor = READER,
+) -> Response:
+    """Those treated against those left alone, by the first run of each customer since it was started last. Without a
+    control share it is observational, and says so; of fewer than 20 customers each nothing is compared."""
+    async with context_of(request).database.read(actor.tenant) as connection:
+        found = await outcomes_of(
+            connection,
+            actor.tenant,
+            id,
+            starts_at=starts_at,
+            ends_at=ends_at,
+        )
+    return json_response(found)
+
+
+@router.post(
+    "/playbooks/{id}:dry_run",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=HealthJob,
+    operation_id="dryRunPlaybook",
+    summary="What it would have done in the past",
+    openapi_extra=body_of(DryRun, optional=True),
+)
+async def dry_run(
+    request: Request, id: Id, given: Annotated[DryRun, body(DryRun, optional=True)], actor: Actor = WRITER
+) -> Response:
+    """A job: look at the answered address until it is `done`; its `report` says how often it would have fired, when,
+    and for whom. Nothing is asked of anybody. It may be a draft."""
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        of = Queries(PLAYBOOKS, PlaybookView, personal=False)
+        playbook = await of.one(transaction.connection, actor.tenant, id)
+        params = _params(given, transaction.now, str(id), playbook.document)
+        return await accepted(transaction.connection, actor, "dry_run", params)
+
+
+@router.post(
+    "/playbooks:dry_run",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=HealthJob,
+    operation_id="dryRunDocument",
+    summary="What a playbook that is not there yet would have done",
+    openapi_extra=body_of(DryRunDocument),
+)
+async def dry_run_of(
+    request: Request, given: Annotated[DryRunDocument, body(DryRunDocument)], actor: Actor = WRITER
+) -> Response:
+    """As that of a playbook. Who would be left alone is drawn for it, and anew for the playbook that is made of it."""
+    document = given.document.kept()
+    Plan.told(document)
+    async with context_of(request).database.write(actor.tenant) as transaction:
+        params = _params(given, transaction.now, str(UUID(int=0)), document)
+        return await accepted(transaction.connection, actor, "dry_run", params)
+
+
+def _params(given: DryRun, now: datetime, playbook: str, document: dict[str, Any]) -> dict[str, Any]:
+    ends_at = given.ends_at or now
+    starts_at = given.starts_at or ends_at - A_YEAR
+    if not starts_at < ends_at <= now:
+        raise Invalid("It is a past: from is before to, and to is not yet to come.", field="to")
+    if ends_at - starts_at > LONGEST:
+        raise Invalid("It is three years at most.", field="from")
+    times = {"from": starts_at.isoformat(), "to": ends_at.isoformat()}
+    return {"playbook": playbook, "document": document, **times}
+
+
+strawberry.enum(RunState, name="PlaybookRunState")
+strawberry.enum(comparison.Evidence, name="PlaybookEvidence")
+
+
+@strawberry.type(name="PlaybookAction")
+class ActionType(queries.RequestedAction):
+    pass
+
+
+@strawberry.type(name="PlaybookActionResult")
+class ResultType(queries.ActionResult):
+    pass
+
+
+@strawberry.type(name="PlaybookRun")
+class RunType(PlaybookRunView):
+    trigger: JSON  # type: ignore[assignment]
+    outcome: JSON | None  # type: ignore[assignment]
+    actions: list[ActionType]  # type: ignore[assignment]
+
+    @strawberry.field
+    def customer(self) -> LazyCustomer:
+        return customer_of(self.customer_id)
+
+    @field(description="What became of its actions: tasks and cases, as they stand.")
+    async def results(self, info: Ctx) -> list[ResultType]:
+        context = info.context
+        async with context.service.database.read(context.actor.tenant) as connection:
+            return await results_of(connection, context.actor.tenant, self.id, self.customer_id)  # type: ignore[return-value]
+
+
+@strawberry.type(name="PlaybookInterval")
+class IntervalType(comparison.Interval):
+    pass
+
+
+@strawberry.type(name="PlaybookShare")
+class ShareType(comparison.Share):
+    interval: IntervalType | None
+
+
+@strawberry.type(name="PlaybookOutcomes")
+class OutcomesType(PlaybookOutcomes):
+    outcome: JSON | None  # type: ignore[assignment]
+    treated: ShareType
+    left_alone: ShareType
+    interval: IntervalType | None
+
+
+@strawberry.federation.type(keys=["id"])
+class Playbook(PlaybookView):
+    document: JSON  # type: ignore[assignment]
+
+    @field(description="Its runs, newest first.")
+    async def runs(
+        self, info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None, state: RunState | None = None
+    ) -> Connection[RunType]:
+        return await _runs(info, first=first, after=after, playbook_id=self.id, state=state)
+
+    @field(description="Whether it helped: those treated against those left alone, since it was started last.")
+    async def outcomes(self, info: Ctx) -> OutcomesType:
+        context = info.context
+        async with context.service.database.read(context.actor.tenant) as connection:
+            return await outcomes_of(connection, context.actor.tenant, self.id)  # type: ignore[return-value]
+
+
+@field(description="What playbooks did, newest first: of one playbook, or for one customer.")
+async def playbook_runs(
+    info: Ctx,
+    playbook_id: UUID | None = None,
+    customer_id: UUID | None = None,
+    state: RunState | None = None,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
+) -> Connection[RunType]:
+    return await _runs(info, first=first, after=after, playbook_id=playbook_id, customer_id=customer_id, state=state)
+
+
+@field(description="One run, or null if there is none.")
+async def playbook_run(info: Ctx, id: UUID) -> RunType | None:
+    context = info.context
+    context.actor.require("analytics:read")
+    async with context.service.database.read(context.actor.tenant) as connection:
+        try:
+            return await run_of(connection, context.actor.tenant, id)  # type: ignore[return-value]
+        except NotFound:
+            return None
+
+
+async def _runs(info: Ctx, **wanted: Any) -> Connection[RunType]:
+    context = info.context
+    context.actor.require("analytics:read")
+    async with context.service.database.read(context.actor.tenant) as connection:
+        page = await runs_of(connection, context.actor.tenant, **wanted)
+    return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
+
+
+QUERIES = (playbook_runs, playbook_run)

@@ -1,0 +1,128 @@
+"""What is looked for once a day, at 00:00 UTC, over everybody: scores that dropped.
+
+Each playbook and day is looked at once: a row says that it is done, in the transaction of the runs that came of it. If
+a worker was away, the days that it missed are looked at after, one by one, each as of its own midnight.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from analytics.health.engine.base import micros
+from analytics.health.engine.facts import UnreadFacts
+from analytics.health.engine.reads import everybody_of, unread_facts_of
+from analytics.health.model.definition import DAY
+from analytics.playbooks.facts import customers_at
+from analytics.playbooks.firing import Known
+from analytics.playbooks.plan import Plan, ScoreDropped
+from analytics.playbooks.rules import PlaybookState
+from analytics.playbooks.runs import Started, be_alone, firing_of, record
+from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_scan import drops
+from analytics.projections.snapshot import Reads, snapshots
+from analytics.tables import playbook_days, playbooks
+from kith.runtime.offload import BACKGROUND, offload
+from kith.runtime.tasks import Task
+from kith.runtime.telemetry import log
+
+GRACE = timedelta(minutes=1)
+"""So long after midnight it is looked: what happened before has come by then, as a rule."""
+_P = playbooks.c
+
+
+class Due(NamedTuple):
+    playbook: Started
+    trigger: ScoreDropped
+    day: date
+    """At its beginning."""
+
+    @property
+    def at(self) -> datetime:
+        return datetime.combine(self.day, time(), UTC)
+
+
+async def look(engine: AsyncEngine, now: datetime | None = None) -> bool:
+    """Look for the next playbook and day that are due, if any. Answers whether there may be more."""
+    async with engine.connect() as connection:
+        due = await _due(connection, now or datetime.now(UTC))
+        if due is None:
+            return False
+    found = [each async for each in _found(snapshots(engine), due)]
+    async with engine.begin() as connection:
+        await _act(connection, due, found)
+    return True
+
+
+async def _due(connection: AsyncConnection, now: datetime) -> Due | None:
+    last = (
+        select(func.max(playbook_days.c.day))
+        .where(playbook_days.c.tenant_id == _P.tenant_id, playbook_days.c.playbook_id == _P.id)
+        .scalar_subquery()
+    )
+    # Any of those that are due: a large tenant does not keep the others waiting.
+    rows = await connection.execute(
+        select(_P.tenant_id, _P.id, _P.version, _P.started_at, _P.document, last)
+        .where(
+            _P.state == PlaybookState.STARTED,
+            _P.document["when"]["kind"].astext == ScoreDropped.__struct_config__.tag,
+        )
+        .order_by(func.random())
+    )
+    for tenant, id, version, started_at, document, day_before in rows:
+        playbook = Started(tenant, id, version, started_at, Plan.told(document))
+        due = Due(playbook, _trigger(playbook), _next(started_at, day_before))
+        if due.at + GRACE <= now:
+            return due
+    return None
+
+
+def _trigger(playbook: Started) -> ScoreDropped:
+    assert isinstance(playbook.plan.when, ScoreDropped)
+    return playbook.plan.when
+
+
+def _next(started_at: datetime, done: date | None) -> date:
+    """The first midnight that is not before its start, and not looked at yet."""
+    first = (started_at.astimezone(UTC) + timedelta(days=1, microseconds=-1)).date()
+    return first if done is None else max(first, done + timedelta(days=1))
+
+
+async def _found(reads: Reads, due: Due) -> AsyncIterator[Happening]:
+    tenant, at = due.playbook.tenant, micros(due.at)
+    since = at - due.trigger.days * DAY
+    async for some in everybody_of(reads, tenant):
+        async with reads() as connection:
+            unread = await unread_facts_of(connection, tenant, some, starts_at=since, ends_at=at)
+        for each in await offload(_drops, due.trigger, unread, at, lane=BACKGROUND):
+            yield each
+
+
+def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[Happening]:
+    facts = unread.read()
+    return list(drops(trigger, facts, at, facts.everybody()))
+
+
+async def _act(connection: AsyncConnection, due: Due, found: list[Happening]) -> None:
+    playbook = due.playbook
+    # One at a time, and whoever comes second finds the day done, or the playbook stopped or revised meanwhile.
+    await be_alone(connection, playbook)
+    mine = (_P.tenant_id == playbook.tenant, _P.id == playbook.id, _P.version == playbook.version)
+    d = playbook_days.c
+    done = select(d.day).where(d.tenant_id == playbook.tenant, d.playbook_id == playbook.id, d.day == due.day)
+    if await connection.scalar(select(_P.id).where(*mine, ~done.exists())) is None:
+        return
+    known = await customers_at(connection, playbook.tenant, [Known(each.customer_id, each.at) for each in found])
+    firing = await firing_of(connection, playbook, found)
+    runs = await record(connection, playbook, firing.take(found, known))
+    await connection.execute(
+        insert(playbook_days).values(
+            tenant_id=playbook.tenant, playbook_id=playbook.id, day=due.day, looked_at=func.clock_timestamp(), runs=runs
+        )
+    )
+    log.info("playbook looked", tenant=playbook.tenant, playbook=str(playbook.id), day=str(due.day), runs=runs)
+
+
+TASKS = (Task("playbooks", look, seconds=10),)

@@ -1,0 +1,109 @@
+"""Which happenings become runs of a playbook: one definition, for what happens and for what would have happened."""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from analytics.playbooks.plan import Customer, Plan
+from analytics.playbooks.trigger_event import Happening
+
+
+class RunState(StrEnum):
+    REQUESTED = "requested"
+    """Its actions were asked for."""
+    LEFT_ALONE = "left_alone"
+    """Of the control share: nothing was asked for."""
+    SUPPRESSED = "suppressed"
+    """By the limit of the day, or because it could not be decided on."""
+
+
+class Run(NamedTuple):
+    id: UUID
+    happening: Happening
+    customer: Customer
+    state: RunState
+    is_control: bool
+    reason: str | None = None
+    """Why it was suppressed."""
+
+
+class Known(NamedTuple):
+    """Which customer, at which instant."""
+
+    customer_id: UUID
+    at: datetime
+
+
+def is_control(playbook: UUID, customer: UUID, share: float) -> bool:
+    """Whether the playbook leaves this customer alone: by chance, but the same every time, and of each playbook anew.
+    With a larger share those of a smaller one stay."""
+    draw = int.from_bytes(blake2b(playbook.bytes + customer.bytes, digest_size=8).digest())
+    return draw < share * 2**64
+
+
+def run_id(playbook: UUID, happening: Happening) -> UUID:
+    """The same of the same happening: it cannot be recorded twice."""
+    return uuid5(playbook, f"{happening.customer_id}/{happening.at.astimezone(UTC).isoformat()}")
+
+
+def undecided(playbook: UUID, happening: Happening, reason: str) -> Run:
+    """The run of a happening that no decision could be made on."""
+    return Run(run_id(playbook, happening), happening, Customer(), RunState.SUPPRESSED, is_control=False, reason=reason)
+
+
+def day_of(at: datetime) -> date:
+    """Days are those of UTC."""
+    return at.astimezone(UTC).date()
+
+
+@dataclass
+class Firing:
+    """Takes happenings one by one, and knows the runs there were before."""
+
+    playbook: UUID
+    plan: Plan
+    runs_at: dict[UUID, list[datetime]] = field(default_factory=dict)
+    """By customer, in order; without those that were suppressed, which did nothing."""
+    runs_of_day: Counter[date] = field(default_factory=Counter)
+    """Only looked at if there is a limit."""
+    cooled_down: int = 0
+    """Happenings that would have set it off, too soon after another."""
+
+    def take(self, happenings: Iterable[Happening], customers: Mapping[Known, Customer]) -> list[Run]:
+        """The runs that they become, in the order of time. `customers` are as they were known at each."""
+        ordered = sorted(happenings, key=lambda each: (each.at, each.customer_id))
+        runs = (self._take(each, customers.get(Known(each.customer_id, each.at), Customer())) for each in ordered)
+        return [run for run in runs if run is not None]
+
+    def _take(self, happening: Happening, customer: Customer) -> Run | None:
+        if not self.plan.when.fires(happening) or not self.plan.audience.has(customer):
+            return None
+        if self._cools_down(happening):
+            self.cooled_down += 1
+            return None
+        day, limit = day_of(happening.at), self.plan.limit_per_day
+        id, control = (
+            run_id(self.playbook, happening),
+            is_control(self.playbook, happening.customer_id, self.plan.control_share),
+        )
+        if limit is not None and self.runs_of_day[day] >= limit:
+            reason = f"{limit} runs of {day.isoformat()} were there already, the limit of a day."
+            return Run(id, happening, customer, RunState.SUPPRESSED, control, reason)
+        # Those left alone count too: both shares are cut alike, and can be compared.
+        self.runs_of_day[day] += 1
+        insort(self.runs_at.setdefault(happening.customer_id, []), happening.at)
+        return Run(id, happening, customer, RunState.LEFT_ALONE if control else RunState.REQUESTED, control)
+
+    def _cools_down(self, happening: Happening) -> bool:
+        """Whether a run is nearer than the cool-down, before it; or after it, for one that is told late."""
+        runs, cool_down, at = self.runs_at.get(happening.customer_id, []), self.plan.cool_down, happening.at
+        place = bisect_left(runs, at)
+        before = place > 0 and at - runs[place - 1] < cool_down
+        after = place < len(runs) and (runs[place] == at or runs[place] - at < cool_down)
+        return before or after

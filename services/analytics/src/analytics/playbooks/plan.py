@@ -1,0 +1,237 @@
+"""What a playbook says: when it acts and for whom, how often, what it asks for, and what counts as success.
+
+It is kept as a document; its shape is checked where it comes in (see playbooks.commands).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal, Self
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import Struct
+
+from analytics.playbooks.trigger_event import TOLD, Happening
+from kith.nouns.aggregate import Invalid
+
+BANDS = ("at_risk", "steady", "healthy")
+"""From worst to best."""
+Band = Literal["at_risk", "steady", "healthy"]
+
+
+class Trigger(Struct, frozen=True, tag_field="kind"):
+    reason: ClassVar[str | None] = None
+    """Why it sets nothing off as yet."""
+
+    @property
+    def kind(self) -> str:
+        return str(type(self).__struct_config__.tag)
+
+    def fires(self, happening: Happening) -> bool:
+        """Whether this sets the playbook off."""
+        return happening.kind == self.kind and self.reason is None and self._is_meant(happening)
+
+    def _is_meant(self, happening: Happening) -> bool:
+        """Of its kind. Every trigger that has no `reason` says it; of those that have one nobody asks."""
+        raise NotImplementedError
+
+
+class BandChanged(Trigger, frozen=True, tag="band_changed"):
+    """The relationship came into one of these bands, out of one of those, if any are named."""
+
+    to: tuple[Band, ...]
+    from_: tuple[Band, ...] = msgspec.field(default=(), name="from")
+
+    def _is_meant(self, happening: Happening) -> bool:
+        return (
+            happening.cause in TOLD
+            and happening.from_band is not None  # scored for the first time: nothing changed
+            and happening.band in self.to
+            and (not self.from_ or happening.from_band in self.from_)
+        )
+
+
+class ScoreDropped(Trigger, frozen=True, tag="score_dropped"):
+    """At 00:00 UTC the score is lower than so many days before, by so many points or more. What another model made of
+    the same facts is no drop."""
+
+    points: float
+    days: int
+
+    def _is_meant(self, happening: Happening) -> bool:
+        score, before = happening.score, happening.from_score
+        return score is not None and before is not None and before - score + (happening.by_model or 0.0) >= self.points
+
+
+class SlaBreached(Trigger, frozen=True, tag="sla_breached"):
+    """A case was resolved later than had been promised."""
+
+    def _is_meant(self, _: Happening) -> bool:
+        return True
+
+
+class SegmentEntered(Trigger, frozen=True, tag="segment_entered"):
+    """The customer came into one of these segments, newly created or out of another."""
+
+    segments: tuple[str, ...]
+
+    def _is_meant(self, happening: Happening) -> bool:
+        return happening.segment in self.segments
+
+
+class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
+    """A reading of the signal is above (below) this, and the one before was not. A first reading crosses nothing."""
+
+    signal: UUID
+    above: float | None = None
+    below: float | None = None
+
+    def _is_meant(self, happening: Happening) -> bool:
+        value, before = happening.value, happening.from_value
+        return (
+            happening.signal == self.signal
+            and value is not None
+            and before is not None
+            and self._is_beyond(value)
+            and not self._is_beyond(before)
+        )
+
+    def _is_beyond(self, value: float) -> bool:
+        return (self.above is not None and value > self.above) or (self.below is not None and value < self.below)
+
+
+class _Unheard(Trigger, frozen=True):
+    """No service publishes yet what would set it off."""
+
+    def _is_meant(self, _: Happening) -> bool:
+        return False
+
+
+class RenewalNear(_Unheard, frozen=True, tag="renewal_near"):
+    """At 00:00 UTC a renewal is due within so many days, and the relationship is in one of these bands."""
+
+    reason: ClassVar[str | None] = "No service publishes renewals yet."
+    days: int
+    bands: tuple[Band, ...]
+
+
+class Detractor(_Unheard, frozen=True, tag="detractor"):
+    """The customer answered a survey as a detractor."""
+
+    reason: ClassVar[str | None] = "No service publishes answers to surveys yet."
+
+
+class MilestoneMissed(_Unheard, frozen=True, tag="milestone_missed"):
+    """A milestone on the customer's roadmap was not met in time."""
+
+    reason: ClassVar[str | None] = "No service publishes milestones yet."
+
+
+AnyTrigger = (
+    BandChanged
+    | ScoreDropped
+    | SlaBreached
+    | SegmentEntered
+    | SignalCrossed
+    | RenewalNear
+    | Detractor
+    | MilestoneMissed
+)
+
+
+STANDS_FOR_MANY = "unidentified"
+"""The tag of a customer that is no one."""
+
+
+class Customer(Struct, frozen=True):
+    """What was known of a customer at an instant."""
+
+    segment: str | None = None
+    tier: str | None = None
+    owner: str | None = None
+    tags: frozenset[str] = frozenset()
+
+
+class Audience(Struct, frozen=True):
+    """Every kind that is named must match, by any of its values; none is named: everybody. And none of those tags."""
+
+    segments: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = (STANDS_FOR_MANY,)
+
+    def has(self, customer: Customer) -> bool:
+        return (
+            (not self.segments or customer.segment in self.segments)
+            and (not self.tiers or customer.tier in self.tiers)
+            and (not self.tags or not customer.tags.isdisjoint(self.tags))
+            and customer.tags.isdisjoint(self.without_tags)
+        )
+
+
+class Action(Struct, frozen=True):
+    """What is asked for: a `task` of sales, a `case` of service-desk, a `webhook` of whoever listens."""
+
+    kind: Literal["task", "case", "webhook"]
+    title: str
+    due_in_days: int | None = None
+    owner: str | None = None
+    """None: of a task, whoever owns the customer."""
+    priority: str | None = None
+    category: str | None = None
+    queue: str | None = None
+
+    def due_at(self, at: datetime) -> datetime | None:
+        """For what happened at `at`."""
+        return at + timedelta(days=self.due_in_days) if self.due_in_days is not None else None
+
+    def owner_for(self, customer: Customer) -> str | None:
+        return self.owner or (customer.owner if self.kind == "task" else None)
+
+
+def action_id(run: UUID, index: int) -> UUID:
+    """Of the run's action of that index: asked for twice, it is the same."""
+    return uuid5(run, str(index))
+
+
+class Outcome(Struct, frozen=True):
+    """What counts as success, so many days after. `purchase`: an order placed in them. `active`: an event in them that
+    the tenant counts as activity. `band_at_least`: the band at their end is this one or better."""
+
+    kind: Literal["band_at_least", "purchase", "active"]
+    days: int
+    band: Band | None = None
+
+    def settles_at(self, at: datetime) -> datetime:
+        return at + timedelta(days=self.days)
+
+    def is_met_by(self, band: str | None) -> bool:
+        """Of `band_at_least`. Of whom nothing is known any more it is not met."""
+        return self.band is not None and band is not None and BANDS.index(band) >= BANDS.index(self.band)
+
+
+class Plan(Struct, frozen=True):
+    when: AnyTrigger
+    actions: tuple[Action, ...]
+    audience: Audience = Audience()
+    cool_down_days: int = 30
+    control_share: float = 0.0
+    outcome: Outcome | None = None
+    limit_per_day: int | None = None
+
+    @classmethod
+    def told(cls, document: Mapping[str, Any]) -> Self:
+        """Raises Invalid for rules that its shape alone cannot show."""
+        plan = msgspec.convert(document, cls)
+        looks_back = plan.when.days if isinstance(plan.when, ScoreDropped | RenewalNear) else 0
+        if plan.cool_down_days < looks_back:
+            raise Invalid(
+                f"It is looked for every day, over {looks_back} days: with a cool-down below that the same "
+                f"{plan.when.kind.replace('_', ' ')} would set it off again.",
+                field="document.cool_down_days",
+            )
+        return plan
+
+    @property
+    def cool_down(self) -> timedelta:
+        return timedelta(days=self.cool_down_days)

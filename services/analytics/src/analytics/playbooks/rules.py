@@ -1,0 +1,85 @@
+"""A playbook on its way: drafted, started, stopped and started again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from analytics.playbooks.plan import Plan
+from kith.error_codes import ErrorCode
+from kith.events.analytics import PlaybookDrafted, PlaybookRevised, PlaybookStarted, PlaybookStopped
+from kith.nouns.aggregate import Aggregate, Conflict
+
+Document = dict[str, Any]
+
+
+class PlaybookState(StrEnum):
+    DRAFT = "draft"
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+class PlaybookIsStarted(Conflict):
+    code = ErrorCode.PLAYBOOK_STARTED
+
+    def __init__(self, playbook: "Playbook", what: str) -> None:
+        super().__init__(f"Playbook {playbook.id} is started. {what}")
+
+
+class PlaybookNotStarted(Conflict):
+    code = ErrorCode.PLAYBOOK_NOT_STARTED
+
+
+@dataclass(kw_only=True, eq=False)
+class Playbook(Aggregate):
+    """What is to be done about a customer when something happens to the relationship."""
+
+    title: str
+    document: Document
+    """See Plan."""
+    state: PlaybookState = PlaybookState.DRAFT
+    fires: bool = True
+    """Whether there is anything that could set it off."""
+    fires_not: str | None = None
+    """Why not."""
+    started_at: datetime | None = None
+    """Last. What happened before does not set it off, and its outcomes are those of the runs since."""
+    stopped_at: datetime | None = None
+
+    @classmethod
+    def draft(cls, *, id: UUID, at: datetime, title: str, document: Document) -> tuple[Self, PlaybookDrafted]:
+        it = cls(id=id, title=title, document=document)
+        it._look_whether_it_fires()
+        return it, PlaybookDrafted.of(it)
+
+    def revise(self, *, at: datetime, **fields: Any) -> PlaybookRevised:
+        """Only the fields sent change; a document is sent whole. One that is started is stopped first: runs that are
+        compared must be of one document."""
+        if self.state is PlaybookState.STARTED:
+            raise PlaybookIsStarted(self, "Stop it, then revise it.")
+        self.must_be_later(at)
+        self.set(fields)
+        self._look_whether_it_fires()
+        return PlaybookRevised.of(self)
+
+    def start(self, *, at: datetime) -> PlaybookStarted:
+        """From now on it acts."""
+        if self.state is PlaybookState.STARTED:
+            raise PlaybookIsStarted(self, "There is nothing to start.")
+        self.must_be_later(at)
+        self._look_whether_it_fires()  # again: by now somebody may publish what it waits for
+        self.state, self.started_at = PlaybookState.STARTED, at
+        return PlaybookStarted.of(self)
+
+    def stop(self, *, at: datetime) -> PlaybookStopped:
+        """It acts no more. What it has asked for stays asked for, and its outcomes are still seen to."""
+        if self.state is not PlaybookState.STARTED:
+            raise PlaybookNotStarted(f"Playbook {self.id} is not started.")
+        self.must_be_later(at)
+        self.state, self.stopped_at = PlaybookState.STOPPED, at
+        return PlaybookStopped.of(self)
+
+    def _look_whether_it_fires(self) -> None:
+        self.fires_not = Plan.told(self.document).when.reason
+        self.fires = self.fires_not is None

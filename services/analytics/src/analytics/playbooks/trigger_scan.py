@@ -1,0 +1,55 @@
+"""What playbooks are set off by, looked for among many customers at once: on a day, or over all of a past."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analytics.health.engine.base import Ints, moment
+from analytics.health.engine.facts import CAUSES, HealthFacts
+from analytics.health.model.definition import DAY, band_of, number_of
+from analytics.playbooks.plan import BandChanged, ScoreDropped
+from analytics.playbooks.trigger_event import Happening
+
+
+def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Iterator[Happening]:
+    """Of those of these customers whose score dropped so, at the instant."""
+    since = at - trigger.days * DAY
+    scores, before = facts.scores(at, some), facts.scores(since, some)
+    by_model = facts.by_models(since, at, some)
+    with np.errstate(invalid="ignore"):  # where one of them is not known
+        dropped = np.flatnonzero(before - scores + by_model >= trigger.points)
+    bands = facts.bands(at, some[dropped])
+    for place, band in zip(dropped.tolist(), bands.tolist(), strict=True):
+        yield Happening(
+            kind=trigger.kind,
+            customer_id=facts.customers[some[place]],
+            at=moment(at),
+            band=band_of(band),
+            score=float(scores[place]),
+            from_score=float(before[place]),
+            by_model=float(by_model[place]) or None,
+            cause="silence",
+        )
+
+
+def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_at: int) -> Iterator[Happening]:
+    """Into the bands of the trigger, in `(starts_at, ends_at]`; those that another model made are among them."""
+    changes = facts.changes(starts_at, ends_at)
+    meant = np.isin(changes.band, [number_of(each) for each in trigger.to]) & (changes.from_band >= 0)
+    of, at = changes.customer[meant], changes.at[meant]
+    columns = (of, at, changes.from_band[meant], changes.band[meant], changes.cause[meant], facts.scores(at, of))
+    for customer, instant, from_band, band, cause, score in zip(*(each.tolist() for each in columns), strict=True):
+        yield Happening(
+            kind=trigger.kind,
+            customer_id=facts.customers[customer],
+            at=moment(instant),
+            band=band_of(band),
+            from_band=band_of(from_band),
+            score=None if np.isnan(score) else score,
+            cause=CAUSES[cause],
+        )
+
+
+def midnights(starts_at: int, ends_at: int) -> range:
+    """Every 00:00 UTC in `[starts_at, ends_at)`."""
+    return range(-(-starts_at // DAY) * DAY, ends_at, DAY)

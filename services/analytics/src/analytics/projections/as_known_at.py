@@ -1,0 +1,196 @@
+"""What was known: the read models as they would be if nothing had been recorded after an instant.
+
+`from` and `to` ask what was true, by when events happened; this asks what was known, by when they were recorded. The
+tenant's events up to then are folded in memory, as a rebuild does it, into temporary tables under the names of the live
+ones. PostgreSQL looks for a name among temporary tables first, so every query reads them without knowing.
+
+A connection of its own for each: nothing that was prepared for these tables is ever used for the live ones.
+"""
+
+from asyncio import Semaphore, timeout
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from analytics.metrics.definition import Metric
+from analytics.metrics.measure import Active, Did, Flow, Measure, Score, Stock, Those
+from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
+from analytics.projections.copying import (
+    Driver,
+    copy_facts,
+    copy_merged,
+    copy_spans,
+    count_events,
+    events_of,
+    happened_of,
+)
+from analytics.projections.facts import noun_of, types_of
+from analytics.projections.replay import MERGES, Replay, merged_by
+from analytics.tables import activity_rules, activity_spans, facts, merged_customers, value_fits
+from kith.db.connections import Database, checked, driver_of
+from kith.db.tenancy import APP_ROLE, TENANT_SETTING
+from kith.error_codes import ErrorCode
+from kith.events.catalogue import EVENTS
+from kith.events.contacts import SettingsChanged
+from kith.events.sales import OrderPlaced
+from kith.nouns.aggregate import Invalid
+
+MAX_EVENTS = 500_000
+AT_ONCE = 2
+"""How many may be folded at a time, per process."""
+WAIT_SECONDS = 10.0
+_CHUNK = 1000
+"""Events folded in one go: so long other requests wait."""
+
+_places = Semaphore(AT_ONCE)
+
+
+class TooManyEvents(Invalid):
+    code = ErrorCode.TOO_MANY_EVENTS
+
+
+@asynccontextmanager
+async def known(
+    database: Database,
+    tenant: str,
+    known_at: datetime,
+    metrics: Iterable[Metric] = (),
+    *,
+    types: Iterable[str] = (),
+    customers: Sequence[UUID] | None = None,
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction in which these metrics, and facts of these types, are read as they were known; of some customers
+    only, and those merged into them, if any are named. Totals must not be read in it (see Question.settled). Raises
+    TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
+    try:
+        async with timeout(WAIT_SECONDS):
+            await _places.acquire()
+    except TimeoutError as full:
+        raise PoolTimeoutError("others ask what was known") from full
+    # Nothing prepared is kept: under the same names there are other tables in a moment.
+    engine = create_async_engine(
+        database.engine.url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "server_settings": _SETTINGS},
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
+            )
+            await _fold(driver_of(connection), tenant, known_at, list(metrics), types, customers)
+            yield connection
+    finally:
+        _places.release()
+        await engine.dispose()
+
+
+_SETTINGS = {
+    "role": APP_ROLE,
+    "application_name": "kith analytics known",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",
+    "work_mem": "64MB",
+}
+
+
+async def _fold(
+    driver: Driver,
+    tenant: str,
+    known_at: datetime,
+    metrics: Sequence[Metric],
+    also: Iterable[str],
+    customers: Sequence[UUID] | None,
+) -> None:
+    first = await happened_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
+    settings = [each for each in first if each.type == SettingsChanged.type]
+    rules = _rules(ActivityPolicy.told(each.version, each.body["activity"]) for each in settings)
+    types = types_needed(metrics, rules, also)
+    merged = merged_by(each for each in first if each.type in MERGES)
+    if customers is not None:
+        customers = [*customers, *(each.customer_id for each in merged if each.survivor in customers)]
+    which: dict[str, Any] = {"known_at": known_at, "types": types, "customers": customers}
+    if await count_events(driver, tenant, **which, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
+        raise TooManyEvents(
+            f"Over {MAX_EVENTS:,} events were known then that these metrics look at: that many are not folded for one "
+            "question. Leave out knownAt, ask for an earlier one, or for metrics that look at fewer types of events.",
+            field="knownAt",
+        )
+    await driver.execute(_TABLES)
+    await copy_merged(driver, "pg_temp.merged_customers", tenant, merged)
+    replay = Replay(rules, merged)
+    # One connection: what is read must be read before it can write.
+    async for events in events_of(driver, tenant, **which, chunk=_CHUNK):
+        await copy_facts(driver, "pg_temp.facts", replay.take(events))
+    await copy_facts(driver, "pg_temp.facts", replay.rest())
+    await copy_spans(driver, "pg_temp.activity_spans", tenant, replay.spans())
+    await driver.executemany(
+        "INSERT INTO pg_temp.activity_rules (tenant_id, rule, event_types, window_days, added_at, ready_at, done) "
+        "VALUES ($1, $2, $3, $4, $5, $5, 0)",
+        [(tenant, rule.id, sorted(rule.event_types), rule.window.days, known_at) for rule in rules],
+    )
+    await driver.execute(
+        "INSERT INTO pg_temp.value_fits SELECT * FROM public.value_fits WHERE tenant_id = $1 AND fitted_at <= $2",
+        tenant,
+        known_at,
+    )
+    await driver.execute(_INDEXES)
+
+
+_TABLES = "; ".join(
+    f"CREATE TEMPORARY TABLE {table.name} (LIKE public.{table.name}) ON COMMIT DROP"
+    for table in (facts, activity_spans, activity_rules, merged_customers, value_fits)
+)
+_INDEXES = """
+    CREATE INDEX ON pg_temp.facts (type, time);
+    CREATE INDEX ON pg_temp.facts (customer_id, type, time);
+    ANALYZE pg_temp.facts;
+    ANALYZE pg_temp.activity_spans
+"""
+
+
+def _rules(policies: Iterable[ActivityPolicy]) -> list[ActivityRule]:
+    """Of every definition of activity there was: any of them may be asked for."""
+    return list({rule.id: rule for policy in (DEFAULT_POLICY, *policies) for rule in policy.rules}.values())
+
+
+def types_needed(
+    metrics: Iterable[Metric], rules: Iterable[ActivityRule], also: Iterable[str] = ()
+) -> list[str] | None:
+    """The types of events without which some figure would be another one; None: all of them. Of a noun always all
+    types: what stands is folded from each."""
+    needed = {SettingsChanged.type, *MERGES, *also, *(type for rule in rules for type in rule.event_types)}
+    for metric in metrics:
+        for measure in metric.measures:
+            types = _types_of(measure)
+            if types is None:
+                return None
+            needed |= types
+    if not needed <= EVENTS.keys():  # of what nouns they are, nobody here knows
+        return None
+    return sorted({type for each in needed for type in types_of(noun_of(each))})
+
+
+def _types_of(measure: Measure) -> set[str] | None:
+    match measure:
+        case Flow(types=types):
+            return set(types)
+        case Stock(noun=noun):
+            return set(types_of(noun))
+        case Those(all_of=all_of, any_of=any_of):
+            return {type for trait in (*all_of, *any_of) if isinstance(trait, Did) for type in trait.types}
+        case Score():
+            return {OrderPlaced.type}
+        case Active():
+            return set()  # the rules' own
+        case _:
+            return None

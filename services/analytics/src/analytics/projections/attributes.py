@@ -1,0 +1,34 @@
+"""What customers' records say of them at an instant: by what a base is cut."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.projections.facts import types_of
+from analytics.projections.fields import field_of
+from analytics.tables import facts
+
+
+async def attributes_of(
+    connection: AsyncConnection, tenant: str, at: datetime, fields: Sequence[str], customers: Sequence[UUID]
+) -> dict[UUID, tuple[Any, ...]]:
+    """Of those that have a record; `customers` are in order of their ids. `tags` is a list, all else a text or None.
+    What a record first said held before it was made, too."""
+    f = facts.c
+    told: list[ColumnElement[Any]] = [f.state["tags"] if name == "tags" else field_of(facts, name) for name in fields]
+    if not customers:
+        return {}
+    rows = await connection.execute(
+        select(f.subject, *told).where(
+            f.tenant_id == tenant,
+            f.type.in_(types_of("customer")),
+            f.subject.between(customers[0], customers[-1]),
+            or_(f.version == 1, f.time < at),
+            or_(f.until.is_(None), f.until >= at),
+        )
+    )
+    return {id: tuple(values) for id, *values in rows}

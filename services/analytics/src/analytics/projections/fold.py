@@ -1,0 +1,136 @@
+"""The fold: a batch of events into the ledger and into the read models, in the consumer's own transaction.
+
+An event that the ledger has already is skipped, so its effect is exactly once, however often it is delivered. What is
+folded commutes, or goes by the aggregate's version, so the order of events of different aggregates does not matter.
+
+All of a customer's events come by one partition, so folds of different processes concern different customers and go
+side by side. Not so once customers were merged: then a fold has its tenant to itself.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.scores.queue import note
+from analytics.ledger.unnest import Given
+from analytics.projections.facts import Happened
+from analytics.projections.fold_activity import fold_activity
+from analytics.projections.fold_facts import fold_facts
+from analytics.projections.merges import fold_merges, survivors
+from analytics.projections.replay import MERGES
+from analytics.projections.settings import fold_settings
+from analytics.projections.shadow import enter_fold
+from kith.events.envelope import Envelope
+
+_NAMED = 1000
+"""Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
+_decode = msgspec.json.Decoder(dict).decode
+_UNTRACED: Mapping[UUID, str | None] = {}
+_GIVEN = Given(
+    id="uuid",
+    tenant_id="name",
+    type="name",
+    source="name",
+    subject="uuid",
+    version="int",
+    customer_id="uuid",
+    time="timestamptz",
+    recorded_at="timestamptz",
+    data="text",
+)
+
+
+async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    """Put the events into the ledger. Answers those it did not have yet."""
+    # Not by COPY: it cannot skip what is there already, and fills no table under row-level security.
+    found: Any = await connection.exec_driver_sql(
+        f"""
+        WITH put AS (
+            INSERT INTO ledger
+                (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
+            SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
+            FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
+        ), told AS (
+            INSERT INTO arrivals (tenant_id, types, customers)
+            SELECT tenant_id, array_agg(DISTINCT type),
+                   CASE WHEN count(*) <= {_NAMED} THEN array_agg(DISTINCT customer_id) END
+            FROM put GROUP BY tenant_id
+        )
+        SELECT count(*), CASE WHEN count(*) < $11::int THEN array_agg(id) END FROM put
+        """,  # noqa: S608 - made here
+        (
+            *_GIVEN.values(
+                [each.id for each in envelopes],
+                [each.tenant_id for each in envelopes],
+                [each.type for each in envelopes],
+                [each.source for each in envelopes],
+                [each.subject for each in envelopes],
+                [each.aggregate_version for each in envelopes],
+                [each.customer_id for each in envelopes],
+                [each.time for each in envelopes],
+                [each.recorded_at for each in envelopes],
+                [each.data.decode() for each in envelopes],
+            ),
+            len(envelopes),
+        ),
+    )
+    count, ids = found.one()
+    if count == len(envelopes):  # as nearly always
+        return list(envelopes)
+    new = set(ids or ())
+    return list({each.id: each for each in envelopes if each.id in new}.values())
+
+
+def happened(envelope: Envelope) -> Happened:
+    return Happened(
+        envelope.tenant_id,
+        envelope.id,
+        envelope.type,
+        envelope.subject,
+        envelope.aggregate_version,
+        envelope.time,
+        envelope.customer_id,
+        _decode(envelope.data),
+    )
+
+
+async def fold(
+    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+) -> None:
+    """Bring the read models up to these events. They are in the ledger, and were not before."""
+    if not events:
+        return
+    await enter_fold(connection, events)
+    merges = [each for each in events if each.type in MERGES]
+    merged = await survivors(connection, events)
+    alone = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
+    await lock_tenants(connection, {each.tenant_id for each in events} - alone, alone=False)
+    await lock_tenants(connection, alone, alone=True)
+    merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - alone
+    await lock_tenants(connection, merged_meanwhile, alone=True)  # two may want this at once: one is tried again
+    await apply(connection, events, traceparents)
+
+
+async def apply(
+    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+) -> None:
+    """The fold, once nobody else folds what concerns it."""
+    merged = await survivors(connection, events)  # again, as it is now that nobody can change it
+    facts = await fold_facts(connection, events, merged)
+    await fold_settings(connection, events)
+    await fold_activity(connection, facts)
+    await fold_merges(connection, [each for each in events if each.type in MERGES])
+    await note(connection, facts, traceparents)
+
+
+async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:
+    """Until the transaction ends. In order, so that two that want the same do not wait for each other."""
+    how = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    if wanted := sorted(tenants):
+        await connection.exec_driver_sql(
+            f"SELECT {how}(hashtextextended('fold ' || tenant, 0)) FROM unnest($1::text[]) AS t(tenant)",  # noqa: S608 - one of the two above
+            (wanted,),
+        )

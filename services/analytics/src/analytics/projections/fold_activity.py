@@ -1,0 +1,148 @@
+"""Activity spans, kept live for every rule that a tenant has (see projections.activity)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.ledger.unnest import Given
+from analytics.projections.activity import PURCHASES, ActivityRule, Span, difference
+from analytics.projections.facts import Fact
+
+_SPANS = Given(tenant_id="name", rule="name", customer_id="uuid", starts_at="timestamptz", ends_at="timestamptz")
+_PLACES = Given(tenant_id="name", rule="name", customer_id="uuid", first="timestamptz", last="timestamptz")
+
+
+class Place(NamedTuple):
+    """Whose spans, by which rule."""
+
+    tenant_id: str
+    rule: str
+    customer_id: UUID
+
+
+async def rules_of(connection: AsyncConnection, tenants: Iterable[str]) -> Mapping[str, Sequence[ActivityRule]]:
+    """The rules whose spans are kept: the stated default for a tenant that has none of its own."""
+    wanted = list(tenants)
+    rows: Any = await connection.exec_driver_sql(
+        "SELECT tenant_id, event_types, window_days FROM activity_rules WHERE tenant_id = ANY($1::text[])", (wanted,)
+    )
+    rules: dict[str, dict[str, ActivityRule]] = {tenant: {PURCHASES.id: PURCHASES} for tenant in wanted}
+    for tenant, event_types, days in rows:
+        rule = ActivityRule.of(event_types, days)
+        rules[tenant][rule.id] = rule
+    return {tenant: list(of_tenant.values()) for tenant, of_tenant in rules.items()}
+
+
+async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
+    """Extend the spans of the customers whom qualifying events concern."""
+    rules = await rules_of(connection, {fact.tenant_id for fact in facts})
+    times: dict[Place, list[datetime]] = defaultdict(list)
+    by_id: dict[str, ActivityRule] = {}
+    by_type: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for tenant, kept in rules.items():
+        for rule in kept:
+            by_id[rule.id] = rule
+            for type in rule.event_types:
+                by_type[tenant, type].append(rule.id)
+    for fact in facts:
+        if fact.customer_id is not None:
+            for id in by_type.get((fact.tenant_id, fact.type), ()):
+                times[Place(fact.tenant_id, id, fact.customer_id)].append(fact.time)
+    await extend_spans(connection, times, by_id)
+
+
+async def extend_spans(
+    connection: AsyncConnection, times: Mapping[Place, Sequence[datetime]], rules: Mapping[str, ActivityRule]
+) -> None:
+    if not times:
+        return
+    known = await _touching(connection, times, rules)
+    gone: list[tuple[Place, Span]] = []
+    made: list[tuple[Place, Span]] = []
+    for place, moments in times.items():
+        before = known.get(place, ())
+        after = rules[place.rule].extend(before, moments)
+        old, new = difference(before, after) if before else ((), after)
+        gone += [(place, span) for span in old]
+        made += [(place, span) for span in new]
+    if gone:
+        await connection.exec_driver_sql(
+            f"""
+            DELETE FROM activity_spans s USING {_SPANS.sql}
+            WHERE s.tenant_id = t.tenant_id AND s.rule = t.rule AND s.customer_id = t.customer_id
+              AND s.starts_at = t.starts_at
+            """,  # noqa: S608 - made here
+            _columns(gone),
+        )
+    if made:
+        await connection.exec_driver_sql(
+            f"INSERT INTO activity_spans (tenant_id, rule, customer_id, starts_at, ends_at) SELECT * FROM {_SPANS.sql}",  # noqa: S608 - made here
+            _columns(made),
+        )
+
+
+async def refold_activity(
+    connection: AsyncConnection,
+    tenant: str,
+    customers: Sequence[UUID],
+    wanted: Iterable[ActivityRule] | None = None,
+) -> None:
+    """Make the spans of some customers anew, from their facts: by all rules, if none are named."""
+    rules = {rule.id: rule for rule in wanted or (await rules_of(connection, [tenant]))[tenant]}
+    await connection.exec_driver_sql(
+        "DELETE FROM activity_spans WHERE tenant_id = $1 AND rule = ANY($2::text[]) AND customer_id = ANY($3::uuid[])",
+        (tenant, list(rules), list(customers)),
+    )
+    types = {type for rule in rules.values() for type in rule.event_types}
+    rows: Any = await connection.exec_driver_sql(
+        """
+        SELECT customer_id, type, time FROM facts
+        WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND type = ANY($3::text[])
+        """,
+        (tenant, list(customers), list(types)),
+    )
+    times: dict[Place, list[datetime]] = defaultdict(list)
+    for customer, type, time in rows:
+        for rule in rules.values():
+            if type in rule.event_types:
+                times[Place(tenant, rule.id, customer)].append(time)
+    await extend_spans(connection, times, rules)
+
+
+async def _touching(
+    connection: AsyncConnection, times: Mapping[Place, Sequence[datetime]], rules: Mapping[str, ActivityRule]
+) -> Mapping[Place, list[Span]]:
+    """The spans that the new events may touch."""
+    rows: Any = await connection.exec_driver_sql(
+        f"""
+        SELECT s.tenant_id, s.rule, s.customer_id, s.starts_at, s.ends_at
+        FROM {_PLACES.sql}
+        JOIN activity_spans s ON s.tenant_id = t.tenant_id AND s.rule = t.rule AND s.customer_id = t.customer_id
+          AND s.starts_at <= t.last AND s.ends_at >= t.first
+        """,  # noqa: S608 - made here
+        _PLACES.values(
+            [place.tenant_id for place in times],
+            [place.rule for place in times],
+            [place.customer_id for place in times],
+            [min(moments) for moments in times.values()],
+            [max(moments) + rules[place.rule].window for place, moments in times.items()],
+        ),
+    )
+    found: dict[Place, list[Span]] = defaultdict(list)
+    for tenant, rule, customer, starts_at, ends_at in rows:
+        found[Place(tenant, rule, customer)].append(Span(starts_at, ends_at))
+    return found
+
+
+def _columns(rows: Sequence[tuple[Place, Span]]) -> tuple[Any, ...]:
+    return _SPANS.values(
+        [place.tenant_id for place, _ in rows],
+        [place.rule for place, _ in rows],
+        [place.customer_id for place, _ in rows],
+        [span.starts_at for _, span in rows],
+        [span.ends_at for _, span in rows],
+    )

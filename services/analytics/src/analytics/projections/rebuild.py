@@ -1,0 +1,303 @@
+"""The read models, made anew from the ledger beside the live ones, compared with them, and put in their places.
+
+Runs as the login that migrates: it owns the tables. Readers and folds go on meanwhile (see projections.shadow); what is
+folded while it runs is folded into the shadows after. Nothing is published, and nothing but the read models changes.
+"""
+
+import random
+from asyncio import sleep
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from analytics.health.scores.queue import rescore_everybody
+from analytics.metrics.rollups import mark_all_stale
+from analytics.projections import shadow
+from analytics.projections.activity import PURCHASES, ActivityRule
+from analytics.projections.copying import Driver, copy_facts, copy_merged, copy_spans, events_of, happened, happened_of
+from analytics.projections.fold import apply
+from analytics.projections.replay import MERGES, Replay, merged_by
+from analytics.projections.shadow import SCHEMA, TABLES, Part, Print
+from analytics.tables import activity_spans
+from kith.db.connections import driver_of, sqlalchemy_url
+
+SWAP_TRIES = 60
+CATCH_UP = 5000
+"""Events that are folded together when the shadows catch up."""
+
+
+class Migrated(RuntimeError):
+    """The tables are not those any more of which the shadows were made."""
+
+    loggable = True
+
+
+class SwapTimedOut(RuntimeError):
+    """Readers or folds never left a moment to swap in."""
+
+    loggable = True
+
+
+class Progress(Protocol):
+    def begin(self, what: str, total: int | None = None) -> None: ...
+
+    def advance(self, done: int) -> None: ...
+
+
+class Silent:
+    def begin(self, what: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, done: int) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A part of a table that is not what the ledger says. None: no rows there."""
+
+    part: Part
+    live: Print | None
+    made: Print | None
+
+
+@dataclass
+class Rebuilt:
+    events: int = 0
+    rows: int = 0
+    caught_up: int = 0
+    """Events that were folded while it ran."""
+    differences: list[Difference] = field(default_factory=list)
+    swapped: bool = False
+
+
+@dataclass
+class _Rules:
+    """Of a tenant."""
+
+    kept: list[ActivityRule]
+    computing: set[str]
+    """Ids of those whose live spans are not whole yet."""
+
+
+async def rebuild(
+    url: str, *, compare_only: bool = False, keep: bool = False, progress: Progress | None = None
+) -> Rebuilt:
+    """Raises RebuildRuns if one runs, Migrated and SwapTimedOut. Whenever it is killed, the live tables are whole, and
+    the next run clears up."""
+    progress, done = progress or Silent(), Rebuilt()
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"server_settings": _SETTINGS},
+    )
+    async with _announced(engine) as (main, reading, writing):
+        driver = driver_of(main)
+        revision = await _revision(driver)
+        await shadow.make(driver)
+        live, rules = await _load(reading, writing, done, progress)
+        progress.begin("indexes")
+        for statement in await shadow.finish(driver):
+            await driver.execute(statement)
+        progress.begin("comparing")
+        made = await shadow.prints(driver, SCHEMA)
+        done.rows = sum(each.rows for each in made.values())
+        done.differences = _differences(live, made, rules)
+        if not compare_only:
+            progress.begin("swapping")
+            await _swap(main, done, rules, revision, keep=keep)
+    return done
+
+
+_SETTINGS = {
+    "application_name": "kith analytics rebuild",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "jit": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "work_mem": "256MB",
+    "maintenance_work_mem": "256MB",
+}
+
+
+@asynccontextmanager
+async def _announced(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Driver, Driver]]:
+    """The connection that has announced the rebuild, and two more: to read by and to write by."""
+    try:
+        async with engine.connect() as main, engine.connect() as reading, engine.connect() as writing:
+            driver = driver_of(main)
+            await shadow.announce(driver)
+            try:
+                yield main, driver_of(reading), driver_of(writing)
+            finally:
+                if not driver.is_closed():  # which withdraws it, too
+                    await main.rollback()
+                    await shadow.withdraw(driver)
+    finally:
+        await engine.dispose()
+
+
+async def _load(
+    reading: Driver, writing: Driver, done: Rebuilt, progress: Progress
+) -> tuple[dict[Part, Print], dict[str, _Rules]]:
+    """Fill the shadows, tenant by tenant. Answers what the live tables held of each in the very snapshot of the ledger
+    that its shadow was made of, and the rules whose spans were made."""
+    live: dict[Part, Print] = {}
+    rules: dict[str, _Rules] = {}
+    progress.begin("events", await reading.fetchval(_ABOUT))
+    for (tenant,) in await reading.fetch(_TENANTS):
+        async with reading.transaction(isolation="repeatable_read", readonly=True):
+            rules[tenant] = await _rules(reading, tenant)
+            live |= await shadow.prints(reading, "public", tenant)
+            merged = merged_by(await happened_of(reading, tenant, MERGES))
+            replay = Replay(rules[tenant].kept, merged)
+            async for events in events_of(reading, tenant):
+                await copy_facts(writing, f"{SCHEMA}.facts", replay.take(events))
+                done.events += len(events)
+                progress.advance(len(events))
+            await copy_facts(writing, f"{SCHEMA}.facts", replay.rest())
+            await copy_spans(writing, f"{SCHEMA}.activity_spans", tenant, replay.spans())
+            await copy_merged(writing, f"{SCHEMA}.merged_customers", tenant, merged)
+    return live, rules
+
+
+_ABOUT = """
+    SELECT nullif(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class JOIN pg_inherits ON inhrelid = oid
+    WHERE inhparent = 'public.ledger'::regclass
+"""
+
+
+def _each_tenant_of(table: str) -> str:
+    """Each one found by the index, after the one before."""
+    return f"""
+        SELECT tenant_id FROM (
+            WITH RECURSIVE found AS (
+                SELECT min(tenant_id) AS tenant_id FROM public.{table}
+                UNION ALL
+                SELECT (SELECT min(tenant_id) FROM public.{table} WHERE tenant_id > found.tenant_id)
+                FROM found WHERE found.tenant_id IS NOT NULL
+            ) SELECT tenant_id FROM found
+        ) of_table WHERE tenant_id IS NOT NULL
+    """  # noqa: S608 - tables of ours
+
+
+_TENANTS = " UNION ".join(_each_tenant_of(table) for table in ("ledger", *TABLES)) + " ORDER BY 1"
+
+
+async def _rules(driver: Driver, tenant: str) -> _Rules:
+    rows = await driver.fetch(
+        "SELECT event_types, window_days, ready_at IS NULL FROM public.activity_rules WHERE tenant_id = $1", tenant
+    )
+    kept, computing = {PURCHASES.id: PURCHASES}, set()
+    for types, days, is_computed in rows:
+        rule = ActivityRule.of(types, days)
+        kept[rule.id] = rule
+        if is_computed and rule != PURCHASES:
+            computing.add(rule.id)
+    return _Rules(list(kept.values()), computing)
+
+
+def _differences(
+    live: Mapping[Part, Print], made: Mapping[Part, Print], rules: Mapping[str, _Rules]
+) -> list[Difference]:
+    return [
+        Difference(part, live.get(part), made.get(part))
+        for part in sorted(live.keys() | made.keys())
+        if live.get(part) != made.get(part)
+        and not (part.table == activity_spans.name and part.name in rules[part.tenant_id].computing)
+    ]
+
+
+async def _swap(
+    connection: AsyncConnection, done: Rebuilt, rules: Mapping[str, _Rules], revision: str, *, keep: bool
+) -> None:
+    """In one transaction, once nobody folds and for a moment nobody reads. Who does is not kept waiting for long: then
+    it is tried again."""
+    for attempt in range(SWAP_TRIES):
+        while await _catch_up(connection, done):
+            pass
+        try:
+            async with connection.begin():
+                await shadow.take_swap_locks(connection, wait_for_folds="20s", wait_for_readers="300ms")
+                if revision != await _revision(driver_of(connection)):
+                    raise Migrated("The database was migrated while its read models were rebuilt: rebuild them again.")
+                while await _fold_noted(connection, done):
+                    pass
+                await shadow.swap(connection, keep=keep)
+                await _compute_again(connection, rules)
+        except DBAPIError as error:
+            if not shadow.is_lock_timeout(error):
+                raise
+            await sleep(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+        else:
+            done.swapped = True
+            async with connection.begin():
+                await mark_all_stale(connection)
+                await rescore_everybody(connection)
+            return
+    raise SwapTimedOut("The tables were in use each time: nothing was swapped. Look for long readers, and try again.")
+
+
+async def _catch_up(connection: AsyncConnection, done: Rebuilt) -> int:
+    async with connection.begin():
+        return await _fold_noted(connection, done)
+
+
+async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
+    """Fold into the shadows what was folded meanwhile, as it was, a batch at a time. Answers how many were noted."""
+    noted = (
+        await connection.exec_driver_sql(
+            "DELETE FROM public.rebuild_pending "
+            "WHERE ctid = ANY(ARRAY(SELECT ctid FROM public.rebuild_pending LIMIT $1)) "
+            "RETURNING tenant_id, event_id",
+            (CATCH_UP,),
+        )
+    ).all()
+    if not noted:
+        return 0
+    await connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
+    # What a tenant's snapshot had already has its fact.
+    rows = await connection.exec_driver_sql(
+        """
+        SELECT l.tenant_id, l.id, l.type, l.subject, l.aggregate_version, l.time, l.customer_id, l.data::text
+        FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[])) AS noted(tenant_id, id)
+        JOIN ledger l USING (tenant_id, id)
+        LEFT JOIN facts f ON f.tenant_id = l.tenant_id AND f.subject = l.subject AND f.version = l.aggregate_version
+        WHERE f.tenant_id IS NULL
+        """,
+        ([row.tenant_id for row in noted], [row.event_id for row in noted]),
+    )
+    events = [happened(row) for row in rows]
+    if events:
+        await apply(connection, events)
+    await connection.execute(text("SET LOCAL search_path = public"))
+    done.caught_up += len(events)
+    return len(noted)
+
+
+async def _compute_again(connection: AsyncConnection, rules: Mapping[str, _Rules]) -> None:
+    """Rules that came while it ran have no spans of before: the worker makes them."""
+    made = [(tenant, rule.id) for tenant, of_tenant in rules.items() for rule in of_tenant.kept]
+    values = ([tenant for tenant, _ in made], [rule for _, rule in made], PURCHASES.id)
+    others = (
+        "rule <> $3 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS made(tenant_id, rule) "
+        "WHERE made.tenant_id = t.tenant_id AND made.rule = t.rule)"
+    )
+    await connection.exec_driver_sql(f"DELETE FROM public.activity_spans t WHERE {others}", values)  # noqa: S608
+    await connection.exec_driver_sql(
+        "UPDATE public.activity_rules t SET ready_at = NULL, done = 0, total = NULL, computed_to = NULL "  # noqa: S608
+        f"WHERE {others}",
+        values,
+    )
+
+
+async def _revision(driver: Driver) -> str:
+    found: str = await driver.fetchval("SELECT version_num FROM public.alembic_version")
+    return found

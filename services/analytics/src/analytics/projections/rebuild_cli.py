@@ -1,0 +1,109 @@
+"""`python -m analytics rebuild`: for whoever may log in to the database as the one who migrates it."""
+
+import argparse
+import gc
+import sys
+import time
+from collections.abc import Sequence
+
+from analytics.projections.rebuild import Difference, Migrated, Rebuilt, SwapTimedOut, rebuild
+from analytics.projections.shadow import KEPT, Print, RebuildRuns
+from kith.db import migrations
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings
+
+SAY_EVERY = 5.0
+_BAR = 30
+
+
+def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
+    """Ends with code 1 if `--compare` finds a difference, or nothing could be swapped."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {service.package} rebuild",
+        description="Makes the read models anew from the ledger, compares them with the live ones and swaps them in",
+    )
+    parser.add_argument("--compare", "--dry-run", action="store_true", help="only compare: nothing is swapped")
+    parser.add_argument("--keep", action="store_true", help=f"leave the old tables in the schema {KEPT}")
+    given = parser.parse_args(words)
+    import uvloop  # noqa: PLC0415 - not there on every platform
+
+    if reason := uvloop.run(migrations.behind(settings.database_url, service.package)):
+        raise SystemExit(f"{service.name}: {reason}")
+    # What it makes goes as soon as it is written, and nothing in it goes in circles: there is no rubbish to look for.
+    gc.disable()
+    shown, started = Shown(), time.monotonic()
+    try:
+        done = uvloop.run(rebuild(settings.database_url, compare_only=given.compare, keep=given.keep, progress=shown))
+    except (RebuildRuns, Migrated, SwapTimedOut) as error:
+        raise SystemExit(f"{service.name}: {error}") from error
+    finally:
+        gc.enable()
+    shown.end()
+    for line in report(done, time.monotonic() - started):
+        print(line)  # noqa: T201 - that is what the command is for
+    if given.compare and done.differences:
+        raise SystemExit(1)
+
+
+class Shown:
+    """How far it is: a bar on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._bar = sys.stderr.isatty()
+        self._what = ""
+
+    def begin(self, what: str, total: int | None = None) -> None:
+        self.end()
+        self._what, self._total, self._done = what, total, 0
+        self._started = self._said = time.monotonic()
+        if total is None:
+            print(f"{what} ..", file=sys.stderr)  # noqa: T201
+
+    def advance(self, done: int) -> None:
+        self._done += done
+        now = time.monotonic()
+        if now - self._said > (0.1 if self._bar else SAY_EVERY):
+            self._said = now
+            self._say(now)
+
+    def end(self) -> None:
+        if self._what and self._done:
+            self._say(time.monotonic())
+            if self._bar:
+                print(file=sys.stderr)  # noqa: T201
+        self._what = ""
+
+    def _say(self, now: float) -> None:
+        rate = self._done / max(now - self._started, 1e-9)
+        line = f"{self._what}: {self._done:,}"
+        if self._total:  # the planner's estimate: what is done may come to more
+            line += f" of about {max(self._total, self._done):,}"
+            part = round(_BAR * min(self._done / self._total, 1))
+            line = f"{'█' * part}{'░' * (_BAR - part)} {line}" if self._bar else line
+        line += f", {rate:,.0f} a second"
+        print(f"\r{line}\x1b[K" if self._bar else line, end="" if self._bar else "\n", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def report(done: Rebuilt, seconds: float) -> list[str]:
+    lines = [f"{done.events:,} events came to {done.rows:,} rows in {seconds:.1f} s."]
+    if done.differences:
+        lines.append("The live tables were not what the ledger says:")
+        lines += [f"  {_words(each)}" for each in done.differences]
+    else:
+        lines.append("The live tables were what the ledger says.")
+    if done.swapped:
+        lines.append(f"Swapped, with {done.caught_up:,} events that were folded meanwhile.")
+    else:
+        lines.append("Nothing was swapped.")
+    return lines
+
+
+def _words(each: Difference) -> str:
+    part = " ".join(word for word in each.part if word)
+    return f"{part}: {_rows(each.live)} live, {_rows(each.made)} made anew" + (
+        ", with other values" if each.live and each.made and each.live.rows == each.made.rows else ""
+    )
+
+
+def _rows(found: Print | None) -> str:
+    return f"{found.rows if found else 0:,} rows"

@@ -1,0 +1,153 @@
+"""Shadow tables: read models made anew beside the live ones, in a schema of their own and under the same names, so that
+whatever reads and writes the live ones can do so with these: it is a matter of the search path.
+
+Who makes them and who folds meet at two advisory locks:
+
+- ANNOUNCED is held, alone, while a rebuild goes on. A fold that cannot share it notes its events in `rebuild_pending`.
+  A rebuild that has it has waited for all folds before, so every event is in the ledger it reads or is noted.
+- SWAPPING is shared by every fold and held alone for the moment of the swap: no fold reads of the old tables and writes
+  to the new.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.projections.copying import Driver
+from analytics.projections.facts import Happened
+from analytics.tables import activity_spans, facts, merged_customers, settled_days, stale_days, totals
+from kith.db.tenancy import secure
+
+SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"
+TABLES = (facts.name, activity_spans.name, merged_customers.name)
+SWAPPED = (facts.name,)
+"""What who reads in a snapshot locks first. Of the tables that are swapped together, one will do."""
+CACHES = (settled_days.name, totals.name, stale_days.name)
+"""What is made from the facts, not from the ledger."""
+
+_ONE, ANNOUNCED, SWAPPING = 0x7265_6275_0001, 0x7265_6275_0002, 0x7265_6275_0003
+_CLEAR = f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; DELETE FROM public.rebuild_pending"  # noqa: S608 - a constant
+_ENTER = f"SELECT pg_advisory_xact_lock_shared({SWAPPING}), pg_try_advisory_xact_lock_shared({ANNOUNCED}) AS free"
+
+
+class RebuildRuns(RuntimeError):
+    """One at a time."""
+
+    loggable = True
+
+
+class Part(NamedTuple):
+    """Of a table what is compared as a whole: a tenant's facts of an event type, its spans of a rule."""
+
+    tenant_id: str
+    table: str
+    name: str
+
+
+class Print(NamedTuple):
+    """How many rows, and the sum of their hashes: equal for the same rows in any order."""
+
+    rows: int
+    hashes: int
+
+
+async def enter_fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+    """Before a fold looks at a read model: waits for a swap, and notes the events for a rebuild that goes on."""
+    if not (await connection.exec_driver_sql(_ENTER)).one().free:
+        await connection.exec_driver_sql(
+            "INSERT INTO public.rebuild_pending (tenant_id, event_id) SELECT * FROM unnest($1::text[], $2::uuid[]) "
+            "ON CONFLICT DO NOTHING",
+            ([each.tenant_id for each in events], [each.event_id for each in events]),
+        )
+
+
+async def announce(driver: Driver) -> None:
+    """For as long as this session lasts, or until `withdraw`. Waits for the folds that are under way."""
+    if not await driver.fetchval(f"SELECT pg_try_advisory_lock({_ONE})"):
+        raise RebuildRuns("Another rebuild of this database is running.")
+    # What one left behind that was killed. No fold notes anything now: nobody has announced a rebuild.
+    await driver.execute(_CLEAR)
+    await driver.execute(f"SELECT pg_advisory_lock({ANNOUNCED})")
+
+
+async def withdraw(driver: Driver) -> None:
+    await driver.execute(f"SELECT pg_advisory_unlock({ANNOUNCED}); {_CLEAR}; SELECT pg_advisory_unlock({_ONE})")
+
+
+async def make(driver: Driver) -> None:
+    """Empty, without index and without tenancy: COPY fills no table under row-level security."""
+    await driver.execute(f"CREATE SCHEMA {SCHEMA}")
+    for table in TABLES:
+        await driver.execute(f"CREATE TABLE {SCHEMA}.{table} (LIKE public.{table} INCLUDING ALL EXCLUDING INDEXES)")
+        await driver.execute(f"ALTER TABLE {SCHEMA}.{table} SET (autovacuum_enabled = false)")
+
+
+async def finish(driver: Driver) -> Iterator[str]:
+    """Answers the statements that give the shadows what the live ones have: keys and indexes by the same names,
+    statistics, tenancy."""
+    statements = [f"GRANT USAGE ON SCHEMA {SCHEMA} TO kith_app, kith_worker"]
+    for table in TABLES:
+        for index in await driver.fetch(_INDEXES, f"public.{table}"):
+            if index["constraint"] is not None:
+                statements.append(f"ALTER TABLE {SCHEMA}.{table} ADD CONSTRAINT {index['name']} {index['constraint']}")
+            else:
+                statements.append(index["definition"].replace(f" ON public.{table} ", f" ON {SCHEMA}.{table} ", 1))
+        statements += [
+            f"ALTER TABLE {SCHEMA}.{table} RESET (autovacuum_enabled)",
+            f"VACUUM (FREEZE, ANALYZE) {SCHEMA}.{table}",
+            *secure(f"{SCHEMA}.{table}"),
+        ]
+    return iter(statements)
+
+
+_INDEXES = """
+    SELECT quote_ident(c.relname) AS name, pg_get_indexdef(i.indexrelid) AS definition,
+           pg_get_constraintdef(k.oid) AS constraint
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid
+    WHERE i.indrelid = $1::regclass ORDER BY i.indisprimary DESC, c.relname
+"""
+
+
+async def prints(driver: Driver, schema: str, tenant: str | None = None) -> dict[Part, Print]:
+    """The contents of the read models, of one tenant or of all, by parts."""
+    parts = {facts.name: "type", activity_spans.name: "rule", merged_customers.name: "''"}
+    found: dict[Part, Print] = {}
+    for table, part in parts.items():
+        where, values = ("WHERE tenant_id = $1", [tenant]) if tenant is not None else ("", [])
+        rows = await driver.fetch(
+            f"SELECT tenant_id, {part} AS part, count(*), sum(hash_record_extended(t, 0)::numeric)::text "  # noqa: S608 - made here
+            f"FROM {schema}.{table} t {where} GROUP BY 1, 2",
+            *values,
+        )
+        found |= {Part(row[0], table, row[1]): Print(row[2], int(row[3])) for row in rows}
+    return found
+
+
+async def take_swap_locks(connection: AsyncConnection, *, wait_for_folds: str, wait_for_readers: str) -> None:
+    """Folds are waited for first: until they are through, readers go on. Raises what a lock timeout raises."""
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{wait_for_folds}'"))
+    await connection.execute(text(f"SELECT pg_advisory_xact_lock({SWAPPING})"))
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{wait_for_readers}'"))
+
+
+async def swap(connection: AsyncConnection, *, keep: bool) -> None:
+    """The shadows take the places of the live tables, in the transaction that goes on. What was made of the live ones
+    is emptied: it is read from the facts until it is made again."""
+    names = ", ".join(f"public.{table}" for table in (*TABLES, *CACHES))
+    await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    if keep:
+        await connection.execute(text(f"DROP SCHEMA IF EXISTS {KEPT} CASCADE"))
+        await connection.execute(text(f"CREATE SCHEMA {KEPT}"))
+    await connection.execute(text(f"TRUNCATE {', '.join(f'public.{table}' for table in CACHES)}"))
+    for table in TABLES:
+        gone = f"ALTER TABLE public.{table} SET SCHEMA {KEPT}" if keep else f"DROP TABLE public.{table}"
+        await connection.execute(text(gone))
+        await connection.execute(text(f"ALTER TABLE {SCHEMA}.{table} SET SCHEMA public"))
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return state in (asyncpg.LockNotAvailableError.sqlstate, asyncpg.DeadlockDetectedError.sqlstate)

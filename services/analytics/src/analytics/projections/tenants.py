@@ -1,0 +1,47 @@
+"""What a tenant has set for itself, as far as analytics has heard of it: its time zone, and what activity is to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy
+from analytics.tables import activity_rules, facts
+from kith.events.contacts import SettingsChanged
+from kith.nouns.aggregate import NotFound
+
+DEFAULT_ZONE = "UTC"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    zone: str
+    policy: ActivityPolicy
+
+
+async def tenant_settings(connection: AsyncConnection, tenant: str, activity: int | None = None) -> Tenant:
+    """With the newest definition of activity whose spans are computed, or the one of version `activity`.
+    Raises NotFound for a version that is not there, or not computed yet."""
+    c = facts.c
+    changes = await connection.execute(
+        select(c.version, c.state)
+        .where(c.tenant_id == tenant, c.type == SettingsChanged.type)
+        .order_by(c.version.desc())
+    )
+    told: list[tuple[int, Mapping[str, Any]]] = [(row.version, row.state) for row in changes]
+    zone = told[0][1]["time_zone"] if told else DEFAULT_ZONE
+    r = activity_rules.c
+    computed = await connection.scalars(select(r.rule).where(r.tenant_id == tenant, r.ready_at.is_not(None)))
+    ready = {*computed, *(rule.id for rule in DEFAULT_POLICY.rules)}
+    policies = [*(ActivityPolicy.told(version, state["activity"]) for version, state in told), DEFAULT_POLICY]
+    usable = {each.version: each for each in policies if ready.issuperset(rule.id for rule in each.rules)}
+    if activity is None:
+        return Tenant(zone, next(iter(usable.values())))
+    if activity not in usable:
+        raise NotFound(
+            f"There is no definition of activity {activity} to ask. There are: {', '.join(map(str, usable))}.",
+            field="activity",
+        )
+    return Tenant(zone, usable[activity])

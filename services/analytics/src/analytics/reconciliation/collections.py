@@ -1,0 +1,70 @@
+"""What the other services hold: their collections, each with the events that told of it. Not what analytics holds
+itself: those rows are in the database of the ledger, and nobody else could be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from analytics.projections.facts import noun_of, types_of
+from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged, TouchpointRecorded
+from kith.events.envelope import Event
+from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
+from kith.events.service_desk import CaseOpened
+
+Record = Mapping[str, Any]
+"""A row of an export, as JSON has it."""
+
+_OF_ALL = ("id", "version", "created_at", "updated_at", "customer_id")
+_TURNS = ("closed_at", "resolved_at", "reopened_at", "reopened_count")
+"""When something happened that figures count."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    service: str
+    name: str
+    founded_by: type[Event]
+    """The event that tells of a new one, and of all that holds of it from then on."""
+    types: tuple[str, ...]
+    one_per_tenant: bool = False
+
+    @cached_property
+    def fields(self) -> Mapping[str, msgspec.structs.FieldInfo]:
+        """What its events tell that holds, until they tell something else."""
+        return {each.name: each for each in msgspec.structs.fields(self.founded_by)}
+
+    def kept(self, row: Record) -> dict[str, Any]:
+        """What is compared of a row. Nothing else of it is kept, nobody's name above all."""
+        wanted = (*_OF_ALL, *_TURNS, *self.fields)
+        return {name: row[name] for name in wanted if name in row}
+
+
+def _of(service: str, name: str, founded_by: type[Event], types: tuple[str, ...] = (), **more: bool) -> Collection:
+    return Collection(service, name, founded_by, types or types_of(noun_of(founded_by.type)), **more)
+
+
+COLLECTIONS = (
+    _of("contacts", "settings", SettingsChanged, one_per_tenant=True),
+    _of("contacts", "customers", CustomerCreated),
+    _of("contacts", "contacts", ContactCreated),
+    _of("contacts", "touchpoints", TouchpointRecorded),
+    _of("sales", "products", ProductCreated),
+    _of("sales", "opportunities", OpportunityOpened),
+    _of("sales", "orders", OrderPlaced, (OrderPlaced.type,)),
+    _of("sales", "returns", OrderReturned, (OrderReturned.type,)),
+    _of("sales", "tasks", TaskCreated),
+    _of("service-desk", "cases", CaseOpened),
+)
+BY_TYPE = {type: collection for collection in COLLECTIONS for type in collection.types}
+
+
+def settings_as_told(row: Record) -> dict[str, Any]:
+    """A tenant's settings in the shape of the event that tells of them."""
+    segments = {
+        each["segment"]: {"event_types": each["event_types"], "window_days": each["window_days"]}
+        for each in row["segment_activity"]
+    }
+    return {**row, "activity": {"default": row["activity"], "segments": segments}}

@@ -1,0 +1,30 @@
+"""Contact: a person at a customer."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from kith.events.contacts import ContactAmended, ContactCreated
+from kith.nouns.aggregate import OfCustomer
+
+
+@dataclass(kw_only=True, eq=False)
+class Contact(OfCustomer):
+    """A person at a customer."""
+
+    customer_id: UUID = field()  # not optional here, and so without the default it would inherit
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    role: str | None = None
+
+    @classmethod
+    def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ContactCreated]:
+        it = cls(id=id, **fields)
+        return it, ContactCreated.of(it)
+
+    def amend(self, *, at: datetime, **fields: Any) -> ContactAmended:
+        """Only the fields sent change; one sent as null is cleared."""
+        self.must_be_later(at)
+        return ContactAmended.of_changed(self, self.set(fields))

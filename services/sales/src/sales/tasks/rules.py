@@ -1,0 +1,85 @@
+"""Task: something that somebody of ours is to do about a customer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from kith.error_codes import ErrorCode
+from kith.events.sales import TaskAmended, TaskCancelled, TaskCompleted, TaskCreated, TaskReopened
+from kith.nouns.aggregate import Conflict, OfCustomer
+
+
+class TaskState(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class TaskAlreadyClosed(Conflict):
+    code = ErrorCode.TASK_ALREADY_CLOSED
+
+    def __init__(self, task: "Task") -> None:
+        super().__init__(f"Task {task.id} is {task.state} already.")
+
+
+class TaskStillOpen(Conflict):
+    code = ErrorCode.TASK_STILL_OPEN
+
+    def __init__(self, task: "Task") -> None:
+        super().__init__(f"Task {task.id} is open.")
+
+
+@dataclass(kw_only=True, eq=False)
+class Task(OfCustomer):
+    """Something that somebody is to do for a customer."""
+
+    title: str
+    owner: str | None = None
+    due_at: datetime | None = None
+    state: TaskState = TaskState.OPEN
+    reason: str | None = None
+    """Why there is one: the trigger, if a playbook asked for it."""
+    explanation: str | None = None
+    """Where the reason is explained: a path in another service's API."""
+    playbook_id: UUID | None = None
+    run_id: UUID | None = None
+    outcome: str | None = None
+    """What came of it, once it is closed."""
+    closed_at: datetime | None = None
+
+    @classmethod
+    def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, TaskCreated]:
+        it = cls(id=id, **fields)
+        return it, TaskCreated.of(it)
+
+    def amend(self, *, at: datetime, **fields: Any) -> TaskAmended:
+        """Only the fields sent change; one sent as null is cleared."""
+        self._must_be_open(at)
+        return TaskAmended.of_changed(self, self.set(fields))
+
+    def complete(self, *, at: datetime, outcome: str | None) -> TaskCompleted:
+        self._close(TaskState.DONE, at, outcome)
+        return TaskCompleted.of(self)
+
+    def cancel(self, *, at: datetime, outcome: str | None) -> TaskCancelled:
+        """It is not to be done any more."""
+        self._close(TaskState.CANCELLED, at, outcome)
+        return TaskCancelled.of(self)
+
+    def reopen(self, *, at: datetime) -> TaskReopened:
+        if self.state is TaskState.OPEN:
+            raise TaskStillOpen(self)
+        self.must_be_later(at)
+        left, self.state, self.outcome, self.closed_at = self.state, TaskState.OPEN, None, None
+        return TaskReopened.of(self, from_state=left)
+
+    def _close(self, state: TaskState, at: datetime, outcome: str | None) -> None:
+        self._must_be_open(at)
+        self.state, self.outcome, self.closed_at = state, outcome, at
+
+    def _must_be_open(self, at: datetime) -> None:
+        if self.state is not TaskState.OPEN:
+            raise TaskAlreadyClosed(self)
+        self.must_be_later(at)

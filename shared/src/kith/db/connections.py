@@ -1,0 +1,315 @@
+"""Connections. A transaction names its tenant first; everything in it sees that tenant only."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy import Executable, Row, Select, event, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from kith.db.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
+from kith.runtime.fairness import FairQueue
+from kith.runtime.slices import PIECE, in_slices
+
+STATEMENT_TIMEOUT = "5s"
+WORKER_STATEMENT_TIMEOUT = "60s"
+SNAPSHOTS = 4
+"""How many may be read at a time, per process: its connections for them. One tenant has half of them at most."""
+SNAPSHOT_SECONDS = 1.0
+"""That an export may wait for one."""
+CONNECTION_SECONDS = 5.0
+"""That a request may wait for a connection."""
+MOST_WAITING = 1000
+
+# The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
+# One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
+_READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
+# The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
+# ended knows that every row recorded before has been seen (see kith.outbox.relay).
+_WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+# The same for a worker, within a transaction that serves all tenants. As itself it would see all their rows.
+_ACT = text(
+    "SELECT set_config('role', :role, true), "
+    f"set_config('{TENANT_SETTING}', :tenant, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+)
+# A reader that takes nothing for a minute loses its snapshot: it holds up the cleaning of all tables. And rows come by
+# an index, from the first on: to sort all of them before might take longer than a statement may.
+_SNAPSHOT = text(
+    f"SELECT set_config('{TENANT_SETTING}', :tenant, true), "
+    "set_config('idle_in_transaction_session_timeout', '60s', true), set_config('enable_sort', 'off', true), "
+    "clock_timestamp() AS now"
+)
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """A statement compiled once and given to the driver itself: what SQLAlchemy does each time it executes one costs
+    several times what the driver does. Values and rows are as the driver has them: text for an enumeration."""
+
+    def __init__(self, statement: Executable) -> None:
+        compiled = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # every Executable in use has it
+        self.sql: str = compiled.string
+        self._names: list[str] = compiled.positiontup
+
+    async def fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+        """Raises asyncpg.PostgresError."""
+        try:
+            return await driver_of(connection).fetch(self.sql, *[values[name] for name in self._names])
+        except asyncpg.PostgresError as error:
+            error.detail = None  # it quotes rows, and errors are logged
+            raise
+
+
+async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int) -> AsyncIterator[Row[Any]]:
+    """The rows of an answer that may have as many as `most`. Of a long one the driver makes a piece ready at a time,
+    and whatever else waits has its turns."""
+    if most <= PIECE:  # in one go, at half the price
+        for row in await connection.execute(rows):
+            yield row
+        return
+    async with connection.stream(rows, execution_options={"yield_per": PIECE}) as result:
+        async for piece in result.partitions():
+            async for row in in_slices(piece):
+                yield row
+
+
+def zoned(fields: dict[str, Any]) -> dict[str, Any]:
+    """A row's. The driver has an instant of before or after all time without a zone: nobody could compare it. Such ones
+    were written before the door had bounds."""
+    for name, value in fields.items():
+        if value.__class__ is datetime and value.tzinfo is None:
+            fields[name] = value.replace(tzinfo=UTC)
+    return fields
+
+
+class Transaction(NamedTuple):
+    connection: AsyncConnection
+    tenant: str
+    now: datetime
+    """The database's clock: what is recorded is recorded at this instant."""
+
+
+@asynccontextmanager
+async def acting_for(connection: AsyncConnection, tenant: str) -> AsyncIterator[Transaction]:
+    """A part of a worker's transaction in which row-level security binds it as it binds a request of this tenant. If
+    the block raises, roll back, if only to a savepoint from before it: that gives the worker back what it was."""
+    begun = (await connection.execute(_ACT, {"role": APP_ROLE, "tenant": checked(tenant)})).one()
+    yield Transaction(connection, tenant, begun.now)
+    await connection.execute(_ACT, {"role": WORKER_ROLE, "tenant": ""})
+
+
+class UnsafeRole(RuntimeError):
+    """The database login could see other tenants' rows."""
+
+    loggable = True
+
+
+def sqlalchemy_url(url: str) -> str:
+    """`postgresql://..`, as everyone writes it, for the asyncpg driver."""
+    return re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url)
+
+
+def create_engine(
+    url: str, *, role: str, pool_size: int, application: str, pool_timeout: float = 5, **options: Any
+) -> AsyncEngine:
+    """An engine whose sessions run as `role`, whoever logs in."""
+    worker = role == WORKER_ROLE
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout,
+        hide_parameters=True,  # an error is logged, and parameters hold names
+        connect_args={
+            "server_settings": {
+                "role": role,
+                "application_name": application,
+                "statement_timeout": WORKER_STATEMENT_TIMEOUT if worker else STATEMENT_TIMEOUT,
+                "idle_in_transaction_session_timeout": "60s" if worker else "10s",
+                "jit": "off",
+                # A worker's batches are large: a plan made while a table was empty, and kept, costs more than planning.
+                "plan_cache_mode": "force_custom_plan" if worker else "auto",
+            }
+        },
+        **options,
+    )
+    event.listen(engine.sync_engine, "checkin", _keep_out)
+    event.listen(engine.sync_engine, "checkout", _refuse)
+    return engine
+
+
+def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The driver's own connection. What it executes is part of what SQLAlchemy has begun only if SQLAlchemy has."""
+    assert connection.sync_connection is not None
+    driver = connection.sync_connection.connection.driver_connection
+    assert isinstance(driver, asyncpg.Connection)
+    return driver
+
+
+_CUT = ("08", "57")
+_IDLED = ("25P03", "25P04")
+
+
+def is_in_doubt(error: BaseException) -> bool:
+    """Whether nobody knows what state a session is in that this came out of: its statement was cut by a cancellation, a
+    timeout or the server's end, or the driver lost its place. A rule's refusal leaves it as it was, and so does an
+    error that the server has answered."""
+    driver: object = error
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        driver = error.orig.__cause__ if error.orig is not None else None
+    if isinstance(driver, asyncpg.PostgresError):
+        state = driver.sqlstate or ""
+        return state.startswith(_CUT) or state in _IDLED
+    of_driver = isinstance(driver, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+    return of_driver or isinstance(error, DBAPIError) or not isinstance(error, Exception)
+
+
+async def _leave(driver: "asyncpg.Connection[asyncpg.Record]", error: BaseException) -> None:
+    """What was begun is rolled back; or the session is ended, and nobody gets it after us."""
+    if driver.is_closed():  # dead, or cancelled within SQLAlchemy, which closes it then
+        return
+    if is_in_doubt(error):
+        driver.terminate()
+        return
+    done = False
+    try:
+        await driver.execute("ROLLBACK")
+        done = True
+    finally:
+        if not done:
+            driver.terminate()  # cancelled again, or it died just now: nobody knows what state it is in
+
+
+def _keep_out(connection: Any, record: Any) -> None:
+    """No open transaction, so no tenant, and no dead connection goes back into the pool."""
+    if connection is not None and not _is_at_rest(connection):
+        record.invalidate()
+
+
+def _refuse(connection: Any, _: object, __: object) -> None:
+    """Nor does one come out of it that died there. The pool then makes another."""
+    if not _is_at_rest(connection):
+        raise DisconnectionError("it ended while nobody used it")
+
+
+def _is_at_rest(connection: Any) -> bool:
+    driver = connection.driver_connection
+    return driver is None or not (driver.is_closed() or driver.is_in_transaction())
+
+
+class Database:
+    """One service's database, as requests see it."""
+
+    def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
+        # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
+        self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
+        # A request may want several connections: whoever lets few requests in has not yet seen to the pool.
+        self._shares = FairQueue(pool_size, waiting=MOST_WAITING, seconds=CONNECTION_SECONDS)
+        self._snapshot_shares = FairQueue(
+            SNAPSHOTS, waiting=MOST_WAITING, seconds=SNAPSHOT_SECONDS, share=SNAPSHOTS // 2
+        )
+        # SQLAlchemy begins nothing of its own: a transaction is ours from its first statement to its last.
+        self.engine = create_engine(
+            url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
+        )
+        # Who reads for minutes must not take the connections of those who come for milliseconds.
+        self._snapshots = create_engine(
+            url,
+            role=APP_ROLE,
+            pool_size=SNAPSHOTS,
+            pool_timeout=SNAPSHOT_SECONDS,
+            application=f"{application} export",
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+        )
+
+    @asynccontextmanager
+    async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction to read in."""
+        begin = _READ % (self._locks, checked(tenant))
+        async with self._shares.place(tenant), self._transaction(begin) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self, tenant: str) -> AsyncIterator[Transaction]:
+        """A transaction to write in. It commits when the block ends and rolls back when it raises."""
+        checked(tenant)
+        async with self._shares.place(tenant), self._transaction("BEGIN") as connection:
+            row = await driver_of(connection).fetchrow(_WRITE, tenant)
+            assert row is not None
+            yield Transaction(connection, tenant, row["now"])
+
+    @asynccontextmanager
+    async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
+        """For one statement, which is a transaction of its own. It names the tenant itself."""
+        async with self._shares.place(checked(tenant)), self.engine.connect() as connection:
+            driver = driver_of(connection)
+            try:
+                yield connection
+            except BaseException as error:
+                # Cancelled between preparing a statement and executing it, the driver leaves the session within a
+                # transaction, and takes it for idle.
+                await _leave(driver, error)
+                raise
+
+    @asynccontextmanager
+    async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
+        """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
+        reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
+        share = self._snapshot_shares.place(checked(tenant))
+        async with share, self._snapshots.connect() as connection:  # which rolls back when it ends
+            driver = driver_of(connection)
+            try:
+                begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
+                yield Transaction(connection, tenant, begun.one().now)
+            except BaseException as error:
+                if is_in_doubt(error):
+                    driver.terminate()
+                    await connection.invalidate()  # else it would be rolled back
+                raise
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
+        async with self.engine.connect() as connection:
+            driver = driver_of(connection)
+            try:
+                await driver.execute(begin)
+                yield connection
+                await driver.execute("COMMIT")
+            except BaseException as error:
+                await _leave(driver, error)
+                raise
+
+    async def check_role(self) -> None:
+        """Refuse to serve as a role that row-level security does not bind. Raises UnsafeRole."""
+        async with self.engine.connect() as connection:
+            row = (
+                await connection.execute(
+                    text(
+                        "SELECT rolname, rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user"
+                    )
+                )
+            ).one()
+        if row.unsafe:
+            raise UnsafeRole(f"The role {row.rolname} bypasses row-level security; requests must not run as it.")
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self._snapshots.dispose()
+
+
+def is_tenant(name: str) -> bool:
+    return re.fullmatch(TENANT_PATTERN, name) is not None
+
+
+def checked(tenant: str) -> str:
+    if not is_tenant(tenant):
+        raise ValueError(f"not a tenant id: {tenant!r}")
+    return tenant

@@ -1,0 +1,122 @@
+"""Runs a service's Alembic migrations: one runner at a time, and never long in the way of others.
+
+A migration waits at most two seconds for a lock; if it cannot have it, the whole run is tried again, so that requests
+never queue behind it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrationScript
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from kith.consumer.tables import TABLES, restrict
+from kith.db.connections import sqlalchemy_url
+from kith.db.tables import Structured
+from kith.db.tenancy import create_roles, secure, worker_only
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_TRIES = 10
+_ADVISORY_LOCK = 0x6B697468  # "kith"
+
+
+def configuration(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    config.set_main_option("version_path_separator", "os")
+    return config
+
+
+After = Callable[[Connection], None]
+
+
+async def migrate(url: str, package: str, after: After | None = None) -> None:
+    """Bring the database to the newest revision, as the login of `url`, which will own the tables; then do `after`."""
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with engine.connect() as connection:
+                    await connection.run_sync(_upgrade, package, after)
+                return  # noqa: TRY300 - the loop goes on only after an error
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _TRIES:
+                    raise
+                await asyncio.sleep(0.5 * attempt)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, package: str, after: After | None) -> None:
+    with connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
+        connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+        for statement in create_roles():
+            connection.execute(text(statement))
+        config = configuration(package)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if after is not None:
+            after(connection)
+
+
+def run(metadata: MetaData) -> None:
+    """What a service's migrations/env.py calls."""
+    from alembic import context  # noqa: PLC0415 - it exists only while Alembic runs
+
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        compare_type=True,
+        process_revision_directives=_draft,
+        include_object=is_ours,
+        render_item=_plainly,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
+    """A table that the code does not declare is a partition; dropping one is written by hand."""
+    return not (kind == "table" and reflected and declared is None)
+
+
+def _plainly(_: str, item: object, __: object) -> str | Literal[False]:
+    """A migration stays as it was when the types of our own change: it says what the database keeps."""
+    return "postgresql.JSONB()" if isinstance(item, Structured) else False
+
+
+def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
+    """A drafted migration has the next number, and secures the tables it creates, in words that stay as they were."""
+    (script,) = scripts
+    (last,) = head if isinstance(head, tuple) and head else ("0",)
+    script.rev_id = f"{int(last) + 1:04}"
+    operations = script.upgrade_ops
+    assert operations is not None
+    for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
+        of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)
+        statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
+        if made.table_name == TABLES.dead_letters.name:
+            statements = [*statements, *restrict(made.table_name)]
+        operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
+
+
+async def behind(url: str, package: str) -> str | None:
+    """Why the database is not at the newest revision, or None if it is."""
+    head = ScriptDirectory.from_config(configuration(package)).get_current_head()
+    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    finally:
+        await engine.dispose()
+    return None if at == head else f"database at revision {at}, code at {head}: run migrate"

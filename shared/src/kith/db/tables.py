@@ -1,0 +1,104 @@
+"""Column types and table shapes every service uses. Every table carries its tenant in its key (see kith.db.tenancy)."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+
+TenantId = Text(collation="C")
+Amount = Numeric(20, 4)
+Moment = DateTime(timezone=True)
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's id of a transaction, of 64 bits: it never comes round. The driver has it as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = Xid8  # so that it is known where tables are read back
+
+
+def tenant_column() -> Column[str]:
+    return Column("tenant_id", TenantId, primary_key=True)
+
+
+def one_of(choices: type[StrEnum]) -> Enum:
+    """An enumeration kept as text, of a length that adding a member does not change: that needs no migration."""
+    return Enum(
+        choices,
+        native_enum=False,
+        create_constraint=False,
+        length=64,
+        values_callable=lambda kind: [member.value for member in kind],
+    )
+
+
+class Structured(TypeDecorator[Any]):
+    """A dataclass, or a list of them, kept as JSON."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, kind: Any = None) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, _: Any) -> Any:
+        return msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, _: Any) -> Any:
+        return msgspec.convert(value, self.kind)
+
+
+def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:
+    """A column that names a row of the same tenant in the same service. Across services there are no foreign keys."""
+    return (
+        Column(column, Uuid),
+        ForeignKeyConstraint(["tenant_id", column], [target.c.tenant_id, target.c.id]),
+    )
+
+
+def aggregate_table(
+    name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint, of_customer: bool = False
+) -> Table:
+    """The table of an aggregate: what `kith.nouns.aggregate` has (`OfCustomer`, if so), then its own columns."""
+    table = Table(
+        name,
+        metadata,
+        tenant_column(),
+        Column("id", Uuid, primary_key=True),
+        Column("external_id", TenantId),
+        Column("external_hash", BigInteger),
+        Column("version", Integer, nullable=False),
+        Column("created_at", Moment, nullable=False),
+        Column("updated_at", Moment, nullable=False),
+        *columns,
+        Index(f"{name}_by_external_id", "tenant_id", "external_id", unique=True),
+        Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
+    )
+    if of_customer:
+        table.append_column(Column("customer_id", Uuid))
+        Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
+    return table

@@ -1,0 +1,169 @@
+"""The door of a service: who asks is known, and may ask so much, before anything is done for them.
+
+In this order, each cheaper than what comes after: the token, the tenant's rate, the size and kind of the body, the body
+itself, a place. A request holds its place until its answer begins: by then the work is done, or it is a stream, and
+what that holds is limited where it is held.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from prometheus_client import Counter, Gauge
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kith.http.auth import Authenticator
+from kith.http.bodies import check_media_type, check_size, declared_bytes, most_bytes, read_body
+from kith.runtime.fairness import Allowance, FairQueue, QueueFull, Rates
+from kith.runtime.settings import Settings
+
+REFUSED = Counter(
+    "kith_requests_refused_total", "Requests refused for how many there were", ["reason"]
+)  # rate, queue, wait, overload
+QUEUED = Counter("kith_requests_queued_total", "Requests that waited for a place behind others of their tenant")
+WAITING = Gauge("kith_requests_waiting", "Requests that wait for a place")
+
+ACTOR = "kith.actor"
+"""Where in the scope the actor stands for whom the request was let in."""
+
+SMALL_BODY = 64 * 1024
+"""So much the server reads ahead anyway. Larger bodies are read a few at a time."""
+UPLOADS = 8
+UPLOAD_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one process."""
+
+    places: int = 10
+    beside: int = 1
+    """Places of a tenant that asks often, while others ask: one thread serves all, and all wait for what is in hand."""
+    queue: int = 500
+    queue_seconds: float = 10.0
+    rate: float = 2000.0
+    burst: int = 4000
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        return cls(
+            settings.pool_size,
+            settings.tenant_beside,
+            settings.tenant_queue,
+            settings.tenant_queue_seconds,
+            settings.tenant_rate,
+            settings.tenant_burst,
+        )
+
+
+class Admission:
+    """Lets requests in. `is_public` says by the path what anybody may have at any time."""
+
+    def __init__(
+        self, app: ASGIApp, *, authenticator: Authenticator, limits: Limits, is_public: Callable[[str], bool]
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._is_public = is_public
+        self._rates = Rates(limits.rate, limits.burst)
+        self._places = FairQueue(
+            limits.places, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside
+        )
+        self._uploads = FairQueue(UPLOADS, waiting=limits.queue, seconds=UPLOAD_SECONDS)
+        self._policy = f'"tenant";q={limits.burst};w={max(1, round(limits.burst / limits.rate))}'
+        WAITING.set_function(lambda: self._places.waiting + self._uploads.waiting)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._is_public(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        actor = await self._authenticator.authenticate(headers.get("authorization"))
+        scope[ACTOR] = actor
+        allowance = self._rates.take(actor.tenant)
+        told = self._told(allowance)
+        if not allowance.allowed:
+            REFUSED.labels("rate").inc()
+            raise _too_many(f"A tenant may ask {self._rates.rate:g} times a second.", allowance.retry, told)
+        limit, size = most_bytes(scope["path"]), declared_bytes(headers)
+        check_size(size or 0, limit)
+        check_media_type(headers)
+        body = await self._body(actor.tenant, limit, size, receive)
+        async with self._place(self._places, actor.tenant, told) as give_back:
+            await self._app(scope, _replayed(body, receive), _telling(send, told, give_back))
+
+    async def _body(self, tenant: str, limit: int, size: int | None, receive: Receive) -> bytes:
+        if size is not None and size <= SMALL_BODY:
+            return await read_body(receive, limit)
+        async with self._place(self._uploads, tenant, {}):
+            return await read_body(receive, limit)
+
+    @asynccontextmanager
+    async def _place(self, queue: FairQueue, tenant: str, told: dict[str, str]) -> AsyncIterator[Callable[[], None]]:
+        """Raises HTTPException: 429 if the tenant has too many in the queue, 503 if all tenants together have."""
+        try:
+            if await queue.enter(tenant):
+                QUEUED.inc()
+        except TimeoutError:
+            REFUSED.labels("wait").inc()
+            raise _too_many("Too many requests of the tenant are in hand.", 1, told) from None
+        except QueueFull as full:
+            REFUSED.labels("queue" if full.of_tenant else "overload").inc()
+            if full.of_tenant:
+                raise _too_many("Too many requests of the tenant wait.", 1, told) from None
+            raise HTTPException(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait.", {**told, "Retry-After": "1"}
+            ) from None
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                queue.leave(tenant)
+
+        try:
+            yield give_back
+        finally:
+            give_back()
+
+    def _told(self, allowance: Allowance) -> dict[str, str]:
+        """https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"""
+        return {
+            "RateLimit-Policy": self._policy,
+            "RateLimit": f'"tenant";r={allowance.remaining};t={allowance.reset}',
+        }
+
+
+def _too_many(detail: str, retry: int, told: dict[str, str]) -> HTTPException:
+    return HTTPException(
+        HTTPStatus.TOO_MANY_REQUESTS, f"{detail} Try again in {retry} s.", {**told, "Retry-After": str(retry)}
+    )
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    read = False
+
+    async def replayed() -> Message:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def _telling(send: Send, told: dict[str, str], give_back: Callable[[], None]) -> Send:
+    fields = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+
+    async def telling(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            give_back()
+            message["headers"] = [*message.get("headers", ()), *fields]
+        await send(message)
+
+    return telling

@@ -1,0 +1,167 @@
+"""Services are OAuth 2.0 resource servers: a request carries an RFC 9068 access token, signed by the issuer.
+
+The tenant comes from the token's claim and from nowhere else in the request.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kith.db.tenancy import TENANT_PATTERN
+from kith.nouns.aggregate import Forbidden
+from kith.runtime.settings import Settings
+from kith.scalars import LATEST, Real, Text, Written
+
+
+class _Claims(BaseModel):
+    """What of a token is kept, logged or reckoned with."""
+
+    model_config = ConfigDict(strict=True)
+
+    sub: Text
+    scope: Annotated[str, Written(10_000)] | Literal[""] = ""
+    exp: Annotated[float, Real(0, LATEST.timestamp())]
+
+
+ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
+LEEWAY_SECONDS = 30
+_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""Of what is no token: whoever wrote it has signed nothing yet, so it may be anything."""
+_REFRESH_SECONDS = 300
+_RETRY_SECONDS = 5
+
+
+class Unauthenticated(Exception):
+    """No token, or one we cannot trust. The words say which check failed."""
+
+
+class IssuerUnavailable(Exception):
+    """The issuer's keys cannot be fetched now."""
+
+    loggable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks."""
+
+    tenant: str
+    subject: str
+    scopes: frozenset[str]
+    expires_at: float
+    """When it is nobody any more: seconds since the epoch."""
+
+    def require(self, scope: str) -> None:
+        """Raises Forbidden naming the scope."""
+        if scope not in self.scopes:
+            raise Forbidden(f"This needs the scope {scope}.")
+
+    @property
+    def sees_personal(self) -> bool:
+        return "contacts:personal" in self.scopes
+
+
+class Authenticator:
+    """Checks tokens against the issuer's published keys, which it fetches and keeps."""
+
+    def __init__(self, settings: Settings, fetch: "FetchKeys | None" = None) -> None:
+        self._settings = settings
+        self._fetch = fetch or _fetch_by_discovery
+        self._keys: KeySet | None = None
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+        self._claims = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": settings.issuer_url},
+            aud={"essential": True, "value": settings.audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        self._seen: dict[str, tuple[Actor, float]] = {}
+
+    async def authenticate(self, authorization: str | None) -> Actor:
+        """Raises Unauthenticated or IssuerUnavailable."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Send a bearer token in the Authorization header.")
+        seen = self._seen.get(token)
+        if seen is not None and time.time() < seen[1]:
+            return seen[0]
+        actor, expires = await self._verify(token)
+        if len(self._seen) >= 1000:
+            self._seen.clear()
+        # Trusted again without a new signature check, but never past its end nor past a change of keys.
+        self._seen[token] = (actor, min(expires, time.time() + _REFRESH_SECONDS))
+        return actor
+
+    async def _verify(self, token: str) -> tuple[Actor, float]:
+        keys = await self._fresh_keys()
+        try:
+            decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
+        except _UNREADABLE as unknown:
+            # The issuer may have a new key: look once, at most every few seconds.
+            if not await self._refresh(_RETRY_SECONDS):
+                raise Unauthenticated("The token's signature is not the issuer's.") from unknown
+            try:
+                decoded = jwt.decode(token, await self._fresh_keys(), algorithms=ALGORITHMS)
+            except _UNREADABLE as wrong:
+                raise Unauthenticated("The token's signature is not the issuer's.") from wrong
+        if str(decoded.header.get("typ", "")).lower() not in ("at+jwt", "application/at+jwt"):
+            raise Unauthenticated("It is not an access token (typ at+jwt).")
+        try:
+            self._claims.validate(decoded.claims)
+        except _UNREADABLE as wrong:
+            raise Unauthenticated(f"The token is not for us or not valid now: {wrong}") from wrong
+        actor = self._actor(decoded.claims)
+        return actor, actor.expires_at - LEEWAY_SECONDS
+
+    def _actor(self, claims: Mapping[str, Any]) -> Actor:
+        tenant = claims.get(self._settings.tenant_claim)
+        if not isinstance(tenant, str) or not re.fullmatch(TENANT_PATTERN, tenant):
+            raise Unauthenticated(f"The token's claim {self._settings.tenant_claim} does not name a tenant.")
+        try:
+            given = _Claims.model_validate(claims)
+        except ValidationError as wrong:
+            named = ", ".join(str(each["loc"][0]) for each in wrong.errors(include_url=False))
+            raise Unauthenticated(f"The token has claims that cannot be: {named}.") from None
+        return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS)
+
+    async def _fresh_keys(self) -> KeySet:
+        if self._keys is None or time.monotonic() - self._fetched > _REFRESH_SECONDS:
+            await self._refresh(0 if self._keys is None else _RETRY_SECONDS)
+        if self._keys is None:
+            raise IssuerUnavailable("The issuer's keys cannot be fetched now.")
+        return self._keys
+
+    async def _refresh(self, not_within: float) -> bool:
+        if time.monotonic() - self._tried < not_within:
+            return False
+        self._tried = time.monotonic()
+        try:
+            keys = await self._fetch(self._settings)
+        except (httpx.HTTPError, KeyError, ValueError):
+            return False
+        self._keys, self._fetched = KeySet.import_key_set(keys), time.monotonic()
+        self._seen.clear()
+        return True
+
+
+FetchKeys = Callable[[Settings], Awaitable[Any]]
+"""Answers a JWK Set. Raises httpx.HTTPError, KeyError or ValueError."""
+
+
+async def _fetch_by_discovery(settings: Settings) -> Any:
+    async with httpx.AsyncClient(timeout=5) as client:
+        url = settings.jwks_url
+        if url is None:
+            found = await client.get(f"{settings.issuer_url}/.well-known/openid-configuration")
+            url = str(found.raise_for_status().json()["jwks_uri"])
+        return (await client.get(url)).raise_for_status().json()

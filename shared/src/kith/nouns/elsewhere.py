@@ -1,0 +1,60 @@
+"""What a service knows of records that another one has: whose they are, and what else those who name them take of it.
+It learns that from events, and asks nobody."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, MetaData, Table, Uuid
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.consumer import Handler
+from kith.db.tables import tenant_column
+from kith.events.envelope import Envelope
+
+_ROWS = 5000
+"""A statement takes 32767 parameters."""
+
+Told = Mapping[str, UUID]
+"""The record's `id`, and by the names of their columns what is taken of it."""
+
+
+def elsewhere_table(name: str, metadata: MetaData, *taken: Column[Any]) -> Table:
+    return Table(
+        name,
+        metadata,
+        tenant_column(),
+        Column("id", Uuid, primary_key=True),
+        Column("customer_id", Uuid, nullable=False),
+        *taken,
+    )
+
+
+def noting(table: Table, told_by: Mapping[str, Callable[[Envelope], Told]]) -> Handler:
+    """A handler that keeps whose the records are that these types of events tell of; each says of which one, and what
+    else is kept of it."""
+
+    async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        told = (
+            {"tenant_id": each.tenant_id, "customer_id": each.customer_id, **told_by[each.type](each)}
+            for each in envelopes
+            if each.type in told_by and each.customer_id is not None
+        )
+        known = {(row["tenant_id"], row["id"]): row for row in told}
+        # By their keys, as all that is written: no two wait for each other in a ring.
+        rows = [known[key] for key in sorted(known)]
+        for start in range(0, len(rows), _ROWS):
+            await connection.execute(insert(table).values(rows[start : start + _ROWS]).on_conflict_do_nothing())
+
+    return handle
+
+
+def in_turn(*handlers: Handler) -> Handler:
+    """One handler of all of them."""
+
+    async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        for each in handlers:
+            await each(connection, envelopes)
+
+    return handle

@@ -1,0 +1,70 @@
+"""A whole collection as a stream of lines (NDJSON): its rows as one instant saw them, and a last line that says that
+they are all there. What breaks off has no last line."""
+
+from asyncio import timeout
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from kith.http.app import Context
+from kith.nouns.queries import Queries
+
+NDJSON, TEXT = "application/x-ndjson", "text/plain"
+LONGEST_SECONDS = 3600
+"""An open snapshot holds up the cleaning of all tables: who is slower than that goes on in another export."""
+
+
+class Incomplete(Exception):
+    """The export broke off: what was read is not all there is."""
+
+
+class Export(StreamingResponse):
+    """Rows are read as fast as the client takes them, a few hundred at a time. The connection is taken before the
+    answer begins, so that it can still be refused, and is given back however it ends."""
+
+    def __init__(
+        self, context: Context, tenant: str, queries: Queries[Any], after: UUID | None, media_type: str = NDJSON
+    ) -> None:
+        super().__init__(self._lines(), media_type=media_type)
+        self._context, self._tenant = context, tenant
+        self._queries, self._after = queries, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._context.database.snapshot(self._tenant) as self._snapshot:
+            self.headers.update(self._context.position(self._snapshot.now))
+            async with timeout(LONGEST_SECONDS):
+                await super().__call__(scope, receive, send)
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        encoder, count = msgspec.json.Encoder(), 0
+        async for rows in self._queries.all(self._snapshot.connection, self._tenant, after=self._after):
+            count += len(rows)
+            yield encoder.encode_lines(rows)
+        yield encoder.encode_lines([{"end": {"rows": count}}])
+
+
+def media_type_of(request: Request) -> str:
+    """The same lines by either name: many generators of clients know text, and no lines of JSON."""
+    return TEXT if request.headers.get("accept", "").partition(";")[0].strip() == TEXT else NDJSON
+
+
+async def rows_of(body: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
+    """The rows of an export's body, as they arrive: `rows_of(response.aiter_bytes())`. Raises Incomplete after the last
+    one if they are not all there. By bytes, because what others take for the end of a line may stand in a name."""
+    rest, count, told = b"", 0, None
+    async for piece in body:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            row: dict[str, Any] = msgspec.json.decode(line)
+            if "end" in row:
+                told = row["end"]["rows"]
+            else:
+                count += 1
+                yield row
+    if told != count:
+        raise Incomplete(f"It broke off after {count} rows." if told is None else f"{count} rows of {told} arrived.")

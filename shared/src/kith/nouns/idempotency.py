@@ -1,0 +1,21 @@
+"""What was done once is not done twice: one table for the Idempotency-Key header and for the rows of bulk requests.
+
+The key is written in the transaction of what it stands for, so either both are there or neither.
+"""
+
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Uuid
+
+from kith.db.tables import Moment, TenantId, tenant_column
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    return Table(
+        "idempotency",
+        metadata,
+        tenant_column(),
+        Column("key", TenantId, primary_key=True),
+        Column("fingerprint", BigInteger, nullable=False),
+        Column("subject", Uuid, nullable=False),
+        Column("outcome", LargeBinary),
+        Column("recorded_at", Moment, nullable=False),
+    )

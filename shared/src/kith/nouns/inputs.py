@@ -1,0 +1,146 @@
+"""What a command takes. One declaration: it is the REST body, a row of a bulk request, and the GraphQL input.
+
+What its fields may hold is said in kith.scalars.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self, TypeVar
+
+import jiter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from kith.nouns.aggregate import Invalid
+from kith.scalars import Code, Currency, Instant, Money, Note, Text
+from kith.scalars.currencies import misfit
+
+__all__ = [
+    "AS_SET",
+    "Amendment",
+    "Code",
+    "Currency",
+    "Document",
+    "Input",
+    "Money",
+    "NewInput",
+    "Note",
+    "Priced",
+    "Text",
+]
+
+M = TypeVar("M", bound=BaseModel)
+CLOCK_SKEW = timedelta(minutes=5)
+
+AS_SET = AfterValidator(lambda sent: sorted(set(sent)))
+"""Of a list that says which, and in no order: it is kept in one order, each once. However it was spelt, it is the
+same."""
+
+Wrong = tuple[str, str]
+"""A field, and which rule it breaks."""
+
+
+def read(model: type[M], body: bytes | str) -> M:
+    """A JSON body as the model. Raises Invalid for what is no JSON, and ValidationError."""
+    json_of(body)
+    return model.model_validate_json(body)
+
+
+def json_of(body: bytes | str, *, field: str = "body") -> Any:
+    """Raises Invalid for what is no JSON, and for JSON that parsers differ about: a key that is there twice, what lies
+    deeper than 200 levels, half a surrogate pair. NaN and Infinity are for the field to refuse, by its name."""
+    try:
+        data = body.encode() if isinstance(body, str) else body
+        return jiter.from_json(data, catch_duplicate_keys=True)
+    except ValueError as error:  # UnicodeEncodeError among them
+        raise Invalid(f"It is not JSON that can be read: {error}.", field=field) from None
+
+
+def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
+    """If anything is wrong, raises the ValidationError that says so, below the place of `given`."""
+    if found := list(wrong):
+        details = [detail((field,), rule, getattr(given, field)) for field, rule in found]
+        raise ValidationError.from_exception_data(type(given).__name__, details)
+
+
+def detail(where: tuple[str | int, ...], rule: str, given: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{rule}", {"rule": rule}), loc=where, input=given)
+
+
+class Input(BaseModel):
+    """Base of every command's input. Strict: nothing is coerced, nothing unknown is accepted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    occurred_at: Instant | None = Field(
+        default=None, description="when it happened, if not just now; never in the future"
+    )
+
+    def fields(self) -> dict[str, Any]:
+        """What the rule is called with: all but what the envelope takes."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in _ENVELOPE}
+
+    def taking(self, taken: Mapping[str, Any]) -> Self:
+        """The same with these besides. Raises Invalid if what was sent does not go with them."""
+        return self.model_copy(update=taken)
+
+    def happened_at(self, now: datetime) -> datetime:
+        if self.occurred_at is None:
+            return now
+        if self.occurred_at > now + CLOCK_SKEW:
+            raise Invalid("occurred_at must not be in the future.", field="occurred_at")
+        # A clock that is a little ahead must not make what is done next look earlier.
+        return min(self.occurred_at, now)
+
+
+class NewInput(Input):
+    """Base of the inputs that create. The external id is the sender's own key: sent twice, it creates once."""
+
+    external_id: Code | None = Field(default=None, description="the sender's own key; unique per tenant and noun")
+
+
+class Priced(NewInput):
+    """Base of the inputs that create what has amounts, and a `currency` whose minor unit they fit."""
+
+    @model_validator(mode="after")
+    def _amounts_fit(self) -> Self:
+        refuse(self, self._misfits())
+        return self
+
+    def taking(self, taken: Mapping[str, Any]) -> Self:
+        made = super().taking(taken)
+        for field, rule in made._misfits():  # noqa: SLF001 - our own
+            raise Invalid(rule, field=field)
+        return made
+
+    def _misfits(self) -> Iterator[Wrong]:
+        given = dict(self)
+        for name, value in given.items():
+            if isinstance(value, Decimal) and (rule := misfit(value, given["currency"])):
+                yield name, rule
+
+
+class Document(BaseModel):
+    """Base of what is sent and kept as one document, with a JSON Schema of its own. In GraphQL it is JSON."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+UNSENT: Any = Field(default_factory=lambda: None)
+"""Default of every field of an amendment. It is never used, and no contract shows it."""
+
+
+class Amendment(Input):
+    """Base of the inputs that amend: what is not sent stays as it is, and null clears."""
+
+    def fields(self) -> dict[str, Any]:
+        return {name: value for name, value in super().fields().items() if name in self.model_fields_set}
+
+    @model_serializer
+    def sent(self) -> dict[str, Any]:
+        # A null that was sent is told from a field that was not, else two different calls would pass for the same one.
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
+_ENVELOPE = frozenset({"occurred_at", "external_id", "command"})

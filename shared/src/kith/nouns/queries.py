@@ -1,0 +1,156 @@
+"""Reads: Core selects into views, a page at a time by key and never by offset."""
+
+import base64
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, any_, cast, func, literal, null, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.connections import zoned
+from kith.nouns.aggregate import Invalid, NotFound
+from kith.nouns.resource import Resource, View
+
+T = TypeVar("T")
+V = TypeVar("V", bound=View)
+
+DEFAULT_PAGE, MAX_PAGE = 50, 500
+BATCH = 500
+"""Rows that a cursor brings at a time."""
+
+
+class Page(NamedTuple, Generic[T]):
+    rows: list[T]
+    next: str | None
+    """Cursor of the page after this one, if there is one."""
+
+
+class Position(msgspec.Struct, array_like=True, frozen=True):
+    """The last row of a page: where the next one goes on."""
+
+    at: datetime
+    id: UUID
+
+    def cursor(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, cursor: str) -> "Position":
+        try:
+            found = msgspec.json.decode(decoded(cursor), type=cls)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise Invalid("It is not a cursor of this list.", field="after") from error
+        # Of any year: it is where a row stands, and that one may have been stored before the door had bounds. The
+        # driver has a row of before or after all time without a zone.
+        if found.at.utcoffset() not in (None, timedelta(0)):
+            raise Invalid("It is not a cursor of this list.", field="after")
+        return cls(found.at.replace(tzinfo=UTC), found.id)
+
+
+def decoded(cursor: str) -> bytes:
+    """What a cursor was made of. Raises ValueError for what no cursor is written like."""
+    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+
+
+class Queries(Generic[V]):
+    """Reads the rows of one noun as `view`, which is the resource's or a GraphQL type that inherits it.
+
+    Personal fields are not even selected unless they may be shown.
+    """
+
+    def __init__(self, resource: Resource, view: type[V], *, personal: bool) -> None:
+        self._resource = resource
+        self._view = view
+        self._table = resource.table
+        hidden = frozenset() if personal else resource.personal_fields
+        self._shown = [name for name in resource.view_fields if name not in hidden]
+        self._columns = [null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields]
+
+    def _seen(self, row: Iterable[Any]) -> V:
+        # By name: a GraphQL type that says what a field is in its own words takes it so, and only so.
+        return self._view(**zoned(dict(zip(self._resource.view_fields, row, strict=True))))
+
+    async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
+        """Raises NotFound."""
+        found = await self.many(connection, tenant, [id])
+        if id not in found:
+            raise NotFound.of(self._resource.words, id)
+        return found[id]
+
+    async def of_tenant(self, connection: AsyncConnection, tenant: str) -> V:
+        """The one of the tenant, or how it stands before anybody has changed it."""
+        assert self._resource.of_tenant is not None
+        unchanged = self._resource.of_tenant(tenant)
+        found = await self.many(connection, tenant, [unchanged.id])
+        if unchanged.id in found:
+            return found[unchanged.id]
+        return self._seen(getattr(unchanged, name) for name in self._resource.view_fields)
+
+    async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
+        table = self._table
+        rows = await connection.execute(
+            select(*self._columns).where(table.c.tenant_id == tenant, table.c.id == any_(cast(list(ids), ARRAY(Uuid))))
+        )
+        return {row.id: self._seen(row) for row in rows}
+
+    async def page(
+        self,
+        connection: AsyncConnection,
+        tenant: str,
+        *,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> Page[V]:
+        """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
+        if not 1 <= first <= MAX_PAGE:
+            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+        table = self._table
+        query = select(*self._columns).where(table.c.tenant_id == tenant)
+        for name, value in (filters or {}).items():
+            query = query.where(table.c[name] == value)
+        if after is not None:
+            last = Position.of(after)
+            query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(literal(last.at), literal(last.id)))
+        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(first + 1)
+        rows = [self._seen(row) for row in await connection.execute(query)]
+        more = len(rows) > first
+        rows = rows[:first]
+        return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
+
+    async def all(
+        self, connection: AsyncConnection, tenant: str, *, after: UUID | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """All rows in the order of their ids, or those after that id, a batch at a time by a cursor. Personal fields
+        are there only if they may be shown."""
+        table = self._table
+        query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == tenant)
+        if after is not None:
+            query = query.where(table.c.id > after)
+        query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
+        async with connection.stream(query) as result:
+            async for rows in result.partitions():
+                yield [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
+
+    async def newest_of(
+        self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int
+    ) -> dict[UUID, list[V]]:
+        """The newest rows of each owner (of each customer, say), in one select."""
+        if not 1 <= first <= MAX_PAGE:
+            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+        table = self._table
+        wanted = func.unnest(cast(list(owners), ARRAY(Uuid))).table_valued("owner").render_derived(name="wanted")
+        newest = (
+            select(*self._columns)
+            .where(table.c.tenant_id == tenant, table.c[column] == wanted.c.owner)
+            .order_by(table.c.created_at.desc(), table.c.id.desc())
+            .limit(first)
+            .lateral()
+        )
+        found: dict[UUID, list[V]] = {id: [] for id in owners}
+        for key, *row in await connection.execute(select(wanted.c.owner, *newest.c).select_from(wanted, newest)):
+            found[key].append(self._seen(row))
+        return found

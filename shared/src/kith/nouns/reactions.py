@@ -1,0 +1,79 @@
+"""What a service makes because of another's event: by the same rules as on request, exactly once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import ValidationError
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.consumer import Handler
+from kith.consumer.tracing import event_span
+from kith.db.connections import acting_for
+from kith.events.analytics import ActionRequested
+from kith.events.envelope import Envelope, Event
+from kith.http.problems import of_validation_error
+from kith.nouns.aggregate import Invalid
+from kith.nouns.commands import Call, carry_out
+from kith.nouns.elsewhere import Told
+from kith.nouns.inputs import Input
+from kith.nouns.resource import Resource
+
+E = TypeVar("E", bound=Event)
+Body = Mapping[str, Any]
+"""As it would be posted to the API; what is None is not sent."""
+
+
+_run = msgspec.json.Decoder(ActionRequested).decode
+
+
+def run_of(requested: Envelope) -> Told:
+    """The playbook's run that an action was requested by."""
+    action = _run(requested.data)
+    return {"id": action.run_id, "playbook_id": action.playbook_id}
+
+
+def creating(
+    resource: Resource,
+    cause: type[E],
+    body: Callable[[Envelope, E], Body | None],
+    *,
+    source: str,
+    outbox: Table,
+    idempotency: Table,
+) -> Handler:
+    """A handler that makes one of `resource` for each event of the type `cause` that has a body for it. It raises the
+    DomainError that stands in the way, so that the event becomes a dead letter.
+
+    The body has an external id that follows from the event: however often that comes, one is made.
+    """
+    read, command = msgspec.json.Decoder(cause).decode, resource.create
+
+    async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            if envelope.type != cause.type or (wanted := body(envelope, read(envelope.data))) is None:
+                continue
+            call = Call(command, _input(command.input, wanted))
+            # One by one: each is told in the trace of the event that it is made for.
+            with event_span(envelope, f"{command.name} {resource.name}"):
+                async with acting_for(connection, envelope.tenant_id) as transaction:
+                    (outcome,), _ = await carry_out(
+                        transaction, resource, [call], source=source, outbox=outbox, idempotency=idempotency
+                    )
+            if outcome.error is not None:
+                raise outcome.error
+
+    return handle
+
+
+def _input(kind: type[Input], body: Body) -> Input:
+    sent = {name: value for name, value in body.items() if value is not None}
+    assert "external_id" in sent
+    try:
+        return kind.model_validate_json(msgspec.json.encode(sent))
+    except ValidationError as error:
+        wrong = of_validation_error(error)["errors"]
+        raise Invalid(
+            "; ".join(f"{each['field']}: {each['rule']}" for each in wrong), field=wrong[0]["field"]
+        ) from None

@@ -1,0 +1,423 @@
+"""REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from inspect import cleandoc
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from starlette.responses import Response, StreamingResponse
+
+from kith.http import problems
+from kith.http.app import actor_with, context_of, json_response
+from kith.http.auth import Actor
+from kith.http.bodies import MAX_BODY
+from kith.nouns.aggregate import Aggregate, DomainError, Invalid
+from kith.nouns.bulk import MAX_ROWS, rows_of
+from kith.nouns.commands import Answer, Call, Outcome, Status
+from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
+from kith.nouns.inputs import json_of, read
+from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Queries
+from kith.nouns.resource import Command, Resource, View
+from kith.runtime.slices import in_slices
+from kith.scalars import Code, Cursor, Id, Instant, Key, Whole, spelt
+
+First = Annotated[int, Whole(1, MAX_PAGE)]
+
+IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
+IdempotencyKey = Annotated[
+    Key | None, Header(description="Sent again, the request is answered as before and not done again")
+]
+
+
+@dataclass(slots=True)
+class RowResult:
+    """What became of one row. `id` and `version` are the aggregate's; `problem` says why a row was rejected."""
+
+    index: int
+    external_id: str | None
+    status: Status
+    id: UUID | None = None
+    version: int | None = None
+    problem: problems.ProblemDetails | None = None
+
+
+@dataclass(slots=True)
+class BulkResult:
+    results: list[RowResult]
+    accepted: int
+    unchanged: int
+    rejected: int
+    events: int
+
+
+_EXPORT = """Lines of JSON, each {row}, by id, all as they were at one instant; the header Kith-Position says at which.
+The last line is `{{"end": {{"rows": 1204}}}}`: without it the export broke off, and goes on `after` the last id that
+came. `Accept: text/plain` gives the same lines to clients that know none of JSON."""
+
+
+class Rest:
+    """The router of one resource, and the models of its request bodies."""
+
+    def __init__(self, service: str, resource: Resource) -> None:
+        self._resource = resource
+        self._reader = actor_with(f"{service}:read")
+        self._writer = actor_with(f"{service}:{resource.write_verb}")
+        rows = () if resource.of_tenant else resource.commands
+        self._rows = {command.name: row_model(command) for command in rows}
+        self.router = APIRouter(prefix="/v1", tags=[resource.path])
+        self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
+        if resource.of_tenant is not None:
+            self._add_of_tenant(resource.of_tenant)
+            return
+        self._add_bulk()
+        self._add_create()
+        for command in resource.changes:
+            self._add_change(command)
+        self._add_list()
+        self._add_export()
+        self._add_get()
+
+    def _add_create(self) -> None:
+        resource, command = self._resource, self._resource.create
+
+        @self.router.post(
+            f"/{resource.path}",
+            status_code=HTTPStatus.CREATED,
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} {article(resource.words)}",
+            description=_described(command),
+            openapi_extra=body_of(command.input),
+        )
+        async def create(
+            request: Request, actor: Actor = self._writer, idempotency_key: IdempotencyKey = None
+        ) -> Response:
+            body = await request.body()
+            call = Call(command, read(command.input, body or b"null"), sent=body)
+            answer = await context_of(request).commands.run_one(
+                actor.tenant, resource, call, idempotency_key=idempotency_key
+            )
+            where = {"Location": f"/v1/{resource.path}/{answer.view.id}"}
+            return self._written(request, answer, actor, HTTPStatus.CREATED, where)
+
+    def _add_change(self, command: Command) -> None:
+        resource = self._resource
+
+        @self.router.post(
+            f"/{resource.path}/{{id:segment}}:{command.name}",
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} {article(resource.words)}",
+            description=_described(command),
+            openapi_extra=body_of(command.input),
+        )
+        async def change(
+            request: Request,
+            id: Id,
+            actor: Actor = self._writer,
+            if_match: IfMatch = None,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            return await self._change(request, actor, command, id, if_match, idempotency_key)
+
+    async def _change(
+        self,
+        request: Request,
+        actor: Actor,
+        command: Command,
+        id: UUID,
+        if_match: str | None,
+        idempotency_key: str | None,
+    ) -> Response:
+        body = await request.body()
+        given = read(command.input, body or b"{}")
+        call = Call(command, given, id=id, expected_version=version_of(if_match), sent=body)
+        answer = await context_of(request).commands.run_one(
+            actor.tenant, self._resource, call, idempotency_key=idempotency_key
+        )
+        return self._written(request, answer, actor)
+
+    def _add_of_tenant(self, unchanged: Callable[[str], Aggregate]) -> None:
+        """The one of a tenant is found under the noun itself, and its commands too: no id is needed."""
+        resource = self._resource
+
+        @self.router.get(
+            f"/{resource.path}",
+            response_model=resource.view,
+            operation_id=f"get{pascal(resource.name)}",
+            summary=f"Get the tenant's {resource.words}",
+        )
+        async def get(request: Request, actor: Actor = self._reader) -> Response:
+            """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                view = await queries.of_tenant(connection, actor.tenant)
+            return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
+
+        for command in resource.commands:
+            self._add_change_of_tenant(command, unchanged)
+
+    def _add_change_of_tenant(self, command: Command, unchanged: Callable[[str], Aggregate]) -> None:
+        resource = self._resource
+
+        @self.router.post(
+            f"/{resource.path}:{command.name}",
+            response_model=resource.view,
+            operation_id=operation(command, resource),
+            summary=f"{pascal(command.name)} the tenant's {resource.words}",
+            description=_described(command),
+            openapi_extra=body_of(command.input),
+        )
+        async def change(
+            request: Request,
+            actor: Actor = self._writer,
+            if_match: IfMatch = None,
+            idempotency_key: IdempotencyKey = None,
+        ) -> Response:
+            id = unchanged(actor.tenant).id
+            return await self._change(request, actor, command, id, if_match, idempotency_key)
+
+    def _add_bulk(self) -> None:
+        resource = self._resource
+        row_refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in self._rows.values()]
+        body = {
+            "type": "object",
+            "required": ["rows"],
+            "additionalProperties": False,
+            "properties": {
+                "rows": {
+                    "type": "array",
+                    "maxItems": MAX_ROWS,
+                    "items": row_refs[0] if len(row_refs) == 1 else {"anyOf": row_refs},
+                }
+            },
+        }
+
+        @self.router.post(
+            f"/{resource.path}:bulk",
+            response_model=BulkResult,
+            operation_id=f"bulk{pascal(resource.plural)}",
+            summary=f"Many commands on {_several(resource)}, safe to send twice",
+            openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
+        )
+        async def bulk(request: Request, actor: Actor = self._writer) -> Response:
+            """Rows are carried out in order, in one transaction. A row that is rejected does not stop the others.
+            A row without `command` creates. A row sent before is answered `unchanged`."""
+            context = context_of(request)
+            rows = await rows_of(await request.body())
+            results: list[RowResult] = []
+            calls: list[Call] = []
+            async for index, raw in in_slices(enumerate(rows)):
+                parsed = self._parse(index, raw)
+                if isinstance(parsed, Call):
+                    calls.append(parsed)
+                    results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
+                else:
+                    results.append(parsed)
+            outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls)
+            waiting = (result for result in results if result.status is Status.ACCEPTED)
+            async for result, outcome in in_slices(zip(list(waiting), outcomes, strict=True)):
+                _fill_in(result, outcome)
+            counts = {status: sum(result.status is status for result in results) for status in Status}
+            done = BulkResult(
+                results,
+                accepted=counts[Status.ACCEPTED],
+                unchanged=counts[Status.UNCHANGED],
+                rejected=counts[Status.REJECTED],
+                events=sum(outcome.events for outcome in outcomes),
+            )
+            return json_response(done, headers=context.position(recorded_at))
+
+    def _add_list(self) -> None:
+        resource = self._resource
+        query_model = query_of(resource)
+        page_model: Any = create_model(
+            f"{pascal(resource.name)}Page",
+            items=(list[resource.view], ...),  # type: ignore[name-defined]
+            next=(str | None, ...),
+        )
+
+        @self.router.get(
+            f"/{resource.path}",
+            response_model=page_model,
+            operation_id=f"list{pascal(resource.plural)}",
+            summary=f"List {_several(resource)}",
+        )
+        async def list_(
+            request: Request,
+            query: Annotated[query_model, Query()],  # type: ignore[valid-type]
+            actor: Actor = self._reader,
+        ) -> Response:
+            """Newest first. `next` is the cursor of the next page: send it as `after`."""
+            given: dict[str, Any] = query.model_dump(exclude_none=True)  # type: ignore[attr-defined]
+            first, after = given.pop("first"), given.pop("after", None)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                page = await queries.page(connection, actor.tenant, first=first, after=after, filters=given)
+            return json_response({"items": [self._shown(row, actor) for row in page.rows], "next": page.next})
+
+    def _add_export(self) -> None:
+        resource = self._resource
+        lines = {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, TEXT)}}
+
+        @self.router.get(
+            f"/{resource.path}:export",
+            response_class=StreamingResponse,
+            responses={HTTPStatus.OK: lines},
+            operation_id=f"export{pascal(resource.plural)}",
+            summary=f"All {_several(resource)}, a line each",
+            description=_EXPORT.format(row=article(resource.view.__name__)),
+        )
+        async def export(
+            request: Request,
+            after: Annotated[Id | None, Query(description="go on after this id, with rows as they are now")] = None,
+            actor: Actor = self._reader,
+        ) -> Response:
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            return Export(context_of(request), actor.tenant, queries, after, media_type_of(request))
+
+    def _add_get(self) -> None:
+        resource = self._resource
+
+        @self.router.get(
+            f"/{resource.path}/{{id:segment}}",
+            response_model=resource.view,
+            operation_id=f"get{pascal(resource.name)}",
+            summary=f"Get {article(resource.words)}",
+        )
+        async def get(request: Request, id: Id, actor: Actor = self._reader) -> Response:
+            """Its version is the ETag: send it as If-Match with a command."""
+            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            async with context_of(request).database.read(actor.tenant) as connection:
+                view = await queries.one(connection, actor.tenant, id)
+            return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
+
+    def _parse(self, index: int, raw: bytes) -> Call | RowResult:
+        external_id = None
+        try:
+            if len(raw) > MAX_BODY:
+                raise Invalid(f"It has at most {MAX_BODY} bytes.", field="row")
+            row = json_of(raw, field="row")
+            if not isinstance(row, dict):
+                raise Invalid("It is an object.", field="row")
+            external_id = sent if isinstance(sent := row.get("external_id"), str) else None
+            name = row.get("command", self._resource.create.name)
+            if not isinstance(name, str) or name not in self._rows:
+                raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
+            given: Any = self._rows[name].model_validate_json(raw)
+        except (DomainError, ValidationError) as error:
+            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
+        command = next(command for command in self._resource.commands if command.name == name)
+        return Call(command, given, external_id=given.external_id, remembered=True, sent=raw)
+
+    def _written(
+        self,
+        request: Request,
+        answer: Answer,
+        actor: Actor,
+        status: HTTPStatus = HTTPStatus.OK,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        position = context_of(request).position(answer.recorded_at)
+        tagged = {"ETag": f'"{answer.view.version}"', **position, **(headers or {})}
+        return json_response(self._shown(answer.view, actor), status=status, headers=tagged)
+
+    def _shown(self, view: View, actor: Actor) -> object:
+        """Personal fields are left out, not emptied, for those who may not see them."""
+        hidden = self._resource.personal_fields
+        if not hidden or actor.sees_personal:
+            return view
+        return {name: getattr(view, name) for name in self._resource.view_fields if name not in hidden}
+
+
+def row_model(command: Command) -> Any:
+    """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
+    verb: Any = Literal[command.name]
+    return create_model(
+        f"{command.input.__name__}Row",
+        __base__=command.input,
+        command=(verb, command.name) if command.creates else (verb, ...),
+        external_id=(Code, ...),
+        occurred_at=(Instant, ...),
+    )
+
+
+def query_of(resource: Resource) -> Any:
+    """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
+    fields: dict[str, Any] = {
+        "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
+        "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
+    }
+    name = f"{pascal(resource.plural)}Query"
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields, **_filters(resource))
+
+
+def filters_of(resource: Resource) -> Any:
+    """The filters of a list by themselves, in `filter`, with values as JSON has them."""
+    filters = create_model(
+        f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
+    )
+    return create_model(f"Filtered{pascal(resource.plural)}", filter=(filters, ...))
+
+
+def _filters(resource: Resource) -> dict[str, Any]:
+    return {name: (spelt(kind) | None, None) for name, kind in resource.filter_types.items()}
+
+
+def version_of(if_match: str | None) -> int | None:
+    """Raises Invalid unless it is an ETag of ours, or `*`."""
+    if if_match is None or if_match == "*":
+        return None
+    if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
+        raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
+    return int(tag[1])
+
+
+def _described(command: Command) -> str:
+    """In the words of its rule."""
+    return cleandoc(command.rule.__doc__ or "Answers it as it is then; its version is the ETag.")
+
+
+def operation(command: Command, resource: Resource) -> str:
+    """`winOpportunity`"""
+    return command.name + pascal(resource.name)
+
+
+def pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _several(resource: Resource) -> str:
+    return resource.plural.replace("_", " ")
+
+
+def article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _fill_in(result: RowResult, outcome: Outcome) -> None:
+    result.status = outcome.status
+    if outcome.aggregate is not None:
+        result.id, result.version = outcome.aggregate.id, outcome.aggregate.version
+    if outcome.error is not None:
+        result.problem = problems.of_domain_error(outcome.error)
+
+
+def body_of(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """The OpenAPI of an operation with this body."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
+
+
+def body(model: type[BaseModel], *, optional: bool = False) -> Any:
+    """A dependency: the body, read by the rules of kith.nouns.inputs. An empty one is `{}` where it is optional."""
+
+    async def given(request: Request) -> Any:
+        return read(model, await request.body() or (b"{}" if optional else b"null"))
+
+    return Depends(given)

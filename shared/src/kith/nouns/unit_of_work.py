@@ -1,0 +1,319 @@
+"""The aggregates of one transaction: loaded and locked together, changed by rules, written with their events."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.connections import Statement, Transaction, streamed, zoned
+from kith.db.tables import Moment, TenantId
+from kith.db.tenancy import TENANT_SETTING
+from kith.events.envelope import MAX_BYTES, Event
+from kith.ids import new_id
+from kith.nouns.aggregate import Aggregate, Invalid
+from kith.nouns.inputs import CLOCK_SKEW
+from kith.nouns.resource import Resource
+from kith.runtime.slices import in_pieces
+from kith.runtime.telemetry import current_traceparent
+
+_encode = msgspec.json.Encoder().encode
+
+
+EVENT_COLUMNS = (
+    "id",
+    "tenant_id",
+    "type",
+    "subject",
+    "aggregate_version",
+    "customer_id",
+    "time",
+    "recorded_at",
+    "traceparent",
+    "data",
+)
+"""What a command writes into the outbox; the rest is the relay's."""
+
+
+class UnitOfWork:
+    """Wraps one write transaction. `flush` writes; the transaction's own block commits."""
+
+    def __init__(self, transaction: Transaction, *, source: str, outbox: Table) -> None:
+        self.connection: AsyncConnection = transaction.connection
+        self.tenant = transaction.tenant
+        self.now = transaction.now
+        """The database's clock, read after the transaction has its id (see kith.db.connections) and after the last lock
+        was had: of
+        two that change a row, who comes second records later."""
+        self._source = source
+        self._outbox = outbox
+        self._events: list[dict[str, Any]] = []
+        self._repositories: dict[str, Repository] = {}
+        self._traceparent = current_traceparent()
+
+    def repository(self, resource: Resource) -> "Repository":
+        return self._repositories.setdefault(resource.plural, Repository(self, resource))
+
+    def locked(self, at: datetime) -> None:
+        """A row was locked, and the clock read again."""
+        self.now = max(self.now, at)
+
+    def record(self, aggregate: Aggregate, *events: Event, at: datetime) -> int:
+        """Give the events their places in the aggregate's history and put them in the outbox; answers how many they
+        are. Raises Invalid, and records none, if one is too large."""
+        told = []
+        for event in events:
+            aggregate.version += 1
+            told.append(_told(self.tenant, aggregate, event, self._traceparent) | {"time": at, "recorded_at": self.now})
+        self._events += told
+        return len(told)
+
+    async def flush(self) -> None:
+        """Rows first: the outbox takes its sequence while they are locked."""
+        if await self._flush_one():
+            return
+        for repository in self._repositories.values():
+            await repository.flush()
+        if self._events:
+            for events in in_pieces(self._events):
+                await self.connection.execute(insert(self._outbox), events)
+            self._events = []
+
+    async def _flush_one(self) -> bool:
+        """One row changed by one event, as most commands do: both in one statement."""
+        if len(self._events) != 1 or len(self._repositories) != 1:
+            return False
+        (repository,) = self._repositories.values()
+        if (row := repository.only_change()) is None:
+            return False
+        values = {f"event_{name}": value for name, value in self._events.pop().items()} | {
+            f"row_{name}": value for name, value in row.items()
+        }
+        await _change_one(repository.table, self._outbox).fetch(self.connection, values | {"tenant": self.tenant})
+        return True
+
+
+class Repository:
+    """The aggregates of one noun in this transaction, each once."""
+
+    def __init__(self, uow: UnitOfWork, resource: Resource) -> None:
+        self._uow = uow
+        self._resource = resource
+        self.table = resource.table
+        self._by_id: dict[UUID, Aggregate] = {}
+        self._by_external_id: dict[str, Aggregate] = {}
+        self._new: set[UUID] = set()
+        self._changed: set[UUID] = set()
+
+    async def load(self, *, ids: Iterable[UUID] = (), external_ids: Iterable[str] = ()) -> None:
+        """Load and lock those that exist, in the order of their ids: no two batches wait for each other in a ring."""
+        wanted, named = list(ids), list(external_ids)
+        if not wanted and not named:
+            return
+        if len(wanted) == 1 and not named and self._resource.is_plain:
+            await self._load_one(wanted[0])
+            return
+        table = self.table
+        matches = []
+        if wanted:
+            matches.append(table.c.id == any_(cast(wanted, ARRAY(Uuid))))
+        if named:
+            matches.append(table.c.external_id == any_(cast(named, ARRAY(TenantId))))
+        rows = _locking(
+            select(*(table.c[name] for name in self._resource.attributes))
+            .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
+            .order_by(table.c.id)
+        )
+        async for row in streamed(self._uow.connection, rows, most=len(wanted) + len(named)):
+            fields = row._asdict()
+            self._uow.locked(fields.pop(_LOCKED_AT))
+            self._keep(self._resource.aggregate(**zoned(fields)))
+
+    async def _load_one(self, id: UUID) -> None:
+        values = {"tenant": self._uow.tenant, "row_id": id}
+        for row in await _lock_one(self.table).fetch(self._uow.connection, values):
+            fields = dict(row)
+            self._uow.locked(fields.pop(_LOCKED_AT))
+            for name, kind in self._resource.stored_enums.items():
+                if fields[name] is not None:
+                    fields[name] = kind(fields[name])
+            self._keep(self._resource.aggregate(**zoned(fields)))
+
+    def get(self, id: UUID) -> Aggregate | None:
+        return self._by_id.get(id)
+
+    def get_by_external_id(self, external_id: str) -> Aggregate | None:
+        return self._by_external_id.get(external_id)
+
+    def add(self, aggregate: Aggregate) -> None:
+        self._new.add(aggregate.id)
+        self._keep(aggregate)
+
+    def replace(self, aggregate: Aggregate) -> None:
+        if aggregate.id not in self._by_id:
+            self._new.add(aggregate.id)
+        elif aggregate.id not in self._new:
+            self._changed.add(aggregate.id)
+        self._keep(aggregate)
+
+    def only_change(self) -> dict[str, Any] | None:
+        """The row, if it is the only one to write and no new one; it counts as written then."""
+        if self._new or len(self._changed) != 1 or not self._resource.is_plain:
+            return None
+        return self._values(self._changed.pop())
+
+    def _keep(self, aggregate: Aggregate) -> None:
+        self._by_id[aggregate.id] = aggregate
+        if aggregate.external_id is not None:
+            self._by_external_id[aggregate.external_id] = aggregate
+
+    async def flush(self) -> None:
+        table, tenant = self.table, self._uow.tenant
+        if self._new:
+            # By their keys: two batches of the same new rows wait for each other in one order, and so never in a ring.
+            new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
+            for piece in in_pieces({"tenant_id": tenant, **self._values(id)} for id in new):
+                await self._uow.connection.execute(insert(table), piece)
+        if self._changed:
+            changing = [name for name in self._resource.attributes if name not in _FIXED]
+            statement = (
+                update(table)
+                .where(table.c.tenant_id == tenant, table.c.id == bindparam("the_id"))
+                .values({name: bindparam(name) for name in changing})
+            )
+            for piece in in_pieces({"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)):
+                await self._uow.connection.execute(statement, piece)
+        self._new, self._changed = set(), set()
+
+    def _values(self, id: UUID, names: Iterable[str] | None = None) -> dict[str, Any]:
+        aggregate = self._by_id[id]
+        return {name: getattr(aggregate, name) for name in names or self._resource.attributes}
+
+
+_FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
+
+
+async def append(
+    connection: AsyncConnection,
+    tenant: str,
+    resource: Resource,
+    outbox: Table,
+    aggregate: Aggregate,
+    event: Event,
+    *,
+    occurred_at: datetime | None,
+) -> datetime | None:
+    """Write a new row and its event in one statement, which is a transaction of its own. Answers when it was recorded;
+    None, and nothing is written, if its external id is taken or its time is yet to come. Raises PostgresError."""
+    aggregate.version += 1
+    row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
+    values = {f"row_{name}": value for name, value in row.items()} | {
+        f"event_{name}": value for name, value in _told(tenant, aggregate, event, current_traceparent()).items()
+    }
+    values |= {"setting": tenant, "occurred_at": occurred_at}
+    written = await append_one(resource.table, outbox).fetch(connection, values)
+    if not written:
+        return None
+    aggregate.created_at = aggregate.updated_at = written[0]["time"]
+    recorded_at: datetime = written[0]["recorded_at"]
+    return recorded_at
+
+
+def _told(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
+    """The event's row but for its times. Raises Invalid for one that the bus would not take."""
+    if len(data := _encode(event)) > MAX_BYTES:
+        rule = f"What is told of it would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
+        raise Invalid(rule, field="body")
+    return {
+        "id": new_id(),
+        "tenant_id": tenant,
+        "type": event.type,
+        "subject": aggregate.id,
+        "aggregate_version": aggregate.version,
+        "customer_id": aggregate.relationship(),
+        "traceparent": traceparent,
+        "data": data,
+    }
+
+
+@cache
+def append_one(table: Table, outbox: Table) -> Statement:
+    """Both inserts read from what names the tenant and takes the clock (after the transaction's id, see
+    kith.db.connections), so they come after it; row-level security looks at each row as it is inserted."""
+    setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true())
+    now = func.clock_timestamp(type_=Moment).label("now")
+    begun = select(setting, func.pg_current_xact_id(), now).cte("begun").prefix_with("MATERIALIZED")
+    occurred_at = bindparam("occurred_at", type_=Moment)
+    at = func.least(occurred_at, begun.c.now, type_=Moment)  # as Input.happened_at has it
+    latest = begun.c.now + literal_column(f"interval '{CLOCK_SKEW.total_seconds()} seconds'")
+    of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in table.c}
+    row = (
+        postgresql.insert(table)
+        .from_select(
+            list(of_row),
+            select(*(of_row | {"created_at": at, "updated_at": at}).values())
+            .select_from(begun)
+            .where(func.coalesce(occurred_at, begun.c.now) <= latest),
+        )
+        .on_conflict_do_nothing()
+        .returning(table.c.created_at)
+        .cte("row")
+    )
+    of_event = {name: bindparam(f"event_{name}", type_=outbox.c[name].type) for name in EVENT_COLUMNS}
+    event = insert(outbox).from_select(
+        list(of_event),
+        select(*(of_event | {"time": row.c.created_at, "recorded_at": begun.c.now}).values()).select_from(
+            row.join(begun, true())
+        ),
+    )
+    return Statement(event.returning(outbox.c.time, outbox.c.recorded_at))
+
+
+@cache
+def _lock_one(table: Table) -> Statement:
+    columns = [column for column in table.c if column.name != "tenant_id"]
+    return Statement(_locking(select(*columns).where(*_is_the_row(table))))
+
+
+_LOCKED_AT = "locked_at"
+
+
+def _locking(rows: Select[Any]) -> Select[Any]:
+    """The rows locked, each with the clock as it was then: read beside the lock, it might be read before. Of what no
+    command changes, others' foreign keys: they need not wait."""
+    locked = rows.with_for_update(key_share=True).cte("locked").prefix_with("MATERIALIZED")
+    return select(*locked.c, func.clock_timestamp(type_=Moment).label(_LOCKED_AT))
+
+
+@cache
+def _change_one(table: Table, outbox: Table) -> Statement:
+    changing = [column.name for column in table.c if column.name not in {"tenant_id", *_FIXED}]
+    row = update(table).where(*_is_the_row(table)).values({name: bindparam(f"row_{name}") for name in changing})
+    event = insert(outbox).values({name: bindparam(f"event_{name}") for name in EVENT_COLUMNS})
+    return Statement(event.add_cte(row.cte("changed")))
+
+
+def _is_the_row(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return table.c.tenant_id == bindparam("tenant"), table.c.id == bindparam("row_id")

@@ -1,0 +1,340 @@
+"""The relay: takes events from the outbox to the bus, in order, at least once.
+
+One relay at a time owns a service's outbox, by an advisory lock on a connection of its own: two would reorder an
+aggregate's events. If its process dies, PostgreSQL frees the lock and another takes over.
+
+An event that cannot be published is set aside with its reason, and the later ones of its aggregate behind it: see
+kith.outbox.dead_letters. It owns those too: what is asked for of them is done between two batches.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ClassVar, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from prometheus_client import Counter, Gauge
+from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kith.bus.port import Bus, Outgoing, Producer
+from kith.consumer.delivery import Line
+from kith.consumer.faults import Fault, fault_of
+from kith.consumer.letters import blocked_lines
+from kith.consumer.replay import ATTEND_SECONDS, attend_once, is_requested
+from kith.consumer.subscription import Handler, Subscription
+from kith.db.connections import Statement, driver_of
+from kith.events.envelope import Envelope, Event
+from kith.ids import new_id
+from kith.outbox.dead_letters import Letter, check, group_of, readable, set_aside
+from kith.runtime.telemetry import log
+from kith.runtime.waiting import pause
+
+BATCH = 5000
+_IDLE_MIN, _IDLE_MAX = 0.005, 0.05
+_WATERMARK_BUSY, _WATERMARK_IDLE = 0.25, 1.0
+_PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
+_RETRY = 1.0
+_TRACEPARENT = 200
+_LINES = 20
+"""Of so many aggregates letters are replayed between two batches."""
+
+PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
+INTERRUPTED = Counter("kith_outbox_interruptions_total", "Times that relaying began again after a fault", ["service"])
+OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
+
+
+class Watermark(Event):
+    """All events that its source recorded up to the envelope's time stand on the bus before these offsets, one per
+    partition. It belongs to no tenant."""
+
+    type: ClassVar[str] = "kith.watermark.v1"
+    ends: list[int]
+
+
+def topic_of(service: str) -> str:
+    return f"kith.{service}"
+
+
+class _Snapshot(NamedTuple):
+    """What the outbox looked like at an instant."""
+
+    at: datetime
+    oldest_running: int
+    """Transactions with a smaller id have ended."""
+    own_id: int
+    """The id of the transaction that looked, taken after `at`: whoever had an id by then has a smaller one."""
+    last_seq: int | None
+    """Of the rows then unpublished."""
+    oldest_age: float
+
+
+class _Batch(NamedTuple):
+    """The oldest rows that were unpublished at an instant, by sequence."""
+
+    rows: Sequence[asyncpg.Record]
+    awaited: _Snapshot | None
+    """What was awaited before that instant: these rows can tell whether it is reached."""
+
+
+class Relay:
+    """Of one service's outbox. `run` it in a task; it ends when `stop` is set."""
+
+    def __init__(
+        self, service: str, engine: AsyncEngine, outbox: Table, bus: Bus, *, partitions: int, retention_days: int
+    ) -> None:
+        self._service = service
+        self._topic = topic_of(service)
+        self._engine = engine
+        self._outbox = outbox
+        self._bus = bus
+        self._partitions = partitions
+        self._retention_days = retention_days
+        self._snapshots: deque[_Snapshot] = deque(maxlen=64)
+        self._awaited: _Snapshot | None = None
+        self._unmarked: list[int] = []
+        """Sequences of what is on the bus, and not yet marked so."""
+        self._blocked: dict[Line, str] = {}
+        """Aggregates that have letters, each with the name of the one at its head."""
+        columns, sequences = outbox.c, cast(bindparam("sequences"), ARRAY(BigInteger))
+        self._oldest = Statement(
+            select(columns.seq, *(readable(outbox, name) for name in _ENVELOPE))
+            .where(columns.published_at.is_(None), columns.seq != all_(sequences))
+            .order_by(columns.seq)
+            .limit(bindparam("limit"))
+        )
+        # One by one and not up to the last: whoever commits late may have a smaller sequence.
+        self._marked = Statement(update(outbox).where(columns.seq == any_(sequences)).values(published_at=func.now()))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own the outbox, then relay; after an error begin again."""
+        while not stop.is_set():
+            try:
+                async with self._engine.connect() as connection:
+                    # Each statement is a transaction: none here needs another.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    try:
+                        if await self._own(connection):
+                            async with self._bus.producer() as producer:
+                                await self._relay(connection, producer, stop)
+                    finally:
+                        # Back in the pool the session would keep the lock.
+                        await connection.invalidate()
+            except Exception as error:  # noqa: BLE001 - whatever it was, all that is unpublished is tried again
+                INTERRUPTED.labels(self._service).inc()
+                log.warning("relay interrupted", outbox=self._service, error=error)
+            await pause(stop, _RETRY)
+
+    async def _own(self, connection: AsyncConnection) -> bool:
+        key = func.hashtextextended(f"outbox/{self._service}", 0)
+        return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
+
+    async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
+        await self._bus.create_topics({self._topic: self._partitions})
+        # A mark lost in a crash is one more event published again: not worth waiting for the disk.
+        await driver_of(connection).execute("SET synchronous_commit = off")
+        self._unmarked, self._awaited = [], None
+        clock = asyncio.get_running_loop().time
+        idle, busy, last_watermark, last_prune, last_attended = _IDLE_MIN, False, 0.0, clock(), 0.0
+        letters = Subscription(group_of(self._service), (), _publishing(producer, self._message))
+        self._blocked = await blocked_lines(connection, letters.group)
+        batch = await self._select(connection)
+        while not stop.is_set():
+            following = await self._publish(connection, producer, batch) if batch.rows else None
+            busy = busy or following is not None
+            if batch.awaited is not None and _reached(batch):
+                await self._publish_watermark(producer, batch.awaited)
+                self._awaited, busy, last_watermark = None, False, clock()
+            if self._awaited is None and clock() - last_watermark > (_WATERMARK_BUSY if busy else _WATERMARK_IDLE):
+                self._awaited = await self._snapshot(connection)
+            # A portion at a time, and the next at once if it was a full one: relaying goes on between them.
+            if clock() - last_prune > _PRUNE_EVERY and not await self._prune(connection):
+                last_prune = clock()
+            if clock() - last_attended > ATTEND_SECONDS and not await self._attend(connection, letters):
+                last_attended = clock()
+            if following is None:
+                await self._mark(connection)
+                await pause(stop, idle)
+                idle = min(idle * 1.5, _IDLE_MAX)
+                following = await self._select(connection)
+            else:
+                idle = _IDLE_MIN
+            batch = following
+        await self._mark(connection)
+
+    async def _attend(self, connection: AsyncConnection, letters: Subscription) -> bool:
+        """Do what is asked for of the letters. Answers whether there is more to do at once."""
+        if not await is_requested(connection, letters.group):
+            return False
+        more = await attend_once(letters, self._engine, lines=_LINES)
+        self._blocked = await blocked_lines(connection, letters.group)
+        return more
+
+    async def _publish(self, connection: AsyncConnection, producer: Producer, batch: _Batch) -> _Batch:
+        """Answers the next batch: it is fetched, and the last one marked, while this one is on its way."""
+        sequences = [row[0] for row in batch.rows]
+        sending = asyncio.create_task(self._send(producer, batch.rows))
+        try:
+            await self._mark(connection)
+            following = await self._select(connection, besides=sequences)
+        finally:
+            letters = await sending
+        if letters:
+            await set_aside(connection, self._service, self._topic, self._outbox, letters)
+            gone = {letter.seq for letter in letters}
+            sequences = [seq for seq in sequences if seq not in gone]
+        self._unmarked = sequences
+        PUBLISHED.labels(self._service).inc(len(sequences))
+        return following
+
+    async def _send(self, producer: Producer, rows: Sequence[asyncpg.Record]) -> list[Letter]:
+        """Publish all that can be. Answers those that cannot, and those that wait behind them."""
+        letters: list[Letter] = []
+        messages: list[Outgoing] = []
+        sent: list[asyncpg.Record] = []
+        for row in rows:
+            line = Line(row["tenant_id"], row["subject"])
+            if self._blocked and (head := self._blocked.get(line)) is not None:
+                letters.append(Letter(row["seq"], f"parked behind {head}", parked=True))
+                continue
+            try:
+                envelope = self._envelope(row)
+                check(envelope)
+                messages.append(self._message(envelope))
+                sent.append(row)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is with it alone
+                letters.append(self._letter(row, line, error))
+        if not messages:
+            return letters
+        try:
+            await producer.publish(messages)
+        except Exception as error:
+            if fault_of(error) is not Fault.POISON:
+                raise
+            if len(sent) == 1:
+                return [*letters, self._letter(sent[0], Line(sent[0]["tenant_id"], sent[0]["subject"]), error)]
+            # Halves: one that is refused among n costs about 2 log n sends, and some of the others are sent again.
+            middle = len(sent) // 2
+            letters += await self._send(producer, sent[:middle])
+            letters += await self._send(producer, sent[middle:])
+        return letters
+
+    def _letter(self, row: asyncpg.Record, line: Line, error: Exception) -> Letter:
+        self._blocked[line] = str(row["id"])
+        return Letter(row["seq"], f"{type(error).__name__}: {error}", parked=False)
+
+    async def _select(self, connection: AsyncConnection, besides: Sequence[int] = ()) -> _Batch:
+        """Everything that is published must be marked by now, or be among `besides`."""
+        awaited = self._awaited
+        return _Batch(await self._oldest.fetch(connection, {"sequences": besides, "limit": BATCH}), awaited)
+
+    async def _mark(self, connection: AsyncConnection) -> None:
+        """What is on the bus. Should we die before, it is published again: consumers know an event by its id."""
+        if self._unmarked:
+            await self._marked.fetch(connection, {"sequences": self._unmarked})
+            self._unmarked = []
+
+    def _envelope(self, row: asyncpg.Record) -> Envelope:
+        _, id, type_, subject, time, tenant_id, customer_id, version, recorded_at, traceparent, data = row
+        return Envelope(
+            id=id,
+            source=self._service,
+            type=type_,
+            subject=subject,
+            time=time,
+            tenant_id=tenant_id,
+            customer_id=customer_id,
+            aggregate_version=version,
+            recorded_at=recorded_at,
+            # A trace is not worth an event.
+            traceparent=None if traceparent is None or len(traceparent) > _TRACEPARENT else traceparent,
+            data=data,
+        )
+
+    def _message(self, envelope: Envelope) -> Outgoing:
+        return Outgoing(self._topic, envelope.key(), envelope.data, envelope.headers())
+
+    async def _snapshot(self, connection: AsyncConnection) -> _Snapshot:
+        # now() is the transaction's start, so it precedes the snapshot that the same statement takes.
+        snapshot = _Snapshot(*(await connection.execute(_SNAPSHOT)).one())
+        self._snapshots.append(snapshot)
+        OLDEST.labels(self._service).set(snapshot.oldest_age)
+        return snapshot
+
+    async def _publish_watermark(self, producer: Producer, reached: _Snapshot) -> None:
+        """All that was visible at `reached` is on the bus. That is all that was recorded by an earlier instant, if the
+        transactions then running had ended by `reached`."""
+        known = [each.at for each in self._snapshots if each.own_id <= reached.oldest_running]
+        if not known:
+            return
+        watermark = Envelope(
+            id=new_id(),
+            source=self._service,
+            type=Watermark.type,
+            subject=_NO_SUBJECT,
+            time=max(known),
+            tenant_id="",
+            customer_id=None,
+            aggregate_version=0,
+            recorded_at=reached.at,
+            traceparent=None,
+            data=msgspec.json.encode(Watermark(await producer.end_offsets(self._topic))),
+        )
+        await producer.publish([self._message(watermark)])
+
+    async def _prune(self, connection: AsyncConnection) -> bool:
+        """Published rows stay for a while: who fell behind the topic's own retention is refilled from them. Answers
+        whether there may be more to delete."""
+        columns = self._outbox.c
+        horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
+        old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
+        return (await connection.execute(delete(self._outbox).where(columns.seq.in_(old)))).rowcount == _PRUNE_ROWS
+
+
+def _publishing(producer: Producer, message: Callable[[Envelope], Outgoing]) -> Handler:
+    """A handler of letters: what is replayed is published."""
+
+    async def handle(_: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            check(envelope)
+        await producer.publish([message(envelope) for envelope in envelopes])
+
+    return handle
+
+
+_NO_SUBJECT = UUID(int=0)
+
+_ENVELOPE = (
+    "id",
+    "type",
+    "subject",
+    "time",
+    "tenant_id",
+    "customer_id",
+    "aggregate_version",
+    "recorded_at",
+    "traceparent",
+    "data",
+)
+
+# An id of its own, and not the snapshot's xmax: that is one past the newest transaction that has *ended*, and those
+# still running may have that id or a greater one.
+_SNAPSHOT = text("""
+    SELECT now(),
+           pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+           pg_current_xact_id()::text::bigint,
+           max(seq),
+           coalesce(extract(epoch FROM now() - min(recorded_at) FILTER (WHERE isfinite(recorded_at))), 0)::float8
+    FROM outbox WHERE published_at IS NULL
+""")
+
+
+def _reached(batch: _Batch) -> bool:
+    """Rows leave in sequence order, so whoever has published one has published all before it that were visible when it
+    was selected."""
+    assert batch.awaited is not None
+    last = batch.awaited.last_seq
+    return last is None or not batch.rows or batch.rows[-1][0] >= last

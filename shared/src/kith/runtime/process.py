@@ -1,0 +1,226 @@
+"""What `python -m <service>` does: serve the API, run the workers, both, or migrate.
+
+SIGTERM stops gracefully: not ready any more, requests drained, the batch in hand finished and committed, the consumer
+group left.
+"""
+
+import argparse
+import asyncio
+import gc
+import importlib
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, func
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kith.bus import open_bus
+from kith.bus.port import Bus, BusError
+from kith.consumer import Subscription, attend_dead_letters
+from kith.consumer import run as consume
+from kith.consumer.letters import count_letters
+from kith.db import migrations
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
+from kith.http.probes import probes
+from kith.http.server import serve
+from kith.outbox.relay import Relay
+from kith.runtime import telemetry
+from kith.runtime.offload import Lane, Lost, NotStarted
+from kith.runtime.service import Service
+from kith.runtime.settings import Settings, SettingsInvalid, from_environment
+from kith.runtime.tasks import attend
+from kith.runtime.telemetry import log
+from kith.runtime.waiting import pause
+
+VERBS = ("api", "worker", "all", "migrate", "export")
+GC_OBJECTS = 300_000
+"""So many more objects before rubbish is looked for among them: more than a batch of 5,000 events is made of."""
+PRUNE_SECONDS = 3600.0
+COUNT_SECONDS = 2.0
+BUS_RETRY_SECONDS = 1.0
+
+
+def _settings(service: Service) -> Settings:
+    try:
+        return from_environment(service.settings)
+    except SettingsInvalid as wrong:
+        raise SystemExit(f"These settings cannot be:\n{wrong}") from None
+
+
+def main(service: Service) -> None:
+    commands = {"dead-letters": "kith.dead_letters.cli", **service.commands}
+    if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
+        importlib.import_module(module).run(service, _settings(service), sys.argv[2:])
+        return
+    if sys.argv[1:2] and (module := service.documents.get(sys.argv[1])):
+        importlib.import_module(module).run(service, sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
+    parser.add_argument("what", choices=[*VERBS, *commands, *service.documents])
+    parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
+    arguments = parser.parse_args()
+    if arguments.what == "export":
+        from kith.api import export  # noqa: PLC0415 - see Service.api
+
+        export(service, arguments.to)
+        return
+    settings = _settings(service)
+    telemetry.configure(
+        service.name,
+        otlp_endpoint=settings.otlp_endpoint,
+        log_json=settings.log_json,
+        log_level=settings.log_level,
+    )
+    if arguments.what == "migrate":
+        asyncio.run(migrations.migrate(settings.database_url, service.package, service.after_migrations))
+        return
+    import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
+
+    # A batch's objects are all in use, and then all gone: to look through them at each 700th, as is the default, takes
+    # as long as the work itself. What was imported is there to stay.
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS)
+    uvloop.run(_serve(service, settings, arguments.what))
+
+
+async def _serve(service: Service, settings: Settings, what: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    not_ready: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    if reason := await migrations.behind(settings.database_url, service.package):
+        log.error("not migrated", reason=reason)
+        sys.exit(f"{service.name}: {reason}")
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        if settings.metrics_port is not None:
+            tasks.create_task(
+                serve(
+                    probes(not_ready, notes),
+                    settings.host,
+                    settings.metrics_port,
+                    stop=stop,
+                    drain=settings.shutdown_seconds,
+                )
+            )
+        if what in ("worker", "all"):
+            await _start_workers(service, settings, not_ready, notes, stop, stack, tasks)
+        if what in ("api", "all"):
+            from kith.api import api_of, context_for  # noqa: PLC0415 - see Service.api
+
+            context = context_for(service, settings)
+            await context.database.check_role()
+            app = api_of(service).create(context)
+            app.state.not_ready = not_ready
+            tasks.create_task(serve(app, settings.host, settings.port, stop=stop, drain=settings.shutdown_seconds))
+        for lane in service.lanes:
+            tasks.create_task(_begin(lane, f"{service.package}.service"))
+        log.info("started", what=what, port=settings.metrics_port if what == "worker" else settings.port)
+        await stop.wait()
+        not_ready["process"] = "stopping"
+        log.info("stopping")
+
+
+async def _begin(lane: Lane, module: str) -> None:
+    try:
+        await lane.start(module)
+    except (NotStarted, Lost) as error:  # the first piece tries again, and says so to whoever waits for it
+        log.warning("no process for computation", lane=lane.name, error=error)
+
+
+async def _start_workers(
+    service: Service,
+    settings: Settings,
+    not_ready: dict[str, str],
+    notes: dict[str, str],
+    stop: asyncio.Event,
+    stack: AsyncExitStack,
+    tasks: asyncio.TaskGroup,
+) -> None:
+    engine = create_engine(
+        settings.database_url, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
+    )
+    stack.push_async_callback(engine.dispose)
+    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.bus_url))
+    relay = Relay(
+        service.name,
+        engine,
+        service.outbox,
+        bus,
+        partitions=settings.topic_partitions,
+        retention_days=settings.outbox_retention_days,
+    )
+    tasks.create_task(relay.run(stop))
+    tasks.create_task(_prune(service, bus, engine, settings, stop))
+    tasks.create_task(_count_letters(engine, notes, stop))
+    for subscription in service.subscriptions:
+        tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
+        # Beside the consumer, not in it: one that has halted for its letters is the one that needs it.
+        tasks.create_task(attend_dead_letters(subscription, engine, stop=stop))
+    for task in service.tasks:
+        tasks.create_task(attend(task, engine, stop=stop))
+
+
+async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Settings, stop: asyncio.Event) -> None:
+    """What is kept for a time only: the embedded bus's messages, and answers to an Idempotency-Key."""
+    keys = service.idempotency.c
+    # What a bulk row did is remembered for good: it has no outcome to answer again.
+    old = delete(service.idempotency).where(
+        keys.outcome.is_not(None), keys.recorded_at < func.now() - timedelta(hours=settings.idempotency_hours)
+    )
+    while not stop.is_set():
+        try:
+            await bus.prune(timedelta(days=settings.bus_retention_days))
+            async with engine.begin() as connection:
+                await connection.execute(old)
+        except Exception as error:  # noqa: BLE001 - whatever it was, all else goes on, and it is tried again
+            log.warning("not pruned", error=error)
+        await pause(stop, PRUNE_SECONDS)
+
+
+async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: asyncio.Event) -> None:
+    """Say how many dead letters there are, to Prometheus and to whoever asks whether we are ready."""
+    while not stop.is_set():
+        try:
+            async with engine.connect() as connection:
+                found = await count_letters(connection)
+        except Exception as error:  # noqa: BLE001 - the same
+            log.warning("dead letters not counted", error=error)
+        else:
+            notes.clear()
+            notes.update({group: str(count) for group, count in found.items() if any(count)})
+        await pause(stop, COUNT_SECONDS)
+
+
+async def _consume(
+    subscription: Subscription,
+    bus: Bus,
+    engine: AsyncEngine,
+    not_ready: dict[str, str],
+    stop: asyncio.Event,
+    settings: Settings,
+) -> None:
+    """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
+    try:
+        await _create_topics(subscription, bus, stop, settings)
+        await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
+        log.exception("consumer halted", group=subscription.group)
+        not_ready[subscription.group] = str(error)
+        await stop.wait()
+
+
+async def _create_topics(subscription: Subscription, bus: Bus, stop: asyncio.Event, settings: Settings) -> None:
+    """Waits for a bus that is not there yet: it may start later than we do."""
+    while not stop.is_set():
+        try:
+            await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
+            return  # noqa: TRY300 - the loop goes on only after an error
+        except BusError as error:
+            log.warning("bus not reached", group=subscription.group, error=error)
+        await pause(stop, BUS_RETRY_SECONDS)

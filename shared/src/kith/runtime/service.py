@@ -1,0 +1,38 @@
+"""What a service is, as its service.py declares it; kith.runtime.process runs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Table
+
+from kith.consumer import Subscription
+from kith.runtime.offload import Lane
+from kith.runtime.settings import Settings
+from kith.runtime.tasks import Task
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    settings: Callable[[], Settings]
+    outbox: Table
+    idempotency: Table
+    api: str
+    """The module that has its API, and the name there. Only who serves it loads it: a worker starts without."""
+    subscriptions: Sequence[Subscription] = ()
+    tasks: Sequence[Task] = ()
+    """What its worker does in the background."""
+    lanes: Sequence[Lane] = ()
+    """Computation beside the event loop whose processes begin with the service."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """What `python -m <package>` does besides: by its word the module whose `run(service, settings, words)` does it."""
+    swapped: Sequence[str] = ()
+    """Tables of which a command may put another in the place while requests are served."""
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """The same for what is told from the code alone, without settings: `run(service, words)`."""
+    after_migrations: Callable[[Connection], None] | None = None
+    """What each run of the migrations does besides: partitions of the months to come, say."""
+
+    @property
+    def package(self) -> str:
+        return self.name.replace("-", "_")

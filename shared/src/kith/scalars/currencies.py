@@ -1,0 +1,27 @@
+"""Currencies: the active codes of ISO 4217 that have a minor unit, which leaves out metals, test codes and the like."""
+
+from decimal import Decimal
+
+from iso4217 import Currency
+
+from kith.nouns.aggregate import Invalid
+
+MINOR_UNITS: dict[str, int] = {each.code: each.exponent for each in Currency if each.exponent is not None}
+"""Code -> how many decimals its amounts have: 2 for EUR, 0 for JPY, 3 for BHD."""
+
+
+def misfit(amount: Decimal, currency: str | None) -> str | None:
+    """Why no amount of the currency is that, if so. A code that ISO 4217 has no more fits every amount: what was told
+    in it before can still be dealt with."""
+    decimals = None if currency is None else MINOR_UNITS.get(currency)
+    if decimals is None or amount == round(amount, decimals):
+        return None
+    if decimals == 0:
+        return f"{currency} has no minor unit: an amount in it is a whole number."
+    return f"An amount in {currency} has {decimals} decimals at most."
+
+
+def must_fit(value: Decimal | None, currency: str) -> None:
+    """Raises Invalid for a value that is no amount of the currency."""
+    if value is not None and (rule := misfit(value, currency)):
+        raise Invalid(rule, field="value")

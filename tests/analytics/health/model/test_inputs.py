@@ -1,0 +1,96 @@
+"""What inputs mean, beside metrics that are named alike."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx
+from tests.analytics.conftest import Fold, happened
+
+from analytics.health.model.inputs import INPUTS
+from analytics.metrics.catalogue import METRICS
+from kith.events.analytics import HealthModelPublished
+from kith.events.contacts import TouchpointRecorded
+from kith.events.sales import OrderPlaced, OrderReturned
+from kith.ids import new_id
+
+Headers = dict[str, str]
+DAY = timedelta(days=1)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def model(*inputs: str, **settings: Any) -> HealthModelPublished:
+    measures = [{"id": each, "input": each, "weight": 1, "curve": [[0, 0], [100, 100]], **settings} for each in inputs]
+    return HealthModelPublished(number=1, document={"title": "m", "measures": measures})
+
+
+async def contributions(
+    analytics: httpx.AsyncClient, headers: Headers, customer: UUID, language: str = "en"
+) -> dict[str, Any]:
+    params = {"language": language}
+    answer = await analytics.get(f"/v1/customers/{customer}/health", params=params, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return {each["measure"]: each for each in answer.json()["contributions"]}
+
+
+async def test_breadth_is_absent_until_an_exchange_names_a_contact(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer, contact = new_id(), new_id()
+    await fold(happened(model("breadth", "engagement"), tenant, now() - 60 * DAY))
+
+    async def exchanged(days: int, **of: Any) -> tuple[bool, float | None, int]:
+        event = TouchpointRecorded(channel="email", direction="inbound", **of)
+        await fold(happened(event, tenant, now() - days * DAY, customer))
+        told = await contributions(analytics, mine, customer)
+        return told["breadth"]["present"], told["breadth"]["input"], told["engagement"]["input"]
+
+    assert await exchanged(30) == (False, None, 1)
+    assert await exchanged(20, contact_id=contact) == (True, 1, 2)
+    assert await exchanged(10) == (True, 1, 3)
+    assert await exchanged(5, contact_id=contact) == (True, 1, 4)
+    assert await exchanged(4, contact_id=new_id()) == (True, 2, 5)
+
+
+async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(
+        happened(model("orders", "revenue"), tenant, now() - 60 * DAY),
+        happened(OrderPlaced(value=Decimal(100), currency="EUR"), tenant, now() - 9 * DAY, customer),
+        happened(OrderReturned(value=Decimal(40), currency="EUR"), tenant, now() - 8 * DAY, customer),
+    )
+    told = await contributions(analytics, mine, customer)
+    asked = {"from": (now() - 20 * DAY).isoformat(), "to": now().isoformat()}
+    figures = {
+        id: (await analytics.get(f"/v1/metrics/{id}", params=asked, headers=mine)).json()["value"]
+        for id in sorted(INPUTS.keys() & METRICS.keys())
+    }
+    assert {id: (figures[id], told[id]["input"]) for id in figures} == {"orders": (1, 1), "revenue": (60, 100)}
+    assert "returns not taken off" in INPUTS["revenue"].title
+    assert "orders worth 100" in told["revenue"]["words"]
+    in_chinese = await contributions(analytics, mine, customer, "zh")
+    assert "下单金额为100" in in_chinese["revenue"]["words"]
+
+
+async def test_a_measure_holds_amounts_to_one_currency(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(
+        *(
+            happened(OrderPlaced(value=Decimal(value), currency=currency), tenant, now() - 9 * DAY, customer)
+            for value, currency in ((30, "EUR"), (7000, "JPY"))
+        )
+    )
+    for number, settings, amount in ((1, {}, 7030), (2, {"where": {"currency": ["EUR"]}}, 30)):
+        published = HealthModelPublished(number=number, document=model("revenue", **settings).document)
+        await fold(happened(published, tenant, now() - (5 - number) * DAY))
+        told = await contributions(analytics, mine, customer)
+        assert told["revenue"]["input"] == amount
+    assert "in any currency" in INPUTS["revenue"].title

@@ -1,0 +1,212 @@
+"""Jobs: done once, by whoever takes them; begun again where a process died, and not for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import FreshDatabase
+
+from analytics.jobs.reads import HealthJobDetails, details_of
+from analytics.jobs.runner import OPEN_PER_TENANT, TRIES, Jobs, Progress, TooManyJobs, cancel, request
+from analytics.service import SERVICE
+from kith.db.connections import create_engine
+from kith.db.tenancy import WORKER_ROLE
+from kith.ids import new_id
+from kith.nouns.aggregate import Conflict, Invalid, NotFound
+from kith.testing import Issuer, Tenant, serving
+
+
+@pytest.fixture(scope="module")
+async def url(fresh_database: FreshDatabase) -> str:
+    """A database of this file's own: a step takes any tenant's job."""
+    return await fresh_database(SERVICE)
+
+
+@pytest.fixture
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, role=WORKER_ROLE, pool_size=5, application="test worker")
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM health_jobs"))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def api(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(SERVICE, url, issuer) as client:
+        yield client
+
+
+async def asked(engine: AsyncEngine, tenant: str, kind: str = "count", **params: Any) -> UUID:
+    async with engine.begin() as connection:
+        return await request(connection, tenant, kind, params, by="ann")
+
+
+async def look(engine: AsyncEngine, tenant: str, id: UUID) -> HealthJobDetails:
+    async with engine.connect() as connection:
+        return await details_of(connection, tenant, id)
+
+
+async def count(_: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    await progress(params["to"], params["to"])
+    return {"tenant": tenant, "counted": params["to"]}
+
+
+class ForEver:
+    """A job that never ends by itself."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def __call__(self, _engine: Any, _tenant: str, _params: Any, progress: Progress) -> None:
+        await progress(1, 9)
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_job_is_done_and_its_report_kept(engine: AsyncEngine, tenant: str) -> None:
+    id = await asked(engine, tenant, to=7)
+    jobs = Jobs({"count": count})
+    assert await jobs.step(engine)
+    assert not await jobs.step(engine)
+    found = await look(engine, tenant, id)
+    assert (found.state, found.done, found.total, found.requested_by) == ("done", 7, 7, "ann")
+    assert found.report == {"tenant": tenant, "counted": 7}
+    assert found.started_at is not None
+    assert found.finished_at is not None
+
+
+async def test_a_refusal_is_told_in_its_words_and_a_fault_by_its_name_alone(engine: AsyncEngine, tenant: str) -> None:
+    async def refuse(*_: Any) -> None:
+        raise Invalid("Too few customers left.")
+
+    async def break_down(*_: Any) -> None:
+        raise KeyError("somebody's name")
+
+    ids = [await asked(engine, tenant, kind) for kind in ("refused", "broken")]
+    jobs = Jobs({"refused": refuse, "broken": break_down})
+    assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
+    found = [await look(engine, tenant, id) for id in ids]
+    assert [each.state for each in found] == ["failed", "failed"]
+    assert [each.reason for each in found] == ["Too few customers left.", "A fault of ours: KeyError."]
+
+
+async def test_a_job_whose_process_died_is_begun_again_and_not_for_ever(engine: AsyncEngine, tenant: str) -> None:
+    id = await asked(engine, tenant, to=1)
+
+    async def die() -> None:
+        """What runs it goes, and with it all it would have written."""
+        async with engine.begin() as connection:
+            assert await Jobs({"count": count}, lease=timedelta(0))._claim(connection) is not None
+
+    for _ in range(TRIES):
+        await die()
+    assert (await look(engine, tenant, id)).state == "running"
+    assert await Jobs({"count": count}).step(engine)
+    found = await look(engine, tenant, id)
+    assert found.state == "failed"
+    assert f"begun {TRIES} times" in (found.reason or "")
+
+    again = await asked(engine, tenant, to=1)
+    await die()
+    assert await Jobs({"count": count}).step(engine)
+    assert (await look(engine, tenant, again)).state == "done"
+
+
+async def test_a_job_that_runs_is_taken_by_nobody_else(engine: AsyncEngine, tenant: str) -> None:
+    await asked(engine, tenant, "long")
+    jobs = Jobs({"long": ForEver()}, lease=timedelta(seconds=0.4))
+    running = asyncio.create_task(jobs.step(engine))
+    await asyncio.sleep(1.2)  # three leases, if they were not renewed
+    assert not await jobs.step(engine)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_worker_that_stops_puts_its_job_back(engine: AsyncEngine, tenant: str) -> None:
+    id = await asked(engine, tenant, "long")
+    long = ForEver()
+    running = asyncio.create_task(Jobs({"long": long}).step(engine))
+    await long.begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await look(engine, tenant, id)).state == "requested"
+
+    async def quick(*_: Any) -> dict[str, int]:
+        return {"found": 1}
+
+    assert await Jobs({"long": quick}).step(engine)
+    assert (await look(engine, tenant, id)).report == {"found": 1}
+
+
+async def test_a_cancelled_job_stops_and_stays_so(engine: AsyncEngine, tenant: str) -> None:
+    id = await asked(engine, tenant, "long")
+    long = ForEver()
+    jobs = Jobs({"long": long}, lease=timedelta(seconds=0.4))
+    running = asyncio.create_task(jobs.step(engine))
+    await long.begun.wait()
+    assert (await look(engine, tenant, id)).total == 9
+    async with engine.begin() as connection:
+        await cancel(connection, tenant, id)
+    assert await asyncio.wait_for(running, 5)
+    assert (await look(engine, tenant, id)).state == "cancelled"
+    assert not await jobs.step(engine)
+    async with engine.begin() as connection:
+        with pytest.raises(Conflict):
+            await cancel(connection, tenant, id)
+        with pytest.raises(NotFound):
+            await cancel(connection, tenant, new_id())
+
+
+async def test_a_tenant_has_so_many_open_and_another_its_own(
+    engine: AsyncEngine, tenant: str, other_tenant: str
+) -> None:
+    for _ in range(OPEN_PER_TENANT):
+        await asked(engine, tenant, to=1)
+    with pytest.raises(TooManyJobs):
+        await asked(engine, tenant, to=1)
+    await asked(engine, other_tenant, to=1)
+    assert await Jobs({"count": count}).step(engine)
+    await asked(engine, tenant, to=1)
+
+
+async def test_what_is_old_goes_with_the_next_of_its_tenant(engine: AsyncEngine, tenant: str) -> None:
+    jobs = Jobs({"count": count})
+    old = await asked(engine, tenant, to=1)
+    await jobs.step(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE health_jobs SET requested_at = requested_at - interval '91 days'"))
+    new = await asked(engine, tenant, to=1)
+    await jobs.step(engine)
+    assert (await look(engine, tenant, new)).state == "done"
+    with pytest.raises(NotFound):
+        await look(engine, tenant, old)
+
+
+async def test_jobs_are_seen_and_called_off_by_their_tenant_alone(
+    engine: AsyncEngine, api: httpx.AsyncClient, issuer: Issuer, tenant: str, other_tenant: str
+) -> None:
+    ids = [await asked(engine, tenant, to=n) for n in (1, 2)]
+    mine, theirs = Tenant(api, issuer, tenant), Tenant(api, issuer, other_tenant)
+    page = (await mine.get("/v1/health-jobs", first=1)).json()
+    assert [each["id"] for each in page["items"]] == [str(ids[1])]
+    rest = (await mine.get("/v1/health-jobs", first=1, after=page["next"])).json()
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == ([str(ids[0])], None)
+    path = f"/v1/health-jobs/{ids[0]}"
+    assert (await theirs.get(path)).status_code == 404
+    assert (await theirs.post(f"{path}:cancel", {})).status_code == 404
+    assert (await mine.without("analytics:write").post(f"{path}:cancel", {})).status_code == 403
+    assert (await mine.post(f"{path}:cancel", {})).json()["state"] == "cancelled"
+    assert (await mine.post(f"{path}:cancel", {})).status_code == 409
+    asks = "query($id: UUID!) {healthJob(id: $id) {state params report} healthJobs(first: 5) {nodes {id state}}}"
+    told = await mine.ask(asks, id=str(ids[0]))
+    assert told["healthJob"] == {"state": "cancelled", "params": {"to": 1}, "report": None}
+    assert [each["state"] for each in told["healthJobs"]["nodes"]] == ["requested", "cancelled"]

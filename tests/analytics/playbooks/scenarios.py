@@ -1,0 +1,59 @@
+"""Playbooks for tests: drafted and started over the API, and what they ask for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from analytics.playbooks.runs import fire
+from analytics.playbooks.trigger_event import Happening
+from analytics.tables import outbox, playbook_runs
+from kith.events.analytics import ActionRequested
+from kith.testing import Tenant
+
+
+def document(**fields: Any) -> dict[str, Any]:
+    when = {"kind": "band_changed", "to": ["at_risk"]}
+    actions = [{"kind": "task", "title": "Call them", "due_in_days": 3}, {"kind": "case", "title": "Look after them"}]
+    return {"when": when, "actions": actions, **fields}
+
+
+async def started(tenant: Tenant, since: datetime, **fields: Any) -> UUID:
+    told = {"occurred_at": since.isoformat()}
+    playbook = await tenant.made("/v1/playbooks", title="A playbook", document=document(**fields), **told)
+    answer = await tenant.post(f"/v1/playbooks/{playbook['id']}:start", told)
+    assert answer.status_code == 200, answer.text
+    return UUID(playbook["id"])
+
+
+def sank(customer: UUID, at: datetime, **fields: Any) -> Happening:
+    given = {"band": "at_risk", "from_band": "steady", "score": 37.5, "cause": "silence", **fields}
+    return Happening(kind="band_changed", customer_id=customer, at=at, **given)
+
+
+async def told(engine: AsyncEngine, tenant: str, *happenings: Happening) -> int:
+    async with engine.begin() as connection:
+        return await fire(connection, tenant, happenings)
+
+
+async def runs(engine: AsyncEngine, tenant: str) -> Sequence[Any]:
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            select(playbook_runs).where(playbook_runs.c.tenant_id == tenant).order_by(playbook_runs.c.at)
+        )
+        return found.all()
+
+
+async def asked(engine: AsyncEngine, tenant: str) -> list[tuple[Any, ActionRequested]]:
+    """What was asked for: the rows of the outbox, and the events in them."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            select(outbox)
+            .where(outbox.c.tenant_id == tenant, outbox.c.type == ActionRequested.type)
+            .order_by(outbox.c.seq)
+        )
+        return [(row, msgspec.json.decode(row.data, type=ActionRequested)) for row in rows]

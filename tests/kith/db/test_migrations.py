@@ -1,0 +1,96 @@
+"""The migrations of every service come to exactly its tables."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from analytics.service import SERVICE as ANALYTICS
+from contacts.service import SERVICE as CONTACTS
+from kith.db import migrations
+from kith.db.connections import Database, create_engine, sqlalchemy_url
+from kith.db.tenancy import WORKER_ROLE, create_roles
+from kith.runtime.service import Service
+from kith_local.postgres import EmbeddedPostgres
+from sales.service import SERVICE as SALES
+from service_desk.service import SERVICE as SERVICE_DESK
+
+SERVICES = [CONTACTS, SALES, SERVICE_DESK, ANALYTICS]
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_the_migrations_come_to_the_declared_tables(
+    service: Service, serve: Callable[[Service], Awaitable[httpx.AsyncClient]], postgres: EmbeddedPostgres
+) -> None:
+    await serve(service)
+    declared: MetaData = import_module(f"{service.package}.storage.tables").metadata
+
+    def differences(connection: Connection) -> object:
+        context = MigrationContext.configure(
+            connection, opts={"include_object": migrations.is_ours, "compare_type": True}
+        )
+        return compare_metadata(context, declared)
+
+    engine = create_async_engine(sqlalchemy_url(postgres.url(f"kith_{service.package}")))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_migrating_again_changes_nothing_and_at_once_is_safe(postgres: EmbeddedPostgres) -> None:
+    await asyncio.to_thread(postgres.create_databases, "kith_again")
+    url = postgres.url("kith_again")
+    await asyncio.gather(*(migrations.migrate(url, "analytics", ANALYTICS.after_migrations) for _ in range(3)))
+    assert await migrations.behind(url, "analytics") is None
+
+
+async def test_a_database_that_lags_behind_is_told(postgres: EmbeddedPostgres) -> None:
+    await asyncio.to_thread(postgres.create_databases, "kith_behind")
+    reason = await migrations.behind(postgres.url("kith_behind"), "sales")
+    assert reason == "database at revision None, code at 0005: run migrate"
+
+
+async def test_a_login_without_privileges_migrates_and_serves(postgres: EmbeddedPostgres) -> None:
+    superuser = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        for role in create_roles()[:2]:
+            await superuser.execute(role)
+        await superuser.execute("CREATE ROLE plain LOGIN; GRANT kith_app, kith_worker TO plain")
+        await superuser.execute("CREATE DATABASE kith_plain OWNER plain")
+    finally:
+        await superuser.close()
+    url = postgres.url("kith_plain").replace("postgres@", "plain@")
+    await migrations.migrate(url, "sales")
+    database = Database(url, pool_size=1, application="test")
+    await database.check_role()
+    async with database.write("one") as transaction:
+        assert await transaction.connection.scalar(text("SELECT current_user")) == "kith_app"
+    await database.close()
+
+
+async def test_a_login_that_makes_the_roles_may_act_as_them() -> None:
+    with tempfile.TemporaryDirectory(prefix="kith-test-", ignore_cleanup_errors=True) as folder:
+        fresh = await asyncio.to_thread(EmbeddedPostgres(Path(folder) / "pg").start)
+        try:
+            superuser = await asyncpg.connect(fresh.url("postgres"))
+            await superuser.execute("CREATE ROLE maker LOGIN CREATEROLE")
+            await superuser.execute("CREATE DATABASE kith_maker OWNER maker")
+            await superuser.close()
+            url = fresh.url("kith_maker").replace("postgres@", "maker@")
+            for _ in range(2):
+                await migrations.migrate(url, "sales")
+            engine = create_engine(url, role=WORKER_ROLE, pool_size=1, application="test")
+            async with engine.connect() as connection:
+                assert await connection.scalar(text("SELECT current_user")) == "kith_worker"
+            await engine.dispose()
+        finally:
+            await asyncio.to_thread(fresh.stop)

@@ -1,0 +1,173 @@
+"""Who asks is told by a token of the issuer's, meant for us, and by nothing else."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey
+
+from kith.http.auth import Authenticator, IssuerUnavailable, Unauthenticated
+from kith.nouns.aggregate import Forbidden
+from kith.runtime.settings import Settings
+from kith.testing import Issuer
+
+
+async def refused(authenticator: Authenticator, token: str) -> str:
+    with pytest.raises(Unauthenticated) as refusal:
+        await authenticator.authenticate(f"Bearer {token}")
+    return str(refusal.value)
+
+
+async def test_a_good_token_says_who_asks(issuer: Issuer) -> None:
+    actor = await issuer.authenticator().authenticate(f"Bearer {issuer.token('acme', 'sales:read contacts:read')}")
+    assert (actor.tenant, actor.scopes) == ("acme", frozenset({"sales:read", "contacts:read"}))
+    with pytest.raises(Forbidden, match="sales:write"):
+        actor.require("sales:write")
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])
+async def test_no_token_is_no_entry(issuer: Issuer, header: str | None) -> None:
+    with pytest.raises(Unauthenticated, match="bearer token"):
+        await issuer.authenticator().authenticate(header)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "other"},
+        {"iss": "http://127.0.0.1:1"},
+        {"exp": 1},
+        {"exp": None},
+        {"sub": None},
+        {"nbf": int(time.time()) + 86_400},
+        {"tenant": None},
+        {"tenant": 7},
+        {"tenant": "A; DROP"},
+        {"tenant": ["acme"]},
+    ],
+)
+async def test_a_token_that_is_not_for_us_or_not_now_is_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
+    good = jwt.decode(issuer.token("acme"), issuer.key)
+    payload = {name: value for name, value in (good.claims | claims).items() if value is not None}
+    token = jwt.encode(good.header, payload, issuer.key)
+    assert await refused(issuer.authenticator(), token)
+
+
+async def test_an_id_token_is_no_access_token(issuer: Issuer) -> None:
+    assert "at+jwt" in await refused(issuer.authenticator(), issuer.token("acme", typ="JWT"))
+
+
+async def test_another_key_of_the_same_name_is_refused(issuer: Issuer) -> None:
+    forged = Issuer()
+    forged.key = ECKey.generate_key("P-256", {"kid": issuer.key.kid or ""})
+    assert "signature" in await refused(issuer.authenticator(), forged.token("acme"))
+
+
+async def test_a_symmetric_or_missing_signature_is_refused(issuer: Issuer) -> None:
+    claims = jwt.decode(issuer.token("acme"), issuer.key).claims
+    secret = OctKey.import_key("the well-known name of the issuer's key")
+    symmetric = jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, secret)
+    assert "signature" in await refused(issuer.authenticator(), symmetric)
+    header, payload, _ = issuer.token("acme").split(".")
+    assert "signature" in await refused(issuer.authenticator(), f"{header}.{payload}.")
+
+
+async def test_a_new_key_of_the_issuer_is_found_without_a_restart(issuer: Issuer) -> None:
+    old, new = Issuer(), Issuer()
+    published = old
+
+    async def keys(settings: Settings) -> Any:
+        return await published.keys(settings)
+
+    authenticator = Authenticator(issuer.settings, keys)
+    await authenticator.authenticate(f"Bearer {old.token('acme')}")
+    published = new
+    authenticator._tried = float("-inf")
+    assert (await authenticator.authenticate(f"Bearer {new.token('acme')}")).tenant == "acme"
+    assert await refused(authenticator, old.token("acme"))
+
+
+async def test_a_flood_of_forged_tokens_does_not_reach_the_issuer(issuer: Issuer) -> None:
+    asked = 0
+
+    async def keys(settings: Settings) -> Any:
+        nonlocal asked
+        asked += 1
+        return await issuer.keys(settings)
+
+    authenticator, forger = Authenticator(issuer.settings, keys), Issuer()
+    for _ in range(20):
+        await refused(authenticator, forger.token("acme"))
+    assert asked <= 2
+
+
+async def test_without_the_issuers_keys_nobody_is_let_in_nor_turned_away(issuer: Issuer) -> None:
+    async def keys(_: Settings) -> Any:
+        raise ValueError("no answer")
+
+    with pytest.raises(IssuerUnavailable):
+        await Authenticator(issuer.settings, keys).authenticate(f"Bearer {issuer.token('acme')}")
+
+
+async def test_a_token_seen_before_is_not_trusted_past_its_end(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator, token = issuer.authenticator(), issuer.token("acme")
+    await authenticator.authenticate(f"Bearer {token}")
+    later = time.time() + 3600
+    monkeypatch.setattr("time.time", lambda: later)
+    assert await refused(authenticator, token)
+
+
+def written(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+HEADERS: list[object] = [None, [], "x", 7, {"alg": ["ES256"]}, {"alg": "ES256", "kid": {}}]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "..",
+        "a.b.c",
+        "\0.\0.\0",
+        "\u00e9.\u00e9.\u00e9",
+        *(f"{written(header)}.e30.AA" for header in HEADERS),
+        f"{written({'alg': 'ES256', 'crit': 'x', 'typ': None})}.AA.AA",
+        base64.urlsafe_b64encode(b"[" * 50_000).decode() + ".AA.AA",
+        "A" * 100_000 + ".AA.AA",
+    ],
+)
+async def test_what_is_no_token_is_refused_whatever_it_is(issuer: Issuer, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await issuer.authenticator().authenticate(f"Bearer {token}")
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("sub", ""),
+        ("sub", "a\0b"),
+        ("sub", ["a"]),
+        ("sub", 7),
+        ("sub", "x" * 501),
+        ("scope", ["sales:read"]),
+        ("scope", "sales:read\0"),
+        ("exp", True),
+        ("exp", "2100000000"),
+        ("exp", 10**400),
+        ("exp", 1e300),
+        ("exp", []),
+        ("tenant", "acme\n"),
+        ("tenant", ["acme"]),
+        ("nbf", "x"),
+        ("iat", {}),
+    ],
+)
+async def test_claims_that_cannot_be_are_refused(issuer: Issuer, claim: str, value: Any) -> None:
+    claims = {"tenant": "acme", claim: value}
+    token = issuer.token(claims.pop("tenant"), **claims)
+    with pytest.raises(Unauthenticated):
+        await issuer.authenticator().authenticate(f"Bearer {token}")

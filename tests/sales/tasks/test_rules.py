@@ -1,0 +1,68 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from kith.ids import new_id
+from kith.nouns.aggregate import Invalid, NothingAmended
+from sales.tasks.rules import Task, TaskAlreadyClosed, TaskState, TaskStillOpen
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def created(**fields: Any) -> Task:
+    task, _ = Task.create(id=new_id(), at=DAY, **{"title": "Call them", **fields})
+    task.updated_at = DAY
+    return task
+
+
+def test_a_completed_task_says_when_and_what_came_of_it() -> None:
+    task = created()
+    event = task.complete(at=DAY, outcome="called_back")
+    assert (task.state, task.closed_at, task.outcome) == (TaskState.DONE, DAY, "called_back")
+    assert (event.state, event.outcome) == ("done", "called_back")
+
+
+def test_a_cancelled_task_can_be_opened_again_as_if_it_had_not_been() -> None:
+    task = created()
+    task.cancel(at=DAY, outcome="no_longer_needed")
+    event = task.reopen(at=DAY)
+    assert (task.state, task.closed_at, task.outcome) == (TaskState.OPEN, None, None)
+    assert (event.from_state, event.state) == ("cancelled", "open")
+
+
+def test_a_closed_task_takes_no_more_steps() -> None:
+    task = created()
+    task.complete(at=DAY, outcome=None)
+    for step in (
+        lambda: task.complete(at=DAY, outcome=None),
+        lambda: task.cancel(at=DAY, outcome=None),
+        lambda: task.amend(at=DAY, owner="eve"),
+    ):
+        with pytest.raises(TaskAlreadyClosed):
+            step()
+
+
+def test_an_open_task_is_not_reopened() -> None:
+    with pytest.raises(TaskStillOpen):
+        created().reopen(at=DAY)
+
+
+def test_its_history_is_told_in_order() -> None:
+    with pytest.raises(Invalid) as refused:
+        created().complete(at=DAY - timedelta(seconds=1), outcome=None)
+    assert refused.value.field == "occurred_at"
+
+
+def test_an_amendment_changes_something() -> None:
+    with pytest.raises(NothingAmended):
+        created(owner="eve").amend(at=DAY, owner="eve")
+
+
+def test_no_event_tells_its_title() -> None:
+    task, event = Task.create(id=new_id(), at=DAY, title="Call Ms Huber")
+    task.updated_at = DAY
+    amended = task.amend(at=DAY, title="Call Mr Huber")
+    assert amended.changed == ["title"]
+    assert b"Huber" not in msgspec.json.encode([event, amended])
