@@ -1,11 +1,11 @@
 """What every noun gets from its form in the subgraph, and what a gateway asks of it."""
 
+import re
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from tests.statements import statements
 
 from kith.ids import new_id
 
@@ -111,17 +111,21 @@ async def test_the_dealings_of_many_customers_are_one_select(sales: httpx.AsyncC
     customers = [str(new_id()) for _ in range(20)]
     for customer in customers[:3]:
         await opened(sales, mine, customer_id=customer)
-    seen: list[str] = []
-
-    def note(_c: object, _cu: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with statements() as sent:
         await entities(sales, mine, customers, "opportunities { id }")
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert len([statement for statement in seen if "opportunities" in statement]) == 1
+    assert len([statement for statement in sent if "opportunities" in statement]) == 1
+
+
+async def test_pages_of_any_length_are_one_statement(sales: httpx.AsyncClient, mine: Headers) -> None:
+    """With its limit as a parameter. With a number written out, PostgreSQL would come to read all rows for a page."""
+    page = "query ($first: Int!) { opportunities(first: $first, filter: {stage: ENGAGING}) { nodes { id } } }"
+    with statements() as sent:
+        for first in (1, 50):
+            await ask(sales, mine, page, first=first)
+            await entities(sales, mine, [str(new_id())], f"opportunities(first: {first}) {{ id }}")
+    limited = {statement for statement in sent if "LIMIT" in statement}
+    assert len(limited) == 2
+    assert all(re.search(r"LIMIT \$\d", statement) for statement in limited)
 
 
 async def entities(sales: httpx.AsyncClient, headers: Headers, ids: list[str], fields: str) -> Any:

@@ -1,16 +1,17 @@
 """Connections. A transaction names its tenant first; everything in it sees that tenant only."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import Executable, Row, Select, event, text
+from sqlalchemy import JSON, Enum, Executable, Row, Select, TypeDecorator, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeEngine
 
 from kith.db.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 from kith.runtime.fairness import FairQueue
@@ -49,7 +50,8 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 class Statement:
     """A statement compiled once and given to the driver itself: what SQLAlchemy does each time it executes one costs
-    several times what the driver does. Values and rows are as the driver has them: text for an enumeration."""
+    several times what the driver does. Values and rows are as the driver has them: text for an enumeration. See
+    `decoder_of`."""
 
     def __init__(self, statement: Executable) -> None:
         compiled = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # every Executable in use has it
@@ -63,6 +65,12 @@ class Statement:
         except asyncpg.PostgresError as error:
             error.detail = None  # it quotes rows, and errors are logged
             raise
+
+
+def decoder_of(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """What makes a value of this type of what the driver reads. None where the driver reads the value itself: all types
+    but enumerations and structures, which it reads as text."""
+    return kind.result_processor(_DIALECT, None) if isinstance(kind, Enum | JSON | TypeDecorator) else None
 
 
 async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int) -> AsyncIterator[Row[Any]]:

@@ -1,16 +1,18 @@
 """Reads: Core selects into views, a page at a time by key and never by offset."""
 
 import base64
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Uuid, any_, cast, func, literal, null, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db.connections import zoned
+from kith.db.connections import Statement, decoder_of, zoned
+from kith.db.tables import Moment
 from kith.nouns.aggregate import Invalid, NotFound
 from kith.nouns.resource import Resource, View
 
@@ -67,11 +69,16 @@ class Queries(Generic[V]):
         self._table = resource.table
         hidden = frozenset() if personal else resource.personal_fields
         self._shown = [name for name in resource.view_fields if name not in hidden]
-        self._columns = [null().label(name) if name in hidden else self._table.c[name] for name in resource.view_fields]
+        self._columns = _Columns(self._table, resource.view_fields, hidden)
+        self._decoders = _decoders(self._columns)
 
     def _seen(self, row: Iterable[Any]) -> V:
+        """The view of a row as the driver has it."""
         # By name: a GraphQL type that says what a field is in its own words takes it so, and only so.
-        return self._view(**zoned(dict(zip(self._resource.view_fields, row, strict=True))))
+        fields = zoned(dict(zip(self._resource.view_fields, row, strict=True)))
+        for name, decode in self._decoders:
+            fields[name] = decode(fields[name])
+        return self._view(**fields)
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
         """Raises NotFound."""
@@ -87,14 +94,12 @@ class Queries(Generic[V]):
         found = await self.many(connection, tenant, [unchanged.id])
         if unchanged.id in found:
             return found[unchanged.id]
-        return self._seen(getattr(unchanged, name) for name in self._resource.view_fields)
+        return self._view(**{name: getattr(unchanged, name) for name in self._resource.view_fields})
 
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
-        table = self._table
-        rows = await connection.execute(
-            select(*self._columns).where(table.c.tenant_id == tenant, table.c.id == any_(cast(list(ids), ARRAY(Uuid))))
-        )
-        return {row.id: self._seen(row) for row in rows}
+        values = {"tenant": tenant, "ids": list(ids)}
+        rows = await _rows_by_id(self._columns).fetch(connection, values)
+        return {row["id"]: self._seen(row) for row in rows}
 
     async def page(
         self,
@@ -108,15 +113,13 @@ class Queries(Generic[V]):
         """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
         if not 1 <= first <= MAX_PAGE:
             raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-        table = self._table
-        query = select(*self._columns).where(table.c.tenant_id == tenant)
-        for name, value in (filters or {}).items():
-            query = query.where(table.c[name] == value)
+        filters = filters or {}
+        values = {"tenant": tenant, "most": first + 1} | {f"filter_{name}": value for name, value in filters.items()}
         if after is not None:
             last = Position.of(after)
-            query = query.where(tuple_(table.c.created_at, table.c.id) < tuple_(literal(last.at), literal(last.id)))
-        query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(first + 1)
-        rows = [self._seen(row) for row in await connection.execute(query)]
+            values |= {"last_at": last.at, "last_id": last.id}
+        statement = _page_of_rows(self._columns, tuple(sorted(filters)), goes_on=after is not None)
+        rows = [self._seen(row) for row in await statement.fetch(connection, values)]
         more = len(rows) > first
         rows = rows[:first]
         return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
@@ -141,16 +144,65 @@ class Queries(Generic[V]):
         """The newest rows of each owner (of each customer, say), in one select."""
         if not 1 <= first <= MAX_PAGE:
             raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-        table = self._table
-        wanted = func.unnest(cast(list(owners), ARRAY(Uuid))).table_valued("owner").render_derived(name="wanted")
-        newest = (
-            select(*self._columns)
-            .where(table.c.tenant_id == tenant, table.c[column] == wanted.c.owner)
-            .order_by(table.c.created_at.desc(), table.c.id.desc())
-            .limit(first)
-            .lateral()
-        )
         found: dict[UUID, list[V]] = {id: [] for id in owners}
-        for key, *row in await connection.execute(select(wanted.c.owner, *newest.c).select_from(wanted, newest)):
+        values = {"tenant": tenant, "owners": list(owners), "most": first}
+        for key, *row in await _newest_rows(self._columns, column).fetch(connection, values):
             found[key].append(self._seen(row))
         return found
+
+
+class _Columns(NamedTuple):
+    """The columns of a table that a view shows, in the order of its fields; a hidden one is NULL."""
+
+    table: Table
+    fields: tuple[str, ...]
+    hidden: frozenset[str]
+
+    def select(self) -> Select[Any]:
+        """Of one tenant's rows."""
+        table = self.table
+        columns = [null().label(name) if name in self.hidden else table.c[name] for name in self.fields]
+        return select(*columns).where(table.c.tenant_id == bindparam("tenant"))
+
+    def newest_first(self) -> tuple[ColumnElement[Any], ...]:
+        return self.table.c.created_at.desc(), self.table.c.id.desc()
+
+
+@cache
+def _decoders(columns: _Columns) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """By the fields whose values the driver reads as text though they are more."""
+    shown = (name for name in columns.fields if name not in columns.hidden)
+    decoders = ((name, decoder_of(columns.table.c[name].type)) for name in shown)
+    return tuple((name, decode) for name, decode in decoders if decode is not None)
+
+
+# A limit is always a parameter: PostgreSQL keeps a plan for any parameters where it looks no dearer than one for these,
+# and with a small limit written out it does, though it reads all of a tenant's rows for a page from the middle.
+_MOST = bindparam("most", type_=Integer)
+_STATEMENTS = 1000
+"""Pages are asked for by any set of filters: that many statements are kept."""
+
+
+@cache
+def _rows_by_id(columns: _Columns) -> Statement:
+    ids = bindparam("ids", type_=ARRAY(Uuid))
+    return Statement(columns.select().where(columns.table.c.id == any_(ids)))
+
+
+@lru_cache(_STATEMENTS)
+def _page_of_rows(columns: _Columns, filters: tuple[str, ...], *, goes_on: bool) -> Statement:
+    table = columns.table
+    query = columns.select().where(*(table.c[name] == bindparam(f"filter_{name}") for name in filters))
+    if goes_on:
+        last = tuple_(bindparam("last_at", type_=Moment), bindparam("last_id", type_=Uuid))
+        query = query.where(tuple_(table.c.created_at, table.c.id) < last)
+    return Statement(query.order_by(*columns.newest_first()).limit(_MOST))
+
+
+@cache
+def _newest_rows(columns: _Columns, owner: str) -> Statement:
+    owners = bindparam("owners", type_=ARRAY(Uuid))
+    wanted = func.unnest(owners).table_valued("owner").render_derived(name="wanted")
+    rows = columns.select().where(columns.table.c[owner] == wanted.c.owner)
+    newest = rows.order_by(*columns.newest_first()).limit(_MOST).lateral()
+    return Statement(select(wanted.c.owner, *newest.c).select_from(wanted, newest))
