@@ -19,7 +19,7 @@ from tests.analytics.conftest import Fold, happened
 from tests.analytics.playbooks.scenarios import document
 
 from analytics.health.engine.reads import customers_of
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import TASKS
 from analytics.metrics.rollups import settle_days
 from analytics.projections.activity import PURCHASES
@@ -119,7 +119,7 @@ async def test_the_loop_turns_while_everybody_is_scored(
     fold: Fold, worker: AsyncEngine, tenant: str, everybody: None
 ) -> None:
     async with watched("a first score of everybody"):
-        await until_idle(worker, score_noted)
+        await until_idle(worker, process_score_queue)
     await published(fold, tenant)
     async with watched("a new model"):
         await until_idle(worker, score_everybody)
@@ -185,7 +185,7 @@ async def test_one_customer_with_a_thousand_events_is_told_of_beside_the_loop(
     created = happened(CustomerCreated(kind="person"), tenant, datetime.now(UTC) - timedelta(days=700), customer)
     await fold(created)
     async with watched("its score"):
-        await until_idle(worker, score_noted)
+        await until_idle(worker, process_score_queue)
     between = {"from": moment(100)}
     for path, query in (("", {}), ("/difference", between), ("/path", {}), ("/history", between)):
         async with watched(path):

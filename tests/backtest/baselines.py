@@ -45,7 +45,7 @@ class Orders(NamedTuple):
 
     @classmethod
     async def read(cls, connection: AsyncConnection, tenant: str, everybody: Sequence[UUID]) -> "Orders":
-        places = {id: place for place, id in enumerate(everybody)}
+        places = {id: index for index, id in enumerate(everybody)}
         rows = await connection.execute(
             text("""
                 SELECT customer_id, time AT TIME ZONE 'UTC', amount FROM facts
@@ -109,8 +109,8 @@ class Rows:
 
     def _at_each(self, by_then: Callable[[datetime], Floats]) -> Floats:
         found = np.empty(len(self.seen))
-        for place, at in enumerate(self.instants):
-            then = self.seen.instant == place
+        for index, at in enumerate(self.instants):
+            then = self.seen.instant == index
             found[then] = by_then(at)[self.seen.customer[then]]
         assert not np.isnan(found).any()
         return found

@@ -138,10 +138,10 @@ def lead_times(models: Found) -> str:
         y="of those who were lost",
     ) as picture:
         width = 0.8 / len(models)
-        for place, ((title, report), colour) in enumerate(zip(models.items(), COLOURS, strict=True)):
+        for index, ((title, report), colour) in enumerate(zip(models.items(), COLOURS, strict=True)):
             lead = report["lead"]
             picture.axes.bar(
-                [number + (place - (len(models) - 1) / 2) * width for number in range(len(lead["bins"]))],
+                [number + (index - (len(models) - 1) / 2) * width for number in range(len(lead["bins"]))],
                 [each["customers"] / lead["ended"] for each in lead["bins"]],
                 width,
                 label=f"{title}: warned of {1 - lead['without_warning']['value']:.0%}",

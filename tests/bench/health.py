@@ -16,10 +16,10 @@ from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
 from analytics.consumers import handle
-from analytics.health.engine.base import FAR, UNITS, Base, Rows, Series, micros
+from analytics.health.engine.base import FAR, UNITS, CustomerBase, Rows, Series, micros
 from analytics.health.engine.scoring import AHEAD, Scorer
 from analytics.health.model.definition import DAY, DEFAULT, HealthModel
-from analytics.health.scores.rescoring import score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_everybody
 from analytics.service import SERVICE
 from kith.db.connections import create_engine
 from kith.db.migrations import migrate
@@ -125,7 +125,7 @@ def _of_a_million(once: Callable[[], None], times: int = 3) -> float:
     return min(found) * MILLION / CHUNK
 
 
-def _base(customers: int, model: HealthModel, random: np.random.Generator) -> Base:
+def _base(customers: int, model: HealthModel, random: np.random.Generator) -> CustomerBase:
     """Who bought some times in two years, and who has a case that is open, or not; and nobody returned anything."""
     end = micros(NOW)
 
@@ -140,7 +140,7 @@ def _base(customers: int, model: HealthModel, random: np.random.Generator) -> Ba
     cases = rows(customers // 2, np.arange(0, customers, 2), np.full(customers // 2, UNITS))
     of_input = {"open_cases": cases, "returns": Rows.none(), "revenue": orders, "revenue_trend": orders}
     series = {name: Series.of(customers, of_input.get(name, counted)) for name in {m.input for m in model.measures}}
-    return Base([new_id() for _ in range(customers)], [series[measure.input] for measure in model.measures])
+    return CustomerBase([new_id() for _ in range(customers)], [series[measure.input] for measure in model.measures])
 
 
 async def _by_the_worker(url: str) -> list[Figure]:
@@ -150,7 +150,7 @@ async def _by_the_worker(url: str) -> list[Figure]:
         await connection.execute(statement)
     engine = create_engine(url, role=WORKER_ROLE, pool_size=2, application="bench")
     try:
-        first = await _took(engine, score_noted)
+        first = await _took(engine, process_score_queue)
         async with engine.begin() as transaction:
             await handle(transaction, [_published()])
         again = await _took(engine, score_everybody)

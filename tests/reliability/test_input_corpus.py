@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.reliability.corpus import Call, Graph, Rest
 
 from analytics.consumers import handle
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
@@ -119,7 +119,7 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
     for resource in api_of(service).resources:
-        if resource.of_tenant is not None:
+        if resource.singleton is not None:
             continue
         path = f"/v1/{resource.path}"
         body = Rest(service.name, known).created(path)
@@ -191,7 +191,7 @@ async def test_what_is_taken_is_published_counted_and_scored(
             assert len(events) > 100
             async with engines[-1].begin() as connection:
                 await handle(connection, events)
-        for step in (score_noted, score_due, score_everybody):
+        for step in (process_score_queue, score_due, score_everybody):
             while await step(engines[-1]):
                 pass
     finally:

@@ -24,7 +24,7 @@ from kith.bus import open_bus
 from kith.bus.port import Bus, Outgoing
 from kith.consumer import attend_dead_letters
 from kith.consumer import run as consume
-from kith.consumer.letters import count_letters
+from kith.consumer.dead_letters import count_dead_letters
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.dead_letters import cli as dead_letters_cli
@@ -279,7 +279,7 @@ async def test_it_is_seen_by_whoever_looks_and_does_not_make_others_wait(house: 
 
     async def seen() -> bool:
         async with engine.connect() as connection:
-            return (await count_letters(connection)).get(group) == (1, 2)
+            return (await count_dead_letters(connection)).get(group) == (1, 2)
 
     await eventually(seen)
     gauge = {"group": group, "kind": "failed"}

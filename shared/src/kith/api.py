@@ -16,7 +16,7 @@ from kith.graphql.limits import GraphQLLimits
 from kith.http.admission import Limits
 from kith.http.app import Context, create_app
 from kith.http.auth import Authenticator
-from kith.http.limits import LiveLimits, Seats
+from kith.http.limits import LiveLimits, SubscriptionLimiter
 from kith.nouns.commands import Commands
 from kith.nouns.graphql import graphql_router
 from kith.nouns.resource import Resource
@@ -71,7 +71,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         database,
         commands,
         authenticator or Authenticator(settings),
-        seats=Seats(LiveLimits.of(settings)),
+        subscription_limiter=SubscriptionLimiter(LiveLimits.of(settings)),
         limits=Limits.of(settings),
         graphql_limits=GraphQLLimits.of(settings),
         origins=settings.cors_origins,

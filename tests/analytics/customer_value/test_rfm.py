@@ -25,7 +25,7 @@ def scored(rows: list[Row]) -> Scores:
 
 def fifth(value: Any, of: list[Any]) -> int:
     """Quintiles, by the mean place of those alike."""
-    alike = [place for place, other in enumerate(sorted(of), start=1) if other == value]
+    alike = [index for index, other in enumerate(sorted(of), start=1) if other == value]
     return ceil(Fraction(5 * sum(alike), len(alike) * len(of)))
 
 
@@ -81,7 +81,7 @@ def test_fifths_of_customers_that_all_differ_are_equal(n: int) -> None:
 
 def test_most_having_bought_once_does_not_make_them_frequent_buyers() -> None:
     found = rfm(np.arange(100), np.array([1] * 70 + [2] * 20 + [9] * 10), np.arange(100))
-    assert [found.frequency[place] for place in (0, 75, 95)] == [2, 5, 5]
+    assert [found.frequency[index] for index in (0, 75, 95)] == [2, 5, 5]
 
 
 @pytest.mark.parametrize(("n", "scores"), [(0, []), (1, [5]), (2, [3, 5]), (3, [2, 4, 5]), (4, [2, 3, 4, 5])])

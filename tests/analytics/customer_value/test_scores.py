@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.customer_value.scores import Base, Purchases, instant
+from analytics.customer_value.scores import PurchaseBase, Purchases, instant
 
 START = datetime(2011, 1, 1, tzinfo=UTC)
 bought = st.lists(
@@ -27,7 +27,7 @@ def test_the_main_currency_is_that_of_most_orders_and_then_of_the_last(rows: lis
         placed=np.array([row[2] for row in rows], np.bool_),
         currency=np.array([row[3] for row in rows], np.int64),
     )
-    base = Base.before(START + timedelta(days=60), 5, purchases, "UTC")
+    base = PurchaseBase.before(START + timedelta(days=60), 5, purchases, "UTC")
     for who, main in enumerate(base.main_currency().tolist()):
         mine = [(day, currency) for customer, day, placed, currency in rows if customer == who and placed]
         if mine:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytics.health.engine.base import FAR, MISSING, UNITS, Base, Rows, Series
+from analytics.health.engine.base import FAR, MISSING, UNITS, CustomerBase, Rows, Series
 from analytics.health.model.definition import DAY, POINTS_OF_ABSENCE, Absence, HealthModel, Measure
 from analytics.health.model.inputs import INPUTS, Kind, input_of, window_of
 from kith.ids import new_id
@@ -87,17 +87,17 @@ def _past(dice: random.Random, kind: Kind) -> Past:
             return Past(time, int(FAR), value, event)
 
 
-def base_of(model: HealthModel, histories: list[History]) -> Base:
+def base_of(model: HealthModel, histories: list[History]) -> CustomerBase:
     series = []
     for number in range(len(model.measures)):
-        rows = [(place, each) for place, history in enumerate(histories) for each in history[number]]
+        rows = [(index, each) for index, history in enumerate(histories) for each in history[number]]
         columns = (
-            np.array([place for place, _ in rows], np.int64),
+            np.array([index for index, _ in rows], np.int64),
             *(np.array([each[i] for _, each in rows], np.int64) for i in range(3)),
             np.array([each.event for _, each in rows], "S16"),
         )
         series.append(Series.of(len(histories), Rows(*columns)))
-    return Base([new_id() for _ in histories], series)
+    return CustomerBase([new_id() for _ in histories], series)
 
 
 def score_of(model: HealthModel, history: History, at: int) -> float | None:

@@ -72,8 +72,8 @@ def _records(dice: random.Random) -> list[Record]:
 def model_of(world: World, customer: UUID, at: int) -> HealthModel | None:
     """Looked for anew: what was published before, and what the record said."""
     of = Attributes()
-    for place, record in enumerate(world.facts.records.get(customer, ())):
-        if place == 0 or record.since <= at:
+    for index, record in enumerate(world.facts.records.get(customer, ())):
+        if index == 0 or record.since <= at:
             of = record.attributes
     if UNIDENTIFIED in of.tags:
         return None
@@ -89,9 +89,9 @@ def model_of(world: World, customer: UUID, at: int) -> HealthModel | None:
     return max(fit, key=lambda each: each[:2])[2] if fit else DEFAULT
 
 
-def as_of(world: World, place: int, at: int) -> float | None:
-    model = model_of(world, world.facts.customers[place], at)
-    return score_of(model, world.histories[model.id, model.version][place], at) if model is not None else None
+def as_of(world: World, index: int, at: int) -> float | None:
+    model = model_of(world, world.facts.customers[index], at)
+    return score_of(model, world.histories[model.id, model.version][index], at) if model is not None else None
 
 
 def everybody() -> Sequence[int]:
@@ -110,12 +110,12 @@ def test_as_of_an_instant_the_models_published_before_it_score(seed: int) -> Non
     for at in [*edges, *(dice.randint(0, (DAYS + 40) * DAY) for _ in range(4))]:
         told, bands = explained(world.facts, at), world.facts.bands(at)
         scores = world.facts.scores(at)
-        for place in everybody():
-            assert told[place].model == model_of(world, world.facts.customers[place], at)
-            expected = as_of(world, place, at)
-            assert told[place].score == (expected if expected is None else pytest.approx(expected, abs=1e-6))
-            assert np.isnan(scores[place]) if expected is None else scores[place] == told[place].score
-            assert (told[place].band is None) == (bands[place] < 0)
+        for index in everybody():
+            assert told[index].model == model_of(world, world.facts.customers[index], at)
+            expected = as_of(world, index, at)
+            assert told[index].score == (expected if expected is None else pytest.approx(expected, abs=1e-6))
+            assert np.isnan(scores[index]) if expected is None else scores[index] == told[index].score
+            assert (told[index].band is None) == (bands[index] < 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -125,10 +125,10 @@ def test_a_difference_is_made_of_what_happened_and_of_the_swaps_of_models(seed: 
     world = random_world(dice)
     starts_at, ends_at = dice.randint(0, 20 * DAY), dice.randint(21 * DAY, (DAYS + 60) * DAY)
     before, after = explained(world.facts, starts_at), explained(world.facts, ends_at)
-    for place, found in zip(
+    for index, found in zip(
         everybody(), differences(world.facts, starts_at, ends_at, world.facts.everybody()), strict=True
     ):
-        change = (after[place].score or 0.0) - (before[place].score or 0.0)
+        change = (after[index].score or 0.0) - (before[index].score or 0.0)
         assert found.change == pytest.approx(change, abs=TINY)
         assert sum(each.change for each in found.changes) == pytest.approx(change, abs=TINY)
         assert sum(each.by_model for each in found.changes) == pytest.approx(found.by_model, abs=TINY)
@@ -137,12 +137,12 @@ def test_a_difference_is_made_of_what_happened_and_of_the_swaps_of_models(seed: 
             ends = [part.contribution if part is not None else 0.0 for part in (each.before, each.after)]
             assert each.change == pytest.approx(ends[1] - ends[0], abs=TINY)
         assert len({each.measure.id for each in found.changes}) == len(found.changes)
-        held_to_swaps(world, place, starts_at, ends_at, [(each.after.at, each.change) for each in found.swaps])
+        held_to_swaps(world, index, starts_at, ends_at, [(each.after.at, each.change) for each in found.swaps])
 
 
-def held_to_swaps(world: World, place: int, starts_at: int, ends_at: int, swaps: list[tuple[int, float]]) -> None:
+def held_to_swaps(world: World, index: int, starts_at: int, ends_at: int, swaps: list[tuple[int, float]]) -> None:
     """Wherever another model comes, and nowhere else: its score less that of the one before, at that instant."""
-    customer = world.facts.customers[place]
+    customer = world.facts.customers[index]
     records = [each.since for each in world.facts.records.get(customer, ())]
     expected: list[Any] = []
     for at in sorted({*(each.at + 1 for each in world.publications), *records}):
@@ -151,7 +151,7 @@ def held_to_swaps(world: World, place: int, starts_at: int, ends_at: int, swaps:
         old, new = model_of(world, customer, at - 1), model_of(world, customer, at)
         if old != new:
             scores = [
-                score_of(each, world.histories[each.id, each.version][place], at) or 0.0 if each is not None else 0.0
+                score_of(each, world.histories[each.id, each.version][index], at) or 0.0 if each is not None else 0.0
                 for each in (old, new)
             ]
             expected.append((at, pytest.approx(scores[1] - scores[0], abs=1e-6)))
@@ -181,19 +181,19 @@ def test_history_is_as_of_at_every_instant_and_its_changes_lead_from_band_to_ban
     facts = world.facts
     starts_at, ends_at = dice.randint(0, 20 * DAY), dice.randint(21 * DAY, (DAYS + 40) * DAY)
     fades = any(measure.half_life_days for each in world.publications if each.model for measure in each.model.measures)
-    for place, line in zip(everybody(), histories(facts, starts_at, ends_at, facts.everybody()), strict=True):
+    for index, line in zip(everybody(), histories(facts, starts_at, ends_at, facts.everybody()), strict=True):
         assert not isinstance(line, TooManyPoints)
         assert (line.points[0].at, line.points[-1].at) == (starts_at, ends_at)
         instants = [dice.choice(line.points).at for _ in range(8)]
         instants += [] if fades else [dice.randint(starts_at, ends_at) for _ in range(8)]
         for at in instants:
-            expected = as_of(world, place, at)
+            expected = as_of(world, index, at)
             assert on_the_line(line.points, at) == (expected if expected is None else pytest.approx(expected, abs=1e-5))
         edges = [each.at + more for each in line.changes for more in (-1, 0)]
         for at in [*edges, *(dice.randint(starts_at, ends_at) for _ in range(6)), ends_at]:
             before = [each.band for each in line.changes if each.at <= at]
-            assert explained(facts, at)[place].band == (before[-1] if before else line.band)
-        customer = facts.customers[place]
+            assert explained(facts, at)[index].band == (before[-1] if before else line.band)
+        customer = facts.customers[index]
         for each in line.changes:
             swapped = model_of(world, customer, each.at) != model_of(world, customer, each.at - 1)
             assert (each.cause is Cause.MODEL) <= swapped

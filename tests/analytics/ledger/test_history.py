@@ -11,9 +11,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 
-from analytics.health.explain.explanation import Teller, snapshot
+from analytics.health.explain.explanation import HealthExplainer, snapshot
 from analytics.health.explain.reads import explanations
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.health.wording.words import Language
 from analytics.tables import health_changes, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
@@ -29,7 +29,7 @@ CUSTOMERS = 6
 
 
 async def scored(worker: AsyncEngine) -> None:
-    for step in (score_noted, score_due, score_everybody):
+    for step in (process_score_queue, score_due, score_everybody):
         while await step(worker):
             pass
 
@@ -108,7 +108,7 @@ async def test_every_change_that_was_told_stands_in_history_and_every_one_in_his
         told = (await connection.execute(select(*columns).where(c.tenant_id == tenant).order_by(c.seq))).all()
         rows = await connection.execute(select(s.customer_id, s.scored_at).where(s.tenant_id == tenant))
         looked = {row.customer_id: row.scored_at for row in rows}
-        teller = Teller(await snapshot(connection, tenant, customers), Language.ENGLISH)
+        teller = HealthExplainer(await snapshot(connection, tenant, customers), Language.ENGLISH)
     assert any(each.cause == "model" for each in told)
     for customer in looked:
         line = teller.history([customer], then, looked[customer])[customer]

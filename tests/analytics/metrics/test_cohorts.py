@@ -53,7 +53,7 @@ def expected(
 ) -> list[list[int]]:
     """Per row the customers of each period, from its own to the last."""
 
-    def place(time: datetime) -> int:
+    def index(time: datetime) -> int:
         number = PERIODS[grain]
         return number(time.astimezone(ZoneInfo(zone)).date()) - number(starts_at.astimezone(ZoneInfo(zone)).date())
 
@@ -61,12 +61,12 @@ def expected(
     for customer, type, time in did:
         if type in types and time < ends_at:
             times.setdefault(customer, []).append(time)
-    count = place(ends_at - timedelta(microseconds=1)) + 1
+    count = index(ends_at - timedelta(microseconds=1)) + 1
     found = [[0] * (count - row) for row in range(count)]
     for of_one in times.values():
         if (first := min(of_one)) >= starts_at:
-            for period in {place(time) for time in of_one}:
-                found[place(first)][period - place(first)] += 1
+            for period in {index(time) for time in of_one}:
+                found[index(first)][period - index(first)] += 1
     return found
 
 
@@ -198,13 +198,13 @@ async def test_the_members_of_each_cell_are_those_it_counts_by_their_first_event
                     break
                 after = {"after": page["next"]}
             assert len({each["customer_id"] for each in found}) == len(found) == cell["customers"]
-            place = matrix["rows"][row["row"] + cell["period"]]
+            index = matrix["rows"][row["row"] + cell["period"]]
             for each in found:
-                assert place["starts_at"] <= each["time"] < place["ends_at"]
+                assert index["starts_at"] <= each["time"] < index["ends_at"]
                 mine_then = [
                     time
                     for customer, _, time in did
-                    if str(customer) == each["customer_id"] and time >= datetime.fromisoformat(place["starts_at"])
+                    if str(customer) == each["customer_id"] and time >= datetime.fromisoformat(index["starts_at"])
                 ]
                 time = datetime.fromisoformat(each["time"])
                 assert time == min(mine_then)

@@ -8,6 +8,7 @@ from analytics.metrics.measure import (
     Active,
     Attribute,
     Did,
+    DistinctCount,
     Flow,
     Has,
     Is,
@@ -21,7 +22,6 @@ from analytics.metrics.measure import (
     Score,
     Stock,
     Sum,
-    Those,
 )
 
 PLACED, RETURNED = "sales.order.placed.v1", "sales.order.returned.v1"
@@ -57,17 +57,19 @@ RESOLVED = "service-desk.case.resolved.v1"
             "opportunities at the end with stage engaging, their value added up, times 0.3 in engaging",
         ),
         (
-            Those((Did((PLACED, WON), months=12),), any_of=(Did((PLACED,), at_least=2), Attribute("referred_by"))),
+            DistinctCount(
+                (Did((PLACED, WON), months=12),), any_of=(Did((PLACED,), at_least=2), Attribute("referred_by"))
+            ),
             (
                 "distinct customers with any orders placed or opportunities won in the 12 months before the end; "
                 "and with 2 or more orders placed to date or referred by on record"
             ),
         ),
         (
-            Those((Did((RESOLVED,), in_interval=True, where=(Has("queue"),)),), key=Key.SUBJECT),
+            DistinctCount((Did((RESOLVED,), in_interval=True, where=(Has("queue"),)),), key=Key.SUBJECT),
             "distinct cases with any cases resolved with a known queue in the interval",
         ),
-        (Those((IsActive(),)), "distinct customers with activity at the end"),
+        (DistinctCount((IsActive(),)), "distinct customers with activity at the end"),
         (Active(at_start=False, at_end=True), "customers not active at the start and active at the end"),
         (Active(new=True), "customers first active in the interval"),
         (Score("rfm", label="champions"), "customers scored rfm and labelled champions, counted"),

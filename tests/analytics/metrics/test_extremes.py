@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, happened
 
-from analytics.health.scores.rescoring import score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_everybody
 from analytics.jobs.kinds import TASKS
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.rollups import settle_days
@@ -174,13 +174,13 @@ async def everything(
 ) -> None:  # fmt: skip
     """Asks for every figure with these customers in the tenant, and holds that of another against what it was."""
     await fold(happened(model(), tenant, now() - 60 * DAY))
-    while await score_noted(worker) or await score_everybody(worker):
+    while await process_score_queue(worker) or await score_everybody(worker):
         pass
     at = now() - timedelta(seconds=1)
     before = await health(analytics, headers, plain, at)
     for events in customers.values():
         await fold(*events)
-    while await score_noted(worker) or await score_everybody(worker) or await settle_days(worker):
+    while await process_score_queue(worker) or await score_everybody(worker) or await settle_days(worker):
         pass
     assert await health(analytics, headers, plain, at) == before
 

@@ -158,10 +158,10 @@ async def test_cells_of_cohorts_that_have_not_begun_are_null(
     for number, row in enumerate(matrix["rows"]):
         assert (row["size"] is None) == (begins[number] >= now)
         for cell in row["cells"]:
-            place = number + cell["period"]
-            assert (cell["customers"] is None) == (begins[place] >= now)
-            assert (cell["share"] is None) == (begins[place] >= now or not row["size"])
-            assert cell["complete"] == (ends[place] <= now)
+            index = number + cell["period"]
+            assert (cell["customers"] is None) == (begins[index] >= now)
+            assert (cell["share"] is None) == (begins[index] >= now or not row["size"])
+            assert cell["complete"] == (ends[index] <= now)
     members = await ask(analytics, mine, "cohorts/members", starts_at, now + 40 * DAY, grain="week", row=0, period=14)
     assert members["items"] == []
 

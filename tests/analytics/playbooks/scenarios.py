@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.playbooks.runs import fire
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.tables import outbox, playbook_runs
 from kith.events.analytics import ActionRequested
 from kith.testing import Tenant
@@ -30,12 +30,12 @@ async def started(tenant: Tenant, since: datetime, **fields: Any) -> UUID:
     return UUID(playbook["id"])
 
 
-def sank(customer: UUID, at: datetime, **fields: Any) -> Happening:
+def sank(customer: UUID, at: datetime, **fields: Any) -> TriggerEvent:
     given = {"band": "at_risk", "from_band": "steady", "score": 37.5, "cause": "silence", **fields}
-    return Happening(kind="band_changed", customer_id=customer, at=at, **given)
+    return TriggerEvent(kind="band_changed", customer_id=customer, at=at, **given)
 
 
-async def told(engine: AsyncEngine, tenant: str, *happenings: Happening) -> int:
+async def told(engine: AsyncEngine, tenant: str, *happenings: TriggerEvent) -> int:
     async with engine.begin() as connection:
         return await fire(connection, tenant, happenings)
 

@@ -18,7 +18,7 @@ from tests.analytics.conftest import Fold, happened
 from tests.analytics.playbooks.scenarios import document, runs, started
 
 from analytics.health.explain.reads import explanations
-from analytics.health.scores.rescoring import score_due, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due
 from analytics.playbooks.daily import GRACE, look
 from analytics.playbooks.dry_run import would_run
 from analytics.playbooks.firing import Firing
@@ -99,7 +99,12 @@ async def simulated(
         firing = Firing(playbook, Plan.told(plan))
         found = await would_run(within(connection), us.name, firing, since, until, nowhere)
     return [
-        (each.happening.at, each.happening.customer_id, each.state, msgspec.to_builtins(each.happening.told()))
+        (
+            each.trigger_event.at,
+            each.trigger_event.customer_id,
+            each.state,
+            msgspec.to_builtins(each.trigger_event.told()),
+        )
         for each in found
     ]
 
@@ -269,7 +274,7 @@ async def test_bands_that_changed(us: Tenant, worker: AsyncEngine, fold: Fold) -
 
 
 async def scored(worker: AsyncEngine) -> None:
-    for step in (score_noted, score_due):
+    for step in (process_score_queue, score_due):
         while await step(worker):
             pass
 

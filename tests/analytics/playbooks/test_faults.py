@@ -11,7 +11,7 @@ from tests.analytics.playbooks.scenarios import asked, runs, sank, started, told
 
 from analytics.playbooks.firing import Firing, Run
 from analytics.playbooks.plan import Customer
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.tables import playbooks
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
@@ -31,10 +31,10 @@ async def test_a_happening_that_cannot_be_decided_on_is_a_suppressed_run_with_th
     raising, sound = await started(us, SPRING), await started(us, SPRING)
     take = Firing._take
 
-    def raises(self: Firing, happening: Happening, customer: Customer) -> Run | None:
-        if (self.playbook, happening.customer_id) == (raising, bad):
+    def raises(self: Firing, trigger_event: TriggerEvent, customer: Customer) -> Run | None:
+        if (self.playbook, trigger_event.customer_id) == (raising, bad):
             raise ArithmeticError
-        return take(self, happening, customer)
+        return take(self, trigger_event, customer)
 
     monkeypatch.setattr(Firing, "_take", raises)
     assert await told(worker, us.name, *[sank(customer, NOON) for customer in (*others, bad)]) == 10

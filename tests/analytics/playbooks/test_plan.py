@@ -10,7 +10,7 @@ from tests.analytics.conftest import at
 from analytics.playbooks.firing import Firing, Known, Run, RunState, is_control
 from analytics.playbooks.plan import Customer, Plan, action_id
 from analytics.playbooks.rules import Playbook, PlaybookIsStarted, PlaybookNotStarted, PlaybookState
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from kith.ids import new_id
 from kith.nouns.aggregate import Invalid
 
@@ -26,7 +26,7 @@ def document(**fields: Any) -> dict[str, Any]:
     }
 
 
-def sank(**fields: Any) -> Happening:
+def sank(**fields: Any) -> TriggerEvent:
     given = {
         "kind": "band_changed",
         "customer_id": new_id(),
@@ -36,14 +36,14 @@ def sank(**fields: Any) -> Happening:
         "score": 37.5,
         "cause": "silence",
     }
-    return Happening(**{**given, **fields})
+    return TriggerEvent(**{**given, **fields})
 
 
-def fires(when: dict[str, Any], happening: Happening) -> bool:
-    return Plan.told(document(when=when, cool_down_days=400)).when.fires(happening)
+def fires(when: dict[str, Any], trigger_event: TriggerEvent) -> bool:
+    return Plan.told(document(when=when, cool_down_days=400)).when.fires(trigger_event)
 
 
-def runs(plan: Plan, *happenings: Happening, customers: dict[Known, Customer] | None = None) -> list[Run]:
+def runs(plan: Plan, *happenings: TriggerEvent, customers: dict[Known, Customer] | None = None) -> list[Run]:
     return Firing(PLAYBOOK, plan).take(happenings, customers or {})
 
 
@@ -89,8 +89,8 @@ def test_a_signal_sets_it_off_when_a_reading_is_beyond_the_border_and_the_one_be
     signal = new_id()
     when = {"kind": "signal_crossed", "signal": str(signal), "below": 10}
 
-    def reading(value: float, before: float | None, of: UUID = signal) -> Happening:
-        return Happening(
+    def reading(value: float, before: float | None, of: UUID = signal) -> TriggerEvent:
+        return TriggerEvent(
             kind="signal_crossed", customer_id=new_id(), at=NOON, signal=of, value=value, from_value=before
         )
 
@@ -103,7 +103,7 @@ def test_a_signal_sets_it_off_when_a_reading_is_beyond_the_border_and_the_one_be
 
 
 def test_a_segment_sets_it_off_if_it_is_one_of_those_named() -> None:
-    entered = Happening(kind="segment_entered", customer_id=new_id(), at=NOON, segment="office")
+    entered = TriggerEvent(kind="segment_entered", customer_id=new_id(), at=NOON, segment="office")
     assert fires({"kind": "segment_entered", "segments": ["office"]}, entered)
     assert not fires({"kind": "segment_entered", "segments": ["home"]}, entered)
 
@@ -128,19 +128,19 @@ def test_one_that_waits_for_what_nobody_publishes_is_accepted_and_says_so(when: 
 
 
 def test_everybody_is_meant_but_for_customers_that_stand_for_many() -> None:
-    plan, happening = Plan.told(document()), sank()
-    known = Known(happening.customer_id, happening.at)
-    assert runs(plan, happening)
-    assert runs(plan, happening, customers={known: Customer(tags=frozenset({"key"}))})
-    assert not runs(plan, happening, customers={known: Customer(tags=frozenset({"unidentified"}))})
+    plan, trigger_event = Plan.told(document()), sank()
+    known = Known(trigger_event.customer_id, trigger_event.at)
+    assert runs(plan, trigger_event)
+    assert runs(plan, trigger_event, customers={known: Customer(tags=frozenset({"key"}))})
+    assert not runs(plan, trigger_event, customers={known: Customer(tags=frozenset({"unidentified"}))})
 
 
 def test_every_kind_of_the_audience_must_match_by_any_of_its_values() -> None:
     audience = {"segments": ["office", "home"], "tiers": ["gold"], "tags": ["key", "press"]}
-    plan, happening = Plan.told(document(audience=audience)), sank()
+    plan, trigger_event = Plan.told(document(audience=audience)), sank()
 
     def has(customer: Customer) -> bool:
-        return bool(runs(plan, happening, customers={Known(happening.customer_id, happening.at): customer}))
+        return bool(runs(plan, trigger_event, customers={Known(trigger_event.customer_id, trigger_event.at): customer}))
 
     assert has(Customer("home", "gold", tags=frozenset({"press", "other"})))
     assert not has(Customer("home", "silver", tags=frozenset({"press"})))
@@ -172,9 +172,9 @@ def test_what_is_told_late_does_not_set_it_off_shortly_before_a_run_there_was() 
 
 
 def test_told_twice_the_same_happening_is_one_run_even_without_a_cool_down() -> None:
-    plan, happening = Plan.told(document(cool_down_days=0)), sank()
-    assert len(runs(plan, happening, happening)) == 1
-    assert runs(plan, happening)[0].id == runs(plan, happening)[0].id
+    plan, trigger_event = Plan.told(document(cool_down_days=0)), sank()
+    assert len(runs(plan, trigger_event, trigger_event)) == 1
+    assert runs(plan, trigger_event)[0].id == runs(plan, trigger_event)[0].id
 
 
 def test_a_cool_down_shorter_than_what_is_looked_back_for_is_refused() -> None:

@@ -14,7 +14,7 @@ from analytics.playbooks.facts import happenings_of
 from analytics.playbooks.firing import is_control
 from analytics.playbooks.plan import action_id
 from analytics.playbooks.runs import fire
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from kith.events.analytics import ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.service_desk import CaseResolved
@@ -147,7 +147,7 @@ async def test_beyond_the_limit_of_a_day_a_run_is_kept_and_says_why_nothing_was_
     assert len(await asked(worker, us.name)) == 4
 
 
-async def both(worker: AsyncEngine, tenant: str, one: Happening, other: Happening) -> list[int]:
+async def both(worker: AsyncEngine, tenant: str, one: TriggerEvent, other: TriggerEvent) -> list[int]:
     """Told by two at once: the other before the first has ended."""
     async with worker.begin() as connection:
         first = await fire(connection, tenant, [one])

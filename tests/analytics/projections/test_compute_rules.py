@@ -17,8 +17,8 @@ from tests.analytics.conftest import Fold, at, happened
 
 from analytics.consumers import handle
 from analytics.metrics.kinds import distinct as those
-from analytics.metrics.measure import Did, IsActive, Those
-from analytics.metrics.query import Asked, Weighed
+from analytics.metrics.measure import Did, DistinctCount, IsActive
+from analytics.metrics.query import MetricQuery, Weighed
 from analytics.projections import compute_rules as computing
 from analytics.projections.activity import ActivityPolicy as Policy
 from analytics.projections.compute_rules import compute_rules
@@ -93,8 +93,8 @@ class Shop:
         return {"S": len(starts), "E": len(ends), "N": len(ends - known), "W": len((ends & known) - starts)}
 
 
-async def counts(analytics: httpx.AsyncClient, headers: Headers, **asked: Any) -> dict[str, float]:
-    answer = await analytics.get("/v1/metrics/retention.crr", params=INTERVAL | asked, headers=headers)
+async def counts(analytics: httpx.AsyncClient, headers: Headers, **query: Any) -> dict[str, float]:
+    answer = await analytics.get("/v1/metrics/retention.crr", params=INTERVAL | query, headers=headers)
     assert answer.status_code == 200, answer.text
     return {each["name"]: each["value"] for each in answer.json()["components"]}
 
@@ -299,9 +299,9 @@ async def test_who_is_active_and_did_something_goes_by_the_segments_rule_too(
 ) -> None:
     shop = Shop(tenant)
     await fold(*shop.customers(), *shop.some(200))
-    active, twice = Those((IsActive(),)), Those((Did(tuple(ORDERS), at_least=2), IsActive()))
+    active, twice = DistinctCount((IsActive(),)), DistinctCount((Did(tuple(ORDERS), at_least=2), IsActive()))
     for policy in (MONTH, QUARTER):
-        asked = Asked(tenant, (START, END), "UTC", Policy.told(1, msgspec.to_builtins(policy)))
+        query = MetricQuery(tenant, (START, END), "UTC", Policy.told(1, msgspec.to_builtins(policy)))
         often = [
             each
             for each in shop.segments
@@ -309,9 +309,9 @@ async def test_who_is_active_and_did_something_goes_by_the_segments_rule_too(
         ]
         now = {each for each in shop.segments if shop.is_active(policy, each, END)}
         async with worker.connect() as connection:
-            ((_, found),) = (await those.cells(connection, asked, [active, twice])).items()
+            ((_, found),) = (await those.cells(connection, query, [active, twice])).items()
             assert found == {active: len(now), twice: len(now.intersection(often))}
-            proofs = await those.members(connection, asked, [Weighed(1, active)], None, 100)
+            proofs = await those.members(connection, query, [Weighed(1, active)], None, 100)
         assert {each.customer_id for each in proofs} == now
         for proof in proofs:
             assert proof.customer_id is not None

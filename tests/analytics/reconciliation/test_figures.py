@@ -7,7 +7,7 @@ import pytest
 
 from analytics.reconciliation.collections import COLLECTIONS
 from analytics.reconciliation.figures import Periods
-from analytics.reconciliation.records import Comparison, Kind, Told, _versions
+from analytics.reconciliation.records import Comparison, Kind, LedgerEvent, _versions
 from kith.ids import new_id
 
 LONG_AGO = datetime(2009, 12, 1, 8, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_what_is_lacking_is_told_however_far_versions_go(
     held: int, told: Sequence[int], gap: int | None, expected: str | None, found: str | None
 ) -> None:
     now, subject = at("2026-11-22T05:00"), new_id()
-    events = [Told(subject, version, new_id(), "sales.order.placed.v1", now, now, None) for version in told]
+    events = [LedgerEvent(subject, version, new_id(), "sales.order.placed.v1", now, now, None) for version in told]
     record = {"version": held, "created_at": "", "updated_at": ""} if held else None
     mismatches = Comparison(COLLECTIONS[0], now, {}).mismatches(subject, record, events, ())
     gaps = [(each.version, each.expected, each.found) for each in mismatches if each.kind is Kind.GAP]

@@ -15,13 +15,13 @@ TOUCHPOINTS = "contacts.touchpoint.recorded.v1"
 
 @pytest.fixture
 def settings() -> Settings:
-    it = Settings.of_tenant("acme")
+    it = Settings.singleton("acme")
     it.created_at = it.updated_at = NOW
     return it
 
 
 def test_a_tenants_settings_have_the_same_id_always_and_another_tenants_have_another() -> None:
-    assert Settings.of_tenant("acme").id == Settings.of_tenant("acme").id != Settings.of_tenant("globex").id
+    assert Settings.singleton("acme").id == Settings.singleton("acme").id != Settings.singleton("globex").id
 
 
 def test_unless_told_otherwise_orders_within_ninety_days_are_activity(settings: Settings) -> None:

@@ -111,7 +111,7 @@ async def test_a_damaged_row_of_the_log_is_told_as_what_is_no_event_and_read_pas
 async def test_a_reader_that_hears_no_bell_looks_by_itself(embedded_bus: EmbeddedBus, topic: str) -> None:
     async with Reader(embedded_bus, f"group-{uuid4()}", [topic]) as reader, embedded_bus.producer() as producer:
         await drive(reader, until=lambda: bool(reader.held))
-        embedded_bus._bell._listeners.clear()
+        embedded_bus._notifier._listeners.clear()
         polling = asyncio.create_task(reader.poll(wait=10 * PATIENCE))
         await asyncio.sleep(0.05)
         await producer.publish([Outgoing(topic, b"", b"unheard")])
@@ -125,12 +125,12 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
 ) -> None:
     heard = asyncio.Event()
     name = str(uuid4())
-    embedded_bus._bell.listen(heard, [name])
+    embedded_bus._notifier.listen(heard, [name])
 
     async def until_heard() -> None:
         async with asyncio.timeout(PATIENCE):
             while not heard.is_set():
-                embedded_bus._bell.ring([name])
+                embedded_bus._notifier.notify([name])
                 await asyncio.sleep(0.05)
 
     await until_heard()
@@ -138,7 +138,7 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
     try:
         killed = await admin.fetch(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'kith-bus-bell' and datname = current_database()"
+            " where application_name = 'kith-bus-notifier' and datname = current_database()"
         )
         assert killed
     finally:
@@ -151,7 +151,7 @@ async def test_a_ring_that_fails_costs_the_connection_and_not_the_bell(
     embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection killed in the middle of a ring is left in a state that asyncpg itself does not know."""
-    bell, rings, heard = embedded_bus._bell, iter([True]), asyncio.Event()
+    notifier, rings, heard = embedded_bus._notifier, iter([True]), asyncio.Event()
     executemany = asyncpg.Connection.executemany
 
     async def fail_once(*arguments: Any) -> None:
@@ -161,13 +161,13 @@ async def test_a_ring_that_fails_costs_the_connection_and_not_the_bell(
 
     monkeypatch.setattr(asyncpg.Connection, "executemany", fail_once)
     async with asyncio.timeout(PATIENCE):
-        while (before := bell._connection) is None:  # noqa: ASYNC110 - it tells nobody when it has connected
+        while (before := notifier._connection) is None:  # noqa: ASYNC110 - it tells nobody when it has connected
             await asyncio.sleep(0.02)
-        bell.listen(heard, ["name"])
+        notifier.listen(heard, ["name"])
         while not heard.is_set():
-            bell.ring(["name"])
+            notifier.notify(["name"])
             await asyncio.sleep(0.05)
-    assert bell._connection is not before
+    assert notifier._connection is not before
     assert before.is_closed()
 
 

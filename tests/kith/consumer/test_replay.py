@@ -12,7 +12,7 @@ from tests.kith.consumer.world import LETTERS, World, eventually
 
 from kith.bus.embedded import EmbeddedBus
 from kith.consumer import attend_dead_letters, discard_dead_letters, replay, replay_dead_letters
-from kith.consumer.letters import stored
+from kith.consumer.dead_letters import stored
 from kith.consumer.replay import Wish, attend_once
 from kith.events.envelope import Envelope
 
@@ -27,7 +27,7 @@ async def dead(embedded_bus: EmbeddedBus, world: World) -> list[Envelope]:
     await world.publish(embedded_bus, events)
 
     async def there() -> bool:
-        return len(await world.letters()) == 6
+        return len(await world.dead_letters()) == 6
 
     await world.run_until(embedded_bus, there)
     return events
@@ -60,7 +60,7 @@ async def test_asked_for_one_the_worker_replays_its_whole_aggregate(world: World
     worker = asyncio.create_task(attend_dead_letters(world.subscription, world.engine, stop=stop))
 
     async def done() -> bool:
-        return await world.letters() == []
+        return await world.dead_letters() == []
 
     await eventually(done)
     stop.set()
@@ -75,7 +75,7 @@ async def test_what_fails_again_says_so_and_is_not_tried_for_ever(world: World, 
     await _attend(world)
     assert await world.effects() == [event.id for event in dead[:2]]
     waiting = [(event.id, f"parked behind {dead[2].id}", True) for event in dead[3:]]
-    assert await world.letters() == [(dead[2].id, f"Broken: cannot handle {dead[2].id}", False), *waiting]
+    assert await world.dead_letters() == [(dead[2].id, f"Broken: cannot handle {dead[2].id}", False), *waiting]
     assert await _requested(world) == 0
     calls = len(world.calls)
     await _attend(world)
@@ -93,7 +93,7 @@ async def test_a_long_line_is_replayed_in_parts_and_gone_on_with(
     # Whoever comes next goes on, without having been asked again.
     await _attend(world)
     assert await world.effects() == [event.id for event in dead]
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
 
 
 async def test_killed_in_the_act_it_leaves_neither_effect_nor_claim(world: World, dead: list[Envelope]) -> None:
@@ -107,12 +107,12 @@ async def test_killed_in_the_act_it_leaves_neither_effect_nor_claim(world: World
     world.before = die
     await attend_once(world.subscription, world.engine)
     assert await world.effects() == []
-    assert len(await world.letters()) == await _requested(world) == 6
+    assert len(await world.dead_letters()) == await _requested(world) == 6
 
     world.before = None
     await _attend(world)
     assert await world.effects() == [event.id for event in dead]
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
 
 
 async def test_several_workers_do_it_once(world: World, dead: list[Envelope]) -> None:
@@ -126,14 +126,14 @@ async def test_discarding_the_first_lets_the_others_go_on(world: World, dead: li
     await _ask(world, Wish.DISCARD, dead[:1])
     await _attend(world)
     assert await world.effects() == [event.id for event in dead[1:]]
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
 
 
 async def test_discarding_one_that_waits_tries_nothing(world: World, dead: list[Envelope]) -> None:
     calls = len(world.calls)
     await _ask(world, Wish.DISCARD, dead[2:3])
     await _attend(world)
-    assert [event for event, _, _ in await world.letters()] == [event.id for event in dead if event is not dead[2]]
+    assert [event for event, _, _ in await world.dead_letters()] == [event.id for event in dead if event is not dead[2]]
     assert len(world.calls) == calls
     world.broken = set()
     assert await replay_dead_letters(world.subscription, world.engine) == (5, 0)
@@ -148,7 +148,7 @@ async def test_a_line_that_cannot_be_tried_now_does_not_keep_others_waiting(
     await world.publish(embedded_bus, [other])
 
     async def there() -> bool:
-        return len(await world.letters()) == 7
+        return len(await world.dead_letters()) == 7
 
     await world.run_until(embedded_bus, there)
     world.broken = set()
@@ -175,7 +175,7 @@ async def test_contention_does_not_keep_a_wish_open_for_ever(world: World, dead:
     await _ask(world, Wish.REPLAY, dead)
     await _attend(world)
     assert await _requested(world) == 0
-    assert "deadlock detected" in (await world.letters())[0][1]
+    assert "deadlock detected" in (await world.dead_letters())[0][1]
 
 
 async def test_whose_it_is_the_column_says_and_not_a_header(world: World, dead: list[Envelope]) -> None:

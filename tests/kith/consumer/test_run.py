@@ -111,7 +111,7 @@ async def test_a_lost_database_connection_is_waited_out(embedded_bus: EmbeddedBu
     world.before = hang_up
     await world.run_until_applied(embedded_bus, 20)
     assert sorted(await world.effects()) == sorted(event.id for event in events)
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
     assert _metric("kith_consumer_redeliveries_total", world.group) == 2
 
 

@@ -96,7 +96,7 @@ class World:
             )
             return list(rows.scalars())
 
-    async def letters(self) -> list[tuple[UUID | None, str, bool]]:
+    async def dead_letters(self) -> list[tuple[UUID | None, str, bool]]:
         """Event, reason and whether it was parked, of what is unresolved."""
         columns = LETTERS.c
         async with self.engine.connect() as connection:

@@ -25,7 +25,7 @@ from kith.nouns.unit_of_work import append_one
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 
-ORDINARY = replace(TOUCHPOINTS, appends=False)
+ORDINARY = replace(TOUCHPOINTS, insert_only=False)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -161,7 +161,7 @@ async def test_a_collection_of_nothing_is_exported_whole(acme: Tenant) -> None:
 )
 async def test_every_collection_has_one(serve: Serve, issuer: Issuer, tenant: str, service: Service, api: Any) -> None:
     someone = Tenant(await serve(service), issuer, tenant)
-    collections = [each.path for each in api.resources if each.of_tenant is None]
+    collections = [each.path for each in api.resources if each.singleton is None]
     assert collections
     for path in collections:
         assert await exported(someone, f"/v1/{path}") == []

@@ -47,7 +47,7 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
         listed = await customers.page(connection, contacts.name, filters={"kind": CustomerKind.PERSON})
         newest = await touchpoints.newest_of(connection, contacts.name, "customer_id", [one.id], first=5)
-        theirs = await settings.of_tenant(connection, contacts.name)
+        theirs = await settings.singleton(connection, contacts.name)
     assert (one.kind, one.tags) == (CustomerKind.PERSON, ["gold", "new"])
     assert isinstance(one.kind, CustomerKind)
     assert listed.rows == [one]
@@ -55,7 +55,7 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
     assert (str(seen.id), seen.responded) == (grace["id"], None)
     assert isinstance(seen.channel, Channel)
     assert theirs.activity == ActivityRule(**rule)
-    assert theirs.id == OfTenant.of_tenant(contacts.name).id
+    assert theirs.id == OfTenant.singleton(contacts.name).id
 
 
 async def test_what_may_not_be_shown_is_not_read(contacts: Tenant, database: Database) -> None:

@@ -45,7 +45,7 @@ OUTBOX = outbox_table(METADATA)
 _, LETTERS = consumer_tables(METADATA)
 
 
-class Happened(Event):
+class RecordedEvent(Event):
     type: ClassVar[str] = "world.thing.happened.v1"
     count: int
 
@@ -191,7 +191,7 @@ class World:
             thing = Thing(id=new_id(), created_at=transaction.now, updated_at=transaction.now)
             uow = self.unit_of_work(transaction)
             uow.repository(THINGS).add(thing)
-            uow.record(thing, Happened(count=0), at=transaction.now)
+            uow.record(thing, RecordedEvent(count=0), at=transaction.now)
             await uow.flush()
         return thing.id
 
@@ -203,7 +203,7 @@ class World:
             thing = things.get(id)
             assert thing is not None
             things.replace(thing)
-            uow.record(thing, Happened(count=thing.version), at=transaction.now)
+            uow.record(thing, RecordedEvent(count=thing.version), at=transaction.now)
             await uow.flush()
 
     @asynccontextmanager
@@ -213,7 +213,7 @@ class World:
             thing = Thing(id=new_id(), created_at=transaction.now, updated_at=transaction.now)
             uow = self.unit_of_work(transaction)
             uow.repository(THINGS).add(thing)
-            uow.record(thing, Happened(count=0), at=transaction.now)
+            uow.record(thing, RecordedEvent(count=0), at=transaction.now)
             await uow.flush()
             yield transaction
 
@@ -244,7 +244,7 @@ class World:
         async with self.owner.connect() as connection:
             return list(await connection.execute(select(OUTBOX).order_by(OUTBOX.c.seq)))
 
-    async def letters(self) -> list[Any]:
+    async def dead_letters(self) -> list[Any]:
         async with self.owner.connect() as connection:
             return list(await connection.execute(select(LETTERS).order_by(LETTERS.c.id)))
 
@@ -439,7 +439,7 @@ async def test_a_batch_is_marked_while_the_next_is_on_its_way_even_if_that_one_f
 
     def fail(after: bool, messages: Sequence[Outgoing]) -> None:
         nonlocal batches
-        if ("ce_type", Happened.type.encode()) in messages[0].headers and not after:
+        if ("ce_type", RecordedEvent.type.encode()) in messages[0].headers and not after:
             batches += 1
             if batches == 2:
                 raise BusError("the bus is away")
@@ -477,10 +477,10 @@ async def test_what_the_bus_refuses_is_found_by_halves_and_set_aside_and_the_res
         await rounds(relay, 3)
     assert before < 100, "it is searched for by halves, and not again and again"
     assert {each.envelope.id for each in await world.events()} == {row.id for row in rows[:200]} - refused
-    letters = await world.letters()
-    assert {letter.event_id for letter in letters if not letter.parked} == refused
-    assert {letter.subject for letter in letters if letter.parked} == {things[17], things[150]}
-    assert {letter.reason for letter in letters if not letter.parked} == {"MessageRefused: too large"}
+    dead_letters = await world.dead_letters()
+    assert {letter.event_id for letter in dead_letters if not letter.parked} == refused
+    assert {letter.subject for letter in dead_letters if letter.parked} == {things[17], things[150]}
+    assert {letter.reason for letter in dead_letters if not letter.parked} == {"MessageRefused: too large"}
     assert {row.id for row in await world.rows()} == {row.id for row in rows[:200]} - refused
 
 
@@ -497,7 +497,7 @@ async def test_an_outage_sets_nothing_aside(world: World) -> None:
         await world.create()
     async with world.relaying(bus=FaultyBus(world.bus, fail)):
         await world.rest()
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
     assert len(await world.events()) == 3
 
 
@@ -514,7 +514,7 @@ async def test_letters_are_known_to_the_relay_that_takes_over(world: World) -> N
     await world.change(thing)
     async with world.relaying():
         await world.rest()
-    assert [letter.parked for letter in await world.letters()] == [False, True]
+    assert [letter.parked for letter in await world.dead_letters()] == [False, True]
     assert await world.events() == []
 
 
@@ -682,7 +682,7 @@ async def test_no_watermark_passes_what_the_bus_has_not_taken(watermarked: World
 
     def fail(after: bool, messages: Sequence[Outgoing]) -> None:
         nonlocal refused
-        if away.is_set() and ("ce_type", Happened.type.encode()) in messages[0].headers:
+        if away.is_set() and ("ce_type", RecordedEvent.type.encode()) in messages[0].headers:
             refused += 1
             raise BusError("the bus is away")
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kith_local.errors import PartFailed
-from kith_local.nursery import Nursery, Process
 from kith_local.plan import Part
+from kith_local.prefork import Prefork, Process
 from kith_local.probe import answers_ok
 from kith_local.restarts import LIMIT, WINDOW, Restarts
 from kith_local.state import PartPhase, PartState, ProcessId
@@ -43,14 +43,14 @@ class Child:
         environment: Mapping[str, str],
         log: Path,
         changed: Callable[[], None],
-        nursery: Nursery | None = None,
+        prefork: Prefork | None = None,
     ) -> None:
         self.part = part
         self.state = state
         self._environment = environment
         self._log = log
         self._changed = changed
-        self._nursery = nursery
+        self._prefork = prefork
         self._process: Process | None = None
         self._restarts = Restarts()
         self._stopping = asyncio.Event()
@@ -140,9 +140,9 @@ class Child:
         # Read now: it has grown since, by where the databases are.
         environment = {**self._environment, **self.part.environment}
         process: Process | None = None
-        if self._nursery is not None and self.part.module:
+        if self._prefork is not None and self.part.module:
             with suppress(ChildProcessError):  # then as any other
-                process = await self._nursery.bear(
+                process = await self._prefork.bear(
                     self.part.module, environment=environment, folder=self.part.folder, log=self._log
                 )
         if process is None:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from kith_local.child import Child
 from kith_local.errors import LocalError, PartFailed
 from kith_local.layout import Layout
-from kith_local.nursery import Nursery
 from kith_local.plan import Part, Plan
 from kith_local.ports import require_free
+from kith_local.prefork import Prefork
 from kith_local.server import Server
 from kith_local.state import Failure, PartState, Phase, ProcessId, State, StateFile, clear_leftovers
 
@@ -43,7 +43,7 @@ class Supervisor:
         self._grace = grace
         self._patience = patience
         self._environment = {**os.environ, **plan.environment}
-        self._nursery = Nursery(layout.log_of("nursery")) if Nursery.works_here() else None
+        self._prefork = Prefork(layout.log_of("prefork")) if Prefork.works_here() else None
         self._children: list[Child] = []
         self._servers: list[Server] = []
         self._stop_requested = asyncio.Event()
@@ -139,7 +139,7 @@ class Supervisor:
             environment=self._environment,
             log=self.layout.log_of(part.name),
             changed=self._changed,
-            nursery=self._nursery,
+            prefork=self._prefork,
         )
 
     def _row(self, name: str, url: str, ready: str = "") -> PartState:
@@ -157,8 +157,8 @@ class Supervisor:
             now = [child for child in left if child.part.name.endswith(ending)]
             left = [child for child in left if child not in now]
             await asyncio.gather(*(child.stop(grace=self._grace) for child in now))
-        if self._nursery is not None:
-            await self._nursery.stop()
+        if self._prefork is not None:
+            await self._prefork.stop()
         for server in reversed(self._servers):
             await server.stop()
 

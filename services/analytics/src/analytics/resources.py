@@ -43,7 +43,7 @@ READINGS = Resource(
     ReadingView,
     signals.READING_COMMANDS,
     filters=("customer_id", "signal_id"),
-    appends=True,
+    insert_only=True,
 )
 PULSES = Resource("pulse", "pulses", Pulse, tables.pulses, PulseView, pulses.COMMANDS, filters=("customer_id",))
 PLAYBOOKS = Resource(

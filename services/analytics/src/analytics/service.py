@@ -1,7 +1,7 @@
 """What makes analytics a service."""
 
 from analytics.consumers import SUBSCRIPTIONS
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import TASKS as HEALTH_JOBS
 from analytics.ledger.arrivals import TASKS as ARRIVALS
 from analytics.ledger.epoch import after_migrations
@@ -27,7 +27,7 @@ SERVICE = Service(
     tasks=[
         Task("activity definitions", compute_rules),
         Task("totals", settle_days),
-        Task("health", score_noted, seconds=0.2),
+        Task("health", process_score_queue, seconds=0.2),
         Task("health of the silent", score_due, seconds=1),
         Task("health by new models", score_everybody, seconds=1),
         *RECONCILIATION,

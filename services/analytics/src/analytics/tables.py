@@ -361,7 +361,7 @@ readings = aggregate_table(
     metadata,
     *reference("signal_id", signals),
     Column("value", Double, nullable=False),
-    of_customer=True,
+    customer_owned=True,
 )
 readings.c.signal_id.nullable = readings.c.customer_id.nullable = False
 pulses = aggregate_table(
@@ -370,7 +370,7 @@ pulses = aggregate_table(
     Column("score", Integer, nullable=False),
     Column("note", Text),
     Column("expires_at", Moment, nullable=False),
-    of_customer=True,
+    customer_owned=True,
 )
 pulses.c.customer_id.nullable = False
 

@@ -36,7 +36,7 @@ TOUCHPOINTS = Resource(
     touchpoints.COMMANDS,
     filters=("customer_id", "channel", "direction"),
     follows={"contact_id": Follows(tables.contacts.c.id, ("customer_id",))},
-    appends=True,
+    insert_only=True,
 )
 SETTINGS = Resource(
     "settings",
@@ -45,6 +45,6 @@ SETTINGS = Resource(
     tables.settings,
     SettingsView,
     settings.COMMANDS,
-    of_tenant=Settings.of_tenant,
+    singleton=Settings.singleton,
     write_verb="admin",
 )

@@ -47,7 +47,7 @@ contacts = _of_known_customer(
         Column("email", Text),
         Column("phone", Text),
         Column("role", Text),
-        of_customer=True,
+        customer_owned=True,
     )
 )
 
@@ -63,7 +63,7 @@ touchpoints = _of_known_customer(
         Column("attempts", Integer, nullable=False),
         Column("campaign", Text),
         Column("responded", Boolean),
-        of_customer=True,
+        customer_owned=True,
     )
 )
 

@@ -37,7 +37,7 @@ ORDERS = Resource(
     orders.ORDER_COMMANDS,
     filters=("customer_id", "country"),
     follows={"opportunity_id": Follows(tables.opportunities.c.id, ("customer_id", "currency"))},
-    appends=True,
+    insert_only=True,
 )
 RETURNS = Resource(
     "return",
@@ -49,7 +49,7 @@ RETURNS = Resource(
     filters=("customer_id", "country"),
     follows={"order_id": Follows(tables.orders.c.id, ("customer_id", "currency", "country"))},
     checks=orders.orders_cover,
-    appends=True,
+    insert_only=True,
 )
 TASKS = Resource(
     "task",

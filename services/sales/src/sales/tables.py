@@ -38,7 +38,7 @@ opportunities = aggregate_table(
     Column("expected_close", Date),
     Column("closed_at", Moment),
     Column("lost_reason", Text),
-    of_customer=True,
+    customer_owned=True,
 )
 
 orders = aggregate_table(
@@ -48,7 +48,7 @@ orders = aggregate_table(
     Column("currency", Text, nullable=False),
     Column("country", Text),
     *reference("opportunity_id", opportunities),
-    of_customer=True,
+    customer_owned=True,
 )
 
 returns = aggregate_table(
@@ -58,7 +58,7 @@ returns = aggregate_table(
     Column("currency", Text, nullable=False),
     Column("country", Text),
     *reference("order_id", orders),
-    of_customer=True,
+    customer_owned=True,
 )
 
 tasks = aggregate_table(
@@ -74,6 +74,6 @@ tasks = aggregate_table(
     Column("run_id", Uuid),
     Column("outcome", Text),
     Column("closed_at", Moment),
-    of_customer=True,
+    customer_owned=True,
 )
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))

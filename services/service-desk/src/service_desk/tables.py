@@ -38,6 +38,6 @@ cases = aggregate_table(
     Column("explanation", Text),
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
-    of_customer=True,
+    customer_owned=True,
 )
 Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))

@@ -16,10 +16,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.bus.port import Incoming, TopicPartition
+from kith.consumer.dead_letters import REASON_LENGTH, UNRESOLVED, headers_of, name_of, without_nul
 from kith.consumer.delivery import Line, read
-from kith.consumer.letters import REASON_LENGTH, UNRESOLVED, headers_of, name_of, without_nul
+from kith.consumer.isolation import Sieve
 from kith.consumer.offsets import hold
-from kith.consumer.sift import Sieve
 from kith.consumer.subscription import Subscription
 from kith.consumer.tables import TABLES
 from kith.runtime.telemetry import log
@@ -185,11 +185,11 @@ async def _try(
         for row in rows  # by where they stood: that is unique
     }
     sieve = Sieve(connection, subscription.handle, blocked={}, limit=1, give_up_on_contention=give_up)
-    await sieve.sift([delivery for _, delivery in messages.values()])
-    found = [letter.delivery.message for letter in sieve.letters]
+    await sieve.isolate_failures([delivery for _, delivery in messages.values()])
+    found = [dead_letter.delivery.message for dead_letter in sieve.dead_letters]
     return {
-        messages[message.topic, message.partition, message.offset][0]: letter.reason
-        for message, letter in zip(found, sieve.letters, strict=True)
+        messages[message.topic, message.partition, message.offset][0]: dead_letter.reason
+        for message, dead_letter in zip(found, sieve.dead_letters, strict=True)
     }
 
 

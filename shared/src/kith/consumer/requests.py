@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.consumer.amendment import amend, readable
-from kith.consumer.letters import UNRESOLVED, headers_of, stored
+from kith.consumer.dead_letters import UNRESOLVED, headers_of, stored
 from kith.consumer.replay import ATTEND_SECONDS, Replay, Wish
 from kith.consumer.tables import TABLES
 from kith.db.connections import Transaction, is_tenant

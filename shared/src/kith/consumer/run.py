@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.bus.port import Bus, BusError, Consumer, Incoming, OffsetLost, Offsets, TopicPartition
 from kith.consumer import metrics
+from kith.consumer.dead_letters import blocked_lines, failed_of_tenants, publish_dead_letters, write_dead_letters
 from kith.consumer.delivery import Delivery, read_all
 from kith.consumer.faults import Fault, fault_of
-from kith.consumer.letters import blocked_lines, failed_of_tenants, publish_letters, write_letters
+from kith.consumer.isolation import DeadLetter, Sieve, share_of
 from kith.consumer.offsets import Replaced, advance, read_offsets
-from kith.consumer.sift import Letter, Sieve, share_of
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
 from kith.runtime.telemetry import log
@@ -85,7 +85,7 @@ class _Member:
     """Next offsets as the broker has been told them."""
     dropped: set[TopicPartition] = field(default_factory=set)
     """Partitions that went away since the batch in hand was polled."""
-    letters: bool = False
+    dead_letters: bool = False
     """Whether there may be unresolved letters for what is held: only this consumer adds any, so no need to ask."""
     unpublished: bool = False
     last_report: float = 0.0
@@ -108,7 +108,7 @@ class _Member:
                 if messages:
                     await self._deliver(consumer, messages)
                 if self.unpublished:
-                    await self._publish_letters()
+                    await self._publish_dead_letters()
                 if time.monotonic() - self.last_report > _REPORT:
                     await self._report(consumer)
 
@@ -116,7 +116,7 @@ class _Member:
         async with self.engine.connect() as connection:
             offsets = await read_offsets(connection, self.group, partitions)
             # After the offsets: a letter written in between has moved an offset, and then we do not get through.
-            self.letters = bool(
+            self.dead_letters = bool(
                 await blocked_lines(connection, self.group) or await failed_of_tenants(connection, self.group)
             )
         self.held |= partitions
@@ -165,12 +165,12 @@ class _Member:
         deliveries = read_all(messages)
         with batch_span(self.group, deliveries):
             try:
-                letters = await self._transact(messages, deliveries, give_up=give_up_on_contention)
+                dead_letters = await self._transact(messages, deliveries, give_up=give_up_on_contention)
             except _HandlerFailed as failed:
                 if fault_of(failed.error) is not Fault.POISON:
                     raise failed.error from None
-                letters = await self._transact(messages, deliveries, careful=True, give_up=give_up_on_contention)
-        self._account(deliveries, letters, time.perf_counter() - started)
+                dead_letters = await self._transact(messages, deliveries, careful=True, give_up=give_up_on_contention)
+        self._account(deliveries, dead_letters, time.perf_counter() - started)
 
     async def _transact(
         self,
@@ -179,39 +179,39 @@ class _Member:
         *,
         careful: bool = False,
         give_up: bool,
-    ) -> Sequence[Letter]:
+    ) -> Sequence[DeadLetter]:
         """Apply and commit. Carefully, in savepoints, once something in the batch is known to be amiss."""
         last = {(message.topic, message.partition): message.offset for message in messages}
         next_offsets = {TopicPartition(*partition): offset + 1 for partition, offset in last.items()}
-        letters: Sequence[Letter] = ()
+        dead_letters: Sequence[DeadLetter] = ()
         async with self.engine.begin() as connection:
             await advance(connection, self.group, self.reached, next_offsets)
-            blocked = await blocked_lines(connection, self.group) if self.letters else {}
-            failed = await failed_of_tenants(connection, self.group) if self.letters else Counter()
+            blocked = await blocked_lines(connection, self.group) if self.dead_letters else {}
+            failed = await failed_of_tenants(connection, self.group) if self.dead_letters else Counter()
             careful = careful or give_up or any(each.fault is not None for each in deliveries)
             waiting = {tenant for tenant, count in failed.items() if count >= share_of(self.dead_letter_limit)}
             if careful or any(each.line in blocked or each.tenant_id in waiting for each in deliveries):
                 sieve = Sieve(connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up, failed)
-                await sieve.sift(deliveries)
-                letters = sieve.letters
-                await write_letters(connection, self.group, letters, limit=self.dead_letter_limit)
+                await sieve.isolate_failures(deliveries)
+                dead_letters = sieve.dead_letters
+                await write_dead_letters(connection, self.group, dead_letters, limit=self.dead_letter_limit)
             else:
                 try:
                     await self.subscription.handle(connection, [each.envelope for each in deliveries if each.envelope])
                 except Exception as error:
                     raise _HandlerFailed(error) from error
-        self.letters = bool(blocked or failed or letters)
-        self.unpublished = self.unpublished or bool(letters)
+        self.dead_letters = bool(blocked or failed or dead_letters)
+        self.unpublished = self.unpublished or bool(dead_letters)
         self.reached |= next_offsets
-        return letters
+        return dead_letters
 
-    def _account(self, deliveries: Sequence[Delivery], letters: Sequence[Letter], seconds: float) -> None:
+    def _account(self, deliveries: Sequence[Delivery], dead_letters: Sequence[DeadLetter], seconds: float) -> None:
         metrics.BATCH.labels(self.group).observe(len(deliveries))
         metrics.SECONDS.labels(self.group).observe(seconds)
-        metrics.HANDLED.labels(self.group).inc(len(deliveries) - len(letters))
-        for letter in letters:
-            metrics.DEAD.labels(self.group, "parked" if letter.parked else "failed").inc()
-            log.error("dead letter", group=self.group, message=letter.delivery.name)
+        metrics.HANDLED.labels(self.group).inc(len(deliveries) - len(dead_letters))
+        for dead_letter in dead_letters:
+            metrics.DEAD.labels(self.group, "parked" if dead_letter.parked else "failed").inc()
+            log.error("dead letter", group=self.group, message=dead_letter.delivery.name)
         if deliveries and (last := deliveries[-1].envelope) is not None:
             metrics.AGE.labels(self.group).set(time.time() - last.recorded_at.timestamp())
 
@@ -231,9 +231,9 @@ class _Member:
         else:
             self.hinted |= news
 
-    async def _publish_letters(self) -> None:
+    async def _publish_dead_letters(self) -> None:
         try:
-            await publish_letters(self.subscription, self.bus, self.engine)
+            await publish_dead_letters(self.subscription, self.bus, self.engine)
         except Exception as error:
             if fault_of(error) is Fault.POISON:
                 raise

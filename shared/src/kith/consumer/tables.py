@@ -53,7 +53,7 @@ def consumer_tables(metadata: MetaData) -> ConsumerTables:
         Column("partition", Integer, primary_key=True),
         Column("next_offset", BigInteger, nullable=False),
     )
-    letters = Table(
+    dead_letters = Table(
         "dead_letters",
         metadata,
         Column("id", BigInteger, Identity(always=True), primary_key=True),
@@ -93,31 +93,31 @@ def consumer_tables(metadata: MetaData) -> ConsumerTables:
     )
     Index(
         "dead_letters_unresolved",
-        letters.c.group_name,
-        letters.c.id,
+        dead_letters.c.group_name,
+        dead_letters.c.id,
         postgresql_where=text("replayed_at IS NULL AND discarded_at IS NULL"),
     )
     Index(
         "dead_letters_unpublished",
-        letters.c.group_name,
-        letters.c.id,
+        dead_letters.c.group_name,
+        dead_letters.c.id,
         postgresql_where=text("published_at IS NULL"),
     )
     Index(
         "dead_letters_requested",
-        letters.c.group_name,
-        letters.c.id,
+        dead_letters.c.group_name,
+        dead_letters.c.id,
         postgresql_where=text("requested IS NOT NULL"),
     )
     Index(
         "dead_letters_of_line",
-        letters.c.tenant_id,
-        letters.c.subject,
-        letters.c.id,
+        dead_letters.c.tenant_id,
+        dead_letters.c.subject,
+        dead_letters.c.id,
         postgresql_where=text("replayed_at IS NULL AND discarded_at IS NULL"),
     )
-    Index("dead_letters_of_tenant", letters.c.tenant_id, letters.c.id)
-    return ConsumerTables(offsets, letters)
+    Index("dead_letters_of_tenant", dead_letters.c.tenant_id, dead_letters.c.id)
+    return ConsumerTables(offsets, dead_letters)
 
 
 TABLES = consumer_tables(MetaData())

@@ -81,9 +81,9 @@ def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstr
 
 
 def aggregate_table(
-    name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint, of_customer: bool = False
+    name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint, customer_owned: bool = False
 ) -> Table:
-    """The table of an aggregate: what `kith.nouns.aggregate` has (`OfCustomer`, if so), then its own columns."""
+    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, if so), then its own columns."""
     table = Table(
         name,
         metadata,
@@ -98,7 +98,7 @@ def aggregate_table(
         Index(f"{name}_by_external_id", "tenant_id", "external_id", unique=True),
         Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
     )
-    if of_customer:
+    if customer_owned:
         table.append_column(Column("customer_id", Uuid))
         Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
     return table

@@ -18,7 +18,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
 from kith.http.auth import Actor, IssuerUnavailable, Unauthenticated
-from kith.http.limits import Seat, Seats
+from kith.http.limits import ConnectionSlot, SubscriptionLimiter
 
 if TYPE_CHECKING:
     from kith.nouns.graphql import GraphQLContext
@@ -35,19 +35,19 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
     context: "GraphQLContext"
     _expiry: asyncio.Task[None] | None = None
     _leaving: asyncio.Task[None] | None = None
-    _seat: Seat
+    _slot: ConnectionSlot
 
     @property
-    def _seats(self) -> Seats:
-        return self.context.service.seats
+    def _limiter(self) -> SubscriptionLimiter:
+        return self.context.service.subscription_limiter
 
     async def handle(self) -> None:
-        limits = self._seats.limits
-        if not self._seats.make_room():
+        limits = self._limiter.limits
+        if not self._limiter.make_room():
             await self._close(TRY_AGAIN_LATER, f"This process serves {limits.connections} connections at a time")
             return
         self.connection_init_wait_timeout = timedelta(seconds=limits.init_seconds)
-        with self._seats.connection(self._leave) as self._seat:
+        with self._limiter.connection(self._leave) as self._slot:
             await super().handle()
 
     async def handle_message(self, message: Any) -> None:
@@ -67,8 +67,8 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
             except IssuerUnavailable as away:
                 await self._close(TRY_AGAIN_LATER, str(away))
                 return
-            if not self._seats.know(self._seat, self.context.actor.tenant):
-                most = self._seats.limits.connections_per_tenant
+            if not self._limiter.know(self._slot, self.context.actor.tenant):
+                most = self._limiter.limits.connections_per_tenant
                 await self._close(TRY_AGAIN_LATER, f"This process serves {most} connections of a tenant at a time")
                 return
             self._expiry = asyncio.create_task(self._end_with_token(self.context.actor))
@@ -84,7 +84,7 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None])
         return await self.context.service.authenticator.authenticate(told)
 
     async def handle_subscribe(self, message: Any) -> None:
-        most = self._seats.limits.per_connection
+        most = self._limiter.limits.per_connection
         if self.connection_acknowledged and len(self.operations) >= most and message["id"] not in self.operations:
             await self._tell(message["id"], "too-many-subscriptions", f"A connection has at most {most} subscriptions.")
             return

@@ -24,7 +24,7 @@ from kith.http.admission import ACTOR, Admission, Limits
 from kith.http.answers import json_response, problem_response
 from kith.http.auth import Actor, Authenticator
 from kith.http.faults import Faults, refusal
-from kith.http.limits import Seats
+from kith.http.limits import SubscriptionLimiter
 from kith.http.origins import Origins
 from kith.http.probes import readiness
 from kith.nouns.aggregate import Invalid
@@ -53,7 +53,7 @@ class Context:
     database: Database
     commands: Commands
     authenticator: Authenticator
-    seats: Seats = field(default_factory=Seats)
+    subscription_limiter: SubscriptionLimiter = field(default_factory=SubscriptionLimiter)
     limits: Limits = field(default_factory=Limits)
     graphql_limits: GraphQLLimits = field(default_factory=GraphQLLimits)
     origins: Sequence[str] = ()

@@ -47,7 +47,7 @@ class LiveLimits:
 
 
 @dataclass(eq=False)
-class Seat:
+class ConnectionSlot:
     """Of a connection. It is a stranger's until the tenant is known."""
 
     leave: Callable[[], None]
@@ -55,12 +55,12 @@ class Seat:
 
 
 @dataclass
-class Seats:
+class SubscriptionLimiter:
     """Of one process."""
 
     limits: LiveLimits = field(default_factory=LiveLimits)
     connected: int = 0
-    strangers: dict[Seat, None] = field(default_factory=dict)
+    strangers: dict[ConnectionSlot, None] = field(default_factory=dict)
     """The longest here first."""
     known: Counter[str] = field(default_factory=Counter)
     """Connections by tenant."""
@@ -81,8 +81,8 @@ class Seats:
         return True
 
     @contextmanager
-    def connection(self, leave: Callable[[], None]) -> Iterator[Seat]:
-        seat = Seat(leave)
+    def connection(self, leave: Callable[[], None]) -> Iterator[ConnectionSlot]:
+        seat = ConnectionSlot(leave)
         self.strangers[seat] = None
         self.connected += 1
         CONNECTIONS.inc()
@@ -96,7 +96,7 @@ class Seats:
             self.connected -= 1
             CONNECTIONS.dec()
 
-    def know(self, seat: Seat, tenant: str) -> bool:
+    def know(self, seat: ConnectionSlot, tenant: str) -> bool:
         """Whether the tenant may have another connection."""
         if self.known[tenant] >= self.limits.connections_per_tenant:
             REFUSED.labels("tenant").inc()

@@ -30,7 +30,7 @@ class Aggregate:
         """The customer it is a dealing with, if with one: its events are that customer's."""
         return None
 
-    def must_be_later(self, at: datetime) -> None:
+    def ensure_not_before_last_change(self, at: datetime) -> None:
         """Raises Invalid for a time before the last change: its history is told in order."""
         if at < self.updated_at:
             raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
@@ -54,7 +54,7 @@ class Aggregate:
 
 
 @dataclass(kw_only=True, eq=False)
-class OfCustomer(Aggregate):
+class CustomerOwned(Aggregate):
     """Base of the nouns that are a dealing with a customer, where one is known."""
 
     customer_id: UUID | None = None

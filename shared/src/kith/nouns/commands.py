@@ -120,8 +120,8 @@ class Commands:
         InFlight while the first is still running.
         """
 
-        appends = resource.appends and idempotency_key is None
-        if appends and (answer := await self._append(tenant, resource, call)) is not None:
+        insert_only = resource.insert_only and idempotency_key is None
+        if insert_only and (answer := await self._append(tenant, resource, call)) is not None:
             return answer
 
         async def work(transaction: Transaction) -> Answer:
@@ -355,8 +355,8 @@ class _Batch:
             if call.id is not None
             else self._repository.get_by_external_id(call.external_id or "")
         )
-        if found is None and self._resource.of_tenant is not None:
-            found = self._resource.of_tenant(self._uow.tenant)
+        if found is None and self._resource.singleton is not None:
+            found = self._resource.singleton(self._uow.tenant)
             found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
         if found is None:
             field = "id" if call.id is not None else "external_id"

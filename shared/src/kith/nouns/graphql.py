@@ -136,7 +136,7 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
 async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, None]:
     """What a subscription answers: its events, for as long as there is a place for it. Raises TooManySubscriptions."""
     context = info.context
-    with context.service.seats.subscription(context.actor.tenant):
+    with context.service.subscription_limiter.subscription(context.actor.tenant):
         async for event in events:
             context.forget()
             yield event
@@ -199,7 +199,7 @@ class Graph:
         for kind in resource.enums:
             strawberry.enum(kind)
         self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
-        if resource.of_tenant is not None:
+        if resource.singleton is not None:
             self._queries.append(self._of_tenant(resource, node))
             return
         self._queries += [self._one(resource, node), self._list(resource, node)]
@@ -239,14 +239,14 @@ class Graph:
         return _named(resource.name, strawberry.field, checked(one), "One, or null if there is none.")
 
     def _of_tenant(self, resource: Resource, node: Any) -> Any:
-        async def of_tenant(info: Ctx) -> node:
+        async def singleton(info: Ctx) -> node:
             context = info.context
             context.actor.require(f"{self._service}:read")
             queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
-                return await queries.of_tenant(connection, context.actor.tenant)
+                return await queries.singleton(connection, context.actor.tenant)
 
-        return _named(resource.name, strawberry.field, of_tenant, "The tenant's. At version 0 nobody has changed it.")
+        return _named(resource.name, strawberry.field, singleton, "The tenant's. At version 0 nobody has changed it.")
 
     def _list(self, resource: Resource, node: Any) -> Any:
         filter_type = derived_input(
@@ -315,11 +315,11 @@ class Graph:
             if_version: int | None = None,
             idempotency_key: str | None = None,
         ) -> result:
-            assert resource.of_tenant is not None
-            return await run(info, input, resource.of_tenant(info.context.actor.tenant).id, if_version, idempotency_key)
+            assert resource.singleton is not None
+            return await run(info, input, resource.singleton(info.context.actor.tenant).id, if_version, idempotency_key)
 
         name = f"{command.name}_{resource.name}"
-        resolver = change_of_tenant if resource.of_tenant else create if command.creates else change
+        resolver = change_of_tenant if resource.singleton else create if command.creates else change
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
 
 

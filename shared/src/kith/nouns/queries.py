@@ -87,10 +87,10 @@ class Queries(Generic[V]):
             raise NotFound.of(self._resource.words, id)
         return found[id]
 
-    async def of_tenant(self, connection: AsyncConnection, tenant: str) -> V:
+    async def singleton(self, connection: AsyncConnection, tenant: str) -> V:
         """The one of the tenant, or how it stands before anybody has changed it."""
-        assert self._resource.of_tenant is not None
-        unchanged = self._resource.of_tenant(tenant)
+        assert self._resource.singleton is not None
+        unchanged = self._resource.singleton(tenant)
         found = await self.many(connection, tenant, [unchanged.id])
         if unchanged.id in found:
             return found[unchanged.id]

@@ -79,9 +79,9 @@ class Resource:
     view: type[View]
     commands: tuple[Command, ...]
     filters: tuple[str, ...] = ()
-    appends: bool = False
+    insert_only: bool = False
     """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
-    of_tenant: Callable[[str], Aggregate] | None = None
+    singleton: Callable[[str], Aggregate] | None = None
     """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
     follows: Mapping[str, Follows] = field(default_factory=dict)
     """By the field that names another record."""

@@ -67,12 +67,12 @@ class Rest:
         self._resource = resource
         self._reader = actor_with(f"{service}:read")
         self._writer = actor_with(f"{service}:{resource.write_verb}")
-        rows = () if resource.of_tenant else resource.commands
+        rows = () if resource.singleton else resource.commands
         self._rows = {command.name: row_model(command) for command in rows}
         self.router = APIRouter(prefix="/v1", tags=[resource.path])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
-        if resource.of_tenant is not None:
-            self._add_of_tenant(resource.of_tenant)
+        if resource.singleton is not None:
+            self._add_of_tenant(resource.singleton)
             return
         self._add_bulk()
         self._add_create()
@@ -156,7 +156,7 @@ class Rest:
             """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
             queries = Queries(resource, resource.view, personal=actor.sees_personal)
             async with context_of(request).database.read(actor.tenant) as connection:
-                view = await queries.of_tenant(connection, actor.tenant)
+                view = await queries.singleton(connection, actor.tenant)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
 
         for command in resource.commands:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, Table, Text, case, cast, func, litera
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.bus.port import Headers
-from kith.consumer.letters import REASON_LENGTH, stored, without_nul
+from kith.consumer.dead_letters import REASON_LENGTH, stored, without_nul
 from kith.db.connections import is_tenant
 from kith.db.tables import Moment
 from kith.events.catalogue import EVENTS
@@ -44,7 +44,7 @@ class NotPublishable(Exception):
     """Says what is wrong with the event."""
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     seq: int
     reason: str
     parked: bool
@@ -94,10 +94,10 @@ def readable(outbox: Table, name: str) -> ColumnElement[Any]:
 
 
 async def set_aside(
-    connection: AsyncConnection, service: str, topic: str, outbox: Table, letters: Sequence[Letter]
+    connection: AsyncConnection, service: str, topic: str, outbox: Table, dead_letters: Sequence[DeadLetter]
 ) -> None:
     """Move the rows from the outbox to the dead letters, in one statement."""
-    due = {letter.seq: letter for letter in letters}
+    due = {dead_letter.seq: dead_letter for dead_letter in dead_letters}
     columns = outbox.c
     as_text = [cast(columns[name], Text).label(name) for name in ("time", "recorded_at")]
     plain = [columns[name] for name in _HEADERS if name not in ("time", "recorded_at")]
@@ -119,10 +119,10 @@ async def set_aside(
         },
     )
     for row in rows:
-        letter = due[row.seq]
-        SET_ASIDE.labels(service, "parked" if letter.parked else "failed").inc()
+        dead_letter = due[row.seq]
+        SET_ASIDE.labels(service, "parked" if dead_letter.parked else "failed").inc()
         # Why, the letter says: a reason may quote what was sent.
-        log.error("event set aside", outbox=service, message=str(row.id), parked=letter.parked)
+        log.error("event set aside", outbox=service, message=str(row.id), parked=dead_letter.parked)
 
 
 def _headers(row: Row[Any], service: str) -> Headers:

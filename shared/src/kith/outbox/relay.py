@@ -21,15 +21,15 @@ from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, de
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.bus.port import Bus, Outgoing, Producer
+from kith.consumer.dead_letters import blocked_lines
 from kith.consumer.delivery import Line
 from kith.consumer.faults import Fault, fault_of
-from kith.consumer.letters import blocked_lines
 from kith.consumer.replay import ATTEND_SECONDS, attend_once, is_requested
 from kith.consumer.subscription import Handler, Subscription
 from kith.db.connections import Statement, driver_of
 from kith.events.envelope import Envelope, Event
 from kith.ids import new_id
-from kith.outbox.dead_letters import Letter, check, group_of, readable, set_aside
+from kith.outbox.dead_letters import DeadLetter, check, group_of, readable, set_aside
 from kith.runtime.telemetry import log
 from kith.runtime.waiting import pause
 
@@ -139,8 +139,8 @@ class Relay:
         self._unmarked, self._awaited = [], None
         clock = asyncio.get_running_loop().time
         idle, busy, last_watermark, last_prune, last_attended = _IDLE_MIN, False, 0.0, clock(), 0.0
-        letters = Subscription(group_of(self._service), (), _publishing(producer, self._message))
-        self._blocked = await blocked_lines(connection, letters.group)
+        dead_letters = Subscription(group_of(self._service), (), _publishing(producer, self._message))
+        self._blocked = await blocked_lines(connection, dead_letters.group)
         batch = await self._select(connection)
         while not stop.is_set():
             following = await self._publish(connection, producer, batch) if batch.rows else None
@@ -153,7 +153,7 @@ class Relay:
             # A portion at a time, and the next at once if it was a full one: relaying goes on between them.
             if clock() - last_prune > _PRUNE_EVERY and not await self._prune(connection):
                 last_prune = clock()
-            if clock() - last_attended > ATTEND_SECONDS and not await self._attend(connection, letters):
+            if clock() - last_attended > ATTEND_SECONDS and not await self._attend(connection, dead_letters):
                 last_attended = clock()
             if following is None:
                 await self._mark(connection)
@@ -165,12 +165,12 @@ class Relay:
             batch = following
         await self._mark(connection)
 
-    async def _attend(self, connection: AsyncConnection, letters: Subscription) -> bool:
+    async def _attend(self, connection: AsyncConnection, dead_letters: Subscription) -> bool:
         """Do what is asked for of the letters. Answers whether there is more to do at once."""
-        if not await is_requested(connection, letters.group):
+        if not await is_requested(connection, dead_letters.group):
             return False
-        more = await attend_once(letters, self._engine, lines=_LINES)
-        self._blocked = await blocked_lines(connection, letters.group)
+        more = await attend_once(dead_letters, self._engine, lines=_LINES)
+        self._blocked = await blocked_lines(connection, dead_letters.group)
         return more
 
     async def _publish(self, connection: AsyncConnection, producer: Producer, batch: _Batch) -> _Batch:
@@ -181,24 +181,24 @@ class Relay:
             await self._mark(connection)
             following = await self._select(connection, besides=sequences)
         finally:
-            letters = await sending
-        if letters:
-            await set_aside(connection, self._service, self._topic, self._outbox, letters)
-            gone = {letter.seq for letter in letters}
+            dead_letters = await sending
+        if dead_letters:
+            await set_aside(connection, self._service, self._topic, self._outbox, dead_letters)
+            gone = {dead_letter.seq for dead_letter in dead_letters}
             sequences = [seq for seq in sequences if seq not in gone]
         self._unmarked = sequences
         PUBLISHED.labels(self._service).inc(len(sequences))
         return following
 
-    async def _send(self, producer: Producer, rows: Sequence[asyncpg.Record]) -> list[Letter]:
+    async def _send(self, producer: Producer, rows: Sequence[asyncpg.Record]) -> list[DeadLetter]:
         """Publish all that can be. Answers those that cannot, and those that wait behind them."""
-        letters: list[Letter] = []
+        dead_letters: list[DeadLetter] = []
         messages: list[Outgoing] = []
         sent: list[asyncpg.Record] = []
         for row in rows:
             line = Line(row["tenant_id"], row["subject"])
             if self._blocked and (head := self._blocked.get(line)) is not None:
-                letters.append(Letter(row["seq"], f"parked behind {head}", parked=True))
+                dead_letters.append(DeadLetter(row["seq"], f"parked behind {head}", parked=True))
                 continue
             try:
                 envelope = self._envelope(row)
@@ -206,25 +206,28 @@ class Relay:
                 messages.append(self._message(envelope))
                 sent.append(row)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is with it alone
-                letters.append(self._letter(row, line, error))
+                dead_letters.append(self._as_dead_letter(row, line, error))
         if not messages:
-            return letters
+            return dead_letters
         try:
             await producer.publish(messages)
         except Exception as error:
             if fault_of(error) is not Fault.POISON:
                 raise
             if len(sent) == 1:
-                return [*letters, self._letter(sent[0], Line(sent[0]["tenant_id"], sent[0]["subject"]), error)]
+                return [
+                    *dead_letters,
+                    self._as_dead_letter(sent[0], Line(sent[0]["tenant_id"], sent[0]["subject"]), error),
+                ]
             # Halves: one that is refused among n costs about 2 log n sends, and some of the others are sent again.
             middle = len(sent) // 2
-            letters += await self._send(producer, sent[:middle])
-            letters += await self._send(producer, sent[middle:])
-        return letters
+            dead_letters += await self._send(producer, sent[:middle])
+            dead_letters += await self._send(producer, sent[middle:])
+        return dead_letters
 
-    def _letter(self, row: asyncpg.Record, line: Line, error: Exception) -> Letter:
+    def _as_dead_letter(self, row: asyncpg.Record, line: Line, error: Exception) -> DeadLetter:
         self._blocked[line] = str(row["id"])
-        return Letter(row["seq"], f"{type(error).__name__}: {error}", parked=False)
+        return DeadLetter(row["seq"], f"{type(error).__name__}: {error}", parked=False)
 
     async def _select(self, connection: AsyncConnection, besides: Sequence[int] = ()) -> _Batch:
         """Everything that is published must be marked by now, or be among `besides`."""

@@ -21,7 +21,7 @@ from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription, attend_dead_letters
 from kith.consumer import run as consume
-from kith.consumer.letters import count_letters
+from kith.consumer.dead_letters import count_dead_letters
 from kith.db import migrations
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
@@ -188,7 +188,7 @@ async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: async
     while not stop.is_set():
         try:
             async with engine.connect() as connection:
-                found = await count_letters(connection)
+                found = await count_dead_letters(connection)
         except Exception as error:  # noqa: BLE001 - the same
             log.warning("dead letters not counted", error=error)
         else:

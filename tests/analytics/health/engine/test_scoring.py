@@ -13,7 +13,7 @@ from tests.analytics.health.histories import (
     score_of,
 )
 
-from analytics.health.engine.base import FAR, UNITS, Base
+from analytics.health.engine.base import FAR, UNITS, CustomerBase
 from analytics.health.engine.scoring import AHEAD, Scorer
 from analytics.health.explain.contributions import explain
 from analytics.health.model.definition import BANDS, DAY, DEFAULT, Band, Curve, HealthModel, band_of
@@ -184,8 +184,8 @@ def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> N
     histories = [random_history(dice, model) for _ in range(3)]
     one, end = scorer(*histories, model=model), (DAYS + 40) * DAY
     changes = one.changes(-1, end)
-    for place, history in enumerate(histories):
-        mine = np.flatnonzero(changes.customer == place)
+    for index, history in enumerate(histories):
+        mine = np.flatnonzero(changes.customer == index)
         events = {each.time + 1 for of_measure in history for each in of_measure}
         events |= {
             each.end + 1
@@ -194,14 +194,14 @@ def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> N
             if input_of(measure).kind is Kind.STANDING and each.end < FAR
         }
         walk = np.array(sorted({*range(0, end, 3 * HOUR), *events}))
-        told = one.bands(walk, np.full(len(walk), place))
+        told = one.bands(walk, np.full(len(walk), index))
         story = np.concatenate(([-1], changes.band[mine]))[np.searchsorted(changes.at[mine], walk, side="right")]
         assert told.tolist() == story.tolist()
-        assert _walked(model, one.score(walk, np.full(len(walk), place)).score.tolist(), told.tolist())
+        assert _walked(model, one.score(walk, np.full(len(walk), index)).score.tolist(), told.tolist())
         ends = np.append(changes.at[mine][1:] - 1, end)[: len(mine)]
-        here = np.full(len(mine), place)
+        here = np.full(len(mine), index)
         assert one.since(ends, one.bands(ends, here), here).tolist() == changes.at[mine].tolist()
-        before = one.bands(changes.at[mine] - 1, np.full(len(mine), place))
+        before = one.bands(changes.at[mine] - 1, np.full(len(mine), index))
         assert before.tolist() == changes.from_band[mine].tolist()
         assert [bool(each) for each in changes.silent[mine]] == [int(at) not in events for at in changes.at[mine]]
 
@@ -238,4 +238,4 @@ def test_whoever_is_scored_with_them_the_score_is_the_same_to_the_last_bit() -> 
 def test_there_is_nothing_to_say_of_nobody() -> None:
     one = Scorer(DEFAULT, base_of(DEFAULT, []))
     assert len(one.base) == 0 == len(one.score(DAY).score) == len(one.changes(0, DAY).at)
-    assert isinstance(one.base, Base)
+    assert isinstance(one.base, CustomerBase)

@@ -20,7 +20,7 @@ from analytics.health.evaluation import backtest_reads as backtest
 from analytics.health.evaluation.observation import Part
 from analytics.health.evaluation.what_if_reads import compared
 from analytics.health.model.definition import DEFAULT, HealthModel, band_of
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import KINDS
 from analytics.jobs.runner import Jobs
 from analytics.projections.snapshot import snapshot, within
@@ -80,7 +80,7 @@ def drawn(dice: random.Random, *, audience: dict[str, Any] | None = None) -> Ans
                 "title": name,
                 "input": name,
                 "weight": dice.choice([0.5, 1.0, 2.0]),
-                "curve": [[place * width / 100, float(dice.randint(0, 100))] for place in places],
+                "curve": [[index * width / 100, float(dice.randint(0, 100))] for index in places],
                 "absence": dice.choice(["left_out", "neutral", "zero"]),
                 **told,
             }
@@ -108,7 +108,7 @@ async def told(worker: AsyncEngine, tenant: str) -> None:
 
 
 async def scored(worker: AsyncEngine, tenant: str) -> dict[UUID, Any]:
-    for step in (score_noted, score_everybody, score_due):
+    for step in (process_score_queue, score_everybody, score_due):
         while await step(worker):
             pass
     async with worker.connect() as connection:
@@ -156,11 +156,11 @@ async def test_what_if_is_what_publishing_the_model_comes_to(
     gone = await merged(worker, tenant)
     scores = {id: row for id, row in found.items() if row.model is not None and id not in gone}
     assert set(would.customers) == set(scores)
-    for place, id in enumerate(would.customers):
-        score, row = would.after.score[place], found[id]
-        assert band_of(int(would.after.band[place])) == row.band
+    for index, id in enumerate(would.customers):
+        score, row = would.after.score[index], found[id]
+        assert band_of(int(would.after.band[index])) == row.band
         assert (None if np.isnan(score) else score) == row.score
-        assert would.after.coverage[place] == row.coverage
+        assert would.after.coverage[index] == row.coverage
     assert not (would.before.score == would.after.score).all()
 
     # Minutes lie between the two: no band of these is so near to a border.

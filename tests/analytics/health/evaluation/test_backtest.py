@@ -106,7 +106,7 @@ def test_tenths_have_everybody_once_and_rise() -> None:
 
 
 def test_what_is_learnt_was_known_before_the_first_instant_compared() -> None:
-    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     assert halves(instants, timedelta(days=60)) == ([0, 1, 2], [4, 5, 6, 7])
     assert halves(instants, timedelta(days=90)) == ([0, 1], [4, 5, 6, 7])
     assert halves(instants, timedelta(days=150))[0] == []
@@ -115,7 +115,7 @@ def test_what_is_learnt_was_known_before_the_first_instant_compared() -> None:
 
 def test_the_rules_compared_are_those_learnt() -> None:
     seen = observed(4000)
-    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     found = comparison(seen, instants, timedelta(days=90))
     assert found is not None
     assert (found.learnt_at, found.compared_at) == (instants[:2], instants[4:])
@@ -139,7 +139,7 @@ def test_the_rules_compared_are_those_learnt() -> None:
 
 def test_a_model_is_held_against_the_strongest_of_the_simplest_rules() -> None:
     seen = observed(4000)
-    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     found = comparison(seen, instants, timedelta(days=90))
     assert found is not None
     frequency, recency = found.baselines
@@ -169,7 +169,7 @@ def test_a_model_is_held_against_the_strongest_of_the_simplest_rules() -> None:
 
 def test_a_model_that_ranks_no_better_than_how_often_somebody_came_is_told_as_that() -> None:
     """The score is that number itself, in other words."""
-    instants = [at("2011-01-01") + timedelta(days=30) * place for place in range(8)]
+    instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     none = np.zeros(0, np.int64)
     nobody = (Ended(none, none, none), Entered(none, none, none.astype(np.bool_)))
 

@@ -19,10 +19,10 @@ def histories(seed: int) -> list[list[int]]:
 
 def events(times: list[list[int]]) -> Events:
     """Given in no order."""
-    rows = [(place, time) for place, of in enumerate(times) for time in of]
+    rows = [(index, time) for index, of in enumerate(times) for time in of]
     Random(1).shuffle(rows)
     return Events.of(
-        len(times), np.array([place for place, _ in rows], np.int64), np.array([time for _, time in rows], np.int64)
+        len(times), np.array([index for index, _ in rows], np.int64), np.array([time for _, time in rows], np.int64)
     )
 
 
@@ -34,18 +34,18 @@ def test_who_was_active_and_what_came_of_it(seed: int) -> None:
     rule_of = np.arange(40) % 2
     for now in (0, 20 * DAY, 33 * DAY, 59 * DAY, 90 * DAY):
         told = Outcome.of(rules, rule_of, now, HORIZON)
-        for place in range(40):
-            mine, window = ((times, WINDOW), (others, 2 * WINDOW))[place % 2]
+        for index in range(40):
+            mine, window = ((times, WINDOW), (others, 2 * WINDOW))[index % 2]
 
-            def active(when: int, mine: list[int] = mine[place], window: int = window) -> bool:
+            def active(when: int, mine: list[int] = mine[index], window: int = window) -> bool:
                 return any(when - window <= time < when for time in mine)
 
-            assert told.active[place] == active(now)
-            assert told.churned[place] == (not any(now <= time < now + HORIZON for time in mine[place]))
-            assert told.lapsed[place] == (not active(now + HORIZON))
+            assert told.active[index] == active(now)
+            assert told.churned[index] == (not any(now <= time < now + HORIZON for time in mine[index]))
+            assert told.lapsed[index] == (not active(now + HORIZON))
             if active(now):
-                assert told.quiet[place] == (now - max(time for time in mine[place] if time < now)) / DAY
-            assert told.frequency[place] == sum(time < now for time in mine[place])
+                assert told.quiet[index] == (now - max(time for time in mine[index] if time < now)) / DAY
+            assert told.frequency[index] == sum(time < now for time in mine[index])
 
 
 def test_with_a_horizon_of_the_window_both_outcomes_are_one() -> None:
@@ -60,8 +60,8 @@ def test_spans_that_ended(seed: int) -> None:
     times = histories(seed)
     starts, ends = 15 * DAY, 50 * DAY
     expected = {
-        (place, last)
-        for place, of in enumerate(times)
+        (index, last)
+        for index, of in enumerate(times)
         for last in of
         if starts < last + WINDOW <= ends and not any(last < time <= last + WINDOW for time in of)
     }

@@ -7,9 +7,9 @@ from hypothesis import strategies as some
 from tests.analytics.health.histories import DAYS, Past, base_of, random_history, random_model
 from tests.analytics.health_of_a_shop import SHOP
 
-from analytics.health.engine.base import FAR, UNITS, Base
+from analytics.health.engine.base import FAR, UNITS, CustomerBase
 from analytics.health.explain.contributions import Explanation, explain
-from analytics.health.explain.difference import Course, Difference, difference
+from analytics.health.explain.difference import ChangeKind, Difference, difference
 from analytics.health.model.definition import DAY, HealthModel
 from kith.ids import new_id
 
@@ -20,17 +20,17 @@ def order(day: float) -> Past:
     return Past(round(day * DAY), int(FAR), UNITS, new_id().bytes)
 
 
-def buyer(*days: float, case: tuple[float, float] | None = None) -> Base:
+def buyer(*days: float, case: tuple[float, float] | None = None) -> CustomerBase:
     orders = [order(day) for day in days]
     cases = [Past(round(case[0] * DAY), round(case[1] * DAY), UNITS, new_id().bytes)] if case else []
     return base_of(SHOP, [[orders, orders, cases]])
 
 
-def told(base: Base, day: float, model: HealthModel = SHOP) -> Explanation:
+def told(base: CustomerBase, day: float, model: HealthModel = SHOP) -> Explanation:
     return explain(model, base, round(day * DAY))[0]
 
 
-def between(base: Base, first: float, second: float) -> Difference:
+def between(base: CustomerBase, first: float, second: float) -> Difference:
     return difference(told(base, first), told(base, second))
 
 
@@ -61,7 +61,7 @@ def test_the_greatest_change_comes_first_with_the_events_behind_it() -> None:
     recency, frequency, cases = found.changes
     assert [each.measure.id for each in found.changes] == ["recency", "frequency", "open_cases"]
     assert recency.change < -30
-    assert (recency.course, frequency.course, cases.course) == (Course.CHANGED, Course.SAME, Course.SAME)
+    assert (recency.course, frequency.course, cases.course) == (ChangeKind.CHANGED, ChangeKind.SAME, ChangeKind.SAME)
     assert recency.came_in == recency.fell_out == ()
     a_year_on = between(orders, 11, 370)
     fallen = next(each for each in a_year_on.changes if each.measure.id == "frequency")
@@ -79,7 +79,7 @@ def test_an_event_that_came_in_is_named() -> None:
 
 def test_a_measure_that_came_takes_from_the_share_of_the_others() -> None:
     found = {each.measure.id: each for each in between(buyer(0, case=(50, 60)), 50, 50.0001).changes}
-    assert found["open_cases"].course is Course.CAME
+    assert found["open_cases"].course is ChangeKind.CAME
     assert found["open_cases"].by_input > 10
     for other in ("recency", "frequency"):
         assert found[other].by_share < -3
@@ -89,4 +89,4 @@ def test_a_measure_that_came_takes_from_the_share_of_the_others() -> None:
 def test_before_anything_is_known_the_whole_score_is_the_change() -> None:
     found = between(buyer(10), 5, 11)
     assert (found.before.score, found.change) == (None, found.after.score)
-    assert {each.course for each in found.changes} == {Course.CAME, Course.SAME}
+    assert {each.course for each in found.changes} == {ChangeKind.CAME, ChangeKind.SAME}

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from tests.analytics.health.histories import DAYS, Past, base_of, random_history, random_model
 from tests.analytics.health_of_a_shop import SHOP
 
-from analytics.health.engine.base import FAR, UNITS, Base
+from analytics.health.engine.base import FAR, UNITS, CustomerBase
 from analytics.health.engine.facts import HealthFacts
 from analytics.health.explain import history as drawn
 from analytics.health.explain.contributions import explain
@@ -20,18 +20,18 @@ from kith.ids import new_id
 
 
 def on_the_line(points: tuple[Point, ...], at: int) -> float | None:
-    place = bisect_right(points, at, key=lambda each: each.at) - 1
-    before = points[place]
+    index = bisect_right(points, at, key=lambda each: each.at) - 1
+    before = points[index]
     if before.at == at:
         return before.score
-    after = points[place + 1]
+    after = points[index + 1]
     if before.score is None or after.score is None:
         assert before.score is after.score, "whether anything is known does not change between two points"
         return None
     return before.score + (after.score - before.score) * (at - before.at) / (after.at - before.at)
 
 
-def score(model: HealthModel, base: Base, at: int) -> float | None:
+def score(model: HealthModel, base: CustomerBase, at: int) -> float | None:
     return explain(model, base, at)[0].score
 
 
@@ -54,7 +54,7 @@ def test_between_two_points_the_score_lies_on_the_line(seed: int) -> None:
     held_to_bands(model, base, found, [*(dice.randint(first, last) for _ in range(6)), last])
 
 
-def held_to_bands(model: HealthModel, base: Base, found: History, instants: list[int]) -> None:
+def held_to_bands(model: HealthModel, base: CustomerBase, found: History, instants: list[int]) -> None:
     """The band at an instant is the one that the last change before it led to."""
     for at in instants:
         before = [each.band for each in found.changes if each.at <= at]

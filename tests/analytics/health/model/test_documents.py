@@ -17,7 +17,7 @@ from analytics.health.model.gallery import GALLERY
 from analytics.health.model.inputs import INPUTS
 from kith.http.problems import of_validation_error
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GOOD: dict[str, Any] = {
     "title": "Retail",
     "measures": [
@@ -28,9 +28,9 @@ GOOD: dict[str, Any] = {
 SIGNAL = "019ca000-0000-7000-8000-000000000004"
 
 
-def changed(place: int | None = None, **fields: Any) -> dict[str, Any]:
+def changed(index: int | None = None, **fields: Any) -> dict[str, Any]:
     document = copy.deepcopy(GOOD)
-    (document if place is None else document["measures"][place]).update(fields)
+    (document if index is None else document["measures"][index]).update(fields)
     return document
 
 

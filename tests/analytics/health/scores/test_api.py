@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 
-from analytics.health.scores.rescoring import score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_everybody
 from kith.events.analytics import HealthModelPublished
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
@@ -25,7 +25,7 @@ async def customers(fold: Any, worker: AsyncEngine, tenant: str) -> list[str]:
     """Each bought once, so many days ago."""
     ids, now = [new_id() for _ in DAYS_AGO], datetime.now(UTC)
     await fold(*[happened(BOUGHT, tenant, now - days * DAY, id) for days, id in zip(DAYS_AGO, ids, strict=True)])
-    while await score_noted(worker):
+    while await process_score_queue(worker):
         pass
     return [str(id) for id in ids]
 

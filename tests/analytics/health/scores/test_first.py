@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, happened
 from tests.analytics.playbooks.scenarios import runs, started
 
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.tables import health_changes, health_scores
 from kith.events.contacts import CustomerCreated, TouchpointRecorded
 from kith.events.sales import OrderPlaced
@@ -29,7 +29,7 @@ Score = Callable[[], Awaitable[None]]
 @pytest.fixture
 def score(worker: AsyncEngine) -> Score:
     async def until_idle() -> None:
-        for step in (score_noted, score_due, score_everybody):
+        for step in (process_score_queue, score_due, score_everybody):
             while await step(worker):
                 pass
 

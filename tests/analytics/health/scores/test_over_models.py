@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 
 from analytics.health.explain.reads import explanations
-from analytics.health.scores.rescoring import score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.tables import health_changes, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 from kith.events.contacts import CustomerAmended, CustomerCreated
@@ -30,7 +30,7 @@ def score(worker: AsyncEngine) -> Score:
     """What the worker does until nothing is left to do."""
 
     async def until_idle() -> None:
-        for step in (score_noted, score_due, score_everybody):
+        for step in (process_score_queue, score_due, score_everybody):
             while await step(worker):
                 pass
 

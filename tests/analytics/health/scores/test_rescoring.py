@@ -15,7 +15,7 @@ from tests.analytics.conftest import happened
 from analytics.health.engine.base import micros
 from analytics.health.explain.reads import explanations
 from analytics.health.model.definition import DEFAULT
-from analytics.health.scores.rescoring import alone, score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import alone, process_score_queue, score_due, score_everybody
 from analytics.tables import health_changes, health_queue, health_scores, outbox
 from kith.events.analytics import HealthChanged, HealthModelPublished, HealthModelRetired, PulseSet
 from kith.events.contacts import CustomerCreated, CustomerMerged
@@ -36,7 +36,7 @@ def score(worker: AsyncEngine) -> Score:
     """What the worker does until nothing is left to do."""
 
     async def until_idle() -> None:
-        for step in (score_noted, score_due, score_everybody):
+        for step in (process_score_queue, score_due, score_everybody):
             while await step(worker):
                 pass
 
@@ -291,7 +291,7 @@ async def test_a_tenant_that_cannot_be_scored_does_not_keep_others_waiting(
     await fold(happened(HealthModelPublished(number=1, document=broken), bad, now(), subject=id))
     await fold(happened(BOUGHT, bad, now() - DAY, customer))
     await fold(happened(BOUGHT, tenant, now() - DAY, customer))
-    assert not await score_noted(worker)
+    assert not await process_score_queue(worker)
     assert (await stored(worker, tenant, customer)).band == "healthy"
     assert await stored(worker, bad, customer) is None
     await fold(happened(HealthModelRetired(), bad, now(), subject=id, aggregate_version=2))

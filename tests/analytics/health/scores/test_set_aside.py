@@ -15,7 +15,7 @@ from tests.analytics.conftest import Fold, happened
 
 from analytics.health.engine.reads import unread_of
 from analytics.health.scores import rescoring as scoring
-from analytics.health.scores.rescoring import note_due, score_due, score_everybody, score_noted
+from analytics.health.scores.rescoring import note_due, process_score_queue, score_due, score_everybody
 from analytics.tables import health_changes, health_queue, health_rescorings, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 from kith.events.contacts import CustomerCreated
@@ -31,7 +31,7 @@ Score = Callable[[], Awaitable[None]]
 @pytest.fixture
 def score(worker: AsyncEngine) -> Score:
     async def until_idle() -> None:
-        for step in (score_noted, score_due, score_everybody, score_noted):
+        for step in (process_score_queue, score_due, score_everybody, process_score_queue):
             while await step(worker):
                 pass
 
@@ -185,7 +185,7 @@ async def test_who_has_few_noted_does_not_wait_for_who_has_many(
     other, customer = f"{tenant}-other", new_id()
     await fold(*[happened(BOUGHT, tenant, now() - DAY, new_id()) for _ in range(400)])
     await fold(happened(BOUGHT, other, now() - DAY, customer))
-    await score_noted(worker)
+    await process_score_queue(worker)
     assert await bands(worker, other) == {customer: "healthy"}
     assert await noted(worker, tenant) >= 250
 
@@ -236,7 +236,7 @@ async def test_who_was_scored_by_somebody_else_meanwhile_is_scored_again_and_not
 
     monkeypatch.setattr(scoring, "offload", slowly)
     await fold(happened(BOUGHT, tenant, now() - timedelta(hours=1), customer))
-    await score_noted(worker)
+    await process_score_queue(worker)
     assert await bands(worker, tenant) == {customer: "at_risk"}
     assert await noted(worker, tenant) == 1
     await score()
@@ -251,7 +251,7 @@ async def test_a_rescoring_that_is_interrupted_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(scoring, "CUSTOMERS", 4)
     await fold(*[happened(BOUGHT, tenant, now() - 30 * DAY, new_id()) for _ in range(10)])
-    while await score_noted(worker):
+    while await process_score_queue(worker):
         pass
     await fold(happened(model(steady=80), tenant, now()))
     looked_at = list[int]()
@@ -277,7 +277,7 @@ async def test_a_model_published_while_everybody_is_scored_begins_it_again(
     fold: Fold, score: Score, worker: AsyncEngine, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fold(*[happened(BOUGHT, tenant, now() - 30 * DAY, new_id()) for _ in range(3)])
-    while await score_noted(worker):
+    while await process_score_queue(worker):
         pass
     subject = new_id()
     await fold(happened(model(steady=40), tenant, now(), subject=subject))

@@ -337,7 +337,7 @@ def test_customers_are_numbered_as_their_ids_sort() -> None:
     for bits in (16, 1):  # the second: ids that differ in few bytes, so that halves come twice
         halves = rng.integers(0, 2**bits, (500, 2), np.uint64)
         ids = np.frombuffer(halves.astype(">u8").tobytes(), "S16")
-        unique, place = numbered(ids)
+        unique, index = numbered(ids)
         expected, expected_place = np.unique(ids, return_inverse=True)
         assert unique.tolist() == expected.tolist()
-        assert place.tolist() == expected_place.tolist()
+        assert index.tolist() == expected_place.tolist()

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from analytics.customer_value.fit_store import fits_of, keep, note_checked
 from analytics.customer_value.fits import KeptFit, Model, applying, found, is_due
 from analytics.customer_value.purchases import Bought, bought, currencies
-from analytics.customer_value.scores import Base, Buying, Purchases
+from analytics.customer_value.scores import Buying, PurchaseBase, Purchases
 from kith.db.connections import Database
 from kith.error_codes import ErrorCode
 from kith.ids import new_id
@@ -160,12 +160,12 @@ async def _fit_each(
 
 def _buying_of(of: Bought, until: datetime, zone: str) -> dict[_Key, Buying]:
     def of_those(purchases: Purchases) -> Buying:
-        return Base.before(until, of.ids.size, purchases, zone).buying()
+        return PurchaseBase.before(until, of.ids.size, purchases, zone).buying()
 
     codes = enumerate(of.currencies or (None,))
     return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
-        _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == place))
-        for place, code in codes
+        _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == index))
+        for index, code in codes
     }
 
 

@@ -130,10 +130,10 @@ def _read(ids: bytes, time: bytes, day: bytes, amount: bytes, placed: bytes, cur
 def _currencies(sent: bytes) -> tuple[tuple[str | None, ...], NDArray[np.int64]]:
     told = np.frombuffer(sent, "S3")
     if (told == told[:1]).all():  # by far the most tenants have one
-        found, place = told[:1], np.zeros(told.size, np.int64)
+        found, index = told[:1], np.zeros(told.size, np.int64)
     else:
-        found, place = np.unique(told, return_inverse=True)
-    return tuple(each.decode(errors="replace").strip() or None for each in found.tolist()), place.astype(np.int64)
+        found, index = np.unique(told, return_inverse=True)
+    return tuple(each.decode(errors="replace").strip() or None for each in found.tolist()), index.astype(np.int64)
 
 
 def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
@@ -142,12 +142,12 @@ def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
     _, first, of_half = np.unique(half, return_index=True, return_inverse=True)
     found = ids[first]
     if (found[of_half] != ids).any():  # not random: two have the same half
-        unique, place = np.unique(ids, return_inverse=True)
-        return unique, place.astype(np.int64)
+        unique, index = np.unique(ids, return_inverse=True)
+        return unique, index.astype(np.int64)
     order = np.argsort(found)
-    place = np.empty(order.size, np.int64)
-    place[order] = np.arange(order.size)
-    return found[order], place[of_half]
+    index = np.empty(order.size, np.int64)
+    index[order] = np.arange(order.size)
+    return found[order], index[of_half]
 
 
 async def currencies(connection: AsyncConnection, tenant: str, before: datetime) -> set[str | None]:

@@ -15,7 +15,7 @@ from analytics.customer_value.purchases import Ids
 from analytics.customer_value.scores import MONEY, WEEKS_AHEAD, Floats, Ints
 from analytics.metrics.currencies import CURRENCY
 from analytics.metrics.kinds.score import NoFit, Scoring
-from analytics.metrics.query import Asked, Filter
+from analytics.metrics.query import Filter, MetricQuery
 from analytics.metrics.reads import Question
 
 DIGITS = 4
@@ -67,14 +67,14 @@ async def purchases(
     """What `values` needs, at the end of the question's interval: of all customers, as fifths are of all. Only of
     purchases in a currency, if one is named."""
     interval = question.interval
-    asked = Asked(
+    query = MetricQuery(
         tenant,
         (interval.starts_at, interval.ends_at),
         question.zone,
         question.policy,
         filters=(Filter(CURRENCY, (currency,)),) if currency else (),
     )
-    return await Scoring.of(connection, asked, {"historic", "rfm", "predicted"})
+    return await Scoring.of(connection, query, {"historic", "rfm", "predicted"})
 
 
 class _Amounts(NamedTuple):
@@ -98,12 +98,12 @@ class _Amounts(NamedTuple):
             unpredicted = error.detail
         return cls(code, base.orders(), base.historic() / MONEY, predicted, unpredicted)
 
-    def at(self, place: int) -> CurrencyValue | None:
+    def at(self, index: int) -> CurrencyValue | None:
         """Of a customer; None if it has not bought in it."""
-        if not self.orders[place]:
+        if not self.orders[index]:
             return None
-        number = int(self.orders[place])
-        historic, predicted = float(self.historic[place]), _number(self.predicted, place, DIGITS)
+        number = int(self.orders[index])
+        historic, predicted = float(self.historic[index]), _number(self.predicted, index, DIGITS)
         return CurrencyValue(self.currency, number, round(historic, DIGITS), predicted)
 
 
@@ -124,18 +124,18 @@ def values(
     amounts = [_Amounts.of(scoring, each, at, buying) for each in range(len(scoring.bought.currencies))]
     found = {}
     for id in ids:
-        place = _place(scoring.ids, id)
-        if place is None or not orders[place]:
+        index = _place(scoring.ids, id)
+        if index is None or not orders[index]:
             found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, [], WEEKS_AHEAD, None)
             continue
-        score = int(np.searchsorted(buyers, place))
-        mine = [(each, value) for each in amounts if (value := each.at(place)) is not None]
+        score = int(np.searchsorted(buyers, index))
+        mine = [(each, value) for each in amounts if (value := each.at(index)) is not None]
         single = mine[0][1] if len(mine) == 1 else None
         why = next((each.unpredicted for each, value in mine if value.predicted is None and each.unpredicted), None)
         found[id] = CustomerValue(
             base.at,
             single.currency if single else None,
-            int(orders[place]),
+            int(orders[index]),
             single.historic if single else None,
             Rfm(
                 int(scores.recency[score]),
@@ -143,8 +143,8 @@ def values(
                 int(scores.monetary[score]),
                 str(scores.segment[score]),
             ),
-            _number(alive, place, DIGITS),
-            _number(transactions, place, DIGITS),
+            _number(alive, index, DIGITS),
+            _number(transactions, index, DIGITS),
             single.predicted if single else None,
             [value for _, value in mine],
             WEEKS_AHEAD,
@@ -155,10 +155,10 @@ def values(
 
 def _place(ids: Ids, id: UUID) -> int | None:
     wanted = np.array(id.bytes, "S16")
-    place = int(np.searchsorted(ids, wanted))
-    return place if place < ids.size and ids[place] == wanted else None
+    index = int(np.searchsorted(ids, wanted))
+    return index if index < ids.size and ids[index] == wanted else None
 
 
-def _number(values: Floats, place: int, digits: int) -> float | None:
-    value = float(values[place])
+def _number(values: Floats, index: int, digits: int) -> float | None:
+    value = float(values[index])
     return None if math.isnan(value) else round(value, digits)

@@ -59,7 +59,7 @@ class Buying(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Base:
+class PurchaseBase:
     """The purchases of `customers` customers before an instant; figures are arrays with an element per customer, NaN
     for those that have none."""
 
@@ -69,7 +69,7 @@ class Base:
     zone: str
 
     @classmethod
-    def before(cls, at: datetime, customers: int, purchases: Purchases, zone: str) -> "Base":
+    def before(cls, at: datetime, customers: int, purchases: Purchases, zone: str) -> "PurchaseBase":
         return cls(customers, purchases.those(purchases.time < instant(at)), at, zone)
 
     def orders(self) -> Ints:
@@ -118,7 +118,7 @@ class Base:
         """
         from analytics.customer_value.lifetime import simple_clv  # noqa: PLC0415 - see above
 
-        year = Base(
+        year = PurchaseBase(
             self.customers,
             self.purchases.those(self.purchases.time >= instant(months_before(self.at, 12, zone_of(self.zone)))),
             self.at,

@@ -15,7 +15,7 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 
-class Given:
+class UnnestParams:
     """`Given(tenant_id="name", subject="uuid")`; types are those of `_TYPES`."""
 
     def __init__(self, **columns: str) -> None:

@@ -1,6 +1,6 @@
 """What subscriptions are fed from, in one process: per tenant one reader that looks what arrived, however many watch.
 
-Nothing is queued for anybody. A reader only stirs those whom something concerns; each then reads on from its own place,
+Nothing is queued for anybody. A reader only stirs those whom something concerns; each then reads on from where it is,
 a page at a time and when its client has taken the one before. So a slow client costs no memory and loses nothing: what
 it has not read yet stays in the database. Of figures only the newest is kept.
 """
@@ -25,7 +25,7 @@ from analytics.live.reads import (
     HealthChange,
     Horizon,
     Page,
-    Place,
+    Position,
     arrivals,
     health_changes_after,
     horizon_of,
@@ -89,12 +89,12 @@ class Tail:
 
     def __init__(self, epoch: str, start: int) -> None:
         self.epoch = epoch
-        self._start, self._end = Place(start), Place(start)
-        self._rows: list[tuple[Place, HealthChange]] = []
+        self._start, self._end = Position(start), Position(start)
+        self._rows: list[tuple[Position, HealthChange]] = []
 
-    def extend(self, changes: list[tuple[Place, HealthChange]] | None, end: int) -> None:
+    def extend(self, changes: list[tuple[Position, HealthChange]] | None, end: int) -> None:
         """By all that arrived before `end`; None: begin anew there."""
-        self._end = Place(end)
+        self._end = Position(end)
         if changes is None:
             self._start, self._rows = self._end, []
         else:
@@ -102,11 +102,11 @@ class Tail:
             if too_many := self._rows[:-TAIL]:
                 self._start, self._rows = too_many[-1][0], self._rows[-TAIL:]
 
-    def after(self, place: Place) -> Page[HealthChange] | None:
+    def after(self, position: Position) -> Page[HealthChange] | None:
         """None: it does not go so far."""
-        if not self._start <= place <= self._end:
+        if not self._start <= position <= self._end:
             return None
-        found = self._rows[bisect_right(self._rows, place, key=itemgetter(0)) :][:PAGE]
+        found = self._rows[bisect_right(self._rows, position, key=itemgetter(0)) :][:PAGE]
         return page_of(found, self._end.arrived)
 
 
@@ -203,20 +203,20 @@ class Feed:
         if not any(watch.of_health for watch in self._watches):
             self._tail = None
             return False
-        changes = await health_changes_after(connection, self.tenant, Place(start), horizon, limit=TAIL)
+        changes = await health_changes_after(connection, self.tenant, Position(start), horizon, limit=TAIL)
         if self._tail is None:
             self._tail = Tail(horizon.epoch, start)
         self._tail.extend(changes if len(changes) < TAIL else None, horizon.arrived)
         return bool(changes)
 
-    async def health_after(self, place: Place, epoch: str) -> Page[HealthChange]:
+    async def health_after(self, position: Position, epoch: str) -> Page[HealthChange]:
         """Raises CursorLost."""
         tail = self._tail
-        if tail is not None and tail.epoch == epoch and (page := tail.after(place)):
+        if tail is not None and tail.epoch == epoch and (page := tail.after(position)):
             return page
         async with self.gate, self.database.read(self.tenant) as connection:
             horizon = await horizon_of(connection, epoch)
-            rows = await health_changes_after(connection, self.tenant, place, horizon)
+            rows = await health_changes_after(connection, self.tenant, position, horizon)
         return page_of(rows, horizon.arrived)
 
 
@@ -227,38 +227,38 @@ async def _ended(task: "asyncio.Task[None] | None") -> None:
         await asyncio.wait((task,))
 
 
-class Told(NamedTuple, Generic[R]):
-    """An event; None: nothing more for now, and this is the place to go on from."""
+class Delivery(NamedTuple, Generic[R]):
+    """An event; None: nothing more for now, and this is the position to go on from."""
 
-    place: Place
+    position: Position
     event: R | None
 
 
 async def follow(
     feed: Feed,
-    place: Place,
-    read: Callable[[Place], Awaitable[Page[R]]],
+    position: Position,
+    read: Callable[[Position], Awaitable[Page[R]]],
     concerns: Concerns,
     *,
     of_health: bool = False,
-) -> AsyncIterator[Told[R]]:
-    """All events after a place, in their order, without end. Raises Interrupted, and what `read` raises."""
+) -> AsyncIterator[Delivery[R]]:
+    """All events after a position, in their order, without end. Raises Interrupted, and what `read` raises."""
     async with feed.watch(concerns, of_health=of_health) as watch:
         caught_up = False
         while True:
-            page = await unless_interrupted(read(place))
+            page = await unless_interrupted(read(position))
             for at, event in page.rows:
-                yield Told(at, event)
-            place = page.place
+                yield Delivery(at, event)
+            position = page.position
             if page.more:
                 continue
             if not caught_up:
                 caught_up = True
-                yield Told(place, None)
+                yield Delivery(position, None)
             while not await watch.stirred(HEARTBEAT_SECONDS):
                 if watch.looked:
-                    place, watch.looked = max(place, Place(watch.horizon)), False
-                    yield Told(place, None)
+                    position, watch.looked = max(position, Position(watch.horizon)), False
+                    yield Delivery(position, None)
 
 
 async def unless_interrupted(reading: Awaitable[R]) -> R:

@@ -12,8 +12,8 @@ import strawberry
 from analytics.health.model.definition import Band, Cause
 from analytics.ledger.timeline import TimelineEvent as Exchange
 from analytics.live import reads as live
-from analytics.live.feed import Feed, Feeds, Gauge, Look, Told, arrived_any, feeds_of, follow
-from analytics.live.reads import Cursor, Page, Place, digest, timeline_after
+from analytics.live.feed import Delivery, Feed, Feeds, Gauge, Look, arrived_any, feeds_of, follow
+from analytics.live.reads import Cursor, Page, Position, digest, timeline_after
 from analytics.metrics import reads as metrics
 from analytics.metrics.catalogue import metric
 from analytics.metrics.parameters import question_of, reading
@@ -55,7 +55,7 @@ class HealthDriver(live.HealthDriver):
 
 
 @strawberry.type(name="HealthChange", description="A customer came into another band.")
-class Change(live.HealthChange):
+class HealthChange(live.HealthChange):
     drivers: list[HealthDriver]  # type: ignore[assignment]
 
     @field(description="Whose health it is.")
@@ -68,7 +68,7 @@ class Change(live.HealthChange):
 @strawberry.type(description="A change of health; without one, only how far you are.")
 class HealthUpdate:
     cursor: str = strawberry.field(description=CURSOR)
-    change: Change | None = strawberry.field(description=NOTHING)
+    change: HealthChange | None = strawberry.field(description=NOTHING)
 
 
 @strawberry.input(description="All that is given must match; a list matches if one of it does. Nothing given: all.")
@@ -106,8 +106,8 @@ async def health_changed(
     follows = _Follows("health/1", digest(tenant), after)
     start, epoch = await follows.start(feed)
 
-    async def read(place: Place) -> Page[live.HealthChange]:
-        page = await feed.health_after(place, epoch)
+    async def read(position: Position) -> Page[live.HealthChange]:
+        page = await feed.health_after(position, epoch)
         return page._replace(rows=[(at, change) for at, change in page.rows if wanted.takes(change)])
 
     async def updates() -> AsyncIterator[HealthUpdate]:
@@ -117,8 +117,8 @@ async def health_changed(
     return watching(info, updates())
 
 
-def _shown(change: live.HealthChange | None) -> Change | None:
-    return None if change is None else Change(**{each.name: getattr(change, each.name) for each in _OF_CHANGE})
+def _shown(change: live.HealthChange | None) -> HealthChange | None:
+    return None if change is None else HealthChange(**{each.name: getattr(change, each.name) for each in _OF_CHANGE})
 
 
 _OF_CHANGE = fields(live.HealthChange)
@@ -136,10 +136,10 @@ async def timeline(
     start, epoch = await follows.start(feed)
     selves = frozenset((customer_id,))
 
-    async def read(place: Place) -> Page[Exchange]:
+    async def read(position: Position) -> Page[Exchange]:
         nonlocal selves
         async with feed.gate, feed.database.read(tenant) as connection:
-            found = await timeline_after(connection, tenant, customer_id, place, epoch)
+            found = await timeline_after(connection, tenant, customer_id, position, epoch)
         selves = found.selves
         return found.page
 
@@ -171,7 +171,7 @@ async def metric_changed(
 ) -> AsyncGenerator[MetricUpdate, None]:
     feed, tenant = _feed(info)
     feeds = feeds_of(feed.database)
-    asked = Asked(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
+    asked = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
     watched = WatchedMetric(feeds, tenant, asked)
     await watched.check()
     of = digest(tenant, asked)
@@ -193,7 +193,7 @@ SUBSCRIPTIONS: Sequence[Any] = (health_changed, timeline, metric_changed)
 def _feed(info: Ctx) -> tuple[Feed, str]:
     context = info.context
     context.actor.require("analytics:read")
-    context.service.seats.check(context.actor.tenant)
+    context.service.subscription_limiter.check(context.actor.tenant)
     return feeds_of(context.service.database).of(context.actor.tenant), context.actor.tenant
 
 
@@ -205,18 +205,18 @@ class _Follows:
     of: str
     after: str | None
 
-    async def start(self, feed: Feed) -> tuple[Place, str]:
+    async def start(self, feed: Feed) -> tuple[Position, str]:
         """And the epoch. Raises Invalid, CursorLost and Interrupted."""
         cursor = Cursor.told(self.after, kind=self.kind, of=self.of) if self.after is not None else None
         horizon = await feed.horizon()
-        return cursor.place(horizon) if cursor is not None else Place(horizon.arrived), horizon.epoch
+        return cursor.position(horizon) if cursor is not None else Position(horizon.arrived), horizon.epoch
 
-    def cursor(self, told: Told[Any], epoch: str) -> str:
-        return str(Cursor(self.kind, self.of, epoch, *told.place))
+    def cursor(self, told: Delivery[Any], epoch: str) -> str:
+        return str(Cursor(self.kind, self.of, epoch, *told.position))
 
 
 @dataclass(frozen=True)
-class Asked:
+class SubscribedMetric:
     """Of a metric, in the words of the API."""
 
     id: str
@@ -245,7 +245,7 @@ class Asked:
 class WatchedMetric:
     feeds: Feeds
     tenant: str
-    asked: Asked
+    asked: SubscribedMetric
     types: frozenset[str] | None = dataclass_field(default=None, init=False)
     """Events that may change the figure. None: any."""
 

@@ -39,21 +39,21 @@ _LOST = (
 
 
 class CursorLost(Invalid):
-    """Since it was given out, the order it is a place in has changed."""
+    """Since it was given out, the order it is a position in has changed."""
 
     code = ErrorCode.CURSOR_LOST
 
 
-class Place(NamedTuple):
-    """In the order of arrival; of a transaction's rows, `row` tells which. By itself a place is before them all."""
+class Position(NamedTuple):
+    """In the order of arrival; of a transaction's rows, `row` tells which. By itself a position is before them all."""
 
     arrived: int
     row: int = 0
 
 
 class Page(NamedTuple, Generic[R]):
-    rows: Sequence[tuple[Place, R]]
-    place: Place
+    rows: Sequence[tuple[Position, R]]
+    position: Position
     """Where to read on."""
     more: bool
 
@@ -76,13 +76,13 @@ class Horizon(NamedTuple):
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """A place as clients keep it."""
+    """A position as clients keep it."""
 
     kind: str
     of: str
     """What is watched; see `digest`."""
     state: str
-    """The epoch in which the place means something; of a figure, which one it was."""
+    """The epoch in which the position means something; of a figure, which one it was."""
     arrived: int = 0
     row: int = 0
 
@@ -100,13 +100,13 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
             raise Invalid("It is a cursor of another subscription.", field="after")
         return found
 
-    def place(self, horizon: Horizon) -> Place:
-        """Raises CursorLost, and Invalid for a place that nobody has come to."""
+    def position(self, horizon: Horizon) -> Position:
+        """Raises CursorLost, and Invalid for a position that nobody has come to."""
         if self.state != horizon.epoch:
             raise CursorLost(_LOST, field="after")
         if not 0 <= self.arrived <= horizon.arrived or self.row < 0:
             raise Invalid("It is not a cursor.", field="after")
-        return Place(self.arrived, self.row)
+        return Position(self.arrived, self.row)
 
 
 def digest(*parts: object) -> str:
@@ -154,7 +154,7 @@ class Timeline:
 
 
 async def timeline_after(
-    connection: AsyncConnection, tenant: str, customer: UUID, place: Place, epoch: str
+    connection: AsyncConnection, tenant: str, customer: UUID, position: Position, epoch: str
 ) -> Timeline:
     """With the events of those it has absorbed, as of now. Raises CursorLost."""
     horizon = await horizon_of(connection, epoch)
@@ -165,13 +165,13 @@ async def timeline_after(
         {
             "tenant": tenant,
             "selves": selves,
-            "arrived": str(place.arrived),
-            "id": UUID(int=place.row),
+            "arrived": str(position.arrived),
+            "id": UUID(int=position.row),
             "horizon": str(horizon.arrived),
             "limit": PAGE,
         },
     )
-    rows = [(Place(row[0], row[1].int), TimelineEvent(*row[1:])) for row in found]
+    rows = [(Position(row[0], row[1].int), TimelineEvent(*row[1:])) for row in found]
     return Timeline(page_of(rows, horizon.arrived), frozenset(selves))
 
 
@@ -202,19 +202,19 @@ class HealthChange:
 
 
 async def health_changes_after(
-    connection: AsyncConnection, tenant: str, place: Place, horizon: Horizon, limit: int = PAGE
-) -> list[tuple[Place, HealthChange]]:
+    connection: AsyncConnection, tenant: str, position: Position, horizon: Horizon, limit: int = PAGE
+) -> list[tuple[Position, HealthChange]]:
     found = await connection.execute(
         _CHANGES,
         {
             "tenant": tenant,
-            "arrived": str(place.arrived),
-            "seq": place.row,
+            "arrived": str(position.arrived),
+            "seq": position.row,
             "horizon": str(horizon.arrived),
             "limit": limit,
         },
     )
-    return [(Place(row[0], row[1]), msgspec.convert(row._asdict(), HealthChange)) for row in found]
+    return [(Position(row[0], row[1]), msgspec.convert(row._asdict(), HealthChange)) for row in found]
 
 
 _CHANGES = text("""
@@ -228,10 +228,10 @@ _CHANGES = text("""
 """)
 
 
-def page_of(rows: Sequence[tuple[Place, R]], horizon: int) -> Page[R]:
+def page_of(rows: Sequence[tuple[Position, R]], horizon: int) -> Page[R]:
     """Of all rows up to the horizon, or of the first PAGE."""
     more = len(rows) == PAGE
-    return Page(rows, rows[-1][0] if more else Place(horizon), more)
+    return Page(rows, rows[-1][0] if more else Position(horizon), more)
 
 
 _ABSORBED = text("""

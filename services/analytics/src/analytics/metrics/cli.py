@@ -62,8 +62,8 @@ def _labelled(each: Description) -> Iterator[tuple[str, str]]:
     for name, words in each.components.items():
         yield f"  {name}", words
     yield "figure", f"{each.unit}, read {_when(each)}; version {each.version}"
-    for place, (whose, names) in enumerate(each.dimensions.items()):
-        yield "" if place else "sliced by", f"{', '.join(names)} ({whose})"
+    for index, (whose, names) in enumerate(each.dimensions.items()):
+        yield "" if index else "sliced by", f"{', '.join(names)} ({whose})"
     yield "example", each.example
 
 

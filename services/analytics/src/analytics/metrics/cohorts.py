@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import Grain, boundaries, zone_of
 from analytics.ledger.freshness import Freshness, freshness
 from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
-from analytics.metrics.query import Asked, Filter, Qualifying, Slices, customers, period_of
+from analytics.metrics.query import Filter, MetricQuery, Qualifying, Slices, customers, period_of
 from analytics.metrics.reads import Question
 from analytics.tables import facts
 from kith.events.catalogue import QUALIFYING
@@ -91,8 +91,8 @@ async def cohorts(
     found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
     nobody = (0, [0] * (len(begun) - 1))
     periods = [
-        _Period(*bounds, place < len(begun) - 1, question.has_come(bounds[1]))
-        for place, bounds in enumerate(pairwise(whole.boundaries))
+        _Period(*bounds, index < len(begun) - 1, question.has_come(bounds[1]))
+        for index, bounds in enumerate(pairwise(whole.boundaries))
     ]
     return CohortMatrix(
         ID,
@@ -117,12 +117,12 @@ class _Period(NamedTuple):
 
 
 async def _counted(
-    connection: AsyncConnection, asked: Asked, event_types: Sequence[str]
+    connection: AsyncConnection, query: MetricQuery, event_types: Sequence[str]
 ) -> dict[int, tuple[int, list[int]]]:
     """Per row its customers, and those of them in each period."""
-    each = _each(asked, event_types)
-    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
-    in_period = [func.count().filter(_bit(each.c.periods, place) == 1) for place in range(asked.periods)]
+    each = _each(query, event_types)
+    slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
+    in_period = [func.count().filter(_bit(each.c.periods, index) == 1) for index in range(query.periods)]
     statement = (
         select(each.c.first, func.count(), *in_period)
         .select_from(slices.join(each))
@@ -159,17 +159,17 @@ async def cohort_members(
     """The customers of a cell, in the order of their ids. Raises Invalid for a cell that the matrix has not."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-    asked = _asked(tenant, question, event_types)
-    if not 0 <= row < asked.periods:
-        raise Invalid(f"The matrix has rows 0 to {asked.periods - 1}.", field="row")
-    if not 0 <= period < asked.periods - row:
-        raise Invalid(f"Row {row} has periods 0 to {asked.periods - 1 - row}.", field="period")
-    begun = question.so_far(asked.boundaries)
+    query = _asked(tenant, question, event_types)
+    if not 0 <= row < query.periods:
+        raise Invalid(f"The matrix has rows 0 to {query.periods - 1}.", field="row")
+    if not 0 <= period < query.periods - row:
+        raise Invalid(f"Row {row} has periods 0 to {query.periods - 1 - row}.", field="period")
+    begun = question.so_far(query.boundaries)
     if row + period + 1 >= len(begun):
         return Page([], None)
-    asked = replace(asked, boundaries=tuple(begun))
-    each = _each(asked, event_types, after=None if after is None else Position.of(after).id)
-    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
+    query = replace(query, boundaries=tuple(begun))
+    each = _each(query, event_types, after=None if after is None else Position.of(after).id)
+    slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
     page = (
         select(each.c.customer_id)
         .select_from(slices.join(each))
@@ -178,13 +178,13 @@ async def cohort_members(
         .limit(first + 1)
         .subquery("page")
     )
-    source, qualifies = _facts(asked, event_types)
-    starts_at, ends_at = asked.boundaries[row + period : row + period + 2]
+    source, qualifies = _facts(query, event_types)
+    starts_at, ends_at = query.boundaries[row + period : row + period + 2]
     f = facts.c
     proof = (
         select(f.subject, f.event_id, f.type, f.time)
         .select_from(source)
-        .where(f.tenant_id == asked.tenant, f.customer_id == page.c.customer_id, qualifies)
+        .where(f.tenant_id == query.tenant, f.customer_id == page.c.customer_id, qualifies)
         .where(f.time >= starts_at, f.time < ends_at)
         .order_by(f.time, f.event_id)
         .limit(1)
@@ -198,7 +198,7 @@ async def cohort_members(
     return Page(found[:first], Position(last.time, last.customer_id).cursor() if last else None)
 
 
-def _asked(tenant: str, question: Question, event_types: Sequence[str]) -> Asked:
+def _asked(tenant: str, question: Question, event_types: Sequence[str]) -> MetricQuery:
     for type in event_types:
         if type not in QUALIFYING:
             raise Invalid(f"{type!r} cannot be counted, only {', '.join(sorted(QUALIFYING))}.", field="event")
@@ -211,7 +211,7 @@ def _asked(tenant: str, question: Question, event_types: Sequence[str]) -> Asked
             field="grain",
         )
     filters = tuple(Filter(_dimension(name), values, out) for name, values, out in question.filters)
-    return Asked(tenant, tuple(periods), question.zone, question.policy, filters=filters)
+    return MetricQuery(tenant, tuple(periods), question.zone, question.policy, filters=filters)
 
 
 def _grain(question: Question) -> Grain:
@@ -226,30 +226,30 @@ def _dimension(name: str) -> Dimension:
     raise Invalid(f"Cohorts cannot be filtered by {name!r}, only by {allowed}.", field="filter")
 
 
-def _facts(asked: Asked, event_types: Sequence[str]) -> tuple[FromClause, ColumnElement[bool]]:
+def _facts(query: MetricQuery, event_types: Sequence[str]) -> tuple[FromClause, ColumnElement[bool]]:
     """Where the facts come from, and which of them qualify."""
     if event_types:
         return facts, facts.c.type.in_(sorted(set(event_types)))
-    qualifying = Qualifying(asked)
+    qualifying = Qualifying(query)
     return qualifying.facts, qualifying.by_any()
 
 
-def _each(asked: Asked, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
+def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
     """A row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
-    f, policy = facts.c, asked.policy
+    f, policy = facts.c, query.policy
     kinds = [frozenset(event_types)] if event_types else list({rule.event_types: None for rule in policy.rules})
     columns = []
-    for place, types in enumerate(kinds):
+    for index, types in enumerate(kinds):
         counts = f.type.in_(sorted(types))
         # Before the interval there is no bit: -1 would be one of those that a shift makes up.
-        bit = cast(literal(1), BigInteger).op("<<")(period_of(f.time, asked))
+        bit = cast(literal(1), BigInteger).op("<<")(period_of(f.time, query))
         columns += [
-            period_of(func.min(f.time).filter(counts), asked).label(f"first_{place}"),
-            func.bit_or(bit).filter(counts, f.time >= asked.starts_at).label(f"periods_{place}"),
+            period_of(func.min(f.time).filter(counts), query).label(f"first_{index}"),
+            func.bit_or(bit).filter(counts, f.time >= query.starts_at).label(f"periods_{index}"),
         ]
     found = (
         select(f.customer_id, *columns)
-        .where(f.tenant_id == asked.tenant, f.customer_id.is_not(None), f.time < asked.ends_at)
+        .where(f.tenant_id == query.tenant, f.customer_id.is_not(None), f.time < query.ends_at)
         .where(f.type.in_(sorted(frozenset().union(*kinds))))
         .group_by(f.customer_id)
     )
@@ -260,7 +260,7 @@ def _each(asked: Asked, event_types: Sequence[str], *, after: UUID | None = None
         told = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
         return select(by_kind.c.customer_id, *told).subquery("each")
     # Counted by all rules' types, and then chosen: there are far fewer customers to look up than facts.
-    record = customers(asked).alias("whose")
+    record = customers(query).alias("whose")
 
     def mine(name: str) -> ColumnElement[Any]:
         by_rule = {rule: by_kind.c[f"{name}_{kinds.index(rule.event_types)}"] for rule in policy.rules}
@@ -274,5 +274,5 @@ def _each(asked: Asked, event_types: Sequence[str], *, after: UUID | None = None
     )
 
 
-def _bit(bits: ColumnElement[Any], place: int) -> ColumnElement[Any]:
-    return bits.op(">>")(place).op("&")(1)
+def _bit(bits: ColumnElement[Any], index: int) -> ColumnElement[Any]:
+    return bits.op(">>")(index).op("&")(1)

@@ -10,6 +10,7 @@ from analytics.metrics.measure import (
     Condition,
     Count,
     Did,
+    DistinctCount,
     Flow,
     Has,
     Is,
@@ -24,7 +25,6 @@ from analytics.metrics.measure import (
     Score,
     Stock,
     Sum,
-    Those,
     Trait,
 )
 from analytics.projections.facts import PHASES, noun_of, types_of, verb_of
@@ -89,7 +89,7 @@ def in_words(measure: Measure) -> str:
         case Stock(noun, of, where):
             standing = f"{_many(noun)} at the end"
             return _joined(standing, _taken(of, noun), [_condition(noun, each) for each in where])
-        case Those(all_of, any_of, key):
+        case DistinctCount(all_of, any_of, key):
             whom = "customers" if key is Key.CUSTOMER else _subjects(all_of)
             traits = [_trait(each) for each in all_of]
             if any_of:
@@ -107,8 +107,8 @@ def _joined(what: str, taken: str, clauses: Iterable[str]) -> str:
 
 
 def _and(clauses: Iterable[str]) -> Iterator[str]:
-    for place, clause in enumerate(clauses):
-        yield f"and {clause}" if place else clause
+    for index, clause in enumerate(clauses):
+        yield f"and {clause}" if index else clause
 
 
 def _taken(of: Of, noun: str) -> str:

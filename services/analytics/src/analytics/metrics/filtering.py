@@ -52,20 +52,20 @@ def checked(filters: tuple[FilterBy, ...]) -> tuple[FilterBy, ...]:
 
 def _values(text: str, rest: str) -> tuple[str | None, ...]:
     values: list[str | None] = []
-    place = 0
+    index = 0
     while True:
-        if quoted := _QUOTED.match(rest, place):
+        if quoted := _QUOTED.match(rest, index):
             values.append(quoted[1].replace('""', '"'))
-            place = quoted.end()
+            index = quoted.end()
         else:
-            end = rest.find(",", place)
-            word = rest[place : end if end >= 0 else len(rest)]
+            end = rest.find(",", index)
+            word = rest[index : end if end >= 0 else len(rest)]
             if '"' in word or word.startswith("!") or word != word.strip():
                 raise Invalid(f"{text!r} can be read in two ways. {_HINT}", field="filter")
             values.append(word or None)
-            place += len(word)
-        if place == len(rest):
+            index += len(word)
+        if index == len(rest):
             return tuple(values)
-        if rest[place] != ",":
+        if rest[index] != ",":
             raise Invalid(f"In {text!r} something follows a value in double quotes. {_HINT}", field="filter")
-        place += 1
+        index += 1

@@ -127,7 +127,7 @@ class Key(StrEnum):
 
 
 @dataclass(frozen=True)
-class Those:
+class DistinctCount:
     """The distinct customers (or aggregates) that have all of some traits and, if any are named, one of others."""
 
     all_of: tuple[Trait, ...]
@@ -159,7 +159,7 @@ class Score:
     """Only those to whom the model gives this label."""
 
 
-Measure = Flow | Stock | Those | Active | Score
+Measure = Flow | Stock | DistinctCount | Active | Score
 
 
 def looks_at_end(measure: Measure) -> bool:
@@ -169,7 +169,7 @@ def looks_at_end(measure: Measure) -> bool:
             return False
         case Active(at_end=at_end):
             return at_end is not None
-        case Those(all_of=all_of, any_of=any_of):
+        case DistinctCount(all_of=all_of, any_of=any_of):
             return not all(isinstance(trait, Did) and trait.in_interval for trait in (*all_of, *any_of))
         case Stock() | Score():
             return True

@@ -46,7 +46,7 @@ Value = Decimal | None
 
 
 class Cell(NamedTuple):
-    """A period, by its place among the asked ones, and a group: a value per dimension."""
+    """A period, by its index among the asked ones, and a group: a value per dimension."""
 
     period: int
     group: tuple[str | None, ...]
@@ -55,7 +55,7 @@ class Cell(NamedTuple):
 Cells = dict[Cell, dict[Measure, Value]]
 
 WHOLE = -1
-"""The place of all periods together and all groups, where the same pass tells it."""
+"""The index of all periods together and all groups, where the same pass tells it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Asked:
+class MetricQuery:
     tenant: str
     boundaries: tuple[datetime, ...]
     """n + 1 of n periods, one after the other."""
@@ -124,39 +124,39 @@ def members_of(rows: Iterable[Any], terms: Sequence[Weighed]) -> list[Member]:
 # The statements' parts
 
 
-def periods_of(asked: Asked) -> ColumnElement[Any]:
-    return literal(list(asked.boundaries), ARRAY(Moment))
+def periods_of(query: MetricQuery) -> ColumnElement[Any]:
+    return literal(list(query.boundaries), ARRAY(Moment))
 
 
-def period_of(moment: ColumnElement[Any], asked: Asked) -> ColumnElement[int]:
-    """The place of its period; -1 before the first."""
-    return func.width_bucket(moment, periods_of(asked)) - 1
+def period_of(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[int]:
+    """The index of its period; -1 before the first."""
+    return func.width_bucket(moment, periods_of(query)) - 1
 
 
-def customers(asked: Asked) -> FromClause:
+def customers(query: MetricQuery) -> FromClause:
     """The customers' records as they were at the end. What a record first said held before it was made, too."""
     f = facts.alias("record")
     return (
         select(f.c.subject.label("id"), f.c.state)
         .where(
-            f.c.tenant_id == asked.tenant,
+            f.c.tenant_id == query.tenant,
             f.c.type.in_(CUSTOMER_TYPES),
-            or_(f.c.version == 1, f.c.time < asked.ends_at),
-            or_(f.c.until.is_(None), f.c.until >= asked.ends_at),
+            or_(f.c.version == 1, f.c.time < query.ends_at),
+            or_(f.c.until.is_(None), f.c.until >= query.ends_at),
         )
         .subquery("c")
     )
 
 
-def spans(asked: Asked) -> FromClause:
+def spans(query: MetricQuery) -> FromClause:
     """The activity spans that count: of each customer those by its segment's rule."""
-    s, policy = activity_spans, asked.policy
+    s, policy = activity_spans, query.policy
     found = select(s.c.customer_id, s.c.starts_at, s.c.ends_at).where(
-        s.c.tenant_id == asked.tenant, s.c.starts_at < asked.ends_at
+        s.c.tenant_id == query.tenant, s.c.starts_at < query.ends_at
     )
     if not policy.segments:
         return found.where(s.c.rule == policy.default.id).subquery("s")
-    c = customers(asked)
+    c = customers(query)
     found = found.join(c, c.c.id == s.c.customer_id, isouter=True).where(s.c.rule == rule_of(c, policy))
     return found.subquery("s")
 
@@ -184,7 +184,7 @@ def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:
 
 
 def holds(
-    condition: Condition, table: FromClause, asked: Asked, first_at: ColumnElement[Any] | None = None
+    condition: Condition, table: FromClause, query: MetricQuery, first_at: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
     """`first_at` is when the customer was first active: only OfNewCustomer looks at it."""
     match condition:
@@ -195,32 +195,32 @@ def holds(
         case Never(verbs):
             return not_(func.coalesce(table.c.state["seen"].has_any(cast(list(verbs), ARRAY(Text))), false()))
         case SameDay():
-            return _day(table.c.time, asked) == _day(table.c.clock_since, asked)
+            return _day(table.c.time, query) == _day(table.c.clock_since, query)
         case OfNewCustomer():
             assert first_at is not None
-            return period_of(first_at, asked) == period_of(table.c.time, asked)
+            return period_of(first_at, query) == period_of(table.c.time, query)
 
 
-def _day(moment: ColumnElement[Any], asked: Asked) -> ColumnElement[Any]:
-    return cast(func.timezone(asked.zone, moment), Date)
+def _day(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[Any]:
+    return cast(func.timezone(query.zone, moment), Date)
 
 
 class Slices:
     """Joins the customers, if asked for, and cuts by dimensions and filters."""
 
     def __init__(
-        self, asked: Asked, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
+        self, query: MetricQuery, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
     ) -> None:
-        used = [*asked.group_by, *(each.dimension for each in asked.filters)]
+        used = [*query.group_by, *(each.dimension for each in query.filters)]
         self._table, self._at = table, at
-        self.customers = customers(asked) if any(each.source is Source.CUSTOMER for each in used) else None
+        self.customers = customers(query) if any(each.source is Source.CUSTOMER for each in used) else None
         self._join = None if self.customers is None else self.customers.c.id == customer_id
         self._tags: Any = None
-        if self.customers is not None and TAG in asked.group_by:
+        if self.customers is not None and TAG in query.group_by:
             tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
             self._tags = func.jsonb_array_elements_text(tags).table_valued("tag").render_derived().lateral("tags")
-        self.by = [self._value(each) for each in asked.group_by]
-        self.where = [self._kept(each) for each in asked.filters]
+        self.by = [self._value(each) for each in query.group_by]
+        self.where = [self._kept(each) for each in query.filters]
 
     def join(self, source: FromClause) -> FromClause:
         if self.customers is not None:
@@ -260,9 +260,9 @@ class Slices:
         return not_(kept) if one.exclude else kept
 
 
-def first_activity(asked: Asked) -> FromClause:
+def first_activity(query: MetricQuery) -> FromClause:
     """When each customer was first active."""
-    s = spans(asked)
+    s = spans(query)
     return select(s.c.customer_id, func.min(s.c.starts_at).label("at")).group_by(s.c.customer_id).subquery("first")
 
 
@@ -273,14 +273,14 @@ def all_hold(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
 class Qualifying:
     """The facts that make their customers active: those of the types of the rule that the customer goes by."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._policy = asked.policy
+    def __init__(self, query: MetricQuery) -> None:
+        self._policy = query.policy
         self.facts: FromClause = facts
         self._rule_of: ColumnElement[str] | None = None
-        if asked.policy.segments:
-            record = customers(asked).alias("whose")
+        if query.policy.segments:
+            record = customers(query).alias("whose")
             self.facts = facts.outerjoin(record, record.c.id == facts.c.customer_id)
-            self._rule_of = rule_of(record, asked.policy)
+            self._rule_of = rule_of(record, query.policy)
 
     def by_any(self) -> ColumnElement[bool]:
         return or_(*(self.by(rule) for rule in self._policy.rules))

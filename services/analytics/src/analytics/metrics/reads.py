@@ -19,8 +19,8 @@ from analytics.metrics.filtering import FilterBy
 from analytics.metrics.kinds import activity as active
 from analytics.metrics.kinds import distinct as those
 from analytics.metrics.kinds import flow, score, stock
-from analytics.metrics.measure import Active, Flow, Measure, Median, Score, Stock, Those, looks_at_end
-from analytics.metrics.query import WHOLE, Asked, Cell, Cells, Filter, Member, Value, Weighed
+from analytics.metrics.measure import Active, DistinctCount, Flow, Measure, Median, Score, Stock, looks_at_end
+from analytics.metrics.query import WHOLE, Cell, Cells, Filter, Member, MetricQuery, Value, Weighed
 from analytics.metrics.rollup_keys import is_plain
 from analytics.projections.activity import ActivityPolicy
 from kith.db.connections import driver_of
@@ -28,7 +28,7 @@ from kith.nouns.aggregate import Invalid
 from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
-_KINDS: Mapping[type[Measure], Any] = {Flow: flow, Stock: stock, Active: active, Those: those, Score: score}
+_KINDS: Mapping[type[Measure], Any] = {Flow: flow, Stock: stock, Active: active, DistinctCount: those, Score: score}
 # Of a tenant that has just come the planner knows too little, and would look up customer by customer; and a hundred
 # thousand customers are grouped in memory.
 _PLANNING = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
@@ -55,10 +55,10 @@ class Question:
     now: datetime | None = None
     """What comes after has not come yet. None: all of the interval has."""
 
-    def of(self, metric: Metric, periods: Sequence[datetime]) -> Asked:
+    def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
             raise Invalid(f"Group by up to {MAX_GROUPINGS} different dimensions.", field="groupBy")
-        return Asked(
+        return MetricQuery(
             "",
             tuple(periods),
             self.zone,
@@ -191,7 +191,7 @@ async def figures(
     answers = _Answers(connection, tenant)
     if begun := question.so_far(periods):
         plans = [plan.over(begun) for plan in plans]
-        await answers.ask((measure, plan.asked(measure)) for plan in plans for measure in plan.metric.measures)
+        await answers.ask((measure, plan.query(measure)) for plan in plans for measure in plan.metric.measures)
         # What the periods and groups do not tell of the whole is asked once more.
         await answers.ask(
             (measure, plan.whole(measure))
@@ -208,57 +208,57 @@ class _Answers:
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection, self._tenant = connection, tenant
-        self._cells: dict[tuple[type[Measure], Asked], Cells] = {}
+        self._cells: dict[tuple[type[Measure], MetricQuery], Cells] = {}
 
-    async def ask(self, wanted: Iterable[tuple[Measure, Asked]]) -> None:
-        together: dict[tuple[type[Measure], Asked], dict[Measure, None]] = defaultdict(dict)
-        for measure, asked in wanted:
-            together[type(measure), asked][measure] = None
-        for (kind, asked), alike in together.items():
-            found = await _KINDS[kind].cells(self._connection, replace(asked, tenant=self._tenant), list(alike))
-            known = self._cells.setdefault((kind, asked), {})
+    async def ask(self, wanted: Iterable[tuple[Measure, MetricQuery]]) -> None:
+        together: dict[tuple[type[Measure], MetricQuery], dict[Measure, None]] = defaultdict(dict)
+        for measure, query in wanted:
+            together[type(measure), query][measure] = None
+        for (kind, query), alike in together.items():
+            found = await _KINDS[kind].cells(self._connection, replace(query, tenant=self._tenant), list(alike))
+            known = self._cells.setdefault((kind, query), {})
             for cell, values in found.items():
                 known.setdefault(cell, {}).update(values)
 
-    def of(self, measure: Measure, asked: Asked) -> Iterator[tuple[Cell, Value]]:
-        for cell, values in self._cells.get((type(measure), asked), {}).items():
+    def of(self, measure: Measure, query: MetricQuery) -> Iterator[tuple[Cell, Value]]:
+        for cell, values in self._cells.get((type(measure), query), {}).items():
             if measure in values:
                 yield cell, values[measure]
 
-    def tells_whole(self, measure: Measure, asked: Asked) -> bool:
+    def tells_whole(self, measure: Measure, query: MetricQuery) -> bool:
         """In a cell of its own, which is nothing if no customer was counted."""
-        return Cell(WHOLE, ()) in self._cells.get((type(measure), asked), {})
+        return Cell(WHOLE, ()) in self._cells.get((type(measure), query), {})
 
 
 class _Plan:
     """What is asked of each measure of a metric. What looks at things that have a currency is asked by currency where
     amounts have to be told apart, or groups; to the others a currency says nothing."""
 
-    def __init__(self, metric: Metric, asked: Asked) -> None:
-        self.metric, self.of = metric, asked
+    def __init__(self, metric: Metric, query: MetricQuery) -> None:
+        self.metric, self.of = metric, query
         self.in_amounts = in_amounts(metric)
-        self.rest = tuple(each for each in asked.group_by if each != CURRENCY)
-        self.grouped = CURRENCY in asked.group_by
+        self.rest = tuple(each for each in query.group_by if each != CURRENCY)
+        self.grouped = CURRENCY in query.group_by
         by_currency = (CURRENCY,) if self.in_amounts or self.grouped else ()
-        self._apart = replace(asked, group_by=(*self.rest, *by_currency))
-        others = tuple(each for each in asked.filters if each.dimension != CURRENCY)
-        self._alike = replace(asked, group_by=self.rest, filters=others)
+        self._apart = replace(query, group_by=(*self.rest, *by_currency))
+        others = tuple(each for each in query.filters if each.dimension != CURRENCY)
+        self._alike = replace(query, group_by=self.rest, filters=others)
 
     def over(self, periods: Sequence[datetime]) -> "_Plan":
         return _Plan(self.metric, replace(self.of, boundaries=tuple(periods)))
 
-    def asked(self, measure: Measure) -> Asked:
+    def query(self, measure: Measure) -> MetricQuery:
         return self._apart if has_currency(measure) else self._alike
 
-    def whole(self, measure: Measure) -> Asked:
-        asked = self.asked(measure)
+    def whole(self, measure: Measure) -> MetricQuery:
+        query = self.query(measure)
         by_currency = (CURRENCY,) if self.in_amounts and has_currency(measure) else ()
-        return replace(asked, boundaries=(asked.starts_at, asked.ends_at), group_by=by_currency)
+        return replace(query, boundaries=(query.starts_at, query.ends_at), group_by=by_currency)
 
     def tells_whole(self, measure: Measure, answers: _Answers) -> bool:
         """Whether the whole follows from the periods and groups."""
-        asked = self.asked(measure)
-        if asked == self.whole(measure):
+        query = self.query(measure)
+        if query == self.whole(measure):
             return True
         if TAG in self.rest:  # one with two tags would count twice
             return False
@@ -268,8 +268,8 @@ class _Plan:
             case Stock():
                 return True
             case Active():
-                return answers.tells_whole(measure, asked)
-            case Those() | Score():
+                return answers.tells_whole(measure, query)
+            case DistinctCount() | Score():
                 return False
 
 
@@ -326,15 +326,15 @@ class _Answer:
     def _whole(self) -> _Told:
         told, plan = _Told(), self.plan
         for measure in self.metric.measures if self._begun > 0 else ():
-            asked, whole = plan.asked(measure), plan.whole(measure)
+            query, whole = plan.query(measure), plan.whole(measure)
             if not plan.tells_whole(measure, self._answers):
-                asked = whole
-            if asked != whole and isinstance(measure, Active):
-                found = dict(self._answers.of(measure, asked))
+                query = whole
+            if query != whole and isinstance(measure, Active):
+                found = dict(self._answers.of(measure, query))
                 told.add(measure, found.get(Cell(WHOLE, ()), Decimal()), ())
                 continue
-            last = self._begun - 1 if asked != whole and isinstance(measure, Stock) else None
-            for cell, value in self._answers.of(measure, asked):
+            last = self._begun - 1 if query != whole and isinstance(measure, Stock) else None
+            for cell, value in self._answers.of(measure, query):
                 if cell.period != WHOLE and last in (None, cell.period):
                     told.add(measure, value, cell.group[-1:] if whole.group_by else ())
         return told
@@ -344,7 +344,7 @@ class _Answer:
         found: dict[tuple[int, Group], _Told] = defaultdict(_Told)
         number = len(self.plan.rest)
         for measure in self.metric.measures:
-            for (period, group), value in self._answers.of(measure, self.plan.asked(measure)):
+            for (period, group), value in self._answers.of(measure, self.plan.query(measure)):
                 if period != WHOLE:
                     found[period, group[:number]].add(measure, value, group[number:])
         return found
@@ -367,11 +367,11 @@ class _Answer:
                 "group by less, filter, or take a longer grain.",
                 field="groupBy",
             )
-        for place, (starts_at, ends_at) in enumerate(pairwise(self.periods)):
+        for index, (starts_at, ends_at) in enumerate(pairwise(self.periods)):
             unknown = self._unknown(starts_at, ends_at)
             up_to = self.question.complete_up_to(starts_at, ends_at)
             for group in groups:
-                mine = told.get((place, group), _Told())
+                mine = told.get((index, group), _Told())
                 if self.question.group_by and not unknown and not _anything(mine):
                     continue
                 keys = [GroupKey(name, value) for name, value in zip(self.question.group_by, group, strict=True)]
@@ -478,9 +478,9 @@ async def members(
     begun = question.so_far((interval.starts_at, interval.ends_at))
     if not begun or (begun[-1] < interval.ends_at and any(looks_at_end(each.measure) for each in weighed)):
         return Page([], None)
-    asked = replace(plan.over(begun).asked(weighed[0].measure), tenant=tenant, group_by=())
+    query = replace(plan.over(begun).query(weighed[0].measure), tenant=tenant, group_by=())
     kind = _KINDS[type(weighed[0].measure)]
-    found = await kind.members(connection, asked, weighed, position, first + 1)
+    found = await kind.members(connection, query, weighed, position, first + 1)
     page = found[:first]
     last = page[-1] if len(found) > first else None
     return Page(

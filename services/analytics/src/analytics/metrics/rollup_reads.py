@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.definition import Source
 from analytics.metrics.measure import Flow
-from analytics.metrics.query import Asked
+from analytics.metrics.query import MetricQuery
 from analytics.metrics.rollup_keys import OF_CUSTOMER, SHAPE, SHAPES, is_plain
 from analytics.tables import facts, settled_days, stale_days, totals
 
@@ -23,20 +23,20 @@ class Range(NamedTuple):
     ends_at: datetime
 
 
-def can_answer(asked: Asked, measure: Flow) -> bool:
-    used = [*asked.group_by, *(each.dimension for each in asked.filters)]
+def can_answer(query: MetricQuery, measure: Flow) -> bool:
+    used = [*query.group_by, *(each.dimension for each in query.filters)]
     return is_plain(measure) and all(
         each.source is Source.EVENT and all(each.field in SHAPES[type] for type in measure.types) for each in used
     )
 
 
-async def rows_of(connection: AsyncConnection, asked: Asked, types: Sequence[str]) -> FromClause | None:
+async def rows_of(connection: AsyncConnection, query: MetricQuery, types: Sequence[str]) -> FromClause | None:
     """What happened in the interval as rows of `n` facts each, with the fields of SHAPES. None: read the facts."""
-    settled = await _settled(connection, asked)
+    settled = await _settled(connection, query)
     if not settled:
         return None
-    known = _ranges(asked, settled)
-    rest = _rest(asked, known)
+    known = _ranges(query, settled)
+    rest = _rest(query, known)
     if len(known) > MAX_RANGES or len(rest) > MAX_RANGES or not known:
         return None
     t, f = totals.c, facts.c
@@ -49,24 +49,24 @@ async def rows_of(connection: AsyncConnection, asked: Asked, types: Sequence[str
         t.key["phase"].astext.label("phase"),
         t.key.has_key(OF_CUSTOMER).label(OF_CUSTOMER),
         t.key.label("state"),
-    ).where(t.tenant_id == asked.tenant, t.type.in_(types), _within(t.hour, known))
+    ).where(t.tenant_id == query.tenant, t.type.in_(types), _within(t.hour, known))
     if not rest:
         return added.subquery("rows")
     single = select(
         f.type, f.time, literal(1), f.amount, f.currency, f.phase, f.customer_id.is_not(None), f.state
-    ).where(f.tenant_id == asked.tenant, f.type.in_(types), _within(f.time, rest))
+    ).where(f.tenant_id == query.tenant, f.type.in_(types), _within(f.time, rest))
     return union_all(added, single).subquery("rows")
 
 
-async def _settled(connection: AsyncConnection, asked: Asked) -> list[date]:
+async def _settled(connection: AsyncConnection, query: MetricQuery) -> list[date]:
     s = settled_days.c
     stale = exists().where(stale_days.c.tenant_id == s.tenant_id, stale_days.c.day == s.day)
     days = await connection.scalars(
         select(s.day)
         .where(
-            s.tenant_id == asked.tenant,
-            s.day >= asked.starts_at.astimezone(UTC).date(),
-            s.day <= asked.ends_at.astimezone(UTC).date(),
+            s.tenant_id == query.tenant,
+            s.day >= query.starts_at.astimezone(UTC).date(),
+            s.day <= query.ends_at.astimezone(UTC).date(),
             s.shape == SHAPE,
             ~stale,
         )
@@ -75,13 +75,13 @@ async def _settled(connection: AsyncConnection, asked: Asked) -> list[date]:
     return list(days)
 
 
-def _ranges(asked: Asked, settled: Iterable[date]) -> list[Range]:
+def _ranges(query: MetricQuery, settled: Iterable[date]) -> list[Range]:
     """The whole hours of settled days in the interval, without those that a boundary cuts; joined where they touch."""
-    cut = sorted({_hour(each) for each in asked.boundaries if each != _hour(each)})
+    cut = sorted({_hour(each) for each in query.boundaries if each != _hour(each)})
     found: list[Range] = []
     for day in settled:
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        pieces = [Range(max(start, asked.starts_at), min(start + DAY, asked.ends_at))]
+        pieces = [Range(max(start, query.starts_at), min(start + DAY, query.ends_at))]
         for hour in (each for each in cut if start <= each < start + DAY):
             last = pieces.pop()
             pieces += [Range(last.starts_at, hour), Range(hour + HOUR, last.ends_at)]
@@ -93,10 +93,10 @@ def _ranges(asked: Asked, settled: Iterable[date]) -> list[Range]:
     return found
 
 
-def _rest(asked: Asked, known: Sequence[Range]) -> list[Range]:
+def _rest(query: MetricQuery, known: Sequence[Range]) -> list[Range]:
     """The interval without those."""
-    ends = [asked.starts_at, *(each.ends_at for each in known)]
-    starts = [*(each.starts_at for each in known), asked.ends_at]
+    ends = [query.starts_at, *(each.ends_at for each in known)]
+    starts = [*(each.starts_at for each in known), query.ends_at]
     return [Range(end, start) for end, start in zip(ends, starts, strict=True) if end < start]
 
 

@@ -20,7 +20,7 @@ from analytics.playbooks.firing import Known
 from analytics.playbooks.plan import Plan, ScoreDropped
 from analytics.playbooks.rules import PlaybookState
 from analytics.playbooks.runs import Started, be_alone, firing_of, record
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import drops
 from analytics.projections.snapshot import Reads, snapshots
 from analytics.tables import playbook_days, playbooks
@@ -90,7 +90,7 @@ def _next(started_at: datetime, done: date | None) -> date:
     return first if done is None else max(first, done + timedelta(days=1))
 
 
-async def _found(reads: Reads, due: Due) -> AsyncIterator[Happening]:
+async def _found(reads: Reads, due: Due) -> AsyncIterator[TriggerEvent]:
     tenant, at = due.playbook.tenant, micros(due.at)
     since = at - due.trigger.days * DAY
     async for some in everybody_of(reads, tenant):
@@ -100,12 +100,12 @@ async def _found(reads: Reads, due: Due) -> AsyncIterator[Happening]:
             yield each
 
 
-def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[Happening]:
+def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[TriggerEvent]:
     facts = unread.read()
     return list(drops(trigger, facts, at, facts.everybody()))
 
 
-async def _act(connection: AsyncConnection, due: Due, found: list[Happening]) -> None:
+async def _act(connection: AsyncConnection, due: Due, found: list[TriggerEvent]) -> None:
     playbook = due.playbook
     # One at a time, and whoever comes second finds the day done, or the playbook stopped or revised meanwhile.
     await be_alone(connection, playbook)

@@ -22,7 +22,7 @@ from analytics.health.model.timeline import models_of
 from analytics.playbooks.facts import customer_of, customers_at, happenings_between
 from analytics.playbooks.firing import Firing, Known, Run, RunState
 from analytics.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import band_changes, drops, midnights
 from analytics.projections.facts import types_of
 from analytics.projections.snapshot import Reads
@@ -107,7 +107,7 @@ async def would_run(
 ) -> list[Run]:
     """The runs, in the order of time. Raises TooManyHappenings."""
     past = _Past(reads, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
-    runs, waiting, known = list[Run](), list[Happening](), dict[Known, Customer]()
+    runs, waiting, known = list[Run](), list[TriggerEvent](), dict[Known, Customer]()
     async for some in past.told(progress):
         if firing.plan.limit_per_day is None:  # then those of other customers do not matter
             runs += await asyncio.to_thread(firing.take, *some)
@@ -120,13 +120,13 @@ async def would_run(
                 "for a shorter past, or leave out limit_per_day."
             )
     runs += await asyncio.to_thread(firing.take, waiting, known)
-    return await asyncio.to_thread(sorted, runs, key=lambda run: (run.happening.at, run.happening.customer_id))
+    return await asyncio.to_thread(sorted, runs, key=lambda run: (run.trigger_event.at, run.trigger_event.customer_id))
 
 
 def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: datetime) -> DryRunReport:
     plan, states = firing.plan, Counter(run.state for run in runs)
     fired = [run for run in runs if run.state is not RunState.SUPPRESSED]
-    customers = len({run.happening.customer_id for run in fired})
+    customers = len({run.trigger_event.customer_id for run in fired})
     notes = []
     if plan.when.reason is not None:
         notes.append(f"{plan.when.reason} Until then it fires for nobody.")
@@ -149,16 +149,16 @@ def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: da
         cooled_down=firing.cooled_down,
         months=[
             MonthOfRuns(month, number)
-            for month, number in sorted(Counter(f"{run.happening.at:%Y-%m}" for run in fired).items())
+            for month, number in sorted(Counter(f"{run.trigger_event.at:%Y-%m}" for run in fired).items())
         ],
         sample=[
             WouldRun(
-                run.happening.customer_id,
-                run.happening.at,
+                run.trigger_event.customer_id,
+                run.trigger_event.at,
                 run.state,
-                run.happening.band,
-                run.happening.from_band,
-                run.happening.score,
+                run.trigger_event.band,
+                run.trigger_event.from_band,
+                run.trigger_event.score,
             )
             for run in runs[: -SAMPLE - 1 : -1]
         ],
@@ -174,7 +174,7 @@ class _Epoch(NamedTuple):
 
 
 class Some(NamedTuple):
-    happenings: list[Happening]
+    happenings: list[TriggerEvent]
     known: dict[Known, Customer]
     """As each customer was known at each."""
 
@@ -211,7 +211,7 @@ class _Past:
             await progress(start + len(asked), len(found))
         yield Some(found, known)
 
-    def _meant(self, happenings: Sequence[Happening]) -> list[Happening]:
+    def _meant(self, happenings: Sequence[TriggerEvent]) -> list[TriggerEvent]:
         return sorted(filter(self.trigger.fires, happenings), key=lambda each: (each.customer_id, each.at))
 
     async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
@@ -255,7 +255,7 @@ def _happenings(
     unread: UnreadFacts,
     epochs: Mapping[UUID, Sequence[_Epoch]],
     span: tuple[int, int],
-) -> tuple[list[Happening], dict[Known, Customer]]:
+) -> tuple[list[TriggerEvent], dict[Known, Customer]]:
     health, (starts_at, ends_at) = unread.read(), span
     if isinstance(trigger, ScoreDropped):
         instants = midnights(starts_at, ends_at)
@@ -269,5 +269,5 @@ def _happenings(
 
 def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:
     """What happened at that very instant included, as in playbooks.facts.customers_at."""
-    place = bisect_right(epochs, at, key=lambda each: each.since)
-    return epochs[place - 1].customer if place else Customer()
+    index = bisect_right(epochs, at, key=lambda each: each.since)
+    return epochs[index - 1].customer if index else Customer()

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.playbooks.firing import Known
 from analytics.playbooks.plan import Customer
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.projections.facts import types_of
 from kith.db.tables import Moment
 from kith.events.analytics import ReadingRecorded
@@ -79,7 +79,7 @@ def customer_of(state: dict[str, Any]) -> Customer:
 
 async def happenings_of(
     connection: AsyncConnection, tenant: str, events: Sequence[tuple[UUID, str | None]]
-) -> list[Happening]:
+) -> list[TriggerEvent]:
     """What these events may set off by themselves: each by its id and its traceparent. They are folded."""
     traces = dict(events)
     rows = await connection.execute(_OF_THESE, {**_parameters(tenant), "events": list(traces)})
@@ -88,7 +88,7 @@ async def happenings_of(
 
 async def happenings_between(
     connection: AsyncConnection, tenant: str, starts_at: datetime, ends_at: datetime
-) -> list[Happening]:
+) -> list[TriggerEvent]:
     """The same of all that happened in `[starts_at, ends_at)`."""
     rows = await connection.execute(_BETWEEN, {**_parameters(tenant), "starts_at": starts_at, "ends_at": ends_at})
     return [_happening(row, None) for row in rows]
@@ -99,9 +99,9 @@ def _parameters(tenant: str) -> dict[str, Any]:
     return {"tenant": tenant, **types}
 
 
-def _happening(row: Any, traceparent: str | None) -> Happening:
+def _happening(row: Any, traceparent: str | None) -> TriggerEvent:
     kind = _KINDS.get(row.type, "segment_entered")
-    return Happening(
+    return TriggerEvent(
         kind=kind,
         customer_id=row.customer_id,
         at=row.time,

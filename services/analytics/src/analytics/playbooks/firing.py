@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from analytics.playbooks.plan import Customer, Plan
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 
 
 class RunState(StrEnum):
@@ -25,7 +25,7 @@ class RunState(StrEnum):
 
 class Run(NamedTuple):
     id: UUID
-    happening: Happening
+    trigger_event: TriggerEvent
     customer: Customer
     state: RunState
     is_control: bool
@@ -47,14 +47,16 @@ def is_control(playbook: UUID, customer: UUID, share: float) -> bool:
     return draw < share * 2**64
 
 
-def run_id(playbook: UUID, happening: Happening) -> UUID:
+def run_id(playbook: UUID, trigger_event: TriggerEvent) -> UUID:
     """The same of the same happening: it cannot be recorded twice."""
-    return uuid5(playbook, f"{happening.customer_id}/{happening.at.astimezone(UTC).isoformat()}")
+    return uuid5(playbook, f"{trigger_event.customer_id}/{trigger_event.at.astimezone(UTC).isoformat()}")
 
 
-def undecided(playbook: UUID, happening: Happening, reason: str) -> Run:
+def undecided(playbook: UUID, trigger_event: TriggerEvent, reason: str) -> Run:
     """The run of a happening that no decision could be made on."""
-    return Run(run_id(playbook, happening), happening, Customer(), RunState.SUPPRESSED, is_control=False, reason=reason)
+    return Run(
+        run_id(playbook, trigger_event), trigger_event, Customer(), RunState.SUPPRESSED, is_control=False, reason=reason
+    )
 
 
 def day_of(at: datetime) -> date:
@@ -75,35 +77,35 @@ class Firing:
     cooled_down: int = 0
     """Happenings that would have set it off, too soon after another."""
 
-    def take(self, happenings: Iterable[Happening], customers: Mapping[Known, Customer]) -> list[Run]:
+    def take(self, happenings: Iterable[TriggerEvent], customers: Mapping[Known, Customer]) -> list[Run]:
         """The runs that they become, in the order of time. `customers` are as they were known at each."""
         ordered = sorted(happenings, key=lambda each: (each.at, each.customer_id))
         runs = (self._take(each, customers.get(Known(each.customer_id, each.at), Customer())) for each in ordered)
         return [run for run in runs if run is not None]
 
-    def _take(self, happening: Happening, customer: Customer) -> Run | None:
-        if not self.plan.when.fires(happening) or not self.plan.audience.has(customer):
+    def _take(self, trigger_event: TriggerEvent, customer: Customer) -> Run | None:
+        if not self.plan.when.fires(trigger_event) or not self.plan.audience.has(customer):
             return None
-        if self._cools_down(happening):
+        if self._cools_down(trigger_event):
             self.cooled_down += 1
             return None
-        day, limit = day_of(happening.at), self.plan.limit_per_day
+        day, limit = day_of(trigger_event.at), self.plan.limit_per_day
         id, control = (
-            run_id(self.playbook, happening),
-            is_control(self.playbook, happening.customer_id, self.plan.control_share),
+            run_id(self.playbook, trigger_event),
+            is_control(self.playbook, trigger_event.customer_id, self.plan.control_share),
         )
         if limit is not None and self.runs_of_day[day] >= limit:
             reason = f"{limit} runs of {day.isoformat()} were there already, the limit of a day."
-            return Run(id, happening, customer, RunState.SUPPRESSED, control, reason)
+            return Run(id, trigger_event, customer, RunState.SUPPRESSED, control, reason)
         # Those left alone count too: both shares are cut alike, and can be compared.
         self.runs_of_day[day] += 1
-        insort(self.runs_at.setdefault(happening.customer_id, []), happening.at)
-        return Run(id, happening, customer, RunState.LEFT_ALONE if control else RunState.REQUESTED, control)
+        insort(self.runs_at.setdefault(trigger_event.customer_id, []), trigger_event.at)
+        return Run(id, trigger_event, customer, RunState.LEFT_ALONE if control else RunState.REQUESTED, control)
 
-    def _cools_down(self, happening: Happening) -> bool:
+    def _cools_down(self, trigger_event: TriggerEvent) -> bool:
         """Whether a run is nearer than the cool-down, before it; or after it, for one that is told late."""
-        runs, cool_down, at = self.runs_at.get(happening.customer_id, []), self.plan.cool_down, happening.at
-        place = bisect_left(runs, at)
-        before = place > 0 and at - runs[place - 1] < cool_down
-        after = place < len(runs) and (runs[place] == at or runs[place] - at < cool_down)
+        runs, cool_down, at = self.runs_at.get(trigger_event.customer_id, []), self.plan.cool_down, trigger_event.at
+        index = bisect_left(runs, at)
+        before = index > 0 and at - runs[index - 1] < cool_down
+        after = index < len(runs) and (runs[index] == at or runs[index] - at < cool_down)
         return before or after

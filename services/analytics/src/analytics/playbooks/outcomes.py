@@ -224,8 +224,8 @@ async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open
 
 def _met(facts: HealthFacts, runs: Sequence[Open]) -> dict[UUID, bool]:
     """Of those whom a model scored then."""
-    place = {customer: number for number, customer in enumerate(facts.customers)}
-    some = np.array([place[each.customer_id] for each in runs], np.int64)
+    index = {customer: number for number, customer in enumerate(facts.customers)}
+    some = np.array([index[each.customer_id] for each in runs], np.int64)
     ends = np.array([micros(each.settles_at) for each in runs], np.int64)
     bands, met = facts.bands(ends, some).tolist(), dict[UUID, bool]()
     for model, numbers in facts.assigned(ends, some):

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from analytics.playbooks.trigger_event import TOLD, Happening
+from analytics.playbooks.trigger_event import TOLD, TriggerEvent
 from kith.nouns.aggregate import Invalid
 
 BANDS = ("at_risk", "steady", "healthy")
@@ -27,11 +27,11 @@ class Trigger(Struct, frozen=True, tag_field="kind"):
     def kind(self) -> str:
         return str(type(self).__struct_config__.tag)
 
-    def fires(self, happening: Happening) -> bool:
+    def fires(self, trigger_event: TriggerEvent) -> bool:
         """Whether this sets the playbook off."""
-        return happening.kind == self.kind and self.reason is None and self._is_meant(happening)
+        return trigger_event.kind == self.kind and self.reason is None and self._is_meant(trigger_event)
 
-    def _is_meant(self, happening: Happening) -> bool:
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
         """Of its kind. Every trigger that has no `reason` says it; of those that have one nobody asks."""
         raise NotImplementedError
 
@@ -42,12 +42,12 @@ class BandChanged(Trigger, frozen=True, tag="band_changed"):
     to: tuple[Band, ...]
     from_: tuple[Band, ...] = msgspec.field(default=(), name="from")
 
-    def _is_meant(self, happening: Happening) -> bool:
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
         return (
-            happening.cause in TOLD
-            and happening.from_band is not None  # scored for the first time: nothing changed
-            and happening.band in self.to
-            and (not self.from_ or happening.from_band in self.from_)
+            trigger_event.cause in TOLD
+            and trigger_event.from_band is not None  # scored for the first time: nothing changed
+            and trigger_event.band in self.to
+            and (not self.from_ or trigger_event.from_band in self.from_)
         )
 
 
@@ -58,15 +58,17 @@ class ScoreDropped(Trigger, frozen=True, tag="score_dropped"):
     points: float
     days: int
 
-    def _is_meant(self, happening: Happening) -> bool:
-        score, before = happening.score, happening.from_score
-        return score is not None and before is not None and before - score + (happening.by_model or 0.0) >= self.points
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
+        score, before = trigger_event.score, trigger_event.from_score
+        return (
+            score is not None and before is not None and before - score + (trigger_event.by_model or 0.0) >= self.points
+        )
 
 
 class SlaBreached(Trigger, frozen=True, tag="sla_breached"):
     """A case was resolved later than had been promised."""
 
-    def _is_meant(self, _: Happening) -> bool:
+    def _is_meant(self, _: TriggerEvent) -> bool:
         return True
 
 
@@ -75,8 +77,8 @@ class SegmentEntered(Trigger, frozen=True, tag="segment_entered"):
 
     segments: tuple[str, ...]
 
-    def _is_meant(self, happening: Happening) -> bool:
-        return happening.segment in self.segments
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
+        return trigger_event.segment in self.segments
 
 
 class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
@@ -86,10 +88,10 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
     above: float | None = None
     below: float | None = None
 
-    def _is_meant(self, happening: Happening) -> bool:
-        value, before = happening.value, happening.from_value
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
+        value, before = trigger_event.value, trigger_event.from_value
         return (
-            happening.signal == self.signal
+            trigger_event.signal == self.signal
             and value is not None
             and before is not None
             and self._is_beyond(value)
@@ -103,7 +105,7 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
 class _Unheard(Trigger, frozen=True):
     """No service publishes yet what would set it off."""
 
-    def _is_meant(self, _: Happening) -> bool:
+    def _is_meant(self, _: TriggerEvent) -> bool:
         return False
 
 

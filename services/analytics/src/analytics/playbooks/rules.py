@@ -58,7 +58,7 @@ class Playbook(Aggregate):
         compared must be of one document."""
         if self.state is PlaybookState.STARTED:
             raise PlaybookIsStarted(self, "Stop it, then revise it.")
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         self.set(fields)
         self._look_whether_it_fires()
         return PlaybookRevised.of(self)
@@ -67,7 +67,7 @@ class Playbook(Aggregate):
         """From now on it acts."""
         if self.state is PlaybookState.STARTED:
             raise PlaybookIsStarted(self, "There is nothing to start.")
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         self._look_whether_it_fires()  # again: by now somebody may publish what it waits for
         self.state, self.started_at = PlaybookState.STARTED, at
         return PlaybookStarted.of(self)
@@ -76,7 +76,7 @@ class Playbook(Aggregate):
         """It acts no more. What it has asked for stays asked for, and its outcomes are still seen to."""
         if self.state is not PlaybookState.STARTED:
             raise PlaybookNotStarted(f"Playbook {self.id} is not started.")
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         self.state, self.stopped_at = PlaybookState.STOPPED, at
         return PlaybookStopped.of(self)
 

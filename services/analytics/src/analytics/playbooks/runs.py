@@ -18,7 +18,7 @@ from analytics.playbooks.facts import EVENT_KINDS, customers_at, happenings_of
 from analytics.playbooks.firing import Firing, Known, Run, RunState, undecided
 from analytics.playbooks.plan import Action, Customer, Plan, action_id
 from analytics.playbooks.rules import PlaybookState
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.tables import outbox, playbook_runs, playbooks
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
@@ -46,7 +46,7 @@ class Started(NamedTuple):
 async def fire(
     connection: AsyncConnection,
     tenant: str,
-    happenings: Sequence[Happening],
+    happenings: Sequence[TriggerEvent],
     events: Sequence[tuple[UUID, str | None]] = (),
 ) -> int:
     """Record the runs that these set off, and ask for their actions. What `events` set off by themselves, each told by
@@ -69,7 +69,7 @@ async def fire(
 
 
 async def _fired(
-    connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening], known: Mapping[Known, Customer]
+    connection: AsyncConnection, playbook: Started, happenings: Sequence[TriggerEvent], known: Mapping[Known, Customer]
 ) -> int:
     """Answers how many runs there are more. A happening that cannot be decided on becomes a suppressed run with the
     reason: it stops neither the other happenings nor the other playbooks, nor the score it came from."""
@@ -107,11 +107,11 @@ async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
     return found
 
 
-def _concerns(playbook: Started, happening: Happening) -> bool:
-    return happening.at >= playbook.started_at and playbook.plan.when.fires(happening)
+def _concerns(playbook: Started, trigger_event: TriggerEvent) -> bool:
+    return trigger_event.at >= playbook.started_at and playbook.plan.when.fires(trigger_event)
 
 
-async def firing_of(connection: AsyncConnection, playbook: Started, happenings: Sequence[Happening]) -> Firing:
+async def firing_of(connection: AsyncConnection, playbook: Started, happenings: Sequence[TriggerEvent]) -> Firing:
     """With what there was before of these customers and of these days."""
     if not happenings:
         return Firing(playbook.id, playbook.plan)
@@ -146,7 +146,7 @@ async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[
     if not runs:
         return 0
     now = (await connection.execute(_NOW)).one().now
-    traces = {run.id: _traced(run.happening) for run in runs}
+    traces = {run.id: _traced(run.trigger_event) for run in runs}
     rows = [_row(playbook, run, traces[run.id], now) for run in runs]
     written = await connection.scalars(insert(playbook_runs).on_conflict_do_nothing().returning(_R.id), rows)
     new = set(written)
@@ -171,24 +171,24 @@ _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:playbook, 0))")
 _NOW = text("SELECT pg_current_xact_id(), clock_timestamp() AS now")
 
 
-def _traced(happening: Happening) -> str | None:
+def _traced(trigger_event: TriggerEvent) -> str | None:
     """The run is a part of the trace that led to it; what it asks for goes on from there."""
-    with span_after(happening.traceparent, "playbook run"):
+    with span_after(trigger_event.traceparent, "playbook run"):
         return current_traceparent()
 
 
 def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) -> dict[str, Any]:
-    happening, outcome = run.happening, playbook.plan.outcome
+    trigger_event, outcome = run.trigger_event, playbook.plan.outcome
     settles = outcome is not None and run.state is not RunState.SUPPRESSED
     return {
         "tenant_id": playbook.tenant,
         "id": run.id,
         "playbook_id": playbook.id,
         "playbook_version": playbook.version,
-        "customer_id": happening.customer_id,
-        "at": happening.at,
+        "customer_id": trigger_event.customer_id,
+        "at": trigger_event.at,
         "recorded_at": now,
-        "trigger": msgspec.to_builtins(happening.told()),
+        "trigger": msgspec.to_builtins(trigger_event.told()),
         "state": run.state,
         "is_control": run.is_control,
         "reason": run.reason,
@@ -198,7 +198,7 @@ def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) ->
         ],
         "trace_id": traceparent.split("-")[1] if traceparent else None,
         "outcome": msgspec.to_builtins(outcome) if settles else None,
-        "settles_at": outcome.settles_at(happening.at) if outcome is not None and settles else None,
+        "settles_at": outcome.settles_at(trigger_event.at) if outcome is not None and settles else None,
     }
 
 
@@ -207,7 +207,7 @@ def _actions(playbook: Started, run: Run) -> list[dict[str, Any]]:
     if run.state is not RunState.REQUESTED:
         return []
     return [
-        {"kind": each.kind, "title": each.title, "due_at": each.due_at(run.happening.at)}
+        {"kind": each.kind, "title": each.title, "due_at": each.due_at(run.trigger_event.at)}
         for each in playbook.plan.actions
     ]
 
@@ -220,8 +220,8 @@ def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) 
             "type": ActionRequested.type,
             "subject": action_id(run.id, index),
             "aggregate_version": 1,
-            "customer_id": run.happening.customer_id,
-            "time": run.happening.at,
+            "customer_id": run.trigger_event.customer_id,
+            "time": run.trigger_event.at,
             "recorded_at": now,
             "traceparent": traceparent,
             "data": _encode(_event(playbook, run, action, now)),
@@ -231,19 +231,19 @@ def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) 
 
 
 def _event(playbook: Started, run: Run, action: Action, now: datetime) -> ActionRequested:
-    happening = run.happening
+    trigger_event = run.trigger_event
     # As it was, and as it was known: what is published or recorded later does not change why.
-    at, known_at = (each.isoformat().replace("+00:00", "Z") for each in (happening.at, now))
+    at, known_at = (each.isoformat().replace("+00:00", "Z") for each in (trigger_event.at, now))
     return ActionRequested(
         kind=action.kind,
         playbook_id=playbook.id,
         run_id=run.id,
-        trigger=happening.kind,
+        trigger=trigger_event.kind,
         title=action.title,
-        due_at=action.due_at(happening.at),
+        due_at=action.due_at(trigger_event.at),
         owner=action.owner_for(run.customer),
         priority=action.priority,
         category=action.category,
         queue=action.queue,
-        explanation=f"/v1/customers/{happening.customer_id}/health?at={at}&knownAt={known_at}",
+        explanation=f"/v1/customers/{trigger_event.customer_id}/health?at={at}&knownAt={known_at}",
     )

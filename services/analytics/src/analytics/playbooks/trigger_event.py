@@ -11,7 +11,7 @@ happened to the customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class TriggerEvent:
     """`kind` is that of the trigger it may set off; what it does not tell is None."""
 
     kind: str

@@ -8,10 +8,10 @@ from analytics.health.engine.base import Ints, moment
 from analytics.health.engine.facts import CAUSES, HealthFacts
 from analytics.health.model.definition import DAY, band_of, number_of
 from analytics.playbooks.plan import BandChanged, ScoreDropped
-from analytics.playbooks.trigger_event import Happening
+from analytics.playbooks.trigger_event import TriggerEvent
 
 
-def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Iterator[Happening]:
+def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Iterator[TriggerEvent]:
     """Of those of these customers whose score dropped so, at the instant."""
     since = at - trigger.days * DAY
     scores, before = facts.scores(at, some), facts.scores(since, some)
@@ -19,27 +19,27 @@ def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Ite
     with np.errstate(invalid="ignore"):  # where one of them is not known
         dropped = np.flatnonzero(before - scores + by_model >= trigger.points)
     bands = facts.bands(at, some[dropped])
-    for place, band in zip(dropped.tolist(), bands.tolist(), strict=True):
-        yield Happening(
+    for index, band in zip(dropped.tolist(), bands.tolist(), strict=True):
+        yield TriggerEvent(
             kind=trigger.kind,
-            customer_id=facts.customers[some[place]],
+            customer_id=facts.customers[some[index]],
             at=moment(at),
             band=band_of(band),
-            score=float(scores[place]),
-            from_score=float(before[place]),
-            by_model=float(by_model[place]) or None,
+            score=float(scores[index]),
+            from_score=float(before[index]),
+            by_model=float(by_model[index]) or None,
             cause="silence",
         )
 
 
-def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_at: int) -> Iterator[Happening]:
+def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_at: int) -> Iterator[TriggerEvent]:
     """Into the bands of the trigger, in `(starts_at, ends_at]`; those that another model made are among them."""
     changes = facts.changes(starts_at, ends_at)
     meant = np.isin(changes.band, [number_of(each) for each in trigger.to]) & (changes.from_band >= 0)
     of, at = changes.customer[meant], changes.at[meant]
     columns = (of, at, changes.from_band[meant], changes.band[meant], changes.cause[meant], facts.scores(at, of))
     for customer, instant, from_band, band, cause, score in zip(*(each.tolist() for each in columns), strict=True):
-        yield Happening(
+        yield TriggerEvent(
             kind=trigger.kind,
             customer_id=facts.customers[customer],
             at=moment(instant),

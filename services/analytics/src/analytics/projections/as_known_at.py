@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from analytics.metrics.definition import Metric
-from analytics.metrics.measure import Active, Did, Flow, Measure, Score, Stock, Those
+from analytics.metrics.measure import Active, Did, DistinctCount, Flow, Measure, Score, Stock
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
 from analytics.projections.copying import (
     Driver,
@@ -29,7 +29,7 @@ from analytics.projections.copying import (
     copy_spans,
     count_events,
     events_of,
-    happened_of,
+    recorded_events_of,
 )
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.replay import MERGES, Replay, merged_by
@@ -111,7 +111,7 @@ async def _fold(
     also: Iterable[str],
     customers: Sequence[UUID] | None,
 ) -> None:
-    first = await happened_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
+    first = await recorded_events_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
     settings = [each for each in first if each.type == SettingsChanged.type]
     rules = _rules(ActivityPolicy.told(each.version, each.body["activity"]) for each in settings)
     types = types_needed(metrics, rules, also)
@@ -186,7 +186,7 @@ def _types_of(measure: Measure) -> set[str] | None:
             return set(types)
         case Stock(noun=noun):
             return set(types_of(noun))
-        case Those(all_of=all_of, any_of=any_of):
+        case DistinctCount(all_of=all_of, any_of=any_of):
             return {type for trait in (*all_of, *any_of) if isinstance(trait, Did) for type in trait.types}
         case Score():
             return {OrderPlaced.type}

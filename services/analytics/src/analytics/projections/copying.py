@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from analytics.projections.facts import Fact, Happened
+from analytics.projections.facts import Fact, RecordedEvent
 from analytics.projections.replay import ActiveSpan, Merged
 from kith.events.contacts import CustomerCreated
 
@@ -27,9 +27,9 @@ _FACT = (
 )
 
 
-def happened(row: Iterable[Any]) -> Happened:
+def happened(row: Iterable[Any]) -> RecordedEvent:
     tenant, id, type, subject, version, time, customer, data = row
-    return Happened(tenant, id, type, subject, version, time, customer, _decode(data))
+    return RecordedEvent(tenant, id, type, subject, version, time, customer, _decode(data))
 
 
 async def events_of(
@@ -40,7 +40,7 @@ async def events_of(
     types: Sequence[str] | None = None,
     customers: Sequence[UUID] | None = None,
     chunk: int = CHUNK,
-) -> AsyncIterator[list[Happened]]:
+) -> AsyncIterator[list[RecordedEvent]]:
     """A tenant's events, aggregate by aggregate, each one's by version. Of some customers: with what is nobody's, and
     with whom they referred. Needs a transaction."""
     where, values = _which(tenant, known_at, types, customers)
@@ -50,9 +50,9 @@ async def events_of(
         yield [happened(row) for row in rows]
 
 
-async def happened_of(
+async def recorded_events_of(
     driver: Driver, tenant: str, types: Iterable[str], *, known_at: datetime | None = None
-) -> list[Happened]:
+) -> list[RecordedEvent]:
     """Of types of which there are few."""
     where, values = _which(tenant, known_at, sorted(types))
     return [happened(row) for row in await driver.fetch(f"SELECT {_EVENT} FROM public.ledger WHERE {where}", *values)]  # noqa: S608 - made here

@@ -27,7 +27,7 @@ class Customer(NamedTuple):
     id: UUID
 
 
-class Happened(NamedTuple):
+class RecordedEvent(NamedTuple):
     """An event, its body decoded."""
 
     tenant_id: str
@@ -104,7 +104,7 @@ def types_of(noun: str) -> tuple[str, ...]:
     return tuple(_TYPES[noun])
 
 
-def fact_of(event: Happened, before: Fact | None = None) -> Fact:
+def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
     """The fact that an event makes of the one before it."""
     if before is None:  # by far the most are: the first event tells all there is
         state, clock, phase = event.body, event.time, _phase(event.body)
@@ -138,7 +138,7 @@ def fact_of(event: Happened, before: Fact | None = None) -> Fact:
     )
 
 
-def facts_of(events: Iterable[Happened], before: Fact | None = None) -> list[Fact]:
+def facts_of(events: Iterable[RecordedEvent], before: Fact | None = None) -> list[Fact]:
     """The facts of one aggregate's events, in the order of versions, after the fact that stood before them.
     The last one is open; `before` itself is not among them."""
     facts: list[Fact] = []
@@ -151,7 +151,7 @@ def facts_of(events: Iterable[Happened], before: Fact | None = None) -> list[Fac
     return facts
 
 
-def _told(event: Happened, before: Fact) -> dict[str, Any]:
+def _told(event: RecordedEvent, before: Fact) -> dict[str, Any]:
     attributes = attributes_of(noun_of(event.type))
     state = {name: value for name, value in before.state.items() if name in attributes}
     kind = EVENTS.get(event.type)

@@ -15,8 +15,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.scores.queue import note
-from analytics.ledger.unnest import Given
-from analytics.projections.facts import Happened
+from analytics.ledger.unnest import UnnestParams
+from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold_activity import fold_activity
 from analytics.projections.fold_facts import fold_facts
 from analytics.projections.merges import fold_merges, survivors
@@ -29,7 +29,7 @@ _NAMED = 1000
 """Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
 _decode = msgspec.json.Decoder(dict).decode
 _UNTRACED: Mapping[UUID, str | None] = {}
-_GIVEN = Given(
+_GIVEN = UnnestParams(
     id="uuid",
     tenant_id="name",
     type="name",
@@ -84,8 +84,8 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
     return list({each.id: each for each in envelopes if each.id in new}.values())
 
 
-def happened(envelope: Envelope) -> Happened:
-    return Happened(
+def happened(envelope: Envelope) -> RecordedEvent:
+    return RecordedEvent(
         envelope.tenant_id,
         envelope.id,
         envelope.type,
@@ -98,7 +98,7 @@ def happened(envelope: Envelope) -> Happened:
 
 
 async def fold(
-    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+    connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
     """Bring the read models up to these events. They are in the ledger, and were not before."""
     if not events:
@@ -115,7 +115,7 @@ async def fold(
 
 
 async def apply(
-    connection: AsyncConnection, events: Sequence[Happened], traceparents: Mapping[UUID, str | None] = _UNTRACED
+    connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
     """The fold, once nobody else folds what concerns it."""
     merged = await survivors(connection, events)  # again, as it is now that nobody can change it

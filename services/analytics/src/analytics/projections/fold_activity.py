@@ -8,15 +8,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.ledger.unnest import Given
+from analytics.ledger.unnest import UnnestParams
 from analytics.projections.activity import PURCHASES, ActivityRule, Span, difference
 from analytics.projections.facts import Fact
 
-_SPANS = Given(tenant_id="name", rule="name", customer_id="uuid", starts_at="timestamptz", ends_at="timestamptz")
-_PLACES = Given(tenant_id="name", rule="name", customer_id="uuid", first="timestamptz", last="timestamptz")
+_SPANS = UnnestParams(tenant_id="name", rule="name", customer_id="uuid", starts_at="timestamptz", ends_at="timestamptz")
+_KEYS = UnnestParams(tenant_id="name", rule="name", customer_id="uuid", first="timestamptz", last="timestamptz")
 
 
-class Place(NamedTuple):
+class SpanKey(NamedTuple):
     """Whose spans, by which rule."""
 
     tenant_id: str
@@ -40,7 +40,7 @@ async def rules_of(connection: AsyncConnection, tenants: Iterable[str]) -> Mappi
 async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
     """Extend the spans of the customers whom qualifying events concern."""
     rules = await rules_of(connection, {fact.tenant_id for fact in facts})
-    times: dict[Place, list[datetime]] = defaultdict(list)
+    times: dict[SpanKey, list[datetime]] = defaultdict(list)
     by_id: dict[str, ActivityRule] = {}
     by_type: dict[tuple[str, str], list[str]] = defaultdict(list)
     for tenant, kept in rules.items():
@@ -51,24 +51,24 @@ async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> N
     for fact in facts:
         if fact.customer_id is not None:
             for id in by_type.get((fact.tenant_id, fact.type), ()):
-                times[Place(fact.tenant_id, id, fact.customer_id)].append(fact.time)
+                times[SpanKey(fact.tenant_id, id, fact.customer_id)].append(fact.time)
     await extend_spans(connection, times, by_id)
 
 
 async def extend_spans(
-    connection: AsyncConnection, times: Mapping[Place, Sequence[datetime]], rules: Mapping[str, ActivityRule]
+    connection: AsyncConnection, times: Mapping[SpanKey, Sequence[datetime]], rules: Mapping[str, ActivityRule]
 ) -> None:
     if not times:
         return
     known = await _touching(connection, times, rules)
-    gone: list[tuple[Place, Span]] = []
-    made: list[tuple[Place, Span]] = []
-    for place, moments in times.items():
-        before = known.get(place, ())
-        after = rules[place.rule].extend(before, moments)
+    gone: list[tuple[SpanKey, Span]] = []
+    made: list[tuple[SpanKey, Span]] = []
+    for key, moments in times.items():
+        before = known.get(key, ())
+        after = rules[key.rule].extend(before, moments)
         old, new = difference(before, after) if before else ((), after)
-        gone += [(place, span) for span in old]
-        made += [(place, span) for span in new]
+        gone += [(key, span) for span in old]
+        made += [(key, span) for span in new]
     if gone:
         await connection.exec_driver_sql(
             f"""
@@ -105,44 +105,44 @@ async def refold_activity(
         """,
         (tenant, list(customers), list(types)),
     )
-    times: dict[Place, list[datetime]] = defaultdict(list)
+    times: dict[SpanKey, list[datetime]] = defaultdict(list)
     for customer, type, time in rows:
         for rule in rules.values():
             if type in rule.event_types:
-                times[Place(tenant, rule.id, customer)].append(time)
+                times[SpanKey(tenant, rule.id, customer)].append(time)
     await extend_spans(connection, times, rules)
 
 
 async def _touching(
-    connection: AsyncConnection, times: Mapping[Place, Sequence[datetime]], rules: Mapping[str, ActivityRule]
-) -> Mapping[Place, list[Span]]:
+    connection: AsyncConnection, times: Mapping[SpanKey, Sequence[datetime]], rules: Mapping[str, ActivityRule]
+) -> Mapping[SpanKey, list[Span]]:
     """The spans that the new events may touch."""
     rows: Any = await connection.exec_driver_sql(
         f"""
         SELECT s.tenant_id, s.rule, s.customer_id, s.starts_at, s.ends_at
-        FROM {_PLACES.sql}
+        FROM {_KEYS.sql}
         JOIN activity_spans s ON s.tenant_id = t.tenant_id AND s.rule = t.rule AND s.customer_id = t.customer_id
           AND s.starts_at <= t.last AND s.ends_at >= t.first
         """,  # noqa: S608 - made here
-        _PLACES.values(
-            [place.tenant_id for place in times],
-            [place.rule for place in times],
-            [place.customer_id for place in times],
+        _KEYS.values(
+            [key.tenant_id for key in times],
+            [key.rule for key in times],
+            [key.customer_id for key in times],
             [min(moments) for moments in times.values()],
-            [max(moments) + rules[place.rule].window for place, moments in times.items()],
+            [max(moments) + rules[key.rule].window for key, moments in times.items()],
         ),
     )
-    found: dict[Place, list[Span]] = defaultdict(list)
+    found: dict[SpanKey, list[Span]] = defaultdict(list)
     for tenant, rule, customer, starts_at, ends_at in rows:
-        found[Place(tenant, rule, customer)].append(Span(starts_at, ends_at))
+        found[SpanKey(tenant, rule, customer)].append(Span(starts_at, ends_at))
     return found
 
 
-def _columns(rows: Sequence[tuple[Place, Span]]) -> tuple[Any, ...]:
+def _columns(rows: Sequence[tuple[SpanKey, Span]]) -> tuple[Any, ...]:
     return _SPANS.values(
-        [place.tenant_id for place, _ in rows],
-        [place.rule for place, _ in rows],
-        [place.customer_id for place, _ in rows],
+        [key.tenant_id for key, _ in rows],
+        [key.rule for key, _ in rows],
+        [key.customer_id for key, _ in rows],
         [span.starts_at for _, span in rows],
         [span.ends_at for _, span in rows],
     )

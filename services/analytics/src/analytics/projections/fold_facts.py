@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.ledger.unnest import Given
+from analytics.ledger.unnest import UnnestParams
 from analytics.metrics.rollups import mark_stale
-from analytics.projections.facts import SINGLE, Customer, Fact, Happened, fact_of, facts_of
+from analytics.projections.facts import SINGLE, Customer, Fact, RecordedEvent, fact_of, facts_of
 
 _encode = msgspec.json.Encoder().encode
-_GIVEN = Given(
+_GIVEN = UnnestParams(
     tenant_id="name",
     event_id="uuid",
     type="name",
@@ -30,8 +30,8 @@ _GIVEN = Given(
     state="text",
     origin_id="uuid",
 )
-_SUBJECTS = Given(tenant_id="name", subject="uuid")
-_ENDED = Given(tenant_id="name", subject="uuid", version="int", until="timestamptz")
+_SUBJECTS = UnnestParams(tenant_id="name", subject="uuid")
+_ENDED = UnnestParams(tenant_id="name", subject="uuid", version="int", until="timestamptz")
 
 
 Survivors = Mapping[Customer, UUID]
@@ -43,17 +43,17 @@ class Aggregate(NamedTuple):
     subject: UUID
 
 
-async def fold_facts(connection: AsyncConnection, events: Sequence[Happened], survivors: Survivors) -> list[Fact]:
+async def fold_facts(connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors) -> list[Fact]:
     """Add the events' facts; those of a merged customer count for its survivor. Answers the facts of these events."""
     new = [fact_of(each) for each in events if each.type in SINGLE]
-    courses: dict[Aggregate, list[Happened]] = {}
+    courses: dict[Aggregate, list[RecordedEvent]] = {}
     for each in events:
         if each.type not in SINGLE:
             courses.setdefault(Aggregate(each.tenant_id, each.subject), []).append(each)
     written = list(new)
     if courses:
         last = await _last(connection, list(courses))
-        late: dict[Aggregate, list[Happened]] = {}
+        late: dict[Aggregate, list[RecordedEvent]] = {}
         for aggregate, course in courses.items():
             course.sort(key=lambda event: event.version)
             before = last.get(aggregate)
@@ -137,7 +137,7 @@ async def _end(connection: AsyncConnection, ended: Sequence[tuple[Fact, datetime
     )
 
 
-async def _again(connection: AsyncConnection, late: Mapping[Aggregate, Sequence[Happened]]) -> list[Fact]:
+async def _again(connection: AsyncConnection, late: Mapping[Aggregate, Sequence[RecordedEvent]]) -> list[Fact]:
     """All facts of aggregates whose events came out of order, made anew; the old ones are gone."""
     rows: Any = await connection.exec_driver_sql(
         """
@@ -153,5 +153,5 @@ async def _again(connection: AsyncConnection, late: Mapping[Aggregate, Sequence[
     )
     courses = {aggregate: list(course) for aggregate, course in late.items()}
     for row in rows:
-        courses[Aggregate(row[0], row[3])].append(Happened._make((*row[:-1], msgspec.json.decode(row[-1]))))
+        courses[Aggregate(row[0], row[3])].append(RecordedEvent._make((*row[:-1], msgspec.json.decode(row[-1]))))
     return [fact for course in courses.values() for fact in facts_of(sorted(course, key=lambda event: event.version))]

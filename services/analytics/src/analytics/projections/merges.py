@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.scores.queue import note_customers
-from analytics.ledger.unnest import Given
-from analytics.projections.facts import Customer, Happened
+from analytics.health.scores.queue import enqueue_customers
+from analytics.ledger.unnest import UnnestParams
+from analytics.projections.facts import Customer, RecordedEvent
 from analytics.projections.fold_activity import refold_activity
 from analytics.projections.merging import survivor_of
 from kith.events.contacts import CustomerMerged
 
-_CUSTOMERS = Given(tenant_id="name", customer_id="uuid")
+_CUSTOMERS = UnnestParams(tenant_id="name", customer_id="uuid")
 
 
-async def survivors(connection: AsyncConnection, events: Iterable[Happened]) -> Mapping[Customer, UUID]:
+async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]) -> Mapping[Customer, UUID]:
     """Who the merged ones among the events' customers are now."""
     among: Any = await connection.exec_driver_sql(
         "SELECT DISTINCT tenant_id FROM merged_customers WHERE tenant_id = ANY($1::text[])",
@@ -43,7 +43,7 @@ async def survivors(connection: AsyncConnection, events: Iterable[Happened]) -> 
     return {Customer(row.tenant_id, row.customer_id): row.survivor for row in rows}
 
 
-async def fold_merges(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+async def fold_merges(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
     """Needs the tenants' locks."""
     for event in sorted(events, key=lambda each: each.version):
         into = UUID(event.body["into"]) if event.type == CustomerMerged.type else None
@@ -52,7 +52,7 @@ async def fold_merges(connection: AsyncConnection, events: Sequence[Happened]) -
             await _move(connection, event.tenant_id, customers)
 
 
-async def _note(connection: AsyncConnection, event: Happened, into: UUID | None) -> list[UUID]:
+async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | None) -> list[UUID]:
     """Keep what the newest version says. Answers whose survivor may have changed."""
     noted = await connection.execute(
         text("""
@@ -101,4 +101,4 @@ async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UU
         (tenant, list(customers)),
     )
     await refold_activity(connection, tenant, customers)
-    await note_customers(connection, tenant, customers)
+    await enqueue_customers(connection, tenant, customers)

@@ -20,7 +20,15 @@ from analytics.health.scores.queue import rescore_everybody
 from analytics.metrics.rollups import mark_all_stale
 from analytics.projections import shadow
 from analytics.projections.activity import PURCHASES, ActivityRule
-from analytics.projections.copying import Driver, copy_facts, copy_merged, copy_spans, events_of, happened, happened_of
+from analytics.projections.copying import (
+    Driver,
+    copy_facts,
+    copy_merged,
+    copy_spans,
+    events_of,
+    happened,
+    recorded_events_of,
+)
 from analytics.projections.fold import apply
 from analytics.projections.replay import MERGES, Replay, merged_by
 from analytics.projections.shadow import SCHEMA, TABLES, Part, Print
@@ -156,7 +164,7 @@ async def _load(
         async with reading.transaction(isolation="repeatable_read", readonly=True):
             rules[tenant] = await _rules(reading, tenant)
             live |= await shadow.prints(reading, "public", tenant)
-            merged = merged_by(await happened_of(reading, tenant, MERGES))
+            merged = merged_by(await recorded_events_of(reading, tenant, MERGES))
             replay = Replay(rules[tenant].kept, merged)
             async for events in events_of(reading, tenant):
                 await copy_facts(writing, f"{SCHEMA}.facts", replay.take(events))

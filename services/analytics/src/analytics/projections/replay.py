@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from analytics.projections.activity import ActivityRule, Span
-from analytics.projections.facts import SINGLE, Fact, Happened, fact_of, facts_of
+from analytics.projections.facts import SINGLE, Fact, RecordedEvent, fact_of, facts_of
 from analytics.projections.merging import survivor_of
 from kith.events.contacts import CustomerMerged, CustomerUnmerged
 
@@ -33,9 +33,9 @@ class ActiveSpan(NamedTuple):
     ends_at: datetime
 
 
-def merged_by(events: Iterable[Happened]) -> list[Merged]:
+def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
     """Who is whom after these merges and unmerges: of each customer the newest holds."""
-    newest: dict[UUID, Happened] = {}
+    newest: dict[UUID, RecordedEvent] = {}
     for event in sorted(events, key=lambda each: each.version):
         newest[event.subject] = event
     told = {
@@ -50,14 +50,14 @@ class Replay:
 
     def __init__(self, rules: Iterable[ActivityRule], merged: Iterable[Merged]) -> None:
         self._survivors = {each.customer_id: each.survivor for each in merged if each.survivor != each.customer_id}
-        self._course: list[Happened] = []
+        self._course: list[RecordedEvent] = []
         self._active = {rule.id: _Active(rule) for rule in rules}
         self._of_type: dict[str, list[_Active]] = defaultdict(list)
         for active in self._active.values():
             for type in active.rule.event_types:
                 self._of_type[type].append(active)
 
-    def take(self, events: Iterable[Happened]) -> list[tuple[Fact, UUID | None]]:
+    def take(self, events: Iterable[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
         """The facts that are complete by now, each with the customer it was told of, if that one was merged."""
         made: list[tuple[Fact, UUID | None]] = []
         course = self._course
@@ -81,7 +81,7 @@ class Replay:
                 for span in spans:
                     yield ActiveSpan(rule, customer, span.starts_at, span.ends_at)
 
-    def _fold(self, course: list[Happened]) -> list[tuple[Fact, UUID | None]]:
+    def _fold(self, course: list[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
         if len(course) == 1:
             return [self._counted(fact_of(course[0]))]
         facts = [fact_of(event) for event in course if event.type in SINGLE]

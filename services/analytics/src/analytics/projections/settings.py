@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.projections.activity import PURCHASES, ActivityPolicy
-from analytics.projections.facts import Happened
+from analytics.projections.facts import RecordedEvent
 from kith.events.contacts import SettingsChanged
 
 
-async def fold_settings(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
     """Note the rules that are new: they are folded from now on, and computed for what was folded before (see
     projections.compute_rules). The default rule is kept for everybody."""
     new = {

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.projections.copying import Driver
-from analytics.projections.facts import Happened
+from analytics.projections.facts import RecordedEvent
 from analytics.tables import activity_spans, facts, merged_customers, settled_days, stale_days, totals
 from kith.db.tenancy import secure
 
@@ -54,7 +54,7 @@ class Print(NamedTuple):
     hashes: int
 
 
-async def enter_fold(connection: AsyncConnection, events: Sequence[Happened]) -> None:
+async def enter_fold(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
     """Before a fold looks at a read model: waits for a swap, and notes the events for a rebuild that goes on."""
     if not (await connection.exec_driver_sql(_ENTER)).one().free:
         await connection.exec_driver_sql(

@@ -6,14 +6,14 @@ from typing import Self
 from uuid import UUID
 
 from kith.events.analytics import PulseSet
-from kith.nouns.aggregate import Invalid, OfCustomer
+from kith.nouns.aggregate import CustomerOwned, Invalid
 
 HOLDS = timedelta(days=90)
 """Unless who sets it says otherwise: an opinion of last season is none of today."""
 
 
 @dataclass(kw_only=True, eq=False)
-class Pulse(OfCustomer):
+class Pulse(CustomerOwned):
     """A person's own judgement of how a relationship stands, for ninety days."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

@@ -24,7 +24,7 @@ from analytics.projections.tenants import DEFAULT_ZONE, tenant_settings
 from analytics.reconciliation.collections import BY_TYPE, Collection, Record
 from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.figures import METRICS, Expected, Figure, Periods, differences
-from analytics.reconciliation.records import MARGIN, Comparison, Stood, Told
+from analytics.reconciliation.records import MARGIN, Comparison, LedgerEvent, Stood
 from analytics.reconciliation.report import SAMPLES, MetricReport, Report, Tally
 from analytics.tables import merged_customers
 from kith.db.connections import driver_of
@@ -34,7 +34,7 @@ FETCHED = 500
 # To bring the ledger into the order of aggregates takes longer than a worker's statements do.
 _LONG = "SET LOCAL statement_timeout = '30min'; SET LOCAL work_mem = '64MB'"
 
-T = TypeVar("T", Told, Stood)
+T = TypeVar("T", LedgerEvent, Stood)
 Survivors = Mapping[UUID, UUID]
 
 
@@ -85,7 +85,7 @@ class _Aggregate(NamedTuple):
     id: UUID
     collection: Collection
     record: Record | None
-    events: Sequence[Told]
+    events: Sequence[LedgerEvent]
     facts: Sequence[Stood]
 
 
@@ -94,13 +94,13 @@ async def _side_by_side(
 ) -> AsyncIterator[_Aggregate]:
     """Every aggregate that any of the three knows. Each has one of them in memory."""
     records = heapq.merge(*(_identified(each) for each in exports), key=lambda each: each[0])
-    events = _by_subject(Told, _rows(connection, _EVENTS, tenant))
+    events = _by_subject(LedgerEvent, _rows(connection, _EVENTS, tenant))
     facts = _by_subject(Stood, _rows(connection, _FACTS, tenant))
     record, told, stood = next(records, None), await anext(events, None), await anext(facts, None)
     while record or told or stood:
         id = min(head for head in (record and record[0], told and told[0].subject, stood and stood[0].subject) if head)
         mine = record if record and record[0] == id else None
-        my_events: Sequence[Told] = told if told and told[0].subject == id else ()
+        my_events: Sequence[LedgerEvent] = told if told and told[0].subject == id else ()
         my_facts: Sequence[Stood] = stood if stood and stood[0].subject == id else ()
         collection = mine[1] if mine else BY_TYPE[(my_events or my_facts)[0].type]
         yield _Aggregate(id, collection, mine[2] if mine else None, my_events, my_facts)

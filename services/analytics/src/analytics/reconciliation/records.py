@@ -49,7 +49,7 @@ class Mismatch:
     found: str | None
 
 
-class Told(NamedTuple):
+class LedgerEvent(NamedTuple):
     """An event in the ledger."""
 
     subject: UUID
@@ -89,15 +89,15 @@ class Comparison:
     """Who merged customers are now."""
     margin: timedelta = MARGIN
 
-    def in_flight(self, version: int, events: Sequence[Told]) -> list[Told]:
+    def in_flight(self, version: int, events: Sequence[LedgerEvent]) -> list[LedgerEvent]:
         """The events newer than the record, at that version, that it may be too old to know of."""
         return [each for each in events if each.version > version and self._may_be_later(each)]
 
-    def _may_be_later(self, event: Told) -> bool:
+    def _may_be_later(self, event: LedgerEvent) -> bool:
         return event.recorded_at >= self.taken_at - self.margin
 
     def mismatches(
-        self, id: UUID, record: Record | None, events: Sequence[Told], facts: Sequence[Stood]
+        self, id: UUID, record: Record | None, events: Sequence[LedgerEvent], facts: Sequence[Stood]
     ) -> Iterator[Mismatch]:
         """`events` and `facts` are all there are of it, by version."""
         version = record["version"] if record is not None else 0
@@ -110,19 +110,19 @@ class Comparison:
             if facts[0].version == 1:
                 yield from self._field(id, 1, "created_at", _moment(record["created_at"]), facts[0].time)
 
-    def _completeness(self, id: UUID, version: int, events: Sequence[Told]) -> Iterator[Mismatch]:
+    def _completeness(self, id: UUID, version: int, events: Sequence[LedgerEvent]) -> Iterator[Mismatch]:
         there = sorted({each.version for each in events})
         told, found = _up_to(version) if version else None, _versions(there)
         if version and not there:
             yield Mismatch(id, Kind.MISSING, None, None, told, None)
         # Not by counting up to the last: whatever wrote an event may have made its version two thousand million.
-        elif lacking := [place for place, each in enumerate([*there, max(version, *there) + 1], 1) if place != each]:
+        elif lacking := [index for index, each in enumerate([*there, max(version, *there) + 1], 1) if index != each]:
             yield Mismatch(id, Kind.GAP, lacking[0], None, told, found)
         beyond = [each.version for each in events if each.version > version and not self._may_be_later(each)]
         if beyond:
             yield Mismatch(id, Kind.AHEAD if version else Kind.UNKNOWN, beyond[0], None, told, found)
 
-    def _folding(self, id: UUID, events: Sequence[Told], facts: Sequence[Stood]) -> Iterator[Mismatch]:
+    def _folding(self, id: UUID, events: Sequence[LedgerEvent], facts: Sequence[Stood]) -> Iterator[Mismatch]:
         by_version = {fact.version: fact for fact in facts}
         for event in events:
             fact = by_version.pop(event.version, None)

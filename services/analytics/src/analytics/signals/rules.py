@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.events.analytics import ReadingRecorded, SignalDefined
-from kith.nouns.aggregate import Aggregate, Conflict, OfCustomer
+from kith.nouns.aggregate import Aggregate, Conflict, CustomerOwned
 
 
 class SignalDefinedAlready(Conflict):
@@ -34,7 +34,7 @@ class Signal(Aggregate):
 
 
 @dataclass(kw_only=True, eq=False)
-class Reading(OfCustomer):
+class Reading(CustomerOwned):
     """One value of a signal, of a customer at an instant."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

@@ -6,11 +6,11 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.contacts import ContactAmended, ContactCreated
-from kith.nouns.aggregate import OfCustomer
+from kith.nouns.aggregate import CustomerOwned
 
 
 @dataclass(kw_only=True, eq=False)
-class Contact(OfCustomer):
+class Contact(CustomerOwned):
     """A person at a customer."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
@@ -26,5 +26,5 @@ class Contact(OfCustomer):
 
     def amend(self, *, at: datetime, **fields: Any) -> ContactAmended:
         """Only the fields sent change; one sent as null is cleared."""
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         return ContactAmended.of_changed(self, self.set(fields))

@@ -47,5 +47,5 @@ class Customer(Aggregate):
             raise Invalid("A customer cannot have referred itself.", field="referred_by")
         if "tags" in fields:
             fields["tags"] = sorted(set(fields["tags"]))
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         return CustomerAmended.of_changed(self, self.set(fields))

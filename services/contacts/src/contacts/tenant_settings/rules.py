@@ -44,13 +44,13 @@ class Settings(Aggregate):
     """By segment, each once."""
 
     @classmethod
-    def of_tenant(cls, tenant: str) -> Self:
+    def singleton(cls, tenant: str) -> Self:
         """How they stand before anybody has changed them."""
         return cls(id=uuid5(_NAMESPACE, tenant))
 
     def amend(self, *, at: datetime, **fields: Any) -> SettingsChanged:
         """Only the fields sent change; the rules of segments are sent all or not at all."""
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         if "segment_activity" in fields:
             fields["segment_activity"] = _each_once(fields["segment_activity"])
         self.set(fields)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.contacts import TouchpointRecorded
-from kith.nouns.aggregate import OfCustomer
+from kith.nouns.aggregate import CustomerOwned
 
 
 class Channel(StrEnum):
@@ -27,7 +27,7 @@ class Direction(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class Touchpoint(OfCustomer):
+class Touchpoint(CustomerOwned):
     """An exchange with a customer: a call, a message, a meeting, a visit."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

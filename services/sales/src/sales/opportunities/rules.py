@@ -15,7 +15,7 @@ from kith.events.sales import (
     OpportunityOpened,
     OpportunityWon,
 )
-from kith.nouns.aggregate import Conflict, Invalid, OfCustomer
+from kith.nouns.aggregate import Conflict, CustomerOwned, Invalid
 from kith.scalars.currencies import must_fit
 
 
@@ -40,7 +40,7 @@ class OpportunityAlreadyClosed(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Opportunity(OfCustomer):
+class Opportunity(CustomerOwned):
     """A deal that may come about, in a stage of the pipeline until it is won or lost."""
 
     name: str
@@ -96,4 +96,4 @@ class Opportunity(OfCustomer):
     def _must_be_open(self, at: datetime) -> None:
         if not self.stage.is_open:
             raise OpportunityAlreadyClosed(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.events.sales import OrderPlaced, OrderReturned
-from kith.nouns.aggregate import Invalid, OfCustomer
+from kith.nouns.aggregate import CustomerOwned, Invalid
 from kith.scalars.currencies import must_fit
 
 
 @dataclass(kw_only=True, eq=False)
-class Order(OfCustomer):
+class Order(CustomerOwned):
     """What a customer bought."""
 
     value: Decimal
@@ -51,7 +51,7 @@ class Rest:
 
 
 @dataclass(kw_only=True, eq=False)
-class Return(OfCustomer):
+class Return(CustomerOwned):
     """What a customer gave back of what was bought."""
 
     value: Decimal

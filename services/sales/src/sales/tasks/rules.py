@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.events.sales import TaskAmended, TaskCancelled, TaskCompleted, TaskCreated, TaskReopened
-from kith.nouns.aggregate import Conflict, OfCustomer
+from kith.nouns.aggregate import Conflict, CustomerOwned
 
 
 class TaskState(StrEnum):
@@ -32,7 +32,7 @@ class TaskStillOpen(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Task(OfCustomer):
+class Task(CustomerOwned):
     """Something that somebody is to do for a customer."""
 
     title: str
@@ -71,7 +71,7 @@ class Task(OfCustomer):
     def reopen(self, *, at: datetime) -> TaskReopened:
         if self.state is TaskState.OPEN:
             raise TaskStillOpen(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
         left, self.state, self.outcome, self.closed_at = self.state, TaskState.OPEN, None, None
         return TaskReopened.of(self, from_state=left)
 
@@ -82,4 +82,4 @@ class Task(OfCustomer):
     def _must_be_open(self, at: datetime) -> None:
         if self.state is not TaskState.OPEN:
             raise TaskAlreadyClosed(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)

@@ -18,7 +18,7 @@ from kith.events.service_desk import (
     CaseStarted,
     CaseWaiting,
 )
-from kith.nouns.aggregate import Conflict, Invalid, OfCustomer
+from kith.nouns.aggregate import Conflict, CustomerOwned, Invalid
 
 E = TypeVar("E", bound=CaseEvent)
 
@@ -109,7 +109,7 @@ class CaseAlreadyAssigned(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Case(OfCustomer):
+class Case(CustomerOwned):
     """A customer's question or complaint, from its opening to its resolution."""
 
     subject: str
@@ -210,12 +210,12 @@ class Case(OfCustomer):
             raise CaseAlreadyResolved(self)
         if self.state is CaseState.CLOSED:
             raise CaseAlreadyClosed(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
 
     def _must_be_resolved(self, at: datetime) -> None:
         if self.state not in (CaseState.RESOLVED, CaseState.CLOSED):
             raise CaseNotResolved(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)
 
     def _respond(self, at: datetime) -> int | None:
         """How long it took, if this is the first response."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Self
 
-from kith.bus.embedded.bell import Bell
 from kith.bus.embedded.consumer import EmbeddedConsumer
 from kith.bus.embedded.database import Database
 from kith.bus.embedded.log import Log
+from kith.bus.embedded.notifier import Notifier
 from kith.bus.embedded.producer import EmbeddedProducer
 from kith.bus.port import OnAssigned, OnRevoked
 
@@ -25,15 +25,15 @@ class EmbeddedBus:
         self._session = session
         self._database = Database(url)
         self._log = Log(self._database)
-        self._bell = Bell(url)
+        self._notifier = Notifier(url)
 
     async def __aenter__(self) -> Self:
         await self._database.open()
-        self._bell.open()
+        self._notifier.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._bell.close()
+        await self._notifier.close()
         await self._database.close()
 
     async def create_topics(self, topics: Mapping[str, int]) -> None:
@@ -44,7 +44,7 @@ class EmbeddedBus:
         return await self._log.prune(age)
 
     def producer(self) -> EmbeddedProducer:
-        return EmbeddedProducer(self._log, self._bell)
+        return EmbeddedProducer(self._log, self._notifier)
 
     def consumer(
         self, *, group: str, topics: Sequence[str], on_assigned: OnAssigned, on_revoked: OnRevoked
@@ -52,7 +52,7 @@ class EmbeddedBus:
         return EmbeddedConsumer(
             self._database,
             self._log,
-            self._bell,
+            self._notifier,
             group=group,
             topics=topics,
             session=self._session,

@@ -6,10 +6,10 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-from kith.bus.embedded.bell import Bell
 from kith.bus.embedded.database import Database
 from kith.bus.embedded.group import Membership
 from kith.bus.embedded.log import Log
+from kith.bus.embedded.notifier import Notifier
 from kith.bus.port import BusError, Incoming, OffsetLost, Offsets, OnAssigned, OnRevoked, TopicPartition
 
 _LOOK = 0.5
@@ -23,7 +23,7 @@ class EmbeddedConsumer:
         self,
         database: Database,
         log: Log,
-        bell: Bell,
+        notifier: Notifier,
         *,
         group: str,
         topics: Sequence[str],
@@ -32,7 +32,7 @@ class EmbeddedConsumer:
         on_revoked: OnRevoked,
     ) -> None:
         self._log = log
-        self._bell = bell
+        self._notifier = notifier
         self._group = group
         self._topics = list(topics)
         self._session = session
@@ -44,7 +44,7 @@ class EmbeddedConsumer:
         self._ends: dict[TopicPartition, int] = {}
         self._ready: list[Incoming] = []
         self._wake = asyncio.Event()
-        self._stirred = asyncio.Event()
+        self._members_changed = asyncio.Event()
         self._sync_due = True
         self._awaiting = False
         self._last_poll = monotonic()
@@ -52,8 +52,8 @@ class EmbeddedConsumer:
         self._pulse_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._bell.listen(self._wake, self._topics)
-        self._bell.listen(self._stirred, [_group_bell(self._group)])
+        self._notifier.listen(self._wake, self._topics)
+        self._notifier.listen(self._members_changed, [_group_channel(self._group)])
         self._pulse_task = asyncio.create_task(self._pulse(), name=f"bus-pulse {self._group}")
         return self
 
@@ -62,15 +62,15 @@ class EmbeddedConsumer:
         self._pulse_task.cancel()
         with suppress(asyncio.CancelledError):
             await self._pulse_task
-        self._bell.hush(self._wake)
-        self._bell.hush(self._stirred)
+        self._notifier.unlisten(self._wake)
+        self._notifier.unlisten(self._members_changed)
         try:
             if error[0] is None:
                 await self._let_go(self._held)
         finally:
             with suppress(BusError):  # then the session runs out instead
                 await self._membership.leave()
-                self._bell.ring([_group_bell(self._group)])
+                self._notifier.notify([_group_channel(self._group)])
 
     async def poll(self, *, max_messages: int, wait: float) -> list[Incoming]:
         self._last_poll = monotonic()
@@ -134,12 +134,12 @@ class EmbeddedConsumer:
         self._last_sign = monotonic()
         self._awaiting = standing.missing or bool(standing.awaited)
         if standing.changed:
-            self._bell.ring([_group_bell(self._group)])
+            self._notifier.notify([_group_channel(self._group)])
         await self._let_go(self._held - (standing.kept - standing.excess))
         self._held = (standing.kept | standing.taken) - standing.excess
         if standing.excess:
             await self._membership.release(standing.excess)
-            self._bell.ring([_group_bell(self._group)])
+            self._notifier.notify([_group_channel(self._group)])
 
     async def _let_go(self, partitions: Iterable[TopicPartition]) -> None:
         told = frozenset(partition for partition in partitions if partition in self._positions)
@@ -166,8 +166,8 @@ class EmbeddedConsumer:
         """Signs of life go on while the caller works on a batch; what they find out, the next poll acts on."""
         while True:
             interval = min(_LOOK, self._session / 4) if self._awaiting else self._session / 4
-            await _heard(self._stirred, interval)
-            self._stirred.clear()
+            await _heard(self._members_changed, interval)
+            self._members_changed.clear()
             if monotonic() - self._last_poll > _MAX_POLL_GAP or self._sync_due:
                 continue
             with suppress(BusError):
@@ -184,7 +184,7 @@ async def _heard(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-def _group_bell(group: str) -> str:
+def _group_channel(group: str) -> str:
     return f"group {group}"
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Self
 
-from kith.bus.embedded.bell import Bell
 from kith.bus.embedded.log import Log
+from kith.bus.embedded.notifier import Notifier
 from kith.bus.port import BusError, Outgoing
 
 
 class EmbeddedProducer:
-    def __init__(self, log: Log, bell: Bell) -> None:
+    def __init__(self, log: Log, notifier: Notifier) -> None:
         self._log = log
-        self._bell = bell
+        self._notifier = notifier
 
     async def __aenter__(self) -> Self:
         return self
@@ -22,7 +22,7 @@ class EmbeddedProducer:
     async def publish(self, messages: Iterable[Outgoing]) -> None:
         if batch := list(messages):
             await self._log.append(batch)
-            self._bell.ring({message.topic for message in batch})
+            self._notifier.notify({message.topic for message in batch})
 
     async def end_offsets(self, topic: str) -> list[int]:
         ends = await self._log.ends([topic])

@@ -52,7 +52,7 @@ class Rows(NamedTuple):
     """Events as they are read, in any order."""
 
     customer: Ints
-    """The customer's place among those of the base."""
+    """The customer's index among those of the base."""
     time: Ints
     end: Ints
     """Until when the event counts, or its aggregate stands so; FAR if it still does."""
@@ -112,7 +112,7 @@ class Series:
         return next(sums), next(sums)
 
     def sum(self, start: Ints, end: Ints) -> Floats:
-        """Of the amounts of the events from one place to before another."""
+        """Of the amounts of the events from one index to before another."""
         high, low = self._totals
         return ((high[end] - high[start]) * _LIMB + (low[end] - low[start])) / UNITS
 
@@ -143,16 +143,16 @@ class Series:
         value = np.ones(len(self.time)) if count else self.summed
         found = value.copy()
         # The k-th events of all customers at once: each one's sum follows from the one before.
-        place = np.arange(len(self.time)) - self.first[self.customer]
-        by_place = np.argsort(place, kind="stable")
-        borders = np.cumsum(np.bincount(place)) if len(place) else np.zeros(0, np.int64)
+        index = np.arange(len(self.time)) - self.first[self.customer]
+        by_place = np.argsort(index, kind="stable")
+        borders = np.cumsum(np.bincount(index)) if len(index) else np.zeros(0, np.int64)
         for start, end in pairwise(borders):
             at = by_place[start:end]
             found[at] += found[at - 1] * np.exp2(-(self.time[at] - self.time[at - 1]) / half_life)
         return found
 
     def before(self, some: Ints, at: Ints) -> Ints:
-        """Of each of these customers: the place of its first event at or after the instant."""
+        """Of each of these customers: the index of its first event at or after the instant."""
         low, high = self.first[some], self.first[some + 1]
         if len(some) <= _FEW:
             pairs = zip(low.tolist(), high.tolist(), at.tolist(), strict=True)
@@ -170,25 +170,25 @@ class Series:
                 open_, low, high, at = open_[~done], low[~done], high[~done], at[~done]
         return found
 
-    def time_at(self, place: Ints, customers: Ints) -> Ints:
-        """When the event at that place was; FAR past the customer's last one."""
-        return self._at(self.time, place, place < self.first[customers + 1], FAR)
+    def time_at(self, index: Ints, customers: Ints) -> Ints:
+        """When the event at that index was; FAR past the customer's last one."""
+        return self._at(self.time, index, index < self.first[customers + 1], FAR)
 
-    def time_before(self, place: Ints, customers: Ints) -> Ints:
-        """When the event before that place was; -FAR if it is the customer's first place."""
-        return self._at(self.time, place - 1, place > self.first[customers], -FAR)
+    def time_before(self, index: Ints, customers: Ints) -> Ints:
+        """When the event before that index was; -FAR if it is the customer's first event."""
+        return self._at(self.time, index - 1, index > self.first[customers], -FAR)
 
     @staticmethod
-    def _at(column: Ints, place: Ints, there: Bools, otherwise: np.int64) -> Ints:
+    def _at(column: Ints, index: Ints, there: Bools, otherwise: np.int64) -> Ints:
         if there.all():
-            return column[place]
-        found = np.full(len(place), otherwise)
-        found[there] = column[place[there]]
+            return column[index]
+        found = np.full(len(index), otherwise)
+        found[there] = column[index[there]]
         return found
 
 
 @dataclass(frozen=True)
-class Base:
+class CustomerBase:
     """Some customers, and per measure of one model their events."""
 
     customers: Sequence[UUID]

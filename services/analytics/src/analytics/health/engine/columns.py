@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from analytics.health.engine.base import FAR, MISSING, Base, Bools, Ids, Ints, Rows, Series
+from analytics.health.engine.base import FAR, MISSING, Bools, CustomerBase, Ids, Ints, Rows, Series
 
 _EPOCH = 946_684_800_000_000
 """From where PostgreSQL counts, in microseconds since 1970."""
@@ -53,15 +53,15 @@ class Unread:
     """In order of their ids."""
     read: Sequence[Sent]
     of_models: Sequence[Sequence[int]]
-    """Of each model, for each of its measures: the place of what it reads in `read`."""
+    """Of each model, for each of its measures: the index of what it reads in `read`."""
     cases: Sequence[int | None]
-    """Of each model, the place of all cases."""
+    """Of each model, the index of all cases."""
 
-    def bases(self) -> list[Base]:
+    def bases(self) -> list[CustomerBase]:
         ids = np.array([each.bytes for each in self.customers], "S16")
         series = [Series.of(len(ids), each.rows(ids)) for each in self.read]
         return [
-            Base(self.customers, [series[place] for place in places], None if cases is None else series[cases])
+            CustomerBase(self.customers, [series[index] for index in places], None if cases is None else series[cases])
             for places, cases in zip(self.of_models, self.cases, strict=True)
         ]
 

@@ -42,9 +42,9 @@ def first_outside(
     turn = 0
     while len(walkers.who):
         far = nearest(walkers.stretch(way), walkers.end)
-        place = walkers.crossing(far, way)
-        hit = place != FAR
-        nearest.at(found, walkers.who[hit], place[hit])
+        index = walkers.crossing(far, way)
+        hit = index != FAR
+        nearest.at(found, walkers.who[hit], index[hit])
         walkers.near = far + way
         # Whoever searches behind what was found of the same customer is done, too.
         walkers = walkers.those(~hit & (far != walkers.end) & (way * walkers.near < way * found[walkers.who]))
@@ -61,7 +61,7 @@ class _Walkers:
 
     readers: Sequence[Reader]
     who: Ints
-    """The place of what is asked: several may search for the same."""
+    """The index of what is asked: several may search for the same."""
     customer: Ints
     near: Ints
     end: Ints
@@ -173,7 +173,7 @@ class _Walkers:
 
     def searched(self, far: Ints, whole: Floats, at_a: Floats, at_b: Floats, way: int) -> Ints:
         """The same, of whom the parts at both ends do not keep inside."""
-        found, place, left = np.full(len(far), FAR), np.arange(len(far)), self
+        found, index, left = np.full(len(far), FAR), np.arange(len(far)), self
         a, b = self.near, far
         while True:
             score_a, score_b = sum_of(at_a), sum_of(at_b)
@@ -182,11 +182,11 @@ class _Walkers:
             least, most, step = left._bounds(score_a, score_b, at_a, at_b, way * length)
             safe = ~out_b & (((least >= low) & (most < high)) | (length <= DIP))
             here = out_a | (~safe & (length <= 1))  # b is, if a is not
-            found[place[here]] = np.where(out_a, a, b)[here]
+            found[index[here]] = np.where(out_a, a, b)[here]
             on = np.flatnonzero(~here & ~(safe & (b == far)))
             if not on.size:
                 return found
-            a, b, far, whole, place, left = a[on], b[on], far[on], whole[on], place[on], left.those(on)
+            a, b, far, whole, index, left = a[on], b[on], far[on], whole[on], index[on], left.those(on)
             safe, step, length, out_b = safe[on], step[on], length[on], out_b[on]
             # A step short of where a bound crosses nothing has; and beyond it the crossing is near, if there is one.
             step = np.where(safe, length, np.clip(np.floor(step) - 1, 0, length - 1)).astype(np.int64)

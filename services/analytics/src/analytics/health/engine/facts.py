@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.health.engine.base import FAR, Base, Bools, Floats, Ints, Series
+from analytics.health.engine.base import FAR, Bools, CustomerBase, Floats, Ints, Series
 from analytics.health.engine.columns import Unread
 from analytics.health.engine.scoring import NOBODYS, Bands, Scorer
 from analytics.health.model.assignment import Assignment, Models, Record, attributes_at
@@ -25,13 +25,13 @@ class BandChanges(NamedTuple):
     """One element each, by customer and then time."""
 
     customer: Ints
-    """Its place among the customers."""
+    """Its index among the customers."""
     at: Ints
     """The first instant in the new band."""
     from_band: Bands
     band: Bands
     cause: NDArray[np.int8]
-    """Its place in CAUSES."""
+    """Its index in CAUSES."""
 
 
 class Swap(NamedTuple):
@@ -88,7 +88,7 @@ class HealthFacts:
     records: Mapping[UUID, Sequence[Record]] = field(default_factory=dict)
     merged: Mapping[UUID, UUID] = field(default_factory=dict)
     """Those that were merged into another customer, and that one: no model scores them."""
-    bases: Mapping[tuple[str, int], Base] = field(default_factory=dict)
+    bases: Mapping[tuple[str, int], CustomerBase] = field(default_factory=dict)
     """By id and version of the model; each is of all the customers."""
     _scorers: dict[tuple[str, int], Scorer] = field(default_factory=dict, compare=False)
 
@@ -96,7 +96,7 @@ class HealthFacts:
         return HealthFacts, (self.customers, self.models, self.records, self.merged, self.bases)
 
     @classmethod
-    def by(cls, model: HealthModel, base: Base) -> "HealthFacts":
+    def by(cls, model: HealthModel, base: CustomerBase) -> "HealthFacts":
         """With one model for everybody at every instant."""
         return cls(base.customers, Models.only(model), bases={(model.id, model.version): base})
 
@@ -109,16 +109,16 @@ class HealthFacts:
     def everybody(self) -> Ints:
         return np.arange(len(self.customers))
 
-    def assignments(self, place: int, starts_at: int, ends_at: int) -> list[Assignment]:
-        """Of the customer at that place, over `[starts_at, ends_at]`, one after the other without a gap."""
-        customer = self.customers[place]
+    def assignments(self, index: int, starts_at: int, ends_at: int) -> list[Assignment]:
+        """Of the customer at that index, over `[starts_at, ends_at]`, one after the other without a gap."""
+        customer = self.customers[index]
         if customer in self.merged:
             return [Assignment(starts_at, ends_at, None)]
         return self.models.assignments(self.records.get(customer, ()), starts_at, ends_at)
 
-    def model_with(self, place: int, at: int, *, tier: str) -> HealthModel | None:
+    def model_with(self, index: int, at: int, *, tier: str) -> HealthModel | None:
         """The one that would be for the customer if its record named another tier."""
-        attributes = attributes_at(self.records.get(self.customers[place], ()), at)
+        attributes = attributes_at(self.records.get(self.customers[index], ()), at)
         return self.models.choice(at, attributes._replace(tier=tier))
 
     def swapped(self, starts_at: int, ends_at: int, some: Ints) -> dict[Swap, list[int]]:
@@ -128,8 +128,8 @@ class HealthFacts:
         last = table.before(some, np.full(len(some), ends_at) + 1)
         found: dict[Swap, list[int]] = {}
         for number in np.flatnonzero(last > first).tolist():
-            for place in range(int(first[number]), int(last[number])):
-                swap = Swap(int(table.time[place]), models[table.value[place - 1]], models[table.value[place]])
+            for index in range(int(first[number]), int(last[number])):
+                swap = Swap(int(table.time[index]), models[table.value[index - 1]], models[table.value[index]])
                 found.setdefault(swap, []).append(number)
         return dict(sorted(found.items(), key=lambda each: each[0].at))
 
@@ -190,10 +190,10 @@ class HealthFacts:
     def since(self, starts_at: int, ends_at: int, some: Ints) -> Ints:
         """Since when they have been in the bands they are in at the end; the beginning, if since before."""
         found = np.full(len(some), ends_at)
-        spans = [list(self.assignments(place, starts_at, ends_at)) for place in some.tolist()]
+        spans = [list(self.assignments(index, starts_at, ends_at)) for index in some.tolist()]
         bands, open_ = self.bands(ends_at, some), np.arange(len(some))
         while open_.size:
-            last = [spans[place].pop() for place in open_.tolist()]
+            last = [spans[index].pop() for index in open_.tolist()]
             begun, until = (np.array([each[i] for each in last], np.int64) for i in (0, 1))
             same = self.bands(until, some[open_]) == bands[open_]
             for model, numbers in self.assigned(until, some[open_]):
@@ -203,7 +203,7 @@ class HealthFacts:
                 if model is not None:
                     entered = np.maximum(self.scorer(model).since(until[mine], bands[places], some[places]), entered)
                 found[places] = entered
-            more = same & (found[open_] == begun) & np.array([len(spans[place]) > 0 for place in open_.tolist()])
+            more = same & (found[open_] == begun) & np.array([len(spans[index]) > 0 for index in open_.tolist()])
             open_ = open_[more]
         return found
 
@@ -221,8 +221,8 @@ class HealthFacts:
         """Whom this model scores at any instant of `[starts_at, ends_at]`."""
         return {
             customer
-            for place, customer in enumerate(self.customers)
-            if any(each.model == model for each in self.assignments(place, int(starts_at[place]), ends_at))
+            for index, customer in enumerate(self.customers)
+            if any(each.model == model for each in self.assignments(index, int(starts_at[index]), ends_at))
         }
 
     def needed(self, starts_at: int | Ints, ends_at: int | Ints) -> "Needed":
@@ -231,7 +231,7 @@ class HealthFacts:
         _, ends = self._spread(ends_at, None)
         spans = [(model, span) for model, span in self._spans(some, starts, ends) if model is not None]
         scored = np.unique(np.concatenate([some[:0], *(span.customer for _, span in spans)]))
-        return Needed([model for model, _ in spans], [self.customers[place] for place in scored.tolist()])
+        return Needed([model for model, _ in spans], [self.customers[index] for index in scored.tolist()])
 
     @cached_property
     def _table(self) -> "_Table":
@@ -239,8 +239,8 @@ class HealthFacts:
         numbers: dict[tuple[str, int] | None, int] = {}
         columns: list[tuple[int, int]] = []
         first = [0]
-        for place in range(len(self.customers)):
-            for since, _, model in self.assignments(place, int(-FAR), int(FAR)):
+        for index in range(len(self.customers)):
+            for since, _, model in self.assignments(index, int(-FAR), int(FAR)):
                 key = None if model is None else (model.id, model.version)
                 models.setdefault(key, model)
                 columns.append((since, numbers.setdefault(key, len(numbers))))
@@ -258,32 +258,32 @@ class HealthFacts:
         first, last = table.before(some, starts + 1) - 1, table.before(some, ends + 1) - 1
         length = last - first + 1
         row = np.repeat(np.arange(len(some)), length)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + first[row]
-        followed = place < last[row]
-        since = np.maximum(table.time[place], starts[row])
-        until = np.where(followed, table.time_at(place + 1, some[row]) - 1, ends[row])
-        for number in np.unique(table.value[place]).tolist():
-            its = np.flatnonzero(table.value[place] == number)
+        index = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + first[row]
+        followed = index < last[row]
+        since = np.maximum(table.time[index], starts[row])
+        until = np.where(followed, table.time_at(index + 1, some[row]) - 1, ends[row])
+        for number in np.unique(table.value[index]).tolist():
+            its = np.flatnonzero(table.value[index] == number)
             yield models[number], _Spans(some[row[its]], since[its], until[its], followed[its])
 
     @staticmethod
     def _within(scorer: Scorer, spans: _Spans) -> tuple[BandChanges, _Ends]:
         """The changes while the model scored them, after its first instant; and the bands at the ends."""
-        place, since, until, followed = spans
-        first = scorer.bands(since, place)
-        found = scorer.changes_from(first, since, until, place)
+        index, since, until, followed = spans
+        first = scorer.bands(since, index)
+        found = scorer.changes_from(first, since, until, index)
         last = first.copy()
         last[found.customer] = found.band  # of several changes in a span the last one stays
-        next_, event = last.copy(), np.zeros(len(place), np.bool_)
+        next_, event = last.copy(), np.zeros(len(index), np.bool_)
         if (then := np.flatnonzero(followed)).size:
-            at, some = until[then] + 1, place[then]
+            at, some = until[then] + 1, index[then]
             moved = scorer.next_change(until[then], last[then], at, some) == at
             next_[then[moved]] = scorer.moved(at[moved], last[then[moved]], some[moved])
             event[then] = scorer.entered(some, at)
         cause = np.where(found.silent, _SILENCE, _EVENT).astype(np.int8)
         return (
-            BandChanges(place[found.customer], found.at, found.from_band, found.band, cause),
-            _Ends(place, since, first, last, next_, event),
+            BandChanges(index[found.customer], found.at, found.from_band, found.band, cause),
+            _Ends(index, since, first, last, next_, event),
         )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.purchases import sent
-from analytics.health.engine.base import FAR, MISSING, UNITS, Base, moment, to_micros
+from analytics.health.engine.base import FAR, MISSING, UNITS, CustomerBase, moment, to_micros
 from analytics.health.engine.columns import Sent, Unread
 from analytics.health.engine.facts import HealthFacts, UnreadFacts
 from analytics.health.model.assignment import Attributes, Models, Record, attributes_at
@@ -50,7 +50,9 @@ class Assigned(NamedTuple):
     customers: list[UUID]
 
 
-async def base_of(connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]) -> Base:
+async def base_of(
+    connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]
+) -> CustomerBase:
     """The facts of these customers, as far as the model looks at them, in order of the ids."""
     unread = await unread_of(connection, tenant, [model], customers, customers)
     (base,) = await asyncio.to_thread(unread.bases)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.health.engine.base import FAR, Base, Bools, Floats, Ints, Rows, Series
+from analytics.health.engine.base import FAR, Bools, CustomerBase, Floats, Ints, Rows, Series
 from analytics.health.engine.crossings import first_outside, sum_of
-from analytics.health.engine.trajectories import Course, Reader
+from analytics.health.engine.trajectories import Reader, Trajectory
 from analytics.health.model.definition import POINTS_OF_ABSENCE, Absence, HealthModel
 from analytics.health.model.inputs import CASES, Kind
 
@@ -45,7 +45,7 @@ class Changes(NamedTuple):
     """Band changes, one element each, by customer and then time."""
 
     customer: Ints
-    """Its place in the base."""
+    """Its index in the base."""
     at: Ints
     """The first instant in the new band."""
     from_band: Bands
@@ -57,7 +57,7 @@ class Changes(NamedTuple):
 class Scorer:
     """A model, and the customers it is to score."""
 
-    def __init__(self, model: HealthModel, base: Base) -> None:
+    def __init__(self, model: HealthModel, base: CustomerBase) -> None:
         self.model, self.base = model, base
         self.readers = [Reader(each, series) for each, series in zip(model.measures, base.series, strict=True)]
         self.cases = None if base.cases is None else Reader(CASES, base.cases)
@@ -68,11 +68,11 @@ class Scorer:
         at = self._instants(at, some)
         if not self.readers:
             return _nothing(len(some))
-        courses = [reader.course(some, at) for reader in self.readers]
-        inputs = [c.at(at, r.half_life) for r, c in zip(self.readers, courses, strict=True)]
-        present = np.array([course.present for course in courses])
-        points = np.array([self._points(r, c, x) for r, c, x in zip(self.readers, courses, inputs, strict=True)])
-        weights = np.array([_counts(r, c) for r, c in zip(self.readers, courses, strict=True)])
+        trajectories = [reader.course(some, at) for reader in self.readers]
+        inputs = [c.at(at, r.half_life) for r, c in zip(self.readers, trajectories, strict=True)]
+        present = np.array([course.present for course in trajectories])
+        points = np.array([self._points(r, c, x) for r, c, x in zip(self.readers, trajectories, inputs, strict=True)])
+        weights = np.array([_counts(r, c) for r, c in zip(self.readers, trajectories, strict=True)])
         known = present.any(axis=0)
         contribution = weights * points / np.where(known, sum_of(weights), 1.0)
         contribution[:, ~known] = 0.0
@@ -125,7 +125,7 @@ class Scorer:
         return found._replace(customer=some[found.customer])
 
     def changes_from(self, bands: Bands, starts_at: Ints, ends_at: Ints, some: Ints) -> Changes:
-        """The same from the bands at `starts_at`. `customer` is the place among `some`, which may name one twice."""
+        """The same from the bands at `starts_at`. `customer` is the index among `some`, which may name one twice."""
         number, at, until, found = np.arange(len(some)), starts_at, ends_at, []
         while number.size:
             change = self.next_change(at, bands, until, some[number])
@@ -170,7 +170,7 @@ class Scorer:
     def _instants(self, at: int | Ints, some: Ints) -> Ints:
         return np.broadcast_to(np.asarray(at, np.int64), some.shape)
 
-    def _points(self, reader: Reader, course: Course, x: Floats) -> Floats:
+    def _points(self, reader: Reader, course: Trajectory, x: Floats) -> Floats:
         return np.where(course.present, reader.points(x), POINTS_OF_ABSENCE[reader.measure.absence])
 
     def _plain(self, score: Floats) -> Bands:
@@ -222,7 +222,7 @@ class Scorer:
 def fault_of_model(model: HealthModel) -> str | None:
     """Why nobody can be scored by it, if so."""
     try:
-        Scorer(model, Base([], [Series.of(0, Rows.none()) for _ in model.measures])).score(0)
+        Scorer(model, CustomerBase([], [Series.of(0, Rows.none()) for _ in model.measures])).score(0)
     except Exception as error:  # noqa: BLE001 - a document of before may hold anything
         return f"The model cannot be computed: {type(error).__name__}: {error}"
     return None
@@ -233,7 +233,7 @@ def _nothing(customers: int) -> Scored:
     return Scored(np.full(customers, np.nan), np.zeros(customers), none, none, none, none.astype(np.bool_))
 
 
-def _counts(reader: Reader, course: Course) -> Floats:
+def _counts(reader: Reader, course: Trajectory) -> Floats:
     """Its weight where it counts."""
     if reader.measure.absence is Absence.LEFT_OUT:
         return np.where(course.present, reader.weight, 0.0)

@@ -28,7 +28,7 @@ class Form(Enum):
     """By half every half-life, since its anchor."""
 
 
-class Course(NamedTuple):
+class Trajectory(NamedTuple):
     """One element per customer. It holds at every instant of `[since, until]`."""
 
     form: Form
@@ -66,7 +66,7 @@ class Reader:
         self.xs = np.array([x for x, _ in measure.curve.points], np.float64)
         self.ys = np.array([y for _, y in measure.curve.points], np.float64)
         self._far = bool(np.abs(self.xs).max(initial=0) > LARGEST_SPAN)
-        self._course: Callable[[Ints, Ints], Course] = getattr(self, f"_{self.input.kind.value}")
+        self._course: Callable[[Ints, Ints], Trajectory] = getattr(self, f"_{self.input.kind.value}")
         self.form = _FORMS.get(self.input.kind, Form.CONSTANT)
         if measure.half_life_days and self.input.kind in (Kind.SUM, Kind.MEAN):
             self._course = self._fading
@@ -76,7 +76,7 @@ class Reader:
         if self.input.kind is Kind.STANDING:
             self.standing = series.those(series.value > 0)
 
-    def course(self, some: Ints, at: Ints) -> Course:
+    def course(self, some: Ints, at: Ints) -> Trajectory:
         """Bent where the curve is: within it the points go one way."""
         course = self._course(some, at)
         return course if course.form is Form.CONSTANT else self._bent(course, at)
@@ -84,12 +84,12 @@ class Reader:
     def points(self, x: Floats) -> Floats:
         return np.interp(x / 4, self.xs / 4, self.ys) if self._far else np.interp(x, self.xs, self.ys)
 
-    def against(self, place: int, at: int) -> float | None:
+    def against(self, index: int, at: int) -> float | None:
         """What one event more would be set against: of a mean the weight of the events in it, of a trend the sum over
         the window before."""
         if self.input.kind not in (Kind.MEAN, Kind.TREND):
             return None
-        some, instant = np.array([place]), np.array([at])
+        some, instant = np.array([index]), np.array([at])
         end = self.series.before(some, instant)
         if self.input.kind is Kind.TREND:
             assert self.window is not None
@@ -102,12 +102,12 @@ class Reader:
         start, _, _ = self._windowed(some, instant, self.window or int(FAR // 2))
         return float((end - start)[0])
 
-    def settled(self, place: int, at: int) -> int:
+    def settled(self, index: int, at: int) -> int:
         """How many of what may stand open do so no more, and might again."""
-        begin, end = int(self.series.first[place]), int(self.series.before(np.array([place]), np.array([at]))[0])
+        begin, end = int(self.series.first[index]), int(self.series.before(np.array([index]), np.array([at]))[0])
         return int(np.sum((self.series.value[begin:end] == 0) & (self.series.end[begin:end] >= at)))
 
-    def _bent(self, course: Course, at: Ints) -> Course:
+    def _bent(self, course: Trajectory, at: Ints) -> Trajectory:
         x = course.at(at, self.half_life)
         piece = np.searchsorted(self.xs, x, side="right")
         edges = np.concatenate(([-np.inf], self.xs, [np.inf]))
@@ -119,7 +119,7 @@ class Reader:
             until=np.where(course.present, np.minimum(course.until, np.maximum(until, at)), course.until),
         )
 
-    def _when(self, course: Course, x: Floats) -> Ints:
+    def _when(self, course: Trajectory, x: Floats) -> Ints:
         """About when the input is x."""
         if course.form is Form.FADING:
             c = course.coefficient
@@ -135,19 +135,19 @@ class Reader:
         return course.anchor + np.round(steps).astype(np.int64)
 
     def _ever(self, some: Ints, at: Ints) -> tuple[Ints, Bools, Ints, Ints]:
-        """The place of the next event, whether there was any before, and from when until when that holds."""
-        series, place = self.series, self.series.before(some, at)
-        return place, place > series.first[some], series.time_before(place, some) + 1, series.time_at(place, some)
+        """The index of the next event, whether there was any before, and from when until when that holds."""
+        series, index = self.series, self.series.before(some, at)
+        return index, index > series.first[some], series.time_before(index, some) + 1, series.time_at(index, some)
 
-    def _since_last(self, some: Ints, at: Ints) -> Course:
+    def _since_last(self, some: Ints, at: Ints) -> Trajectory:
         _, present, since, until = self._ever(some, at)
-        return Course(Form.RISING, present, np.zeros(len(some)), np.where(present, since - 1, 0), since, until)
+        return Trajectory(Form.RISING, present, np.zeros(len(some)), np.where(present, since - 1, 0), since, until)
 
-    def _since_first(self, some: Ints, at: Ints) -> Course:
+    def _since_first(self, some: Ints, at: Ints) -> Trajectory:
         series = self.series
         begun = series.time_at(series.first[some], some)
         present = begun < at
-        return Course(
+        return Trajectory(
             Form.RISING,
             present,
             np.zeros(len(some)),
@@ -157,7 +157,7 @@ class Reader:
         )
 
     def _windowed(self, some: Ints, at: Ints, window: int) -> tuple[Ints, Ints, Ints]:
-        """The place of the first event in the window, and from when until when it is that."""
+        """The index of the first event in the window, and from when until when it is that."""
         series, start = self.series, self.series.before(some, at - window)
         left, leaves = series.time_before(start, some), series.time_at(start, some)
         return (
@@ -171,26 +171,26 @@ class Reader:
             return (end - start).astype(np.float64)
         return self.series.sum(start, end)
 
-    def _sum(self, some: Ints, at: Ints) -> Course:
-        place, present, since, until = self._ever(some, at)
+    def _sum(self, some: Ints, at: Ints) -> Trajectory:
+        index, present, since, until = self._ever(some, at)
         if self.window is None:
-            return _constant(present, self._amount(self.series.first[some], place), since, until)
+            return _constant(present, self._amount(self.series.first[some], index), since, until)
         start, entered, leaves = self._windowed(some, at, self.window)
-        return _constant(present, self._amount(start, place), np.maximum(since, entered), np.minimum(until, leaves))
+        return _constant(present, self._amount(start, index), np.maximum(since, entered), np.minimum(until, leaves))
 
-    def _mean(self, some: Ints, at: Ints) -> Course:
-        place, _, since, until = self._ever(some, at)
+    def _mean(self, some: Ints, at: Ints) -> Trajectory:
+        index, _, since, until = self._ever(some, at)
         start, entered, leaves = self._windowed(some, at, self.window or int(FAR // 2))
-        present = place > start
-        mean = self._amount(start, place) / np.maximum(place - start, 1)
+        present = index > start
+        mean = self._amount(start, index) / np.maximum(index - start, 1)
         return _constant(present, mean, np.maximum(since, entered), np.minimum(until, leaves))
 
-    def _trend(self, some: Ints, at: Ints) -> Course:
+    def _trend(self, some: Ints, at: Ints) -> Trajectory:
         assert self.window is not None
-        place, _, since, until = self._ever(some, at)
+        index, _, since, until = self._ever(some, at)
         middle, since1, until1 = self._windowed(some, at, self.window)
         start, since2, until2 = self._windowed(some, at, 2 * self.window)
-        now, then = self._amount(middle, place), self._amount(start, middle)
+        now, then = self._amount(middle, index), self._amount(start, middle)
         return _constant(
             then > 0,
             now / np.where(then > 0, then, 1.0),
@@ -198,7 +198,7 @@ class Reader:
             np.minimum(np.minimum(until, until1), until2),
         )
 
-    def _standing(self, some: Ints, at: Ints) -> Course:
+    def _standing(self, some: Ints, at: Ints) -> Trajectory:
         _, present, since, until = self._ever(some, at)
         begun, ended = self.standing, self.standing.ends
         entered, left = begun.before(some, at), ended.before(some, at)
@@ -207,10 +207,10 @@ class Reader:
         count = (entered - left).astype(np.float64)
         return _constant(present, count, np.maximum(since, last), np.minimum(until, following))
 
-    def _latest(self, some: Ints, at: Ints) -> Course:
+    def _latest(self, some: Ints, at: Ints) -> Trajectory:
         series = self.series
-        place, there, since, until = self._ever(some, at)
-        last = np.where(there, place - 1, 0)
+        index, there, since, until = self._ever(some, at)
+        last = np.where(there, index - 1, 0)
         if not len(series.time):
             return _constant(there, np.zeros(len(some)), since, until)
         amount, end = series.amount[last], np.where(there, series.end[last], FAR)
@@ -222,32 +222,32 @@ class Reader:
             np.where(fresh, np.minimum(until, end), until),
         )
 
-    def _ahead(self, some: Ints, at: Ints) -> Course:
+    def _ahead(self, some: Ints, at: Ints) -> Trajectory:
         course = self._latest(some, at)
         anchor = np.where(course.present, np.round(course.coefficient * UNITS), 0).astype(np.int64)
         return course._replace(form=Form.FALLING, anchor=anchor)
 
-    def _distinct(self, some: Ints, at: Ints) -> Course:
+    def _distinct(self, some: Ints, at: Ints) -> Trajectory:
         assert self.window is not None
-        place, present, since, until = self._ever(some, at)
+        index, present, since, until = self._ever(some, at)
         start, entered, leaves = self._windowed(some, at, self.window)
-        length = place - start
+        length = index - start
         whose = np.repeat(np.arange(len(some)), length)
         each = np.arange(len(whose)) - np.repeat(np.cumsum(length) - length, length) + start[whose]
         newest = (self.series.next_same[each] >= at[whose]) & (self.series.value[each] != MISSING)
         count = np.bincount(whose[newest], minlength=len(some)).astype(np.float64)
         return _constant(present, count, np.maximum(since, entered), np.minimum(until, leaves))
 
-    def _fading(self, some: Ints, at: Ints) -> Course:
-        place, present, since, until = self._ever(some, at)
-        last = np.where(present, place - 1, 0)
+    def _fading(self, some: Ints, at: Ints) -> Trajectory:
+        index, present, since, until = self._ever(some, at)
+        last = np.where(present, index - 1, 0)
         if not len(self.series.time):
             return _constant(present, np.zeros(len(some)), since, until)
         if self.input.kind is Kind.MEAN:
             return _constant(present, self.summed[last] / self.counted[last], since, until)
         anchor = np.where(present, self.series.time[last], 0)
-        return Course(Form.FADING, present, self.summed[last], anchor, since, until)
+        return Trajectory(Form.FADING, present, self.summed[last], anchor, since, until)
 
 
-def _constant(present: Bools, value: Floats, since: Ints, until: Ints) -> Course:
-    return Course(Form.CONSTANT, present, value, np.zeros(len(value), np.int64), since, until)
+def _constant(present: Bools, value: Floats, since: Ints, until: Ints) -> Trajectory:
+    return Trajectory(Form.CONSTANT, present, value, np.zeros(len(value), np.int64), since, until)

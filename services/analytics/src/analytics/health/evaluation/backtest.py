@@ -226,7 +226,7 @@ def report(
         curve_of_recency=recency_curve(seen),
         calibration=calibration(scored),
         lead=lead_times(part.ended, part.entered),
-        by_instant=[_at(at, seen.those(seen.instant == place)) for place, at in enumerate(instants)],
+        by_instant=[_at(at, seen.those(seen.instant == index)) for index, at in enumerate(instants)],
         comparison=compared,
         lapsed=None if (seen.lapsed == seen.churned).all() else _lapsed(replace(seen, churned=seen.lapsed)),
         notes=[*notes, *(_no_better(compared) if compared else ())],
@@ -278,8 +278,8 @@ def _points(thresholds: Sequence[int], warned: Ints, in_order: Bools, churned: i
 def calibration(scored: Observed) -> list[Tenth]:
     if not len(scored):
         return []
-    place = np.searchsorted(tenths(scored.score), scored.score, side="right")
-    return [_tenth(scored.those(place == each)) for each in np.unique(place).tolist()]
+    index = np.searchsorted(tenths(scored.score), scored.score, side="right")
+    return [_tenth(scored.those(index == each)) for each in np.unique(index).tolist()]
 
 
 def _tenth(rows: Observed) -> Tenth:
@@ -327,7 +327,7 @@ def halves(instants: Sequence[datetime], horizon: timedelta) -> tuple[list[int],
     """The instants to learn at and those to compare at, by their places: the later half, and of those before it the
     ones whose outcome was known by then."""
     later = list(range((len(instants) + 1) // 2, len(instants)))
-    known = [place for place, at in enumerate(instants) if later and at + horizon <= instants[later[0]]]
+    known = [index for index, at in enumerate(instants) if later and at + horizon <= instants[later[0]]]
     return known, later
 
 
@@ -342,8 +342,8 @@ def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta)
     area = roc_area(-test.score, test.churned)
     recency, frequency = _by_recency(learn, test, warned.warned, area), _by_frequency(learn, test, warned.warned, area)
     return Comparison(
-        learnt_at=[instants[place] for place in known],
-        compared_at=[instants[place] for place in later],
+        learnt_at=[instants[index] for index in known],
+        compared_at=[instants[index] for index in later],
         rules=[judged("at risk", test.at_risk, test), warned, *recency.rules],
         roc_area=area_of(area, test.customer),
         roc_area_of_recency=recency.roc_area,
@@ -430,9 +430,9 @@ def _brier(learn: Observed, test: Observed, recency: Baseline) -> Brier:
 def chances(learnt: Floats | Ints, churned: Bools, now: Floats | Ints) -> Floats:
     """Of churn: the rate of the tenth, among those learnt from, that each would be in."""
     borders = tenths(learnt)
-    place = np.searchsorted(borders, learnt, side="right")
-    rows = np.bincount(place, minlength=borders.size + 1)
-    rate = np.bincount(place, churned, minlength=rows.size) / np.maximum(rows, 1)
+    index = np.searchsorted(borders, learnt, side="right")
+    rows = np.bincount(index, minlength=borders.size + 1)
+    rate = np.bincount(index, churned, minlength=rows.size) / np.maximum(rows, 1)
     found: Floats = rate[np.searchsorted(borders, now, side="right")]
     return found
 

@@ -105,7 +105,7 @@ async def plan(
     number = (end - begin) // step + 1
     if number > MOST_INSTANTS:
         raise Invalid(f"These are {number} instants; there may be {MOST_INSTANTS}.", field="step_days")
-    found = Plan(tuple(begin + step * place for place in range(number)), horizon, policy)
+    found = Plan(tuple(begin + step * index for index in range(number)), horizon, policy)
     churned = await _ended(connection, tenant, policy, found.instants[0], found.instants[-1] + max(horizon, window))
     if churned < MIN_CHURNED:
         raise TooFewChurned(churned)
@@ -214,9 +214,9 @@ def _part(read: _Read) -> Part | None:
         rule_of = _rule_of(asked.policy, attributes)
         outcome = Outcome.of(rules, rule_of, at, asked.horizon // _MICROSECOND)
         scored = [
-            place
-            for place in np.flatnonzero(outcome.active).tolist()
-            if customers[place] not in read.merged and in_force.choice(at, attributes[place]) is not None
+            index
+            for index in np.flatnonzero(outcome.active).tolist()
+            if customers[index] not in read.merged and in_force.choice(at, attributes[index]) is not None
         ]
         rows.append((at, outcome, np.array(scored, np.int64)))
     watched = np.unique(np.concatenate([places for _, _, places in rows]))
@@ -249,8 +249,8 @@ def _qualifying(customers: Sequence[UUID], owner: bytes, time: bytes) -> Events:
 
 
 def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
-    """The place of each customer's rule among the policy's: its segment's, as its record said then."""
-    places = {rule.id: place for place, rule in enumerate(policy.rules)}
+    """The index of each customer's rule among the policy's: its segment's, as its record said then."""
+    places = {rule.id: index for index, rule in enumerate(policy.rules)}
     default = policy.default
     return np.array([places[policy.segments.get(each.segment or "", default).id] for each in attributes], np.int64)
 

@@ -21,7 +21,7 @@ class _Asked(NamedTuple):
     """Those whom one model scores."""
 
     model: HealthModel
-    place: int
+    model_index: int
     """Of the model."""
     mine: Ints
     """Their places."""
@@ -41,7 +41,7 @@ async def standing_of(
 ) -> Standing:
     """Models are told by their `places`, by their ids. `customers` are in order of their ids. `known` is how they stand
     by models that are the same but for one, which it names: who is scored by another of them is not scored again."""
-    instant, place_of = micros(at), {id: place for place, id in enumerate(customers)}
+    instant, place_of = micros(at), {id: index for index, id in enumerate(customers)}
     found, asked = Standing.empty(len(customers)), list[_Asked]()
     async with reads() as connection:
         for model, theirs in await assigned(connection, tenant, models, instant, customers):
@@ -51,12 +51,12 @@ async def standing_of(
                 found.take(same, known[1])
                 mine = np.setdiff1d(mine, same)
             if mine.size:
-                some = [customers[place] for place in mine.tolist()]
+                some = [customers[index] for index in mine.tolist()]
                 unread = await unread_of(connection, tenant, [model], some, some)
                 asked.append(_Asked(model, places[model.id], mine, unread))
     scored = await offload(_scored, [(each.model, each.unread) for each in asked], instant, lane=lane)
     for each, (score, bands, coverage) in zip(asked, scored, strict=True):
-        found.model[each.mine], found.band[each.mine] = each.place, bands
+        found.model[each.mine], found.band[each.mine] = each.model_index, bands
         found.score[each.mine], found.coverage[each.mine] = score, coverage
     return found
 

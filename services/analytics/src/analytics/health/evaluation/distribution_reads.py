@@ -86,7 +86,7 @@ async def computed(
     now, then, done = _Told(), _Told(), 0
     async for some in everybody_of(reads, tenant):
         for told, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
-            places = {model.id: place for place, model in enumerate(models)}
+            places = {model.id: index for index, model in enumerate(models)}
             part = await standing_of(reads, tenant, models, places, instant, some, lane)
             async with reads() as connection:
                 told.add(part, await _groups(connection, tenant, by, instant, some, models, part))
@@ -106,9 +106,9 @@ class _Told:
 
     def add(self, part: Standing, groups: Sequence[tuple[int, Sequence[str | None]]]) -> None:
         self.parts.append(part)
-        for place, names in groups:
+        for index, names in groups:
             for name in names:
-                self.members.setdefault(name, []).append(self.number + place)
+                self.members.setdefault(name, []).append(self.number + index)
         self.number += len(part.score)
 
     def distributions(self) -> tuple[list[Distribution], list[Distribution]]:
@@ -139,12 +139,12 @@ async def _groups(
     if by is None:
         return []
     if by is By.MODEL:
-        return [(place, (models[model].id,)) for place, model in enumerate(standing.model.tolist()) if model >= 0]
+        return [(index, (models[model].id,)) for index, model in enumerate(standing.model.tolist()) if model >= 0]
     told = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
     found: list[tuple[int, Sequence[str | None]]] = []
-    for place, id in enumerate(customers):
+    for index, id in enumerate(customers):
         (said,) = told.get(id, (None,))
-        found.append((place, (said or (None,)) if by is By.TAG else (said,)))
+        found.append((index, (said or (None,)) if by is By.TAG else (said,)))
     return found
 
 

@@ -56,9 +56,9 @@ class Ended(NamedTuple):
     def of(cls, rules: Sequence["Rule"], rule_of: Ints, starts_at: int, ends_at: int, customers: Ints) -> "Ended":
         """Those of these customers, each by its rule, that ended in (starts_at, ends_at]."""
         found = []
-        for place, rule in enumerate(rules):
+        for index, rule in enumerate(rules):
             ended = rule.events.ended(rule.window, starts_at, ends_at)
-            mine = np.isin(ended.customer, customers) & (rule_of[ended.customer] == place)
+            mine = np.isin(ended.customer, customers) & (rule_of[ended.customer] == index)
             found.append(tuple(column[mine] for column in ended))
         return cls(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
@@ -81,7 +81,7 @@ class Events(NamedTuple):
 
     @classmethod
     def of(cls, customers: int, customer: Ints, times: Ints) -> "Events":
-        """From events in any order, each with its customer's place."""
+        """From events in any order, each with its customer's index."""
         counts = np.bincount(customer, minlength=customers)
         return cls(np.concatenate(([0], np.cumsum(counts))), times[np.lexsort((times, customer))])
 
@@ -134,7 +134,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, rules: Sequence[Rule], rule_of: Ints, at: int, horizon: int) -> "Outcome":
-        """Each customer by its own rule, which is the one at that place."""
+        """Each customer by its own rule, which is the one at that index."""
 
         def by_rule(columns: Sequence[Ints]) -> Ints:
             return np.array(columns)[rule_of, np.arange(rule_of.size)]

@@ -139,12 +139,12 @@ class WhatIfReport:
 def report(
     at: datetime, model: str, candidate: int, before: Standing, after: Standing, segments: tuple[Ints, list[str | None]]
 ) -> WhatIfReport:
-    """`candidate` is the place of the model among those of `after`; `segments` the place of each customer's among the
+    """`candidate` is the index of the model among those of `after`; `segments` the index of each customer's among the
     names. The sample is for the caller to fill, who can look at single customers."""
     matrix = _matrix(before.band, after.band)
     change = after.score - before.score
     numbers, names = segments
-    found = [_of_segment(name, numbers == place, before, after, change) for place, name in enumerate(names)]
+    found = [_of_segment(name, numbers == index, before, after, change) for index, name in enumerate(names)]
     return WhatIfReport(
         at=at,
         model=model,
@@ -185,9 +185,9 @@ def drivers(before: dict[str, float], after: dict[str, float]) -> list[Driver]:
 
 def _matrix(before: Bands, after: Bands) -> list[Move]:
     kinds = len(BANDS)
-    # -1 is the last place.
+    # -1 is the last index.
     cells = np.bincount((before % kinds).astype(np.int64) * kinds + after % kinds, minlength=kinds * kinds)
-    return [Move(BANDS[place // kinds], BANDS[place % kinds], number) for place, number in enumerate(cells.tolist())]
+    return [Move(BANDS[index // kinds], BANDS[index % kinds], number) for index, number in enumerate(cells.tolist())]
 
 
 def counts(band: Bands) -> Counts:

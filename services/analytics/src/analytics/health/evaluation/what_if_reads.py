@@ -40,13 +40,13 @@ async def what_if(reads: Reads, tenant: str, model: HealthModel, at: datetime, p
     async with reads() as connection:
         models = await models_of(connection, tenant)
     then = with_model(models, model)
-    places = {each.id: place for place, each in enumerate(then)}
+    places = {each.id: index for index, each in enumerate(then)}
     found = await compared(reads, tenant, model, at, progress)
     cut = found.segment, found.names
     report = await offload(
         whatif.report, at, model.id, places[model.id], found.before, found.after, cut, lane=BACKGROUND
     )
-    movers = [found.customers[place] for place in whatif.biggest_movers(found.before, found.after).tolist()]
+    movers = [found.customers[index] for index in whatif.biggest_movers(found.before, found.after).tolist()]
     async with reads() as connection:
         why = await explanations(connection, tenant, movers, at, models)
         why_then = await explanations(connection, tenant, movers, at, then)
@@ -59,7 +59,7 @@ async def compared(reads: Reads, tenant: str, model: HealthModel, at: datetime, 
         models = await models_of(connection, tenant)
         total = await number_of_customers(connection, tenant)
     then = with_model(models, model)
-    places = {each.id: place for place, each in enumerate(then)}
+    places = {each.id: index for index, each in enumerate(then)}
     everybody, of_segment, segments = list[UUID](), list[int](), dict[str | None, int]()
     befores, afters = [], []
     async for some in everybody_of(reads, tenant):
@@ -76,7 +76,7 @@ async def compared(reads: Reads, tenant: str, model: HealthModel, at: datetime, 
     # One that stands for many is scored by no model.
     scored = (whole_before.model >= 0) | (whole_after.model >= 0)
     return Compared(
-        [everybody[place] for place in np.flatnonzero(scored).tolist()],
+        [everybody[index] for index in np.flatnonzero(scored).tolist()],
         whole_before.those(scored),
         whole_after.those(scored),
         np.array(of_segment, np.int64)[scored],

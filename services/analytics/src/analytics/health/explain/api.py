@@ -14,8 +14,15 @@ from starlette.responses import Response
 from analytics.health.explain import explanation as why
 from analytics.health.explain import reads as health
 from analytics.health.explain.acts import Act
-from analytics.health.explain.difference import Course
-from analytics.health.explain.explanation import DifferenceView, HealthSnapshot, HistoryView, PathView, Teller, snapshot
+from analytics.health.explain.difference import ChangeKind
+from analytics.health.explain.explanation import (
+    DifferenceView,
+    HealthExplainer,
+    HealthSnapshot,
+    HistoryView,
+    PathView,
+    snapshot,
+)
 from analytics.health.explain.reads import DriverView, HealthView
 from analytics.health.model.definition import Cause
 from analytics.health.model.inputs import TYPES
@@ -90,7 +97,7 @@ async def _answer(
     database = context_of(request).database
     await must_be_heard_of(database, actor.tenant, id)
     of = await how.read(database, actor.tenant, [id])
-    found = (await computed(tell, Teller(of, how.language), [id], *instants))[id]
+    found = (await computed(tell, HealthExplainer(of, how.language), [id], *instants))[id]
     if isinstance(found, Invalid):
         raise found
     return json_response(found, headers={"Content-Language": how.language})
@@ -100,7 +107,7 @@ async def _answer(
 async def get_health(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
     all. As of any instant; and with `knownAt` by what was known then."""
-    return await _answer(request, actor, how, id, Teller.health, at or datetime.now(UTC))
+    return await _answer(request, actor, how, id, HealthExplainer.health, at or datetime.now(UTC))
 
 
 @router.get(
@@ -114,7 +121,7 @@ async def get_difference(
 ) -> Response:
     """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
     that came in and those that fell out of what was looked at, and what of it is due to another model."""
-    return await _answer(request, actor, how, id, Teller.difference, starts_at, ends_at or datetime.now(UTC))
+    return await _answer(request, actor, how, id, HealthExplainer.difference, starts_at, ends_at or datetime.now(UTC))
 
 
 @router.get(
@@ -123,7 +130,7 @@ async def get_difference(
 async def get_path(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
     """For each measure the smallest step that can be taken and leads into the next band up, and into the next one down,
     with the score that it leads to; or the one that comes nearest. Arithmetic, not a promise."""
-    return await _answer(request, actor, how, id, Teller.path, at or datetime.now(UTC))
+    return await _answer(request, actor, how, id, HealthExplainer.path, at or datetime.now(UTC))
 
 
 @router.get(
@@ -137,10 +144,10 @@ async def get_history(
 ) -> Response:
     """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
     may lie ahead: then it is how it will go if nothing happens."""
-    return await _answer(request, actor, how, id, Teller.history, starts_at, ends_at or datetime.now(UTC))
+    return await _answer(request, actor, how, id, HealthExplainer.history, starts_at, ends_at or datetime.now(UTC))
 
 
-strawberry.enum(Course, name="HealthMeasureCourse")
+strawberry.enum(ChangeKind, name="HealthMeasureCourse")
 strawberry.enum(Cause, name="HealthChangeCause")
 strawberry.enum(Act, name="HealthAct")
 
@@ -241,17 +248,21 @@ class Health(HealthView):
 
     @field(description="What changed since an instant; the parts add up to the change of the score.")
     async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
-        found: HealthDifference = await load(info, self.how, self.customer, Teller.difference, starts_at, self.at)
+        found: HealthDifference = await load(
+            info, self.how, self.customer, HealthExplainer.difference, starts_at, self.at
+        )
         return found
 
     @field(description="The smallest step about each measure that leads into the next band, up and down.")
     async def path(self, info: Ctx) -> HealthPath:
-        found: HealthPath = await load(info, self.how, self.customer, Teller.path, self.at)
+        found: HealthPath = await load(info, self.how, self.customer, HealthExplainer.path, self.at)
         return found
 
     @field(description="How it went since an instant: the score as a line, and its band changes.")
     async def history(self, info: Ctx, starts_at: Since) -> HealthHistory | None:
-        found: HealthHistory | None = await load(info, self.how, self.customer, Teller.history, starts_at, self.at)
+        found: HealthHistory | None = await load(
+            info, self.how, self.customer, HealthExplainer.history, starts_at, self.at
+        )
         return found
 
 
@@ -276,13 +287,15 @@ async def load(
         found: dict[UUID, Any] = {}
         for of in {id(each): each for each in snapshots}.values():
             theirs = [each for each, of_it in zip(ids, snapshots, strict=True) if of_it is of]
-            found |= await computed(tell, Teller(of, how.language), theirs, *instants)
+            found |= await computed(tell, HealthExplainer(of, how.language), theirs, *instants)
         return found
 
     return await context.load(("health", how, tell.__name__, *instants), customer, batch)
 
 
-async def computed(tell: Callable[..., T], teller: Teller, customers: Sequence[UUID], *instants: datetime) -> T:
+async def computed(
+    tell: Callable[..., T], teller: HealthExplainer, customers: Sequence[UUID], *instants: datetime
+) -> T:
     """Few customers are told of in a thread, at once; many in a process of its own, after others: a thread that
     computes for long holds up the event loop."""
     if len(customers) <= FEW:
@@ -307,5 +320,5 @@ async def health_of(
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Telling(language_of(language, accepted), model, known_at)
-    view = await load(info, how, customer, Teller.health, at or await _now(info))
+    view = await load(info, how, customer, HealthExplainer.health, at or await _now(info))
     return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)

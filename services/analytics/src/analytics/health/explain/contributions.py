@@ -5,7 +5,7 @@ from uuid import UUID
 
 import numpy as np
 
-from analytics.health.engine.base import FAR, Base, Ids, Ints, Series
+from analytics.health.engine.base import FAR, CustomerBase, Ids, Ints, Series
 from analytics.health.engine.facts import HealthFacts
 from analytics.health.engine.scoring import Scored, Scorer
 from analytics.health.engine.trajectories import Reader
@@ -65,7 +65,7 @@ class Explanation(NamedTuple):
     """If the model looks at what can be done to them."""
 
 
-def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
+def explain(model: HealthModel, base: CustomerBase, at: int) -> list[Explanation]:
     """Of every customer of the base, by one model."""
     return explained(HealthFacts.by(model, base), at)
 
@@ -73,7 +73,7 @@ def explain(model: HealthModel, base: Base, at: int) -> list[Explanation]:
 def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Explanation]:
     """Of these customers, each by the model that was for it at the instant."""
     some = facts.everybody() if some is None else some
-    found: list[Explanation] = [_unscored(facts, place, at) for place in some.tolist()]
+    found: list[Explanation] = [_unscored(facts, index, at) for index in some.tolist()]
     for model, numbers in facts.assigned(at, some):
         for number, told in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
             found[number] = told
@@ -84,7 +84,7 @@ def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Exp
 def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
     """By this model, whoever was scored by it then; without a trend."""
     if model is None:
-        return [_unscored(facts, place, at) for place in some.tolist()]
+        return [_unscored(facts, index, at) for index in some.tolist()]
     scorer = facts.scorer(model)
     scored = scorer.score(at, some)
     bands = scorer.bands(at, some, scored.score)
@@ -95,10 +95,10 @@ def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: I
             float(scored.score[number]) if scored.present[:, number].any() else None,
             band_of(int(bands[number])),
             float(scored.coverage[number]),
-            _contributions(scorer, scored, number, place, at),
-            cases=None if scorer.cases is None else _cases(scorer.cases, place, at),
+            _contributions(scorer, scored, number, index, at),
+            cases=None if scorer.cases is None else _cases(scorer.cases, index, at),
         )
-        for number, place in enumerate(some.tolist())
+        for number, index in enumerate(some.tolist())
     ]
 
 
@@ -123,15 +123,15 @@ def parts(facts: HealthFacts, at: int, some: Ints) -> list[Parts]:
     return found
 
 
-def _unscored(facts: HealthFacts, place: int, at: int) -> Explanation:
-    return Explanation(None, at, None, None, 0.0, (), merged_into=facts.merged.get(facts.customers[place]))
+def _unscored(facts: HealthFacts, index: int, at: int) -> Explanation:
+    return Explanation(None, at, None, None, 0.0, (), merged_into=facts.merged.get(facts.customers[index]))
 
 
-def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: int) -> tuple[Contribution, ...]:
+def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: int) -> tuple[Contribution, ...]:
     found = []
     for row, (measure, reader) in enumerate(zip(scorer.model.measures, scorer.readers, strict=True)):
         present = bool(scored.present[row, number])
-        series, places = events_behind(reader, place, at) if present else (reader.series, np.zeros(0, np.int64))
+        series, places = events_behind(reader, index, at) if present else (reader.series, np.zeros(0, np.int64))
         last = int(places[-1]) if places.size else None
         found.append(
             Contribution(
@@ -143,15 +143,15 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, place: int, at: 
                 tuple(UUID(bytes=id) for id in _ids(series.event, places)),
                 None if last is None else int(series.time[last]),
                 None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
-                reader.against(place, at) if present else None,
+                reader.against(index, at) if present else None,
             )
         )
     return tuple(found)
 
 
-def _cases(reader: Reader, place: int, at: int) -> Cases:
-    series, places = events_behind(reader, place, at)
-    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, places)), reader.settled(place, at))
+def _cases(reader: Reader, index: int, at: int) -> Cases:
+    series, places = events_behind(reader, index, at)
+    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, places)), reader.settled(index, at))
 
 
 def _with_trend(told: Explanation, then: Parts) -> Explanation:
@@ -166,11 +166,11 @@ def _with_trend(told: Explanation, then: Parts) -> Explanation:
     return told._replace(trend=told.score - then.score, drivers=tuple(drivers))
 
 
-def events_behind(reader: Reader, place: int, at: int) -> tuple[Series, Ints]:
+def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
     """The events that made the input what it is: their places in the series, in order of time."""
-    whose = np.array([place])
+    whose = np.array([index])
     series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
-    begin, end = int(series.first[place]), int(series.before(whose, np.array([at]))[0])
+    begin, end = int(series.first[index]), int(series.before(whose, np.array([at]))[0])
 
     def since(window: float) -> int:
         return int(series.before(whose, np.array([at - min(int(window), int(FAR // 2))]))[0])
@@ -193,4 +193,4 @@ def events_behind(reader: Reader, place: int, at: int) -> tuple[Series, Ints]:
 
 def _ids(events: Ids, places: Ints) -> list[bytes]:
     # numpy cuts trailing zero bytes off what it takes for text
-    return [bytes(events[place]).ljust(16, b"\0") for place in places]
+    return [bytes(events[index]).ljust(16, b"\0") for index in places]

@@ -19,7 +19,7 @@ from analytics.health.explain.contributions import Contribution, Explanation, ex
 from analytics.health.model.definition import Absence, Measure
 
 
-class Course(StrEnum):
+class ChangeKind(StrEnum):
     """What became of a measure."""
 
     SAME = "same"
@@ -34,11 +34,11 @@ class Course(StrEnum):
     """The model looks at it no more."""
 
 
-class Change(NamedTuple):
+class MeasureChange(NamedTuple):
     """Of one measure. `by_input + by_share + by_model` is the change of its contribution."""
 
     measure: Measure
-    course: Course
+    course: ChangeKind
     before: Contribution | None
     """None: the model had no such measure then."""
     after: Contribution | None
@@ -86,7 +86,7 @@ class Difference(NamedTuple):
     after: Explanation
     swaps: tuple[Swapped, ...]
     """In order of time."""
-    changes: tuple[Change, ...]
+    changes: tuple[MeasureChange, ...]
     """The greatest first."""
 
     @property
@@ -178,11 +178,11 @@ def _change(
     after: Contribution | None,
     legs: Sequence[_Leg],
     by_model: float,
-) -> Change:
+) -> MeasureChange:
     by_share = sum(each.by_share(measure.id) for each in legs)
     came_in = [id for each in legs for id in each.came_in(measure.id)]
     fell_out = [id for each in legs for id in each.fell_out(measure.id)]
-    return Change(
+    return MeasureChange(
         measure,
         _course(before, after),
         before,
@@ -195,15 +195,15 @@ def _change(
     )
 
 
-def _course(before: Contribution | None, after: Contribution | None) -> Course:
+def _course(before: Contribution | None, after: Contribution | None) -> ChangeKind:
     if after is None:
-        return Course.DROPPED
+        return ChangeKind.DROPPED
     if before is None:
-        return Course.ADDED
+        return ChangeKind.ADDED
     if before.present != after.present:
-        return Course.CAME if after.present else Course.WENT
+        return ChangeKind.CAME if after.present else ChangeKind.WENT
     same = (before.contribution, before.input) == (after.contribution, after.input)
-    return Course.SAME if same else Course.CHANGED
+    return ChangeKind.SAME if same else ChangeKind.CHANGED
 
 
 def _part(told: Contribution | None) -> float:

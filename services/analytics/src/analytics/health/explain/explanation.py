@@ -14,7 +14,7 @@ from analytics.health.engine.facts import HealthFacts
 from analytics.health.engine.reads import facts_of
 from analytics.health.explain.acts import Act
 from analytics.health.explain.contributions import Contribution, Explanation, explained
-from analytics.health.explain.difference import Change, Course, Difference, differences
+from analytics.health.explain.difference import ChangeKind, Difference, MeasureChange, differences
 from analytics.health.explain.history import (
     MAX_POINTS,
     MAX_TOGETHER,
@@ -68,7 +68,7 @@ class ChangeView:
     title: str
     group: str
     unit: str
-    course: Course
+    course: ChangeKind
     before: PartView | None
     after: PartView | None
     change: float
@@ -241,7 +241,7 @@ async def snapshot(
 
 
 @dataclass(frozen=True)
-class Teller:
+class HealthExplainer:
     """Tells of customers of a snapshot, in one language. It reads nothing, and takes up to seconds for many customers:
     no event loop should wait for it."""
 
@@ -286,8 +286,8 @@ class Teller:
         return Words(WORDINGS[self.language], ZoneInfo(self.of.zone))
 
     def _places(self, customers: Sequence[UUID]) -> Ints:
-        place = {customer: number for number, customer in enumerate(self.of.facts.customers)}
-        return np.array([place[each] for each in customers], np.int64)
+        index = {customer: number for number, customer in enumerate(self.of.facts.customers)}
+        return np.array([index[each] for each in customers], np.int64)
 
 
 def _check(starts_at: datetime, ends_at: datetime) -> None:
@@ -321,7 +321,7 @@ def _difference(told: Difference, words: Words) -> DifferenceView:
     )
 
 
-def _change(told: Difference, change: Change, words: Words) -> ChangeView:
+def _change(told: Difference, change: MeasureChange, words: Words) -> ChangeView:
     measure = change.measure
     return ChangeView(
         measure=measure.id,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytics.health.engine.base import Base, Ints
+from analytics.health.engine.base import CustomerBase, Ints
 from analytics.health.engine.facts import CAUSES, HealthFacts
 from analytics.health.engine.scoring import Scorer
 from analytics.health.model.assignment import Assignment
@@ -64,9 +64,9 @@ class History(NamedTuple):
         return self.assignments[-1].model
 
 
-def history(model: HealthModel, base: Base, place: int, starts_at: int, ends_at: int) -> History:
-    """Over `[starts_at, ends_at]`, of the customer at that place of the base, by one model. Raises TooManyPoints."""
-    (found,) = histories(HealthFacts.by(model, base), starts_at, ends_at, np.array([place]))
+def history(model: HealthModel, base: CustomerBase, index: int, starts_at: int, ends_at: int) -> History:
+    """Over `[starts_at, ends_at]`, of the customer at that index of the base, by one model. Raises TooManyPoints."""
+    (found,) = histories(HealthFacts.by(model, base), starts_at, ends_at, np.array([index]))
     if isinstance(found, TooManyPoints):
         raise found
     return found
@@ -74,20 +74,20 @@ def history(model: HealthModel, base: Base, place: int, starts_at: int, ends_at:
 
 def histories(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) -> list[History | TooManyPoints]:
     """Of these customers, over `[starts_at, ends_at]`. Raises TooManyTogether."""
-    assignments = [facts.assignments(place, starts_at, ends_at) for place in some.tolist()]
+    assignments = [facts.assignments(index, starts_at, ends_at) for index in some.tolist()]
     lines = _lines(facts, some, assignments)
     bands = facts.bands(starts_at, some)
     changes: dict[int, list[BandChange]] = defaultdict(list)
-    for place, at, before, band, cause in zip(
+    for index, at, before, band, cause in zip(
         *(each.tolist() for each in facts.changes(starts_at, ends_at, some)), strict=True
     ):
-        (by,) = facts.assignments(place, at, at)
-        changes[place].append(BandChange(at, band_of(before), band_of(band), CAUSES[cause], by.model))
+        (by,) = facts.assignments(index, at, at)
+        changes[index].append(BandChange(at, band_of(before), band_of(band), CAUSES[cause], by.model))
     return [
         line
         if isinstance(line, TooManyPoints)
-        else History(tuple(of), band_of(band), tuple(line), tuple(changes[place]))
-        for place, of, band, line in zip(some.tolist(), assignments, bands.tolist(), lines, strict=True)
+        else History(tuple(of), band_of(band), tuple(line), tuple(changes[index]))
+        for index, of, band, line in zip(some.tolist(), assignments, bands.tolist(), lines, strict=True)
     ]
 
 
@@ -108,10 +108,10 @@ def _lines(facts: HealthFacts, some: Ints, assignments: list[list[Assignment]]) 
         drawn = bent[line] <= MAX_POINTS
         line, at = line[drawn], at[drawn]
         scores = scorer.score(at, some[line]).score
-        for place, instant, score, known in zip(
+        for index, instant, score, known in zip(
             line.tolist(), at.tolist(), scores.tolist(), (~np.isnan(scores)).tolist(), strict=True
         ):
-            found[place].append(Point(instant, score if known else None))
+            found[index].append(Point(instant, score if known else None))
     return [
         TooManyPoints() if many > MAX_POINTS else sorted(points, key=lambda each: each.at)
         for points, many in zip(found, bent.tolist(), strict=True)

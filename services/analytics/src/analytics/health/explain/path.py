@@ -110,10 +110,10 @@ def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
     """Of these customers, each by the model that was for it at the instant."""
     told, silent = explained(facts, at, some), _silence(facts, at, some)
     found = []
-    for place, each, silence in zip(some.tolist(), told, silent, strict=True):
+    for index, each, silence in zip(some.tolist(), told, silent, strict=True):
 
-        def same(tier: str, place: int = place, each: Explanation = each) -> bool:
-            return facts.model_with(place, at, tier=tier) == each.model
+        def same(tier: str, index: int = index, each: Explanation = each) -> bool:
+            return facts.model_with(index, at, tier=tier) == each.model
 
         found.append(path(each, silence, same))
     return found
@@ -139,21 +139,21 @@ def path(told: Explanation, silence: Silence | None = None, same: Callable[[str]
     model = told.model
     if told.band is None or told.score is None or model is None:
         return Path(told, None, None)
-    place, up, down = number_of(told.band), None, None
+    index, up, down = number_of(told.band), None, None
     taken: dict[Hashable, Taken] = {}
-    if place < len(model.borders):
-        border = model.borders[place] + model.hysteresis
-        up = _way(_Aim(told, BANDS[place + 1], border, same, taken, {}), silence)
-    if place > 0:
-        border = model.borders[place - 1] - model.hysteresis
-        down = _way(_Aim(told, BANDS[place - 1], border, same, taken, {}), silence)
+    if index < len(model.borders):
+        border = model.borders[index] + model.hysteresis
+        up = _way(_Aim(told, BANDS[index + 1], border, same, taken, {}), silence)
+    if index > 0:
+        border = model.borders[index - 1] - model.hysteresis
+        down = _way(_Aim(told, BANDS[index - 1], border, same, taken, {}), silence)
     return Path(told, up, down)
 
 
 def _way(aim: "_Aim", silence: Silence | None) -> Way:
     told = aim.told
     assert told.score is not None
-    steps = sorted((aim.step(place) for place in range(len(told.contributions))), key=aim.order)
+    steps = sorted((aim.step(index) for index in range(len(told.contributions))), key=aim.order)
     silent_at = silence.at if silence is not None and silence.band is not None and aim.is_met(silence.band) else None
     return Way(aim.band, aim.border, aim.border - told.score, tuple(steps), silent_at)
 
@@ -185,10 +185,10 @@ class _Aim(NamedTuple):
             return 0.0
         return score - self.told.score if self.is_up else self.told.score - score
 
-    def step(self, place: int) -> Step:
-        """Of the measure at that place: the smallest that crosses the border, or what comes nearest."""
-        of = self.told.contributions[place]
-        tried = [each for doing in self._doings(of) if self.gain((each := self._tried(place, doing)).score) > LEAST]
+    def step(self, index: int) -> Step:
+        """Of the measure at that index: the smallest that crosses the border, or what comes nearest."""
+        of = self.told.contributions[index]
+        tried = [each for doing in self._doings(of) if self.gain((each := self._tried(index, doing)).score) > LEAST]
         if crossing := [each for each in tried if each.crosses]:
             return min(crossing, key=_size)
         nothing = Step(of.measure, of.input, of.score, None)
@@ -197,17 +197,17 @@ class _Aim(NamedTuple):
     def order(self, step: Step) -> tuple[bool, bool, float, tuple[float, int]]:
         return step.doing is None, not step.crosses, 0.0 if step.crosses else -self.gain(step.score), _size(step)
 
-    def _tried(self, place: int, doing: Doing) -> Step:
-        of = self.told.contributions[place]
-        key = doing.same, place if doing.act in CLOSING else None
+    def _tried(self, index: int, doing: Doing) -> Step:
+        of = self.told.contributions[index]
+        key = doing.same, index if doing.act in CLOSING else None
         if (taken := self.taken.get(key)) is None:
             inputs = inputs_after(self.told, doing, of)
             score, points = scored(self.told, inputs)
             taken = self.taken[key] = Taken(inputs, points, score, moved(self.told, score))
-        to = taken.inputs[place]
+        to = taken.inputs[index]
         shown = 0.0 if to == JUST_NOW else to
         crosses = self.is_met(taken.band)
-        return Step(of.measure, of.input, of.score, doing, shown, taken.points[place], taken.score, taken.band, crosses)
+        return Step(of.measure, of.input, of.score, doing, shown, taken.points[index], taken.score, taken.band, crosses)
 
     def _doings(self, of: Contribution) -> Iterator[Doing]:
         """What can be done about it, as far as it may be the smallest to cross the border, or lead farthest."""

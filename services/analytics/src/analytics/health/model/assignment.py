@@ -129,5 +129,5 @@ def chosen(models: Sequence[HealthModel], of: Attributes) -> HealthModel | None:
 
 def attributes_at(records: Sequence[Record], instant: int) -> Attributes:
     """What a customer's first record says holds of the time before it, too."""
-    place = bisect_right(records, instant, key=lambda each: each.since)
-    return records[max(place - 1, 0)].attributes if records else UNKNOWN
+    index = bisect_right(records, instant, key=lambda each: each.since)
+    return records[max(index - 1, 0)].attributes if records else UNKNOWN

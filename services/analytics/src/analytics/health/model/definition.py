@@ -51,7 +51,7 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
     def at(self, x: float) -> float:
-        places = [place for place, _ in self.points]
+        places = [index for index, _ in self.points]
         right = bisect_right(places, x)
         if right == 0:
             return self.points[0][1]

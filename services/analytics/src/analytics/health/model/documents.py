@@ -202,7 +202,7 @@ def _by_id(error: ValidationError, given: Any) -> ValidationError:
 
     def named(where: Place) -> Place:
         match where:
-            case ("measures", int(place), *rest) if (id := _id_of(given["measures"][place])) and ids[id] == 1:
+            case ("measures", int(index), *rest) if (id := _id_of(given["measures"][index])) and ids[id] == 1:
                 return ("measures", id, *rest)
         return where
 

@@ -86,4 +86,4 @@ class HealthModel(Aggregate):
     def _must_not_be_retired(self, at: datetime) -> None:
         if self.state is HealthModelState.RETIRED:
             raise HealthModelRetiredAlready(self)
-        self.must_be_later(at)
+        self.ensure_not_before_last_change(at)

@@ -52,7 +52,7 @@ async def model_in_force(connection: AsyncConnection, tenant: str, id: str) -> H
 
 
 def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthModel]:
-    """As they would be if it were published now, in the place of its version before."""
+    """As they would be if it were published now, in the index of its version before."""
     others = [each for each in models if each.id not in (added.id, DEFAULT.id)]
     found = sorted([added, *others], key=lambda each: each.audience.specificity, reverse=True)
     return [*found, DEFAULT]

@@ -8,9 +8,9 @@ from uuid import UUID, uuid5
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.scores.kept import Change
-from analytics.ledger.unnest import Given
-from analytics.playbooks.trigger_event import Happening
+from analytics.health.scores.kept import BandChange
+from analytics.ledger.unnest import UnnestParams
+from analytics.playbooks.trigger_event import TriggerEvent
 from kith.consumer.tracing import span_after
 from kith.events.analytics import Driver, HealthChanged
 from kith.ids import new_id
@@ -20,15 +20,15 @@ _NAMESPACE = UUID("5b0f5d3c-6c0e-4a6e-9a43-9f1a5a2c7d10")
 _encode = msgspec.json.Encoder().encode
 
 
-class Told(NamedTuple):
+class PublishedChange(NamedTuple):
     id: UUID
-    change: Change
+    change: BandChange
     traceparent: str | None
 
     @property
-    def happening(self) -> Happening:
+    def trigger_event(self) -> TriggerEvent:
         change = self.change
-        return Happening(
+        return TriggerEvent(
             kind="band_changed",
             customer_id=change.customer_id,
             at=change.at,
@@ -41,7 +41,7 @@ class Told(NamedTuple):
         )
 
 
-def _traced(change: Change, traceparent: str | None) -> str | None:
+def _traced(change: BandChange, traceparent: str | None) -> str | None:
     """A change goes on with the trace of what caused it; silence begins one of its own. Whoever is scored for the first
     time is only told of: a span for each would be most of what a first scoring costs."""
     if change.from_band is None:
@@ -50,7 +50,7 @@ def _traced(change: Change, traceparent: str | None) -> str | None:
         return current_traceparent()
 
 
-_CHANGES = Given(
+_CHANGES = UnnestParams(
     id="uuid",
     customer_id="uuid",
     at="timestamptz",
@@ -71,7 +71,7 @@ _INSERT_CHANGES = f"""
            ${len(_CHANGES) + 1}, ${len(_CHANGES) + 2}
     FROM {_CHANGES.sql}
 """  # noqa: S608 - made here
-_EVENTS = Given(
+_EVENTS = UnnestParams(
     id="uuid", subject="uuid", version="int", customer_id="uuid", time="timestamptz", traceparent="text", data="text"
 )
 _INSERT_EVENTS = f"""
@@ -83,7 +83,7 @@ _INSERT_EVENTS = f"""
 """  # noqa: S608 - made here
 
 
-def _change_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
+def _change_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
     return [
         (
             each.id,
@@ -103,7 +103,7 @@ def _change_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _event_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
+def _event_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
     return [
         (
             each.id,
@@ -118,7 +118,7 @@ def _event_rows(told: Sequence[Told]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _event(told: Told) -> HealthChanged:
+def _event(told: PublishedChange) -> HealthChanged:
     return HealthChanged(
         cause=told.change.cause,
         coverage=told.change.coverage,
@@ -131,7 +131,7 @@ def _event(told: Told) -> HealthChanged:
     )
 
 
-def _drivers(change: Change) -> list[Driver]:
+def _drivers(change: BandChange) -> list[Driver]:
     return [Driver(*each) for each in change.drivers]
 
 
@@ -139,11 +139,13 @@ async def tell(
     connection: AsyncConnection,
     tenant: str,
     now: datetime,
-    changes: Iterable[Change],
+    changes: Iterable[BandChange],
     traceparents: Mapping[UUID, str | None],
-) -> list[Told]:
+) -> list[PublishedChange]:
     """Write each change, and the event that tells of it, with the customer's version after it."""
-    told = [Told(new_id(), change, _traced(change, traceparents.get(change.customer_id))) for change in changes]
+    told = [
+        PublishedChange(new_id(), change, _traced(change, traceparents.get(change.customer_id))) for change in changes
+    ]
     if told:
         rows, events = zip(*_change_rows(told), strict=True), zip(*_event_rows(told), strict=True)
         await connection.exec_driver_sql(_INSERT_CHANGES, (*_CHANGES.values(*rows), tenant, now))

@@ -59,7 +59,7 @@ class Moved(NamedTuple):
     change: float
 
 
-class Change(NamedTuple):
+class BandChange(NamedTuple):
     """A band change, before it is told."""
 
     customer_id: UUID
@@ -87,7 +87,7 @@ class Since(NamedTuple):
 
 class Rescored(NamedTuple):
     rows: list[Row]
-    changes: list[Change]
+    changes: list[BandChange]
     """Of each customer in the order of time."""
 
 
@@ -105,14 +105,14 @@ def looked_at(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
     successor came late: from when that came."""
     told = np.array([at if each.scored_at is None else micros(each.scored_at) for each in stored], np.int64)
     for model, places in facts.assigned(told):
-        for place in places.tolist():
-            before = stored[place]
+        for index in places.tolist():
+            before = stored[index]
             by = (before.model, before.model_version)
             if before.model is None or before.scored_at is None or by == _named(model):
                 continue
-            past = facts.assignments(place, int(-FAR), int(told[place]))
+            past = facts.assignments(index, int(-FAR), int(told[index]))
             ends = [each.until for each in past if _named(each.model) == by]
-            told[place] = max(ends, default=told[place])
+            told[index] = max(ends, default=told[index])
     # Who is told of for the first time may have been in its band for long.
     new = np.array([_is_new(each) for each in stored], np.bool_)
     return Since(told, np.where(new, at - AHEAD, told - LAG))
@@ -130,7 +130,7 @@ class _Scoring:
     now: datetime
     at: int
     rows: list[Row] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    changes: list[BandChange] = field(default_factory=list)
     versions: dict[UUID, int] = field(default_factory=dict)
 
     def scored(self, since: Since) -> Rescored:
@@ -139,7 +139,7 @@ class _Scoring:
         changed = self._changed(since.told, bands) | self._since_when(bands)
         for model, places in facts.assigned(self.at):
             if model is None:
-                self.rows += [self._unscored(self.stored[place], changed.get(place)) for place in places.tolist()]
+                self.rows += [self._unscored(self.stored[index], changed.get(index)) for index in places.tolist()]
             else:
                 self._score_by(facts.scorer(model), places, bands[places], changed)
         return Rescored(self.rows, self.changes)
@@ -150,8 +150,8 @@ class _Scoring:
         will = np.flatnonzero(due < FAR)
         moved = scorer.moved(due[will], bands[will], places[will])
         due_bands = dict(zip(will.tolist(), moved.tolist(), strict=True))
-        for number, place in enumerate(places.tolist()):
-            before, known = self.stored[place], not np.isnan(scored.score[number])
+        for number, index in enumerate(places.tolist()):
+            before, known = self.stored[index], not np.isnan(scored.score[number])
             self.rows.append(
                 Row(
                     customer_id=before.customer_id,
@@ -161,7 +161,7 @@ class _Scoring:
                     score=float(scored.score[number]) if known else None,
                     band=band_of(int(bands[number])),
                     coverage=float(scored.coverage[number]),
-                    band_since=changed.get(place) or before.band_since or self.now,
+                    band_since=changed.get(index) or before.band_since or self.now,
                     due_at=moment(min(int(due[number]), self.at + AHEAD)) if known or number in due_bands else None,
                     due_band=band_of(due_bands[number]) if number in due_bands else None,
                 )
@@ -175,9 +175,9 @@ class _Scoring:
 
     def _since_when(self, bands: Bands) -> dict[int, datetime]:
         """Of those who are told of for the first time: they may have been in their band for long."""
-        new = [place for place, each in enumerate(self.stored) if _is_new(each) and bands[place] >= 0]
+        new = [index for index, each in enumerate(self.stored) if _is_new(each) and bands[index] >= 0]
         since = self.facts.since(self.at - AHEAD, self.at, np.array(new, np.int64))
-        return {place: moment(at) for place, at in zip(new, since.tolist(), strict=True)}
+        return {index: moment(at) for index, at in zip(new, since.tolist(), strict=True)}
 
     def _changed(self, since: Ints, bands: Bands) -> dict[int, datetime]:
         """Note the changes since each was last scored. Answers when the last one of each was."""
@@ -193,24 +193,24 @@ class _Scoring:
         some = np.flatnonzero(~led)
         lagged = facts.changes(since[some] - LAG, self.at, some)
         recent = {int(p): (int(at), CAUSES[cause]) for p, at, _, _, cause in zip(*lagged, strict=True)}
-        for place in some.tolist():
-            if before[place] == bands[place]:
+        for index in some.tolist():
+            if before[index] == bands[index]:
                 continue
             at, cause = self.at, Cause.EVENT
-            if place in recent:
-                at, cause = recent[place][0], Cause.MODEL if recent[place][1] is Cause.MODEL else Cause.EVENT
-            elif not _is_new(stored[place]):  # of whom nothing was told, nothing is corrected
-                by = stored[place].model, stored[place].model_version
-                now_by = _named(facts.assignments(place, self.at, self.at)[0].model)
+            if index in recent:
+                at, cause = recent[index][0], Cause.MODEL if recent[index][1] is Cause.MODEL else Cause.EVENT
+            elif not _is_new(stored[index]):  # of whom nothing was told, nothing is corrected
+                by = stored[index].model, stored[index].model_version
+                now_by = _named(facts.assignments(index, self.at, self.at)[0].model)
                 cause = Cause.CORRECTION if by == now_by else Cause.MODEL
-            told.append((place, at, int(before[place]), int(bands[place]), cause))
+            told.append((index, at, int(before[index]), int(bands[index]), cause))
         found = dict[int, datetime]()
-        for (place, at, from_band, band, cause), (model, score, coverage, moves) in zip(
+        for (index, at, from_band, band, cause), (model, score, coverage, moves) in zip(
             told, self._driven(told), strict=True
         ):
-            customer = stored[place].customer_id
+            customer = stored[index].customer_id
             self.versions[customer] += 1
-            change = Change(
+            change = BandChange(
                 customer,
                 self.versions[customer],
                 moment(at),
@@ -224,7 +224,7 @@ class _Scoring:
                 moves,
             )
             self.changes.append(change)
-            found[place] = change.at
+            found[index] = change.at
         return found
 
     def _driven(self, told: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
@@ -243,10 +243,10 @@ class _Scoring:
             slow = np.abs(moves).max(axis=0) < JUMP
             moves[:, slow] = (then.contribution - scorer.score(at - DRIVEN_OVER, some).contribution)[:, slow]
             ids = [each.id for each in model.measures]
-            for place, number in enumerate(numbers.tolist()):
-                score = None if np.isnan(then.score[place]) else float(then.score[place])
-                of_measures = _moved(zip(ids, moves[:, place].tolist(), strict=True))
-                found[number] = _Driven(model, score, float(then.coverage[place]), of_measures)
+            for index, number in enumerate(numbers.tolist()):
+                score = None if np.isnan(then.score[index]) else float(then.score[index])
+                of_measures = _moved(zip(ids, moves[:, index].tolist(), strict=True))
+                found[number] = _Driven(model, score, float(then.coverage[index]), of_measures)
         swapped = np.array([n for n, each in enumerate(told) if each[4] is Cause.MODEL], np.int64)
         at, some = instants[swapped], places[swapped]
         swaps = zip(facts.parts(at - 1, some), facts.parts(at, some), strict=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
-from analytics.ledger.unnest import Given
+from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import Fact, types_of
 from analytics.tables import health_rescorings, health_scores
 from kith.events.analytics import ReadingRecorded
@@ -22,7 +22,7 @@ from kith.runtime.telemetry import current_traceparent
 
 TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("customer")})
 """Events that may set off a playbook by themselves."""
-_NOTED = Given(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
+_NOTED = UnnestParams(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
 
 
 async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents: Mapping[UUID, str | None]) -> None:
@@ -39,7 +39,7 @@ async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents:
         await rescore(connection, tenant)
 
 
-async def note_customers(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
+async def enqueue_customers(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
     """Their facts were changed."""
     await _insert(connection, [(tenant, customer, None, None) for customer in customers])
 

@@ -73,12 +73,12 @@ async def scores(
 ) -> Page[HealthScoreView]:
     """Who came into its band last comes first. Raises Invalid for a cursor that is none, a page that is too big and a
     model that is not in force."""
-    place = tuple_(_S.band_since, _S.customer_id)
+    index = tuple_(_S.band_since, _S.customer_id)
     conditions: list[ColumnElement[bool]] = [_S.band == band if band else _S.band.is_not(None)]
     if model is not None:
         conditions.append(_S.model == (await model_in_force(connection, tenant, model)).id)
     if after is not None:
-        conditions.append(place < _position(after))
+        conditions.append(index < _position(after))
     order = (_S.band_since.desc(), _S.customer_id.desc())
     rows = await _page(connection, tenant, conditions, order, first)
     return _paged(rows, first, [(row.band_since, row.customer_id) for row in rows])

@@ -32,7 +32,7 @@ from analytics.health.engine.reads import CUSTOMERS, assignments_of, pieces_of, 
 from analytics.health.model.definition import HealthModel
 from analytics.health.scores.changes import tell
 from analytics.health.scores.kept import Rescored, Row, Since, Stored, looked_at, rescored
-from analytics.health.scores.queue import note_customers
+from analytics.health.scores.queue import enqueue_customers
 from analytics.playbooks import runs as playbooks
 from analytics.projections.snapshot import snapshot
 from analytics.tables import health_queue, health_rescorings, health_scores, health_set_aside
@@ -59,7 +59,7 @@ class Noted(NamedTuple):
     event_id: UUID | None = None
     traceparent: str | None = None
     seq: int | None = None
-    """Its place in the queue; none, if all of the tenant are scored again."""
+    """Its index in the queue; none, if all of the tenant are scored again."""
 
 
 class _Read(NamedTuple):
@@ -95,7 +95,7 @@ _WAITING = f"""
 """  # noqa: S608 - made here
 
 
-async def score_noted(engine: AsyncEngine) -> bool:
+async def process_score_queue(engine: AsyncEngine) -> bool:
     """Score those of whom something came in: of each tenant the next few, or of one that has many the next piece.
     Answers whether there may be more. Several processes may, each of another tenant."""
     more, errors = False, list[Exception]()
@@ -150,7 +150,7 @@ async def note_due(engine: AsyncEngine) -> int:
 async def score_due(engine: AsyncEngine) -> bool:
     """Score those whom silence brings into another band now. Answers whether there may be more."""
     noted = await note_due(engine)
-    while noted and await score_noted(engine):
+    while noted and await process_score_queue(engine):
         pass
     return noted == AT_ONCE
 
@@ -211,7 +211,7 @@ def _going_on(tenant: str, requested_at: datetime) -> Also:
         if not (await connection.execute(update(health_rescorings).where(*still).values(done))).rowcount:
             raise Superseded
         if again := [each.customer_id for each in piece if each.customer_id not in kept]:
-            await note_customers(connection, tenant, again)
+            await enqueue_customers(connection, tenant, again)
 
     return go_on
 
@@ -238,7 +238,7 @@ async def _taken(connection: AsyncConnection, tenant: str) -> list[Noted]:
 async def _pieces(connection: AsyncConnection, tenant: str, noted: Sequence[Noted]) -> list[list[Noted]]:
     """In the order of the customers."""
     found = await pieces_of(connection, tenant, {each.customer_id for each in noted})
-    place_of = {customer: place for place, piece in enumerate(found) for customer in piece}
+    place_of = {customer: index for index, piece in enumerate(found) for customer in piece}
     pieces: list[list[Noted]] = [[] for _ in found]
     for each in sorted(noted, key=lambda each: each.customer_id):
         pieces[place_of[each.customer_id]].append(each)
@@ -344,7 +344,7 @@ async def _write(
     changes = [change for change in found.changes if change.customer_id in kept]
     told = await tell(connection, tenant, now, changes, traceparents)
     events = [(each.event_id, each.traceparent) for each in piece if each.event_id and each.customer_id in kept]
-    await playbooks.fire(connection, tenant, [each.happening for each in told], events)
+    await playbooks.fire(connection, tenant, [each.trigger_event for each in told], events)
     await connection.execute(delete(health_set_aside).where(_A.tenant_id == tenant, _A.customer_id.in_(kept)))
     await also(connection, piece, kept)
 

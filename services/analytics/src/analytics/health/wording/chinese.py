@@ -5,7 +5,7 @@ from datetime import date
 
 from analytics.health.explain.acts import Act, Doing
 from analytics.health.explain.contributions import Contribution, Explanation
-from analytics.health.explain.difference import Change, Course, Difference, Swapped
+from analytics.health.explain.difference import ChangeKind, Difference, MeasureChange, Swapped
 from analytics.health.explain.history import BandChange
 from analytics.health.explain.path import Step, Way
 from analytics.health.model.definition import DEFAULT, Absence, Band, Cause, HealthModel, Measure
@@ -184,18 +184,18 @@ class Chinese:
             return "没有数据"
         return f"{told.score:.1f}分（{BANDS[told.band]}）"
 
-    def change(self, title: str, told: Change, before: str | None, after: str | None) -> str:
+    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str:
         said = f"{title}：{signed(told.change)}分。"
         match told.course:
-            case Course.CAME:
+            case ChangeKind.CAME:
                 said += f"现在有了数据：{after}。"
-            case Course.WENT:
+            case ChangeKind.WENT:
                 said += f"现在没有数据了；原先是：{before}。"
-            case Course.ADDED:
+            case ChangeKind.ADDED:
                 said += f"模型现在计入这一项：{after or '没有数据'}。"
-            case Course.DROPPED:
+            case ChangeKind.DROPPED:
                 said += f"模型不再计入这一项；原先：{before or '没有数据'}。"
-            case Course.CHANGED if before != after:
+            case ChangeKind.CHANGED if before != after:
                 said += f"原先：{before}；现在：{after}。"
             case _:
                 said += f"与之前相同：{after or '没有数据'}。"

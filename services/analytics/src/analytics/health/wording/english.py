@@ -5,7 +5,7 @@ from datetime import date
 
 from analytics.health.explain.acts import Act, Doing
 from analytics.health.explain.contributions import Contribution, Explanation
-from analytics.health.explain.difference import Change, Course, Difference, Swapped
+from analytics.health.explain.difference import ChangeKind, Difference, MeasureChange, Swapped
 from analytics.health.explain.history import BandChange
 from analytics.health.explain.path import Step, Way
 from analytics.health.model.definition import DEFAULT, Absence, Band, Cause, HealthModel, Measure
@@ -186,18 +186,18 @@ class English:
             return "nothing known"
         return f"{told.score:.1f} ({BANDS[told.band]})"
 
-    def change(self, title: str, told: Change, before: str | None, after: str | None) -> str:
+    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str:
         said = f"{title}: {signed(told.change)}."
         match told.course:
-            case Course.CAME:
+            case ChangeKind.CAME:
                 said += f" There are data now: {after}."
-            case Course.WENT:
+            case ChangeKind.WENT:
                 said += f" There are no data any more; before: {before}."
-            case Course.ADDED:
+            case ChangeKind.ADDED:
                 said += f" The model looks at it now: {after or 'no data'}."
-            case Course.DROPPED:
+            case ChangeKind.DROPPED:
                 said += f" The model looks at it no more; before: {before or 'no data'}."
-            case Course.CHANGED if before != after:
+            case ChangeKind.CHANGED if before != after:
                 said += f" Before: {before}; now: {after}."
             case _:
                 said += f" As before: {after or 'no data'}."

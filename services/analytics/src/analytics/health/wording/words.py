@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from analytics.health.engine.base import moment
 from analytics.health.explain.acts import Doing
 from analytics.health.explain.contributions import Contribution, Explanation
-from analytics.health.explain.difference import Change, Difference, Swapped, shares
+from analytics.health.explain.difference import Difference, MeasureChange, Swapped, shares
 from analytics.health.explain.history import BandChange
 from analytics.health.explain.path import Path, Step, Way
 from analytics.health.model.definition import DAY, Band, HealthModel, Measure
@@ -69,7 +69,7 @@ class Wording(Protocol):
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str: ...
     def changed(self, told: Difference, first: str, last: str) -> str: ...
     def swapped(self, told: Swapped, on: str) -> str: ...
-    def change(self, title: str, told: Change, before: str | None, after: str | None) -> str: ...
+    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str: ...
     def way(self, way: Way, score: float, silent_on: str | None, *, up: bool) -> str: ...
     def act(self, doing: Doing) -> str: ...
     def step(self, title: str, step: Step, now: str | None, to: str | None, *, up: bool) -> str: ...
@@ -112,7 +112,7 @@ class Words(NamedTuple):
         """That another model came to score the customer, and what that made of its score."""
         return self.wording.swapped(told, self._day(told.after.at))
 
-    def change(self, told: Difference, change: Change) -> str:
+    def change(self, told: Difference, change: MeasureChange) -> str:
         before = self._phrase(told.before, change.before) if change.before else None
         after = self._phrase(told.after, change.after) if change.after else None
         model = told.after.model if change.after else told.before.model

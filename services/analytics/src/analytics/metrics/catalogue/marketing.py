@@ -1,7 +1,7 @@
 """Marketing: how customers were reached, and what they answered."""
 
 from analytics.metrics.definition import Metric, Unit, by
-from analytics.metrics.measure import Count, Did, Flow, Is, Those
+from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is
 from kith.events.contacts import TouchpointRecorded
 
 TOUCHED = (TouchpointRecorded.type,)
@@ -42,7 +42,7 @@ METRICS = (
         unit=Unit.PERCENT,
         words="Of the customers that an outbound touchpoint of the interval reached, the share for whom one of them "
         "ended in " + " or ".join(CONVERTED.values) + ".",
-        components={"converted": Those((TAKEN,)), "reached": Those((REACHED,))},
+        components={"converted": DistinctCount((TAKEN,)), "reached": DistinctCount((REACHED,))},
         numerator="converted",
         denominator="reached",
         example="200 customers called, some of them twice, and 22 of them subscribed: 11 %.",

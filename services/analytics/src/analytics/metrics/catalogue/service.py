@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from analytics.metrics.definition import Dimension, Metric, Source, Unit, by
-from analytics.metrics.measure import Count, Did, Flow, Has, Is, Key, Median, Never, SameDay, Stock, Sum, Those
+from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Has, Is, Key, Median, Never, SameDay, Stock, Sum
 from kith.events.service_desk import (
     CaseAssigned,
     CaseClosed,
@@ -58,7 +58,7 @@ METRICS = (
         unit=Unit.COUNT,
         words="Distinct cases on which something was done in the interval, other than opening them. One counts "
         "under what it was after the last thing done.",
-        components={"handled": Those((Did(WORKED_ON, in_interval=True),), key=Key.SUBJECT)},
+        components={"handled": DistinctCount((Did(WORKED_ON, in_interval=True),), key=Key.SUBJECT)},
         numerator="handled",
         dimensions=OF_CASE,
         example="One case started and resolved, one assigned, one only opened: 2.",

@@ -1,7 +1,7 @@
 """Value: what relationships are worth."""
 
 from analytics.metrics.definition import Dimension, Metric, Source, Unit, by, of
-from analytics.metrics.measure import Active, Attribute, Did, Flow, IsActive, Score, Sum, Those
+from analytics.metrics.measure import Active, Attribute, Did, DistinctCount, Flow, IsActive, Score, Sum
 from kith.events.sales import OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseResolved
 
@@ -63,11 +63,11 @@ METRICS = (
         words="Of the customers helped in the 12 months before the end (an order, a won opportunity, a resolved case), "
         "the share who came by referral or have bought twice or more.",
         components={
-            "helped": Those((HELPED,)),
-            "loyal": Those((HELPED,), any_of=(REPEAT, REFERRED)),
-            "repeat": Those((HELPED, REPEAT)),
-            "referred": Those((HELPED, REFERRED)),
-            "buyers": Those((BOUGHT,)),
+            "helped": DistinctCount((HELPED,)),
+            "loyal": DistinctCount((HELPED,), any_of=(REPEAT, REFERRED)),
+            "repeat": DistinctCount((HELPED, REPEAT)),
+            "referred": DistinctCount((HELPED, REFERRED)),
+            "buyers": DistinctCount((BOUGHT,)),
         },
         numerator="loyal",
         denominator="helped",
@@ -79,7 +79,7 @@ METRICS = (
         title="Reach of the relationship",
         unit=Unit.PERCENT,
         words="Customers helped in the 12 months before the end, over all buyers to date.",
-        components={"helped": Those((HELPED,)), "buyers": Those((BOUGHT,))},
+        components={"helped": DistinctCount((HELPED,)), "buyers": DistinctCount((BOUGHT,))},
         numerator="helped",
         denominator="buyers",
         at_instant=True,
@@ -90,7 +90,7 @@ METRICS = (
         title="Loyal customers",
         unit=Unit.PERCENT,
         words="Of the customers active at the end, the share with five purchases or more to date.",
-        components={"loyal": Those((Did(PLACED, at_least=5), IsActive())), "active": Active(at_end=True)},
+        components={"loyal": DistinctCount((Did(PLACED, at_least=5), IsActive())), "active": Active(at_end=True)},
         numerator="loyal",
         denominator="active",
         at_instant=True,

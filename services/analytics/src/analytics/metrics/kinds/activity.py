@@ -29,10 +29,10 @@ from analytics.metrics.definition import TAG
 from analytics.metrics.measure import Active, Measure
 from analytics.metrics.query import (
     WHOLE,
-    Asked,
     Cell,
     Cells,
     Member,
+    MetricQuery,
     Qualifying,
     Slices,
     Value,
@@ -48,11 +48,11 @@ BITS = 62
 """Boundaries that fit into a bigint with one to spare."""
 
 
-async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Active]) -> Cells:
+async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Active]) -> Cells:
     found: Cells = {}
-    for start in range(0, asked.periods, BITS - 1):
-        part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS]})
-        tells_whole = part == asked and TAG not in asked.group_by
+    for start in range(0, query.periods, BITS - 1):
+        part = MetricQuery(**{**vars(query), "boundaries": query.boundaries[start : start + BITS]})
+        tells_whole = part == query and TAG not in query.group_by
         whole = dict.fromkeys(measures, 0)
         counts: dict[tuple[str | None, ...], dict[Active, list[int]]] = {}
         for (at, during, first, *group), number in await _alike(connection, part, measures):
@@ -112,29 +112,29 @@ class _Alike(NamedTuple):
 
 
 async def _alike(
-    connection: AsyncConnection, asked: Asked, measures: Sequence[Active]
+    connection: AsyncConnection, query: MetricQuery, measures: Sequence[Active]
 ) -> list[tuple[tuple[Any, ...], int]]:
-    each = _each_customer(asked, during=any(measure.during is not None for measure in measures))
+    each = _each_customer(query, during=any(measure.during is not None for measure in measures))
     # Groups are those of the whole interval's end, whichever part of it this is.
-    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
+    slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
     alike = [each.c.at, each.c.during, each.c.first, *slices.by]
     statement = select(*alike, func.count()).select_from(slices.join(each)).where(*slices.where).group_by(*alike)
     return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(statement)]
 
 
-def _each_customer(asked: Asked, *, during: bool) -> Any:
+def _each_customer(query: MetricQuery, *, during: bool) -> Any:
     """`during` costs as much again as the rest: it is 0 unless it is asked for."""
-    s = spans(asked)
+    s = spans(query)
     # Boundaries i with starts_at < b[i] <= ends_at: from the number of those up to the start, to that of the end.
-    low = func.width_bucket(s.c.starts_at, periods_of(asked))
-    high = func.width_bucket(s.c.ends_at, periods_of(asked))
-    in_them = func.bit_or(_bits(func.greatest(low - 1, 0), func.least(high, asked.periods)))
+    low = func.width_bucket(s.c.starts_at, periods_of(query))
+    high = func.width_bucket(s.c.ends_at, periods_of(query))
+    in_them = func.bit_or(_bits(func.greatest(low - 1, 0), func.least(high, query.periods)))
     return (
         select(
             s.c.customer_id,
             func.bit_or(_bits(low, high)).label("at"),
             (in_them if during else literal(0, BigInteger)).label("during"),
-            period_of(func.min(s.c.starts_at), asked).label("first"),
+            period_of(func.min(s.c.starts_at), query).label("first"),
         )
         .group_by(s.c.customer_id)
         .subquery("each")
@@ -148,11 +148,11 @@ def _bits(low: ColumnElement[Any], high: ColumnElement[Any]) -> ColumnElement[An
 
 
 async def members(
-    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     """With the last qualifying event before the end, or, of those no longer active then, before the start."""
-    each = _each_customer(asked, during=True)
-    slices = Slices(asked, each, each.c.customer_id, literal(asked.ends_at))
+    each = _each_customer(query, during=True)
+    slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
     told = {
         "at_start": each.c.at.op("&")(1) != 0,
         "at_end": each.c.at.op("&")(2) != 0,
@@ -171,8 +171,8 @@ async def members(
     if after is not None:
         page = page.where(each.c.customer_id > after.id)
     chosen = page.order_by(each.c.customer_id).limit(first).subquery("chosen")
-    before = case((chosen.c.at.op("&")(2) != 0, asked.ends_at), else_=_last_look(terms, asked))
-    last = _last_event(asked, chosen.c.customer_id, before).lateral("last")
+    before = case((chosen.c.at.op("&")(2) != 0, query.ends_at), else_=_last_look(terms, query))
+    last = _last_event(query, chosen.c.customer_id, before).lateral("last")
     rows = await connection.execute(
         select(
             chosen.c.customer_id,
@@ -189,19 +189,19 @@ async def members(
     return [Member._make((*row, {})) for row in rows]
 
 
-def _last_look(terms: Sequence[Weighed], asked: Asked) -> ColumnElement[Any]:
+def _last_look(terms: Sequence[Weighed], query: MetricQuery) -> ColumnElement[Any]:
     """Who counts for being active in the interval is proved by an event up to its end."""
     if any(isinstance(term.measure, Active) and (term.measure.during or term.measure.new) for term in terms):
-        return literal(asked.ends_at)
-    return literal(asked.starts_at)
+        return literal(query.ends_at)
+    return literal(query.starts_at)
 
 
-def _last_event(asked: Asked, customer_id: ColumnElement[Any], before: ColumnElement[Any]) -> Select[Any]:
-    f, qualifying = facts, Qualifying(asked)
+def _last_event(query: MetricQuery, customer_id: ColumnElement[Any], before: ColumnElement[Any]) -> Select[Any]:
+    f, qualifying = facts, Qualifying(query)
     return (
         select(f.c.subject, f.c.event_id, f.c.type, f.c.time)
         .select_from(qualifying.facts)
-        .where(f.c.tenant_id == asked.tenant, f.c.customer_id == customer_id, f.c.time < before, qualifying.by_any())
+        .where(f.c.tenant_id == query.tenant, f.c.customer_id == customer_id, f.c.time < before, qualifying.by_any())
         .order_by(f.c.time.desc())
         .limit(1)
     )

@@ -28,12 +28,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import months_before, zone_of
 from analytics.metrics.definition import Source
-from analytics.metrics.measure import Attribute, Did, IsActive, Key, Those, Trait
+from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait
 from analytics.metrics.query import (
-    Asked,
     Cell,
     Cells,
     Member,
+    MetricQuery,
     Qualifying,
     Slices,
     Weighed,
@@ -52,10 +52,10 @@ BITS = 62
 """Periods that fit into a bigint with one to spare."""
 
 
-async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Those]) -> Cells:
+async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[DistinctCount]) -> Cells:
     found: Cells = {}
-    for start in range(0, asked.periods, BITS):
-        part = Asked(**{**vars(asked), "boundaries": asked.boundaries[start : start + BITS + 1]})
+    for start in range(0, query.periods, BITS):
+        part = MetricQuery(**{**vars(query), "boundaries": query.boundaries[start : start + BITS + 1]})
         for key in Key:
             if alike := [measure for measure in measures if measure.key is key]:
                 await _count(connection, part, alike, start, found)
@@ -63,31 +63,31 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Th
 
 
 async def _count(
-    connection: AsyncConnection, asked: Asked, measures: Sequence[Those], start: int, found: Cells
+    connection: AsyncConnection, query: MetricQuery, measures: Sequence[DistinctCount], start: int, found: Cells
 ) -> None:
-    each = _Each(asked, measures)
-    place = [*(each.in_periods(measure) for measure in measures), *each.slices.by]
-    statement = select(*place, func.count()).select_from(each.source).where(*each.slices.where).group_by(*place)
-    counts: dict[tuple[str | None, ...], dict[Those, list[int]]] = {}
+    each = _Each(query, measures)
+    index = [*(each.in_periods(measure) for measure in measures), *each.slices.by]
+    statement = select(*index, func.count()).select_from(each.source).where(*each.slices.where).group_by(*index)
+    counts: dict[tuple[str | None, ...], dict[DistinctCount, list[int]]] = {}
     for row in await connection.execute(statement):
         *told, number = row
         group = tuple(told[len(measures) :])
-        mine = counts.setdefault(group, {measure: [0] * asked.periods for measure in measures})
+        mine = counts.setdefault(group, {measure: [0] * query.periods for measure in measures})
         for measure, periods in zip(measures, told, strict=False):
-            for period in range(asked.periods):
+            for period in range(query.periods):
                 mine[measure][period] += number * (periods >> period & 1)
     for group, values in counts.items():
-        for period in range(asked.periods):
+        for period in range(query.periods):
             cell = found.setdefault(Cell(start + period, group), {})
             cell.update({measure: Decimal(numbers[period]) for measure, numbers in values.items()})
 
 
 async def members(
-    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     """With the last of the events by which they have their first trait."""
-    measures = [term.measure for term in terms if isinstance(term.measure, Those)]
-    each = _Each(asked, measures)
+    measures = [term.measure for term in terms if isinstance(term.measure, DistinctCount)]
+    each = _Each(query, measures)
     value: ColumnElement[Any] = literal(0)
     for term, measure in zip(terms, measures, strict=True):
         value = value + term.sign * each.in_periods(measure)  # there is one period: 1 or 0
@@ -112,23 +112,23 @@ class _Each:
     Where traits look at their own period only, it is one row per period: what the facts tell of themselves may change.
     """
 
-    def __init__(self, asked: Asked, measures: Sequence[Those]) -> None:
-        self.asked, self.key = asked, measures[0].key
+    def __init__(self, query: MetricQuery, measures: Sequence[DistinctCount]) -> None:
+        self.query, self.key = query, measures[0].key
         self._traits = list(dict.fromkeys(t for m in measures for t in (*m.all_of, *m.any_of)))
         self._bounded = all(isinstance(trait, Did) and trait.in_interval for trait in self._traits)
-        self._qualifying = Qualifying(asked)
+        self._qualifying = Qualifying(query)
         looks_at_activity = any(isinstance(trait, IsActive) for trait in self._traits)
         self._facts = self._qualifying.facts if looks_at_activity else facts
         self.table = self._counted().subquery("each")
         customer: ColumnElement[Any] = self.table.c.key if self.key is Key.CUSTOMER else self.table.c.customer_id
-        self.slices = Slices(asked, self.table, customer, literal(asked.ends_at))
+        self.slices = Slices(query, self.table, customer, literal(query.ends_at))
         self.source = self.slices.join(self.table)
         self._record = None
         if any(isinstance(trait, Attribute) for trait in self._traits):
-            self._record = customers(asked).alias("record")
+            self._record = customers(query).alias("record")
             self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
 
-    def in_periods(self, measure: Those) -> ColumnElement[int]:
+    def in_periods(self, measure: DistinctCount) -> ColumnElement[int]:
         """The periods in which it counts, as bits."""
         found = reduce(_both, (self._bits_of(trait) for trait in measure.all_of))
         if measure.any_of:
@@ -143,9 +143,9 @@ class _Each:
             select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
             .select_from(self._facts)
             .where(
-                f.c.tenant_id == self.asked.tenant,
+                f.c.tenant_id == self.query.tenant,
                 self._key == key,
-                f.c.time < self.asked.ends_at,
+                f.c.time < self.query.ends_at,
                 self._looks_at(first),
                 self._when(first) > 0,
             )
@@ -158,8 +158,8 @@ class _Each:
         return facts.c.customer_id if self.key is Key.CUSTOMER else facts.c.subject
 
     def _counted(self) -> Select[Any]:
-        f, asked = facts, self.asked
-        used = [*asked.group_by, *(each.dimension for each in asked.filters)]
+        f, query = facts, self.query
+        used = [*query.group_by, *(each.dimension for each in query.filters)]
         # What facts tell of themselves is told, of one key, by its last one.
         own = {each.field: self._latest(each.field) for each in used if each.source is Source.EVENT}
         looked_at = {n: trait for n, trait in enumerate(self._traits) if not isinstance(trait, Attribute)}
@@ -177,14 +177,14 @@ class _Each:
             select(*columns)
             .select_from(self._facts)
             .where(
-                f.c.tenant_id == asked.tenant,
+                f.c.tenant_id == query.tenant,
                 f.c.type.in_(self._types()),
-                f.c.time < asked.ends_at,
-                f.c.time >= asked.starts_at if self._bounded else true(),
+                f.c.time < query.ends_at,
+                f.c.time >= query.starts_at if self._bounded else true(),
                 self._key.is_not(None),
                 or_(*(self._looks_at(trait) for trait in looked_at.values())),
             )
-            .group_by(self._key, *([period_of(f.c.time, asked)] if self._bounded else []))
+            .group_by(self._key, *([period_of(f.c.time, query)] if self._bounded else []))
         )
 
     def _had(self, trait: Did | IsActive) -> ColumnElement[int]:
@@ -192,34 +192,34 @@ class _Each:
         if isinstance(trait, Did) and trait.at_least > 1:
             times = func.array_agg(aggregate_order_by(facts.c.time, facts.c.time), type_=ARRAY(Moment))
             nth = type_coerce(times.filter(self._looks_at(trait)), ARRAY(Moment))[trait.at_least]
-            when = func.coalesce(nth, self.asked.ends_at)
-            return self._from_to(self._ends_up_to(when), literal(self.asked.periods))
+            when = func.coalesce(nth, self.query.ends_at)
+            return self._from_to(self._ends_up_to(when), literal(self.query.periods))
         return func.coalesce(func.bit_or(self._when(trait)).filter(self._looks_at(trait)), 0)
 
     def _when(self, trait: Did | IsActive) -> ColumnElement[int]:
         """The periods in which this one fact gives the trait."""
-        time, asked = facts.c.time, self.asked
+        time, query = facts.c.time, self.query
         first = self._ends_up_to(time)  # the first period that ends after it
         if isinstance(trait, IsActive):
             # A span is as long as its window, whatever the days.
             return case(
-                *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in asked.policy.rules), else_=0
+                *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in query.policy.rules), else_=0
             )
         if trait.in_interval:
-            return self._from_to(first, case((time >= asked.starts_at, first + 1), else_=first))
+            return self._from_to(first, case((time >= query.starts_at, first + 1), else_=first))
         if trait.months is not None:
-            zone = zone_of(asked.zone)
+            zone = zone_of(query.zone)
             return self._from_to(
-                first, self._reached(time, [months_before(e, trait.months, zone) for e in asked.boundaries[1:]])
+                first, self._reached(time, [months_before(e, trait.months, zone) for e in query.boundaries[1:]])
             )
-        return self._from_to(first, literal(asked.periods))
+        return self._from_to(first, literal(query.periods))
 
     def _within_window(self, rule: ActivityRule, first: ColumnElement[int]) -> ColumnElement[int]:
-        windows = [end - rule.window for end in self.asked.boundaries[1:]]
+        windows = [end - rule.window for end in self.query.boundaries[1:]]
         return self._from_to(first, self._reached(facts.c.time, windows))
 
     def _ends_up_to(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
-        return self._reached(moment, self.asked.boundaries[1:])
+        return self._reached(moment, self.query.boundaries[1:])
 
     def _reached(self, moment: ColumnElement[Any], moments: Sequence[datetime]) -> ColumnElement[int]:
         """How many of these have come by then."""
@@ -242,7 +242,7 @@ class _Each:
         if isinstance(trait, Attribute):
             assert self._record is not None
             has = func.coalesce(self._record.c.state.has_key(trait.field), False)
-            return case((has, (1 << self.asked.periods) - 1), else_=0)
+            return case((has, (1 << self.query.periods) - 1), else_=0)
         bits: ColumnElement[int] = self.table.c[f"bits_{self._traits.index(trait)}"]
         return bits
 
@@ -252,14 +252,14 @@ class _Each:
             if isinstance(trait, Did):
                 found.update(trait.types)
             elif isinstance(trait, IsActive):
-                found.update(*(rule.event_types for rule in self.asked.policy.rules))
+                found.update(*(rule.event_types for rule in self.query.policy.rules))
         return sorted(found)
 
     def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
         """Whether a fact is one of the trait's, whenever it happened."""
         if isinstance(trait, IsActive):
             return self._qualifying.by_any()
-        conditions = (holds(each, facts, self.asked) for each in trait.where)
+        conditions = (holds(each, facts, self.query) for each in trait.where)
         return all_hold([facts.c.type.in_(trait.types), *conditions])
 
 

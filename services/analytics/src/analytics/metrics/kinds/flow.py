@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.metrics import rollup_reads as totals
 from analytics.metrics.measure import Count, Flow, Median, OfNewCustomer, Sum
 from analytics.metrics.query import (
-    Asked,
     Cell,
     Cells,
     Member,
+    MetricQuery,
     Slices,
     Weighed,
     all_hold,
@@ -40,29 +40,29 @@ from analytics.tables import facts
 from kith.nouns.queries import Position
 
 
-async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Flow]) -> Cells:
+async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Flow]) -> Cells:
     found: Cells = {}
-    plain = [measure for measure in measures if asked.settled and totals.can_answer(asked, measure)]
-    rows = await totals.rows_of(connection, asked, _types(plain)) if plain else None
+    plain = [measure for measure in measures if query.settled and totals.can_answer(query, measure)]
+    rows = await totals.rows_of(connection, query, _types(plain)) if plain else None
     rest = measures if rows is None else [measure for measure in measures if measure not in plain]
     if rows is not None:
-        await _read(connection, asked, plain, _Added(asked, rows), found)
+        await _read(connection, query, plain, _Added(query, rows), found)
     if rest:
-        await _read(connection, asked, rest, _Over(asked, rest), found)
+        await _read(connection, query, rest, _Over(query, rest), found)
     return found
 
 
 async def _read(
-    connection: AsyncConnection, asked: Asked, measures: Sequence[Flow], over: "_Over | _Added", found: Cells
+    connection: AsyncConnection, query: MetricQuery, measures: Sequence[Flow], over: "_Over | _Added", found: Cells
 ) -> None:
     columns = [over.total(measure) for measure in measures]
-    period = period_of(over.table.c.time, asked) if asked.periods > 1 else literal(0)
-    place = [period.label("period"), *over.slices.by]
-    statement = over.where(select(*place, *columns).select_from(over.source)).group_by(*place)
+    period = period_of(over.table.c.time, query) if query.periods > 1 else literal(0)
+    index = [period.label("period"), *over.slices.by]
+    statement = over.where(select(*index, *columns).select_from(over.source)).group_by(*index)
     for row in await connection.execute(statement):
         values = iter(row)
         at = next(values)
-        cell = found.setdefault(Cell(at, tuple(next(values) for _ in asked.group_by)), {})
+        cell = found.setdefault(Cell(at, tuple(next(values) for _ in query.group_by)), {})
         cell.update(zip(measures, values, strict=True))
 
 
@@ -71,11 +71,11 @@ def _types(measures: Sequence[Flow]) -> list[str]:
 
 
 async def members(
-    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     f = facts
     measures = [term.measure for term in terms if isinstance(term.measure, Flow)]
-    over = _Over(asked, measures)
+    over = _Over(query, measures)
     each = zip((term.sign for term in terms), measures, strict=True)
     value = sum(
         (sign * case((over.counts(measure), over.number(measure)), else_=0) for sign, measure in each), literal(0)
@@ -94,10 +94,10 @@ async def members(
 class _Added:
     """What was added up, and what was not yet (see metrics.rollup_reads)."""
 
-    def __init__(self, asked: Asked, rows: FromClause) -> None:
-        self.asked = asked
+    def __init__(self, query: MetricQuery, rows: FromClause) -> None:
+        self.query = query
         self.table = self.source = rows
-        self.slices = Slices(asked, rows, literal(None), literal(asked.ends_at))
+        self.slices = Slices(query, rows, literal(None), literal(query.ends_at))
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         return statement.where(*self.slices.where)
@@ -107,7 +107,7 @@ class _Added:
         known = r.of_customer if measure.of_customers else true()
         told = r.amount.is_not(None) if measure.of == Sum() else true()
         return and_(
-            r.type.in_(measure.types), known, told, *(holds(each, self.table, self.asked) for each in measure.where)
+            r.type.in_(measure.types), known, told, *(holds(each, self.table, self.query) for each in measure.where)
         )
 
     def total(self, measure: Flow) -> ColumnElement[Any]:
@@ -120,22 +120,22 @@ class _Over:
 
     table = facts
 
-    def __init__(self, asked: Asked, measures: Sequence[Flow]) -> None:
-        self.asked, self.measures = asked, measures
-        self.slices = Slices(asked, facts, facts.c.customer_id, literal(asked.ends_at))
+    def __init__(self, query: MetricQuery, measures: Sequence[Flow]) -> None:
+        self.query, self.measures = query, measures
+        self.slices = Slices(query, facts, facts.c.customer_id, literal(query.ends_at))
         source: FromClause = self.slices.join(facts)
         self.first = None
         if any(isinstance(condition, OfNewCustomer) for measure in measures for condition in measure.where):
-            self.first = first_activity(asked)
+            self.first = first_activity(query)
             source = source.outerjoin(self.first, self.first.c.customer_id == facts.c.customer_id)
         self.source = source
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         return statement.where(
-            facts.c.tenant_id == self.asked.tenant,
+            facts.c.tenant_id == self.query.tenant,
             facts.c.type.in_(_types(self.measures)),
-            facts.c.time >= self.asked.starts_at,
-            facts.c.time < self.asked.ends_at,
+            facts.c.time >= self.query.starts_at,
+            facts.c.time < self.query.ends_at,
             *self.slices.where,
         )
 
@@ -147,7 +147,7 @@ class _Over:
             conditions.append(facts.c.customer_id.is_not(None))
         if not isinstance(measure.of, Count):
             conditions.append(number_of(facts, measure.of).is_not(None))
-        return all_hold([*conditions, *(holds(each, facts, self.asked, first_at) for each in measure.where)])
+        return all_hold([*conditions, *(holds(each, facts, self.query, first_at) for each in measure.where)])
 
     def number(self, measure: Flow) -> ColumnElement[Any]:
         return literal(1) if isinstance(measure.of, Count) else number_of(facts, measure.of)

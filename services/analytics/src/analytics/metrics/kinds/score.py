@@ -27,16 +27,16 @@ from analytics.customer_value.fit_store import fits_of
 from analytics.customer_value.fits import NEEDED, KeptFit, Model, applying
 from analytics.customer_value.purchases import Bought, Ids, bought, is_purchase, sent, unidentified
 from analytics.customer_value.rfm import Segment
-from analytics.customer_value.scores import MONEY, Base, Floats, Ints
+from analytics.customer_value.scores import MONEY, Floats, Ints, PurchaseBase
 from analytics.metrics.currencies import CURRENCY, is_of_amounts
 from analytics.metrics.definition import CUSTOMER, Dimension, Source
 from analytics.metrics.measure import Measure, Score
 from analytics.metrics.query import (
-    Asked,
     Cell,
     Cells,
     Filter,
     Member,
+    MetricQuery,
     Slices,
     Value,
     Weighed,
@@ -54,7 +54,7 @@ MOST = 5_000_000
 """Customers times instants that one question may score: ten seconds' work."""
 SEGMENT = next(each for each in CUSTOMER if each.name == "segment")
 LABELS: list[str] = [str(each) for each in Segment]
-_PLACES = {each: place for place, each in enumerate(LABELS)}
+_PLACES = {each: index for index, each in enumerate(LABELS)}
 
 Group = tuple[str | None, ...]
 
@@ -63,13 +63,13 @@ class NoFit(Conflict):
     code = ErrorCode.MODEL_NOT_FITTED
 
 
-async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Score]) -> Cells:
+async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Score]) -> Cells:
     """Raises NoFit, and Invalid for more periods than can be scored at once."""
-    scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
-    places = await _places(connection, asked, scoring)
+    scoring = await Scoring.of(connection, query, {measure.model for measure in measures})
+    places = await _places(connection, query, scoring)
     found: Cells = {}
-    for period, ends_at in enumerate(asked.boundaries[1:]):
-        for currency in scoring.apart(by_currency=CURRENCY in asked.group_by):
+    for period, ends_at in enumerate(query.boundaries[1:]):
+        for currency in scoring.apart(by_currency=CURRENCY in query.group_by):
             await connection.execute(select(1))  # a transaction that is silent for long is ended
             totals = await asyncio.to_thread(_totals, scoring, places, measures, ends_at, currency)
             for group, values in totals.items():
@@ -78,12 +78,12 @@ async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Sc
 
 
 async def members(
-    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     """In order of their ids, each with its last purchase."""
     measures = [term.measure for term in terms if isinstance(term.measure, Score)]
-    scoring = await Scoring.of(connection, asked, {measure.model for measure in measures})
-    places = await _places(connection, asked, scoring)
+    scoring = await Scoring.of(connection, query, {measure.model for measure in measures})
+    places = await _places(connection, query, scoring)
     apart = scoring.apart(by_currency=any(is_of_amounts(measure) for measure in measures))
 
     def chosen() -> tuple[list[UUID], list[dict[Currency, Decimal]]]:
@@ -91,7 +91,7 @@ async def members(
         counted = np.zeros(adds.shape, np.bool_)
         for row, currency in enumerate(apart):
             for term, measure in zip(terms, measures, strict=True):
-                scored = scoring.scored(measure.model, asked.ends_at, currency)
+                scored = scoring.scored(measure.model, query.ends_at, currency)
                 mine = scored.counts(measure, places)[places.customer] & scored.is_told
                 counted[row, places.customer[mine]] = True
                 value = np.where(mine, scored.value[places.customer] if measure.sum else scored.unit, 0)
@@ -107,7 +107,7 @@ async def members(
         return uuids(scoring.ids[page]), amounts
 
     ids, amounts = await asyncio.to_thread(chosen)
-    last = await _last_purchases(connection, asked, ids)
+    last = await _last_purchases(connection, query, ids)
     nothing = (None, None, None, None)
     found = []
     for id, mine in zip(ids, amounts, strict=True):
@@ -125,7 +125,7 @@ def uuids(ids: Ids) -> list[UUID]:
 
 
 Currency = int | None
-"""The place of a currency among those of the purchases; None stands for all of them."""
+"""The index of a currency among those of the purchases; None stands for all of them."""
 
 
 class Scored(NamedTuple):
@@ -136,7 +136,7 @@ class Scored(NamedTuple):
     unit: int
     """The value is in this fraction of one."""
     label: NDArray[np.int64] | None = None
-    """The place of its name in LABELS."""
+    """The index of its name in LABELS."""
     is_told: bool = True
     """False: there is something to be said of those with a value, but no fit that says what."""
 
@@ -158,7 +158,7 @@ LABEL = Dimension("label", Source.LABEL)
 class Scoring:
     """All that the models asked for look at."""
 
-    asked: Asked
+    query: MetricQuery
     bought: Bought
     kept: NDArray[np.bool_]
     """Of each customer, whether it is to be scored."""
@@ -168,28 +168,28 @@ class Scoring:
     """At the end of each period, by segment."""
 
     @classmethod
-    async def of(cls, connection: AsyncConnection, asked: Asked, models: Iterable[str]) -> "Scoring":
+    async def of(cls, connection: AsyncConnection, query: MetricQuery, models: Iterable[str]) -> "Scoring":
         """Raises Invalid."""
         models = set(models)
         now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
-        asked = replace(asked, boundaries=tuple(min(each, now) for each in asked.boundaries))
-        found = await _bought(connection, asked)
-        if found.ids.size * asked.periods > MOST:
+        query = replace(query, boundaries=tuple(min(each, now) for each in query.boundaries))
+        found = await _bought(connection, query)
+        if found.ids.size * query.periods > MOST:
             raise Invalid(
-                f"{found.ids.size} customers at {asked.periods} instants are more than {MOST} to score at once: "
+                f"{found.ids.size} customers at {query.periods} instants are more than {MOST} to score at once: "
                 "take a longer grain or a shorter interval.",
                 field="grain",
             )
         kept = np.ones(found.ids.size, np.bool_)
-        if any(each.dimension.source is Source.CUSTOMER for each in asked.filters):
-            chosen, _ = await _groups(connection, asked, (), found.ids, filtered=True)
+        if any(each.dimension.source is Source.CUSTOMER for each in query.filters):
+            chosen, _ = await _groups(connection, query, (), found.ids, filtered=True)
             kept = np.isin(np.arange(found.ids.size), chosen)
         segment: Ints | None = None
         churn: Mapping[datetime, Mapping[int, float | None]] = {}
         if "simple" in models:
-            segment, churn = await _churn(connection, asked, found.ids)
-        fits = await fits_of(connection, asked.tenant) if models & NEEDED.keys() else ()
-        return cls(asked, found, kept, fits, segment, churn)
+            segment, churn = await _churn(connection, query, found.ids)
+        fits = await fits_of(connection, query.tenant) if models & NEEDED.keys() else ()
+        return cls(query, found, kept, fits, segment, churn)
 
     @property
     def ids(self) -> Ids:
@@ -202,14 +202,14 @@ class Scoring:
     def code(self, currency: int) -> str | None:
         return self.bought.currencies[currency]
 
-    def base(self, at: datetime, currency: Currency = None) -> Base:
+    def base(self, at: datetime, currency: Currency = None) -> PurchaseBase:
         """What those to be scored bought before; in a currency, if one is named."""
         purchases = self.bought.purchases
         if not self.kept.all():
             purchases = purchases.those(self.kept[purchases.customer])
         if currency is not None and len(self.bought.currencies) > 1:
             purchases = purchases.those(purchases.currency == currency)
-        return Base.before(min(at, self.bought.now), self.ids.size, purchases, self.asked.zone)
+        return PurchaseBase.before(min(at, self.bought.now), self.ids.size, purchases, self.query.zone)
 
     def scored(self, model: str, at: datetime, currency: Currency = None) -> Scored:
         """Raises NoFit."""
@@ -261,7 +261,7 @@ class Places(NamedTuple):
 
     customer: Ints
     group: Ints
-    """The place of each one's group in `groups`."""
+    """The index of each one's group in `groups`."""
     groups: Sequence[Group]
     """Of the dimensions of the customer."""
     by_label: Sequence[Filter]
@@ -275,13 +275,13 @@ class Places(NamedTuple):
         return tuple(next(mine) if each is Source.CUSTOMER else told[each] for each in self.by)
 
 
-async def _places(connection: AsyncConnection, asked: Asked, scoring: Scoring) -> Places:
-    by_label = [each for each in asked.filters if each.dimension.source is Source.LABEL]
-    of_customer = tuple(each for each in asked.group_by if each.source is Source.CUSTOMER)
+async def _places(connection: AsyncConnection, query: MetricQuery, scoring: Scoring) -> Places:
+    by_label = [each for each in query.filters if each.dimension.source is Source.LABEL]
+    of_customer = tuple(each for each in query.group_by if each.source is Source.CUSTOMER)
     customer, group = np.flatnonzero(scoring.kept), np.zeros(0, np.int64)
     told: list[Group] = [()]
     if of_customer:
-        customer, rows = await _groups(connection, asked, of_customer, scoring.ids)
+        customer, rows = await _groups(connection, query, of_customer, scoring.ids)
         kept = scoring.kept[customer]
         customer, rows = customer[kept], [row for row, is_kept in zip(rows, kept.tolist(), strict=True) if is_kept]
         places: dict[Group, int] = {}
@@ -289,7 +289,7 @@ async def _places(connection: AsyncConnection, asked: Asked, scoring: Scoring) -
         told = list(places)
     else:
         group = np.zeros(customer.size, np.int64)
-    return Places(customer, group, told, by_label, [each.source for each in asked.group_by])
+    return Places(customer, group, told, by_label, [each.source for each in query.group_by])
 
 
 def _totals(
@@ -309,10 +309,10 @@ def _totals(
             group = group * several + scored.label[customer]
         number = np.bincount(group, minlength=len(places.groups) * several)
         total = np.bincount(group, scored.value[customer], minlength=number.size) if measure.sum else number
-        for place in np.flatnonzero(number).tolist():
-            of, label = divmod(place, several)
+        for index in np.flatnonzero(number).tolist():
+            of, label = divmod(index, several)
             key = places.key(of, LABELS[label] if several > 1 else None, code)
-            value = Decimal(total[place].item()) / (scored.unit if measure.sum else 1) if scored.is_told else None
+            value = Decimal(total[index].item()) / (scored.unit if measure.sum else 1) if scored.is_told else None
             found.setdefault(key, dict.fromkeys(measures, Decimal()))[measure] = value
     return found
 
@@ -325,49 +325,49 @@ def _totals(
 _FETCHED: WeakKeyDictionary[AsyncConnection, tuple[Any, Bought]] = WeakKeyDictionary()
 
 
-async def _bought(connection: AsyncConnection, asked: Asked) -> Bought:
-    key = (asked.tenant, asked.ends_at, asked.zone, _own(asked))
+async def _bought(connection: AsyncConnection, query: MetricQuery) -> Bought:
+    key = (query.tenant, query.ends_at, query.zone, _own(query))
     known, found = _FETCHED.get(connection, (None, None))
     if found is None or known != key:
-        found = await bought(connection, asked.tenant, asked.ends_at, asked.zone, *_of_events(asked))
+        found = await bought(connection, query.tenant, query.ends_at, query.zone, *_of_events(query))
         _FETCHED[connection] = key, found
     return found
 
 
-def _own(asked: Asked) -> tuple[Filter, ...]:
-    return tuple(each for each in asked.filters if each.dimension.source is Source.EVENT)
+def _own(query: MetricQuery) -> tuple[Filter, ...]:
+    return tuple(each for each in query.filters if each.dimension.source is Source.EVENT)
 
 
-def _of_events(asked: Asked) -> Sequence[Any]:
+def _of_events(query: MetricQuery) -> Sequence[Any]:
     """The filters that choose purchases rather than customers."""
     return Slices(
-        replace(asked, group_by=(), filters=_own(asked)), facts, facts.c.customer_id, literal(asked.ends_at)
+        replace(query, group_by=(), filters=_own(query)), facts, facts.c.customer_id, literal(query.ends_at)
     ).where
 
 
 async def _groups(
-    connection: AsyncConnection, asked: Asked, by: tuple[Dimension, ...], ids: Ids, *, filtered: bool = False
+    connection: AsyncConnection, query: MetricQuery, by: tuple[Dimension, ...], ids: Ids, *, filtered: bool = False
 ) -> tuple[Ints, list[Group]]:
     """The customers, by their places in `ids`, each with its group."""
-    filters = tuple(each for each in asked.filters if each.dimension.source is Source.CUSTOMER) if filtered else ()
+    filters = tuple(each for each in query.filters if each.dimension.source is Source.CUSTOMER) if filtered else ()
     # The ids go there as bytes and come back as places: no fact need be read once more to know who bought.
-    places = select(func.generate_series(0, ids.size - 1).label("place")).subquery("places")
-    sixteen = func.substring(literal(ids.tobytes(), BYTEA), places.c.place * 16 + 1, 16)
-    buyers = select(places.c.place, cast(func.encode(sixteen, "hex"), UuidType).label("id")).subquery("buyers")
-    slices = Slices(replace(asked, group_by=by, filters=filters), buyers, buyers.c.id, literal(asked.ends_at))
-    statement = select(sent(buyers.c.place, "int4send"), *(func.array_agg(each) for each in slices.by))
+    places = select(func.generate_series(0, ids.size - 1).label("index")).subquery("places")
+    sixteen = func.substring(literal(ids.tobytes(), BYTEA), places.c.index * 16 + 1, 16)
+    buyers = select(places.c.index, cast(func.encode(sixteen, "hex"), UuidType).label("id")).subquery("buyers")
+    slices = Slices(replace(query, group_by=by, filters=filters), buyers, buyers.c.id, literal(query.ends_at))
+    statement = select(sent(buyers.c.index, "int4send"), *(func.array_agg(each) for each in slices.by))
     row = (await connection.execute(statement.select_from(slices.join(buyers)).where(*slices.where))).one()
-    place = np.frombuffer(row[0], ">i4").astype(np.int64)
+    index = np.frombuffer(row[0], ">i4").astype(np.int64)
     columns = [column or [] for column in row[1:]]
-    return place, list(zip(*columns, strict=True)) if columns else [()] * place.size
+    return index, list(zip(*columns, strict=True)) if columns else [()] * index.size
 
 
 async def _churn(
-    connection: AsyncConnection, asked: Asked, ids: Ids
+    connection: AsyncConnection, query: MetricQuery, ids: Ids
 ) -> tuple[Ints, dict[datetime, dict[int, float | None]]]:
     """Each customer's segment, as a number, and at the end of each period the segments' churn of the year before: of
     those active then the share that is not active now. None where nobody was."""
-    ends, zone = asked.boundaries[1:], zone_of(asked.zone)
+    ends, zone = query.boundaries[1:], zone_of(query.zone)
     periods = (
         func.unnest(
             cast(literal([months_before(each, 12, zone) for each in ends], ARRAY(Moment)), ARRAY(Moment)),
@@ -376,7 +376,7 @@ async def _churn(
         .table_valued("starts_at", "ends_at", with_ordinality="number")
         .render_derived("periods")
     )
-    then, now, record = spans(asked).alias("then"), spans(asked).alias("now"), customers(asked).alias("of")
+    then, now, record = spans(query).alias("then"), spans(query).alias("now"), customers(query).alias("of")
     segment = record.c.state["segment"].astext
     rows = await connection.execute(
         select(periods.c.number, segment, func.count(), func.count(now.c.customer_id))
@@ -392,11 +392,11 @@ async def _churn(
             )
             .outerjoin(record, record.c.id == then.c.customer_id)
         )
-        .where(then.c.customer_id.not_in(unidentified(asked.tenant, asked.ends_at)))
+        .where(then.c.customer_id.not_in(unidentified(query.tenant, query.ends_at)))
         .group_by(periods.c.number, segment)
     )
     numbers: dict[str | None, int] = {None: 0}
-    customer, groups = await _groups(connection, asked, (SEGMENT,), ids)
+    customer, groups = await _groups(connection, query, (SEGMENT,), ids)
     of_customer = np.zeros(ids.size, np.int64)
     of_customer[customer] = [numbers.setdefault(name, len(numbers)) for (name,) in groups]
     churn: dict[datetime, dict[int, float | None]] = {end: {} for end in ends}
@@ -407,17 +407,17 @@ async def _churn(
 
 
 async def _last_purchases(
-    connection: AsyncConnection, asked: Asked, ids: Sequence[UUID]
+    connection: AsyncConnection, query: MetricQuery, ids: Sequence[UUID]
 ) -> dict[UUID, tuple[Any, ...]]:
     f = facts.c
     wanted = func.unnest(cast(list(ids), ARRAY(UuidType))).table_valued("id").render_derived("wanted")
     last = (
         select(f.subject, f.event_id, f.type, f.time)
         .where(
-            is_purchase(asked.tenant, asked.ends_at),
+            is_purchase(query.tenant, query.ends_at),
             f.type == OrderPlaced.type,
             f.customer_id == wanted.c.id,
-            *_of_events(asked),
+            *_of_events(query),
         )
         .order_by(f.time.desc(), f.event_id.desc())
         .limit(1)

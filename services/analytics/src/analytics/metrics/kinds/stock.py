@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.measure import Count, Stock, Sum
 from analytics.metrics.query import (
-    Asked,
     Cell,
     Cells,
     Member,
+    MetricQuery,
     Slices,
     Weighed,
     all_hold,
@@ -25,25 +25,25 @@ from kith.db.tables import Moment
 from kith.nouns.queries import Position
 
 
-async def cells(connection: AsyncConnection, asked: Asked, measures: Sequence[Stock]) -> Cells:
-    over = _Over(asked, measures)
+async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Stock]) -> Cells:
+    over = _Over(query, measures)
     columns = [over.total(measure) for measure in measures]
-    place = [over.instants.c.place - 1, *over.slices.by]
+    index = [over.instants.c.index - 1, *over.slices.by]
     found: Cells = {}
-    for row in await connection.execute(over.where(select(*place, *columns)).group_by(*place)):
+    for row in await connection.execute(over.where(select(*index, *columns)).group_by(*index)):
         values = iter(row)
         at = next(values)
-        cell = found.setdefault(Cell(at, tuple(next(values) for _ in asked.group_by)), {})
+        cell = found.setdefault(Cell(at, tuple(next(values) for _ in query.group_by)), {})
         cell.update(zip(measures, values, strict=True))
     return found
 
 
 async def members(
-    connection: AsyncConnection, asked: Asked, terms: Sequence[Weighed], after: Position | None, first: int
+    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
 ) -> list[Member]:
     f = facts
     measures = [term.measure for term in terms if isinstance(term.measure, Stock)]
-    over = _Over(asked, measures)
+    over = _Over(query, measures)
     each = zip((term.sign for term in terms), measures, strict=True)
     value = sum(
         (sign * case((over.counts(measure), over.number(measure)), else_=0) for sign, measure in each), literal(0)
@@ -59,11 +59,11 @@ async def members(
 class _Over:
     """The facts that stood at each instant."""
 
-    def __init__(self, asked: Asked, measures: Sequence[Stock]) -> None:
-        self.asked, self.measures = asked, measures
-        ends = func.unnest(cast(literal(list(asked.boundaries[1:]), ARRAY(Moment)), ARRAY(Moment)))
-        self.instants = ends.table_valued("at", with_ordinality="place").render_derived("instants")
-        self.slices = Slices(asked, facts, facts.c.customer_id, self.instants.c.at)
+    def __init__(self, query: MetricQuery, measures: Sequence[Stock]) -> None:
+        self.query, self.measures = query, measures
+        ends = func.unnest(cast(literal(list(query.boundaries[1:]), ARRAY(Moment)), ARRAY(Moment)))
+        self.instants = ends.table_valued("at", with_ordinality="index").render_derived("instants")
+        self.slices = Slices(query, facts, facts.c.customer_id, self.instants.c.at)
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         at = self.instants.c.at
@@ -72,14 +72,14 @@ class _Over:
         types = sorted({type for measure in self.measures for type in types_of(measure.noun)})
         counted = or_(*(self.counts(measure) for measure in self.measures))
         return statement.select_from(source).where(
-            facts.c.tenant_id == self.asked.tenant, facts.c.type.in_(types), counted, *self.slices.where
+            facts.c.tenant_id == self.query.tenant, facts.c.type.in_(types), counted, *self.slices.where
         )
 
     def counts(self, measure: Stock) -> ColumnElement[bool]:
         conditions = [facts.c.type.in_(types_of(measure.noun))]
         if not isinstance(measure.of, Count):
             conditions.append(number_of(facts, measure.of).is_not(None))
-        return all_hold([*conditions, *(holds(each, facts, self.asked) for each in measure.where)])
+        return all_hold([*conditions, *(holds(each, facts, self.query) for each in measure.where)])
 
     def number(self, measure: Stock) -> ColumnElement[Any]:
         return literal(1) if isinstance(measure.of, Count) else number_of(facts, measure.of)

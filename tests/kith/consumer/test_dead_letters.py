@@ -16,13 +16,13 @@ from tests.kith.consumer.world import LETTERS, PATIENCE, World, eventually
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import BusError, Incoming, TopicPartition
 from kith.consumer import TooManyDeadLetters, discard_dead_letters, replay_dead_letters
-from kith.consumer.letters import headers_of, stored
+from kith.consumer.dead_letters import headers_of, stored
 from kith.events.envelope import Envelope
 
 
 async def _run_until_letters(world: World, bus: EmbeddedBus, count: int, *, applied: int) -> None:
     async def there() -> bool:
-        return len(await world.letters()) >= count and len(await world.effects()) >= applied
+        return len(await world.dead_letters()) >= count and len(await world.effects()) >= applied
 
     await world.run_until(bus, there)
 
@@ -34,9 +34,9 @@ async def test_a_poison_message_is_found_and_the_rest_takes_effect(embedded_bus:
     await world.publish(embedded_bus, events)
     await _run_until_letters(world, embedded_bus, 3, applied=97)
 
-    letters = await world.letters()
-    assert {event for event, _, _ in letters} == poison
-    assert all(reason == f"Broken: cannot handle {event}" and not parked for event, reason, parked in letters)
+    dead_letters = await world.dead_letters()
+    assert {event for event, _, _ in dead_letters} == poison
+    assert all(reason == f"Broken: cannot handle {event}" and not parked for event, reason, parked in dead_letters)
     assert sorted(await world.effects()) == sorted(event.id for event in events if event.id not in poison)
     assert len(world.calls) < 60, "it is searched for by halves"
 
@@ -53,9 +53,9 @@ async def test_later_events_of_the_same_aggregate_wait_behind_it(embedded_bus: E
     await world.publish(embedded_bus, [late, *world.events(subjects=1)])
     await _run_until_letters(world, embedded_bus, 4, applied=10)
 
-    letters = await world.letters()
-    assert letters[0] == (poison.id, f"Broken: cannot handle {poison.id}", False)
-    assert letters[1:] == [(event, f"parked behind {poison.id}", True) for event in [*waiting, late.id]]
+    dead_letters = await world.dead_letters()
+    assert dead_letters[0] == (poison.id, f"Broken: cannot handle {poison.id}", False)
+    assert dead_letters[1:] == [(event, f"parked behind {poison.id}", True) for event in [*waiting, late.id]]
 
 
 async def test_replay_after_mending_equals_what_would_have_been(embedded_bus: EmbeddedBus, world: World) -> None:
@@ -67,15 +67,15 @@ async def test_replay_after_mending_equals_what_would_have_been(embedded_bus: Em
     await _run_until_letters(world, embedded_bus, 6, applied=1)
 
     async def all_seen() -> bool:
-        return len(await world.letters()) + len(await world.effects()) == len(events)
+        return len(await world.dead_letters()) + len(await world.effects()) == len(events)
 
     await world.run_until(embedded_bus, all_seen)
 
     world.broken = set()
-    left = len(await world.letters())
+    left = len(await world.dead_letters())
     assert await replay_dead_letters(world.subscription, world.engine) == (left, 0)
 
-    assert await world.letters() == []
+    assert await world.dead_letters() == []
     effects = await world.effects()
     assert sorted(effects) == sorted(event.id for event in events)
     for subject in {event.subject for event in events}:
@@ -95,7 +95,7 @@ async def test_replay_stops_where_an_aggregate_still_fails(embedded_bus: Embedde
     world.broken = {events[3].id}
     assert await replay_dead_letters(world.subscription, world.engine) == (2, 2)
     assert await world.effects() == [event.id for event in events[:3]]
-    assert await world.letters() == [
+    assert await world.dead_letters() == [
         (events[3].id, f"Broken: cannot handle {events[3].id}", False),
         (events[4].id, f"parked behind {events[3].id}", True),
     ]
@@ -107,8 +107,8 @@ async def test_replay_takes_a_letter_only_with_its_aggregate(embedded_bus: Embed
     await world.publish(embedded_bus, events)
     await _run_until_letters(world, embedded_bus, 4, applied=0)
     world.broken = set()
-    letters = [event for event, _, _ in await world.letters()]
-    parked = (await world.letter_ids())[letters.index(events[2].id)]
+    dead_letters = [event for event, _, _ in await world.dead_letters()]
+    parked = (await world.letter_ids())[dead_letters.index(events[2].id)]
 
     assert await replay_dead_letters(world.subscription, world.engine, ids=[parked]) == (2, 0)
     assert await world.effects() == [events[0].id, events[2].id]
@@ -134,8 +134,8 @@ async def test_consumers_wait_while_their_partition_is_replayed(embedded_bus: Em
     async with world.running(embedded_bus):
         await world.publish(embedded_bus, [later])
         await asyncio.sleep(0.3)
-        assert await world.letters() != [], "still unresolved, and the later event may not pass or park"
-        assert len(await world.letters()) == 2
+        assert await world.dead_letters() != [], "still unresolved, and the later event may not pass or park"
+        assert len(await world.dead_letters()) == 2
         go_on.set()
         assert await replay == (2, 0)
 
@@ -169,11 +169,11 @@ async def test_what_is_not_an_event_is_a_letter_too(embedded_bus: EmbeddedBus, w
     await _run_until_letters(world, embedded_bus, 3, applied=2)
 
     assert sorted(await world.effects()) == sorted([first.id, other.id])
-    letters = await world.letters()
-    assert [event for event, _, _ in letters] == [None, None, behind.id]
-    assert letters[0][1].startswith("not an event: malformed header")
-    assert letters[1][1].startswith("not an event: header")
-    assert letters[2][1].startswith(f"parked behind {world.topic}[")
+    dead_letters = await world.dead_letters()
+    assert [event for event, _, _ in dead_letters] == [None, None, behind.id]
+    assert dead_letters[0][1].startswith("not an event: malformed header")
+    assert dead_letters[1][1].startswith("not an event: header")
+    assert dead_letters[2][1].startswith(f"parked behind {world.topic}[")
     assert await replay_dead_letters(world.subscription, world.engine) == (0, 3), "it still cannot be read"
 
 
@@ -189,7 +189,7 @@ async def test_too_many_failures_stop_the_line(embedded_bus: EmbeddedBus, world:
 
     with pytest.raises(TooManyDeadLetters):
         await world.run_until_it_raises(embedded_bus, dead_letter_limit=5, max_messages=4)
-    assert sum(not parked for _, _, parked in await world.letters()) <= 5
+    assert sum(not parked for _, _, parked in await world.dead_letters()) <= 5
     with pytest.raises(TooManyDeadLetters):  # and a restart mends nothing
         await world.run_until_it_raises(embedded_bus, dead_letter_limit=5, max_messages=4)
 
@@ -210,13 +210,13 @@ async def test_too_many_failures_of_one_tenant_stop_that_tenant_and_nobody_else(
     limit = 40
 
     async def all_dealt_with() -> bool:
-        return len(await world.effects()) + len(await world.letters()) == len(both)
+        return len(await world.effects()) + len(await world.dead_letters()) == len(both)
 
     await world.run_until(embedded_bus, all_dealt_with, dead_letter_limit=limit, max_messages=50)
     assert {event.id for event in good} <= set(await world.effects())
-    letters = await world.letters()
-    assert sum(not parked for _, _, parked in letters) <= limit // 4
-    assert {reason for _, reason, parked in letters if parked} == {"parked: too many of its tenant's failed"}
+    dead_letters = await world.dead_letters()
+    assert sum(not parked for _, _, parked in dead_letters) <= limit // 4
+    assert {reason for _, reason, parked in dead_letters if parked} == {"parked: too many of its tenant's failed"}
     assert len(world.calls) < 300, "what is the tenant's is not tried any more"
 
     # Of the same tenant more comes, after a restart; and once all is mended it takes effect, in order.
@@ -249,7 +249,7 @@ async def test_parked_events_do_not_count_against_the_limit(embedded_bus: Embedd
     await world.publish(embedded_bus, events)
 
     async def all_parked() -> bool:
-        return len(await world.letters()) == 40
+        return len(await world.dead_letters()) == 40
 
     await world.run_until(embedded_bus, all_parked, dead_letter_limit=5)
 
@@ -268,8 +268,8 @@ async def test_a_deadlock_is_tried_again_and_not_for_ever(embedded_bus: Embedded
 
     world.before = deadlock
     await _run_until_letters(world, embedded_bus, 1, applied=5)
-    (letter,) = await world.letters()
-    assert letter[0] == always
+    (dead_letter,) = await world.dead_letters()
+    assert dead_letter[0] == always
     again = REGISTRY.get_sample_value("kith_consumer_redeliveries_total", {"group": world.group})
     assert again == 5, "not condemned before it was tried some times"
     assert sorted(await world.effects()) == sorted(event.id for event in events if event.id != always)
@@ -286,7 +286,7 @@ async def test_letters_are_copied_to_their_topic(embedded_bus: EmbeddedBus, worl
             raise BusError("away")
 
     async def there() -> bool:
-        return bool(await world.letters())
+        return bool(await world.dead_letters())
 
     await world.run_until(FaultyBus(embedded_bus, fail), there)
     failing = False

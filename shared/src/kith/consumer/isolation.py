@@ -19,7 +19,7 @@ def share_of(limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     delivery: Delivery
     reason: str
     parked: bool
@@ -38,10 +38,10 @@ class Sieve:
     give_up_on_contention: bool = False
     failed_before: Counter[str] = field(default_factory=Counter)
     """By tenant, how many have failed and are unresolved. One that has used up its share waits as a whole."""
-    letters: list[Letter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     failed: int = 0
 
-    async def sift(self, deliveries: Sequence[Delivery]) -> None:
+    async def isolate_failures(self, deliveries: Sequence[Delivery]) -> None:
         """Raises TooManyDeadLetters, or what the handler raises if no message is to blame."""
         clear = [delivery for delivery in deliveries if not self._stopped(delivery)]
         if not clear:
@@ -54,28 +54,28 @@ class Sieve:
             if not self._is_poison(error):
                 raise
             if len(clear) == 1:
-                self._condemn(clear[0], f"{type(error).__name__}: {error}")
+                self._dead_letter(clear[0], f"{type(error).__name__}: {error}")
                 return
             # Halves: one bad message in n costs about 2 log n calls, and all before it take effect.
             middle = len(clear) // 2
-            await self.sift(clear[:middle])
-            await self.sift(clear[middle:])
+            await self.isolate_failures(clear[:middle])
+            await self.isolate_failures(clear[middle:])
 
     def _stopped(self, delivery: Delivery) -> bool:
         head = self.blocked.get(delivery.line) if delivery.line is not None else None
         if head is not None:
-            self.letters.append(Letter(delivery, f"parked behind {head}", parked=True))
+            self.dead_letters.append(DeadLetter(delivery, f"parked behind {head}", parked=True))
             return True
         if (tenant := delivery.tenant_id) is not None and self.failed_before[tenant] >= share_of(self.limit):
-            self.letters.append(Letter(delivery, TENANT_WAITS, parked=True))
+            self.dead_letters.append(DeadLetter(delivery, TENANT_WAITS, parked=True))
             return True
         if delivery.fault is not None:
-            self._condemn(delivery, delivery.fault)
+            self._dead_letter(delivery, delivery.fault)
             return True
         return False
 
-    def _condemn(self, delivery: Delivery, reason: str) -> None:
-        self.letters.append(Letter(delivery, reason, parked=False))
+    def _dead_letter(self, delivery: Delivery, reason: str) -> None:
+        self.dead_letters.append(DeadLetter(delivery, reason, parked=False))
         self.failed += 1
         if delivery.tenant_id is not None:
             self.failed_before[delivery.tenant_id] += 1

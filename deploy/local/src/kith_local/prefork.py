@@ -1,4 +1,4 @@
-"""Asks the nursery process for children, and is told when one ends. One JSON object a line:
+"""Asks the prefork process for children, and is told when one ends. One JSON object a line:
 
 -> {"module": ["sales", "api"], "environment": {..}, "folder": "..", "log": ".."}
 <- {"born": 4711}
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 ROOM = "-" * 200
-"""Where a child's command line is written over this one's. See nursery_process.call_yourself."""
+"""Where a child's command line is written over this one's. See prefork_process.call_yourself."""
 
 
 class Process(Protocol):
-    """What is used of asyncio's processes, and what a child of the nursery has as well."""
+    """What is used of asyncio's processes, and what a child of the prefork has as well."""
 
     @property
     def pid(self) -> int: ...
@@ -50,7 +50,7 @@ class Forked:
         os.kill(self.pid, number)
 
 
-class Nursery:
+class Prefork:
     """Starts with the first child, and again after it has died."""
 
     def __init__(self, log: Path) -> None:
@@ -69,7 +69,7 @@ class Nursery:
     async def bear(
         self, module: tuple[str, ...], *, environment: Mapping[str, str], folder: Path, log: Path
     ) -> Process:
-        """A process that runs the module as `python -m` would. Raises ChildProcessError if the nursery cannot."""
+        """A process that runs the module as `python -m` would. Raises ChildProcessError if the prefork cannot."""
         async with self._starting:
             process = await self._running()
         assert process.stdin is not None
@@ -95,14 +95,14 @@ class Nursery:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "kith_local.nursery_process",
+                    "kith_local.prefork_process",
                     ROOM,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
                     process_group=0,
                 )
-            self._listening = asyncio.create_task(self._listen(self._process), name="nursery")
+            self._listening = asyncio.create_task(self._listen(self._process), name="prefork")
         return self._process
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -116,7 +116,7 @@ class Nursery:
                     self._children.pop(pid).ended.set_result(code)
         await process.wait()
         for expected in self._expected:
-            expected.set_exception(ChildProcessError(f"the nursery ended, see {self._log}"))
+            expected.set_exception(ChildProcessError(f"the prefork ended, see {self._log}"))
         self._expected.clear()
         # The kernel ends them with it; with what code nobody will tell.
         for child in self._children.values():

@@ -18,21 +18,21 @@ _GATHER = 0.002
 _RECONNECT = 0.5
 
 
-class Bell:
+class Notifier:
     def __init__(self, url: str) -> None:
         self._url = url
         self._listeners: dict[asyncio.Event, frozenset[str]] = {}
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._pending: set[str] = set()
         self._keeper: asyncio.Task[None] | None = None
-        self._ringer: asyncio.Task[None] | None = None
+        self._sender: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        self._keeper = asyncio.create_task(self._keep_connected(), name="bus-bell")
+        self._keeper = asyncio.create_task(self._keep_connected(), name="bus-notifier")
 
     async def close(self) -> None:
-        if self._ringer is not None:
-            await self._ringer
+        if self._sender is not None:
+            await self._sender
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -42,13 +42,13 @@ class Bell:
         """Set the event whenever one of the names is rung, until hushed."""
         self._listeners[event] = frozenset(names)
 
-    def hush(self, event: asyncio.Event) -> None:
+    def unlisten(self, event: asyncio.Event) -> None:
         self._listeners.pop(event, None)
 
-    def ring(self, names: Iterable[str]) -> None:
+    def notify(self, names: Iterable[str]) -> None:
         self._pending.update(names)
-        if self._pending and (self._ringer is None or self._ringer.done()):
-            self._ringer = asyncio.create_task(self._send(), name="bus-ring")
+        if self._pending and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.create_task(self._send(), name="bus-notify")
 
     async def _send(self) -> None:
         while self._pending:
@@ -73,7 +73,7 @@ class Bell:
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             self._url,
             # A ring need not survive a crash, so its commit need not wait for the disk.
-            server_settings={"application_name": "kith-bus-bell", "synchronous_commit": "off"},
+            server_settings={"application_name": "kith-bus-notifier", "synchronous_commit": "off"},
         )
         try:
             connection.add_termination_listener(lambda _: ended.set())

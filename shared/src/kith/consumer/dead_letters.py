@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kith.bus.port import Bus, Headers, MessageRefused, Outgoing, Producer
 from kith.consumer import metrics
 from kith.consumer.delivery import Line
-from kith.consumer.sift import Letter, share_of
+from kith.consumer.isolation import DeadLetter, share_of
 from kith.consumer.subscription import Subscription, TooManyDeadLetters
 from kith.consumer.tables import TABLES
 from kith.runtime.telemetry import log
@@ -40,7 +40,7 @@ _counted: set[str] = set()
 """Groups that have had letters."""
 
 
-async def count_letters(connection: AsyncConnection) -> Mapping[str, Count]:
+async def count_dead_letters(connection: AsyncConnection) -> Mapping[str, Count]:
     """By group; zero for one that has none any more."""
     parked = func.count().filter(_COLUMNS.parked)
     rows = await connection.execute(
@@ -78,26 +78,28 @@ async def blocked_lines(connection: AsyncConnection, group: str) -> dict[Line, s
     return {Line(row.tenant_id, row.subject): name_of(row) for row in rows}
 
 
-async def write_letters(connection: AsyncConnection, group: str, letters: Sequence[Letter], *, limit: int) -> None:
+async def write_dead_letters(
+    connection: AsyncConnection, group: str, dead_letters: Sequence[DeadLetter], *, limit: int
+) -> None:
     """Raises TooManyDeadLetters if with these more than `limit` messages of the group have failed and are unresolved;
     one tenant counts for no more than its share. Those parked behind them do not count: one failed aggregate that goes
     on happening is still one failure."""
-    if not letters:
+    if not dead_letters:
         return
-    rows = [_row(group, letter) for letter in letters]
+    rows = [_row(group, dead_letter) for dead_letter in dead_letters]
     for start in range(0, len(rows), _INSERT_ROWS):
         part = rows[start : start + _INSERT_ROWS]
         await connection.execute(insert(_LETTERS).values(part).on_conflict_do_nothing())
     rows_of = await connection.execute(_FAILED.where(_COLUMNS.group_name == group))
     failed = sum(count if tenant is None else min(count, share_of(limit)) for tenant, count in rows_of)
     if failed > limit:
-        last = letters[-1]
+        last = dead_letters[-1]
         raise TooManyDeadLetters(
             f"more than {limit} messages failed and are unresolved; the last is {last.delivery.name}: {last.reason}"
         )
 
 
-async def publish_letters(subscription: Subscription, bus: Bus, engine: AsyncEngine) -> None:
+async def publish_dead_letters(subscription: Subscription, bus: Bus, engine: AsyncEngine) -> None:
     """Copy rows not yet copied to the dead-letter topic: at least once. Raises BusError; the rows stay due."""
     while True:
         async with engine.begin() as connection:
@@ -126,7 +128,7 @@ def _copies(subscription: Subscription, rows: Iterable[Row[Any]]) -> Iterator[Ou
             yield _outgoing(subscription, row)
         except (TypeError, ValueError) as error:
             # Whoever wrote the row by hand: it stays where it is, and consuming must not end by it.
-            log.warning("dead letter not copied", topic=subscription.dead_letter_topic, letter=row.id, error=error)
+            log.warning("dead letter not copied", topic=subscription.dead_letter_topic, dead_letter=row.id, error=error)
 
 
 async def _copy(producer: Producer, messages: Sequence[Outgoing]) -> None:
@@ -142,8 +144,8 @@ async def _copy(producer: Producer, messages: Sequence[Outgoing]) -> None:
         await _copy(producer, messages[middle:])
 
 
-def _row(group: str, letter: Letter) -> dict[str, Any]:
-    delivery, message = letter.delivery, letter.delivery.message
+def _row(group: str, dead_letter: DeadLetter) -> dict[str, Any]:
+    delivery, message = dead_letter.delivery, dead_letter.delivery.message
     envelope, line, type = delivery.envelope, delivery.line, delivery.type
     return {
         "group_name": group,
@@ -157,9 +159,9 @@ def _row(group: str, letter: Letter) -> dict[str, Any]:
         "tenant_id": delivery.tenant_id,
         "type": without_nul(type) if type is not None else None,
         "subject": line.subject if line is not None else None,
-        "reason": without_nul(letter.reason)[:REASON_LENGTH],
-        "parked": letter.parked,
-        "attempts": 0 if letter.parked else 1,
+        "reason": without_nul(dead_letter.reason)[:REASON_LENGTH],
+        "parked": dead_letter.parked,
+        "attempts": 0 if dead_letter.parked else 1,
     }
 
 

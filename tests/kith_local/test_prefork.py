@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kith_local.nursery import Nursery, Process
+from kith_local.prefork import Prefork, Process
 
-pytestmark = pytest.mark.skipif(not Nursery.works_here(), reason="services are started one by one here")
+pytestmark = pytest.mark.skipif(not Prefork.works_here(), reason="services are started one by one here")
 
 CHILD = """
 import os, sys, time
@@ -22,15 +22,15 @@ time.sleep(60)
 
 
 class Cradle:
-    def __init__(self, nursery: Nursery, folder: Path) -> None:
-        self.nursery = nursery
+    def __init__(self, prefork: Prefork, folder: Path) -> None:
+        self.prefork = prefork
         self.folder = folder
         self.log = folder / "child.log"
         (folder / "a_child.py").write_text(CHILD)
 
     async def bear(self, *arguments: str) -> Process:
         environment = {**os.environ, "WHO": "me"}
-        return await self.nursery.bear(
+        return await self.prefork.bear(
             ("a_child", *arguments), environment=environment, folder=self.folder, log=self.log
         )
 
@@ -44,11 +44,11 @@ class Cradle:
 @pytest.fixture
 async def cradle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cradle]:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    nursery = Nursery(tmp_path / "nursery.log")
+    prefork = Prefork(tmp_path / "prefork.log")
     try:
-        yield Cradle(nursery, tmp_path)
+        yield Cradle(prefork, tmp_path)
     finally:
-        await nursery.stop()
+        await prefork.stop()
 
 
 async def ended(process: Process) -> int:
@@ -84,7 +84,7 @@ async def test_who_has_ended_is_not_signalled_again(cradle: Cradle) -> None:
         child.terminate()  # its number may be another's by now
 
 
-async def test_children_end_with_a_killed_nursery_and_the_next_is_born_by_a_new_one(cradle: Cradle) -> None:
+async def test_children_end_with_a_killed_prefork_and_the_next_is_born_by_a_new_one(cradle: Cradle) -> None:
     child = await cradle.bear("stay")
     killed = psutil.Process(child.pid).ppid()
     os.kill(killed, signal.SIGKILL)
@@ -95,10 +95,10 @@ async def test_children_end_with_a_killed_nursery_and_the_next_is_born_by_a_new_
     await ended(another)
 
 
-async def test_a_nursery_that_cannot_start_is_an_error_and_no_hang(
+async def test_a_prefork_that_cannot_start_is_an_error_and_no_hang(
     cradle: Cradle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
-    with pytest.raises(ChildProcessError, match=r"nursery\.log"):
+    with pytest.raises(ChildProcessError, match=r"prefork\.log"):
         async with asyncio.timeout(10):
             await cradle.bear("stay")

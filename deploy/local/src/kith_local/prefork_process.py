@@ -1,8 +1,8 @@
-"""python -m kith_local.nursery_process: has imported what all services share, and becomes a service by forking.
+"""python -m kith_local.prefork_process: has imported what all services share, and becomes a service by forking.
 
 Ten Python processes start at once, and each would spend most of its start on the same imports. Only third-party
 packages are imported here: our own code is read anew by each child, so whoever edits it and kills a process sees the
-new one. What the supervisor and this process say to each other: see nursery.py.
+new one. What the supervisor and this process say to each other: see prefork.py.
 """
 
 import ctypes
@@ -46,7 +46,7 @@ def main() -> None:
     # Its own words go another way, so that nothing a child prints is taken for an answer.
     asked, answers = os.fdopen(os.dup(0)), os.dup(1)
     os.dup2(2, 1)
-    call_yourself([sys.executable, "-m", "kith_local.nursery_process"])
+    call_yourself([sys.executable, "-m", "kith_local.prefork_process"])
     request = serve(asked, answers)
     if request is not None:
         become(request)
