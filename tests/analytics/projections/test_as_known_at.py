@@ -15,7 +15,8 @@ from tests.analytics.histories import DAYS, STARTS_AT, history
 
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.definition import Metric
-from analytics.projections import as_known_at as known
+from analytics.metrics.event_types import event_types_of
+from analytics.projections import as_known_at
 from analytics.projections.activity import PURCHASES, ActivityRule
 from analytics.projections.as_known_at import types_needed
 from kith.events.contacts import CustomerMerged, SettingsChanged
@@ -164,7 +165,7 @@ async def test_both_apis_and_all_questions_take_it(
 async def test_more_events_than_can_be_folded_for_a_question_are_refused(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known, "MAX_EVENTS", 3)
+    monkeypatch.setattr(as_known_at, "MAX_EVENTS", 3)
     order = OrderPlaced(value=Decimal(3), currency="EUR")
     await fold(*(happened(order, tenant, at("2011-05-01"), new_id(), recorded_at=at("2011-05-01")) for _ in range(4)))
     asking = YEAR | {"knownAt": "2011-06-01T00:00:00Z"}
@@ -190,9 +191,10 @@ async def test_a_prediction_is_by_a_fit_of_that_time(
 
 
 def test_only_the_events_that_matter_are_folded() -> None:
-    needed = types_needed([METRICS["revenue"]], [PURCHASES])
+    of_revenue = event_types_of([METRICS["revenue"]])
+    needed = types_needed(of_revenue, [PURCHASES])
     assert needed is not None
     assert OrderPlaced.type in needed
     assert CustomerMerged.type in needed
     assert not any("opportunity" in type or "case" in type for type in needed)
-    assert types_needed([METRICS["revenue"]], [ActivityRule.of(["billing.invoice.paid.v1"], 30)]) is None
+    assert types_needed(of_revenue, [ActivityRule.of(["billing.invoice.paid.v1"], 30)]) is None

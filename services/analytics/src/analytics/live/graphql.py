@@ -16,6 +16,7 @@ from analytics.live.feed import Delivery, Feed, Feeds, Gauge, Look, arrived_any,
 from analytics.live.reads import Cursor, Page, Position, digest, timeline_after
 from analytics.metrics import reads as metrics
 from analytics.metrics.catalogue import metric
+from analytics.metrics.event_types import event_types_of
 from analytics.metrics.parameters import question_of, reading
 from analytics.metrics.rest import FilterText, Version
 from analytics.projections.as_known_at import types_needed
@@ -262,7 +263,7 @@ class WatchedMetric:
             reading(self.feeds.database, self.tenant, [wanted], ends_at, None) as connection,
         ):
             question = await self._question(connection, starts_at, ends_at)
-            needed = types_needed([wanted], question.policy.rules)
+            needed = types_needed(event_types_of([wanted]), question.policy.rules)
             self.types = None if needed is None else frozenset(needed)
             (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
         return figure

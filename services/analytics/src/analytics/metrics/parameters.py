@@ -11,9 +11,10 @@ from analytics.calendar import Grain, Interval, zone_of
 from analytics.customer_value.api import fitted
 from analytics.ledger.instants import must_have_come
 from analytics.metrics.definition import Metric
+from analytics.metrics.event_types import event_types_of
 from analytics.metrics.filtering import FilterBy, checked, filter_by
 from analytics.metrics.reads import Question
-from analytics.projections.as_known_at import known
+from analytics.projections.as_known_at import as_known_at
 from analytics.projections.tenants import tenant_settings
 from kith.db.connections import Database
 from kith.db.tables import Moment
@@ -27,7 +28,7 @@ async def reading(
     that is yet to come."""
     must_have_come(knownAt=known_at)
     if known_at is not None:
-        async with known(database, tenant, known_at, metrics) as connection:
+        async with as_known_at(database, tenant, known_at, event_types_of(metrics)) as connection:
             yield connection
         return
     await fitted(database, tenant, metrics, ends_at)

@@ -19,8 +19,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from analytics.metrics.definition import Metric
-from analytics.metrics.measure import Active, Did, DistinctCount, Flow, Measure, Score, Stock
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
 from analytics.projections.copying import (
     Driver,
@@ -39,7 +37,6 @@ from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import SettingsChanged
-from kith.events.sales import OrderPlaced
 from kith.nouns.aggregate import Invalid
 
 MAX_EVENTS = 500_000
@@ -57,16 +54,15 @@ class TooManyEvents(Invalid):
 
 
 @asynccontextmanager
-async def known(
+async def as_known_at(
     database: Database,
     tenant: str,
     known_at: datetime,
-    metrics: Iterable[Metric] = (),
+    types: Iterable[str],
     *,
-    types: Iterable[str] = (),
     customers: Sequence[UUID] | None = None,
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction in which these metrics, and facts of these types, are read as they were known; of some customers
+    """Yields a transaction in which activity, and facts of these types, are read as they were known; of some customers
     only, and those merged into them, if any are named. Totals must not be read in it (see Question.settled). Raises
     TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
     try:
@@ -86,7 +82,7 @@ async def known(
             await connection.execute(
                 text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
             )
-            await _fold(driver_of(connection), tenant, known_at, list(metrics), types, customers)
+            await _fold(driver_of(connection), tenant, known_at, types, customers)
             yield connection
     finally:
         _places.release()
@@ -107,14 +103,13 @@ async def _fold(
     driver: Driver,
     tenant: str,
     known_at: datetime,
-    metrics: Sequence[Metric],
-    also: Iterable[str],
+    wanted: Iterable[str],
     customers: Sequence[UUID] | None,
 ) -> None:
     first = await recorded_events_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
     settings = [each for each in first if each.type == SettingsChanged.type]
     rules = _rules(ActivityPolicy.told(each.version, each.body["activity"]) for each in settings)
-    types = types_needed(metrics, rules, also)
+    types = types_needed(wanted, rules)
     merged = merged_by(each for each in first if each.type in MERGES)
     if customers is not None:
         customers = [*customers, *(each.customer_id for each in merged if each.survivor in customers)]
@@ -163,34 +158,10 @@ def _rules(policies: Iterable[ActivityPolicy]) -> list[ActivityRule]:
     return list({rule.id: rule for policy in (DEFAULT_POLICY, *policies) for rule in policy.rules}.values())
 
 
-def types_needed(
-    metrics: Iterable[Metric], rules: Iterable[ActivityRule], also: Iterable[str] = ()
-) -> list[str] | None:
-    """The types of events without which some figure would be another one; None: all of them. Of a noun always all
-    types: what stands is folded from each."""
-    needed = {SettingsChanged.type, *MERGES, *also, *(type for rule in rules for type in rule.event_types)}
-    for metric in metrics:
-        for measure in metric.measures:
-            types = _types_of(measure)
-            if types is None:
-                return None
-            needed |= types
+def types_needed(types: Iterable[str], rules: Iterable[ActivityRule]) -> list[str] | None:
+    """Returns the types of events to fold, where events of these are read and activity is by these rules; None: all
+    types. Of a noun all types are folded: each adds to what is known of it."""
+    needed = {SettingsChanged.type, *MERGES, *types, *(type for rule in rules for type in rule.event_types)}
     if not needed <= EVENTS.keys():  # of what nouns they are, nobody here knows
         return None
     return sorted({type for each in needed for type in types_of(noun_of(each))})
-
-
-def _types_of(measure: Measure) -> set[str] | None:
-    match measure:
-        case Flow(types=types):
-            return set(types)
-        case Stock(noun=noun):
-            return set(types_of(noun))
-        case DistinctCount(all_of=all_of, any_of=any_of):
-            return {type for trait in (*all_of, *any_of) if isinstance(trait, Did) for type in trait.types}
-        case Score():
-            return {OrderPlaced.type}
-        case Active():
-            return set()  # the rules' own
-        case _:
-            return None

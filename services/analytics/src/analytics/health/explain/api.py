@@ -31,7 +31,7 @@ from analytics.health.wording.languages import language_of
 from analytics.health.wording.words import Language
 from analytics.ledger.customers import must_be_heard_of, must_be_heard_of_together
 from analytics.ledger.instants import must_have_come
-from analytics.projections.as_known_at import known
+from analytics.projections.as_known_at import as_known_at
 from kith.db.connections import Database
 from kith.events.catalogue import EVENTS
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
@@ -64,7 +64,7 @@ class Telling:
         if self.known_at is None:
             async with database.read(tenant) as connection:
                 return await snapshot(connection, tenant, customers, self.model)
-        async with known(database, tenant, self.known_at, types=LOOKED_AT, customers=customers) as connection:
+        async with as_known_at(database, tenant, self.known_at, LOOKED_AT, customers=customers) as connection:
             return await snapshot(connection, tenant, customers, self.model)
 
 
