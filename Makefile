@@ -81,6 +81,10 @@ CASES ?= 2000
 fuzz: $(VENV)/.installed ## what each service answers, against its OpenAPI document: CASES=2000 for each
 	@KITH_FUZZ_CASES='$(CASES)' $(BIN)/pytest tests/reliability/test_contract_fuzz.py -q
 
+VERSION ?= $(shell git rev-parse --short HEAD)
+freeze: $(VENV)/.installed ## keep a house as this code writes and answers it, for later code to be held to: [VERSION=name]
+	@$(BIN)/python -m tests.upgrade '$(VERSION)'
+
 bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold freshness"]
 	@$(BIN)/python -m tests.bench $(WORK)
 
@@ -96,7 +100,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
 .PHONY: help install run start stop status reset token replay silence test format check check-style check-types \
-  check-imports check-contracts machine fuzz bench contracts migration lock
+  check-imports check-contracts machine fuzz freeze bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from tests.reliability.test_poison_rows import PATIENCE, POISONS, House, eventually, listed, working
+from tests.upgrade.house import at_revision
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.bus import open_bus
 from kith.db import migrations
-from kith.db.connections import sqlalchemy_url
-from kith.db.tenancy import create_roles
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant, serving
 from kith_local.postgres import EmbeddedPostgres
@@ -43,25 +39,6 @@ LEFT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "analytics": ("pulses", {"score": "30", "expires_at": "'infinity'", "customer_id": "$2"}),
 }
 """By service the table of a noun, and a row of it as no request could write it any more."""
-
-
-async def at_revision(postgres: EmbeddedPostgres, service: Service, revision: str) -> str:
-    """The URL of a new database."""
-    name = f"{service.package}_{uuid4().hex}"
-    await asyncio.to_thread(postgres.create_databases, name)
-
-    def upgrade(connection: Connection) -> None:
-        for statement in create_roles():
-            connection.execute(text(statement))
-        config = migrations.configuration(service.package)
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    engine = create_async_engine(sqlalchemy_url(postgres.url(name)))
-    async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
-    await engine.dispose()
-    return postgres.url(name)
 
 
 @pytest.mark.parametrize("service", [CONTACTS, SALES, SERVICE_DESK, ANALYTICS], ids=lambda service: service.name)
