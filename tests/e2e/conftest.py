@@ -1,4 +1,4 @@
-"""The house on either bus: started once for a module's tests on it, and stopped whatever became of them."""
+"""The house on either bus: started once for all tests on it, and stopped whatever became of them."""
 
 import os
 import tempfile
@@ -13,13 +13,13 @@ from tests.e2e.house import House, Tenant
 from kith.ids import new_id
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     with Collector.listening() as collector:
         yield collector
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def house(
     request: pytest.FixtureRequest, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:

@@ -192,7 +192,7 @@ async def test_a_client_goes_on_after_its_cursor_though_the_api_was_killed(
     assert sorted(seen) == sorted(str(each.id) for each in events)
 
 
-# What the README's example is given: a query, tokens, and somebody to show changes to.
+# What the guide's example is given: a query, tokens, and somebody to show changes to.
 OF_BROWSER = """
 import { WebSocket } from 'ws';
 globalThis.WebSocket ??= WebSocket;
@@ -220,15 +220,17 @@ client.subscribe(payload, {
   complete: () => console.error('over'),
 });
 """
-# As timeline, under the name that the README's example looks for.
+# As timeline, under the name that the guide's example looks for.
 NAMED = """subscription ($after: String) { healthChanged: timeline(customerId: "%s", after: $after) {
     cursor change: event { id } } }"""
 
 
 def documented(house: House) -> str:
-    """The README's example of graphql-ws."""
+    """The guide's example of graphql-ws."""
     example: str
-    (example,) = re.findall(r"```js\n(import \{ createClient \}.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (example,) = re.findall(
+        r"```js\n(import \{ createClient \}.*?)```", (ROOT / "docs/guide/live.md").read_text(), re.DOTALL
+    )
     return OF_BROWSER + example.replace("127.0.0.1:8000", f"127.0.0.1:{house.gateway}")
 
 

@@ -79,7 +79,7 @@ HEAD = """\
 <!-- Written by `make contracts` from analytics.metrics.catalogue: change that, not this. -->
 
 What each figure means, and how it is counted. The same is printed by `python -m analytics metrics [id …]`, and listed
-by `GET /v1/metrics` and by `metrics` in GraphQL. How to ask, by example: [README](../README.md#ask-for-figures).
+by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [guide](guide/metrics.md).
 
 ## How to read a figure
 
