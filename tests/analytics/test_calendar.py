@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics.calendar import MAX_BUCKETS, Grain, Interval, boundaries, midnight
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (1900, 2199))
 ZONES = (

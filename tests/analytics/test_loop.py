@@ -20,11 +20,11 @@ from tests.analytics.playbooks.scenarios import document
 
 from analytics.health.engine.reads import customers_of
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
+from analytics.health.scores.tables import health_scores
 from analytics.jobs.kinds import TASKS
 from analytics.metrics.rollups import settle_days
 from analytics.projections.activity import PURCHASES
 from analytics.projections.fold_activity import refold_activity
-from analytics.tables import health_scores
 from kith.events.analytics import HealthModelPublished
 from kith.events.contacts import CustomerCreated
 from kith.testing import Issuer, Tenant

@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 from tests.bench.measure import Figure, rate
 
-from contacts.resources import CUSTOMERS, TOUCHPOINTS
+from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
-from contacts.touchpoints.commands import RecordTouchpoint
+from contacts.touchpoints.form import TOUCHPOINTS, RecordTouchpoint
 from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
 from kith.db.migrations import migrate
@@ -17,9 +17,8 @@ from kith.ids import new_id
 from kith.nouns.commands import Call
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
-from sales.opportunities.commands import AdvanceOpportunity, OpenOpportunity
+from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOpportunity
 from sales.opportunities.rules import Stage
-from sales.resources import OPPORTUNITIES
 from sales.service import SERVICE as SALES
 
 AT_ONCE = 16

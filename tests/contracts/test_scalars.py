@@ -62,7 +62,11 @@ def parameters(dependant: Dependant) -> Iterator[Any]:
 def test_every_parameter_and_every_body_is_read_by_the_scalars(service: Service) -> None:
     api = api_of(service)
     rests = [Rest(service.name, resource) for resource in api.resources]
-    routers = [*(each.router for each in rests), *api.routers, dead_letters_router(service.name)]
+    routers = [
+        *(each.router for each in rests),
+        *(router for each in api.features for router in each.routers),
+        dead_letters_router(service.name),
+    ]
     found, seen, count = list[str](), set[type](), 0
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
         assert not route.dependant.body_params, f"{route.path}: a body is read by kith.nouns.rest.body"
@@ -70,7 +74,9 @@ def test_every_parameter_and_every_body_is_read_by_the_scalars(service: Service)
             count += 1
             if each.alias not in ELSEWHERE:
                 found += [f"{route.path} {each.alias}: {bare}" for bare in bare(each.field_info, seen)]
-    for model in (*(model for rest in rests for model in rest.models), *api.models):
+    for model in [
+        model for each in [each.models for each in rests] + [each.models for each in api.features] for model in each
+    ]:
         found += bare_of(model, seen)
     assert count > 20
     assert seen

@@ -22,21 +22,7 @@ from service_desk import resources as service_desk
 
 TODAY = date(2026, 3, 1)
 RESOURCES: dict[str, Resource] = {
-    each.path: each
-    for each in (
-        contacts.CUSTOMERS,
-        contacts.CONTACTS,
-        contacts.TOUCHPOINTS,
-        sales.PRODUCTS,
-        sales.OPPORTUNITIES,
-        sales.ORDERS,
-        sales.RETURNS,
-        service_desk.CASES,
-        analytics.SIGNALS,
-        analytics.READINGS,
-        analytics.PULSES,
-        analytics.HEALTH_MODELS,
-    )
+    each.path: each for service in (contacts, sales, service_desk, analytics) for each in service.RESOURCES
 }
 
 

@@ -22,7 +22,7 @@ from kith.nouns.rest import row_model
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
-from sales.resources import RETURNS
+from sales.returns.form import RETURNS
 from sales.service import SERVICE as SALES
 
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]

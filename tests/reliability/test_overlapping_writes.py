@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from contacts.resources import CUSTOMERS
+from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import context_for
 from kith.db.connections import Database, sqlalchemy_url

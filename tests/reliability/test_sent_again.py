@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from analytics.resources import HEALTH_MODELS, PLAYBOOKS
+from analytics.health.model.form import HEALTH_MODELS
+from analytics.playbooks.form import PLAYBOOKS
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.db.connections import sqlalchemy_url

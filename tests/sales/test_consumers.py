@@ -12,7 +12,7 @@ from kith.db.connections import acting_for
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE
-from sales.tables import tasks
+from sales.tasks.form import tasks
 
 Headers = dict[str, str]
 

@@ -4,21 +4,22 @@ import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
-from strawberry.federation import Schema
 
 from kith.db.connections import Database
 from kith.dead_letters.rest import DEAD_LETTERS, dead_letters_router
 from kith.graphql.limits import GraphQLLimits
+from kith.graphql.subgraph import Subgraph, graphql_router
 from kith.http.admission import Limits
 from kith.http.app import Context, create_app
 from kith.http.auth import Authenticator
 from kith.http.limits import LiveLimits, SubscriptionLimiter
 from kith.nouns.commands import Commands
-from kith.nouns.graphql import graphql_router
+from kith.nouns.graphql import Fields, Graph
 from kith.nouns.resource import Resource
 from kith.nouns.rest import Rest
 from kith.runtime.service import Service
@@ -26,16 +27,29 @@ from kith.runtime.settings import Settings
 
 
 @dataclass(frozen=True)
-class Api:
-    """What a service's app.py wires together."""
+class Feature(Fields):
+    """What a service offers over both APIs beside its nouns: one per room, in its api.py."""
 
-    schema: Schema
-    resources: Sequence[Resource] = ()
     routers: Sequence[APIRouter] = ()
     models: Sequence[type[BaseModel]] = ()
     """The bodies that the routers name in their OpenAPI."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """What a service's app.py wires together."""
+
+    service: str
+    resources: Sequence[Resource]
+    features: Sequence[Feature] = ()
+    entities: Sequence[type] = ()
+    """Other services' nouns whose types features name."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Words for the groups of operations that the routers add."""
+
+    @cached_property
+    def schema(self) -> Subgraph:
+        return Graph(self.service, self.resources, self.features, self.entities).schema()
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(context.service, resource) for resource in self.resources]
@@ -43,11 +57,14 @@ class Api:
             context,
             routers=[
                 *(each.router for each in rest),
-                *self.routers,
+                *(router for feature in self.features for router in feature.routers),
                 dead_letters_router(context.service),
                 graphql_router(self.schema),
             ],
-            models=[*(model for each in rest for model in each.models), *self.models],
+            models=[
+                *(model for each in rest for model in each.models),
+                *(model for feature in self.features for model in feature.models),
+            ],
             tags={"dead letters": DEAD_LETTERS, **{each.path: each.described for each in self.resources}, **self.tags},
         )
 

@@ -34,7 +34,7 @@ from analytics.customer_value.lifetime import (
     simple_clv,
     summary,
 )
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 Floats = NDArray[np.float64]
 

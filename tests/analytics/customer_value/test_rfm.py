@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.customer_value.rfm import SEGMENT, Scores, Segment, rfm, segment
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 customers = st.lists(
     st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(0, 500), st.sampled_from(["EUR", "USD", "GBP"])),

@@ -17,8 +17,8 @@ from analytics.jobs.runner import OPEN_PER_TENANT, TRIES, Jobs, Progress, TooMan
 from analytics.service import SERVICE
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
+from kith.errors import Conflict, Invalid, NotFound
 from kith.ids import new_id
-from kith.nouns.aggregate import Conflict, Invalid, NotFound
 from kith.testing import Issuer, Tenant, serving
 
 

@@ -14,15 +14,15 @@ from tests.analytics.conftest import happened
 from analytics.health.explain.explanation import HealthExplainer, snapshot
 from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
+from analytics.health.scores.tables import health_changes, health_scores
 from analytics.health.wording.words import Language
-from analytics.tables import health_changes, health_scores
+from kith.errors import Invalid
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.events.service_desk import CaseOpened
 from kith.ids import new_id
-from kith.nouns.aggregate import Invalid
 
 DAY = timedelta(days=1)
 CUSTOMERS = 6

@@ -12,7 +12,7 @@ from analytics.metrics import cli as catalogue_cli
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.cli import descriptions, document, run, text
 from analytics.service import SERVICE
-from kith.nouns.aggregate import NotFound
+from kith.errors import NotFound
 from kith.runtime import process
 from kith_local.layout import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from analytics.calendar import Interval
 from analytics.metrics.catalogue import METRICS, metric
 from analytics.metrics.definition import Dimension, Unit, by
-from kith.nouns.aggregate import Invalid, NotFound
+from kith.errors import Invalid, NotFound
 
 
 def value(id: str, **counts: int) -> Decimal | None:

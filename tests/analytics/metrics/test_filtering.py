@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.analytics.filters import written
 
 from analytics.metrics.filtering import MAX_FILTERS, MAX_VALUES, FilterBy, checked, filter_by
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 names = st.text(st.characters(exclude_categories=["Cs"])) | st.text("\",!: \\'ab", max_size=6)
 

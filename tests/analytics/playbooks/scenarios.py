@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.playbooks.runs import fire
+from analytics.playbooks.tables import playbook_runs
 from analytics.playbooks.trigger_event import TriggerEvent
-from analytics.tables import outbox, playbook_runs
+from analytics.tables import outbox
 from kith.events.analytics import ActionRequested
 from kith.testing import Tenant
 

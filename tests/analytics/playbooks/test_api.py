@@ -14,7 +14,7 @@ from tests.analytics.playbooks.scenarios import document, sank, started, told
 from analytics.jobs.kinds import KINDS
 from analytics.jobs.runner import Jobs
 from analytics.playbooks.firing import is_control
-from analytics.tables import playbook_runs
+from analytics.playbooks.tables import playbook_runs
 from kith.events.sales import OrderPlaced, TaskCompleted, TaskCreated
 from kith.events.service_desk import CaseOpened, CaseResolved
 from kith.ids import new_id
@@ -93,7 +93,7 @@ async def test_what_a_document_may_not_say_is_told_by_its_field(us: Tenant) -> N
 async def test_priorities_are_those_of_service_desk() -> None:
     from typing import get_args
 
-    from analytics.playbooks.commands import CaseActionDocument
+    from analytics.playbooks.documents import CaseActionDocument
     from service_desk.cases.rules import Priority
 
     assert set(get_args(CaseActionDocument.model_fields["priority"].annotation)) == {str(each) for each in Priority}

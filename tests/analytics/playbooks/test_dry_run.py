@@ -19,13 +19,14 @@ from tests.analytics.playbooks.scenarios import document, runs, started
 
 from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due
+from analytics.health.scores.tables import health_scores
 from analytics.playbooks.daily import GRACE, look
 from analytics.playbooks.dry_run import would_run
 from analytics.playbooks.firing import Firing
 from analytics.playbooks.plan import Plan
 from analytics.playbooks.runs import fire
+from analytics.playbooks.tables import playbook_days
 from analytics.projections.snapshot import within
-from analytics.tables import health_scores, playbook_days
 from kith.events.analytics import HealthModelPublished, ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope

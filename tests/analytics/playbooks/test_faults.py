@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.playbooks.scenarios import asked, runs, sank, started, told
 
 from analytics.playbooks.firing import Firing, Run
+from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Customer
 from analytics.playbooks.trigger_event import TriggerEvent
-from analytics.tables import playbooks
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 

@@ -11,8 +11,8 @@ from analytics.playbooks.firing import Firing, Known, Run, RunState, is_control
 from analytics.playbooks.plan import Customer, Plan, action_id
 from analytics.playbooks.rules import Playbook, PlaybookIsStarted, PlaybookNotStarted, PlaybookState
 from analytics.playbooks.trigger_event import TriggerEvent
+from kith.errors import Invalid
 from kith.ids import new_id
-from kith.nouns.aggregate import Invalid
 
 PLAYBOOK = UUID("0190f3a0-0000-7000-8000-000000000001")
 NOON = at("2026-03-01") + timedelta(hours=12)

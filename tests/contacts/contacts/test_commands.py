@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from contacts.contacts.commands import CreateContact
+from contacts.contacts.form import CreateContact
 
 CUSTOMER = UUID(int=1)
 

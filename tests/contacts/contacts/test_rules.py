@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from contacts.contacts.rules import Contact
+from kith.errors import Invalid, NothingAmended
 from kith.events.contacts import ContactCreated
-from kith.nouns.aggregate import Invalid, NothingAmended
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)

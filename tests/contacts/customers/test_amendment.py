@@ -3,9 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from contacts.customers.commands import AmendCustomer, CreateCustomer
+from contacts.customers.form import CUSTOMERS, AmendCustomer, CreateCustomer
 from contacts.customers.rules import Customer
-from contacts.resources import CUSTOMERS
 from kith.nouns.commands import Call
 from kith.nouns.resource import Command
 

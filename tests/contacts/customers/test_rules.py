@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from contacts.customers.rules import Customer, CustomerKind
+from kith.errors import Invalid, NothingAmended
 from kith.events.contacts import CustomerCreated
-from kith.nouns.aggregate import Invalid, NothingAmended
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contacts.tenant_settings.rules import ActivityRule, SegmentActivity, Settings
+from kith.errors import Invalid, NothingAmended
 from kith.events import contacts as events
-from kith.nouns.aggregate import Invalid, NothingAmended
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 ORDERS = "sales.order.placed.v1"

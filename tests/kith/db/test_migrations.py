@@ -32,7 +32,7 @@ async def test_the_migrations_come_to_the_declared_tables(
     service: Service, serve: Callable[[Service], Awaitable[httpx.AsyncClient]], postgres: EmbeddedPostgres
 ) -> None:
     await serve(service)
-    declared: MetaData = import_module(f"{service.package}.storage.tables").metadata
+    declared: MetaData = import_module(f"{service.package}.tables").metadata
 
     def differences(connection: Connection) -> object:
         context = MigrationContext.configure(

@@ -9,8 +9,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
+from kith.errors import Forbidden
 from kith.http.auth import Authenticator, IssuerUnavailable, Unauthenticated
-from kith.nouns.aggregate import Forbidden
 from kith.runtime.settings import Settings
 from kith.testing import Issuer
 

@@ -18,9 +18,9 @@ import sales
 import service_desk
 from kith.db.connections import sqlalchemy_url
 from kith.error_codes import ErrorCode
+from kith.errors import DomainError
 from kith.http.auth import IssuerUnavailable
 from kith.http.faults import is_transient, refusal
-from kith.nouns.aggregate import DomainError
 from kith.runtime.fairness import QueueFull
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from contacts import tables
-from contacts.resources import CUSTOMERS, TOUCHPOINTS
+from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE
-from contacts.touchpoints.commands import RecordTouchpoint
+from contacts.touchpoints.form import TOUCHPOINTS, RecordTouchpoint
 from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
 from kith.db.connections import Database, Statement, driver_of
-from kith.nouns.aggregate import Conflict, Invalid
+from kith.errors import Conflict, Invalid
 from kith.nouns.commands import Answer, Call, Commands
 from kith.nouns.resource import Resource
 from kith.nouns.unit_of_work import append_one

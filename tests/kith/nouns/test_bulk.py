@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kith.errors import Invalid
 from kith.nouns import bulk
-from kith.nouns.aggregate import Invalid
 from kith.nouns.bulk import MAX_ROWS, rows_of
 from kith.runtime.service import Service
 from kith.runtime.slices import SLICE_SECONDS, in_slices

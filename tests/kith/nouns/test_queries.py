@@ -7,12 +7,13 @@ from uuid import UUID
 import httpx
 import pytest
 
+from contacts.customers.form import CUSTOMERS, CustomerView
 from contacts.customers.rules import CustomerKind
-from contacts.customers.views import CustomerView
-from contacts.resources import CUSTOMERS, SETTINGS, TOUCHPOINTS
 from contacts.service import SERVICE
+from contacts.tenant_settings.form import SETTINGS
 from contacts.tenant_settings.rules import ActivityRule
 from contacts.tenant_settings.rules import Settings as OfTenant
+from contacts.touchpoints.form import TOUCHPOINTS
 from contacts.touchpoints.rules import Channel
 from kith.db.connections import Database
 from kith.nouns.queries import Queries

@@ -9,7 +9,7 @@ from multiprocessing import active_children
 import pytest
 
 from kith.consumer.faults import Fault, fault_of
-from kith.nouns.aggregate import Conflict
+from kith.errors import Conflict
 from kith.runtime.offload import Lane, Lost, NotStarted, offload
 
 REFUSES = "from kith.nouns.aggregate import Conflict\nraise Conflict('it is so')"

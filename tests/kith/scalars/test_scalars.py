@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.nouns.inputs import json_of
 from kith.scalars import (
     Code,

@@ -27,16 +27,7 @@ from service_desk import resources as service_desk
 WINDOW = timedelta(days=90)
 FROM, TO = datetime(2011, 6, 1, tzinfo=UTC), datetime(2011, 9, 1, tzinfo=UTC)
 RESOURCES: dict[str, Resource] = {
-    each.plural: each
-    for each in (
-        contacts.CUSTOMERS,
-        contacts.TOUCHPOINTS,
-        sales.PRODUCTS,
-        sales.OPPORTUNITIES,
-        sales.ORDERS,
-        sales.RETURNS,
-        service_desk.CASES,
-    )
+    each.plural: each for service in (contacts, sales, service_desk) for each in service.RESOURCES
 }
 
 pytestmark = needs_recorded_data

@@ -9,7 +9,7 @@ from tests.kith_local.replay.house import House
 
 from kith_local.errors import LocalError
 from kith_local.layout import Layout
-from kith_local.replay import main
+from kith_local.replay.cli import main
 from kith_local.replay.session import Request, service_urls
 from kith_local.state import PartState, State, StateFile
 

@@ -9,7 +9,7 @@ import pytest
 from tests.kith_local.replay.house import House
 
 from kith_local.errors import LocalError
-from kith_local.replay import main
+from kith_local.replay.cli import main
 from kith_local.replay.shift import end_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from kith.errors import Conflict, Invalid
 from kith.ids import new_id
-from kith.nouns.aggregate import Conflict, Invalid
 from sales.opportunities.rules import Opportunity, OpportunityAlreadyClosed, Stage
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)

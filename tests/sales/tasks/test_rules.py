@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from kith.errors import Invalid, NothingAmended
 from kith.ids import new_id
-from kith.nouns.aggregate import Invalid, NothingAmended
 from sales.tasks.rules import Task, TaskAlreadyClosed, TaskState, TaskStillOpen
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from kith.errors import DomainError, Invalid
 from kith.events.service_desk import CaseOpened
-from kith.nouns.aggregate import DomainError, Invalid
 from service_desk.cases.rules import (
     Case,
     CaseAlreadyAssigned,

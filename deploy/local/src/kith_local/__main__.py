@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from kith_local import replay, silence
+from kith_local import silence
 from kith_local.errors import LocalError
 from kith_local.layout import Layout, keep_private
+from kith_local.replay import cli as replay
 
 _WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "gateway-install"})
 """What others may read, as they may read the rest of it."""

@@ -1,49 +1,45 @@
 """Where the API of analytics is wired together."""
 
-from analytics.activity_definitions import api as definitions
-from analytics.customer_value import api as value
-from analytics.graphql import schema
-from analytics.health.evaluation import api as health_trials
+from analytics.activity_definitions import api as activity_definitions
+from analytics.customer import Customer
+from analytics.customer_value import api as customer_value
+from analytics.health.evaluation import api as health_evaluation
 from analytics.health.evaluation import distribution_api as health_distribution
 from analytics.health.explain import api as health
 from analytics.health.model import api as health_models
 from analytics.health.scores import api as health_scores
-from analytics.jobs import api as health_jobs
+from analytics.jobs import api as jobs
+from analytics.ledger import api as ledger
+from analytics.live import api as live
+from analytics.metrics import api as metrics
 from analytics.metrics import cohorts_api as cohorts
-from analytics.metrics.rest import MetricsQuery, router
 from analytics.playbooks import api as playbooks
 from analytics.reconciliation import api as reconciliation
-from analytics.resources import HEALTH_MODELS, PLAYBOOKS, PULSES, READINGS, SIGNALS
+from analytics.resources import RESOURCES
+from analytics.timeline import api as timeline
 from kith.api import Api
 
 API = Api(
-    schema,
-    resources=(HEALTH_MODELS, SIGNALS, READINGS, PULSES, PLAYBOOKS),
-    routers=[
-        router,
-        cohorts.router,
-        definitions.router,
-        health.router,
-        health_distribution.router,
-        health_jobs.router,
-        health_models.router,
-        health_scores.router,
-        health_trials.router,
-        playbooks.router,
-        reconciliation.router,
-        value.router,
-    ],
-    models=[
-        MetricsQuery,
-        health_distribution.DistributionAsked,
-        health_trials.WhatIf,
-        health_trials.WhatIfDocument,
-        health_trials.Backtest,
-        health_trials.BacktestDocument,
-        playbooks.DryRun,
-        playbooks.DryRunDocument,
-        value.FitModels,
-    ],
+    "analytics",
+    RESOURCES,
+    features=(
+        metrics.FEATURE,
+        cohorts.FEATURE,
+        ledger.FEATURE,
+        timeline.FEATURE,
+        activity_definitions.FEATURE,
+        customer_value.FEATURE,
+        health.FEATURE,
+        health_scores.FEATURE,
+        health_models.FEATURE,
+        health_distribution.FEATURE,
+        health_evaluation.FEATURE,
+        jobs.FEATURE,
+        playbooks.FEATURE,
+        reconciliation.FEATURE,
+        live.FEATURE,
+    ),
+    entities=(Customer,),
     tags={
         "analytics": "Figures: metrics, cohorts and members, the timeline, and how far each is counted.",
         "customer value": "What customers are worth: predicted by a fit of the tenant's own purchases.",

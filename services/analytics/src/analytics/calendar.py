@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.scalars.zones import ZONES
 
 MAX_BUCKETS = 400

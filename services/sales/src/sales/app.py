@@ -1,7 +1,6 @@
 """Where the API of sales is wired together."""
 
 from kith.api import Api
-from sales.graphql import schema
-from sales.resources import OPPORTUNITIES, ORDERS, PRODUCTS, RETURNS, TASKS
+from sales.resources import RESOURCES
 
-API = Api(schema, resources=(PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS))
+API = Api("sales", RESOURCES)

@@ -7,8 +7,8 @@ from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
-from sales.resources import TASKS
 from sales.tables import idempotency, known_runs, outbox
+from sales.tasks.form import TASKS
 
 
 def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:

@@ -1,7 +1,6 @@
 """Where the API of service-desk is wired together."""
 
 from kith.api import Api
-from service_desk.graphql import schema
-from service_desk.resources import CASES
+from service_desk.resources import RESOURCES
 
-API = Api(schema, resources=(CASES,))
+API = Api("service-desk", RESOURCES)

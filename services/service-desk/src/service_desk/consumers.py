@@ -8,8 +8,8 @@ from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
+from service_desk.cases.form import CASES
 from service_desk.cases.rules import CaseChannel
-from service_desk.resources import CASES
 from service_desk.tables import idempotency, known_contacts, known_runs, outbox
 
 

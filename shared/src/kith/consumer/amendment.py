@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 
 from kith.bus.port import Headers
+from kith.errors import Invalid, NothingAmended
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import MAX_BYTES, Envelope, UnknownVersion
-from kith.nouns.aggregate import Invalid, NothingAmended
 from kith.scalars import Code, Id, Instant, Pattern, Whole, must_be_carried, reading
 
 AMENDABLE = (

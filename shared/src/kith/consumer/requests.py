@@ -20,7 +20,7 @@ from kith.consumer.dead_letters import UNRESOLVED, headers_of, stored
 from kith.consumer.replay import ATTEND_SECONDS, Replay, Wish
 from kith.consumer.tables import TABLES
 from kith.db.connections import Transaction, is_tenant
-from kith.nouns.aggregate import Conflict, Invalid, NotFound
+from kith.errors import Conflict, Invalid, NotFound
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page
 
 MAX_LETTERS = 1000

@@ -17,7 +17,7 @@ from kith.consumer.replay import Wish
 from kith.consumer.requests import LetterView, State, amend_as_operator, ask_worker, details_of, page_of
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
-from kith.nouns.aggregate import DomainError
+from kith.errors import DomainError
 from kith.outbox.dead_letters import group_of
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings

@@ -24,10 +24,10 @@ from kith.consumer.replay import Wish
 from kith.consumer.requests import LetterDetails, LetterView, Progress, State
 from kith.db.connections import Transaction
 from kith.db.sqlstates import sqlstate
+from kith.errors import Conflict, Invalid
 from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.http.openapi import answers
-from kith.nouns.aggregate import Conflict, Invalid
 from kith.nouns.inputs import json_of, read
 from kith.nouns.queries import DEFAULT_PAGE
 from kith.nouns.rest import First

@@ -14,9 +14,9 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.error_codes import ErrorCode
+from kith.errors import DomainError
 from kith.http import problems
 from kith.http.faults import fault, refusal
-from kith.nouns.aggregate import DomainError
 
 strawberry.enum(
     ErrorCode,

@@ -11,17 +11,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphql import GraphQLError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
+from kith.graphql.context import GraphQLContext
 from kith.http.auth import Actor, IssuerUnavailable, Unauthenticated
 from kith.http.limits import ConnectionSlot, SubscriptionLimiter
-
-if TYPE_CHECKING:
-    from kith.nouns.graphql import GraphQLContext
 
 # Close codes: those of the protocol (44xx), and those any client knows how to take.
 INVALID, FORBIDDEN, TRY_AGAIN_LATER = 4400, 4403, 1013
@@ -29,10 +27,10 @@ _MAX_REASON = 120
 """A close frame has room for 123 bytes."""
 
 
-class SubscriptionHandler(BaseGraphQLTransportWSHandler["GraphQLContext", None]):
+class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
     """One connection."""
 
-    context: "GraphQLContext"
+    context: GraphQLContext
     _expiry: asyncio.Task[None] | None = None
     _leaving: asyncio.Task[None] | None = None
     _slot: ConnectionSlot

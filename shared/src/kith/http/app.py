@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from kith.db.connections import Database
+from kith.errors import Invalid
 from kith.graphql.limits import GraphQLLimits
 from kith.http import docs_page, methods, openapi, problems
 from kith.http.admission import ACTOR, Admission, Limits
@@ -27,7 +28,6 @@ from kith.http.faults import Faults, refusal
 from kith.http.limits import SubscriptionLimiter
 from kith.http.origins import Origins
 from kith.http.probes import readiness
-from kith.nouns.aggregate import Invalid
 from kith.nouns.commands import Commands
 from kith.runtime.telemetry import TelemetryMiddleware
 

@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kith.db.tenancy import TENANT_PATTERN
-from kith.nouns.aggregate import Forbidden
+from kith.errors import Forbidden
 from kith.runtime.settings import Settings
 from kith.scalars import LATEST, Real, Text, Written
 

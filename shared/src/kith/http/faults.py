@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kith.db.sqlstates import sqlstate
 from kith.error_codes import ErrorCode
+from kith.errors import DomainError
 from kith.http import problems
 from kith.http.answers import problem_response
 from kith.http.auth import IssuerUnavailable, Unauthenticated
 from kith.http.problems import ProblemDetails
-from kith.nouns.aggregate import DomainError
 from kith.runtime.fairness import QueueFull
 from kith.runtime.telemetry import log
 

@@ -9,7 +9,7 @@ from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Conflict
+from kith.errors import Conflict
 from kith.runtime.settings import Settings
 
 CONNECTIONS = Gauge("kith_live_connections", "WebSockets that are open")

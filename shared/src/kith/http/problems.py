@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Conflict, DomainError, Forbidden, Invalid, NotFound, VersionMismatch
+from kith.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, VersionMismatch
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.runtime.slices import in_slices
 
 MAX_ROWS = 10_000

@@ -23,8 +23,9 @@ from kith.db.connections import Database, Transaction, checked, streamed
 from kith.db.sqlstates import sqlstate
 from kith.db.tables import TenantId
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
-from kith.nouns.aggregate import Aggregate, Conflict, DomainError, Invalid, NotFound, VersionMismatch
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.fingerprints import are_alike, as_spelt, fingerprint, is_odd
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Check, Command, Resource, View

@@ -1,110 +1,39 @@
-"""GraphQL derived from a resource: one, a list, and a mutation per command, as a federated subgraph.
+"""GraphQL derived from the nouns of a service: of each a type, one, a list, and a mutation per command.
 
-A service writes its types (a view plus relations) and says which resource each stands for; inputs, mutations,
-connections and errors follow. The mutation's answer is the thing or a Problem, never a bare error.
+The type of a noun is its view, with its relations. What belongs to another service is an entity: of it there is the id,
+and what this service adds. The mutation's answer is the thing or a Problem, never a bare error.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from json import JSONDecodeError
-from typing import Annotated, Any, Generic, TypeVar, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, make_dataclass
+from dataclasses import field as dataclass_field
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
 
 import strawberry
-from cross_web import HTTPException as NoGraphQL
-from graphql import GraphQLError, GraphQLUnionType
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
-from strawberry import Info
-from strawberry.dataloader import DataLoader
-from strawberry.fastapi import BaseContext, GraphQLRouter
-from strawberry.federation import Schema
-from strawberry.federation.schema import FederationAny
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.tools import create_type
-from strawberry.types import ExecutionContext
-from strawberry.types.base import StrawberryObjectDefinition
-from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType
+from strawberry.types import has_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
-from kith.graphql.errors import Errors, Problem, as_told, telling
+from kith.errors import DomainError
+from kith.graphql.context import Ctx
+from kith.graphql.errors import Errors, Problem
+from kith.graphql.fields import Connection, connection_of
 from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, fields_of, is_document
 from kith.graphql.limits import Admission
-from kith.graphql.websocket import SubscriptionHandler
+from kith.graphql.subgraph import Subgraph
 from kith.http import problems
-from kith.http.app import Context, actor_of, context_of
 from kith.http.auth import Actor
-from kith.nouns.aggregate import DomainError, Invalid
 from kith.nouns.commands import Call
-from kith.nouns.inputs import json_of
-from kith.nouns.queries import DEFAULT_PAGE, Page, Queries
-from kith.nouns.resource import Command, Resource, View
-from kith.nouns.rest import filters_of, pascal
+from kith.nouns.queries import DEFAULT_PAGE, Queries
+from kith.nouns.resource import Command, One, Resource, View
+from kith.nouns.rest import First, filters_of, pascal
 from kith.scalars import Id, Key, reading
 
 N = TypeVar("N")
-K = TypeVar("K", bound=Hashable)
-
-
-@strawberry.federation.type(shareable=True)
-class PageInfo:
-    has_next_page: bool
-    end_cursor: str | None
-
-
-@strawberry.type
-class Connection(Generic[N]):
-    """A page of a list. For the next one send `pageInfo.endCursor` as `after`."""
-
-    nodes: list[N]
-    page_info: PageInfo
-
-
-def connection_of(page: Page[N]) -> Connection[N]:
-    return Connection(nodes=page.rows, page_info=PageInfo(has_next_page=page.next is not None, end_cursor=page.next))
-
-
-class GraphQLContext(BaseContext):
-    """Of one request: who asks, and the loaders that batch what its resolvers ask for."""
-
-    def __init__(self, actor: Actor, service: Context) -> None:
-        super().__init__()
-        self.actor = actor
-        self.service = service
-        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
-
-    def again(self) -> "GraphQLContext":
-        """For another operation of the same actor: loaders keep what they have loaded."""
-        return GraphQLContext(self.actor, self.service)
-
-    def forget(self) -> None:
-        """What was loaded: a subscription's next event is of another instant."""
-        self._loaders.clear()
-
-    def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
-        """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
-
-        async def in_order(keys: list[K]) -> list[N | None]:
-            found = await batch(keys)
-            return [found.get(each) for each in keys]
-
-        loader = self._loaders.setdefault(name, DataLoader(load_fn=in_order))
-        return loader.load(key)
-
-
-Ctx = Info[GraphQLContext, None]
-
-
-def field(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """`strawberry.field` with its words, typed. Its arguments are read as kith.scalars has them."""
-    return lambda resolver: strawberry.field(checked(resolver), description=description, name=name)
-
-
-def subscription(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """`strawberry.subscription` with its words, typed. What it decorates checks what is asked, and answers `watching`
-    the events."""
-    return lambda resolver: strawberry.subscription(checked(resolver), description=description, name=name)
 
 
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
@@ -133,103 +62,134 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
     return await context.load((resource.plural, of, first), owner, batch) or []
 
 
-async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, None]:
-    """What a subscription answers: its events, for as long as there is a place for it. Raises TooManySubscriptions."""
-    context = info.context
-    with context.service.subscription_limiter.subscription(context.actor.tenant):
-        async for event in events:
-            context.forget()
-            yield event
+@dataclass(frozen=True)
+class Fields:
+    """What a feature adds to a service's subgraph beside nouns."""
 
-
-class Subgraph(Schema):
-    """A federated schema that leaves the logging of errors to `Errors`, which knows faults from refusals."""
-
-    async def execute(self, query: str | None, *words: Any, **named: Any) -> Any:
-        """Over HTTP, everything but subscriptions: executed like a query, one would answer null."""
-        allowed = named.get("allowed_operation_types") or OperationType
-        named["allowed_operation_types"] = {each for each in allowed if each is not OperationType.SUBSCRIPTION}
-        result = await super().execute(query, *words, **named)
-        if isinstance(result, PreExecutionError):  # the extensions are not told of one that cannot be parsed
-            result.errors = [as_told(error) for error in result.errors or ()]
-        return result
-
-    async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
-        """Over a WebSocket, subscriptions only; each with a context of its own."""
-        named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
-        return telling(await super().stream(query, context_value=context_value.again(), **named))
-
-    def entities_resolver(self, info: Ctx, representations: list[FederationAny]) -> list[FederationAny]:
-        """What other subgraphs name by its key. What names nothing of ours is an error in its place."""
-        return [self._referred_to(info, each) for each in representations]
-
-    def _referred_to(self, info: Ctx, representation: object) -> Any:
-        key = dict(representation) if isinstance(representation, dict) else {}
-        entities = {each.name: each for each in cast("GraphQLUnionType", self._schema.type_map["_Entity"]).types}
-        named = key.pop("__typename", None)
-        if not isinstance(named, str) or named not in entities:
-            return Invalid(f"Its __typename is one of {', '.join(entities)}.", field="representations")
-        definition = cast("StrawberryObjectDefinition", self.get_type_by_name(named))
-        try:
-            return definition.origin.resolve_reference(**{"id": None} | key | {"info": info})
-        except DomainError as error:
-            return error
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        pass
+    queries: Sequence[Any] = ()
+    subscriptions: Sequence[Any] = ()
+    """Each checks what it is asked, and answers `watching` its events."""
+    extends: Mapping[str, Sequence[Any]] = dataclass_field(default_factory=dict)
+    """By the name of a noun, or of another service's entity: fields that it has besides."""
 
 
 class Graph:
-    """Collects what the resources of a service add to its subgraph, and builds the schema."""
+    """The subgraph of a service. `entities` are the types of other services' nouns that features name themselves; of
+    those that only relations name the type is made here."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(
+        self, service: str, resources: Sequence[Resource], features: Sequence[Fields] = (), entities: Sequence[Any] = ()
+    ) -> None:
         self._service = service
-        self._queries: list[Any] = []
-        self._mutations: list[Any] = []
-        self._subscriptions: list[Any] = []
-        self._entities: list[Any] = []
-
-    def add(self, resource: Resource, node: Any) -> None:
-        """`node` is the GraphQL type: the resource's view and its relations. Other subgraphs name one by its id."""
-
-        async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
-            return await load_one(info, resource, node, reading(Id, id, field="id"))
-
-        node.resolve_reference = resolve_reference
-        for kind in resource.enums:
-            strawberry.enum(kind)
-        self._mutations += [self._mutation(resource, node, command) for command in resource.commands]
-        if resource.singleton is not None:
-            self._queries.append(self._of_tenant(resource, node))
-            return
-        self._queries += [self._one(resource, node), self._list(resource, node)]
-
-    def add_query(self, *fields: Any) -> None:
-        self._queries += fields
-
-    def add_subscription(self, *fields: Any) -> None:
-        """Each checks what it is asked, and answers `watching` its events."""
-        self._subscriptions += fields
-
-    def extend(self, entity: Any) -> None:
-        """`entity` belongs to another subgraph; here are relations that need no more of it than its id."""
-
-        def resolve_reference(id: str, **_: object) -> Any:
-            return entity(id=reading(Id, id, field="id"))
-
-        entity.resolve_reference = resolve_reference
-        self._entities.append(entity)
+        self._resources = {each.name: each for each in resources}
+        self._features = features
+        # All types are there before their fields, which name each other.
+        self._nodes = {each.name: type(pascal(each.name), (each.view,), {}) for each in resources}
+        self._entities: dict[str, Any] = {each.__name__.lower(): each for each in entities}
+        for resource in resources:
+            for relation in resource.relations:
+                if relation.noun not in {*self._nodes, *self._entities}:
+                    self._entities[relation.noun] = make_dataclass(pascal(relation.noun), [("id", UUID)])
+        for resource in resources:
+            self._complete_node(resource)
+        for name, entity in self._entities.items():
+            self._complete_entity(name, entity)
 
     def schema(self) -> Subgraph:
+        queries = [each for resource in self._resources.values() for each in self._queries_of(resource)]
+        queries += [each for feature in self._features for each in feature.queries]
+        mutations = [
+            self._mutation(resource, self._nodes[resource.name], command)
+            for resource in self._resources.values()
+            for command in resource.commands
+        ]
+        subscriptions = [each for feature in self._features for each in feature.subscriptions]
         return Subgraph(
-            query=create_type("Query", self._queries),
-            mutation=create_type("Mutation", self._mutations) if self._mutations else None,
-            subscription=create_type("Subscription", self._subscriptions) if self._subscriptions else None,
-            types=self._entities,
+            query=create_type("Query", queries),
+            mutation=create_type("Mutation", mutations) if mutations else None,
+            subscription=create_type("Subscription", subscriptions) if subscriptions else None,
+            types=list(self._entities.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[Admission, Errors],
             federation_version="2.9",  # the newest the composer takes
         )
+
+    def _complete_node(self, resource: Resource) -> None:
+        node: Any = self._nodes[resource.name]
+        for kind in resource.enums:
+            strawberry.enum(kind)
+        node.__annotations__ = {
+            name: JSON | None if type(None) in get_args(kind) else JSON
+            for name, kind in get_type_hints(resource.view).items()
+            if dict[str, Any] in (kind, *get_args(kind))
+        }
+        for kind in _values_in(resource.view):
+            strawberry.type(kind)
+        for relation in resource.relations:
+            setattr(node, relation.name, self._to_one(resource, relation))
+        self._add_fields(resource.name, node)
+        if resource.singleton is not None:
+            strawberry.type(node)
+            return
+
+        async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
+            return await load_one(info, resource, node, reading(Id, id, field="id"))
+
+        strawberry.federation.type(node, keys=["id"])
+        node.resolve_reference = resolve_reference
+
+    def _complete_entity(self, name: str, entity: Any) -> None:
+        self._add_fields(name, entity)
+
+        def resolve_reference(id: str, **_: object) -> Any:
+            return entity(id=reading(Id, id, field="id"))
+
+        strawberry.federation.type(entity, keys=["id"])
+        entity.resolve_reference = resolve_reference
+
+    def _add_fields(self, name: str, kind: Any) -> None:
+        """The lists of those that name it, and what features know of it."""
+        for resource in self._resources.values():
+            for relation in resource.relations:
+                if relation.noun == name and relation.many:
+                    setattr(kind, relation.many, self._to_many(resource, relation))
+        for feature in self._features:
+            for field in feature.extends.get(name, ()):
+                setattr(kind, field.python_name, field)
+
+    def _to_one(self, resource: Resource, relation: One) -> Any:
+        if relation.noun in self._nodes:
+            target, node = self._resources[relation.noun], self._nodes[relation.noun]
+
+            async def load(self: Any, info: Ctx) -> node | None:  # type: ignore[valid-type]
+                id = getattr(self, relation.column)
+                return cast("Any", await load_one(info, target, node, id)) if id else None
+
+            return strawberry.field(load, name=to_camel_case(relation.name))
+        entity = self._entities[relation.noun]
+        kind = entity | None if resource.table.c[relation.column].nullable else entity
+
+        def name(self: Any) -> kind:  # type: ignore[valid-type]
+            id = getattr(self, relation.column)
+            return entity(id=id) if id else None
+
+        return strawberry.field(name, name=to_camel_case(relation.name))
+
+    def _to_many(self, resource: Resource, relation: One) -> Any:
+        node, column = self._nodes[resource.name], relation.column
+
+        async def load(self: Any, info: Ctx, first: First = 20) -> list[node] | None:  # type: ignore[valid-type]
+            return await load_newest(info, resource, node, of=column, owner=self.id, first=first)
+
+        return strawberry.field(checked(load), description=relation.words, name=to_camel_case(relation.many))
+
+    def _queries_of(self, resource: Resource) -> Iterable[Any]:
+        node = self._nodes[resource.name]
+        if resource.singleton is not None:
+            yield self._of_tenant(resource, node)
+        else:
+            yield self._one(resource, node)
+            yield self._list(resource, node)
 
     def _one(self, resource: Resource, node: Any) -> Any:
         async def one(info: Ctx, id: UUID) -> node | None:
@@ -323,53 +283,6 @@ class Graph:
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
 
 
-class Router(GraphQLRouter[GraphQLContext, None]):
-    graphql_transport_ws_handler_class = SubscriptionHandler
-
-    def decode_json(self, data: str | bytes) -> object:
-        """Of a message over a WebSocket. Raises JSONDecodeError."""
-        try:
-            return json_of(data)
-        except Invalid as error:
-            raise JSONDecodeError(error.detail, "", 0) from error
-
-    def parse_json(self, data: str | bytes) -> Any:
-        """Of a request. Raises Invalid."""
-        found = json_of(data)
-        if not isinstance(found, dict | list):  # a list is a batch, which is refused where it would be carried out
-            raise Invalid("It is an object, with a query and variables.", field="body")
-        return found
-
-    async def run(self, *request: Any, **named: Any) -> Any:
-        try:
-            return await super().run(*request, **named)
-        except NoGraphQL as error:  # else answered as plain text
-            raise HTTPException(error.status_code, error.reason) from None
-
-
-_NOBODY = Actor("", "", frozenset(), 0.0)
-"""Who has connected, and not said yet who it is."""
-
-
-def graphql_router(schema: Schema) -> Router:
-    async def get_context(connection: HTTPConnection) -> GraphQLContext:
-        service, actor = context_of(connection), _NOBODY
-        if connection.scope["type"] == "http":
-            actor = actor_of(connection)
-        return GraphQLContext(actor, service)
-
-    subscribable = schema.get_type_by_name("Subscription") is not None
-    return Router(
-        schema,
-        path="/graphql",
-        context_getter=get_context,
-        graphql_ide=None,
-        allowed_origins=["*"],  # kith.http.origins has looked
-        subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL] if subscribable else [],
-        include_in_schema=False,
-    )
-
-
 def _shown(view: View, resource: Resource, node: Any, actor: Actor) -> Any:
     hidden = frozenset() if actor.sees_personal else resource.personal_fields
     return node(**{name: None if name in hidden else getattr(view, name) for name in resource.view_fields})
@@ -378,3 +291,11 @@ def _shown(view: View, resource: Resource, node: Any, actor: Actor) -> Any:
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
     resolver.__name__ = name  # the field takes its name from it
     return kind(resolver, description=description)
+
+
+def _values_in(view: type[View]) -> Iterable[type]:
+    """The value objects that a view shows."""
+    for kind in get_type_hints(view).values():
+        for each in (kind, *get_args(kind)):
+            if isinstance(each, type) and is_dataclass(each) and not has_object_definition(each):
+                yield each

@@ -12,7 +12,7 @@ import jiter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.scalars import Code, Currency, Instant, Money, Note, Text
 from kith.scalars.currencies import misfit
 

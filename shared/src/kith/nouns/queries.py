@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.connections import Statement, decoder_of, zoned
 from kith.db.tables import Moment
-from kith.nouns.aggregate import Invalid, NotFound
+from kith.errors import Invalid, NotFound
 from kith.nouns.resource import Resource, View
 
 T = TypeVar("T")

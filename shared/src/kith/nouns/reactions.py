@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.consumer import Handler
 from kith.consumer.tracing import event_span
 from kith.db.connections import acting_for
+from kith.errors import Invalid
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope, Event
 from kith.http.problems import of_validation_error
-from kith.nouns.aggregate import Invalid
 from kith.nouns.commands import Call, carry_out
 from kith.nouns.elsewhere import Told
 from kith.nouns.inputs import Input

@@ -65,6 +65,30 @@ class Follows:
     """Another service has the record: one that we have not heard of yet may be named all the same."""
 
 
+@dataclass(frozen=True)
+class One:
+    """A relation: each of these has one of those. Shown as a field of both sides in GraphQL."""
+
+    name: str
+    """The field that shows it: `referrer`."""
+    by: str = ""
+    """The column that has its id; `<name>_id`, if not given."""
+    to: str = ""
+    """The noun that it is, of this service or of another one; `name`, if not given."""
+    many: str = ""
+    """The field of the other side that lists these, newest first; none, if not given."""
+    words: str = "Newest first."
+    """What is said of that list."""
+
+    @property
+    def column(self) -> str:
+        return self.by or f"{self.name}_id"
+
+    @property
+    def noun(self) -> str:
+        return self.to or self.name
+
+
 Check = Callable[[Input], None]
 """Raises the DomainError that stands in the way of an input."""
 
@@ -85,6 +109,7 @@ class Resource:
     """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
     follows: Mapping[str, Follows] = field(default_factory=dict)
     """By the field that names another record."""
+    relations: tuple[One, ...] = ()
     write_verb: str = "write"
     """Of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None

@@ -12,11 +12,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
+from kith.errors import DomainError, Invalid
 from kith.http import problems
 from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.http.bodies import MAX_BODY
-from kith.nouns.aggregate import Aggregate, DomainError, Invalid
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk import MAX_ROWS, rows_of
 from kith.nouns.commands import Answer, Call, Outcome, Status
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of

@@ -31,9 +31,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.db.connections import Statement, Transaction, streamed, zoned
 from kith.db.tables import Moment, TenantId
 from kith.db.tenancy import TENANT_SETTING
+from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES, Event
 from kith.ids import new_id
-from kith.nouns.aggregate import Aggregate, Invalid
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.resource import Resource
 from kith.runtime.slices import in_pieces

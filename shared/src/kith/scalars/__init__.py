@@ -23,7 +23,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.scalars.currencies import MINOR_UNITS
 from kith.scalars.zones import ZONES
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from iso4217 import Currency
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 MINOR_UNITS: dict[str, int] = {each.code: each.exponent for each in Currency if each.exponent is not None}
 """Code -> how many decimals its amounts have: 2 for EUR, 0 for JPY, 3 for BHD."""

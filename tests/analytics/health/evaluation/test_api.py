@@ -21,10 +21,12 @@ from analytics.health.evaluation.observation import Part
 from analytics.health.evaluation.what_if_reads import compared
 from analytics.health.model.definition import DEFAULT, HealthModel, band_of
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
+from analytics.health.scores.tables import health_scores
 from analytics.jobs.kinds import KINDS
 from analytics.jobs.runner import Jobs
 from analytics.projections.snapshot import snapshot, within
-from analytics.tables import health_scores, merged_customers, outbox
+from analytics.projections.tables import merged_customers
+from analytics.tables import outbox
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced

@@ -10,8 +10,8 @@ import pytest
 from tests.analytics.conftest import at, happened
 from tests.analytics.health_of_a_shop import DOCUMENT
 
-from analytics.health.model.commands import ready_made
 from analytics.health.model.documents import as_kept
+from analytics.health.model.form import ready_made
 from kith.events.analytics import HealthModelPublished, PulseSet
 from kith.events.contacts import CustomerCreated
 from kith.events.sales import OrderPlaced

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from analytics.health.model.cli import as_text
-from analytics.health.model.commands import ready_made
 from analytics.health.model.definition import HealthModel
 from analytics.health.model.documents import HealthModelDocument, as_kept, json_schema
+from analytics.health.model.form import ready_made
 from analytics.health.model.gallery import GALLERY
 from analytics.health.model.inputs import INPUTS
 from kith.http.problems import of_validation_error

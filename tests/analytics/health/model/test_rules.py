@@ -12,8 +12,8 @@ from analytics.health.model.rules import (
     NothingToPublish,
 )
 from analytics.pulses.rules import Pulse
+from kith.errors import Invalid, NothingAmended
 from kith.ids import new_id
-from kith.nouns.aggregate import Invalid, NothingAmended
 
 DAY = timedelta(days=1)
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tests.analytics.conftest import happened
 
 from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
-from analytics.tables import health_changes, health_scores
+from analytics.health.scores.tables import health_changes, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.sales import OrderPlaced

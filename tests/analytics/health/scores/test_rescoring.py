@@ -16,7 +16,8 @@ from analytics.health.engine.base import micros
 from analytics.health.explain.reads import explanations
 from analytics.health.model.definition import DEFAULT
 from analytics.health.scores.rescoring import alone, process_score_queue, score_due, score_everybody
-from analytics.tables import health_changes, health_queue, health_scores, outbox
+from analytics.health.scores.tables import health_changes, health_queue, health_scores
+from analytics.tables import outbox
 from kith.events.analytics import HealthChanged, HealthModelPublished, HealthModelRetired, PulseSet
 from kith.events.contacts import CustomerCreated, CustomerMerged
 from kith.events.envelope import Envelope

@@ -16,7 +16,7 @@ from tests.analytics.conftest import Fold, happened
 from analytics.health.engine.reads import unread_of
 from analytics.health.scores import rescoring as scoring
 from analytics.health.scores.rescoring import note_due, process_score_queue, score_due, score_everybody
-from analytics.tables import health_changes, health_queue, health_rescorings, health_scores
+from analytics.health.scores.tables import health_changes, health_queue, health_rescorings, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
 from kith.events.contacts import CustomerCreated
 from kith.events.sales import OrderPlaced

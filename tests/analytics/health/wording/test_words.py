@@ -19,8 +19,8 @@ from analytics.health.model.definition import DAY, HealthModel
 from analytics.health.model.inputs import INPUTS, Kind, input_of
 from analytics.health.wording.languages import WORDINGS, language_of
 from analytics.health.wording.words import Language, Words, number, signed
+from kith.errors import Invalid
 from kith.ids import new_id
-from kith.nouns.aggregate import Invalid
 
 NOON = micros(datetime.fromisoformat("2011-12-09T12:00:00+00:00"))
 ENGLISH, CHINESE = Language.ENGLISH, Language.CHINESE

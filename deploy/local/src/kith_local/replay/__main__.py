@@ -2,6 +2,6 @@
 
 import sys
 
-from kith_local.replay import main
+from kith_local.replay.cli import main
 
 sys.exit(main())

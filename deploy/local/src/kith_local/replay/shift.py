@@ -7,7 +7,7 @@ the same end, it is the same; with another end it is another history under the s
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.scalars import Instant, reading
 from kith_local.errors import LocalError
 from kith_local.replay.commands import Mapped

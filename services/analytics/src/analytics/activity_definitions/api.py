@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Request
 
 from analytics.activity_definitions import reads as definitions
 from analytics.activity_definitions.reads import ActivityDefinition, activity_definition, activity_definitions
-from analytics.metrics.rest import Version
+from analytics.metrics.api import Version
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
 from kith.http.app import actor_with, context_of, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Ctx, field
 
 router = APIRouter(prefix="/v1/activity-definitions", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -65,4 +67,4 @@ async def one_definition(info: Ctx, version: Version) -> DefinitionType:
         return await activity_definition(connection, context.actor.tenant, version)  # type: ignore[return-value]
 
 
-QUERIES = (all_definitions, one_definition)
+FEATURE = Feature(queries=(all_definitions, one_definition), routers=(router,))

@@ -1,29 +1,35 @@
 """What customers are worth: each one's value, and the fits that predict it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
+import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
+from strawberry.scalars import JSON
 
 from analytics.calendar import Interval
+from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.customer_value import reads
 from analytics.customer_value.fit_reads import fits, one_fit
 from analytics.customer_value.fits import NEEDED, KeptFit, Model
 from analytics.customer_value.fitting import Fitting, NotFitted, fit, keep_fitted
 from analytics.customer_value.reads import CustomerValue, purchases, values
-from analytics.ledger.customers import must_be_heard_of
 from analytics.ledger.instants import must_have_come
 from analytics.metrics.definition import Metric
 from analytics.metrics.measure import Score
 from analytics.metrics.reads import Question
 from analytics.projections.tenants import tenant_settings
+from kith.api import Feature
 from kith.db.connections import Database
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.http.openapi import answers
@@ -132,3 +138,55 @@ async def get_value(
     await must_be_heard_of(context_of(request).database, actor.tenant, id)
     found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
     return json_response(found[id])
+
+
+strawberry.enum(Model, name="CustomerValueModel")
+
+
+@strawberry.type
+class Rfm(reads.Rfm):
+    pass
+
+
+@strawberry.type
+class CustomerCurrencyValue(reads.CurrencyValue):
+    pass
+
+
+@strawberry.type(name="CustomerValue")
+class CustomerValueType(reads.CustomerValue):
+    rfm: Rfm | None
+    by_currency: list[CustomerCurrencyValue]  # type: ignore[assignment]
+
+
+@strawberry.type
+class CustomerValueFit(KeptFit):
+    parameters: JSON  # type: ignore[assignment]
+    standard_errors: JSON  # type: ignore[assignment]
+
+
+@field(description="What it is worth, now or as it was at an instant; of purchases in one currency, if it is named.")
+async def value(
+    self: Customer, info: Ctx, at: datetime | None = None, currency: str | None = None
+) -> CustomerValueType | None:
+    context = info.context
+    context.actor.require("analytics:read")
+    await must_be_heard_of_together(info, self.id)
+
+    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
+        return await values_of(context.service.database, context.actor.tenant, list(ids), at, currency)
+
+    return await context.load(("value", at, currency), self.id, batch)
+
+
+@field(description="The fits that predict what customers are worth, newest first.")
+async def customer_value_fits(info: Ctx) -> list[CustomerValueFit]:
+    context = info.context
+    context.actor.require("analytics:read")
+    async with context.service.database.read(context.actor.tenant) as connection:
+        return await fits(connection, context.actor.tenant)  # type: ignore[return-value]
+
+
+FEATURE = Feature(
+    queries=(customer_value_fits,), routers=(router,), models=(FitModels,), extends={"customer": (value,)}
+)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.fit_store import fits_of
 from analytics.customer_value.fits import KeptFit
-from kith.nouns.aggregate import NotFound
+from kith.errors import NotFound
 
 
 async def fits(connection: AsyncConnection, tenant: str) -> list[KeptFit]:

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.fits import KeptFit, Model
-from analytics.tables import value_fits
+from analytics.customer_value.tables import value_fits
 
 _FIELDS = [column for column in value_fits.c if column.name != "tenant_id"]
 

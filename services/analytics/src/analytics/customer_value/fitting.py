@@ -20,8 +20,8 @@ from analytics.customer_value.purchases import Bought, bought, currencies
 from analytics.customer_value.scores import Buying, PurchaseBase, Purchases
 from kith.db.connections import Database
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict
 from kith.ids import new_id
-from kith.nouns.aggregate import Conflict
 from kith.runtime.offload import BACKGROUND, offload
 
 _ONE_AT_A_TIME = asyncio.Lock()

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.customer_value.scores import MONEY, Purchases
 from analytics.health.model.definition import UNIDENTIFIED
 from analytics.projections.facts import types_of
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.events.sales import OrderPlaced, OrderReturned
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 FIFTHS = 5
 

@@ -18,9 +18,11 @@ from analytics.health.evaluation.what_if import WhatIfReport
 from analytics.jobs import runner as jobs
 from analytics.jobs.reads import HealthJobDetails, HealthJobView, details_of, page_of
 from analytics.playbooks.dry_run import DryRunReport
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Connection, Ctx, connection_of, field
 from kith.nouns.queries import DEFAULT_PAGE
 from kith.nouns.rest import First
 from kith.scalars import Cursor, Id
@@ -107,4 +109,4 @@ async def all_jobs(info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None 
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
-QUERIES = (one_job, all_jobs)
+FEATURE = Feature(queries=(one_job, all_jobs), routers=(router,))

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.tables import health_jobs
-from kith.nouns.aggregate import Invalid, NotFound
+from analytics.jobs.tables import health_jobs
+from kith.errors import Invalid, NotFound
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _J = health_jobs.c

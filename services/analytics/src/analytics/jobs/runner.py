@@ -17,10 +17,10 @@ import msgspec
 from sqlalchemy import and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from analytics.tables import health_jobs
+from analytics.jobs.tables import health_jobs
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, DomainError, NotFound
 from kith.ids import new_id
-from kith.nouns.aggregate import Conflict, DomainError, NotFound
 from kith.runtime.telemetry import log
 
 OPEN_PER_TENANT = 3

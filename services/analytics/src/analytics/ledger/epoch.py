@@ -8,7 +8,8 @@ before everything, and cursors given out before are refused.
 from sqlalchemy import Connection, text
 
 from analytics.ledger.partitions import make_partitions
-from analytics.tables import arrivals, ledger, metadata
+from analytics.ledger.tables import arrivals, ledger
+from analytics.tables import metadata
 from kith.db.tenancy import WORKER_ROLE
 
 _HERE = text("SELECT system_identifier::text FROM pg_control_system()")

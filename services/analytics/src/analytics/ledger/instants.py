@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.nouns.inputs import CLOCK_SKEW
 
 

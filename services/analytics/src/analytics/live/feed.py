@@ -33,8 +33,8 @@ from analytics.live.reads import (
 )
 from kith.db.connections import Database
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict
 from kith.http.limits import TooManySubscriptions
-from kith.nouns.aggregate import Conflict
 from kith.runtime.telemetry import log
 
 R = TypeVar("R")

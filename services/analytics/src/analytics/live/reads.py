@@ -22,9 +22,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.model.definition import Band, Cause
-from analytics.ledger.timeline import TimelineEvent
+from analytics.timeline.reads import TimelineEvent
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.nouns.queries import decoded
 
 R = TypeVar("R")

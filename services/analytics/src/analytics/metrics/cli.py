@@ -11,7 +11,7 @@ from textwrap import fill
 
 from analytics.metrics.catalogue import AREAS, metric
 from analytics.metrics.describe import Description, describe
-from kith.nouns.aggregate import NotFound
+from kith.errors import NotFound
 from kith.runtime.service import Service
 
 LABEL = 12

@@ -20,9 +20,9 @@ from analytics.ledger.freshness import Freshness, freshness
 from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
 from analytics.metrics.query import Filter, MetricQuery, Qualifying, Slices, customers, period_of
 from analytics.metrics.reads import Question
-from analytics.tables import facts
+from analytics.projections.tables import facts
+from kith.errors import Invalid
 from kith.events.catalogue import QUALIFYING
-from kith.nouns.aggregate import Invalid
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 ID, VERSION = "retention.matrix", 1

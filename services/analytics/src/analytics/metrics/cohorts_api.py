@@ -2,27 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from analytics.calendar import Grain
+from analytics.ledger.api import Freshness
 from analytics.metrics import cohorts
+from analytics.metrics.api import FilterText, Version
 from analytics.metrics.cohorts import CohortMatrix, CohortMember, cohort_members
 from analytics.metrics.parameters import question_of
-from analytics.metrics.rest import FilterText, Version
 from kith import scalars
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Connection, Ctx, connection_of, field
 from kith.nouns.queries import DEFAULT_PAGE
 from kith.nouns.rest import First
 from kith.scalars import Code, Cursor, Instant, Whole
-
-if TYPE_CHECKING:
-    from analytics.graphql import Freshness
 
 router = APIRouter(prefix="/v1/cohorts", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -131,7 +131,7 @@ class RowType(cohorts.CohortRow):
 @strawberry.type(name="CohortMatrix")
 class MatrixType(CohortMatrix):
     rows: list[RowType]  # type: ignore[assignment]
-    freshness: list[Annotated["Freshness", strawberry.lazy("analytics.graphql")]]  # type: ignore[assignment]
+    freshness: list[Freshness]  # type: ignore[assignment]
 
 
 @strawberry.type(name="CohortMember")
@@ -196,4 +196,4 @@ async def members(
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
-QUERIES = (matrix, members)
+FEATURE = Feature(queries=(matrix, members), routers=(router,))

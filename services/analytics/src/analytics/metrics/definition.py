@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from analytics.metrics.measure import Measure
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 Counts = Mapping[str, Decimal | None]
 """Per component. None: there is nothing to take it of, as with the median of nothing."""

@@ -9,7 +9,7 @@ can be stored can be asked for.
 import re
 from typing import NamedTuple
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 MAX_FILTERS, MAX_VALUES = 20, 200
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')

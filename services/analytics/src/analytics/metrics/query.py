@@ -35,7 +35,7 @@ from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewC
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
-from analytics.tables import activity_spans, facts
+from analytics.projections.tables import activity_spans, facts
 from kith.db.tables import Moment
 
 CUSTOMER_TYPES = types_of("customer")

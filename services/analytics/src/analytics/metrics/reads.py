@@ -24,7 +24,7 @@ from analytics.metrics.query import WHOLE, Cell, Cells, Filter, Member, MetricQu
 from analytics.metrics.rollup_keys import is_plain
 from analytics.projections.activity import ActivityPolicy
 from kith.db.connections import driver_of
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 

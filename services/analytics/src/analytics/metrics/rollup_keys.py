@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.measure import Count, Flow, Has, Is, Sum
 from analytics.projections.fields import field_of
-from analytics.tables import facts
+from analytics.projections.tables import facts
 
 
 def is_plain(measure: Flow) -> bool:

@@ -11,7 +11,8 @@ from analytics.metrics.definition import Source
 from analytics.metrics.measure import Flow
 from analytics.metrics.query import MetricQuery
 from analytics.metrics.rollup_keys import OF_CUSTOMER, SHAPE, SHAPES, is_plain
-from analytics.tables import facts, settled_days, stale_days, totals
+from analytics.metrics.tables import settled_days, stale_days, totals
+from analytics.projections.tables import facts
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_RANGES = 64

@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.metrics.rollup_keys import SHAPE, SHAPES, key_of
+from analytics.metrics.tables import settled_days, stale_days, totals
 from analytics.projections.facts import Fact
-from analytics.tables import facts, settled_days, stale_days, totals
+from analytics.projections.tables import facts
 from kith.ids import new_id, uuid7_floor
 
 DAYS_AT_ONCE = 31

@@ -12,28 +12,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
+from analytics.customer import Customer
 from analytics.jobs.api import HealthJob, accepted
-from analytics.nouns_graphql import LazyCustomer, customer_of
 from analytics.playbooks import comparison
 from analytics.playbooks import reads as queries
-from analytics.playbooks.commands import PlaybookDocument
+from analytics.playbooks.documents import PlaybookDocument
 from analytics.playbooks.firing import RunState
+from analytics.playbooks.form import PLAYBOOKS, PlaybookView
 from analytics.playbooks.plan import Plan
 from analytics.playbooks.reads import (
     PlaybookOutcomes,
     PlaybookRunDetails,
     PlaybookRunView,
-    PlaybookView,
     outcomes_of,
     results_of,
     run_of,
     runs_of,
 )
-from analytics.resources import PLAYBOOKS
+from kith.api import Feature
+from kith.errors import Invalid, NotFound
+from kith.graphql.context import Ctx
+from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.aggregate import Invalid, NotFound
-from kith.nouns.graphql import Connection, Ctx, connection_of, field
 from kith.nouns.queries import DEFAULT_PAGE, Queries
 from kith.nouns.rest import First, body, body_of
 from kith.scalars import Cursor, Id, Instant
@@ -196,8 +197,8 @@ class RunType(PlaybookRunView):
     actions: list[ActionType]  # type: ignore[assignment]
 
     @strawberry.field
-    def customer(self) -> LazyCustomer:
-        return customer_of(self.customer_id)
+    def customer(self) -> Customer:
+        return Customer(id=self.customer_id)
 
     @field(description="What became of its actions: tasks and cases, as they stand.")
     async def results(self, info: Ctx) -> list[ResultType]:
@@ -224,21 +225,22 @@ class OutcomesType(PlaybookOutcomes):
     interval: IntervalType | None
 
 
-@strawberry.federation.type(keys=["id"])
-class Playbook(PlaybookView):
-    document: JSON  # type: ignore[assignment]
+@field(description="Its runs, newest first.")
+async def runs(
+    self: PlaybookView,
+    info: Ctx,
+    first: First = DEFAULT_PAGE,
+    after: Cursor | None = None,
+    state: RunState | None = None,
+) -> Connection[RunType]:
+    return await _runs(info, first=first, after=after, playbook_id=self.id, state=state)
 
-    @field(description="Its runs, newest first.")
-    async def runs(
-        self, info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None, state: RunState | None = None
-    ) -> Connection[RunType]:
-        return await _runs(info, first=first, after=after, playbook_id=self.id, state=state)
 
-    @field(description="Whether it helped: those treated against those left alone, since it was started last.")
-    async def outcomes(self, info: Ctx) -> OutcomesType:
-        context = info.context
-        async with context.service.database.read(context.actor.tenant) as connection:
-            return await outcomes_of(connection, context.actor.tenant, self.id)  # type: ignore[return-value]
+@field(description="Whether it helped: those treated against those left alone, since it was started last.")
+async def outcomes(self: PlaybookView, info: Ctx) -> OutcomesType:
+    context = info.context
+    async with context.service.database.read(context.actor.tenant) as connection:
+        return await outcomes_of(connection, context.actor.tenant, self.id)  # type: ignore[return-value]
 
 
 @field(description="What playbooks did, newest first: of one playbook, or for one customer.")
@@ -272,4 +274,9 @@ async def _runs(info: Ctx, **wanted: Any) -> Connection[RunType]:
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 
-QUERIES = (playbook_runs, playbook_run)
+FEATURE = Feature(
+    queries=(playbook_runs, playbook_run),
+    routers=(router,),
+    models=(DryRun, DryRunDocument),
+    extends={"playbook": (runs, outcomes)},
+)

@@ -17,13 +17,14 @@ from analytics.health.engine.reads import everybody_of, unread_facts_of
 from analytics.health.model.definition import DAY
 from analytics.playbooks.facts import customers_at
 from analytics.playbooks.firing import Known
+from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan, ScoreDropped
 from analytics.playbooks.rules import PlaybookState
 from analytics.playbooks.runs import Started, be_alone, firing_of, record
+from analytics.playbooks.tables import playbook_days
 from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import drops
 from analytics.projections.snapshot import Reads, snapshots
-from analytics.tables import playbook_days, playbooks
 from kith.runtime.offload import BACKGROUND, offload
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log

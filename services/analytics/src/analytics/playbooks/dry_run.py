@@ -26,9 +26,9 @@ from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import band_changes, drops, midnights
 from analytics.projections.facts import types_of
 from analytics.projections.snapshot import Reads
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 from kith.runtime.offload import BACKGROUND, offload
 
 AT_A_TIME = 5_000

@@ -20,8 +20,9 @@ from analytics.playbooks.facts import customers_at
 from analytics.playbooks.firing import Known
 from analytics.playbooks.plan import Outcome
 from analytics.playbooks.runs import FAILED
+from analytics.playbooks.tables import playbook_runs
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy
-from analytics.tables import facts, merged_customers, playbook_runs
+from analytics.projections.tables import facts, merged_customers
 from kith.consumer.faults import Fault, fault_of
 from kith.db.tables import Moment
 from kith.events.contacts import SettingsChanged

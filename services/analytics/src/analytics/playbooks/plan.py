@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from analytics.playbooks.trigger_event import TOLD, TriggerEvent
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 BANDS = ("at_risk", "steady", "healthy")
 """From worst to best."""

@@ -12,27 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.playbooks.comparison import Comparison, Evidence, Interval, Share, compare
 from analytics.playbooks.firing import RunState
+from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan
-from analytics.playbooks.rules import Document, PlaybookState
+from analytics.playbooks.tables import playbook_runs
 from analytics.projections.facts import noun_of, types_of
-from analytics.tables import facts, merged_customers, playbook_runs, playbooks
-from kith.nouns.aggregate import Invalid, NotFound
+from analytics.projections.tables import facts, merged_customers
+from kith.errors import Invalid, NotFound
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
-from kith.nouns.resource import View
-
-
-@dataclass(slots=True)
-class PlaybookView(View):
-    title: str
-    document: Document
-    state: PlaybookState
-    fires: bool
-    """Whether there is anything that could set it off."""
-    fires_not: str | None
-    """Why not."""
-    started_at: datetime | None
-    """Last. What happened before does not set it off."""
-    stopped_at: datetime | None
 
 
 @dataclass(slots=True)

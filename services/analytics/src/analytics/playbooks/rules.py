@@ -8,8 +8,9 @@ from uuid import UUID
 
 from analytics.playbooks.plan import Plan
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict
 from kith.events.analytics import PlaybookDrafted, PlaybookRevised, PlaybookStarted, PlaybookStopped
-from kith.nouns.aggregate import Aggregate, Conflict
+from kith.nouns.aggregate import Aggregate
 
 Document = dict[str, Any]
 

@@ -16,10 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.playbooks.facts import EVENT_KINDS, customers_at, happenings_of
 from analytics.playbooks.firing import Firing, Known, Run, RunState, undecided
+from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Action, Customer, Plan, action_id
 from analytics.playbooks.rules import PlaybookState
+from analytics.playbooks.tables import playbook_runs
 from analytics.playbooks.trigger_event import TriggerEvent
-from analytics.tables import outbox, playbook_runs, playbooks
+from analytics.tables import outbox
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
 from kith.events.analytics import ActionRequested

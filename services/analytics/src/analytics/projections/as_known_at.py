@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from analytics.customer_value.tables import value_fits
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
 from analytics.projections.copying import (
     Driver,
@@ -31,13 +32,13 @@ from analytics.projections.copying import (
 )
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.replay import MERGES, Replay, merged_by
-from analytics.tables import activity_rules, activity_spans, facts, merged_customers, value_fits
+from analytics.projections.tables import activity_rules, activity_spans, facts, merged_customers
 from kith.db.connections import Database, checked, driver_of
 from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
+from kith.errors import Invalid
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import SettingsChanged
-from kith.nouns.aggregate import Invalid
 
 MAX_EVENTS = 500_000
 AT_ONCE = 2

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
-from analytics.tables import facts
+from analytics.projections.tables import facts
 
 
 async def attributes_of(

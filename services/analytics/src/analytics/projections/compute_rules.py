@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from analytics.projections.activity import ActivityRule
 from analytics.projections.fold import lock_tenants
 from analytics.projections.fold_activity import refold_activity
-from analytics.tables import activity_rules, facts
+from analytics.projections.tables import activity_rules, facts
 from kith.runtime.telemetry import log
 
 FACTS_AT_A_TIME = 5_000

@@ -32,7 +32,7 @@ from analytics.projections.copying import (
 from analytics.projections.fold import apply
 from analytics.projections.replay import MERGES, Replay, merged_by
 from analytics.projections.shadow import SCHEMA, TABLES, Part, Print
-from analytics.tables import activity_spans
+from analytics.projections.tables import activity_spans
 from kith.db.connections import driver_of, sqlalchemy_url
 
 SWAP_TRIES = 60

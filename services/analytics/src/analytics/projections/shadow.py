@@ -16,9 +16,10 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.metrics.tables import settled_days, stale_days, totals
 from analytics.projections.copying import Driver
 from analytics.projections.facts import RecordedEvent
-from analytics.tables import activity_spans, facts, merged_customers, settled_days, stale_days, totals
+from analytics.projections.tables import activity_spans, facts, merged_customers
 from kith.db.tenancy import secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"

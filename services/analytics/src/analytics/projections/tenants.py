@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy
-from analytics.tables import activity_rules, facts
+from analytics.projections.tables import activity_rules, facts
+from kith.errors import NotFound
 from kith.events.contacts import SettingsChanged
-from kith.nouns.aggregate import NotFound
 
 DEFAULT_ZONE = "UTC"
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
+from kith.errors import Invalid
 from kith.events.analytics import PulseSet
-from kith.nouns.aggregate import CustomerOwned, Invalid
+from kith.nouns.aggregate import CustomerOwned
 
 HOLDS = timedelta(days=90)
 """Unless who sets it says otherwise: an opinion of last season is none of today."""

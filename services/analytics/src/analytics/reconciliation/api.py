@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from analytics.reconciliation import runs as reconcile
 from analytics.reconciliation.reads import ReconciliationDetails, ReconciliationView, details_of, page_of
+from kith.api import Feature
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.queries import DEFAULT_PAGE
@@ -66,3 +67,6 @@ async def get_reconciliation(request: Request, id: Id, actor: Actor = READER) ->
     """With its report: per collection the records that differ, per metric the numbers that do."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await details_of(connection, actor.tenant, id))
+
+
+FEATURE = Feature(routers=(router,))

@@ -20,13 +20,13 @@ from analytics.metrics.catalogue import metric
 from analytics.metrics.reads import Question, figures
 from analytics.projections.activity import ActivityPolicy
 from analytics.projections.merging import survivor_of
+from analytics.projections.tables import merged_customers
 from analytics.projections.tenants import DEFAULT_ZONE, tenant_settings
 from analytics.reconciliation.collections import BY_TYPE, Collection, Record
 from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.figures import METRICS, Expected, Figure, Periods, differences
 from analytics.reconciliation.records import MARGIN, Comparison, LedgerEvent, Stood
 from analytics.reconciliation.report import SAMPLES, MetricReport, Report, Tally
-from analytics.tables import merged_customers
 from kith.db.connections import driver_of
 
 FETCHED = 500

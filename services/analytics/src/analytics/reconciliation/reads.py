@@ -10,8 +10,8 @@ from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.reconciliation.report import Report
-from analytics.tables import reconciliations
-from kith.nouns.aggregate import Invalid, NotFound
+from analytics.reconciliation.tables import reconciliations
+from kith.errors import Invalid, NotFound
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _R = reconciliations.c

@@ -25,7 +25,7 @@ from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.fetching import NotFetched, Services
 from analytics.reconciliation.records import MARGIN
 from analytics.reconciliation.report import Report
-from analytics.tables import reconciliations
+from analytics.reconciliation.tables import reconciliations
 from kith.ids import new_id
 from kith.runtime.telemetry import log
 

@@ -6,8 +6,9 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict
 from kith.events.analytics import ReadingRecorded, SignalDefined
-from kith.nouns.aggregate import Aggregate, Conflict, CustomerOwned
+from kith.nouns.aggregate import Aggregate, CustomerOwned
 
 
 class SignalDefinedAlready(Conflict):

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from kith.errors import Invalid
 from kith.events.contacts import CustomerAmended, CustomerCreated
-from kith.nouns.aggregate import Aggregate, Invalid
+from kith.nouns.aggregate import Aggregate
 
 
 class CustomerKind(StrEnum):

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID, uuid5
 
+from kith.errors import Invalid
 from kith.events import contacts as events
 from kith.events.contacts import SettingsChanged
 from kith.events.sales import OrderPlaced
-from kith.nouns.aggregate import Aggregate, Invalid
+from kith.nouns.aggregate import Aggregate
 
 _NAMESPACE = UUID("0d6f7a52-5a0f-4c7e-8f5c-3a8b5f1c9e64")
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
@@ -15,7 +16,7 @@ from kith.events.sales import (
     OpportunityOpened,
     OpportunityWon,
 )
-from kith.nouns.aggregate import Conflict, CustomerOwned, Invalid
+from kith.nouns.aggregate import CustomerOwned
 from kith.scalars.currencies import must_fit
 
 

@@ -7,8 +7,9 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict
 from kith.events.sales import TaskAmended, TaskCancelled, TaskCompleted, TaskCreated, TaskReopened
-from kith.nouns.aggregate import Conflict, CustomerOwned
+from kith.nouns.aggregate import CustomerOwned
 
 
 class TaskState(StrEnum):

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
 from kith.events.service_desk import (
     CaseAssigned,
     CaseClosed,
@@ -18,7 +19,7 @@ from kith.events.service_desk import (
     CaseStarted,
     CaseWaiting,
 )
-from kith.nouns.aggregate import Conflict, CustomerOwned, Invalid
+from kith.nouns.aggregate import CustomerOwned
 
 E = TypeVar("E", bound=CaseEvent)
 

@@ -16,7 +16,7 @@ from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from analytics.customer_value.lifetime.estimate import Fit, Floats, Score, maximise, refuse_below_minimum
 from analytics.customer_value.lifetime.history import purchases
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 
 class BgNbd(NamedTuple):

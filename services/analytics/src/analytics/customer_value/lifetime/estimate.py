@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Conflict
+from kith.errors import Conflict
 
 P = TypeVar("P", bound=tuple[float, ...])
 Floats = NDArray[np.float64]

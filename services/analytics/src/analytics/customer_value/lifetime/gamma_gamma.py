@@ -15,7 +15,7 @@ from scipy.special import betaln, digamma
 
 from analytics.customer_value.lifetime.estimate import Fit, Floats, Score, maximise, refuse_below_minimum
 from analytics.customer_value.lifetime.history import observations
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 
 class GammaGamma(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 DAY = np.dtype("datetime64[D]")
 WEEK = 7

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from analytics.customer_value.lifetime.bg_nbd import BgNbdFit, expected_transactions
 from analytics.customer_value.lifetime.estimate import Floats
 from analytics.customer_value.lifetime.gamma_gamma import GammaGammaFit, expected_value
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 
 def predicted_clv(

@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

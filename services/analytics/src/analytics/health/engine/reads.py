@@ -35,7 +35,7 @@ from analytics.health.model.timeline import all_models
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.fields import field_of
 from analytics.projections.snapshot import Reads
-from analytics.tables import facts, merged_customers
+from analytics.projections.tables import facts, merged_customers
 from kith.db.tables import Moment
 
 CUSTOMERS, FACTS = 5_000, 500_000

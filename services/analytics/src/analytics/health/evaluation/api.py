@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from analytics.health.evaluation import backtest_reads as backtest
-from analytics.health.model.commands import ReviseHealthModel, signals_are_defined
 from analytics.health.model.documents import HealthModelDocument, as_kept
+from analytics.health.model.form import ReviseHealthModel, health_models, signals_are_defined
 from analytics.health.model.rules import HealthModelState
 from analytics.jobs.api import WRITER, HealthJob, accepted
-from analytics.tables import health_models
+from kith.api import Feature
+from kith.errors import Conflict, NotFound
 from kith.http.app import context_of, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.aggregate import Conflict, NotFound
 from kith.nouns.rest import body, body_of
 from kith.scalars import Id, Instant, Whole
 
@@ -169,3 +169,6 @@ async def _backtest(connection: AsyncConnection, tenant: str, model: Model, aske
         "step_days": asked.step_days,
         "horizon_days": plan.horizon.days,
     }
+
+
+FEATURE = Feature(routers=(router,), models=(WhatIf, WhatIfDocument, Backtest, BacktestDocument))

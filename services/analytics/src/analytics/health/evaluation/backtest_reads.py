@@ -25,10 +25,10 @@ from analytics.health.model.definition import HealthModel
 from analytics.health.model.inputs import input_of
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.snapshot import Reads
+from analytics.projections.tables import activity_spans, facts
 from analytics.projections.tenants import tenant_settings
-from analytics.tables import activity_spans, facts
 from kith.error_codes import ErrorCode
-from kith.nouns.aggregate import Conflict, Invalid
+from kith.errors import Conflict, Invalid
 from kith.runtime.offload import BACKGROUND, offload
 
 Progress = Callable[[int, int], Awaitable[None]]

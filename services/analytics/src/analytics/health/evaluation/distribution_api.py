@@ -15,9 +15,11 @@ from analytics.health.evaluation import distribution_reads as queries
 from analytics.health.evaluation.distribution_reads import By, HealthDistribution, distribution
 from analytics.health.evaluation.what_if import Counts
 from analytics.jobs.api import READER, WRITER, HealthJob, accepted
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
 from kith.http.app import context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Ctx, field
 from kith.nouns.rest import body, body_of
 from kith.scalars import Instant
 
@@ -103,4 +105,4 @@ async def health_distribution(info: Ctx, group_by: By | None = None, at: datetim
     )
 
 
-QUERIES = (health_distribution,)
+FEATURE = Feature(queries=(health_distribution,), routers=(router,), models=(DistributionAsked,))

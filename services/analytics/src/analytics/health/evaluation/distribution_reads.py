@@ -21,12 +21,13 @@ from analytics.health.evaluation.distribution import NOBODY, Distribution, Group
 from analytics.health.evaluation.what_if import Counts, Standing
 from analytics.health.model.definition import Band, HealthModel
 from analytics.health.model.timeline import models_of
+from analytics.health.scores.tables import health_scores
 from analytics.projections.attributes import attributes_of
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
 from analytics.projections.snapshot import Reads
-from analytics.tables import facts, health_scores, merged_customers
-from kith.nouns.aggregate import Invalid
+from analytics.projections.tables import facts, merged_customers
+from kith.errors import Invalid
 from kith.runtime.offload import LIVE, Lane, offload
 
 Progress = Callable[[int, int], Awaitable[None]]

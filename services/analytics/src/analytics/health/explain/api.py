@@ -11,6 +11,7 @@ import strawberry
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
 from analytics.health.explain import explanation as why
 from analytics.health.explain import reads as health
 from analytics.health.explain.acts import Act
@@ -29,15 +30,16 @@ from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.wording.languages import language_of
 from analytics.health.wording.words import Language
-from analytics.ledger.customers import must_be_heard_of, must_be_heard_of_together
 from analytics.ledger.instants import must_have_come
 from analytics.projections.as_known_at import as_known_at
+from kith.api import Feature
 from kith.db.connections import Database
+from kith.errors import Invalid
 from kith.events.catalogue import EVENTS
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.aggregate import Invalid
-from kith.nouns.graphql import Ctx, field
 from kith.runtime.offload import offload
 from kith.scalars import Code, Id, Instant
 
@@ -322,3 +324,22 @@ async def health_of(
     how = Telling(language_of(language, accepted), model, known_at)
     view = await load(info, how, customer, HealthExplainer.health, at or await _now(info))
     return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)
+
+
+@field(
+    name="health",
+    description="How it stands and why, now or as it was at an instant; with `knownAt` by what was known then; by "
+    "the model that is for it, or another in force; in words, `language` en or zh.",
+)
+async def customer_health(
+    self: Customer,
+    info: Ctx,
+    at: datetime | None = None,
+    known_at: datetime | None = None,
+    model: str | None = None,
+    language: str | None = None,
+) -> Health | None:
+    return await health_of(info, self.id, at, known_at, model, language)
+
+
+FEATURE = Feature(routers=(router,), extends={"customer": (customer_health,)})

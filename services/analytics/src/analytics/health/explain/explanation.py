@@ -33,7 +33,7 @@ from analytics.health.model.timeline import model_in_force
 from analytics.health.wording.languages import WORDINGS
 from analytics.health.wording.words import Language, Words
 from analytics.projections.tenants import tenant_settings
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 
 @dataclass(slots=True)

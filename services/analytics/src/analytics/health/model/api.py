@@ -14,9 +14,11 @@ from analytics.health.model.definition import DEFAULT
 from analytics.health.model.documents import HealthModelDocument, as_kept, json_schema
 from analytics.health.model.gallery_reads import GalleryModel
 from analytics.health.model.rules import Document
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
 from kith.http.app import actor_with, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Ctx, field
 
 router = APIRouter(prefix="/v1", tags=["health-models"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -103,4 +105,4 @@ async def default_health_model(info: Ctx) -> DefaultHealthModelType:
     return default_model()  # type: ignore[return-value]  # resolved by field name
 
 
-QUERIES = (health_model_gallery, default_health_model)
+FEATURE = Feature(queries=(health_model_gallery, default_health_model), routers=(router,))

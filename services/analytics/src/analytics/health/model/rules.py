@@ -11,8 +11,9 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, NothingAmended
 from kith.events.analytics import HealthModelDrafted, HealthModelPublished, HealthModelRetired, HealthModelRevised
-from kith.nouns.aggregate import Aggregate, Conflict, NothingAmended
+from kith.nouns.aggregate import Aggregate
 
 Document = dict[str, Any]
 

@@ -10,9 +10,9 @@ from analytics.health.engine.base import FAR, micros, to_micros
 from analytics.health.engine.scoring import fault_of_model
 from analytics.health.model.assignment import Models, Publication
 from analytics.health.model.definition import DEFAULT, HealthModel
-from analytics.tables import facts
+from analytics.projections.tables import facts
+from kith.errors import Invalid
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
-from kith.nouns.aggregate import Invalid
 
 MODEL_TYPES = (HealthModelPublished.type, HealthModelRetired.type)
 

@@ -2,24 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from analytics.customer import Customer
 from analytics.health.model.definition import Band
 from analytics.health.scores import reads as queries
 from analytics.health.scores.reads import HealthScoreView, Rescoring, SetAside
+from kith.api import Feature
+from kith.graphql.context import Ctx
+from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.graphql import Connection, Ctx, connection_of, field
 from kith.nouns.queries import DEFAULT_PAGE, Page
 from kith.nouns.rest import First
 from kith.scalars import Code, Cursor, Instant
-
-if TYPE_CHECKING:
-    from analytics.graphql import Customer
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -82,9 +82,7 @@ async def get_rescoring(request: Request, actor: Actor = READER) -> Rescoring:
 @strawberry.type
 class HealthScore(HealthScoreView):
     @field(description="Whose it is.")
-    def customer(self) -> Annotated["Customer", strawberry.lazy("analytics.graphql")]:
-        from analytics.graphql import Customer  # noqa: PLC0415 - which has this among its types
-
+    def customer(self) -> Customer:
         return Customer(id=self.customer_id)
 
 
@@ -145,4 +143,4 @@ def _connection(page: Page[HealthScoreView]) -> Connection[HealthScore]:
     return connection_of(Page(nodes, page.next))
 
 
-QUERIES = (all_scores, all_upcoming, rescoring)
+FEATURE = Feature(queries=(all_scores, all_upcoming, rescoring), routers=(router,))

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
+from analytics.health.scores.tables import health_rescorings, health_scores
 from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import Fact, types_of
-from analytics.tables import health_rescorings, health_scores
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.model.definition import Band
 from analytics.health.model.timeline import model_in_force
-from analytics.tables import health_rescorings, health_scores, health_set_aside
-from kith.nouns.aggregate import Invalid
+from analytics.health.scores.tables import health_rescorings, health_scores, health_set_aside
+from kith.errors import Invalid
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _S, _R, _A = health_scores.c, health_rescorings.c, health_set_aside.c

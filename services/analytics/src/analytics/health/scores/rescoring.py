@@ -33,9 +33,9 @@ from analytics.health.model.definition import HealthModel
 from analytics.health.scores.changes import tell
 from analytics.health.scores.kept import Rescored, Row, Since, Stored, looked_at, rescored
 from analytics.health.scores.queue import enqueue_customers
+from analytics.health.scores.tables import health_queue, health_rescorings, health_scores, health_set_aside
 from analytics.playbooks import runs as playbooks
 from analytics.projections.snapshot import snapshot
-from analytics.tables import health_queue, health_rescorings, health_scores, health_set_aside
 from kith.consumer.faults import Fault, fault_of
 from kith.db.sqlstates import sqlstate
 from kith.db.tables import Moment

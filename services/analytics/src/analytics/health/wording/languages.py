@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analytics.health.wording.chinese import Chinese
 from analytics.health.wording.english import English
 from analytics.health.wording.words import Language, Wording
-from kith.nouns.aggregate import Invalid
+from kith.errors import Invalid
 
 WORDINGS: Mapping[Language, Wording] = {Language.ENGLISH: English(), Language.CHINESE: Chinese()}
 

@@ -2,7 +2,7 @@
 
 from analytics.metrics.catalogue import marketing, retention, sales, service, value
 from analytics.metrics.definition import Metric
-from kith.nouns.aggregate import NotFound
+from kith.errors import NotFound
 
 AREAS: dict[str, tuple[Metric, ...]] = {
     "Retention": retention.METRICS,

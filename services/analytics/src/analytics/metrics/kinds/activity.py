@@ -41,7 +41,7 @@ from analytics.metrics.query import (
     periods_of,
     spans,
 )
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.nouns.queries import Position
 
 BITS = 62

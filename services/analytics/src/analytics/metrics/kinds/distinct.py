@@ -44,7 +44,7 @@ from analytics.metrics.query import (
 )
 from analytics.projections.activity import ActivityRule
 from analytics.projections.fields import field_of
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.nouns.queries import Position
 

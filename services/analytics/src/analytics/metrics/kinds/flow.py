@@ -36,7 +36,7 @@ from analytics.metrics.query import (
     number_of,
     period_of,
 )
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.nouns.queries import Position
 
 

@@ -43,11 +43,11 @@ from analytics.metrics.query import (
     customers,
     spans,
 )
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
 from kith.events.sales import OrderPlaced
-from kith.nouns.aggregate import Conflict, Invalid
 from kith.nouns.queries import Position
 
 MOST = 5_000_000

@@ -20,7 +20,7 @@ from analytics.metrics.query import (
     number_of,
 )
 from analytics.projections.facts import types_of
-from analytics.tables import facts
+from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.nouns.queries import Position
 

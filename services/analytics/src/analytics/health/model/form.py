@@ -1,0 +1,127 @@
+"""The form of a health model: what can be done with it, its table, and how it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy import (
+    TEXT,
+    Column,
+    Integer,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.health.model.documents import HealthModelDocument, MeasureDocument, as_kept
+from analytics.health.model.gallery import GALLERY
+from analytics.health.model.rules import Document, HealthModel, HealthModelState
+from analytics.signals.form import signals
+from analytics.tables import metadata
+from kith.db.tables import Moment, Structured, aggregate_table, one_of
+from kith.errors import Invalid
+from kith.nouns.inputs import Input, NewInput, refuse
+from kith.nouns.resource import Check, Command, Resource, View
+from kith.scalars import Code
+
+
+class DraftHealthModel(NewInput):
+    """The whole document, or the name of a ready-made one."""
+
+    document: HealthModelDocument | None = None
+    gallery: Code | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.document is None) == (self.gallery is None):
+            raise PydanticCustomError("one_of", "Send either a document or the name of one in the gallery.")
+        if self.gallery is not None and self.gallery not in GALLERY:
+            refuse(self, [("gallery", f"It is one of {', '.join(GALLERY)}.")])
+        return self
+
+    def fields(self) -> dict[str, Any]:
+        return {"document": as_kept(self.document or ready_made(self.gallery or ""))}
+
+
+class ReviseHealthModel(Input):
+    """The whole document, in place of the draft."""
+
+    document: HealthModelDocument
+
+    def fields(self) -> dict[str, Any]:
+        return {"document": as_kept(self.document)}
+
+
+class PublishHealthModel(Input):
+    pass
+
+
+class RetireHealthModel(Input):
+    pass
+
+
+def ready_made(name: str) -> HealthModelDocument:
+    return HealthModelDocument.model_validate(GALLERY[name].document)
+
+
+async def signals_are_defined(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    named = {each.signal for given in inputs for each in _measures(given) if each.signal is not None}
+    c, known = signals.c, set[UUID]()
+    if named:
+        known = set(await connection.scalars(select(c.id).where(c.tenant_id == tenant, c.id.in_(named))))
+
+    def check(given: Input) -> None:
+        for measure in _measures(given):
+            if measure.signal is not None and measure.signal not in known:
+                field = f"document.measures.{measure.id}.signal"
+                raise Invalid(f"There is no signal {measure.signal}. Define it first.", field=field)
+
+    return check
+
+
+def _measures(given: Input) -> Sequence[MeasureDocument]:
+    document = getattr(given, "document", None)
+    return document.measures if document is not None else ()
+
+
+# The nouns of its own. What happens to them is told like all else, and comes back into the ledger.
+health_models = aggregate_table(
+    "health_models",
+    metadata,
+    Column("title", TEXT, nullable=False),
+    Column("state", one_of(HealthModelState), nullable=False),
+    Column("draft_document", Structured(Document | None)),
+    Column("published_document", Structured(Document | None)),
+    Column("number", Integer, nullable=False),
+    Column("published_at", Moment),
+)
+
+
+@dataclass(slots=True)
+class HealthModelView(View):
+    title: str
+    state: HealthModelState
+    draft_document: Document | None
+    published_document: Document | None
+    number: int
+    published_at: datetime | None
+
+
+HEALTH_MODELS = Resource(
+    "health_model",
+    "health_models",
+    HealthModel,
+    health_models,
+    HealthModelView,
+    (
+        Command("draft", DraftHealthModel, HealthModel.draft),
+        Command("revise", ReviseHealthModel, HealthModel.revise),
+        Command("publish", PublishHealthModel, HealthModel.publish),
+        Command("retire", RetireHealthModel, HealthModel.retire),
+    ),
+    filters=("state",),
+    checks=signals_are_defined,
+)

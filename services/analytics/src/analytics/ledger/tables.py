@@ -1,0 +1,67 @@
+"""The tables of the ledger."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from analytics.tables import metadata
+from kith.db.tables import Moment, TenantId, Xid8, tenant_column
+
+# Every event, once. Its key is the dedupe index; partitions are months of the UUIDv7 ids (see ledger.partitions).
+ledger = Table(
+    "ledger",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("type", Text(collation="C"), nullable=False),
+    Column("source", Text(collation="C"), nullable=False),
+    Column("subject", Uuid, nullable=False),
+    Column("aggregate_version", Integer, nullable=False),
+    Column("customer_id", Uuid),
+    Column("time", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("arrived", Xid8, server_default=func.pg_current_xact_id(), comment="null: before there were arrivals"),
+    postgresql_partition_by="RANGE (id)",
+)
+Index("ledger_by_customer", ledger.c.tenant_id, ledger.c.customer_id, ledger.c.time, ledger.c.id)
+
+# That something came for a tenant, a row per fold: who watches learns it without looking for it in the ledger. Kept for
+# an hour (see ledger.arrivals).
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant_id", TenantId, nullable=False),
+    Column("arrived", Xid8, nullable=False, server_default=func.pg_current_xact_id()),
+    Column("recorded_at", Moment, nullable=False, server_default=func.now()),
+    Column("types", ARRAY(Text(collation="C")), nullable=False),
+    Column("customers", ARRAY(Uuid), comment="null: too many to name"),
+)
+Index("arrivals_by_tenant", arrivals.c.tenant_id, arrivals.c.arrived)
+
+# Of which cluster the ids of transactions are that stand in `arrived`; one row (see ledger.epoch).
+live_epoch = Table(
+    "live_epoch",
+    metadata,
+    Column("epoch", Uuid, primary_key=True),
+    Column("system_identifier", Text, nullable=False),
+)
+
+# How far each service's events are on the bus; of no tenant (see kith.outbox.relay.Watermark).
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("up_to", Moment, primary_key=True),
+    Column("ends", ARRAY(BigInteger), nullable=False),
+)

@@ -1,0 +1,93 @@
+"""The form of a customer: what can be done with it, its table, and how it is seen."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Table, Uuid
+
+from contacts.customers.rules import Customer, CustomerKind
+from contacts.tables import metadata
+from kith.db.tables import aggregate_table, one_of
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, NewInput
+from kith.nouns.resource import Command, One, Resource, View, personal
+from kith.scalars import Code, Id, Text
+
+Tags = Annotated[list[Code], Field(max_length=50), AS_SET]
+
+
+class CreateCustomer(NewInput):
+    kind: CustomerKind
+    name: Text
+    country: Code | None = None
+    segment: Code | None = None
+    tier: Code | None = None
+    source: Code | None = None
+    owner: Code | None = None
+    tags: Tags = Field(default_factory=list)
+    referred_by: Id | None = None
+
+
+class AmendCustomer(Amendment):
+    kind: CustomerKind = UNSENT
+    name: Text = UNSENT
+    country: Code | None = UNSENT
+    segment: Code | None = UNSENT
+    tier: Code | None = UNSENT
+    source: Code | None = UNSENT
+    owner: Code | None = UNSENT
+    tags: Tags = UNSENT
+    referred_by: Id | None = UNSENT
+
+
+customers = aggregate_table(
+    "customers",
+    metadata,
+    Column("kind", one_of(CustomerKind), nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("country", TEXT),
+    Column("segment", TEXT),
+    Column("tier", TEXT),
+    Column("source", TEXT),
+    Column("owner", TEXT),
+    Column("tags", ARRAY(TEXT), nullable=False),
+    # By name: the table it refers to is this one.
+    Column("referred_by", Uuid),
+    ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
+)
+
+
+def of_known_customer(table: Table) -> Table:
+    """Customers live here, so here (and in no other service) a dealing must name one that exists."""
+    table.c.customer_id.nullable = False
+    table.append_constraint(ForeignKeyConstraint(["tenant_id", "customer_id"], [customers.c.tenant_id, customers.c.id]))
+    return table
+
+
+@dataclass(slots=True)
+class CustomerView(View):
+    kind: CustomerKind
+    country: str | None
+    segment: str | None
+    tier: str | None
+    source: str | None
+    owner: str | None
+    tags: list[str]
+    referred_by: UUID | None
+    name: str | None = personal()
+
+
+CUSTOMERS = Resource(
+    "customer",
+    "customers",
+    Customer,
+    customers,
+    CustomerView,
+    (
+        Command("create", CreateCustomer, Customer.create),
+        Command("amend", AmendCustomer, Customer.amend),
+    ),
+    filters=("kind", "segment", "owner", "country", "source"),
+    relations=(One("referrer", by="referred_by", to="customer"),),
+)

@@ -1,0 +1,101 @@
+"""The form of an opportunity: what can be done with it, its table, and how it is seen."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import TEXT, Column, Date
+
+from kith.db.tables import Amount, Moment, aggregate_table, one_of, reference
+from kith.nouns.inputs import UNSENT, Amendment, Input, Priced
+from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.scalars import Code, Currency, Day, Id, Money, Text
+from sales.opportunities.rules import Opportunity, Stage
+from sales.products.form import products
+from sales.tables import metadata
+
+
+class OpenOpportunity(Priced):
+    name: Text
+    customer_id: Id | None = None
+    stage: Stage = Stage.PROSPECTING
+    owner: Code | None = None
+    product_id: Id | None = None
+    value: Money | None = None
+    currency: Currency | None = Field(default=None, description="the product's, if one is named")
+    source: Code | None = None
+    expected_close: Day | None = None
+
+
+class AmendOpportunity(Amendment):
+    name: Text = UNSENT
+    owner: Code | None = UNSENT
+    product_id: Id | None = UNSENT
+    value: Money | None = UNSENT
+    source: Code | None = UNSENT
+    expected_close: Day | None = UNSENT
+
+
+class AdvanceOpportunity(Input):
+    stage: Stage
+
+
+class WinOpportunity(Input):
+    value: Money | None = None
+
+
+class LoseOpportunity(Input):
+    reason: Code | None = None
+
+
+opportunities = aggregate_table(
+    "opportunities",
+    metadata,
+    Column("name", TEXT, nullable=False),
+    Column("stage", one_of(Stage), nullable=False),
+    Column("owner", TEXT),
+    *reference("product_id", products),
+    Column("value", Amount),
+    Column("currency", TEXT, nullable=False),
+    Column("source", TEXT),
+    Column("expected_close", Date),
+    Column("closed_at", Moment),
+    Column("lost_reason", TEXT),
+    customer_owned=True,
+)
+
+
+@dataclass(slots=True)
+class OpportunityView(View):
+    customer_id: UUID | None
+    name: str
+    stage: Stage
+    owner: str | None
+    product_id: UUID | None
+    value: Decimal | None
+    currency: str
+    source: str | None
+    expected_close: date | None
+    closed_at: datetime | None
+    lost_reason: str | None
+
+
+OPPORTUNITIES = Resource(
+    "opportunity",
+    "opportunities",
+    Opportunity,
+    opportunities,
+    OpportunityView,
+    (
+        Command("open", OpenOpportunity, Opportunity.open),
+        Command("amend", AmendOpportunity, Opportunity.amend),
+        Command("advance", AdvanceOpportunity, Opportunity.advance),
+        Command("win", WinOpportunity, Opportunity.win),
+        Command("lose", LoseOpportunity, Opportunity.lose),
+    ),
+    filters=("customer_id", "stage", "owner", "product_id"),
+    follows={"product_id": Follows(products.c.id, ("currency",))},
+    relations=(One("customer", many="opportunities"), One("product")),
+)

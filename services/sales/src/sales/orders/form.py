@@ -1,0 +1,58 @@
+"""The form of an order: what can be done with it, its table, and how it is seen."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import TEXT, Column
+
+from kith.db.tables import Amount, aggregate_table, reference
+from kith.nouns.inputs import Priced
+from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.scalars import Code, Currency, Id, Money
+from sales.opportunities.form import opportunities
+from sales.orders.rules import Order
+from sales.tables import metadata
+
+
+class PlaceOrder(Priced):
+    customer_id: Id | None = None
+    value: Money
+    currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
+    country: Code | None = None
+    opportunity_id: Id | None = None
+
+
+orders = aggregate_table(
+    "orders",
+    metadata,
+    Column("value", Amount, nullable=False),
+    Column("currency", TEXT, nullable=False),
+    Column("country", TEXT),
+    *reference("opportunity_id", opportunities),
+    customer_owned=True,
+)
+
+
+@dataclass(slots=True)
+class OrderView(View):
+    customer_id: UUID | None
+    value: Decimal
+    currency: str
+    country: str | None
+    opportunity_id: UUID | None
+
+
+ORDERS = Resource(
+    "order",
+    "orders",
+    Order,
+    orders,
+    OrderView,
+    (Command("place", PlaceOrder, Order.place),),
+    filters=("customer_id", "country"),
+    follows={"opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
+    relations=(One("customer", many="orders"),),
+    insert_only=True,
+)

@@ -1,0 +1,94 @@
+"""The form of a return: what can be done with it, its table, and how it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import ARRAY, TEXT, Column, Uuid, any_, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.connections import streamed
+from kith.db.tables import Amount, aggregate_table, reference
+from kith.nouns.inputs import Input, Priced
+from kith.nouns.resource import Check, Command, Follows, One, Resource, View
+from kith.scalars import Code, Currency, Id, Money
+from sales.orders.form import orders
+from sales.returns.rules import Rest, Return
+from sales.tables import metadata
+
+
+class RecordReturn(Priced):
+    customer_id: Id | None = None
+    value: Money
+    currency: Currency | None = Field(default=None, description="the order's, if one is named")
+    country: Code | None = None
+    order_id: Id | None = None
+
+
+returns = aggregate_table(
+    "returns",
+    metadata,
+    Column("value", Amount, nullable=False),
+    Column("currency", TEXT, nullable=False),
+    Column("country", TEXT),
+    *reference("order_id", orders),
+    customer_owned=True,
+)
+
+
+@dataclass(slots=True)
+class ReturnView(View):
+    customer_id: UUID | None
+    value: Decimal
+    currency: str
+    country: str | None
+    order_id: UUID | None
+
+
+async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    """That what is returned of an order is left of it, whoever else returns something of it at the same time."""
+    named = {each.order_id for each in inputs if isinstance(each, RecordReturn) and each.order_id is not None}
+    if not named:
+        return lambda _: None
+    o, r = orders.c, returns.c
+    wanted = cast(sorted(named), ARRAY(Uuid))
+    # In the order of their ids: no two requests wait for each other in a ring.
+    locked = (
+        select(o.id, o.value, o.currency, o.created_at)
+        .where(o.tenant_id == tenant, o.id == any_(wanted))
+        .order_by(o.id)
+        .with_for_update(key_share=True)
+    )
+    found = streamed(connection, locked, most=len(named))
+    left = {row.id: Rest(row.value, row.currency, row.created_at) async for row in found}
+    given_back = (
+        select(r.order_id, func.sum(r.value).label("value"))
+        .join(orders, (o.tenant_id == r.tenant_id) & (o.id == r.order_id) & (o.currency == r.currency))
+        .where(r.tenant_id == tenant, r.order_id == any_(wanted))
+        .group_by(r.order_id)
+    )
+    async for row in streamed(connection, given_back, most=len(named)):
+        left[row.order_id].left -= row.value
+
+    def check(given: Input) -> None:
+        if isinstance(given, RecordReturn) and given.order_id in left:
+            left[given.order_id].give_back(given.value, at=given.occurred_at)
+
+    return check
+
+
+RETURNS = Resource(
+    "return",
+    "returns",
+    Return,
+    returns,
+    ReturnView,
+    (Command("record", RecordReturn, Return.record),),
+    filters=("customer_id", "country"),
+    follows={"order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
+    relations=(One("customer"),),
+    checks=orders_cover,
+    insert_only=True,
+)

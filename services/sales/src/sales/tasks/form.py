@@ -1,0 +1,95 @@
+"""The form of a task: what can be done with it, its table, and how it is seen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import TEXT, Column, Index, Uuid
+
+from kith.db.tables import Moment, aggregate_table, one_of
+from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
+from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.scalars import Code, Id, Instant, Text
+from sales.tables import known_runs, metadata
+from sales.tasks.rules import Task, TaskState
+
+
+class CreateTask(NewInput):
+    title: Text
+    customer_id: Id | None = None
+    owner: Code | None = None
+    due_at: Instant | None = None
+    reason: Code | None = None
+    explanation: Text | None = None
+    playbook_id: Id | None = None
+    run_id: Id | None = None
+
+
+class AmendTask(Amendment):
+    title: Text = UNSENT
+    owner: Code | None = UNSENT
+    due_at: Instant | None = UNSENT
+
+
+class CompleteTask(Input):
+    outcome: Code | None = None
+
+
+class CancelTask(Input):
+    outcome: Code | None = None
+
+
+class ReopenTask(Input):
+    pass
+
+
+tasks = aggregate_table(
+    "tasks",
+    metadata,
+    Column("title", TEXT, nullable=False),
+    Column("owner", TEXT),
+    Column("due_at", Moment),
+    Column("state", one_of(TaskState), nullable=False),
+    Column("reason", TEXT),
+    Column("explanation", TEXT),
+    Column("playbook_id", Uuid),
+    Column("run_id", Uuid),
+    Column("outcome", TEXT),
+    Column("closed_at", Moment),
+    customer_owned=True,
+)
+Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
+
+
+@dataclass(slots=True)
+class TaskView(View):
+    customer_id: UUID | None
+    title: str
+    owner: str | None
+    due_at: datetime | None
+    state: TaskState
+    reason: str | None
+    explanation: str | None
+    playbook_id: UUID | None
+    run_id: UUID | None
+    outcome: str | None
+    closed_at: datetime | None
+
+
+TASKS = Resource(
+    "task",
+    "tasks",
+    Task,
+    tasks,
+    TaskView,
+    (
+        Command("create", CreateTask, Task.create),
+        Command("amend", AmendTask, Task.amend),
+        Command("complete", CompleteTask, Task.complete),
+        Command("cancel", CancelTask, Task.cancel),
+        Command("reopen", ReopenTask, Task.reopen),
+    ),
+    filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
+    follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
+    relations=(One("customer", many="tasks"),),
+)

@@ -1,0 +1,134 @@
+"""The form of a case: what can be done with it, its table, and how it is seen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
+
+from kith.db.tables import Moment, aggregate_table, one_of
+from kith.nouns.inputs import Input, NewInput
+from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.scalars import Code, Flag, Id, Text
+from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
+from service_desk.tables import known_contacts, known_runs, metadata
+
+
+class OpenCase(NewInput):
+    customer_id: Id | None = None
+    contact_id: Id | None = None
+    subject: Text
+    priority: Priority = Priority.MODERATE
+    channel: CaseChannel
+    category: Code | None = None
+    queue: Code | None = None
+    assignee: Code | None = None
+    explanation: Text | None = None
+    playbook_id: Id | None = None
+    run_id: Id | None = None
+
+
+class StartCase(Input):
+    assignee: Code | None = None
+
+
+class WaitCase(Input):
+    reason: Code
+
+
+class ResolveCase(Input):
+    sla_met: Flag | None = None
+    resolution_code: Code | None = None
+
+
+class CloseCase(Input):
+    pass
+
+
+class ReopenCase(Input):
+    reason: Code | None = None
+
+
+class EscalateCase(Input):
+    priority: Priority
+
+
+class AssignCase(Input):
+    assignee: Code | None = None
+    queue: Code | None = None
+
+
+cases = aggregate_table(
+    "cases",
+    metadata,
+    Column("contact_id", Uuid),
+    Column("subject", TEXT, nullable=False),
+    Column("priority", one_of(Priority), nullable=False),
+    Column("channel", one_of(CaseChannel), nullable=False),
+    Column("category", TEXT),
+    Column("queue", TEXT),
+    Column("assignee", TEXT),
+    Column("state", one_of(CaseState), nullable=False),
+    Column("pending_reason", TEXT),
+    Column("first_responded_at", Moment),
+    Column("reopened_at", Moment),
+    Column("reopened_count", Integer, nullable=False),
+    Column("resolved_at", Moment),
+    Column("closed_at", Moment),
+    Column("sla_met", Boolean),
+    Column("resolution_code", TEXT),
+    Column("explanation", TEXT),
+    Column("playbook_id", Uuid),
+    Column("run_id", Uuid),
+    customer_owned=True,
+)
+Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))
+
+
+@dataclass(slots=True)
+class CaseView(View):
+    customer_id: UUID | None
+    contact_id: UUID | None
+    subject: str
+    priority: Priority
+    channel: CaseChannel
+    category: str | None
+    queue: str | None
+    assignee: str | None
+    state: CaseState
+    pending_reason: str | None
+    first_responded_at: datetime | None
+    reopened_at: datetime | None
+    reopened_count: int
+    resolved_at: datetime | None
+    closed_at: datetime | None
+    sla_met: bool | None
+    resolution_code: str | None
+    explanation: str | None
+    playbook_id: UUID | None
+    run_id: UUID | None
+
+
+CASES = Resource(
+    "case",
+    "cases",
+    Case,
+    cases,
+    CaseView,
+    (
+        Command("open", OpenCase, Case.open),
+        Command("start", StartCase, Case.start),
+        Command("wait", WaitCase, Case.wait),
+        Command("resolve", ResolveCase, Case.resolve),
+        Command("close", CloseCase, Case.close),
+        Command("reopen", ReopenCase, Case.reopen),
+        Command("escalate", EscalateCase, Case.escalate),
+        Command("assign", AssignCase, Case.assign),
+    ),
+    filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
+    follows={
+        "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
+        "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
+    },
+    relations=(One("customer", many="cases"),),
+)
