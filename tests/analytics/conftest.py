@@ -14,8 +14,10 @@ from analytics.consumers import handle
 from analytics.service import SERVICE
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
-from kith.events.envelope import Envelope, Event
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.ids import new_id
+from kith.outbox.relay import Watermark
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
@@ -53,7 +55,9 @@ def at(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
-def happened(event: Event, tenant: str, time: datetime, customer: UUID | None = None, **envelope: Any) -> Envelope:
+def happened(
+    event: Event | Watermark, tenant: str, time: datetime, customer: UUID | None = None, **envelope: Any
+) -> Envelope:
     given = {
         "id": new_id(),
         "source": event.type.partition(".")[0],

@@ -16,7 +16,8 @@ from kith.events.contacts import (
     CustomerUnmerged,
     TouchpointRecorded,
 )
-from kith.events.envelope import Envelope, Event
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,

@@ -1,9 +1,12 @@
 """The published language: what was ever published can still be read, and says of people no more than ids."""
 
+import inspect
 import json
 from decimal import Decimal
+from importlib import import_module
+from inspect import isclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -11,8 +14,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from kith.events.__main__ import asyncapi, schema_of, write
-from kith.events.catalogue import EVENTS, PRODUCERS
-from kith.events.envelope import Envelope, Event, UnknownVersion
+from kith.events.catalogue import EVENTS, NOUNS, PRODUCERS, Noun
+from kith.events.envelope import Envelope, UnknownVersion
+from kith.events.event import Amended, Event, EventType, Replaced
+from kith.nouns.resource import Command
 
 SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
 CORPUS = sorted((SCHEMAS / "corpus").glob("*.json"))
@@ -47,11 +52,42 @@ def test_every_event_is_in_the_corpus(kind: type[Event]) -> None:
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
 def test_a_type_names_its_service_its_noun_what_happened_and_its_version(kind: type[Event]) -> None:
-    service, noun, happened, version = kind.type.split(".")
+    service, noun, happened, version = EventType.of(kind.type)
     assert service in PRODUCERS
     assert kind.__module__ == PRODUCERS[service].__name__
-    assert kind.__name__.lower() == f"{noun}{happened}".replace("-", "")
-    assert version == "v1"
+    name = f"{noun}{happened}" if version == 1 else f"{noun}{happened}v{version}"
+    assert kind.__name__.lower() == name.replace("-", "")
+
+
+RESOURCES = {
+    f"{service}.{each.name.replace('_', '-')}": each
+    for service in PRODUCERS
+    for each in import_module(f"{service.replace('-', '_')}.resources").RESOURCES
+}
+
+
+def events_by(command: Command) -> set[type[Event]]:
+    """What its rule says that it returns: an event, or what it makes and an event."""
+    hints = get_type_hints(inspect.unwrap(command.rule))["return"]
+    return {each for each in get_args(hints) or [hints] if isclass(each) and issubclass(each, Event)}
+
+
+@pytest.mark.parametrize("noun", RESOURCES)
+def test_an_event_declares_of_which_noun_it_is_and_whether_it_creates_one(noun: str) -> None:
+    """As the commands do whose rules return it."""
+    for command in RESOURCES[noun].commands:
+        kinds = events_by(command)
+        assert kinds, command.name
+        for kind in kinds:
+            assert kind.noun == noun, kind.type
+            assert kind.creates is (command.creates or issubclass(kind, Replaced)), kind.type
+
+
+@pytest.mark.parametrize("noun", NOUNS.values(), ids=lambda noun: noun.name)
+def test_what_creates_a_noun_says_all_that_can_be_amended_of_it(noun: Noun) -> None:
+    created = {name for each in noun.events if each.creates for name in each.__struct_fields__}
+    assert noun.attributes <= created
+    assert not any(each.creates for each in noun.events if issubclass(each, Amended))
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)

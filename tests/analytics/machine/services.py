@@ -22,7 +22,8 @@ from kith.events.contacts import (
     SettingsChanged,
     TouchpointRecorded,
 )
-from kith.events.envelope import Envelope, Event
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,

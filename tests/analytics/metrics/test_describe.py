@@ -51,9 +51,12 @@ RESOLVED = "service-desk.case.resolved.v1"
             Flow((PLACED,), Sum(), (OfNewCustomer(),)),
             "orders placed by customers whose first qualifying event lies in the interval, their value added up",
         ),
-        (Stock("case", where=(Is("phase", ("new", "open")),)), "cases at the end with state new or open, counted"),
         (
-            Stock("opportunity", Sum(weights={"engaging": 0.3}), (Is("phase", ("engaging",)),)),
+            Stock("service-desk.case", where=(Is("phase", ("new", "open")),)),
+            "cases at the end with state new or open, counted",
+        ),
+        (
+            Stock("sales.opportunity", Sum(weights={"engaging": 0.3}), (Is("phase", ("engaging",)),)),
             "opportunities at the end with stage engaging, their value added up, times 0.3 in engaging",
         ),
         (

@@ -25,7 +25,8 @@ from kith.consumer import consumer_tables
 from kith.db.connections import Database, Transaction, create_engine, sqlalchemy_url
 from kith.db.tables import aggregate_table
 from kith.db.tenancy import WORKER_ROLE, create_roles, secure
-from kith.events.envelope import Envelope, Event
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.resource import Resource, View

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from kith.events.catalogue import EVENTS, PRODUCERS, events_of
-from kith.events.envelope import Event
+from kith.events.event import Event
 
 HEADERS = {
     "type": "object",

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from kith.events.envelope import Event
+from kith.events.event import Event, Replaced
 
 
 class HealthModelDrafted(Event):
     type: ClassVar[str] = "analytics.health-model.drafted.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
 
 
@@ -40,6 +41,7 @@ class SignalDefined(Event):
     """A number that a partner knows of customers."""
 
     type: ClassVar[str] = "analytics.signal.defined.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     code: str
 
@@ -48,6 +50,7 @@ class ReadingRecorded(Event):
     """A signal's value for a customer, at the event's time."""
 
     type: ClassVar[str] = "analytics.reading.recorded.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     signal_id: UUID
     value: float
@@ -57,6 +60,7 @@ class PulseSet(Event):
     """A person's own judgement of a relationship, until it expires. The note stays where it was written."""
 
     type: ClassVar[str] = "analytics.pulse.set.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     score: int
     """0 to 100."""
@@ -69,7 +73,7 @@ class Driver(Struct, omit_defaults=True):
     """Of its part of the score, in points: by what happened at that instant, or else over the 30 days before."""
 
 
-class HealthChanged(Event):
+class HealthChanged(Replaced):
     """A relationship came into another band at the event's time: by what happened, or by silence alone."""
 
     type: ClassVar[str] = "analytics.health.changed.v1"
@@ -91,6 +95,7 @@ class HealthChanged(Event):
 
 class PlaybookDrafted(Event):
     type: ClassVar[str] = "analytics.playbook.drafted.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
 
 
@@ -115,6 +120,7 @@ class ActionRequested(Event):
     """A playbook wants something done for a customer. Whoever it is for does it once: the subject is its id."""
 
     type: ClassVar[str] = "analytics.action.requested.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     kind: str
     """`task`: of sales. `case`: of service-desk. `webhook`: of whoever listens."""

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from kith.events.envelope import Amended, Event
+from kith.events.event import Amended, Event, Replaced
 
 
 class CustomerCreated(Event):
     type: ClassVar[str] = "contacts.customer.created.v1"
+    creates: ClassVar[bool] = True
     kind: str
     country: str | None = None
     segment: str | None = None
@@ -53,6 +54,7 @@ class CustomerUnmerged(Event):
 
 class ContactCreated(Event):
     type: ClassVar[str] = "contacts.contact.created.v1"
+    creates: ClassVar[bool] = True
     role: str | None = None
 
 
@@ -63,6 +65,7 @@ class ContactAmended(Amended):
 
 class TouchpointRecorded(Event):
     type: ClassVar[str] = "contacts.touchpoint.recorded.v1"
+    creates: ClassVar[bool] = True
     channel: str
     direction: str
     contact_id: UUID | None = None
@@ -86,7 +89,7 @@ class ActivityPolicy(Struct, omit_defaults=True):
     """The rules of segments that have one of their own, by the customer's `segment`."""
 
 
-class SettingsChanged(Event):
+class SettingsChanged(Replaced):
     """The tenant's settings as they are now, whole. The subject is an id fixed per tenant; there is no customer."""
 
     type: ClassVar[str] = "contacts.settings.changed.v1"

@@ -6,7 +6,7 @@ What is said here of an event is all that a ledger, a dedupe index or a trace ne
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -15,36 +15,6 @@ from kith.bus.port import Headers
 
 MAX_BYTES = 1_000_000
 """Of a body: what a Kafka broker takes if nobody has told it otherwise, less room for the headers."""
-
-
-class Event(msgspec.Struct, omit_defaults=True):
-    """Base of the published language. A subclass is one event type; its fields are the body.
-
-    Additive changes only: a new field has a default. A breaking change is a new type ending in the next `.vN`.
-    Ids, enums, numbers, times and tags; never personal data, so that erasing a person rewrites no history.
-    """
-
-    type: ClassVar[str]
-    """`service.noun.happened.v1`"""
-    qualifies: ClassVar[bool] = True
-    """Whether a tenant may count it as activity of the customer in its envelope."""
-
-    @classmethod
-    def of(cls, aggregate: object, **told: Any) -> Self:
-        """The event with what it tells of the aggregate, by the names of its fields; the rest is told here."""
-        known = {name: getattr(aggregate, name) for name in cls.__struct_fields__ if hasattr(aggregate, name)}
-        return cls(**(known | told))
-
-
-class Amended(Event):
-    """Fields were set. `changed` names them; one that is named but not told was cleared, or is personal."""
-
-    changed: list[str]
-
-    @classmethod
-    def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
-        told = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
-        return cls(changed=changed, **told)
 
 
 class UnknownVersion(ValueError):

@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from kith.events.envelope import Amended, Event
+from kith.events.event import Amended, Event
 
 
 class ProductCreated(Event):
     type: ClassVar[str] = "sales.product.created.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     price: Decimal
     currency: str
@@ -18,6 +19,7 @@ class ProductCreated(Event):
 
 class OpportunityOpened(Event):
     type: ClassVar[str] = "sales.opportunity.opened.v1"
+    creates: ClassVar[bool] = True
     stage: str
     currency: str
     owner: str | None = None
@@ -57,6 +59,7 @@ class OpportunityLost(Event):
 
 class OrderPlaced(Event):
     type: ClassVar[str] = "sales.order.placed.v1"
+    creates: ClassVar[bool] = True
     value: Decimal
     currency: str
     country: str | None = None
@@ -67,6 +70,8 @@ class OrderReturned(Event):
     """Goods or money went back. `value` is what was given back, zero or more."""
 
     type: ClassVar[str] = "sales.order.returned.v1"
+    noun: ClassVar[str] = "sales.return"
+    creates: ClassVar[bool] = True
     value: Decimal
     currency: str
     country: str | None = None
@@ -77,6 +82,7 @@ class TaskCreated(Event):
     """Somebody is to do something about a customer. It is no exchange with them: that comes when it is done."""
 
     type: ClassVar[str] = "sales.task.created.v1"
+    creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     state: str
     owner: str | None = None
@@ -110,6 +116,7 @@ class TaskCancelled(Event):
 
 class TaskReopened(Event):
     type: ClassVar[str] = "sales.task.reopened.v1"
+    starts_clock: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     state: str
     from_state: str

@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from kith.events.envelope import Event
+from kith.events.event import Event
 
 
 class CaseEvent(Event, kw_only=True):
@@ -19,6 +19,7 @@ class CaseEvent(Event, kw_only=True):
 
 class CaseOpened(CaseEvent, kw_only=True):
     type: ClassVar[str] = "service-desk.case.opened.v1"
+    creates: ClassVar[bool] = True
     contact_id: UUID | None = None
     playbook_id: UUID | None = None
     """Of the playbook that had it opened; None: somebody asked."""
@@ -57,6 +58,7 @@ class CaseClosed(CaseEvent, kw_only=True):
 
 class CaseReopened(CaseEvent, kw_only=True):
     type: ClassVar[str] = "service-desk.case.reopened.v1"
+    starts_clock: ClassVar[bool] = True
     from_state: str
     reopened_count: int
     reason: str | None = None

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Handler
 from kith.db.tables import tenant_column
+from kith.events.catalogue import current
 from kith.events.envelope import Envelope
 
 _ROWS = 5000
@@ -37,9 +38,9 @@ def noting(table: Table, told_by: Mapping[str, Callable[[Envelope], Told]]) -> H
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         told = (
-            {"tenant_id": each.tenant_id, "customer_id": each.customer_id, **told_by[each.type](each)}
+            {"tenant_id": each.tenant_id, "customer_id": each.customer_id, **told_by[current(each.type)](each)}
             for each in envelopes
-            if each.type in told_by and each.customer_id is not None
+            if current(each.type) in told_by and each.customer_id is not None
         )
         known = {(row["tenant_id"], row["id"]): row for row in told}
         # By their keys, as all that is written: no two wait for each other in a ring.

@@ -13,7 +13,9 @@ from kith.consumer.tracing import event_span
 from kith.db.connections import acting_for
 from kith.errors import Invalid
 from kith.events.analytics import ActionRequested
-from kith.events.envelope import Envelope, Event
+from kith.events.catalogue import current, decode
+from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.http.problems import of_validation_error
 from kith.nouns.commands import Call, carry_out
 from kith.nouns.elsewhere import Told
@@ -25,12 +27,9 @@ Body = Mapping[str, Any]
 """As it would be posted to the API; what is None is not sent."""
 
 
-_run = msgspec.json.Decoder(ActionRequested).decode
-
-
 def run_of(requested: Envelope) -> Told:
     """The playbook's run that an action was requested by."""
-    action = _run(requested.data)
+    action = decode(requested, ActionRequested)
     return {"id": action.run_id, "playbook_id": action.playbook_id}
 
 
@@ -48,11 +47,11 @@ def creating(
 
     The body has an external id that follows from the event: however often that comes, one is made.
     """
-    read, command = msgspec.json.Decoder(cause).decode, resource.create
+    command = resource.create
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         for envelope in envelopes:
-            if envelope.type != cause.type or (wanted := body(envelope, read(envelope.data))) is None:
+            if current(envelope.type) != cause.type or (wanted := body(envelope, decode(envelope, cause))) is None:
                 continue
             call = Call(command, _input(command.input, wanted))
             # One by one: each is told in the trace of the event that it is made for.

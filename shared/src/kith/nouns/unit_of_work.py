@@ -32,7 +32,8 @@ from kith.db.connections import Statement, Transaction, streamed, zoned
 from kith.db.tables import Moment, TenantId
 from kith.db.tenancy import TENANT_SETTING
 from kith.errors import Invalid
-from kith.events.envelope import MAX_BYTES, Event
+from kith.events.envelope import MAX_BYTES
+from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import CLOCK_SKEW

@@ -27,7 +27,7 @@ from kith.consumer.faults import Fault, fault_of
 from kith.consumer.replay import ATTEND_SECONDS, attend_once, is_requested
 from kith.consumer.subscription import Handler, Subscription
 from kith.db.connections import Statement, driver_of
-from kith.events.envelope import Envelope, Event
+from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.outbox.dead_letters import DeadLetter, check, group_of, readable, set_aside
 from kith.runtime.telemetry import log
@@ -47,7 +47,7 @@ INTERRUPTED = Counter("kith_outbox_interruptions_total", "Times that relaying be
 OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
 
 
-class Watermark(Event):
+class Watermark(msgspec.Struct):
     """All events that its source recorded up to the envelope's time stand on the bus before these offsets, one per
     partition. It belongs to no tenant."""
 

@@ -76,7 +76,7 @@ def unidentified(tenant: str, at: datetime) -> ScalarSelect[Any]:
         select(f.c.subject)
         .where(
             f.c.tenant_id == tenant,
-            f.c.type.in_(types_of("customer")),
+            f.c.type.in_(types_of("contacts.customer")),
             or_(f.c.version == 1, f.c.time < at),
             or_(f.c.until.is_(None), f.c.until >= at),
             f.c.state["tags"].has_key(UNIDENTIFIED),

@@ -26,6 +26,7 @@ from analytics.timeline.reads import TimelineEvent as Exchange
 from kith import scalars
 from kith.api import Feature
 from kith.errors import Invalid
+from kith.events.catalogue import versions_of
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field, subscription, watching
 
@@ -262,7 +263,7 @@ class WatchedMetric:
         ):
             question = await self._question(connection, starts_at, ends_at)
             needed = types_needed(event_types_of([wanted]), question.policy.rules)
-            self.types = None if needed is None else frozenset(needed)
+            self.types = None if needed is None else frozenset(each for type in needed for each in versions_of(type))
             (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
         return figure
 

@@ -237,7 +237,7 @@ def _facts(query: MetricQuery, event_types: Sequence[str]) -> tuple[FromClause, 
 def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
     """A row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
     f, policy = facts.c, query.policy
-    kinds = [frozenset(event_types)] if event_types else list({rule.event_types: None for rule in policy.rules})
+    kinds = [frozenset(event_types)] if event_types else list({rule.types: None for rule in policy.rules})
     columns = []
     for index, types in enumerate(kinds):
         counts = f.type.in_(sorted(types))
@@ -263,7 +263,7 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
     record = customers(query).alias("whose")
 
     def mine(name: str) -> ColumnElement[Any]:
-        by_rule = {rule: by_kind.c[f"{name}_{kinds.index(rule.event_types)}"] for rule in policy.rules}
+        by_rule = {rule: by_kind.c[f"{name}_{kinds.index(rule.types)}"] for rule in policy.rules}
         by_segment = {segment: by_rule[rule] for segment, rule in policy.segments.items()}
         return case(by_segment, value=record.c.state["segment"].astext, else_=by_rule[policy.default]).label(name)
 

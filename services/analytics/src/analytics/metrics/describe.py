@@ -27,7 +27,7 @@ from analytics.metrics.measure import (
     Sum,
     Trait,
 )
-from analytics.projections.facts import PHASES, noun_of, types_of, verb_of
+from analytics.projections.facts import PHASES, noun_of, types_of, verb_of, word_of
 from kith.events.catalogue import EVENTS
 
 _SCALED = {Unit.PERCENT: " * 100", Unit.DAYS: " / 86,400"}
@@ -87,7 +87,7 @@ def in_words(measure: Measure) -> str:
             known = ["with a known customer"] if of_customers else []
             return _joined(_events(types), _taken(of, noun_of(types[0])), [*clauses, *known])
         case Stock(noun, of, where):
-            standing = f"{_many(noun)} at the end"
+            standing = f"{_many(noun.rpartition('.')[2])} at the end"
             return _joined(standing, _taken(of, noun), [_condition(noun, each) for each in where])
         case DistinctCount(all_of, any_of, key):
             whom = "customers" if key is Key.CUSTOMER else _subjects(all_of)
@@ -168,12 +168,12 @@ def _events(types: Iterable[str]) -> str:
     """`sales.opportunity.won.v1` and `.lost.v1` are opportunities won or lost."""
     verbs: dict[str, list[str]] = {}
     for type in types:
-        verbs.setdefault(noun_of(type), []).append(verb_of(type))
+        verbs.setdefault(word_of(type), []).append(verb_of(type))
     return _listed(f"{_many(noun)} {_listed(mine)}" for noun, mine in verbs.items())
 
 
 def _subjects(traits: Iterable[Trait]) -> str:
-    nouns = {noun_of(type): None for trait in traits if isinstance(trait, Did) for type in trait.types}
+    nouns = {word_of(type): None for trait in traits if isinstance(trait, Did) for type in trait.types}
     return _listed(_many(noun) for noun in nouns)
 
 

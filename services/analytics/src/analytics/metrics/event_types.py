@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from analytics.metrics.definition import Metric
 from analytics.metrics.measure import Active, Did, DistinctCount, Flow, Measure, Score, Stock
 from analytics.projections.facts import types_of
-from kith.events.sales import OrderPlaced
+from kith.events.sales import OrderPlaced, OrderReturned
 
 
 def event_types_of(metrics: Iterable[Metric]) -> frozenset[str]:
@@ -23,6 +23,6 @@ def _event_types(measure: Measure) -> Iterable[str]:
         case DistinctCount(all_of=all_of, any_of=any_of):
             return {type for trait in (*all_of, *any_of) if isinstance(trait, Did) for type in trait.types}
         case Score():
-            return (OrderPlaced.type,)
+            return (OrderPlaced.type, OrderReturned.type)
         case Active():
             return ()

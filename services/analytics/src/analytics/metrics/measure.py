@@ -87,6 +87,7 @@ class Stock:
     """Over the aggregates of a noun, as they stood at the end of the interval."""
 
     noun: str
+    """`service.noun`"""
     of: Count | Sum = Count()
     where: tuple[Condition, ...] = ()
 

@@ -38,7 +38,7 @@ from analytics.projections.fields import field_of
 from analytics.projections.tables import activity_spans, facts
 from kith.db.tables import Moment
 
-CUSTOMER_TYPES = types_of("customer")
+CUSTOMER_TYPES = types_of("contacts.customer")
 
 _NO_TAGS = literal_column("'[]'::jsonb", JSONB)
 
@@ -286,5 +286,5 @@ class Qualifying:
         return or_(*(self.by(rule) for rule in self._policy.rules))
 
     def by(self, rule: ActivityRule) -> ColumnElement[bool]:
-        of_type = facts.c.type.in_(sorted(rule.event_types))
+        of_type = facts.c.type.in_(sorted(rule.types))
         return of_type if self._rule_of is None else and_(self._rule_of == rule.id, of_type)

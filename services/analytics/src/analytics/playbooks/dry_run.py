@@ -238,7 +238,7 @@ class _Past:
             select(f.subject, f.version, f.time, f.state)
             .where(
                 f.tenant_id == self.tenant,
-                f.type.in_(types_of("customer")),
+                f.type.in_(types_of("contacts.customer")),
                 f.subject.between(customers[0], customers[-1]),
                 or_(f.until.is_(None), f.until >= moment(self.starts_at)),
             )

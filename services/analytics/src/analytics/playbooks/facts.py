@@ -67,7 +67,7 @@ async def customers_at(connection: AsyncConnection, tenant: str, known: Iterable
             "tenant": tenant,
             "customers": [each.customer_id for each in asked],
             "instants": [each.at for each in asked],
-            "types": list(types_of("customer")),
+            "types": list(types_of("contacts.customer")),
         },
     )
     return {Known(id, at): customer_of(state) for id, at, state in rows}

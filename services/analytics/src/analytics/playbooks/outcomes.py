@@ -192,7 +192,7 @@ async def _by_activity(connection: AsyncConnection, tenant: str, runs: Sequence[
     for each in runs:
         customer = known.get(Known(each.customer_id, each.at))
         rule = policy.segments.get(customer.segment or "", policy.default) if customer else policy.default
-        by_rule[rule.event_types].append(each)
+        by_rule[rule.types].append(each)
     settled: dict[UUID, Settled] = {}
     for types, those in by_rule.items():
         settled |= await _by_events(connection, tenant, those, sorted(types))

@@ -15,7 +15,7 @@ from analytics.playbooks.firing import RunState
 from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan
 from analytics.playbooks.tables import playbook_runs
-from analytics.projections.facts import noun_of, types_of
+from analytics.projections.facts import types_of, word_of
 from analytics.projections.tables import facts, merged_customers
 from kith.errors import Invalid, NotFound
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
@@ -133,14 +133,14 @@ async def results_of(connection: AsyncConnection, tenant: str, run: UUID, custom
         .where(
             now.c.tenant_id == tenant,
             now.c.customer_id == func.coalesce(survivor, customer),
-            now.c.type.in_((*types_of("task"), *types_of("case"))),
+            now.c.type.in_((*types_of("sales.task"), *types_of("service-desk.case"))),
             now.c.until.is_(None),
             now.c.state["run_id"].astext == str(run),
             begun.c.version == 1,
         )
         .order_by(begun.c.time, now.c.subject)
     )
-    return [ActionResult(noun_of(type), *rest) for type, *rest in rows]
+    return [ActionResult(word_of(type), *rest) for type, *rest in rows]
 
 
 @dataclass(slots=True)

@@ -8,8 +8,10 @@ present, without looking at an event.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from kith.events.catalogue import current
 from kith.events.sales import OrderPlaced
 
 
@@ -26,6 +28,11 @@ class ActivityRule:
 
     event_types: frozenset[str]
     window: timedelta
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """What these events are called today."""
+        return frozenset(map(current, self.event_types))
 
     @property
     def id(self) -> str:

@@ -162,7 +162,7 @@ def _rules(policies: Iterable[ActivityPolicy]) -> list[ActivityRule]:
 def types_needed(types: Iterable[str], rules: Iterable[ActivityRule]) -> list[str] | None:
     """Returns the types of events to fold, where events of these are read and activity is by these rules; None: all
     types. Of a noun all types are folded: each adds to what is known of it."""
-    needed = {SettingsChanged.type, *MERGES, *types, *(type for rule in rules for type in rule.event_types)}
+    needed = {SettingsChanged.type, *MERGES, *types, *(type for rule in rules for type in rule.types)}
     if not needed <= EVENTS.keys():  # of what nouns they are, nobody here knows
         return None
     return sorted({type for each in needed for type in types_of(noun_of(each))})

@@ -25,7 +25,7 @@ async def attributes_of(
     rows = await connection.execute(
         select(f.subject, *told).where(
             f.tenant_id == tenant,
-            f.type.in_(types_of("customer")),
+            f.type.in_(types_of("contacts.customer")),
             f.subject.between(customers[0], customers[-1]),
             or_(f.version == 1, f.time < at),
             or_(f.until.is_(None), f.until >= at),

@@ -12,24 +12,19 @@ import msgspec
 
 from analytics.projections.facts import Fact, RecordedEvent
 from analytics.projections.replay import ActiveSpan, Merged
+from kith.events.catalogue import versions_of
 from kith.events.contacts import CustomerCreated
 
 CHUNK = 10_000
 NULL = r"\N"
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 _EVENT = "tenant_id, id, type, subject, aggregate_version, time, customer_id, data::text"
 _FACT = (
     "tenant_id, subject, version, type, time, until, event_id, customer_id, origin_id, amount, currency, phase, "
     "phase_since, clock_since, state"
 )
-
-
-def happened(row: Iterable[Any]) -> RecordedEvent:
-    tenant, id, type, subject, version, time, customer, data = row
-    return RecordedEvent(tenant, id, type, subject, version, time, customer, _decode(data))
 
 
 async def events_of(
@@ -47,7 +42,7 @@ async def events_of(
     statement = f"SELECT {_EVENT} FROM public.ledger WHERE {where} ORDER BY subject, aggregate_version"  # noqa: S608 - made here
     cursor = await driver.cursor(statement, *values)
     while rows := await cursor.fetch(chunk):
-        yield [happened(row) for row in rows]
+        yield [RecordedEvent.of(*row) for row in rows]
 
 
 async def recorded_events_of(
@@ -55,7 +50,8 @@ async def recorded_events_of(
 ) -> list[RecordedEvent]:
     """Of types of which there are few."""
     where, values = _which(tenant, known_at, sorted(types))
-    return [happened(row) for row in await driver.fetch(f"SELECT {_EVENT} FROM public.ledger WHERE {where}", *values)]  # noqa: S608 - made here
+    rows = await driver.fetch(f"SELECT {_EVENT} FROM public.ledger WHERE {where}", *values)  # noqa: S608 - made here
+    return [RecordedEvent.of(*row) for row in rows]
 
 
 async def count_events(
@@ -92,7 +88,7 @@ def _which(
     values: list[Any] = [tenant]
     for condition, value in (
         ("recorded_at <= $%d", known_at),
-        ("type = ANY($%d::text[])", types),
+        ("type = ANY($%d::text[])", types and [each for type in types for each in versions_of(type)]),
         (_OF_CUSTOMERS, customers),
     ):
         if value is not None:

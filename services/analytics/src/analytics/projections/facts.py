@@ -2,24 +2,29 @@
 
 An event tells what changed; a figure needs what held: whose the opportunity was when it was won, how long it had been
 in the stage it left. So every event of an aggregate is folded onto the one before it, by version, and becomes one fact,
-which holds until the next. What is folded follows from the published language alone, the same for every noun: an event
-type that comes later needs nothing here.
+which holds until the next. What is folded follows from what the events declare, the same for every noun: an event type
+that comes later needs nothing here. An event that the catalogue does not have is a fact all the same: the ledger takes
+any type. It is of the noun that its type names, keeps what that noun's aggregates have, and starts no clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from kith.events.catalogue import EVENTS
-from kith.events.envelope import Amended, Event
+import msgspec
+
+from kith.events.catalogue import EVENTS, NEWER, NOUNS, upcast
+from kith.events.event import Amended
 
 PHASES = ("stage", "state")
 """The fields that say where an aggregate is on its way."""
-CLOCK_STARTS = frozenset({"created", "opened", "reopened"})
-"""Verbs from which an aggregate's clock runs, or runs anew."""
-_FOUNDING = frozenset({"created", "opened", "placed", "returned", "recorded", "amended", "changed"})
+_MOST = Decimal(10) ** 16
+"""What a record holds is below."""
+_NONE: frozenset[str] = frozenset()
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Customer(NamedTuple):
@@ -28,7 +33,7 @@ class Customer(NamedTuple):
 
 
 class RecordedEvent(NamedTuple):
-    """An event, its body decoded."""
+    """An event, its body decoded, both in the newest version of its type."""
 
     tenant_id: str
     event_id: UUID
@@ -38,6 +43,24 @@ class RecordedEvent(NamedTuple):
     time: datetime
     customer_id: UUID | None
     body: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        tenant_id: str,
+        event_id: UUID,
+        type: str,
+        subject: UUID,
+        version: int,
+        time: datetime,
+        customer_id: UUID | None,
+        data: bytes | str,
+    ) -> Self:
+        """As it was published."""
+        body = _decode(data)
+        if type in NEWER:
+            type, body = upcast(type, body)
+        return cls(tenant_id, event_id, type, subject, version, time, customer_id, body)
 
 
 class Fact(NamedTuple):
@@ -62,46 +85,38 @@ class Fact(NamedTuple):
 
 
 def noun_of(type: str) -> str:
-    """`sales.opportunity.won.v1` is of an opportunity."""
-    return _parts(type)[1]
+    """`service.noun` of the aggregate: `sales.return` of `sales.order.returned.v1`."""
+    kind = EVENTS.get(type)
+    return kind.noun if kind is not None else ".".join(_parts(type)[:2])
 
 
 def verb_of(type: str) -> str:
     return _parts(type)[2]
 
 
-def _parts(type: str) -> list[str]:
-    """The ledger takes any type; one that is not named like ours is a noun of its own."""
+def word_of(type: str) -> str:
+    """What the type calls it: an `order`, of `sales.order.returned.v1`."""
+    return _parts(type)[1]
+
+
+@lru_cache(1024)
+def _parts(type: str) -> Sequence[str]:
     parts = type.split(".")
-    return parts if len(parts) > 2 else ["", type, ""]
-
-
-def _attributes() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for type, kind in EVENTS.items():
-        if verb_of(type) in _FOUNDING:
-            found.setdefault(noun_of(type), set()).update(kind.__struct_fields__)
-    return {noun: frozenset(names - {"changed"}) for noun, names in found.items()}
-
-
-_ATTRIBUTES = _attributes()
-"""Per noun what holds until something else is told; all else is of its event only."""
-_MOST = Decimal(10) ** 16
-"""What a record holds is below."""
-_TYPES: dict[str, list[str]] = {}
-for _type in EVENTS:
-    _TYPES.setdefault(noun_of(_type), []).append(_type)
-SINGLE = frozenset(types[0] for types in _TYPES.values() if len(types) == 1 and verb_of(types[0]) != "changed")
-"""Event types of nouns to which nothing happens a second time."""
+    return parts if len(parts) > 2 else ("", type, "")  # not named like ours: a noun of its own
 
 
 def attributes_of(noun: str) -> frozenset[str]:
     """The fields that hold until something else is told."""
-    return _ATTRIBUTES.get(noun, frozenset())
+    return NOUNS[noun].attributes if noun in NOUNS else _NONE
 
 
 def types_of(noun: str) -> tuple[str, ...]:
-    return tuple(_TYPES[noun])
+    return NOUNS[noun].types
+
+
+def happens_once(type: str) -> bool:
+    """Whether nothing happens to the aggregate before or after it."""
+    return type in EVENTS and NOUNS[EVENTS[type].noun].happens_once
 
 
 def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
@@ -114,7 +129,8 @@ def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
         phase = _phase(told)
         moved = phase != before.phase
         since = event.time if moved else before.phase_since
-        clock = event.time if verb_of(event.type) in CLOCK_STARTS else before.clock_since
+        kind = EVENTS.get(event.type)
+        clock = event.time if kind is not None and kind.starts_clock else before.clock_since
         told["seen"] = [*before.state.get("seen", [verb_of(before.type)]), verb_of(event.type)]
         if moved and before.phase_since is not None:
             told["seconds_in_phase"] = _seconds(event.time - before.phase_since)
@@ -157,17 +173,13 @@ def _told(event: RecordedEvent, before: Fact) -> dict[str, Any]:
     kind = EVENTS.get(event.type)
     if kind is not None:
         # What a type could tell and does not was cleared; an amendment names what it cleared.
-        for name in event.body.get("changed", ()) if issubclass(kind, Amended) else _fields(kind):
+        for name in event.body.get("changed", ()) if issubclass(kind, Amended) else kind.__struct_fields__:
             state.pop(name, None)
     state.update(event.body)
     state.pop("changed", None)
     if "from_stage" in event.body and "stage" not in event.body:
         state["stage"] = verb_of(event.type)
     return state
-
-
-def _fields(kind: type[Event]) -> tuple[str, ...]:
-    return kind.__struct_fields__
 
 
 def _amount(state: Mapping[str, Any]) -> str | None:

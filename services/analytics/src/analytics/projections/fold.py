@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.scores.queue import note
@@ -27,7 +26,6 @@ from kith.events.envelope import Envelope
 
 _NAMED = 1000
 """Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
-_decode = msgspec.json.Decoder(dict).decode
 _UNTRACED: Mapping[UUID, str | None] = {}
 _GIVEN = UnnestParams(
     id="uuid",
@@ -85,7 +83,7 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
 
 
 def happened(envelope: Envelope) -> RecordedEvent:
-    return RecordedEvent(
+    return RecordedEvent.of(
         envelope.tenant_id,
         envelope.id,
         envelope.type,
@@ -93,7 +91,7 @@ def happened(envelope: Envelope) -> RecordedEvent:
         envelope.aggregate_version,
         envelope.time,
         envelope.customer_id,
-        _decode(envelope.data),
+        envelope.data,
     )
 
 

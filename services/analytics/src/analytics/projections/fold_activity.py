@@ -46,7 +46,7 @@ async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> N
     for tenant, kept in rules.items():
         for rule in kept:
             by_id[rule.id] = rule
-            for type in rule.event_types:
+            for type in rule.types:
                 by_type[tenant, type].append(rule.id)
     for fact in facts:
         if fact.customer_id is not None:
@@ -97,7 +97,7 @@ async def refold_activity(
         "DELETE FROM activity_spans WHERE tenant_id = $1 AND rule = ANY($2::text[]) AND customer_id = ANY($3::uuid[])",
         (tenant, list(rules), list(customers)),
     )
-    types = {type for rule in rules.values() for type in rule.event_types}
+    types = {type for rule in rules.values() for type in rule.types}
     rows: Any = await connection.exec_driver_sql(
         """
         SELECT customer_id, type, time FROM facts
@@ -108,7 +108,7 @@ async def refold_activity(
     times: dict[SpanKey, list[datetime]] = defaultdict(list)
     for customer, type, time in rows:
         for rule in rules.values():
-            if type in rule.event_types:
+            if type in rule.types:
                 times[SpanKey(tenant, rule.id, customer)].append(time)
     await extend_spans(connection, times, rules)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.unnest import UnnestParams
 from analytics.metrics.rollups import mark_stale
-from analytics.projections.facts import SINGLE, Customer, Fact, RecordedEvent, fact_of, facts_of
+from analytics.projections.facts import Customer, Fact, RecordedEvent, fact_of, facts_of, happens_once
 
 _encode = msgspec.json.Encoder().encode
 _GIVEN = UnnestParams(
@@ -45,10 +45,10 @@ class Aggregate(NamedTuple):
 
 async def fold_facts(connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors) -> list[Fact]:
     """Add the events' facts; those of a merged customer count for its survivor. Answers the facts of these events."""
-    new = [fact_of(each) for each in events if each.type in SINGLE]
+    new = [fact_of(each) for each in events if happens_once(each.type)]
     courses: dict[Aggregate, list[RecordedEvent]] = {}
     for each in events:
-        if each.type not in SINGLE:
+        if not happens_once(each.type):
             courses.setdefault(Aggregate(each.tenant_id, each.subject), []).append(each)
     written = list(new)
     if courses:
@@ -153,5 +153,5 @@ async def _again(connection: AsyncConnection, late: Mapping[Aggregate, Sequence[
     )
     courses = {aggregate: list(course) for aggregate, course in late.items()}
     for row in rows:
-        courses[Aggregate(row[0], row[3])].append(RecordedEvent._make((*row[:-1], msgspec.json.decode(row[-1]))))
+        courses[Aggregate(row[0], row[3])].append(RecordedEvent.of(*row))
     return [fact for course in courses.values() for fact in facts_of(sorted(course, key=lambda event: event.version))]

@@ -9,7 +9,7 @@ from asyncio import sleep
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -26,9 +26,9 @@ from analytics.projections.copying import (
     copy_merged,
     copy_spans,
     events_of,
-    happened,
     recorded_events_of,
 )
+from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold import apply
 from analytics.projections.replay import MERGES, Replay, merged_by
 from analytics.projections.shadow import SCHEMA, TABLES, Part, Print
@@ -272,7 +272,7 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
         return 0
     await connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
     # What a tenant's snapshot had already has its fact.
-    rows = await connection.exec_driver_sql(
+    rows: Any = await connection.exec_driver_sql(
         """
         SELECT l.tenant_id, l.id, l.type, l.subject, l.aggregate_version, l.time, l.customer_id, l.data::text
         FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[])) AS noted(tenant_id, id)
@@ -282,7 +282,7 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
         """,
         ([row.tenant_id for row in noted], [row.event_id for row in noted]),
     )
-    events = [happened(row) for row in rows]
+    events = [RecordedEvent.of(*row) for row in rows]
     if events:
         await apply(connection, events)
     await connection.execute(text("SET LOCAL search_path = public"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from analytics.projections.activity import ActivityRule, Span
-from analytics.projections.facts import SINGLE, Fact, RecordedEvent, fact_of, facts_of
+from analytics.projections.facts import Fact, RecordedEvent, fact_of, facts_of, happens_once
 from analytics.projections.merging import survivor_of
 from kith.events.contacts import CustomerMerged, CustomerUnmerged
 
@@ -54,7 +54,7 @@ class Replay:
         self._active = {rule.id: _Active(rule) for rule in rules}
         self._of_type: dict[str, list[_Active]] = defaultdict(list)
         for active in self._active.values():
-            for type in active.rule.event_types:
+            for type in active.rule.types:
                 self._of_type[type].append(active)
 
     def take(self, events: Iterable[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
@@ -84,9 +84,9 @@ class Replay:
     def _fold(self, course: list[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
         if len(course) == 1:
             return [self._counted(fact_of(course[0]))]
-        facts = [fact_of(event) for event in course if event.type in SINGLE]
-        facts += facts_of(event for event in course if event.type not in SINGLE)
-        return [self._counted(fact) for fact in facts]
+        if all(happens_once(event.type) for event in course):
+            return [self._counted(fact_of(event)) for event in course]
+        return [self._counted(fact) for fact in facts_of(course)]
 
     def _counted(self, fact: Fact) -> tuple[Fact, UUID | None]:
         customer = fact.customer_id

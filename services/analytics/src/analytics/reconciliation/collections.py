@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from analytics.projections.facts import noun_of, types_of
+from analytics.projections.facts import types_of
+from kith.events.catalogue import versions_of
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged, TouchpointRecorded
-from kith.events.envelope import Event
+from kith.events.event import Event
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
 
@@ -42,8 +43,8 @@ class Collection:
         return {name: row[name] for name in wanted if name in row}
 
 
-def _of(service: str, name: str, founded_by: type[Event], types: tuple[str, ...] = (), **more: bool) -> Collection:
-    return Collection(service, name, founded_by, types or types_of(noun_of(founded_by.type)), **more)
+def _of(service: str, name: str, founded_by: type[Event], **more: bool) -> Collection:
+    return Collection(service, name, founded_by, types_of(founded_by.noun), **more)
 
 
 COLLECTIONS = (
@@ -53,12 +54,12 @@ COLLECTIONS = (
     _of("contacts", "touchpoints", TouchpointRecorded),
     _of("sales", "products", ProductCreated),
     _of("sales", "opportunities", OpportunityOpened),
-    _of("sales", "orders", OrderPlaced, (OrderPlaced.type,)),
-    _of("sales", "returns", OrderReturned, (OrderReturned.type,)),
+    _of("sales", "orders", OrderPlaced),
+    _of("sales", "returns", OrderReturned),
     _of("sales", "tasks", TaskCreated),
     _of("service-desk", "cases", CaseOpened),
 )
-BY_TYPE = {type: collection for collection in COLLECTIONS for type in collection.types}
+BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 
 
 def settings_as_told(row: Record) -> dict[str, Any]:

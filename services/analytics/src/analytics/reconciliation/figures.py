@@ -111,7 +111,7 @@ class Expected:
         self._unknown: dict[Figure, set[int]] = defaultdict(set)
         self._active: dict[UUID, int] = {}
         """Bit i: active at boundary i. Above them, in which period first: 0 is before all."""
-        self._untold = sorted({type for rule in self.policy.rules for type in rule.event_types} - _QUALIFYING)
+        self._untold = sorted({type for rule in self.policy.rules for type in rule.types} - _QUALIFYING)
         self._of: Mapping[str, Callable[[Record], None]] = {
             "orders": self._order,
             "returns": self._return,
@@ -244,7 +244,7 @@ class Expected:
         told = UUID(record["customer_id"])
         customer = self.survivors.get(told, told)
         rule = self.policy.segments.get(self.segments.get(customer, ""), self.policy.default)
-        if type not in rule.event_types:
+        if type not in rule.types:
             return
         first = bisect_right(self.boundaries, at)
         known = self._active.get(customer)

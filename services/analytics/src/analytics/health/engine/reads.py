@@ -225,7 +225,7 @@ async def records_of(
         select(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"])
         .where(
             f.tenant_id == tenant,
-            f.type.in_(types_of("customer")),
+            f.type.in_(types_of("contacts.customer")),
             _among(f.subject, customers),
             *within,
         )
@@ -289,7 +289,7 @@ _TYPES: dict[str, Any] = {"uuid": Uuid, "timestamptz": Moment, "numeric": Numeri
 def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]]:
     if measure.signal is not None:
         yield field_of(facts, "signal_id") == str(measure.signal)
-    if any(noun_of(type) == "case" for type in source.events):
+    if any(noun_of(type) == "service-desk.case" for type in source.events):
         # One that a playbook had opened tells what we do, not how the customer is: a score would move by its own alarm.
         yield field_of(facts, "playbook_id").is_(None)
     if source.kind is Kind.DISTINCT and source.reads is not None:

@@ -116,7 +116,7 @@ async def _history(
     connection: AsyncConnection, tenant: str, policy: ActivityPolicy
 ) -> tuple[datetime | None, datetime | None]:
     f, ends = facts.c, list[datetime]()
-    for type in {type for rule in policy.rules for type in rule.event_types}:
+    for type in {type for rule in policy.rules for type in rule.types}:
         times = select(func.min(f.time), func.max(f.time)).where(
             f.tenant_id == tenant, f.type == type, f.customer_id.is_not(None)
         )
@@ -235,7 +235,7 @@ async def _events(
         await connection.execute(
             select(sent(f.customer_id, "uuid_send"), sent(f.time, "timestamptz_send")).where(
                 f.tenant_id == tenant,
-                f.type.in_(sorted(rule.event_types)),
+                f.type.in_(sorted(rule.types)),
                 f.customer_id.between(customers[0], customers[-1]),
             )
         )
@@ -256,7 +256,7 @@ def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
 
 
 def _notes(model: HealthModel, asked: Plan) -> Iterator[str]:
-    qualifying = {type for rule in asked.policy.rules for type in rule.event_types}
+    qualifying = {type for rule in asked.policy.rules for type in rule.types}
     same = [each.title for each in model.measures if qualifying.intersection(input_of(each).events)]
     if same:
         yield (

@@ -165,7 +165,7 @@ async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> li
         is_its = (
             (record.c.tenant_id == tenant)
             & (record.c.subject == s.customer_id)
-            & record.c.type.in_(types_of("customer"))
+            & record.c.type.in_(types_of("contacts.customer"))
             & or_(record.c.until.is_(None), record.c.until >= func.now())
         )
         source = source.outerjoin(record, is_its)

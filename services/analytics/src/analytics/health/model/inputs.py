@@ -77,7 +77,7 @@ _TAKES = {
     Kind.AHEAD: frozenset({"where"}),
 }
 
-_CASES, _OPPORTUNITIES = types_of("case"), types_of("opportunity")
+_CASES, _OPPORTUNITIES = types_of("service-desk.case"), types_of("sales.opportunity")
 _SURVEY = ("service-desk.survey.answered.v1",)
 _USAGE, _ADOPTION = ("analytics.usage.recorded.v1",), ("analytics.adoption.measured.v1",)
 _SUBSCRIPTION = ("sales.subscription.started.v1", "sales.subscription.renewed.v1", "sales.subscription.changed.v1")
@@ -155,7 +155,7 @@ INPUTS: Mapping[str, Input] = {
     "referrals": Input(
         "Customers it referred", "customers", Kind.SUM, (CustomerCreated.type,), window_days=365, whose="referred_by"
     ),
-    "loyalty_tier": Input("Tier", "tier", Kind.LATEST, types_of("customer"), "tier"),
+    "loyalty_tier": Input("Tier", "tier", Kind.LATEST, types_of("contacts.customer"), "tier"),
     "milestones": Input("Share of its milestones met", "share", Kind.LATEST, ("sales.milestone.met.v1",), "share"),
     "open_opportunities": Input(
         "Open opportunities",
@@ -193,5 +193,5 @@ def window_of(measure: Measure) -> int | None:
     return None if measure.half_life_days or days is None else round(days * DAY)
 
 
-TYPES = frozenset(type for each in INPUTS.values() for type in each.events) | frozenset(types_of("customer"))
+TYPES = frozenset(type for each in INPUTS.values() for type in each.events) | frozenset(types_of("contacts.customer"))
 """Events that may change a score: those of the inputs, and what says which model is for whom."""

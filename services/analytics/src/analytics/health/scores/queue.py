@@ -20,7 +20,7 @@ from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent
 
-TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("customer")})
+TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("contacts.customer")})
 """Events that may set off a playbook by themselves."""
 _NOTED = UnnestParams(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
 

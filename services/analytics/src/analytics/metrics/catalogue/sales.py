@@ -141,7 +141,7 @@ METRICS = (
         title="Open opportunities",
         unit=Unit.COUNT,
         words="Opportunities open at the end.",
-        components={"open": Stock("opportunity", where=(OPEN,))},
+        components={"open": Stock("sales.opportunity", where=(OPEN,))},
         numerator="open",
         dimensions=IN_PIPELINE,
         at_instant=True,
@@ -153,7 +153,10 @@ METRICS = (
         title="Open pipeline",
         unit=Unit.MONEY,
         words="Value of the opportunities open at the end, as last estimated before, gross.",
-        components={"value": Stock("opportunity", Sum(), (OPEN,)), "open": Stock("opportunity", where=(OPEN,))},
+        components={
+            "value": Stock("sales.opportunity", Sum(), (OPEN,)),
+            "open": Stock("sales.opportunity", where=(OPEN,)),
+        },
         numerator="value",
         dimensions=IN_PIPELINE,
         at_instant=True,
@@ -167,7 +170,7 @@ METRICS = (
         words="Gross value of the opportunities open at the end, times the probability of their stage: "
         + ", ".join(f"{stage} {probability}" for stage, probability in PROBABILITY.items())
         + ".",
-        components={"value": Stock("opportunity", Sum(weights=PROBABILITY), (OPEN,))},
+        components={"value": Stock("sales.opportunity", Sum(weights=PROBABILITY), (OPEN,))},
         numerator="value",
         dimensions=IN_PIPELINE,
         at_instant=True,

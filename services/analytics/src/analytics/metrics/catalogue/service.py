@@ -151,7 +151,7 @@ METRICS = (
         title="Backlog",
         unit=Unit.COUNT,
         words="Cases neither resolved nor closed at the end. Their age runs from opened or last reopened.",
-        components={"open": Stock("case", where=(UNSETTLED,))},
+        components={"open": Stock("service-desk.case", where=(UNSETTLED,))},
         numerator="open",
         dimensions=(
             AGE,

@@ -252,7 +252,7 @@ class _Each:
             if isinstance(trait, Did):
                 found.update(trait.types)
             elif isinstance(trait, IsActive):
-                found.update(*(rule.event_types for rule in self.query.policy.rules))
+                found.update(*(rule.types for rule in self.query.policy.rules))
         return sorted(found)
 
     def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:

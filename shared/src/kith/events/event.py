@@ -1,0 +1,92 @@
+"""An event: its body, and what its class declares of it to whoever folds events into state."""
+
+from typing import Any, ClassVar, NamedTuple, Self
+
+import msgspec
+
+
+class EventType(NamedTuple):
+    """`sales.order.placed.v1`, in its parts."""
+
+    service: str
+    noun: str
+    verb: str
+    version: int
+
+    @classmethod
+    def of(cls, type: str) -> Self:
+        """Raises ValueError for what is not named like an event."""
+        parts = type.split(".")
+        if len(parts) != 4 or not all(parts) or not parts[3].startswith("v") or not parts[3][1:].isdecimal():
+            raise ValueError(f"{type!r} is not named like an event, service.noun.happened.v1")
+        return cls(parts[0], parts[1], parts[2], int(parts[3][1:]))
+
+    @property
+    def before(self) -> str | None:
+        """The version that this one supersedes."""
+        return None if self.version == 1 else f"{self.service}.{self.noun}.{self.verb}.v{self.version - 1}"
+
+
+class Event(msgspec.Struct, omit_defaults=True):
+    """Base of the published language. A subclass is one event type; its fields are the body.
+
+    Additive changes only: a new field has a default. A breaking change is a new type ending in the next `.vN`, whose
+    `upcast` reads the one before. Ids, enums, numbers, times and tags; never personal data, so that erasing a person
+    rewrites no history.
+    """
+
+    type: ClassVar[str]
+    """`service.noun.happened.v1`"""
+    noun: ClassVar[str]
+    """`service.noun` of the aggregate it happens to: the type's, unless the event declares another of its service."""
+    creates: ClassVar[bool] = False
+    """Whether an aggregate begins with it. Its fields are what the aggregate has until another event says otherwise."""
+    starts_clock: ClassVar[bool] = False
+    """Whether the aggregate's clock runs anew from it. It runs from the aggregate's first event in any case."""
+    qualifies: ClassVar[bool] = True
+    """Whether a tenant may count it as activity of the customer in its envelope."""
+
+    def __init_subclass__(cls) -> None:
+        """Raises TypeError for an event type that contradicts itself."""
+        if "type" not in vars(cls):  # a base of event types
+            return
+        try:
+            type = EventType.of(cls.type)
+        except ValueError as error:
+            raise TypeError(f"{cls.__name__}: {error}") from None
+        if "noun" not in vars(cls):
+            cls.noun = f"{type.service}.{type.noun}"
+        if cls.noun.split(".")[0] != type.service or cls.noun.count(".") != 1:
+            raise TypeError(f"{cls.type}: {cls.noun!r} is no noun of {type.service}")
+        if ("upcast" in vars(cls)) != (type.version > 1):
+            wanted = f"upcast {type.before}" if type.before else "upcast nothing: it is the first version"
+            raise TypeError(f"{cls.type} has to {wanted}")
+
+    @classmethod
+    def of(cls, aggregate: object, **told: Any) -> Self:
+        """The event with what it tells of the aggregate, by the names of its fields; the rest is told here."""
+        known = {name: getattr(aggregate, name) for name in cls.__struct_fields__ if hasattr(aggregate, name)}
+        return cls(**(known | told))
+
+    @classmethod
+    def upcast(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """This version's body of an event of the version before, both as JSON has them. Every version but the first
+        defines it."""
+        raise NotImplementedError
+
+
+class Amended(Event):
+    """Fields were set. `changed` names them; one that is named but not told was cleared, or is personal."""
+
+    changed: list[str]
+
+    @classmethod
+    def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
+        told = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
+        return cls(changed=changed, **told)
+
+
+class Replaced(Event):
+    """The aggregate was set as a whole. The first such event creates it, and each says all that holds after it."""
+
+    creates: ClassVar[bool] = True
