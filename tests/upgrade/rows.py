@@ -65,6 +65,7 @@ async def load_rows(url: str, rows: str) -> None:
                     )
                 elif line:
                     await connection.execute(line)
+        await connection.execute("ANALYZE")  # as autovacuum does soon: without it a plan may take seconds
     finally:
         await connection.close()
 
