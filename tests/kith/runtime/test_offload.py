@@ -12,7 +12,7 @@ from kith.consumer.faults import Fault, fault_of
 from kith.errors import Conflict
 from kith.runtime.offload import Lane, Lost, NotStarted, offload
 
-REFUSES = "from kith.nouns.aggregate import Conflict\nraise Conflict('it is so')"
+REFUSES = "from kith.errors import Conflict\nraise Conflict('it is so')"
 FAILS = "class Awkward(Exception): pass\nraise Awkward(7)"
 """It cannot be pickled: nobody else knows its class."""
 
