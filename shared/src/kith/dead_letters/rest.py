@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
-from kith.consumer import requests
+from kith.consumer import reads, requests
 from kith.consumer.amendment import AMENDABLE
+from kith.consumer.reads import LetterDetails, LetterView, State
 from kith.consumer.replay import Wish
-from kith.consumer.requests import LetterDetails, LetterView, Progress, State
+from kith.consumer.requests import Progress
 from kith.db.connections import Transaction
 from kith.db.sqlstates import sqlstate
 from kith.errors import Conflict, Invalid
@@ -111,7 +112,7 @@ def dead_letters_router(service: str) -> APIRouter:
     async def list_(request: Request, query: Annotated[LetterQuery, Query()], actor: Actor = reader) -> Response:
         """Oldest first. `next` is the cursor of the next page: send it as `after`."""
         async with context_of(request).database.read(actor.tenant) as connection:
-            page = await requests.page_of(connection, actor.tenant, **query.model_dump())
+            page = await reads.page_of(connection, actor.tenant, **query.model_dump())
         return json_response(LetterPage(page.rows, page.next))
 
     @router.get(
@@ -214,7 +215,7 @@ async def _ask(request: Request, actor: Actor, id: int, wish: Wish, note: str | 
 
 async def _details(request: Request, actor: Actor, id: int) -> LetterDetails:
     async with context_of(request).database.read(actor.tenant) as connection:
-        return await requests.details_of(connection, actor.tenant, id)
+        return await reads.details_of(connection, actor.tenant, id)
 
 
 @asynccontextmanager
