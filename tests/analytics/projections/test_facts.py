@@ -15,6 +15,7 @@ from analytics.projections.activity import ActivityRule
 from analytics.projections.facts import Fact, RecordedEvent, facts_of, noun_of, types_of
 from kith.events.catalogue import EVENTS, NEWER, NOUNS, newer_of, nouns_of
 from kith.events.event import Event
+from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 
 Publish = Callable[..., None]
@@ -183,3 +184,17 @@ async def test_events_of_old_versions_come_out_of_the_ledger_as_the_newest(
         (QuoteAccepted.type, "2026-04-01"),
         (QuoteAccepted.type, "2026-04-01"),
     ]
+
+
+async def test_one_fact_of_an_aggregate_stands_though_nothing_was_to_happen_to_it_again(
+    worker: AsyncEngine, tenant: str, fold: Fold
+) -> None:
+    """A dead letter that was amended may say so, and so may a newer version of the service."""
+    order, bought = new_id(), OrderPlaced(value=Decimal(10), currency="EUR")
+    for version in (1, 2):
+        await fold(happened(bought, tenant, at(f"2026-03-0{version}"), subject=order, aggregate_version=version))
+    async with worker.connect() as connection:
+        until = await connection.scalars(
+            text("SELECT until FROM facts WHERE tenant_id = :t ORDER BY version"), {"t": tenant}
+        )
+        assert list(until) == [at("2026-03-02"), None]

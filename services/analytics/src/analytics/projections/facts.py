@@ -114,9 +114,10 @@ def types_of(noun: str) -> tuple[str, ...]:
     return NOUNS[noun].types
 
 
-def happens_once(type: str) -> bool:
-    """Whether nothing happens to the aggregate before or after it."""
-    return type in EVENTS and NOUNS[EVENTS[type].noun].happens_once
+def stands_alone(event: RecordedEvent) -> bool:
+    """Whether nothing else happens to its aggregate, so that its fact is made without a look at others."""
+    kind = EVENTS.get(event.type)
+    return event.version == 1 and kind is not None and NOUNS[kind.noun].happens_once
 
 
 def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:

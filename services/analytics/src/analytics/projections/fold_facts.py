@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.unnest import UnnestParams
 from analytics.metrics.rollups import mark_stale
-from analytics.projections.facts import Customer, Fact, RecordedEvent, fact_of, facts_of, happens_once
+from analytics.projections.facts import Customer, Fact, RecordedEvent, fact_of, facts_of, stands_alone
 
 _encode = msgspec.json.Encoder().encode
 _GIVEN = UnnestParams(
@@ -45,10 +45,10 @@ class Aggregate(NamedTuple):
 
 async def fold_facts(connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors) -> list[Fact]:
     """Add the events' facts; those of a merged customer count for its survivor. Answers the facts of these events."""
-    new = [fact_of(each) for each in events if happens_once(each.type)]
+    new = [fact_of(each) for each in events if stands_alone(each)]
     courses: dict[Aggregate, list[RecordedEvent]] = {}
     for each in events:
-        if not happens_once(each.type):
+        if not stands_alone(each):
             courses.setdefault(Aggregate(each.tenant_id, each.subject), []).append(each)
     written = list(new)
     if courses:

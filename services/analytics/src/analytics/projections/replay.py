@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from analytics.projections.activity import ActivityRule, Span
-from analytics.projections.facts import Fact, RecordedEvent, fact_of, facts_of, happens_once
+from analytics.projections.facts import Fact, RecordedEvent, fact_of, facts_of
 from analytics.projections.merging import survivor_of
 from kith.events.contacts import CustomerMerged, CustomerUnmerged
 
@@ -84,8 +84,6 @@ class Replay:
     def _fold(self, course: list[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
         if len(course) == 1:
             return [self._counted(fact_of(course[0]))]
-        if all(happens_once(event.type) for event in course):
-            return [self._counted(fact_of(event)) for event in course]
         return [self._counted(fact) for fact in facts_of(course)]
 
     def _counted(self, fact: Fact) -> tuple[Fact, UUID | None]:
