@@ -50,8 +50,13 @@ silence: $(VENV)/.installed ## show on recorded data what silence alone sets off
 ## Work on it
 
 WORKERS ?= logical
-test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, with coverage, in a process per core: [WORKERS=0]
-	@$(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8 --cov --cov-report=term-missing:skip-covered
+TESTS := $(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8
+test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, in a process per core: [WORKERS=0]
+	@$(TESTS)
+
+prove: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run them with coverage, and at full length what make test does in part
+	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 \
+	  $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 check: check-style check-types check-imports check-contracts ## lint, format, types, import rules, contracts: [-j2]
 
@@ -98,7 +103,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay silence test format check check-style check-types \
+.PHONY: help install run start stop status reset token replay silence test prove format check check-style check-types \
   check-imports check-contracts machine fuzz freeze bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.

@@ -18,13 +18,19 @@ TOGETHER = {
 """What tests need that is started once, and what the ids of those tests have in them."""
 
 
+LONG = ("tests/reliability/", "tests/analytics/machine/", "tests/kith/consumer/", "tests/kith/outbox/")
+"""Folders with files that take a minute: begun last, one would keep a single process busy after all others have
+ended."""
+
+
 def group_of(test: str) -> str:
     return next((need for need, part in TOGETHER.items() if part in test), test.partition("::")[0])
 
 
 def longest_first(test: str) -> int:
     """The place of the test's group."""
-    return next((place for place, need in enumerate(TOGETHER) if need == group_of(test)), len(TOGETHER))
+    others = len(TOGETHER) + (not test.startswith(LONG))
+    return next((place for place, need in enumerate(TOGETHER) if need == group_of(test)), others)
 
 
 class ByNeed(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -1,7 +1,7 @@
 """What is kept live is what a batch recomputation of the events comes to, whatever the bus and the processes do.
 
-`make machine RUNS=10000` does it for long; `make test` for half a minute, each time with other draws. A failure prints
-its steps; KITH_MACHINE_SHRINK=1 with the seed that is printed makes them few, and takes minutes.
+`make machine RUNS=10000` does it for long; `make test` for a quarter of a minute, each time with other draws. A failure
+prints its steps; KITH_MACHINE_SHRINK=1 with the seed that is printed makes them few, and takes minutes.
 """
 
 import asyncio
@@ -366,7 +366,7 @@ def tell(did: Counter[str]) -> None:
 def test_live_is_batch(worker: AsyncEngine, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """`worker` has migrated the database. The machine has an event loop, and connections, of its own."""
     monkeypatch.setattr(_Member, "_account", lambda *_: None)  # every letter would be logged
-    runs = int(os.environ.get("KITH_MACHINE_RUNS", "50"))
+    runs = int(os.environ.get("KITH_MACHINE_RUNS", "25"))
     engine = create_engine(postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=5, application="machine")
 
     @listens_for(engine.sync_engine, "connect")
