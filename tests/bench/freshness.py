@@ -19,7 +19,8 @@ from tests.bench.measure import Figure
 
 from analytics.calendar import Interval
 from analytics.metrics.catalogue import METRICS
-from analytics.metrics.reads import Question, figures
+from analytics.metrics.question import Question
+from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY
 from analytics.service import SERVICE as ANALYTICS
 from kith.db.connections import Database

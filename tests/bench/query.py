@@ -11,7 +11,8 @@ from tests.bench.measure import Figure, rate
 
 from analytics.calendar import Grain, Interval
 from analytics.metrics.catalogue import METRICS
-from analytics.metrics.reads import Question, figures
+from analytics.metrics.question import Question
+from analytics.metrics.reads import figures
 from analytics.metrics.rollups import mark_all_stale, settle_days
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES
 from analytics.service import SERVICE

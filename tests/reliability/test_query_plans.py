@@ -16,7 +16,8 @@ from analytics.metrics.cohorts import cohorts
 from analytics.metrics.definition import Metric
 from analytics.metrics.filtering import FilterBy
 from analytics.metrics.measure import Score
-from analytics.metrics.reads import Question, figures
+from analytics.metrics.question import Question
+from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.service import SERVICE
 from kith.db.connections import sqlalchemy_url

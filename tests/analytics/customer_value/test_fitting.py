@@ -12,7 +12,7 @@ from tests.analytics.conftest import Fold, at
 from tests.analytics.shop import Shop
 
 from analytics.customer_value.fits import CHECK_AFTER, KeptFit, Model, applying, is_due
-from analytics.metrics.kinds.score import Scoring
+from analytics.customer_value.value_models import ValueModels
 from kith.ids import new_id
 
 Headers = dict[str, str]
@@ -246,15 +246,15 @@ async def test_graphql_scores_all_customers_it_is_asked_for_at_once(
 ) -> None:
     await fold(*shop.events())
     times = 0
-    original = Scoring.of.__func__  # type: ignore[attr-defined]
+    original = ValueModels.of.__func__  # type: ignore[attr-defined]
 
-    async def counted(cls: type[Scoring], *given: Any) -> Scoring:
+    async def counted(cls: type[ValueModels], *given: Any) -> ValueModels:
         nonlocal times
         times += 1
-        scoring: Scoring = await original(cls, *given)
-        return scoring
+        models: ValueModels = await original(cls, *given)
+        return models
 
-    monkeypatch.setattr(Scoring, "of", classmethod(counted))
+    monkeypatch.setattr(ValueModels, "of", classmethod(counted))
     buyers = shop.buyers(END)[:3]
     query = """query ($of: [_Any!]!) {
         _entities(representations: $of) { ... on Customer {

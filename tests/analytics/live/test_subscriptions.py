@@ -28,6 +28,7 @@ from analytics.live import api as live_graphql
 from analytics.live import feed as live
 from analytics.live import reads as live_queries
 from analytics.live.reads import Cursor
+from analytics.metrics import question
 from analytics.metrics import reads as metrics
 from analytics.projections.fold import record
 from analytics.service import SERVICE
@@ -237,7 +238,7 @@ async def test_a_figure_of_an_instant_to_come_is_told_when_that_has_come(
     client: Client, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_graphql, "TRAILING_SECONDS", 0.1)
-    monkeypatch.setattr(metrics, "CLOCK_SKEW", timedelta(0))
+    monkeypatch.setattr(question, "CLOCK_SKEW", timedelta(0))
     await fold(happened(BOUGHT, tenant, NOW, new_id()))
     soon = datetime.now(UTC) + timedelta(seconds=2)
     await client.subscribe(

@@ -27,7 +27,8 @@ from tests.analytics.machine.services import BEGIN, THING, Services, things_in
 from analytics.calendar import Interval
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.filtering import FilterBy
-from analytics.metrics.reads import Question, figures
+from analytics.metrics.question import Question
+from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets

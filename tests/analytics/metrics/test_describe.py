@@ -3,7 +3,8 @@
 import pytest
 
 from analytics.metrics.catalogue import AREAS, METRICS, metric
-from analytics.metrics.describe import describe, formula, in_words
+from analytics.metrics.describe import describe, formula
+from analytics.metrics.kinds.registry import kind_of
 from analytics.metrics.measure import (
     Active,
     Attribute,
@@ -80,7 +81,7 @@ RESOLVED = "service-desk.case.resolved.v1"
     ],
 )
 def test_a_measure_says_what_it_counts(measure: Measure, words: str) -> None:
-    assert in_words(measure) == words
+    assert kind_of(measure).describe(measure) == words
 
 
 @pytest.mark.parametrize(

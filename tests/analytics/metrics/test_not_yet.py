@@ -10,7 +10,7 @@ from tests.analytics.conftest import Fold, happened
 
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.definition import terms
-from analytics.metrics.measure import looks_at_end
+from analytics.metrics.kinds.registry import kind_of
 from kith.events.contacts import CustomerCreated
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
@@ -60,7 +60,7 @@ async def test_of_an_interval_that_goes_on_is_told_what_is_known(
     assert is_now(found["complete_up_to"], now)
     assert so_far["complete_up_to"] == so_far["ends_at"]
     known = {each["name"]: each["value"] for each in so_far["components"]}
-    ends = {name for name, measure in metric.components.items() if looks_at_end(measure)}
+    ends = {name for name, measure in metric.components.items() if kind_of(measure).needs_end(measure)}
     assert {each["name"]: each["value"] for each in found["components"]} == known | dict.fromkeys(ends)
     for part in ("numerator", "denominator"):
         formula = getattr(metric, part)

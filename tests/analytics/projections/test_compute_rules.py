@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 
 from analytics.consumers import handle
-from analytics.metrics.kinds import distinct as those
+from analytics.metrics.kinds.distinct import DistinctKind
 from analytics.metrics.measure import Did, DistinctCount, IsActive
 from analytics.metrics.query import MetricQuery, Weighed
 from analytics.projections import compute_rules as computing
@@ -309,9 +309,9 @@ async def test_who_is_active_and_did_something_goes_by_the_segments_rule_too(
         ]
         now = {each for each in shop.segments if shop.is_active(policy, each, END)}
         async with worker.connect() as connection:
-            ((_, found),) = (await those.cells(connection, query, [active, twice])).items()
+            ((_, found),) = (await DistinctKind().evaluate(connection, query, [active, twice])).items()
             assert found == {active: len(now), twice: len(now.intersection(often))}
-            proofs = await those.members(connection, query, [Weighed(1, active)], None, 100)
+            proofs = await DistinctKind().members(connection, query, [Weighed(1, active)], None, 100)
         assert {each.customer_id for each in proofs} == now
         for proof in proofs:
             assert proof.customer_id is not None

@@ -326,7 +326,7 @@ async def test_more_than_can_be_scored_at_once_is_refused(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fold(*shop.events())
-    monkeypatch.setattr("analytics.metrics.kinds.score.MOST", 1000)
+    monkeypatch.setattr("analytics.customer_value.value_models.MAX_SCORED", 1000)
     refused = await analytics.get("/v1/metrics/rfm", params=YEAR | {"grain": "week"}, headers=mine)
     assert refused.status_code == 422
     assert "longer grain" in refused.text

@@ -24,7 +24,7 @@ from analytics.customer_value.reads import CustomerValue, purchases, values
 from analytics.ledger.instants import must_have_come
 from analytics.metrics.definition import Metric
 from analytics.metrics.measure import Score
-from analytics.metrics.reads import Question
+from analytics.metrics.question import Question
 from analytics.projections.tenants import tenant_settings
 from kith.api import Feature
 from kith.db.connections import Database
@@ -75,8 +75,8 @@ async def values_of(
     async with database.read(tenant) as connection:
         settings = await tenant_settings(connection, tenant)
         question = Question(interval, settings.zone, settings.policy)
-        scoring = await purchases(connection, tenant, question, currency=currency)
-    return await asyncio.to_thread(values, scoring, ids, ends_at, unpredicted)
+        models = await purchases(connection, tenant, question, currency=currency)
+    return await asyncio.to_thread(values, models, ids, ends_at, unpredicted)
 
 
 def _past(at: datetime) -> datetime:

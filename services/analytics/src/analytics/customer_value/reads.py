@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.customer_value.fits import KeptFit, Model
 from analytics.customer_value.purchases import Ids
 from analytics.customer_value.scores import MONEY, WEEKS_AHEAD, Floats, Ints
-from analytics.metrics.currencies import CURRENCY
-from analytics.metrics.kinds.score import NoFit, Scoring
+from analytics.customer_value.value_models import NoFit, ValueModels
+from analytics.metrics.definition import CURRENCY
 from analytics.metrics.query import Filter, MetricQuery
-from analytics.metrics.reads import Question
+from analytics.metrics.question import Question
 
 DIGITS = 4
 
@@ -63,7 +63,7 @@ class CustomerValue:
 
 async def purchases(
     connection: AsyncConnection, tenant: str, question: Question, *, currency: str | None = None
-) -> Scoring:
+) -> ValueModels:
     """What `values` needs, at the end of the question's interval: of all customers, as fifths are of all. Only of
     purchases in a currency, if one is named."""
     interval = question.interval
@@ -74,7 +74,7 @@ async def purchases(
         question.policy,
         filters=(Filter(CURRENCY, (currency,)),) if currency else (),
     )
-    return await Scoring.of(connection, query, {"historic", "rfm", "predicted"})
+    return await ValueModels.of(connection, query, {"historic", "rfm", "predicted"})
 
 
 class _Amounts(NamedTuple):
@@ -87,11 +87,11 @@ class _Amounts(NamedTuple):
     unpredicted: str | None
 
     @classmethod
-    def of(cls, scoring: Scoring, currency: int, at: datetime, buying: KeptFit | None) -> "_Amounts":
-        base, code = scoring.base(at, currency), scoring.code(currency)
+    def of(cls, models: ValueModels, currency: int, at: datetime, buying: KeptFit | None) -> "_Amounts":
+        base, code = models.base(at, currency), models.code(currency)
         predicted, unpredicted = np.full(base.customers, np.nan), None
         try:
-            spending = scoring.fit(Model.GAMMA_GAMMA, at, code)
+            spending = models.fit(Model.GAMMA_GAMMA, at, code)
             if buying is not None:
                 predicted = base.predicted(buying, spending) / MONEY
         except NoFit as error:
@@ -108,23 +108,23 @@ class _Amounts(NamedTuple):
 
 
 def values(
-    scoring: Scoring, ids: Sequence[UUID], at: datetime, unpredicted: str | None = None
+    models: ValueModels, ids: Sequence[UUID], at: datetime, unpredicted: str | None = None
 ) -> dict[UUID, CustomerValue]:
     """Of several customers. It reads nothing."""
-    base = scoring.base(at)
+    base = models.base(at)
     orders = base.orders()
     buyers, scores = base.rfm()
     alive = transactions = np.full(base.customers, np.nan)
     buying = None
     try:
-        buying = scoring.fit(Model.BG_NBD, at)
+        buying = models.fit(Model.BG_NBD, at)
         alive, transactions = base.p_alive(buying), base.transactions(buying)
     except NoFit as error:
         unpredicted = unpredicted or error.detail
-    amounts = [_Amounts.of(scoring, each, at, buying) for each in range(len(scoring.bought.currencies))]
+    amounts = [_Amounts.of(models, each, at, buying) for each in range(len(models.bought.currencies))]
     found = {}
     for id in ids:
-        index = _place(scoring.ids, id)
+        index = _place(models.ids, id)
         if index is None or not orders[index]:
             found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, [], WEEKS_AHEAD, None)
             continue

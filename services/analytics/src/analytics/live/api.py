@@ -18,7 +18,9 @@ from analytics.metrics import reads as metrics
 from analytics.metrics.api import FilterText, MetricValue, Version
 from analytics.metrics.catalogue import metric
 from analytics.metrics.event_types import event_types_of
+from analytics.metrics.figure import Figure
 from analytics.metrics.parameters import question_of, reading
+from analytics.metrics.question import Question
 from analytics.projections.as_known_at import types_needed
 from analytics.projections.replay import MERGES
 from analytics.timeline.api import TimelineEvent
@@ -255,7 +257,7 @@ class WatchedMetric:
         async with self.feeds.database.read(self.tenant) as connection:
             (await self._question(connection, *interval)).of(wanted, interval)
 
-    async def compute(self) -> metrics.Figure:
+    async def compute(self) -> Figure:
         wanted, (starts_at, ends_at) = metric(self.asked.id), self.asked.interval(datetime.now(UTC))
         async with (
             self.feeds.computing,
@@ -267,13 +269,13 @@ class WatchedMetric:
             (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
         return figure
 
-    async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> metrics.Question:
+    async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> Question:
         asked = self.asked
         return await question_of(
             connection, self.tenant, starts_at, ends_at, filters=asked.filters, zone=asked.zone, activity=asked.activity
         )
 
-    def mark(self, figure: metrics.Figure) -> str:
+    def mark(self, figure: Figure) -> str:
         components = [(each.name, each.value) for each in figure.components]
         return digest(figure.value, figure.numerator, figure.denominator, components, figure.by_currency)
 

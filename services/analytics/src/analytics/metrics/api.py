@@ -13,11 +13,13 @@ from starlette.responses import Response
 
 from analytics.calendar import Grain
 from analytics.ledger.api import Freshness
-from analytics.metrics import reads
+from analytics.metrics import figure
 from analytics.metrics.catalogue import METRICS, metric
+from analytics.metrics.figure import Figure
 from analytics.metrics.filtering import MAX_VALUES, FilterBy
+from analytics.metrics.members import MemberAmount, MemberView, members
 from analytics.metrics.parameters import question_of, reading
-from analytics.metrics.reads import Figure, MemberView, figures, members
+from analytics.metrics.reads import figures
 from kith import scalars
 from kith.api import Feature
 from kith.graphql.context import Ctx
@@ -269,29 +271,29 @@ strawberry.enum(Grain)
 
 
 @strawberry.type
-class MetricComponent(reads.Component):
+class MetricComponent(figure.Component):
     pass
 
 
 @strawberry.type
-class MetricGroupKey(reads.GroupKey):
+class MetricGroupKey(figure.GroupKey):
     pass
 
 
 @strawberry.type(description="A figure of amounts in one currency, as if there were no others.")
-class MetricCurrencyValue(reads.CurrencyFigure):
+class MetricCurrencyValue(figure.CurrencyFigure):
     components: list[MetricComponent]  # type: ignore[assignment]
 
 
 @strawberry.type
-class MetricSlice(reads.Slice):
+class MetricSlice(figure.Slice):
     group: list[MetricGroupKey]  # type: ignore[assignment]
     components: list[MetricComponent]  # type: ignore[assignment]
     by_currency: list[MetricCurrencyValue]  # type: ignore[assignment]
 
 
 @strawberry.type
-class MetricValue(reads.Figure):
+class MetricValue(figure.Figure):
     components: list[MetricComponent]  # type: ignore[assignment]
     by_currency: list[MetricCurrencyValue]  # type: ignore[assignment]
     breakdown: list[MetricSlice]  # type: ignore[assignment]
@@ -299,12 +301,12 @@ class MetricValue(reads.Figure):
 
 
 @strawberry.type
-class MetricMemberAmount(reads.MemberAmount):
+class MetricMemberAmount(MemberAmount):
     pass
 
 
 @strawberry.type
-class MetricMember(reads.MemberView):
+class MetricMember(MemberView):
     by_currency: list[MetricMemberAmount]  # type: ignore[assignment]
 
 
@@ -386,7 +388,7 @@ async def _figures(
             activity=activity,
             known_at=known_at,
         )
-        return await reads.figures(connection, tenant, wanted, question)  # type: ignore[return-value]
+        return await figures(connection, tenant, wanted, question)  # type: ignore[return-value]
 
 
 @field(description="Whom or what a part of a metric counts, each with the event that put it there.")
@@ -417,7 +419,7 @@ async def metric_members(
             activity=activity,
             known_at=known_at,
         )
-        page = await reads.members(connection, tenant, wanted, question, part=part, first=first, after=after)
+        page = await members(connection, tenant, wanted, question, part=part, first=first, after=after)
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 

@@ -12,14 +12,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, case, cast, func, literal, select, text, true
+from sqlalchemy import ColumnElement, FromClause, case, func, literal, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Grain, boundaries, zone_of
 from analytics.ledger.freshness import Freshness, freshness
+from analytics.metrics.bits import bit, has_bit
 from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
 from analytics.metrics.query import Filter, MetricQuery, Qualifying, Slices, customers, period_of
-from analytics.metrics.reads import Question
+from analytics.metrics.question import Question
 from analytics.projections.tables import facts
 from kith.errors import Invalid
 from kith.events.catalogue import QUALIFYING
@@ -122,7 +123,7 @@ async def _counted(
     """Per row its customers, and those of them in each period."""
     each = _each(query, event_types)
     slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
-    in_period = [func.count().filter(_bit(each.c.periods, index) == 1) for index in range(query.periods)]
+    in_period = [func.count().filter(has_bit(each.c.periods, index)) for index in range(query.periods)]
     statement = (
         select(each.c.first, func.count(), *in_period)
         .select_from(slices.join(each))
@@ -173,7 +174,7 @@ async def cohort_members(
     page = (
         select(each.c.customer_id)
         .select_from(slices.join(each))
-        .where(each.c.first == row, _bit(each.c.periods, row + period) == 1, *slices.where)
+        .where(each.c.first == row, has_bit(each.c.periods, row + period), *slices.where)
         .order_by(each.c.customer_id)
         .limit(first + 1)
         .subquery("page")
@@ -242,10 +243,11 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
     for index, types in enumerate(kinds):
         counts = f.type.in_(sorted(types))
         # Before the interval there is no bit: -1 would be one of those that a shift makes up.
-        bit = cast(literal(1), BigInteger).op("<<")(period_of(f.time, query))
         columns += [
             period_of(func.min(f.time).filter(counts), query).label(f"first_{index}"),
-            func.bit_or(bit).filter(counts, f.time >= query.starts_at).label(f"periods_{index}"),
+            func.bit_or(bit(period_of(f.time, query)))
+            .filter(counts, f.time >= query.starts_at)
+            .label(f"periods_{index}"),
         ]
     found = (
         select(f.customer_id, *columns)
@@ -272,7 +274,3 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
         .select_from(by_kind.outerjoin(record, record.c.id == by_kind.c.customer_id))
         .subquery("each")
     )
-
-
-def _bit(bits: ColumnElement[Any], index: int) -> ColumnElement[Any]:
-    return bits.op(">>")(index).op("&")(1)

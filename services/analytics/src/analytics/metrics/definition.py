@@ -60,6 +60,8 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
 
 
 TAG = Dimension("tag", Source.CUSTOMER, "tags")
+CURRENCY = Dimension("currency")
+"""Without rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
 CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
 """The dimensions of a customer, by their plain names. One with two tags counts under each."""
 

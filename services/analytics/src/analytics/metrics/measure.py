@@ -1,10 +1,10 @@
-"""Measures: what can be counted or added up. They are data; analytics.queries knows how each kind is computed.
+"""Measures: what can be counted or added up. They are data; analytics.metrics.kinds computes them.
 
 Each kind looks at something else:
 
 - Flow: at what happened in the interval.
 - Stock: at how aggregates stood at its end.
-- Those: at customers or aggregates, by what happened to them up to its end.
+- DistinctCount: at customers or aggregates, by what happened to them up to its end.
 - Active: at customers, by their activity at its start, at its end and in it.
 - Score: at customers, by a model's number for each.
 """
@@ -161,16 +161,3 @@ class Score:
 
 
 Measure = Flow | Stock | DistinctCount | Active | Score
-
-
-def looks_at_end(measure: Measure) -> bool:
-    """Whether it is not known before the interval's end has come. The others are known of the time that has."""
-    match measure:
-        case Flow():
-            return False
-        case Active(at_end=at_end):
-            return at_end is not None
-        case DistinctCount(all_of=all_of, any_of=any_of):
-            return not all(isinstance(trait, Did) and trait.in_interval for trait in (*all_of, *any_of))
-        case Stock() | Score():
-            return True

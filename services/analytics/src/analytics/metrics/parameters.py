@@ -13,7 +13,7 @@ from analytics.ledger.instants import must_have_come
 from analytics.metrics.definition import Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.filtering import FilterBy, checked, filter_by
-from analytics.metrics.reads import Question
+from analytics.metrics.question import Question
 from analytics.projections.as_known_at import as_known_at
 from analytics.projections.tenants import tenant_settings
 from kith.db.connections import Database

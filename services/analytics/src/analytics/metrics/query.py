@@ -1,10 +1,10 @@
-"""What is asked of measures, and the parts that their statements share."""
+"""The query that measures are evaluated for, and the parts that their statements share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,7 +29,6 @@ from sqlalchemy import (
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analytics.metrics.currencies import is_of_amounts
 from analytics.metrics.definition import TAG, Dimension, Source
 from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
 from analytics.projections.activity import ActivityPolicy, ActivityRule
@@ -43,10 +42,11 @@ CUSTOMER_TYPES = types_of("contacts.customer")
 _NO_TAGS = literal_column("'[]'::jsonb", JSONB)
 
 Value = Decimal | None
+M_co = TypeVar("M_co", bound=Measure, covariant=True)
 
 
 class Cell(NamedTuple):
-    """A period, by its index among the asked ones, and a group: a value per dimension."""
+    """A period, by its index among those of the query, and a group: a value per dimension."""
 
     period: int
     group: tuple[str | None, ...]
@@ -55,7 +55,7 @@ class Cell(NamedTuple):
 Cells = dict[Cell, dict[Measure, Value]]
 
 WHOLE = -1
-"""The index of all periods together and all groups, where the same pass tells it."""
+"""The index of all periods and groups together, where the same pass yields it."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +102,16 @@ class Member(NamedTuple):
     value: Value
     """None: it adds amounts in several currencies."""
     key: UUID
-    """By which members are told apart and paged."""
+    """By which members are distinguished and paged."""
     amounts: Mapping[str | None, Decimal]
-    """Of a part that is told by currency: what it adds in each."""
+    """Of a part that is an amount: what it adds in each currency."""
 
 
-class Weighed(NamedTuple):
+class Weighed(NamedTuple, Generic[M_co]):
     """A measure, and whether its members add to the figure or take from it."""
 
     sign: int
-    measure: Measure
-
-
-def members_of(rows: Iterable[Any], terms: Sequence[Weighed]) -> list[Member]:
-    """Of rows whose last column is the currency."""
-    if not any(is_of_amounts(term.measure) for term in terms):
-        return [Member._make((*row[:-1], {})) for row in rows]
-    return [Member._make((*row[:-1], {row[-1]: row[5]})) for row in rows]
+    measure: M_co
 
 
 # The statements' parts

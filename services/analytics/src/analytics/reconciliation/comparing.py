@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import Grain, Interval
 from analytics.ledger.freshness import freshness
 from analytics.metrics.catalogue import metric
-from analytics.metrics.reads import Question, figures
+from analytics.metrics.question import Question
+from analytics.metrics.reads import figures
 from analytics.projections.activity import ActivityPolicy
 from analytics.projections.merging import survivor_of
 from analytics.projections.tables import merged_customers

@@ -1,5 +1,1 @@
-"""How each kind of measure is computed: one module a kind, with the same two functions.
-
-`cells` answers what the measures come to, per period and group, all measures of the kind in one pass. `members` answers
-what is behind a formula of such measures: who or what, with how much, and by which event.
-"""
+"""The kinds of measures: one module each, all in the form that metrics.kinds.kind declares."""

@@ -5,14 +5,14 @@ active and in which periods at some time, as bits, and in which period it first 
 counted together, and every figure of every period follows from those counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Integer,
     Numeric,
     Select,
     and_,
@@ -25,8 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.metrics.bits import MAX_BITS, bits_between, has_bit
 from analytics.metrics.definition import TAG
+from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.measure import Active, Measure
+from analytics.metrics.phrases import listed
 from analytics.metrics.query import (
     WHOLE,
     Cell,
@@ -44,35 +47,105 @@ from analytics.metrics.query import (
 from analytics.projections.tables import facts
 from kith.nouns.queries import Position
 
-BITS = 62
-"""Boundaries that fit into a bigint with one to spare."""
+_IN_WORDS = {
+    "at_start": ("active at the start", "not active at the start"),
+    "at_end": ("active at the end", "not active at the end"),
+    "before": ("first active before the start", "never active before the start"),
+    "during": ("active at some time in the interval", "not active in the interval"),
+    "new": ("first active in the interval", "not first active in the interval"),
+}
+"""Per aspect of a measure: if it is wanted, and if its opposite is."""
 
 
-async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Active]) -> Cells:
-    found: Cells = {}
-    for start in range(0, query.periods, BITS - 1):
-        part = MetricQuery(**{**vars(query), "boundaries": query.boundaries[start : start + BITS]})
-        tells_whole = part == query and TAG not in query.group_by
-        whole = dict.fromkeys(measures, 0)
-        counts: dict[tuple[str | None, ...], dict[Active, list[int]]] = {}
-        for (at, during, first, *group), number in await _alike(connection, part, measures):
-            customers = _Alike(at, during, first)
-            mine = counts.setdefault(tuple(group), {measure: [0] * part.periods for measure in measures})
-            for measure, by_period in mine.items():
-                periods = customers.periods(measure, part.periods)
-                while periods:
-                    lowest = periods & -periods
-                    by_period[lowest.bit_length() - 1] += number
-                    periods ^= lowest
-                if tells_whole and customers.over(measure, part.periods):
-                    whole[measure] += number
-        for of_group, values in counts.items():
-            for period in range(part.periods):
-                cell: dict[Measure, Value] = {each: Decimal(number[period]) for each, number in values.items()}
-                found[Cell(start + period, of_group)] = cell
-        if tells_whole:
-            found[Cell(WHOLE, ())] = {measure: Decimal(number) for measure, number in whole.items()}
-    return found
+class ActivityKind(MeasureKind[Active]):
+    async def evaluate(self, connection: AsyncConnection, query: MetricQuery, measures: Sequence[Active]) -> Cells:
+        found: Cells = {}
+        for start in range(0, query.periods, MAX_BITS - 1):
+            part = replace(query, boundaries=query.boundaries[start : start + MAX_BITS])
+            yields_whole = part == query and TAG not in query.group_by
+            whole = dict.fromkeys(measures, 0)
+            counts: dict[tuple[str | None, ...], dict[Active, list[int]]] = {}
+            for (at, during, first, *group), number in await _alike(connection, part, measures):
+                customers = _Alike(at, during, first)
+                mine = counts.setdefault(tuple(group), {measure: [0] * part.periods for measure in measures})
+                for measure, by_period in mine.items():
+                    periods = customers.periods(measure, part.periods)
+                    while periods:
+                        lowest = periods & -periods
+                        by_period[lowest.bit_length() - 1] += number
+                        periods ^= lowest
+                    if yields_whole and customers.over(measure, part.periods):
+                        whole[measure] += number
+            for of_group, values in counts.items():
+                for period in range(part.periods):
+                    cell: dict[Measure, Value] = {each: Decimal(number[period]) for each, number in values.items()}
+                    found[Cell(start + period, of_group)] = cell
+            if yields_whole:
+                found[Cell(WHOLE, ())] = {measure: Decimal(number) for measure, number in whole.items()}
+        return found
+
+    async def members(
+        self,
+        connection: AsyncConnection,
+        query: MetricQuery,
+        terms: Sequence[Weighed[Active]],
+        after: Position | None,
+        first: int,
+    ) -> list[Member]:
+        """With the last qualifying event before the end, or, of those no longer active then, before the start."""
+        each = _each_customer(query, during=True)
+        slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
+        is_so = {
+            "at_start": has_bit(each.c.at, 0),
+            "at_end": has_bit(each.c.at, 1),
+            "before": each.c.first < 0,
+            "during": has_bit(each.c.during, 0),
+            "new": each.c.first == 0,
+        }
+        value: ColumnElement[Any] = literal(0)
+        for term in terms:
+            aspects = _aspects(term.measure)
+            counted = and_(*(is_so[name] if wanted else not_(is_so[name]) for name, wanted in aspects.items()))
+            value = value + term.sign * case((counted, 1), else_=0)
+        page = select(each.c.customer_id, each.c.at, value.label("value")).select_from(slices.join(each))
+        page = page.where(value != 0, *slices.where).distinct()
+        if after is not None:
+            page = page.where(each.c.customer_id > after.id)
+        chosen = page.order_by(each.c.customer_id).limit(first).subquery("chosen")
+        before = case((has_bit(chosen.c.at, 1), query.ends_at), else_=_last_look(terms, query))
+        last = _last_event(query, chosen.c.customer_id, before).lateral("last")
+        rows = await connection.execute(
+            select(
+                chosen.c.customer_id,
+                last.c.subject,
+                last.c.event_id,
+                last.c.type,
+                last.c.time,
+                cast(chosen.c.value, Numeric),
+                chosen.c.customer_id,
+            )
+            .select_from(chosen.outerjoin(last, literal(True)))
+            .order_by(chosen.c.customer_id)
+        )
+        return [Member._make((*row, {})) for row in rows]
+
+    def describe(self, measure: Active) -> str:
+        aspects = _aspects(measure).items()
+        return f"customers {listed((_IN_WORDS[name][0 if wanted else 1] for name, wanted in aspects), 'and')}"
+
+    def event_types(self, _: Active) -> Iterable[str]:
+        return ()
+
+    def adds_up(self, _: Active) -> AddsUp:
+        return AddsUp.NOTHING
+
+    def needs_end(self, measure: Active) -> bool:
+        return measure.at_end is not None
+
+
+def _aspects(measure: Active) -> dict[str, bool]:
+    """Returns whether each aspect that matters has to hold, or not to hold."""
+    return {name: wanted for name, wanted in vars(measure).items() if wanted is not None}
 
 
 class _Alike(NamedTuple):
@@ -86,7 +159,7 @@ class _Alike(NamedTuple):
         """In which periods it counts them, as bits."""
         all_of_them = (1 << number) - 1
         since_first = all_of_them >> self.first + 1 << self.first + 1 if self.first >= 0 else all_of_them
-        told = {
+        bits = {
             "at_start": self.at,
             "at_end": self.at >> 1,
             "before": since_first,
@@ -94,21 +167,20 @@ class _Alike(NamedTuple):
             "new": 1 << self.first if self.first >= 0 else 0,
         }
         found = all_of_them
-        for name, wanted in vars(measure).items():
-            if wanted is not None:
-                found &= told[name] if wanted else ~told[name]
+        for name, wanted in _aspects(measure).items():
+            found &= bits[name] if wanted else ~bits[name]
         return found
 
     def over(self, measure: Active, number: int) -> bool:
         """Whether it counts them over all periods together."""
-        told: dict[str, bool] = {
+        is_so = {
             "at_start": bool(self.at & 1),
             "at_end": bool(self.at >> number & 1),
             "before": self.first < 0,
             "during": bool(self.during),
             "new": 0 <= self.first < number,
         }
-        return all(wanted is None or told[name] is wanted for name, wanted in vars(measure).items())
+        return all(is_so[name] is wanted for name, wanted in _aspects(measure).items())
 
 
 async def _alike(
@@ -128,11 +200,11 @@ def _each_customer(query: MetricQuery, *, during: bool) -> Any:
     # Boundaries i with starts_at < b[i] <= ends_at: from the number of those up to the start, to that of the end.
     low = func.width_bucket(s.c.starts_at, periods_of(query))
     high = func.width_bucket(s.c.ends_at, periods_of(query))
-    in_them = func.bit_or(_bits(func.greatest(low - 1, 0), func.least(high, query.periods)))
+    in_them = func.bit_or(bits_between(func.greatest(low - 1, 0), func.least(high, query.periods)))
     return (
         select(
             s.c.customer_id,
-            func.bit_or(_bits(low, high)).label("at"),
+            func.bit_or(bits_between(low, high)).label("at"),
             (in_them if during else literal(0, BigInteger)).label("during"),
             period_of(func.min(s.c.starts_at), query).label("first"),
         )
@@ -141,57 +213,9 @@ def _each_customer(query: MetricQuery, *, during: bool) -> Any:
     )
 
 
-def _bits(low: ColumnElement[Any], high: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Those from `low` on, up to `high`, which is not among them."""
-    one = cast(literal(1), BigInteger)
-    return one.op("<<")(cast(high, Integer)) - one.op("<<")(cast(low, Integer))
-
-
-async def members(
-    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
-) -> list[Member]:
-    """With the last qualifying event before the end, or, of those no longer active then, before the start."""
-    each = _each_customer(query, during=True)
-    slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
-    told = {
-        "at_start": each.c.at.op("&")(1) != 0,
-        "at_end": each.c.at.op("&")(2) != 0,
-        "before": each.c.first < 0,
-        "during": each.c.during.op("&")(1) != 0,
-        "new": each.c.first == 0,
-    }
-    value: ColumnElement[Any] = literal(0)
-    for term in terms:
-        wanted = [
-            told[name] if is_so else not_(told[name]) for name, is_so in vars(term.measure).items() if is_so is not None
-        ]
-        value = value + term.sign * case((and_(*wanted), 1), else_=0)
-    page = select(each.c.customer_id, each.c.at, value.label("value")).select_from(slices.join(each))
-    page = page.where(value != 0, *slices.where).distinct()
-    if after is not None:
-        page = page.where(each.c.customer_id > after.id)
-    chosen = page.order_by(each.c.customer_id).limit(first).subquery("chosen")
-    before = case((chosen.c.at.op("&")(2) != 0, query.ends_at), else_=_last_look(terms, query))
-    last = _last_event(query, chosen.c.customer_id, before).lateral("last")
-    rows = await connection.execute(
-        select(
-            chosen.c.customer_id,
-            last.c.subject,
-            last.c.event_id,
-            last.c.type,
-            last.c.time,
-            cast(chosen.c.value, Numeric),
-            chosen.c.customer_id,
-        )
-        .select_from(chosen.outerjoin(last, literal(True)))
-        .order_by(chosen.c.customer_id)
-    )
-    return [Member._make((*row, {})) for row in rows]
-
-
-def _last_look(terms: Sequence[Weighed], query: MetricQuery) -> ColumnElement[Any]:
+def _last_look(terms: Sequence[Weighed[Active]], query: MetricQuery) -> ColumnElement[Any]:
     """Who counts for being active in the interval is proved by an event up to its end."""
-    if any(isinstance(term.measure, Active) and (term.measure.during or term.measure.new) for term in terms):
+    if any(term.measure.during or term.measure.new for term in terms):
         return literal(query.ends_at)
     return literal(query.starts_at)
 

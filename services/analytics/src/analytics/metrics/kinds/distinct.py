@@ -1,6 +1,7 @@
-"""Those who: distinct customers, or aggregates, by what happened to them up to the end of each period."""
+"""Distinct counts: customers, or aggregates, by what happened to them up to the end of each period."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -8,9 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     ColumnElement,
-    Integer,
     Numeric,
     Select,
     Text,
@@ -27,8 +26,11 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import months_before, zone_of
+from analytics.metrics.bits import MAX_BITS, bits_between
 from analytics.metrics.definition import Source
+from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait
+from analytics.metrics.phrases import condition_in_words, events_in_words, joined_by_and, listed, plural
 from analytics.metrics.query import (
     Cell,
     Cells,
@@ -43,23 +45,90 @@ from analytics.metrics.query import (
     period_of,
 )
 from analytics.projections.activity import ActivityRule
+from analytics.projections.facts import noun_of, word_of
 from analytics.projections.fields import field_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.nouns.queries import Position
 
-BITS = 62
-"""Periods that fit into a bigint with one to spare."""
+
+class DistinctKind(MeasureKind[DistinctCount]):
+    async def evaluate(
+        self, connection: AsyncConnection, query: MetricQuery, measures: Sequence[DistinctCount]
+    ) -> Cells:
+        found: Cells = {}
+        for start in range(0, query.periods, MAX_BITS):
+            part = replace(query, boundaries=query.boundaries[start : start + MAX_BITS + 1])
+            for key in Key:
+                if alike := [measure for measure in measures if measure.key is key]:
+                    await _count(connection, part, alike, start, found)
+        return found
+
+    async def members(
+        self,
+        connection: AsyncConnection,
+        query: MetricQuery,
+        terms: Sequence[Weighed[DistinctCount]],
+        after: Position | None,
+        first: int,
+    ) -> list[Member]:
+        """With the last of the events by which they have their first trait."""
+        each = _Each(query, [term.measure for term in terms])
+        value: ColumnElement[Any] = literal(0)
+        for term in terms:
+            value = value + term.sign * each.in_periods(term.measure)  # there is one period: 1 or 0
+        key = each.table.c.key
+        page = select(key.label("key"), value.label("value")).select_from(each.source)
+        page = page.where(value != 0, *each.slices.where).distinct()
+        if after is not None:
+            page = page.where(key > after.id)
+        chosen = page.order_by(key).limit(first).subquery("chosen")
+        proof = each.proof(chosen.c.key).lateral("proof")
+        rows = await connection.execute(
+            select(*proof.c, cast(chosen.c.value, Numeric), chosen.c.key)
+            .select_from(chosen.outerjoin(proof, true()))
+            .order_by(chosen.c.key)
+        )
+        return [Member._make((*row, {})) for row in rows]
+
+    def describe(self, measure: DistinctCount) -> str:
+        traits = [_trait_in_words(each) for each in measure.all_of]
+        if measure.any_of:
+            traits.append(" or ".join(_trait_in_words(each) for each in measure.any_of))
+        whom = "customers" if measure.key is Key.CUSTOMER else _subjects(measure.all_of)
+        return f"distinct {whom} with {'; and with '.join(traits)}"
+
+    def event_types(self, measure: DistinctCount) -> Iterable[str]:
+        return {type for trait in _traits(measure) if isinstance(trait, Did) for type in trait.types}
+
+    def adds_up(self, _: DistinctCount) -> AddsUp:
+        return AddsUp.NOTHING
+
+    def needs_end(self, measure: DistinctCount) -> bool:
+        return not all(isinstance(trait, Did) and trait.in_interval for trait in _traits(measure))
 
 
-async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[DistinctCount]) -> Cells:
-    found: Cells = {}
-    for start in range(0, query.periods, BITS):
-        part = MetricQuery(**{**vars(query), "boundaries": query.boundaries[start : start + BITS + 1]})
-        for key in Key:
-            if alike := [measure for measure in measures if measure.key is key]:
-                await _count(connection, part, alike, start, found)
-    return found
+def _traits(measure: DistinctCount) -> tuple[Trait, ...]:
+    return (*measure.all_of, *measure.any_of)
+
+
+def _trait_in_words(trait: Trait) -> str:
+    match trait:
+        case Did(types, at_least, months, in_interval, where):
+            clauses = " ".join(joined_by_and(condition_in_words(noun_of(types[0]), each) for each in where))
+            past = f"in the {months} months before the end" if months else "to date"
+            when = "in the interval" if in_interval else past
+            number = f"{at_least} or more" if at_least > 1 else "any"
+            return " ".join(filter(None, [number, events_in_words(types), clauses, when]))
+        case Attribute(field):
+            return f"{field.replace('_', ' ')} on record"
+        case IsActive():
+            return "activity at the end"
+
+
+def _subjects(traits: Iterable[Trait]) -> str:
+    nouns = {word_of(type): None for trait in traits if isinstance(trait, Did) for type in trait.types}
+    return listed(plural(noun) for noun in nouns)
 
 
 async def _count(
@@ -70,51 +139,27 @@ async def _count(
     statement = select(*index, func.count()).select_from(each.source).where(*each.slices.where).group_by(*index)
     counts: dict[tuple[str | None, ...], dict[DistinctCount, list[int]]] = {}
     for row in await connection.execute(statement):
-        *told, number = row
-        group = tuple(told[len(measures) :])
+        *values, number = row
+        group = tuple(values[len(measures) :])
         mine = counts.setdefault(group, {measure: [0] * query.periods for measure in measures})
-        for measure, periods in zip(measures, told, strict=False):
+        for measure, periods in zip(measures, values, strict=False):
             for period in range(query.periods):
                 mine[measure][period] += number * (periods >> period & 1)
-    for group, values in counts.items():
+    for group, of_group in counts.items():
         for period in range(query.periods):
             cell = found.setdefault(Cell(start + period, group), {})
-            cell.update({measure: Decimal(numbers[period]) for measure, numbers in values.items()})
-
-
-async def members(
-    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
-) -> list[Member]:
-    """With the last of the events by which they have their first trait."""
-    measures = [term.measure for term in terms if isinstance(term.measure, DistinctCount)]
-    each = _Each(query, measures)
-    value: ColumnElement[Any] = literal(0)
-    for term, measure in zip(terms, measures, strict=True):
-        value = value + term.sign * each.in_periods(measure)  # there is one period: 1 or 0
-    key = each.table.c.key
-    page = select(key.label("key"), value.label("value")).select_from(each.source)
-    page = page.where(value != 0, *each.slices.where).distinct()
-    if after is not None:
-        page = page.where(key > after.id)
-    chosen = page.order_by(key).limit(first).subquery("chosen")
-    proof = each.proof(chosen.c.key).lateral("proof")
-    rows = await connection.execute(
-        select(*proof.c, cast(chosen.c.value, Numeric), chosen.c.key)
-        .select_from(chosen.outerjoin(proof, true()))
-        .order_by(chosen.c.key)
-    )
-    return [Member._make((*row, {})) for row in rows]
+            cell.update({measure: Decimal(numbers[period]) for measure, numbers in of_group.items()})
 
 
 class _Each:
     """One row per customer, or aggregate, with the periods in which it has each trait, as bits.
 
-    Where traits look at their own period only, it is one row per period: what the facts tell of themselves may change.
+    Where traits look at their own period only, it is one row per period: the fields of the facts may change.
     """
 
     def __init__(self, query: MetricQuery, measures: Sequence[DistinctCount]) -> None:
         self.query, self.key = query, measures[0].key
-        self._traits = list(dict.fromkeys(t for m in measures for t in (*m.all_of, *m.any_of)))
+        self._traits = list(dict.fromkeys(trait for each in measures for trait in _traits(each)))
         self._bounded = all(isinstance(trait, Did) and trait.in_interval for trait in self._traits)
         self._qualifying = Qualifying(query)
         looks_at_activity = any(isinstance(trait, IsActive) for trait in self._traits)
@@ -160,7 +205,7 @@ class _Each:
     def _counted(self) -> Select[Any]:
         f, query = facts, self.query
         used = [*query.group_by, *(each.dimension for each in query.filters)]
-        # What facts tell of themselves is told, of one key, by its last one.
+        # A field of the facts has, for one key, the value of its last fact.
         own = {each.field: self._latest(each.field) for each in used if each.source is Source.EVENT}
         looked_at = {n: trait for n, trait in enumerate(self._traits) if not isinstance(trait, Attribute)}
         columns = [
@@ -222,16 +267,12 @@ class _Each:
         return self._reached(moment, self.query.boundaries[1:])
 
     def _reached(self, moment: ColumnElement[Any], moments: Sequence[datetime]) -> ColumnElement[int]:
-        """How many of these have come by then."""
+        """How many of these moments have passed by then."""
         return func.width_bucket(moment, literal(list(moments), ARRAY(Moment)))
 
     def _from_to(self, low: ColumnElement[int], high: ColumnElement[int]) -> ColumnElement[int]:
         """The bits from `low` on, up to `high`, which is not among them."""
-        one = cast(literal(1), BigInteger)
-        bits: ColumnElement[int] = one.op("<<")(cast(high, Integer)) - one.op("<<")(
-            cast(func.least(low, high), Integer)
-        )
-        return bits
+        return bits_between(func.least(low, high), high)
 
     def _latest(self, name: str) -> ColumnElement[Any]:
         value = facts.c.customer_id if name == "customer_id" else field_of(facts, name)

@@ -1,92 +1,88 @@
 """Stocks: how aggregates stood at the end of each period."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, case, cast, func, literal, or_, select
+from sqlalchemy import ARRAY, FromClause, Select, cast, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.metrics.measure import Count, Stock, Sum
-from analytics.metrics.query import (
-    Cell,
-    Cells,
-    Member,
-    MetricQuery,
-    Slices,
-    Weighed,
-    all_hold,
-    holds,
-    members_of,
-    number_of,
-)
-from analytics.projections.facts import types_of
+from analytics.metrics.kinds.kind import AddsUp, MeasureKind
+from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
+from analytics.metrics.measure import Stock
+from analytics.metrics.phrases import condition_in_words, joined, plural, taken_in_words
+from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Weighed
+from analytics.projections.facts import attributes_of, types_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.nouns.queries import Position
 
 
-async def cells(connection: AsyncConnection, query: MetricQuery, measures: Sequence[Stock]) -> Cells:
-    over = _Over(query, measures)
-    columns = [over.total(measure) for measure in measures]
-    index = [over.instants.c.index - 1, *over.slices.by]
-    found: Cells = {}
-    for row in await connection.execute(over.where(select(*index, *columns)).group_by(*index)):
-        values = iter(row)
-        at = next(values)
-        cell = found.setdefault(Cell(at, tuple(next(values) for _ in query.group_by)), {})
-        cell.update(zip(measures, values, strict=True))
-    return found
+class StockKind(MeasureKind[Stock]):
+    async def evaluate(self, connection: AsyncConnection, query: MetricQuery, measures: Sequence[Stock]) -> Cells:
+        over = _Standing(query, measures)
+        columns = [over.total(measure) for measure in measures]
+        index = [over.instants.c.index - 1, *over.slices.by]
+        found: Cells = {}
+        rows = await connection.execute(over.where(select(*index, *columns)).group_by(*index))
+        add_cells(found, rows, query, measures)
+        return found
+
+    async def members(
+        self,
+        connection: AsyncConnection,
+        query: MetricQuery,
+        terms: Sequence[Weighed[Stock]],
+        after: Position | None,
+        first: int,
+    ) -> list[Member]:
+        over = _Standing(query, [term.measure for term in terms])
+        amounts = any(self.is_amount(term.measure) for term in terms)
+        return await over.members(connection, terms, after, first, amounts=amounts)
+
+    def describe(self, measure: Stock) -> str:
+        noun = measure.noun
+        clauses = [condition_in_words(noun, each) for each in measure.where]
+        return joined(f"{plural(noun.rpartition('.')[2])} at the end", clauses, taken_in_words(measure.of, noun))
+
+    def event_types(self, measure: Stock) -> Iterable[str]:
+        return types_of(measure.noun)
+
+    def adds_up(self, _: Stock) -> AddsUp:
+        return AddsUp.LAST_PERIOD
+
+    def needs_end(self, _: Stock) -> bool:
+        return True
+
+    def is_amount(self, measure: Stock) -> bool:
+        return is_of_amount(measure.of)
+
+    def has_currency(self, measure: Stock) -> bool:
+        return "currency" in attributes_of(measure.noun)
 
 
-async def members(
-    connection: AsyncConnection, query: MetricQuery, terms: Sequence[Weighed], after: Position | None, first: int
-) -> list[Member]:
-    f = facts
-    measures = [term.measure for term in terms if isinstance(term.measure, Stock)]
-    over = _Over(query, measures)
-    each = zip((term.sign for term in terms), measures, strict=True)
-    value = sum(
-        (sign * case((over.counts(measure), over.number(measure)), else_=0) for sign, measure in each), literal(0)
-    )
-    statement = over.where(
-        select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time, value, f.c.subject, f.c.currency)
-    ).where(or_(*(over.counts(measure) for measure in measures)))
-    if after is not None:
-        statement = statement.where(f.c.subject > after.id)
-    return members_of(await connection.execute(statement.order_by(f.c.subject).limit(first)), terms)
+class _Standing(OverFacts[Stock]):
+    """The facts that held at the end of each period: of each aggregate its last one before."""
 
-
-class _Over:
-    """The facts that stood at each instant."""
+    key = (facts.c.subject,)
 
     def __init__(self, query: MetricQuery, measures: Sequence[Stock]) -> None:
-        self.query, self.measures = query, measures
+        super().__init__(query, measures)
         ends = func.unnest(cast(literal(list(query.boundaries[1:]), ARRAY(Moment)), ARRAY(Moment)))
         self.instants = ends.table_valued("at", with_ordinality="index").render_derived("instants")
         self.slices = Slices(query, facts, facts.c.customer_id, self.instants.c.at)
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         at = self.instants.c.at
-        stood = (facts.c.time < at) & or_(facts.c.until.is_(None), facts.c.until >= at)
-        source: FromClause = self.slices.join(facts.join(self.instants, stood))
+        held = (facts.c.time < at) & or_(facts.c.until.is_(None), facts.c.until >= at)
+        source: FromClause = self.slices.join(facts.join(self.instants, held))
         types = sorted({type for measure in self.measures for type in types_of(measure.noun)})
         counted = or_(*(self.counts(measure) for measure in self.measures))
         return statement.select_from(source).where(
             facts.c.tenant_id == self.query.tenant, facts.c.type.in_(types), counted, *self.slices.where
         )
 
-    def counts(self, measure: Stock) -> ColumnElement[bool]:
-        conditions = [facts.c.type.in_(types_of(measure.noun))]
-        if not isinstance(measure.of, Count):
-            conditions.append(number_of(facts, measure.of).is_not(None))
-        return all_hold([*conditions, *(holds(each, facts, self.query) for each in measure.where)])
+    def types(self, measure: Stock) -> Collection[str]:
+        return types_of(measure.noun)
 
-    def number(self, measure: Stock) -> ColumnElement[Any]:
-        return literal(1) if isinstance(measure.of, Count) else number_of(facts, measure.of)
-
-    def total(self, measure: Stock) -> ColumnElement[Any]:
-        match measure.of:
-            case Count():
-                return func.count().filter(self.counts(measure))
-            case Sum():
-                return func.coalesce(func.sum(number_of(facts, measure.of)).filter(self.counts(measure)), 0)
+    def position(self, after: Position) -> tuple[Any, ...]:
+        return (after.id,)

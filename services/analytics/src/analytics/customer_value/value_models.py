@@ -1,0 +1,249 @@
+"""The models of customer value, with all that they look at: purchases, segments' churn, and fits.
+
+The purchases are fetched once, as arrays, and scored at each instant; amounts in each currency by itself, as if there
+were no others. A filter chooses whom to score, so the fifths of RFM are of those; churn and fits are the
+tenant's. A customer that stands for all those not identified is never scored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, ColumnElement, and_, cast, func, literal, select
+from sqlalchemy import Uuid as UuidType
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.calendar import months_before, zone_of
+from analytics.customer_value.fit_store import fits_of
+from analytics.customer_value.fits import NEEDED, KeptFit, Model, applying
+from analytics.customer_value.purchases import Bought, Ids, bought, sent, unidentified
+from analytics.customer_value.rfm import Segment
+from analytics.customer_value.scores import MONEY, Floats, Ints, PurchaseBase
+from analytics.metrics.definition import CUSTOMER, Dimension, Source
+from analytics.metrics.query import Filter, MetricQuery, Slices, customers, spans
+from analytics.projections.tables import facts
+from kith.db.tables import Moment
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
+
+MAX_SCORED = 5_000_000
+"""Customers times instants that one query may score: ten seconds' work."""
+SEGMENT = next(each for each in CUSTOMER if each.name == "segment")
+LABELS: list[str] = [str(each) for each in Segment]
+LABEL_INDEX = {label: index for index, label in enumerate(LABELS)}
+
+Group = tuple[str | None, ...]
+
+
+class NoFit(Conflict):
+    code = ErrorCode.MODEL_NOT_FITTED
+
+
+Currency = int | None
+"""The index of a currency among those of the purchases; None stands for all of them."""
+
+
+class Scored(NamedTuple):
+    """A model's values; an element per customer."""
+
+    value: Floats
+    """NaN for those without one."""
+    unit: int
+    """The value is in this fraction of one."""
+    label: NDArray[np.int64] | None = None
+    """The index of its name in LABELS."""
+    is_fitted: bool = True
+    """False: those with a value have one, but there is no fit to compute it by."""
+
+
+@dataclass(frozen=True)
+class ValueModels:
+    """Some models, with all that they look at."""
+
+    query: MetricQuery
+    bought: Bought
+    kept: NDArray[np.bool_]
+    """Of each customer, whether it is to be scored."""
+    fits: Sequence[KeptFit] = ()
+    segment: Ints | None = None
+    churn: Mapping[datetime, Mapping[int, float | None]] = field(default_factory=dict)
+    """At the end of each period, by segment."""
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, query: MetricQuery, models: Iterable[str]) -> "ValueModels":
+        """Raises Invalid."""
+        models = set(models)
+        now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
+        query = replace(query, boundaries=tuple(min(each, now) for each in query.boundaries))
+        found = await _bought(connection, query)
+        if found.ids.size * query.periods > MAX_SCORED:
+            raise Invalid(
+                f"{found.ids.size} customers at {query.periods} instants are more than {MAX_SCORED} to score at once: "
+                "take a longer grain or a shorter interval.",
+                field="grain",
+            )
+        kept = np.ones(found.ids.size, np.bool_)
+        if any(each.dimension.source is Source.CUSTOMER for each in query.filters):
+            chosen, _ = await groups_of(connection, query, (), found.ids, filtered=True)
+            kept = np.isin(np.arange(found.ids.size), chosen)
+        segment: Ints | None = None
+        churn: Mapping[datetime, Mapping[int, float | None]] = {}
+        if "simple" in models:
+            segment, churn = await _churn(connection, query, found.ids)
+        fits = await fits_of(connection, query.tenant) if models & NEEDED.keys() else ()
+        return cls(query, found, kept, fits, segment, churn)
+
+    @property
+    def ids(self) -> Ids:
+        return self.bought.ids
+
+    def apart(self, *, by_currency: bool) -> Sequence[Currency]:
+        """The currencies to score in, one by one; or all purchases together."""
+        return range(len(self.bought.currencies)) if by_currency else [None]
+
+    def code(self, currency: int) -> str | None:
+        return self.bought.currencies[currency]
+
+    def base(self, at: datetime, currency: Currency = None) -> PurchaseBase:
+        """Returns what the customers to score bought before; in a currency, if one is named."""
+        purchases = self.bought.purchases
+        if not self.kept.all():
+            purchases = purchases.those(self.kept[purchases.customer])
+        if currency is not None and len(self.bought.currencies) > 1:
+            purchases = purchases.those(purchases.currency == currency)
+        return PurchaseBase.before(min(at, self.bought.now), self.ids.size, purchases, self.query.zone)
+
+    def scored(self, model: str, at: datetime, currency: Currency = None) -> Scored:
+        """Raises NoFit."""
+        base = self.base(at, currency)
+        match model:
+            case "historic":
+                return Scored(base.historic(), MONEY)
+            case "simple":
+                assert self.segment is not None
+                return Scored(base.simple(self.segment, self.churn[base.at]), MONEY)
+            case "p_alive":
+                return Scored(base.p_alive(self.fit(Model.BG_NBD, at)), 1)
+            case "predicted":
+                assert currency is not None
+                buying, spending = self.fit(Model.BG_NBD, at), self.spending(currency, at)
+                if spending is None:
+                    return Scored(np.where(base.orders() > 0, 0, np.nan), MONEY, is_fitted=False)
+                return Scored(base.predicted(buying, spending), MONEY)
+            case "rfm":
+                who, scores = base.rfm()
+                value, label = np.full(self.ids.size, np.nan), np.full(self.ids.size, -1)
+                value[who] = 1
+                label[who] = [LABEL_INDEX[each] for each in scores.segment]
+                return Scored(value, 1, label)
+        raise ValueError(model)
+
+    def fit(self, model: Model, at: datetime, currency: str | None = None) -> KeptFit:
+        """Raises NoFit."""
+        found = applying(self.fits, model, currency, at)
+        if found is None:
+            of = f" of {currency}" if currency else ""
+            raise NoFit(f"There is no fit of {model}{of}: ask for one, POST /v1/customer-value/fits.")
+        return found
+
+    def spending(self, currency: int, at: datetime) -> KeptFit | None:
+        """The fit of what is spent in a currency; None if there is none, but for another. Raises NoFit if there is none
+        of any."""
+        try:
+            return self.fit(Model.GAMMA_GAMMA, at, self.code(currency))
+        except NoFit:
+            codes = self.bought.currencies
+            if any(applying(self.fits, Model.GAMMA_GAMMA, code, at) for code in codes):
+                return None
+            raise
+
+
+# A figure is evaluated as a whole, and then by period and group: of the same purchases, fetched once. A connection is
+# one request's, and so is what is remembered with it.
+_FETCHED: WeakKeyDictionary[AsyncConnection, tuple[Any, Bought]] = WeakKeyDictionary()
+
+
+async def _bought(connection: AsyncConnection, query: MetricQuery) -> Bought:
+    key = (query.tenant, query.ends_at, query.zone, _own(query))
+    fetched, found = _FETCHED.get(connection, (None, None))
+    if found is None or fetched != key:
+        found = await bought(connection, query.tenant, query.ends_at, query.zone, *purchase_filters(query))
+        _FETCHED[connection] = key, found
+    return found
+
+
+def _own(query: MetricQuery) -> tuple[Filter, ...]:
+    return tuple(each for each in query.filters if each.dimension.source is Source.EVENT)
+
+
+def purchase_filters(query: MetricQuery) -> Sequence[ColumnElement[bool]]:
+    """The filters that choose purchases rather than customers."""
+    return Slices(
+        replace(query, group_by=(), filters=_own(query)), facts, facts.c.customer_id, literal(query.ends_at)
+    ).where
+
+
+async def groups_of(
+    connection: AsyncConnection, query: MetricQuery, by: tuple[Dimension, ...], ids: Ids, *, filtered: bool = False
+) -> tuple[Ints, list[Group]]:
+    """Returns the customers, by their indexes in `ids`, each with its group."""
+    filters = tuple(each for each in query.filters if each.dimension.source is Source.CUSTOMER) if filtered else ()
+    # The ids go there as bytes and come back as indexes: no fact need be read once more to know who bought.
+    indexes = select(func.generate_series(0, ids.size - 1).label("index")).subquery("indexes")
+    sixteen = func.substring(literal(ids.tobytes(), BYTEA), indexes.c.index * 16 + 1, 16)
+    buyers = select(indexes.c.index, cast(func.encode(sixteen, "hex"), UuidType).label("id")).subquery("buyers")
+    slices = Slices(replace(query, group_by=by, filters=filters), buyers, buyers.c.id, literal(query.ends_at))
+    statement = select(sent(buyers.c.index, "int4send"), *(func.array_agg(each) for each in slices.by))
+    row = (await connection.execute(statement.select_from(slices.join(buyers)).where(*slices.where))).one()
+    index = np.frombuffer(row[0], ">i4").astype(np.int64)
+    columns = [column or [] for column in row[1:]]
+    return index, list(zip(*columns, strict=True)) if columns else [()] * index.size
+
+
+async def _churn(
+    connection: AsyncConnection, query: MetricQuery, ids: Ids
+) -> tuple[Ints, dict[datetime, dict[int, float | None]]]:
+    """Each customer's segment, as a number, and at the end of each period the segments' churn of the year before: of
+    those active then the share that is not active now. None where nobody was."""
+    ends, zone = query.boundaries[1:], zone_of(query.zone)
+    periods = (
+        func.unnest(
+            cast(literal([months_before(each, 12, zone) for each in ends], ARRAY(Moment)), ARRAY(Moment)),
+            cast(literal(list(ends), ARRAY(Moment)), ARRAY(Moment)),
+        )
+        .table_valued("starts_at", "ends_at", with_ordinality="number")
+        .render_derived("periods")
+    )
+    then, now, record = spans(query).alias("then"), spans(query).alias("now"), customers(query).alias("of")
+    segment = record.c.state["segment"].astext
+    rows = await connection.execute(
+        select(periods.c.number, segment, func.count(), func.count(now.c.customer_id))
+        .select_from(
+            periods.join(then, and_(then.c.starts_at < periods.c.starts_at, then.c.ends_at >= periods.c.starts_at))
+            .outerjoin(
+                now,
+                and_(
+                    now.c.customer_id == then.c.customer_id,
+                    now.c.starts_at < periods.c.ends_at,
+                    now.c.ends_at >= periods.c.ends_at,
+                ),
+            )
+            .outerjoin(record, record.c.id == then.c.customer_id)
+        )
+        .where(then.c.customer_id.not_in(unidentified(query.tenant, query.ends_at)))
+        .group_by(periods.c.number, segment)
+    )
+    numbers: dict[str | None, int] = {None: 0}
+    customer, groups = await groups_of(connection, query, (SEGMENT,), ids)
+    of_customer = np.zeros(ids.size, np.int64)
+    of_customer[customer] = [numbers.setdefault(name, len(numbers)) for (name,) in groups]
+    churn: dict[datetime, dict[int, float | None]] = {end: {} for end in ends}
+    for number, name, were, are in rows:
+        if name in numbers:
+            churn[ends[number - 1]][numbers[name]] = 1 - are / were
+    return of_customer, churn

@@ -1,0 +1,97 @@
+"""What flows and stocks share: their values are counts, sums and medians over single facts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Numeric, Row, Select, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.metrics.measure import Count, Flow, Median, Of, Stock, Sum
+from analytics.metrics.query import Cell, Cells, Member, MetricQuery, Weighed, all_hold, holds, number_of
+from analytics.projections.tables import facts
+from kith.nouns.queries import Position
+
+M = TypeVar("M", bound=Flow | Stock)
+
+
+def is_of_amount(of: Of) -> bool:
+    return isinstance(of, Sum | Median) and of.field == "amount"
+
+
+def add_cells(found: Cells, rows: Iterable[Row[Any]], query: MetricQuery, measures: Sequence[Flow | Stock]) -> None:
+    """Reads rows of a period, a value per dimension and a value per measure."""
+    for row in rows:
+        values = iter(row)
+        period = next(values)
+        cell = found.setdefault(Cell(period, tuple(next(values) for _ in query.group_by)), {})
+        cell.update(zip(measures, values, strict=True))
+
+
+class OverFacts(ABC, Generic[M]):
+    """The facts that some measures look at."""
+
+    key: tuple[ColumnElement[Any], ...]
+    """By which members are ordered and paged; the last column tells them apart."""
+    first_active: ColumnElement[Any] | None = None
+    """When the fact's customer was first active, where a measure asks for it."""
+
+    def __init__(self, query: MetricQuery, measures: Sequence[M]) -> None:
+        self.query, self.measures = query, measures
+
+    @abstractmethod
+    def where(self, statement: Select[Any]) -> Select[Any]:
+        """Returns the statement over these facts only."""
+
+    @abstractmethod
+    def types(self, measure: M) -> Collection[str]:
+        """Returns the types of events whose facts the measure counts."""
+
+    @abstractmethod
+    def position(self, after: Position) -> tuple[Any, ...]:
+        """Returns the key of the last member of the page before."""
+
+    def counts(self, measure: M) -> ColumnElement[bool]:
+        """Whether the measure counts this fact."""
+        conditions = [facts.c.type.in_(self.types(measure))]
+        if not isinstance(measure.of, Count):
+            conditions.append(number_of(facts, measure.of).is_not(None))
+        held = (holds(each, facts, self.query, self.first_active) for each in measure.where)
+        return all_hold([*conditions, *held])
+
+    def number(self, measure: M) -> ColumnElement[Any]:
+        return literal(1) if isinstance(measure.of, Count) else number_of(facts, measure.of)
+
+    def total(self, measure: M) -> ColumnElement[Any]:
+        counted = self.counts(measure)
+        match measure.of:
+            case Count():
+                return func.count().filter(counted)
+            case Sum():
+                return func.coalesce(func.sum(number_of(facts, measure.of)).filter(counted), 0)
+            case Median():
+                middle = func.percentile_cont(0.5).within_group(number_of(facts, measure.of))
+                return cast(middle.filter(counted), Numeric)
+
+    async def members(
+        self,
+        connection: AsyncConnection,
+        terms: Sequence[Weighed[M]],
+        after: Position | None,
+        first: int,
+        *,
+        amounts: bool,
+    ) -> list[Member]:
+        """Returns the facts counted, one a member; with `amounts`, what they add by currency."""
+        f = facts.c
+        value = sum(
+            (each.sign * case((self.counts(each.measure), self.number(each.measure)), else_=0) for each in terms),
+            literal(0),
+        )
+        columns = (f.customer_id, f.subject, f.event_id, f.type, f.time, value, self.key[-1])
+        statement = self.where(select(*columns, f.currency)).where(or_(*(self.counts(each.measure) for each in terms)))
+        if after is not None:
+            last = (literal(each) for each in self.position(after))
+            statement = statement.where(tuple_(*self.key) > tuple_(*last))
+        rows = await connection.execute(statement.order_by(*self.key).limit(first))
+        return [Member._make((*row[:-1], {row[-1]: row[5]} if amounts else {})) for row in rows]

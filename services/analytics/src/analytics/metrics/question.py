@@ -1,0 +1,64 @@
+"""What is asked of metrics: an interval and its periods, groups and filters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from analytics.calendar import Grain, Interval
+from analytics.metrics.definition import Metric
+from analytics.metrics.filtering import FilterBy
+from analytics.metrics.query import Filter, MetricQuery
+from analytics.projections.activity import ActivityPolicy
+from kith.errors import Invalid
+from kith.nouns.inputs import CLOCK_SKEW
+
+MAX_GROUPINGS = 3
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to one metric or several. `of` refuses the names of dimensions that a metric does not have."""
+
+    interval: Interval
+    zone: str
+    policy: ActivityPolicy
+    grain: Grain | None = None
+    group_by: tuple[str, ...] = ()
+    filters: tuple[FilterBy, ...] = ()
+    settled: bool = True
+    """Whether totals may be read (see metrics.query)."""
+    now: datetime | None = None
+    """What comes after has not happened yet. None: all of the interval has."""
+
+    def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
+        if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
+            raise Invalid(f"Group by up to {MAX_GROUPINGS} different dimensions.", field="groupBy")
+        return MetricQuery(
+            "",
+            tuple(periods),
+            self.zone,
+            self.policy,
+            tuple(metric.dimension(name) for name in self.group_by),
+            tuple(Filter(metric.dimension(name, asked_as="filter"), values, out) for name, values, out in self.filters),
+            self.settled,
+        )
+
+    def has_come(self, moment: datetime) -> bool:
+        """A period that ends now by the client's clock has ended, though that clock may be a little ahead."""
+        return self.now is None or moment <= self.now + CLOCK_SKEW
+
+    def has_begun(self, moment: datetime) -> bool:
+        return self.now is None or moment < self.now
+
+    def so_far(self, periods: Sequence[datetime]) -> list[datetime]:
+        """The boundaries of the periods that have begun, the last one cut to now; empty if none has."""
+        begun = [each for each in periods[:-1] if self.has_begun(each)]
+        if not begun:
+            return []
+        end = periods[len(begun)]
+        return [*begun, end if self.has_come(end) or self.now is None else self.now]
+
+    def complete_up_to(self, starts_at: datetime, ends_at: datetime) -> datetime | None:
+        if not self.has_begun(starts_at):
+            return None
+        return ends_at if self.has_come(ends_at) else self.now
