@@ -55,7 +55,7 @@ def write(found: Mapping[str, Report]) -> None:
 
 def inputs() -> str:
     return table(
-        ("input", "what it is", "how it is read", "unit", "window", "told of today"),
+        ("input", "what it is", "how it is read", "unit", "window", "published today"),
         (
             (
                 f"`{name}`",

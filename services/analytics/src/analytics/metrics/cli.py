@@ -84,49 +84,47 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
 ## How to read a figure
 
 - **Intervals** are half-open: `from <= t < to`. What happens at `to` belongs to the next one, so periods that follow
-  one another count nothing twice. Both instants are told with their offset from UTC. A metric that is read *at the end*
-  looks at the one instant `to`, and back from there.
+  one another count nothing twice. Both instants have their offset from UTC. A metric that is read *at the end* is
+  read at the one instant `to`, and looks back from there.
 - **A ratio with an empty denominator is null**, never 0, and so is the median of nothing. A sum of nothing is 0. Values
   are rounded to four decimals. `numerator`, `denominator` and all components come with the value: the numerator is what
   stands before the first `/` of the formula, before it is scaled.
 - **Units**: `percent` is 0 to 100, or more; `money` is in the currency of the amounts; `seconds` and `days` are by the
   clock, a day being 86,400 seconds.
 - **Active** is a customer with a qualifying event at `t`, `T - window <= t < T`. Which events qualify, and the window,
-  is the tenant's to define, and otherwise for some segments; an order in 90 days, if nothing is defined. `activity=`
+  is the tenant's to define, for all customers or for some segments; the default is an order in 90 days. `activity=`
   names a version of the definition, and the answer says which was used (`activity_version`).
-- **Customers are distinct after merges**: what the one that was merged did counts for the one that is left.
+- **Customers are distinct after merges**: the events of a merged customer count for the one that remains.
 - **Slices.** *The customer's* dimensions have plain names, `country`, `owner`: fields of its record as it stood at the
   end of the whole interval, in every period alike; what a record said first holds for the time before it was made, too.
-  A customer with two tags counts under each. *Its own* are fields of the event, or of its aggregate as it stood then:
-  whose the opportunity was when it was won. Those that the customer has as well are named by whose they are,
-  `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three dimensions group.
-- **Filters**: `filter=country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those
-  that have none; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a leading `!` is
-  written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. What could be read in
-  two ways is refused. In the body of `POST /v1/metrics:query` a filter may also be told by parts, null being those
-  that have none: `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`.
+  A customer with two tags counts under each. *Its own* dimensions are fields of the event, or of its aggregate as it
+  stood then: the owner of the opportunity when it was won. A field that the customer has as well is named with its
+  record, `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three dimensions group.
+- **Filters**: `filter=country:France,Spain` keeps these values, `tag:!unidentified` excludes one, `segment:` keeps
+  customers without a segment; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a leading `!` is
+  written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. An ambiguous
+  filter is refused. In the body of `POST /v1/metrics:query` a filter may also be an object, null standing for no value: `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`.
 - **Periods.** A grain (`day`, `week` from Monday, `month`, `quarter`, `year`) cuts the interval into up to 400 periods,
   the first and the last cut to the interval. Each period is counted by itself: distinct customers and medians of
   periods do not add up to the whole.
-  A day that a zone left out is none of its periods: Samoa had no 30 December 2011.
+  A day that a zone skipped is none of its periods: Samoa had no 30 December 2011.
 - **What has not come yet is null**, never 0. `complete_up_to` says up to when an interval, or a period of it, has come:
   what happens in one that goes on is counted so far; what is read at its end, such as who is active then, is null until
   that comes; of one that has not begun all is null, and `complete_up_to` too. Of what was known at an instant, that
   instant is now. Counts of a time before the tenant's first event are 0.
-- **Time zone**: that of the tenant's settings, or `zone=`. It says where calendar days begin: those of a grain, and the
-  same day; and what is reckoned by the calendar is reckoned there: the 12 months before the end of `ror` and
+- **Time zone**: the one of the tenant's settings, or `zone=`. It decides when the days of a grain and of the calendar
+  begin, and calendar periods are computed in it: the 12 months before the end of `ror` and
   `ror.reach`, the year of `clv.simple`, the days of purchases of `clv.predicted`. `from`, `to` and all other instants
   are instants, whatever the zone.
-- **Currencies** are not converted, so amounts of several have no sum. A figure of amounts is told in `by_currency`, one
-  for each, as if there were no others: what `filter=currency:EUR` answers. `value`, and what else is an amount, is null
-  where there are several, and `currency` says which one it is where there is not; so it is in each period and group.
-  Customers have no currency: `arpu` in euros is the revenue in euros over all who were active, whatever they paid in.
-- **Members** say whom or what a figure counts: customers, orders or cases, each with the event that put it there and
-  what it adds, amounts with their currency. They add up to the part that is asked for: numerator, denominator, or a
-  component. A median has none.
-- **Freshness** stands beside each figure: per source the instant up to which all that it recorded is counted.
-- **Known at.** `knownAt=` answers as it was known at an instant: only what was recorded up to then counts, whenever it
-  happened.
+- **Currencies** are not converted, so amounts of several have no sum. A figure of amounts is in `by_currency`, one for
+  each, as if there were no others: the answer of `filter=currency:EUR`. `value`, and every other amount, is null where
+  there are several, and `currency` names the one where there is one; so it is in each period and group.
+  Customers have no currency: `arpu` in euros is the revenue in euros over all active customers, whatever they paid in.
+- **Members** are what a figure counts: customers, orders or cases, each with the event that made it count and what it
+  adds, amounts with their currency. They add up to the requested part: numerator, denominator, or a component. A median
+  has none.
+- **Freshness** comes with each figure: per source the instant up to which all its records are counted.
+- **Known at.** `knownAt=` answers as it was known at an instant: only records up to then count, whenever they happened.
 - **Versions.** A metric whose meaning changes has a higher version; `definition_version` says which was computed.
 """
 
