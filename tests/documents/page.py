@@ -84,7 +84,7 @@ class Page:
 def pages() -> list[Page]:
     """README.md and the pages below docs/. Decisions are records of their day and show no commands to run."""
     below = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "adr"]
-    # The guide comes last: docs/replay.md fills the tenant that it looks at.
+    # The guide comes last: docs/replay.md brings in the data that it looks at.
     return [Page(path) for path in (ROOT / "README.md", *sorted(below, key=lambda path: (len(path.parts), path)))]
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.documents import picture
 from tests.documents.page import Page, pages
 from tests.documents.session import run
-from tests.e2e.house import House
-from tests.recorded import needs_recorded_data
+from tests.e2e.house import House, run_replay
+from tests.recorded import DATA, needs_recorded_data
 
 from kith_local.layout import ROOT
 
@@ -25,6 +25,16 @@ def demo(house: House) -> House:
     return house
 
 
+@pytest.fixture
+def recorded(demo: House, page: Page) -> House:
+    """The same with the recorded data, which docs/replay.md brings in itself."""
+    if page.needs_recorded_data and page.path.name != "replay.md" and not demo.tenant("retail").ledger():
+        with run_replay(demo, tenant="retail", folder=DATA) as replay:
+            report, _ = replay.communicate()
+        assert replay.returncode == 0, report
+    return demo
+
+
 def executed() -> list[object]:
     """Pages that have commands, as parameters of a test."""
     return [
@@ -36,8 +46,8 @@ def executed() -> list[object]:
 
 @pytest.mark.timeout(360)
 @pytest.mark.parametrize("page", executed())
-def test_a_page_shows_what_is_answered(demo: House, page: Page) -> None:
-    results = run(page, demo.environment)
+def test_a_page_shows_what_is_answered(recorded: House, page: Page) -> None:
+    results = run(page, recorded.environment)
     wrong = [str(result) for result in results if not result.is_as_shown]
     assert wrong == [], f"{page.name}, {wrong[0]}"
     assert len(results) == len(page.commands), "the shell of the page ended early"

@@ -101,9 +101,10 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
   stood then: the owner of the opportunity when it was won. A field that the customer has as well is named with its
   record, `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three dimensions group.
 - **Filters**: `filter=country:France,Spain` keeps these values, `tag:!unidentified` excludes one, `segment:` keeps
-  customers without a segment; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a leading `!` is
-  written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. An ambiguous
-  filter is refused. In the body of `POST /v1/metrics:query` a filter may also be an object, null standing for no value: `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`.
+  customers without a segment; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a
+  leading `!` is written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. An
+  ambiguous filter is refused. In the body of `POST /v1/metrics:query` a filter may also be an object, null standing for
+  no value: `{"dimension": "segment", "values": ["Food, Drink & Tobacco", null], "exclude": false}`.
 - **Periods.** A grain (`day`, `week` from Monday, `month`, `quarter`, `year`) cuts the interval into up to 400 periods,
   the first and the last cut to the interval. Each period is counted by itself: distinct customers and medians of
   periods do not add up to the whole.
