@@ -1,21 +1,21 @@
-"""Runs a service's Alembic migrations: one runner at a time, and never long in the way of others.
+"""Runs a service's Alembic migrations: one runner at a time, each in a transaction, never long in the way of others.
 
-A migration waits at most two seconds for a lock; if it cannot have it, the whole run is tried again, so that requests
-never queue behind it.
+A migration waits at most two seconds for a lock; if it cannot have it, the run is tried again from there, so that
+requests never queue behind it. An index of a table that is in use is built beside its writers (`build_index`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrationScript
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kith.consumer.tables import TABLES, restrict
@@ -26,6 +26,7 @@ from kith.db.tenancy import create_roles, secure, worker_only
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRIES = 10
 _ADVISORY_LOCK = 0x6B697468  # "kith"
+_LOCK_TIMEOUT, _STATEMENT_TIMEOUT = "2s", "600s"
 
 
 def configuration(package: str) -> Config:
@@ -45,6 +46,7 @@ async def migrate(url: str, package: str, after: After | None = None) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
                 async with engine.connect() as connection:
+                    await _lock(connection)
                     await connection.run_sync(_upgrade, package, after)
                 return  # noqa: TRY300 - the loop goes on only after an error
             except DBAPIError as error:
@@ -55,18 +57,41 @@ async def migrate(url: str, package: str, after: After | None = None) -> None:
         await engine.dispose()
 
 
+async def _lock(connection: AsyncConnection) -> None:
+    """Until the connection is closed. Tried again and not waited for: whoever waits has a snapshot open, and the index
+    that the other runner builds waits for all of them."""
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+        await connection.rollback()
+        await asyncio.sleep(0.1)
+    await connection.commit()
+
+
 def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     with connection.begin():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
-        connection.execute(text("SET LOCAL statement_timeout = '600s'"))
+        connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
+        connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
         for statement in create_roles():
             connection.execute(text(statement))
-        config = configuration(package)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if after is not None:
+    config = configuration(package)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.rollback()  # of what Alembic has only read
+    if after is not None:
+        with connection.begin():
             after(connection)
+
+
+def build_index(name: str, table: str, columns: Sequence[str], *, where: str | None = None) -> None:
+    """In a migration: build an index of a table that is in use. It waits for those that read and write now, and stands
+    in nobody's way; what an earlier try left behind is dropped first."""
+    rows = f" WHERE {where}" if where else ""
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        op.execute("SET statement_timeout = 0")
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {table} ({', '.join(columns)}){rows}")
+        op.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+        op.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
 
 
 def run(metadata: MetaData) -> None:
@@ -77,6 +102,7 @@ def run(metadata: MetaData) -> None:
         connection=context.config.attributes["connection"],
         target_metadata=metadata,
         compare_type=True,
+        transaction_per_migration=True,
         process_revision_directives=_draft,
         include_object=is_ours,
         render_item=_plainly,

@@ -1,5 +1,6 @@
 """Column types and table shapes every service uses. Every table carries its tenant in its key (see kith.db.tenancy)."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -81,9 +82,14 @@ def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstr
 
 
 def aggregate_table(
-    name: str, metadata: MetaData, *columns: Column[Any] | ForeignKeyConstraint, customer_owned: bool = False
+    name: str,
+    metadata: MetaData,
+    *columns: Column[Any] | ForeignKeyConstraint,
+    customer_owned: bool = False,
+    listed_by: Sequence[str] = (),
 ) -> Table:
-    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, if so), then its own columns."""
+    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, if so), then its own columns. It has
+    an index for each column that it is `listed_by`: pages of the rows with one value, newest first."""
     table = Table(
         name,
         metadata,
@@ -101,4 +107,8 @@ def aggregate_table(
     if customer_owned:
         table.append_column(Column("customer_id", Uuid))
         Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
+    for column in listed_by:
+        by = table.c[column]
+        rows = by.is_not(None) if by.nullable else None
+        Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id, postgresql_where=rows)
     return table

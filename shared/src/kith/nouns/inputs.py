@@ -32,6 +32,8 @@ __all__ = [
 
 M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
+ENVELOPE = frozenset({"occurred_at", "external_id", "command"})
+"""Fields of inputs that no rule takes."""
 
 AS_SET = AfterValidator(lambda sent: sorted(set(sent)))
 """Of a list that says which, and in no order: it is kept in one order, each once. However it was spelt, it is the
@@ -79,7 +81,7 @@ class Input(BaseModel):
 
     def fields(self) -> dict[str, Any]:
         """What the rule is called with: all but what the envelope takes."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _ENVELOPE}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in ENVELOPE}
 
     def taking(self, taken: Mapping[str, Any]) -> Self:
         """The same with these besides. Raises Invalid if what was sent does not go with them."""
@@ -141,6 +143,3 @@ class Amendment(Input):
     def sent(self) -> dict[str, Any]:
         # A null that was sent is told from a field that was not, else two different calls would pass for the same one.
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
-
-
-_ENVELOPE = frozenset({"occurred_at", "external_id", "command"})

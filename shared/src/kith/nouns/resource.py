@@ -7,114 +7,28 @@ From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` 
 queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cached_property
 from inspect import cleandoc
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Column, Table
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column
 
 from kith.db.tables import Structured
-from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import Input, NewInput
+from kith.nouns.form import Check, Command, Follows, Form, One, View, personal
+from kith.nouns.inputs import Input
+from kith.nouns.validation import validate
 
-
-@dataclass(slots=True)
-class View:
-    """Base of every view: what is the same of all aggregates. A field is the column of the same name."""
-
-    id: UUID
-    external_id: str | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
-
-
-def personal() -> Any:
-    """A field that shows only to those who hold the scope for personal data; elsewhere it is absent."""
-    return field(metadata={"personal": True})
+__all__ = ["Check", "Command", "Follows", "One", "Resource", "View", "personal"]
 
 
 @dataclass(frozen=True)
-class Command:
-    """One use case: a verb, what it takes, and the rule that decides."""
+class Resource(Form):
+    """A noun by its form, which is checked when it is made. Raises InvalidForm."""
 
-    name: str
-    input: type[Input]
-    rule: Callable[..., Any]
-
-    @property
-    def creates(self) -> bool:
-        return issubclass(self.input, NewInput)
-
-
-@dataclass(frozen=True)
-class Follows:
-    """A dealing that names another record of ours takes of it what it does not say, and may not say otherwise."""
-
-    id: Column[Any]
-    """Of the record, in the table that has it."""
-    takes: tuple[str, ...]
-    """Columns of that table, and fields of the dealing."""
-    on_sight: bool = False
-    """Another service has the record: one that we have not heard of yet may be named all the same."""
-
-
-@dataclass(frozen=True)
-class One:
-    """A relation: each of these has one of those. Shown as a field of both sides in GraphQL."""
-
-    name: str
-    """The field that shows it: `referrer`."""
-    by: str = ""
-    """The column that has its id; `<name>_id`, if not given."""
-    to: str = ""
-    """The noun that it is, of this service or of another one; `name`, if not given."""
-    many: str = ""
-    """The field of the other side that lists these, newest first; none, if not given."""
-    words: str = "Newest first."
-    """What is said of that list."""
-
-    @property
-    def column(self) -> str:
-        return self.by or f"{self.name}_id"
-
-    @property
-    def noun(self) -> str:
-        return self.to or self.name
-
-
-Check = Callable[[Input], None]
-"""Raises the DomainError that stands in the way of an input."""
-
-
-@dataclass(frozen=True)
-class Resource:
-    name: str
-    """One, in words joined by underscores: `health_model`."""
-    plural: str
-    aggregate: type[Aggregate]
-    table: Table
-    view: type[View]
-    commands: tuple[Command, ...]
-    filters: tuple[str, ...] = ()
-    insert_only: bool = False
-    """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
-    singleton: Callable[[str], Aggregate] | None = None
-    """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
-    follows: Mapping[str, Follows] = field(default_factory=dict)
-    """By the field that names another record."""
-    relations: tuple[One, ...] = ()
-    write_verb: str = "write"
-    """Of the scope that its commands need."""
-    checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
-    """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and answers the check that
-    is asked after each rule. What it accepts is done: it may count on that, for what comes later in the request."""
+    def __post_init__(self) -> None:
+        validate(self)
 
     @property
     def path(self) -> str:

@@ -64,6 +64,7 @@ readings = aggregate_table(
     *reference("signal_id", signals),
     Column("value", Double, nullable=False),
     customer_owned=True,
+    listed_by=("signal_id",),
 )
 readings.c.signal_id.nullable = readings.c.customer_id.nullable = False
 
@@ -91,6 +92,7 @@ SIGNALS = Resource(
     SignalView,
     (Command("define", DefineSignal, Signal.define),),
     filters=("code",),
+    unpublished=dict.fromkeys(("title", "unit", "description"), "Words for people. Readings go by the signal's id."),
     checks=code_is_free,
 )
 READINGS = Resource(

@@ -55,6 +55,7 @@ customers = aggregate_table(
     # By name: the table it refers to is this one.
     Column("referred_by", Uuid),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
+    listed_by=("kind", "segment", "owner", "country", "source"),
 )
 
 

@@ -81,6 +81,7 @@ SETTINGS = Resource(
     settings,
     SettingsView,
     (Command("amend", AmendSettings, Settings.amend),),
+    unpublished={"segment_activity": "It is in the event's `activity`, by segment."},
     singleton=Settings.singleton,
     write_verb="admin",
 )

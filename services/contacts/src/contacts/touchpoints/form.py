@@ -42,6 +42,7 @@ touchpoints = of_known_customer(
         Column("campaign", TEXT),
         Column("responded", Boolean),
         customer_owned=True,
+        listed_by=("channel",),
     )
 )
 
@@ -67,6 +68,7 @@ TOUCHPOINTS = Resource(
     TouchpointView,
     (Command("record", RecordTouchpoint, Touchpoint.record),),
     filters=("customer_id", "channel", "direction"),
+    unindexed={"direction": "One of two: pages by time come to enough of either soon."},
     follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
     relations=(One("customer", many="touchpoints"), One("contact")),
     insert_only=True,

@@ -64,6 +64,7 @@ opportunities = aggregate_table(
     Column("closed_at", Moment),
     Column("lost_reason", TEXT),
     customer_owned=True,
+    listed_by=("stage", "owner", "product_id"),
 )
 
 
@@ -96,6 +97,7 @@ OPPORTUNITIES = Resource(
         Command("lose", LoseOpportunity, Opportunity.lose),
     ),
     filters=("customer_id", "stage", "owner", "product_id"),
+    unpublished={"name": "Free text."},
     follows={"product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product")),
 )

@@ -32,6 +32,7 @@ orders = aggregate_table(
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
     customer_owned=True,
+    listed_by=("country",),
 )
 
 

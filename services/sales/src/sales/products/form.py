@@ -27,6 +27,7 @@ products = aggregate_table(
     Column("family", TEXT),
     Column("price", Amount, nullable=False),
     Column("currency", TEXT, nullable=False),
+    listed_by=("family",),
 )
 
 
@@ -46,4 +47,5 @@ PRODUCTS = Resource(
     ProductView,
     (Command("create", CreateProduct, Product.create),),
     filters=("family",),
+    unpublished={"name": "Words for people. Figures go by the family."},
 )

@@ -35,6 +35,7 @@ returns = aggregate_table(
     Column("country", TEXT),
     *reference("order_id", orders),
     customer_owned=True,
+    listed_by=("country",),
 )
 
 

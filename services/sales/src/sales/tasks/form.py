@@ -57,6 +57,7 @@ tasks = aggregate_table(
     Column("outcome", TEXT),
     Column("closed_at", Moment),
     customer_owned=True,
+    listed_by=("owner", "state", "playbook_id"),
 )
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
 
@@ -90,6 +91,7 @@ TASKS = Resource(
         Command("reopen", ReopenTask, Task.reopen),
     ),
     filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
+    unpublished={"title": "Free text.", "explanation": "A path that whoever knows the run can make."},
     follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
     relations=(One("customer", many="tasks"),),
 )

@@ -81,6 +81,7 @@ cases = aggregate_table(
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     customer_owned=True,
+    listed_by=("state", "priority", "assignee", "queue", "playbook_id"),
 )
 Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))
 
@@ -126,6 +127,11 @@ CASES = Resource(
         Command("assign", AssignCase, Case.assign),
     ),
     filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
+    unpublished={
+        "subject": "Free text.",
+        "explanation": "A path that whoever knows the run can make.",
+        "reopened_count": "None yet when it opens; from then on its events say it.",
+    },
     follows={
         "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),

@@ -123,5 +123,7 @@ HEALTH_MODELS = Resource(
         Command("retire", RetireHealthModel, HealthModel.retire),
     ),
     filters=("state",),
+    unindexed={"state": "A tenant has a handful of them."},
+    unpublished=dict.fromkeys(("title", "state", "number"), "A draft scores nobody; one that does is published."),
     checks=signals_are_defined,
 )

@@ -1,0 +1,226 @@
+"""Whether the faces of a noun go together: rules, table, inputs, view and events, which are matched by name.
+
+What is wrong is said in a sentence that names the noun, the face and the field, and all that is wrong at once:
+
+    opportunity: the view has a field `stage_id` that the table has no column for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime
+from inspect import Parameter, signature
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Column, Index, Table
+
+from kith.db.tables import Structured
+from kith.events.event import Event
+from kith.nouns.aggregate import Aggregate, CustomerOwned
+from kith.nouns.form import Command, Form
+from kith.nouns.inputs import ENVELOPE, Amendment, Input
+
+_OF_ALL = frozenset(each.name for each in fields(Aggregate))
+"""Attributes that every aggregate has: events have them in the envelope, or not at all."""
+
+
+class InvalidForm(TypeError):
+    """The faces of a noun do not go together. A line for each problem."""
+
+
+def validate(form: Form) -> None:
+    """Raises InvalidForm."""
+    faces = (_table, _view, _inputs, _events, _filters, _names)
+    if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
+        raise InvalidForm("\n".join(problems))
+
+
+class _Kind(NamedTuple):
+    type: Any
+    optional: bool
+
+    @classmethod
+    def of(cls, annotation: Any) -> "_Kind":
+        if get_origin(annotation) not in (Union, UnionType):
+            return cls(annotation, optional=False)
+        kinds = [each for each in get_args(annotation) if each is not NoneType]
+        return cls(kinds[0] if len(kinds) == 1 else Union[tuple(kinds)], NoneType in get_args(annotation))  # noqa: UP007 - of as many as there are
+
+    def __str__(self) -> str:
+        return self.type.__name__ if isinstance(self.type, type) and not get_args(self.type) else str(self.type)
+
+
+def _attributes(form: Form) -> dict[str, _Kind]:
+    return _kinds(form.aggregate)
+
+
+def _kinds(kind: type[Any]) -> dict[str, _Kind]:
+    hints = get_type_hints(kind)
+    return {each.name: _Kind.of(hints[each.name]) for each in fields(kind)}
+
+
+def _personal(form: Form) -> set[str]:
+    return {each.name for each in fields(form.view) if each.metadata.get("personal")}
+
+
+def _table(form: Form) -> Iterator[str]:
+    attributes, columns = _attributes(form), form.table.c
+    for name, kind in attributes.items():
+        if name not in columns:
+            yield f"the aggregate has a field `{name}` that the table has no column for."
+        elif not _fits(columns[name], kind):
+            yield f"the table's column `{name}` is {columns[name].type!r}, which does not fit the aggregate's {kind}."
+        elif columns[name].nullable and not kind.optional:
+            yield f"the table's column `{name}` may be null, and the aggregate's field is never None."
+        elif kind.optional and not columns[name].nullable:
+            yield f"the table's column `{name}` is never null, and the aggregate's field may be None."
+    for name in columns.keys() - attributes.keys() - {"tenant_id"}:
+        yield f"the table has a column `{name}` that the aggregate has no field for."
+    yield from _tenancy(form.table)
+
+
+def _fits(column: Column[Any], kind: _Kind) -> bool:
+    match column.type:
+        case Structured(kind=kept):
+            return bool(_Kind.of(kept).type == kind.type)
+        case ARRAY(item_type=item):
+            return bool(list[item.python_type] == kind.type)  # type: ignore[name-defined]
+        case each:
+            is_instant = kind.type is not datetime or getattr(each, "timezone", False)
+            return is_instant and (getattr(each, "enum_class", None) or each.python_type) is kind.type
+
+
+def _tenancy(table: Table) -> Iterator[str]:
+    if next(iter(table.primary_key.columns.keys()), None) != "tenant_id":
+        yield "the table's primary key does not begin with `tenant_id`."
+    for constraint in table.foreign_key_constraints:
+        names = [str(key) for key in constraint.column_keys]
+        if names[0] != "tenant_id" or not constraint.elements[0].target_fullname.endswith(".tenant_id"):
+            yield f"the table's reference `{names[-1]}` may name another tenant's row: it lacks `tenant_id`."
+
+
+def _view(form: Form) -> Iterator[str]:
+    attributes, personal = _attributes(form), _personal(form)
+    for name, kind in _kinds(form.view).items():
+        if name not in form.table.c or name not in attributes:
+            yield f"the view has a field `{name}` that the table has no column for."
+        elif kind.type != attributes[name].type:
+            yield f"the view's field `{name}` is {kind}, and the aggregate's is {attributes[name]}."
+        elif attributes[name].optional and not kind.optional:
+            yield f"the view's field `{name}` is never None, and the aggregate's may be."
+        elif name in personal and not kind.optional:
+            yield f"the view's field `{name}` is personal, and so absent for some: it must be optional."
+
+
+def _inputs(form: Form) -> Iterator[str]:
+    attributes = _attributes(form)
+    for command in form.commands:
+        if command.input.fields not in (Input.fields, Amendment.fields):
+            continue  # the input makes of what was sent what the rule takes
+        face, sent = command.input.__name__, _sent(command)
+        parameters = signature(command.rule).parameters.values()
+        takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
+        for name in sent:
+            if name not in {each.name for each in parameters} and not (takes_any and name in attributes):
+                yield f"the input {face} has a field `{name}` that the rule of `{command.name}` does not take."
+        for each in parameters:
+            needed = each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
+            if needed and each.name not in {"id", "at", *sent}:
+                yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
+
+
+def _sent(command: Command) -> list[str]:
+    return [name for name in command.input.model_fields if name not in ENVELOPE]
+
+
+def events_of(command: Command) -> list[type[Event]]:
+    """The events that its rule says it answers."""
+    return list(_events_in(get_type_hints(command.rule).get("return")))
+
+
+def _events_in(annotation: Any) -> Iterator[type[Event]]:
+    if isinstance(annotation, type) and issubclass(annotation, Event):
+        if hasattr(annotation, "type"):
+            yield annotation
+        return
+    for each in get_args(annotation):
+        yield from _events_in(each)
+
+
+def _events(form: Form) -> Iterator[str]:
+    personal = _personal(form)
+    for command in form.commands:
+        events = events_of(command)
+        if not events:
+            yield f"the rule of `{command.name}` does not say which event it answers."
+            continue
+        for event in events:
+            if event.noun.partition(".")[2] != form.name.replace("_", "-"):
+                yield f"the event {event.type} is declared to be of {event.noun}."
+            if command.creates and not event.creates:
+                yield f"the event {event.type} does not declare that a {form.name} begins with it."
+        carried = {name for event in events for name in event.__struct_fields__}
+        for name in sorted(carried & personal):
+            yield f"the event {events[0].type} has a field `{name}`, which is personal."
+        for name in sorted(_published(form, command) - carried):
+            yield f"the event {events[0].type} lacks the field `{name}`, which `{command.name}` sets."
+    for name in form.unpublished:
+        if name not in _attributes(form):
+            yield f"`unpublished` names a field `{name}` that the aggregate does not have."
+
+
+def _published(form: Form, command: Command) -> set[str]:
+    """What an event of the command must carry: the fields that it sets and, of a new one, those that it always has."""
+    attributes = _attributes(form)
+    wanted = {name for name in _sent(command) if name in attributes}
+    if command.creates:
+        wanted |= {name for name, kind in attributes.items() if not kind.optional}
+    of_envelope = {"customer_id"} if issubclass(form.aggregate, CustomerOwned) else set()
+    return wanted - _OF_ALL - of_envelope - _personal(form) - form.unpublished.keys()
+
+
+def _filters(form: Form) -> Iterator[str]:
+    for name in form.filters:
+        if name not in form.table.c:
+            yield f"the filter `{name}` has no column in the table."
+        elif not is_indexed(form.table, name) and name not in form.unindexed:
+            yield f"the filter `{name}` has no index in the table that begins with `tenant_id` and it."
+    for name in form.unindexed:
+        if name not in form.filters or is_indexed(form.table, name):
+            yield f"`unindexed` names `{name}`, which is no filter without an index."
+
+
+def is_indexed(table: Table, name: str) -> bool:
+    return any(_serves(index, table.c[name]) for index in table.indexes)
+
+
+def _serves(index: Index, column: Column[Any]) -> bool:
+    """An index of the rows that have the column serves too: a filter is by a value."""
+    where = index.dialect_options["postgresql"].get("where")
+    of_all = where is None or where.compare(column.is_not(None))
+    return of_all and list(index.columns.keys())[:2] == ["tenant_id", column.name]
+
+
+def _names(form: Form) -> Iterator[str]:
+    table, attributes = form.table, _attributes(form)
+    for relation in form.relations:
+        if not _is_id(table, relation.column):
+            yield f"the relation `{relation.name}` is by `{relation.column}`, which is no column of ids in the table."
+        elif relation.many and not is_indexed(table, relation.column):
+            yield f"the relation `{relation.name}` lists by `{relation.column}`, which has no index in the table."
+    for name, follows in form.follows.items():
+        if not _is_id(table, name):
+            yield f"`follows` names `{name}`, which is no column of ids in the table."
+        if "tenant_id" not in follows.id.table.c:
+            yield f"`follows` looks `{name}` up in the table {follows.id.table.name}, which has no `tenant_id`."
+        target = follows.id.table
+        for field in follows.takes:
+            if field not in target.c:
+                yield f"`follows` takes `{field}` by `{name}`, which the table {target.name} has no column for."
+            elif field not in attributes:
+                yield f"`follows` takes `{field}` by `{name}`, which the aggregate has no field for."
+
+
+def _is_id(table: Table, name: str) -> bool:
+    return name in table.c and table.c[name].type.python_type is UUID
