@@ -22,9 +22,9 @@ async def test_a_house_of_an_earlier_version_answers_the_same_and_goes_on(
 ) -> None:
     async with serving_all(await frozen.load(postgres), issuer) as house:
         await answers_the_same(house, frozen)
-        assert await rebuilds_the_same(house)
+        await rebuilds_the_same(house)
         await goes_on(house, frozen.about.tenants[0])
-        assert await rebuilds_the_same(house)
+        await rebuilds_the_same(house)
 
 
 async def answers_the_same(house: House, frozen: FrozenHouse) -> None:
@@ -39,10 +39,10 @@ def said(answered: Answered) -> object:
     return {"status": answered.status, "answer": answered.answer}
 
 
-async def rebuilds_the_same(house: House) -> bool:
+async def rebuilds_the_same(house: House) -> None:
     """The read models hold what the ledger says, as the code of today reads it."""
     found = await rebuild(house.urls["analytics"], compare_only=True)
-    return found.events > 0 and not found.differences
+    assert (found.events > 0, found.differences) == (True, [])
 
 
 async def goes_on(house: House, tenant: str) -> None:
