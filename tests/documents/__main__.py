@@ -1,4 +1,4 @@
-"""Runs pages against the house that is up on this machine: `python -m tests.documents [PAGE …]`."""
+"""Runs pages against the Kith that is running on this machine: `python -m tests.documents [PAGE …]`."""
 
 import os
 import sys

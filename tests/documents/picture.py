@@ -1,6 +1,6 @@
-"""The picture in README.md: a demo customer's health over a year, drawn from what the house answers.
+"""The picture in README.md: a demo customer's health over a year, drawn from what Kith answers.
 
-`python -m tests.documents.picture` draws it again from the house that is up on this machine. The days of the demo count
+`python -m tests.documents.picture` draws it again from the Kith that is running. The days of the demo count
 backwards from the day it was loaded, and so does the axis: the picture is the same on every day.
 """
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Story:
-    """What the house says of the customer, `at` the day from which the demo counts."""
+    """What Kith says of the customer, `at` the day from which the demo counts."""
 
     at: datetime
     name: str

@@ -40,7 +40,7 @@ class Result:
 
 
 def run(page: Page, environment: Mapping[str, str]) -> list[Result]:
-    """Executes the commands of a page against the house of that environment, and stops where one fails to end."""
+    """Executes the commands of a page against the Kith of that environment, and stops where one fails to end."""
     moved = {
         f"127.0.0.1:{BASE + offset}": f"127.0.0.1:{ports_of(environment)[name].number}"
         for name, offset in OFFSETS.items()

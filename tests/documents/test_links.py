@@ -1,12 +1,13 @@
 """Links of the documentation lead somewhere, and README.md fits on a screen or two."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.documents.page import LANGUAGES, Page, pages
+from tests.documents.page import ELLIPSIS, LANGUAGES, Page, pages
 
 from kith_local.layout import ROOT
 
@@ -48,4 +49,12 @@ def test_the_readme_is_short_enough_to_be_read() -> None:
 def test_no_command_escapes_execution_by_its_form(page: Page) -> None:
     assert {block.language for block in page.blocks} <= LANGUAGES, "a fence without a language that is known"
     assert not re.search(r"^[ \t]+```", page.text, re.MULTILINE), "a fence in a list, which is not executed"
+    assert [block.line for block in page.blocks if block.answer and not block.answer.strip(f"{ELLIPSIS}\n ")] == []
     assert not re.search(r"^    (curl|make|export|python|\.venv)\b", page.prose, re.MULTILINE), "indented, not fenced"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_a_document_that_is_shown_is_json(page: Page) -> None:
+    for block in page.blocks:
+        if block.language == "json":
+            json.loads(block.text)

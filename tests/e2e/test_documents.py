@@ -12,7 +12,7 @@ from tests.recorded import DATA, needs_recorded_data
 
 from kith_local.layout import ROOT
 
-NOT_RUN = 8
+NOT_RUN = 7
 """Blocks of commands that are shown and not executed. There should be no more."""
 
 pytestmark = pytest.mark.parametrize("house", ["embedded"], indirect=True)
