@@ -76,6 +76,14 @@ format: $(VENV)/.installed ## format, and fix what can be fixed
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+quick: $(VENV)/.installed ## lint, types and tests of one service, in under a minute: SERVICE=sales
+	@$(BIN)/ruff check --quiet $(SOURCE) $(SOURCE_TESTS)
+	@$(BIN)/mypy $(SOURCE) $(SOURCE_TESTS)
+	@$(BIN)/pytest -q -n '$(WORKERS)' --maxprocesses=8 $(SOURCE_TESTS) tests/contracts -k 'not contracts or $(SERVICE) or $(PACKAGE)'
+PACKAGE = $(subst -,_,$(SERVICE))
+SOURCE = services/$(SERVICE)/src/$(PACKAGE)
+SOURCE_TESTS = tests/$(PACKAGE)
+
 RUNS ?= 1000
 SEED ?=
 machine: $(VENV)/.installed ## figures kept live against a recomputation, whatever goes wrong: RUNS=10000 [SEED=7]
@@ -98,13 +106,16 @@ contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write sc
 migration: $(VENV)/.installed ## draft a migration: SERVICE=sales NAME="add a column"
 	@$(KITH) migration --service '$(SERVICE)' --name '$(NAME)'
 
+noun: $(VENV)/.installed ## write the skeleton of a noun: SERVICE=sales NAME=quote [PLURAL=quotes]
+	@$(KITH) noun --service '$(SERVICE)' --name '$(NAME)' --plural '$(PLURAL)'
+
 lock: $(VENV)/.installed ## resolve all dependencies again into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
 .PHONY: help install run start stop status reset token replay silence test prove format check check-style check-types \
-  check-imports check-contracts machine fuzz freeze bench contracts migration lock
+  check-imports check-contracts quick noun machine fuzz freeze bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kith_local.layout import ROOT
 
-LANGUAGES = frozenset({"sh", "graphql", "json", "text", "js", "mermaid", "sql"})
+LANGUAGES = frozenset({"sh", "graphql", "json", "text", "js", "mermaid", "sql", "diff"})
 """`sh` and `graphql` are executed. The example in `js` has a test of its own, in tests/federation."""
 ELLIPSIS = "…"
 
@@ -82,8 +82,9 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """README.md and the pages below docs/. Decisions are records of their day and show no commands to run."""
-    below = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "adr"]
+    """README.md and the pages below docs/. Decisions are records of their day and show no commands to run;
+    how-tos are followed in a copy of the checkout (see test_howto)."""
+    below = [path for path in (ROOT / "docs").rglob("*.md") if path.parent.name not in {"adr", "howto"}]
     # The guide comes last: docs/replay.md brings in the data that it looks at.
     return [Page(path) for path in (ROOT / "README.md", *sorted(below, key=lambda path: (len(path.parts), path)))]
 

@@ -12,7 +12,7 @@ from kith_local.errors import LocalError
 from kith_local.layout import Layout, keep_private
 from kith_local.replay import cli as replay
 
-_WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "gateway-install"})
+_WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "noun", "gateway-install"})
 """What others may read, as they may read the rest of it."""
 
 
@@ -44,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "migration":
             command.add_argument("--service", required=True)
             command.add_argument("--name", required=True, help="what changes, in a few words")
+        if name == "noun":
+            command.add_argument("--service", required=True)
+            command.add_argument("--name", required=True, help="one of it: credit_note")
+            command.add_argument("--plural", default="", help="several of it: the name and an s, if not given")
     return parser
 
 
@@ -143,6 +147,16 @@ def _migration(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _noun(arguments: argparse.Namespace) -> int:
+    """write the skeleton of a noun"""
+    from kith_local.layout import ROOT
+    from kith_local.noun import write_noun
+
+    for path in write_noun(service=arguments.service, name=arguments.name, plural=arguments.plural):
+        _console().print(path.relative_to(ROOT), highlight=False)
+    return 0
+
+
 def _console() -> Console:
     # Piped, rich would cut its lines to 80 columns: links and paths must stay whole.
     return Console(width=None if sys.stdout.isatty() else 200)
@@ -163,6 +177,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "silence": silence.run,
     "contracts": _contracts,
     "migration": _migration,
+    "noun": _noun,
 }
 
 if __name__ == "__main__":
