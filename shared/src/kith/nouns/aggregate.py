@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass, field, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
 from kith.errors import Invalid, NothingAmended
+
+_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, UUID, Decimal, date, datetime})
+
+
+def unshared(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values: whatever is changed of these, in place and however deep, leaves those as they are."""
+    # Nearly all are of these types, and a copy of each would cost more than the rule.
+    return {
+        name: value if type(value) in _IMMUTABLE or isinstance(value, Enum) else deepcopy(value)
+        for name, value in values.items()
+    }
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,9 +51,7 @@ class Aggregate:
     def copy(self) -> Self:
         """What is changed of it, in place as well, leaves this one as it is."""
         twin = copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, list | dict | set) or is_dataclass(value):
-                setattr(twin, name, deepcopy(value))
+        vars(twin).update(unshared(vars(self)))
         return twin
 
     def set(self, fields: Mapping[str, Any]) -> list[str]:

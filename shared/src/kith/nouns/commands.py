@@ -25,7 +25,7 @@ from kith.db.tables import TenantId
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
-from kith.nouns.aggregate import Aggregate
+from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.fingerprints import are_alike, as_spelt, fingerprint, is_odd
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Check, Command, Resource, View
@@ -138,7 +138,7 @@ class Commands:
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)
-        aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **call.input.fields())
+        aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **unshared(call.input.fields()))
         if (external_id := call.input.external_id) is not None:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
         try:
@@ -307,7 +307,7 @@ class _Batch:
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """A new one, and what is told of it."""
         assert isinstance(given, NewInput)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **given.fields())
+        aggregate, events = call.command.rule(id=new_id(), at=at, **unshared(given.fields()))
         aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
         return aggregate, events
@@ -326,9 +326,9 @@ class _Batch:
         if call.input.occurred_at is None or call.input.occurred_at > now:
             # What happens just now is never before the last change, whatever the clock says: it may be put back.
             at = max(at, aggregate.updated_at)
-        # A rule that refuses half-way must leave nothing behind: it works on a copy.
+        # A rule that refuses half-way must leave nothing behind: it works on copies.
         changed = aggregate.copy()
-        events = call.command.rule(changed, at=at, **given.fields())
+        events = call.command.rule(changed, at=at, **unshared(given.fields()))
         self._check(given)
         recorded = self._record(changed, events, at)
         changed.updated_at = max(changed.updated_at, at)
