@@ -28,7 +28,7 @@ from analytics.customer_value.lifetime import (
     p_alive,
 )
 from analytics.customer_value.lifetime import summary as histories_of
-from analytics.health.evaluation.backtest import chances, halves, squared_error
+from analytics.health.evaluation.baselines import chances, halves, squared_error
 from analytics.health.evaluation.observation import Observed
 from analytics.health.evaluation.statistics import Bools, Floats, Ints, area_difference, area_of, roc_area
 

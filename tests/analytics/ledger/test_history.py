@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import happened
 
-from analytics.health.explain.explanation import HealthExplainer, snapshot
+from analytics.health.explain.explainer import HealthExplainer, snapshot
 from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.health.scores.tables import health_changes, health_scores
@@ -108,10 +108,10 @@ async def test_every_change_that_was_told_stands_in_history_and_every_one_in_his
         told = (await connection.execute(select(*columns).where(c.tenant_id == tenant).order_by(c.seq))).all()
         rows = await connection.execute(select(s.customer_id, s.scored_at).where(s.tenant_id == tenant))
         looked = {row.customer_id: row.scored_at for row in rows}
-        teller = HealthExplainer(await snapshot(connection, tenant, customers), Language.ENGLISH)
+        explainer = HealthExplainer(await snapshot(connection, tenant, customers), Language.ENGLISH)
     assert any(each.cause == "model" for each in told)
     for customer in looked:
-        line = teller.history([customer], then, looked[customer])[customer]
+        line = explainer.history([customer], then, looked[customer])[customer]
         assert not isinstance(line, Invalid)
         assert [tuple(each)[1:] for each in told if each.customer_id == customer] == [
             (each.at, each.from_band, each.band, each.cause, each.model, each.model_version)

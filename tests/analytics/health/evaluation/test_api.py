@@ -309,7 +309,7 @@ async def test_nothing_of_after_an_instant_is_looked_at(fold: Fold, worker: Asyn
             happened(BOUGHT, tenant, later, id), happened(amended, tenant, later, id, subject=id, aggregate_version=2)
         )
     after = await seen()
-    first, still = (part.seen.those(part.seen.instant == 0) for part in (before, after))
+    first, still = (part.seen.where(part.seen.instant == 0) for part in (before, after))
     assert len(first) == 40
     for name in ("customer", "score", "coverage", "at_risk", "quiet"):
         assert (getattr(first, name) == getattr(still, name)).all(), name

@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 from tests.analytics.conftest import at
 
-from analytics.health.evaluation.backtest import (
-    LEAD_BINS,
-    best,
-    calibration,
-    comparison,
-    curve,
-    halves,
-    judged,
-    lead_times,
-    recency_curve,
-    report,
-)
+from analytics.health.evaluation.backtest import calibration, report
+from analytics.health.evaluation.baselines import best, comparison, halves
+from analytics.health.evaluation.judging import curve, judged, recency_curve
+from analytics.health.evaluation.lead_times import LEAD_BINS, lead_times
 from analytics.health.evaluation.observation import Ended, Entered, Observed, Part
 from analytics.health.model.definition import DAY
 
@@ -76,7 +68,7 @@ def observed(rows: int = 400, instants: int = 8, seed: int = 1) -> Observed:
 
 def test_precision_recall_and_the_curve() -> None:
     seen = observed()
-    scored = seen.those(~np.isnan(seen.score))
+    scored = seen.where(~np.isnan(seen.score))
     points = {each.threshold: each for each in curve(scored, int(seen.churned.sum()))}
     for threshold in (1, 30, 77, 100):
         warned = seen.score < threshold
@@ -93,7 +85,7 @@ def test_precision_recall_and_the_curve() -> None:
 
 def test_tenths_have_everybody_once_and_rise() -> None:
     seen = observed()
-    scored = seen.those(~np.isnan(seen.score))
+    scored = seen.where(~np.isnan(seen.score))
     found = calibration(scored)
     assert len(found) == 10
     assert sum(each.rows for each in found) == len(scored)
@@ -120,7 +112,7 @@ def test_the_rules_compared_are_those_learnt() -> None:
     assert found is not None
     assert (found.learnt_at, found.compared_at) == (instants[:2], instants[4:])
     known = ~np.isnan(seen.score)
-    learn, test = seen.those(known & (seen.instant < 2)), seen.those(known & (seen.instant >= 4))
+    learn, test = seen.where(known & (seen.instant < 2)), seen.where(known & (seen.instant >= 4))
     border, best_score, best_days, as_many = found.rules
     threshold = max(range(1, 101), key=lambda each: judged("", learn.score < each, learn).f1 or 0)
     assert best_score == judged(f"score < {threshold}", test.score < threshold, test)
@@ -149,7 +141,7 @@ def test_a_model_is_held_against_the_strongest_of_the_simplest_rules() -> None:
     assert found.rules[2:] == recency.rules
 
     known = ~np.isnan(seen.score)
-    learn, test = seen.those(known & (seen.instant < 2)), seen.those(known & (seen.instant >= 4))
+    learn, test = seen.where(known & (seen.instant < 2)), seen.where(known & (seen.instant >= 4))
     pairs = [
         (one < other) + (one == other) / 2
         for one in test.frequency[test.churned].tolist()

@@ -170,18 +170,18 @@ def steps(way: Way | None) -> dict[str, Step]:
 
 def test_the_way_up_and_the_way_down_lie_beyond_the_hysteresis() -> None:
     found = silent_buyer(100)
-    assert found.told.band is Band.STEADY
+    assert found.explanation.band is Band.STEADY
     assert found.up is not None
     assert found.down is not None
     assert (found.up.band, found.up.border, found.down.band, found.down.border) == (Band.HEALTHY, 72, Band.AT_RISK, 38)
-    assert found.up.points == pytest.approx(72 - (found.told.score or 0))
+    assert found.up.points == pytest.approx(72 - (found.explanation.score or 0))
     assert found.down.points < 0
 
 
 def test_a_purchase_makes_its_recency_0_and_is_an_order_more() -> None:
     """After 100 days with three orders: 0.45 * 100 and 0.35 * 75 of 0.8, as of a fourth order just now."""
     found = silent_buyer(100)
-    assert found.told.score == pytest.approx((0.45 * (50 - 40 * 10 / 90) + 0.35 * (40 + 35 * 2 / 3)) / 0.8)
+    assert found.explanation.score == pytest.approx((0.45 * (50 - 40 * 10 / 90) + 0.35 * (40 + 35 * 2 / 3)) / 0.8)
     for id, to in (("recency", 0.0), ("frequency", 4.0)):
         step = steps(found.up)[id]
         assert step.doing is not None
@@ -260,7 +260,7 @@ def test_what_silence_does_is_told_by_its_instant() -> None:
 
 def test_at_the_top_there_is_no_way_up_and_where_nothing_is_known_no_way_at_all() -> None:
     best = silent_buyer(1)
-    assert best.told.band is Band.HEALTHY
+    assert best.explanation.band is Band.HEALTHY
     assert best.up is None
     assert best.down is not None
     nobody = path(explain(SHOP, base_of(SHOP, [[[], [], []]]), DAY)[0])
@@ -285,9 +285,9 @@ def test_a_tier_is_one_of_those_there_are() -> None:
     model = HealthModel.told("m", 1, {"measures": [told]})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)]]])
     found = path(explain(model, base, DAY)[0])
-    assert found.told.band is Band.AT_RISK
+    assert found.explanation.band is Band.AT_RISK
     step = steps(found.up)["t"]
     assert step.doing is not None
     assert (step.doing.act, step.doing.word, step.to) == (Act.TIER, "silver", 2)
-    same = path(found.told, same=lambda tier: tier != "silver")
+    same = path(found.explanation, same=lambda tier: tier != "silver")
     assert steps(same.up)["t"].to == 3, "by another model it would be told otherwise"

@@ -274,7 +274,7 @@ async def test_a_killed_step_leaves_nothing_and_loses_nothing(
         raise ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("analytics.health.scores.rescoring.playbooks.fire", dies)
+        patched.setattr("analytics.health.scores.piece.playbooks.fire", dies)
         with pytest.raises(ConnectionError):
             await score()
     assert await stored(worker, tenant, customer) is None

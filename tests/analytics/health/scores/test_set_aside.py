@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, happened
 
 from analytics.health.engine.reads import unread_of
+from analytics.health.scores import piece
 from analytics.health.scores import rescoring as scoring
 from analytics.health.scores.rescoring import note_due, process_score_queue, score_due, score_everybody
 from analytics.health.scores.tables import health_changes, health_queue, health_rescorings, health_scores
@@ -79,7 +80,7 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> set[UUID]:
             raise ValueError("a fact that nobody can read")
         return await unread_of(connection, tenant, models, customers, whose)
 
-    monkeypatch.setattr(scoring, "unread_of", reads)
+    monkeypatch.setattr(piece, "unread_of", reads)
     return found
 
 
@@ -209,7 +210,7 @@ async def test_no_transaction_is_open_while_it_is_computed(
             )
         return await offload(*arguments, **options)
 
-    monkeypatch.setattr(scoring, "offload", watching)
+    monkeypatch.setattr(piece, "offload", watching)
     await fold(happened(BOUGHT, tenant, now() - DAY, new_id()), happened(model(), tenant, now()))
     await score()
     assert set(seen) == {0}
@@ -234,7 +235,7 @@ async def test_who_was_scored_by_somebody_else_meanwhile_is_scored_again_and_not
                 )  # fmt: skip
         return found
 
-    monkeypatch.setattr(scoring, "offload", slowly)
+    monkeypatch.setattr(piece, "offload", slowly)
     await fold(happened(BOUGHT, tenant, now() - timedelta(hours=1), customer))
     await process_score_queue(worker)
     assert await bands(worker, tenant) == {customer: "at_risk"}
@@ -262,7 +263,7 @@ async def test_a_rescoring_that_is_interrupted_goes_on_where_it_was(
             raise ConnectionError
         return await offload(*arguments, **options)
 
-    monkeypatch.setattr(scoring, "offload", dying)
+    monkeypatch.setattr(piece, "offload", dying)
     with pytest.raises(ConnectionError):
         await score()
     await score()
@@ -284,11 +285,11 @@ async def test_a_model_published_while_everybody_is_scored_begins_it_again(
 
     async def meanwhile(*arguments: Any, **options: Any) -> Any:
         found = await offload(*arguments, **options)
-        monkeypatch.setattr(scoring, "offload", offload)
+        monkeypatch.setattr(piece, "offload", offload)
         await fold(happened(model(steady=80, number=2), tenant, now(), subject=subject, aggregate_version=2))
         return found
 
-    monkeypatch.setattr(scoring, "offload", meanwhile)
+    monkeypatch.setattr(piece, "offload", meanwhile)
     assert await score_everybody(worker)
     assert set((await bands(worker, tenant)).values()) != {"at_risk"}, "by neither model yet"
     await score()

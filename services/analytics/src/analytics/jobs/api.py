@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
-from analytics.health.evaluation.backtest import BacktestReport
 from analytics.health.evaluation.distribution_reads import HealthDistribution
+from analytics.health.evaluation.report import BacktestReport
 from analytics.health.evaluation.what_if import WhatIfReport
 from analytics.jobs import runner as jobs
 from analytics.jobs.reads import HealthJobDetails, HealthJobView, details_of, page_of

@@ -17,8 +17,9 @@ from analytics.health.engine.base import micros
 from analytics.health.engine.columns import Unread
 from analytics.health.engine.reads import everybody_of, merged_of, number_of_customers, records_of, unread_of
 from analytics.health.engine.scoring import Scorer
-from analytics.health.evaluation.backtest import MIN_CHURNED, BacktestReport, churned_customers, report
+from analytics.health.evaluation.backtest import MIN_CHURNED, churned_customers, report
 from analytics.health.evaluation.observation import Ended, Events, Outcome, Part, Rule, observed
+from analytics.health.evaluation.report import BacktestReport
 from analytics.health.evaluation.statistics import Ints
 from analytics.health.model.assignment import Attributes, Models, Record, attributes_at
 from analytics.health.model.definition import HealthModel

@@ -1,9 +1,9 @@
-"""What a backtest observes: how customers stood at instants of the past, and what came of it.
+"""What a backtest observes: the health and activity of customers at instants of the past, and their outcome.
 
 Observed are customers who were active at an instant T, once per instant. They churned if no qualifying event of theirs
 lies in [T, T + horizon): nothing that a score at T may have looked at. That is not always the churn of the retention
 metrics, not being active at T + horizon: with a horizon below the activity window part of that window is before T, and
-a customer long silent at T has as good as lapsed by definition. So the latter is told beside, and never instead.
+a customer long silent at T has as good as lapsed by definition. So the latter is reported beside it, and never instead.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Observed:
 
     customer: Ints
     instant: Ints
-    """Place among the instants, which are in order of time."""
+    """Index among the instants, which are in order of time."""
     score: Floats
     """NaN: nothing was known that the model looks at."""
     coverage: Floats
@@ -37,7 +37,7 @@ class Observed:
     lapsed: Bools
     """Not active at its end."""
 
-    def those(self, some: Bools) -> "Observed":
+    def where(self, some: Bools) -> "Observed":
         return Observed(**{name: column[some] for name, column in vars(self).items()})
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class Observed:
 
 
 class Ended(NamedTuple):
-    """Activity spans that ended while it was looked; an element each."""
+    """Activity spans that ended in the time observed; an element each."""
 
     customer: Ints
     last_event: Ints
@@ -124,7 +124,7 @@ class Rule(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How customers stood at an instant, and what came of it; an element each."""
+    """The activity of customers at an instant, and whether they churned; an element each."""
 
     active: Bools
     quiet: Floats
@@ -178,14 +178,14 @@ class Part(NamedTuple):
 
 
 def observed(scorer: Scorer, customers: Ints, rows: Sequence[tuple[int, Outcome, Ints]], ended: Ended) -> Part:
-    """`customers` are the places of those who are to be scored at any of the instants; a row is an instant, how
-    everybody stood and which customers are to be scored then."""
+    """`customers` are the indexes of those to be scored at any of the instants; a row is an instant, the outcome
+    of everybody, and the customers to be scored then."""
     found = []
     for instant, (at, outcome, whom) in enumerate(rows):
         scored = scorer.score(at, whom)
         bands = scorer.bands(at, whom, scored.score)
-        told = (scored.score, scored.coverage, bands == 0)
-        found.append((whom, np.full(whom.size, instant), *told, *(column[whom] for column in outcome[1:])))
+        scores = (scored.score, scored.coverage, bands == 0)
+        found.append((whom, np.full(whom.size, instant), *scores, *(column[whom] for column in outcome[1:])))
     # Whoever is at risk a year before the first instant has been so since then at the latest.
     begin, end = rows[0][0] - 365 * DAY, max(rows[-1][0], int(ended.ends_at.max(initial=0)))
     at_risk = customers[scorer.bands(begin, customers) == 0]

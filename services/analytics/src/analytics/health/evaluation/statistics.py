@@ -1,4 +1,4 @@
-"""How well numbers that were told beforehand went with what followed. The same customer is observed several times, so
+"""How well numbers that were predicted agree with what followed. The same customer is observed several times, so
 every standard error is of customers (clusters) and not of rows: rows of one customer are not news of each other."""
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def share(part: Bools, whole: Bools, cluster: Ints) -> Estimate:
 
 
 class Placed(NamedTuple):
-    """The area under the ROC curve: how often one who churned was told a greater risk than one who stayed, ties half.
+    """The area under the ROC curve: how often who churned had a greater predicted risk than who stayed, ties half.
     `influence` is each row's part in its error: of two such of the same rows, the difference's is their difference."""
 
     area: float
@@ -68,7 +68,7 @@ def area_of(placed: Placed | None, cluster: Ints) -> Estimate:
 
 
 def area_difference(one: Placed | None, other: Placed | None, cluster: Ints) -> Estimate:
-    """Of two risks told of the same rows."""
+    """Of two risks predicted for the same rows."""
     if one is None or other is None:
         return NOTHING
     return area_of(Placed(one.area - other.area, one.influence - other.influence), cluster)

@@ -33,7 +33,7 @@ class Standing(NamedTuple):
     coverage: Floats
     """Of the model's weight; NaN where none does."""
 
-    def those(self, some: Bools) -> "Standing":
+    def where(self, some: Bools) -> "Standing":
         return Standing(self.score[some], self.band[some], self.model[some], self.coverage[some])
 
     def take(self, places: Ints, other: "Standing") -> None:

@@ -77,8 +77,8 @@ async def compared(reads: Reads, tenant: str, model: HealthModel, at: datetime, 
     scored = (whole_before.model >= 0) | (whole_after.model >= 0)
     return Compared(
         [everybody[index] for index in np.flatnonzero(scored).tolist()],
-        whole_before.those(scored),
-        whole_after.those(scored),
+        whole_before.where(scored),
+        whole_after.where(scored),
         np.array(of_segment, np.int64)[scored],
         list(segments),
     )

@@ -55,11 +55,11 @@ _TYPES = {
     Act.REFERRAL: CustomerCreated.type,
     Act.TIER: CustomerAmended.type,
 }
-"""The event that each of them is told by."""
-_SAYS = {Act.CASE_RESOLVED: {"sla_met": "true"}, Act.CASE_RESOLVED_LATE: {"sla_met": "false"}}
+"""The type of event that reports each act."""
+_FIELDS = {Act.CASE_RESOLVED: {"sla_met": "true"}, Act.CASE_RESOLVED_LATE: {"sla_met": "false"}}
 OPENING = frozenset({Act.CASE_OPENED, Act.CASE_REOPENED, Act.OPPORTUNITY_OPENED})
 CLOSING = frozenset({Act.CASE_RESOLVED, Act.CASE_RESOLVED_LATE, Act.OPPORTUNITY_CLOSED})
-"""What they close stands open no more."""
+"""They close what was open."""
 VALUED = frozenset({Act.JUDGEMENT, Act.READING, Act.TIER})
 """Done once, with a value; all others are done so many times."""
 
@@ -89,7 +89,7 @@ _ACTS: Mapping[str, tuple[Act, ...]] = {
 
 
 def acts_on(measure: Measure) -> tuple[Act, ...]:
-    """Those that change its input; none if time alone does, or if no service tells of it."""
+    """Returns the acts that change its input; none if time alone does, or if no service publishes it."""
     return _ACTS.get(measure.input, ())
 
 
@@ -102,7 +102,7 @@ class Doing:
     value: float | None = None
     """Of each: an amount, a judgement, a reading, what a tier counts for."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """What else its events say."""
+    """Other fields of its events."""
     word: str | None = None
     """The tier."""
     signal: UUID | None = None
@@ -123,7 +123,7 @@ class Doing:
     ) -> "Doing":
         """Done so that the measure counts it."""
         named = {**input_of(measure).where, **measure.where}
-        fields = {name: values[0] for name, values in named.items()} | _SAYS.get(act, {})
+        fields = {name: values[0] for name, values in named.items()} | _FIELDS.get(act, {})
         return cls(act, times, value, fields, word, measure.signal)
 
     def counts_for(self, measure: Measure) -> bool:
@@ -142,21 +142,21 @@ JUST_NOW = 1 / DAY
 """Days since what happened a microsecond ago: the first instant that sees it."""
 
 
-def inputs_after(told: Explanation, doing: Doing, aimed: Contribution) -> list[float | None]:
+def inputs_after(explanation: Explanation, doing: Doing, aimed: Contribution) -> list[float | None]:
     """What each measure reads if that is done just before the instant. What is closed are the oldest of those that the
     measure counts which is aimed at."""
     closed = frozenset(aimed.events[: doing.times]) if doing.act in CLOSING else frozenset()
     if doing.act is Act.CASE_RESOLVED_LATE:
-        closed = frozenset(told.cases.open[: doing.times] if told.cases else ())
-    return [_after(each, doing, closed) for each in told.contributions]
+        closed = frozenset(explanation.cases.open[: doing.times] if explanation.cases else ())
+    return [_after(each, doing, closed) for each in explanation.contributions]
 
 
-def most_times(told: Explanation, act: Act) -> int | None:
+def most_times(explanation: Explanation, act: Act) -> int | None:
     """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None:
     as often as one likes."""
-    if told.cases is None:
+    if explanation.cases is None:
         return None
-    return {Act.CASE_RESOLVED_LATE: len(told.cases.open), Act.CASE_REOPENED: told.cases.settled}.get(act)
+    return {Act.CASE_RESOLVED_LATE: len(explanation.cases.open), Act.CASE_REOPENED: explanation.cases.settled}.get(act)
 
 
 def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind

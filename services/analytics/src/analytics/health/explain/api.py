@@ -12,19 +12,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
-from analytics.health.explain import explanation as why
 from analytics.health.explain import reads as health
+from analytics.health.explain import views
 from analytics.health.explain.acts import Act
 from analytics.health.explain.difference import ChangeKind
-from analytics.health.explain.explanation import (
-    DifferenceView,
-    HealthExplainer,
-    HealthSnapshot,
-    HistoryView,
-    PathView,
-    snapshot,
-)
+from analytics.health.explain.explainer import HealthExplainer, HealthSnapshot, snapshot
 from analytics.health.explain.reads import DriverView, HealthView
+from analytics.health.explain.views import DifferenceView, HistoryView, PathView
 from analytics.health.model.definition import Cause
 from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
@@ -48,21 +42,21 @@ router = APIRouter(
 )
 READER: Any = actor_with("analytics:read")
 FEW = 8
-"""Customers that are told of in some milliseconds."""
+"""So many customers are explained in some milliseconds."""
 T = TypeVar("T")
 LOOKED_AT = frozenset(TYPES & EVENTS.keys()) | frozenset(MODEL_TYPES)
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How it is to be told."""
+class Explaining:
+    """How health is explained: in which language, by which model, and as known at which instant."""
 
     language: Language
     model: str | None = None
     known_at: datetime | None = None
 
     async def read(self, database: Database, tenant: str, customers: Sequence[UUID]) -> HealthSnapshot:
-        """What is known now of these customers, or what was known."""
+        """Reads what is known of these customers, or was known at the instant."""
         if self.known_at is None:
             async with database.read(tenant) as connection:
                 return await snapshot(connection, tenant, customers, self.model)
@@ -70,7 +64,7 @@ class Telling:
             return await snapshot(connection, tenant, customers, self.model)
 
 
-def _telling(
+def _explaining(
     known_at: Annotated[
         Instant | None,
         Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
@@ -82,24 +76,29 @@ def _telling(
         Code | None, Query(description="of the words, `en` or `zh`; as Accept-Language likes best, if not named")
     ] = None,
     accept_language: Annotated[str | None, Header()] = None,
-) -> Telling:
+) -> Explaining:
     must_have_come(knownAt=known_at)
-    return Telling(language_of(language, accept_language), model, known_at)
+    return Explaining(language_of(language, accept_language), model, known_at)
 
 
-How = Annotated[Telling, Depends(_telling)]
+How = Annotated[Explaining, Depends(_explaining)]
 At = Annotated[Instant | None, Query(description="now, if not given")]
 From = Annotated[Instant, Query(alias="from")]
 To = Annotated[Instant | None, Query(alias="to", description="now, if not given")]
 
 
 async def _answer(
-    request: Request, actor: Actor, how: Telling, id: UUID, tell: Callable[..., Mapping[UUID, Any]], *instants: datetime
+    request: Request,
+    actor: Actor,
+    how: Explaining,
+    id: UUID,
+    explain: Callable[..., Mapping[UUID, Any]],
+    *instants: datetime,
 ) -> Response:
     database = context_of(request).database
     await must_be_heard_of(database, actor.tenant, id)
     of = await how.read(database, actor.tenant, [id])
-    found = (await computed(tell, HealthExplainer(of, how.language), [id], *instants))[id]
+    found = (await computed(explain, HealthExplainer(of, how.language), [id], *instants))[id]
     if isinstance(found, Invalid):
         raise found
     return json_response(found, headers={"Content-Language": how.language})
@@ -160,28 +159,28 @@ class HealthContribution(health.ContributionView):
 
 
 @strawberry.type
-class HealthScored(why.ScoredView):
+class HealthScored(views.ScoredView):
     pass
 
 
 @strawberry.type
-class HealthMeasurePart(why.PartView):
+class HealthMeasurePart(views.PartView):
     pass
 
 
 @strawberry.type
-class HealthMeasureChange(why.ChangeView):
+class HealthMeasureChange(views.ChangeView):
     before: HealthMeasurePart | None
     after: HealthMeasurePart | None
 
 
 @strawberry.type
-class HealthGroupChange(why.GroupView):
+class HealthGroupChange(views.GroupView):
     pass
 
 
 @strawberry.type
-class HealthModelChange(why.ModelChangeView):
+class HealthModelChange(views.ModelChangeView):
     before: HealthScored
     after: HealthScored
 
@@ -196,12 +195,12 @@ class HealthDifference(DifferenceView):
 
 
 @strawberry.type
-class HealthStep(why.StepView):
+class HealthStep(views.StepView):
     pass
 
 
 @strawberry.type
-class HealthWay(why.WayView):
+class HealthWay(views.WayView):
     steps: list[HealthStep]  # type: ignore[assignment]
 
 
@@ -212,17 +211,17 @@ class HealthPath(PathView):
 
 
 @strawberry.type
-class HealthPoint(why.PointView):
+class HealthPoint(views.PointView):
     pass
 
 
 @strawberry.type
-class HealthBandChange(why.BandChangeView):
+class HealthBandChange(views.BandChangeView):
     pass
 
 
 @strawberry.type
-class HealthAssignment(why.AssignmentView):
+class HealthAssignment(views.AssignmentView):
     pass
 
 
@@ -246,7 +245,7 @@ class Health(HealthView):
     drivers: list[HealthTrendDriver]  # type: ignore[assignment]
     contributions: list[HealthContribution]  # type: ignore[assignment]
     customer: strawberry.Private[UUID]
-    how: strawberry.Private[Telling]
+    how: strawberry.Private[Explaining]
 
     @field(description="What changed since an instant; the parts add up to the change of the score.")
     async def difference(self, info: Ctx, starts_at: Since) -> HealthDifference:
@@ -270,13 +269,13 @@ class Health(HealthView):
 
 async def load(
     info: Ctx,
-    how: Telling,
+    how: Explaining,
     customer: UUID,
-    tell: Callable[..., Mapping[UUID, Any]],
+    explain: Callable[..., Mapping[UUID, Any]],
     *instants: datetime,
 ) -> Any:
-    """Of one customer, told together with all others of the request. Resolved by field name. Whatever is asked of a
-    customer is told of the same snapshot."""
+    """Explains one customer, together with all others of the request. Resolved by field name. All explanations of a
+    customer in one request are of the same snapshot."""
     context = info.context
     context.actor.require("analytics:read")
 
@@ -289,24 +288,24 @@ async def load(
         found: dict[UUID, Any] = {}
         for of in {id(each): each for each in snapshots}.values():
             theirs = [each for each, of_it in zip(ids, snapshots, strict=True) if of_it is of]
-            found |= await computed(tell, HealthExplainer(of, how.language), theirs, *instants)
+            found |= await computed(explain, HealthExplainer(of, how.language), theirs, *instants)
         return found
 
-    return await context.load(("health", how, tell.__name__, *instants), customer, batch)
+    return await context.load(("health", how, explain.__name__, *instants), customer, batch)
 
 
 async def computed(
-    tell: Callable[..., T], teller: HealthExplainer, customers: Sequence[UUID], *instants: datetime
+    explain: Callable[..., T], explainer: HealthExplainer, customers: Sequence[UUID], *instants: datetime
 ) -> T:
-    """Few customers are told of in a thread, at once; many in a process of its own, after others: a thread that
-    computes for long holds up the event loop."""
+    """Explains few customers in a thread, at once; many in a process of its own, after others: a thread that computes
+    for long holds up the event loop."""
     if len(customers) <= FEW:
-        return await asyncio.to_thread(tell, teller, customers, *instants)
-    return await offload(tell, teller, customers, *instants)
+        return await asyncio.to_thread(explain, explainer, customers, *instants)
+    return await offload(explain, explainer, customers, *instants)
 
 
 async def _now(info: Ctx) -> datetime:
-    """The same all through a request, so that what is asked of now is told together."""
+    """Returns the same instant all through a request, so that its customers are explained together."""
 
     async def now(keys: Sequence[str]) -> Mapping[str, datetime]:
         return dict.fromkeys(keys, datetime.now(UTC))
@@ -321,7 +320,7 @@ async def health_of(
     await must_be_heard_of_together(info, customer)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
-    how = Telling(language_of(language, accepted), model, known_at)
+    how = Explaining(language_of(language, accepted), model, known_at)
     view = await load(info, how, customer, HealthExplainer.health, at or await _now(info))
     return Health(**{each.name: getattr(view, each.name) for each in fields(HealthView)}, customer=customer, how=how)
 

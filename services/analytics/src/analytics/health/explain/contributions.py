@@ -75,10 +75,10 @@ def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Exp
     some = facts.everybody() if some is None else some
     found: list[Explanation] = [_unscored(facts, index, at) for index in some.tolist()]
     for model, numbers in facts.assigned(at, some):
-        for number, told in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
-            found[number] = told
+        for number, explanation in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
+            found[number] = explanation
     before = parts(facts, at - TREND_DAYS * DAY, some)
-    return [_with_trend(told, then) for told, then in zip(found, before, strict=True)]
+    return [_with_trend(explanation, then) for explanation, then in zip(found, before, strict=True)]
 
 
 def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
@@ -131,8 +131,8 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: 
     found = []
     for row, (measure, reader) in enumerate(zip(scorer.model.measures, scorer.readers, strict=True)):
         present = bool(scored.present[row, number])
-        series, places = events_behind(reader, index, at) if present else (reader.series, np.zeros(0, np.int64))
-        last = int(places[-1]) if places.size else None
+        series, indexes = events_behind(reader, index, at) if present else (reader.series, np.zeros(0, np.int64))
+        last = int(indexes[-1]) if indexes.size else None
         found.append(
             Contribution(
                 measure,
@@ -140,7 +140,7 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: 
                 float(scored.inputs[row, number]) if present else None,
                 float(scored.points[row, number]),
                 float(scored.contribution[row, number]),
-                tuple(UUID(bytes=id) for id in _ids(series.event, places)),
+                tuple(UUID(bytes=id) for id in _ids(series.event, indexes)),
                 None if last is None else int(series.time[last]),
                 None if last is None or np.isnan(series.amount[last]) else float(series.amount[last]),
                 reader.against(index, at) if present else None,
@@ -150,24 +150,24 @@ def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: 
 
 
 def _cases(reader: Reader, index: int, at: int) -> Cases:
-    series, places = events_behind(reader, index, at)
-    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, places)), reader.settled(index, at))
+    series, indexes = events_behind(reader, index, at)
+    return Cases(tuple(UUID(bytes=id) for id in _ids(series.event, indexes)), reader.settled(index, at))
 
 
-def _with_trend(told: Explanation, then: Parts) -> Explanation:
-    if told.score is None or then.score is None:
-        return told
-    now = {each.measure.id: (each.measure, each.contribution) for each in told.contributions}
+def _with_trend(explanation: Explanation, then: Parts) -> Explanation:
+    if explanation.score is None or then.score is None:
+        return explanation
+    now = {each.measure.id: (each.measure, each.contribution) for each in explanation.contributions}
     moves = [
         (measure, now.get(id, (measure, 0.0))[1] - then.of.get(id, (measure, 0.0))[1])
         for id, (measure, _) in (then.of | now).items()
     ]
     drivers = sorted((each for each in moves if each[1]), key=lambda each: -abs(each[1]))
-    return told._replace(trend=told.score - then.score, drivers=tuple(drivers))
+    return explanation._replace(trend=explanation.score - then.score, drivers=tuple(drivers))
 
 
 def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
-    """The events that made the input what it is: their places in the series, in order of time."""
+    """The events that made the input what it is: their indexes in the series, in order of time."""
     whose = np.array([index])
     series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
     begin, end = int(series.first[index]), int(series.before(whose, np.array([at]))[0])
@@ -191,6 +191,6 @@ def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
     return series, np.arange(begin, end)
 
 
-def _ids(events: Ids, places: Ints) -> list[bytes]:
+def _ids(events: Ids, indexes: Ints) -> list[bytes]:
     # numpy cuts trailing zero bytes off what it takes for text
-    return [bytes(events[index]).ljust(16, b"\0") for index in places]
+    return [bytes(events[index]).ljust(16, b"\0") for index in indexes]

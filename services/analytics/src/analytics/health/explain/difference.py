@@ -111,8 +111,8 @@ def differences(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) ->
     before, after = explained(facts, starts_at, some), explained(facts, ends_at, some)
     swapped: list[list[Swapped]] = [[] for _ in range(len(some))]
     for (at, old, new), numbers in facts.swapped(starts_at, ends_at, some).items():
-        places = some[np.array(numbers)]
-        by_both = explained_by(facts, old, at, places), explained_by(facts, new, at, places)
+        customers = some[np.array(numbers)]
+        by_both = explained_by(facts, old, at, customers), explained_by(facts, new, at, customers)
         for number, was, is_now in zip(numbers, *by_both, strict=True):
             swapped[number].append(Swapped(was, is_now))
     return [difference(*each) for each in zip(before, after, swapped, strict=True)]
@@ -123,9 +123,9 @@ def difference(before: Explanation, after: Explanation, swaps: Sequence[Swapped]
     ends = [before, *(each for swap in swaps for each in swap), after]
     legs = [_Leg.between(was, is_now) for was, is_now in zip(ends[::2], ends[1::2], strict=True)]
     were, are = _by_id(before.contributions), _by_id(after.contributions)
-    ids = dict.fromkeys(part.measure.id for told in (after, before, *ends) for part in told.contributions)
+    ids = dict.fromkeys(part.measure.id for each in (after, before, *ends) for part in each.contributions)
     by_model = {id: sum(_part_of(swap.after, id) - _part_of(swap.before, id) for swap in swaps) for id in ids}
-    measures = {part.measure.id: part.measure for told in (*ends, before, after) for part in told.contributions}
+    measures = {part.measure.id: part.measure for each in (*ends, before, after) for part in each.contributions}
     changes = [_change(measures[id], were.get(id), are.get(id), legs, by_model[id]) for id in ids]
     return Difference(before, after, tuple(swaps), tuple(sorted(changes, key=lambda each: -abs(each.change))))
 
@@ -160,14 +160,14 @@ class _Leg(NamedTuple):
         return _without(_events(self.before.get(id)), _events(self.after.get(id)))
 
 
-def counts(told: Contribution) -> bool:
-    """Whether it counts for the score: it could be read, or the model says what its absence counts for."""
-    return told.present or told.measure.absence is not Absence.LEFT_OUT
+def counts(contribution: Contribution) -> bool:
+    """Whether it counts for the score: it could be read, or the model defines what its absence counts for."""
+    return contribution.present or contribution.measure.absence is not Absence.LEFT_OUT
 
 
-def shares(told: Explanation) -> dict[str, float]:
+def shares(explanation: Explanation) -> dict[str, float]:
     """By measure, the share of its weight in all that counts. Nothing counts where nothing is known at all."""
-    counting = [each for each in told.contributions if counts(each)] if told.score is not None else []
+    counting = [each for each in explanation.contributions if counts(each)] if explanation.score is not None else []
     whole = sum(each.measure.weight for each in counting)
     return {each.measure.id: each.measure.weight / whole for each in counting}
 
@@ -206,26 +206,26 @@ def _course(before: Contribution | None, after: Contribution | None) -> ChangeKi
     return ChangeKind.SAME if same else ChangeKind.CHANGED
 
 
-def _part(told: Contribution | None) -> float:
-    return told.contribution if told is not None else 0.0
+def _part(contribution: Contribution | None) -> float:
+    return contribution.contribution if contribution is not None else 0.0
 
 
-def _part_of(told: Explanation, id: str) -> float:
-    return _part(next((each for each in told.contributions if each.measure.id == id), None))
+def _part_of(explanation: Explanation, id: str) -> float:
+    return _part(next((each for each in explanation.contributions if each.measure.id == id), None))
 
 
-def _events(told: Contribution | None) -> tuple[UUID, ...]:
-    return told.events if told is not None else ()
+def _events(contribution: Contribution | None) -> tuple[UUID, ...]:
+    return contribution.events if contribution is not None else ()
 
 
-def _of(told: Explanation, group: str) -> float:
-    return sum(each.contribution for each in told.contributions if each.measure.group == group)
+def _of(explanation: Explanation, group: str) -> float:
+    return sum(each.contribution for each in explanation.contributions if each.measure.group == group)
 
 
-def _by_id(told: Iterable[Contribution]) -> dict[str, Contribution]:
-    return {each.measure.id: each for each in told}
+def _by_id(contributions: Iterable[Contribution]) -> dict[str, Contribution]:
+    return {each.measure.id: each for each in contributions}
 
 
 def _without(some: Sequence[UUID], others: Sequence[UUID]) -> tuple[UUID, ...]:
-    known = frozenset(others)
-    return tuple(each for each in some if each not in known)
+    left_out = frozenset(others)
+    return tuple(each for each in some if each not in left_out)

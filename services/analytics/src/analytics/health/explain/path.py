@@ -2,7 +2,7 @@
 border, and where it leads. If none crosses it, the one that comes nearest. A step is an act, done now, with all that it
 changes: a purchase is an order more, too. Everything else stays as it is: arithmetic, not a promise.
 
-What silence alone does is told beside it, by the instant at which it will have done so.
+The instant at which silence alone will have crossed the border is given beside it.
 """
 
 import math
@@ -33,7 +33,7 @@ from analytics.health.model.inputs import Kind, input_of
 FEW = 24
 """Times that are all tried; of more only those about which a curve bends or the border is crossed."""
 MOST = 1_000
-"""Nothing is asked of anybody more often than that."""
+"""No act is proposed more often than that."""
 LEAST = 1e-9
 """Points: what moves the score by less does not move it."""
 CENTS, MILLIONTHS = 100, 1_000_000
@@ -84,7 +84,7 @@ class Way(NamedTuple):
 
 
 class Path(NamedTuple):
-    told: Explanation
+    explanation: Explanation
     up: Way | None
     """None: it is healthy, or nothing is known."""
     down: Way | None
@@ -108,9 +108,9 @@ class Taken(NamedTuple):
 
 def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
     """Of these customers, each by the model that was for it at the instant."""
-    told, silent = explained(facts, at, some), _silence(facts, at, some)
+    explanation, silent = explained(facts, at, some), _silence(facts, at, some)
     found = []
-    for index, each, silence in zip(some.tolist(), told, silent, strict=True):
+    for index, each, silence in zip(some.tolist(), explanation, silent, strict=True):
 
         def same(tier: str, index: int = index, each: Explanation = each) -> bool:
             return facts.model_with(index, at, tier=tier) == each.model
@@ -124,55 +124,57 @@ def _silence(facts: HealthFacts, at: int, some: Ints) -> list[Silence | None]:
     for model, numbers in facts.assigned(at, some):
         if model is None:
             continue
-        scorer, those = facts.scorer(model), some[numbers]
-        bands = scorer.bands(at, those)
-        change = scorer.next_change(at, bands, at + AHEAD, those)
+        scorer, customers = facts.scorer(model), some[numbers]
+        bands = scorer.bands(at, customers)
+        change = scorer.next_change(at, bands, at + AHEAD, customers)
         comes = np.flatnonzero(change < FAR)
-        after = scorer.moved(change[comes], bands[comes], those[comes])
+        after = scorer.moved(change[comes], bands[comes], customers[comes])
         for number, instant, band in zip(numbers[comes].tolist(), change[comes].tolist(), after.tolist(), strict=True):
             found[number] = Silence(instant, band_of(band))
     return found
 
 
-def path(told: Explanation, silence: Silence | None = None, same: Callable[[str], bool] = lambda _: True) -> Path:
-    """`same` says whether a customer of a tier has the same model as now: by another one it cannot be told here."""
-    model = told.model
-    if told.band is None or told.score is None or model is None:
-        return Path(told, None, None)
-    index, up, down = number_of(told.band), None, None
+def path(
+    explanation: Explanation, silence: Silence | None = None, same: Callable[[str], bool] = lambda _: True
+) -> Path:
+    """`same` says whether a customer of a tier has the same model as now: one of another is left out."""
+    model = explanation.model
+    if explanation.band is None or explanation.score is None or model is None:
+        return Path(explanation, None, None)
+    index, up, down = number_of(explanation.band), None, None
     taken: dict[Hashable, Taken] = {}
     if index < len(model.borders):
         border = model.borders[index] + model.hysteresis
-        up = _way(_Aim(told, BANDS[index + 1], border, same, taken, {}), silence)
+        up = _way(_Aim(explanation, BANDS[index + 1], border, same, taken, {}), silence)
     if index > 0:
         border = model.borders[index - 1] - model.hysteresis
-        down = _way(_Aim(told, BANDS[index - 1], border, same, taken, {}), silence)
-    return Path(told, up, down)
+        down = _way(_Aim(explanation, BANDS[index - 1], border, same, taken, {}), silence)
+    return Path(explanation, up, down)
 
 
 def _way(aim: "_Aim", silence: Silence | None) -> Way:
-    told = aim.told
-    assert told.score is not None
-    steps = sorted((aim.step(index) for index in range(len(told.contributions))), key=aim.order)
+    explanation = aim.explanation
+    assert explanation.score is not None
+    steps = sorted((aim.step(index) for index in range(len(explanation.contributions))), key=aim.order)
     silent_at = silence.at if silence is not None and silence.band is not None and aim.is_met(silence.band) else None
-    return Way(aim.band, aim.border, aim.border - told.score, tuple(steps), silent_at)
+    return Way(aim.band, aim.border, aim.border - explanation.score, tuple(steps), silent_at)
 
 
 class _Aim(NamedTuple):
     """To come over a border."""
 
-    told: Explanation
+    explanation: Explanation
     band: Band
     border: float
     same: Callable[[str], bool]
     taken: dict[Hashable, Taken]
-    """Known already: measures of one model often read the same event."""
+    """Computed already: measures of one model often read the same event."""
     about: dict[Hashable, list[float]]
-    """The same of what `_about` finds."""
+    """What `_about` has computed already."""
 
     @property
     def is_up(self) -> bool:
-        return number_of(self.band) > number_of(self.told.band)
+        return number_of(self.band) > number_of(self.explanation.band)
 
     def is_met(self, band: Band) -> bool:
         """By coming as far as this band, or farther."""
@@ -181,13 +183,13 @@ class _Aim(NamedTuple):
 
     def gain(self, score: float | None) -> float:
         """Points in the right direction."""
-        if score is None or self.told.score is None:
+        if score is None or self.explanation.score is None:
             return 0.0
-        return score - self.told.score if self.is_up else self.told.score - score
+        return score - self.explanation.score if self.is_up else self.explanation.score - score
 
     def step(self, index: int) -> Step:
         """Of the measure at that index: the smallest that crosses the border, or what comes nearest."""
-        of = self.told.contributions[index]
+        of = self.explanation.contributions[index]
         tried = [each for doing in self._doings(of) if self.gain((each := self._tried(index, doing)).score) > LEAST]
         if crossing := [each for each in tried if each.crosses]:
             return min(crossing, key=_size)
@@ -198,12 +200,12 @@ class _Aim(NamedTuple):
         return step.doing is None, not step.crosses, 0.0 if step.crosses else -self.gain(step.score), _size(step)
 
     def _tried(self, index: int, doing: Doing) -> Step:
-        of = self.told.contributions[index]
+        of = self.explanation.contributions[index]
         key = doing.same, index if doing.act in CLOSING else None
         if (taken := self.taken.get(key)) is None:
-            inputs = inputs_after(self.told, doing, of)
-            score, points = scored(self.told, inputs)
-            taken = self.taken[key] = Taken(inputs, points, score, moved(self.told, score))
+            inputs = inputs_after(self.explanation, doing, of)
+            score, points = scored(self.explanation, inputs)
+            taken = self.taken[key] = Taken(inputs, points, score, moved(self.explanation, score))
         to = taken.inputs[index]
         shown = 0.0 if to == JUST_NOW else to
         crosses = self.is_met(taken.band)
@@ -226,9 +228,9 @@ class _Aim(NamedTuple):
                 about = self._about(of, Doing.on(measure, act, value=1), Doing.on(measure, act, value=2))
                 yield from (Doing.on(measure, act, value=each) for each in sorted(grid.near(about)))
             else:
-                amount = _amount(self.told, act)
+                amount = _amount(self.explanation, act)
                 about = self._about(of, Doing.on(measure, act, 1, amount), Doing.on(measure, act, 2, amount))
-                most = most_times(self.told, act)
+                most = most_times(self.explanation, act)
                 often = {*_TIMES.near(about), *range(1, FEW + 1), *([most] if most else [])}
                 yield from (
                     Doing.on(measure, act, int(each), amount) for each in sorted(often) if most is None or each <= most
@@ -238,17 +240,17 @@ class _Aim(NamedTuple):
         """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
         line in that, so the score is one between any two bends."""
         key = first.same, second.same
-        if (known := self.about.get(key)) is not None:
-            return known
-        one, two = inputs_after(self.told, first, of), inputs_after(self.told, second, of)
+        if (found := self.about.get(key)) is not None:
+            return found
+        one, two = inputs_after(self.explanation, first, of), inputs_after(self.explanation, second, of)
         lines = [None if a is None or b is None else (2 * a - b, b - a) for a, b in zip(one, two, strict=True)]
 
         def score(t: float) -> float:
-            return scored(self.told, [None if line is None else line[0] + line[1] * t for line in lines])[0]
+            return scored(self.explanation, [None if line is None else line[0] + line[1] * t for line in lines])[0]
 
         bends = {
             (x - line[0]) / line[1]
-            for line, part in zip(lines, self.told.contributions, strict=True)
+            for line, part in zip(lines, self.explanation.contributions, strict=True)
             if line is not None and line[1]
             for x, _ in part.measure.curve.points
         }
@@ -269,11 +271,11 @@ class _Grid(NamedTuple):
     low: float
     high: float
 
-    def near(self, places: Iterable[float]) -> set[float]:
-        """Those about these, and both ends."""
+    def near(self, points: Iterable[float]) -> set[float]:
+        """Returns the numbers next to these, and both ends."""
         ends = (each for each in (self.low, self.high) if math.isfinite(each))
         # What is beyond, or no number at all, as the largest amounts are looked at, cannot be written.
-        within = (each for each in places if self.low - 1 <= each <= self.high + 1)
+        within = (each for each in points if self.low - 1 <= each <= self.high + 1)
         about = ((math.floor(each * self.digits) + more) / self.digits for each in within for more in (-1, 0, 1, 2))
         return {each for each in (*ends, *about) if self.low <= each <= self.high}
 
@@ -286,19 +288,19 @@ _GRIDS = {
 }
 
 
-def scored(told: Explanation, inputs: Sequence[float | None]) -> tuple[float, list[float]]:
+def scored(explanation: Explanation, inputs: Sequence[float | None]) -> tuple[float, list[float]]:
     """The score if the measures read this instead, and the points of each."""
     points, weights = [], []
-    for part, x in zip(told.contributions, inputs, strict=True):
+    for part, x in zip(explanation.contributions, inputs, strict=True):
         measure = part.measure
         points.append(POINTS_OF_ABSENCE[measure.absence] if x is None else measure.curve.at(x))
         weights.append(0.0 if x is None and measure.absence is Absence.LEFT_OUT else measure.weight)
     return sum(weight * each for weight, each in zip(weights, points, strict=True)) / sum(weights), points
 
 
-def moved(told: Explanation, score: float) -> Band:
-    """The band that a score leads into from the one it is told of: it is left by as much as the hysteresis."""
-    model, band = told.model, number_of(told.band)
+def moved(explanation: Explanation, score: float) -> Band:
+    """The band that a score leads into from the one of the explanation: it is left by as much as the hysteresis."""
+    model, band = explanation.model, number_of(explanation.band)
     assert model is not None
     while band > 0 and score < model.borders[band - 1] - model.hysteresis:
         band -= 1
@@ -307,9 +309,9 @@ def moved(told: Explanation, score: float) -> Band:
     return BANDS[band]
 
 
-def _amount(told: Explanation, act: Act) -> float | None:
+def _amount(explanation: Explanation, act: Act) -> float | None:
     """Of a purchase, if the model looks at amounts: as the last one was."""
-    of_amounts = [each for each in told.contributions if each.measure.input in ("revenue", "revenue_trend")]
+    of_amounts = [each for each in explanation.contributions if each.measure.input in ("revenue", "revenue_trend")]
     if act is not Act.PURCHASE or not of_amounts:
         return None
     return next((each.last_value for each in of_amounts if each.last_value is not None), 0.0)

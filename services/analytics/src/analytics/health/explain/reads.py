@@ -26,9 +26,9 @@ class ContributionView:
     group: str
     unit: str
     present: bool
-    """If not, it counts for what the model says of its absence."""
+    """If not, it counts for what the model defines for its absence."""
     published: bool
-    """Whether any service tells of it today."""
+    """Whether any service publishes it today."""
     input: float | None
     score: float
     weight: float
@@ -51,7 +51,7 @@ class HealthView:
     """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
     `trend` is the change over the 30 days before, in points, by the models in force at either end, and null if nothing
     was known then; `drivers` are what it is made of, most first, and they add up to it. `words` say it in the language
-    that was asked for, here and with each measure."""
+    of the request, here and with each measure."""
 
     at: datetime
     score: float | None
@@ -84,35 +84,35 @@ async def explanations(
     return dict(zip(facts.customers, await asyncio.to_thread(explained, facts, instant), strict=True))
 
 
-def as_view(told: Explanation, words: Words) -> HealthView:
+def as_view(explanation: Explanation, words: Words) -> HealthView:
     return HealthView(
-        at=moment(told.at),
-        score=told.score,
-        band=told.band,
-        coverage=told.coverage,
-        model=told.model.id if told.model else None,
-        model_version=told.model.version if told.model else None,
-        fault=told.model.fault if told.model else None,
-        trend=told.trend,
-        drivers=[DriverView(measure.id, measure.title, change) for measure, change in told.drivers],
-        words=words.summary(told),
-        contributions=[_contribution(told, each, words) for each in told.contributions],
+        at=moment(explanation.at),
+        score=explanation.score,
+        band=explanation.band,
+        coverage=explanation.coverage,
+        model=explanation.model.id if explanation.model else None,
+        model_version=explanation.model.version if explanation.model else None,
+        fault=explanation.model.fault if explanation.model else None,
+        trend=explanation.trend,
+        drivers=[DriverView(measure.id, measure.title, change) for measure, change in explanation.drivers],
+        words=words.summary(explanation),
+        contributions=[_contribution(explanation, each, words) for each in explanation.contributions],
     )
 
 
-def _contribution(explanation: Explanation, told: Contribution, words: Words) -> ContributionView:
-    measure, source = told.measure, input_of(told.measure)
+def _contribution(explanation: Explanation, contribution: Contribution, words: Words) -> ContributionView:
+    measure, source = contribution.measure, input_of(contribution.measure)
     return ContributionView(
         measure=measure.id,
         title=measure.title,
         group=measure.group,
         unit=source.unit,
-        present=told.present,
+        present=contribution.present,
         published=source.published,
-        input=told.input,
-        score=told.score,
+        input=contribution.input,
+        score=contribution.score,
         weight=measure.weight,
-        contribution=told.contribution,
-        events=list(told.events),
-        words=words.contribution(explanation, told),
+        contribution=contribution.contribution,
+        events=list(contribution.events),
+        words=words.contribution(explanation, contribution),
     )

@@ -141,23 +141,23 @@ class Chinese:
     def only(self, field: str, values: tuple[str, ...]) -> str:
         return f"（仅计{field}为{'、'.join(values)}的）"
 
-    def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
-        said = f"{on}：健康度{told.score:.1f}分（满分100分），{band}。{_model(told.model)}，"
-        said += f"有数据的指标占权重的{percent(told.coverage)}。"
+    def summary(self, explanation: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
+        said = f"{on}：健康度{explanation.score:.1f}分（满分100分），{band}。{_model(explanation.model)}，"
+        said += f"有数据的指标占权重的{percent(explanation.coverage)}。"
         if weakest is not None:
-            said += f"失分最多的是“{self.title(told.model, weakest.measure)}”（{weakest.score:.1f}分）。"
+            said += f"失分最多的是“{self.title(explanation.model, weakest.measure)}”（{weakest.score:.1f}分）。"
         return said
 
-    def unknown(self, told: Explanation, on: str) -> str:
-        return f"{on}：{_model(told.model)}的各项指标目前都没有数据。"
+    def unknown(self, explanation: Explanation, on: str) -> str:
+        return f"{on}：{_model(explanation.model)}的各项指标目前都没有数据。"
 
-    def unscored(self, told: Explanation, on: str) -> str:
-        if told.merged_into is not None:
-            return f"{on}：没有评分。该客户已并入客户{told.merged_into}，其历史记录也归入该客户。"
+    def unscored(self, explanation: Explanation, on: str) -> str:
+        if explanation.merged_into is not None:
+            return f"{on}：没有评分。该客户已并入客户{explanation.merged_into}，其历史记录也归入该客户。"
         return f"{on}：没有评分。它代表许多未识别的客户，因此没有适用的模型。"
 
-    def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
-        worth, part = f"折合{told.score:.1f}分（满分100分）", f"贡献{told.contribution:.1f}分"
+    def brings(self, title: str, phrase: str, contribution: Contribution, score: float) -> str:
+        worth, part = f"折合{contribution.score:.1f}分（满分100分）", f"贡献{contribution.contribution:.1f}分"
         return f"{title}：{phrase}；{worth}，在总分{score:.1f}分中{part}。"
 
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str:
@@ -170,23 +170,24 @@ class Chinese:
             case _:
                 return f"{title}：{why}；按0分计。"
 
-    def changed(self, told: Difference, first: str, last: str) -> str:
-        said = f"{first}至{last}：由{self._score(told.before)}变为{self._score(told.after)}，{signed(told.change)}分。"
-        return said + (f"其中{signed(told.by_model)}分来自模型的更换。" if told.swaps else "")
+    def changed(self, difference: Difference, first: str, last: str) -> str:
+        before, after = self._score(difference.before), self._score(difference.after)
+        said = f"{first}至{last}：由{before}变为{after}，{signed(difference.change)}分。"
+        return said + (f"其中{signed(difference.by_model)}分来自模型的更换。" if difference.swaps else "")
 
-    def swapped(self, told: Swapped, on: str) -> str:
-        before, after = self._score(told.before), self._score(told.after)
-        said = f"{on}模型更换：按{_model(told.before.model)}为{before}，按{_model(told.after.model)}为{after}"
-        return f"{said}，{signed(told.change)}分。"
+    def swapped(self, swap: Swapped, on: str) -> str:
+        before, after = self._score(swap.before), self._score(swap.after)
+        said = f"{on}模型更换：按{_model(swap.before.model)}为{before}，按{_model(swap.after.model)}为{after}"
+        return f"{said}，{signed(swap.change)}分。"
 
-    def _score(self, told: Explanation) -> str:
-        if told.score is None or told.band is None:
+    def _score(self, explanation: Explanation) -> str:
+        if explanation.score is None or explanation.band is None:
             return "没有数据"
-        return f"{told.score:.1f}分（{BANDS[told.band]}）"
+        return f"{explanation.score:.1f}分（{BANDS[explanation.band]}）"
 
-    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str:
-        said = f"{title}：{signed(told.change)}分。"
-        match told.course:
+    def change(self, title: str, change: MeasureChange, before: str | None, after: str | None) -> str:
+        said = f"{title}：{signed(change.change)}分。"
+        match change.course:
             case ChangeKind.CAME:
                 said += f"现在有了数据：{after}。"
             case ChangeKind.WENT:
@@ -199,12 +200,14 @@ class Chinese:
                 said += f"原先：{before}；现在：{after}。"
             case _:
                 said += f"与之前相同：{after or '没有数据'}。"
-        if round(told.by_share, 1):
-            said += f"其中{signed(told.by_share)}分来自它在总分中所占比重的变化。"
-        if round(told.by_model, 1):
-            said += f"其中{signed(told.by_model)}分来自模型的更换。"
+        if round(change.by_share, 1):
+            said += f"其中{signed(change.by_share)}分来自它在总分中所占比重的变化。"
+        if round(change.by_model, 1):
+            said += f"其中{signed(change.by_model)}分来自模型的更换。"
         events = [
-            f"{what}{len(events)}个事件" for events, what in ((told.came_in, "新增"), (told.fell_out, "移出")) if events
+            f"{what}{len(events)}个事件"
+            for events, what in ((change.came_in, "新增"), (change.fell_out, "移出"))
+            if events
         ]
         return said + (f"{'，'.join(events)}。" if events else "")
 

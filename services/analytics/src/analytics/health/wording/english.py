@@ -142,24 +142,24 @@ class English:
     def only(self, field: str, values: tuple[str, ...]) -> str:
         return f", of those with {field.replace('_', ' ')} {' or '.join(values)}"
 
-    def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
-        said = f"On {on}: {told.score:.1f} of 100, {band}. By {_model(told.model)}; "
-        said += f"{percent(told.coverage)} of what it looks at has data."
+    def summary(self, explanation: Explanation, on: str, band: str, weakest: Contribution | None) -> str:
+        said = f"On {on}: {explanation.score:.1f} of 100, {band}. By {_model(explanation.model)}; "
+        said += f"{percent(explanation.coverage)} of what it looks at has data."
         if weakest is not None:
-            said += f" Held back most by {self.title(told.model, weakest.measure)} ({weakest.score:.1f} of 100)."
+            said += f" Held back most by {self.title(explanation.model, weakest.measure)} ({weakest.score:.1f} of 100)."
         return said
 
-    def unknown(self, told: Explanation, on: str) -> str:
-        return f"On {on}: nothing is known of what {_model(told.model)} looks at."
+    def unknown(self, explanation: Explanation, on: str) -> str:
+        return f"On {on}: nothing is known of what {_model(explanation.model)} looks at."
 
-    def unscored(self, told: Explanation, on: str) -> str:
-        if told.merged_into is not None:
-            return f"On {on}: no score. It was merged into customer {told.merged_into}, which has its history."
+    def unscored(self, explanation: Explanation, on: str) -> str:
+        if explanation.merged_into is not None:
+            return f"On {on}: no score. It was merged into customer {explanation.merged_into}, which has its history."
         return f"On {on}: no score. It stands for many customers, so no model is for it."
 
-    def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str:
-        worth = f"worth {told.score:.1f} of 100"
-        return f"{title}: {phrase}; {worth}, brings {told.contribution:.1f} of the {score:.1f} points."
+    def brings(self, title: str, phrase: str, contribution: Contribution, score: float) -> str:
+        worth = f"worth {contribution.score:.1f} of 100"
+        return f"{title}: {phrase}; {worth}, brings {contribution.contribution:.1f} of the {score:.1f} points."
 
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str:
         why = "no data yet" if published else "no service tells of it yet"
@@ -171,24 +171,24 @@ class English:
             case _:
                 return f"{title}: {why}; counts as 0."
 
-    def changed(self, told: Difference, first: str, last: str) -> str:
-        before, after = self._score(told.before), self._score(told.after)
-        said = f"From {first} to {last}: {before}, then {after}; {signed(told.change)}."
-        return said + (f" {signed(told.by_model)} of it as the model changed." if told.swaps else "")
+    def changed(self, difference: Difference, first: str, last: str) -> str:
+        before, after = self._score(difference.before), self._score(difference.after)
+        said = f"From {first} to {last}: {before}, then {after}; {signed(difference.change)}."
+        return said + (f" {signed(difference.by_model)} of it as the model changed." if difference.swaps else "")
 
-    def swapped(self, told: Swapped, on: str) -> str:
-        before, after = self._score(told.before), self._score(told.after)
-        said = f"On {on} the model changed: {before} by {_model(told.before.model)}, then {after} by"
-        return f"{said} {_model(told.after.model)}; {signed(told.change)}."
+    def swapped(self, swap: Swapped, on: str) -> str:
+        before, after = self._score(swap.before), self._score(swap.after)
+        said = f"On {on} the model changed: {before} by {_model(swap.before.model)}, then {after} by"
+        return f"{said} {_model(swap.after.model)}; {signed(swap.change)}."
 
-    def _score(self, told: Explanation) -> str:
-        if told.score is None or told.band is None:
+    def _score(self, explanation: Explanation) -> str:
+        if explanation.score is None or explanation.band is None:
             return "nothing known"
-        return f"{told.score:.1f} ({BANDS[told.band]})"
+        return f"{explanation.score:.1f} ({BANDS[explanation.band]})"
 
-    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str:
-        said = f"{title}: {signed(told.change)}."
-        match told.course:
+    def change(self, title: str, change: MeasureChange, before: str | None, after: str | None) -> str:
+        said = f"{title}: {signed(change.change)}."
+        match change.course:
             case ChangeKind.CAME:
                 said += f" There are data now: {after}."
             case ChangeKind.WENT:
@@ -201,13 +201,13 @@ class English:
                 said += f" Before: {before}; now: {after}."
             case _:
                 said += f" As before: {after or 'no data'}."
-        if round(told.by_share, 1):
-            said += f" {signed(told.by_share)} of it as its share of the whole changed."
-        if round(told.by_model, 1):
-            said += f" {signed(told.by_model)} of it as the model changed."
+        if round(change.by_share, 1):
+            said += f" {signed(change.by_share)} of it as its share of the whole changed."
+        if round(change.by_model, 1):
+            said += f" {signed(change.by_model)} of it as the model changed."
         events = [
             f"{count(len(events), 'event')} {what}"
-            for events, what in ((told.came_in, "came in"), (told.fell_out, "fell out"))
+            for events, what in ((change.came_in, "came in"), (change.fell_out, "fell out"))
             if events
         ]
         return said + (f" {' and '.join(events).capitalize()}." if events else "")

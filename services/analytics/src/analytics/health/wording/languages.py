@@ -1,4 +1,4 @@
-"""Which languages health can be told in."""
+"""The languages that health is explained in."""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,6 @@
 """Health in words: sentences filled in from an explanation, in each language. The same numbers give the same words.
 
-A language is an object that says the parts (see `english` and `chinese`); what is to be said is decided here.
+A language is an object with the sentences (see `english` and `chinese`); which of them apply is decided here.
 """
 
 import math
@@ -62,14 +62,14 @@ class Wording(Protocol):
     def title(self, model: HealthModel | None, measure: Measure, /) -> str: ...
     def day(self, day: date, /) -> str: ...
     def only(self, field: str, values: tuple[str, ...]) -> str: ...
-    def summary(self, told: Explanation, on: str, band: str, weakest: Contribution | None) -> str: ...
-    def unknown(self, told: Explanation, on: str) -> str: ...
-    def unscored(self, told: Explanation, on: str) -> str: ...
-    def brings(self, title: str, phrase: str, told: Contribution, score: float) -> str: ...
+    def summary(self, explanation: Explanation, on: str, band: str, weakest: Contribution | None) -> str: ...
+    def unknown(self, explanation: Explanation, on: str) -> str: ...
+    def unscored(self, explanation: Explanation, on: str) -> str: ...
+    def brings(self, title: str, phrase: str, contribution: Contribution, score: float) -> str: ...
     def absent(self, title: str, measure: Measure, contribution: float, *, published: bool) -> str: ...
-    def changed(self, told: Difference, first: str, last: str) -> str: ...
-    def swapped(self, told: Swapped, on: str) -> str: ...
-    def change(self, title: str, told: MeasureChange, before: str | None, after: str | None) -> str: ...
+    def changed(self, difference: Difference, first: str, last: str) -> str: ...
+    def swapped(self, swap: Swapped, on: str) -> str: ...
+    def change(self, title: str, change: MeasureChange, before: str | None, after: str | None) -> str: ...
     def way(self, way: Way, score: float, silent_on: str | None, *, up: bool) -> str: ...
     def act(self, doing: Doing) -> str: ...
     def step(self, title: str, step: Step, now: str | None, to: str | None, *, up: bool) -> str: ...
@@ -79,49 +79,53 @@ class Wording(Protocol):
 
 
 class Words(NamedTuple):
-    """What is needed to say it to somebody: a language, and the tenant's time zone."""
+    """An explanation's words in a language, with days in the tenant's time zone."""
 
     wording: Wording
     zone: tzinfo
 
-    def summary(self, told: Explanation) -> str:
+    def summary(self, explanation: Explanation) -> str:
         """The score, the band, and what holds it back most, if by a point or more."""
-        on = self._day(told.at)
-        if told.model is None:
-            return self.wording.unscored(told, on)
-        if told.score is None or told.band is None:
-            return self.wording.unknown(told, on)
-        share = shares(told)
-        lost = [(share[each.measure.id] * (100 - each.score), each) for each in told.contributions if each.present]
+        on = self._day(explanation.at)
+        if explanation.model is None:
+            return self.wording.unscored(explanation, on)
+        if explanation.score is None or explanation.band is None:
+            return self.wording.unknown(explanation, on)
+        share = shares(explanation)
+        lost = [
+            (share[each.measure.id] * (100 - each.score), each) for each in explanation.contributions if each.present
+        ]
         most, weakest = max(lost, key=lambda each: each[0])
-        return self.wording.summary(told, on, self.wording.bands[told.band], weakest if most >= 1 else None)
+        return self.wording.summary(
+            explanation, on, self.wording.bands[explanation.band], weakest if most >= 1 else None
+        )
 
-    def contribution(self, told: Explanation, part: Contribution) -> str:
+    def contribution(self, explanation: Explanation, part: Contribution) -> str:
         """`Recency of purchase: last purchase 121 days ago (9 August 2011), worth 36.2 of 100, brings ...`"""
-        title = self.wording.title(told.model, part.measure)
-        phrase = self._phrase(told, part)
-        if phrase is None or told.score is None:
+        title = self.wording.title(explanation.model, part.measure)
+        phrase = self._phrase(explanation, part)
+        if phrase is None or explanation.score is None:
             published = input_of(part.measure).published
             return self.wording.absent(title, part.measure, part.contribution, published=published)
-        return self.wording.brings(title, phrase, part, told.score)
+        return self.wording.brings(title, phrase, part, explanation.score)
 
-    def difference(self, told: Difference) -> str:
-        return self.wording.changed(told, self._day(told.before.at), self._day(told.after.at))
+    def difference(self, difference: Difference) -> str:
+        return self.wording.changed(difference, self._day(difference.before.at), self._day(difference.after.at))
 
-    def swapped(self, told: Swapped) -> str:
+    def swapped(self, swap: Swapped) -> str:
         """That another model came to score the customer, and what that made of its score."""
-        return self.wording.swapped(told, self._day(told.after.at))
+        return self.wording.swapped(swap, self._day(swap.after.at))
 
-    def change(self, told: Difference, change: MeasureChange) -> str:
-        before = self._phrase(told.before, change.before) if change.before else None
-        after = self._phrase(told.after, change.after) if change.after else None
-        model = told.after.model if change.after else told.before.model
+    def change(self, difference: Difference, change: MeasureChange) -> str:
+        before = self._phrase(difference.before, change.before) if change.before else None
+        after = self._phrase(difference.after, change.after) if change.after else None
+        model = difference.after.model if change.after else difference.before.model
         return self.wording.change(self.wording.title(model, change.measure), change, before, after)
 
     def way(self, path: Path, way: Way) -> str:
-        assert path.told.score is not None
+        assert path.explanation.score is not None
         silent_on = None if way.silent_at is None else self._day(way.silent_at)
-        return self.wording.way(way, path.told.score, silent_on, up=way is path.up)
+        return self.wording.way(way, path.explanation.score, silent_on, up=way is path.up)
 
     def caveat(self) -> str:
         """How a path is to be read."""
@@ -130,26 +134,26 @@ class Words(NamedTuple):
     def step(self, path: Path, way: Way, step: Step) -> str:
         now = None if step.now is None else self._amount(step.measure, step.now)
         to = None if step.to is None else self._amount(step.measure, step.to)
-        title = self.wording.title(path.told.model, step.measure)
+        title = self.wording.title(path.explanation.model, step.measure)
         return self.wording.step(title, step, now, to, up=way is path.up)
 
     def band_change(self, change: BandChange) -> str:
         return self.wording.turned(self._day(change.at), change)
 
-    def _phrase(self, told: Explanation, part: Contribution) -> str | None:
+    def _phrase(self, explanation: Explanation, part: Contribution) -> str | None:
         if part.input is None:
             return None
         measure = part.measure
         name = f"{measure.input}.{measure.aggregate or 'latest'}" if measure.input == "signal" else measure.input
-        said = self.wording.phrases[name](Read(measure, part.input, self._day_behind(told, part, part.input)))
+        said = self.wording.phrases[name](Read(measure, part.input, self._day_behind(explanation, part, part.input)))
         return said + "".join(self.wording.only(field, values) for field, values in measure.where.items())
 
-    def _day_behind(self, told: Explanation, part: Contribution, x: float) -> date | None:
+    def _day_behind(self, explanation: Explanation, part: Contribution, x: float) -> date | None:
         kind = input_of(part.measure).kind
         if kind in (Kind.SINCE_LAST, Kind.SINCE_FIRST):
-            return moment(told.at - round(x * DAY)).astimezone(self.zone).date()
+            return moment(explanation.at - round(x * DAY)).astimezone(self.zone).date()
         if kind is Kind.AHEAD:
-            return (moment(told.at) + timedelta(days=x)).astimezone(self.zone).date()
+            return (moment(explanation.at) + timedelta(days=x)).astimezone(self.zone).date()
         return moment(part.last_at).astimezone(self.zone).date() if part.last_at is not None else None
 
     def _amount(self, measure: Measure, x: float) -> str:

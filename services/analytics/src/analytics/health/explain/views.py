@@ -1,0 +1,195 @@
+"""Explanations of a customer's health as they are read: what changed, what would help, and how it went."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from analytics.health.explain.acts import Act
+from analytics.health.explain.difference import ChangeKind
+from analytics.health.model.definition import Band, Cause
+
+
+@dataclass(slots=True)
+class ScoredView:
+    """At one of the two instants that are compared."""
+
+    at: datetime
+    score: float | None
+    band: Band | None
+    coverage: float
+    model: str | None
+    """Null: no model was for the customer."""
+    model_version: int | None
+
+
+@dataclass(slots=True)
+class PartView:
+    """What a measure brought. `input` is null where it could not be read; `score` is what its curve made of it."""
+
+    input: float | None
+    score: float
+    contribution: float
+
+
+@dataclass(slots=True)
+class ChangeView:
+    """`change` is that of the contribution, `by_input + by_share + by_model`: as the measure itself changed, as its
+    weight became another share of all that counts, and as another model came to score the customer. They add up over
+    the measures to the change of the score."""
+
+    measure: str
+    title: str
+    group: str
+    unit: str
+    course: ChangeKind
+    before: PartView | None
+    after: PartView | None
+    change: float
+    by_input: float
+    by_share: float
+    by_model: float
+    came_in: list[UUID]
+    fell_out: list[UUID]
+    words: str
+
+
+@dataclass(slots=True)
+class GroupView:
+    group: str
+    before: float
+    after: float
+    change: float
+
+
+@dataclass(slots=True)
+class ModelChangeView:
+    """Another model came to score the customer: it was published or retired, or the customer's record changed. `at` is
+    the first instant at which it did; `before` and `after` are of that same instant, by the one and by the other."""
+
+    at: datetime
+    before: ScoredView
+    after: ScoredView
+    change: float
+    words: str
+
+
+@dataclass(slots=True)
+class DifferenceView:
+    """Where nothing was known, the score counts for 0. `by_model` is what of the change is due to other models, the sum
+    over `model_changes`; the rest is what happened, or time did, by the model of its day."""
+
+    before: ScoredView
+    after: ScoredView
+    change: float
+    by_model: float
+    words: str
+    model_changes: list[ModelChangeView]
+    groups: list[GroupView]
+    changes: list[ChangeView]
+
+
+@dataclass(slots=True)
+class StepView:
+    """What can be done about a measure, and where it leads with all that it changes, all else as it is: the smallest
+    that crosses the border, or else what comes nearest. `act` is null where nothing that can be done moves the score
+    that way by this measure."""
+
+    measure: str
+    title: str
+    unit: str
+    published: bool
+    act: Act | None
+    times: int | None
+    """So often, at once."""
+    value: float | None
+    """Of each: the amount of a purchase, a judgement, a reading, what a tier counts for."""
+    word: str | None
+    """The tier."""
+    input: float | None
+    to: float | None
+    """The measure's input, then."""
+    change: float | None
+    score: float
+    score_to: float | None
+    leads_to: float | None
+    """The health score, then."""
+    band: Band | None
+    """And its band."""
+    crosses: bool
+    words: str
+
+
+@dataclass(slots=True)
+class WayView:
+    """Over one border. `border` is the score to reach going up, and to fall below going down: hysteresis is in it.
+    `reachable`: a single step crosses it; `best` is the score that the best step leads to, null if none helps.
+    `silent_at` is when time alone will have crossed it, if nothing happens."""
+
+    band: Band
+    border: float
+    points: float
+    reachable: bool
+    best: float | None
+    silent_at: datetime | None
+    words: str
+    steps: list[StepView]
+
+
+@dataclass(slots=True)
+class PathView:
+    """`up` is null where there is no better band, `down` where there is no worse; both where nothing is known."""
+
+    at: datetime
+    score: float | None
+    band: Band | None
+    model: str | None
+    model_version: int | None
+    up: WayView | None
+    down: WayView | None
+    caveat: str
+
+
+@dataclass(slots=True)
+class PointView:
+    at: datetime
+    score: float | None
+
+
+@dataclass(slots=True)
+class BandChangeView:
+    """`at` is the first instant in the new band; `model` scored the customer then. `silent`: nothing happened, time
+    alone did it."""
+
+    at: datetime
+    from_band: Band | None
+    band: Band | None
+    cause: Cause
+    silent: bool
+    model: str | None
+    model_version: int | None
+    words: str
+
+
+@dataclass(slots=True)
+class AssignmentView:
+    """A model scored the customer at every instant from `starts_at` to `ends_at`, both included. Null: none did."""
+
+    starts_at: datetime
+    ends_at: datetime
+    model: str | None
+    model_version: int | None
+
+
+@dataclass(slots=True)
+class HistoryView:
+    """By the model that scored the customer at each instant; `model` did at the end. Points are joined by straight
+    lines; where an event or another model made the score jump there are two, a microsecond apart."""
+
+    starts_at: datetime
+    ends_at: datetime
+    model: str | None
+    model_version: int | None
+    models: list[AssignmentView]
+    band: Band | None
+    points: list[PointView]
+    changes: list[BandChangeView]
