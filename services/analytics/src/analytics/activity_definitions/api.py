@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from analytics.activity_definitions import reads as definitions
 from analytics.activity_definitions.reads import ActivityDefinition, activity_definition, activity_definitions
-from analytics.metrics.api import Version
+from analytics.metrics.rest import Version
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field

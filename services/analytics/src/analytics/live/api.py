@@ -15,12 +15,13 @@ from analytics.live import reads as live
 from analytics.live.feed import Delivery, Feed, Feeds, Gauge, Look, arrived_any, feeds_of, follow
 from analytics.live.reads import Cursor, Page, Position, digest, timeline_after
 from analytics.metrics import reads as metrics
-from analytics.metrics.api import FilterText, MetricValue, Version
+from analytics.metrics.api import MetricValue
 from analytics.metrics.catalogue import metric
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.figure import Figure
 from analytics.metrics.parameters import question_of, reading
 from analytics.metrics.question import Question
+from analytics.metrics.rest import FilterText, Version
 from analytics.projections.as_known_at import types_needed
 from analytics.projections.replay import MERGES
 from analytics.timeline.api import TimelineEvent

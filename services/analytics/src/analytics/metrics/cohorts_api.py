@@ -11,9 +11,9 @@ from starlette.responses import Response
 from analytics.calendar import Grain
 from analytics.ledger.api import Freshness
 from analytics.metrics import cohorts
-from analytics.metrics.api import FilterText, Version
 from analytics.metrics.cohorts import CohortMatrix, CohortMember, cohort_members
 from analytics.metrics.parameters import question_of
+from analytics.metrics.rest import FilterText, Version
 from kith import scalars
 from kith.api import Feature
 from kith.graphql.context import Ctx
