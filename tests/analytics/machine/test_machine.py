@@ -30,10 +30,14 @@ from analytics.metrics.filtering import FilterBy
 from analytics.metrics.question import Question
 from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
+from analytics.projections.copying import recompute
+from analytics.projections.past import Driver, Past
+from analytics.projections.projection import declared, rebuilt
+from analytics.projections.shadow import prints
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets
 from kith.consumer.run import _Member
-from kith.db.connections import create_engine
+from kith.db.connections import create_engine, driver_of
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres
@@ -338,6 +342,19 @@ class LiveIsBatch(RuleBasedStateMachine):
             )
             spans = sorted((id, *span) for id, each in RULES.items() for span in batch.spans(each))
             assert sorted(tuple(row) for row in rows) == spans
+            await self._compare_declared(driver_of(connection))
+
+    async def _compare_declared(self, driver: Driver) -> None:
+        """Every read model that is declared, with what is recomputed of the ledger."""
+        past = Past(driver, self.services.tenant)
+        for model in rebuilt():
+            await driver.execute(f"CREATE TEMPORARY TABLE {model.name} (LIKE public.{model.name}) ON COMMIT DROP")
+        tables = {model.name for model in rebuilt()}
+        made = [one for each in declared() for one in await each.recompute(past) if one.table in tables]
+        async for _ in recompute(past, made, driver, "pg_temp"):
+            pass
+        live = await prints(driver, "public", past.tenant)
+        assert await prints(driver, "pg_temp") == live
 
     async def _ask(self, batch: Batch, asked: Asked, policy: ActivityPolicy) -> None:
         if len(batch.whole) < len({event.subject for event in batch.events}):

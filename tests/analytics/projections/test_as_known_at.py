@@ -8,21 +8,24 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 from tests.analytics.histories import DAYS, STARTS_AT, history
 
+from analytics.customer_value.tables import value_fits
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.definition import Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.projections import as_known_at
 from analytics.projections.activity import PURCHASES, ActivityRule
 from analytics.projections.as_known_at import types_needed
+from kith.db.connections import Database
 from kith.events.contacts import CustomerMerged, SettingsChanged
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
+from kith_local.postgres import EmbeddedPostgres
 
 Headers = dict[str, str]
 YEAR = {"from": "2011-03-01T00:00:00Z", "to": "2012-03-01T00:00:00Z"}
@@ -188,6 +191,23 @@ async def test_a_prediction_is_by_a_fit_of_that_time(
     )
     assert answer.status_code == 409, answer.text
     assert answer.json()["type"].endswith("model-not-fitted")
+
+
+async def test_of_fits_there_are_those_that_had_been_made(
+    postgres: EmbeddedPostgres, tenant: str, worker: AsyncEngine
+) -> None:
+    fits = [{"tenant_id": tenant, "id": new_id(), "fitted_at": at(day)} for day in ("2011-05-01", "2011-07-01")]
+    columns: dict[str, Any] = {name: at("2011-01-01") for name in ("data_until", "checked_until")}
+    columns |= {"model": "bg_nbd", "log_likelihood": 0.0, "customers": 1, "time_unit": "week"}
+    columns |= {"parameters": {}, "standard_errors": {}}
+    async with worker.begin() as connection:
+        await connection.execute(insert(value_fits), [fit | columns for fit in fits])
+    database = Database(postgres.url("kith_analytics"), pool_size=1, application="test")
+    try:
+        async with as_known_at.as_known_at(database, tenant, at("2011-06-01"), ()) as connection:
+            assert list(await connection.scalars(select(value_fits.c.id))) == [fits[0]["id"]]
+    finally:
+        await database.close()
 
 
 def test_only_the_events_that_matter_are_folded() -> None:

@@ -9,7 +9,8 @@ from analytics.metrics.rollups import settle_days
 from analytics.playbooks.daily import TASKS as PLAYBOOKS
 from analytics.playbooks.outcomes import TASKS as PLAYBOOK_OUTCOMES
 from analytics.projections.compute_rules import compute_rules
-from analytics.projections.shadow import SWAPPED
+from analytics.projections.projection import declare, swapped
+from analytics.read_models import PROJECTIONS
 from analytics.reconciliation.wiring import TASKS as RECONCILIATION
 from analytics.settings import AnalyticsSettings
 from analytics.tables import idempotency, outbox
@@ -17,6 +18,7 @@ from kith.runtime.offload import LIVE
 from kith.runtime.service import Service
 from kith.runtime.tasks import Task
 
+declare(*PROJECTIONS)
 SERVICE = Service(
     name="analytics",
     settings=AnalyticsSettings,
@@ -38,7 +40,7 @@ SERVICE = Service(
     ],
     lanes=[LIVE],
     commands={"rebuild": "analytics.projections.rebuild_cli", "reconcile": "analytics.reconciliation.wiring"},
-    swapped=SWAPPED,
+    swapped=swapped(),
     documents={"metrics": "analytics.metrics.cli", "health-models": "analytics.health.model.cli"},
     after_migrations=after_migrations,
 )

@@ -9,6 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.fits import KeptFit, Model
 from analytics.customer_value.tables import value_fits
+from analytics.projections.projection import Projection, ReadModel
+
+
+class Fits(Projection):
+    """They are made of the ledger when somebody asks for them, and not folded."""
+
+    tables = (ReadModel(value_fits, is_rebuilt=False, dated_by="fitted_at"),)
+
 
 _FIELDS = [column for column in value_fits.c if column.name != "tenant_id"]
 

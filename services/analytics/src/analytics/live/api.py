@@ -23,7 +23,7 @@ from analytics.metrics.parameters import question_of, reading
 from analytics.metrics.question import Question
 from analytics.metrics.rest import FilterText, Version
 from analytics.projections.as_known_at import types_needed
-from analytics.projections.replay import MERGES
+from analytics.projections.merging import MERGES
 from analytics.timeline.api import TimelineEvent
 from analytics.timeline.reads import TimelineEvent as Exchange
 from kith import scalars

@@ -14,12 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from analytics.metrics.rollup_keys import SHAPE, SHAPES, key_of
 from analytics.metrics.tables import settled_days, stale_days, totals
 from analytics.projections.facts import Fact
+from analytics.projections.projection import Batch, Projection
 from analytics.projections.tables import facts
 from kith.ids import new_id, uuid7_floor
 
 DAYS_AT_ONCE = 31
 REST = timedelta(seconds=30)
 """So old is a mark of today before today is added up again."""
+
+
+class Totals(Projection):
+    caches = (settled_days, totals, stale_days)
+
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        await mark_stale(connection, batch.written)
+
+    async def after_swap(self, connection: AsyncConnection) -> None:
+        await mark_all_stale(connection)
 
 
 async def mark_stale(connection: AsyncConnection, written: Iterable[Fact]) -> None:

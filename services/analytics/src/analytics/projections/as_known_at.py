@@ -8,10 +8,10 @@ A connection of its own for each: nothing that was prepared for these tables is 
 """
 
 from asyncio import Semaphore, timeout
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,26 +19,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from analytics.customer_value.tables import value_fits
-from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
-from analytics.projections.copying import (
-    Driver,
-    copy_facts,
-    copy_merged,
-    copy_spans,
-    count_events,
-    events_of,
-    recorded_events_of,
-)
+from analytics.projections.activity import ActivityRule
+from analytics.projections.copying import recompute
 from analytics.projections.facts import noun_of, types_of
-from analytics.projections.replay import MERGES, Replay, merged_by
-from analytics.projections.tables import activity_rules, activity_spans, facts, merged_customers
+from analytics.projections.merging import MERGES
+from analytics.projections.past import Driver, Past
+from analytics.projections.projection import ReadModel, declared, read_models
+from analytics.projections.settings import SETTINGS
 from kith.db.connections import Database, checked, driver_of
 from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
 from kith.errors import Invalid
 from kith.events.catalogue import EVENTS
-from kith.events.contacts import SettingsChanged
 
 MAX_EVENTS = 500_000
 AT_ONCE = 2
@@ -107,62 +99,47 @@ async def _fold(
     wanted: Iterable[str],
     customers: Sequence[UUID] | None,
 ) -> None:
-    first = await recorded_events_of(driver, tenant, [SettingsChanged.type, *MERGES], known_at=known_at)
-    settings = [each for each in first if each.type == SettingsChanged.type]
-    rules = _rules(ActivityPolicy.told(each.version, each.body["activity"]) for each in settings)
-    types = types_needed(wanted, rules)
-    merged = merged_by(each for each in first if each.type in MERGES)
+    past = Past(driver, tenant, known_at)
+    made = [one for each in declared() for one in await each.recompute(past)]
+    always = [*(each.event_types for each in declared()), *(each.event_types for each in made)]
+    types = _whole_nouns(frozenset(wanted).union(*always))
     if customers is not None:
+        merged = await past.merged()
         customers = [*customers, *(each.customer_id for each in merged if each.survivor in customers)]
-    which: dict[str, Any] = {"known_at": known_at, "types": types, "customers": customers}
-    if await count_events(driver, tenant, **which, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
+    if await past.count(types, customers, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
         raise TooManyEvents(
             f"Over {MAX_EVENTS:,} events were known then that these metrics look at: that many are not folded for one "
             "question. Leave out knownAt, ask for an earlier one, or for metrics that look at fewer types of events.",
             field="knownAt",
         )
-    await driver.execute(_TABLES)
-    await copy_merged(driver, "pg_temp.merged_customers", tenant, merged)
-    replay = Replay(rules, merged)
-    # One connection: what is read must be read before it can write.
-    async for events in events_of(driver, tenant, **which, chunk=_CHUNK):
-        await copy_facts(driver, "pg_temp.facts", replay.take(events))
-    await copy_facts(driver, "pg_temp.facts", replay.rest())
-    await copy_spans(driver, "pg_temp.activity_spans", tenant, replay.spans())
-    await driver.executemany(
-        "INSERT INTO pg_temp.activity_rules (tenant_id, rule, event_types, window_days, added_at, ready_at, done) "
-        "VALUES ($1, $2, $3, $4, $5, $5, 0)",
-        [(tenant, rule.id, sorted(rule.event_types), rule.window.days, known_at) for rule in rules],
-    )
-    await driver.execute(
-        "INSERT INTO pg_temp.value_fits SELECT * FROM public.value_fits WHERE tenant_id = $1 AND fitted_at <= $2",
-        tenant,
-        known_at,
-    )
-    await driver.execute(_INDEXES)
+    models = read_models()
+    await driver.execute("; ".join(_make(each) for each in models))
+    async for _ in recompute(past, made, driver, "pg_temp", types=types, customers=customers, chunk=_CHUNK):
+        pass
+    for each in models:
+        if each.dated_by is not None:
+            dated = f"SELECT * FROM public.{each.name} WHERE tenant_id = $1 AND {each.dated_by} <= $2"  # noqa: S608 - declared names
+            await driver.execute(f"INSERT INTO pg_temp.{each.name} {dated}", tenant, known_at)
+    await driver.execute("; ".join(statement for each in models for statement in _finish(each)))
 
 
-_TABLES = "; ".join(
-    f"CREATE TEMPORARY TABLE {table.name} (LIKE public.{table.name}) ON COMMIT DROP"
-    for table in (facts, activity_spans, activity_rules, merged_customers, value_fits)
-)
-_INDEXES = """
-    CREATE INDEX ON pg_temp.facts (type, time);
-    CREATE INDEX ON pg_temp.facts (customer_id, type, time);
-    ANALYZE pg_temp.facts;
-    ANALYZE pg_temp.activity_spans
-"""
+def _make(model: ReadModel) -> str:
+    return f"CREATE TEMPORARY TABLE {model.name} (LIKE public.{model.name}) ON COMMIT DROP"
 
 
-def _rules(policies: Iterable[ActivityPolicy]) -> list[ActivityRule]:
-    """Of every definition of activity there was: any of them may be asked for."""
-    return list({rule.id: rule for policy in (DEFAULT_POLICY, *policies) for rule in policy.rules}.values())
+def _finish(model: ReadModel) -> Iterator[str]:
+    for columns in model.indexes:
+        yield f"CREATE INDEX ON pg_temp.{model.name} ({columns})"
+    yield f"ANALYZE pg_temp.{model.name}"
 
 
 def types_needed(types: Iterable[str], rules: Iterable[ActivityRule]) -> list[str] | None:
     """Returns the types of events to fold, where events of these are read and activity is by these rules; None: all
     types. Of a noun all types are folded: each adds to what is known of it."""
-    needed = {SettingsChanged.type, *MERGES, *types, *(type for rule in rules for type in rule.types)}
-    if not needed <= EVENTS.keys():  # of what nouns they are, nobody here knows
+    return _whole_nouns(SETTINGS | MERGES | {*types, *(type for rule in rules for type in rule.types)})
+
+
+def _whole_nouns(types: AbstractSet[str]) -> list[str] | None:
+    if not types <= EVENTS.keys():  # of what nouns they are, nobody here knows
         return None
-    return sorted({type for each in needed for type in types_of(noun_of(each))})
+    return sorted({type for each in types for type in types_of(noun_of(each))})

@@ -32,6 +32,10 @@ class Customer(NamedTuple):
     id: UUID
 
 
+Survivors = Mapping[Customer, UUID]
+"""Who the merged customers are now."""
+
+
 class RecordedEvent(NamedTuple):
     """An event, its body decoded, both in the newest version of its type."""
 

@@ -13,14 +13,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.scores.queue import note
 from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import RecordedEvent
-from analytics.projections.fold_activity import fold_activity
-from analytics.projections.fold_facts import fold_facts
-from analytics.projections.merges import fold_merges, survivors
-from analytics.projections.replay import MERGES
-from analytics.projections.settings import fold_settings
+from analytics.projections.merges import survivors
+from analytics.projections.merging import MERGES
+from analytics.projections.projection import Batch, declared
 from analytics.projections.shadow import enter_fold
 from kith.events.envelope import Envelope
 
@@ -116,12 +113,13 @@ async def apply(
     connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
     """The fold, once nobody else folds what concerns it."""
-    merged = await survivors(connection, events)  # again, as it is now that nobody can change it
-    facts = await fold_facts(connection, events, merged)
-    await fold_settings(connection, events)
-    await fold_activity(connection, facts)
-    await fold_merges(connection, [each for each in events if each.type in MERGES])
-    await note(connection, facts, traceparents)
+    # Survivors again, as they are now that nobody can change them.
+    batch = Batch(events, await survivors(connection, events), traceparents)
+    for each in declared():
+        await each.apply(connection, batch)
+    for tenant, customers in batch.moved.items():
+        for each in declared():
+            await each.move(connection, tenant, customers)
 
 
 async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:

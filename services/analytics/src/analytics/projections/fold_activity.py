@@ -1,4 +1,4 @@
-"""Activity spans, kept live for every rule that a tenant has (see projections.activity)."""
+"""The projection of activity: spans, for every rule that a tenant has (see projections.activity)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.unnest import UnnestParams
+from analytics.projections.active_spans import SpanRows
 from analytics.projections.activity import PURCHASES, ActivityRule, Span, difference
 from analytics.projections.facts import Fact
+from analytics.projections.past import Past
+from analytics.projections.projection import Batch, Projection, ReadModel, Scopes
+from analytics.projections.replay import Recomputation
+from analytics.projections.settings import rules_known
+from analytics.projections.tables import activity_spans
 
 _SPANS = UnnestParams(tenant_id="name", rule="name", customer_id="uuid", starts_at="timestamptz", ends_at="timestamptz")
 _KEYS = UnnestParams(tenant_id="name", rule="name", customer_id="uuid", first="timestamptz", last="timestamptz")
@@ -22,6 +28,43 @@ class SpanKey(NamedTuple):
     tenant_id: str
     rule: str
     customer_id: UUID
+
+
+class Activity(Projection):
+    tables = (ReadModel(activity_spans, part="rule"),)
+
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        await fold_activity(connection, batch.facts)
+
+    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
+        await refold_activity(connection, tenant, list(customers))
+
+    async def recompute(self, past: Past) -> Sequence[Recomputation]:
+        """By the rules that are kept; of what was known, by all that there were."""
+        if past.known_at is not None:
+            return [SpanRows(past.tenant, await rules_known(past))]
+        rows = await past.driver.fetch(
+            "SELECT event_types, window_days, ready_at IS NULL FROM public.activity_rules WHERE tenant_id = $1",
+            past.tenant,
+        )
+        rules = {rule.id: (rule, computing) for *of, computing in rows for rule in (ActivityRule.of(*of),)}
+        unready = [id for id, (rule, computing) in rules.items() if computing and rule != PURCHASES]
+        return [SpanRows(past.tenant, [PURCHASES, *(rule for rule, _ in rules.values() if rule != PURCHASES)], unready)]
+
+    async def complete(self, connection: AsyncConnection, scopes: Scopes) -> None:
+        """Rules that came meanwhile have no spans of before: the worker makes them."""
+        made = [(tenant, rule) for tenant, scope in scopes[activity_spans.name].items() for rule in scope.parts]
+        values = ([tenant for tenant, _ in made], [rule for _, rule in made], PURCHASES.id)
+        others = (
+            "rule <> $3 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS made(tenant_id, rule) "
+            "WHERE made.tenant_id = t.tenant_id AND made.rule = t.rule)"
+        )
+        await connection.exec_driver_sql(f"DELETE FROM public.activity_spans t WHERE {others}", values)  # noqa: S608
+        await connection.exec_driver_sql(
+            "UPDATE public.activity_rules t SET ready_at = NULL, done = 0, total = NULL, computed_to = NULL "  # noqa: S608
+            f"WHERE {others}",
+            values,
+        )
 
 
 async def rules_of(connection: AsyncConnection, tenants: Iterable[str]) -> Mapping[str, Sequence[ActivityRule]]:

@@ -1,4 +1,4 @@
-"""Facts, kept live: each event with how its aggregate stood after it (see projections.facts)."""
+"""The projection of facts: each event with how its aggregate stood after it (see projections.facts)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,8 +9,11 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.unnest import UnnestParams
-from analytics.metrics.rollups import mark_stale
-from analytics.projections.facts import Customer, Fact, RecordedEvent, fact_of, facts_of, stands_alone
+from analytics.projections.facts import Customer, Fact, RecordedEvent, Survivors, fact_of, facts_of, stands_alone
+from analytics.projections.past import Past
+from analytics.projections.projection import Batch, Projection, ReadModel
+from analytics.projections.replay import FactRows, Recomputation
+from analytics.projections.tables import facts as facts_table
 
 _encode = msgspec.json.Encoder().encode
 _GIVEN = UnnestParams(
@@ -34,17 +37,28 @@ _SUBJECTS = UnnestParams(tenant_id="name", subject="uuid")
 _ENDED = UnnestParams(tenant_id="name", subject="uuid", version="int", until="timestamptz")
 
 
-Survivors = Mapping[Customer, UUID]
-"""Who the merged customers are now."""
-
-
 class Aggregate(NamedTuple):
     tenant_id: str
     subject: UUID
 
 
-async def fold_facts(connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors) -> list[Fact]:
-    """Add the events' facts; those of a merged customer count for its survivor. Answers the facts of these events."""
+class Facts(Projection):
+    """All others are made of facts, so it is applied first."""
+
+    tables = (ReadModel(facts_table, part="type", indexes=("type, time", "customer_id, type, time")),)
+
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        batch.facts, batch.written = await fold_facts(connection, batch.events, batch.survivors)
+
+    async def recompute(self, past: Past) -> Sequence[Recomputation]:  # noqa: ARG002 - its facts are all it needs
+        return [FactRows()]
+
+
+async def fold_facts(
+    connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors
+) -> tuple[Sequence[Fact], Sequence[Fact]]:
+    """Add the events' facts; those of a merged customer count for its survivor. Returns the facts of these events, and
+    all that were written: those of aggregates of which an event came late are all made anew."""
     new = [fact_of(each) for each in events if stands_alone(each)]
     courses: dict[Aggregate, list[RecordedEvent]] = {}
     for each in events:
@@ -70,8 +84,7 @@ async def fold_facts(connection: AsyncConnection, events: Sequence[RecordedEvent
             new += [fact for fact in again if fact.event_id in arrived]
             written += again
     await insert_facts(connection, written, survivors)
-    await mark_stale(connection, written)
-    return [_of_survivor(fact, survivors) for fact in new] if survivors else new
+    return [_of_survivor(fact, survivors) for fact in new] if survivors else new, written
 
 
 async def insert_facts(connection: AsyncConnection, facts: Sequence[Fact], survivors: Survivors) -> None:

@@ -1,5 +1,5 @@
-"""Merges: customers that were found to be one. What each did counts for the survivor, at every instant, past ones too;
-after an unmerge it counts for each again. The ledger keeps what was said."""
+"""The projection of merges: customers that were found to be one. What each did counts for the survivor, at every
+instant, past ones too; after an unmerge it counts for each again. The ledger keeps what was said."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,14 +8,46 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.scores.queue import enqueue_customers
 from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import Customer, RecordedEvent
-from analytics.projections.fold_activity import refold_activity
-from analytics.projections.merging import survivor_of
+from analytics.projections.lines import line_of
+from analytics.projections.merging import MERGES, Merged, survivor_of
+from analytics.projections.past import Past
+from analytics.projections.projection import Batch, Projection, ReadModel
+from analytics.projections.replay import Recomputation
+from analytics.projections.tables import merged_customers
 from kith.events.contacts import CustomerMerged
 
 _CUSTOMERS = UnnestParams(tenant_id="name", customer_id="uuid")
+
+
+class Merges(Projection):
+    tables = (ReadModel(merged_customers),)
+    event_types = MERGES
+
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Needs the tenants' locks."""
+        merges = [each for each in batch.events if each.type in MERGES]
+        for event in sorted(merges, key=lambda each: each.version):
+            into = UUID(event.body["into"]) if event.type == CustomerMerged.type else None
+            customers = await _note(connection, event, into)
+            if customers:
+                await _move(connection, event.tenant_id, customers)
+                batch.moved[event.tenant_id].update(customers)
+
+    async def recompute(self, past: Past) -> Sequence[Recomputation]:
+        return [_MergedRows(past.tenant, await past.merged())]
+
+
+class _MergedRows(Recomputation):
+    table = merged_customers.name
+    columns = ("tenant_id", "customer_id", "into", "survivor", "version")
+
+    def __init__(self, tenant: str, merged: Iterable[Merged]) -> None:
+        self._tenant, self._merged = tenant, merged
+
+    def rest(self) -> Iterable[str]:
+        return (line_of(self._tenant, *each) for each in self._merged)
 
 
 async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]) -> Mapping[Customer, UUID]:
@@ -41,15 +73,6 @@ async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]
         _CUSTOMERS.values([each.tenant_id for each in customers], [each.id for each in customers]),
     )
     return {Customer(row.tenant_id, row.customer_id): row.survivor for row in rows}
-
-
-async def fold_merges(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
-    """Needs the tenants' locks."""
-    for event in sorted(events, key=lambda each: each.version):
-        into = UUID(event.body["into"]) if event.type == CustomerMerged.type else None
-        customers = await _note(connection, event, into)
-        if customers:
-            await _move(connection, event.tenant_id, customers)
 
 
 async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | None) -> list[UUID]:
@@ -89,7 +112,7 @@ async def _keep(
 
 
 async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> None:
-    """Give every fact of these customers to who they are now, and make their spans anew."""
+    """Give every fact of these customers to who they are now."""
     await connection.exec_driver_sql(
         """
         UPDATE facts f
@@ -100,5 +123,3 @@ async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UU
         """,
         (tenant, list(customers)),
     )
-    await refold_activity(connection, tenant, customers)
-    await enqueue_customers(connection, tenant, customers)

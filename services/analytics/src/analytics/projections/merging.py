@@ -1,7 +1,34 @@
-"""Merged customers: where a chain of merges ends."""
+"""Merged customers: who is whom, and where a chain of merges ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
+
+from analytics.projections.facts import RecordedEvent
+from kith.events.contacts import CustomerMerged, CustomerUnmerged
+
+MERGES = frozenset({CustomerMerged.type, CustomerUnmerged.type})
+
+
+class Merged(NamedTuple):
+    """As in the table merged_customers."""
+
+    customer_id: UUID
+    into: UUID | None
+    survivor: UUID
+    version: int
+
+
+def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
+    """Who is whom after these merges and unmerges: of each customer the newest holds."""
+    newest: dict[UUID, RecordedEvent] = {}
+    for event in sorted(events, key=lambda each: each.version):
+        newest[event.subject] = event
+    told = {
+        customer: UUID(event.body["into"]) if event.type == CustomerMerged.type else None
+        for customer, event in newest.items()
+    }
+    return [Merged(id, told[id], survivor_of(id, told), event.version) for id, event in newest.items()]
 
 
 def survivor_of(customer: UUID, told: Mapping[UUID, UUID | None]) -> UUID:

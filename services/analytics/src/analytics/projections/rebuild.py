@@ -16,23 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from analytics.health.scores.queue import rescore_everybody
-from analytics.metrics.rollups import mark_all_stale
 from analytics.projections import shadow
-from analytics.projections.activity import PURCHASES, ActivityRule
-from analytics.projections.copying import (
-    Driver,
-    copy_facts,
-    copy_merged,
-    copy_spans,
-    events_of,
-    recorded_events_of,
-)
+from analytics.projections.copying import recompute
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold import apply
-from analytics.projections.replay import MERGES, Replay, merged_by
-from analytics.projections.shadow import SCHEMA, TABLES, Part, Print
-from analytics.projections.tables import activity_spans
+from analytics.projections.past import Driver, Past
+from analytics.projections.projection import Scope, Scopes, declared, rebuilt
+from analytics.projections.shadow import SCHEMA, Part, Print
 from kith.db.connections import driver_of, sqlalchemy_url
 
 SWAP_TRIES = 60
@@ -85,15 +75,6 @@ class Rebuilt:
     swapped: bool = False
 
 
-@dataclass
-class _Rules:
-    """Of a tenant."""
-
-    kept: list[ActivityRule]
-    computing: set[str]
-    """Ids of those whose live spans are not whole yet."""
-
-
 async def rebuild(
     url: str, *, compare_only: bool = False, keep: bool = False, progress: Progress | None = None
 ) -> Rebuilt:
@@ -110,17 +91,17 @@ async def rebuild(
         driver = driver_of(main)
         revision = await _revision(driver)
         await shadow.make(driver)
-        live, rules = await _load(reading, writing, done, progress)
+        live, scopes = await _load(reading, writing, done, progress)
         progress.begin("indexes")
         for statement in await shadow.finish(driver):
             await driver.execute(statement)
         progress.begin("comparing")
         made = await shadow.prints(driver, SCHEMA)
         done.rows = sum(each.rows for each in made.values())
-        done.differences = _differences(live, made, rules)
+        done.differences = _differences(live, made, scopes)
         if not compare_only:
             progress.begin("swapping")
-            await _swap(main, done, rules, revision, keep=keep)
+            await _swap(main, done, scopes, revision, keep=keep)
     return done
 
 
@@ -154,26 +135,23 @@ async def _announced(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection
 
 async def _load(
     reading: Driver, writing: Driver, done: Rebuilt, progress: Progress
-) -> tuple[dict[Part, Print], dict[str, _Rules]]:
+) -> tuple[dict[Part, Print], Scopes]:
     """Fill the shadows, tenant by tenant. Answers what the live tables held of each in the very snapshot of the ledger
-    that its shadow was made of, and the rules whose spans were made."""
+    that its shadow was made of, and what was made."""
     live: dict[Part, Print] = {}
-    rules: dict[str, _Rules] = {}
+    scopes: dict[str, dict[str, Scope]] = {each.name: {} for each in rebuilt()}
     progress.begin("events", await reading.fetchval(_ABOUT))
-    for (tenant,) in await reading.fetch(_TENANTS):
+    for (tenant,) in await reading.fetch(_tenants()):
         async with reading.transaction(isolation="repeatable_read", readonly=True):
-            rules[tenant] = await _rules(reading, tenant)
             live |= await shadow.prints(reading, "public", tenant)
-            merged = merged_by(await recorded_events_of(reading, tenant, MERGES))
-            replay = Replay(rules[tenant].kept, merged)
-            async for events in events_of(reading, tenant):
-                await copy_facts(writing, f"{SCHEMA}.facts", replay.take(events))
-                done.events += len(events)
-                progress.advance(len(events))
-            await copy_facts(writing, f"{SCHEMA}.facts", replay.rest())
-            await copy_spans(writing, f"{SCHEMA}.activity_spans", tenant, replay.spans())
-            await copy_merged(writing, f"{SCHEMA}.merged_customers", tenant, merged)
-    return live, rules
+            past = Past(reading, tenant)
+            made = [one for each in declared() for one in await each.recompute(past) if one.table in scopes]
+            async for events in recompute(past, made, writing, SCHEMA):
+                done.events += events
+                progress.advance(events)
+            for one in made:
+                scopes[one.table][tenant] = Scope(one.parts, one.unready)
+    return live, scopes
 
 
 _ABOUT = """
@@ -196,36 +174,21 @@ def _each_tenant_of(table: str) -> str:
     """  # noqa: S608 - tables of ours
 
 
-_TENANTS = " UNION ".join(_each_tenant_of(table) for table in ("ledger", *TABLES)) + " ORDER BY 1"
+def _tenants() -> str:
+    tables = ("ledger", *(each.name for each in rebuilt()))
+    return " UNION ".join(map(_each_tenant_of, tables)) + " ORDER BY 1"
 
 
-async def _rules(driver: Driver, tenant: str) -> _Rules:
-    rows = await driver.fetch(
-        "SELECT event_types, window_days, ready_at IS NULL FROM public.activity_rules WHERE tenant_id = $1", tenant
-    )
-    kept, computing = {PURCHASES.id: PURCHASES}, set()
-    for types, days, is_computed in rows:
-        rule = ActivityRule.of(types, days)
-        kept[rule.id] = rule
-        if is_computed and rule != PURCHASES:
-            computing.add(rule.id)
-    return _Rules(list(kept.values()), computing)
-
-
-def _differences(
-    live: Mapping[Part, Print], made: Mapping[Part, Print], rules: Mapping[str, _Rules]
-) -> list[Difference]:
+def _differences(live: Mapping[Part, Print], made: Mapping[Part, Print], scopes: Scopes) -> list[Difference]:
     return [
         Difference(part, live.get(part), made.get(part))
         for part in sorted(live.keys() | made.keys())
         if live.get(part) != made.get(part)
-        and not (part.table == activity_spans.name and part.name in rules[part.tenant_id].computing)
+        and not (part.tenant_id in scopes[part.table] and part.name in scopes[part.table][part.tenant_id].unready)
     ]
 
 
-async def _swap(
-    connection: AsyncConnection, done: Rebuilt, rules: Mapping[str, _Rules], revision: str, *, keep: bool
-) -> None:
+async def _swap(connection: AsyncConnection, done: Rebuilt, scopes: Scopes, revision: str, *, keep: bool) -> None:
     """In one transaction, once nobody folds and for a moment nobody reads. Who does is not kept waiting for long: then
     it is tried again."""
     for attempt in range(SWAP_TRIES):
@@ -233,13 +196,7 @@ async def _swap(
             pass
         try:
             async with connection.begin():
-                await shadow.take_swap_locks(connection, wait_for_folds="20s", wait_for_readers="300ms")
-                if revision != await _revision(driver_of(connection)):
-                    raise Migrated("The database was migrated while its read models were rebuilt: rebuild them again.")
-                while await _fold_noted(connection, done):
-                    pass
-                await shadow.swap(connection, keep=keep)
-                await _compute_again(connection, rules)
+                await _swap_now(connection, done, scopes, revision, keep=keep)
         except DBAPIError as error:
             if not shadow.is_lock_timeout(error):
                 raise
@@ -247,10 +204,21 @@ async def _swap(
         else:
             done.swapped = True
             async with connection.begin():
-                await mark_all_stale(connection)
-                await rescore_everybody(connection)
+                for each in declared():
+                    await each.after_swap(connection)
             return
     raise SwapTimedOut("The tables were in use each time: nothing was swapped. Look for long readers, and try again.")
+
+
+async def _swap_now(connection: AsyncConnection, done: Rebuilt, scopes: Scopes, revision: str, *, keep: bool) -> None:
+    await shadow.take_swap_locks(connection, wait_for_folds="20s", wait_for_readers="300ms")
+    if revision != await _revision(driver_of(connection)):
+        raise Migrated("The database was migrated while its read models were rebuilt: rebuild them again.")
+    while await _fold_noted(connection, done):
+        pass
+    await shadow.swap(connection, keep=keep)
+    for each in declared():
+        await each.complete(connection, scopes)
 
 
 async def _catch_up(connection: AsyncConnection, done: Rebuilt) -> int:
@@ -288,22 +256,6 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     await connection.execute(text("SET LOCAL search_path = public"))
     done.caught_up += len(events)
     return len(noted)
-
-
-async def _compute_again(connection: AsyncConnection, rules: Mapping[str, _Rules]) -> None:
-    """Rules that came while it ran have no spans of before: the worker makes them."""
-    made = [(tenant, rule.id) for tenant, of_tenant in rules.items() for rule in of_tenant.kept]
-    values = ([tenant for tenant, _ in made], [rule for _, rule in made], PURCHASES.id)
-    others = (
-        "rule <> $3 AND NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS made(tenant_id, rule) "
-        "WHERE made.tenant_id = t.tenant_id AND made.rule = t.rule)"
-    )
-    await connection.exec_driver_sql(f"DELETE FROM public.activity_spans t WHERE {others}", values)  # noqa: S608
-    await connection.exec_driver_sql(
-        "UPDATE public.activity_rules t SET ready_at = NULL, done = 0, total = NULL, computed_to = NULL "  # noqa: S608
-        f"WHERE {others}",
-        values,
-    )
 
 
 async def _revision(driver: Driver) -> str:

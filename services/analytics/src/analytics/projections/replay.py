@@ -1,65 +1,56 @@
 """A tenant's read models made from all its events at once, in memory. What the fold keeps live, event by event and in
 whatever order they come, is the same."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 from uuid import UUID
 
-from analytics.projections.activity import ActivityRule, Span
 from analytics.projections.facts import Fact, RecordedEvent, fact_of, facts_of
-from analytics.projections.merging import survivor_of
-from kith.events.contacts import CustomerMerged, CustomerUnmerged
+from analytics.projections.lines import FACT, line_of_fact
+from analytics.projections.merging import Merged
 
-MERGES = frozenset({CustomerMerged.type, CustomerUnmerged.type})
-_KEPT = 64
-"""Moments of a customer that are kept before they become spans: memory goes by spans, not by events."""
-
-
-class Merged(NamedTuple):
-    """As in the table merged_customers."""
-
-    customer_id: UUID
-    into: UUID | None
-    survivor: UUID
-    version: int
+CountedFact: TypeAlias = tuple[Fact, UUID | None]
+"""A fact, of the customer for whom it counts, and the customer it was published of, where that one was merged."""
 
 
-class ActiveSpan(NamedTuple):
-    rule: str
-    customer_id: UUID
-    starts_at: datetime
-    ends_at: datetime
+class Recomputation:
+    """A tenant's rows of a table, made from its facts in memory: lines for COPY (see projections.lines)."""
+
+    table: str
+    columns: tuple[str, ...]
+    event_types: frozenset[str] = frozenset()
+    """Those without which the rows would be others, beside the projection's own."""
+    parts: frozenset[str] = frozenset()
+    """Of a table whose parts need not all be made."""
+    unready: frozenset[str] = frozenset()
+    """Parts whose live rows are not whole yet."""
+
+    def take(self, facts: Sequence[CountedFact]) -> Iterable[str]:  # noqa: ARG002 - of those that look at them
+        """Some more facts, each aggregate's together. Returns the rows that are complete by now."""
+        return ()
+
+    def rest(self) -> Iterable[str]:
+        """After the last facts, the other rows."""
+        return ()
 
 
-def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
-    """Who is whom after these merges and unmerges: of each customer the newest holds."""
-    newest: dict[UUID, RecordedEvent] = {}
-    for event in sorted(events, key=lambda each: each.version):
-        newest[event.subject] = event
-    told = {
-        customer: UUID(event.body["into"]) if event.type == CustomerMerged.type else None
-        for customer, event in newest.items()
-    }
-    return [Merged(id, told[id], survivor_of(id, told), event.version) for id, event in newest.items()]
+class FactRows(Recomputation):
+    table, columns = "facts", FACT
+
+    def take(self, facts: Sequence[CountedFact]) -> Iterable[str]:
+        return (line_of_fact(fact, origin) for fact, origin in facts)
 
 
-class Replay:
+class FoldedFacts:
     """Takes the events of an aggregate one after the other, by version; aggregates come in any order."""
 
-    def __init__(self, rules: Iterable[ActivityRule], merged: Iterable[Merged]) -> None:
+    def __init__(self, merged: Iterable[Merged]) -> None:
         self._survivors = {each.customer_id: each.survivor for each in merged if each.survivor != each.customer_id}
         self._course: list[RecordedEvent] = []
-        self._active = {rule.id: _Active(rule) for rule in rules}
-        self._of_type: dict[str, list[_Active]] = defaultdict(list)
-        for active in self._active.values():
-            for type in active.rule.types:
-                self._of_type[type].append(active)
 
-    def take(self, events: Iterable[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
-        """The facts that are complete by now, each with the customer it was told of, if that one was merged."""
-        made: list[tuple[Fact, UUID | None]] = []
+    def take(self, events: Iterable[RecordedEvent]) -> list[CountedFact]:
+        """The facts that are complete by now."""
+        made: list[CountedFact] = []
         course = self._course
         for event in events:
             if course and event.subject != course[0].subject:
@@ -69,54 +60,18 @@ class Replay:
         self._course = course
         return made
 
-    def rest(self) -> list[tuple[Fact, UUID | None]]:
-        """The last aggregate's facts: nothing follows."""
+    def rest(self) -> list[CountedFact]:
+        """The last aggregate's: nothing follows."""
         course, self._course = self._course, []
         return self._fold(course)
 
-    def spans(self) -> Iterator[ActiveSpan]:
-        """When the customers were active, by each rule. After `rest`."""
-        for rule, active in self._active.items():
-            for customer, spans in active.spans():
-                for span in spans:
-                    yield ActiveSpan(rule, customer, span.starts_at, span.ends_at)
-
-    def _fold(self, course: list[RecordedEvent]) -> list[tuple[Fact, UUID | None]]:
+    def _fold(self, course: list[RecordedEvent]) -> list[CountedFact]:
         if len(course) == 1:
             return [self._counted(fact_of(course[0]))]
         return [self._counted(fact) for fact in facts_of(course)]
 
-    def _counted(self, fact: Fact) -> tuple[Fact, UUID | None]:
+    def _counted(self, fact: Fact) -> CountedFact:
         customer = fact.customer_id
-        if customer is None:
-            return fact, None
-        origin = None
-        if self._survivors and customer in self._survivors:
-            origin, customer = customer, self._survivors[customer]
-            fact = fact._replace(customer_id=customer)
-        for active in self._of_type.get(fact.type, ()):
-            active.add(customer, fact.time)
-        return fact, origin
-
-
-class _Active:
-    """The customers' activity by one rule."""
-
-    def __init__(self, rule: ActivityRule) -> None:
-        self.rule = rule
-        self._times: dict[UUID, list[datetime]] = defaultdict(list)
-        self._spans: dict[UUID, list[Span]] = {}
-
-    def add(self, customer: UUID, time: datetime) -> None:
-        times = self._times[customer]
-        times.append(time)
-        if len(times) == _KEPT:
-            self._spans[customer] = self._extended(customer)
-            times.clear()
-
-    def spans(self) -> Iterator[tuple[UUID, list[Span]]]:
-        for customer in self._times:
-            yield customer, self._extended(customer)
-
-    def _extended(self, customer: UUID) -> list[Span]:
-        return self.rule.extend(self._spans.get(customer, ()), self._times[customer])
+        if customer is not None and self._survivors and customer in self._survivors:
+            return fact._replace(customer_id=self._survivors[customer]), customer
+        return fact, None

@@ -1,12 +1,32 @@
-"""What a tenant sets, as far as it changes what is kept: the rules of its definition of activity."""
+"""The projection of what a tenant sets, as far as it changes what is kept: the rules of its definition of activity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.projections.activity import PURCHASES, ActivityPolicy
+from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.projections.facts import RecordedEvent
+from analytics.projections.lines import line_of
+from analytics.projections.past import Past
+from analytics.projections.projection import Batch, Projection, ReadModel
+from analytics.projections.replay import Recomputation
+from analytics.projections.tables import activity_rules
 from kith.events.contacts import SettingsChanged
+
+SETTINGS = frozenset({SettingsChanged.type})
+
+
+class Settings(Projection):
+    """A rebuild leaves the rules: it makes the spans of those that are kept."""
+
+    tables = (ReadModel(activity_rules, is_rebuilt=False),)
+    event_types = SETTINGS
+
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        await fold_settings(connection, batch.events)
+
+    async def recompute(self, past: Past) -> Sequence[Recomputation]:
+        return [_RuleRows(past, await rules_known(past))]
 
 
 async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
@@ -27,3 +47,25 @@ async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEv
             """,
             (tenant, id, sorted(rule.event_types), rule.window.days),
         )
+
+
+async def rules_known(past: Past) -> list[ActivityRule]:
+    """Of every definition of activity there was: any of them may be asked for."""
+    changes = await past.events(SETTINGS)
+    policies = (DEFAULT_POLICY, *(ActivityPolicy.told(each.version, each.body["activity"]) for each in changes))
+    return list({rule.id: rule for policy in policies for rule in policy.rules}.values())
+
+
+class _RuleRows(Recomputation):
+    """All of them ready: their spans are made, too."""
+
+    table = activity_rules.name
+    columns = ("tenant_id", "rule", "event_types", "window_days", "added_at", "ready_at", "done")
+
+    def __init__(self, past: Past, rules: Iterable[ActivityRule]) -> None:
+        self._past, self._rules = past, rules
+
+    def rest(self) -> Iterable[str]:
+        tenant, at = self._past.tenant, self._past.known_at
+        for rule in self._rules:
+            yield line_of(tenant, rule.id, sorted(rule.event_types), rule.window.days, at, at, 0)

@@ -16,18 +16,12 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.metrics.tables import settled_days, stale_days, totals
-from analytics.projections.copying import Driver
 from analytics.projections.facts import RecordedEvent
-from analytics.projections.tables import activity_spans, facts, merged_customers
+from analytics.projections.past import Driver
+from analytics.projections.projection import declared, rebuilt
 from kith.db.tenancy import secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"
-TABLES = (facts.name, activity_spans.name, merged_customers.name)
-SWAPPED = (facts.name,)
-"""What who reads in a snapshot locks first. Of the tables that are swapped together, one will do."""
-CACHES = (settled_days.name, totals.name, stale_days.name)
-"""What is made from the facts, not from the ledger."""
 
 _ONE, ANNOUNCED, SWAPPING = 0x7265_6275_0001, 0x7265_6275_0002, 0x7265_6275_0003
 _CLEAR = f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; DELETE FROM public.rebuild_pending"  # noqa: S608 - a constant
@@ -81,7 +75,7 @@ async def withdraw(driver: Driver) -> None:
 async def make(driver: Driver) -> None:
     """Empty, without index and without tenancy: COPY fills no table under row-level security."""
     await driver.execute(f"CREATE SCHEMA {SCHEMA}")
-    for table in TABLES:
+    for table in _tables():
         await driver.execute(f"CREATE TABLE {SCHEMA}.{table} (LIKE public.{table} INCLUDING ALL EXCLUDING INDEXES)")
         await driver.execute(f"ALTER TABLE {SCHEMA}.{table} SET (autovacuum_enabled = false)")
 
@@ -90,7 +84,7 @@ async def finish(driver: Driver) -> Iterator[str]:
     """Answers the statements that give the shadows what the live ones have: keys and indexes by the same names,
     statistics, tenancy."""
     statements = [f"GRANT USAGE ON SCHEMA {SCHEMA} TO kith_app, kith_worker"]
-    for table in TABLES:
+    for table in _tables():
         for index in await driver.fetch(_INDEXES, f"public.{table}"):
             if index["constraint"] is not None:
                 statements.append(f"ALTER TABLE {SCHEMA}.{table} ADD CONSTRAINT {index['name']} {index['constraint']}")
@@ -114,16 +108,15 @@ _INDEXES = """
 
 async def prints(driver: Driver, schema: str, tenant: str | None = None) -> dict[Part, Print]:
     """The contents of the read models, of one tenant or of all, by parts."""
-    parts = {facts.name: "type", activity_spans.name: "rule", merged_customers.name: "''"}
     found: dict[Part, Print] = {}
-    for table, part in parts.items():
+    for each in rebuilt():
         where, values = ("WHERE tenant_id = $1", [tenant]) if tenant is not None else ("", [])
         rows = await driver.fetch(
-            f"SELECT tenant_id, {part} AS part, count(*), sum(hash_record_extended(t, 0)::numeric)::text "  # noqa: S608 - made here
-            f"FROM {schema}.{table} t {where} GROUP BY 1, 2",
+            f"SELECT tenant_id, {each.part} AS part, count(*), sum(hash_record_extended(t, 0)::numeric)::text "  # noqa: S608 - made here
+            f"FROM {schema}.{each.name} t {where} GROUP BY 1, 2",
             *values,
         )
-        found |= {Part(row[0], table, row[1]): Print(row[2], int(row[3])) for row in rows}
+        found |= {Part(row[0], each.name, row[1]): Print(row[2], int(row[3])) for row in rows}
     return found
 
 
@@ -137,16 +130,22 @@ async def take_swap_locks(connection: AsyncConnection, *, wait_for_folds: str, w
 async def swap(connection: AsyncConnection, *, keep: bool) -> None:
     """The shadows take the places of the live tables, in the transaction that goes on. What was made of the live ones
     is emptied: it is read from the facts until it is made again."""
-    names = ", ".join(f"public.{table}" for table in (*TABLES, *CACHES))
+    caches = [f"public.{table.name}" for each in declared() for table in each.caches]
+    names = ", ".join([*(f"public.{table}" for table in _tables()), *caches])
     await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
     if keep:
         await connection.execute(text(f"DROP SCHEMA IF EXISTS {KEPT} CASCADE"))
         await connection.execute(text(f"CREATE SCHEMA {KEPT}"))
-    await connection.execute(text(f"TRUNCATE {', '.join(f'public.{table}' for table in CACHES)}"))
-    for table in TABLES:
+    if caches:
+        await connection.execute(text(f"TRUNCATE {', '.join(caches)}"))
+    for table in _tables():
         gone = f"ALTER TABLE public.{table} SET SCHEMA {KEPT}" if keep else f"DROP TABLE public.{table}"
         await connection.execute(text(gone))
         await connection.execute(text(f"ALTER TABLE {SCHEMA}.{table} SET SCHEMA public"))
+
+
+def _tables() -> list[str]:
+    return [each.name for each in rebuilt()]
 
 
 def is_lock_timeout(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from analytics.projections.shadow import SWAPPED
+from analytics.projections.projection import swapped
 
 Reads = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 """`async with reads() as connection`: to read a piece, and be closed before anything is computed from it."""
@@ -29,5 +29,5 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # Before the snapshot is taken: one of before a rebuild's swap would find the new tables empty.
-        await connection.exec_driver_sql(f"LOCK TABLE {', '.join(SWAPPED)} IN ACCESS SHARE MODE")
+        await connection.exec_driver_sql(f"LOCK TABLE {', '.join(swapped())} IN ACCESS SHARE MODE")
         yield connection

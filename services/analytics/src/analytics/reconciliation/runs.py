@@ -19,7 +19,7 @@ from prometheus_client import Gauge
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from analytics.projections.shadow import SWAPPED
+from analytics.projections.projection import swapped
 from analytics.reconciliation.collections import COLLECTIONS
 from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.fetching import NotFetched, Services
@@ -164,7 +164,7 @@ class Reconciler:
             async with engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 # Before the snapshot is taken: one of before a rebuild's swap would find the new tables empty.
-                await connection.exec_driver_sql(f"LOCK TABLE {', '.join(SWAPPED)} IN ACCESS SHARE MODE")
+                await connection.exec_driver_sql(f"LOCK TABLE {', '.join(swapped())} IN ACCESS SHARE MODE")
                 late = await self.comparing.behind(connection, exports)
                 if not late:
                     return await self.comparing.compare(connection, tenant, exports, margin=self.margin)

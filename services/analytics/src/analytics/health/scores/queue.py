@@ -16,6 +16,7 @@ from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.scores.tables import health_rescorings, health_scores
 from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import Fact, types_of
+from analytics.projections.projection import Batch, Projection
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent
@@ -23,6 +24,17 @@ from kith.runtime.telemetry import current_traceparent
 TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("contacts.customer")})
 """Events that may set off a playbook by themselves."""
 _NOTED = UnnestParams(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
+
+
+class ScoreQueue(Projection):
+    async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
+        await note(connection, batch.facts, batch.traceparents)
+
+    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
+        await enqueue_customers(connection, tenant, customers)
+
+    async def after_swap(self, connection: AsyncConnection) -> None:
+        await rescore_everybody(connection)
 
 
 async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents: Mapping[UUID, str | None]) -> None:
