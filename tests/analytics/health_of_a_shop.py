@@ -32,5 +32,5 @@ DOCUMENT: dict[str, Any] = {
     ],
     "hysteresis": 2,
 }
-SHOP = HealthModel.told("default", 1, DOCUMENT)
+SHOP = HealthModel.from_document("default", 1, DOCUMENT)
 """Named like the default one, and told like it."""

@@ -30,8 +30,8 @@ def models() -> dict[str, HealthModel]:
     tuned = HealthModelDocument.model_validate(json.loads((FOLDER / "retail-tuned.json").read_text()))
     return {
         "Default": DEFAULT,
-        "Retail, of the gallery": HealthModel.told("retail", 1, GALLERY["retail"].document),
-        "Retail, tuned": HealthModel.told("retail-tuned", 1, as_kept(tuned)),
+        "Retail, of the gallery": HealthModel.from_document("retail", 1, GALLERY["retail"].document),
+        "Retail, tuned": HealthModel.from_document("retail-tuned", 1, as_kept(tuned)),
     }
 
 

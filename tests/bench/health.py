@@ -83,7 +83,7 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
 def _in_columns() -> list[Figure]:
     return [
         *_by_model(DEFAULT, "", TARGET),
-        *_by_model(HealthModel.told("fading", 1, DOCUMENT), "17 measures, 4 half-lives: ", TARGET),
+        *_by_model(HealthModel.from_document("fading", 1, DOCUMENT), "17 measures, 4 half-lives: ", TARGET),
     ]
 
 

@@ -62,7 +62,7 @@ def random_model(dice: random.Random) -> HealthModel:
                 **told,
             }
         )
-    return HealthModel.told("drawn", 1, {"measures": measures, "hysteresis": dice.choice([0, 2, 5])})
+    return HealthModel.from_document("drawn", 1, {"measures": measures, "hysteresis": dice.choice([0, 2, 5])})
 
 
 def random_history(dice: random.Random, model: HealthModel) -> History:

@@ -97,14 +97,14 @@ async def simulated(
         pass
 
     async with worker.connect() as connection:
-        firing = Firing(playbook, Plan.told(plan))
+        firing = Firing(playbook, Plan.from_document(plan))
         found = await would_run(within(connection), us.name, firing, since, until, nowhere)
     return [
         (
             each.trigger_event.at,
             each.trigger_event.customer_id,
             each.state,
-            msgspec.to_builtins(each.trigger_event.told()),
+            msgspec.to_builtins(each.trigger_event.payload()),
         )
         for each in found
     ]

@@ -40,7 +40,7 @@ def sank(**fields: Any) -> TriggerEvent:
 
 
 def fires(when: dict[str, Any], trigger_event: TriggerEvent) -> bool:
-    return Plan.told(document(when=when, cool_down_days=400)).when.fires(trigger_event)
+    return Plan.from_document(document(when=when, cool_down_days=400)).when.fires(trigger_event)
 
 
 def runs(plan: Plan, *happenings: TriggerEvent, customers: dict[Known, Customer] | None = None) -> list[Run]:
@@ -128,7 +128,7 @@ def test_one_that_waits_for_what_nobody_publishes_is_accepted_and_says_so(when: 
 
 
 def test_everybody_is_meant_but_for_customers_that_stand_for_many() -> None:
-    plan, trigger_event = Plan.told(document()), sank()
+    plan, trigger_event = Plan.from_document(document()), sank()
     known = Known(trigger_event.customer_id, trigger_event.at)
     assert runs(plan, trigger_event)
     assert runs(plan, trigger_event, customers={known: Customer(tags=frozenset({"key"}))})
@@ -137,7 +137,7 @@ def test_everybody_is_meant_but_for_customers_that_stand_for_many() -> None:
 
 def test_every_kind_of_the_audience_must_match_by_any_of_its_values() -> None:
     audience = {"segments": ["office", "home"], "tiers": ["gold"], "tags": ["key", "press"]}
-    plan, trigger_event = Plan.told(document(audience=audience)), sank()
+    plan, trigger_event = Plan.from_document(document(audience=audience)), sank()
 
     def has(customer: Customer) -> bool:
         return bool(runs(plan, trigger_event, customers={Known(trigger_event.customer_id, trigger_event.at): customer}))
@@ -153,7 +153,7 @@ def test_every_kind_of_the_audience_must_match_by_any_of_its_values() -> None:
 
 
 def test_a_customer_is_left_in_peace_during_the_cool_down_and_not_after_it() -> None:
-    plan, customer = Plan.told(document(cool_down_days=30)), new_id()
+    plan, customer = Plan.from_document(document(cool_down_days=30)), new_id()
     firing = Firing(PLAYBOOK, plan)
     days = [firing.take([sank(customer_id=customer, at=NOON + timedelta(days=day))], {}) for day in (0, 29, 30, 31, 60)]
     assert [len(found) for found in days] == [1, 0, 1, 0, 1]
@@ -161,37 +161,37 @@ def test_a_customer_is_left_in_peace_during_the_cool_down_and_not_after_it() -> 
 
 
 def test_the_cool_down_of_one_customer_is_not_that_of_another() -> None:
-    assert len(runs(Plan.told(document()), sank(), sank())) == 2
+    assert len(runs(Plan.from_document(document()), sank(), sank())) == 2
 
 
 def test_what_is_told_late_does_not_set_it_off_shortly_before_a_run_there_was() -> None:
-    plan, customer = Plan.told(document(cool_down_days=30)), new_id()
+    plan, customer = Plan.from_document(document(cool_down_days=30)), new_id()
     firing = Firing(PLAYBOOK, plan, {customer: [NOON]})
     assert not firing.take([sank(customer_id=customer, at=NOON - timedelta(days=1))], {})
     assert firing.take([sank(customer_id=customer, at=NOON - timedelta(days=30))], {})
 
 
 def test_told_twice_the_same_happening_is_one_run_even_without_a_cool_down() -> None:
-    plan, trigger_event = Plan.told(document(cool_down_days=0)), sank()
+    plan, trigger_event = Plan.from_document(document(cool_down_days=0)), sank()
     assert len(runs(plan, trigger_event, trigger_event)) == 1
     assert runs(plan, trigger_event)[0].id == runs(plan, trigger_event)[0].id
 
 
 def test_a_cool_down_shorter_than_what_is_looked_back_for_is_refused() -> None:
     with pytest.raises(Invalid, match="over 30 days") as refused:
-        Plan.told(document(when={"kind": "score_dropped", "points": 15, "days": 30}, cool_down_days=29))
+        Plan.from_document(document(when={"kind": "score_dropped", "points": 15, "days": 30}, cool_down_days=29))
     assert refused.value.field == "document.cool_down_days"
 
 
 def test_beyond_the_limit_of_a_day_runs_are_suppressed_with_the_reason() -> None:
-    plan = Plan.told(document(limit_per_day=2))
+    plan = Plan.from_document(document(limit_per_day=2))
     found = runs(plan, *(sank(at=NOON + timedelta(minutes=n)) for n in range(4)), sank(at=NOON + timedelta(days=1)))
     assert [run.state for run in found] == ["requested", "requested", "suppressed", "suppressed", "requested"]
     assert found[2].reason == "2 runs of 2026-03-01 were there already, the limit of a day."
 
 
 def test_a_suppressed_run_did_nothing_and_so_begins_no_cool_down() -> None:
-    plan, late = Plan.told(document(limit_per_day=1)), new_id()
+    plan, late = Plan.from_document(document(limit_per_day=1)), new_id()
     found = runs(
         plan, sank(), sank(customer_id=late, at=NOON + timedelta(1e-5)), sank(customer_id=late, at=NOON + timedelta(1))
     )
@@ -223,7 +223,7 @@ def test_another_playbook_leaves_others_alone() -> None:
 
 
 def test_a_run_of_who_is_left_alone_asks_for_nothing_but_cools_down_and_counts() -> None:
-    plan = Plan.told(document(control_share=0.5, limit_per_day=1000))
+    plan = Plan.from_document(document(control_share=0.5, limit_per_day=1000))
     alone = next(id for id in iter(new_id, None) if is_control(PLAYBOOK, id, 0.5))
     firing = Firing(PLAYBOOK, plan)
     (run,) = firing.take([sank(customer_id=alone)], {})
@@ -236,7 +236,7 @@ def test_a_run_of_who_is_left_alone_asks_for_nothing_but_cools_down_and_counts()
 
 
 def test_a_task_is_due_so_many_days_after_and_of_the_customers_owner_unless_one_is_named() -> None:
-    task, named, case = Plan.told(
+    task, named, case = Plan.from_document(
         document(
             actions=[
                 {"kind": "task", "title": "Call", "due_in_days": 3},
@@ -291,7 +291,7 @@ def test_it_is_not_revised_while_it_acts() -> None:
 
 
 def test_a_band_or_a_better_one_is_success() -> None:
-    outcome = Plan.told(document(outcome={"kind": "band_at_least", "band": "steady", "days": 30})).outcome
+    outcome = Plan.from_document(document(outcome={"kind": "band_at_least", "band": "steady", "days": 30})).outcome
     assert outcome is not None
     assert [outcome.is_met_by(band) for band in ("at_risk", "steady", "healthy", None)] == [False, True, True, False]
     assert outcome.settles_at(NOON) == NOON + timedelta(days=30)

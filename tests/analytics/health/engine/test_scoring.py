@@ -72,7 +72,7 @@ def test_what_is_absent_leaves_its_weight_to_the_rest() -> None:
 @pytest.mark.parametrize(("absence", "points"), [("left_out", None), ("neutral", 50), ("zero", 0)])
 def test_absence_counts_for_what_the_model_says(absence: str, points: float | None) -> None:
     told = {"weight": 1, "curve": [[0, 80], [1000, 80]]}
-    model = HealthModel.told(
+    model = HealthModel.from_document(
         "m",
         1,
         {
@@ -88,7 +88,7 @@ def test_absence_counts_for_what_the_model_says(absence: str, points: float | No
 
 
 def test_an_event_at_an_instant_is_not_before_it_and_one_leaves_its_window_after_its_last_day() -> None:
-    model = HealthModel.told(
+    model = HealthModel.from_document(
         "m",
         1,
         {"measures": [{"id": "o", "input": "orders", "weight": 1, "window_days": 5, "curve": [[0, 0], [2, 100]]}]},
@@ -122,7 +122,7 @@ def test_the_instant_at_which_silence_changes_the_band_is_known_beforehand() -> 
 
 def test_a_score_on_the_border_does_not_flap() -> None:
     """Two points of hysteresis: at 39 who came from above is steady still, and who came from below is not yet."""
-    model = HealthModel.told(
+    model = HealthModel.from_document(
         "m",
         1,
         {
@@ -222,7 +222,7 @@ def _walked(model: HealthModel, scores: list[float], told: list[int]) -> bool:
 def test_nothing_that_fades_never_bends() -> None:
     """Orders of value 0 are real."""
     measure = {"id": "r", "input": "revenue", "half_life_days": 7, "weight": 1, "curve": [[0, 10], [9, 90]]}
-    one = scorer([[order(1)._replace(value=0)]], model=HealthModel.told("m", 1, {"measures": [measure]}))
+    one = scorer([[order(1)._replace(value=0)]], model=HealthModel.from_document("m", 1, {"measures": [measure]}))
     assert one.bends(np.array([2 * DAY]), np.array([0]))[0] > 1000 * DAY
 
 

@@ -154,7 +154,7 @@ async def test_what_if_is_what_publishing_the_model_comes_to(
         found = await scored(worker, tenant)
         (instant,) = {row.scored_at for row in found.values()}
         draft = (await mine.get("/v1/health-jobs")).json()["items"][0]["params"]["model"]
-        would = await compared(within(before), tenant, HealthModel.told(**draft), instant, no_progress)
+        would = await compared(within(before), tenant, HealthModel.from_document(**draft), instant, no_progress)
     gone = await merged(worker, tenant)
     scores = {id: row for id, row in found.items() if row.model is not None and id not in gone}
     assert set(would.customers) == set(scores)
@@ -289,7 +289,7 @@ async def test_nothing_of_after_an_instant_is_looked_at(fold: Fold, worker: Asyn
     """Planted after the first instant and before the others: orders of everybody who left, and another segment. The
     first instant's scores stay the same to the last bit, and so does whom the model is for."""
     await fold(*shop(tenant, 80))
-    model = HealthModel.told("m", 1, {**RETAIL, "audience": {"segments": ["leaves"]}})
+    model = HealthModel.from_document("m", 1, {**RETAIL, "audience": {"segments": ["leaves"]}})
 
     async def seen() -> Part:
         async with snapshot(worker) as connection:

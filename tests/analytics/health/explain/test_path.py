@@ -198,7 +198,7 @@ LATE_AND_AGAIN = [
 
 def customer_with_cases(open_ones: int, resolved: int) -> dict[str, Step]:
     """The steps down of a customer, one of whose cases was once resolved too late, and reopened."""
-    model = HealthModel.told("m", 1, {"measures": LATE_AND_AGAIN, "bands": {"steady": 30, "healthy": 60}})
+    model = HealthModel.from_document("m", 1, {"measures": LATE_AND_AGAIN, "bands": {"steady": 30, "healthy": 60}})
     ids = [new_id().bytes for _ in range(2 * resolved)]
     past = [Past(0, int(FAR), UNITS, new_id().bytes) for _ in range(open_ones)]
     past += [Past(0, DAY, UNITS, id) for id in ids[:resolved]] + [Past(DAY, int(FAR), 0, id) for id in ids[resolved:]]
@@ -220,7 +220,7 @@ def test_only_as_many_cases_are_resolved_as_stand_open_and_reopened_as_are_resol
 def test_where_no_step_is_enough_the_best_one_says_how_far_it_gets() -> None:
     orders = {"id": "orders", "input": "orders", "weight": 1, "curve": [[0, 0], [2, 50]]}
     pulse = {"id": "pulse", "input": "pulse", "weight": 1, "curve": [[0, 0], [100, 60]], "absence": "zero"}
-    model = HealthModel.told("m", 1, {"measures": [orders, pulse], "bands": {"steady": 60, "healthy": 80}})
+    model = HealthModel.from_document("m", 1, {"measures": [orders, pulse], "bands": {"steady": 60, "healthy": 80}})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)], []]])
     up = path(explain(model, base, DAY)[0]).up
     assert up is not None
@@ -272,7 +272,7 @@ def test_what_no_service_tells_of_is_no_way() -> None:
         {"id": "tenure", "input": "tenure", "weight": 1, "curve": [[0, 50], [9, 50]]},
         {"id": "usage", "input": "usage", "weight": 9, "curve": [[0, 0], [9, 100]]},
     ]
-    model = HealthModel.told("m", 1, {"measures": measures})
+    model = HealthModel.from_document("m", 1, {"measures": measures})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)], []]])
     assert not INPUTS["usage"].published
     found = steps(path(explain(model, base, DAY)[0]).up)
@@ -282,7 +282,7 @@ def test_what_no_service_tells_of_is_no_way() -> None:
 def test_a_tier_is_one_of_those_there_are() -> None:
     values = {"bronze": 1, "silver": 2, "gold": 3}
     told = {"id": "t", "input": "loyalty_tier", "weight": 1, "curve": [[1, 20], [3, 90]], "values": values}
-    model = HealthModel.told("m", 1, {"measures": [told]})
+    model = HealthModel.from_document("m", 1, {"measures": [told]})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)]]])
     found = path(explain(model, base, DAY)[0])
     assert found.explanation.band is Band.AT_RISK

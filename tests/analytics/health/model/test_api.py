@@ -136,7 +136,7 @@ async def test_the_schema_is_served(acme: Tenant) -> None:
 
 async def test_the_default_is_told_as_a_document_that_means_the_same(acme: Tenant) -> None:
     shown = (await acme.get(f"{PATH}:default")).json()
-    assert HealthModel.told(shown["id"], shown["version"], shown["document"]) == DEFAULT
+    assert HealthModel.from_document(shown["id"], shown["version"], shown["document"]) == DEFAULT
     assert (await acme.ask("{ defaultHealthModel { id version title document } }"))["defaultHealthModel"] == shown
     drafted = await acme.made(PATH, document=shown["document"])
     assert drafted["draft_document"] == shown["document"]

@@ -135,7 +135,7 @@ def test_a_document_is_kept_with_all_that_holds() -> None:
 def test_a_ready_made_model_holds_to_the_rules_and_can_score(name: str) -> None:
     document = ready_made(name)
     assert sum(measure.weight for measure in document.measures) == pytest.approx(1)
-    told = HealthModel.told("ready", 1, as_kept(document))
+    told = HealthModel.from_document("ready", 1, as_kept(document))
     assert [each.id for each in told.measures] == [each["id"] for each in GALLERY[name].document["measures"]]
     published = [each for each in document.measures if INPUTS[each.input].published]
     assert len(published) >= 3, "there is something to score today"

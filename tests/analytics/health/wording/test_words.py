@@ -92,7 +92,7 @@ def variants() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("measure", variants(), ids=lambda each: f"{each['input']}-{each.get('aggregate')}")
 def test_every_sentence_of_every_input_can_be_said(measure: dict[str, Any]) -> None:
-    model = HealthModel.told("m", 3, {"title": "#", "measures": [measure]})
+    model = HealthModel.from_document("m", 3, {"title": "#", "measures": [measure]})
     kind = input_of(model.measures[0]).kind
     for value in (0, 1, -3.25):
         ends = (

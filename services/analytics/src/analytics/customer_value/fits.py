@@ -80,8 +80,8 @@ def found(id: UUID, model: Model, currency: str | None, fit: Any, fitted_at: dat
 
 
 def applying(fits: Iterable[KeptFit], model: Model, currency: str | None, at: datetime) -> KeptFit | None:
-    """The one with the newest data that does not reach past `at`, so that the past is told without hindsight; if all
-    do, the oldest: of the early periods of a series, whose end has a fit, it is the best there is."""
+    """Returns the one with the newest data that does not reach past `at`, so that the past is scored without hindsight;
+    if all do, the oldest: of the early periods of a series, whose end has a fit, it is the best there is."""
     of_model = sorted(
         (each for each in fits if each.model is model and each.currency == currency),
         key=lambda fit: (fit.data_until, fit.id),

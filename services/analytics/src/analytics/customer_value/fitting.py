@@ -164,7 +164,7 @@ def _buying_of(of: Bought, until: datetime, zone: str) -> dict[_Key, Buying]:
 
     codes = enumerate(of.currencies or (None,))
     return {_Key(Model.BG_NBD, None): of_those(of.purchases)} | {
-        _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.those(of.purchases.currency == index))
+        _Key(Model.GAMMA_GAMMA, code): of_those(of.purchases.where(of.purchases.currency == index))
         for index, code in codes
     }
 

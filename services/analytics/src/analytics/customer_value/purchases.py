@@ -128,11 +128,11 @@ def _read(ids: bytes, time: bytes, day: bytes, amount: bytes, placed: bytes, cur
 
 
 def _currencies(sent: bytes) -> tuple[tuple[str | None, ...], NDArray[np.int64]]:
-    told = np.frombuffer(sent, "S3")
-    if (told == told[:1]).all():  # by far the most tenants have one
-        found, index = told[:1], np.zeros(told.size, np.int64)
+    codes = np.frombuffer(sent, "S3")
+    if (codes == codes[:1]).all():  # by far the most tenants have one
+        found, index = codes[:1], np.zeros(codes.size, np.int64)
     else:
-        found, index = np.unique(told, return_inverse=True)
+        found, index = np.unique(codes, return_inverse=True)
     return tuple(each.decode(errors="replace").strip() or None for each in found.tolist()), index.astype(np.int64)
 
 

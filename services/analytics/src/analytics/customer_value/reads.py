@@ -46,7 +46,7 @@ class CurrencyValue:
 class CustomerValue:
     """`historic` is net revenue to date. All is null of a customer that never bought, or that stands for many (tagged
     unidentified); what is predicted is null while there is no fit, and `unpredicted` says why. Amounts are null where
-    they are in several currencies, and each is told in `by_currency`."""
+    they are in several currencies, and each is in `by_currency`."""
 
     at: datetime
     currency: str | None
@@ -124,7 +124,7 @@ def values(
     amounts = [_Amounts.of(models, each, at, buying) for each in range(len(models.bought.currencies))]
     found = {}
     for id in ids:
-        index = _place(models.ids, id)
+        index = _index(models.ids, id)
         if index is None or not orders[index]:
             found[id] = CustomerValue(base.at, None, 0, None, None, None, None, None, [], WEEKS_AHEAD, None)
             continue
@@ -153,7 +153,7 @@ def values(
     return found
 
 
-def _place(ids: Ids, id: UUID) -> int | None:
+def _index(ids: Ids, id: UUID) -> int | None:
     wanted = np.array(id.bytes, "S16")
     index = int(np.searchsorted(ids, wanted))
     return index if index < ids.size and ids[index] == wanted else None

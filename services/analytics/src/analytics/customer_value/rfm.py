@@ -38,7 +38,7 @@ SEGMENTS = """
 """
 """By recency, and by the mean of frequency and monetary, a half counting up: so 4 for 3 and 4, 3 for 1 and 5.
 
-The grid is the one in common use; its lowest corner, often all "hibernating", is told apart by recency.
+The grid is the one in common use; its lowest corner, often all "hibernating", is divided by recency.
 """
 
 SEGMENT: dict[tuple[int, int], Segment] = {

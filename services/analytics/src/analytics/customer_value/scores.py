@@ -43,7 +43,7 @@ class Purchases(NamedTuple):
     currency: Ints
     """As a number, from 0 on."""
 
-    def those(self, some: NDArray[np.bool_]) -> "Purchases":
+    def where(self, some: NDArray[np.bool_]) -> "Purchases":
         return Purchases._make(column[some] for column in self)
 
 
@@ -70,7 +70,7 @@ class PurchaseBase:
 
     @classmethod
     def before(cls, at: datetime, customers: int, purchases: Purchases, zone: str) -> "PurchaseBase":
-        return cls(customers, purchases.those(purchases.time < instant(at)), at, zone)
+        return cls(customers, purchases.where(purchases.time < instant(at)), at, zone)
 
     def orders(self) -> Ints:
         return np.bincount(self.purchases.customer[self.purchases.placed], minlength=self.customers)
@@ -82,7 +82,7 @@ class PurchaseBase:
     def last_purchase(self) -> NDArray[np.datetime64]:
         """Not a time for those who never bought."""
         last = np.full(self.customers, np.iinfo(np.int64).min)
-        orders = self.purchases.those(self.purchases.placed)
+        orders = self.purchases.where(self.purchases.placed)
         np.maximum.at(last, orders.customer, orders.time.astype(np.int64))
         return last.astype("datetime64[us]")
 
@@ -96,7 +96,7 @@ class PurchaseBase:
     def main_currency(self) -> Ints:
         """Of each customer that of most of its orders; of as many, that of its last one."""
         found = np.zeros(self.customers, np.int64)
-        orders = self.purchases.those(self.purchases.placed)
+        orders = self.purchases.where(self.purchases.placed)
         several = int(orders.currency.max(initial=0)) + 1
         if several == 1:
             return found
@@ -120,7 +120,7 @@ class PurchaseBase:
 
         year = PurchaseBase(
             self.customers,
-            self.purchases.those(self.purchases.time >= instant(months_before(self.at, 12, zone_of(self.zone)))),
+            self.purchases.where(self.purchases.time >= instant(months_before(self.at, 12, zone_of(self.zone)))),
             self.at,
             self.zone,
         )
@@ -133,7 +133,7 @@ class PurchaseBase:
     def buying(self) -> Buying:
         from analytics.customer_value.lifetime import summary  # noqa: PLC0415
 
-        orders = self.purchases.those(self.purchases.placed)
+        orders = self.purchases.where(self.purchases.placed)
         last_day = np.datetime64((self.at - _MICROSECOND).astimezone(ZoneInfo(self.zone)).date())
         seen = summary(orders.customer, orders.day, orders.amount, last_day)
         customer = seen.customer.astype(np.int64)

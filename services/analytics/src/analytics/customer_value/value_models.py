@@ -113,9 +113,9 @@ class ValueModels:
         """Returns what the customers to score bought before; in a currency, if one is named."""
         purchases = self.bought.purchases
         if not self.kept.all():
-            purchases = purchases.those(self.kept[purchases.customer])
+            purchases = purchases.where(self.kept[purchases.customer])
         if currency is not None and len(self.bought.currencies) > 1:
-            purchases = purchases.those(purchases.currency == currency)
+            purchases = purchases.where(purchases.currency == currency)
         return PurchaseBase.before(min(at, self.bought.now), self.ids.size, purchases, self.query.zone)
 
     def scored(self, model: str, at: datetime, currency: Currency = None) -> Scored:

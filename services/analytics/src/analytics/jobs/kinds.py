@@ -23,7 +23,7 @@ async def what_if(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], p
     from analytics.health.model.definition import HealthModel
 
     at = datetime.fromisoformat(params["at"])
-    return await what_if(snapshots(engine), tenant, HealthModel.told(**params["model"]), at, progress)
+    return await what_if(snapshots(engine), tenant, HealthModel.from_document(**params["model"]), at, progress)
 
 
 async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:
@@ -32,7 +32,7 @@ async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], 
     from analytics.health.evaluation import backtest_reads as backtest
     from analytics.health.model.definition import HealthModel
 
-    model = HealthModel.told(**params["model"])
+    model = HealthModel.from_document(**params["model"])
     starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
     async with snapshot(engine) as connection:
         asked = await backtest.plan(connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"])
@@ -57,7 +57,7 @@ async def dry_run(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], p
     from analytics.playbooks.plan import Plan
 
     starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
-    plan = Plan.told(params["document"])
+    plan = Plan.from_document(params["document"])
     return await dry_run(snapshots(engine), tenant, UUID(params["playbook"]), plan, starts_at, ends_at, progress)
 
 

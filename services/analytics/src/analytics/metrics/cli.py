@@ -34,8 +34,8 @@ def run(service: Service, words: Sequence[str]) -> None:
     except NotFound as error:
         raise SystemExit(error.detail) from error
     width = min(max(shutil.get_terminal_size().columns, NARROW), WIDE)
-    told = json.dumps([asdict(each) for each in wanted], indent=2) if given.json else "\n".join(text(wanted, width))
-    print(told)  # noqa: T201 - that is what the command is for
+    printed = json.dumps([asdict(each) for each in wanted], indent=2) if given.json else "\n".join(text(wanted, width))
+    print(printed)  # noqa: T201 - that is what the command is for
 
 
 def descriptions(ids: Sequence[str] = ()) -> list[Description]:

@@ -87,7 +87,7 @@ async def cohorts(
     connection: AsyncConnection, tenant: str, question: Question, event_types: Sequence[str] = ()
 ) -> CohortMatrix:
     """Raises Invalid for what cannot be asked."""
-    whole = _asked(tenant, question, event_types)
+    whole = _query_of(tenant, question, event_types)
     begun = question.so_far(whole.boundaries)
     found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
     nobody = (0, [0] * (len(begun) - 1))
@@ -160,7 +160,7 @@ async def cohort_members(
     """The customers of a cell, in the order of their ids. Raises Invalid for a cell that the matrix has not."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-    query = _asked(tenant, question, event_types)
+    query = _query_of(tenant, question, event_types)
     if not 0 <= row < query.periods:
         raise Invalid(f"The matrix has rows 0 to {query.periods - 1}.", field="row")
     if not 0 <= period < query.periods - row:
@@ -199,7 +199,7 @@ async def cohort_members(
     return Page(found[:first], Position(last.time, last.customer_id).cursor() if last else None)
 
 
-def _asked(tenant: str, question: Question, event_types: Sequence[str]) -> MetricQuery:
+def _query_of(tenant: str, question: Question, event_types: Sequence[str]) -> MetricQuery:
     for type in event_types:
         if type not in QUALIFYING:
             raise Invalid(f"{type!r} cannot be counted, only {', '.join(sorted(QUALIFYING))}.", field="event")
@@ -259,8 +259,8 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
         found = found.where(f.customer_id > after)
     by_kind = found.subquery("by_kind")
     if len(kinds) == 1:
-        told = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
-        return select(by_kind.c.customer_id, *told).subquery("each")
+        columns = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
+        return select(by_kind.c.customer_id, *columns).subquery("each")
     # Counted by all rules' types, and then chosen: there are far fewer customers to look up than facts.
     record = customers(query).alias("whose")
 

@@ -170,7 +170,7 @@ async def get_metric(
     """Whole, and as `breakdown` by period and group where those are asked for. A metric of one instant looks at the end
     of the interval, or of each period of the grain. Beside the value come what it was computed from, the versions of
     the definitions, and up to when each source is counted. Null: there is nothing to divide by, or to take the median
-    of; there are amounts in several currencies, each told in `by_currency`; or its instant has not come yet, as
+    of; there are amounts in several currencies, each in `by_currency`; or its instant has not come yet, as
     `complete_up_to` says."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:

@@ -159,7 +159,7 @@ async def dry_run_of(
 ) -> Response:
     """As that of a playbook. Who would be left alone is drawn for it, and anew for the playbook that is made of it."""
     document = given.document.kept()
-    Plan.told(document)
+    Plan.from_document(document)
     async with context_of(request).database.write(actor.tenant) as transaction:
         params = _params(given, transaction.now, str(UUID(int=0)), document)
         return await accepted(transaction.connection, actor, "dry_run", params)

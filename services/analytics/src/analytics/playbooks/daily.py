@@ -73,7 +73,7 @@ async def _due(connection: AsyncConnection, now: datetime) -> Due | None:
         .order_by(func.random())
     )
     for tenant, id, version, started_at, document, day_before in rows:
-        playbook = Started(tenant, id, version, started_at, Plan.told(document))
+        playbook = Started(tenant, id, version, started_at, Plan.from_document(document))
         due = Due(playbook, _trigger(playbook), _next(started_at, day_before))
         if due.at + GRACE <= now:
             return due

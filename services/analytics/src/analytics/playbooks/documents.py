@@ -175,7 +175,9 @@ class PlaybookDocument(Document):
         float, Real(0, MAX_CONTROL_SHARE), Field(description="of the customers, left alone to compare with")
     ] = 0.0
     actions: Annotated[list[ActionDocument], Field(min_length=1, max_length=MAX_ACTIONS)]
-    outcome: OutcomeDocument | None = Field(default=None, description="what counts as success; none: nothing is told")
+    outcome: OutcomeDocument | None = Field(
+        default=None, description="what counts as success; none: no outcome is reported"
+    )
     limit_per_day: (
         Annotated[int, Whole(1), Field(description="runs of a day (UTC), those left alone among them")] | None
     ) = None

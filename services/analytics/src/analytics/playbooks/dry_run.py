@@ -1,4 +1,4 @@
-"""What a playbook would have done over a past, told from the ledger: the same rules, over the same happenings, as if it
+"""What a playbook would have done over a past, by the ledger: the same rules, over the same happenings, as if it
 had been started at its beginning. It changes nothing and asks for nothing."""
 
 import asyncio
@@ -108,7 +108,7 @@ async def would_run(
     """The runs, in the order of time. Raises TooManyHappenings."""
     past = _Past(reads, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
     runs, waiting, known = list[Run](), list[TriggerEvent](), dict[Known, Customer]()
-    async for some in past.told(progress):
+    async for some in past.happenings(progress):
         if firing.plan.limit_per_day is None:  # then those of other customers do not matter
             runs += await asyncio.to_thread(firing.take, *some)
             continue
@@ -189,7 +189,7 @@ class _Past:
     starts_at: int
     ends_at: int
 
-    async def told(self, progress: Progress) -> AsyncIterator[Some]:
+    async def happenings(self, progress: Progress) -> AsyncIterator[Some]:
         """All happenings of some customers, then of others."""
         if isinstance(self.trigger, BandChanged | ScoreDropped):
             async for some in self._of_scores(self.trigger, progress):
@@ -205,10 +205,10 @@ class _Past:
         found = await asyncio.to_thread(self._meant, all_of_them)
         known: dict[Known, Customer] = {}
         for start in range(0, len(found), AT_A_TIME):
-            asked = [Known(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
+            some = [Known(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
             async with self.reads() as connection:
-                known |= await customers_at(connection, self.tenant, asked)
-            await progress(start + len(asked), len(found))
+                known |= await customers_at(connection, self.tenant, some)
+            await progress(start + len(some), len(found))
         yield Some(found, known)
 
     def _meant(self, happenings: Sequence[TriggerEvent]) -> list[TriggerEvent]:

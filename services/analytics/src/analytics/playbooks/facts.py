@@ -60,13 +60,13 @@ EVENT_KINDS = frozenset({*_KINDS.values(), "segment_entered"})
 
 async def customers_at(connection: AsyncConnection, tenant: str, known: Iterable[Known]) -> dict[Known, Customer]:
     """Each as it was known at the instant, what happened at that very instant included."""
-    asked = list(dict.fromkeys(known))
+    wanted = list(dict.fromkeys(known))
     rows = await connection.execute(
         _CUSTOMERS,
         {
             "tenant": tenant,
-            "customers": [each.customer_id for each in asked],
-            "instants": [each.at for each in asked],
+            "customers": [each.customer_id for each in wanted],
+            "instants": [each.at for each in wanted],
             "types": list(types_of("contacts.customer")),
         },
     )

@@ -103,7 +103,7 @@ class Firing:
         return Run(id, trigger_event, customer, RunState.LEFT_ALONE if control else RunState.REQUESTED, control)
 
     def _cools_down(self, trigger_event: TriggerEvent) -> bool:
-        """Whether a run is nearer than the cool-down, before it; or after it, for one that is told late."""
+        """Whether a run is nearer than the cool-down, before it; or after it, for one that is recorded late."""
         runs, cool_down, at = self.runs_at.get(trigger_event.customer_id, []), self.plan.cool_down, trigger_event.at
         index = bisect_left(runs, at)
         before = index > 0 and at - runs[index - 1] < cool_down

@@ -104,7 +104,8 @@ async def settle(engine: AsyncEngine, now: datetime | None = None) -> bool:
 
 
 async def _settle_each(connection: AsyncConnection, tenant: str, rows: Sequence[Any]) -> None:
-    """A run whose outcome cannot be told is closed with the reason: it stops neither the others nor other tenants."""
+    """Settles runs. One whose outcome cannot be determined is closed with the reason: it stops neither the others nor
+    other tenants."""
     try:
         async with connection.begin_nested():
             runs = [
@@ -121,10 +122,10 @@ async def _settle_each(connection: AsyncConnection, tenant: str, rows: Sequence[
             await _settle_each(connection, tenant, rows[middle:])
             return
         FAILED.inc()
-        log.error("outcome not told", tenant=tenant, run=str(rows[0].id), exc_info=error)
+        log.error("outcome not determined", tenant=tenant, run=str(rows[0].id), exc_info=error)
         closed = {
             "settled_at": func.clock_timestamp(),
-            "reason": f"Its outcome could not be told: {type(error).__name__}.",
+            "reason": f"Its outcome could not be determined: {type(error).__name__}.",
         }
         await connection.execute(
             update(playbook_runs).where(_R.tenant_id == tenant, _R.id == rows[0].id).values(**closed)
@@ -194,8 +195,8 @@ async def _by_activity(connection: AsyncConnection, tenant: str, runs: Sequence[
         rule = policy.segments.get(customer.segment or "", policy.default) if customer else policy.default
         by_rule[rule.types].append(each)
     settled: dict[UUID, Settled] = {}
-    for types, those in by_rule.items():
-        settled |= await _by_events(connection, tenant, those, sorted(types))
+    for types, of_rule in by_rule.items():
+        settled |= await _by_events(connection, tenant, of_rule, sorted(types))
     return settled
 
 

@@ -222,8 +222,8 @@ class Plan(Struct, frozen=True):
     limit_per_day: int | None = None
 
     @classmethod
-    def told(cls, document: Mapping[str, Any]) -> Self:
-        """Raises Invalid for rules that its shape alone cannot show."""
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Makes the plan of its document. Raises Invalid for rules that the document's schema cannot express."""
         plan = msgspec.convert(document, cls)
         looks_back = plan.when.days if isinstance(plan.when, ScoreDropped | RenewalNear) else 0
         if plan.cool_down_days < looks_back:

@@ -41,7 +41,7 @@ class PlaybookRunView:
     """Of what set it off."""
     recorded_at: datetime
     trigger: dict[str, Any]
-    """What set it off, as it was told then."""
+    """What set it off, as it was recorded then."""
     state: RunState
     is_control: bool
     reason: str | None
@@ -179,7 +179,7 @@ async def outcomes_of(
     ).one_or_none()
     if row is None:
         raise NotFound.of("playbook", id)
-    plan, since = Plan.told(row.document), starts_at or row.started_at
+    plan, since = Plan.from_document(row.document), starts_at or row.started_at
     comparison = await _compared(connection, tenant, id, plan, since, ends_at)
     return PlaybookOutcomes(
         id,

@@ -82,5 +82,5 @@ class Playbook(Aggregate):
         return PlaybookStopped.of(self)
 
     def _look_whether_it_fires(self) -> None:
-        self.fires_not = Plan.told(self.document).when.reason
+        self.fires_not = Plan.from_document(self.document).when.reason
         self.fires = self.fires_not is None

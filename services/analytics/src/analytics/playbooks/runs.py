@@ -51,10 +51,10 @@ async def fire(
     happenings: Sequence[TriggerEvent],
     events: Sequence[tuple[UUID, str | None]] = (),
 ) -> int:
-    """Record the runs that these set off, and ask for their actions. What `events` set off by themselves, each told by
-    its id and its traceparent, is looked for here. Answers how many runs there are more.
+    """Records the runs that these set off, and requests their actions. What `events` set off by themselves, each given
+    by its id and its traceparent, is looked for here. Returns how many runs there are more.
 
-    Nobody else may tell of the same customers until the transaction ends: cool-downs are looked at here.
+    Nobody else may fire for the same customers until the transaction ends: cool-downs are looked at here.
     """
     if not happenings and not events:
         return 0
@@ -102,7 +102,7 @@ async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
     found = []
     for id, version, at, document in rows:
         try:
-            found.append(Started(tenant, id, version, at, Plan.told(document)))
+            found.append(Started(tenant, id, version, at, Plan.from_document(document)))
         except (ValueError, TypeError, KeyError) as error:  # msgspec's are ValueErrors
             FAILED.inc()
             log.error("playbook cannot be read", tenant=tenant, playbook=str(id), error=error)
@@ -152,14 +152,14 @@ async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[
     rows = [_row(playbook, run, traces[run.id], now) for run in runs]
     written = await connection.scalars(insert(playbook_runs).on_conflict_do_nothing().returning(_R.id), rows)
     new = set(written)
-    asked = [
+    requests = [
         row
         for run in runs
         if run.id in new and run.state is RunState.REQUESTED
         for row in _asked(playbook, run, traces[run.id], now)
     ]
-    if asked:
-        await connection.execute(insert(outbox), asked)
+    if requests:
+        await connection.execute(insert(outbox), requests)
     return len(new)
 
 
@@ -190,13 +190,13 @@ def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) ->
         "customer_id": trigger_event.customer_id,
         "at": trigger_event.at,
         "recorded_at": now,
-        "trigger": msgspec.to_builtins(trigger_event.told()),
+        "trigger": msgspec.to_builtins(trigger_event.payload()),
         "state": run.state,
         "is_control": run.is_control,
         "reason": run.reason,
         "actions": [
-            {"id": str(action_id(run.id, index)), **msgspec.to_builtins(told)}
-            for index, told in enumerate(_actions(playbook, run))
+            {"id": str(action_id(run.id, index)), **msgspec.to_builtins(action)}
+            for index, action in enumerate(_actions(playbook, run))
         ],
         "trace_id": traceparent.split("-")[1] if traceparent else None,
         "outcome": msgspec.to_builtins(outcome) if settles else None,

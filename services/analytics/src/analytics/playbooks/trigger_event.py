@@ -32,8 +32,8 @@ class TriggerEvent:
     event_id: UUID | None = None
     traceparent: str | None = None
 
-    def told(self) -> dict[str, Any]:
-        """What is kept of it with a run."""
+    def payload(self) -> dict[str, Any]:
+        """Returns the fields that are kept with a run."""
         found = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _KEPT_APART}
         return {name: value for name, value in found.items() if value is not None}
 

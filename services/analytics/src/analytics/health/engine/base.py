@@ -133,7 +133,7 @@ class Series:
         found[order[:-1][same]] = self.time[order[1:][same]]
         return found
 
-    def those(self, some: Bools) -> "Series":
+    def where(self, some: Bools) -> "Series":
         counts = np.bincount(self.customer[some], minlength=len(self.first) - 1)
         first = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         return Series(first, self.time[some], self.end[some], self.value[some], self.event[some])

@@ -32,8 +32,8 @@ class Sent(NamedTuple):
     def rows(self, ids: Ids) -> Rows:
         """Of these customers, in order of the ids."""
         owners = np.frombuffer(self.customer, "S16")
-        places = np.minimum(np.searchsorted(ids, owners), max(len(ids) - 1, 0))
-        mine = ids[places] == owners if len(ids) else np.zeros(0, np.bool_)
+        indexes = np.minimum(np.searchsorted(ids, owners), max(len(ids) - 1, 0))
+        mine = ids[indexes] == owners if len(ids) else np.zeros(0, np.bool_)
         amount = None
         if self.kind == "amount":
             amount = np.frombuffer(self.value, ">f8").astype(np.float64)[mine]
@@ -42,7 +42,7 @@ class Sent(NamedTuple):
             value = _instants(self.value, mine) if self.kind == "time" else _integers(self.value)[mine]
         event = np.frombuffer(self.event, "S16")[mine]
         times = np.maximum(_instants(self.time, mine), _FIRST)
-        return Rows(places[mine].astype(np.int64), times, _instants(self.end, mine), value, event, amount)
+        return Rows(indexes[mine].astype(np.int64), times, _instants(self.end, mine), value, event, amount)
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Unread:
         ids = np.array([each.bytes for each in self.customers], "S16")
         series = [Series.of(len(ids), each.rows(ids)) for each in self.read]
         return [
-            CustomerBase(self.customers, [series[index] for index in places], None if cases is None else series[cases])
-            for places, cases in zip(self.of_models, self.cases, strict=True)
+            CustomerBase(self.customers, [series[index] for index in indexes], None if cases is None else series[cases])
+            for indexes, cases in zip(self.of_models, self.cases, strict=True)
         ]
 
 
@@ -72,5 +72,5 @@ def _integers(sent: bytes) -> Ints:
 
 def _instants(sent: bytes, mine: Bools) -> Ints:
     since_2000 = _integers(sent)[mine]
-    told = np.minimum(since_2000, FAR - _EPOCH) + _EPOCH
-    return np.where(since_2000 == _NEVER, MISSING, np.where(since_2000 >= FAR - _EPOCH, FAR, told))
+    times = np.minimum(since_2000, FAR - _EPOCH) + _EPOCH
+    return np.where(since_2000 == _NEVER, MISSING, np.where(since_2000 >= FAR - _EPOCH, FAR, times))

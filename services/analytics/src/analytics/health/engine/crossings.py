@@ -47,7 +47,7 @@ def first_outside(
         nearest.at(found, walkers.who[hit], index[hit])
         walkers.near = far + way
         # Whoever searches behind what was found of the same customer is done, too.
-        walkers = walkers.those(~hit & (far != walkers.end) & (way * walkers.near < way * found[walkers.who]))
+        walkers = walkers.where(~hit & (far != walkers.end) & (way * walkers.near < way * found[walkers.who]))
         walkers.renew()
         turn += 1
         if turn % SPLIT_EVERY == 0 and len(walkers.who) < FEW:
@@ -98,7 +98,7 @@ class _Walkers:
         found.renew()
         return found
 
-    def those(self, some: Bools | Ints) -> "_Walkers":
+    def where(self, some: Bools | Ints) -> "_Walkers":
         if some.dtype == np.bool_:
             if some.all():
                 return self
@@ -112,7 +112,7 @@ class _Walkers:
         some = np.flatnonzero(half > DAY)
         if not some.size:
             return self
-        others, middle = self.those(some), self.near[some] + way * half[some]
+        others, middle = self.where(some), self.near[some] + way * half[some]
         others.near = middle + way
         others.since[:], others.until[:] = FAR, -FAR
         others.renew()
@@ -155,7 +155,7 @@ class _Walkers:
         # With nothing known there is no score to leave.
         left = np.flatnonzero(~changed & known & ~((least >= self.low) & (most < self.high)))
         if left.size:
-            found[left] = self.those(left).searched(far[left], whole[left], at_near[:, left], at_far[:, left], way)
+            found[left] = self.where(left).searched(far[left], whole[left], at_near[:, left], at_far[:, left], way)
         return found
 
     def parts(self, at: Ints, whole: Floats) -> Floats:
@@ -186,7 +186,7 @@ class _Walkers:
             on = np.flatnonzero(~here & ~(safe & (b == far)))
             if not on.size:
                 return found
-            a, b, far, whole, index, left = a[on], b[on], far[on], whole[on], index[on], left.those(on)
+            a, b, far, whole, index, left = a[on], b[on], far[on], whole[on], index[on], left.where(on)
             safe, step, length, out_b = safe[on], step[on], length[on], out_b[on]
             # A step short of where a bound crosses nothing has; and beyond it the crossing is near, if there is one.
             step = np.where(safe, length, np.clip(np.floor(step) - 1, 0, length - 1)).astype(np.int64)

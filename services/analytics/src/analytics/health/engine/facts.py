@@ -54,7 +54,7 @@ class _Table(NamedTuple):
 
     models: list[HealthModel | None]
     since: Series
-    """By customer; the values are places among the models."""
+    """By customer; the values are indexes among the models."""
 
 
 class _Spans(NamedTuple):
@@ -122,7 +122,7 @@ class HealthFacts:
         return self.models.choice(at, attributes._replace(tier=tier))
 
     def swapped(self, starts_at: int, ends_at: int, some: Ints) -> dict[Swap, list[int]]:
-        """All in `(starts_at, ends_at]`, in order of time, and of whom: places within `some`."""
+        """All in `(starts_at, ends_at]`, in order of time, and of whom: indexes within `some`."""
         models, table = self._table
         first = table.before(some, np.full(len(some), starts_at) + 1)
         last = table.before(some, np.full(len(some), ends_at) + 1)
@@ -144,7 +144,7 @@ class HealthFacts:
         return found
 
     def assigned(self, at: int | Ints, some: Ints | None = None) -> list[tuple[HealthModel | None, Ints]]:
-        """Of these customers, each at an instant of its own, which model scores whom: places within `some`."""
+        """Of these customers, each at an instant of its own, which model scores whom: indexes within `some`."""
         some, at = self._spread(at, some)
         models, table = self._table
         by = table.value[table.before(some, at + 1) - 1]
@@ -198,11 +198,11 @@ class HealthFacts:
             same = self.bands(until, some[open_]) == bands[open_]
             for model, numbers in self.assigned(until, some[open_]):
                 mine = numbers[same[numbers]]
-                places = open_[mine]
+                indexes = open_[mine]
                 entered = begun[mine]
                 if model is not None:
-                    entered = np.maximum(self.scorer(model).since(until[mine], bands[places], some[places]), entered)
-                found[places] = entered
+                    entered = np.maximum(self.scorer(model).since(until[mine], bands[indexes], some[indexes]), entered)
+                found[indexes] = entered
             more = same & (found[open_] == begun) & np.array([len(spans[index]) > 0 for index in open_.tolist()])
             open_ = open_[more]
         return found

@@ -69,15 +69,15 @@ async def unread_of(
     """The facts of these customers, as far as each of the models looks at them, as they were sent; of those who are not
     among `whose` there are none. Measures that look at the same events share them: recency and frequency of purchase,
     say, or one measure in two versions of a model."""
-    places: dict[Hashable, int] = {}
+    indexes: dict[Hashable, int] = {}
     read: list[Sent] = []
     needed = [(*model.measures, *((CASES,) if looks_at_cases(model) else ())) for model in models]
     for measure in (measure for measures in needed for measure in measures):
-        if (same := _reading(measure)) not in places:
-            places[same] = len(read)
+        if (same := _reading(measure)) not in indexes:
+            indexes[same] = len(read)
             read.append(await _sent(connection, tenant, measure, whose))
-    of_models = [[places[_reading(measure)] for measure in model.measures] for model in models]
-    cases = [places[_reading(CASES)] if looks_at_cases(model) else None for model in models]
+    of_models = [[indexes[_reading(measure)] for measure in model.measures] for model in models]
+    cases = [indexes[_reading(CASES)] if looks_at_cases(model) else None for model in models]
     return Unread(sorted(customers), read, of_models, cases)
 
 
@@ -249,10 +249,10 @@ async def _sent(connection: AsyncConnection, tenant: str, measure: Measure, cust
     table: FromClause = facts
     customer: ColumnElement[Any] = facts.c.customer_id
     if source.whose is not None:
-        told = _valid(field_of(facts, source.whose), "uuid")
+        value = _valid(field_of(facts, source.whose), "uuid")
         m = merged_customers.c
-        table = facts.outerjoin(merged_customers, (m.tenant_id == tenant) & (m.customer_id == told))
-        customer = func.coalesce(m.survivor, told)
+        table = facts.outerjoin(merged_customers, (m.tenant_id == tenant) & (m.customer_id == value))
+        customer = func.coalesce(m.survivor, value)
     kind, value = _value(source, measure)
     row = (
         await connection.execute(
@@ -320,15 +320,15 @@ def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
         return "count", case((stands, one), else_=literal(0, BigInteger))
     if source.reads is None:
         return "count", one
-    told = field_of(facts, source.reads)
+    read = field_of(facts, source.reads)
     if source.kind is Kind.DISTINCT:
-        return "count", func.coalesce(func.hashtextextended(told, 0), nothing)
+        return "count", func.coalesce(func.hashtextextended(read, 0), nothing)
     if source.kind is Kind.AHEAD:
-        return "time", func.coalesce(_valid(told, "timestamptz"), _NEVER)
+        return "time", func.coalesce(_valid(read, "timestamptz"), _NEVER)
     if measure.values:
-        words = [(told == word, literal(value, Double)) for word, value in measure.values.items()]
+        words = [(read == word, literal(value, Double)) for word, value in measure.values.items()]
         return "amount", case(*words, else_=_NOTHING)
-    number = _valid(told, "numeric")
+    number = _valid(read, "numeric")
     if source.reads == "value":
         number = func.coalesce(facts.c.amount, number)
     # numeric takes infinities and what no double holds; not a number is nothing.

@@ -1,7 +1,7 @@
 """How a measure's input goes from an instant on, and back from it, until something changes.
 
 An input is constant, rises or falls by the clock, or fades: nothing else happens to it while no event comes in and
-none falls out of a window. So between two such instants what a score does can be told without looking at the events.
+none falls out of a window. So between two such instants the course of a score follows without looking at the events.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Reader:
             self.counted = series.faded(self.half_life, count=True)
             self.summed = self.counted if self.input.reads is None else series.faded(self.half_life, count=False)
         if self.input.kind is Kind.STANDING:
-            self.standing = series.those(series.value > 0)
+            self.standing = series.where(series.value > 0)
 
     def course(self, some: Ints, at: Ints) -> Trajectory:
         """Bent where the curve is: within it the points go one way."""

@@ -68,14 +68,14 @@ Model = dict[str, Any]
     **_ACCEPTED,
 )
 async def what_if_model(
-    request: Request, id: Id, asked: Annotated[WhatIf, body(WhatIf, optional=True)], actor: Actor = WRITER
+    request: Request, id: Id, wanted: Annotated[WhatIf, body(WhatIf, optional=True)], actor: Actor = WRITER
 ) -> Response:
     """Over the whole base: who moves between bands, how scores change, by segment and with a sample of those that
     change most. Of its draft, or of what is published where there is none. A worker does it: look at the answered
     address until `state` is `done`. It is exactly what publishing it would come to."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
-        return await accepted(transaction.connection, actor, "what_if", _what_if(model, asked, transaction.now))
+        return await accepted(transaction.connection, actor, "what_if", _what_if(model, wanted, transaction.now))
 
 
 @router.post(
@@ -86,12 +86,12 @@ async def what_if_model(
     **_ACCEPTED,
 )
 async def what_if_document(
-    request: Request, asked: Annotated[WhatIfDocument, body(WhatIfDocument)], actor: Actor = WRITER
+    request: Request, wanted: Annotated[WhatIfDocument, body(WhatIfDocument)], actor: Actor = WRITER
 ) -> Response:
     """The same of a document that is kept nowhere, as a model of its own beside those in force."""
     async with context_of(request).database.write(actor.tenant) as transaction:
-        model = await _unkept(transaction.connection, actor.tenant, asked)
-        return await accepted(transaction.connection, actor, "what_if", _what_if(model, asked, transaction.now))
+        model = await _unkept(transaction.connection, actor.tenant, wanted)
+        return await accepted(transaction.connection, actor, "what_if", _what_if(model, wanted, transaction.now))
 
 
 @router.post(
@@ -102,14 +102,14 @@ async def what_if_document(
     **_ACCEPTED,
 )
 async def backtest_model(
-    request: Request, id: Id, asked: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
+    request: Request, id: Id, wanted: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
 ) -> Response:
     """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
     better at than recency or frequency alone (see docs/health.md). Of its draft, or of what is published where there
     is none. Refused (409) where there is too little history, or too few churned to tell anything of."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
-        params = await _backtest(transaction.connection, actor.tenant, model, asked)
+        params = await _backtest(transaction.connection, actor.tenant, model, wanted)
         return await accepted(transaction.connection, actor, "backtest", params)
 
 
@@ -121,12 +121,12 @@ async def backtest_model(
     **_ACCEPTED,
 )
 async def backtest_document(
-    request: Request, asked: Annotated[BacktestDocument, body(BacktestDocument)], actor: Actor = WRITER
+    request: Request, wanted: Annotated[BacktestDocument, body(BacktestDocument)], actor: Actor = WRITER
 ) -> Response:
     """The same of a document that is kept nowhere."""
     async with context_of(request).database.write(actor.tenant) as transaction:
-        model = await _unkept(transaction.connection, actor.tenant, asked)
-        params = await _backtest(transaction.connection, actor.tenant, model, asked)
+        model = await _unkept(transaction.connection, actor.tenant, wanted)
+        params = await _backtest(transaction.connection, actor.tenant, model, wanted)
         return await accepted(transaction.connection, actor, "backtest", params)
 
 
@@ -147,26 +147,28 @@ async def _model(connection: AsyncConnection, tenant: str, id: UUID) -> Model:
     return {"id": str(id), "version": row.number + 1, "document": row.draft_document}
 
 
-async def _unkept(connection: AsyncConnection, tenant: str, asked: WhatIfDocument | BacktestDocument) -> Model:
+async def _unkept(connection: AsyncConnection, tenant: str, wanted: WhatIfDocument | BacktestDocument) -> Model:
     """Raises Invalid for a signal that is not defined."""
-    given = ReviseHealthModel(document=asked.document)
+    given = ReviseHealthModel(document=wanted.document)
     check = await signals_are_defined(connection, tenant, [given])
     check(given)
-    return {"id": "document", "version": 0, "document": as_kept(asked.document)}
+    return {"id": "document", "version": 0, "document": as_kept(wanted.document)}
 
 
-def _what_if(model: Model, asked: WhatIf, now: datetime) -> dict[str, Any]:
-    return {"model": model, "at": (asked.at or now).astimezone(UTC).isoformat()}
+def _what_if(model: Model, wanted: WhatIf, now: datetime) -> dict[str, Any]:
+    return {"model": model, "at": (wanted.at or now).astimezone(UTC).isoformat()}
 
 
-async def _backtest(connection: AsyncConnection, tenant: str, model: Model, asked: Backtest) -> dict[str, Any]:
+async def _backtest(connection: AsyncConnection, tenant: str, model: Model, wanted: Backtest) -> dict[str, Any]:
     """Settled now: a job that is begun again does the same. Raises what health.evaluation.backtest_reads.plan does."""
-    plan = await backtest.plan(connection, tenant, asked.starts_at, asked.ends_at, asked.step_days, asked.horizon_days)
+    plan = await backtest.plan(
+        connection, tenant, wanted.starts_at, wanted.ends_at, wanted.step_days, wanted.horizon_days
+    )
     return {
         "model": model,
         "from": plan.instants[0].astimezone(UTC).isoformat(),
         "to": plan.instants[-1].astimezone(UTC).isoformat(),
-        "step_days": asked.step_days,
+        "step_days": wanted.step_days,
         "horizon_days": plan.horizon.days,
     }
 

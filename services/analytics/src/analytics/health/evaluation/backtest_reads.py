@@ -1,4 +1,4 @@
-"""A backtest's observations: everybody's score at instants of the past, as it would have been told then, and what
+"""A backtest's observations: everybody's score at instants of the past, as it would have been then, and what
 followed. At an instant T only facts of before T are looked at, of whom a model is for as well."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ class TooFewChurned(Conflict):
 
     def __init__(self, churned: int) -> None:
         super().__init__(
-            f"{churned} customers churned in that time, and of fewer than {MIN_CHURNED} nothing can be told: any model "
+            f"{churned} customers churned in that time, and of fewer than {MIN_CHURNED} nothing can be said: any model "
             "looks good or bad by chance. Look further back, or at a shorter horizon."
         )
 
@@ -80,8 +80,8 @@ async def plan(
     step_days: int,
     horizon_days: int | None,
 ) -> Plan:
-    """Raises Invalid for an end whose outcome is not known yet, TooLittleHistory, and TooFewChurned as far as that can
-    be told at once."""
+    """Raises Invalid for an end whose outcome is not known yet, TooLittleHistory, and TooFewChurned as far as that
+    is known at once."""
     policy = (await tenant_settings(connection, tenant)).policy
     window = max(rule.window for rule in policy.rules)
     horizon, step = timedelta(days=horizon_days) if horizon_days else policy.default.window, timedelta(days=step_days)
@@ -144,13 +144,13 @@ async def _ended(
     return int((await connection.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
-async def observe(reads: Reads, tenant: str, model: HealthModel, asked: Plan, progress: Progress) -> Part:
+async def observe(reads: Reads, tenant: str, model: HealthModel, plan: Plan, progress: Progress) -> Part:
     """Progress is in customers. Raises TooFewChurned and TooManyObserved."""
     async with reads() as connection:
         total = await number_of_customers(connection, tenant)
     parts, rows, done = list[Part](), 0, 0
     async for some in everybody_of(reads, tenant):
-        part = await part_of(reads, tenant, model, asked, some)
+        part = await part_of(reads, tenant, model, plan, some)
         if part is not None:
             parts.append(part.after(done))
             rows += len(part.seen)
@@ -168,20 +168,19 @@ async def observe(reads: Reads, tenant: str, model: HealthModel, asked: Plan, pr
     return whole
 
 
-async def judge(model: HealthModel, asked: Plan, seen: Part) -> BacktestReport:
-    told = (model.id, model.version)
-    notes = list(_notes(model, asked))
-    return await offload(report, told, asked.instants, asked.horizon, seen, notes, lane=BACKGROUND)
+async def judge(model: HealthModel, plan: Plan, seen: Part) -> BacktestReport:
+    notes = list(_notes(model, plan))
+    return await offload(report, (model.id, model.version), plan.instants, plan.horizon, seen, notes, lane=BACKGROUND)
 
 
-async def part_of(reads: Reads, tenant: str, model: HealthModel, asked: Plan, customers: Sequence[UUID]) -> Part | None:
+async def part_of(reads: Reads, tenant: str, model: HealthModel, plan: Plan, customers: Sequence[UUID]) -> Part | None:
     """None: nobody of these was active, or the model is for none of them."""
     async with reads() as connection:
         read = _Read(
-            asked,
+            plan,
             model,
             customers,
-            [await _events(connection, tenant, rule, customers) for rule in asked.policy.rules],
+            [await _events(connection, tenant, rule, customers) for rule in plan.policy.rules],
             await records_of(connection, tenant, customers),
             frozenset(await merged_of(connection, tenant, customers)),
             await unread_of(connection, tenant, [model], customers, customers),
@@ -192,7 +191,7 @@ async def part_of(reads: Reads, tenant: str, model: HealthModel, asked: Plan, cu
 class _Read(NamedTuple):
     """All that is observed of some customers, as it was sent."""
 
-    asked: Plan
+    plan: Plan
     model: HealthModel
     customers: Sequence[UUID]
     events: Sequence[tuple[bytes, bytes]]
@@ -203,27 +202,27 @@ class _Read(NamedTuple):
 
 
 def _part(read: _Read) -> Part | None:
-    asked, customers = read.asked, read.customers
+    plan, customers = read.plan, read.customers
     rules = [
         Rule(_qualifying(customers, *events), rule.window // _MICROSECOND)
-        for rule, events in zip(asked.policy.rules, read.events, strict=True)
+        for rule, events in zip(plan.policy.rules, read.events, strict=True)
     ]
     in_force, rows = Models(always=[read.model]), []
-    for instant in asked.instants:
+    for instant in plan.instants:
         at = micros(instant)
         attributes = [attributes_at(read.records.get(id, ()), at) for id in customers]
-        rule_of = _rule_of(asked.policy, attributes)
-        outcome = Outcome.of(rules, rule_of, at, asked.horizon // _MICROSECOND)
+        rule_of = _rule_of(plan.policy, attributes)
+        outcome = Outcome.of(rules, rule_of, at, plan.horizon // _MICROSECOND)
         scored = [
             index
             for index in np.flatnonzero(outcome.active).tolist()
             if customers[index] not in read.merged and in_force.choice(at, attributes[index]) is not None
         ]
         rows.append((at, outcome, np.array(scored, np.int64)))
-    watched = np.unique(np.concatenate([places for _, _, places in rows]))
+    watched = np.unique(np.concatenate([indexes for _, _, indexes in rows]))
     if not watched.size:
         return None
-    ended = Ended.of(rules, rule_of, rows[0][0], rows[-1][0] + asked.horizon // _MICROSECOND, watched)
+    ended = Ended.of(rules, rule_of, rows[0][0], rows[-1][0] + plan.horizon // _MICROSECOND, watched)
     (base,) = read.unread.bases()
     return observed(Scorer(read.model, base), watched, rows, ended)
 
@@ -245,19 +244,19 @@ async def _events(
 
 
 def _qualifying(customers: Sequence[UUID], owner: bytes, time: bytes) -> Events:
-    places = np.searchsorted(np.array([each.bytes for each in customers], "S16"), ids_of(owner))
-    return Events.of(len(customers), places, np.frombuffer(time, ">i8").astype(np.int64) + _EPOCH)
+    indexes = np.searchsorted(np.array([each.bytes for each in customers], "S16"), ids_of(owner))
+    return Events.of(len(customers), indexes, np.frombuffer(time, ">i8").astype(np.int64) + _EPOCH)
 
 
 def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
     """The index of each customer's rule among the policy's: its segment's, as its record said then."""
-    places = {rule.id: index for index, rule in enumerate(policy.rules)}
+    indexes = {rule.id: index for index, rule in enumerate(policy.rules)}
     default = policy.default
-    return np.array([places[policy.segments.get(each.segment or "", default).id] for each in attributes], np.int64)
+    return np.array([indexes[policy.segments.get(each.segment or "", default).id] for each in attributes], np.int64)
 
 
-def _notes(model: HealthModel, asked: Plan) -> Iterator[str]:
-    qualifying = {type for rule in asked.policy.rules for type in rule.types}
+def _notes(model: HealthModel, plan: Plan) -> Iterator[str]:
+    qualifying = {type for rule in plan.policy.rules for type in rule.types}
     same = [each.title for each in model.measures if qualifying.intersection(input_of(each).events)]
     if same:
         yield (
@@ -265,10 +264,10 @@ def _notes(model: HealthModel, asked: Plan) -> Iterator[str]:
             "stays silent more often, and who has come often comes again, is no discovery; the comparison with recency "
             "alone and with frequency alone says what is more than that."
         )
-    if asked.horizon < max(rule.window for rule in asked.policy.rules):
+    if plan.horizon < max(rule.window for rule in plan.policy.rules):
         yield (
             "The horizon is shorter than an activity window. Not being active at its end is then partly settled by "
-            "what was before; it is told as lapsed, and nothing else here is of it."
+            "what was before; it is reported as lapsed, and nothing else here is of it."
         )
     yield (
         "Customers were often observed several times; errors and intervals are of customers. What was recorded late, "

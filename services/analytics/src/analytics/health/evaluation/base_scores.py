@@ -17,14 +17,14 @@ from analytics.projections.snapshot import Reads
 from kith.runtime.offload import Lane, offload
 
 
-class _Asked(NamedTuple):
+class _Pending(NamedTuple):
     """Those whom one model scores."""
 
     model: HealthModel
     model_index: int
     """Of the model."""
     mine: Ints
-    """Their places."""
+    """Their indexes."""
     unread: Unread
 
 
@@ -32,38 +32,38 @@ async def standing_of(
     reads: Reads,
     tenant: str,
     models: Sequence[HealthModel],
-    places: dict[str, int],
+    indexes: dict[str, int],
     at: datetime,
     customers: Sequence[UUID],
     lane: Lane,
     *,
     known: tuple[str, Standing] | None = None,
 ) -> Standing:
-    """Models are told by their `places`, by their ids. `customers` are in order of their ids. `known` is how they stand
+    """`indexes` are the models', by their ids. `customers` are in order of their ids. `known` is how they stand
     by models that are the same but for one, which it names: who is scored by another of them is not scored again."""
-    instant, place_of = micros(at), {id: index for index, id in enumerate(customers)}
-    found, asked = Standing.empty(len(customers)), list[_Asked]()
+    instant, index_of = micros(at), {id: index for index, id in enumerate(customers)}
+    found, pending = Standing.empty(len(customers)), list[_Pending]()
     async with reads() as connection:
         for model, theirs in await assigned(connection, tenant, models, instant, customers):
-            mine = np.array([place_of[id] for id in theirs], np.int64)
+            mine = np.array([index_of[id] for id in theirs], np.int64)
             if known is not None and model.id != known[0]:
-                same = mine[known[1].model[mine] == places[model.id]]
+                same = mine[known[1].model[mine] == indexes[model.id]]
                 found.take(same, known[1])
                 mine = np.setdiff1d(mine, same)
             if mine.size:
                 some = [customers[index] for index in mine.tolist()]
                 unread = await unread_of(connection, tenant, [model], some, some)
-                asked.append(_Asked(model, places[model.id], mine, unread))
-    scored = await offload(_scored, [(each.model, each.unread) for each in asked], instant, lane=lane)
-    for each, (score, bands, coverage) in zip(asked, scored, strict=True):
+                pending.append(_Pending(model, indexes[model.id], mine, unread))
+    scored = await offload(_scored, [(each.model, each.unread) for each in pending], instant, lane=lane)
+    for each, (score, bands, coverage) in zip(pending, scored, strict=True):
         found.model[each.mine], found.band[each.mine] = each.model_index, bands
         found.score[each.mine], found.coverage[each.mine] = score, coverage
     return found
 
 
-def _scored(asked: Sequence[tuple[HealthModel, Unread]], at: int) -> list[tuple[Floats, Bands, Floats]]:
+def _scored(pending: Sequence[tuple[HealthModel, Unread]], at: int) -> list[tuple[Floats, Bands, Floats]]:
     found = []
-    for model, unread in asked:
+    for model, unread in pending:
         scorer = Scorer(model, unread.bases()[0])
         scored = scorer.score(at)
         found.append((scored.score, scorer.bands(at, score=scored.score), scored.coverage))

@@ -38,22 +38,22 @@ class Distribution:
 
 def distributions(now: Standing, groups: Groups) -> list[Distribution]:
     """Most customers first."""
-    found = [_distribution(name, now, places) for name, places in groups.items() if places.size]
+    found = [_distribution(name, now, indexes) for name, indexes in groups.items() if indexes.size]
     return sorted(found, key=lambda each: -each.customers)
 
 
-def _distribution(name: str | None, now: Standing, places: Ints) -> Distribution:
-    score = now.score[places]
+def _distribution(name: str | None, now: Standing, indexes: Ints) -> Distribution:
+    score = now.score[indexes]
     of = spread(score[~np.isnan(score)])
     return Distribution(
         group=name,
-        customers=places.size,
-        bands=counts(now.band[places]),
+        customers=indexes.size,
+        bands=counts(now.band[indexes]),
         mean=mean_of(score),
         lower_quartile=of.lower_quartile,
         median=of.median,
         upper_quartile=of.upper_quartile,
-        coverage=mean_of(now.coverage[places]),
+        coverage=mean_of(now.coverage[indexes]),
         trend=None,
     )
 

@@ -44,8 +44,8 @@ async def get_distribution(
     request: Request, group_by: GroupBy = None, at: Instant | None = None, actor: Actor = READER
 ) -> Response:
     """Whole, and by group, now or at an instant, by the models in force now; with how it was 30 days before. A base of
-    over 10,000 customers is told as each was scored last (`source` is `stored`), without the trend; for an instant of
-    the past of such a one, ask for the job."""
+    over 10,000 customers is counted as each was scored last (`source` is `stored`), without the trend; for an instant
+    of the past of such a one, ask for the job."""
     reads = partial(context_of(request).database.read, actor.tenant)
     return json_response(await distribution(reads, actor.tenant, group_by, at, datetime.now(UTC)))
 
@@ -59,11 +59,13 @@ async def get_distribution(
     openapi_extra=body_of(DistributionAsked, optional=True),
 )
 async def request_distribution(
-    request: Request, asked: Annotated[DistributionAsked, body(DistributionAsked, optional=True)], actor: Actor = WRITER
+    request: Request,
+    wanted: Annotated[DistributionAsked, body(DistributionAsked, optional=True)],
+    actor: Actor = WRITER,
 ) -> Response:
     async with context_of(request).database.write(actor.tenant) as transaction:
-        at = (asked.at or transaction.now).astimezone(UTC).isoformat()
-        return await accepted(transaction.connection, actor, "distribution", {"groupBy": asked.group_by, "at": at})
+        at = (wanted.at or transaction.now).astimezone(UTC).isoformat()
+        return await accepted(transaction.connection, actor, "distribution", {"groupBy": wanted.group_by, "at": at})
 
 
 strawberry.enum(By, name="HealthDistributionGroup")

@@ -1,7 +1,7 @@
 """How the tenant's health is distributed, by what its customers' records say.
 
-A base of up to MOST customers is scored when asked, at any instant. Of a larger one it is told as each was scored last:
-bands are right to the second, scores as of then; what was is told by a job.
+A base of up to MOST customers is scored when asked, at any instant. A larger one is counted as each was scored last:
+bands are right to the second, scores as of then; a job computes the past.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -84,13 +84,13 @@ async def computed(
     async with reads() as connection:
         in_force = [await models_of(connection, tenant, instant) for instant in (at, at - BEFORE)]
         total = await number_of_customers(connection, tenant) if progress is not None else 0
-    now, then, done = _Told(), _Told(), 0
+    now, then, done = _Counted(), _Counted(), 0
     async for some in everybody_of(reads, tenant):
-        for told, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
-            places = {model.id: index for index, model in enumerate(models)}
-            part = await standing_of(reads, tenant, models, places, instant, some, lane)
+        for counted, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
+            indexes = {model.id: index for index, model in enumerate(models)}
+            part = await standing_of(reads, tenant, models, indexes, instant, some, lane)
             async with reads() as connection:
-                told.add(part, await _groups(connection, tenant, by, instant, some, models, part))
+                counted.add(part, await _groups(connection, tenant, by, instant, some, models, part))
         done += len(some)
         if progress is not None:
             await progress(done, max(total, done))
@@ -98,7 +98,7 @@ async def computed(
 
 
 @dataclass
-class _Told:
+class _Counted:
     """How everybody stood at an instant, piece by piece, and who belonged to which group."""
 
     parts: list[Standing] = field(default_factory=list)
@@ -123,7 +123,7 @@ class _Told:
         return whole or [NOBODY], distributions(standing, groups)
 
 
-def _whole(at: datetime, now: _Told, then: _Told) -> HealthDistribution:
+def _whole(at: datetime, now: _Counted, then: _Counted) -> HealthDistribution:
     (whole,), groups = (with_trend(*both) for both in zip(now.distributions(), then.distributions(), strict=True))
     return HealthDistribution(at, Source.COMPUTED, whole, groups)
 
@@ -141,10 +141,10 @@ async def _groups(
         return []
     if by is By.MODEL:
         return [(index, (models[model].id,)) for index, model in enumerate(standing.model.tolist()) if model >= 0]
-    told = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
+    attributes = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
     found: list[tuple[int, Sequence[str | None]]] = []
     for index, id in enumerate(customers):
-        (said,) = told.get(id, (None,))
+        (said,) = attributes.get(id, (None,))
         found.append((index, (said or (None,)) if by is By.TAG else (said,)))
     return found
 

@@ -36,10 +36,10 @@ class Standing(NamedTuple):
     def where(self, some: Bools) -> "Standing":
         return Standing(self.score[some], self.band[some], self.model[some], self.coverage[some])
 
-    def take(self, places: Ints, other: "Standing") -> None:
+    def take(self, indexes: Ints, other: "Standing") -> None:
         """Those customers' standing as the other has it."""
-        self.score[places], self.band[places] = other.score[places], other.band[places]
-        self.model[places], self.coverage[places] = other.model[places], other.coverage[places]
+        self.score[indexes], self.band[indexes] = other.score[indexes], other.band[indexes]
+        self.model[indexes], self.coverage[indexes] = other.model[indexes], other.coverage[indexes]
 
     @classmethod
     def empty(cls, customers: int) -> "Standing":
@@ -166,7 +166,7 @@ def report(
 
 
 def biggest_movers(before: Standing, after: Standing) -> Ints:
-    """The places of up to SAMPLE of those who change band, by how much their scores do. Who had no score, or will have
+    """The indexes of up to SAMPLE of those who change band, by how much their scores do. Who had no score, or will have
     none, comes last: there is nothing to subtract."""
     movers = np.flatnonzero(before.band != after.band)
     size = np.abs(np.nan_to_num(after.score[movers] - before.score[movers], nan=-1.0))

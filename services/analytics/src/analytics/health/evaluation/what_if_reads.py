@@ -40,11 +40,11 @@ async def what_if(reads: Reads, tenant: str, model: HealthModel, at: datetime, p
     async with reads() as connection:
         models = await models_of(connection, tenant)
     then = with_model(models, model)
-    places = {each.id: index for index, each in enumerate(then)}
+    indexes = {each.id: index for index, each in enumerate(then)}
     found = await compared(reads, tenant, model, at, progress)
     cut = found.segment, found.names
     report = await offload(
-        whatif.report, at, model.id, places[model.id], found.before, found.after, cut, lane=BACKGROUND
+        whatif.report, at, model.id, indexes[model.id], found.before, found.after, cut, lane=BACKGROUND
     )
     movers = [found.customers[index] for index in whatif.biggest_movers(found.before, found.after).tolist()]
     async with reads() as connection:
@@ -59,17 +59,17 @@ async def compared(reads: Reads, tenant: str, model: HealthModel, at: datetime, 
         models = await models_of(connection, tenant)
         total = await number_of_customers(connection, tenant)
     then = with_model(models, model)
-    places = {each.id: index for index, each in enumerate(then)}
+    indexes = {each.id: index for index, each in enumerate(then)}
     everybody, of_segment, segments = list[UUID](), list[int](), dict[str | None, int]()
     befores, afters = [], []
     async for some in everybody_of(reads, tenant):
-        before = await standing_of(reads, tenant, models, places, at, some, BACKGROUND)
+        before = await standing_of(reads, tenant, models, indexes, at, some, BACKGROUND)
         befores.append(before)
         known = model.id, before
-        afters.append(await standing_of(reads, tenant, then, places, at, some, BACKGROUND, known=known))
+        afters.append(await standing_of(reads, tenant, then, indexes, at, some, BACKGROUND, known=known))
         async with reads() as connection:
-            told = await attributes_of(connection, tenant, at, ("segment",), some)
-        of_segment += [segments.setdefault(told.get(id, (None,))[0], len(segments)) for id in some]
+            attributes = await attributes_of(connection, tenant, at, ("segment",), some)
+        of_segment += [segments.setdefault(attributes.get(id, (None,))[0], len(segments)) for id in some]
         everybody += some
         await progress(len(everybody), max(total, len(everybody)))
     whole_before, whole_after = Standing.whole(befores), Standing.whole(afters)
@@ -97,5 +97,7 @@ def _mover(id: UUID, before: Explanation, after: Explanation) -> Mover:
     )
 
 
-def _parts(told: Explanation) -> dict[str, float]:
-    return {} if told.score is None else {each.measure.id: each.contribution for each in told.contributions}
+def _parts(explanation: Explanation) -> dict[str, float]:
+    return (
+        {} if explanation.score is None else {each.measure.id: each.contribution for each in explanation.contributions}
+    )

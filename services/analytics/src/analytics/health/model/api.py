@@ -39,7 +39,7 @@ class Gallery:
 )
 async def get_schema(_: Actor = READER) -> Response:
     """Draft 2020-12, for an editor or a check before sending. What a schema cannot say (curves that rise, which field
-    goes with which input) is told when a document is sent."""
+    goes with which input) is checked when a document is sent."""
     return JSONResponse(json_schema(), media_type=SCHEMA_JSON)
 
 
@@ -62,7 +62,7 @@ class DefaultHealthModel:
 
 def default_model() -> DefaultHealthModel:
     measures = [
-        {name: told for name, told in asdict(each).items() if told} | {"curve": [list(p) for p in each.curve.points]}
+        {name: value for name, value in asdict(each).items() if value} | {"curve": [list(p) for p in each.curve.points]}
         for each in DEFAULT.measures
     ]
     document = HealthModelDocument.model_validate(

@@ -63,7 +63,7 @@ class Models:
     _chosen: dict[tuple[int, Attributes], HealthModel | None] = field(default_factory=dict, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without what is remembered of it: that is quickly told again, and long to send."""
+        """Without what is remembered of it: that is quickly found again, and long to send."""
         return Models, (self.publications, self.always)
 
     @classmethod
@@ -90,10 +90,10 @@ class Models:
 
     def assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
         """Over `[starts_at, ends_at]`, of a customer with these records, one after the other without a gap."""
-        asked = tuple(records), starts_at, ends_at
-        if asked not in self._assigned:
-            self._assigned[asked] = self._assignments(records, starts_at, ends_at)
-        return self._assigned[asked]
+        key = tuple(records), starts_at, ends_at
+        if key not in self._assigned:
+            self._assigned[key] = self._assignments(records, starts_at, ends_at)
+        return self._assigned[key]
 
     def _assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
         changes = self.changes[bisect_right(self.changes, starts_at) : bisect_right(self.changes, ends_at)]

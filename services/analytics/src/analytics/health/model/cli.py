@@ -23,8 +23,8 @@ def run(service: Service, words: Sequence[str]) -> None:
     if given.document:
         given.document.write_text(as_text(json_schema()), encoding="utf-8")
         return
-    told = ready_made[given.name].document if given.name else json_schema()
-    print(as_text(told), end="")  # noqa: T201 - that is what the command is for
+    document = ready_made[given.name].document if given.name else json_schema()
+    print(as_text(document), end="")  # noqa: T201 - that is what the command is for
 
 
 def as_text(document: Any) -> str:

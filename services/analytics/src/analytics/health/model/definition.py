@@ -10,7 +10,7 @@ from uuid import UUID
 DAY = 86_400_000_000
 """In microseconds, as all instants and spans here are: whole numbers, since 1970, UTC."""
 UNIDENTIFIED = "unidentified"
-"""The tag of a customer that stands for all those nobody knows: it is no one whose habits could be told."""
+"""The tag of a customer that stands for all those nobody knows: it has no habits of its own."""
 
 
 class Cause(StrEnum):
@@ -51,8 +51,8 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
     def at(self, x: float) -> float:
-        places = [index for index, _ in self.points]
-        right = bisect_right(places, x)
+        indexes = [index for index, _ in self.points]
+        right = bisect_right(indexes, x)
         if right == 0:
             return self.points[0][1]
         if right == len(self.points):
@@ -124,17 +124,17 @@ class HealthModel:
     def broken(cls, id: str, version: int, document: Any, fault: str) -> "HealthModel":
         """One that cannot be computed, for those it was made for as far as that can be read; else for everybody."""
         audience = document.get("audience") if isinstance(document, Mapping) else None
-        told = audience if isinstance(audience, Mapping) else {}
+        groups = audience if isinstance(audience, Mapping) else {}
         named = {
             kind: frozenset(map(str, names))
             for kind in ("segments", "tiers", "tags")
-            if isinstance(names := told.get(kind), list)
+            if isinstance(names := groups.get(kind), list)
         }
         return cls(id, version, (), audience=Audience(**named), fault=fault)
 
     @classmethod
-    def told(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":
-        """As its document says, which was checked when it was written (see health.model.commands)."""
+    def from_document(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":
+        """Makes the model of its document, which was checked when it was written (see health.model.commands)."""
         bands, audience = document.get("bands") or {}, document.get("audience") or {}
         return cls(
             id,
@@ -152,23 +152,23 @@ class HealthModel:
         return self.steady, self.healthy
 
 
-def _measure(told: Mapping[str, Any]) -> Measure:
-    signal = told.get("signal")
+def _measure(document: Mapping[str, Any]) -> Measure:
+    signal = document.get("signal")
     return Measure(
-        told["id"],
-        told["input"],
-        told["weight"],
-        Curve(tuple((float(x), float(y)) for x, y in told["curve"])),
-        told.get("title") or told["id"],
-        told.get("group") or "",
-        Absence(told.get("absence") or Absence.LEFT_OUT),
-        told.get("window_days"),
-        told.get("half_life_days"),
-        {name: tuple(values) for name, values in (told.get("where") or {}).items()},
-        told.get("values") or {},
+        document["id"],
+        document["input"],
+        document["weight"],
+        Curve(tuple((float(x), float(y)) for x, y in document["curve"])),
+        document.get("title") or document["id"],
+        document.get("group") or "",
+        Absence(document.get("absence") or Absence.LEFT_OUT),
+        document.get("window_days"),
+        document.get("half_life_days"),
+        {name: tuple(values) for name, values in (document.get("where") or {}).items()},
+        document.get("values") or {},
         UUID(str(signal)) if signal else None,
-        told.get("aggregate"),
-        told.get("stale_after_days"),
+        document.get("aggregate"),
+        document.get("stale_after_days"),
     )
 
 
@@ -184,7 +184,7 @@ def number_of(band: str | None) -> int:
     return -1 if band is None else BANDS.index(Band(band))
 
 
-DEFAULT = HealthModel.told(
+DEFAULT = HealthModel.from_document(
     "default",
     2,
     {
@@ -217,5 +217,5 @@ DEFAULT = HealthModel.told(
     },
 )
 """What holds for whom no published model is for. Its curve of recency is almost down after the 90 days in which by
-default a customer counts as active: who is at risk is to be told before it is lost. And an open case is worth less than
-what makes a customer at risk: the first one lifts nobody."""
+default a customer counts as active: who is at risk is to be known before it is lost. And an open case is worth less
+than what makes a customer at risk: the first one lifts nobody."""

@@ -45,7 +45,7 @@ def _taken_by(name: str, aggregate: str | None) -> frozenset[str]:
 
 def fields_of(name: str) -> frozenset[str]:
     """What a measure of this input may choose events by: the fields of all events of those nouns, as far as any are
-    published. The last that was told of a field holds."""
+    published. The last value of a field holds."""
     types = {type for each in INPUTS[name].events if each in EVENTS for type in types_of(noun_of(each))}
     return frozenset(field for type in types for field in EVENTS[type].__struct_fields__)
 
@@ -195,7 +195,7 @@ def _repeated(ids: Mapping[str, int]) -> Iterator[str]:
 
 
 def _by_id(error: ValidationError, given: Any) -> ValidationError:
-    """The same, with measures named by their ids and not by their places, where an id tells which one it is; and with
+    """The same, with measures named by their ids and not by their indexes, where an id tells which one it is; and with
     the ids that do not, which nothing looked for if something else was wrong."""
     measures = given.get("measures") if isinstance(given, dict) else None
     ids = Counter(_id_of(each) for each in measures) if isinstance(measures, list) else Counter()
@@ -228,7 +228,7 @@ def as_kept(document: HealthModelDocument) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12. What a schema cannot say of a document is told when it is sent."""
+    """JSON Schema, draft 2020-12. What a schema cannot say of a document is checked when it is sent."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:kith:health-model",

@@ -87,7 +87,7 @@ def _measures(given: Input) -> Sequence[MeasureDocument]:
     return document.measures if document is not None else ()
 
 
-# The nouns of its own. What happens to them is told like all else, and comes back into the ledger.
+# The nouns of its own. What happens to them is published like all else, and comes back into the ledger.
 health_models = aggregate_table(
     "health_models",
     metadata,

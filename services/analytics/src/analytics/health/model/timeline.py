@@ -24,14 +24,14 @@ async def all_models(connection: AsyncConnection, tenant: str) -> Models:
         .where(f.tenant_id == tenant, f.type.in_(MODEL_TYPES))
         .order_by(f.subject, f.version)
     )
-    told = rows.all()
-    newest = {row.subject: row.version for row in told}
+    published = rows.all()
+    newest = {row.subject: row.version for row in published}
     return Models(
         [
             Publication(
                 str(row.subject), to_micros(row.time), _model(tenant, row, in_force=row.version == newest[row.subject])
             )
-            for row in told
+            for row in published
         ]
     )
 
@@ -78,7 +78,7 @@ def _model(tenant: str, row: Any, *, in_force: bool) -> HealthModel | None:
 
 def _read(id: str, number: int, document: Any) -> HealthModel:
     try:
-        model = HealthModel.told(id, number, document)
+        model = HealthModel.from_document(id, number, document)
         fault = fault_of_model(model)
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # it was checked by the rules of then
         fault = f"The model's document cannot be read: {type(error).__name__}: {error}"

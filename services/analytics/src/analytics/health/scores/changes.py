@@ -1,4 +1,4 @@
-"""Changes of a relationship's band: kept as they were published, and told to whoever listens."""
+"""Changes of a relationship's band: kept as they were published, with the events that publish them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -42,8 +42,8 @@ class PublishedChange(NamedTuple):
 
 
 def _traced(change: BandChange, traceparent: str | None) -> str | None:
-    """A change goes on with the trace of what caused it; silence begins one of its own. Whoever is scored for the first
-    time is only told of: a span for each would be most of what a first scoring costs."""
+    """A change goes on with the trace of what caused it; silence begins one of its own. A first score is only
+    published: a span for each would be most of what a first scoring costs."""
     if change.from_band is None:
         return traceparent
     with span_after(traceparent, f"health {change.band or 'unknown'}"):
@@ -83,7 +83,7 @@ _INSERT_EVENTS = f"""
 """  # noqa: S608 - made here
 
 
-def _change_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
+def _change_rows(published: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
     return [
         (
             each.id,
@@ -99,11 +99,11 @@ def _change_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
             _encode(_drivers(each.change)).decode(),
             each.traceparent.split("-")[1] if each.traceparent else None,
         )
-        for each in told
+        for each in published
     ]
 
 
-def _event_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
+def _event_rows(published: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
     return [
         (
             each.id,
@@ -112,22 +112,22 @@ def _event_rows(told: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
             each.change.customer_id,
             each.change.at,
             each.traceparent,
-            _encode(_event(each)).decode(),
+            _encode(_event(each.change)).decode(),
         )
-        for each in told
+        for each in published
     ]
 
 
-def _event(told: PublishedChange) -> HealthChanged:
+def _event(change: BandChange) -> HealthChanged:
     return HealthChanged(
-        cause=told.change.cause,
-        coverage=told.change.coverage,
-        model=told.change.model,
-        model_version=told.change.model_version,
-        band=told.change.band,
-        from_band=told.change.from_band,
-        score=told.change.score,
-        drivers=_drivers(told.change),
+        cause=change.cause,
+        coverage=change.coverage,
+        model=change.model,
+        model_version=change.model_version,
+        band=change.band,
+        from_band=change.from_band,
+        score=change.score,
+        drivers=_drivers(change),
     )
 
 
@@ -135,19 +135,19 @@ def _drivers(change: BandChange) -> list[Driver]:
     return [Driver(*each) for each in change.drivers]
 
 
-async def tell(
+async def publish(
     connection: AsyncConnection,
     tenant: str,
     now: datetime,
     changes: Iterable[BandChange],
     traceparents: Mapping[UUID, str | None],
 ) -> list[PublishedChange]:
-    """Write each change, and the event that tells of it, with the customer's version after it."""
-    told = [
+    """Writes each change, and the event that publishes it, with the customer's version after it."""
+    published = [
         PublishedChange(new_id(), change, _traced(change, traceparents.get(change.customer_id))) for change in changes
     ]
-    if told:
-        rows, events = zip(*_change_rows(told), strict=True), zip(*_event_rows(told), strict=True)
+    if published:
+        rows, events = zip(*_change_rows(published), strict=True), zip(*_event_rows(published), strict=True)
         await connection.exec_driver_sql(_INSERT_CHANGES, (*_CHANGES.values(*rows), tenant, now))
         await connection.exec_driver_sql(_INSERT_EVENTS, (*_EVENTS.values(*events), tenant, now, HealthChanged.type))
-    return told
+    return published

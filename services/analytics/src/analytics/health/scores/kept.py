@@ -1,4 +1,5 @@
-"""Scores as they are kept and told: of customers as they were last scored, what is to be written of them now.
+"""Scores as they are kept, and changes as they are published: of customers as they were last scored, what is to be
+written of them now.
 
 Nothing here reads or writes: it is handed what was read, and computed beside the event loop (see
 health.scores.rescoring).
@@ -60,7 +61,7 @@ class Moved(NamedTuple):
 
 
 class BandChange(NamedTuple):
-    """A band change, before it is told."""
+    """A band change, before it is published."""
 
     customer_id: UUID
     version: int
@@ -79,8 +80,8 @@ class BandChange(NamedTuple):
 class Since(NamedTuple):
     """An instant for each customer."""
 
-    told: Ints
-    """Up to when its changes were told."""
+    published: Ints
+    """Up to when its changes were published."""
     looked_at: Ints
     """From when on its facts are looked at."""
 
@@ -103,19 +104,19 @@ class _Driven(NamedTuple):
 def looked_at(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
     """From when on it is looked for changes. Of what was scored by a model that was not in force any more, as its
     successor came late: from when that came."""
-    told = np.array([at if each.scored_at is None else micros(each.scored_at) for each in stored], np.int64)
-    for model, places in facts.assigned(told):
-        for index in places.tolist():
+    published = np.array([at if each.scored_at is None else micros(each.scored_at) for each in stored], np.int64)
+    for model, indexes in facts.assigned(published):
+        for index in indexes.tolist():
             before = stored[index]
             by = (before.model, before.model_version)
             if before.model is None or before.scored_at is None or by == _named(model):
                 continue
-            past = facts.assignments(index, int(-FAR), int(told[index]))
+            past = facts.assignments(index, int(-FAR), int(published[index]))
             ends = [each.until for each in past if _named(each.model) == by]
-            told[index] = max(ends, default=told[index])
-    # Who is told of for the first time may have been in its band for long.
+            published[index] = max(ends, default=published[index])
+    # Who is scored for the first time may have been in its band for long.
     new = np.array([_is_new(each) for each in stored], np.bool_)
-    return Since(told, np.where(new, at - AHEAD, told - LAG))
+    return Since(published, np.where(new, at - AHEAD, published - LAG))
 
 
 def rescored(unread: UnreadFacts, stored: Sequence[Stored], since: Since, now: datetime) -> Rescored:
@@ -136,21 +137,21 @@ class _Scoring:
     def scored(self, since: Since) -> Rescored:
         facts, bands = self.facts, self.facts.bands(self.at)
         self.versions = {each.customer_id: each.version for each in self.stored}
-        changed = self._changed(since.told, bands) | self._since_when(bands)
-        for model, places in facts.assigned(self.at):
+        changed = self._changed(since.published, bands) | self._since_when(bands)
+        for model, indexes in facts.assigned(self.at):
             if model is None:
-                self.rows += [self._unscored(self.stored[index], changed.get(index)) for index in places.tolist()]
+                self.rows += [self._unscored(self.stored[index], changed.get(index)) for index in indexes.tolist()]
             else:
-                self._score_by(facts.scorer(model), places, bands[places], changed)
+                self._score_by(facts.scorer(model), indexes, bands[indexes], changed)
         return Rescored(self.rows, self.changes)
 
-    def _score_by(self, scorer: Scorer, places: Ints, bands: Bands, changed: Mapping[int, datetime]) -> None:
-        scored = scorer.score(self.at, places)
-        due = scorer.next_change(self.at, bands, self.at + AHEAD, places)
+    def _score_by(self, scorer: Scorer, indexes: Ints, bands: Bands, changed: Mapping[int, datetime]) -> None:
+        scored = scorer.score(self.at, indexes)
+        due = scorer.next_change(self.at, bands, self.at + AHEAD, indexes)
         will = np.flatnonzero(due < FAR)
-        moved = scorer.moved(due[will], bands[will], places[will])
+        moved = scorer.moved(due[will], bands[will], indexes[will])
         due_bands = dict(zip(will.tolist(), moved.tolist(), strict=True))
-        for number, index in enumerate(places.tolist()):
+        for number, index in enumerate(indexes.tolist()):
             before, known = self.stored[index], not np.isnan(scored.score[number])
             self.rows.append(
                 Row(
@@ -174,21 +175,21 @@ class _Scoring:
         return Row(before.customer_id, version, None, None, None, None, 0.0, since, None, None)
 
     def _since_when(self, bands: Bands) -> dict[int, datetime]:
-        """Of those who are told of for the first time: they may have been in their band for long."""
+        """Returns since when those scored for the first time have been in their band, which may be long."""
         new = [index for index, each in enumerate(self.stored) if _is_new(each) and bands[index] >= 0]
         since = self.facts.since(self.at - AHEAD, self.at, np.array(new, np.int64))
         return {index: moment(at) for index, at in zip(new, since.tolist(), strict=True)}
 
     def _changed(self, since: Ints, bands: Bands) -> dict[int, datetime]:
-        """Note the changes since each was last scored. Answers when the last one of each was."""
+        """Adds the changes since each was last scored. Returns when the last one of each was."""
         facts, stored = self.facts, self.stored
         before = np.array([number_of(each.band) for each in stored], np.int8)
-        # What came late may have changed the past: then what was told does not lead to what is now.
+        # What came late may have changed the past: then what was published does not lead to what is now.
         led = facts.bands(since) == before
         some: Ints = np.flatnonzero(led)
         walked = facts.changes(since[some], self.at, some)
-        told = [(int(p), int(at), int(a), int(b), CAUSES[cause]) for p, at, a, b, cause in zip(*walked, strict=True)]
-        # With the usual delay it is told like all else, at its own instant. Else the score was wrong for a while:
+        changes = [(int(p), int(at), int(a), int(b), CAUSES[cause]) for p, at, a, b, cause in zip(*walked, strict=True)]
+        # With the usual delay it is published like all else, at its own instant. Else the score was wrong for a while:
         # that is corrected.
         some = np.flatnonzero(~led)
         lagged = facts.changes(since[some] - LAG, self.at, some)
@@ -199,14 +200,14 @@ class _Scoring:
             at, cause = self.at, Cause.EVENT
             if index in recent:
                 at, cause = recent[index][0], Cause.MODEL if recent[index][1] is Cause.MODEL else Cause.EVENT
-            elif not _is_new(stored[index]):  # of whom nothing was told, nothing is corrected
+            elif not _is_new(stored[index]):  # of whom nothing was published, nothing is corrected
                 by = stored[index].model, stored[index].model_version
                 now_by = _named(facts.assignments(index, self.at, self.at)[0].model)
                 cause = Cause.CORRECTION if by == now_by else Cause.MODEL
-            told.append((index, at, int(before[index]), int(bands[index]), cause))
+            changes.append((index, at, int(before[index]), int(bands[index]), cause))
         found = dict[int, datetime]()
         for (index, at, from_band, band, cause), (model, score, coverage, moves) in zip(
-            told, self._driven(told), strict=True
+            changes, self._driven(changes), strict=True
         ):
             customer = stored[index].customer_id
             self.versions[customer] += 1
@@ -227,17 +228,17 @@ class _Scoring:
             found[index] = change.at
         return found
 
-    def _driven(self, told: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
-        """By which model each change is told, the score and the coverage then, and what moved it: what made it jump at
-        that instant, the swap of models among it; if nothing did, what has been moving it."""
+    def _driven(self, changes: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
+        """Returns the model that scored at each change, the score and the coverage then, and what moved it: what made
+        it jump at that instant, the swap of models among it; if nothing did, what has been moving it."""
         facts = self.facts
-        found = [_Driven(None, None, 0.0, [])] * len(told)
-        places = np.array([each[0] for each in told], np.int64)
-        instants = np.array([each[1] for each in told], np.int64)
-        for model, numbers in facts.assigned(instants, places):
+        found = [_Driven(None, None, 0.0, [])] * len(changes)
+        indexes = np.array([each[0] for each in changes], np.int64)
+        instants = np.array([each[1] for each in changes], np.int64)
+        for model, numbers in facts.assigned(instants, indexes):
             if model is None:
                 continue
-            scorer, at, some = facts.scorer(model), instants[numbers], places[numbers]
+            scorer, at, some = facts.scorer(model), instants[numbers], indexes[numbers]
             then = scorer.score(at, some)
             moves = then.contribution - scorer.score(at - 1, some).contribution
             slow = np.abs(moves).max(axis=0) < JUMP
@@ -247,8 +248,8 @@ class _Scoring:
                 score = None if np.isnan(then.score[index]) else float(then.score[index])
                 of_measures = _moved(zip(ids, moves[:, index].tolist(), strict=True))
                 found[number] = _Driven(model, score, float(then.coverage[index]), of_measures)
-        swapped = np.array([n for n, each in enumerate(told) if each[4] is Cause.MODEL], np.int64)
-        at, some = instants[swapped], places[swapped]
+        swapped = np.array([n for n, each in enumerate(changes) if each[4] is Cause.MODEL], np.int64)
+        at, some = instants[swapped], indexes[swapped]
         swaps = zip(facts.parts(at - 1, some), facts.parts(at, some), strict=True)
         for number, (were, are) in zip(swapped.tolist(), swaps, strict=True):
             names = dict.fromkeys((*are, *were))
@@ -258,7 +259,7 @@ class _Scoring:
 
 
 def _is_new(stored: Stored) -> bool:
-    """No band of it was ever told."""
+    """No band of it was ever published."""
     return stored.version == 0
 
 

@@ -22,7 +22,7 @@ from analytics.health.engine.base import micros
 from analytics.health.engine.facts import HealthFacts, Needed, UnreadFacts
 from analytics.health.engine.reads import assignments_of, unread_of
 from analytics.health.model.definition import HealthModel
-from analytics.health.scores.changes import tell
+from analytics.health.scores.changes import publish
 from analytics.health.scores.kept import Rescored, Row, Since, Stored, looked_at, rescored
 from analytics.health.scores.tables import health_set_aside
 from analytics.playbooks import runs as playbooks
@@ -165,7 +165,7 @@ async def _write(
     await _keep(connection, tenant, read.now, [row for row in found.rows if row.customer_id in kept])
     traceparents = {each.customer_id: each.traceparent for each in piece}
     changes = [change for change in found.changes if change.customer_id in kept]
-    published = await tell(connection, tenant, now, changes, traceparents)
+    published = await publish(connection, tenant, now, changes, traceparents)
     events = [(each.event_id, each.traceparent) for each in piece if each.event_id and each.customer_id in kept]
     await playbooks.fire(connection, tenant, [each.trigger_event for each in published], events)
     await connection.execute(delete(health_set_aside).where(_A.tenant_id == tenant, _A.customer_id.in_(kept)))

@@ -149,5 +149,5 @@ def _band(kept: str | None) -> Band | None:
     return Band(kept) if kept else None
 
 
-def _paged(rows: list[HealthScoreView], first: int, places: list[tuple[datetime, UUID]]) -> Page[HealthScoreView]:
-    return Page(rows[:first], Position(*places[first - 1]).cursor() if len(rows) > first else None)
+def _paged(rows: list[HealthScoreView], first: int, indexes: list[tuple[datetime, UUID]]) -> Page[HealthScoreView]:
+    return Page(rows[:first], Position(*indexes[first - 1]).cursor() if len(rows) > first else None)
