@@ -92,8 +92,11 @@ def test_what_creates_a_noun_says_all_that_can_be_amended_of_it(noun: Noun) -> N
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
 def test_an_event_says_of_people_no_more_than_ids(kind: type[Event]) -> None:
-    personal = {"name", "email", "phone", "address", "subject", "note", "text", "body"}
-    assert not personal & set(get_type_hints(kind))
+    """Nothing that is personal in its noun or, if it is of none that the service keeps, in any noun of the service."""
+    of_service = [each for noun, each in RESOURCES.items() if noun.startswith(f"{EventType.of(kind.type).service}.")]
+    own = [RESOURCES[kind.noun]] if kind.noun in RESOURCES else of_service
+    assert any(each.personal_fields for each in of_service)
+    assert not {name for each in own for name in each.personal_fields} & set(get_type_hints(kind))
 
 
 def test_a_field_of_tomorrow_is_passed_over() -> None:

@@ -20,9 +20,9 @@ ALL_SCOPES = " ".join(
     [
         f"{service}:{verb}"
         for service in ("contacts", "sales", "service-desk", "analytics")
-        for verb in ("read", "write", "operate")
+        for verb in ("read", "write", "operate", "personal")
     ]
-    + ["contacts:personal", "contacts:admin"]
+    + ["contacts:admin"]
 )
 
 

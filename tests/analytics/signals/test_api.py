@@ -84,7 +84,7 @@ async def test_a_pulse_holds_for_ninety_days(acme: Tenant, other: Tenant) -> Non
 
 async def test_a_note_is_for_those_who_may_see_people(acme: Tenant) -> None:
     made = await acme.made("/v1/pulses", customer_id=str(new_id()), score=20, note="Anna is leaving.")
-    blind = acme.without("contacts:personal")
+    blind = acme.without("analytics:personal")
     assert made["note"] == "Anna is leaving."
     assert "note" not in (await blind.get(f"/v1/pulses/{made['id']}")).json()
     shown = await blind.ask("query ($id: UUID!) { pulse(id: $id) { score note } }", id=made["id"])

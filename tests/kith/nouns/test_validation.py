@@ -108,6 +108,7 @@ class QuoteView(View):
     title: str | None = personal()
 
 
+REASON = {"title": "tested here"}
 ISSUE, ACCEPT = Command("issue", IssueQuote, Quote.issue), Command("accept", AcceptQuote, Quote.accept)
 
 
@@ -240,7 +241,7 @@ def test_a_view_of_another_type() -> None:
     class Wrong(View):
         value: str
 
-    assert problems(view=Wrong, unpublished={"title": "tested here"}) == [
+    assert problems(view=Wrong, unpublished=REASON) == [
         "quote: the view's field `value` is str, and the aggregate's is Decimal."
     ]
 
@@ -250,7 +251,7 @@ def test_a_view_that_promises_what_may_be_none() -> None:
     class Wrong(View):
         lead_id: UUID
 
-    assert problems(view=Wrong, unpublished={"title": "tested here"}) == [
+    assert problems(view=Wrong, unpublished=REASON) == [
         "quote: the view's field `lead_id` is never None, and the aggregate's may be."
     ]
 
@@ -316,6 +317,16 @@ def test_an_event_without_what_a_new_one_always_has() -> None:
 def test_an_event_with_a_personal_field() -> None:
     assert problems(commands=(ISSUE, Command("name", NameQuote, Quote.rename))) == [
         "quote: the event sales.quote.titled.v1 has a field `title`, which is personal."
+    ]
+
+
+def test_an_event_with_free_text() -> None:
+    @dataclass(slots=True)
+    class Open(QuoteView):
+        title: str | None  # and not personal
+
+    assert problems(view=Open, commands=(ISSUE, Command("name", NameQuote, Quote.rename)), unpublished=REASON) == [
+        "quote: the event sales.quote.titled.v1 has a field `title`, which is free text, and may name a person."
     ]
 
 

@@ -34,12 +34,15 @@ SCOPES = (
     "sales:read",
     "sales:write",
     "sales:operate",
+    "sales:personal",
     "service-desk:read",
     "service-desk:write",
     "service-desk:operate",
+    "service-desk:personal",
     "analytics:read",
     "analytics:write",
     "analytics:operate",
+    "analytics:personal",
 )
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MOST_BYTES = 16_384

@@ -23,6 +23,11 @@ class GraphQLContext(BaseContext):
         self.service = service
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
+    @property
+    def sees_personal(self) -> bool:
+        """Whether who asks is shown the personal fields of this service's nouns."""
+        return self.actor.sees_personal(self.service.service)
+
     def again(self) -> "GraphQLContext":
         """For another operation of the same actor: loaders keep what they have loaded."""
         return GraphQLContext(self.actor, self.service)

@@ -64,9 +64,9 @@ class Actor:
         if scope not in self.scopes:
             raise Forbidden(f"This needs the scope {scope}.")
 
-    @property
-    def sees_personal(self) -> bool:
-        return "contacts:personal" in self.scopes
+    def sees_personal(self, service: str) -> bool:
+        """Whether the personal fields of the service's nouns are shown."""
+        return f"{service}:personal" in self.scopes
 
 
 class Authenticator:

@@ -26,7 +26,6 @@ from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, field
 from kith.graphql.limits import Admission
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
-from kith.http.auth import Actor
 from kith.nouns.commands import Call
 from kith.nouns.queries import DEFAULT_PAGE, Queries
 from kith.nouns.resource import Command, One, Resource, View
@@ -42,7 +41,7 @@ def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitabl
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)
+        queries: Queries[Any] = Queries(resource, view, personal=context.sees_personal)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.many(connection, context.actor.tenant, ids)
 
@@ -55,7 +54,7 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(owners: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.actor.sees_personal)
+        queries: Queries[Any] = Queries(resource, view, personal=context.sees_personal)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.newest_of(connection, context.actor.tenant, of, owners, first=first)
 
@@ -202,7 +201,7 @@ class Graph:
         async def singleton(info: Ctx) -> node:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
+            queries: Queries[Any] = Queries(resource, node, personal=context.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 return await queries.singleton(connection, context.actor.tenant)
 
@@ -225,7 +224,7 @@ class Graph:
             context = info.context
             context.actor.require(f"{self._service}:read")
             wanted = filters.model_validate({"filter": as_given(filter)}).filter.model_dump(exclude_none=True)
-            queries: Queries[Any] = Queries(resource, node, personal=context.actor.sees_personal)
+            queries: Queries[Any] = Queries(resource, node, personal=context.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
             return connection_of(found)
@@ -251,7 +250,7 @@ class Graph:
                 )
             except (DomainError, ValidationError) as error:
                 return Problem.of(problems.of_refusal(error), documents)
-            return _shown(answer.view, resource, node, context.actor)
+            return _shown(answer.view, resource, node, personal=context.sees_personal)
 
         async def create(
             info: Ctx,
@@ -283,8 +282,8 @@ class Graph:
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
 
 
-def _shown(view: View, resource: Resource, node: Any, actor: Actor) -> Any:
-    hidden = frozenset() if actor.sees_personal else resource.personal_fields
+def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:
+    hidden = frozenset() if personal else resource.personal_fields
     return node(**{name: None if name in hidden else getattr(view, name) for name in resource.view_fields})
 
 

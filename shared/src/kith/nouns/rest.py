@@ -65,7 +65,7 @@ class Rest:
     """The router of one resource, and the models of its request bodies."""
 
     def __init__(self, service: str, resource: Resource) -> None:
-        self._resource = resource
+        self._service, self._resource = service, resource
         self._reader = actor_with(f"{service}:read")
         self._writer = actor_with(f"{service}:{resource.write_verb}")
         rows = () if resource.singleton else resource.commands
@@ -155,7 +155,7 @@ class Rest:
         )
         async def get(request: Request, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
-            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.singleton(connection, actor.tenant)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
@@ -257,7 +257,7 @@ class Rest:
             """Newest first. `next` is the cursor of the next page: send it as `after`."""
             given: dict[str, Any] = query.model_dump(exclude_none=True)  # type: ignore[attr-defined]
             first, after = given.pop("first"), given.pop("after", None)
-            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
             async with context_of(request).database.read(actor.tenant) as connection:
                 page = await queries.page(connection, actor.tenant, first=first, after=after, filters=given)
             return json_response({"items": [self._shown(row, actor) for row in page.rows], "next": page.next})
@@ -279,7 +279,7 @@ class Rest:
             after: Annotated[Id | None, Query(description="go on after this id, with rows as they are now")] = None,
             actor: Actor = self._reader,
         ) -> Response:
-            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
             return Export(context_of(request), actor.tenant, queries, after, media_type_of(request))
 
     def _add_get(self) -> None:
@@ -293,7 +293,7 @@ class Rest:
         )
         async def get(request: Request, id: Id, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command."""
-            queries = Queries(resource, resource.view, personal=actor.sees_personal)
+            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.one(connection, actor.tenant, id)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
@@ -331,7 +331,7 @@ class Rest:
     def _shown(self, view: View, actor: Actor) -> object:
         """Personal fields are left out, not emptied, for those who may not see them."""
         hidden = self._resource.personal_fields
-        if not hidden or actor.sees_personal:
+        if not hidden or actor.sees_personal(self._service):
             return view
         return {name: getattr(view, name) for name in self._resource.view_fields if name not in hidden}
 

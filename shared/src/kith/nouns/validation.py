@@ -5,7 +5,7 @@ What is wrong is said in a sentence that names the noun, the face and the field,
     opportunity: the view has a field `stage_id` that the table has no column for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter, signature
@@ -19,7 +19,7 @@ from kith.db.tables import Structured
 from kith.events.event import Event
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
-from kith.nouns.inputs import ENVELOPE, Amendment, Input
+from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
 
 _OF_ALL = frozenset(each.name for each in fields(Aggregate))
 """Attributes that every aggregate has: events have them in the envelope, or not at all."""
@@ -149,25 +149,47 @@ def _events_in(annotation: Any) -> Iterator[type[Event]]:
 
 
 def _events(form: Form) -> Iterator[str]:
-    personal = _personal(form)
     for command in form.commands:
-        events = events_of(command)
-        if not events:
+        if events := events_of(command):
+            for event in events:
+                yield from _declared(form, command, event)
+            yield from _carried(form, command, events)
+        else:
             yield f"the rule of `{command.name}` does not say which event it answers."
-            continue
-        for event in events:
-            if event.noun.partition(".")[2] != form.name.replace("_", "-"):
-                yield f"the event {event.type} is declared to be of {event.noun}."
-            if command.creates and not event.creates:
-                yield f"the event {event.type} does not declare that a {form.name} begins with it."
-        carried = {name for event in events for name in event.__struct_fields__}
-        for name in sorted(carried & personal):
-            yield f"the event {events[0].type} has a field `{name}`, which is personal."
-        for name in sorted(_published(form, command) - carried):
-            yield f"the event {events[0].type} lacks the field `{name}`, which `{command.name}` sets."
     for name in form.unpublished:
         if name not in _attributes(form):
             yield f"`unpublished` names a field `{name}` that the aggregate does not have."
+
+
+def _declared(form: Form, command: Command, event: type[Event]) -> Iterator[str]:
+    if event.noun.partition(".")[2] != form.name.replace("_", "-"):
+        yield f"the event {event.type} is declared to be of {event.noun}."
+    if command.creates and not event.creates:
+        yield f"the event {event.type} does not declare that a {form.name} begins with it."
+
+
+def _carried(form: Form, command: Command, events: Sequence[type[Event]]) -> Iterator[str]:
+    type, personal = events[0].type, _personal(form)
+    carried = {name for event in events for name in event.__struct_fields__}
+    for name in sorted(carried & personal):
+        yield f"the event {type} has a field `{name}`, which is personal."
+    for name in sorted(carried & _free_text(command) - personal):
+        yield f"the event {type} has a field `{name}`, which is free text, and may name a person."
+    for name in sorted(_published(form, command) - carried):
+        yield f"the event {type} lacks the field `{name}`, which `{command.name}` sets."
+
+
+def _free_text(command: Command) -> set[str]:
+    fields = command.input.model_fields
+    return {name for name, each in fields.items() if _is_free_text((each.annotation, *each.metadata))}
+
+
+def _is_free_text(parts: tuple[Any, ...]) -> bool:
+    """Of an annotation: whether it is, or holds, a text that anything may be written into."""
+    return any(part in _FREE or _is_free_text(get_args(part)) for part in parts)
+
+
+_FREE = [scalar for text in (Text, Note) for scalar in text.__metadata__]  # type: ignore[attr-defined]
 
 
 def _published(form: Form, command: Command) -> set[str]:

@@ -20,7 +20,7 @@ from analytics.settings import AnalyticsSettings
 from kith.nouns.export import Incomplete, rows_of
 
 SCOPES = "contacts:read sales:read service-desk:read"
-"""Not contacts:personal: no name leaves contacts for this."""
+"""None for personal fields: no name and no free text leaves its service for this."""
 TRIES = 5
 PAUSE_SECONDS = 1.0
 """Before the second try; twice that before the third, and so on."""

@@ -10,7 +10,7 @@ from sqlalchemy import TEXT, Column, Date
 
 from kith.db.tables import Amount, Moment, aggregate_table, one_of, reference
 from kith.nouns.inputs import UNSENT, Amendment, Input, Priced
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity, Stage
 from sales.products.form import products
@@ -71,7 +71,6 @@ opportunities = aggregate_table(
 @dataclass(slots=True)
 class OpportunityView(View):
     customer_id: UUID | None
-    name: str
     stage: Stage
     owner: str | None
     product_id: UUID | None
@@ -81,6 +80,7 @@ class OpportunityView(View):
     expected_close: date | None
     closed_at: datetime | None
     lost_reason: str | None
+    name: str | None = personal()
 
 
 OPPORTUNITIES = Resource(
@@ -97,7 +97,6 @@ OPPORTUNITIES = Resource(
         Command("lose", LoseOpportunity, Opportunity.lose),
     ),
     filters=("customer_id", "stage", "owner", "product_id"),
-    unpublished={"name": "Free text."},
     follows={"product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product")),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import TEXT, Column, Index, Uuid
 
 from kith.db.tables import Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Id, Instant, Text
 from sales.tables import known_runs, metadata
 from sales.tasks.rules import Task, TaskState
@@ -65,7 +65,6 @@ Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.
 @dataclass(slots=True)
 class TaskView(View):
     customer_id: UUID | None
-    title: str
     owner: str | None
     due_at: datetime | None
     state: TaskState
@@ -75,6 +74,7 @@ class TaskView(View):
     run_id: UUID | None
     outcome: str | None
     closed_at: datetime | None
+    title: str | None = personal()
 
 
 TASKS = Resource(
@@ -91,7 +91,7 @@ TASKS = Resource(
         Command("reopen", ReopenTask, Task.reopen),
     ),
     filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
-    unpublished={"title": "Free text.", "explanation": "A path that whoever knows the run can make."},
+    unpublished={"explanation": "A path that whoever knows the run can make."},
     follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
     relations=(One("customer", many="tasks"),),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
 from kith.db.tables import Moment, aggregate_table, one_of
 from kith.nouns.inputs import Input, NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Flag, Id, Text
 from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
 from service_desk.tables import known_contacts, known_runs, metadata
@@ -90,7 +90,6 @@ Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.
 class CaseView(View):
     customer_id: UUID | None
     contact_id: UUID | None
-    subject: str
     priority: Priority
     channel: CaseChannel
     category: str | None
@@ -108,6 +107,7 @@ class CaseView(View):
     explanation: str | None
     playbook_id: UUID | None
     run_id: UUID | None
+    subject: str | None = personal()
 
 
 CASES = Resource(
@@ -128,7 +128,6 @@ CASES = Resource(
     ),
     filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
     unpublished={
-        "subject": "Free text.",
         "explanation": "A path that whoever knows the run can make.",
         "reopened_count": "None yet when it opens; from then on its events say it.",
     },
