@@ -55,7 +55,8 @@ class FitModels(BaseModel):
 
 
 async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], ends_at: datetime) -> None:
-    """Before metrics are asked: fit the models that they need, if that has to be done (see customer_value.fitting)."""
+    """Fits the models that these metrics need, if that has to be done before they are read (see
+    customer_value.fitting)."""
     models = {measure.model for metric in metrics for measure in metric.measures if isinstance(measure, Score)}
     needed = {model for each in models for model in NEEDED.get(each, ())}
     if needed and ends_at.tzinfo is not None:  # else the question will be refused
@@ -100,7 +101,8 @@ async def _zone(database: Database, tenant: str) -> str:
 async def fit_models(
     request: Request, wanted: Annotated[FitModels, body(FitModels, optional=True)], actor: Actor = WRITER
 ) -> Response:
-    """Answers when it is done: some seconds for 200,000 customers. `refused` says what their purchases do not tell."""
+    """Answers when it is done: some seconds for 200,000 customers. `refused` names the models that cannot be fitted to
+    their purchases, and why."""
     database = context_of(request).database
     must_have_come(until=wanted.until)
     until = _past(wanted.until or datetime.now(UTC))

@@ -28,7 +28,7 @@ NEEDED: Mapping[str, tuple[Model, ...]] = {
 """Which models a score is made with."""
 
 CHECK_AFTER = timedelta(weeks=4)
-"""How much more data there has to be before it is looked whether they still fit: a month of purchases tells, a day's
+"""How much more data there has to be before it is looked whether they still fit: a month of purchases shows it, a day's
 would only cost."""
 
 

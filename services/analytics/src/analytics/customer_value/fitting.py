@@ -16,8 +16,8 @@ from sqlalchemy import text
 
 from analytics.customer_value.fit_store import fits_of, keep, note_checked
 from analytics.customer_value.fits import KeptFit, Model, applying, found, is_due
+from analytics.customer_value.purchase_base import Buying, PurchaseBase, Purchases
 from analytics.customer_value.purchases import Bought, bought, currencies
-from analytics.customer_value.scores import Buying, PurchaseBase, Purchases
 from kith.db.connections import Database
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
@@ -63,7 +63,7 @@ class _Key(NamedTuple):
 
 
 async def fit(database: Database, tenant: str, zone: str, until: datetime) -> Fitting:
-    """Fit all models anew from what happened before `until`. Raises NotFitted if the purchases tell none of them."""
+    """Fits all models anew to what happened before `until`. Raises NotFitted if none can be fitted to the purchases."""
     async with _ONE_AT_A_TIME:
         fitting = await _fit_each(database, tenant, zone, until, lambda _: True, [])
     if not fitting.fits:
@@ -94,7 +94,7 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
         began = monotonic()
         fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
         took = monotonic() - began
-    # One of later data would tell of `until` with hindsight, and only if somebody had asked for later before.
+    # One of later data would score `until` with hindsight, and only if somebody had asked for later before.
     there = {each.model for each in (*fits, *fitting.fits) if each.data_until <= until}
     for refused in fitting.refused:
         if refused.model not in there:

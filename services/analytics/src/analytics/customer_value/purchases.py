@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.customer_value.scores import MONEY, Purchases
+from analytics.customer_value.purchase_base import MONEY, Purchases
 from analytics.health.model.definition import UNIDENTIFIED
 from analytics.projections.facts import types_of
 from analytics.projections.tables import facts

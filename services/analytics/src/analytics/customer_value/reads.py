@@ -11,8 +11,8 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.fits import KeptFit, Model
+from analytics.customer_value.purchase_base import MONEY, WEEKS_AHEAD, Floats, Ints
 from analytics.customer_value.purchases import Ids
-from analytics.customer_value.scores import MONEY, WEEKS_AHEAD, Floats, Ints
 from analytics.customer_value.value_models import NoFit, ValueModels
 from analytics.metrics.definition import CURRENCY
 from analytics.metrics.query import Filter, MetricQuery

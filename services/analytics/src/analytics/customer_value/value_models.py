@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import months_before, zone_of
 from analytics.customer_value.fit_store import fits_of
 from analytics.customer_value.fits import NEEDED, KeptFit, Model, applying
+from analytics.customer_value.purchase_base import MONEY, Floats, Ints, PurchaseBase
 from analytics.customer_value.purchases import Bought, Ids, bought, sent, unidentified
 from analytics.customer_value.rfm import Segment
-from analytics.customer_value.scores import MONEY, Floats, Ints, PurchaseBase
 from analytics.metrics.definition import CUSTOMER, Dimension, Source
 from analytics.metrics.query import Filter, MetricQuery, Slices, customers, spans
 from analytics.projections.tables import facts
@@ -48,7 +48,7 @@ Currency = int | None
 """The index of a currency among those of the purchases; None stands for all of them."""
 
 
-class Scored(NamedTuple):
+class ModelValues(NamedTuple):
     """A model's values; an element per customer."""
 
     value: Floats
@@ -118,29 +118,29 @@ class ValueModels:
             purchases = purchases.where(purchases.currency == currency)
         return PurchaseBase.before(min(at, self.bought.now), self.ids.size, purchases, self.query.zone)
 
-    def scored(self, model: str, at: datetime, currency: Currency = None) -> Scored:
+    def scored(self, model: str, at: datetime, currency: Currency = None) -> ModelValues:
         """Raises NoFit."""
         base = self.base(at, currency)
         match model:
             case "historic":
-                return Scored(base.historic(), MONEY)
+                return ModelValues(base.historic(), MONEY)
             case "simple":
                 assert self.segment is not None
-                return Scored(base.simple(self.segment, self.churn[base.at]), MONEY)
+                return ModelValues(base.simple(self.segment, self.churn[base.at]), MONEY)
             case "p_alive":
-                return Scored(base.p_alive(self.fit(Model.BG_NBD, at)), 1)
+                return ModelValues(base.p_alive(self.fit(Model.BG_NBD, at)), 1)
             case "predicted":
                 assert currency is not None
                 buying, spending = self.fit(Model.BG_NBD, at), self.spending(currency, at)
                 if spending is None:
-                    return Scored(np.where(base.orders() > 0, 0, np.nan), MONEY, is_fitted=False)
-                return Scored(base.predicted(buying, spending), MONEY)
+                    return ModelValues(np.where(base.orders() > 0, 0, np.nan), MONEY, is_fitted=False)
+                return ModelValues(base.predicted(buying, spending), MONEY)
             case "rfm":
                 who, scores = base.rfm()
                 value, label = np.full(self.ids.size, np.nan), np.full(self.ids.size, -1)
                 value[who] = 1
                 label[who] = [LABEL_INDEX[each] for each in scores.segment]
-                return Scored(value, 1, label)
+                return ModelValues(value, 1, label)
         raise ValueError(model)
 
     def fit(self, model: Model, at: datetime, currency: str | None = None) -> KeptFit:

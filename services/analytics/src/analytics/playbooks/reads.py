@@ -124,7 +124,7 @@ def _view(row: Any) -> PlaybookRunView:
 
 
 async def results_of(connection: AsyncConnection, tenant: str, run: UUID, customer: UUID) -> list[ActionResult]:
-    """As the ledger tells it: tasks and cases carry the run that they come from."""
+    """As the ledger records it: tasks and cases carry the run that they come from."""
     now, begun, m = facts.alias("now"), facts.alias("begun"), merged_customers.c
     survivor = select(m.survivor).where(m.tenant_id == tenant, m.customer_id == customer).scalar_subquery()
     rows = await connection.execute(

@@ -1,5 +1,5 @@
 """What playbooks do: a run for each happening that sets one off, and what it asks for, in the transaction of whoever
-tells of the happening. So a run is recorded exactly once, and its actions are asked for exactly once.
+records the happening. So a run is recorded exactly once, and its actions are asked for exactly once.
 """
 
 from collections import Counter
@@ -205,7 +205,7 @@ def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) ->
 
 
 def _actions(playbook: Started, run: Run) -> list[dict[str, Any]]:
-    """As the run tells of them."""
+    """As the run records them."""
     if run.state is not RunState.REQUESTED:
         return []
     return [

@@ -12,7 +12,7 @@ happened to the customer."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
-    """`kind` is that of the trigger it may set off; what it does not tell is None."""
+    """`kind` is that of the trigger it may set off; fields that it does not have are None."""
 
     kind: str
     customer_id: UUID

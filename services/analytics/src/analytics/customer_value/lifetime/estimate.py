@@ -29,7 +29,7 @@ KNOWS_NOTHING = 5.0
 
 
 class ModelNotFitted(Conflict):
-    """The customers there are do not tell the model's parameters."""
+    """The purchases of the customers do not determine the model's parameters."""
 
     code = ErrorCode.MODEL_NOT_FITTED
 

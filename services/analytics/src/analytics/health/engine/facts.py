@@ -226,7 +226,7 @@ class HealthFacts:
         }
 
     def needed(self, starts_at: int | Ints, ends_at: int | Ints) -> "Needed":
-        """To tell of `[starts_at, ends_at]`."""
+        """Returns the facts needed to score `[starts_at, ends_at]`."""
         some, starts = self._spread(starts_at, None)
         _, ends = self._spread(ends_at, None)
         spans = [(model, span) for model, span in self._spans(some, starts, ends) if model is not None]

@@ -290,10 +290,10 @@ def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]
     if measure.signal is not None:
         yield field_of(facts, "signal_id") == str(measure.signal)
     if any(noun_of(type) == "service-desk.case" for type in source.events):
-        # One that a playbook had opened tells what we do, not how the customer is: a score would move by its own alarm.
+        # A case that a playbook opened is no sign of the customer's health: a score would move by its own alarm.
         yield field_of(facts, "playbook_id").is_(None)
     if source.kind is Kind.DISTINCT and source.reads is not None:
-        yield field_of(facts, source.reads).is_not(None)  # what names nobody tells nothing of how many there are
+        yield field_of(facts, source.reads).is_not(None)  # what names nobody does not count
     if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
         for name, values in ({**source.where, **measure.where}).items():
             yield field_of(facts, name).in_(values)

@@ -15,7 +15,7 @@ from analytics.health.model.definition import DAY, Measure
 from analytics.health.model.inputs import Kind, input_of, window_of
 
 LARGEST_SPAN = 4e307
-"""From its negative to it doubles can tell how far it is, with room to spare."""
+"""The distance from its negative to it is a finite double, with room to spare."""
 
 
 class Form(Enum):

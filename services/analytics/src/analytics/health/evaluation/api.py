@@ -106,7 +106,7 @@ async def backtest_model(
 ) -> Response:
     """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
     better at than recency or frequency alone (see docs/health.md). Of its draft, or of what is published where there
-    is none. Refused (409) where there is too little history, or too few churned to tell anything of."""
+    is none. Refused (409) where there is too little history, or too few churned to draw conclusions."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
         params = await _backtest(transaction.connection, actor.tenant, model, wanted)

@@ -195,7 +195,7 @@ def _repeated(ids: Mapping[str, int]) -> Iterator[str]:
 
 
 def _by_id(error: ValidationError, given: Any) -> ValidationError:
-    """The same, with measures named by their ids and not by their indexes, where an id tells which one it is; and with
+    """The same, with measures named by their ids and not by their indexes, where an id identifies it; and with
     the ids that do not, which nothing looked for if something else was wrong."""
     measures = given.get("measures") if isinstance(given, dict) else None
     ids = Counter(_id_of(each) for each in measures) if isinstance(measures, list) else Counter()

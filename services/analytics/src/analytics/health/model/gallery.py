@@ -1,6 +1,6 @@
 """Health models to start from: one per trade, each at the pace of that trade.
 
-They are documents as a tenant would write them, and as good as a guess: what is healthy with you, a backtest tells.
+They are documents as a tenant would write them, and as good as a guess: what is healthy with you, a backtest shows.
 Some measures read what no service publishes yet. They are left out of the score until one does, and count in coverage.
 """
 

@@ -56,7 +56,7 @@ class Input:
 
     @property
     def published(self) -> bool:
-        """Whether any service tells of it today."""
+        """Whether any service publishes it today."""
         return any(type in EVENTS for type in self.events)
 
     @property

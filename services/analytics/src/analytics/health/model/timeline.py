@@ -1,4 +1,4 @@
-"""A tenant's health models over time, as facts of the ledger tell of them."""
+"""A tenant's health models over time, as the ledger's facts record them."""
 
 from datetime import datetime
 from typing import Any

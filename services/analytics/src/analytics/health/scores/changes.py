@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.scores.kept import BandChange
+from analytics.health.scores.kept import NewBandChange
 from analytics.ledger.unnest import UnnestParams
 from analytics.playbooks.trigger_event import TriggerEvent
 from kith.consumer.tracing import span_after
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 class PublishedChange(NamedTuple):
     id: UUID
-    change: BandChange
+    change: NewBandChange
     traceparent: str | None
 
     @property
@@ -41,7 +41,7 @@ class PublishedChange(NamedTuple):
         )
 
 
-def _traced(change: BandChange, traceparent: str | None) -> str | None:
+def _traced(change: NewBandChange, traceparent: str | None) -> str | None:
     """A change goes on with the trace of what caused it; silence begins one of its own. A first score is only
     published: a span for each would be most of what a first scoring costs."""
     if change.from_band is None:
@@ -118,7 +118,7 @@ def _event_rows(published: Sequence[PublishedChange]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _event(change: BandChange) -> HealthChanged:
+def _event(change: NewBandChange) -> HealthChanged:
     return HealthChanged(
         cause=change.cause,
         coverage=change.coverage,
@@ -131,7 +131,7 @@ def _event(change: BandChange) -> HealthChanged:
     )
 
 
-def _drivers(change: BandChange) -> list[Driver]:
+def _drivers(change: NewBandChange) -> list[Driver]:
     return [Driver(*each) for each in change.drivers]
 
 
@@ -139,7 +139,7 @@ async def publish(
     connection: AsyncConnection,
     tenant: str,
     now: datetime,
-    changes: Iterable[BandChange],
+    changes: Iterable[NewBandChange],
     traceparents: Mapping[UUID, str | None],
 ) -> list[PublishedChange]:
     """Writes each change, and the event that publishes it, with the customer's version after it."""

@@ -60,7 +60,7 @@ class Moved(NamedTuple):
     change: float
 
 
-class BandChange(NamedTuple):
+class NewBandChange(NamedTuple):
     """A band change, before it is published."""
 
     customer_id: UUID
@@ -88,7 +88,7 @@ class Since(NamedTuple):
 
 class Rescored(NamedTuple):
     rows: list[Row]
-    changes: list[BandChange]
+    changes: list[NewBandChange]
     """Of each customer in the order of time."""
 
 
@@ -131,7 +131,7 @@ class _Scoring:
     now: datetime
     at: int
     rows: list[Row] = field(default_factory=list)
-    changes: list[BandChange] = field(default_factory=list)
+    changes: list[NewBandChange] = field(default_factory=list)
     versions: dict[UUID, int] = field(default_factory=dict)
 
     def scored(self, since: Since) -> Rescored:
@@ -211,7 +211,7 @@ class _Scoring:
         ):
             customer = stored[index].customer_id
             self.versions[customer] += 1
-            change = BandChange(
+            change = NewBandChange(
                 customer,
                 self.versions[customer],
                 moment(at),

@@ -3,7 +3,7 @@ another band, at that very instant.
 
 A fold notes whose scores may have changed (health.scores.queue); with each score is kept the instant at which time
 alone will change its band (`due_at`), when it is noted, too. Whoever is noted is scored, and nobody else: there is no
-sweep. Scores, the changes, the events that tell of them, and what playbooks make of them are one transaction.
+sweep. Scores, the changes, the events that publish them, and what playbooks make of them are one transaction.
 
 It stops nobody. Facts are read in a snapshot, scores are computed in another process with no transaction open, and
 written if nobody else has scored the customer meanwhile; of whom something came in meanwhile is noted, and scored

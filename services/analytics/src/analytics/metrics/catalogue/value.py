@@ -16,7 +16,7 @@ ORDERED = Flow(PLACED, Sum())
 GIVEN_BACK = Flow(RETURNED, Sum())
 OF_ORDER = by(*of("order", "country"), "currency")
 OF_PURCHASES = by("currency")
-"""Of scores: the currency tells which purchases are looked at, all else which customers."""
+"""Of scores: the currency chooses which purchases are looked at, all else which customers."""
 
 METRICS = (
     Metric(

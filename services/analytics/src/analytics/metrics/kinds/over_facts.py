@@ -32,7 +32,7 @@ class OverFacts(ABC, Generic[M]):
     """The facts that some measures look at."""
 
     key: tuple[ColumnElement[Any], ...]
-    """By which members are ordered and paged; the last column tells them apart."""
+    """By which members are ordered and paged; the last column identifies them."""
     first_active: ColumnElement[Any] | None = None
     """When the fact's customer was first active, where a measure asks for it."""
 

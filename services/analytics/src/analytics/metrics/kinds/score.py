@@ -16,14 +16,14 @@ from sqlalchemy import ARRAY, cast, func, select, true
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.customer_value.purchase_base import Ints
 from analytics.customer_value.purchases import Ids, is_purchase
-from analytics.customer_value.scores import Ints
 from analytics.customer_value.value_models import (
     LABEL_INDEX,
     LABELS,
     Currency,
     Group,
-    Scored,
+    ModelValues,
     ValueModels,
     groups_of,
     purchase_filters,
@@ -157,7 +157,7 @@ async def _grouping(connection: AsyncConnection, query: MetricQuery, models: Val
     return Grouping(customer, group, groups, by_label, [each.source for each in query.group_by])
 
 
-def _counts(measure: Score, scored: Scored, grouping: Grouping) -> NDArray[np.bool_]:
+def _counts(measure: Score, scored: ModelValues, grouping: Grouping) -> NDArray[np.bool_]:
     """Returns for each row of the grouping whether the measure counts its customer."""
     counted = ~np.isnan(scored.value)
     labels = np.zeros(0, np.int64) if scored.label is None else scored.label

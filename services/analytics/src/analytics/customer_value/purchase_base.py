@@ -1,4 +1,4 @@
-"""Scoring: a number per customer, from its purchases up to an instant. Arrays in, arrays out.
+"""The purchases of all customers up to an instant, and the numbers per customer that follow. Arrays in, arrays out.
 
 SciPy, which the lifetime models need, takes its second to load: it is imported where a model is used.
 """

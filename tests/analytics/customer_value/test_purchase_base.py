@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.customer_value.scores import PurchaseBase, Purchases, instant
+from analytics.customer_value.purchase_base import PurchaseBase, Purchases, instant
 
 START = datetime(2011, 1, 1, tzinfo=UTC)
 bought = st.lists(
