@@ -28,7 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.metrics.bits import MAX_BITS, bits_between, has_bit
 from analytics.metrics.definition import TAG
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
-from analytics.metrics.measure import Active, Measure
+from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
+from analytics.metrics.measure import Active
 from analytics.metrics.phrases import listed
 from analytics.metrics.query import (
     WHOLE,
@@ -38,7 +39,6 @@ from analytics.metrics.query import (
     MetricQuery,
     Qualifying,
     Slices,
-    Value,
     Weighed,
     period_of,
     periods_of,
@@ -64,22 +64,14 @@ class ActivityKind(MeasureKind[Active]):
             part = replace(query, boundaries=query.boundaries[start : start + MAX_BITS])
             yields_whole = part == query and TAG not in query.group_by
             whole = dict.fromkeys(measures, 0)
-            counts: dict[tuple[str | None, ...], dict[Active, list[int]]] = {}
+            counts = PeriodCounts(measures, part.periods)
             for (at, during, first, *group), number in await _alike(connection, part, measures):
                 customers = _Alike(at, during, first)
-                mine = counts.setdefault(tuple(group), {measure: [0] * part.periods for measure in measures})
-                for measure, by_period in mine.items():
-                    periods = customers.periods(measure, part.periods)
-                    while periods:
-                        lowest = periods & -periods
-                        by_period[lowest.bit_length() - 1] += number
-                        periods ^= lowest
+                for measure in measures:
+                    counts.add(tuple(group), measure, customers.periods(measure, part.periods), number)
                     if yields_whole and customers.over(measure, part.periods):
                         whole[measure] += number
-            for of_group, values in counts.items():
-                for period in range(part.periods):
-                    cell: dict[Measure, Value] = {each: Decimal(number[period]) for each, number in values.items()}
-                    found[Cell(start + period, of_group)] = cell
+            counts.add_cells(found, start)
             if yields_whole:
                 found[Cell(WHOLE, ())] = {measure: Decimal(number) for measure, number in whole.items()}
         return found
@@ -107,25 +99,22 @@ class ActivityKind(MeasureKind[Active]):
             aspects = _aspects(term.measure)
             counted = and_(*(is_so[name] if wanted else not_(is_so[name]) for name, wanted in aspects.items()))
             value = value + term.sign * case((counted, 1), else_=0)
-        page = select(each.c.customer_id, each.c.at, value.label("value")).select_from(slices.join(each))
-        page = page.where(value != 0, *slices.where).distinct()
-        if after is not None:
-            page = page.where(each.c.customer_id > after.id)
-        chosen = page.order_by(each.c.customer_id).limit(first).subquery("chosen")
+        key = each.c.customer_id
+        chosen = page_of(slices.join(each), key, value, slices.where, after, first, each.c.at)
         before = case((has_bit(chosen.c.at, 1), query.ends_at), else_=_last_look(terms, query))
-        last = _last_event(query, chosen.c.customer_id, before).lateral("last")
+        last = _last_event(query, chosen.c.key, before).lateral("last")
         rows = await connection.execute(
             select(
-                chosen.c.customer_id,
+                chosen.c.key,
                 last.c.subject,
                 last.c.event_id,
                 last.c.type,
                 last.c.time,
                 cast(chosen.c.value, Numeric),
-                chosen.c.customer_id,
+                chosen.c.key,
             )
             .select_from(chosen.outerjoin(last, literal(True)))
-            .order_by(chosen.c.customer_id)
+            .order_by(chosen.c.key)
         )
         return [Member._make((*row, {})) for row in rows]
 

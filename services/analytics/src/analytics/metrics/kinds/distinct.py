@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from functools import reduce
 from typing import Any
 
@@ -29,10 +28,10 @@ from analytics.calendar import months_before, zone_of
 from analytics.metrics.bits import MAX_BITS, bits_between
 from analytics.metrics.definition import Source
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
+from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
 from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait
 from analytics.metrics.phrases import condition_in_words, events_in_words, joined_by_and, listed, plural
 from analytics.metrics.query import (
-    Cell,
     Cells,
     Member,
     MetricQuery,
@@ -78,11 +77,7 @@ class DistinctKind(MeasureKind[DistinctCount]):
         for term in terms:
             value = value + term.sign * each.in_periods(term.measure)  # there is one period: 1 or 0
         key = each.table.c.key
-        page = select(key.label("key"), value.label("value")).select_from(each.source)
-        page = page.where(value != 0, *each.slices.where).distinct()
-        if after is not None:
-            page = page.where(key > after.id)
-        chosen = page.order_by(key).limit(first).subquery("chosen")
+        chosen = page_of(each.source, key, value, each.slices.where, after, first)
         proof = each.proof(chosen.c.key).lateral("proof")
         rows = await connection.execute(
             select(*proof.c, cast(chosen.c.value, Numeric), chosen.c.key)
@@ -137,18 +132,13 @@ async def _count(
     each = _Each(query, measures)
     index = [*(each.in_periods(measure) for measure in measures), *each.slices.by]
     statement = select(*index, func.count()).select_from(each.source).where(*each.slices.where).group_by(*index)
-    counts: dict[tuple[str | None, ...], dict[DistinctCount, list[int]]] = {}
+    counts = PeriodCounts(measures, query.periods)
     for row in await connection.execute(statement):
         *values, number = row
         group = tuple(values[len(measures) :])
-        mine = counts.setdefault(group, {measure: [0] * query.periods for measure in measures})
         for measure, periods in zip(measures, values, strict=False):
-            for period in range(query.periods):
-                mine[measure][period] += number * (periods >> period & 1)
-    for group, of_group in counts.items():
-        for period in range(query.periods):
-            cell = found.setdefault(Cell(start + period, group), {})
-            cell.update({measure: Decimal(numbers[period]) for measure, numbers in of_group.items()})
+            counts.add(group, measure, periods, number)
+    counts.add_cells(found, start)
 
 
 class _Each:
