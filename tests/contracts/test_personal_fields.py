@@ -1,0 +1,127 @@
+"""What is personal in a noun shows to those who hold the service's scope for it, and to nobody else anywhere."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from strawberry.utils.str_converters import to_camel_case
+from tests.contracts.nouns import NOUNS, Noun, World
+
+from kith.nouns.resource import Command
+from kith.runtime.service import Service
+from kith.testing import Answer, Issuer, Tenant
+
+PERSONAL = [each for each in NOUNS if each.resource.personal_fields]
+every_noun = pytest.mark.parametrize("noun", PERSONAL, ids=lambda noun: noun.id)
+every_change = pytest.mark.parametrize(
+    ("noun", "command"),
+    [(noun, command) for noun in PERSONAL for command in noun.resource.changes],
+    ids=lambda each: each.id if isinstance(each, Noun) else each.name,
+)
+
+
+@pytest.fixture
+async def ours(
+    serve: Callable[[Service], Awaitable[httpx.AsyncClient]], issuer: Issuer, tenant: str, noun: Noun
+) -> World:
+    return World(Tenant(await serve(noun.service), issuer, tenant))
+
+
+@pytest.fixture
+def stranger(ours: World, noun: Noun) -> World:
+    """The same tenant without the scope."""
+    return World(ours.tenant.without(noun.sees))
+
+
+def assert_hidden(noun: Noun, shown: Answer, said: object) -> None:
+    """None of the values is there that those see who may."""
+    text = said.text if isinstance(said, httpx.Response) else json.dumps(said)
+    for name in noun.resource.personal_fields:
+        assert str(shown[name]) not in text
+
+
+def assert_null(noun: Noun, shown: Answer, said: Answer) -> None:
+    for name in noun.resource.personal_fields:
+        assert said[to_camel_case(name)] is None
+        assert str(shown[name]) not in json.dumps(said)
+
+
+@every_noun
+async def test_over_rest_it_is_absent(ours: World, stranger: World, noun: Noun) -> None:
+    body = await ours.body(noun, await ours.creation(noun))
+    key = {"Idempotency-Key": "once"}
+    created = await stranger.tenant.post(noun.path, body, **key)
+    seen = await ours.tenant.post(noun.path, body, **key)
+    where = created.headers["location"]
+    shown = (await ours.tenant.get(where)).json()
+    assert seen.json() == shown
+    again, read = await stranger.tenant.post(noun.path, body, **key), await stranger.tenant.get(where)
+    listed, exported = (await stranger.tenant.get(noun.path)).json()["items"], await stranger.exported(noun)
+    for said in (created.json(), again.json(), read.json(), *listed, *exported):
+        assert set(shown) - set(said) == noun.resource.personal_fields
+        assert_hidden(noun, shown, said)
+    assert (await ours.tenant.get(noun.path)).json()["items"][0] == shown
+    assert shown in await ours.exported(noun)
+
+
+@every_noun
+async def test_over_graphql_it_is_null(ours: World, stranger: World, noun: Noun) -> None:
+    body = await ours.body(noun, await ours.creation(noun))
+    made = await stranger.mutated(noun, noun.resource.create, body)
+    shown = await ours.current(noun, made["id"])
+    listed = await stranger.nodes(noun)
+    found = [await stranger.one(noun, shown["id"]), await stranger.named(noun, shown["id"])]
+    for said in (made, listed[0], *found):
+        assert_null(noun, shown, said)
+    for said in (await ours.one(noun, shown["id"]), (await ours.nodes(noun))[0]):
+        assert {said[to_camel_case(name)] for name in noun.resource.personal_fields} == {
+            shown[name] for name in noun.resource.personal_fields
+        }
+
+
+@every_change
+async def test_nor_does_a_change_show_it(ours: World, stranger: World, noun: Noun, command: Command) -> None:
+    request = await ours.request(noun, command)
+    changed = await stranger.tenant.post(request.path, request.body)
+    assert changed.status_code == 200
+    assert request.id is not None
+    assert_hidden(noun, await ours.current(noun, request.id), changed)
+    path, body, id = await ours.apart().request(noun, command)
+    assert id is not None
+    assert_null(noun, await ours.current(noun, id), await stranger.mutated(noun, command, body, id))
+    assert path.startswith(noun.path)
+
+
+@every_noun
+async def test_nor_does_the_answer_to_rows(ours: World, stranger: World, noun: Noun) -> None:
+    rows = await ours.rows(noun, await ours.way(noun, noun.resource.create), "x")
+    rows += [{**rows[0], "colour": "red"}, {**rows[0], "occurred_at": "2020-03-01T00:00:00Z"}]
+    done = await stranger.tenant.post(f"{noun.path}:bulk", {"rows": rows})
+    assert (done.json()["accepted"], done.json()["rejected"]) == (1, 2)
+    assert_hidden(noun, await ours.current(noun, done.json()["results"][0]["id"]), done)
+
+
+@every_noun
+async def test_nor_does_a_refusal(ours: World, noun: Noun) -> None:
+    """To anybody: it says which field is wrong, and not what is in it."""
+    create = noun.resource.create
+    body = await ours.body(noun, await ours.creation(noun))
+    shown = await ours.tenant.made(noun.path, **body, external_id="x")
+    again = await ours.apart().body(noun, await ours.creation(noun))
+    refused = [
+        await ours.tenant.post(noun.path, body | {"colour": "red"}),
+        await ours.tenant.post(noun.path, again | {"external_id": "x"}),
+    ]
+    problems = [await ours.mutated(noun, create, again | {"external_id": "x"})]
+    for name in noun.resource.personal_fields & body.keys():
+        wrong = body | {name: f"{body[name]}\0"}
+        answer = await ours.tenant.post(noun.path, wrong)
+        assert [each["field"] for each in answer.json()["errors"]] == [name]
+        refused.append(answer)
+        problems.append(await ours.mutated(noun, create, wrong))
+    assert not [each for each in refused if each.status_code < 400]
+    assert {each["__typename"] for each in problems} == {"Problem"}
+    for said in (*refused, *problems):
+        for sent in (shown, body, again):
+            assert_hidden(noun, {**shown, **sent}, said)
