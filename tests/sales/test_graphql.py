@@ -160,7 +160,7 @@ async def test_a_fault_of_ours_says_nothing_of_itself(
     (error,) = answer["errors"]
     id = error["extensions"]["problem"]["instance"].removeprefix("urn:uuid:")
     assert (error["message"], error["extensions"]["code"]) == (
-        f"This is a fault of ours; it has been logged as {id}.",
+        f"This is an internal error; it has been logged as {id}.",
         "internal",
     )
     assert id in capsys.readouterr().out

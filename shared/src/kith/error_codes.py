@@ -1,4 +1,4 @@
-"""Every code by which an error is told apart, of all services, of the gateway and of the edge.
+"""Every error code, of all services, of the gateway and of the edge.
 
 In a problem it is `code`, and the end of `type`; in a GraphQL error `extensions.code`; in the schema the enumeration
 ErrorCode, whose names are the codes in capitals with underscores. A code is part of the contract: it may be added, and

@@ -75,7 +75,7 @@ async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncI
 
 @dataclass(frozen=True)
 class Tenant:
-    """Speaks to the service as one tenant, with all scopes but those it is to do `without`."""
+    """Speaks to the service as one tenant, with all scopes but the ones in `without`."""
 
     client: httpx.AsyncClient
     issuer: Issuer

@@ -332,7 +332,7 @@ def test_an_event_with_free_text() -> None:
 
 def test_a_rule_without_an_event() -> None:
     assert problems(commands=(ISSUE, Command("forget", Empty, Quote.forget))) == [
-        "quote: the rule of `forget` does not say which event it answers."
+        "quote: the rule of `forget` does not say which event it returns."
     ]
 
 

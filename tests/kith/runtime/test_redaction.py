@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 import kith
-from kith.runtime.redaction import said, told
+from kith.runtime.redaction import described, said
 
 CANARY = "canary-4711"
 ROOT = Path(kith.__file__).parents[3]
@@ -47,15 +47,15 @@ def invalid() -> ValidationError:
 )
 def test_no_message_is_told_that_may_quote_what_was_sent(error: Exception) -> None:
     for each in (raised(error), raised(RuntimeError(CANARY), error), raised(OSError("away"), error)):
-        assert CANARY not in f"{said(each)} {told(each)}"
+        assert CANARY not in f"{said(each)} {described(each)}"
         assert type(error).__name__ in said(each)
 
 
 def test_where_it_was_raised_and_by_what_is_told() -> None:
     error = raised(RuntimeError("x"), asyncpg.UniqueViolationError("y"))
     assert said(error) == "RuntimeError <- UniqueViolationError [23505]"
-    assert "test_redaction.py" in str(told(error)[0]["frames"])
-    assert "raised" in str(told(error)[0]["frames"])
+    assert "test_redaction.py" in str(described(error)[0]["frames"])
+    assert "raised" in str(described(error)[0]["frames"])
 
 
 def test_what_an_operator_needs_is_told() -> None:

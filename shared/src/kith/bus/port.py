@@ -1,4 +1,4 @@
-"""The bus port: what Kith asks of a message log, and no more.
+"""The bus port: what Kith needs of a message log, and no more.
 
 Two adapters implement it, `kith.bus.kafka` and `kith.bus.embedded`; one contract suite holds both to it
 (tests/kith/bus/). A topic has a fixed number of partitions; the key chooses the partition, the same way in both
@@ -43,12 +43,12 @@ Offsets = Mapping[TopicPartition, int]
 Lag = Mapping[TopicPartition, int]
 
 OnAssigned = Callable[[frozenset[TopicPartition]], Awaitable[Offsets]]
-"""Called with the partitions just given to this member; answers where to start reading each.
-A partition left out of the answer starts at the oldest message the log still has.
-If it raises, so does poll, and the next poll asks again; so it may be asked twice about the same partitions."""
+"""Called with the partitions just assigned to this member; returns the offset to start reading each from.
+A partition left out starts at the oldest message the log still has.
+If it raises, so does poll, and the next poll calls again; so it may be called twice for the same partitions."""
 
 OnRevoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
-"""Called before the partitions go to another member: finish and commit what was read of them. It is also told of
+"""Called before the partitions go to another member: finish and commit what was read of them. It is also called for
 partitions already lost, after this member was silent for longer than its session."""
 
 
@@ -57,8 +57,8 @@ class BusError(Exception):
 
 
 class MessageRefused(Exception):
-    """The bus does not take a message for what it is: sent again, it is refused again. Which of several it was, sending
-    fewer of them tells; others of them may have been taken."""
+    """The bus does not take a message for what it is: sent again, it is refused again. Which of several it was shows
+    when fewer of them are sent; others of them may have been taken."""
 
 
 class OffsetLost(BusError):
@@ -91,13 +91,13 @@ class Consumer(Protocol):
     async def poll(self, *, max_messages: int, wait: float) -> list[Incoming]:
         """Up to max_messages, of all partitions held, waiting at most `wait` seconds for the first one.
 
-        Rebalances are told of by the callbacks, which run inside poll and nowhere else (on_revoked also when the
+        Rebalances are reported by the callbacks, which run inside poll and nowhere else (on_revoked also when the
         member leaves in order): between two polls the partitions held do not change hands, unless the member is
         silent for too long. With max_messages=0 it takes none, but still lets rebalances happen while it waits.
         Raises OffsetLost or BusError."""
 
     def lag(self) -> Lag:
-        """Per partition held, how many messages the log had beyond those polled when it was last asked. Free."""
+        """Per partition held, how many messages the log had beyond those polled when it was last looked up. Free."""
 
     async def commit(self, offsets: Offsets) -> None:
         """Tell the broker how far the group has got. A hint for tools and lag figures: the truth is the offset
@@ -109,11 +109,11 @@ class Bus(Protocol):
     async def __aexit__(self, *_: object) -> None: ...
 
     async def create_topics(self, topics: Mapping[str, int]) -> None:
-        """Create those topics (name -> partitions) that do not exist. Raises ValueError if one exists with another
+        """Creates the topics (name -> partitions) that do not exist. Raises ValueError if one exists with another
         number of partitions: co-partitioning would break silently."""
 
     async def prune(self, age: timedelta) -> int:
-        """Forget what was published longer ago than `age`, read or not, if the log does not do so by itself. Answers
+        """Deletes what was published longer ago than `age`, read or not, if the log does not do so by itself. Returns
         how many rows went. Raises BusError."""
 
     def producer(self) -> Producer: ...

@@ -57,15 +57,15 @@ def amend(
         else:
             reading(_SPELT.get(name, Code), text, field=f"headers.{name}")
             mended[name] = text.encode()
-    told = Amended(tuple(mended.items()), value if body is None else body)
+    amended = Amended(tuple(mended.items()), value if body is None else body)
     try:
-        envelope = Envelope.from_message(*told)
+        envelope = Envelope.from_message(*amended)
     except UnknownVersion as unreadable:
         raise Invalid(f"It is not an event yet: {unreadable}.", field="headers") from unreadable
     _check(envelope, tenant)
-    if mended == dict(headers) and told.value == value:
+    if mended == dict(headers) and amended.value == value:
         raise NothingAmended("It is what it was: send another body, other headers, or both.")
-    return told, envelope
+    return amended, envelope
 
 
 def _check_name(name: str, headers: Headers) -> None:

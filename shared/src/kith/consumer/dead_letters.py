@@ -27,7 +27,7 @@ _INSERT_ROWS = 500
 
 
 class Count(NamedTuple):
-    """Of unresolved letters: those that failed, and those that wait behind them."""
+    """Counts of unresolved dead letters: how many failed, and how many wait behind them."""
 
     failed: int
     parked: int
@@ -37,7 +37,7 @@ class Count(NamedTuple):
 
 
 _counted: set[str] = set()
-"""Groups that have had letters."""
+"""Groups that have had dead letters."""
 
 
 async def count_dead_letters(connection: AsyncConnection) -> Mapping[str, Count]:
@@ -67,7 +67,7 @@ async def failed_of_tenants(connection: AsyncConnection, group: str) -> Counter[
 
 
 async def blocked_lines(connection: AsyncConnection, group: str) -> dict[Line, str]:
-    """The aggregates that have letters, each with the name of the one at its head."""
+    """Returns the aggregates that have dead letters, each with the name of the one at its head."""
     rows = await connection.execute(
         select(
             _COLUMNS.tenant_id, _COLUMNS.subject, _COLUMNS.event_id, _COLUMNS.topic, _COLUMNS.partition, _COLUMNS.offset
@@ -82,8 +82,8 @@ async def write_dead_letters(
     connection: AsyncConnection, group: str, dead_letters: Sequence[DeadLetter], *, limit: int
 ) -> None:
     """Raises TooManyDeadLetters if with these more than `limit` messages of the group have failed and are unresolved;
-    one tenant counts for no more than its share. Those parked behind them do not count: one failed aggregate that goes
-    on happening is still one failure."""
+    one tenant counts for no more than its share. Messages parked behind them do not count: one failed aggregate that
+    goes on happening is still one failure."""
     if not dead_letters:
         return
     rows = [_row(group, dead_letter) for dead_letter in dead_letters]
@@ -127,7 +127,7 @@ def _copies(subscription: Subscription, rows: Iterable[Row[Any]]) -> Iterator[Ou
         try:
             yield _outgoing(subscription, row)
         except (TypeError, ValueError) as error:
-            # Whoever wrote the row by hand: it stays where it is, and consuming must not end by it.
+            # Somebody has written the row by hand: it stays where it is, and consuming must not end by it.
             log.warning("dead letter not copied", topic=subscription.dead_letter_topic, dead_letter=row.id, error=error)
 
 
@@ -180,12 +180,12 @@ def headers_of(stored: Iterable[Sequence[str]]) -> Headers:
 
 
 def _outgoing(subscription: Subscription, row: Row[Any]) -> Outgoing:
-    told = {
+    annotations = {
         "kith-dead-letter": str(row.id),
         "kith-dead-from": f"{row.topic}[{row.partition}]@{row.offset}",
         "kith-dead-reason": row.reason,
     }
-    added = tuple((name, value.encode()) for name, value in told.items())
+    added = tuple((name, value.encode()) for name, value in annotations.items())
     return Outgoing(subscription.dead_letter_topic, row.message_key, row.value, headers_of(row.headers) + added)
 
 

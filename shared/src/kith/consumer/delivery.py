@@ -11,7 +11,7 @@ from kith.events.envelope import Envelope, UnknownVersion
 
 
 class Line(NamedTuple):
-    """Events that must stay in order: those of one aggregate."""
+    """The line of one aggregate: its events must stay in order."""
 
     tenant_id: str
     subject: UUID
@@ -45,7 +45,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):  # one per event: a datac
 
     @property
     def name(self) -> str:
-        """What the letters behind this one call it."""
+        """The name by which dead letters parked behind this one refer to it."""
         if self.envelope is not None:
             return str(self.envelope.id)
         return f"{self.message.topic}[{self.message.partition}]@{self.message.offset}"

@@ -27,7 +27,7 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Sieve:
-    """Handles what can be handled, in order, in savepoints of one transaction; the rest is left in `letters`."""
+    """Handles what can be handled, in order, in savepoints of one transaction; the rest is left in `dead_letters`."""
 
     connection: AsyncConnection
     handle: Handler

@@ -1,4 +1,4 @@
-"""What a subscription tells Prometheus."""
+"""The metrics of a subscription."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

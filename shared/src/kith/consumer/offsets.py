@@ -19,7 +19,7 @@ class Replaced(Exception):
 
 
 async def read_offsets(connection: AsyncConnection, group: str, partitions: Collection[TopicPartition]) -> Offsets:
-    """The next offsets of those of the partitions that were ever read."""
+    """Returns the next offsets of the partitions that were ever read."""
     if not partitions:
         return {}
     columns = _OFFSETS.c
@@ -50,7 +50,8 @@ _ADVANCE = text("""
 
 
 async def advance(connection: AsyncConnection, group: str, expected: Offsets, reached: Offsets) -> None:
-    """Move each partition from the offset that we know to the one reached; `expected` lacks those never read before.
+    """Moves each partition from the offset that we know to the one reached; `expected` lacks partitions never read
+    before.
 
     It comes first in the transaction: the rows' locks keep a second consumer of the same partitions from doing any of
     the work, and a replay from overtaking us. Raises Replaced if any of them is not where we know it to be.

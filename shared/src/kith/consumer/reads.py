@@ -32,8 +32,8 @@ class State(StrEnum):
 @dataclass(slots=True)
 class LetterView:
     """`parked`: it did not fail itself, and waits behind one of its aggregate that did. `requested`: what has been
-    asked for and is not done yet. One of the group `<service>.outbox` could not be published: it never stood on the
-    bus, so its partition is -1, and its offset its place in the outbox."""
+    requested and is not done yet. One of the group `<service>.outbox` could not be published: it was never on the bus,
+    so its partition is -1, and its offset its position in the outbox."""
 
     id: int
     group: str
@@ -71,7 +71,7 @@ class MessageView:
 
 @dataclass(slots=True)
 class HistoryEntry:
-    """Who (the subject of the token) asked for what; `before` is the message as it was before it was amended."""
+    """Who (the subject of the token) requested what; `before` is the message as it was before it was amended."""
 
     at: datetime
     by: str
@@ -183,16 +183,16 @@ def visible_to(tenant: str | None) -> ColumnElement[bool]:
 
 
 def _view(row: Any) -> LetterView:
-    told = {name: getattr(row, name) for name in LetterView.__slots__}
-    told["state"] = State(row.state)
-    told["requested"] = Wish(row.requested) if row.requested is not None else None
-    return LetterView(**told)
+    values = {name: getattr(row, name) for name in LetterView.__slots__}
+    values["state"] = State(row.state)
+    values["requested"] = Wish(row.requested) if row.requested is not None else None
+    return LetterView(**values)
 
 
 def _message(headers: Any, value: bytes) -> MessageView:
     body, base64 = readable(value)
-    told = [HeaderView(name, text.decode(errors="backslashreplace")) for name, text in headers_of(headers)]
-    return MessageView(told, body, base64)
+    shown = [HeaderView(name, text.decode(errors="backslashreplace")) for name, text in headers_of(headers)]
+    return MessageView(shown, body, base64)
 
 
 def _entry(entry: dict[str, Any]) -> HistoryEntry:

@@ -1,8 +1,8 @@
-"""Dead letters handled again, or resolved without effect: by whoever may act for all tenants, and by the worker for
-those who may not, and leave a request (see kith.consumer.requests).
+"""Dead letters handled again, or resolved without effect: by operators, who may act for all tenants, and by the worker
+for tenants, who leave a request (see kith.consumer.requests).
 
-All that becomes of letters is done here, in a transaction that holds the offsets of their partitions, so that no
-consumer adds to a line meanwhile. It holds the effect and the letters' new states: a kill leaves both or neither.
+All that becomes of dead letters is done here, in a transaction that holds the offsets of their partitions, so that no
+consumer adds to a line meanwhile. It holds the effect and the dead letters' new states: a kill leaves both or neither.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ from kith.runtime.waiting import pause
 _LETTERS = TABLES.dead_letters
 _COLUMNS = _LETTERS.c
 _CHUNK = 200
-"""Letters of a line per transaction: as long the consumers of its partition wait."""
+"""Dead letters of a line per transaction: as long the consumers of its partition wait."""
 
 ATTEND_SECONDS = 0.5
 """How soon a worker sees a request. Looking costs a probe of an index that is mostly empty."""
 
 
 class Wish(StrEnum):
-    """What can be asked for of an unresolved letter."""
+    """What can be requested for an unresolved dead letter."""
 
     REPLAY = "replay"
     DISCARD = "discard"
 
 
 class Replay(NamedTuple):
-    """How many letters a replay has seen take effect, and how many are still unresolved."""
+    """How many dead letters took effect in a replay, and how many are still unresolved."""
 
     handled: int
     left: int
@@ -51,11 +51,12 @@ class Replay(NamedTuple):
 async def replay_dead_letters(
     subscription: Subscription, engine: AsyncEngine, *, ids: Collection[int] | None = None
 ) -> Replay:
-    """Handle unresolved letters again, in the order of each aggregate, stopping where one of an aggregate still fails.
+    """Handles unresolved dead letters again, in the order of each aggregate, stopping where one of an aggregate still
+    fails.
 
-    With `ids`, only the aggregates of those letters: a letter is never taken out of its aggregate's order. Safe while
+    With `ids`, only the aggregates of those dead letters: none is taken out of its aggregate's order. Safe while
     the group's consumers run: they wait while an aggregate of their partition is replayed.
-    Raises what the handler raises if no letter is to blame (fault_of), such as DBAPIError for a lost connection.
+    Raises what the handler raises if no dead letter is to blame (fault_of), such as DBAPIError for a lost connection.
     """
     wanted = UNRESOLVED if ids is None else UNRESOLVED & _COLUMNS.id.in_(ids)
     handled = left = 0
@@ -63,7 +64,7 @@ async def replay_dead_letters(
         more = True
         while more:
             async with engine.begin() as connection:
-                done, more = await _go_on(connection, subscription, line, asked=True, give_up=False)
+                done, more = await _go_on(connection, subscription, line, forced=True, give_up=False)
             handled += done
         async with engine.connect() as connection:
             remaining = select(func.count()).where(_of(subscription.group, line))
@@ -74,7 +75,7 @@ async def replay_dead_letters(
 async def discard_dead_letters(
     group: str, engine: AsyncEngine, ids: Collection[int], *, by: str = "operator", note: str | None = None
 ) -> int:
-    """Resolve letters without their effect. What waited behind them can then be replayed. Answers how many."""
+    """Resolves dead letters without their effect. What waited behind them can then be replayed. Returns how many."""
     discarded = 0
     for line in await _lines(engine, group, UNRESOLVED & _COLUMNS.id.in_(ids)):
         async with engine.begin() as connection:
@@ -97,12 +98,12 @@ async def discard_dead_letters(
 
 
 async def attend_dead_letters(subscription: Subscription, engine: AsyncEngine, *, stop: asyncio.Event) -> None:
-    """Do what is requested of the group's letters, until `stop` is set. Any number of processes may: one line is
-    held by one at a time, and what was done is not requested any more. A fault is waited out: requests stay."""
+    """Does what is requested for the group's dead letters, until `stop` is set. Any number of processes may: one line
+    is held by one at a time, and what was done is not requested any more. A fault is waited out: requests stay."""
     while not stop.is_set():
         try:
             busy = await attend_once(subscription, engine)
-        except Exception as error:  # noqa: BLE001 - it is logged, and what was asked for stays asked for
+        except Exception as error:  # noqa: BLE001 - it is logged, and what was requested stays requested
             log.warning("dead letters not attended to", group=subscription.group, error=error)
             busy = False
         if not busy:
@@ -116,14 +117,14 @@ async def is_requested(connection: AsyncConnection, group: str) -> bool:
 
 
 async def attend_once(subscription: Subscription, engine: AsyncEngine, *, lines: int | None = None) -> bool:
-    """One step for each line, or for so many, of which something is requested. Answers whether there is more to do at
-    once."""
+    """Does one step for each line, or for so many, for which something is requested. Returns whether there is more to
+    do at once."""
     due = await _lines(engine, subscription.group, _COLUMNS.requested.is_not(None))
     again = lines is not None and len(due) > lines
     for line in due[:lines]:
         try:
             async with engine.begin() as connection:
-                _, more = await _go_on(connection, subscription, line, asked=False, give_up=True)
+                _, more = await _go_on(connection, subscription, line, forced=False, give_up=True)
         except Exception as error:  # noqa: BLE001 - the same
             # One line that cannot be tried now must not keep the others waiting.
             log.warning("dead letters not replayed", group=subscription.group, line=str(line), error=error)
@@ -133,10 +134,11 @@ async def attend_once(subscription: Subscription, engine: AsyncEngine, *, lines:
 
 
 async def _go_on(
-    connection: AsyncConnection, subscription: Subscription, line: "Line | int", *, asked: bool, give_up: bool
+    connection: AsyncConnection, subscription: Subscription, line: "Line | int", *, forced: bool, give_up: bool
 ) -> tuple[int, bool]:
-    """Discard what is to be discarded of the line, then replay its first letters if that was `asked`, is requested,
-    or nothing that failed is ahead of them any more. Answers how many took effect, and whether there is more to do."""
+    """Discards what is to be discarded of the line, then replays its first dead letters if that is `forced` or
+    requested, or nothing that failed is ahead of them any more. Returns how many took effect, and whether there is more
+    to do."""
     group = subscription.group
     if not await _hold(connection, group, line):
         return 0, False
@@ -150,7 +152,7 @@ async def _go_on(
     if not rows:
         return 0, False
     requested = select(exists().where(_of(group, line), _COLUMNS.requested == Wish.REPLAY))
-    if not (asked or rows[0].parked or await connection.scalar(requested)):
+    if not (forced or rows[0].parked or await connection.scalar(requested)):
         return 0, False
     reason = await _try(connection, subscription, rows, give_up=give_up)
     handled = [row.id for row in rows if row.id not in reason]
@@ -179,7 +181,8 @@ async def _go_on(
 async def _try(
     connection: AsyncConnection, subscription: Subscription, rows: Iterable[Row[Any]], *, give_up: bool
 ) -> dict[int, str]:
-    """Handle the letters of a line. The reasons of those that did not take effect, the first of which failed."""
+    """Handles the dead letters of a line. Returns the reasons of those that did not take effect, the first of which
+    failed."""
     messages = {
         (row.topic, row.partition, row.offset): (row.id, read(_message(row)))
         for row in rows  # by where they stood: that is unique
@@ -205,7 +208,7 @@ def _message(row: Row[Any]) -> Incoming:
 async def _note_failure(
     connection: AsyncConnection, group: str, line: "Line | int", head: Row[Any], reason: str
 ) -> None:
-    """The head says why it failed, and those behind it whom they wait for; nothing is requested of them any more."""
+    """Records why the head failed, and what the others wait behind; nothing is requested for them any more."""
     done = {"requested": None, "requested_at": None}
     await connection.execute(
         update(_LETTERS)
@@ -223,7 +226,7 @@ async def _note_failure(
 
 
 async def _lines(engine: AsyncEngine, group: str, condition: ColumnElement[bool]) -> "list[Line | int]":
-    """The lines of the letters that meet the condition, in their order; a letter of no line stands for itself."""
+    """Returns the lines of the dead letters that meet the condition, in their order; one of no line is its own."""
     async with engine.connect() as connection:
         rows = await connection.execute(
             select(_COLUMNS.id, _COLUMNS.tenant_id, _COLUMNS.subject)
@@ -238,7 +241,7 @@ async def _lines(engine: AsyncEngine, group: str, condition: ColumnElement[bool]
 
 
 async def _hold(connection: AsyncConnection, group: str, line: "Line | int") -> bool:
-    """Keep the consumers of its partitions from adding to the line. Answers whether it has unresolved letters."""
+    """Keeps the consumers of its partitions from adding to the line. Returns whether it has unresolved dead letters."""
     where = select(_COLUMNS.topic, _COLUMNS.partition).where(_of(group, line)).distinct()
     partitions = {TopicPartition(*row) for row in await connection.execute(where)}
     if partitions:
@@ -247,7 +250,7 @@ async def _hold(connection: AsyncConnection, group: str, line: "Line | int") -> 
 
 
 def _of(group: str, line: "Line | int") -> ColumnElement[bool]:
-    """The unresolved letters of a line."""
+    """The condition that selects the unresolved dead letters of a line."""
     which = (
         (_COLUMNS.tenant_id == line.tenant_id) & (_COLUMNS.subject == line.subject)
         if isinstance(line, Line)

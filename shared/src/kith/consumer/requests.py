@@ -1,4 +1,4 @@
-"""What a tenant may ask for of its dead letters. A request runs as a role that can neither apply an
+"""What a tenant may request for its dead letters. A request runs as a role that can neither apply an
 event nor say what became of one: it writes down who wants what, and a worker does it (see kith.consumer.replay)."""
 
 import asyncio
@@ -21,7 +21,7 @@ from kith.db.connections import Transaction, is_tenant
 from kith.errors import Conflict, Invalid, NotFound
 
 MAX_LETTERS = 1000
-"""So many are asked for in one call."""
+"""So many are requested in one call."""
 MAX_HISTORY = 100
 """Wishes to replay are not remembered beyond these, and no more amendments are taken."""
 
@@ -31,7 +31,7 @@ _COLUMNS = _LETTERS.c
 
 @dataclass(slots=True)
 class Progress:
-    """`handled`: letters that took effect since, those that waited behind them included. `pending`: still to be tried
+    """`handled`: dead letters that took effect since, with what waited behind them. `pending`: still to be tried
     or discarded. `left`: all that are unresolved, the pending ones among them."""
 
     requested: int
@@ -41,8 +41,8 @@ class Progress:
 
 
 async def ask(transaction: Transaction, id: int, wish: Wish, *, by: str, note: str | None = None) -> None:
-    """Have one replayed, with the letters of its aggregate before and behind it, or discarded. The last wish counts.
-    Raises NotFound, or Conflict if it is resolved."""
+    """Requests that one be replayed, with the dead letters of its aggregate before and behind it, or discarded. The
+    last wish counts. Raises NotFound, or Conflict if it is resolved."""
     row = await _unresolved(transaction, id)
     if row.requested == wish:
         return
@@ -54,8 +54,8 @@ async def ask(transaction: Transaction, id: int, wish: Wish, *, by: str, note: s
 
 
 async def ask_replay(transaction: Transaction, ids: Collection[int] | None, *, by: str) -> int:
-    """Have these replayed, or the oldest aggregates that have letters: at most MAX_LETTERS in one call. Those that
-    are resolved, or asked for already, are left as they are. Answers how many were asked for. Raises NotFound."""
+    """Requests that these be replayed, or the oldest aggregates that have dead letters: at most MAX_LETTERS in one
+    call. What is resolved, or requested already, is left as it is. Returns how many were requested. Raises NotFound."""
     connection, tenant, now = transaction
     wanted = visible_to(tenant)
     if ids is not None:
@@ -139,7 +139,7 @@ async def amend_as_operator(
     tenant: str | None,
     note: str | None,
 ) -> None:
-    """The same for whoever may act for all tenants, who may also say whose it is where that cannot be read."""
+    """The same for operators, who may act for all tenants, and say whose it is where that cannot be read."""
     row = (await connection.execute(select(_COLUMNS.tenant_id).where(_COLUMNS.id == id))).one_or_none()
     if row is None:
         raise NotFound.of("dead letter", id)
@@ -150,10 +150,10 @@ async def amend_as_operator(
             raise Invalid("Whose it is can be read, and not be changed.", field="tenant")
         if not is_tenant(tenant):
             raise Invalid("It is not a tenant id.", field="tenant")
-        stands = (await connection.execute(select(_COLUMNS.headers).where(_COLUMNS.id == id))).scalar_one()
-        told = dict(headers_of(stands)) | {"ce_tenantid": tenant.encode()}
+        current = (await connection.execute(select(_COLUMNS.headers).where(_COLUMNS.id == id))).scalar_one()
+        amended = dict(headers_of(current)) | {"ce_tenantid": tenant.encode()}
         await connection.execute(
-            update(_LETTERS).where(_COLUMNS.id == id).values(tenant_id=tenant, headers=stored(tuple(told.items())))
+            update(_LETTERS).where(_COLUMNS.id == id).values(tenant_id=tenant, headers=stored(tuple(amended.items())))
         )
         if body is None and not headers:
             return
@@ -170,8 +170,8 @@ async def ask_worker(
     note: str | None = None,
     patience: float,
 ) -> Replay:
-    """Leave the wish for unresolved letters of the group, all if none is named, and wait for a worker to have done it:
-    at most `patience` seconds. Answers how many are resolved by that, and how many still are not."""
+    """Records the wish for unresolved dead letters of the group, all if none is named, and waits for a worker to have
+    done it: at most `patience` seconds. Returns how many are resolved by that, and how many still are not."""
     wanted = (_COLUMNS.group_name == group) & UNRESOLVED
     if ids:
         wanted &= _COLUMNS.id == any_(cast(list(ids), ARRAY(BigInteger)))
@@ -179,25 +179,25 @@ async def ask_worker(
         now = await connection.scalar(select(func.clock_timestamp()))
         assert now is not None
         entry = {"at": now.isoformat(), "by": "operator", "action": wish.value, "note": note}
-        told = [{name: value for name, value in entry.items() if value is not None}]
-        asked = (
+        entries = [{name: value for name, value in entry.items() if value is not None}]
+        requested = (
             await connection.scalars(
                 update(_LETTERS)
                 .where(wanted)
-                .values(**_wish(wish, now), history=_COLUMNS.history.op("||")(literal(told, JSONB)))
+                .values(**_wish(wish, now), history=_COLUMNS.history.op("||")(literal(entries, JSONB)))
                 .returning(_COLUMNS.id)
             )
         ).all()
-    if not asked:
+    if not requested:
         return Replay(0, 0)
-    mine = _COLUMNS.id == any_(cast(list(asked), ARRAY(BigInteger)))
+    mine = _COLUMNS.id == any_(cast(list(requested), ARRAY(BigInteger)))
     deadline = time.monotonic() + patience
     while True:
         async with engine.connect() as connection:
             query = select(func.count().filter(UNRESOLVED), func.count().filter(_COLUMNS.requested.is_not(None)))
             left, pending = (await connection.execute(query.where(mine))).one()
         if not pending or time.monotonic() > deadline:
-            return Replay(len(asked) - left, left)
+            return Replay(len(requested) - left, left)
         await asyncio.sleep(ATTEND_SECONDS / 2)
 
 
@@ -239,6 +239,6 @@ def _remembered(
     row: Row[Any], now: datetime, by: str, action: str, note: str | None, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     entry = {"at": now.isoformat(), "by": by, "action": str(action), "note": note, "before": before}
-    told = {name: value for name, value in entry.items() if value is not None}
+    recorded = {name: value for name, value in entry.items() if value is not None}
     full = action == Wish.REPLAY and len(row.history) >= MAX_HISTORY
-    return {"history": row.history if full else [*row.history, told]}
+    return {"history": row.history if full else [*row.history, recorded]}

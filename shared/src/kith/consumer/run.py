@@ -27,7 +27,7 @@ _WAIT_MIN, _WAIT_MAX = 0.1, 10.0
 _POLL = 0.25
 """Seconds: how soon an idle consumer notices a stop."""
 _REPORT = 1.0
-"""Seconds between telling the broker, and Prometheus, how far we are."""
+"""Seconds between reports to the broker, and to Prometheus, of how far we are."""
 
 
 async def run(
@@ -44,8 +44,8 @@ async def run(
     `engine` connects as a role that may write all tenants' rows and this package's tables. Several processes may run
     the same subscription: they share its partitions. Transient faults are waited out.
 
-    Raises TooManyDeadLetters or kith.bus.port.OffsetLost when going on would do harm, and whatever the database
-    answers to a fault of ours, such as a missing table.
+    Raises TooManyDeadLetters or kith.bus.port.OffsetLost when going on would do harm, and whatever the database raises
+    for an internal error, such as a missing table.
     """
     failures = 0
     while not stop.is_set():
@@ -82,11 +82,12 @@ class _Member:
     reached: dict[TopicPartition, int] = field(default_factory=dict)
     """Next offsets as the database has them; a partition never read is held, but not here."""
     hinted: dict[TopicPartition, int] = field(default_factory=dict)
-    """Next offsets as the broker has been told them."""
+    """Next offsets as committed to the broker."""
     dropped: set[TopicPartition] = field(default_factory=set)
     """Partitions that went away since the batch in hand was polled."""
     dead_letters: bool = False
-    """Whether there may be unresolved letters for what is held: only this consumer adds any, so no need to ask."""
+    """Whether there may be unresolved dead letters for what is held: only this consumer adds any, so it need not
+    query."""
     unpublished: bool = False
     last_report: float = 0.0
     consumer: Consumer | None = None
@@ -227,7 +228,7 @@ class _Member:
         try:
             await consumer.commit(news)
         except BusError as error:
-            log.info("the broker was not told", group=self.group, error=error)
+            log.info("offsets not committed to the broker", group=self.group, error=error)
         else:
             self.hinted |= news
 

@@ -10,7 +10,7 @@ from kith.events.envelope import Envelope
 from kith.runtime.telemetry import span
 
 _LINKS = 16
-"""A batch may come from thousands of traces; some lead on, and more would cost more than they tell."""
+"""A batch may come from thousands of traces; some lead on, and more would cost more than they show."""
 
 
 @contextmanager

@@ -28,10 +28,10 @@ CONNECTION_SECONDS = 5.0
 MOST_WAITING = 1000
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
-# One snapshot for all that is read: a figure, and how fresh it is, are told of the same instant.
+# One snapshot for all that is read: a figure, and how fresh it is, are of the same instant.
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
-# The transaction's id is taken before the clock is read, so that whoever knows that all transactions up to an id have
-# ended knows that every row recorded before has been seen (see kith.outbox.relay).
+# The transaction's id is taken before the clock is read, so that once all transactions up to an id have ended, every
+# row recorded before has been seen (see kith.outbox.relay).
 _WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
 # The same for a worker, within a transaction that serves all tenants. As itself it would see all their rows.
 _ACT = text(
@@ -125,7 +125,7 @@ def sqlalchemy_url(url: str) -> str:
 def create_engine(
     url: str, *, role: str, pool_size: int, application: str, pool_timeout: float = 5, **options: Any
 ) -> AsyncEngine:
-    """An engine whose sessions run as `role`, whoever logs in."""
+    """An engine whose sessions run as `role`, whatever user logs in."""
     worker = role == WORKER_ROLE
     engine = create_async_engine(
         sqlalchemy_url(url),
@@ -165,8 +165,8 @@ _IDLED = ("25P03", "25P04")
 
 def is_in_doubt(error: BaseException) -> bool:
     """Whether nobody knows what state a session is in that this came out of: its statement was cut by a cancellation, a
-    timeout or the server's end, or the driver lost its place. A rule's refusal leaves it as it was, and so does an
-    error that the server has answered."""
+    timeout or the server's end, or the driver lost its position in the protocol. A rule's refusal leaves it as it was,
+    and so does an error that the server has answered."""
     driver: object = error
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
@@ -218,7 +218,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
         # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
         self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
-        # A request may want several connections: whoever lets few requests in has not yet seen to the pool.
+        # A request may want several connections: to let few requests in does not yet bound the pool.
         self._shares = FairQueue(pool_size, waiting=MOST_WAITING, seconds=CONNECTION_SECONDS)
         self._snapshot_shares = FairQueue(
             SNAPSHOTS, waiting=MOST_WAITING, seconds=SNAPSHOT_SECONDS, share=SNAPSHOTS // 2
@@ -227,7 +227,7 @@ class Database:
         self.engine = create_engine(
             url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
         )
-        # Who reads for minutes must not take the connections of those who come for milliseconds.
+        # Reads that take minutes must not hold the connections of requests that take milliseconds.
         self._snapshots = create_engine(
             url,
             role=APP_ROLE,
@@ -242,14 +242,14 @@ class Database:
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A transaction to read in."""
         begin = _READ % (self._locks, checked(tenant))
-        async with self._shares.place(tenant), self._transaction(begin) as connection:
+        async with self._shares.slot(tenant), self._transaction(begin) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction to write in. It commits when the block ends and rolls back when it raises."""
         checked(tenant)
-        async with self._shares.place(tenant), self._transaction("BEGIN") as connection:
+        async with self._shares.slot(tenant), self._transaction("BEGIN") as connection:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
             yield Transaction(connection, tenant, row["now"])
@@ -257,7 +257,7 @@ class Database:
     @asynccontextmanager
     async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """For one statement, which is a transaction of its own. It names the tenant itself."""
-        async with self._shares.place(checked(tenant)), self.engine.connect() as connection:
+        async with self._shares.slot(checked(tenant)), self.engine.connect() as connection:
             driver = driver_of(connection)
             try:
                 yield connection
@@ -271,7 +271,7 @@ class Database:
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
         reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
-        share = self._snapshot_shares.place(checked(tenant))
+        share = self._snapshot_shares.slot(checked(tenant))
         async with share, self._snapshots.connect() as connection:  # which rolls back when it ends
             driver = driver_of(connection)
             try:

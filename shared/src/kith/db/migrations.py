@@ -58,8 +58,8 @@ async def migrate(url: str, package: str, after: After | None = None) -> None:
 
 
 async def _lock(connection: AsyncConnection) -> None:
-    """Until the connection is closed. Tried again and not waited for: whoever waits has a snapshot open, and the index
-    that the other runner builds waits for all of them."""
+    """Until the connection is closed. Tried again and not waited for: a session that waits has a snapshot open, and the
+    index that the other runner builds waits for all of them."""
     while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
         await connection.rollback()
         await asyncio.sleep(0.1)
@@ -82,8 +82,8 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
 
 
 def build_index(name: str, table: str, columns: Sequence[str], *, where: str | None = None) -> None:
-    """In a migration: build an index of a table that is in use. It waits for those that read and write now, and stands
-    in nobody's way; what an earlier try left behind is dropped first."""
+    """In a migration: build an index of a table that is in use. It waits for transactions that read and write now, and
+    blocks none; what an earlier try left behind is dropped first."""
     rows = f" WHERE {where}" if where else ""
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")

@@ -1,4 +1,4 @@
-"""The code by which PostgreSQL tells its errors apart."""
+"""The SQLSTATE of a PostgreSQL error."""
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -1,6 +1,6 @@
-"""`python -m <service> dead-letters`: all tenants' letters, and those whose tenant cannot be read. For whoever may log
-in to the service's database. What could not be applied it tries as the worker does, whether or not one runs; what could
-not be published it asks the worker for, which owns the outbox."""
+"""`python -m <service> dead-letters`: the dead letters of all tenants, and those whose tenant cannot be read. For
+operators who may log in to the service's database. What could not be applied it tries as the worker does, whether or
+not one runs; what could not be published it leaves to the worker, which owns the outbox."""
 
 import argparse
 import asyncio
@@ -110,9 +110,9 @@ async def _list(engine: AsyncEngine, given: argparse.Namespace) -> None:
         print(f"more: --after {page.next}")  # noqa: T201
 
 
-def table(letters: Sequence[LetterView]) -> Iterator[str]:
+def table(dead_letters: Sequence[LetterView]) -> Iterator[str]:
     rows = [[name.replace("_", " ") for name in _COLUMNS]]
-    rows += [[_cell(getattr(letter, name)) for name in _COLUMNS] for letter in letters]
+    rows += [[_cell(getattr(letter, name)) for name in _COLUMNS] for letter in dead_letters]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -131,8 +131,8 @@ def _cell(value: Any) -> str:
 async def _show(engine: AsyncEngine, id: int) -> None:
     async with engine.connect() as connection:
         letter = await details_of(connection, None, id)
-    told = msgspec.json.decode(msgspec.json.encode(asdict(letter)))
-    print(json.dumps(told, indent=2))  # noqa: T201
+    payload = msgspec.json.decode(msgspec.json.encode(asdict(letter)))
+    print(json.dumps(payload, indent=2))  # noqa: T201
 
 
 async def _replay(service: Service, engine: AsyncEngine, ids: Sequence[int]) -> None:

@@ -122,7 +122,7 @@ def dead_letters_router(service: str) -> APIRouter:
         summary="Get a dead letter",
     )
     async def get(request: Request, id: Id, actor: Actor = reader) -> Response:
-        """Why it failed, the message, what waits behind it, and what was asked for and changed by whom."""
+        """Why it failed, the message, what waits behind it, and what was requested and changed by whom."""
         return json_response(await _details(request, actor, id))
 
     @router.post(
@@ -134,11 +134,11 @@ def dead_letters_router(service: str) -> APIRouter:
         responses=_ACCEPTED | answers(HTTPStatus.NOT_FOUND),
     )
     async def replay_many(request: Request, actor: Actor = operator) -> Response:
-        """Those of `ids`, or all, each with the rest of its aggregate's, in order. At most 1,000 are asked for in one
+        """Those of `ids`, or all, each with the rest of its aggregate's, in order. At most 1,000 are requested in one
         call: send it again while `left` falls. What fails again stays, with its new reason."""
         wanted = read(ReplayLetters, await request.body() or b"{}")
         async with _write(request, actor) as transaction:
-            asked = await requests.ask_replay(transaction, wanted.ids, by=actor.subject)
+            requested = await requests.ask_replay(transaction, wanted.ids, by=actor.subject)
         database = context_of(request).database
 
         async def done() -> bool:
@@ -147,7 +147,7 @@ def dead_letters_router(service: str) -> APIRouter:
 
         await _wait(done)
         async with database.read(actor.tenant) as connection:
-            progress = await requests.progress_of(connection, actor.tenant, requested=asked, since=transaction.now)
+            progress = await requests.progress_of(connection, actor.tenant, requested=requested, since=transaction.now)
         return json_response(progress, status=HTTPStatus.ACCEPTED if progress.pending else HTTPStatus.OK)
 
     @router.post(
@@ -158,7 +158,7 @@ def dead_letters_router(service: str) -> APIRouter:
         responses=_ACCEPTED,
     )
     async def replay(request: Request, id: Id, actor: Actor = operator) -> Response:
-        """With the letters of its aggregate before and behind it, in order, up to one that still fails."""
+        """With the dead letters of its aggregate before and behind it, in order, up to one that still fails."""
         return await _ask(request, actor, id, Wish.REPLAY)
 
     @router.post(
@@ -254,7 +254,7 @@ def _amendment_of(body: bytes) -> AmendLetter:
     return given
 
 
-_ACCEPTED: Any = {202: {"description": "Asked for, and not done yet"}}
+_ACCEPTED: Any = {202: {"description": "Requested, and not done yet"}}
 
 
 def _body(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What analytics publishes: how relationships stand, what people and partners told it of them, and what it asks for."""
+"""What analytics publishes: how relationships stand, what people and partners reported of them, and the actions that it
+requests."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -117,13 +118,13 @@ class PlaybookStopped(Event):
 
 
 class ActionRequested(Event):
-    """A playbook wants something done for a customer. Whoever it is for does it once: the subject is its id."""
+    """A playbook requests an action for a customer. Its receiver does it once: the subject is its id."""
 
     type: ClassVar[str] = "analytics.action.requested.v1"
     creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     kind: str
-    """`task`: of sales. `case`: of service-desk. `webhook`: of whoever listens."""
+    """`task`: of sales. `case`: of service-desk. `webhook`: of any listener."""
     playbook_id: UUID
     run_id: UUID
     trigger: str

@@ -108,7 +108,7 @@ def current(type: str) -> str:
 
 
 def versions_of(type: str) -> Iterator[str]:
-    """The type and those it supersedes: as any of them it may stand in a ledger."""
+    """The type and the versions it supersedes: a ledger may hold it as any of them."""
     yield type
     while before := type in EVENTS and EventType.of(type).before:
         yield (type := before)

@@ -35,7 +35,7 @@ class CustomerAmended(Amended):
 
 class CustomerMerged(Event):
     """Two customers turned out to be one. The subject is the one that was absorbed, and so is the envelope's customer:
-    from `time` on, what is told of it belongs to `into`."""
+    from `time` on, what is recorded of it belongs to `into`."""
 
     type: ClassVar[str] = "contacts.customer.merged.v1"
     qualifies: ClassVar[bool] = False

@@ -14,11 +14,11 @@ import msgspec
 from kith.bus.port import Headers
 
 MAX_BYTES = 1_000_000
-"""Of a body: what a Kafka broker takes if nobody has told it otherwise, less room for the headers."""
+"""Of a body: what a Kafka broker takes by default, less room for the headers."""
 
 
 class UnknownVersion(ValueError):
-    """Not an event of ours: specversion or an attribute is missing."""
+    """Not an event of Kith: specversion or an attribute is missing."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing it holds could hold it

@@ -1,4 +1,4 @@
-"""An event: its body, and what its class declares of it to whoever folds events into state."""
+"""An event: its body, and what its class declares of it for folding events into state."""
 
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -63,10 +63,11 @@ class Event(msgspec.Struct, omit_defaults=True):
             raise TypeError(f"{cls.type} has to {wanted}")
 
     @classmethod
-    def of(cls, aggregate: object, **told: Any) -> Self:
-        """The event with what it tells of the aggregate, by the names of its fields; the rest is told here."""
+    def of(cls, aggregate: object, **others: Any) -> Self:
+        """Returns the event with the aggregate's values of its fields; `others` are the fields that the aggregate
+        lacks."""
         known = {name: getattr(aggregate, name) for name in cls.__struct_fields__ if hasattr(aggregate, name)}
-        return cls(**(known | told))
+        return cls(**(known | others))
 
     @classmethod
     def upcast(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,14 +77,14 @@ class Event(msgspec.Struct, omit_defaults=True):
 
 
 class Amended(Event):
-    """Fields were set. `changed` names them; one that is named but not told was cleared, or is personal."""
+    """Fields were set. `changed` names them; one that is named but has no value was cleared, or is personal."""
 
     changed: list[str]
 
     @classmethod
     def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
-        told = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
-        return cls(changed=changed, **told)
+        values = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
+        return cls(changed=changed, **values)
 
 
 class Replaced(Event):

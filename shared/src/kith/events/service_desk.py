@@ -7,7 +7,7 @@ from kith.events.event import Event
 
 
 class CaseEvent(Event, kw_only=True):
-    """What every event of a case tells: how the case stands after it, so that no reader must look further back."""
+    """What every event of a case carries: the state of the case after it, so that no reader must look further back."""
 
     state: str
     priority: str
@@ -22,7 +22,7 @@ class CaseOpened(CaseEvent, kw_only=True):
     creates: ClassVar[bool] = True
     contact_id: UUID | None = None
     playbook_id: UUID | None = None
-    """Of the playbook that had it opened; None: somebody asked."""
+    """Of the playbook that had it opened; None: a person did."""
     run_id: UUID | None = None
 
 

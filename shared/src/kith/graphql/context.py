@@ -37,7 +37,7 @@ class GraphQLContext(BaseContext):
         self._loaders.clear()
 
     def load(self, name: Hashable, key: K, batch: Callable[[Sequence[K]], Awaitable[Mapping[K, N]]]) -> Awaitable[N]:
-        """The value of `key`, loaded together with all others asked for under the same name. None if absent."""
+        """The value of `key`, loaded together with all others requested under the same name. None if absent."""
 
         async def in_order(keys: list[K]) -> list[N | None]:
             found = await batch(keys)

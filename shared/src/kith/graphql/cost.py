@@ -8,7 +8,7 @@ The gateway counts by the same rules, in cost.mjs; tests/federation/costs.json h
   are 100.
 - A list of objects costs what `first` says, or the argument's default; else as many as there are `ids` or
   `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`.
-- What is asked of an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
+- What is selected on an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
 """
 
 from collections import defaultdict
@@ -53,7 +53,7 @@ _MOST_NESTED = 200
 
 
 class TooDeep(Exception):
-    """Deeper than whoever goes through it by calling itself could go."""
+    """Deeper than a recursive visitor could go."""
 
 
 class Circular(Exception):
@@ -62,7 +62,7 @@ class Circular(Exception):
 
 @dataclass
 class Size:
-    """A spread counts as a field: it is a step as well for whoever goes through it."""
+    """A spread counts as a field: it is a step of the visitor as well."""
 
     fields: int = 0
     aliases: int = 0
@@ -125,17 +125,17 @@ class _Sizes:
 
 
 def repeats_of(document: DocumentNode, operation: OperationDefinitionNode) -> int:
-    """How often the most repeated field is asked for at one place: to see whether fields of one name agree, validation
-    compares each with each. Only for what `size_of` has found to be small: here fragments are put in."""
+    """Returns how often the most repeated field is selected at one position: to see whether fields of one name agree,
+    validation compares each with each. Only for what `size_of` has found to be small: here fragments are put in."""
     fragments = _fragments_of(document)
 
     def visit(sets: Sequence[SelectionSetNode]) -> int:
-        places: dict[str, list[SelectionSetNode | None]] = defaultdict(list)
+        by_name: dict[str, list[SelectionSetNode | None]] = defaultdict(list)
 
         def collect(selections: SelectionSetNode | None) -> None:
             for selection in _selections(selections):
                 if isinstance(selection, FieldNode):
-                    places[(selection.alias or selection.name).value].append(selection.selection_set)
+                    by_name[(selection.alias or selection.name).value].append(selection.selection_set)
                 elif isinstance(selection, InlineFragmentNode):
                     collect(selection.selection_set)
                 elif isinstance(selection, FragmentSpreadNode) and selection.name.value in fragments:
@@ -143,7 +143,7 @@ def repeats_of(document: DocumentNode, operation: OperationDefinitionNode) -> in
 
         for each in sets:
             collect(each)
-        below = (max(len(same), visit([each for each in same if each is not None])) for same in places.values())
+        below = (max(len(same), visit([each for each in same if each is not None])) for same in by_name.values())
         return max(below, default=0)
 
     return visit([operation.selection_set])
@@ -162,7 +162,7 @@ def cost_of(
 
 
 class _Cost(NamedTuple):
-    """Of what is asked of one object: what its `nodes` cost each, and all else."""
+    """The cost of what is selected on one object: of each of its `nodes`, and of all else."""
 
     each: int = 0
     rest: int = 0

@@ -1,4 +1,4 @@
-"""What GraphQL answers where a request is refused or fails: problems, and errors with a code."""
+"""What GraphQL returns where a request is refused or fails: problems, and errors with a code."""
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
@@ -55,27 +55,27 @@ class Problem:
 
 
 class Errors(SchemaExtension):
-    """A business error says what it is; a fault of ours is logged and says nothing more."""
+    """A business error says what it is; an internal error is logged and says nothing more."""
 
     def on_operation(self) -> Iterator[None]:
         yield
         result = self.execution_context.result
         if result is not None and getattr(result, "errors", None):
-            result.errors = [as_told(error) for error in result.errors or ()]
+            result.errors = [to_client_error(error) for error in result.errors or ()]
 
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         if getattr(result, "errors", None):
-            result.errors = [as_told(error) for error in result.errors]  # type: ignore[union-attr]  # it has
+            result.errors = [to_client_error(error) for error in result.errors]  # type: ignore[union-attr]  # it has
         yield
 
 
-async def telling(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+async def with_client_errors(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
     """The results of a subscription. A document that could not be read would end it without a word."""
     try:
         async for result in results:
             yield result
     except GraphQLError as error:
-        yield PreExecutionError(data=None, errors=[as_told(error)])
+        yield PreExecutionError(data=None, errors=[to_client_error(error)])
     finally:
         await results.aclose()
 
@@ -83,7 +83,7 @@ async def telling(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, Non
 _NOT_RUN = (InvalidOperationTypeError, CannotGetOperationTypeError, MissingQueryError)
 
 
-def as_told(error: GraphQLError) -> GraphQLError:
+def to_client_error(error: GraphQLError) -> GraphQLError:
     original = error.original_error
     if isinstance(original, _NOT_RUN):
         return GraphQLError(_why_not_run(original), extensions={"code": ErrorCode.BAD_REQUEST})

@@ -36,13 +36,13 @@ def field(*, description: str, name: str | None = None) -> Callable[[Callable[..
 
 
 def subscription(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """`strawberry.subscription` with its words, typed. What it decorates checks what is asked, and answers `watching`
+    """`strawberry.subscription` with its words, typed. What it decorates checks the arguments, and returns `watching`
     the events."""
     return lambda resolver: strawberry.subscription(checked(resolver), description=description, name=name)
 
 
 async def watching(info: Ctx, events: AsyncIterator[N]) -> AsyncGenerator[N, None]:
-    """What a subscription answers: its events, for as long as there is a place for it. Raises TooManySubscriptions."""
+    """Yields the events of a subscription while it holds a slot. Raises TooManySubscriptions."""
     context = info.context
     with context.service.subscription_limiter.subscription(context.actor.tenant):
         async for event in events:

@@ -47,13 +47,13 @@ def checked(resolver: Callable[..., Any]) -> Any:
     def read(given: dict[str, Any]) -> dict[str, Any]:
         wrong: list[InitErrorDetails] = []
         found = dict(given)
-        for name, (told, adapter) in arguments.items():
+        for name, (alias, adapter) in arguments.items():
             if name in given:
                 try:
                     found[name] = adapter.validate_python(given[name])
                 except ValidationError as error:
                     wrong += [
-                        detail((told, *each["loc"]), each["msg"], each["input"])
+                        detail((alias, *each["loc"]), each["msg"], each["input"])
                         for each in error.errors(include_url=False, include_context=False)
                     ]
         if wrong:
@@ -96,8 +96,8 @@ def _as_checked(kind: Any) -> Any:
         return kind
     if kind in _DERIVED:
         return Any
-    told: Any = {name: (spelt(each, _as_checked), None) for name, each in get_type_hints(kind).items()}
-    model = create_model(kind.__name__, __config__=_STRICT, **told)
+    fields: Any = {name: (spelt(each, _as_checked), None) for name, each in get_type_hints(kind).items()}
+    model = create_model(kind.__name__, __config__=_STRICT, **fields)
 
     def read(given: Any) -> Any:
         return kind(**dict(model.model_validate(as_given(given))))

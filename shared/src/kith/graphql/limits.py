@@ -35,7 +35,7 @@ _WORDS = {
     "aliases": "aliases, fragments put in",
     "directives": "directives, fragments put in",
     "fields": "fields, fragments put in",
-    "repeats": "times the same field at one place, fragments put in",
+    "repeats": "times the same field at one position, fragments put in",
 }
 
 
@@ -73,12 +73,12 @@ class QueryTooCostly(GraphQLError):
 
     def __init__(self, measure: str, requested: int | None, limit: int) -> None:
         REFUSED.labels(measure).inc()
-        told = {"measure": measure, "requested": requested, "limit": limit}
+        details = {"measure": measure, "requested": requested, "limit": limit}
         if measure == "cost":
             words = f"It may cost {requested}, and {limit} is the most: ask for smaller pages, or less of each."
         else:
             words = f"A query has at most {limit} {_WORDS[measure]}; this has {requested or 'more'}."
-        super().__init__(words, extensions={"code": ErrorCode.QUERY_TOO_COSTLY, **told})
+        super().__init__(words, extensions={"code": ErrorCode.QUERY_TOO_COSTLY, **details})
 
 
 _Key = tuple[str, object, GraphQLLimits]

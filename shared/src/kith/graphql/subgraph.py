@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 
 from kith.errors import DomainError, Invalid
 from kith.graphql.context import Ctx, GraphQLContext
-from kith.graphql.errors import as_told, telling
+from kith.graphql.errors import to_client_error, with_client_errors
 from kith.graphql.websocket import SubscriptionHandler
 from kith.http.app import actor_of, context_of
 from kith.http.auth import Actor
@@ -33,17 +33,17 @@ class Subgraph(Schema):
         allowed = named.get("allowed_operation_types") or OperationType
         named["allowed_operation_types"] = {each for each in allowed if each is not OperationType.SUBSCRIPTION}
         result = await super().execute(query, *words, **named)
-        if isinstance(result, PreExecutionError):  # the extensions are not told of one that cannot be parsed
-            result.errors = [as_told(error) for error in result.errors or ()]
+        if isinstance(result, PreExecutionError):  # the extensions are not called for one that cannot be parsed
+            result.errors = [to_client_error(error) for error in result.errors or ()]
         return result
 
     async def stream(self, query: str | None, *, context_value: Any = None, **named: Any) -> Any:  # type: ignore[override]
         """Over a WebSocket, subscriptions only; each with a context of its own."""
         named["allowed_operation_types"] = (OperationType.SUBSCRIPTION,)
-        return telling(await super().stream(query, context_value=context_value.again(), **named))
+        return with_client_errors(await super().stream(query, context_value=context_value.again(), **named))
 
     def entities_resolver(self, info: Ctx, representations: list[FederationAny]) -> list[FederationAny]:
-        """What other subgraphs name by its key. What names nothing of ours is an error in its place."""
+        """What other subgraphs name by its key. A key that names nothing here is an error at its index."""
         return [self._referred_to(info, each) for each in representations]
 
     def _referred_to(self, info: Ctx, representation: object) -> Any:

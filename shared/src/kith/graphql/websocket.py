@@ -21,7 +21,7 @@ from kith.graphql.context import GraphQLContext
 from kith.http.auth import Actor, IssuerUnavailable, Unauthenticated
 from kith.http.limits import ConnectionSlot, SubscriptionLimiter
 
-# Close codes: those of the protocol (44xx), and those any client knows how to take.
+# Close codes: of the protocol (44xx), and ones that any client knows how to take.
 INVALID, FORBIDDEN, TRY_AGAIN_LATER = 4400, 4403, 1013
 _MAX_REASON = 120
 """A close frame has room for 123 bytes."""
@@ -74,12 +74,12 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
 
     async def _authenticate(self, payload: Mapping[str, Any]) -> Actor:
         """By what the payload says; a client that can send headers may say it in the handshake's."""
-        told = {name.lower(): value for name, value in payload.items()}.get("authorization")
-        if told is None and self.context.request is not None:
-            told = self.context.request.headers.get("authorization")
-        if told is not None and not isinstance(told, str):
+        authorization = {name.lower(): value for name, value in payload.items()}.get("authorization")
+        if authorization is None and self.context.request is not None:
+            authorization = self.context.request.headers.get("authorization")
+        if authorization is not None and not isinstance(authorization, str):
             raise Unauthenticated("The payload's authorization is a text, as in the header: Bearer and the token.")
-        return await self.context.service.authenticator.authenticate(told)
+        return await self.context.service.authenticator.authenticate(authorization)
 
     async def handle_subscribe(self, message: Any) -> None:
         most = self._limiter.limits.per_connection
@@ -90,7 +90,7 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        """Told to who asked it: other subscriptions of the connection are none the worse for it."""
+        """None: the error goes to its subscription alone, and the connection's others go on."""
         del error
         return None
 
@@ -101,12 +101,12 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
 
     async def _end_with_token(self, actor: Actor) -> None:
         await asyncio.sleep(max(0.0, actor.expires_at - time.time()))
-        # Nothing is said of each subscription: told by a message it would be over, and clients that connect again by
+        # Nothing is said of each subscription: ended by a message it would be over, and clients that connect again by
         # themselves, with a new token and after their last cursor, would not.
         await self._close(FORBIDDEN, "The token has expired")
 
     def _leave(self) -> None:
-        # Not waited for: whoever does not answer the closing would keep out who comes instead.
+        # Not awaited: a client that does not answer the closing would keep the next one out.
         self._leaving = asyncio.create_task(self._close(TRY_AGAIN_LATER, "Others wait to connect: say who you are"))
 
     async def _tell(self, id: str, code: str, detail: str) -> None:
@@ -125,14 +125,14 @@ def _what_is_wrong_with(message: Any) -> str | None:
     if not isinstance(message, dict):
         return "A message is an object"
     kind, payload = message.get("type"), message.get("payload")
-    told = payload if isinstance(payload, dict) else {}
+    fields = payload if isinstance(payload, dict) else {}
     subscribes = kind == "subscribe"
     rules = {
         "A message has a type, which is a text": isinstance(kind, str),
         "It has an id, which is a text": kind not in ("subscribe", "complete") or isinstance(message.get("id"), str),
         "The payload of connection_init is an object": kind != "connection_init" or isinstance(payload, dict | None),
-        "The payload of subscribe has a query, which is a text": not subscribes or isinstance(told.get("query"), str),
-        "Variables are an object": not subscribes or isinstance(told.get("variables"), dict | None),
-        "The operationName is a text": not subscribes or isinstance(told.get("operationName"), str | None),
+        "The payload of subscribe has a query, which is a text": not subscribes or isinstance(fields.get("query"), str),
+        "Variables are an object": not subscribes or isinstance(fields.get("variables"), dict | None),
+        "The operationName is a text": not subscribes or isinstance(fields.get("operationName"), str | None),
     }
     return next((words for words, kept in rules.items() if not kept), None)

@@ -1,8 +1,8 @@
 """The door of a service: who asks is known, and may ask so much, before anything is done for them.
 
 In this order, each cheaper than what comes after: the token, the tenant's rate, the size and kind of the body, the body
-itself, a place. A request holds its place until its answer begins: by then the work is done, or it is a stream, and
-what that holds is limited where it is held.
+itself, a slot. A request holds its slot until its answer begins: by then the work is done, or it is a stream, and what
+that holds is limited where it is held.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -23,8 +23,8 @@ from kith.runtime.settings import Settings
 REFUSED = Counter(
     "kith_requests_refused_total", "Requests refused for how many there were", ["reason"]
 )  # rate, queue, wait, overload
-QUEUED = Counter("kith_requests_queued_total", "Requests that waited for a place behind others of their tenant")
-WAITING = Gauge("kith_requests_waiting", "Requests that wait for a place")
+QUEUED = Counter("kith_requests_queued_total", "Requests that waited for a slot behind others of their tenant")
+WAITING = Gauge("kith_requests_waiting", "Requests that wait for a slot")
 
 ACTOR = "kith.actor"
 """Where in the scope the actor stands for whom the request was let in."""
@@ -39,9 +39,10 @@ UPLOAD_SECONDS = 60.0
 class Limits:
     """Of one process."""
 
-    places: int = 10
+    slots: int = 10
     beside: int = 1
-    """Places of a tenant that asks often, while others ask: one thread serves all, and all wait for what is in hand."""
+    """Slots of a tenant that sends many requests, while others send some: one thread serves all, and all wait for what
+    is in hand."""
     queue: int = 500
     queue_seconds: float = 10.0
     rate: float = 2000.0
@@ -69,12 +70,10 @@ class Admission:
         self._authenticator = authenticator
         self._is_public = is_public
         self._rates = Rates(limits.rate, limits.burst)
-        self._places = FairQueue(
-            limits.places, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside
-        )
+        self._slots = FairQueue(limits.slots, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside)
         self._uploads = FairQueue(UPLOADS, waiting=limits.queue, seconds=UPLOAD_SECONDS)
         self._policy = f'"tenant";q={limits.burst};w={max(1, round(limits.burst / limits.rate))}'
-        WAITING.set_function(lambda: self._places.waiting + self._uploads.waiting)
+        WAITING.set_function(lambda: self._slots.waiting + self._uploads.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._is_public(scope["path"]):
@@ -84,38 +83,38 @@ class Admission:
         actor = await self._authenticator.authenticate(headers.get("authorization"))
         scope[ACTOR] = actor
         allowance = self._rates.take(actor.tenant)
-        told = self._told(allowance)
+        rates = self._rate_headers(allowance)
         if not allowance.allowed:
             REFUSED.labels("rate").inc()
-            raise _too_many(f"A tenant may ask {self._rates.rate:g} times a second.", allowance.retry, told)
+            raise _too_many(f"A tenant may ask {self._rates.rate:g} times a second.", allowance.retry, rates)
         limit, size = most_bytes(scope["path"]), declared_bytes(headers)
         check_size(size or 0, limit)
         check_media_type(headers)
         body = await self._body(actor.tenant, limit, size, receive)
-        async with self._place(self._places, actor.tenant, told) as give_back:
-            await self._app(scope, _replayed(body, receive), _telling(send, told, give_back))
+        async with self._slot(self._slots, actor.tenant, rates) as give_back:
+            await self._app(scope, _replayed(body, receive), _with_headers(send, rates, give_back))
 
     async def _body(self, tenant: str, limit: int, size: int | None, receive: Receive) -> bytes:
         if size is not None and size <= SMALL_BODY:
             return await read_body(receive, limit)
-        async with self._place(self._uploads, tenant, {}):
+        async with self._slot(self._uploads, tenant, {}):
             return await read_body(receive, limit)
 
     @asynccontextmanager
-    async def _place(self, queue: FairQueue, tenant: str, told: dict[str, str]) -> AsyncIterator[Callable[[], None]]:
+    async def _slot(self, queue: FairQueue, tenant: str, headers: dict[str, str]) -> AsyncIterator[Callable[[], None]]:
         """Raises HTTPException: 429 if the tenant has too many in the queue, 503 if all tenants together have."""
         try:
             if await queue.enter(tenant):
                 QUEUED.inc()
         except TimeoutError:
             REFUSED.labels("wait").inc()
-            raise _too_many("Too many requests of the tenant are in hand.", 1, told) from None
+            raise _too_many("Too many requests of the tenant are in hand.", 1, headers) from None
         except QueueFull as full:
             REFUSED.labels("queue" if full.of_tenant else "overload").inc()
             if full.of_tenant:
-                raise _too_many("Too many requests of the tenant wait.", 1, told) from None
+                raise _too_many("Too many requests of the tenant wait.", 1, headers) from None
             raise HTTPException(
-                HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait.", {**told, "Retry-After": "1"}
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait.", {**headers, "Retry-After": "1"}
             ) from None
         held = True
 
@@ -130,7 +129,7 @@ class Admission:
         finally:
             give_back()
 
-    def _told(self, allowance: Allowance) -> dict[str, str]:
+    def _rate_headers(self, allowance: Allowance) -> dict[str, str]:
         """https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"""
         return {
             "RateLimit-Policy": self._policy,
@@ -138,9 +137,9 @@ class Admission:
         }
 
 
-def _too_many(detail: str, retry: int, told: dict[str, str]) -> HTTPException:
+def _too_many(detail: str, retry: int, headers: dict[str, str]) -> HTTPException:
     return HTTPException(
-        HTTPStatus.TOO_MANY_REQUESTS, f"{detail} Try again in {retry} s.", {**told, "Retry-After": str(retry)}
+        HTTPStatus.TOO_MANY_REQUESTS, f"{detail} Try again in {retry} s.", {**headers, "Retry-After": str(retry)}
     )
 
 
@@ -157,13 +156,13 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _telling(send: Send, told: dict[str, str], give_back: Callable[[], None]) -> Send:
-    fields = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+def _with_headers(send: Send, headers: dict[str, str], give_back: Callable[[], None]) -> Send:
+    fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def telling(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             give_back()
             message["headers"] = [*message.get("headers", ()), *fields]
         await send(message)
 
-    return telling
+    return send_with_headers

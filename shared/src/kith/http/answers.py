@@ -1,4 +1,4 @@
-"""Responses in JSON, and those that are problems."""
+"""Responses in JSON, problems among them."""
 
 import msgspec
 from starlette.responses import Response

@@ -60,7 +60,7 @@ class Context:
     """Of the pages that a browser may let ask."""
 
     def position(self, recorded_at: Any) -> dict[str, str]:
-        """The header that tells how far a reader elsewhere must have got to see this write."""
+        """The header that says how far a reader elsewhere must have got to see this write."""
         return {"Kith-Position": f"{self.service}@{recorded_at.isoformat()}"}
 
 

@@ -34,7 +34,7 @@ class _Claims(BaseModel):
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 LEEWAY_SECONDS = 30
 _UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-"""Of what is no token: whoever wrote it has signed nothing yet, so it may be anything."""
+"""Raised by what is no token: nothing has been verified yet, so it may be anything."""
 _REFRESH_SECONDS = 300
 _RETRY_SECONDS = 5
 
@@ -155,7 +155,7 @@ class Authenticator:
 
 
 FetchKeys = Callable[[Settings], Awaitable[Any]]
-"""Answers a JWK Set. Raises httpx.HTTPError, KeyError or ValueError."""
+"""Returns a JWK Set. Raises httpx.HTTPError, KeyError or ValueError."""
 
 
 async def _fetch_by_discovery(settings: Settings) -> Any:

@@ -20,7 +20,8 @@ def most_bytes(path: str) -> int:
 
 
 def declared_bytes(headers: Mapping[str, str]) -> int | None:
-    """None if it is not told before. The server has checked that Content-Length is a number."""
+    """Returns the declared size of the body; None if it is sent in chunks. The server has checked that Content-Length
+    is a number."""
     return None if "transfer-encoding" in headers else int(headers.get("content-length", 0))
 
 

@@ -1,7 +1,7 @@
 """What an error is to the caller: one mapping, for REST and GraphQL alike.
 
 A refusal says which rule was broken. What cannot be done just now is `unavailable`, and may be tried again. Everything
-else is a fault of ours: it is logged under an id, and the answer tells the id and nothing more.
+else is an internal error: it is logged under an id, and the answer has the id and nothing more.
 """
 
 from http import HTTPStatus
@@ -65,7 +65,7 @@ class Refusal(NamedTuple):
 
 
 def refusal(error: BaseException) -> Refusal | None:
-    """What to answer, if the error is a refusal or may be gone the next time; None if it is a fault of ours."""
+    """Returns the response to a refusal, or to an error that may be gone the next time; None for an internal error."""
     match error:
         case DomainError():
             return Refusal(problems.of_domain_error(error), {})
@@ -115,10 +115,10 @@ def _is_transient_state(state: object) -> bool:
 
 
 def fault(error: BaseException, **where: object) -> ProblemDetails:
-    """Logs a fault of ours, and answers what to tell of it: where to find it in the log."""
+    """Logs an internal error, and returns the problem to send: where to find it in the log."""
     id = uuid4()
     log.error("fault", id=str(id), exc_info=error, **where)
-    detail = f"This is a fault of ours; it has been logged as {id}."
+    detail = f"This is an internal error; it has been logged as {id}."
     return {
         **problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, ErrorCode.INTERNAL, detail),
         "instance": f"urn:uuid:{id}",

@@ -20,7 +20,7 @@ SUBSCRIPTIONS = Gauge("kith_live_subscriptions", "GraphQL subscriptions that are
 
 
 class TooManySubscriptions(Conflict):
-    """The next one may find a place when another ends."""
+    """A slot is free again when another one ends."""
 
     code = ErrorCode.TOO_MANY_SUBSCRIPTIONS
 
@@ -82,32 +82,32 @@ class SubscriptionLimiter:
 
     @contextmanager
     def connection(self, leave: Callable[[], None]) -> Iterator[ConnectionSlot]:
-        seat = ConnectionSlot(leave)
-        self.strangers[seat] = None
+        slot = ConnectionSlot(leave)
+        self.strangers[slot] = None
         self.connected += 1
         CONNECTIONS.inc()
         try:
-            yield seat
+            yield slot
         finally:
-            self.strangers.pop(seat, None)
-            if seat.tenant is not None:
-                self.known[seat.tenant] -= 1
-                self.known += Counter()  # which drops those at zero: tenants come and go
+            self.strangers.pop(slot, None)
+            if slot.tenant is not None:
+                self.known[slot.tenant] -= 1
+                self.known += Counter()  # which drops the zeros: tenants come and go
             self.connected -= 1
             CONNECTIONS.dec()
 
-    def know(self, seat: ConnectionSlot, tenant: str) -> bool:
+    def know(self, slot: ConnectionSlot, tenant: str) -> bool:
         """Whether the tenant may have another connection."""
         if self.known[tenant] >= self.limits.connections_per_tenant:
             REFUSED.labels("tenant").inc()
             return False
-        self.strangers.pop(seat, None)
-        seat.tenant = tenant
+        self.strangers.pop(slot, None)
+        slot.tenant = tenant
         self.known[tenant] += 1
         return True
 
     def check(self, tenant: str) -> None:
-        """Raises TooManySubscriptions if there is no place for another of this tenant."""
+        """Raises TooManySubscriptions if this tenant has no slot left."""
         if self.watching[tenant] >= self.limits.per_tenant:
             raise TooManySubscriptions(
                 f"This process serves {self.limits.per_tenant} subscriptions of a tenant at a time; end another first."
@@ -127,5 +127,5 @@ class SubscriptionLimiter:
             yield
         finally:
             self.watching[tenant] -= 1
-            self.watching += Counter()  # which drops those at zero: tenants come and go
+            self.watching += Counter()  # which drops the zeros: tenants come and go
             SUBSCRIPTIONS.dec()

@@ -1,4 +1,4 @@
-"""What every path answers besides its own operations: HEAD where there is GET, and OPTIONS, which names them all."""
+"""The methods of every path besides its own operations: HEAD where there is GET, and OPTIONS, which names them all."""
 
 from starlette.responses import Response
 from starlette.routing import Match
@@ -29,9 +29,9 @@ class Methods:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope.get("method")
         if method == "HEAD":
-            asked = {**scope, "method": "GET"}
-            await self._app(asked, receive, _without_body(send))
-            scope["route"] = asked.get("route")
+            as_get = {**scope, "method": "GET"}
+            await self._app(as_get, receive, _without_body(send))
+            scope["route"] = as_get.get("route")
         elif method == "OPTIONS" and (methods := allowed(scope)) is not None:
             await Response(status_code=204, headers={"Allow": methods})(scope, receive, send)
         else:
@@ -46,7 +46,7 @@ def _without_body(send: Send) -> Send:
         if message["type"] != "http.response.body":
             await send(message)
         elif not over:
-            # The rest of an answer that streams is not waited for: the server tells it that nobody listens.
+            # The rest of an answer that streams is not waited for: the server reports to it that nobody listens.
             over = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -40,7 +40,7 @@ _WORDS = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not said to be JSON in UTF-8",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is not accepted: `errors` names each field and its rule",
     HTTPStatus.TOO_MANY_REQUESTS: "The tenant asks for more at a time than its share",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of ours: `instance` names it in the log",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An internal error: `instance` names it in the log",
     HTTPStatus.SERVICE_UNAVAILABLE: "It cannot be done just now; the same request may succeed later",
 }
 _TO_BE_RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -56,7 +56,7 @@ last saw to have it refused if someone else was faster. Refusals are problem det
 
 
 def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: problems that it may answer besides those that all like it do."""
+    """For a route's `responses`: the problems that it may return besides those that follow from what it is."""
     return {status.value: {"description": _WORDS[status]} for status in statuses}
 
 

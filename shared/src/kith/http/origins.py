@@ -1,4 +1,4 @@
-"""Which pages may ask, of those that a browser shows: the origins of one list, and none unless it names some.
+"""Which pages in a browser may send requests: the origins of one list, and none unless it names some.
 
 Tokens are sent by the page itself, so no credentials are allowed: a cookie says nothing here.
 """

@@ -32,7 +32,7 @@ SINGLE = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Origi
 """Headers that a request has once or not at all, Host aside."""
 
 NOTICE_SECONDS = 0.2
-"""Between 'not ready' and closing the socket, for whoever routes to us to notice."""
+"""Between 'not ready' and closing the socket, for load balancers to notice."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Bounds:
     unread_seconds: float = 60.0
     """That an answer may wait for a client that reads nothing."""
     keep_alive_seconds: int = 75
-    """That an unused connection stays open. Whoever keeps some (the gateway, proxies) has to be the first to close one:
-    a request that meets a closing connection is lost."""
+    """That an unused connection stays open. Clients that keep some (the gateway, proxies) have to be the first to close
+    one: a request that meets a closing connection is lost."""
 
 
 BOUNDS = Bounds()
@@ -102,7 +102,7 @@ class Protocol(HttpToolsProtocol):
             self._stop_watching()
             super().handle_websocket_upgrade()
 
-    # What the parser tells
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -239,7 +239,7 @@ class Protocol(HttpToolsProtocol):
         self._end(HTTPStatus.BAD_REQUEST, ErrorCode.BAD_REQUEST, msg, "invalid")
 
     def _end(self, status: HTTPStatus, code: ErrorCode, detail: str, reason: str) -> None:
-        """Answer, unless an answer is under way, and close. A connection on which nothing was asked gets no answer."""
+        """Answers, unless an answer is under way, and closes. A connection without a request gets no answer."""
         if self._ended:
             return
         self._ended = True
@@ -262,7 +262,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.write(STATUS_LINE[status] + head + body)
         self._stop_watching()
         if self.transport.can_write_eof() and not self.transport.is_closing():
-            # Closed with something unread, the client would be told of a broken connection and not read the answer.
+            # Closed with something unread, the client would see a broken connection and not read the answer.
             self.transport.write_eof()
             self._timer = self.loop.call_later(self.bounds.linger_seconds, self.transport.abort)
         else:

@@ -1,4 +1,4 @@
-"""The rows of a bulk request, told apart without reading them: each is read, and refused, by itself."""
+"""The rows of a bulk request, split without reading them: each is read, and refused, by itself."""
 
 import re
 
@@ -22,7 +22,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def rows_of(body: bytes) -> list[bytes]:
-    """Raises Invalid if they cannot be told apart, or are too many."""
+    """Raises Invalid if they cannot be split, or are too many."""
     if body.count(b",") > _MOST_COMMAS:
         return await _split(body)
     try:

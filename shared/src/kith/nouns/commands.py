@@ -105,7 +105,7 @@ class Commands:
         self._keys = idempotency
 
     async def run(self, tenant: str, resource: Resource, calls: Sequence[Call]) -> tuple[list[Outcome], datetime]:
-        """Carry out all in one transaction. Answers an outcome per call, and the instant they are recorded at."""
+        """Carries out all in one transaction. Returns an outcome per call, and the instant they are recorded at."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
             return await self._batch(transaction, resource, calls)
@@ -117,7 +117,7 @@ class Commands:
     ) -> Answer:
         """Carry out one command. Raises the DomainError that stood in the way.
 
-        Under an idempotency key the second call answers what the first did; KeyReused if it asks for something else,
+        Under an idempotency key the second call returns what the first did; KeyReused if it is another request,
         InFlight while the first is still running.
         """
 
@@ -134,7 +134,7 @@ class Commands:
 
     async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
         """Create in one statement; or None, with nothing written, if something stands in the way: the ordinary path
-        tells what, or finds that it was done before."""
+        raises what it is, or finds that it was done before."""
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)
@@ -177,7 +177,7 @@ class Commands:
 
     async def _once(self, transaction: Transaction, resource: Resource, call: Call, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
-        # Tried, not waited for: whoever holds it is doing the same thing at this moment.
+        # Tried, not waited for: its holder is doing the same thing at this moment.
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
         if not await connection.scalar(select(lock)):
             raise InFlight("The first request with this Idempotency-Key is still running.")
@@ -223,8 +223,8 @@ async def carry_out(
     outbox: Table,
     idempotency: Table,
 ) -> tuple[list[Outcome], datetime]:
-    """Carry out all in a transaction that is another's to commit, a consumer's for one
-    (kith.db.connections.acting_for). Answers an outcome per call, and the instant they are recorded at."""
+    """Carries out all in a transaction that is another's to commit, a consumer's for one
+    (kith.db.connections.acting_for). Returns an outcome per call, and the instant they are recorded at."""
     uow = UnitOfWork(transaction, source=source, outbox=outbox)
     batch = _Batch(uow, resource, idempotency)
     await batch.load(calls)
@@ -305,7 +305,7 @@ class _Batch:
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
-        """A new one, and what is told of it."""
+        """Returns a new one, and its events."""
         assert isinstance(given, NewInput)
         aggregate, events = call.command.rule(id=new_id(), at=at, **unshared(given.fields()))
         aggregate.external_id = given.external_id

@@ -1,5 +1,5 @@
-"""What a service knows of records that another one has: whose they are, and what else those who name them take of it.
-It learns that from events, and asks nobody."""
+"""What a service knows of the records of another one: whose they are, and what else its own records take from them. It
+learns that from events, without a query."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,8 +17,8 @@ from kith.events.envelope import Envelope
 _ROWS = 5000
 """A statement takes 32767 parameters."""
 
-Told = Mapping[str, UUID]
-"""The record's `id`, and by the names of their columns what is taken of it."""
+Known = Mapping[str, UUID]
+"""The record's `id`, and by the names of their columns what is taken from it."""
 
 
 def elsewhere_table(name: str, metadata: MetaData, *taken: Column[Any]) -> Table:
@@ -32,18 +32,18 @@ def elsewhere_table(name: str, metadata: MetaData, *taken: Column[Any]) -> Table
     )
 
 
-def noting(table: Table, told_by: Mapping[str, Callable[[Envelope], Told]]) -> Handler:
-    """A handler that keeps whose the records are that these types of events tell of; each says of which one, and what
-    else is kept of it."""
+def noting(table: Table, known_by: Mapping[str, Callable[[Envelope], Known]]) -> Handler:
+    """Returns a handler that keeps whose the records are that these types of events name; each function returns the
+    record's id, and what else is kept of it."""
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
-        told = (
-            {"tenant_id": each.tenant_id, "customer_id": each.customer_id, **told_by[current(each.type)](each)}
+        found = (
+            {"tenant_id": each.tenant_id, "customer_id": each.customer_id, **known_by[current(each.type)](each)}
             for each in envelopes
-            if current(each.type) in told_by and each.customer_id is not None
+            if current(each.type) in known_by and each.customer_id is not None
         )
-        known = {(row["tenant_id"], row["id"]): row for row in told}
-        # By their keys, as all that is written: no two wait for each other in a ring.
+        known = {(row["tenant_id"], row["id"]): row for row in found}
+        # By their keys, as all that is written: no two deadlock.
         rows = [known[key] for key in sorted(known)]
         for start in range(0, len(rows), _ROWS):
             await connection.execute(insert(table).values(rows[start : start + _ROWS]).on_conflict_do_nothing())

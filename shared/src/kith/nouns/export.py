@@ -56,15 +56,16 @@ def media_type_of(request: Request) -> str:
 async def rows_of(body: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
     """The rows of an export's body, as they arrive: `rows_of(response.aiter_bytes())`. Raises Incomplete after the last
     one if they are not all there. By bytes, because what others take for the end of a line may stand in a name."""
-    rest, count, told = b"", 0, None
+    rest, count, promised = b"", 0, None
     async for piece in body:
         *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
             row: dict[str, Any] = msgspec.json.decode(line)
             if "end" in row:
-                told = row["end"]["rows"]
+                promised = row["end"]["rows"]
             else:
                 count += 1
                 yield row
-    if told != count:
-        raise Incomplete(f"It broke off after {count} rows." if told is None else f"{count} rows of {told} arrived.")
+    if promised != count:
+        what = f"It broke off after {count} rows." if promised is None else f"{count} rows of {promised} arrived."
+        raise Incomplete(what)

@@ -1,7 +1,7 @@
 """Whether what was sent is what was sent before: by what is kept of it, never by how it was spelt.
 
 An input has its values as they are kept (kith.scalars): instants in UTC, texts in one form of Unicode, amounts with all
-their decimals. Earlier versions had them as they were sent, and rows of those days have such fingerprints.
+their decimals. Earlier versions had them as they were sent, and rows written then have such fingerprints.
 """
 
 import json

@@ -25,7 +25,7 @@ class View:
 
 
 def personal() -> Any:
-    """A field that shows only to those who hold the scope for personal data; elsewhere it is absent."""
+    """A field that shows only to actors with the scope for personal data; elsewhere it is absent."""
     return field(metadata={"personal": True})
 
 
@@ -44,7 +44,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Follows:
-    """A dealing that names another record of ours takes of it what it does not say, and may not say otherwise."""
+    """A record that names another one of the service takes from it what it does not say, and may not contradict it."""
 
     id: Column[Any]
     """Of the record, in the table that has it."""
@@ -56,7 +56,7 @@ class Follows:
 
 @dataclass(frozen=True)
 class One:
-    """A relation: each of these has one of those. Shown as a field of both sides in GraphQL."""
+    """A to-one relation: each record of the form has one of another. Shown as a field of both sides in GraphQL."""
 
     name: str
     """The field that shows it: `referrer`."""
@@ -108,5 +108,5 @@ class Form:
     write_verb: str = "write"
     """Of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
-    """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and answers the check that
-    is asked after each rule. What it accepts is done: it may count on that, for what comes later in the request."""
+    """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and returns the check that
+    is called after each rule. What it accepts is done: it may count on that, for what comes later in the request."""

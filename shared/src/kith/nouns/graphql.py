@@ -67,14 +67,14 @@ class Fields:
 
     queries: Sequence[Any] = ()
     subscriptions: Sequence[Any] = ()
-    """Each checks what it is asked, and answers `watching` its events."""
+    """Each checks its arguments, and returns `watching` its events."""
     extends: Mapping[str, Sequence[Any]] = dataclass_field(default_factory=dict)
     """By the name of a noun, or of another service's entity: fields that it has besides."""
 
 
 class Graph:
-    """The subgraph of a service. `entities` are the types of other services' nouns that features name themselves; of
-    those that only relations name the type is made here."""
+    """The subgraph of a service. `entities` are the types of other services' nouns that features name themselves; types
+    that only relations name are made here."""
 
     def __init__(
         self, service: str, resources: Sequence[Resource], features: Sequence[Fields] = (), entities: Sequence[Any] = ()
@@ -147,7 +147,7 @@ class Graph:
         entity.resolve_reference = resolve_reference
 
     def _add_fields(self, name: str, kind: Any) -> None:
-        """The lists of those that name it, and what features know of it."""
+        """Adds the lists of the nouns that name it, and the fields that features add to it."""
         for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun == name and relation.many:

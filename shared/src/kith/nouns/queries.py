@@ -127,8 +127,8 @@ class Queries(Generic[V]):
     async def all(
         self, connection: AsyncConnection, tenant: str, *, after: UUID | None = None
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        """All rows in the order of their ids, or those after that id, a batch at a time by a cursor. Personal fields
-        are there only if they may be shown."""
+        """Yields the rows in the order of their ids, or the ones after that id, a batch at a time by a cursor. Personal
+        fields are there only if they may be shown."""
         table = self._table
         query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == tenant)
         if after is not None:
@@ -180,7 +180,7 @@ def _decoders(columns: _Columns) -> tuple[tuple[str, Callable[[Any], Any]], ...]
 # and with a small limit written out it does, though it reads all of a tenant's rows for a page from the middle.
 _MOST = bindparam("most", type_=Integer)
 _STATEMENTS = 1000
-"""Pages are asked for by any set of filters: that many statements are kept."""
+"""Pages are requested by any set of filters: that many statements are kept."""
 
 
 @cache

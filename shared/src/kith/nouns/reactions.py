@@ -18,7 +18,7 @@ from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.http.problems import of_validation_error
 from kith.nouns.commands import Call, carry_out
-from kith.nouns.elsewhere import Told
+from kith.nouns.elsewhere import Known
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Resource
 
@@ -27,7 +27,7 @@ Body = Mapping[str, Any]
 """As it would be posted to the API; what is None is not sent."""
 
 
-def run_of(requested: Envelope) -> Told:
+def run_of(requested: Envelope) -> Known:
     """The playbook's run that an action was requested by."""
     action = decode(requested, ActionRequested)
     return {"id": action.run_id, "playbook_id": action.playbook_id}
@@ -54,7 +54,7 @@ def creating(
             if current(envelope.type) != cause.type or (wanted := body(envelope, decode(envelope, cause))) is None:
                 continue
             call = Call(command, _input(command.input, wanted))
-            # One by one: each is told in the trace of the event that it is made for.
+            # One by one: each belongs to the trace of the event that it is made for.
             with event_span(envelope, f"{command.name} {resource.name}"):
                 async with acting_for(connection, envelope.tenant_id) as transaction:
                     (outcome,), _ = await carry_out(

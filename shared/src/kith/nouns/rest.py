@@ -329,7 +329,7 @@ class Rest:
         return json_response(self._shown(answer.view, actor), status=status, headers=tagged)
 
     def _shown(self, view: View, actor: Actor) -> object:
-        """Personal fields are left out, not emptied, for those who may not see them."""
+        """Leaves personal fields out, rather than emptying them, for actors who may not see them."""
         hidden = self._resource.personal_fields
         if not hidden or actor.sees_personal(self._service):
             return view
@@ -371,7 +371,7 @@ def _filters(resource: Resource) -> dict[str, Any]:
 
 
 def version_of(if_match: str | None) -> int | None:
-    """Raises Invalid unless it is an ETag of ours, or `*`."""
+    """Raises Invalid unless it is an ETag of this API, or `*`."""
     if if_match is None or if_match == "*":
         return None
     if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
@@ -381,7 +381,7 @@ def version_of(if_match: str | None) -> int | None:
 
 def _described(command: Command) -> str:
     """In the words of its rule."""
-    return cleandoc(command.rule.__doc__ or "Answers it as it is then; its version is the ETag.")
+    return cleandoc(command.rule.__doc__ or "Returns it as it is then; its version is the ETag.")
 
 
 def operation(command: Command, resource: Resource) -> str:

@@ -83,14 +83,15 @@ class UnitOfWork:
         self.now = max(self.now, at)
 
     def record(self, aggregate: Aggregate, *events: Event, at: datetime) -> int:
-        """Give the events their places in the aggregate's history and put them in the outbox; answers how many they
+        """Gives the events their versions in the aggregate's history and puts them in the outbox; returns how many they
         are. Raises Invalid, and records none, if one is too large."""
-        told = []
+        rows = []
         for event in events:
             aggregate.version += 1
-            told.append(_told(self.tenant, aggregate, event, self._traceparent) | {"time": at, "recorded_at": self.now})
-        self._events += told
-        return len(told)
+            row = _outbox_row(self.tenant, aggregate, event, self._traceparent)
+            rows.append(row | {"time": at, "recorded_at": self.now})
+        self._events += rows
+        return len(rows)
 
     async def flush(self) -> None:
         """Rows first: the outbox takes its sequence while they are locked."""
@@ -130,7 +131,7 @@ class Repository:
         self._changed: set[UUID] = set()
 
     async def load(self, *, ids: Iterable[UUID] = (), external_ids: Iterable[str] = ()) -> None:
-        """Load and lock those that exist, in the order of their ids: no two batches wait for each other in a ring."""
+        """Loads and locks the ones that exist, in the order of their ids: no two batches deadlock."""
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return
@@ -194,7 +195,7 @@ class Repository:
     async def flush(self) -> None:
         table, tenant = self.table, self._uow.tenant
         if self._new:
-            # By their keys: two batches of the same new rows wait for each other in one order, and so never in a ring.
+            # By their keys: two batches of the same new rows wait for each other in one order, and so never deadlock.
             new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
             for piece in in_pieces({"tenant_id": tenant, **self._values(id)} for id in new):
                 await self._uow.connection.execute(insert(table), piece)
@@ -227,12 +228,12 @@ async def append(
     *,
     occurred_at: datetime | None,
 ) -> datetime | None:
-    """Write a new row and its event in one statement, which is a transaction of its own. Answers when it was recorded;
+    """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
     None, and nothing is written, if its external id is taken or its time is yet to come. Raises PostgresError."""
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
     values = {f"row_{name}": value for name, value in row.items()} | {
-        f"event_{name}": value for name, value in _told(tenant, aggregate, event, current_traceparent()).items()
+        f"event_{name}": value for name, value in _outbox_row(tenant, aggregate, event, current_traceparent()).items()
     }
     values |= {"setting": tenant, "occurred_at": occurred_at}
     written = await append_one(resource.table, outbox).fetch(connection, values)
@@ -243,10 +244,10 @@ async def append(
     return recorded_at
 
 
-def _told(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
+def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
     """The event's row but for its times. Raises Invalid for one that the bus would not take."""
     if len(data := _encode(event)) > MAX_BYTES:
-        rule = f"What is told of it would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
+        rule = f"Its event would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
         raise Invalid(rule, field="body")
     return {
         "id": new_id(),

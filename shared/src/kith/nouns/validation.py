@@ -135,7 +135,7 @@ def _sent(command: Command) -> list[str]:
 
 
 def events_of(command: Command) -> list[type[Event]]:
-    """The events that its rule says it answers."""
+    """The events that its rule is annotated to return."""
     return list(_events_in(get_type_hints(command.rule).get("return")))
 
 
@@ -155,7 +155,7 @@ def _events(form: Form) -> Iterator[str]:
                 yield from _declared(form, command, event)
             yield from _carried(form, command, events)
         else:
-            yield f"the rule of `{command.name}` does not say which event it answers."
+            yield f"the rule of `{command.name}` does not say which event it returns."
     for name in form.unpublished:
         if name not in _attributes(form):
             yield f"`unpublished` names a field `{name}` that the aggregate does not have."
@@ -193,7 +193,8 @@ _FREE = [scalar for text in (Text, Note) for scalar in text.__metadata__]  # typ
 
 
 def _published(form: Form, command: Command) -> set[str]:
-    """What an event of the command must carry: the fields that it sets and, of a new one, those that it always has."""
+    """What an event of the command must carry: the fields that it sets and, of a new one, the fields that it always
+    has."""
     attributes = _attributes(form)
     wanted = {name for name in _sent(command) if name in attributes}
     if command.creates:

@@ -1,9 +1,9 @@
 """Dead letters of the outbox: events that cannot be published, set aside so that all others go on.
 
 Of one aggregate order holds: its later events are parked behind the first that failed. They are rows of `dead_letters`
-like those of the consumers (see kith.consumer), under a group of their own, and are seen, amended, replayed and
-discarded in the same ways. The relay alone says what becomes of them: it owns the outbox, so nothing is published of an
-aggregate while its letters are replayed.
+like the consumers' (see kith.consumer), under a group of their own, and are seen, amended, replayed and discarded in
+the same ways. The relay alone says what becomes of them: it owns the outbox, so nothing is published of an aggregate
+while its dead letters are replayed.
 """
 
 import re
@@ -32,11 +32,11 @@ SET_ASIDE = Counter(
 )
 
 NO_PARTITION = -1
-"""They never stood on the bus. In the place of an offset they have their place in the outbox."""
+"""They were never on the bus. Instead of an offset they have their position in the outbox."""
 
 
 def group_of(service: str) -> str:
-    """Whose letters they are."""
+    """Returns the group of the outbox's dead letters."""
     return f"{service}.outbox"
 
 
@@ -126,7 +126,7 @@ async def set_aside(
 
 
 def _headers(row: Row[Any], service: str) -> Headers:
-    told = {
+    headers = {
         "ce_specversion": "1.0",
         "ce_id": row.id,
         "ce_source": service,
@@ -140,7 +140,7 @@ def _headers(row: Row[Any], service: str) -> Headers:
         "ce_customerid": row.customer_id,
         "ce_traceparent": row.traceparent,
     }
-    return tuple((name, str(value).encode()) for name, value in told.items() if value is not None)
+    return tuple((name, str(value).encode()) for name, value in headers.items() if value is not None)
 
 
 _HEADERS = (

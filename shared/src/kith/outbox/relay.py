@@ -4,7 +4,7 @@ One relay at a time owns a service's outbox, by an advisory lock on a connection
 aggregate's events. If its process dies, PostgreSQL frees the lock and another takes over.
 
 An event that cannot be published is set aside with its reason, and the later ones of its aggregate behind it: see
-kith.outbox.dead_letters. It owns those too: what is asked for of them is done between two batches.
+kith.outbox.dead_letters. It owns these too: what is requested for them is done between two batches.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
 _RETRY = 1.0
 _TRACEPARENT = 200
 _LINES = 20
-"""Of so many aggregates letters are replayed between two batches."""
+"""The dead letters of so many aggregates are replayed between two batches."""
 
 PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
 INTERRUPTED = Counter("kith_outbox_interruptions_total", "Times that relaying began again after a fault", ["service"])
@@ -66,7 +66,8 @@ class _Snapshot(NamedTuple):
     oldest_running: int
     """Transactions with a smaller id have ended."""
     own_id: int
-    """The id of the transaction that looked, taken after `at`: whoever had an id by then has a smaller one."""
+    """The id of the transaction that looked, taken after `at`: any transaction that had an id by then has a smaller
+    one."""
     last_seq: int | None
     """Of the rows then unpublished."""
     oldest_age: float
@@ -77,7 +78,7 @@ class _Batch(NamedTuple):
 
     rows: Sequence[asyncpg.Record]
     awaited: _Snapshot | None
-    """What was awaited before that instant: these rows can tell whether it is reached."""
+    """What was awaited before that instant: these rows show whether it is reached."""
 
 
 class Relay:
@@ -98,7 +99,7 @@ class Relay:
         self._unmarked: list[int] = []
         """Sequences of what is on the bus, and not yet marked so."""
         self._blocked: dict[Line, str] = {}
-        """Aggregates that have letters, each with the name of the one at its head."""
+        """Aggregates that have dead letters, each with the name of the one at its head."""
         columns, sequences = outbox.c, cast(bindparam("sequences"), ARRAY(BigInteger))
         self._oldest = Statement(
             select(columns.seq, *(readable(outbox, name) for name in _ENVELOPE))
@@ -106,7 +107,7 @@ class Relay:
             .order_by(columns.seq)
             .limit(bindparam("limit"))
         )
-        # One by one and not up to the last: whoever commits late may have a smaller sequence.
+        # One by one and not up to the last: a transaction that commits late may have a smaller sequence.
         self._marked = Statement(update(outbox).where(columns.seq == any_(sequences)).values(published_at=func.now()))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -166,7 +167,7 @@ class Relay:
         await self._mark(connection)
 
     async def _attend(self, connection: AsyncConnection, dead_letters: Subscription) -> bool:
-        """Do what is asked for of the letters. Answers whether there is more to do at once."""
+        """Does what is requested for the dead letters. Returns whether there is more to do at once."""
         if not await is_requested(connection, dead_letters.group):
             return False
         more = await attend_once(dead_letters, self._engine, lines=_LINES)
@@ -174,7 +175,7 @@ class Relay:
         return more
 
     async def _publish(self, connection: AsyncConnection, producer: Producer, batch: _Batch) -> _Batch:
-        """Answers the next batch: it is fetched, and the last one marked, while this one is on its way."""
+        """Returns the next batch: it is fetched, and the last one marked, while this one is on its way."""
         sequences = [row[0] for row in batch.rows]
         sending = asyncio.create_task(self._send(producer, batch.rows))
         try:
@@ -191,7 +192,7 @@ class Relay:
         return following
 
     async def _send(self, producer: Producer, rows: Sequence[asyncpg.Record]) -> list[DeadLetter]:
-        """Publish all that can be. Answers those that cannot, and those that wait behind them."""
+        """Publishes all that can be. Returns the rest as dead letters: what cannot, and what waits behind it."""
         dead_letters: list[DeadLetter] = []
         messages: list[Outgoing] = []
         sent: list[asyncpg.Record] = []
@@ -289,8 +290,8 @@ class Relay:
         await producer.publish([self._message(watermark)])
 
     async def _prune(self, connection: AsyncConnection) -> bool:
-        """Published rows stay for a while: who fell behind the topic's own retention is refilled from them. Answers
-        whether there may be more to delete."""
+        """Published rows stay for a while: consumers that fell behind the topic's own retention are refilled from them.
+        Returns whether there may be more to delete."""
         columns = self._outbox.c
         horizon = func.now() - func.make_interval(0, 0, 0, self._retention_days)
         old = select(columns.seq).where(columns.published_at < horizon).limit(_PRUNE_ROWS)
@@ -298,7 +299,7 @@ class Relay:
 
 
 def _publishing(producer: Producer, message: Callable[[Envelope], Outgoing]) -> Handler:
-    """A handler of letters: what is replayed is published."""
+    """A handler of dead letters: what is replayed is published."""
 
     async def handle(_: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         for envelope in envelopes:
@@ -323,7 +324,7 @@ _ENVELOPE = (
     "data",
 )
 
-# An id of its own, and not the snapshot's xmax: that is one past the newest transaction that has *ended*, and those
+# An id of its own, and not the snapshot's xmax: that is one past the newest transaction that has *ended*, and ones
 # still running may have that id or a greater one.
 _SNAPSHOT = text("""
     SELECT now(),
@@ -336,8 +337,8 @@ _SNAPSHOT = text("""
 
 
 def _reached(batch: _Batch) -> bool:
-    """Rows leave in sequence order, so whoever has published one has published all before it that were visible when it
-    was selected."""
+    """Rows leave in sequence order, so once one is published, all before it that were visible when it was selected
+    are."""
     assert batch.awaited is not None
     last = batch.awaited.last_seq
     return last is None or not batch.rows or batch.rows[-1][0] >= last

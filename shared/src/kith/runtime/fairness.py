@@ -1,7 +1,7 @@
-"""Places that tenants share, and how often each may ask.
+"""Slots that tenants share, and how often each may send a request.
 
-A tenant holds no more than its share, and its next request waits behind its own: whoever asks little is not kept
-waiting by whoever asks much. Both are of one process.
+A tenant holds no more than its share, and its next request waits behind its own: a tenant with few requests is not kept
+waiting by one with many. Both are of one process.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from math import ceil
 
 IDLE_SECONDS = 1.0
-"""A tenant that has not asked for so long needs no share."""
+"""A tenant without a request for so long needs no share."""
 OFTEN = 40
-"""Who has asked so many times within one or two of these asks often."""
+"""A tenant with so many requests within one or two of these sends them often."""
 
 
 class QueueFull(Exception):
@@ -27,12 +27,12 @@ class QueueFull(Exception):
 
 
 class FairQueue:
-    """`places` for all tenants. There is always one share more than there are tenants, so that whoever comes next
-    finds a place: a tenant alone holds half of them, two hold a third each."""
+    """`slots` for all tenants. There is always one share more than there are tenants, so that the next one to come
+    finds a slot: a tenant alone holds half of them, two hold a third each."""
 
     def __init__(
         self,
-        places: int,
+        slots: int,
         *,
         waiting: int,
         seconds: float,
@@ -41,29 +41,29 @@ class FairQueue:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`waiting`: how many of a tenant may wait, ten times as many of all; `seconds`: for how long. `share`: of each
-        tenant, however many they are; `beside`: the most of one that asks often, while there are others."""
-        self._free = places
-        self._places = places
+        tenant, however many they are; `beside`: the most of one that sends requests often, while there are others."""
+        self._free = slots
+        self._slots = slots
         self._most_waiting = waiting
         self._seconds = seconds
         self._fixed_share = share
-        self._beside = beside or places
+        self._beside = beside or slots
         self._clock = clock
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._seen: OrderedDict[str, float] = OrderedDict()
-        """When each tenant last asked, or was last seen to hold or want a place; oldest first."""
+        """When each tenant last sent a request, or was last seen to hold or want a slot; oldest first."""
         self._served: dict[str, int] = {}
-        """Of those, the number of the last place that each was given."""
+        """Of these tenants, the number of the last slot that each was given."""
         self._given = 0
-        self._asked: Counter[str] = Counter()
-        self._asked_before: Counter[str] = Counter()
-        """How often each has asked since `_since`, and in the time of the same length before."""
+        self._requests: Counter[str] = Counter()
+        self._requests_before: Counter[str] = Counter()
+        """How many requests each has sent since `_since`, and in the time of the same length before."""
         self._since = clock()
         self.waiting = 0
 
     @asynccontextmanager
-    async def place(self, tenant: str) -> AsyncIterator[None]:
+    async def slot(self, tenant: str) -> AsyncIterator[None]:
         """Raises QueueFull or TimeoutError."""
         await self.enter(tenant)
         try:
@@ -72,7 +72,8 @@ class FairQueue:
             self.leave(tenant)
 
     async def enter(self, tenant: str) -> bool:
-        """Whether it had to wait. Raises QueueFull or TimeoutError. Whoever has entered leaves, once."""
+        """Whether it had to wait. Raises QueueFull or TimeoutError. After it returns, `leave` has to be called,
+        once."""
         self._note(tenant)
         if tenant not in self._waiting and self._free and self._held[tenant] < self._most(tenant, self._share()):
             self._give(tenant)
@@ -116,11 +117,12 @@ class FairQueue:
                 self._served.pop(tenant, None)
         if self._fixed_share is not None:
             return self._fixed_share
-        return max(1, self._places // (len(self._seen) + 1))
+        return max(1, self._slots // (len(self._seen) + 1))
 
     def _most(self, tenant: str, share: int) -> int:
-        """What a tenant may hold of its share: who asks often would else be in hand whenever anybody is."""
-        often = self._asked[tenant] + self._asked_before[tenant] > OFTEN
+        """What a tenant may hold of its share: one that sends requests often would else be in hand whenever anybody
+        is."""
+        often = self._requests[tenant] + self._requests_before[tenant] > OFTEN
         return min(share, self._beside) if often and len(self._seen) > 1 else share
 
     def _note(self, tenant: str) -> None:
@@ -128,12 +130,12 @@ class FairQueue:
         self._seen[tenant] = now
         self._seen.move_to_end(tenant)
         if now - self._since >= IDLE_SECONDS:
-            self._asked_before = self._asked if now - self._since < 2 * IDLE_SECONDS else Counter()
-            self._asked, self._since = Counter(), now
-        self._asked[tenant] += 1
+            self._requests_before = self._requests if now - self._since < 2 * IDLE_SECONDS else Counter()
+            self._requests, self._since = Counter(), now
+        self._requests[tenant] += 1
 
     def _serve(self) -> None:
-        """Give what is free to whoever holds least, and of these to whoever was served longest ago."""
+        """Gives what is free to the tenant that holds least, and of these to the one served longest ago."""
         share = self._share()
         while self._free:
             eligible = [tenant for tenant in self._waiting if self._held[tenant] < self._most(tenant, share)]
@@ -167,7 +169,7 @@ class FairQueue:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left to a tenant, as the fields RateLimit and RateLimit-Policy tell it."""
+    """What is left to a tenant, as the fields RateLimit and RateLimit-Policy report it."""
 
     allowed: bool
     remaining: int
@@ -184,7 +186,7 @@ class Rates:
         self.rate, self.burst = rate, burst
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """By tenant the tokens it had and when; those who asked longest ago first."""
+        """By tenant the tokens it had and when; the one with the oldest request first."""
 
     def take(self, tenant: str) -> Allowance:
         now = self._clock()

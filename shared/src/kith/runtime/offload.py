@@ -50,7 +50,7 @@ class Lane:
     _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
 
     async def start(self, module: str) -> None:
-        """Begin the process and load a module there, which takes longest: whoever asks first waits for neither. Raises
+        """Begins the process and loads a module there, which takes longest: the first caller waits for neither. Raises
         NotStarted and Lost."""
         await self.run(_load, (module,), SECONDS)
 
@@ -61,7 +61,7 @@ class Lane:
             try:
                 answer = await asyncio.to_thread(helper.ask, function, arguments, seconds)
             except BaseException:
-                # Also where whoever waited was cancelled: nobody wants the rest, and others wait behind it.
+                # Also where the caller was cancelled: nobody wants the rest, and others wait behind it.
                 helper.end()
                 self._helper = None
                 LOST.labels(self.name).inc()
@@ -69,7 +69,7 @@ class Lane:
             TOOK.labels(self.name).observe(perf_counter() - started)
         if isinstance(answer, BaseException):
             raise answer
-        return answer  # type: ignore[no-any-return]  # what the function answers
+        return answer  # type: ignore[no-any-return]  # what the function returns
 
     @property
     def _lock(self) -> asyncio.Lock:
@@ -107,7 +107,7 @@ class _Helper:
         try:
             self._process.start()
             theirs.close()
-            self._ours.recv_bytes()  # it is there, and has loaded what it needs to read what it is asked
+            self._ours.recv_bytes()  # it is there, and has loaded what it needs to read a request
         except (EOFError, OSError, RuntimeError) as error:
             raise NotStarted("No process to compute in could be started.") from error
 
@@ -116,10 +116,10 @@ class _Helper:
         return self._process.is_alive()
 
     def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: int) -> Any:
-        """Blocks. Answers what the function raised instead of raising it. Raises Lost."""
-        asked = pickle.dumps((function, arguments, seconds))
+        """Blocks. Returns what the function raised instead of raising it. Raises Lost."""
+        request = pickle.dumps((function, arguments, seconds))
         try:
-            self._ours.send_bytes(asked)
+            self._ours.send_bytes(request)
             return pickle.loads(self._ours.recv_bytes())  # noqa: S301 - of our own process
         except (EOFError, OSError) as error:
             self._ours.close()  # here, where nobody else reads from it
@@ -129,7 +129,7 @@ class _Helper:
             raise Lost(reason) from error
 
     def end(self) -> None:
-        """Whoever asks is answered that it was lost."""
+        """Ends the process; a caller that waits gets Lost."""
         self._process.kill()
         self._process.join()
 
@@ -138,13 +138,13 @@ def _load(module: str) -> None:
     import_module(module)
 
 
-def _serve(asked: Connection, niceness: int) -> None:
-    os.setpgid(0, 0)  # what a terminal or a supervisor tells all of a group is for the parent, which ends this
+def _serve(requests: Connection, niceness: int) -> None:
+    os.setpgid(0, 0)  # what a terminal or a supervisor signals to all of a group is for the parent, which ends this
     os.nice(niceness)
-    asked.send_bytes(b"ready")
+    requests.send_bytes(b"ready")
     while True:
         try:
-            message = asked.recv_bytes()
+            message = requests.recv_bytes()
         except (EOFError, OSError):
             return  # the parent has ended
         try:
@@ -155,7 +155,7 @@ def _serve(asked: Connection, niceness: int) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the caller's
             error.add_note(traceback.format_exc())
             answer = pickle.dumps(_as_sent(error))
-        asked.send_bytes(answer)
+        requests.send_bytes(answer)
 
 
 def _as_sent(error: Exception) -> Exception:

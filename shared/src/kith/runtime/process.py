@@ -38,7 +38,7 @@ from kith.runtime.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
 GC_OBJECTS = 300_000
-"""So many more objects before rubbish is looked for among them: more than a batch of 5,000 events is made of."""
+"""So many more objects before garbage is collected among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
 COUNT_SECONDS = 2.0
 BUS_RETRY_SECONDS = 1.0
@@ -129,7 +129,7 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
 async def _begin(lane: Lane, module: str) -> None:
     try:
         await lane.start(module)
-    except (NotStarted, Lost) as error:  # the first piece tries again, and says so to whoever waits for it
+    except (NotStarted, Lost) as error:  # the first piece tries again, and raises it to its caller
         log.warning("no process for computation", lane=lane.name, error=error)
 
 
@@ -160,14 +160,14 @@ async def _start_workers(
     tasks.create_task(_count_letters(engine, notes, stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
-        # Beside the consumer, not in it: one that has halted for its letters is the one that needs it.
+        # Beside the consumer, not in it: one that has halted for its dead letters is the one that needs it.
         tasks.create_task(attend_dead_letters(subscription, engine, stop=stop))
     for task in service.tasks:
         tasks.create_task(attend(task, engine, stop=stop))
 
 
 async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Settings, stop: asyncio.Event) -> None:
-    """What is kept for a time only: the embedded bus's messages, and answers to an Idempotency-Key."""
+    """Deletes what is kept for a time only: the embedded bus's messages, and the outcomes of an Idempotency-Key."""
     keys = service.idempotency.c
     # What a bulk row did is remembered for good: it has no outcome to answer again.
     old = delete(service.idempotency).where(
@@ -184,7 +184,7 @@ async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Sett
 
 
 async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: asyncio.Event) -> None:
-    """Say how many dead letters there are, to Prometheus and to whoever asks whether we are ready."""
+    """Reports how many dead letters there are, to Prometheus and to the readiness probe."""
     while not stop.is_set():
         try:
             async with engine.connect() as connection:

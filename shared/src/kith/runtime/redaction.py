@@ -2,7 +2,7 @@
 what a caller sent: PostgreSQL quotes rows, pydantic inputs, Python keys and texts.
 
 The message is there where it can hold nothing of the kind: errors of the operating system, some of PostgreSQL's, and
-exceptions of ours that say so by `loggable = True`.
+Kith's exceptions that say so by `loggable = True`.
 """
 
 import traceback
@@ -31,7 +31,7 @@ def said(error: BaseException) -> str:
     return " <- ".join(_words(each) for each in _chain(error))
 
 
-def told(error: BaseException) -> list[dict[str, object]]:
+def described(error: BaseException) -> list[dict[str, object]]:
     """Each exception of the chain with its frames, from the one that was raised last."""
     return [{"error": _words(each), "frames": _frames(each)} for each in _chain(error)]
 

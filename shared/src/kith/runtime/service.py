@@ -27,9 +27,9 @@ class Service:
     commands: Mapping[str, str] = field(default_factory=dict)
     """What `python -m <package>` does besides: by its word the module whose `run(service, settings, words)` does it."""
     swapped: Sequence[str] = ()
-    """Tables of which a command may put another in the place while requests are served."""
+    """Tables that a command may swap for others while requests are served."""
     documents: Mapping[str, str] = field(default_factory=dict)
-    """The same for what is told from the code alone, without settings: `run(service, words)`."""
+    """The same for what follows from the code alone, without settings: `run(service, words)`."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

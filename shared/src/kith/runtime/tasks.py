@@ -15,7 +15,7 @@ from kith.runtime.waiting import pause
 class Task:
     name: str
     step: Callable[[AsyncEngine], Awaitable[bool]]
-    """Does a part of what is due, in transactions of its own, as the worker's role. Answers whether there is more to do
+    """Does a part of what is due, in transactions of its own, as the worker's role. Returns whether there is more to do
     at once. Any process may be killed in it, and several may be in it at a time."""
     seconds: float = 2.0
     """How long it may wait until it is looked again for what is due."""

@@ -18,13 +18,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kith.runtime.redaction import said, told
+from kith.runtime.redaction import described, said
 
 tracer = trace.get_tracer("kith")
 log = structlog.get_logger()
 
 REQUESTS = Histogram("kith_http_request_seconds", "Time to answer a request", ["method", "route", "status"])
-ERRORS = Counter("kith_http_errors_total", "Requests that failed by a fault of ours", ["route"])
+ERRORS = Counter("kith_http_errors_total", "Requests that failed by an internal error", ["route"])
 
 
 def configure(service: str, *, otlp_endpoint: str | None, log_json: bool, log_level: str) -> None:
@@ -62,12 +62,12 @@ def current_traceparent() -> str | None:
 
 
 def _redact(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Exceptions are logged as they are, and told here."""
+    """Replaces exceptions, which are logged as they are, with what may be logged of them."""
     raised = entry.pop("exc_info", None)
     if raised is True:
         raised = sys.exception()
     if isinstance(raised, BaseException):
-        entry["exception"] = told(raised)
+        entry["exception"] = described(raised)
     for name, value in entry.items():
         if isinstance(value, BaseException):
             entry[name] = said(value)
@@ -90,7 +90,7 @@ class _OfLibraries(logging.Handler):
 
 @contextmanager
 def span(name: str, **options: Any) -> Iterator[trace.Span]:
-    """A span that tells of an exception its kind alone: its message leaves the process no more than a log's."""
+    """A span that records of an exception its kind alone: its message leaves the process no more than a log's."""
     with tracer.start_as_current_span(
         name, record_exception=False, set_status_on_exception=False, **options
     ) as current:

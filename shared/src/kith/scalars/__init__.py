@@ -2,7 +2,7 @@
 
 Bodies, rows of bulk requests, query strings, paths, headers, GraphQL arguments and inputs, cursors and settings take
 their scalars from here. Whatever a parser would have to guess is refused: an instant without a zone or as a number of
-seconds, `1_000`, digits of other scripts, `yes` for true. docs/scalars.md says the same to those who send.
+seconds, `1_000`, digits of other scripts, `yes` for true. docs/scalars.md says the same to clients.
 
 A scalar is the annotation of a type: `Annotated[int, Whole(1, 365)]`. What has a spelling of its own in JSON (numbers,
 true, false) is read from text only where all there is is text: in a model that is not strict.
@@ -90,8 +90,8 @@ def spelt(kind: Any, leaf: Callable[[Any], Any] = lambda kind: kind) -> Any:
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         first, *rest = inner
-        told = first if any(isinstance(each, Scalar) for each in rest) else spelt(first, leaf)
-        return Annotated[(told, *rest)]
+        annotated = first if any(isinstance(each, Scalar) for each in rest) else spelt(first, leaf)
+        return Annotated[(annotated, *rest)]
     if origin in (Union, UnionType):
         return Union[tuple(spelt(each, leaf) for each in inner)]  # noqa: UP007 - built at run time
     if origin in (list, tuple, dict):
@@ -141,8 +141,8 @@ def must_be_carried(value: Any, field: str) -> None:
         case int() | float() | Decimal() if not -MOST_MONEY <= value <= MOST_MONEY:
             raise Invalid(f"A number is from -{MOST_MONEY:,} to {MOST_MONEY:,}.", field=field)
         case list() | tuple() | frozenset():
-            for place, each in enumerate(value):
-                must_be_carried(each, f"{field}.{place}")
+            for index, each in enumerate(value):
+                must_be_carried(each, f"{field}.{index}")
         case dict():
             for name, each in value.items():
                 must_be_carried(name, field)

@@ -11,8 +11,8 @@ MINOR_UNITS: dict[str, int] = {each.code: each.exponent for each in Currency if 
 
 
 def misfit(amount: Decimal, currency: str | None) -> str | None:
-    """Why no amount of the currency is that, if so. A code that ISO 4217 has no more fits every amount: what was told
-    in it before can still be dealt with."""
+    """Returns why no amount of the currency is that, if so. A code that ISO 4217 has no more fits every amount: what
+    was recorded in it before can still be handled."""
     decimals = None if currency is None else MINOR_UNITS.get(currency)
     if decimals is None or amount == round(amount, decimals):
         return None

@@ -57,7 +57,7 @@ class Whole(_Number):
 
 @dataclass(frozen=True)
 class Real(_Number):
-    """A number from `least` to `most`; above or below those for the ones that are `open`."""
+    """A number from `least` to `most`; `above` and `below` are bounds that are themselves excluded."""
 
     least: float = -MOST
     most: float = MOST

@@ -111,7 +111,7 @@ class IdScalar(Scalar):
 
 @dataclass(frozen=True)
 class Listed(Scalar):
-    """One of a list that is kept elsewhere, too long to be told: the nearest are."""
+    """One of a list that is kept elsewhere, too long to be shown: the nearest are."""
 
     what: str
     example: str

@@ -1,7 +1,7 @@
 """Time zones: the names of the IANA database, links such as US/Eastern among them, as the package tzdata lists them.
 
 Names and rules both come from that package, so that they are the same on every machine. What a machine has beside them
-(`localtime`, `posixrules`) says something else on each, and `Factory` says nothing: those are no zones.
+(`localtime`, `posixrules`) says something else on each, and `Factory` says nothing: these are no zones.
 """
 
 import zoneinfo

@@ -40,7 +40,7 @@ class EmbeddedBus:
         await self._log.create_topics(topics)
 
     async def prune(self, age: timedelta) -> int:
-        """Forget what was published longer ago than `age`, read or not; answers how many rows went."""
+        """Deletes what was published longer ago than `age`, read or not, and returns how many rows went."""
         return await self._log.prune(age)
 
     def producer(self) -> EmbeddedProducer:

@@ -13,7 +13,7 @@ from kith.bus.embedded.notifier import Notifier
 from kith.bus.port import BusError, Incoming, OffsetLost, Offsets, OnAssigned, OnRevoked, TopicPartition
 
 _LOOK = 0.5
-"""Seconds after which a consumer looks by itself: a ring may have been lost."""
+"""Seconds after which a consumer looks by itself: a notification may have been lost."""
 _MAX_POLL_GAP = 300.0
 """Seconds without a poll after which a member counts as stuck and its session is let run out."""
 
@@ -142,17 +142,17 @@ class EmbeddedConsumer:
             self._notifier.notify([_group_channel(self._group)])
 
     async def _let_go(self, partitions: Iterable[TopicPartition]) -> None:
-        told = frozenset(partition for partition in partitions if partition in self._positions)
-        if not told:
+        revoked = frozenset(partition for partition in partitions if partition in self._positions)
+        if not revoked:
             return
         try:
-            await self._on_revoked(told)
+            await self._on_revoked(revoked)
         finally:
-            for partition in told:
+            for partition in revoked:
                 del self._positions[partition]
                 self._ends.pop(partition, None)
-            self._ready = [message for message in self._ready if TopicPartition(*message[:2]) not in told]
-            self._held -= told
+            self._ready = [message for message in self._ready if TopicPartition(*message[:2]) not in revoked]
+            self._held -= revoked
 
     async def _place(self, fresh: frozenset[TopicPartition]) -> None:
         starts = await self._on_assigned(fresh)
@@ -201,8 +201,8 @@ def _quotas(positions: Offsets, ends: Offsets, max_messages: int) -> dict[TopicP
     waiting.sort()
     quotas: dict[TopicPartition, tuple[int, int]] = {}
     left = max_messages
-    for place, (available, partition) in enumerate(waiting):
-        share = min(available, max(1, left // (len(waiting) - place)))
+    for index, (available, partition) in enumerate(waiting):
+        share = min(available, max(1, left // (len(waiting) - index)))
         quotas[partition] = (positions[partition], share)
         left = max(0, left - share)
     return quotas

@@ -17,14 +17,14 @@ from kith.bus.ranges import assign_ranges
 
 
 class Standing(NamedTuple):
-    """What a member holds after it has asked."""
+    """What a member holds after it has synced."""
 
     kept: frozenset[TopicPartition]
     """Held before, and all the time since."""
     taken: frozenset[TopicPartition]
     """Claimed just now; perhaps after having been lost."""
     excess: frozenset[TopicPartition]
-    """Of those kept, the ones to let go."""
+    """Of the ones kept, those to let go."""
     awaited: frozenset[TopicPartition]
     """Still held by others who are to let them go."""
     missing: bool
@@ -45,7 +45,7 @@ class Membership:
         self._session = timedelta(seconds=session)
         self._id = uuid4()
         self._existing = 0
-        """How many of the topics existed when it last asked."""
+        """How many of the topics existed when it last synced."""
 
     async def sync(self) -> Standing:
         """Be a member, and take what is due and free. Members that have been silent for too long are put out."""
@@ -82,7 +82,7 @@ class Membership:
         )
 
     async def beat(self) -> bool:
-        """Show a sign of life. Answers whether to sync: something has changed, or someone has fallen silent."""
+        """Sends a heartbeat. Returns whether to sync: something has changed, or a member has fallen silent."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 """

@@ -53,7 +53,7 @@ class Log:
                     raise ValueError(f"topic {name} has {partitions} partitions, not {topics[name]}")
 
     async def topics(self, names: Sequence[str]) -> dict[str, Topic]:
-        """Those of the names that exist. A topic never changes, so it is asked for once."""
+        """Returns the topics of these names that exist. A topic never changes, so it is queried once."""
         missing = [name for name in names if name not in self._known]
         if missing:
             async with self._database.connection() as connection:
@@ -128,7 +128,7 @@ class Log:
         for position, base, last, body in rows:
             partition = wanted[position - 1]
             start = expected[partition]
-            if base > start:  # a gap: nothing beyond it may be told
+            if base > start:  # a gap: nothing beyond it may be delivered
                 continue
             row = _messages(body, last - base + 1)
             topic, number = partition
@@ -141,7 +141,7 @@ class Log:
         return messages
 
     async def prune(self, age: timedelta) -> int:
-        """Forget what was appended longer ago than `age`. Answers how many rows went (a row is one publish's messages
+        """Deletes what was appended longer ago than `age`. Returns how many rows went (a row is one publish's messages
         to one partition). A consumer that still wanted them gets OffsetLost."""
         async with self._database.connection() as connection:
             status = await connection.execute("delete from bus.batches where appended_at < now() - $1::interval", age)
@@ -174,7 +174,7 @@ def _messages(body: bytes, count: int) -> list[tuple[bytes, bytes, Headers]]:
 
 
 Row = tuple[int, int, int, int, bytes]
-"""Topic, partition, the first message's place among those of this publish to the partition, messages, body."""
+"""Topic, partition, the first message's index within this publish to the partition, messages, body."""
 
 
 def _rows(messages: Sequence[Outgoing], topics: Mapping[str, Topic]) -> list[Row]:

@@ -1,7 +1,7 @@
-"""Tells waiting consumers that there is something to look at, so that nobody has to poll fast.
+"""Notifies waiting consumers of new messages, so that none has to poll fast.
 
-Only a hint: a ring may be lost, and consumers look by themselves now and then. So it is sent after the append has
-committed and not in it: NOTIFY makes the commits of its transactions wait for each other.
+Only a hint: a notification may be lost, and consumers look by themselves now and then. So it is sent after the append
+has committed and not in it: NOTIFY makes the commits of its transactions wait for each other.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from kith.bus.embedded.database import FAILURES
 
 _CHANNEL = "kith_bus"
 _GATHER = 0.002
-"""Seconds in which rings are gathered into one."""
+"""Seconds in which notifications are gathered into one."""
 _RECONNECT = 0.5
 
 
@@ -72,7 +72,7 @@ class Notifier:
         ended = asyncio.Event()
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             self._url,
-            # A ring need not survive a crash, so its commit need not wait for the disk.
+            # A notification need not survive a crash, so its commit need not wait for the disk.
             server_settings={"application_name": "kith-bus-notifier", "synchronous_commit": "off"},
         )
         try:

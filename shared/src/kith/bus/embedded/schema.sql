@@ -32,7 +32,7 @@ create index batches_by_age on bus.batches using brin (appended_at);
 create function bus.append(topic_ids int[], numbers int[], starts int[], counts int[], bodies bytea[]) returns void
 language plpgsql as $$
 begin
-    -- Always in the same order, so that two publishers cannot wait for each other in a ring.
+    -- Always in the same order, so that two publishers cannot deadlock.
     perform from bus.partitions p
     where (p.topic_id, p.partition) in (select * from unnest(topic_ids, numbers))
     order by p.topic_id, p.partition

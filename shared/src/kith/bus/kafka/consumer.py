@@ -42,8 +42,8 @@ class KafkaConsumer:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._rebalance = _Rebalance()
-        self._told: frozenset[TopicPartition] = frozenset()
-        """What the caller was given and not yet asked to let go."""
+        self._assigned: frozenset[TopicPartition] = frozenset()
+        """What the caller was assigned and has not let go since."""
         self._positions: dict[TopicPartition, int] = {}
         self._kafka: AIOKafkaConsumer | None = None
 
@@ -52,7 +52,7 @@ class KafkaConsumer:
             **self._connection,
             group_id=self._group,
             enable_auto_commit=False,
-            # Never jump over events: an offset that is not there is told as OffsetLost.
+            # Never jump over events: an offset that is not there is raised as OffsetLost.
             auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=int(self._session * 1000),
@@ -74,7 +74,7 @@ class KafkaConsumer:
     async def __aexit__(self, *error: object) -> None:
         assert self._kafka is not None
         try:
-            if error[0] is None and self._told:
+            if error[0] is None and self._assigned:
                 await self._let_go()
         finally:
             self._rebalance.close()
@@ -119,12 +119,12 @@ class KafkaConsumer:
         }
 
     async def _settle(self) -> None:
-        """Act on what the rebalancing task has told, until nothing is new."""
+        """Acts on what the rebalancing task has reported, until nothing is new."""
         rebalance = self._rebalance
         while rebalance.letting_go is not None or rebalance.assigned is not None:
             if rebalance.letting_go is not None:
                 try:
-                    if self._told:
+                    if self._assigned:
                         await self._let_go()
                 finally:
                     rebalance.let_go()
@@ -132,9 +132,9 @@ class KafkaConsumer:
                 await self._take(rebalance.assigned)
 
     async def _let_go(self) -> None:
-        told, self._told = self._told, frozenset()
+        revoked, self._assigned = self._assigned, frozenset()
         self._positions.clear()
-        await self._on_revoked(told)
+        await self._on_revoked(revoked)
 
     async def _take(self, partitions: frozenset[TopicPartition]) -> None:
         rebalance = self._rebalance
@@ -142,7 +142,7 @@ class KafkaConsumer:
             rebalance.accept(partitions)
             return
         starts = await self._on_assigned(partitions)
-        self._told = partitions
+        self._assigned = partitions
         with as_bus_errors():
             positions = {each: offset for each, offset in starts.items() if each in partitions}
             positions |= await self._beginnings(partitions - positions.keys())
@@ -155,8 +155,8 @@ class KafkaConsumer:
 
     async def _beginnings(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         assert self._kafka is not None
-        asked = [KafkaPartition(*each) for each in partitions]
-        found = await self._kafka.beginning_offsets(asked) if asked else {}
+        wanted = [KafkaPartition(*each) for each in partitions]
+        found = await self._kafka.beginning_offsets(wanted) if wanted else {}
         return {TopicPartition(*each): offset for each, offset in found.items()}
 
     async def _fetch(self, max_messages: int, wait: float) -> list[Incoming]:
@@ -192,7 +192,7 @@ class KafkaConsumer:
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    """What aiokafka's task and the caller's poll tell each other."""
+    """What aiokafka's task and the caller's poll pass to each other."""
 
     def __init__(self) -> None:
         self.news = asyncio.Event()

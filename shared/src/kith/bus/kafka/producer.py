@@ -103,7 +103,7 @@ class KafkaProducer:
 async def _submit(
     producer: AIOKafkaProducer, messages: Iterable[Outgoing], delivered: "list[asyncio.Future[object]]"
 ) -> None:
-    """Pack into batches, one per partition or more, and hand those over."""
+    """Packs messages into batches, one per partition or more, and hands the batches over."""
     counts: dict[str, int] = {}
     open_batches: dict[TopicPartition, Any] = {}
     for topic, key, value, headers in messages:
