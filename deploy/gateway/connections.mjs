@@ -4,7 +4,7 @@ import { limits } from './limits.mjs';
 
 const SINGLE = ['host', 'authorization', 'content-type', 'content-length', 'idempotency-key', 'if-match', 'origin'];
 
-/** Some clients offer HTTP/2 with each request (Java's does, unless told not to). All but WebSockets is declined. */
+/** Some clients offer HTTP/2 with each request (Java's does, unless configured not to). All but WebSockets is declined. */
 class Request extends IncomingMessage {
   get upgrade() {
     return this.offered && (this.method === 'CONNECT' || this.headers.upgrade?.toLowerCase() === 'websocket');
@@ -38,7 +38,7 @@ export function boundedServer(listener) {
 
 /** What is wrong with the headers, in words; nothing if they are as they should be. */
 export function wrongIn({ rawHeaders, headers }) {
-  const names = rawHeaders.filter((_, place) => place % 2 === 0).map((name) => name.toLowerCase());
+  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
   const repeated = SINGLE.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
   if (repeated !== undefined) return `A request has one header ${repeated}.`;
   const coding = headers['transfer-encoding'];

@@ -3,11 +3,10 @@
 //
 // The same rules are in kith.graphql.limits; tests/federation/costs.json holds both to the same figures.
 //
-// - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types there
-//   are 100.
-// - A list of objects costs what `first` says, or the argument's default; else as many as there are `ids` or
-//   `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`.
-// - What is asked of an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
+// - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types
+// there are 100. - A list of objects costs what `first` says, or the argument's default; else as many as there are
+// `ids` or `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`. - What is
+// selected on an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
 import { getNamedType, isCompositeType, isListType, isNonNullType, Kind, SchemaMetaFieldDef, TypeMetaFieldDef } from 'graphql';
 
 const USUAL_LENGTH = 10;
@@ -26,8 +25,8 @@ export class Circular extends Error {}
 const EMPTY = { fields: 0, aliases: 0, directives: 0, depth: 0, rootFields: 0 };
 
 /**
- * How large an operation is, whatever the schema and the variables. A spread counts as a field: it is a step as well for
- * whoever goes through it. Throws TooDeep, or Circular for a fragment that contains itself.
+ * How large an operation is, whatever the schema and the variables. A spread counts as a field: it is a step of the
+ * visitor as well. Throws TooDeep, or Circular for a fragment that contains itself.
  */
 export function sizeOf(document, operation) {
   const fragments = fragmentsOf(document);
@@ -79,27 +78,27 @@ function add(size, more, depth) {
 }
 
 /**
- * How often the most repeated field is asked for at one place: to see whether fields of one name agree, validation
+ * Returns how often the most repeated field is selected at one position: to see whether fields of one name agree, validation
  * compares each with each. Only for what sizeOf has found to be small: here fragments are put in.
  */
 export function repeatsOf(document, operation) {
   const fragments = fragmentsOf(document);
   let most = 0;
   const visit = (sets) => {
-    const places = new Map();
+    const byName = new Map();
     const collect = (set) => {
       for (const selection of set?.selections ?? []) {
         if (selection.kind === Kind.FRAGMENT_SPREAD) collect(fragments.get(selection.name.value)?.selectionSet);
         else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
         else {
           const name = (selection.alias ?? selection.name).value;
-          if (!places.has(name)) places.set(name, []);
-          places.get(name).push(selection.selectionSet);
+          if (!byName.has(name)) byName.set(name, []);
+          byName.get(name).push(selection.selectionSet);
         }
       }
     };
     sets.forEach(collect);
-    for (const same of places.values()) {
+    for (const same of byName.values()) {
       most = Math.max(most, same.length);
       visit(same.filter((set) => set !== undefined));
     }
@@ -116,7 +115,7 @@ export function costOf(schema, document, operation, variables) {
   );
   const known = new Map();
 
-  /** Of what is asked of one object: what its `nodes` cost each, and all else. */
+  /** The cost of what is selected on one object: of each of its `nodes`, and of all else. */
   function ofSet(set, type) {
     let each = 0;
     let rest = 0;

@@ -1,4 +1,4 @@
-// What is asked, bounded before it is parsed, validated, planned: cheapest first. What was found of a document is kept.
+// Documents, bounded before they are parsed, validated, planned: cheapest first. What was found of one is kept.
 import { GraphQLError, Kind, parse, validate } from 'graphql';
 import { Circular, costOf, repeatsOf, sizeOf, TooDeep } from './cost.mjs';
 import { Refusal } from './problems.mjs';
@@ -16,7 +16,7 @@ export class Documents {
     this.#limits = limits;
   }
 
-  /** Answers the document and what it may cost. Throws Refusal. */
+  /** Returns the document and what it may cost. Throws Refusal. */
   admit(params) {
     const { query, variables, operationName } = checked(params);
     const read = this.#read(query);
@@ -25,9 +25,9 @@ export class Documents {
     this.#refuseDeep(variables);
     const cost = costOf(this.#schema, document, operation.node, variables);
     if (cost > this.#limits.cost) {
-      const asked = { requested: cost, limit: this.#limits.cost };
+      const excess = { requested: cost, limit: this.#limits.cost };
       const detail = `It may cost ${cost}, and ${this.#limits.cost} is the most: ask for smaller pages, or less of each.`;
-      throw new Refusal(400, 'query-too-costly', detail, { more: { measure: 'cost', ...asked }, cost: asked });
+      throw new Refusal(400, 'query-too-costly', detail, { more: { measure: 'cost', ...excess }, cost: excess });
     }
     // Dearer than all before: it compares fields with each other.
     if (!read.valid) {
@@ -96,7 +96,7 @@ export class Documents {
     if (value > this.#limits[measure]) throw tooLarge(measure, value, this.#limits[measure]);
   }
 
-  /** JSON may nest deeper than whoever goes through it by calling itself. */
+  /** JSON may nest deeper than a recursive visitor can go. */
   #refuseDeep(variables) {
     let level = [variables];
     for (let depth = 0; level.length > 0; depth += 1) {
@@ -148,7 +148,7 @@ const WORDS = {
   aliases: 'aliases, fragments put in',
   directives: 'directives, fragments put in',
   fields: 'fields, fragments put in',
-  repeats: 'times the same field at one place, fragments put in',
+  repeats: 'times the same field at one position, fragments put in',
   variablesDepth: 'levels of variables',
 };
 
@@ -158,7 +158,7 @@ function tooLarge(measure, requested, limit) {
   return new Refusal(400, 'query-too-costly', detail, { more: { measure, requested, limit } });
 }
 
-/** Says what is wrong as the GraphQL errors do, with their places in the document. */
+/** Says what is wrong as the GraphQL errors do, with their locations in the document. */
 function invalid(errors) {
   const refusal = new Refusal(400, 'invalid-query', errors[0].message);
   const http = { status: 400, spec: true };

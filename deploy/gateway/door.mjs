@@ -1,5 +1,5 @@
-// The way in over HTTP. In this order: where to, from which origin, by which method; who asks; how large; and only then
-// what is asked. Nothing of a body is read before the token is checked.
+// The way in over HTTP. In this order: where to, from which origin, by which method; who sends it; how large; and only
+// then the document. Nothing of a body is read before the token is checked.
 import { wrongIn } from './connections.mjs';
 import { badRequest, checked } from './documents.mjs';
 import { editorFile } from './editor.mjs';
@@ -138,7 +138,7 @@ function jsonOf(text, what, field) {
 const tooLarge = () =>
   new Refusal(413, 'content-too-large', `A body has at most ${limits.bodyBytes} bytes.`);
 
-/** As a body has them; those that are objects are JSON. */
+/** As a body has them; objects are JSON. */
 function checkParameters(parameters) {
   const params = {};
   for (const [name, value] of parameters) {
@@ -149,7 +149,7 @@ function checkParameters(parameters) {
 }
 
 function answerFor(error, request, response) {
-  // Who has hung up is told nothing, and that is no fault of ours.
+  // A client that has hung up gets no answer, and that is no internal error.
   if (response.destroyed || response.headersSent || error.code === 'ECONNRESET' || request.errored) {
     response.destroy();
     return;

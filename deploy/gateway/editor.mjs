@@ -65,7 +65,7 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-/** Answers the page, its files, or nothing if the path is neither. `endpoint` is where queries go. */
+/** Returns the page, its files, or nothing if the path is neither. `endpoint` is where queries go. */
 export async function editorFile(path, endpoint) {
   if (path === endpoint) return { type: 'text/html; charset=utf-8', body: PAGE, headers: { 'content-security-policy': SECURITY } };
   if (!path.startsWith(PATH)) return undefined;

@@ -17,7 +17,7 @@ let stopping = false;
 let served = false;
 let quickDeaths = 0;
 
-// Whoever is free takes the next connection. In turns, one would be given to who is busy, or has just died.
+// A worker that is free takes the next connection. In turns, one would go to a worker that is busy, or has just died.
 cluster.schedulingPolicy = cluster.SCHED_NONE;
 cluster.setupPrimary({
   exec: new URL('./worker.mjs', import.meta.url).pathname,

@@ -20,8 +20,8 @@ export const log = {
   error: (event, fields = {}) => write('ERROR', event, fields),
 };
 
-/** What may be told of an error: its kind and where in our code it came up. Its message may quote a caller. */
-export function told(error) {
+/** What may be logged of an error: its kind and where in our code it came up. Its message may quote a caller. */
+export function described(error) {
   const frames = String(error?.stack ?? '').split('\n').filter((line) => /^\s+at .*\.m?js:\d+/.test(line));
   const code = typeof error?.code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(error.code) ? { code: error.code } : {};
   return { error: error?.constructor?.name ?? typeof error, ...code, at: frames.slice(0, 8).map((line) => line.trim()) };
@@ -35,7 +35,7 @@ export function keepLibrariesQuiet() {
   for (const level of ['log', 'info', 'debug', 'trace', 'warn', 'error']) {
     console[level] = (...words) => {
       const error = words.find((each) => each instanceof Error);
-      if (level === 'error' && error) log.error('library', told(error));
+      if (level === 'error' && error) log.error('library', described(error));
     };
   }
 }

@@ -30,12 +30,12 @@ export const subgraphErrors = new Counter({
 export const sockets = new Gauge({ name: 'kith_gateway_connections', help: 'WebSockets of clients that are open' });
 export const socketsRefused = new Counter({
   name: 'kith_gateway_connections_refused_total',
-  help: 'WebSockets refused or let go for how many there are: all, of the tenant, or of those that have not said who they are',
+  help: 'WebSockets refused or let go for how many there are: all, of the tenant, or of clients not yet known',
   labelNames: ['reason'],
 });
 export const faults = new Counter({
   name: 'kith_gateway_faults_total',
-  help: 'Faults of ours: errors nobody had expected, by where they came up',
+  help: 'Internal errors, which nobody had expected, by where they came up',
   labelNames: ['kind'],
 });
 

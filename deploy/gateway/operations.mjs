@@ -1,5 +1,5 @@
 // What becomes of an operation in the gateway, over HTTP and WebSocket alike: it is admitted or refused before it is
-// planned, and every error that leaves has a code of ours.
+// planned, and every error that leaves has one of Kith's codes.
 import { GraphQLError } from 'graphql';
 import { faultOf, Refusal } from './problems.mjs';
 import * as metrics from './metrics.mjs';
@@ -50,7 +50,7 @@ export function admission(documents) {
 
 const accepts = (request, type) => (request.headers.get('accept') ?? '').includes(type);
 
-/** Says what it may have cost, and when to come again if a subgraph was asked too much, or did not answer at all. */
+/** Says what it may have cost, and when to come again if a subgraph had too many requests, or did not answer at all. */
 function withHeaders(result, cost) {
   const waits = (result.errors ?? []).map(({ extensions }) => extensions?.retryAfter).filter(Number.isFinite);
   const headers = { 'kith-query-cost': String(cost), ...(waits.length > 0 && { 'retry-after': String(Math.max(...waits)) }) };
@@ -58,7 +58,7 @@ function withHeaders(result, cost) {
   return { ...result, extensions: { ...result.extensions, http: { headers, ...(status && { status }) } } };
 }
 
-/** Of an answer without any data, because all that was asked said so. Any data makes it 200. */
+/** The status of an answer without any data, because all subgraphs said so. Any data makes it 200. */
 function statusOf({ data, errors }) {
   if (!errors?.length || Object.values(data ?? {}).some((each) => each !== null)) return undefined;
   const statuses = new Set(errors.map(({ extensions }) => STATUS[extensions?.code]));
@@ -68,8 +68,8 @@ function statusOf({ data, errors }) {
 const STATUS = { 'too-many-requests': 429, unavailable: 503 };
 
 /**
- * Server-sent events. A cut is told and the connection broken off, without the "complete" that says it was all: clients
- * take that for a fault of the network, and ask again.
+ * Server-sent events. A cut is reported and the connection broken off, without the "complete" that says it was all:
+ * clients take that for a network error, and subscribe again.
  */
 function brokenOffWhenCut(events, response) {
   const iterator = events[Symbol.asyncIterator]();
@@ -100,11 +100,11 @@ function brokenOffWhenCut(events, response) {
 const isOfGraphQL = (error) =>
   error instanceof GraphQLError && (error.originalError === undefined || isOfGraphQL(error.originalError));
 
-/** What leaves: an error with a code of ours as it is, all else as a fault of ours, which is logged without its words. */
+/** Returns what leaves: an error with one of Kith's codes as it is, all else as an internal error, logged by its kind. */
 export function maskError(error) {
-  const { code, place, ...more } = error?.extensions ?? {};
+  const { code, position, ...more } = error?.extensions ?? {};
   if (error instanceof GraphQLError && CODE.test(code ?? '')) {
-    return place ? new GraphQLError(error.message, { path: place, extensions: { code, ...more } }) : error;
+    return position ? new GraphQLError(error.message, { path: position, extensions: { code, ...more } }) : error;
   }
   const { message, nodes, source, positions, path, originalError } = error ?? {};
   if (isOfGraphQL(error)) {

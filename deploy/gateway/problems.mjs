@@ -1,9 +1,9 @@
-// What a caller is told when a request is refused: the same codes as the services', as a GraphQL error that carries the
+// What a caller gets when a request is refused: the same codes as the services', as a GraphQL error that carries the
 // problem details of RFC 9457.
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import { GraphQLError } from 'graphql';
-import { log, told } from './log.mjs';
+import { described, log } from './log.mjs';
 import { faults } from './metrics.mjs';
 
 const PROBLEM = 'application/problem+json';
@@ -34,12 +34,12 @@ export class Refusal extends Error {
   }
 }
 
-/** Logs a fault of ours, without its words, and answers what to tell of it: where to find it in the log. */
+/** Logs an internal error, without its words, and returns the refusal to send: where to find it in the log. */
 export function faultOf(error, kind, trace) {
   const id = randomUUID();
   faults.inc({ kind });
-  log.error('fault', { id, kind, trace_id: trace, ...told(error) });
-  const detail = `This is a fault of ours; it has been logged as ${id}.`;
+  log.error('fault', { id, kind, trace_id: trace, ...described(error) });
+  const detail = `This is an internal error; it has been logged as ${id}.`;
   return new Refusal(500, 'internal', detail, { instance: `urn:uuid:${id}` });
 }
 

@@ -20,8 +20,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 // Who asks is said in connection_init, or by a header where a client can send one.
 const authorizationOf = ({ connectionParams, extra }) => {
-  const told = Object.entries(connectionParams ?? {}).find(([name]) => name.toLowerCase() === 'authorization');
-  return told ? told[1] : extra.request.headers.authorization;
+  const parameter = Object.entries(connectionParams ?? {}).find(([name]) => name.toLowerCase() === 'authorization');
+  return parameter ? parameter[1] : extra.request.headers.authorization;
 };
 
 // To the gateway each operation is a request that carries what the connection said.
@@ -31,12 +31,12 @@ const requestOf = (context, path) => {
   return new Request(`http://gateway${path}`, { method: 'POST', headers });
 };
 
-/** Serves WebSockets on the server; answers what ends them. */
+/** Serves WebSockets on the server; returns the function that ends them. */
 export function serveSockets({ gateway, server, path, tokens, origins }) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.bodyBytes });
-  const seats = new Seats();
+  const limiter = new ConnectionLimiter();
   sockets.on('connection', (socket) => {
-    seats.take(socket);
+    limiter.take(socket);
     guard(socket);
   });
   server.on('upgrade', async (request, socket, head) => {
@@ -51,7 +51,7 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
     if (wrongIn(request) !== undefined) return { status: '400 Bad Request' };
     if (url.split('?')[0] !== path) return { status: '404 Not Found' };
     if (!isOurs(headers, origins)) return { status: '403 Forbidden' };
-    if (sockets.clients.size >= limits.liveConnections && !seats.free()) {
+    if (sockets.clients.size >= limits.liveConnections && !limiter.free()) {
       return { status: '503 Service Unavailable', more: 'Retry-After: 1\r\n' };
     }
     if (headers.authorization === undefined) return undefined;
@@ -72,7 +72,7 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
       ...options,
       isProd: true,
       connectionInitWaitTimeout: 1000 * limits.liveInitSeconds,
-      onConnect: (context) => connect(context, tokens, seats),
+      onConnect: (context) => connect(context, tokens, limiter),
       onDisconnect: ({ extra }) => clearTimeout(extra.expiry),
       onSubscribe: (context, id, payload) =>
         Object.keys(context.subscriptions).length > limits.liveSubscriptionsPerConnection
@@ -86,10 +86,10 @@ export function serveSockets({ gateway, server, path, tokens, origins }) {
 }
 
 /**
- * Who takes up the connections that there may be. Not one tenant all of them; and of strangers, who have not said yet who
- * they are, the one that has been here longest makes room for whoever comes.
+ * Limits connections: no tenant takes all of them; and of strangers, who have not said yet who they are, the one that has
+ * been here longest makes room for the next to come.
  */
-class Seats {
+class ConnectionLimiter {
   #strangers = new Set();
   #tenants = new Map();
 
@@ -98,7 +98,7 @@ class Seats {
     socket.once('close', () => this.#strangers.delete(socket));
   }
 
-  /** Answers whether there was one to let go. */
+  /** Returns whether there was one to let go. */
   free() {
     const [stranger] = this.#strangers;
     metrics.socketsRefused.inc({ reason: stranger ? 'stranger' : 'all' });
@@ -108,7 +108,7 @@ class Seats {
     return true;
   }
 
-  /** Answers whether the tenant may have another. */
+  /** Returns whether the tenant may have another. */
   know(socket, tenant) {
     const connections = this.#tenants.get(tenant) ?? new Set();
     if (connections.size >= limits.liveConnectionsPerTenant) {
@@ -125,12 +125,12 @@ class Seats {
   }
 }
 
-/** A connection lasts no longer than its token is valid: whoever has a new one comes again, after the last cursor. */
-async function connect(context, tokens, seats) {
+/** A connection lasts no longer than its token is valid: a client with a new one connects again, after the last cursor. */
+async function connect(context, tokens, limiter) {
   const { socket } = context.extra;
   try {
     const { tenant, expires } = await tokens.check(authorizationOf(context));
-    if (!seats.know(socket, tenant)) {
+    if (!limiter.know(socket, tenant)) {
       close(socket, TRY_AGAIN_LATER, `Of a tenant ${limits.liveConnectionsPerTenant} connections are served at a time`);
       return false;
     }
@@ -144,8 +144,8 @@ async function connect(context, tokens, seats) {
   }
 }
 
-// A cut told as a message would be followed by "complete", which clients take for the end. Closed with these codes, they
-// connect again by themselves, and go on after the cursor that their variables hold by then.
+// A cut sent as a message would be followed by "complete", which clients take for the end. Closed with these codes,
+// they connect again by themselves, and go on after the cursor that their variables hold by then.
 function closeIfCut(socket, result) {
   const cut = cutIn(result);
   if (cut) close(socket, cut.closeCode, cut.message);
@@ -157,7 +157,7 @@ function close(socket, code, reason) {
 
 /** Who sends without measure, or takes nothing of what it asks for, is let go. */
 function guard(socket) {
-  socket.on('error', () => {}); // told by its closing
+  socket.on('error', () => {}); // reported by its closing
   metrics.sockets.inc();
   let messages = 0;
   const second = setInterval(() => (messages = 0), 1000).unref();

@@ -25,13 +25,13 @@ export class Tokens {
   #refreshing;
   #seen = new Map();
 
-  /** `fetchKeys` answers a JWK Set. */
+  /** `fetchKeys` returns a JWK Set. */
   constructor(settings, fetchKeys = fetchByDiscovery) {
     this.#settings = settings;
     this.#fetch = fetchKeys;
   }
 
-  /** Answers who it is: the tenant, and when it is nobody any more (milliseconds). Throws Refusal. */
+  /** Returns who it is: the tenant, and when the token expires (milliseconds). Throws Refusal. */
   async check(authorization) {
     const [, token] = (typeof authorization === 'string' && BEARER.exec(authorization)) || [];
     if (token === undefined) {
@@ -88,7 +88,7 @@ export class Tokens {
     }
   }
 
-  /** One at a time, whoever asks for it. Answers whether there are keys fetched just now. */
+  /** One at a time, however many wait for it. Returns whether there are keys fetched just now. */
   #refresh(notWithin) {
     if (this.#refreshing !== undefined) return this.#refreshing;
     if (performance.now() - this.#tried < notWithin) return false;

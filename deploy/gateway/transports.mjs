@@ -1,5 +1,5 @@
-// How the subgraphs are asked, and what is told of one that does not answer: which one, and by the path of the error what
-// is missing for it. All else of the answer comes all the same.
+// How the subgraphs are queried, and how one that does not answer is reported: which one, and by the path of the error
+// what is missing for it. All else of the answer comes all the same.
 import http from '@graphql-mesh/transport-http';
 import { GraphQLError, Kind } from 'graphql';
 import { limits } from './limits.mjs';
@@ -25,8 +25,8 @@ export const transports = {
           return { errors: [unavailable(service, request, error)] };
         }
         if (!result?.errors) return result;
-        const errors = result.errors.map((error) => toldOf(error, service, request));
-        return { ...result, errors: result.data == null ? toldOfEach(errors, request) : errors };
+        const errors = result.errors.map((error) => errorOf(error, service, request));
+        return { ...result, errors: result.data == null ? errorsOfEach(errors, request) : errors };
       };
     },
   },
@@ -61,7 +61,7 @@ export const hearProblems = {
   },
 };
 
-function toldOf(error, service, request) {
+function errorOf(error, service, request) {
   const { code } = error.extensions ?? {};
   if (error.originalError || NO_ANSWER.has(code) || error.name === 'AbortError') return unavailable(service, request, error);
   return new GraphQLError(error.message, {
@@ -75,26 +75,28 @@ function toldOf(error, service, request) {
 const MERGED = /^_v\d+_/;
 
 /**
- * A field that may not be null takes all others of its request with it, and of those the subgraph says nothing. They fail
- * for the same reason, which is told where it came up, at `place`: else it would seem a fault of ours that they are null.
+ * A field that may not be null takes all others of its request with it, and the subgraph says nothing of them. They fail
+ * for the same reason, which is reported where it came up, at `position`: else that they are null would seem an internal
+ * error.
  */
-function toldOfEach(errors, { document, info }) {
+function errorsOfEach(errors, { document, info }) {
   const cause = errors.find(({ path }) => MERGED.test(path?.[0]));
   if (cause === undefined) return errors;
   const keys = rootFields(document.definitions[0]).map(({ key }) => key);
-  const told = new Set(errors.map(({ path }) => path?.[0]));
-  const extensions = { ...cause.extensions, place: placeOf(cause.path, keys, info) };
-  const more = keys.filter((key) => !told.has(key)).map((key) => new GraphQLError(cause.message, { path: [key], extensions }));
+  const reported = new Set(errors.map(({ path }) => path?.[0]));
+  const extensions = { ...cause.extensions, position: positionOf(cause.path, keys, info) };
+  const missing = keys.filter((key) => !reported.has(key));
+  const more = missing.map((key) => new GraphQLError(cause.message, { path: [key], extensions }));
   return [...errors, ...more];
 }
 
-/** Where a caller finds a field: by its alias. Those of one name come in the order in which they were asked for. */
-function placeOf([first, ...rest], keys, info) {
+/** Where a caller finds a field: by its alias. Fields of one name come in the order in which they were selected. */
+function positionOf([first, ...rest], keys, info) {
   const plain = (key) => key.replace(MERGED, '');
   const same = keys.filter((key) => plain(key) === plain(first));
-  const asked = rootFields(info.operation, info.fragments).filter(({ name }) => name === plain(first));
-  const places = [...new Set(asked.map(({ key }) => key))];
-  return places.length === same.length ? [places[same.indexOf(first)], ...rest] : undefined;
+  const selected = rootFields(info.operation, info.fragments).filter(({ name }) => name === plain(first));
+  const positions = [...new Set(selected.map(({ key }) => key))];
+  return positions.length === same.length ? [positions[same.indexOf(first)], ...rest] : undefined;
 }
 
 function rootFields({ selectionSet }, fragments = {}) {
@@ -105,7 +107,7 @@ function rootFields({ selectionSet }, fragments = {}) {
 }
 
 function unavailable(service, request, error) {
-  // Who asked has gone: nobody is told, and nothing is wrong.
+  // The client has gone: nobody gets the answer, and nothing is wrong.
   if (!request.signal?.aborted) {
     subgraphErrors.inc({ subgraph: service });
     const status = error.extensions?.response?.status;

@@ -1,8 +1,8 @@
-// Subscriptions at the subgraphs: a WebSocket for each, opened for whoever asks and closed with it.
+// Subscriptions at the subgraphs: a WebSocket for each, opened with the client's and closed with it.
 //
 // The transport that comes with the gateway connects again by itself when it is cut off, and subscribes as it did at
-// first: a client would get some events twice, or miss some, and not know. Here a cut is told, and the client goes on
-// after its last cursor. And what a client does not take is not kept: the subgraph is left waiting.
+// first: a client would get some events twice, or miss some, and not know. Here a cut is reported, and the client goes
+// on after its last cursor. And what a client does not take is not kept: the subgraph is left waiting.
 import { GraphQLError, print } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -14,7 +14,7 @@ const AGAIN = 'Subscribe again, after the last cursor.';
 /** Why a connection is closed when its token has, by us and by the subgraphs. */
 export const EXPIRED = 'The token has expired';
 
-// How a connection ended, for whoever goes on after it: with which code a client's own is closed then.
+// How a connection ended, for the client that goes on after it: with which code its own is closed then.
 const CUTS = { interrupted: 1012, unavailable: 1013, 'token-expired': 4403 };
 
 /** Of a result that says nothing but that a subscription was cut off: why, and with which code to close. */
@@ -56,7 +56,7 @@ function subscribe(url, service, connectionParams, payload) {
     connectionAckWaitTimeout: 1000 * limits.upstreamSeconds,
     on: {
       opened: (opened) => (socket = opened),
-      // Told here, not as the subscription's error: after a close that it takes for normal the client would connect
+      // Reported here, not as the subscription's error: after a close that it takes for normal the client would connect
       // again, and say nothing.
       error: (reason) => fail(reason),
       closed: (event) => fail(event),

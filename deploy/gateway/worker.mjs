@@ -5,7 +5,7 @@ import { boundedServer } from './connections.mjs';
 import { Documents } from './documents.mjs';
 import { door } from './door.mjs';
 import { limits } from './limits.mjs';
-import { keepLibrariesQuiet, log, told } from './log.mjs';
+import { described, keepLibrariesQuiet, log } from './log.mjs';
 import { faults } from './metrics.mjs';
 import { admission, maskError } from './operations.mjs';
 import { origins as originsIn, port as portIn } from './settings.mjs';
@@ -37,7 +37,7 @@ const gateway = createGatewayRuntime({
   batching: false,
   maskedErrors: { maskError },
   plugins: () => [admission(() => documents), hearProblems],
-  // What one may see is decided in the subgraph; which trace it belongs to is told there too.
+  // What one may see is decided in the subgraph; which trace it belongs to is recorded there too.
   propagateHeaders: {
     fromClientToSubgraphs: ({ request }) => ({
       authorization: request.headers.get('authorization'),
@@ -54,7 +54,7 @@ documents = new Documents(await gateway.getSchema(), limits);
 let stopping = false;
 const server = boundedServer(door({ path, origins, tokens, graphql: gateway, isStopping: () => stopping }));
 server.on('error', (error) => {
-  log.error('cannot listen', { ...told(error), port });
+  log.error('cannot listen', { ...described(error), port });
   process.exit(1);
 });
 const closeSockets = serveSockets({ gateway, server, path, tokens, origins });
@@ -77,11 +77,11 @@ function stop(code) {
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => stop(0));
 process.on('unhandledRejection', (error) => {
   faults.inc({ kind: 'rejection' });
-  log.error('unhandled rejection', told(error));
+  log.error('unhandled rejection', described(error));
 });
 // What was half done nobody knows: another process takes over.
 process.on('uncaughtException', (error) => {
   faults.inc({ kind: 'exception' });
-  log.error('uncaught exception', told(error));
+  log.error('uncaught exception', described(error));
   stop(1);
 });

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "silence":
             silence.add_arguments(command)
         if name == "contracts":
-            command.add_argument("--check", action="store_true", help="only tell what differs")
+            command.add_argument("--check", action="store_true", help="only report what differs")
         if name == "migration":
             command.add_argument("--service", required=True)
             command.add_argument("--name", required=True, help="what changes, in a few words")

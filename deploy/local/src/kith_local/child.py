@@ -69,10 +69,10 @@ class Child:
             await self._end(process, grace=2.0)
             raise
         if code != 0:
-            self._tell(PartPhase.FAILING, note=_exit(code))
+            self._report(PartPhase.FAILING, note=_exit(code))
             raise PartFailed(self.part.name, _exit(code))
         self.state.process = None
-        self._tell(PartPhase.DONE, seconds=time.monotonic() - began)
+        self._report(PartPhase.DONE, seconds=time.monotonic() - began)
 
     def keep_running(self) -> None:
         # Spawned from the main thread, always: the kernel's "parent" is the thread, and a worker thread may end.
@@ -92,12 +92,12 @@ class Child:
         self._stopping.set()
         if self._life is None:
             return
-        self._tell(PartPhase.STOPPING)
+        self._report(PartPhase.STOPPING)
         if self._process is not None:
             await self._end(self._process, grace=grace)
         await self._life
         self.state.process = None
-        self._tell(PartPhase.STOPPED)
+        self._report(PartPhase.STOPPED)
 
     async def _live(self) -> None:
         while not self._stopping.is_set():
@@ -113,9 +113,9 @@ class Child:
                 await self._pause_after_death(code, born)
 
     async def _watch_readiness(self, born: float) -> None:
-        while not await answers_ok(self.part.ready):  # noqa: ASYNC110 - another process has no event of ours
+        while not await answers_ok(self.part.ready):  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(PROBE_PAUSE)
-        self._tell(PartPhase.READY, seconds=time.monotonic() - born)
+        self._report(PartPhase.READY, seconds=time.monotonic() - born)
         if not self._came_up.done():
             self._came_up.set_result(None)
 
@@ -126,11 +126,11 @@ class Child:
         self.state.restarts = self._restarts.count
         if verdict.hopeless:
             reason = f"it ended {LIMIT} times within {WINDOW:.0f} s, the last time with {_exit(code)}"
-            self._tell(PartPhase.FAILING, note=reason)
+            self._report(PartPhase.FAILING, note=reason)
             if not self._came_up.done():
                 self._came_up.set_exception(PartFailed(self.part.name, reason))
         else:
-            self._tell(PartPhase.RESTARTING, note=f"ended with {_exit(code)}")
+            self._report(PartPhase.RESTARTING, note=f"ended with {_exit(code)}")
         with suppress(TimeoutError):
             async with asyncio.timeout(verdict.pause):
                 await self._stopping.wait()
@@ -148,7 +148,7 @@ class Child:
         if process is None:
             process = await self._execute(environment)
         self.state.process = ProcessId.of(process.pid)
-        self._tell(PartPhase.STARTING)
+        self._report(PartPhase.STARTING)
         return process
 
     async def _execute(self, environment: Mapping[str, str]) -> Process:
@@ -176,7 +176,7 @@ class Child:
                 process.kill()
             await process.wait()
 
-    def _tell(self, phase: PartPhase, *, note: str = "", seconds: float | None = None) -> None:
+    def _report(self, phase: PartPhase, *, note: str = "", seconds: float | None = None) -> None:
         self.state.phase = phase
         self.state.note = note
         if seconds is not None:

@@ -23,7 +23,7 @@ MOST_LINES = 40
 
 
 def write_contracts(console: Console) -> int:
-    """Bring the committed files up to date, and tell which have changed."""
+    """Brings the committed files up to date, and reports which have changed."""
     with TemporaryDirectory(prefix="kith-contracts-") as folder:
         made = Path(folder)
         generate(made)

@@ -53,7 +53,7 @@ def run(plan: Plan, layout: Layout, console: Console) -> int:
 
 
 def start(layout: Layout, console: Console, *, command: tuple[str, ...] = ()) -> int:
-    """Everything in the background. Returns once all is ready, or what failed is told and all is stopped."""
+    """Everything in the background. Returns once all is ready, or what failed is shown and all is stopped."""
     file = StateFile(layout.run)
     if file.is_held:
         return _already_running(file, layout, console)
@@ -115,24 +115,24 @@ def stop(layout: Layout, console: Console) -> int:
         raise LocalError(f"Something holds {layout.shown(layout.run)}/lock, but no supervisor is known.")
     process.send_signal(signal.SIGTERM)
     with Progress(console, known=state) as progress:
-        ended = _wait(lambda: not file.is_held, tell=lambda: _tell(file, progress))
+        ended = _wait(lambda: not file.is_held, report=lambda: _report(file, progress))
     if not ended:
         raise LocalError(f"The supervisor (process {process.pid}) has not stopped within {STOP_WITHIN:.0f} s.")
     console.print("Stopped.")
     return 0
 
 
-def _tell(file: StateFile, progress: Progress) -> None:
+def _report(file: StateFile, progress: Progress) -> None:
     if (state := file.read()) is not None:
         progress(state)
 
 
-def _wait(done: Callable[[], bool], *, tell: Callable[[], None]) -> bool:
+def _wait(done: Callable[[], bool], *, report: Callable[[], None]) -> bool:
     deadline = time.monotonic() + STOP_WITHIN
     while time.monotonic() < deadline:
-        tell()
+        report()
         if done():
-            tell()
+            report()
             return True
         time.sleep(LOOK_EVERY)
     return False
@@ -154,12 +154,12 @@ def status(layout: Layout, console: Console) -> int:
 
 async def _to_look_at(state: State) -> list[str]:
     """What the parts say of themselves beyond that they are ready."""
-    asked = [part for part in state.parts if part.ready and part.phase is PartPhase.READY]
-    answers = await asyncio.gather(*(answer_of(part.ready) for part in asked))
+    ready = [part for part in state.parts if part.ready and part.phase is PartPhase.READY]
+    answers = await asyncio.gather(*(answer_of(part.ready) for part in ready))
     # As kith.http.probes has it. The gateway says nothing more.
     return [
         f"{part.name}: {body.removeprefix('ok; ')}"
-        for part, (status, body) in zip(asked, answers, strict=True)
+        for part, (status, body) in zip(ready, answers, strict=True)
         if body.startswith("ok; ") or status == HTTPStatus.SERVICE_UNAVAILABLE
     ]
 

@@ -23,9 +23,9 @@ class Postgres:
         self._databases = databases
         self._server = EmbeddedPostgres(data)
 
-    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
+    def start(self, report: Callable[[str], None]) -> Mapping[str, str]:
         if not (self._server.data / "PG_VERSION").exists():
-            tell("makes a new database")
+            report("makes a new database")
         self._server.start()
         self._server.create_databases(*self._databases.values())
         return {variable: self._server.url(name) for variable, name in self._databases.items()}
@@ -51,10 +51,10 @@ class Kafka:
         self.log = folder / "kafka.log"
         self._server = EmbeddedKafka(folder, port, controller, jars=jars)
 
-    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
+    def start(self, report: Callable[[str], None]) -> Mapping[str, str]:
         def fetched(_: str, there: int, needed: int) -> None:
             if there % FETCHED_STEP == 1 or there == needed:
-                tell(f"fetches its jars, once: {there} of {needed}")
+                report(f"fetches its jars, once: {there} of {needed}")
 
         self._server.start(fetched)
         return {"KITH_KAFKA_BOOTSTRAP": self._server.bootstrap}

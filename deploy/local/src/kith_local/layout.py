@@ -60,8 +60,8 @@ class Layout:
 
 
 def keep_private(home: Path) -> None:
-    """Keys, tokens, logs and data in it are for whoever runs it, and nobody else: 700, and 600 for files. This process
-    and those it starts make no others."""
+    """Keys, tokens, logs and data in it are for the user who runs it, and nobody else: 700, and 600 for files. This
+    process and the ones it starts make no others."""
     os.umask(0o077)
     if os.geteuid() == 0:
         # Root's PostgreSQL runs as another login: it finds its own folder through this one, and can list nothing.

@@ -40,9 +40,9 @@ class Infrastructure(Protocol):
     ports: tuple[Port, ...]
     stop_signal: signal.Signals
 
-    def start(self, tell: Callable[[str], None]) -> Mapping[str, str]:
-        """Returns once it can be used, with the environment that tells the processes where it is. What may take long
-        is told."""
+    def start(self, report: Callable[[str], None]) -> Mapping[str, str]:
+        """Returns once it can be used, with the environment by which the processes find it. What may take long is
+        reported."""
 
     def stop(self) -> None: ...
 
@@ -60,7 +60,7 @@ class Plan:
     """Tasks, run side by side; all must succeed."""
     parts: Sequence[Part]
     after: Sequence[Part]
-    """Tasks once all is ready. One that fails is told of, and ends nothing."""
+    """Tasks once all is ready. One that fails is reported, and ends nothing."""
     stop_order: Sequence[str] = ()
     """Endings of part names: the parts with the first one are stopped first, then the second, then all others."""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""PostgreSQL from a Python wheel: a server over a Unix socket, its data in a folder of ours."""
+"""PostgreSQL from a Python wheel: a server over a Unix socket, its data in a folder of the local run."""
 
 import asyncio
 import subprocess
@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 
 SETTINGS = {
     "max_connections": "200",
-    "log_min_messages": "log",  # an error quotes rows and what was sent; whoever sent the statement is told of it
+    "log_min_messages": "log",  # an error quotes rows and what was sent; the client that sent the statement gets it
 }
 RECOVERY_SECONDS = 60.0
 
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/{database}?host={quote(str(socket), safe='/')}"
 
     def create_databases(self, *names: str) -> None:
-        """Create those that do not exist."""
+        """Creates the ones that do not exist."""
         asyncio.run(self._create_databases(names))
 
     async def _create_databases(self, names: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Asks the prefork process for children, and is told when one ends. One JSON object a line:
+"""Requests children from the prefork process, which reports when one ends. One JSON object a line:
 
 -> {"module": ["sales", "api"], "environment": {..}, "folder": "..", "log": ".."}
 <- {"born": 4711}
@@ -81,7 +81,7 @@ class Prefork:
         return await asyncio.shield(born)
 
     async def stop(self) -> None:
-        """Call it when its children have ended: those left end with it."""
+        """Call it when its children have ended: any that are left end with it."""
         if self._process is None or self._listening is None:
             return
         assert self._process.stdin is not None
@@ -118,7 +118,7 @@ class Prefork:
         for expected in self._expected:
             expected.set_exception(ChildProcessError(f"the prefork ended, see {self._log}"))
         self._expected.clear()
-        # The kernel ends them with it; with what code nobody will tell.
+        # The kernel ends them with it; with what code nobody will report.
         for child in self._children.values():
             child.ended.set_result(-signal.SIGTERM)
         self._children.clear()

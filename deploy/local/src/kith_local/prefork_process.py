@@ -1,8 +1,8 @@
 """python -m kith_local.prefork_process: has imported what all services share, and becomes a service by forking.
 
 Ten Python processes start at once, and each would spend most of its start on the same imports. Only third-party
-packages are imported here: our own code is read anew by each child, so whoever edits it and kills a process sees the
-new one. What the supervisor and this process say to each other: see prefork.py.
+packages are imported here: our own code is read anew by each child, so a developer who edits it and kills a process
+sees the new one. What the supervisor and this process say to each other: see prefork.py.
 """
 
 import ctypes
@@ -44,32 +44,32 @@ def main() -> None:
     assert threading.active_count() == 1, "a fork copies one thread only"
     gc.freeze()  # the collector would touch, and so copy, what the children share
     # Its own words go another way, so that nothing a child prints is taken for an answer.
-    asked, answers = os.fdopen(os.dup(0)), os.dup(1)
+    requests, answers = os.fdopen(os.dup(0)), os.dup(1)
     os.dup2(2, 1)
     call_yourself([sys.executable, "-m", "kith_local.prefork_process"])
-    request = serve(asked, answers)
+    request = serve(requests, answers)
     if request is not None:
         become(request)
 
 
-def serve(asked: IO[str], answers: int) -> dict[str, Any] | None:
-    """Fork a child for each line, and tell of each that ends. Returns its request in a child, and None at the end."""
-    signal.signal(signal.SIGCHLD, lambda *_: _tell_ended(answers))
+def serve(requests: IO[str], answers: int) -> dict[str, Any] | None:
+    """Forks a child for each line, and reports each that ends. Returns its request in a child, and None at the end."""
+    signal.signal(signal.SIGCHLD, lambda *_: _report_ended(answers))
     parent = os.getpid()
-    for line in asked:
+    for line in requests:
         request: dict[str, Any] = json.loads(line)
-        # Held back, so that nobody is told of an end before the birth.
+        # Held back, so that no end is reported before the birth.
         signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD_SIGNALS)
         if (pid := os.fork()) == 0:
-            asked.close()
+            requests.close()
             os.close(answers)
             return {**request, "parent": parent}
-        _tell(answers, {"born": pid})
+        _report(answers, {"born": pid})
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD_SIGNALS)
     return None
 
 
-def _tell_ended(answers: int) -> None:
+def _report_ended(answers: int) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -77,10 +77,10 @@ def _tell_ended(answers: int) -> None:
             return
         if pid == 0:
             return
-        _tell(answers, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+        _report(answers, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _tell(answers: int, what: dict[str, int]) -> None:
+def _report(answers: int, what: dict[str, int]) -> None:
     os.write(answers, json.dumps(what).encode() + b"\n")
 
 

@@ -39,27 +39,27 @@ class Server:
         with suppress(Exception):
             # A thread cannot be interrupted: what it is starting must be there before it can be stopped.
             await self._starting
-        self._tell(PartPhase.STOPPING)
+        self._report(PartPhase.STOPPING)
         await asyncio.to_thread(self.server.stop)
         self.state.process = None
-        self._tell(PartPhase.STOPPED)
+        self._report(PartPhase.STOPPED)
 
     async def _start(self) -> Mapping[str, str]:
         began = time.monotonic()
-        self._tell(PartPhase.STARTING)
-        self._starting = asyncio.ensure_future(asyncio.to_thread(self.server.start, self._told_by_thread()))
+        self._report(PartPhase.STARTING)
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self.server.start, self._reporter_for_thread()))
         try:
             environment = await asyncio.shield(self._starting)
         except LocalError:
             raise
         except Exception as error:
             # Whatever a launcher raises, the part did not come up.
-            self._tell(PartPhase.FAILING, note=str(error))
+            self._report(PartPhase.FAILING, note=str(error))
             raise PartFailed(self.server.name, f"{type(error).__name__}: {error}") from error
         pid = self.server.pid
         self.state.process = None if pid is None else ProcessId.of(pid)
         self.state.seconds = round(time.monotonic() - began, 1)
-        self._tell(PartPhase.READY)
+        self._report(PartPhase.READY)
         return environment
 
     async def _watch(self) -> None:
@@ -71,21 +71,21 @@ class Server:
                 continue
             verdict = restarts.died(now=time.monotonic(), lived=time.monotonic() - born)
             self.state.restarts = restarts.count
-            self._tell(PartPhase.FAILING if verdict.hopeless else PartPhase.RESTARTING, note="it ended")
+            self._report(PartPhase.FAILING if verdict.hopeless else PartPhase.RESTARTING, note="it ended")
             await asyncio.sleep(verdict.pause)
-            with suppress(LocalError):  # told in its state; the next look tries again
+            with suppress(LocalError):  # reported in its state; the next look tries again
                 await self._start()
                 born = time.monotonic()
 
-    def _told_by_thread(self) -> Callable[[str], None]:
+    def _reporter_for_thread(self) -> Callable[[str], None]:
         loop = asyncio.get_running_loop()
 
-        def tell(words: str) -> None:
-            loop.call_soon_threadsafe(lambda: self._tell(PartPhase.STARTING, note=words))
+        def report(words: str) -> None:
+            loop.call_soon_threadsafe(lambda: self._report(PartPhase.STARTING, note=words))
 
-        return tell
+        return report
 
-    def _tell(self, phase: PartPhase, *, note: str = "") -> None:
+    def _report(self, phase: PartPhase, *, note: str = "") -> None:
         self.state.phase = phase
         self.state.note = note
         self._changed()

@@ -36,7 +36,7 @@ class PartPhase(StrEnum):
 
 
 class ProcessId(msgspec.Struct, frozen=True):
-    """A process, told from a later one with the same number by the time it was made."""
+    """A process, distinguished from a later one with the same number by the time it was made."""
 
     pid: int
     created: float
@@ -78,7 +78,7 @@ class PartState(msgspec.Struct):
 class Failure(msgspec.Struct, frozen=True):
     message: str
     log: str = ""
-    """The log whose end tells more."""
+    """The log whose end shows more."""
 
 
 class State(msgspec.Struct):
@@ -140,7 +140,7 @@ def _lock(file: IO[str]) -> None:
 
 
 def clear_leftovers(state: State, *, patience: float = 10.0) -> list[str]:
-    """Stop the processes of a supervisor that died, by number and time of birth. Answers the names of the parts."""
+    """Stops the processes of a supervisor that died, by number and time of birth. Returns the names of the parts."""
     left = {part.name: (process, part) for part in state.parts if part.process and (process := part.process.find())}
     for process, part in left.values():
         _send(process, part.stop_signal)

@@ -47,20 +47,20 @@ class Supervisor:
         self._children: list[Child] = []
         self._servers: list[Server] = []
         self._stop_requested = asyncio.Event()
-        self._asked_at = 0.0
+        self._signalled_at = 0.0
 
     def request_stop(self) -> None:
         if not self._stop_requested.is_set():
-            self._asked_at = time.monotonic()
+            self._signalled_at = time.monotonic()
             self._stop_requested.set()
-        elif time.monotonic() - self._asked_at > SAME_WISH:
-            # Asked twice: at once, then. The kernel ends the children, the next command what else is left.
+        elif time.monotonic() - self._signalled_at > SAME_WISH:
+            # Signalled twice: at once, then. The kernel ends the children, the next command what else is left.
             sys.stderr.write("stopping at once\n")
             os._exit(130)
 
     async def run(self) -> int:
-        """Until asked to stop. The exit code: 0, or 1 if something did not come up. Raises LocalError if Kith
-        runs already."""
+        """Runs until it is to stop. Returns the exit code: 0, or 1 if something did not come up. Raises LocalError if
+        Kith runs already."""
         with self._file.held():
             try:
                 self._clear_up()
@@ -118,7 +118,7 @@ class Supervisor:
                 self.state.notes.append(f"{error} (see {self.layout.shown(self.layout.log_of(error.part))})")
 
     async def _all(self, work: Iterable[Awaitable[None]]) -> None:
-        """The first failure ends the others, and is the one that is told."""
+        """The first failure ends the others, and is the one that is raised."""
         tasks = [asyncio.ensure_future(one) for one in work]
         try:
             await asyncio.gather(*tasks)

@@ -13,7 +13,8 @@ from kith_local.state import StateFile
 
 
 def fetch_token(layout: Layout, *, tenant: str, scopes: str = "") -> str:
-    """All scopes unless told which. Raises LocalError if there is no issuer, or it refuses."""
+    """Returns a token with all scopes, unless `scopes` names some. Raises LocalError if there is no issuer, or it
+    refuses."""
     if not tenant:
         raise LocalError("A token is for one tenant: make -s token TENANT=demo")
     url = issuer_url(layout)

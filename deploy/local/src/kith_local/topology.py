@@ -1,4 +1,4 @@
-"""All of Kith on one machine, in one place: which processes there are and what each is told."""
+"""All of Kith on one machine, in one file: which processes there are and what environment each gets."""
 
 import os
 import sys

@@ -31,7 +31,7 @@ class Progress:
         """`known`: what was so before, and is no news."""
         self._console = console
         parts = known.parts if known is not None else []
-        self._told = {part.name: (part.phase, part.restarts, part.note) for part in parts}
+        self._shown = {part.name: (part.phase, part.restarts, part.note) for part in parts}
         self._status = console.status("")
 
     def __enter__(self) -> Self:
@@ -46,15 +46,15 @@ class Progress:
     def __call__(self, state: State) -> None:
         for part in state.parts:
             now = (part.phase, part.restarts, part.note)
-            if self._told.get(part.name) != now:
-                self._told[part.name] = now
-                self._tell(part)
+            if self._shown.get(part.name) != now:
+                self._shown[part.name] = now
+                self._show(part)
         awaited = [part.name for part in state.parts if part.phase in (PartPhase.STARTING, PartPhase.STOPPING)]
         line = f"{_doing(state.phase)}: {', '.join(awaited)}" if awaited else ""
         # A line that wraps would leave its end behind on the screen.
         self._status.update(f"[dim]{line[: self._console.width - 10]}")
 
-    def _tell(self, part: PartState) -> None:
+    def _show(self, part: PartState) -> None:
         word, style = _MARKS.get(part.phase, ("", ""))
         if not word and not part.note:
             return
@@ -72,7 +72,7 @@ def show_table(console: Console, state: State, layout: Layout) -> None:
     wide = console.width >= WIDE
     for heading in ("What", "State", "Where", "Pid", "Log") if wide else ("What", "State", "Where", "Pid"):
         table.add_column(heading, no_wrap=True)
-    for part in sorted(state.parts, key=_place):
+    for part in sorted(state.parts, key=_rank):
         if part.phase is PartPhase.DONE:
             continue
         word, style = _MARKS.get(part.phase, (part.phase.value, "yellow"))
@@ -84,10 +84,10 @@ def show_table(console: Console, state: State, layout: Layout) -> None:
     console.print(table)
 
 
-def _place(part: PartState) -> tuple[int, str]:
+def _rank(part: PartState) -> tuple[int, str]:
     """The gateway first: it is what most people want. Then the APIs, then what works unseen."""
     order = ("gateway", "-api", "issuer", "-worker")
-    return next((place for place, ending in enumerate(order) if part.name.endswith(ending)), len(order)), ""
+    return next((rank for rank, ending in enumerate(order) if part.name.endswith(ending)), len(order)), ""
 
 
 def show_welcome(console: Console, state: State, layout: Layout) -> None:
@@ -107,7 +107,7 @@ def show_notes(console: Console, state: State) -> None:
 
 
 def show_failure(console: Console, failure: Failure, layout: Layout) -> None:
-    """The message, then the end of the log that tells more."""
+    """Shows the message, then the end of the log that shows more."""
     console.print(failure.message, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if failure.log and (lines := end_of(Path(failure.log))):
         console.print(f"The end of {layout.shown(Path(failure.log))}:", highlight=False)

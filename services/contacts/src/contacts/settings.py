@@ -1,4 +1,4 @@
-"""Settings of contacts: those of every service, and its own database and port."""
+"""Settings of contacts: the ones of every service, and its own database and port."""
 
 from pydantic import Field
 

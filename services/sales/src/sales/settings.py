@@ -1,4 +1,4 @@
-"""Settings of sales: those of every service, and its own database and port."""
+"""Settings of sales: the ones of every service, and its own database and port."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Settings of service-desk: those of every service, and its own database and port."""
+"""Settings of service-desk: the ones of every service, and its own database and port."""
 
 from pydantic import Field
 

@@ -31,16 +31,16 @@ def map_demo(today: date) -> Mapped:
         )
     _health(mapped, today)
     for number, story in enumerate(STORIES):
-        _Told(mapped, today, story, _row(story.key, number)).tell()
+        _StoryCommands(mapped, today, story, _row(story.key, number)).add_all()
     return mapped
 
 
 def _health(mapped: Mapped, today: date) -> None:
     """What the roastery looks at to know how a relationship is; and a ready-made model, still a draft."""
-    told = _row("health", 0)
+    row = _row("health", 0)
     mapped.add(
         nouns.SIGNALS,
-        told,
+        row,
         CUPS.external_id,
         _at(today, 364),
         code="cups_a_week",
@@ -48,12 +48,12 @@ def _health(mapped: Mapped, today: date) -> None:
         unit="cups",
         description="The counter of a leased machine, read every week.",
     )
-    mapped.add(nouns.HEALTH_MODELS, told, "roastery", _at(today, 340), document=roastery(CUPS))
-    mapped.add(nouns.HEALTH_MODELS, told, "roastery", _at(today, 335), "publish")
-    mapped.add(nouns.HEALTH_MODELS, told, "at-home", _at(today, 20), gallery="retail")
+    mapped.add(nouns.HEALTH_MODELS, row, "roastery", _at(today, 340), document=roastery(CUPS))
+    mapped.add(nouns.HEALTH_MODELS, row, "roastery", _at(today, 335), "publish")
+    mapped.add(nouns.HEALTH_MODELS, row, "at-home", _at(today, 20), gallery="retail")
 
 
-class _Told:
+class _StoryCommands:
     """One story, being mapped."""
 
     def __init__(self, mapped: Mapped, today: date, story: Story, row: Row) -> None:
@@ -63,7 +63,7 @@ class _Told:
         self._row = row
         self._customer = Reference(nouns.CUSTOMERS, story.key)
 
-    def tell(self) -> None:
+    def add_all(self) -> None:
         story = self._story
         self._add(
             nouns.CUSTOMERS,

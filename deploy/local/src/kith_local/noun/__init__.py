@@ -24,7 +24,7 @@ _COLLECTIONS = ROOT / "services" / "analytics" / "src" / "analytics" / "reconcil
 
 
 def write_noun(*, service: str, name: str, plural: str) -> list[Path]:
-    """Answers the files that were written or changed. Raises LocalError, and has written nothing then."""
+    """Returns the files that were written or changed. Raises LocalError, and has written nothing then."""
     words = _words_of(service, name, plural)
     source = ROOT / "services" / words["service"] / "src" / words["package"]
     room, tests = source / words["many"], ROOT / "tests" / words["package"] / words["many"]

@@ -52,7 +52,7 @@ class Api:
                     raise ApiError(f"{method} {url} was refused: {reason}")
             if time.monotonic() + pause > give_up_at:
                 raise ApiError(f"{method} {url} failed for {self._patience:.0f} s, the last time with: {reason}")
-            # Jitter: those who were refused together do not come back together.
+            # Jitter: requests that were refused together do not come back together.
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
             pause = min(pause * 2, LONGEST_PAUSE)
 

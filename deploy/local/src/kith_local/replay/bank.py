@@ -70,12 +70,12 @@ def _call(row: Row, mapped: Mapped) -> None:
 
 def day_of(row: Row) -> datetime:
     """Rows of the same month and weekday take turns over such days, so that no day gets all calls."""
-    month, weekday = _place(row, "month", MONTHS) + 1, _place(row, "day_of_week", WEEKDAYS)
+    month, weekday = _index(row, "month", MONTHS) + 1, _index(row, "day_of_week", WEEKDAYS)
     days = [week[weekday] for week in monthcalendar(YEAR, month) if week[weekday]]
     return datetime(YEAR, month, days[row.number % len(days)], HOUR, tzinfo=UTC)
 
 
-def _place(row: Row, column: str, names: tuple[str, ...]) -> int:
+def _index(row: Row, column: str, names: tuple[str, ...]) -> int:
     if row[column] not in names:
         raise BadRow(column, f"is none of {', '.join(names)}", row[column])
     return names.index(row[column])

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """send recorded data through the bulk API"""
-    # Imported here: whoever only declares the arguments should not wait for the HTTP client.
+    # Imported here: a caller that only declares the arguments should not wait for the HTTP client.
     from kith_local.replay.session import Request, replay  # noqa: PLC0415
 
     folder = Path(arguments.data) if arguments.data else None

@@ -198,7 +198,7 @@ class _Course:
     def _add(self, entry: Entry, verb: str, **fields: object) -> None:
         self.at = max(self.at, entry.updated)
         while (verb, self.at) in self.said:
-            # The API tells a command sent again by its name and time: two of a minute would be one.
+            # The API knows a command sent again by its name and time: two of a minute would be one.
             self.at += TICK
             self.mapped.decide(Decision.SAME_MINUTE)
         self.said.add((verb, self.at))

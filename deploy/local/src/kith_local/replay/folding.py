@@ -1,4 +1,4 @@
-"""Waits until analytics has counted all that was sent, and tells how much that was."""
+"""Waits until analytics has counted all that was sent, and returns how much that was."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ class NotFolded(LocalError):
 
 
 async def ledger_size(api: Api) -> int:
-    """Events of the tenant that are counted, but for those that follow from the others."""
+    """Returns how many events of the tenant are counted, but for the ones that follow from others."""
     by_type: dict[str, int] = (await api.get("analytics", "/v1/ledger")).json()["by_type"]
     return sum(count for type, count in by_type.items() if type not in _FOLLOWING)
 
 
 _FOLLOWING = frozenset({HealthChanged.type, ActionRequested.type})
-"""What analytics tells when nobody has sent it anything."""
+"""What analytics publishes when nobody has sent it anything."""
 
 
 async def wait_until_folded(
@@ -40,17 +40,17 @@ async def wait_until_folded(
     look_every: float = LOOK_EVERY,
 ) -> int:
     """Until each source is counted up to its position and the ledger, which held `before` events, has the published
-    ones too. Answers how many have come.
+    ones too. Returns how many have come.
 
     Raises NotFolded, saying what is lacking, when nothing has moved for `patience` seconds.
     """
     progress.begin("analytics folds events", published)
-    told, last, moved_at = 0, None, time.monotonic()
+    shown, last, moved_at = 0, None, time.monotonic()
     while True:
         freshness = await api.get("analytics", "/v1/freshness")
         folded = await ledger_size(api) - before
-        progress.advance(min(folded, published) - told)
-        told = min(folded, published)
+        progress.advance(min(folded, published) - shown)
+        shown = min(folded, published)
         lacking = _lacking(_reached(freshness.json()), positions)
         if not lacking and folded >= published:
             return folded

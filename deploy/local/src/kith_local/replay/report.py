@@ -134,7 +134,7 @@ def _counts(tally: Tally) -> list[str]:
 
 
 def _decisions(outcome: Outcome) -> Table:
-    """All of them, those that met no row too: what was looked for and not found is worth knowing."""
+    """All of them, also the ones that met no row: what was looked for and not found is worth knowing."""
     table = _table("Decisions")
     table.add_column("times", justify="right")
     table.add_column("decided")
@@ -152,11 +152,11 @@ def _rejections(rejected: list[Rejected]) -> Table:
     groups: dict[str, list[Rejected]] = defaultdict(list)
     for each in rejected:
         groups[each.reason].append(each)
-    for reason, those in sorted(groups.items(), key=lambda group: -len(group[1])):
-        first = those[0]
+    for reason, group in sorted(groups.items(), key=lambda group: -len(group[1])):
+        first = group[0]
         example = f"{first.origin.file}, line {first.origin.line}: {first.detail}"
         # As Text: a bracket in the data is no markup.
-        table.add_row(f"{len(those):,}", Text(reason), Text(example))
+        table.add_row(f"{len(group):,}", Text(reason), Text(example))
     return table
 
 

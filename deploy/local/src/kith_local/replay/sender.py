@@ -37,7 +37,7 @@ class Sent:
     tallies: dict[Noun, Tally] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     positions: dict[str, datetime] = field(default_factory=dict)
-    """By source, the last instant at which something of ours was recorded."""
+    """By source, the last instant at which something of this replay was recorded."""
 
     @property
     def events(self) -> int:
@@ -63,7 +63,7 @@ class Sender:
         todo = iter(list(batches(commands, self.batch)))
 
         async def work() -> None:
-            for batch in todo:  # shared: each batch goes to whoever is free
+            for batch in todo:  # shared: each batch goes to a worker that is free
                 await self._send_batch(noun, batch)
 
         try:

@@ -61,7 +61,7 @@ class Request:
 
 
 def replay(request: Request) -> int:
-    # All files of all sets are read first: a missing column is told before anything is sent.
+    # All files of all sets are read first: a missing column is reported before anything is sent.
     loaded = [(each, _load(each, request)) for each in request.sets]
     for data_set, tables in loaded:
         tenant = request.tenant or data_set.name
@@ -125,7 +125,7 @@ def service_urls(layout: Layout, environment: Mapping[str, str] = os.environ) ->
     urls = {}
     for name, port in ports_of(environment).items():
         service = name.replace("_", "-")
-        told = moved or environment.get(port.variable)
+        given = moved or environment.get(port.variable)
         at = f"http://127.0.0.1:{port.number}"
-        urls[service] = at if told else running.get(f"{service}-api") or running.get(service) or at
+        urls[service] = at if given else running.get(f"{service}-api") or running.get(service) or at
     return urls

@@ -4,7 +4,7 @@
 
 Nothing happens to a customer, and at one instant that makes it another relationship. The retail set is replayed, moved
 in time so that this instant comes a minute or so after; and then it is watched from outside, through the public API:
-the subscription that tells of it, the explanation, the playbook's task and case, and the trace that binds them.
+the subscription that reports it, the explanation, the playbook's task and case, and the trace that binds them.
 """
 
 import argparse

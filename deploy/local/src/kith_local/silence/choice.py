@@ -1,8 +1,8 @@
 """Whom silence concerns next, and when the data are to end for that to be at an instant we choose.
 
-How long a silence lasts until it tells, follows from the customer's own events and the model. So some of the set is
-sent to a tenant of its own first, and that is asked whom silence concerns next: in any other tenant it is the same, by
-as much sooner or later as the data end.
+How long a silence lasts until it lowers the score follows from the customer's own events and the model. So some of the
+set is sent to a tenant of its own first, and that one shows whose silence comes next: in any other tenant it is the
+same, by as much sooner or later as the data end.
 """
 
 from datetime import datetime, timedelta
@@ -34,7 +34,9 @@ class Sinking(NamedTuple):
 def part_of(mapped: Mapped, end: datetime) -> Mapped:
     """Some of the customers with all that is theirs, moved as the whole set is that ends then."""
     chosen = {Reference(CUSTOMERS, each.external_id) for each in mapped.commands[CUSTOMERS][::SHARE]}
-    part = Mapped({noun: [each for each in those if _whose(each) in chosen] for noun, those in mapped.commands.items()})
+    part = Mapped(
+        {noun: [each for each in commands if _whose(each) in chosen] for noun, commands in mapped.commands.items()}
+    )
     move(part, end - last_of(mapped))
     return part
 

@@ -86,7 +86,7 @@ async def _show(mapped: Mapped, tenant: str, console: Console, progress: Progres
 
 @dataclass
 class _Step:
-    """Speaks to the house for one tenant, and tells what it sees."""
+    """Uses Kith's APIs as one tenant, and prints what it sees."""
 
     api: Api
     console: Console
@@ -96,7 +96,7 @@ class _Step:
         """Whom silence concerns next, and how many seconds the whole set will take if it goes on like this."""
         end = datetime.now(UTC)
         part = part_of(mapped, end)
-        self.say("Who sinks next, and when? A tenth of the customers, in a tenant of their own, tells.")
+        self.say("Who sinks next, and when? A tenth of the customers, in a tenant of their own, shows it.")
         started = time.monotonic()
         await self.send(part)
         seconds = max((time.monotonic() - started - IDLE) * _size(mapped) / _size(part), LEAST)
@@ -105,7 +105,8 @@ class _Step:
         return found, seconds
 
     async def prepare(self, mapped: Mapped, sinking: Sinking, at: datetime) -> str:
-        """All is sent, ending so that it will be at `at`, and a playbook waits for it. Answers the customer's id."""
+        """Sends everything, ending so that it will be at `at`, and a playbook waits for it. Returns the customer's
+        id."""
         end = sinking.end_for(at)
         self.say(f"All of the set, as if it had ended at {_clock(end)}: then it will be at {_clock(at)}.")
         move(mapped, end - last_of(mapped))
@@ -123,7 +124,7 @@ class _Step:
         )
         playbook = (await self.api.post("analytics", "/v1/playbooks", PLAYBOOK)).json()
         await self.api.post("analytics", f"/v1/playbooks/{playbook['id']}:start", {})
-        self.say("A playbook was started: whoever comes into at_risk gets a task in sales and a case in service-desk.")
+        self.say("A playbook was started: who comes into at_risk gets a task in sales and a case in service-desk.")
         if datetime.now(UTC) > at:
             raise LocalError("All that took longer than was allowed for, and the instant has passed: another TENANT?")
         return str(customer["id"])
@@ -141,7 +142,7 @@ class _Step:
         late = (_instant(change["recordedAt"]) - happened).total_seconds()
         self.say(
             f"Seen: customer {customer} went from {change['fromBand']} to {change['band']} by {change['cause']}, "
-            f"at {change['score']:.1f} points, on {_clock(happened)}; told {late:.1f} s later."
+            f"at {change['score']:.1f} points, on {_clock(happened)}; reported {late:.1f} s later."
         )
         if change["cause"] != "SILENCE":
             raise LocalError(f"It was to be by silence, and was by {change['cause']}.")
@@ -172,8 +173,8 @@ class _Step:
         for each in health["contributions"]:
             self.console.print(f"     {each['words']}", markup=False, highlight=False)
             for id in each["events"][:3]:
-                told = f"{events[id]['type']} at {events[id]['time']}, event {id}"
-                self.console.print(f"       {told}", style="dim", highlight=False)
+                described = f"{events[id]['type']} at {events[id]['time']}, event {id}"
+                self.console.print(f"       {described}", style="dim", highlight=False)
 
     async def trace(self, watch: Watch, trace: str) -> None:
         async def complete() -> Any:

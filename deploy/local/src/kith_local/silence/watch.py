@@ -22,7 +22,7 @@ TOPICS = tuple(topic_of(service) for service in ("analytics", "sales", "service-
 
 
 class Watch:
-    """Begun before it happens; it raises what cut it off when it is asked."""
+    """Begun before it happens; what cut it off is raised when its result is read."""
 
     def __init__(self) -> None:
         self.changes: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Watch:
 
     async def _follow_changes(self, gateway: str, token: str) -> None:
         async for data in subscribe(gateway, token, HEALTH_CHANGED):
-            self._subscribed.set()  # it is told at once how far it is
+            self._subscribed.set()  # the first message says at once how far it is
             if (change := data["healthChanged"]["change"]) is not None:
                 self.changes[change["customerId"]] = change
 

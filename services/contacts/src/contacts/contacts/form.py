@@ -14,7 +14,7 @@ from kith.nouns.inputs import UNSENT, Amendment, NewInput
 from kith.nouns.resource import Command, One, Resource, View, personal
 from kith.scalars import Code, Id, Text, Written
 
-# Something, one @, a domain with a dot. Whether mail arrives there only sending it tells.
+# Something, one @, a domain with a dot. Only sending mail shows whether it arrives there.
 _EMAIL = r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"
 Email = Annotated[str, Written(254, spelling=_EMAIL, rule="It is an address of e-mail, as in ann@example.com.")]
 _PHONE = r"\+?[0-9][0-9 ()./-]{2,30}"

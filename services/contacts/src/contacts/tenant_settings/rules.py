@@ -25,7 +25,7 @@ class ActivityRule:
 
 @dataclass
 class SegmentActivity:
-    """The rule for the customers of one segment, in place of the tenant's."""
+    """The rule for the customers of one segment, instead of the tenant's."""
 
     segment: str
     event_types: list[str]
@@ -59,7 +59,7 @@ class Settings(Aggregate):
 
     def _policy(self) -> events.ActivityPolicy:
         return events.ActivityPolicy(
-            default=_told(self.activity), segments={each.segment: _told(each) for each in self.segment_activity}
+            default=_to_event(self.activity), segments={each.segment: _to_event(each) for each in self.segment_activity}
         )
 
 
@@ -70,5 +70,5 @@ def _each_once(rules: Sequence[SegmentActivity]) -> list[SegmentActivity]:
     return [found[segment] for segment in sorted(found)]
 
 
-def _told(rule: ActivityRule | SegmentActivity) -> events.ActivityRule:
+def _to_event(rule: ActivityRule | SegmentActivity) -> events.ActivityRule:
     return events.ActivityRule(event_types=rule.event_types, window_days=rule.window_days)

@@ -49,13 +49,13 @@ class ReturnView(View):
 
 
 async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
-    """That what is returned of an order is left of it, whoever else returns something of it at the same time."""
+    """Returns the check that what is returned of an order is left of it, also while others return something of it."""
     named = {each.order_id for each in inputs if isinstance(each, RecordReturn) and each.order_id is not None}
     if not named:
         return lambda _: None
     o, r = orders.c, returns.c
     wanted = cast(sorted(named), ARRAY(Uuid))
-    # In the order of their ids: no two requests wait for each other in a ring.
+    # In the order of their ids: no two requests deadlock.
     locked = (
         select(o.id, o.value, o.currency, o.created_at)
         .where(o.tenant_id == tenant, o.id == any_(wanted))

@@ -91,7 +91,7 @@ TASKS = Resource(
         Command("reopen", ReopenTask, Task.reopen),
     ),
     filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
-    unpublished={"explanation": "A path that whoever knows the run can make."},
+    unpublished={"explanation": "A path that follows from the run."},
     follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
     relations=(One("customer", many="tasks"),),
 )

@@ -1,4 +1,4 @@
-"""Task: something that somebody of ours is to do about a customer."""
+"""Task: something that a colleague is to do about a customer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ class Task(CustomerOwned):
     due_at: datetime | None = None
     state: TaskState = TaskState.OPEN
     reason: str | None = None
-    """Why there is one: the trigger, if a playbook asked for it."""
+    """Why there is one: the trigger, if a playbook requested it."""
     explanation: str | None = None
     """Where the reason is explained: a path in another service's API."""
     playbook_id: UUID | None = None

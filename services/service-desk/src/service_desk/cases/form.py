@@ -128,7 +128,7 @@ CASES = Resource(
     ),
     filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
     unpublished={
-        "explanation": "A path that whoever knows the run can make.",
+        "explanation": "A path that follows from the run.",
         "reopened_count": "None yet when it opens; from then on its events say it.",
     },
     follows={

@@ -1,4 +1,4 @@
-"""Case: a customer asked for something, and how it went until it was settled."""
+"""Case: a customer's request, and how it went until it was settled."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +46,7 @@ class Priority(StrEnum):
 
 
 class CaseChannel(StrEnum):
-    """How it was asked for."""
+    """How the request came in."""
 
     EMAIL = "email"
     PHONE = "phone"
@@ -57,7 +57,7 @@ class CaseChannel(StrEnum):
     WEB = "web"
     SOCIAL = "social"
     PLAYBOOK = "playbook"
-    """Nobody asked: analytics saw a reason to look after them."""
+    """Nobody requested it: analytics saw a reason to look after the customer."""
 
 
 class CaseAlreadyStarted(Conflict):
@@ -140,7 +140,7 @@ class Case(CustomerOwned):
     @classmethod
     def open(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, CaseOpened]:
         it = cls(id=id, **fields)
-        return it, it._tell(CaseOpened, contact_id=it.contact_id)
+        return it, it._event(CaseOpened, contact_id=it.contact_id)
 
     def start(self, *, at: datetime, assignee: str | None) -> CaseStarted:
         """Someone works on it: who, if said; else whom it was assigned to."""
@@ -193,7 +193,7 @@ class Case(CustomerOwned):
         if not priority.outranks(self.priority):
             raise PriorityNotHigher(self, priority)
         before, self.priority = self.priority, priority
-        return self._tell(CaseEscalated, from_priority=before)
+        return self._event(CaseEscalated, from_priority=before)
 
     def assign(self, *, at: datetime, assignee: str | None, queue: str | None) -> CaseAssigned:
         """To a person, a group or both; what is not said stays as it is."""
@@ -204,7 +204,7 @@ class Case(CustomerOwned):
         self.assignee, self.queue = assignee or self.assignee, queue or self.queue
         if (self.assignee, self.queue) == before:
             raise CaseAlreadyAssigned(self)
-        return self._tell(CaseAssigned, from_assignee=before[0], from_queue=before[1])
+        return self._event(CaseAssigned, from_assignee=before[0], from_queue=before[1])
 
     def _must_be_unresolved(self, at: datetime) -> None:
         if self.state is CaseState.RESOLVED:
@@ -225,14 +225,14 @@ class Case(CustomerOwned):
         self.first_responded_at = at
         return _seconds(self.created_at, at)
 
-    def _move(self, state: CaseState, event: type[E], **told: Any) -> E:
+    def _move(self, state: CaseState, event: type[E], **values: Any) -> E:
         before, self.state = self.state, state
-        self.pending_reason = told["reason"] if state is CaseState.PENDING else None
-        return self._tell(event, from_state=before, **told)
+        self.pending_reason = values["reason"] if state is CaseState.PENDING else None
+        return self._event(event, from_state=before, **values)
 
-    def _tell(self, event: type[E], **told: Any) -> E:
-        """The event, with how the case stands now."""
-        return event.of(self, **told)
+    def _event(self, event: type[E], **values: Any) -> E:
+        """Returns the event, with the case's state after it."""
+        return event.of(self, **values)
 
 
 def _seconds(start: datetime, end: datetime) -> int:
