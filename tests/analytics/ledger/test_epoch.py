@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.analytics.conftest import happened
 
+from analytics.ledger.ledger import record
 from analytics.live.reads import CursorLost, horizon_of
-from analytics.projections.fold import record
 from analytics.service import SERVICE
 from analytics.tables import metadata
 from kith.db.connections import sqlalchemy_url

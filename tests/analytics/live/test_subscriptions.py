@@ -24,13 +24,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from analytics.health.scores.tables import health_changes
+from analytics.ledger.ledger import record
 from analytics.live import api as live_graphql
 from analytics.live import feed as live
 from analytics.live import reads as live_queries
 from analytics.live.reads import Cursor
 from analytics.metrics import question
 from analytics.metrics import reads as metrics
-from analytics.projections.fold import record
 from analytics.service import SERVICE
 from kith.api import api_of, context_for
 from kith.db.connections import sqlalchemy_url

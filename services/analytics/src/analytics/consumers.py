@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.ledger.ledger import record
 from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.watermarks import note_watermark
-from analytics.projections.fold import fold, happened, record
+from analytics.projections.fold import fold, happened
 from kith.consumer import Subscription
 from kith.events.envelope import Envelope
 from kith.outbox.relay import Watermark, topic_of
