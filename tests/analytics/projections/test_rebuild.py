@@ -16,6 +16,7 @@ from tests.conftest import FreshDatabase
 from analytics.consumers import handle
 from analytics.projections import rebuild as rebuilding
 from analytics.projections import rebuild_cli, shadow
+from analytics.projections.projection import rebuilt
 from analytics.projections.rebuild import Migrated, Rebuilt, SwapTimedOut, rebuild
 from analytics.projections.shadow import RebuildRuns
 from analytics.service import SERVICE
@@ -168,12 +169,14 @@ async def test_an_old_ledger_fills_empty_read_models(url: str, engine: AsyncEngi
     await fold_all(engine, mixed("t-one", 500, 1))
     before = await contents(engine)
     async with engine.begin() as connection:
-        for table in ("facts", "activity_spans", "merged_customers"):
-            await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+        for each in rebuilt():
+            await connection.execute(text(f"DELETE FROM {each.name}"))  # noqa: S608
     await rebuild(url)
     assert await contents(engine) == before
     await rebuild(url, keep=True)
-    assert await rows(engine, "SELECT count(*) FROM pg_tables WHERE schemaname = 'kith_before_rebuild'") == [(3,)]
+    assert await rows(engine, "SELECT count(*) FROM pg_tables WHERE schemaname = 'kith_before_rebuild'") == [
+        (len(rebuilt()),)
+    ]
     await rebuild(url, keep=True)
     assert await contents(engine) == before
 
