@@ -1,12 +1,10 @@
 """The published language: what was ever published can still be read, and says of people no more than ids."""
 
-import inspect
 import json
 from decimal import Decimal
 from importlib import import_module
-from inspect import isclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
@@ -16,8 +14,7 @@ from jsonschema import Draft202012Validator
 from kith.events.__main__ import asyncapi, schema_of, write
 from kith.events.catalogue import EVENTS, NOUNS, PRODUCERS, Noun
 from kith.events.envelope import Envelope, UnknownVersion
-from kith.events.event import Amended, Event, EventType, Replaced
-from kith.nouns.resource import Command
+from kith.events.event import Amended, Event, EventType
 
 SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
 CORPUS = sorted((SCHEMAS / "corpus").glob("*.json"))
@@ -64,23 +61,6 @@ RESOURCES = {
     for service in PRODUCERS
     for each in import_module(f"{service.replace('-', '_')}.resources").RESOURCES
 }
-
-
-def events_by(command: Command) -> set[type[Event]]:
-    """What its rule says that it returns: an event, or what it makes and an event."""
-    hints = get_type_hints(inspect.unwrap(command.rule))["return"]
-    return {each for each in get_args(hints) or [hints] if isclass(each) and issubclass(each, Event)}
-
-
-@pytest.mark.parametrize("noun", RESOURCES)
-def test_an_event_declares_of_which_noun_it_is_and_whether_it_creates_one(noun: str) -> None:
-    """As the commands do whose rules return it."""
-    for command in RESOURCES[noun].commands:
-        kinds = events_by(command)
-        assert kinds, command.name
-        for kind in kinds:
-            assert kind.noun == noun, kind.type
-            assert kind.creates is (command.creates or issubclass(kind, Replaced)), kind.type
 
 
 @pytest.mark.parametrize("noun", NOUNS.values(), ids=lambda noun: noun.name)

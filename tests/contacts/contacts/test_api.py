@@ -39,39 +39,6 @@ async def test_a_contact_does_not_move_to_another_customer(acme: Tenant, ada: di
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "customer_id")
 
 
-async def test_contacts_are_filtered_by_customer(acme: Tenant, ada: dict[str, Any]) -> None:
-    created = await acme.made(PATH, **ada)
-    works = await acme.made("/v1/customers", kind="organisation", name="Other Works")
-    await acme.made(PATH, **ada | {"customer_id": works["id"]})
-    found = (await acme.get(PATH, customer_id=ada["customer_id"])).json()
-    assert [each["id"] for each in found["items"]] == [created["id"]]
-    assert (await acme.get(PATH, email=ada["email"])).status_code == 422, "what is personal is not filtered by"
-
-
-async def test_a_person_shows_only_to_those_who_may_see_it(acme: Tenant, ada: dict[str, Any]) -> None:
-    stranger = acme.without("contacts:personal")
-    created = (await stranger.post(PATH, ada)).json()
-    where = f"{PATH}/{created['id']}"
-    amended = (await stranger.post(f"{where}:amend", {"phone": "12345"}, **{"Idempotency-Key": "once"})).json()
-    again = (await stranger.post(f"{where}:amend", {"phone": "12345"}, **{"Idempotency-Key": "once"})).json()
-    (listed,) = (await stranger.get(PATH)).json()["items"]
-    found = (await stranger.get(where)).json()
-    assert again == amended == listed == found
-    for shown in (created, found):
-        assert not PERSONAL & set(shown)
-    assert set((await acme.get(where)).json()) - set(found) == PERSONAL
-
-
-async def test_no_other_tenant_sees_or_moves_a_contact(acme: Tenant, other: Tenant, ada: dict[str, Any]) -> None:
-    created = await acme.made(PATH, **ada)
-    where = f"{PATH}/{created['id']}"
-    assert (await other.get(PATH)).json()["items"] == []
-    assert (await other.get(PATH, customer_id=ada["customer_id"])).json()["items"] == []
-    assert (await other.get(where)).status_code == 404
-    assert (await other.post(f"{where}:amend", {"role": "buyer"})).status_code == 404
-    assert (await acme.get(where)).json() == created
-
-
 async def test_a_bulk_request_sent_twice_is_done_once(acme: Tenant, ada: dict[str, Any]) -> None:
     at = "2026-03-02T12:00:00Z"
     rows = [

@@ -178,17 +178,6 @@ async def test_it_needs_the_scope_to_read(acme: Tenant) -> None:
     assert (await acme.client.get(f"{PATH}:export")).status_code == 401
 
 
-async def test_personal_fields_are_absent_for_those_who_may_not_see_them(
-    serve: Serve, issuer: Issuer, tenant: str
-) -> None:
-    someone = Tenant(await serve(CONTACTS), issuer, tenant)
-    made = await someone.made("/v1/customers", kind="person", name="Zebulon")
-    stranger = someone.without("contacts:personal")
-    assert await exported(someone, "/v1/customers") == [made]
-    (shown,) = await exported(stranger, "/v1/customers")
-    assert shown == {name: value for name, value in made.items() if name != "name"}
-
-
 async def test_it_goes_on_after_the_last_row_that_came(acme: Tenant) -> None:
     for n in range(4):
         await product(acme, f"No {n}")

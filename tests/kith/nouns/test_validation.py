@@ -340,7 +340,7 @@ def test_a_rule_without_an_event() -> None:
     ("noun", "creates", "problem"),
     [
         ("sales.offer", True, "is declared to be of sales.offer."),
-        ("sales.quote", False, "does not declare that a quote begins with it."),
+        ("sales.quote", False, "declares that a quote does not begin with it."),
     ],
 )
 def test_an_event_that_contradicts_its_noun(noun: str, creates: bool, problem: str) -> None:
@@ -361,6 +361,25 @@ def test_a_reason_for_a_field_that_is_nowhere() -> None:
 
 def test_a_filter_without_a_column() -> None:
     assert problems(filters=("colour",)) == ["quote: the filter `colour` has no column in the table."]
+
+
+def test_a_filter_by_what_is_personal() -> None:
+    assert problems(table=table(listed_by=("state", "lead_id", "title")), filters=("title",)) == [
+        "quote: the filter `title` is personal: lists would tell it to those who may not see it."
+    ]
+
+
+def test_a_change_whose_event_begins_a_noun() -> None:
+    class Again(QuoteAccepted):
+        type: ClassVar[str] = "sales.quote.accepted.v1"
+        creates: ClassVar[bool] = True
+
+    def accept(self: Quote, *, at: datetime, value: Decimal) -> Again:
+        raise NotImplementedError
+
+    assert problems(commands=(ISSUE, replace(ACCEPT, rule=accept))) == [
+        "quote: the event sales.quote.accepted.v1 declares that a quote begins with it."
+    ]
 
 
 def test_a_filter_without_an_index() -> None:

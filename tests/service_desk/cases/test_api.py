@@ -62,25 +62,10 @@ async def test_a_move_the_rules_forbid_is_a_conflict(
     assert (await acme.get(f"{PATH}/{case['id']}")).json() == case
 
 
-async def test_a_move_from_another_version_is_refused(acme: Tenant, case: Answer) -> None:
-    refused = await acme.post(f"{PATH}/{case['id']}:start", {}, **{"If-Match": '"4"'})
-    assert (refused.status_code, refused.json()["type"]) == (412, "urn:kith:problem:version-mismatch")
-    assert (await acme.post(f"{PATH}/{case['id']}:start", {}, **{"If-Match": '"1"'})).status_code == 200
-
-
 async def test_a_field_nobody_knows_is_refused(acme: Tenant, case: Answer) -> None:
     refused = await acme.post(PATH, {"subject": "No light", "channel": "phone", "mood": "cross"})
     assert (refused.status_code, [each["field"] for each in refused.json()["errors"]]) == (422, ["mood"])
     assert (await acme.post(f"{PATH}/{case['id']}:close", {"mood": "cross"})).status_code == 422
-
-
-async def test_a_request_sent_again_under_its_key_is_answered_as_before(acme: Tenant, case: Answer) -> None:
-    where, key = f"{PATH}/{case['id']}:start", {"Idempotency-Key": "once"}
-    first = await acme.post(where, {}, **key)
-    again = await acme.post(where, {}, **key)
-    assert (first.status_code, again.status_code) == (200, 200)
-    assert again.json() == first.json()
-    assert (await acme.post(where, {})).json()["type"] == "urn:kith:problem:case-already-started"
 
 
 async def test_a_bulk_request_sent_twice_is_done_once(acme: Tenant) -> None:
@@ -104,29 +89,3 @@ async def test_a_bulk_request_sent_twice_is_done_once(acme: Tenant) -> None:
     assert (first["events"], again["accepted"], again["unchanged"], again["events"]) == (6, 0, 6, 0)
     (only,) = (await acme.get(PATH)).json()["items"]
     assert (only["state"], only["reopened_count"], only["version"]) == ("closed", 1, 6)
-
-
-async def test_cases_are_filtered_and_paged(acme: Tenant) -> None:
-    fields = {"customer_id": str(new_id()), "priority": "high", "assignee": "eve", "queue": "tier-1"}
-    wanted = [(await acme.made(PATH, subject=f"No {n}", channel="web", **fields))["id"] for n in range(2)]
-    unwanted = await acme.made(PATH, subject="No", channel="web")
-    await acme.post(f"{PATH}/{unwanted['id']}:start", {})
-    for name, value in {**fields, "state": "new"}.items():
-        first = (await acme.get(PATH, first=1, **{name: value})).json()
-        second = (await acme.get(PATH, first=1, after=first["next"], **{name: value})).json()
-        assert [each["id"] for each in first["items"] + second["items"]] == wanted[::-1], name
-        assert second["next"] is None
-
-
-async def test_no_other_tenant_sees_or_moves_a_case(acme: Tenant, other: Tenant, case: Answer) -> None:
-    where = f"{PATH}/{case['id']}"
-    assert (await other.get(PATH)).json()["items"] == []
-    assert (await other.get(where)).status_code == 404
-    assert (await other.post(f"{where}:start", {})).status_code == 404
-    assert (await acme.get(where)).json() == case
-
-
-async def test_reading_and_writing_need_their_scopes(acme: Tenant, case: Answer) -> None:
-    assert (await acme.without("service-desk:read").get(PATH)).status_code == 403
-    assert (await acme.without("service-desk:write").post(f"{PATH}/{case['id']}:start", {})).status_code == 403
-    assert (await acme.client.get(PATH)).status_code == 401

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, Index, Table
 
 from kith.db.tables import Structured
-from kith.events.event import Event
+from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
 from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
@@ -164,8 +164,9 @@ def _events(form: Form) -> Iterator[str]:
 def _declared(form: Form, command: Command, event: type[Event]) -> Iterator[str]:
     if event.noun.partition(".")[2] != form.name.replace("_", "-"):
         yield f"the event {event.type} is declared to be of {event.noun}."
-    if command.creates and not event.creates:
-        yield f"the event {event.type} does not declare that a {form.name} begins with it."
+    begins = command.creates or issubclass(event, Replaced)
+    if event.creates is not begins:
+        yield f"the event {event.type} declares that a {form.name} {'does not begin' if begins else 'begins'} with it."
 
 
 def _carried(form: Form, command: Command, events: Sequence[type[Event]]) -> Iterator[str]:
@@ -207,6 +208,8 @@ def _filters(form: Form) -> Iterator[str]:
     for name in form.filters:
         if name not in form.table.c:
             yield f"the filter `{name}` has no column in the table."
+        elif name in _personal(form):
+            yield f"the filter `{name}` is personal: lists would tell it to those who may not see it."
         elif not is_indexed(form.table, name) and name not in form.unindexed:
             yield f"the filter `{name}` has no index in the table that begins with `tenant_id` and it."
     for name in form.unindexed:
