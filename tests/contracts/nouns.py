@@ -243,6 +243,11 @@ class World:
 
     async def mutated(self, noun: Noun, command: Command, body: Body, id: str | None = None) -> Answer:
         """What the mutation answers: it, or a Problem."""
+        sent = self.mutation(noun, command, body, id)
+        answer: Answer = (await self.tenant.ask(sent["query"], **sent["variables"]))["answer"]
+        return answer
+
+    def mutation(self, noun: Noun, command: Command, body: Body, id: str | None = None) -> Body:
         takes_id = not command.creates and noun.resource.singleton is None
         takes, given_id = (", $id: UUID!", ", id: $id") if takes_id else ("", "")
         query = f"""mutation($input: {command.input.__name__}Input!{takes}) {{
@@ -252,9 +257,8 @@ class World:
                 ... on Problem {{ type status detail errors {{ field rule }} }}
             }}
         }}"""
-        given = {"input": as_graphql(command.input, body)} | ({"id": id} if takes_id else {})
-        answer: Answer = (await self.tenant.ask(query, **given))["answer"]
-        return answer
+        variables = {"input": as_graphql(command.input, body)} | ({"id": id} if takes_id else {})
+        return {"query": query, "variables": variables}
 
     async def exported(self, noun: Noun) -> list[Answer]:
         answer = await self.tenant.get(f"{noun.path}:export")

@@ -120,6 +120,11 @@ async def test_nor_does_a_refusal(ours: World, noun: Noun) -> None:
         assert [each["field"] for each in answer.json()["errors"]] == [name]
         refused.append(answer)
         problems.append(await ours.mutated(noun, create, wrong))
+        sent = ours.mutation(noun, create, body)
+        sent["variables"]["input"][to_camel_case(name)] = [body[name]]
+        mistyped = await ours.tenant.post("/graphql", sent)
+        assert "errors" in mistyped.json()
+        assert_hidden(noun, body, mistyped)
     assert not [each for each in refused if each.status_code < 400]
     assert {each["__typename"] for each in problems} == {"Problem"}
     for said in (*refused, *problems):

@@ -1,5 +1,6 @@
 """What GraphQL returns where a request is refused or fails: problems, and errors with a code."""
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
@@ -90,6 +91,7 @@ def to_client_error(error: GraphQLError) -> GraphQLError:
     found = refusal(original) if original is not None else None
     if found is None and (original is None or isinstance(original, GraphQLError) or _is_of_the_request(error)):
         error.extensions = {"code": ErrorCode.INVALID_QUERY, **(error.extensions or {})}
+        error.message = _OF_A_VALUE.sub(r"\1.", error.message)
         return error
     if isinstance(original, DomainError | ValidationError):
         assert found is not None
@@ -104,6 +106,10 @@ def to_client_error(error: GraphQLError) -> GraphQLError:
     return GraphQLError(
         details["detail"], error.nodes, path=error.path, extensions={"code": details["code"], "problem": details}
     )
+
+
+_OF_A_VALUE = re.compile(r"(cannot represent [^:]*value): .*", re.DOTALL)
+"""GraphQL's own words of a value that is not of its type end with the value, which may be anybody's name."""
 
 
 def _why_not_run(error: Exception) -> str:
