@@ -14,7 +14,7 @@ from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
 from kith.db.migrations import migrate
 from kith.ids import new_id
-from kith.nouns.commands import Call
+from kith.nouns.calls import Call
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOpportunity

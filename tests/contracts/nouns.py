@@ -14,8 +14,8 @@ from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import Api, api_of
 from kith.ids import new_id
+from kith.nouns.parameters import pascal
 from kith.nouns.resource import Command, Resource
-from kith.nouns.rest import pascal
 from kith.runtime.service import Service
 from kith.testing import Answer, Tenant
 from sales.service import SERVICE as SALES

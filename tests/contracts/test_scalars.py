@@ -24,7 +24,7 @@ from service_desk.service import SERVICE as SERVICE_DESK
 services = pytest.mark.parametrize("service", [CONTACTS, SALES, SERVICE_DESK, ANALYTICS], ids=lambda each: each.name)
 ELSEWHERE = {"accept-language", "if-match"}
 """Headers: the one is written by browsers, and understood as far as it can be; the other is read by
-kith.nouns.rest.version_of."""
+kith.nouns.parameters.version_of."""
 
 
 def bare(field: FieldInfo, seen: set[type]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def test_every_parameter_and_every_body_is_read_by_the_scalars(service: Service)
     ]
     found, seen, count = list[str](), set[type](), 0
     for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
-        assert not route.dependant.body_params, f"{route.path}: a body is read by kith.nouns.rest.body"
+        assert not route.dependant.body_params, f"{route.path}: a body is read by kith.nouns.parameters.body"
         for each in parameters(route.dependant):
             count += 1
             if each.alias not in ELSEWHERE:

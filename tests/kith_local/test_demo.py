@@ -10,8 +10,8 @@ import msgspec
 
 from analytics import resources as analytics
 from contacts import resources as contacts
+from kith.nouns.parameters import row_model
 from kith.nouns.resource import Resource
-from kith.nouns.rest import row_model
 from kith_local.demo.mapping import map_demo
 from kith_local.demo.marker import Marker
 from kith_local.layout import Layout

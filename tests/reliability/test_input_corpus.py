@@ -24,7 +24,7 @@ from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id
-from kith.nouns.rest import pascal
+from kith.nouns.parameters import pascal
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres

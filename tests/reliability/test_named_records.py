@@ -17,8 +17,8 @@ from strawberry.utils.str_converters import to_camel_case
 from contacts.service import SERVICE as CONTACTS
 from kith.db.connections import sqlalchemy_url
 from kith.ids import new_id
-from kith.nouns.commands import Call
-from kith.nouns.rest import row_model
+from kith.nouns.calls import Call
+from kith.nouns.parameters import row_model
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres

@@ -19,8 +19,8 @@ from kith.api import context_for
 from kith.db.connections import Database, sqlalchemy_url
 from kith.db.sqlstates import sqlstate
 from kith.nouns import commands
-from kith.nouns.commands import Call
-from kith.nouns.rest import row_model
+from kith.nouns.calls import Call
+from kith.nouns.parameters import row_model
 from kith.nouns.unit_of_work import UnitOfWork
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from contacts.customers.form import CUSTOMERS, AmendCustomer, CreateCustomer
 from contacts.customers.rules import Customer
-from kith.nouns.commands import Call
+from kith.nouns.calls import Call
 from kith.nouns.resource import Command
 
 AMEND = Command("amend", AmendCustomer, Customer.amend)

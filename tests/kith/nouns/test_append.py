@@ -19,7 +19,8 @@ from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
 from kith.db.connections import Database, Statement, driver_of
 from kith.errors import Conflict, Invalid
-from kith.nouns.commands import Answer, Call, Commands
+from kith.nouns.calls import Answer, Call
+from kith.nouns.commands import Commands
 from kith.nouns.resource import Resource
 from kith.nouns.unit_of_work import append_one
 from kith.runtime.settings import Settings

@@ -20,7 +20,8 @@ from kith.errors import Conflict
 from kith.events.contacts import CustomerCreated, SettingsChanged
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.commands import Call, Commands, Outcome, Status
+from kith.nouns.calls import Call, Outcome, Status
+from kith.nouns.commands import Commands
 from kith.nouns.resource import Command, Resource
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres

@@ -15,8 +15,8 @@ import pytest
 from tests.recorded import DATA, needs_recorded_data
 
 from contacts import resources as contacts
+from kith.nouns.parameters import row_model
 from kith.nouns.resource import Resource
-from kith.nouns.rest import row_model
 from kith_local.replay.commands import CASES, CUSTOMERS, ORDERS, RETURNS, Command, DataSet, Mapped, Reference
 from kith_local.replay.files import locate, read
 from kith_local.replay.retail import UNIDENTIFIED

@@ -26,10 +26,10 @@ from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, field
 from kith.graphql.limits import Admission
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
-from kith.nouns.commands import Call
+from kith.nouns.calls import Call
+from kith.nouns.parameters import First, filters_of, pascal
 from kith.nouns.queries import DEFAULT_PAGE, Queries
 from kith.nouns.resource import Command, One, Resource, View
-from kith.nouns.rest import First, filters_of, pascal
 from kith.scalars import Id, Key, reading
 
 N = TypeVar("N")

@@ -17,7 +17,8 @@ from kith.events.catalogue import current, decode
 from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.http.problems import of_validation_error
-from kith.nouns.commands import Call, carry_out
+from kith.nouns.batch import carry_out
+from kith.nouns.calls import Call
 from kith.nouns.elsewhere import Known
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Resource

@@ -1,15 +1,13 @@
 """REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from inspect import cleandoc
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
 from kith.errors import DomainError, Invalid
@@ -19,20 +17,26 @@ from kith.http.auth import Actor
 from kith.http.bodies import MAX_BODY
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk import MAX_ROWS, rows_of
-from kith.nouns.commands import Answer, Call, Outcome, Status
+from kith.nouns.calls import Answer, Call, Outcome, Status
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.inputs import json_of, read
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Queries
+from kith.nouns.parameters import (
+    IdempotencyKey,
+    IfMatch,
+    article,
+    body_of,
+    described,
+    operation,
+    pascal,
+    query_of,
+    row_model,
+    several,
+    version_of,
+)
+from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, Resource, View
 from kith.runtime.slices import in_slices
-from kith.scalars import Code, Cursor, Id, Instant, Key, Whole, spelt
-
-First = Annotated[int, Whole(1, MAX_PAGE)]
-
-IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
-IdempotencyKey = Annotated[
-    Key | None, Header(description="Sent again, the request is answered as before and not done again")
-]
+from kith.scalars import Id
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
-            description=_described(command),
+            description=described(command),
             openapi_extra=body_of(command.input),
         )
         async def create(
@@ -114,7 +118,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} {article(resource.words)}",
-            description=_described(command),
+            description=described(command),
             openapi_extra=body_of(command.input),
         )
         async def change(
@@ -171,7 +175,7 @@ class Rest:
             response_model=resource.view,
             operation_id=operation(command, resource),
             summary=f"{pascal(command.name)} the tenant's {resource.words}",
-            description=_described(command),
+            description=described(command),
             openapi_extra=body_of(command.input),
         )
         async def change(
@@ -203,7 +207,7 @@ class Rest:
             f"/{resource.path}:bulk",
             response_model=BulkResult,
             operation_id=f"bulk{pascal(resource.plural)}",
-            summary=f"Many commands on {_several(resource)}, safe to send twice",
+            summary=f"Many commands on {several(resource)}, safe to send twice",
             openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
         )
         async def bulk(request: Request, actor: Actor = self._writer) -> Response:
@@ -247,7 +251,7 @@ class Rest:
             f"/{resource.path}",
             response_model=page_model,
             operation_id=f"list{pascal(resource.plural)}",
-            summary=f"List {_several(resource)}",
+            summary=f"List {several(resource)}",
         )
         async def list_(
             request: Request,
@@ -271,7 +275,7 @@ class Rest:
             response_class=StreamingResponse,
             responses={HTTPStatus.OK: lines},
             operation_id=f"export{pascal(resource.plural)}",
-            summary=f"All {_several(resource)}, a line each",
+            summary=f"All {several(resource)}, a line each",
             description=_EXPORT.format(row=article(resource.view.__name__)),
         )
         async def export(
@@ -336,89 +340,9 @@ class Rest:
         return {name: getattr(view, name) for name in self._resource.view_fields if name not in hidden}
 
 
-def row_model(command: Command) -> Any:
-    """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
-    verb: Any = Literal[command.name]
-    return create_model(
-        f"{command.input.__name__}Row",
-        __base__=command.input,
-        command=(verb, command.name) if command.creates else (verb, ...),
-        external_id=(Code, ...),
-        occurred_at=(Instant, ...),
-    )
-
-
-def query_of(resource: Resource) -> Any:
-    """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
-    fields: dict[str, Any] = {
-        "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
-        "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
-    }
-    name = f"{pascal(resource.plural)}Query"
-    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields, **_filters(resource))
-
-
-def filters_of(resource: Resource) -> Any:
-    """The filters of a list by themselves, in `filter`, with values as JSON has them."""
-    filters = create_model(
-        f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
-    )
-    return create_model(f"Filtered{pascal(resource.plural)}", filter=(filters, ...))
-
-
-def _filters(resource: Resource) -> dict[str, Any]:
-    return {name: (spelt(kind) | None, None) for name, kind in resource.filter_types.items()}
-
-
-def version_of(if_match: str | None) -> int | None:
-    """Raises Invalid unless it is an ETag of this API, or `*`."""
-    if if_match is None or if_match == "*":
-        return None
-    if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
-        raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
-    return int(tag[1])
-
-
-def _described(command: Command) -> str:
-    """In the words of its rule."""
-    return cleandoc(command.rule.__doc__ or "Returns it as it is then; its version is the ETag.")
-
-
-def operation(command: Command, resource: Resource) -> str:
-    """`winOpportunity`"""
-    return command.name + pascal(resource.name)
-
-
-def pascal(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _several(resource: Resource) -> str:
-    return resource.plural.replace("_", " ")
-
-
-def article(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
 def _fill_in(result: RowResult, outcome: Outcome) -> None:
     result.status = outcome.status
     if outcome.aggregate is not None:
         result.id, result.version = outcome.aggregate.id, outcome.aggregate.version
     if outcome.error is not None:
         result.problem = problems.of_domain_error(outcome.error)
-
-
-def body_of(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
-    """The OpenAPI of an operation with this body."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
-
-
-def body(model: type[BaseModel], *, optional: bool = False) -> Any:
-    """A dependency: the body, read by the rules of kith.nouns.inputs. An empty one is `{}` where it is optional."""
-
-    async def given(request: Request) -> Any:
-        return read(model, await request.body() or (b"{}" if optional else b"null"))
-
-    return Depends(given)

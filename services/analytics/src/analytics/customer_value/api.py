@@ -33,7 +33,7 @@ from kith.graphql.fields import field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.http.openapi import answers
-from kith.nouns.rest import body, body_of
+from kith.nouns.parameters import body, body_of
 from kith.scalars import Code, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["customer value"], dependencies=[Depends(only_known_parameters)])

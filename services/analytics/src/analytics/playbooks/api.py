@@ -35,8 +35,8 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.parameters import First, body, body_of
 from kith.nouns.queries import DEFAULT_PAGE, Queries
-from kith.nouns.rest import First, body, body_of
 from kith.scalars import Cursor, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["playbooks"], dependencies=[Depends(only_known_parameters)])

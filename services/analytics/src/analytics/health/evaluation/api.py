@@ -20,7 +20,7 @@ from kith.api import Feature
 from kith.errors import Conflict, NotFound
 from kith.http.app import context_of, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.rest import body, body_of
+from kith.nouns.parameters import body, body_of
 from kith.scalars import Id, Instant, Whole
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])

@@ -20,7 +20,7 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import field
 from kith.http.app import context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
-from kith.nouns.rest import body, body_of
+from kith.nouns.parameters import body, body_of
 from kith.scalars import Instant
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])

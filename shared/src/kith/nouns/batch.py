@@ -1,0 +1,226 @@
+"""The calls of one transaction: what they name is loaded, the rules decide call by call, all is written at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Table, Uuid, any_, cast, insert, select
+
+from kith.db.connections import Transaction, streamed
+from kith.db.tables import TenantId
+from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
+from kith.ids import new_id
+from kith.nouns.aggregate import Aggregate, unshared
+from kith.nouns.calls import Call, KeyReused, Outcome, Status
+from kith.nouns.fingerprints import are_alike
+from kith.nouns.inputs import Input, NewInput
+from kith.nouns.resource import Check, Resource, View
+from kith.nouns.unit_of_work import Repository, UnitOfWork
+from kith.runtime.slices import in_pieces, in_slices
+
+
+async def carry_out(
+    transaction: Transaction,
+    resource: Resource,
+    calls: Sequence[Call],
+    *,
+    source: str,
+    outbox: Table,
+    idempotency: Table,
+) -> tuple[list[Outcome], datetime]:
+    """Carries out all in a transaction that is another's to commit, a consumer's for one
+    (kith.db.connections.acting_for). Returns an outcome per call, and the instant they are recorded at."""
+    uow = UnitOfWork(transaction, source=source, outbox=outbox)
+    batch = Batch(uow, resource, idempotency)
+    await batch.load(calls)
+    outcomes = [batch.carry_out(call) async for call in in_slices(calls)]
+    await batch.flush()
+    return outcomes, uow.now
+
+
+class Batch:
+    """What a run of calls needs to know beforehand, then the calls themselves, without I/O between them."""
+
+    def __init__(self, uow: UnitOfWork, resource: Resource, keys: Table) -> None:
+        self._uow = uow
+        self._resource = resource
+        self._keys = keys
+        self._repository: Repository = uow.repository(resource)
+        self._done: dict[str, int] = {}
+        self._new_keys: list[dict[str, Any]] = []
+        self._named: dict[str, dict[UUID, Any]] = {}
+        """By field: the records that the calls name, as far as there are such."""
+        self._check: Check = lambda _: None
+
+    async def load(self, calls: Sequence[Call]) -> None:
+        external_ids = {external for call in calls if (external := _external_id(call)) is not None}
+        await self._repository.load(ids={call.id for call in calls if call.id is not None}, external_ids=external_ids)
+        remembered: set[str] = set()
+        async for call in in_slices(calls):
+            if call.remembered and not call.command.creates:
+                remembered |= {each.key(self._resource) for each in (call, call.as_spelt())}
+        if remembered:
+            keys = self._keys.c
+            rows = select(keys.key, keys.fingerprint).where(
+                keys.tenant_id == self._uow.tenant, keys.key == any_(cast(list(remembered), ARRAY(TenantId)))
+            )
+            found = streamed(self._uow.connection, rows, most=len(remembered))
+            self._done = {row.key: row.fingerprint async for row in found}
+        for name, follows in self._resource.named.items():
+            if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
+                columns = follows.id.table.c
+                rows = select(follows.id, *(columns[each] for each in follows.takes)).where(
+                    columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
+                )
+                found = streamed(self._uow.connection, rows, most=len(wanted))
+                self._named[name] = {row[0]: row async for row in found}
+        if self._resource.checks is not None:
+            inputs = [call.input for call in calls]
+            self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, inputs)
+
+    def carry_out(self, call: Call) -> Outcome:
+        try:
+            return self._create(call) if call.command.creates else self._change(call)
+        except DomainError as error:
+            return Outcome(Status.REJECTED, error=error)
+
+    async def flush(self) -> None:
+        await self._uow.flush()
+        for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
+            await self._uow.connection.execute(insert(self._keys), piece)
+
+    def _create(self, call: Call) -> Outcome:
+        assert isinstance(call.input, NewInput)
+        external_id, fingerprint = call.input.external_id, None
+        if external_id is not None:
+            fingerprint = call.fingerprint(self._resource)
+            if (existing := self._repository.get_by_external_id(external_id)) is not None:
+                if self._is_what_made(existing, call, fingerprint):
+                    return Outcome(Status.UNCHANGED, existing)
+                raise Conflict(
+                    f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
+                )
+        given = self._followed(call.input)
+        at = given.happened_at(self._uow.now)
+        aggregate, events = self._made(call, given, at)
+        self._check(given)
+        aggregate.external_hash = fingerprint
+        recorded = self._record(aggregate, events, at)
+        self._repository.add(aggregate)
+        return Outcome(Status.ACCEPTED, aggregate, events=recorded)
+
+    def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
+        """Returns a new one, and its events."""
+        assert isinstance(given, NewInput)
+        aggregate, events = call.command.rule(id=new_id(), at=at, **unshared(given.fields()))
+        aggregate.external_id = given.external_id
+        aggregate.created_at = aggregate.updated_at = at
+        return aggregate, events
+
+    def _change(self, call: Call) -> Outcome:
+        aggregate = self._find(call)
+        key, fingerprint = call.key(self._resource), call.fingerprint(self._resource)
+        if call.remembered and (before := self._before(call, key)) is not None:
+            if before not in (fingerprint, call.as_spelt().fingerprint(self._resource)):
+                raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
+            return Outcome(Status.UNCHANGED, aggregate)
+        if call.expected_version not in (None, aggregate.version):
+            raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
+        given = self._followed(call.input, aggregate)
+        at, now = call.input.happened_at(self._uow.now), self._uow.now
+        if call.input.occurred_at is None or call.input.occurred_at > now:
+            # What happens just now is never before the last change, whatever the clock says: it may be put back.
+            at = max(at, aggregate.updated_at)
+        # A rule that refuses half-way must leave nothing behind: it works on copies.
+        changed = aggregate.copy()
+        events = call.command.rule(changed, at=at, **unshared(given.fields()))
+        self._check(given)
+        recorded = self._record(changed, events, at)
+        changed.updated_at = max(changed.updated_at, at)
+        self._repository.replace(changed)
+        if call.remembered:
+            self._remember(key, fingerprint, changed.id)
+        return Outcome(Status.ACCEPTED, changed, events=recorded)
+
+    def _before(self, call: Call, key: str) -> int | None:
+        """The fingerprint of the same change, if it was sent before."""
+        return self._done.get(key) or self._done.get(call.as_spelt().key(self._resource))
+
+    def _is_what_made(self, existing: Aggregate, call: Call, fingerprint: int) -> bool:
+        """Whether it was made by the same call, however that was spelt then and is now."""
+        if existing.external_hash in (fingerprint, call.as_spelt().fingerprint(self._resource)):
+            return True
+        if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
+            return False
+        made, _ = self._made(call, self._followed(call.input), existing.created_at)
+        return are_alike(existing, made)
+
+    def _find(self, call: Call) -> Aggregate:
+        found = (
+            self._repository.get(call.id)
+            if call.id is not None
+            else self._repository.get_by_external_id(call.external_id or "")
+        )
+        if found is None and self._resource.singleton is not None:
+            found = self._resource.singleton(self._uow.tenant)
+            found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
+        if found is None:
+            field = "id" if call.id is not None else "external_id"
+            raise NotFound.of(self._resource.words, getattr(call, field), field=field)
+        return found
+
+    def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
+        """What was sent, with what it takes of the records that it names. Raises Invalid if there is no such record, or
+        it says otherwise than that one does."""
+        taken: dict[str, Any] = {}
+        for name, records in self._named.items():
+            if (id := getattr(given, name, None)) is None:
+                continue
+            follows, what = self._resource.named[name], name.removesuffix("_id")
+            if (record := records.get(id)) is None:
+                if follows.on_sight:
+                    continue
+                raise Invalid(f"There is no {what} {id}.", field=name)
+            for field in follows.takes:
+                own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
+                if own is None and changed is None and (theirs := getattr(record, field)) is not None:
+                    taken[field] = theirs
+                elif own is not None and getattr(record, field) not in (None, own):
+                    wrong = field if hasattr(given, field) else name
+                    raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
+        if changed is None:
+            self._check_complete(given, taken)
+        return given.taking(taken) if taken else given
+
+    def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
+        for field in sorted(self._resource.may_be_taken - set(taken)):
+            if getattr(given, field, None) is None:
+                names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
+                raise Invalid(f"Send it, or name what has one: {names}.", field=field)
+
+    def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
+        happened = events if isinstance(events, Iterable) else (events,)
+        return self._uow.record(aggregate, *happened, at=at)
+
+    def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
+        self._done[key] = fingerprint
+        self._new_keys.append(
+            {
+                "tenant_id": self._uow.tenant,
+                "key": key,
+                "fingerprint": fingerprint,
+                "subject": subject,
+                "recorded_at": self._uow.now,
+            }
+        )
+
+
+def as_view(resource: Resource, aggregate: Aggregate | None) -> View:
+    assert aggregate is not None
+    return resource.view(*(getattr(aggregate, name) for name in resource.view_fields))
+
+
+def _external_id(call: Call) -> str | None:
+    return call.input.external_id if isinstance(call.input, NewInput) else call.external_id

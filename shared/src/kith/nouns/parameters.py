@@ -1,0 +1,101 @@
+"""What operations over REST are called, and what they take: parameters, bodies, rows and filters of a noun."""
+
+import re
+from inspect import cleandoc
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Header, Request
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from kith.errors import Invalid
+from kith.nouns.inputs import read
+from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.nouns.resource import Command, Resource
+from kith.scalars import Code, Cursor, Instant, Key, Whole, spelt
+
+First = Annotated[int, Whole(1, MAX_PAGE)]
+
+IfMatch = Annotated[str | None, Header(description='The version it must be at, as its ETag: `"3"`')]
+IdempotencyKey = Annotated[
+    Key | None, Header(description="Sent again, the request is answered as before and not done again")
+]
+
+
+def row_model(command: Command) -> Any:
+    """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
+    verb: Any = Literal[command.name]
+    return create_model(
+        f"{command.input.__name__}Row",
+        __base__=command.input,
+        command=(verb, command.name) if command.creates else (verb, ...),
+        external_id=(Code, ...),
+        occurred_at=(Instant, ...),
+    )
+
+
+def query_of(resource: Resource) -> Any:
+    """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
+    fields: dict[str, Any] = {
+        "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
+        "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
+    }
+    name = f"{pascal(resource.plural)}Query"
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields, **_filters(resource))
+
+
+def filters_of(resource: Resource) -> Any:
+    """The filters of a list by themselves, in `filter`, with values as JSON has them."""
+    filters = create_model(
+        f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
+    )
+    return create_model(f"Filtered{pascal(resource.plural)}", filter=(filters, ...))
+
+
+def _filters(resource: Resource) -> dict[str, Any]:
+    return {name: (spelt(kind) | None, None) for name, kind in resource.filter_types.items()}
+
+
+def version_of(if_match: str | None) -> int | None:
+    """Raises Invalid unless it is an ETag of this API, or `*`."""
+    if if_match is None or if_match == "*":
+        return None
+    if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
+        raise Invalid('It is the version in quotes, as in "3".', field="If-Match")
+    return int(tag[1])
+
+
+def described(command: Command) -> str:
+    """In the words of its rule."""
+    return cleandoc(command.rule.__doc__ or "Returns it as it is then; its version is the ETag.")
+
+
+def operation(command: Command, resource: Resource) -> str:
+    """`winOpportunity`"""
+    return command.name + pascal(resource.name)
+
+
+def pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def several(resource: Resource) -> str:
+    return resource.plural.replace("_", " ")
+
+
+def article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def body_of(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """The OpenAPI of an operation with this body."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
+
+
+def body(model: type[BaseModel], *, optional: bool = False) -> Any:
+    """A dependency: the body, read by the rules of kith.nouns.inputs. An empty one is `{}` where it is optional."""
+
+    async def given(request: Request) -> Any:
+        return read(model, await request.body() or (b"{}" if optional else b"null"))
+
+    return Depends(given)
