@@ -120,7 +120,7 @@ def theirs(token: Callable[..., Headers], other_tenant: str) -> Headers:
 
 @pytest.fixture(scope="session")
 def fresh_database(postgres: EmbeddedPostgres) -> FreshDatabase:
-    """Makes a migrated database of a service, for tests of what is done for all tenants at once; answers its URL.
+    """Makes a migrated database of a service, for tests of what is done for all tenants at once; returns its URL.
     Migrations take some seconds, so they run once, and what they made is copied."""
     migrated: set[str] = set()
 
@@ -180,9 +180,9 @@ def kafka_bootstrap() -> Iterator[str]:
 class _Ports:
     """Ports that no other process of tests on this machine takes, in this run or in another.
 
-    Between finding a port free and listening on it, anybody may take it: the system, which hands out those from 32768
-    on to outgoing connections, and whoever looks for one at the same time. So these lie below, and each is locked, as a
-    byte of one file, until this process ends.
+    Between finding a port free and listening on it, anybody may take it: the system, which hands out ports from 32768
+    on to outgoing connections, and another process that looks for one at the same time. So these lie below, and each is
+    locked, as a byte of one file, until this process ends.
     """
 
     def __init__(self) -> None:

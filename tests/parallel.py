@@ -28,9 +28,9 @@ def group_of(test: str) -> str:
 
 
 def longest_first(test: str) -> int:
-    """The place of the test's group."""
+    """The index of the test's group."""
     others = len(TOGETHER) + (not test.startswith(LONG))
-    return next((place for place, need in enumerate(TOGETHER) if need == group_of(test)), others)
+    return next((index for index, need in enumerate(TOGETHER) if need == group_of(test)), others)
 
 
 class ByNeed(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

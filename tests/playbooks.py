@@ -67,12 +67,16 @@ class Hearing:
 
     async def reasons(self) -> list[str]:
         """Of its dead letters."""
-        letters = TABLES.dead_letters.c
+        dead_letters = TABLES.dead_letters.c
         async with self.engine.connect() as connection:
-            found = select(letters.reason).where(letters.group_name == self.subscription.group).order_by(letters.id)
+            found = (
+                select(dead_letters.reason)
+                .where(dead_letters.group_name == self.subscription.group)
+                .order_by(dead_letters.id)
+            )
             return list(await connection.scalars(found))
 
-    async def told(self, tenant: str) -> Sequence[Row[Any]]:
+    async def outbox_of(self, tenant: str) -> Sequence[Row[Any]]:
         """The service's outbox, as far as it is the tenant's."""
         outbox = self.service.outbox
         async with self.engine.connect() as connection:
@@ -92,7 +96,7 @@ async def hearing(service: Service, postgres: EmbeddedPostgres) -> AsyncIterator
     await engine.dispose()
 
 
-def asked(tenant: str, kind: str, *, trace: int | None = None, **fields: Any) -> Envelope:
+def action_requested(tenant: str, kind: str, *, trace: int | None = None, **fields: Any) -> Envelope:
     """An action that a playbook wants for a customer."""
     action = ActionRequested(
         **{

@@ -8,7 +8,7 @@ import pytest
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 needs_recorded_data = pytest.mark.skipif(
-    # Whoever has a checkout only may run all else. CI has the data: without them these tests fail there, and should.
+    # With a checkout alone all else can be run. CI has the data: without them these tests fail there, and should.
     not DATA.is_dir() and os.environ.get("CI", "").lower() != "true",
     reason="there is no ../shared/data beside this checkout",
 )

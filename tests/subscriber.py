@@ -16,7 +16,7 @@ PROTOCOL = "graphql-transport-ws"
 
 @dataclass
 class Client:
-    """Of one connection. Messages of several subscriptions are told apart by their id."""
+    """Of one connection. Messages of several subscriptions are distinguished by their id."""
 
     socket: ClientConnection
     kept: list[Any] = field(default_factory=list)
@@ -37,19 +37,19 @@ class Client:
             self.kept.append(json.loads(await asyncio.wait_for(self.socket.recv(), 20)))
 
     async def next(self, id: str = "1") -> Any:
-        """What it told of the one field that was asked for."""
+        """Returns the next value of the one field that was selected."""
         message = await self.message(id)
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
-        (told,) = message["payload"]["data"].values()
-        return told
+        (value,) = message["payload"]["data"].values()
+        return value
 
     async def event(self, id: str = "1") -> Any:
-        """The next that is not only a place to go on from."""
+        """The next that is not only a cursor to go on from."""
         async with asyncio.timeout(20):
-            while (told := await self.next(id))["event"] is None:
+            while (value := await self.next(id))["event"] is None:
                 pass
-        return told
+        return value
 
     async def error(self, id: str = "1") -> Any:
         message = await self.message(id)
@@ -57,7 +57,7 @@ class Client:
         return errors[0]["extensions"]
 
     async def closed(self) -> tuple[int, str]:
-        """With which code, and why. What was told before is kept, and has to be read: the close comes after it."""
+        """With which code, and why. What arrived before is kept, and has to be read: the close comes after it."""
         with suppress(ConnectionClosed):
             async with asyncio.timeout(20):
                 while True:

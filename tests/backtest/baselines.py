@@ -3,7 +3,7 @@ rows.
 
 Of each customer at each instant they look at its orders so far: how long ago the last one was, how many there were,
 what they came to. Each is held against the models by the area under the ROC curve, errors by customer, and by the Brier
-score of the chance of churn that it tells: the rate of its tenth at the earlier instants, as it is for models.
+score of the chance of churn that it gives: the rate of its tenth at the earlier instants, as it is for models.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ FEWEST, MOST = 2, 60
 
 
 class Orders(NamedTuple):
-    """An element each. Customers are told by their places among all, as they are observed."""
+    """An element each. Customers are given by their indexes among all, as they are observed."""
 
     customer: Ints
     time: NDArray[np.datetime64]
@@ -45,7 +45,7 @@ class Orders(NamedTuple):
 
     @classmethod
     async def read(cls, connection: AsyncConnection, tenant: str, everybody: Sequence[UUID]) -> "Orders":
-        places = {id: index for index, id in enumerate(everybody)}
+        indexes = {id: index for index, id in enumerate(everybody)}
         rows = await connection.execute(
             text("""
                 SELECT customer_id, time AT TIME ZONE 'UTC', amount FROM facts
@@ -56,7 +56,7 @@ class Orders(NamedTuple):
         )
         customer, time, amount = zip(*rows, strict=True)
         return cls(
-            np.array([places[id] for id in customer], np.int64),
+            np.array([indexes[id] for id in customer], np.int64),
             np.array(time, "datetime64[us]"),
             np.array([float(each) for each in amount]),
         )
@@ -183,7 +183,7 @@ def _logistic(features: Floats, churned: Bools, learnt: Bools) -> Floats:
 
 def _bg_nbd(rows: Rows) -> tuple[BgNbdFit, bool]:
     """Fitted on what was known before the first instant compared; or, where that cannot be, on all there is, which
-    nobody could have known then. Answers which."""
+    nobody could have known then. Returns which."""
     before = rows.orders.histories(rows.instants[halves(rows.instants, rows.horizon)[1][0]])
     try:
         return fit_bg_nbd(before.frequency, before.recency, before.age), True

@@ -96,7 +96,7 @@ def comparison(models: Mapping[str, Report]) -> str:
 
 
 def rules(models: Mapping[str, Report]) -> str:
-    """Of baselines what is warned of at their own threshold does not depend on the model: it is told once."""
+    """Of baselines what is warned of at their own threshold does not depend on the model: it is shown once."""
     rows = []
     for title, report in models.items():
         compared = report["comparison"]
@@ -107,8 +107,8 @@ def rules(models: Mapping[str, Report]) -> str:
     return table(("model", "rule", "warned of", "precision", "recall"), rows)
 
 
-def _warned(told: Report) -> tuple[str, ...]:
-    return told["rule"], f"{told['warned']:,}", estimate(told["precision"]), estimate(told["recall"])
+def _warned(figures: Report) -> tuple[str, ...]:
+    return figures["rule"], f"{figures['warned']:,}", estimate(figures["precision"]), estimate(figures["recall"])
 
 
 ALONE = {
@@ -167,8 +167,8 @@ def tenths(models: Mapping[str, Report]) -> str:
     )
 
 
-def estimate(told: Mapping[str, float | None], *, percent: bool = True) -> str:
-    value, error = told["value"], told["standard_error"]
+def estimate(figures: Mapping[str, float | None], *, percent: bool = True) -> str:
+    value, error = figures["value"], figures["standard_error"]
     if value is None:
         return "-"
     if percent:
@@ -176,10 +176,10 @@ def estimate(told: Mapping[str, float | None], *, percent: bool = True) -> str:
     return f"{value:.3f} ± {error:.3f}" if error is not None else f"{value:.3f}"
 
 
-def lead(told: Mapping[str, float | None]) -> str:
-    if told["median"] is None:
+def lead(figures: Mapping[str, float | None]) -> str:
+    if figures["median"] is None:
         return "-"
-    return f"{told['median']:.0f} days ({told['lower_quartile']:.0f} to {told['upper_quartile']:.0f})"
+    return f"{figures['median']:.0f} days ({figures['lower_quartile']:.0f} to {figures['upper_quartile']:.0f})"
 
 
 def days(number: float | None) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73")
-"""Told apart by whoever sees no red or no green, too (Okabe and Ito)."""
+"""Distinguishable for the colour-blind, too (Okabe and Ito)."""
 GREY, BLACK = "#777777", "#000000"
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "kith",  # ids are made of the content: the same figures give the same file
@@ -103,8 +103,8 @@ def calibration(models: Found) -> str:
 def precision_recall(models: Found, baselines: Found) -> str:
     with Picture.of(
         "Warned of, and churned: at every threshold",
-        x="recall: of those who churned, warned of",
-        y="precision: of those warned of, churned",
+        x="recall: of all who churned, warned of",
+        y="precision: of all warned of, churned",
     ) as picture:
         for (title, report), colour in zip(models.items(), COLOURS, strict=True):
             picture.axes.plot(*_curve(report["curve"]), label=title, color=colour)
@@ -135,7 +135,7 @@ def lead_times(models: Found) -> str:
     with Picture.of(
         "Days at risk before a customer was lost",
         x="days before the end of its activity",
-        y="of those who were lost",
+        y="of all who were lost",
     ) as picture:
         width = 0.8 / len(models)
         for index, ((title, report), colour) in enumerate(zip(models.items(), COLOURS, strict=True)):

@@ -52,7 +52,7 @@ async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
 
 
 async def new_databases(postgres: EmbeddedPostgres) -> None:
-    """Of a house that nothing has happened in, in place of those of before."""
+    """Of a house that nothing has happened in, replacing the ones before."""
     connection = await asyncpg.connect(postgres.url("postgres"))
     for name in ("fresh_sales", "fresh_analytics", "fresh_bus"):
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
@@ -103,9 +103,9 @@ async def until_visible(postgres: EmbeddedPostgres, per_second: int, seconds: in
                 raise TimeoutError(f"{len(ages):,} events were visible after {seconds + PATIENCE:.0f} s, no more")
             visible, now = await _revenue(database) - before, time.perf_counter()
             seen = bisect.bisect_right(committed, visible, key=lambda each: each[0])
-            for place in range(reached, seen):
-                events = committed[place][0] - (committed[place - 1][0] if place else 0)
-                ages += [now - committed[place][1]] * events
+            for index in range(reached, seen):
+                events = committed[index][0] - (committed[index - 1][0] if index else 0)
+                ages += [now - committed[index][1]] * events
             reached = seen
             await asyncio.sleep(TICK)
     finally:
@@ -116,9 +116,9 @@ async def until_visible(postgres: EmbeddedPostgres, per_second: int, seconds: in
 
 async def _revenue(database: Database) -> int:
     now = datetime.now(UTC)
-    asked = Question(Interval(now - timedelta(days=1), now + timedelta(days=1)), "UTC", DEFAULT_POLICY)
+    query = Question(Interval(now - timedelta(days=1), now + timedelta(days=1)), "UTC", DEFAULT_POLICY)
     async with database.read(TENANT) as connection:
-        (figure,) = await figures(connection, TENANT, [METRICS["revenue"]], asked)
+        (figure,) = await figures(connection, TENANT, [METRICS["revenue"]], query)
     return int(figure.value or 0)
 
 

@@ -6,8 +6,8 @@ _RISING, _FALLING = [[0, 0], [1, 50], [4, 100]], [[0, 100], [1, 60], [4, 0]]
 _AMOUNT = [[0, 0], [300, 40], [900, 80], [3000, 100]]
 
 
-def _measure(id: str, input: str, curve: list[list[int]], **told: Any) -> dict[str, Any]:
-    return {"id": id, "input": input, "weight": 1, "curve": curve, **told}
+def _measure(id: str, input: str, curve: list[list[int]], **fields: Any) -> dict[str, Any]:
+    return {"id": id, "input": input, "weight": 1, "curve": curve, **fields}
 
 
 DOCUMENT: dict[str, Any] = {

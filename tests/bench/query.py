@@ -1,5 +1,5 @@
 """Metrics over 12 months, by month, for a tenant of 200,000 customers and 5 million events: how long they take,
-warm, against a bare index-only count of the same tenant's orders of those months."""
+warm, against a bare index-only count of the same tenant's orders of the same months."""
 # ruff: noqa: S608 - the statements are made of this file's constants
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
 
 async def measured(url: str, ids: Sequence[str]) -> list[Figure]:
     database = Database(url, pool_size=2, application="bench")
-    asked = Question(YEAR, "Europe/Berlin", DEFAULT_POLICY, Grain.MONTH)
+    query = Question(YEAR, "Europe/Berlin", DEFAULT_POLICY, Grain.MONTH)
 
     async def bare() -> None:
         async with database.read(TENANT) as connection:
@@ -118,7 +118,7 @@ async def measured(url: str, ids: Sequence[str]) -> list[Figure]:
 
             async def once(id: str = id) -> None:
                 async with database.read(TENANT) as connection:
-                    await figures(connection, TENANT, [METRICS[id]], asked)
+                    await figures(connection, TENANT, [METRICS[id]], query)
 
             found.append(
                 Figure(f"{id}, 12 months", 1000 / await rate(once), "bare count", ceiling, 200, False, unit="ms")

@@ -90,7 +90,7 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
     ]
     advance = next(command for command in OPPORTUNITIES.changes if command.name == "advance")
     stages = [AdvanceOpportunity(stage=Stage.ENGAGING), AdvanceOpportunity(stage=Stage.PROPOSING)]
-    # Whoever advances one has it to himself: two at once would both advance it to the same stage.
+    # A client that advances one has it to itself: two at once would both advance it to the same stage.
     free = deque((each.view.id, itertools.cycle(stages)) for each in opened)
 
     async def once() -> None:

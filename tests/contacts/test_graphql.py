@@ -17,7 +17,7 @@ AMEND = """mutation ($id: UUID!, $input: AmendCustomerInput, $ifVersion: Int) {
 }"""
 
 
-async def test_a_customer_is_created_and_asked_for(acme: Tenant) -> None:
+async def test_a_customer_is_created_and_queried(acme: Tenant) -> None:
     made = (await acme.ask(CREATE, input={"kind": "PERSON", "name": "Ada", "tags": ["b", "a"]}))["createCustomer"]
     assert made | {"name": "Ada", "kind": "PERSON", "tags": ["a", "b"], "version": 1} == made
     found = await acme.ask("query ($id: UUID!) { customer(id: $id) { id name kind tags version } }", id=made["id"])
@@ -100,7 +100,7 @@ async def test_no_other_tenant_is_shown_anything(acme: Tenant, other: Tenant, cu
     }
 
 
-async def test_what_is_personal_is_null_to_those_who_may_not_see_it(acme: Tenant, customer: Answer) -> None:
+async def test_what_is_personal_is_null_to_actors_who_may_not_see_it(acme: Tenant, customer: Answer) -> None:
     body = {"customer_id": customer["id"], "name": "Ada", "email": "ada@example.org", "phone": "12345"}
     contact = await acme.made("/v1/contacts", **body)
     stranger = acme.without("contacts:personal")

@@ -95,7 +95,7 @@ def test_a_field_of_tomorrow_is_passed_over() -> None:
         ("ce_tenantid", None),
     ],
 )
-def test_what_is_no_event_is_told_by_its_header(header: str, value: str | None) -> None:
+def test_what_is_no_event_is_recognised_by_its_header(header: str, value: str | None) -> None:
     envelope, _ = frozen(CORPUS[0])
     headers = {name: text for name, text in envelope.headers() if name != header}
     if value is not None:

@@ -1,4 +1,4 @@
-"""No circle of files: each can be read after those that it imports."""
+"""No circle of files: each can be read after the ones that it imports."""
 
 from graphlib import CycleError, TopologicalSorter
 

@@ -9,7 +9,7 @@ from tests.documents.session import run
 
 
 def main(names: list[str]) -> int:
-    """Prints every answer, those that differ from the page with what the page shows. Returns how many differ."""
+    """Prints every answer, and beside one that differs from the page what the page shows. Returns how many differ."""
     differ = 0
     for page in [Page(Path(name).resolve()) for name in names] or pages():
         results = run(page, os.environ)

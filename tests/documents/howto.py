@@ -23,7 +23,7 @@ class NotAsShown(AssertionError):
 
 
 def copy_of_the_checkout(to: Path) -> Path:
-    """Answers the copy: what is committed or would be, on the packages that are installed here."""
+    """Returns the copy: what is committed or would be, on the packages that are installed here."""
     listed = subprocess.check_output(
         ("git", "ls-files", "--cached", "--others", "--exclude-standard"), cwd=ROOT, text=True
     )
@@ -37,7 +37,7 @@ def copy_of_the_checkout(to: Path) -> Path:
 
 
 def follow(page: Page, checkout: Path) -> None:
-    """Raises NotAsShown for a change that has no place, and a command that fails or answers something else."""
+    """Raises NotAsShown for a change that cannot be applied, and a command that fails or prints something else."""
     for block in page.blocks:
         if block.language == "diff":
             for path, change in _changes(block):

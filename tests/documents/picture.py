@@ -111,7 +111,7 @@ def _axis() -> Iterator[str]:
 def _course(story: Story) -> Iterator[str]:
     points = [(_x(_ago(story, each["at"])), _y(each["score"])) for each in story.history["points"]]
     (x, y), *rest = points
-    # Scores jump at an event: the second point of such a pair stands at the same place of the axis.
+    # Scores jump at an event: the second point of such a pair is at the same position on the axis.
     line = "".join(f"V{b[1]}" if a[0] == b[0] else f"L{b[0]} {b[1]}" for a, b in pairwise([(x, y), *rest]) if a != b)
     yield f'<path d="M{x} {y}{line}" fill="none" stroke="#0b4f8a" stroke-width="2" stroke-linejoin="round"/>'
     for change in story.history["changes"]:

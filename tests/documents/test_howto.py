@@ -23,14 +23,14 @@ def test_a_page_can_be_followed(page: Page, checkout: Path) -> None:
     follow(page, checkout)
 
 
-def test_a_change_that_has_no_place_is_told(tmp_path: Path) -> None:
+def test_a_change_that_cannot_be_applied_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one = 1\n")
     (tmp_path / "page.md").write_text("```diff\n# a.py\n one = 2\n+two = 2\n```\n")
     with pytest.raises(NotAsShown, match="has no such lines"):
         follow(Page(tmp_path / "page.md"), tmp_path)
 
 
-def test_a_command_that_fails_and_one_that_answers_otherwise_are_told(tmp_path: Path) -> None:
+def test_a_command_that_fails_and_one_that_prints_something_else_are_reported(tmp_path: Path) -> None:
     for block, words in (("false\n```", "failed"), ("echo 1\n```\n```text\n2\n```", "answers")):
         (tmp_path / "page.md").write_text(f"```sh\n{block}\n")
         with pytest.raises(NotAsShown, match=words):

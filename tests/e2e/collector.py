@@ -14,7 +14,7 @@ class Span(NamedTuple):
     name: str
     trace: str
     traces: frozenset[str]
-    """The trace it belongs to, and those it is linked to."""
+    """The trace it belongs to, and the ones it is linked to."""
 
 
 class Collector:
@@ -27,7 +27,7 @@ class Collector:
         return {(span.service, span.name) for span in list(self.spans) if trace_id in span.traces}
 
     def within(self, trace_id: str) -> set[tuple[str, str]]:
-        """The same, without those that a link ties to it."""
+        """The same, without the ones that a link ties to it."""
         return {(span.service, span.name) for span in list(self.spans) if trace_id == span.trace}
 
     @classmethod

@@ -109,7 +109,7 @@ class House:
         return part.restarts >= restarts and part.phase is PartPhase.READY
 
     def database_url(self, name: str) -> str:
-        """Of the house's own PostgreSQL, as whoever owns it."""
+        """Of the house's own PostgreSQL, as its owner."""
         socket = (self.layout.data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
         return f"postgresql://postgres@/kith_{name.replace('-', '_')}?host={quote(socket, safe='/')}"
 
@@ -132,7 +132,7 @@ class House:
 
     @property
     def worker_environment(self) -> dict[str, str]:
-        """What the supervisor tells a worker, for one that a test starts besides."""
+        """The environment that the supervisor gives a worker, for one that a test starts besides."""
         kafka, embedded = self.bus
         bus = {"KITH_KAFKA_BOOTSTRAP": kafka} if kafka else {"KITH_DATABASE_URL_BUS": embedded or ""}
         databases = {

@@ -30,7 +30,7 @@ HEALTH_CHANGED = """subscription { healthChanged(filter: {bands: [AT_RISK]}) {
 
 
 def buyer(tenant: Tenant, name: str, bought_at: datetime) -> str:
-    """A customer who bought once, and has been silent since. Answers its id."""
+    """A customer who bought once, and has been silent since. Returns its id."""
     about = {"occurred_at": bought_at.isoformat()}
     customer = tenant.post("contacts", "/v1/customers", {"name": name, "kind": "organisation", **about})["id"]
     tenant.post("sales", "/v1/orders", {"customer_id": customer, "value": "10", "currency": "EUR", **about})
@@ -69,7 +69,7 @@ def watching(tenant: Tenant) -> Iterator[list[Any]]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([watcher])))
     thread.start()
     try:
-        until(lambda: begun.is_set() or watcher.done())  # it is told at once how far it is
+        until(lambda: begun.is_set() or watcher.done())  # the first message says at once how far it is
         yield seen
         assert not watcher.done(), watcher.exception()
     finally:
@@ -100,7 +100,7 @@ async def kill_in_between(house: House, collector: Collector, tenant: str) -> No
             await each.until_it_waits("INSERT INTO %")
         await analytics.until_it_waits("UPDATE outbox%")
         traces = await analytics.traces(tenant)
-        await told(collector, traces, ("kith-analytics", "health at_risk"), ("kith-analytics", "playbook run"))
+        await collected(collector, traces, ("kith-analytics", "health at_risk"), ("kith-analytics", "playbook run"))
         await asyncio.gather(*(each.kill() for each in databases))
         for each in (sales, desk):
             await each.hold_relay()
@@ -109,14 +109,14 @@ async def kill_in_between(house: House, collector: Collector, tenant: str) -> No
 
         for each in (sales, desk):
             await each.until_it_waits("UPDATE outbox%")
-        await told(collector, traces, ("kith-sales", "create task"), ("kith-service-desk", "open case"))
+        await collected(collector, traces, ("kith-sales", "create task"), ("kith-service-desk", "open case"))
         await asyncio.gather(sales.kill(), desk.kill())
         for each in (sales, desk):
             await each.let_relay_go()
 
 
-async def told(collector: Collector, traces: Sequence[str], *spans: tuple[str, str]) -> None:
-    """The collector has these of each trace: whoever is killed takes with it what it has not sent yet."""
+async def collected(collector: Collector, traces: Sequence[str], *spans: tuple[str, str]) -> None:
+    """Waits until the collector has these of each trace: a process that is killed loses what it has not sent yet."""
 
     async def has_them() -> bool:
         return all(collector.within(trace) >= set(spans) for trace in traces)

@@ -63,9 +63,9 @@ mutation ($id: UUID!, $input: %sOpportunityInput!) {
 
 
 def open_opportunity(tenant: Tenant, *, trace: str | None = None, **fields: object) -> str:
-    """Through the gateway. Answers its id."""
-    told = {"traceparent": trace} if trace else None
-    opened = tenant.ask(OPEN, headers=told, input={"name": "A deal", "currency": "EUR", **fields})["openOpportunity"]
+    """Through the gateway. Returns its id."""
+    headers = {"traceparent": trace} if trace else None
+    opened = tenant.ask(OPEN, headers=headers, input={"name": "A deal", "currency": "EUR", **fields})["openOpportunity"]
     assert opened["__typename"] == "Opportunity", opened
     tenant.wrote("sales", datetime.fromisoformat(opened["updatedAt"]))
     return str(opened["id"])
@@ -130,9 +130,9 @@ def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
 
 def test_without_a_token_nothing_is_answered(house: House, ours: Tenant) -> None:
     customer = ours.post("contacts", "/v1/customers", {"name": "Hotel Adler", "kind": "organisation"})["id"]
-    asked = {"query": CUSTOMER, "variables": {"id": customer}}
+    query = {"query": CUSTOMER, "variables": {"id": customer}}
     for headers in ({}, {"Authorization": "Bearer nonsense"}):
-        answer = httpx.post(f"{house.url('gateway')}/graphql", json=asked, headers=headers, trust_env=False).json()
+        answer = httpx.post(f"{house.url('gateway')}/graphql", json=query, headers=headers, trust_env=False).json()
         assert answer["errors"]
         assert not any((answer.get("data") or {}).values())
         for service, path in (("contacts", "customers"), ("sales", "orders"), ("analytics", "ledger")):
@@ -198,8 +198,8 @@ def test_silence_sets_a_playbook_off_exactly_once_though_all_are_killed_in_betwe
     until(lambda: all(chain <= collector.within(trace) for trace in traces))
     for service, type in (("sales", "sales.task.created.v1"), ("service-desk", "service-desk.case.opened.v1")):
         query = "SELECT traceparent FROM outbox WHERE tenant_id = $1 AND type = $2"
-        told = house.rows(service, query, ours.name, type)
-        assert {row["traceparent"].split("-")[1] for row in told} == traces
+        events = house.rows(service, query, ours.name, type)
+        assert {row["traceparent"].split("-")[1] for row in events} == traces
 
 
 async def headers_on_the_bus(house: House, topic: str, event_id: str) -> dict[str, str]:
@@ -213,7 +213,7 @@ async def headers_on_the_bus(house: House, topic: str, event_id: str) -> dict[st
         return found()[0]
 
 
-def test_a_worker_asked_to_leave_while_it_folds_exits_with_0_and_loses_nothing(house: House, ours: Tenant) -> None:
+def test_a_worker_stopped_while_it_folds_exits_with_0_and_loses_nothing(house: House, ours: Tenant) -> None:
     customers = customers_of(ours, 200)
     with orders_being_sent(ours, customers) as sent, second_worker(house) as (worker, folded):
         until(lambda: folded() > 1000)  # not by watermarks alone
@@ -238,7 +238,7 @@ def customers_of(tenant: Tenant, count: int) -> list[str]:
 
 @contextmanager
 def orders_being_sent(tenant: Tenant, customers: list[str]) -> Iterator[list[int]]:
-    """One order a customer, again and again until the block ends. Answers how many, request by request."""
+    """One order a customer, again and again until the block ends. Yields how many, request by request."""
     sent: list[int] = []
     enough = threading.Event()
 
@@ -326,7 +326,7 @@ KILLED = ("analytics-worker", "contacts-worker", "sales-worker")
 
 
 async def kill_in_the_act(house: House, *, relay: bool) -> None:
-    """kill -9 while the fold has written half of a batch and, if asked for, the relay has published and not marked.
+    """kill -9 while the fold has written half of a batch and, if requested, the relay has published and not marked.
 
     Locks hold them there: one on what the fold writes last, one on the rows that the relay would mark.
     """
@@ -390,13 +390,13 @@ def is_as_far(read: Mapping[int, int], as_that: Mapping[int, int]) -> bool:
 
 
 def events_recorded(house: House, tenant: Tenant, services: Sequence[str]) -> dict[UUID, str]:
-    """Those in the outboxes, each with its type."""
+    """Returns the events in the outboxes, each with its type."""
     query = "SELECT id, type FROM outbox WHERE tenant_id = $1"
     return {row["id"]: row["type"] for each in services for row in house.rows(each, query, tenant.name)}
 
 
 def events_counted(house: House, tenant: Tenant, services: Sequence[str]) -> dict[UUID, str]:
-    """Those of the services in the ledger."""
+    """Returns the events of the services in the ledger."""
     query = "SELECT id, type FROM ledger WHERE tenant_id = $1 AND source = ANY($2)"
     return {row["id"]: row["type"] for row in house.rows("analytics", query, tenant.name, list(services))}
 
@@ -405,14 +405,14 @@ def assert_counted(tenant: Tenant, expected: retail.Counts) -> None:
     """Over GraphQL as over REST, and as counted straight from the file."""
     for id, query, figures in (("retention.crr", CRR, expected.crr), ("retention.cohort", COHORT, expected.cohort)):
         shown = tenant.ask(query)["metric"]
-        told = tenant.get(
+        single = tenant.get(
             "analytics", f"/v1/metrics/{id}", **{"from": "2011-06-01T00:00:00Z", "to": "2011-09-01T00:00:00Z"}
         )
         assert {**components(shown), "value": shown["value"]} == figures
-        assert {**components(told), "value": told["value"]} == figures
-        assert shown["definitionVersion"] == told["definition_version"] == 1
-        assert {each["source"] for each in shown["freshness"]} == {each["source"] for each in told["freshness"]}
-        assert all(each["counted_up_to"] for each in told["freshness"])
+        assert {**components(single), "value": single["value"]} == figures
+        assert shown["definitionVersion"] == single["definition_version"] == 1
+        assert {each["source"] for each in shown["freshness"]} == {each["source"] for each in single["freshness"]}
+        assert all(each["counted_up_to"] for each in single["freshness"])
 
 
 def components(figure: Any) -> dict[str, float]:

@@ -101,16 +101,16 @@ def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[in
 
 
 class Subgraph(BaseHTTPRequestHandler):
-    """Answers what a test says, and notes what it is asked."""
+    """Returns what a test says, and records the requests."""
 
     answer: tuple[int, str, Any]
     more: dict[str, str]
-    asked: list[tuple[dict[str, str], Any]]
+    requests: list[tuple[dict[str, str], Any]]
 
     def do_POST(self) -> None:
         status, kind, body = self.answer
-        asked = self.rfile.read(int(self.headers["content-length"]))
-        self.asked.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(asked)))
+        request = self.rfile.read(int(self.headers["content-length"]))
+        self.requests.append(({name.lower(): value for name, value in self.headers.items()}, json.loads(request)))
         self.send_response(status)
         for name, value in {"content-type": kind, **self.more}.items():
             self.send_header(name, value)
@@ -123,7 +123,7 @@ class Subgraph(BaseHTTPRequestHandler):
 
 def fake_subgraph() -> type[Subgraph]:
     answer = (200, "application/json", {"data": {"customer": {"name": "Ada"}}})
-    return type("ThisSubgraph", (Subgraph,), {"asked": [], "answer": answer, "more": {}})
+    return type("ThisSubgraph", (Subgraph,), {"requests": [], "answer": answer, "more": {}})
 
 
 @dataclass
@@ -153,8 +153,8 @@ def start_gateway(issuer: Issuer, keys: str, tmp_path_factory: pytest.TempPathFa
     folder = write_subgraphs(tmp_path_factory.mktemp("subgraphs"))
     supergraph = compose(folder)
     with contextlib.ExitStack() as stack:
-        yield lambda **told: stack.enter_context(
-            running_gateway(supergraph, folder / f"{len(list(folder.iterdir()))}.log", issuer, keys, **told)
+        yield lambda **settings: stack.enter_context(
+            running_gateway(supergraph, folder / f"{len(list(folder.iterdir()))}.log", issuer, keys, **settings)
         )
 
 
@@ -166,16 +166,16 @@ def compose(services: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running_gateway(supergraph: Path, log: Path, issuer: Issuer, keys: str, **told: object) -> Iterator[Gateway]:
+def running_gateway(supergraph: Path, log: Path, issuer: Issuer, keys: str, **settings: object) -> Iterator[Gateway]:
     port = take_port()
-    settings = {
+    variables = {
         "KITH_SUPERGRAPH": supergraph,
         "KITH_PORT_GATEWAY": port,
         "KITH_GATEWAY_PROCESSES": 1,
         "KITH_JWKS_URL": keys,
-        **told,
+        **settings,
     }
-    environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
     with (
         log.open("wb") as out,
         subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=environment, stdout=out, stderr=out) as process,

@@ -30,9 +30,9 @@ BY_THE_GATEWAY = """
 import { readFileSync } from 'node:fs';
 import { buildSchema, parse } from 'graphql';
 import { costOf, repeatsOf, sizeOf } from './cost.mjs';
-const { schema: sdl, asked } = JSON.parse(readFileSync(0, 'utf8'));
+const { schema: sdl, queries } = JSON.parse(readFileSync(0, 'utf8'));
 const schema = buildSchema(sdl);
-const found = asked.map(({ query, variables }) => {
+const found = queries.map(({ query, variables }) => {
   const document = parse(query);
   const operation = document.definitions.find(({ kind }) => kind === 'OperationDefinition');
   const cost = costOf(schema, document, operation, variables);
@@ -42,16 +42,16 @@ console.log(JSON.stringify(found));
 """
 
 
-def by_the_gateway(sdl: str, asked: list[dict[str, Any]]) -> list[dict[str, int]]:
+def by_the_gateway(sdl: str, queries: list[dict[str, Any]]) -> list[dict[str, int]]:
     command = [node(), "--input-type=module", "-e", BY_THE_GATEWAY]
-    told = json.dumps({"schema": sdl, "asked": asked})
-    done = subprocess.run(command, cwd=GATEWAY, input=told, capture_output=True, text=True, check=True)
+    payload = json.dumps({"schema": sdl, "queries": queries})
+    done = subprocess.run(command, cwd=GATEWAY, input=payload, capture_output=True, text=True, check=True)
     found: list[dict[str, int]] = json.loads(done.stdout)
     return found
 
 
-def by_the_services(schema: GraphQLSchema, asked: dict[str, Any]) -> dict[str, int]:
-    document, operation = operation_of(asked["query"])
+def by_the_services(schema: GraphQLSchema, request: dict[str, Any]) -> dict[str, int]:
+    document, operation = operation_of(request["query"])
     size = size_of(document, operation)
     return {
         "fields": size.fields,
@@ -59,7 +59,7 @@ def by_the_services(schema: GraphQLSchema, asked: dict[str, Any]) -> dict[str, i
         "directives": size.directives,
         "depth": size.depth,
         "rootFields": size.root_fields,
-        "cost": cost_of(schema, document, operation, asked.get("variables")),
+        "cost": cost_of(schema, document, operation, request.get("variables")),
         "repeats": repeats_of(document, operation),
     }
 
@@ -109,9 +109,9 @@ def _within(field: str, inner: list[str]) -> str:
 
 @settings(max_examples=3, deadline=None, phases=[Phase.generate])
 @given(st.lists(documents(), min_size=30, max_size=60))
-def test_the_gateway_counts_the_same_of_whatever_is_asked(queries: list[str]) -> None:
-    asked: list[dict[str, Any]] = [{"query": query, "variables": {}} for query in queries]
-    assert by_the_gateway("\n".join(TOLD["schema"]), asked) == [by_the_services(SCHEMA, each) for each in asked]
+def test_the_gateway_counts_the_same_of_any_query(queries: list[str]) -> None:
+    requests: list[dict[str, Any]] = [{"query": query, "variables": {}} for query in queries]
+    assert by_the_gateway("\n".join(TOLD["schema"]), requests) == [by_the_services(SCHEMA, each) for each in requests]
 
 
 def test_a_chain_of_fragments_that_doubles_at_each_link_is_counted_at_once() -> None:

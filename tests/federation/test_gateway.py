@@ -1,4 +1,4 @@
-"""The gateway over a subgraph that only notes what it is asked."""
+"""The gateway over a subgraph that only records its requests."""
 
 import base64
 import contextlib
@@ -45,7 +45,7 @@ def running(start_gateway: Start, contacts: tuple[type[Subgraph], int]) -> Gatew
 def subgraph(contacts: tuple[type[Subgraph], int]) -> type[Subgraph]:
     handler = contacts[0]
     handler.answer, handler.more = fake_subgraph().answer, {}
-    handler.asked.clear()
+    handler.requests.clear()
     return handler
 
 
@@ -58,13 +58,13 @@ def test_it_asks_where_the_environment_says_and_hands_on_who_asks(gateway: Gatew
     headers = {"authorization": f"Bearer {gateway.token}", "traceparent": TRACE}
     answer = gateway.client.post("/graphql", json={"query": NAME}, headers=headers)
     assert answer.json() == {"data": {"customer": {"name": "Ada"}}}
-    asked, _ = subgraph.asked[-1]
-    assert (asked["authorization"], asked["traceparent"]) == (headers["authorization"], TRACE)
+    received, _ = subgraph.requests[-1]
+    assert (received["authorization"], received["traceparent"]) == (headers["authorization"], TRACE)
     assert gateway.client.get("/livez").status_code == 200
 
 
 def forged(gateway: Gateway, issuer: Issuer) -> dict[str, str]:
-    """Tokens that are none of ours, or not for us, or not for now."""
+    """Tokens of another issuer, or for another audience, or not valid now."""
     now, good = int(time.time()), gateway.token
     head, body, _ = good.split(".")
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
@@ -97,7 +97,7 @@ def test_only_an_access_token_of_the_issuer_lets_in(gateway: Gateway, subgraph: 
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.json()["errors"][0]["extensions"]["code"] == "unauthenticated", kind
         assert token not in answer.text
-    assert not subgraph.asked
+    assert not subgraph.requests
     assert gateway.ask(NAME).status_code == 200
 
 
@@ -157,7 +157,7 @@ def test_who_asks_too_much_of_a_subgraph_hears_when_to_come_again(gateway: Gatew
     assert (error["extensions"]["code"], error["extensions"]["retryAfter"]) == ("too-many-requests", 7)
 
 
-def test_of_a_dead_subgraph_it_is_told_which_and_what_is_missing_and_the_rest_comes(
+def test_a_dead_subgraph_is_named_with_what_is_missing_and_the_rest_comes(
     gateway: Gateway, subgraph: type[Subgraph]
 ) -> None:
     subgraph.answer = (
@@ -173,7 +173,7 @@ def test_of_a_dead_subgraph_it_is_told_which_and_what_is_missing_and_the_rest_co
     assert error["extensions"] == {"code": "unavailable", "service": "sales", "retryAfter": 1}
 
 
-def test_what_one_field_is_refused_for_is_no_fault_of_ours_with_another_beside_it(
+def test_what_one_field_is_refused_for_is_no_internal_error_with_another_beside_it(
     gateway: Gateway, subgraph: type[Subgraph]
 ) -> None:
     page = "customers(first: %d) { nodes { name } }"
@@ -200,10 +200,10 @@ def test_what_is_no_answer_of_a_subgraph_is_not_shown(
     gateway: Gateway, subgraph: type[Subgraph], answer: tuple[int, str, object]
 ) -> None:
     subgraph.answer = answer
-    told = gateway.ask(NAME)
-    assert told.status_code == 503
-    assert told.json()["errors"][0]["message"] == "contacts does not answer now; try again."
-    assert told.json()["errors"][0]["extensions"]["code"] == "unavailable"
+    shown = gateway.ask(NAME)
+    assert shown.status_code == 503
+    assert shown.json()["errors"][0]["message"] == "contacts does not answer now; try again."
+    assert shown.json()["errors"][0]["extensions"]["code"] == "unavailable"
 
 
 def test_a_subgraph_that_takes_too_long_is_not_waited_for(start_gateway: Start) -> None:
@@ -217,33 +217,35 @@ def test_a_subgraph_that_takes_too_long_is_not_waited_for(start_gateway: Start) 
 def test_whatever_is_wrong_has_a_code(gateway: Gateway, subgraph: type[Subgraph]) -> None:
     broken = {"data": {"customer": {"name": None}}}  # which may not be null
     subgraph.answer = (200, "application/json", broken)
-    asked: list[tuple[str, dict[str, Any], str]] = [
+    refused: list[tuple[str, dict[str, Any], str]] = [
         ("{ custome }", {}, "invalid-query"),
         ("{ customer", {}, "invalid-query"),
         ("query ($id: ID!) { customer(id: $id) { name } }", {"id": {}}, "invalid-query"),
         ("query A { __typename } query B { __typename }", {}, "bad-request"),
         (NAME, {}, "internal"),
     ]
-    for query, variables, code in asked:
+    for query, variables, code in refused:
         (error,) = gateway.ask(query, **variables).json()["errors"]
         assert error["extensions"]["code"] == code, query
 
 
-def test_a_fault_of_ours_is_found_in_the_log_by_what_is_told_of_it(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+def test_an_internal_error_is_found_in_the_log_by_the_id_in_its_answer(
+    gateway: Gateway, subgraph: type[Subgraph]
+) -> None:
     subgraph.answer = (200, "application/json", {"data": {"customer": {"name": None}}})  # which may not be null
     problem = gateway.ask(NAME).json()["errors"][0]["extensions"]["problem"]
     assert problem["status"] == 500
     assert problem["instance"].removeprefix("urn:uuid:") in gateway.logged()
 
 
-def test_the_codes_are_those_of_the_services() -> None:
+def test_the_codes_are_the_same_as_in_the_services() -> None:
     codes = set(ErrorCode)
     for module in GATEWAY.glob("*.mjs"):
         used = re.findall(r"Refusal\(\s*\d+,\s*'([a-z-]+)'|\bcode: '([a-z-]+)'", module.read_text())
         assert {code or other for code, other in used} <= codes, module.name
 
 
-def test_the_cost_is_told(gateway: Gateway) -> None:
+def test_the_cost_is_reported(gateway: Gateway) -> None:
     assert gateway.ask(NAME).headers["kith-query-cost"] == "1"
     answer = gateway.ask("query ($n: Int!) { customers(first: $n) { nodes { friends(first: $n) { name } } } }", n=500)
     assert answer.json()["extensions"]["cost"] == {"requested": 250_501, "limit": 20_000}
@@ -259,7 +261,7 @@ def test_a_mutation_is_sent_by_post_and_as_json_only(gateway: Gateway, subgraph:
         {"authorization": f"Bearer {gateway.token}"},
     )
     assert gateway.ask(mutation).json() == {"data": {"rename": {"name": "Bob"}}}
-    subgraph.asked.clear()
+    subgraph.requests.clear()
     by_get = gateway.client.get("/graphql", params={"query": mutation}, headers=authorized)
     assert (by_get.status_code, by_get.headers["allow"]) == (405, "POST")
     for kind in (
@@ -273,7 +275,7 @@ def test_a_mutation_is_sent_by_post_and_as_json_only(gateway: Gateway, subgraph:
         assert refused.status_code == 415, kind
     without = gateway.client.post("/graphql", content=json.dumps({"query": mutation}), headers=authorized)
     assert without.status_code == 415
-    assert not subgraph.asked
+    assert not subgraph.requests
 
 
 def test_methods(gateway: Gateway) -> None:
@@ -523,5 +525,5 @@ def test_the_editor_comes_whole_from_here_to_anybody(gateway: Gateway) -> None:
     policy = dict(each.split(" ", 1) for each in page.headers["content-security-policy"].split("; "))
     assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
     assert gateway.client.get("/graphiql/elsewhere.js").status_code == 404
-    asked = gateway.client.get("/graphql", params={"query": NAME}, headers={"accept": "text/html"})
-    assert asked.status_code == 401, "its queries are not for anybody"
+    answer = gateway.client.get("/graphql", params={"query": NAME}, headers={"accept": "text/html"})
+    assert answer.status_code == 401, "its queries are not for anybody"

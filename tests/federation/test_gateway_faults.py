@@ -1,4 +1,4 @@
-"""What goes wrong behind the gateway, and in it: it goes on, says why, and tells nobody what a caller has sent."""
+"""What goes wrong behind the gateway, and in it: it goes on, says why, and discloses nothing that a caller has sent."""
 
 import asyncio
 import contextlib
@@ -44,8 +44,12 @@ async def upstream() -> AsyncIterator[tuple[Upstream, int]]:
 
 @pytest.fixture(scope="module")
 def watched(start_gateway: Start, upstream: tuple[Upstream, int]) -> Gateway:
-    told = {"KITH_GATEWAY_UPSTREAM_SECONDS": 1, "KITH_GATEWAY_IDLE_SECONDS": 2, "KITH_LIVE_MESSAGES_PER_SECOND": 20}
-    return start_gateway(KITH_PORT_CONTACTS=upstream[1], KITH_METRICS_PORT=take_port(), **told)
+    bounds = {
+        "KITH_GATEWAY_UPSTREAM_SECONDS": 1,
+        "KITH_GATEWAY_IDLE_SECONDS": 2,
+        "KITH_LIVE_MESSAGES_PER_SECOND": 20,
+    }
+    return start_gateway(KITH_PORT_CONTACTS=upstream[1], KITH_METRICS_PORT=take_port(), **bounds)
 
 
 def workers(gateway: Gateway) -> list[int]:
@@ -55,13 +59,13 @@ def workers(gateway: Gateway) -> list[int]:
 async def figure(gateway: Gateway, name: str) -> float:
     port = int(psutil.Process(gateway.process.pid).environ()["KITH_METRICS_PORT"])
     async with httpx.AsyncClient() as http:
-        told = (await http.get(f"http://127.0.0.1:{port}/metrics")).raise_for_status().text
-    assert f"# TYPE {name} " in told
-    return sum(float(line.split()[-1]) for line in told.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+        metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).raise_for_status().text
+    assert f"# TYPE {name} " in metrics
+    return sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
 
 
 async def begun(connection: ServerConnection) -> str:
-    """Up to the subscription, of which it answers the id."""
+    """Up to the subscription, whose id it returns."""
     await connection.recv()
     await connection.send(json.dumps({"type": "connection_ack"}))
     subscribe: str = json.loads(await connection.recv())["id"]
@@ -88,12 +92,12 @@ def closes(code: int, *, after: str) -> Behaviour:
 
 @pytest.mark.parametrize("after", ["connect", "init", "subscribe", "event"])
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "close_code"),
     [(1000, 1012), (1001, 1012), (1006, 1012), (1011, 1012), (1012, 1012), (1013, 1013), (4400, 1012), (4401, 4403),
      (4408, 1013), (4429, 1012), (4500, 1012)],
 )  # fmt: skip
-async def test_however_its_upstream_ends_the_client_is_told_to_come_again(
-    watched: Gateway, upstream: tuple[Upstream, int], after: str, code: int, told: int
+async def test_however_its_upstream_ends_the_client_is_to_connect_again(
+    watched: Gateway, upstream: tuple[Upstream, int], after: str, code: int, close_code: int
 ) -> None:
     before = workers(watched)
     upstream[0].behaviour = closes(code, after=after)
@@ -101,7 +105,7 @@ async def test_however_its_upstream_ends_the_client_is_told_to_come_again(
         await client.subscribe(CHANGED)
         if after == "event":
             assert await client.next() == {"name": "Ada"}
-        assert (await client.closed())[0] == told
+        assert (await client.closed())[0] == close_code
     assert workers(watched) == before
     assert await figure(watched, "kith_gateway_faults_total") == 0
 

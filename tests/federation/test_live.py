@@ -53,8 +53,8 @@ class House:
     """The gateway's process."""
 
     async def open(self) -> None:
-        told = {**self.environment, "KITH_METRICS_PORT": ""}
-        self.door = subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=told)  # noqa: ASYNC220 - as below
+        environment = {**self.environment, "KITH_METRICS_PORT": ""}
+        self.door = subprocess.Popen([node(), "gateway.mjs"], cwd=GATEWAY, env=environment)  # noqa: ASYNC220 - as below
         await answers(self.gateway, self.door)
 
     async def close(self) -> None:
@@ -81,8 +81,8 @@ class House:
     async def connections(self) -> int:
         """From the gateway to the API."""
         async with httpx.AsyncClient() as http:
-            told = await http.get(f"http://127.0.0.1:{self.environment['KITH_METRICS_PORT']}/metrics")
-        (line,) = (each for each in told.text.splitlines() if each.startswith("kith_live_connections "))
+            metrics = await http.get(f"http://127.0.0.1:{self.environment['KITH_METRICS_PORT']}/metrics")
+        (line,) = (each for each in metrics.text.splitlines() if each.startswith("kith_live_connections "))
         return int(float(line.split()[1]))
 
     def kill(self) -> None:
@@ -119,7 +119,7 @@ async def house(
 ) -> AsyncIterator[House]:
     await serve(SERVICE)  # which migrates its database
     port, analytics, figures = free_ports(3)
-    told = {
+    environment = {
         "KITH_SUPERGRAPH": str(supergraph),
         "KITH_PORT_GATEWAY": str(port),
         "KITH_PORT_ANALYTICS": str(analytics),
@@ -129,7 +129,7 @@ async def house(
         "KITH_GATEWAY_PROCESSES": "1",
         "KITH_LIVE_SUBSCRIPTIONS_PER_CONNECTION": "2",
     }
-    house = House(port, {**os.environ, **told})
+    house = House(port, {**os.environ, **environment})
     await house.open()
     try:
         await house.start()
@@ -173,20 +173,20 @@ async def test_a_client_goes_on_after_its_cursor_though_the_api_was_killed(
     seen = []
     await fold(*events[:2])
     for _ in range(2):
-        told = await client.event()
-        seen.append(told["event"]["id"])
+        event = await client.event()
+        seen.append(event["event"]["id"])
     house.kill()
     assert (await client.closed())[0] == 1012, "it is not connected again behind its back"
     await fold(*events[2:4])
     async with connected(house.gateway, issuer.token(tenant)) as too_early:
-        await too_early.subscribe(TIMELINE, of=str(customer), after=told["cursor"])
+        await too_early.subscribe(TIMELINE, of=str(customer), after=event["cursor"])
         assert await too_early.closed() == (
             1013,
             "analytics does not answer now. Subscribe again, after the last cursor.",
         )
     await house.start()
     async with connected(house.gateway, issuer.token(tenant)) as again:
-        await again.subscribe(TIMELINE, of=str(customer), after=told["cursor"])
+        await again.subscribe(TIMELINE, of=str(customer), after=event["cursor"])
         await fold(*events[4:])
         seen += [(await again.event())["event"]["id"] for _ in events[2:]]
     assert sorted(seen) == sorted(str(each.id) for each in events)
@@ -240,7 +240,7 @@ async def test_the_clients_people_use_go_on_by_themselves(
 ) -> None:
     customer = new_id()
     events = [bought(tenant, customer) for _ in range(8)]
-    told = {
+    environment = {
         "QUERY": NAMED % customer,
         "TOKEN": issuer.token(tenant),
         "URL": f"http://127.0.0.1:{house.gateway}/graphql",
@@ -251,7 +251,7 @@ async def test_the_clients_people_use_go_on_by_themselves(
         "-e",
         script(house),
         cwd=GATEWAY,
-        env={**os.environ, **told},
+        env={**os.environ, **environment},
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -281,7 +281,7 @@ async def test_the_clients_people_use_go_on_by_themselves(
     assert b"over" not in complaints
 
 
-async def test_who_may_not_is_told_why(house: House, client: Client, issuer: Issuer, tenant: str) -> None:
+async def test_who_may_not_subscribe_gets_the_reason(house: House, client: Client, issuer: Issuer, tenant: str) -> None:
     for payload, words in (
         ({}, "Send a bearer token in the Authorization header."),
         ({"authorization": "Bearer nonsense"}, "The token's signature is not the issuer's."),

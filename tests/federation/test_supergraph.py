@@ -29,7 +29,9 @@ def test_the_supergraph_names_the_default_ports(
         assert f"http://127.0.0.1:{port}/graphql" in supergraph
 
 
-def test_what_does_not_compose_is_told_and_nothing_is_written(subgraphs: Path, extension: str, tmp_path: Path) -> None:
+def test_what_does_not_compose_is_reported_and_nothing_is_written(
+    subgraphs: Path, extension: str, tmp_path: Path
+) -> None:
     (subgraphs / "sales" / "schema.graphql").write_text(extension % "name: Int")
     composed = compose(subgraphs, tmp_path / "out")
     assert composed.returncode == 1

@@ -27,7 +27,7 @@ SETTINGS = Settings(database_url="", port=0, topic_partitions=3, idempotency_hou
 
 
 class ShakyBus:
-    """Cannot be reached the first times it is asked."""
+    """Cannot be reached the first times."""
 
     def __init__(self, failures: int = 0) -> None:
         self._failures = failures

@@ -1,4 +1,4 @@
-"""Settings are spelt as everything else is, and what is wrong is told by the variable."""
+"""Settings are spelt as everything else is, and what is wrong is reported by the variable."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_whatever_would_have_to_be_guessed_is_refused_by_the_name_of_the_variabl
         from_environment(SalesSettings)
 
 
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITH_POOL_SIZE", "1_000")
     monkeypatch.setenv("KITH_TENANT_RATE", "fast")
     monkeypatch.delenv("KITH_DATABASE_URL_SALES")

@@ -59,7 +59,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 def _is_ours(process: psutil.Process) -> bool:
-    """Not another process's of the same tests: whose it is, its environment tells."""
+    """Not another process's of the same tests: whose it is, its environment shows."""
     whose = ("PYTEST_XDIST_TESTRUNUID", "PYTEST_XDIST_WORKER")
     if FAKE not in (process.info["cmdline"] or ()):
         return False

@@ -97,7 +97,7 @@ def test_a_start_that_fails_shows_which_part_and_the_end_of_its_log(
     assert not StateFile(layout.run).is_held
 
 
-def test_a_supervisor_that_cannot_even_begin_is_told_with_its_words(layout: Layout, screen: Screen) -> None:
+def test_a_supervisor_that_cannot_even_begin_is_reported_in_its_words(layout: Layout, screen: Screen) -> None:
     with pytest.raises(LocalError, match="no room"):
         control.start(layout, screen.console, command=(sys.executable, "-c", "raise SystemExit('no room')"))
 

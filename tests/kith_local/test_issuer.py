@@ -80,7 +80,7 @@ async def test_no_two_tokens_have_the_same_id(partner: Partner) -> None:
     assert len({jwt.decode(token, published, algorithms=["ES256"]).claims["jti"] for token in tokens}) == 2
 
 
-async def test_scopes_are_narrowed_to_what_was_asked(partner: Partner) -> None:
+async def test_scopes_are_narrowed_to_what_was_requested(partner: Partner) -> None:
     answer = (await partner.ask(scope="sales:read contacts:read sales:read")).json()
     assert answer["scope"] == "sales:read contacts:read"
 

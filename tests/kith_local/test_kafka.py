@@ -96,7 +96,7 @@ def test_every_jar_is_pinned_by_a_hash() -> None:
 
 
 @pytest.mark.kafka
-async def test_what_it_keeps_outlives_it_and_whoever_started_it(kafka_bootstrap: str, tmp_path: Path) -> None:
+async def test_what_it_keeps_outlives_it_and_its_parent(kafka_bootstrap: str, tmp_path: Path) -> None:
     before = EmbeddedKafka(tmp_path, *free_ports(2), jars=KAFKA_JARS).start()
     assert before.pid is not None
     left_behind = psutil.Process(before.pid)
@@ -105,7 +105,7 @@ async def test_what_it_keeps_outlives_it_and_whoever_started_it(kafka_bootstrap:
             await bus.create_topics({"kept": 1})
             async with bus.producer() as producer:
                 await producer.publish([Outgoing("kept", b"", b"")] * 5)
-        # Whoever started it is killed, and starts again on other ports.
+        # Its parent is killed, and starts again on other ports.
         after = EmbeddedKafka(tmp_path, *free_ports(2), jars=KAFKA_JARS).start()
     finally:
         before.stop()

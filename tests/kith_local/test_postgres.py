@@ -36,7 +36,7 @@ def test_a_killed_server_starts_again_with_what_was_committed(server: EmbeddedPo
 
 
 def until_dead(pid: int) -> None:
-    """A signal takes its time to arrive. Whoever should reap the process may not do so."""
+    """A signal takes its time to arrive. The parent that should reap the process may not do so."""
     deadline = time.monotonic() + 30
     with suppress(psutil.NoSuchProcess):
         while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:

@@ -65,7 +65,7 @@ async def test_a_child_runs_as_a_process_of_its_own_would(cradle: Cradle) -> Non
     assert await ended(child) == -signal.SIGTERM
 
 
-async def test_its_exit_code_is_told(cradle: Cradle) -> None:
+async def test_its_exit_code_is_reported(cradle: Cradle) -> None:
     assert await ended(await cradle.bear("fail")) == 3
 
 

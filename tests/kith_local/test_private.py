@@ -1,4 +1,4 @@
-"""What the local run keeps is for whoever runs it."""
+"""What the local run keeps is for its user alone."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Which part of a set is sent first, whom it tells of, and what comes of a subscription."""
+"""Which part of a set is sent first, whom it shows, and what comes of a subscription."""
 
 import asyncio
 import json
@@ -97,8 +97,8 @@ def stream(*messages: Any) -> httpx.Response:
 def test_a_subscription_gives_the_data_of_each_message_and_tells_when_it_is_over(
     gateway: Callable[[httpx.Response], list[Any]],
 ) -> None:
-    told = gateway(stream({"data": {"beat": 1}}, {"data": {"beat": 2}}))
-    assert told == [{"beat": 1}, {"beat": 2}, "The gateway ended the subscription."]
+    events = gateway(stream({"data": {"beat": 1}}, {"data": {"beat": 2}}))
+    assert events == [{"beat": 1}, {"beat": 2}, "The gateway ended the subscription."]
 
 
 def test_a_subscription_that_is_refused_says_why(gateway: Callable[[httpx.Response], list[Any]]) -> None:

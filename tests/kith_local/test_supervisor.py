@@ -107,7 +107,7 @@ async def test_a_failing_task_fails_the_start_before_any_part_runs(layout: Layou
     assert row(supervisor, "sales-api").phase is PartPhase.WAITING
 
 
-async def test_a_failing_last_task_is_told_and_ends_nothing(layout: Layout, serving: Serving) -> None:
+async def test_a_failing_last_task_is_reported_and_ends_nothing(layout: Layout, serving: Serving) -> None:
     house = plan(serving("sales-api"), after=(Part("demo", fake("die", "1", "refused")),))
     async with running(Supervisor(house, layout)) as supervisor:
         assert supervisor.state.phase is Phase.READY

@@ -43,7 +43,7 @@ def test_the_command_prints_the_token_and_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("issuer")
-def test_what_the_issuer_refuses_is_told_in_its_words(layout: Layout) -> None:
+def test_what_the_issuer_refuses_is_reported_in_its_words(layout: Layout) -> None:
     with pytest.raises(LocalError, match="invalid_scope: unknown: sales:everything"):
         fetch_token(layout, tenant="demo", scopes="sales:everything")
 

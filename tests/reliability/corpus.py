@@ -128,12 +128,12 @@ NO_JSON = (
 Known = Mapping[str, Any]
 """What a field of that name holds in a request that is right: ids of what there is. One of a path or of a field of
 GraphQL alone is named with it: `orders.id`, `winOpportunity.id`."""
-Place = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request, told so that a failure can be tried by hand."""
+    """A request, written so that a failure can be tried by hand."""
 
     method: str
     path: str
@@ -145,7 +145,7 @@ class Call:
 
 
 class Turns:
-    """Deals the values out: to each place every so many-th, to the next place the ones after those."""
+    """Deals the values out: to each field every so many-th, to the next field the ones after them."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -207,8 +207,8 @@ class Rest:
         }
 
     def _url(self, path: str, values: Mapping[str, str]) -> str:
-        asked = {name: value for name, value in values.items() if f"{{{name}}}" not in path}
-        query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in asked.items())
+        query_values = {name: value for name, value in values.items() if f"{{{name}}}" not in path}
+        query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in query_values.items())
         for name, value in values.items():
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         return f"{path}?{query}" if query else path
@@ -222,16 +222,16 @@ class Rest:
             yield from self._rows(path, schema)
             return
         right = self.example(schema, path)
-        for place in self.places(schema, path):
-            yield from (json.dumps(put(right, place, value)) for value in turns())
+        for field in self.paths(schema, path):
+            yield from (json.dumps(put(right, field, value)) for value in turns())
 
     def _rows(self, path: str, schema: Any) -> Iterator[str]:
         of_rows = self._resolved(self._resolved(schema)["properties"]["rows"])["items"]
         for row in of_rows.get("anyOf", [of_rows]):
             right = self.example(row, path)
-            for place in self.places(row, path):
+            for field in self.paths(row, path):
                 rows = [
-                    put(right | {"external_id": f"{'.'.join(map(str, place))}/{number}"}, place, value)
+                    put(right | {"external_id": f"{'.'.join(map(str, field))}/{number}"}, field, value)
                     for number, value in enumerate(VALUES)
                 ]
                 yield json.dumps({"rows": rows})
@@ -245,28 +245,28 @@ class Rest:
             schema = found
         return schema
 
-    def places(self, schema: Any, path: str, *, depth: int = 5) -> Iterator[Place]:
-        """Of all fields, those of objects and lists within too."""
+    def paths(self, schema: Any, path: str, *, depth: int = 5) -> Iterator[FieldPath]:
+        """Yields the paths of all fields, nested ones too."""
         schema = self._resolved(schema)
         if depth == 0:
             return
         for choice in schema.get("oneOf", schema.get("anyOf", ())):
-            yield from self.places(choice, path, depth=depth)
+            yield from self.paths(choice, path, depth=depth)
         for name, each in schema.get("properties", {}).items():
             yield (name,)
-            yield from ((name, *rest) for rest in self.places(each, path, depth=depth - 1))
+            yield from ((name, *rest) for rest in self.paths(each, path, depth=depth - 1))
         if "items" in schema:
             yield (0,)
-            yield from ((0, *rest) for rest in self.places(schema["items"], path, depth=depth - 1))
+            yield from ((0, *rest) for rest in self.paths(schema["items"], path, depth=depth - 1))
 
     def example(self, schema: Any, path: str, name: str = "") -> Any:
         """What is right: required fields, and whose and how much it is."""
         schema = self._resolved(schema)
         noun = path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
         known = self._known.get(f"{noun}.{name}", self._known.get(name))
-        told = known if known is not None else schema.get("const", schema.get("default"))
-        if told is not None:
-            return told
+        given = known if known is not None else schema.get("const", schema.get("default"))
+        if given is not None:
+            return given
         if choices := schema.get("oneOf", schema.get("anyOf")):
             return self.example(choices[0], path, name)
         match schema:
@@ -295,9 +295,9 @@ _OF_FORMAT = {
 }
 
 
-def put(given: Any, place: Place, value: Any) -> Any:
+def put(given: Any, field: FieldPath, value: Any) -> Any:
     """A copy with the value there; what is missing on the way is made."""
-    first, *rest = place
+    first, *rest = field
     if isinstance(first, int):
         items = list(given) if isinstance(given, list) else []
         items[:1] = [put(items[0] if items else {}, tuple(rest), value) if rest else value]
@@ -333,14 +333,14 @@ class Graph:
         self, kind: str, name: str, arguments: Mapping[str, GraphQLArgument], answers: Any, within: str
     ) -> Iterator[Call]:
         right = {each: self._example(a.type, each, name) for each, a in arguments.items() if is_required_argument(a)}
-        for argument, told in arguments.items():
-            for place in ((), *self._places(told.type)):
-                sent = right | {argument: self._example(told.type, argument, name)}
+        for argument, declared in arguments.items():
+            for field in ((), *self._paths(declared.type)):
+                sent = right | {argument: self._example(declared.type, argument, name)}
                 for value in self._turns():
-                    variables = put(sent, (argument, *place), value)
+                    variables = put(sent, (argument, *field), value)
                     yield _call(kind, name, variables, arguments, answers, within)
 
-    def _places(self, kind: GraphQLInputType, depth: int = 3) -> Iterator[Place]:
+    def _paths(self, kind: GraphQLInputType, depth: int = 3) -> Iterator[FieldPath]:
         item = () if not _is_list(kind) else (0,)
         if item:
             yield item
@@ -348,7 +348,7 @@ class Graph:
         if isinstance(named, GraphQLInputObjectType) and depth:
             for name, field in named.fields.items():
                 yield (*item, name)
-                yield from ((*item, name, *rest) for rest in self._places(field.type, depth - 1))
+                yield from ((*item, name, *rest) for rest in self._paths(field.type, depth - 1))
 
     def _example(self, kind: GraphQLInputType, name: str, of: str) -> Any:
         if _is_list(kind):
@@ -388,8 +388,8 @@ def _call(
     answers: Any,
     within: str,
 ) -> Call:
-    told = ", ".join(f"${each}: {arguments[each].type}" for each in variables)
+    declared = ", ".join(f"${each}: {arguments[each].type}" for each in variables)
     passed = ", ".join(f"{each}: ${each}" for each in variables)
     shown = "" if is_leaf_type(get_named_type(answers)) else " { __typename }"
-    query = f"{kind}({told}) {{ {within % f'{name}({passed}){shown}'} }}"
+    query = f"{kind}({declared}) {{ {within % f'{name}({passed}){shown}'} }}"
     return Call("POST", "/graphql", json.dumps({"query": query, "variables": variables}))

@@ -99,7 +99,7 @@ async def quote_rows(url: str, place: Place, tenant: str) -> None:
 
 
 async def sing(process: Process, place: Place, token: Callable[..., str], tenant: str) -> None:
-    """The canary in every place where a caller can put a text."""
+    """The canary wherever a caller can put a text."""
     mine = {"Authorization": f"Bearer {token(tenant)}"}
     path = f"/v1/{place.path}"
     async with httpx.AsyncClient(base_url=process.url, headers=mine, timeout=PATIENCE) as client:
@@ -251,7 +251,7 @@ def poisons() -> list[tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]]:
 
 
 @pytest.mark.parametrize("service", [place.service for place in PLACES], ids=lambda service: service.name)
-async def test_nor_does_a_worker_log_what_it_is_told(
+async def test_nor_does_a_worker_log_what_it_consumes(
     fresh_database: FreshDatabase, postgres: EmbeddedPostgres, issuer: Issuer, tmp_path: Path, service: Service
 ) -> None:
     url, name = await fresh_database(service), f"bus_{new_id().hex}"

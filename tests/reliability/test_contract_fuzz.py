@@ -94,7 +94,7 @@ def fuzz(url: str, headers: dict[str, str]) -> int:
 
         try:
             answers_as_documented()
-        except Exception as error:  # noqa: BLE001 - all of them are told, not the first alone
+        except Exception as error:  # noqa: BLE001 - all of them are reported, not the first alone
             failures.append(error)
     if failures:
         raise ExceptionGroup("answers that are not as documented", failures)

@@ -1,4 +1,4 @@
-"""Whoever means harm costs the gateway next to nothing, and its other clients do not notice."""
+"""An abusive client costs the gateway next to nothing, and its other clients do not notice."""
 
 import asyncio
 import base64
@@ -272,7 +272,7 @@ def test_another_client_does_not_notice(gateway: Gateway, known: bool) -> None:
 
 
 def quiet(gateway: Gateway) -> float:
-    """How long answers take when nobody means harm: on a busy machine longer than it is asked here."""
+    """How long answers take when nobody means harm: on a busy machine longer than required here."""
     with another_client(gateway) as waits:
         while len(waits) < 200:
             time.sleep(0.01)

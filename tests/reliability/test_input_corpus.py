@@ -1,5 +1,5 @@
 """Whatever is sent to any operation, over REST, as a row of a bulk, or over GraphQL, is taken, or refused by a rule: it
-is no fault of ours. And what is taken can be read, listed, exported, published, counted and scored afterwards."""
+is no internal error. And what is taken can be read, listed, exported, published, counted and scored afterwards."""
 
 import asyncio
 import json
@@ -133,7 +133,7 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-async def test_no_value_sent_over_rest_is_a_fault_of_ours(
+async def test_no_value_sent_over_rest_is_an_internal_error(
     acme: Callable[[Service], Awaitable[Tenant]], service: Service
 ) -> None:
     rest = Rest(service.name, await what_there_is(acme, service))
@@ -145,7 +145,7 @@ async def test_no_value_sent_over_rest_is_a_fault_of_ours(
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-async def test_no_value_sent_over_graphql_is_a_fault_of_ours(
+async def test_no_value_sent_over_graphql_is_an_internal_error(
     acme: Callable[[Service], Awaitable[Tenant]], service: Service
 ) -> None:
     graph = Graph(service.name, await what_there_is(acme, service))
@@ -211,8 +211,8 @@ async def published(engine: AsyncEngine, service: Service, tenant: str) -> list[
     async with engine.connect() as connection:
         rows = await connection.execute(select(service.outbox).where(o.tenant_id == tenant).order_by(o.seq))
     names = set(Envelope.__struct_fields__)
-    told = [{name: value for name, value in row.items() if name in names} for row in rows.mappings()]
-    sent = [Envelope(**{**each, "source": service.name}) for each in told]
+    rows_kept = [{name: value for name, value in row.items() if name in names} for row in rows.mappings()]
+    sent = [Envelope(**{**each, "source": service.name}) for each in rows_kept]
     return [Envelope.from_message(each.headers(), each.data) for each in sent]
 
 

@@ -1,4 +1,4 @@
-"""A dealing that names another record of ours follows it: it is of that one's customer, currency and country where it
+"""A record that names another one follows it: it is of that one's customer, currency and country where it
 says nothing, and may not say otherwise."""
 
 import asyncio
@@ -152,11 +152,11 @@ async def test_nor_is_one_amended_to_a_product_in_another(sales: Tenant) -> None
 async def test_a_touchpoint_is_with_the_customer_of_its_contact(contacts: Tenant, send: Send) -> None:
     customer, other = [await contacts.made("/v1/customers", kind="person", name=name) for name in ("Ada", "Grace")]
     contact = await contacts.made("/v1/contacts", customer_id=customer["id"], name="Ada")
-    told = {"channel": "email", "direction": "inbound", "contact_id": contact["id"]}
-    touchpoint, _ = await send(contacts, "touchpoints", told)
+    fields = {"channel": "email", "direction": "inbound", "contact_id": contact["id"]}
+    touchpoint, _ = await send(contacts, "touchpoints", fields)
     assert touchpoint is not None
     assert touchpoint["customer_id"] == customer["id"]
-    _, problem = await send(contacts, "touchpoints", told | {"customer_id": other["id"]})
+    _, problem = await send(contacts, "touchpoints", fields | {"customer_id": other["id"]})
     assert_refused(problem, "customer_id")
     _, problem = await send(contacts, "touchpoints", {"channel": "email", "direction": "inbound"})
     assert_refused(problem, "customer_id")

@@ -131,9 +131,9 @@ async def test_nor_over_graphql(house: House) -> None:
     change = """mutation($id: UUID!, $name: String!) { amendOpportunity(id: $id, input: {name: $name}) {
         __typename ... on Opportunity { version } ... on Problem { detail } } }"""
     answers = await asyncio.gather(*(mine.ask(change, id=thing["id"], name=f"Beans {n}") for n in range(WRITERS)))
-    told = [answer["amendOpportunity"] for answer in answers]
-    assert [each for each in told if each["__typename"] != "Opportunity"] == []
-    assert sorted(each["version"] for each in told) == list(range(2, WRITERS + 2))
+    outcomes = [answer["amendOpportunity"] for answer in answers]
+    assert [each for each in outcomes if each["__typename"] != "Opportunity"] == []
+    assert sorted(each["version"] for each in outcomes) == list(range(2, WRITERS + 2))
     _assert_told_in_order(await house.events_of(SALES, thing["id"]), WRITERS + 1)
 
 
@@ -148,7 +148,7 @@ async def test_what_is_recorded_later_has_the_greater_version_and_the_later_posi
     assert recorded[1:] == positions
 
 
-async def test_of_those_who_name_the_version_one_gets_through(house: House) -> None:
+async def test_of_writers_who_name_the_version_one_gets_through(house: House) -> None:
     thing, mine = await customer(house), await house.at(CONTACTS)
     path = f"/v1/customers/{thing['id']}:amend"
     answers = await asyncio.gather(
@@ -172,7 +172,7 @@ async def test_a_change_is_never_before_the_last_one_though_the_clock_was_put_ba
 
 @pytest.fixture
 def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Those found from now on, though they are tried again."""
+    """Deadlocks found from now on, though they are tried again."""
     found: list[str] = []
 
     def watched(error: Exception) -> str | None:
@@ -184,7 +184,7 @@ def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-async def test_those_who_send_the_same_new_rows_in_opposite_order_all_get_through(
+async def test_writers_of_the_same_new_rows_in_opposite_order_all_get_through(
     house: House, deadlocks: list[str]
 ) -> None:
     mine = await house.at(CONTACTS)
@@ -203,7 +203,7 @@ async def test_those_who_send_the_same_new_rows_in_opposite_order_all_get_throug
     assert (kept.rows, kept.events) == (ROWS * ROUNDS, ROWS * ROUNDS)
 
 
-async def test_nor_do_those_who_send_the_same_changes_in_opposite_order_wait_for_each_other(
+async def test_nor_do_writers_of_the_same_changes_in_opposite_order_wait_for_each_other(
     house: House, deadlocks: list[str]
 ) -> None:
     mine = await house.at(CONTACTS)
@@ -217,7 +217,7 @@ async def test_nor_do_those_who_send_the_same_changes_in_opposite_order_wait_for
 
 
 async def test_rows_are_written_in_the_order_of_their_keys(house: House) -> None:
-    """Whatever the order in which they were sent: so no two requests wait for each other in a ring."""
+    """Whatever the order in which they were sent: so no two requests deadlock."""
     await house.at(CONTACTS)
     context = context_for(CONTACTS, Settings(database_url=house.postgres.url("kith_contacts"), port=0))
     keys: list[str] = []

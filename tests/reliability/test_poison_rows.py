@@ -81,7 +81,7 @@ POISONS = [
     Poison("of no version", "aggregate_version", "0", {"ce_aggregateversion": "2"}),
     Poison("of a version before all", "aggregate_version", "-1", {"ce_aggregateversion": "2"}),
     Poison("of no type", "type", "''", {"ce_type": "?"}),
-    Poison("told as the bus's own", "type", "'kith.watermark.v1'", {"ce_type": "?"}),
+    Poison("typed as the bus's own", "type", "'kith.watermark.v1'", {"ce_type": "?"}),
     Poison("empty", "data", "''", body=True),
     Poison("not JSON", "data", r"'\xff00'", body=True),
     Poison("of another shape", "data", "'[1, 2]'", body=True),
@@ -94,7 +94,7 @@ OF_NOBODY = Poison("of no tenant", "tenant_id", "'No Such Tenant!'")
 
 @dataclass
 class House:
-    """One service with its relay, and analytics, which counts what it tells."""
+    """One service with its relay, and analytics, which counts what it publishes."""
 
     service: Service
     bus: Bus
@@ -113,7 +113,7 @@ class House:
         finally:
             await connection.close()
 
-    async def tell(self, tenant: str, subject: UUID, version: int = 1, poison: Poison | None = None) -> UUID:
+    async def publish(self, tenant: str, subject: UUID, version: int = 1, poison: Poison | None = None) -> UUID:
         """Put an event into the outbox, as a command would."""
         id, (type, body) = new_id(), SOUND[self.service.name]
         values = {
@@ -217,7 +217,7 @@ async def working(service: Service, url: str, bus: Bus, *, relays: bool) -> Asyn
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One with a poisoned event, and those that happened to it before and afterwards."""
+    """One with a poisoned event, and events before and after it."""
 
     poison: Poison
     subject: UUID
@@ -229,7 +229,8 @@ class Aggregate:
 async def poisoned(house: House, tenant: str, poison: Poison) -> Aggregate:
     subject = uuid4()
     before, bad, *after = [
-        await house.tell(tenant, subject, version, poison if version == VERSIONS[1] else None) for version in VERSIONS
+        await house.publish(tenant, subject, version, poison if version == VERSIONS[1] else None)
+        for version in VERSIONS
     ]
     return Aggregate(poison, subject, before, bad, (after[0], after[1]))
 
@@ -237,11 +238,11 @@ async def poisoned(house: House, tenant: str, poison: Poison) -> Aggregate:
 async def test_what_cannot_be_published_is_set_aside_and_mended_and_all_else_goes_on(house: House) -> None:
     tenant, other = f"t-{uuid4().hex}", f"t-{uuid4().hex}"
     mine = house.tenant(tenant)
-    await house.are_counted(await house.tell(other, uuid4()), within=PATIENCE)
+    await house.are_counted(await house.publish(other, uuid4()), within=PATIENCE)
 
     aggregates = [await poisoned(house, tenant, poison) for poison in POISONS]
-    theirs = await house.tell(other, uuid4())
-    ours = await house.tell(tenant, uuid4())
+    theirs = await house.publish(other, uuid4())
+    ours = await house.publish(tenant, uuid4())
     (last,) = await house.rows(house.service.name, "SELECT clock_timestamp() AS now")
     await house.are_counted(theirs, ours, *(each.before for each in aggregates), within=SOON)
 
@@ -250,14 +251,14 @@ async def test_what_cannot_be_published_is_set_aside_and_mended_and_all_else_goe
 
     await eventually(is_fresh, within=SOON)
 
-    letters = await listed(mine)
-    by_event = {UUID(letter["event_id"]): letter for letter in letters}
+    dead_letters = await listed(mine)
+    by_event = {UUID(letter["event_id"]): letter for letter in dead_letters}
     for each in aggregates:
         assert not by_event[each.poisoned]["parked"], each.poison.name
         assert by_event[each.poisoned]["reason"].startswith("NotPublishable"), each.poison.name
         assert [by_event[after]["parked"] for after in each.after] == [True, True], each.poison.name
         assert by_event[each.poisoned]["group"] == group_of(house.service.name)
-    assert len(letters) == 3 * len(POISONS)
+    assert len(dead_letters) == 3 * len(POISONS)
     assert await listed(house.tenant(other)) == []
     assert await unpublished(house) == 0
 
@@ -271,7 +272,7 @@ async def test_what_cannot_be_published_is_set_aside_and_mended_and_all_else_goe
     assert order == {each.subject: [each.before, each.poisoned, *each.after] for each in aggregates}
 
 
-async def test_it_is_seen_by_whoever_looks_and_does_not_make_others_wait(house: House) -> None:
+async def test_it_is_seen_and_does_not_make_others_wait(house: House) -> None:
     tenant = f"t-{uuid4().hex}"
     await poisoned(house, tenant, POISONS[0])
     engine = create_engine(house.urls[house.service.name], role=WORKER_ROLE, pool_size=1, application="test")
@@ -310,12 +311,10 @@ async def test_what_was_set_aside_can_be_left_out_and_the_rest_goes_on(house: Ho
     assert await house.counted([aggregate.poisoned]) == []
 
 
-async def test_what_is_nobodys_is_mended_by_whoever_runs_the_house(
-    house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_what_is_nobodys_is_mended_by_an_operator(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     other, owner = f"t-{uuid4().hex}", f"t-{uuid4().hex}"
-    bad = await house.tell(other, uuid4(), 1, OF_NOBODY)
-    await house.are_counted(await house.tell(other, uuid4()), within=PATIENCE)
+    bad = await house.publish(other, uuid4(), 1, OF_NOBODY)
+    await house.are_counted(await house.publish(other, uuid4()), within=PATIENCE)
     settings = Settings(database_url=house.urls[house.service.name], port=0)
 
     async def command(*words: str) -> str:
@@ -330,8 +329,8 @@ async def test_what_is_nobodys_is_mended_by_whoever_runs_the_house(
     await command("amend", str(row["id"]), "--tenant", owner)
     assert "1 took effect, 0 are left" in await command("replay", str(row["id"]))
     await house.are_counted(bad, within=PATIENCE)
-    (told,) = await house.rows("analytics", "SELECT tenant_id FROM ledger WHERE id = $1", bad)
-    assert told["tenant_id"] == owner
+    (event,) = await house.rows("analytics", "SELECT tenant_id FROM ledger WHERE id = $1", bad)
+    assert event["tenant_id"] == owner
     with pytest.raises(SystemExit) as ended:
         await command("discard", str(row["id"]), "--note", "too late")
     assert ended.value.code == 1
@@ -400,9 +399,9 @@ async def test_what_stands_on_the_bus_and_cannot_be_applied_stops_nobody(
 ) -> None:
     url = await fresh_database(service)
     kind = "case" if service is SERVICE_DESK else "task"
-    sound = [asked(kind) for _ in range(3)]
+    sound = [action_requested(kind) for _ in range(3)]
     nobodys = {"tenant_id": f"No Such {uuid4()}!"}
-    bad = [msgspec.structs.replace(asked(kind), **wrong) for wrong in (*STANDING, nobodys)]
+    bad = [msgspec.structs.replace(action_requested(kind), **wrong) for wrong in (*STANDING, nobodys)]
     async with working(service, url, bus, relays=False), bus.producer() as producer:
         for envelope in [sound[0], *bad[:4], sound[1], *bad[4:], sound[2]]:
             await producer.publish([Outgoing(topic_of("analytics"), envelope.key(), envelope.data, envelope.headers())])
@@ -417,18 +416,18 @@ async def test_what_stands_on_the_bus_and_cannot_be_applied_stops_nobody(
         await eventually(others_have_taken_effect)
 
         async def each_took_effect_or_is_a_letter() -> bool:
-            letters = await connection.fetch(
+            dead_letters = await connection.fetch(
                 "SELECT event_id FROM dead_letters WHERE event_id = ANY($1::uuid[])", [each.id for each in bad]
             )
             query = f"SELECT count(*) FROM {made} WHERE tenant_id = ANY($1)"  # noqa: S608 - the same
             applied = await connection.fetchval(query, [each.tenant_id for each in bad])
-            return len(letters) + int(applied) == len(bad)
+            return len(dead_letters) + int(applied) == len(bad)
 
         await eventually(each_took_effect_or_is_a_letter)
         await connection.close()
 
 
-def asked(kind: str) -> Envelope:
+def action_requested(kind: str) -> Envelope:
     """A playbook's request, of a tenant of its own."""
     action = ActionRequested(kind=kind, playbook_id=uuid4(), run_id=uuid4(), trigger="idle", title="Call")
     now = datetime.now(UTC)

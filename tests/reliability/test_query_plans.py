@@ -76,16 +76,16 @@ async def connection(unknown: AsyncConnection) -> AsyncIterator[AsyncConnection]
     ids=lambda metric: metric.id,
 )
 async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnection, metric: Metric) -> None:
-    asked = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
-    await looks_once(connection, figures(connection, "newcomer", [metric], asked))
+    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
+    await looks_once(connection, figures(connection, "newcomer", [metric], query))
 
 
 @pytest.mark.parametrize("segments", [{}, {"gold": ActivityRule.of({OrderPlaced.type}, 30)}], ids=["", "by segment"])
 async def test_a_cohort_matrix_looks_once_at_each_fact(
     connection: AsyncConnection, segments: dict[str, ActivityRule]
 ) -> None:
-    asked = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(FilterBy("segment", ("gold",)),))
-    await looks_once(connection, cohorts(connection, "newcomer", asked))
+    query = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(FilterBy("segment", ("gold",)),))
+    await looks_once(connection, cohorts(connection, "newcomer", query))
 
 
 async def looks_once(connection: AsyncConnection, asking: Awaitable[Any]) -> None:
@@ -103,7 +103,7 @@ async def looks_once(connection: AsyncConnection, asking: Awaitable[Any]) -> Non
         explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         plan = explained.scalar_one()
         (tree,) = json.loads(plan) if isinstance(plan, str) else plan
-        # Each row is held against the instants that were asked for: they are few, and no table.
+        # Each row is held against the instants of the query: they are few, and no table.
         looks = [node["Actual Loops"] for node in nodes(tree["Plan"]) if node["Node Type"] != "Function Scan"]
         assert max(looks) < 10, statement
 

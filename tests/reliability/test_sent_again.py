@@ -142,10 +142,10 @@ async def test_a_document_that_is_revised_twice_in_two_spellings_is_revised_once
         ("health-models", health_model({}), {"segments": ["b", "a"]}, {"segments": ["a", "b"]}),
     ):
         await bulk(mine, noun, {"external_id": "x", **made})
-        told = {"external_id": "x", "command": "revise", "occurred_at": "2026-01-06T12:00:00Z"}
-        change = told | {"document": made["document"] | {"audience": first}}
+        command = {"external_id": "x", "command": "revise", "occurred_at": "2026-01-06T12:00:00Z"}
+        change = command | {"document": made["document"] | {"audience": first}}
         assert (await bulk(mine, noun, change))["status"] == "accepted"
-        other = told | {"document": made["document"] | {"audience": again}}
+        other = command | {"document": made["document"] | {"audience": again}}
         assert (await bulk(mine, noun, other))["status"] == "unchanged"
 
 

@@ -59,14 +59,14 @@ async def test_a_house_with_what_is_refused_today_goes_on(
         house = House(service, open, issuer, urls, client, mine)
         for id in left:
             await house.rows(service.name, insert, "left", id)
-        bad = await house.tell("left", left[0], 1, POISONS[0])
+        bad = await house.publish("left", left[0], 1, POISONS[0])
         for each in {service.name: service, "analytics": ANALYTICS}.values():
             await migrations.migrate(urls[each.name], each.package, each.after_migrations)
         async with (
             working(service, urls[service.name], open, relays=True),
             working(ANALYTICS, urls["analytics"], open, relays=False),
         ):
-            sound = [await house.tell("left", left[1]), await house.tell("another", uuid4())]
+            sound = [await house.publish("left", left[1]), await house.publish("another", uuid4())]
             await house.are_counted(*sound, within=PATIENCE)
 
             async def is_set_aside() -> bool:
@@ -75,9 +75,9 @@ async def test_a_house_with_what_is_refused_today_goes_on(
             await eventually(is_set_aside)
         rows = await read(mine, f"/v1/{table}")
         export = [json.loads(line) for line in (await mine.get(f"/v1/{table}:export")).text.splitlines()[:-1]]
-        for told in (rows, export):
-            assert {each["id"] for each in told} == {str(id) for id in left}
-            assert {each["created_at"] for each in told} == {"0001-01-01T00:00:00Z"}
+        for found in (rows, export):
+            assert {each["id"] for each in found} == {str(id) for id in left}
+            assert {each["created_at"] for each in found} == {"0001-01-01T00:00:00Z"}
 
 
 async def read(tenant: Tenant, path: str) -> list[dict[str, str]]:

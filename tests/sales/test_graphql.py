@@ -37,14 +37,14 @@ async def opened(sales: httpx.AsyncClient, headers: Headers, **fields: Any) -> A
     return answer.json()
 
 
-async def test_a_mutation_answers_the_thing(sales: httpx.AsyncClient, mine: Headers) -> None:
+async def test_a_mutation_returns_the_thing(sales: httpx.AsyncClient, mine: Headers) -> None:
     made = await ask(sales, mine, OPEN, input={**CHAIRS, "stage": "ENGAGING"})
     assert made["data"]["openOpportunity"].items() >= {"version": 1, "stage": "ENGAGING", "value": "12.5000"}.items()
     won = await ask(sales, mine, WIN, id=made["data"]["openOpportunity"]["id"], version=1)
     assert won["data"]["winOpportunity"].items() >= {"version": 2, "stage": "WON"}.items()
 
 
-async def test_a_mutation_answers_why_not(sales: httpx.AsyncClient, mine: Headers) -> None:
+async def test_a_mutation_returns_why_not(sales: httpx.AsyncClient, mine: Headers) -> None:
     refused = await ask(sales, mine, OPEN, input={**CHAIRS, "productId": str(new_id()), "expectedClose": "2026-01-01"})
     problem = refused["data"]["openOpportunity"]
     assert (problem["status"], [error["field"] for error in problem["errors"]]) == (422, ["productId"])
@@ -132,7 +132,7 @@ async def test_a_page_that_is_no_page_is_refused(sales: httpx.AsyncClient, mine:
     assert (error["extensions"]["code"], error["extensions"]["problem"]["errors"][0]["field"]) == ("invalid", "first")
 
 
-async def test_a_fault_of_ours_says_nothing_of_itself(
+async def test_an_internal_error_says_nothing_of_itself(
     sales: httpx.AsyncClient, mine: Headers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(*_: object, **__: object) -> None:

@@ -28,7 +28,7 @@ async def test_what_was_created_can_be_read(sales: httpx.AsyncClient, mine: Head
     assert read.json()["value"] == "1200.5000"
 
 
-async def test_without_a_token_nothing_is_told(sales: httpx.AsyncClient) -> None:
+async def test_without_a_token_nothing_is_disclosed(sales: httpx.AsyncClient) -> None:
     refused = await sales.get("/v1/opportunities")
     assert refused.status_code == 401
     assert refused.headers["www-authenticate"] == "Bearer"
@@ -82,7 +82,7 @@ async def test_a_command_that_its_state_forbids_is_a_conflict(sales: httpx.Async
     assert (await sales.get(f"/v1/opportunities/{it['id']}", headers=mine)).json()["version"] == 2
 
 
-async def test_who_did_not_see_the_last_change_is_told(sales: httpx.AsyncClient, mine: Headers) -> None:
+async def test_who_did_not_see_the_last_change_gets_a_conflict(sales: httpx.AsyncClient, mine: Headers) -> None:
     it = await opened(sales, mine)
     advance = f"/v1/opportunities/{it['id']}:advance"
     first = await sales.post(advance, json={"stage": "engaging"}, headers={**mine, "If-Match": '"1"'})

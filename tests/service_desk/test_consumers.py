@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.playbooks import Hearing, asked, hearing
+from tests.playbooks import Hearing, action_requested, hearing
 
 from kith.events.contacts import ContactCreated
 from kith.events.envelope import Envelope
@@ -26,10 +26,12 @@ async def shown(tenant: Tenant, **filters: str) -> list[Answer]:
     return found
 
 
-async def test_a_case_is_opened_as_it_was_asked_for(worker: Hearing, acme: Tenant, other: Tenant) -> None:
+async def test_a_case_is_opened_as_requested(worker: Hearing, acme: Tenant, other: Tenant) -> None:
     run = new_id()
-    action = asked(acme.name, "case", run_id=run, priority="high", category="retention", queue="success", owner="eve")
-    await worker.hears(action, asked(acme.name, "case"))
+    action = action_requested(
+        acme.name, "case", run_id=run, priority="high", category="retention", queue="success", owner="eve"
+    )
+    await worker.hears(action, action_requested(acme.name, "case"))
     (case,) = await shown(acme, run_id=str(run))
     assert (
         case.items()
@@ -50,23 +52,23 @@ async def test_a_case_is_opened_as_it_was_asked_for(worker: Hearing, acme: Tenan
 
 
 async def test_an_action_that_comes_again_changes_nothing(worker: Hearing, tenant: str) -> None:
-    action = asked(tenant, "case")
-    await worker.hears(action, action, asked(tenant, "task"))
+    action = action_requested(tenant, "case")
+    await worker.hears(action, action, action_requested(tenant, "task"))
     await worker.hears(action)
-    assert [row.type for row in await worker.told(tenant)] == ["service-desk.case.opened.v1"]
+    assert [row.type for row in await worker.outbox_of(tenant)] == ["service-desk.case.opened.v1"]
     assert await worker.reasons() == []
 
 
 async def test_a_priority_there_is_not_is_a_dead_letter_that_says_which_there_are(worker: Hearing, tenant: str) -> None:
-    await worker.hears(asked(tenant, "case", priority="urgent"))
-    assert await worker.told(tenant) == []
+    await worker.hears(action_requested(tenant, "case", priority="urgent"))
+    assert await worker.outbox_of(tenant) == []
     assert await worker.reasons() == [
         "Invalid: priority: Input should be 'critical', 'high', 'moderate' or 'low'",
     ]
 
 
 def created(tenant: str) -> Envelope:
-    """A contact, as contacts tells of one."""
+    """A contact, as contacts publishes one."""
     now, customer = datetime.now(UTC), new_id()
     return Envelope(
         id=new_id(),
@@ -90,39 +92,39 @@ BROKEN = {"subject": "Broken", "channel": "email"}
 async def test_a_case_is_of_the_customer_of_the_contact_or_the_run_that_it_names(
     worker: Hearing, acme: Tenant, other: Tenant, name: str
 ) -> None:
-    told = created(acme.name) if name == "contact_id" else asked(acme.name, "task")
-    named = told.subject if name == "contact_id" else json.loads(told.data)["run_id"]
-    await worker.hears(told)
+    event = created(acme.name) if name == "contact_id" else action_requested(acme.name, "task")
+    named = event.subject if name == "contact_id" else json.loads(event.data)["run_id"]
+    await worker.hears(event)
     case = await acme.made("/v1/cases", **BROKEN, **{name: str(named)})
-    assert case["customer_id"] == str(told.customer_id)
+    assert case["customer_id"] == str(event.customer_id)
     refused = await acme.post("/v1/cases", {**BROKEN, name: str(named), "customer_id": str(new_id())})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "customer_id")
     row = {"external_id": "x", "occurred_at": "2026-03-01T12:00:00Z", **BROKEN, name: str(named)}
     (result,) = (await acme.post("/v1/cases:bulk", {"rows": [row]})).json()["results"]
-    assert (await acme.get(f"/v1/cases/{result['id']}")).json()["customer_id"] == str(told.customer_id)
-    assert {row.customer_id for row in await worker.told(acme.name)} == {told.customer_id}
+    assert (await acme.get(f"/v1/cases/{result['id']}")).json()["customer_id"] == str(event.customer_id)
+    assert {row.customer_id for row in await worker.outbox_of(acme.name)} == {event.customer_id}
     theirs = await other.made("/v1/cases", **BROKEN, **{name: str(named)})
     assert theirs["customer_id"] is None
 
 
 async def test_a_case_is_of_the_playbook_of_the_run_that_it_names(worker: Hearing, acme: Tenant) -> None:
     run, playbook = str(new_id()), new_id()
-    await worker.hears(asked(acme.name, "task", run_id=run, playbook_id=playbook))
+    await worker.hears(action_requested(acme.name, "task", run_id=run, playbook_id=playbook))
     assert (await acme.made("/v1/cases", **BROKEN, run_id=run))["playbook_id"] == str(playbook)
     refused = await acme.post("/v1/cases", {**BROKEN, "run_id": run, "playbook_id": str(new_id())})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "playbook_id")
 
 
-async def test_a_contact_that_nobody_has_told_of_yet_may_be_named(acme: Tenant) -> None:
+async def test_a_contact_whose_event_has_not_come_yet_may_be_named(acme: Tenant) -> None:
     customer = str(new_id())
     case = await acme.made("/v1/cases", **BROKEN, contact_id=str(new_id()), customer_id=customer)
     assert case["customer_id"] == customer
     assert (await acme.made("/v1/cases", **BROKEN, contact_id=str(new_id())))["customer_id"] is None
 
 
-async def test_a_contact_that_is_told_of_twice_stays_whose_it_was(worker: Hearing, acme: Tenant) -> None:
-    told = created(acme.name)
-    await worker.hears(told, told)
-    await worker.hears(told)
-    case = await acme.made("/v1/cases", **BROKEN, contact_id=str(told.subject))
-    assert case["customer_id"] == str(told.customer_id)
+async def test_a_contact_whose_event_comes_twice_stays_whose_it_was(worker: Hearing, acme: Tenant) -> None:
+    event = created(acme.name)
+    await worker.hears(event, event)
+    await worker.hears(event)
+    case = await acme.made("/v1/cases", **BROKEN, contact_id=str(event.subject))
+    assert case["customer_id"] == str(event.customer_id)

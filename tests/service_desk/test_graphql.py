@@ -11,7 +11,7 @@ OPEN = """mutation ($input: OpenCaseInput!) {
 }"""
 
 
-async def test_a_case_is_opened_and_asked_for(acme: Tenant) -> None:
+async def test_a_case_is_opened_and_queried(acme: Tenant) -> None:
     customer = str(new_id())
     opened = (await acme.ask(OPEN, input={"subject": "No light", "channel": "PHONE", "customerId": customer}))[
         "openCase"
@@ -43,12 +43,12 @@ async def test_a_customer_shows_its_cases(acme: Tenant, other: Tenant) -> None:
         await acme.made("/v1/cases", subject=subject, channel="web", customer_id=busy)
     query = """query ($r: [_Any!]!) { _entities(representations: $r) {
       ... on Customer { id cases(first: 2) { subject } } } }"""
-    asked = [{"__typename": "Customer", "id": id} for id in (busy, quiet)]
-    assert (await acme.ask(query, r=asked))["_entities"] == [
+    references = [{"__typename": "Customer", "id": id} for id in (busy, quiet)]
+    assert (await acme.ask(query, r=references))["_entities"] == [
         {"id": busy, "cases": [{"subject": "Three"}, {"subject": "Two"}]},
         {"id": quiet, "cases": []},
     ]
-    assert [each["cases"] for each in (await other.ask(query, r=asked))["_entities"]] == [[], []]
+    assert [each["cases"] for each in (await other.ask(query, r=references))["_entities"]] == [[], []]
 
 
 async def test_cases_are_filtered(acme: Tenant, other: Tenant, case: Answer) -> None:

@@ -36,9 +36,9 @@ async def questions_of(house: House, scenario: Scenario, known_at: datetime, str
     asked = [*_records(scenario, stranger), *_figures_of_customers(scenario, known_at), *_health(scenario)]
     asked += await _metrics(scenario, known_at)
     for service in ("contacts", "sales", "service-desk", "analytics"):
-        letters = (await house.tenant(service, scenario.name).get("/v1/dead-letters", first=500)).json()["items"]
+        dead_letters = (await house.tenant(service, scenario.name).get("/v1/dead-letters", first=500)).json()["items"]
         asked += [Question(service, scenario.name, "/v1/dead-letters", {"first": 500})]
-        asked += [Question(service, scenario.name, f"/v1/dead-letters/{each['id']}") for each in letters]
+        asked += [Question(service, scenario.name, f"/v1/dead-letters/{each['id']}") for each in dead_letters]
     analytics = house.tenant("analytics", scenario.name)
     for path in ("health-jobs", "customer-value/fits"):
         found = (await analytics.get(f"/v1/{path}")).json()["items"]
@@ -66,7 +66,7 @@ async def _pages_after(house: House, scenario: Scenario) -> list[Question]:
 
 
 def _sent_again(scenario: Scenario) -> Question:
-    """The first to ask places the order; everybody after is answered by what was kept of that."""
+    """The first request places the order; every one after it gets the outcome that was kept."""
     order = {"customer_id": scenario.ids["customers"][0], "value": "5.00", "currency": "EUR", "occurred_at": LAST}
     return Question(
         "sales", scenario.name, "/v1/orders", body=order, headers={"Idempotency-Key": f"once {scenario.name}"}
@@ -107,7 +107,7 @@ def _records(scenario: Scenario, stranger: str) -> Iterator[Question]:
 
 
 def _figures_of_customers(scenario: Scenario, known_at: datetime) -> Iterator[Question]:
-    """Timeline, health and value of some: of those that were merged, of late events, with and without dealings."""
+    """Timeline, health and value of some: of merged ones, of late events, with and without dealings."""
     mine, known = scenario.ids["customers"], known_at.isoformat()
     for id in (*scenario.merged, mine[4], mine[-1]):
         path = f"/v1/customers/{id}"

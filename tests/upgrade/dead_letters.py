@@ -16,7 +16,7 @@ from kith.testing import Answer
 
 
 async def make_dead_letters(house: House, tenant: str) -> None:
-    """Makes dead letters of all kinds: events that cannot be published, those parked behind them, and events that
+    """Makes dead letters of all kinds: events that cannot be published, events parked behind them, and events that
     cannot be applied. One is amended and replayed, one is discarded, the rest stay unresolved."""
     before = datetime(2026, 5, 1, tzinfo=UTC)
     sound = json.dumps({"value": "12.5000", "currency": "EUR"})

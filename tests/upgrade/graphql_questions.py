@@ -43,12 +43,12 @@ def graphql_questions_of(scenario: Scenario, runs: Sequence[Any]) -> Iterator[Qu
     over = {"from": BEGIN.isoformat(), "to": END.isoformat()}
     customers = [{"__typename": "Customer", "id": id} for id in (*scenario.merged, *scenario.ids["customers"][2:5])]
 
-    def asked(service: str, query: str, **variables: object) -> Question:
+    def question(service: str, query: str, **variables: object) -> Question:
         return Question(service, scenario.name, "/graphql", body={"query": query, "variables": variables})
 
     for service, query in LISTS.items():
-        yield asked(service, query)
-    yield asked("analytics", FIGURES, **over)
-    yield asked("analytics", OF_CUSTOMERS, customers=customers, **over)
+        yield question(service, query)
+    yield question("analytics", FIGURES, **over)
+    yield question("analytics", OF_CUSTOMERS, customers=customers, **over)
     for run in runs[:3]:
-        yield asked("analytics", RUN, id=run["id"])
+        yield question("analytics", RUN, id=run["id"])

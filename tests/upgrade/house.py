@@ -158,7 +158,7 @@ async def _is_quiet(house: House) -> bool:
                     service.name, "SELECT * FROM consumer_offsets WHERE group_name = $1", subscription.group
                 )
             }
-            mine = {place: last for place, last in ends.items() if place[0] in subscription.topics}
-            if any(reached.get(place, 0) <= last for place, last in mine.items()):
+            mine = {partition: last for partition, last in ends.items() if partition[0] in subscription.topics}
+            if any(reached.get(partition, 0) <= last for partition, last in mine.items()):
                 return False
     return not (await house.rows(ANALYTICS.name, _OPEN))[0][0]

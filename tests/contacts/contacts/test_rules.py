@@ -23,7 +23,7 @@ def create() -> tuple[Contact, ContactCreated]:
     return contact, event
 
 
-def test_a_new_contact_is_told_to_the_others_by_role_alone() -> None:
+def test_a_new_contact_is_published_by_role_alone() -> None:
     contact, event = create()
     assert (contact.name, contact.email, contact.phone) == ("Ada", "ada@example.org", "+44 20 7946")
     assert msgspec.json.decode(msgspec.json.encode(event)) == {"role": "buyer"}
@@ -39,14 +39,14 @@ def test_a_contact_is_always_somebodys() -> None:
         Contact(id=ID, name="Ada")  # type: ignore[call-arg]
 
 
-def test_what_is_personal_is_amended_and_told_to_nobody() -> None:
+def test_what_is_personal_is_amended_and_not_published() -> None:
     contact, _ = create()
     event = contact.amend(at=LATER, name="Ada King", email=None)
     assert (contact.name, contact.email, contact.phone) == ("Ada King", None, "+44 20 7946")
     assert msgspec.json.decode(msgspec.json.encode(event)) == {"changed": ["email", "name"]}
 
 
-def test_a_new_role_is_told() -> None:
+def test_a_new_role_is_published() -> None:
     contact, _ = create()
     event = contact.amend(at=LATER, role="signatory")
     assert (contact.role, event.role, event.changed) == ("signatory", "signatory", ["role"])

@@ -23,8 +23,8 @@ def create(**fields: Any) -> tuple[Customer, CustomerCreated]:
     return customer, event
 
 
-def test_a_new_customer_is_told_to_the_others_without_its_name() -> None:
-    told = {
+def test_a_new_customer_is_published_without_its_name() -> None:
+    published = {
         "country": "GB",
         "segment": "smb",
         "tier": "gold",
@@ -32,9 +32,9 @@ def test_a_new_customer_is_told_to_the_others_without_its_name() -> None:
         "owner": "eve",
         "referred_by": REFERRER,
     }
-    customer, event = create(**told, tags=["vip"])
+    customer, event = create(**published, tags=["vip"])
     assert customer.name == "Ada Lovelace"
-    assert msgspec.structs.asdict(event) == {"kind": "person", "tags": ["vip"], **told}
+    assert msgspec.structs.asdict(event) == {"kind": "person", "tags": ["vip"], **published}
 
 
 def test_its_dealings_are_its_own() -> None:
@@ -65,14 +65,14 @@ def test_what_was_sent_as_null_is_cleared() -> None:
     assert (event.changed, event.segment) == (["segment"], None)
 
 
-def test_a_new_name_is_told_to_nobody() -> None:
+def test_a_new_name_is_not_published() -> None:
     customer, _ = create()
     event = customer.amend(at=LATER, name="Ada King")
     assert customer.name == "Ada King"
     assert msgspec.json.decode(msgspec.json.encode(event)) == {"changed": ["name"]}
 
 
-def test_what_was_sent_but_is_so_already_is_not_told_as_a_change() -> None:
+def test_what_is_sent_but_unchanged_is_not_published_as_a_change() -> None:
     customer, _ = create(segment="smb")
     assert customer.amend(at=LATER, segment="smb", tier="gold").changed == ["tier"]
 

@@ -161,8 +161,8 @@ async def test_graphql_has_the_same_settings(acme: Tenant) -> None:
     }
     rules = [{"segment": "key", "eventTypes": [ORDERS], "windowDays": 365}]
     after = await amend({"currency": "CHF", "segmentActivity": rules}, ifVersion=0)
-    told = {"version": 1, "currency": "CHF", "segmentActivity": [{"segment": "key", "windowDays": 365}]}
-    assert after == before | told
+    amended = {"version": 1, "currency": "CHF", "segmentActivity": [{"segment": "key", "windowDays": 365}]}
+    assert after == before | amended
     assert (await acme.ask(f"{{ settings {{ {FIELDS} }} }}"))["settings"] == after
     wrong = await amend({"activity": {"eventTypes": [ORDERS], "windowDays": 0}})
     assert wrong == {"status": 422, "errors": [{"field": "activity.windowDays"}]}

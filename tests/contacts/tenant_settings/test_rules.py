@@ -24,7 +24,7 @@ def test_a_tenants_settings_have_the_same_id_always_and_another_tenants_have_ano
     assert Settings.singleton("acme").id == Settings.singleton("acme").id != Settings.singleton("globex").id
 
 
-def test_unless_told_otherwise_orders_within_ninety_days_are_activity(settings: Settings) -> None:
+def test_by_default_orders_within_ninety_days_are_activity(settings: Settings) -> None:
     assert (settings.time_zone, settings.currency, settings.version) == ("UTC", None, 0)
     assert settings.activity == ActivityRule([ORDERS], 90)
     assert settings.segment_activity == []

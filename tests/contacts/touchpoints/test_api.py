@@ -29,7 +29,7 @@ async def test_a_touchpoint_is_recorded_and_found_again(acme: Tenant, call: Answ
     assert (await acme.get(f"{PATH}/{created['id']}")).json() == created
 
 
-async def test_it_takes_one_attempt_unless_more_are_told(acme: Tenant, call: Answer) -> None:
+async def test_it_takes_one_attempt_unless_more_are_given(acme: Tenant, call: Answer) -> None:
     created = await acme.made(PATH, **call)
     assert (created["attempts"], created["duration_seconds"], created["responded"]) == (1, None, None)
 

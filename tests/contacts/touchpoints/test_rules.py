@@ -12,7 +12,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ID, CUSTOMER, CONTACT = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
-def test_a_touchpoint_is_told_whole() -> None:
+def test_a_touchpoint_is_published_whole() -> None:
     fields = {
         "contact_id": CONTACT,
         "outcome": "answered",

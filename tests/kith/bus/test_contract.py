@@ -34,7 +34,7 @@ async def _topics(bus: Bus, count: int) -> list[str]:
 
 
 async def _publish(bus: Bus, topics: Sequence[str], *, keys: int, each: int = 1, prefix: str = "") -> list[bytes]:
-    """`each` messages to each of `keys` keys in every topic; answers their values."""
+    """Publishes `each` messages to each of `keys` keys in every topic; returns their values."""
     messages = [
         Outgoing(topic, b"key %d" % key, f"{prefix}{topic} {key} {number}".encode())
         for number in range(each)
@@ -191,7 +191,7 @@ async def test_when_a_member_leaves_the_others_take_over(bus: Bus, topic: str, g
     async with Reader(bus, group, [topic]) as one:
         async with Reader(bus, group, [topic]) as two:
             await drive(one, two, until=lambda: _shared([topic], one, two))
-        assert not two.held, "leaving in order tells what was held"
+        assert not two.held, "leaving in order reports what was held"
         await drive(one, until=lambda: one.held == _all([topic]))
 
 
@@ -236,7 +236,7 @@ async def test_what_was_not_recorded_is_delivered_again_after_a_crash(bus: Bus, 
     assert sorted(restarted.values) == sorted(published)
 
 
-async def test_reading_starts_at_the_offsets_that_the_callback_answers(bus: Bus, topic: str, group: str) -> None:
+async def test_reading_starts_at_the_offsets_that_the_callback_returns(bus: Bus, topic: str, group: str) -> None:
     await _publish(bus, [topic], keys=40, each=5)
     async with bus.producer() as producer:
         ends = await producer.end_offsets(topic)
@@ -292,7 +292,7 @@ async def test_a_new_group_starts_at_the_oldest_message_left(
     assert sorted(reader.values) == sorted(published)
 
 
-async def test_a_failing_assignment_is_asked_for_again(bus: Bus, topic: str, group: str) -> None:
+async def test_a_failing_assignment_is_tried_again(bus: Bus, topic: str, group: str) -> None:
     published = await _publish(bus, [topic], keys=20)
     failures = iter([RuntimeError("no database"), RuntimeError("still none")])
     received: list[bytes] = []
@@ -322,7 +322,7 @@ async def test_a_failing_assignment_is_asked_for_again(bus: Bus, topic: str, gro
     assert sorted(received) == sorted(published)
 
 
-async def test_a_poll_takes_no_more_than_asked_for(bus: Bus, topic: str, group: str) -> None:
+async def test_a_poll_takes_no_more_than_requested(bus: Bus, topic: str, group: str) -> None:
     await _publish(bus, [topic], keys=20, each=5)
     async with Reader(bus, group, [topic]) as reader:
         await drive(reader, until=lambda: len(reader.received) > 0)

@@ -87,7 +87,7 @@ async def test_a_big_publish_is_read_in_order_from_any_offset(embedded_bus: Embe
 
 
 @pytest.mark.parametrize("damaged", [r"'\xff00'", "substring(messages for 20)", r"'\x90'"])
-async def test_a_damaged_row_of_the_log_is_told_as_what_is_no_event_and_read_past(
+async def test_a_damaged_row_of_the_log_is_reported_as_no_event_and_read_past(
     embedded_bus: EmbeddedBus, embedded_bus_url: str, topic: str, damaged: str
 ) -> None:
     async with embedded_bus.producer() as producer:
@@ -105,7 +105,7 @@ async def test_a_damaged_row_of_the_log_is_told_as_what_is_no_event_and_read_pas
         await drive(reader, until=lambda: reader.values[-1:] == [b"6"])
     assert [message.offset for message in reader.received] == list(range(6))
     assert [message.headers for message in reader.received[2:5]] == [()] * 3
-    assert [reader.values[place] for place in (0, 1, 5)] == [b"1", b"2", b"6"]
+    assert [reader.values[index] for index in (0, 1, 5)] == [b"1", b"2", b"6"]
 
 
 async def test_a_reader_that_hears_no_bell_looks_by_itself(embedded_bus: EmbeddedBus, topic: str) -> None:
@@ -147,21 +147,21 @@ async def test_the_bell_comes_back_after_its_connection_was_lost(
     await until_heard()
 
 
-async def test_a_ring_that_fails_costs_the_connection_and_not_the_bell(
+async def test_a_notification_that_fails_costs_the_connection_and_not_the_notifier(
     embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection killed in the middle of a ring is left in a state that asyncpg itself does not know."""
-    notifier, rings, heard = embedded_bus._notifier, iter([True]), asyncio.Event()
+    """A connection killed in the middle of a notification is left in a state that asyncpg itself does not know."""
+    notifier, notifications, heard = embedded_bus._notifier, iter([True]), asyncio.Event()
     executemany = asyncpg.Connection.executemany
 
     async def fail_once(*arguments: Any) -> None:
-        if next(rings, False):
+        if next(notifications, False):
             raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
         await executemany(*arguments)
 
     monkeypatch.setattr(asyncpg.Connection, "executemany", fail_once)
     async with asyncio.timeout(PATIENCE):
-        while (before := notifier._connection) is None:  # noqa: ASYNC110 - it tells nobody when it has connected
+        while (before := notifier._connection) is None:  # noqa: ASYNC110 - it has no event for when it has connected
             await asyncio.sleep(0.02)
         notifier.listen(heard, ["name"])
         while not heard.is_set():
@@ -199,7 +199,7 @@ async def test_a_hole_in_the_log_is_not_passed_over(
         assert reader.values == [b"0"]
 
 
-async def test_a_member_that_was_taken_for_dead_is_told_and_reads_again(
+async def test_a_member_that_was_taken_for_dead_notices_and_reads_again(
     embedded_bus: EmbeddedBus, embedded_bus_url: str, topic: str
 ) -> None:
     """As after SIGSTOP and SIGCONT: it must not go on from what it remembers."""

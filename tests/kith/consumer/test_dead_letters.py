@@ -146,7 +146,7 @@ async def test_consumers_wait_while_their_partition_is_replayed(embedded_bus: Em
     assert await world.effects() == [events[0].id, events[1].id, later.id]
 
 
-async def test_discarding_lets_those_behind_be_replayed(embedded_bus: EmbeddedBus, world: World) -> None:
+async def test_discarding_lets_what_waits_behind_be_replayed(embedded_bus: EmbeddedBus, world: World) -> None:
     events = world.events(subjects=1, each=3)
     world.broken = {events[0].id}
     await world.publish(embedded_bus, events)
@@ -275,7 +275,7 @@ async def test_a_deadlock_is_tried_again_and_not_for_ever(embedded_bus: Embedded
     assert sorted(await world.effects()) == sorted(event.id for event in events if event.id != always)
 
 
-async def test_letters_are_copied_to_their_topic(embedded_bus: EmbeddedBus, world: World) -> None:
+async def test_dead_letters_are_copied_to_their_topic(embedded_bus: EmbeddedBus, world: World) -> None:
     events = world.events(subjects=3)
     world.broken = {events[1].id}
     await world.publish(embedded_bus, events)

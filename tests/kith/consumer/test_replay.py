@@ -1,4 +1,4 @@
-"""What is asked for of dead letters, a worker does: once, in order, and whatever dies meanwhile."""
+"""What is requested for dead letters, a worker does: once, in order, and whatever dies meanwhile."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ _C = LETTERS.c
 
 @pytest.fixture
 async def dead(embedded_bus: EmbeddedBus, world: World) -> list[Envelope]:
-    """Six events of one aggregate, the first of which fails: six letters."""
+    """Six events of one aggregate, the first of which fails: six dead letters."""
     events = world.events(subjects=1, each=6)
     world.broken = {events[0].id}
     await world.publish(embedded_bus, events)
@@ -53,7 +53,7 @@ async def _attend(world: World) -> None:
         pass
 
 
-async def test_asked_for_one_the_worker_replays_its_whole_aggregate(world: World, dead: list[Envelope]) -> None:
+async def test_a_request_for_one_replays_its_whole_aggregate(world: World, dead: list[Envelope]) -> None:
     world.broken = set()
     await _ask(world, Wish.REPLAY, [dead[3]])
     stop = asyncio.Event()
@@ -90,7 +90,7 @@ async def test_a_long_line_is_replayed_in_parts_and_gone_on_with(
     await _ask(world, Wish.REPLAY, dead[:1])
     assert await attend_once(world.subscription, world.engine), "there is more to do"
     assert await world.effects() == [event.id for event in dead[:2]]
-    # Whoever comes next goes on, without having been asked again.
+    # The next worker goes on, without another request.
     await _attend(world)
     assert await world.effects() == [event.id for event in dead]
     assert await world.dead_letters() == []
@@ -161,7 +161,7 @@ async def test_a_line_that_cannot_be_tried_now_does_not_keep_others_waiting(
     await _ask(world, Wish.REPLAY, [*dead, other])
     await attend_once(world.subscription, world.engine)
     assert await world.effects() == [other.id]
-    assert await _requested(world) == 6, "asked for still: nobody is to blame"
+    assert await _requested(world) == 6, "requested still: none is to blame"
 
 
 async def test_contention_does_not_keep_a_wish_open_for_ever(world: World, dead: list[Envelope]) -> None:

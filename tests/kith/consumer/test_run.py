@@ -34,7 +34,7 @@ async def test_events_take_effect_in_the_order_of_their_aggregate(bus: Bus, worl
     assert _metric("kith_consumer_events_total", world.group) == len(events)
 
 
-async def test_a_crash_before_the_broker_is_told_repeats_nothing(bus: Bus, world: World) -> None:
+async def test_a_crash_before_offsets_reach_the_broker_repeats_nothing(bus: Bus, world: World) -> None:
     events = world.events(subjects=50)
     await world.publish(bus, events)
 
@@ -196,7 +196,7 @@ async def test_a_lost_offset_stops_the_line(embedded_bus: EmbeddedBus, world: Wo
     assert len(await world.effects()) == 20
 
 
-async def test_a_fault_of_ours_is_not_waited_out(embedded_bus: EmbeddedBus, world: World) -> None:
+async def test_an_internal_error_is_not_waited_out(embedded_bus: EmbeddedBus, world: World) -> None:
     await world.publish(embedded_bus, world.events(subjects=1))
     async with world.engine.begin() as connection:
         await connection.execute(text("ALTER TABLE consumer_offsets RENAME TO elsewhere"))

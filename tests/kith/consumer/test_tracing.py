@@ -64,7 +64,7 @@ def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: Worl
     assert (inner.parent.span_id, inner.links) == (batch.context.span_id, ())
 
 
-def test_what_goes_wrong_is_told_by_its_kind_and_not_in_its_words(spans: InMemorySpanExporter) -> None:
+def test_what_goes_wrong_is_recorded_by_its_kind_and_not_in_its_words(spans: InMemorySpanExporter) -> None:
     with pytest.raises(ValueError, match="what was sent"), telemetry.span("work"):
         raise ValueError("what was sent")
     (span,) = spans.get_finished_spans()

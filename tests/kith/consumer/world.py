@@ -73,7 +73,7 @@ class World:
         )
 
     def events(self, *, subjects: int, each: int = 1, tenants: int = 1) -> list[Envelope]:
-        """Those of several tenants by turns."""
+        """Events of several tenants by turns."""
         aggregates = [(uuid4(), f"acme{number % tenants or ''}") for number in range(subjects)]
         return [self.event(subject, tenant) for _ in range(each) for subject, tenant in aggregates]
 

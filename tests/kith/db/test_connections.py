@@ -224,7 +224,7 @@ async def test_a_session_that_ended_while_it_was_idle_is_not_given_out(database:
     gone = await backend(database)
     await end(url, gone)
     async with asyncio.timeout(10):
-        while not driver.is_closed():  # noqa: ASYNC110 - the driver hears of it, and tells nobody
+        while not driver.is_closed():  # noqa: ASYNC110 - the driver notices, and has no event for it
             await asyncio.sleep(0)
     assert await backend(database) != gone
 
@@ -257,7 +257,7 @@ async def end(url: str, pid: int) -> None:
     try:
         await owner.execute("SELECT pg_terminate_backend($1)", pid)
     finally:
-        owner.terminate()  # whoever asks may be cut off meanwhile
+        owner.terminate()  # a session that waits may be cut off meanwhile
 
 
 async def cut_one(database: Database, url: str, chance: random.Random) -> None:

@@ -54,7 +54,7 @@ async def test_migrating_again_changes_nothing_and_at_once_is_safe(postgres: Emb
     assert await migrations.behind(url, "analytics") is None
 
 
-async def test_a_database_that_lags_behind_is_told(postgres: EmbeddedPostgres) -> None:
+async def test_a_database_that_lags_behind_is_reported(postgres: EmbeddedPostgres) -> None:
     await asyncio.to_thread(postgres.create_databases, "kith_behind")
     reason = await migrations.behind(postgres.url("kith_behind"), "sales")
     assert reason == "database at revision None, code at 0006: run migrate"
@@ -97,7 +97,7 @@ async def test_a_login_that_makes_the_roles_may_act_as_them() -> None:
             await asyncio.to_thread(fresh.stop)
 
 
-async def test_an_index_is_built_beside_those_who_write(fresh_database: FreshDatabase) -> None:
+async def test_an_index_is_built_beside_writers(fresh_database: FreshDatabase) -> None:
     url = await fresh_database(SALES)
     slow, quick = [await asyncpg.connect(url) for _ in range(2)]
     row = """INSERT INTO opportunities (tenant_id, id, version, created_at, updated_at, name, stage, currency)
@@ -112,7 +112,7 @@ async def test_an_index_is_built_beside_those_who_write(fresh_database: FreshDat
         await transaction.start()
         await slow.execute(row)
         migrating = asyncio.create_task(migrations.migrate(url, "sales"))
-        while not await quick.fetchval(waiting):  # noqa: ASYNC110 - the database tells no event of it
+        while not await quick.fetchval(waiting):  # noqa: ASYNC110 - the database sends no event for it
             await asyncio.sleep(0.01)
         await quick.execute(row)
         assert not migrating.done()

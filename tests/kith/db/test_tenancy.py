@@ -1,4 +1,4 @@
-"""Row-level security, as PostgreSQL itself tells of every table of every service."""
+"""Row-level security, as PostgreSQL itself reports it of every table of every service."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

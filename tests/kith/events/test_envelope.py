@@ -1,4 +1,4 @@
-"""An event's envelope is read alike from whoever wrote it."""
+"""An event's envelope is read alike from any producer."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product

@@ -131,9 +131,9 @@ def test_limits_are_settings() -> None:
 def test_the_gateways_limits_are_the_same() -> None:
     from kith_local.layout import GATEWAY
 
-    told = (GATEWAY / "limits.mjs").read_text()
+    source = (GATEWAY / "limits.mjs").read_text()
     for name, field in Settings.model_fields.items():
         if name.startswith("graphql_"):
             assert isinstance(field.default, int)
-            written = told.split(f"KITH_{name.upper()}: ")[1].split(",")[0].replace("_", "")
-            assert eval(written) == field.default, name  # noqa: S307 - a product of numbers in a file of ours
+            written = source.split(f"KITH_{name.upper()}: ")[1].split(",")[0].replace("_", "")
+            assert eval(written) == field.default, name  # noqa: S307 - a product of numbers in a file of the project

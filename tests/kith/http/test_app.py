@@ -47,15 +47,15 @@ def refused(reason: str) -> float:
 
 
 @pytest.mark.parametrize(("path", "limit"), [("/v1/orders", MAX_BODY), ("/v1/orders:bulk", MAX_BULK_BODY)])
-@pytest.mark.parametrize("told", [True, False], ids=["told before", "found out"])
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "counted"])
 async def test_a_body_too_big_is_refused(
-    sales: httpx.AsyncClient, mine: Headers, path: str, limit: int, told: bool
+    sales: httpx.AsyncClient, mine: Headers, path: str, limit: int, declared: bool
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(limit // 65_536 + 1):
             yield b" " * 65_536
 
-    content = b" " * (limit + 1) if told else pieces()
+    content = b" " * (limit + 1) if declared else pieces()
     answer = await sales.post(path, content=content, headers={**mine, "Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (413, PROBLEM)
     assert answer.json()["code"] == "content-too-large"
@@ -112,7 +112,7 @@ async def test_an_unknown_path_is_a_problem_and_no_redirect(sales: httpx.AsyncCl
         ("/livez", "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_every_path_says_what_it_answers(
+async def test_every_path_says_what_it_returns(
     sales: httpx.AsyncClient, mine: Headers, path: str, methods: str
 ) -> None:
     options = await sales.options(path)
@@ -152,7 +152,7 @@ async def test_a_process_that_stops_is_not_ready(sales: httpx.AsyncClient) -> No
         del state.not_ready["process"]
 
 
-async def test_no_token_is_asked_of_a_probe_and_of_nothing_else(sales: httpx.AsyncClient) -> None:
+async def test_a_probe_needs_no_token_and_all_else_does(sales: httpx.AsyncClient) -> None:
     document = (await sales.get("/openapi.json")).json()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -188,7 +188,7 @@ async def test_what_is_no_request_of_graphql_is_a_problem(sales: httpx.AsyncClie
 
 
 @pytest.mark.parametrize("over", ["REST", "GraphQL"])
-async def test_whoever_asks_too_often_is_told_when_to_come_again(
+async def test_a_tenant_with_too_many_requests_gets_the_time_to_try_again(
     serve: Serve, issuer: Issuer, postgres: EmbeddedPostgres, mine: Headers, theirs: Headers, over: str
 ) -> None:
     await serve(SERVICE)
@@ -202,9 +202,9 @@ async def test_whoever_asks_too_often_is_told_when_to_come_again(
         before = refused("rate")
         answers = [await ask(mine) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
-        told = answers[-1]
-        assert (told.json()["code"], told.headers["content-type"]) == ("too-many-requests", PROBLEM)
-        assert told.headers["Retry-After"] == "10"
+        last = answers[-1]
+        assert (last.json()["code"], last.headers["content-type"]) == ("too-many-requests", PROBLEM)
+        assert last.headers["Retry-After"] == "10"
         assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"tenant";q=2;w=20'}
         assert [answer.headers["RateLimit"] for answer in answers] == [
             '"tenant";r=1;t=10',
@@ -217,24 +217,24 @@ async def test_whoever_asks_too_often_is_told_when_to_come_again(
 
 
 class Gate:
-    """Holds whoever asks for a page until it is opened."""
+    """Holds every request for a page until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened = asyncio.Event()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         from kith.nouns.queries import Queries
 
         original = Queries.page
 
         async def page(queries: Any, connection: Any, tenant: str, **named: Any) -> Any:
-            self.asked.append(tenant)
+            self.requests.append(tenant)
             await self.opened.wait()
             return await original(queries, connection, tenant, **named)
 
         monkeypatch.setattr(Queries, "page", page)
 
     async def count(self, tenant: str, times: int) -> None:
-        while self.asked.count(tenant) < times:  # noqa: ASYNC110 - it is the service that asks, in its own time
+        while self.requests.count(tenant) < times:  # noqa: ASYNC110 - it is the service that asks, in its own time
             await asyncio.sleep(0.001)
 
 
@@ -256,7 +256,7 @@ async def test_a_tenants_flood_waits_behind_itself_and_others_pass(
             await gate.count(tenant, 2)
             quiet = asyncio.create_task(client.get("/v1/orders", headers=theirs))
             await gate.count(other_tenant, 1)
-        assert gate.asked.count(tenant) == 2, "of four places, a tenant alone has half"
+        assert gate.requests.count(tenant) == 2, "of four slots, a tenant alone has half"
         beyond = await client.get("/v1/orders", headers=mine)
         assert (beyond.status_code, beyond.headers["Retry-After"]) == (429, "1")
         gate.opened.set()
@@ -264,7 +264,7 @@ async def test_a_tenants_flood_waits_behind_itself_and_others_pass(
         assert {answer.status_code for answer in await asyncio.gather(*flood)} == {200}
 
 
-async def test_whoever_waits_too_long_for_others_of_the_tenant_is_told_so(
+async def test_a_request_that_waits_too_long_for_others_of_its_tenant_is_refused_as_that(
     serve: Serve,
     issuer: Issuer,
     postgres: EmbeddedPostgres,
@@ -303,7 +303,7 @@ async def test_one_request_does_not_take_the_pool_by_asking_for_much_at_once(
             await gate.count(tenant, 2)
             quiet = asyncio.create_task(client.get("/v1/orders", headers=theirs))
             await gate.count(other_tenant, 1)
-        assert gate.asked.count(tenant) == 2
+        assert gate.requests.count(tenant) == 2
         gate.opened.set()
         assert (await quiet).status_code == 200
         assert "errors" not in (await much).json()
@@ -357,12 +357,12 @@ async def test_a_client_that_hangs_up_is_no_fault(
 
 
 async def preflight(client: httpx.AsyncClient, origin: str) -> httpx.Response:
-    asked = {
+    preflight = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    return await client.options("/v1/orders", headers=asked)
+    return await client.options("/v1/orders", headers=preflight)
 
 
 async def test_no_page_may_ask_unless_it_is_named(sales: httpx.AsyncClient, mine: Headers) -> None:

@@ -1,4 +1,4 @@
-"""Who asks is told by a token of the issuer's, meant for us, and by nothing else."""
+"""An actor is known by a token of the issuer's, for this audience, and by nothing else."""
 
 import base64
 import json
@@ -91,17 +91,17 @@ async def test_a_new_key_of_the_issuer_is_found_without_a_restart(issuer: Issuer
 
 
 async def test_a_flood_of_forged_tokens_does_not_reach_the_issuer(issuer: Issuer) -> None:
-    asked = 0
+    fetched = 0
 
     async def keys(settings: Settings) -> Any:
-        nonlocal asked
-        asked += 1
+        nonlocal fetched
+        fetched += 1
         return await issuer.keys(settings)
 
     authenticator, forger = Authenticator(issuer.settings, keys), Issuer()
     for _ in range(20):
         await refused(authenticator, forger.token("acme"))
-    assert asked <= 2
+    assert fetched <= 2
 
 
 async def test_without_the_issuers_keys_nobody_is_let_in_nor_turned_away(issuer: Issuer) -> None:

@@ -157,7 +157,7 @@ async def test_a_version_that_is_none_is_refused(sales: httpx.AsyncClient, mine:
         ({"expectedClose": "2026-02-30"}, "expectedClose"),
     ],
 )
-async def test_a_mutation_answers_a_problem_by_the_same_rules(
+async def test_a_mutation_returns_a_problem_by_the_same_rules(
     sales: httpx.AsyncClient, mine: Headers, given: dict[str, Any], field: str
 ) -> None:
     variables = {"input": {"name": "Chairs", "currency": "EUR", **given}}
@@ -174,7 +174,7 @@ async def test_a_mutation_answers_a_problem_by_the_same_rules(
         ('filter: {owner: "a\\u0000b"}', "filter.owner"),
     ],
 )
-async def test_a_query_answers_the_same_problem_as_an_error(
+async def test_a_query_returns_the_same_problem_as_an_error(
     sales: httpx.AsyncClient, mine: Headers, arguments: str, field: str
 ) -> None:
     query = f"{{ opportunities({arguments}) {{ nodes {{ id }} }} }}"

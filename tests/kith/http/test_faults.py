@@ -77,18 +77,20 @@ async def test_what_may_be_gone_the_next_time_is_unavailable(
         assert answer.json()["code"] == "unavailable"
     else:
         answer = await client.post("/graphql", json={"query": query}, headers=mine)
-        (told,) = answer.json()["errors"]
-        assert (told["extensions"]["code"], told["extensions"]["problem"]["status"]) == ("unavailable", 503)
+        (shown,) = answer.json()["errors"]
+        assert (shown["extensions"]["code"], shown["extensions"]["problem"]["status"]) == ("unavailable", 503)
     assert "fault" not in answer.text
 
 
 @pytest.mark.parametrize("error", OURS, ids=repr)
-def test_a_mistake_of_ours_is_not_said_to_pass(error: Exception) -> None:
+def test_an_internal_error_is_not_said_to_pass(error: Exception) -> None:
     assert not is_transient(error)
     assert refusal(error) is None
 
 
-async def test_a_statement_that_takes_too_long_is_told_so_however_it_was_executed(postgres: EmbeddedPostgres) -> None:
+async def test_a_statement_that_takes_too_long_is_reported_however_it_was_executed(
+    postgres: EmbeddedPostgres,
+) -> None:
     engine = create_async_engine(sqlalchemy_url(postgres.url("postgres")))
     async with engine.connect() as connection:
         await connection.execute(text("SET statement_timeout = 10"))
@@ -142,12 +144,12 @@ async def test_both_contracts_name_the_codes(client: httpx.AsyncClient, mine: He
     assert enumeration.split() == [code.name for code in ErrorCode]
 
 
-async def test_a_refusal_is_told_by_the_same_code_in_a_problem_and_in_a_mutation(
+async def test_a_refusal_has_the_same_code_in_a_problem_and_in_a_mutation(
     client: httpx.AsyncClient, mine: Headers
 ) -> None:
     id = "0190a8c0-0000-7000-8000-000000000000"
-    told = await client.post(f"/v1/opportunities/{id}:win", json={}, headers=mine)
-    assert (told.status_code, told.json()["code"]) == (404, "not-found")
+    refused = await client.post(f"/v1/opportunities/{id}:win", json={}, headers=mine)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not-found")
     mutation = f'mutation {{ winOpportunity(id: "{id}") {{ ... on Problem {{ code }} }} }}'
     answer = (await client.post("/graphql", json={"query": mutation}, headers=mine)).json()
     assert answer["data"]["winOpportunity"]["code"] == "NOT_FOUND"

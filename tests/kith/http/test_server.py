@@ -87,7 +87,7 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head.split(b" ", 2)[1]), body
 
 
-async def told(connected: Open, *pieces: bytes) -> tuple[int, bytes]:
+async def answered(connected: Open, *pieces: bytes) -> tuple[int, bytes]:
     async with connected() as (reader, writer):
         for piece in pieces:
             writer.write(piece)
@@ -106,8 +106,8 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 async def test_headers_within_bounds_are_taken(ordinary: Open) -> None:
     headers = b"".join(b"x-%d: %s\r\n" % (n, b"y" * 200) for n in range(90))
-    asked = b"GET / HTTP/1.1\r\nhost: kith\r\nconnection: close\r\n" + headers + b"\r\n"
-    assert await told(ordinary, asked) == (200, b"GET 0 92")
+    request = b"GET / HTTP/1.1\r\nhost: kith\r\nconnection: close\r\n" + headers + b"\r\n"
+    assert await answered(ordinary, request) == (200, b"GET 0 92")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_headers_within_bounds_are_taken(ordinary: Open) -> None:
 async def test_a_header_that_is_missing_or_there_twice_is_not_guessed(
     ordinary: Open, headers: bytes, named: bytes
 ) -> None:
-    status, body = await told(ordinary, b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
+    status, body = await answered(ordinary, b"GET / HTTP/1.1\r\n" + headers + b"\r\n")
     assert (status, json.loads(body)["detail"]) == (400, f"A request has one header {named.decode()}.")
 
 
@@ -133,13 +133,13 @@ async def test_a_header_that_is_missing_or_there_twice_is_not_guessed(
 async def test_a_body_in_another_transfer_coding_is_not_taken_for_what_it_is_not(ordinary: Open, coding: bytes) -> None:
     head = b"POST / HTTP/1.1\r\nHost: kith\r\nConnection: close\r\nTransfer-Encoding: "
     chunk = b"5\r\nhello\r\n0\r\n\r\n"
-    status, _ = await told(ordinary, head + coding + b"\r\n\r\n" + chunk)
+    status, _ = await answered(ordinary, head + coding + b"\r\n\r\n" + chunk)
     assert status == 400
-    assert (await told(ordinary, head + b"Chunked\r\n\r\n" + chunk)) == (200, b"POST 5 3")
+    assert (await answered(ordinary, head + b"Chunked\r\n\r\n" + chunk)) == (200, b"POST 5 3")
 
 
 async def test_a_client_of_before_http_1_1_names_no_host(ordinary: Open) -> None:
-    assert await told(ordinary, b"GET / HTTP/1.0\r\n\r\n") == (200, b"GET 0 0")
+    assert await answered(ordinary, b"GET / HTTP/1.0\r\n\r\n") == (200, b"GET 0 0")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_a_client_of_before_http_1_1_names_no_host(ordinary: Open) -> None
     ids=["many", "large", "one large", "one without an end", "a long path", "a query without an end"],
 )
 async def test_headers_beyond_bounds_are_refused(ordinary: Open, head: bytes) -> None:
-    status, body = await told(ordinary, head)
+    status, body = await answered(ordinary, head)
     assert (status, json.loads(body)["code"]) == (431, "headers-too-large")
 
 
@@ -167,7 +167,7 @@ async def test_headers_do_not_come_after_the_body_either(ordinary: Open) -> None
 
 
 async def test_what_is_no_http_is_a_problem(ordinary: Open) -> None:
-    status, body = await told(ordinary, b"GET / HTTP/1.1\r\n\x00\r\n\r\n")
+    status, body = await answered(ordinary, b"GET / HTTP/1.1\r\n\x00\r\n\r\n")
     assert (status, json.loads(body)["code"]) == (400, "bad-request")
 
 
@@ -178,13 +178,13 @@ async def test_who_does_not_go_on_is_closed(quick: Open, begun: bytes) -> None:
         assert await is_closed(reader)
 
 
-async def test_half_a_request_is_told_that_it_took_too_long(quick: Open) -> None:
-    status, body = await told(quick, b"GET / HTTP/1.1\r\nx: y")
+async def test_half_a_request_is_answered_that_it_took_too_long(quick: Open) -> None:
+    status, body = await answered(quick, b"GET / HTTP/1.1\r\nx: y")
     assert (status, json.loads(body)["code"]) == (408, "request-timeout")
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(quick: Open) -> None:
-    status, body = await told(quick, b"POST / HTTP/1.1\r\nhost: kith\r\ncontent-length: 10\r\n\r\nx")
+    status, body = await answered(quick, b"POST / HTTP/1.1\r\nhost: kith\r\ncontent-length: 10\r\n\r\nx")
     assert (status, json.loads(body)["code"]) == (408, "request-timeout")
 
 

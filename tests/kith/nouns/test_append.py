@@ -214,5 +214,5 @@ async def test_cancelled_at_any_moment_it_is_done_whole_or_not_at_all(
 def test_the_clock_is_read_after_the_transaction_has_its_id() -> None:
     """What the relay's watermarks rest on."""
     begun = append_one(TOUCHPOINTS.table, tables.outbox).sql.partition("MATERIALIZED")[2]
-    places = [begun.index(name) for name in ("set_config", "pg_current_xact_id", "clock_timestamp", "INSERT")]
-    assert places == sorted(places)
+    positions = [begun.index(name) for name in ("set_config", "pg_current_xact_id", "clock_timestamp", "INSERT")]
+    assert positions == sorted(positions)

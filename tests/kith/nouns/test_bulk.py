@@ -1,4 +1,4 @@
-"""Ten thousand rows: told apart whatever is in them, and no one else waits for them."""
+"""Ten thousand rows: split whatever is in them, and no one else waits for them."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ async def sales(serve: Callable[[Service], Awaitable[httpx.AsyncClient]]) -> htt
 
 @pytest.fixture(params=["in one go", "piece by piece"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of telling rows apart."""
+    """Both ways of splitting rows."""
     if request.param == "piece by piece":
         monkeypatch.setattr(bulk, "_MOST_COMMAS", -1)
 
@@ -46,7 +46,7 @@ ROWS = [
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("indent", [None, 2])
-async def test_rows_are_told_apart_whatever_is_in_them(indent: int | None) -> None:
+async def test_rows_are_split_whatever_is_in_them(indent: int | None) -> None:
     body = json.dumps({"rows": ROWS}, indent=indent).encode()
     assert [json.loads(row) for row in await rows_of(body)] == ROWS
     assert await rows_of(b' {"rows" : [ ] } ') == []

@@ -66,7 +66,7 @@ async def fill(postgres: EmbeddedPostgres, tenant: str, rows: int) -> None:
 
 
 class Reader:
-    """An export read piece by piece, by a client that takes the next one only when it is told to."""
+    """An export read piece by piece, by a client that takes the next one only when the test lets it."""
 
     def __init__(self, tenant: Tenant, path: str = f"{PATH}:export") -> None:
         transport = tenant.client._transport
@@ -135,7 +135,7 @@ async def in_transaction(postgres: EmbeddedPostgres) -> int:
 
 
 async def until_snapshots(postgres: EmbeddedPostgres, count: int) -> None:
-    while await in_transaction(postgres) != count:  # noqa: ASYNC110 - the database tells, and sends no event
+    while await in_transaction(postgres) != count:  # noqa: ASYNC110 - the database shows it, and sends no event
         await asyncio.sleep(0.01)
 
 
@@ -313,6 +313,6 @@ async def test_rows_are_read_wherever_the_pieces_are_cut() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b'{"id":1}\n', b'{"id":1}\n{"end":{"rows":2}}\n', b'{"id":1}\n{"end":{"rows":1}}']
 )
-async def test_what_is_not_all_there_is_told(body: bytes) -> None:
+async def test_what_is_not_all_there_is_reported(body: bytes) -> None:
     with pytest.raises(Incomplete):
         _ = [each async for each in rows_of(pieces(body))]

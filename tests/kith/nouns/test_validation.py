@@ -113,7 +113,7 @@ ISSUE, ACCEPT = Command("issue", IssueQuote, Quote.issue), Command("accept", Acc
 
 
 def instead(column: Column[Any]) -> Table:
-    """The table with this column in the place of the one of that name."""
+    """The table with this column instead of the one of that name."""
     return table(column.name, more=(column,))
 
 

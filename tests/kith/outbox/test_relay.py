@@ -381,7 +381,7 @@ async def test_what_a_slow_writer_commits_late_is_not_lost(world: World) -> None
         published = await world.until_published(21)
     (slow,) = {each.envelope.subject for each in published} - set(fast)
     rows = await world.rows()
-    assert rows[0].subject == slow, "its sequence is lower than those that were published before it"
+    assert rows[0].subject == slow, "its sequence is lower than the ones published before it"
 
 
 async def test_a_relay_that_dies_before_it_marks_publishes_the_same_events_again(world: World) -> None:
@@ -502,7 +502,7 @@ async def test_an_outage_sets_nothing_aside(world: World) -> None:
     assert len(await world.events()) == 3
 
 
-async def test_letters_are_known_to_the_relay_that_takes_over(world: World) -> None:
+async def test_dead_letters_are_known_to_the_relay_that_takes_over(world: World) -> None:
     thing = await world.create()
     (row,) = await world.rows()
 
@@ -751,7 +751,7 @@ async def until_counted(world: World, moment: datetime) -> None:
 
 
 async def assert_watermarks_hold(world: World) -> None:
-    """Whoever has read up to a watermark's ends has read every event recorded up to its time."""
+    """A consumer that has read up to a watermark's ends has read every event recorded up to its time."""
     rows, watermarks = await world.rows(), await world.watermarks()
     first: dict[UUID, Placed] = {}
     for each in await world.events():

@@ -1,4 +1,4 @@
-"""Places and rates that tenants share: by a clock that the test turns, and with nothing asked of a database."""
+"""Slots and rates that tenants share: by a clock that the test turns, and without a database."""
 
 import asyncio
 from collections import Counter
@@ -16,11 +16,11 @@ class Clock:
 
 
 class House:
-    """A queue, and whoever is in it."""
+    """A queue, and the requests in it."""
 
-    def __init__(self, places: int = 12, *, waiting: int = 100, seconds: float = 60, beside: int | None = None) -> None:
+    def __init__(self, slots: int = 12, *, waiting: int = 100, seconds: float = 60, beside: int | None = None) -> None:
         self.clock = Clock()
-        self.queue = FairQueue(places, waiting=waiting, seconds=seconds, beside=beside, clock=self.clock)
+        self.queue = FairQueue(slots, waiting=waiting, seconds=seconds, beside=beside, clock=self.clock)
         self.inside: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -47,7 +47,7 @@ class House:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def test_a_tenant_alone_holds_half_and_whoever_comes_finds_a_place_at_once() -> None:
+async def test_a_tenant_alone_holds_half_and_the_next_finds_a_slot_at_once() -> None:
     house = House(12)
     await house.ask("loud", 400)
     assert Counter(house.inside) == {"loud": 6}
@@ -62,22 +62,22 @@ async def test_while_others_ask_a_tenant_holds_no_more_than_its_share() -> None:
     await house.ask("quiet", 400)
     for _ in range(3):
         await house.leave("loud")
-    assert Counter(house.inside) == {"loud": 4, "quiet": 4}, "a third each, and a third for whoever comes"
+    assert Counter(house.inside) == {"loud": 4, "quiet": 4}, "a third each, and a third for the next to come"
     await house.close()
 
 
-async def test_beside_others_whoever_asks_often_is_held_to_less_than_its_share() -> None:
+async def test_beside_others_a_tenant_with_many_requests_is_held_to_less_than_its_share() -> None:
     house = House(12, beside=1)
     await house.ask("quiet", 4)
     await house.ask("loud", 400)
-    assert Counter(house.inside) == {"quiet": 4, "loud": 4}, "it has not asked often yet, when it comes"
+    assert Counter(house.inside) == {"quiet": 4, "loud": 4}, "it has not sent many requests yet, when it comes"
     for _ in range(4):
         await house.leave("loud")
     assert Counter(house.inside) == {"quiet": 4, "loud": 1}
     house.clock.now += IDLE_SECONDS
     await house.ask("quiet")
     await house.leave("loud")
-    assert Counter(house.inside)["loud"] == 1, "it asked often just before"
+    assert Counter(house.inside)["loud"] == 1, "it sent many requests just before"
     for _ in range(4):
         await house.leave("quiet")
     house.clock.now += IDLE_SECONDS

@@ -41,7 +41,7 @@ async def test_a_process_that_dies_loses_its_piece_and_no_other(lane: Lane) -> N
     assert await offload(abs, -3, lane=lane) == 3
 
 
-async def test_a_process_that_dies_while_nothing_is_asked_loses_nothing(lane: Lane) -> None:
+async def test_a_process_that_dies_while_idle_loses_nothing(lane: Lane) -> None:
     first = await offload(os.getpid, lane=lane)
     (process,) = [each for each in active_children() if each.pid == first]
     os.kill(first, signal.SIGKILL)

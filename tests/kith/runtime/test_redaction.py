@@ -45,20 +45,20 @@ def invalid() -> ValidationError:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_no_message_is_told_that_may_quote_what_was_sent(error: Exception) -> None:
+def test_no_message_is_logged_that_may_quote_what_was_sent(error: Exception) -> None:
     for each in (raised(error), raised(RuntimeError(CANARY), error), raised(OSError("away"), error)):
         assert CANARY not in f"{said(each)} {described(each)}"
         assert type(error).__name__ in said(each)
 
 
-def test_where_it_was_raised_and_by_what_is_told() -> None:
+def test_where_it_was_raised_and_by_what_is_logged() -> None:
     error = raised(RuntimeError("x"), asyncpg.UniqueViolationError("y"))
     assert said(error) == "RuntimeError <- UniqueViolationError [23505]"
     assert "test_redaction.py" in str(described(error)[0]["frames"])
     assert "raised" in str(described(error)[0]["frames"])
 
 
-def test_what_an_operator_needs_is_told() -> None:
+def test_what_an_operator_needs_is_logged() -> None:
     assert said(ConnectionRefusedError(111, "Connect call failed")) == (
         "ConnectionRefusedError: [Errno 111] Connect call failed"
     )
@@ -74,7 +74,7 @@ def test_exceptions_that_cause_each_other_come_to_an_end() -> None:
 
 
 def test_no_log_call_makes_a_text_of_an_exception_itself() -> None:
-    """It gives the exception, and the redaction tells what may be told."""
+    """It passes the exception, and the redaction decides what may be logged."""
     for path in (*ROOT.glob("shared/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")):
         tree = list(ast.walk(ast.parse(path.read_text())))
         caught = {each.name for each in tree if isinstance(each, ast.ExceptHandler) and each.name}

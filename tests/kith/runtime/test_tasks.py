@@ -18,8 +18,8 @@ ENGINE: Any = None
 
 
 async def test_steps_follow_at_once_while_there_is_more_and_go_on_after_a_fault() -> None:
-    stop, told = asyncio.Event(), [True, True, RuntimeError("gone"), False, True]
-    left = list(told)
+    stop, outcomes = asyncio.Event(), [True, True, RuntimeError("gone"), False, True]
+    left = list(outcomes)
 
     async def step(_: AsyncEngine) -> bool:
         answer = left.pop(0)

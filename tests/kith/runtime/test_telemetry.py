@@ -36,12 +36,12 @@ async def test_a_request_is_one_span_that_goes_on_with_the_callers_trace(
 async def test_a_span_has_nothing_that_a_caller_sent(
     sales: httpx.AsyncClient, mine: Headers, spans: InMemorySpanExporter
 ) -> None:
-    asked = (("GET", "/v1/orders?after=secret", None), ("POST", "/v1/orders", {"secret": "secret"}))
-    for method, path, body in asked:
+    requests = (("GET", "/v1/orders?after=secret", None), ("POST", "/v1/orders", {"secret": "secret"}))
+    for method, path, body in requests:
         assert (await sales.request(method, path, json=body, headers=mine)).status_code == 422
-    told = "".join(span.to_json() for span in spans.get_finished_spans())
-    assert "/v1/orders" in told
-    assert "secret" not in told
+    recorded = "".join(span.to_json() for span in spans.get_finished_spans())
+    assert "/v1/orders" in recorded
+    assert "secret" not in recorded
 
 
 async def test_a_request_is_measured_once(sales: httpx.AsyncClient, mine: Headers) -> None:

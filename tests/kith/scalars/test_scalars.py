@@ -202,7 +202,7 @@ def test_the_error_says_the_rule_and_the_nearest_name() -> None:
         TypeAdapter(Money).validate_python("9223372036855")
 
 
-def test_a_type_is_spelt_all_through_and_can_be_told_bare_again() -> None:
+def test_a_type_is_spelt_all_through_and_can_be_stripped_again() -> None:
     kind = dict[str, list[int | None]]
     assert list(bare_scalars(kind)) == [str, int]
     assert list(bare_scalars(spelt(kind))) == []

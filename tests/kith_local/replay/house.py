@@ -16,7 +16,7 @@ URLS = {service: f"http://{service}" for service in ("contacts", "sales", "servi
 
 @dataclass
 class House:
-    """Answers as the services do: a row sent again is unchanged, and what is accepted is one event in the ledger."""
+    """Responds as the services do: a row sent again is unchanged, and what is accepted is one event in the ledger."""
 
     seen: dict[tuple[str, ...], Any] = field(default_factory=dict)
     ids: dict[tuple[str, str], UUID] = field(default_factory=dict)
@@ -82,14 +82,14 @@ def _source(path: str) -> str:
 
 
 class Silent:
-    """A progress that remembers what was told."""
+    """A progress that records what was reported."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
+        self.reported: list[tuple[str, int]] = []
         self.done = 0
 
     def begin(self, what: str, total: int) -> None:
-        self.told.append((what, total))
+        self.reported.append((what, total))
 
     def advance(self, done: int) -> None:
         self.done += done

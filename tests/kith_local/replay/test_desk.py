@@ -120,7 +120,7 @@ def test_a_time_before_the_cases_last_is_raised_to_it(desk: Desk) -> None:
     assert mapped.decisions[Decision.TIME_BACK] == 1
 
 
-def test_the_same_command_twice_in_a_minute_is_told_apart(desk: Desk) -> None:
+def test_the_same_command_twice_in_a_minute_stays_two(desk: Desk) -> None:
     mapped = desk({}, at(1, "Awaiting User Info"), at(1, "Awaiting Vendor"), at(1, "Active"))
     assert course(mapped)[1:] == [("wait", "01 10:01:00"), ("wait", "01 10:01:01"), ("start", "01 10:01:01")]
     assert mapped.decisions[Decision.SAME_MINUTE] == 1

@@ -46,7 +46,7 @@ def test_a_row_that_is_too_short_has_empty_cells(path: Path) -> None:
     assert read(SOURCE, path)[0]["duration"] == ""
 
 
-def test_another_encoding_is_told(path: Path) -> None:
+def test_another_encoding_is_reported(path: Path) -> None:
     path.write_bytes(b"month,duration\nm\xe4rz,1\n")
     with pytest.raises(LocalError, match="is not UTF-8"):
         read(SOURCE, path)

@@ -62,14 +62,16 @@ def test_running_it_twice_changes_nothing(data: Path, house: House, said: Callab
     assert house.events == ledger
 
 
-def test_a_missing_column_is_told_before_anything_is_sent(data: Path, house: House, said: Callable[[], str]) -> None:
+def test_a_missing_column_is_reported_before_anything_is_sent(
+    data: Path, house: House, said: Callable[[], str]
+) -> None:
     (data / "online_retail_invoices.csv").write_text(HEADER.replace(",Quantity", ""))
     assert main(["--data", str(data), "--set", "retail"]) == 1
     assert "online_retail_invoices.csv has no column Quantity." in said()
     assert not house.requests
 
 
-def test_another_file_of_the_same_columns_may_take_its_place(data: Path, house: House) -> None:
+def test_another_file_of_the_same_columns_may_replace_it(data: Path, house: House) -> None:
     other = data / "mine.csv"
     other.write_text(f"{HEADER}\n9,12/1/2010 8:26,1,UK,1,1")
     assert main(["--data", str(data), "--set", "retail", "--file", f"online_retail_invoices.csv={other}"]) == 0
@@ -86,13 +88,15 @@ def test_another_file_of_the_same_columns_may_take_its_place(data: Path, house: 
         (["--data", "x", "--set", "all", "--tenant", "acme"], "Each set is a company of its own"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments: list[str], words: str, house: House, said: Callable[[], str]) -> None:
+def test_what_cannot_be_done_is_reported(
+    arguments: list[str], words: str, house: House, said: Callable[[], str]
+) -> None:
     assert main(arguments) == 1
     assert words in said()
     assert not house.requests
 
 
-def test_what_does_not_answer_is_told(
+def test_what_does_not_answer_is_reported(
     data: Path, house: House, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.failures = [lambda: httpx.Response(401, text="no")]

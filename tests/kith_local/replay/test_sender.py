@@ -43,7 +43,7 @@ async def test_all_are_sent_once_in_batches_and_counted(api: Api, house: House, 
     assert sent.tallies[ORDERS] == Tally(commands=95, accepted=95, events=95)
     assert sent.events == 96
     assert sent.positions == {"contacts": RECORDED, "sales": RECORDED}
-    assert progress.told == [("contacts customers", 1), ("sales orders", 95)]
+    assert progress.reported == [("contacts customers", 1), ("sales orders", 95)]
     assert progress.done == 96
 
 
@@ -73,13 +73,13 @@ async def test_what_fails_for_a_while_is_sent_again(api: Api, house: House, prog
     assert not house.failures
 
 
-async def test_what_fails_for_too_long_is_told(api: Api, house: House, progress: Silent) -> None:
+async def test_what_fails_for_too_long_is_reported(api: Api, house: House, progress: Silent) -> None:
     house.failures = [unavailable] * 1000
     with pytest.raises(ApiError, match=r"customers:bulk failed for 0 s, the last time with: 503 Something this needs"):
         await Sender(api, progress).send(orders(5).commands)
 
 
-async def test_a_refused_request_is_told_at_once(api: Api, house: House, progress: Silent) -> None:
+async def test_a_refused_request_is_reported_at_once(api: Api, house: House, progress: Silent) -> None:
     house.failures = [lambda: httpx.Response(403, json={"detail": "The token lacks sales:write."})]
     with pytest.raises(ApiError, match=r"was refused: 403 The token lacks sales:write.$"):
         await Sender(api, progress).send(orders(5).commands)

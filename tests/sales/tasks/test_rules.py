@@ -49,7 +49,7 @@ def test_an_open_task_is_not_reopened() -> None:
         created().reopen(at=DAY)
 
 
-def test_its_history_is_told_in_order() -> None:
+def test_its_history_is_published_in_order() -> None:
     with pytest.raises(Invalid) as refused:
         created().complete(at=DAY - timedelta(seconds=1), outcome=None)
     assert refused.value.field == "occurred_at"

@@ -147,8 +147,8 @@ def test_every_event_tells_how_the_case_stands_after_it(name: str, state: CaseSt
     case = case_in(state)
     case.category, case.queue = "lighting", "tier-2"
     event = MOVES[name](case, after(61))
-    told = ("state", "priority", "channel", "category", "queue", "assignee")
-    assert [getattr(event, each) for each in told] == [getattr(case, each) for each in told]
+    carried = ("state", "priority", "channel", "category", "queue", "assignee")
+    assert [getattr(event, each) for each in carried] == [getattr(case, each) for each in carried]
 
 
 def test_a_case_opens_as_new_and_tells_nothing_of_its_subject() -> None:
@@ -165,7 +165,7 @@ def test_a_case_opens_as_new_and_tells_nothing_of_its_subject() -> None:
     }
 
 
-def test_whoever_starts_it_is_its_assignee() -> None:
+def test_who_starts_it_is_its_assignee() -> None:
     case, _ = open_case(assignee="eve")
     assert case.start(at=after(1), assignee="bob").assignee == case.assignee == "bob"
 
