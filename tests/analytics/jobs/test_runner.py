@@ -94,7 +94,7 @@ async def test_a_refusal_is_told_in_its_words_and_a_fault_by_its_name_alone(engi
     assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
     found = [await look(engine, tenant, id) for id in ids]
     assert [each.state for each in found] == ["failed", "failed"]
-    assert [each.reason for each in found] == ["Too few customers left.", "A fault of ours: KeyError."]
+    assert [each.reason for each in found] == ["Too few customers left.", "An internal error: KeyError."]
 
 
 async def test_a_job_whose_process_died_is_begun_again_and_not_for_ever(engine: AsyncEngine, tenant: str) -> None:

@@ -491,7 +491,7 @@ async def test_what_records_do_not_tell_is_said_and_not_compared(busy: House) ->
     async with busy.engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE activity_rules SET ready_at = now()")
     active = metric(await busy.reconciled(), "customers.active")
-    assert (active.compared, active.note) == (0, "Records do not tell when service-desk.case.resolved.v1 happened.")
+    assert (active.compared, active.note) == (0, "Records do not say when service-desk.case.resolved.v1 happened.")
 
 
 async def test_what_came_while_the_services_were_exported_is_in_flight(busy: House) -> None:
@@ -541,7 +541,7 @@ async def test_a_service_that_refuses_fails_the_reconciliation_and_says_so(busy:
             yield replace(given, token=token)
 
     found = await busy.reconciled(services=without_scopes)
-    assert (found.state, found.reason) == ("failed", "sales answered 403 when asked for its products.")
+    assert (found.state, found.reason) == ("failed", "sales answered 403 for its products.")
 
 
 async def test_a_service_that_is_busy_is_asked_again(busy: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Settings of analytics: those of every service, and its own database and port."""
+"""Settings of analytics: the ones of every service, and its own database and port."""
 
 from pathlib import Path
 from typing import Annotated

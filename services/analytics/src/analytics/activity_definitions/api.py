@@ -27,7 +27,7 @@ class ActivityDefinitions:
 @router.get("", operation_id="listActivityDefinitions", summary="What activity is to the tenant, version by version")
 async def list_activity_definitions(request: Request, actor: Actor = READER) -> ActivityDefinitions:
     """Newest first. A definition that was changed is computed in the background; until it is ready, the one before is
-    asked by default. Any that is ready can be asked for, by `activity=<version>`."""
+    the default. Any that is ready can be queried, by `activity=<version>`."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return ActivityDefinitions(await activity_definitions(connection, actor.tenant))
 

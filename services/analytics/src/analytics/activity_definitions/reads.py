@@ -26,7 +26,7 @@ class ActivityRuleView:
     window_days: int
     state: Computed
     done: int
-    """Customers computed, of those there were when it began."""
+    """Customers computed, of all there were when it began."""
     total: int | None
     """Null: not counted yet."""
 
@@ -37,7 +37,7 @@ class ActivityDefinition:
     """Of the settings that say so; 0 is what holds where nothing is said."""
     since: datetime | None
     state: Computed
-    """Figures can be asked for under this version once it is ready."""
+    """Figures can be queried under this version once it is ready."""
     done: int
     total: int | None
     is_default: bool
@@ -48,12 +48,12 @@ class ActivityDefinition:
 async def activity_definitions(connection: AsyncConnection, tenant: str) -> list[ActivityDefinition]:
     """Newest first."""
     f, r = facts.c, activity_rules.c
-    told = await connection.execute(
+    changes = await connection.execute(
         select(f.version, f.time, f.state)
         .where(f.tenant_id == tenant, f.type == SettingsChanged.type)
         .order_by(f.version.desc())
     )
-    policies = [(ActivityPolicy.told(row.version, row.state["activity"]), row.time) for row in told]
+    policies = [(ActivityPolicy.told(row.version, row.state["activity"]), row.time) for row in changes]
     kept = await connection.execute(
         select(r.rule, r.ready_at.is_not(None), r.done, r.total).where(r.tenant_id == tenant)
     )

@@ -45,7 +45,7 @@ class HealthJob(HealthJobView):
 
 
 async def accepted(connection: AsyncConnection, actor: Actor, kind: str, params: Mapping[str, Any]) -> Response:
-    """Ask for a job, in a transaction that writes, and answer where to look for what comes of it."""
+    """Requests a job, in a transaction that writes, and returns where to look for its report."""
     id = await jobs.request(connection, actor.tenant, kind, params, by=actor.subject)
     found = await details_of(connection, actor.tenant, id)
     return json_response(found, status=HTTPStatus.ACCEPTED, headers={"Location": f"{router.prefix}/{id}"})

@@ -35,9 +35,11 @@ async def backtest(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], 
     model = HealthModel.from_document(**params["model"])
     starts_at, ends_at = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
     async with snapshot(engine) as connection:
-        asked = await backtest.plan(connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"])
-    seen = await backtest.observe(snapshots(engine), tenant, model, asked, progress)
-    return await backtest.judge(model, asked, seen)
+        planned = await backtest.plan(
+            connection, tenant, starts_at, ends_at, params["step_days"], params["horizon_days"]
+        )
+    seen = await backtest.observe(snapshots(engine), tenant, model, planned, progress)
+    return await backtest.judge(model, planned, seen)
 
 
 async def distribution(engine: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> Any:

@@ -21,7 +21,7 @@ class HealthJobView:
     kind: str
     """`what_if`, `backtest`, `distribution` or `dry_run`."""
     params: dict[str, Any]
-    """What was asked."""
+    """What was requested."""
     state: str
     """`requested`, `running`, `done`, `failed` or `cancelled`."""
     requested_at: datetime
@@ -66,5 +66,5 @@ async def details_of(connection: AsyncConnection, tenant: str, id: UUID) -> Heal
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound.of("job", id)
-    told: Any = row
-    return HealthJobDetails(*told)
+    values: Any = row
+    return HealthJobDetails(*values)

@@ -1,7 +1,8 @@
 """Jobs: what takes minutes to find out of everybody's health; each a row that says how far it is and what came of it.
 
-A job is done by whoever takes it, under a lease that is renewed while it runs. If its process dies, the lease runs out
-and another begins it again. What a job finds is a report: it changes nothing, so it may be begun as often as it takes.
+A job is done by the process that takes it, under a lease that is renewed while it runs. If its process dies, the lease
+runs out and another begins it again. What a job finds is a report: it changes nothing, so it may be begun as often as
+it takes.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ KEPT = timedelta(days=90)
 Progress = Callable[[int, int], Awaitable[None]]
 """`await progress(done, total)`: how far it is, in units of the job's own."""
 Run = Callable[[AsyncEngine, str, Mapping[str, Any], Progress], Awaitable[Any]]
-"""`await run(engine, tenant, params, progress)` answers the report: a dataclass, or anything else msgspec makes JSON
+"""`await run(engine, tenant, params, progress)` returns the report: a dataclass, or anything else msgspec makes JSON
 of. The engine is a worker's, so its statements name the tenant. A DomainError that it raises is the reason why the job
 failed, in words for people; any other error is a fault. It may be cancelled at any await, and begun again."""
 
@@ -55,13 +56,13 @@ _J = health_jobs.c
 
 
 async def request(connection: AsyncConnection, tenant: str, kind: str, params: Mapping[str, Any], *, by: str) -> UUID:
-    """Ask for one; `params` is what `run` gets, as JSON. Raises TooManyJobs."""
-    # Those that ask at the same moment are counted one after the other.
+    """Requests one; `params` is what `run` gets, as JSON. Raises TooManyJobs."""
+    # Requests at the same moment are counted one after the other.
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"health jobs {tenant}", 0))))
     open_ones = select(func.count()).where(_J.tenant_id == tenant, _J.state.in_(_OPEN))
     if (await connection.execute(open_ones)).scalar_one() >= OPEN_PER_TENANT:
         raise TooManyJobs(
-            f"{OPEN_PER_TENANT} jobs are asked for or running, which is as many as there may be. Wait for one, or "
+            f"{OPEN_PER_TENANT} jobs are requested or running, which is as many as there may be. Wait for one, or "
             "cancel it."
         )
     id = new_id()
@@ -80,7 +81,8 @@ async def request(connection: AsyncConnection, tenant: str, kind: str, params: M
 
 
 async def cancel(connection: AsyncConnection, tenant: str, id: UUID) -> None:
-    """Whoever runs it stops at its next step. Raises NotFound, and Conflict for one that has ended."""
+    """Cancels one: the process that runs it stops at its next step. Raises NotFound, and Conflict for one that has
+    ended."""
     mine = (_J.tenant_id == tenant, _J.id == id)
     ended = {"state": JobState.CANCELLED, "finished_at": func.clock_timestamp(), "leased_until": None}
     cancelled = await connection.execute(update(health_jobs).where(*mine, _J.state.in_(_OPEN)).values(**ended))
@@ -106,13 +108,13 @@ class _NotMine(Exception):
 
 @dataclass(frozen=True)
 class Jobs:
-    """Does what is asked for, one after the other, by what is known of each kind."""
+    """Runs the requested jobs, one after the other, each by its kind."""
 
     kinds: Mapping[str, Run]
     lease: timedelta = LEASE
 
     async def step(self, engine: AsyncEngine) -> bool:
-        """Do the next one, if any. Answers whether there was one. Several processes may, each takes another."""
+        """Does the next one, if any. Returns whether there was one. Several processes may, each takes another."""
         async with engine.begin() as connection:
             job = await self._claim(connection)
         if job is None:
@@ -126,8 +128,8 @@ class Jobs:
             async with engine.begin() as connection:
                 await _keep(connection, job, state=JobState.REQUESTED, leased_until=None, attempts=job.attempts - 1)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is told where it is looked for
-            reason = error.detail if isinstance(error, DomainError) else f"A fault of ours: {type(error).__name__}."
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is recorded where it is looked for
+            reason = error.detail if isinstance(error, DomainError) else f"An internal error: {type(error).__name__}."
             raised = None if isinstance(error, DomainError) else error
             log.warning("job failed", tenant=job.tenant_id, kind=job.kind, error=error, exc_info=raised)
             await _finish(engine, job, JobState.FAILED, reason=reason)

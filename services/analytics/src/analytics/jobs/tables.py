@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from analytics.tables import metadata
 from kith.db.tables import Moment, tenant_column
 
-# What takes minutes to find out of everybody's health, asked for and done in the background (see jobs.runner).
+# What takes minutes to find out of everybody's health, requested and done in the background (see jobs.runner).
 health_jobs = Table(
     "health_jobs",
     metadata,

@@ -88,13 +88,13 @@ class HealthChangeFilter:
         return self
 
     def takes(self, change: live.HealthChange) -> bool:
-        asked = (
+        criteria = (
             (self.bands, change.band),
             (self.from_bands, change.from_band),
             (self.causes, change.cause),
             (self.customer_ids, change.customer_id),
         )
-        return all(wanted is None or found in wanted for wanted, found in asked)
+        return all(wanted is None or found in wanted for wanted, found in criteria)
 
 
 @subscription(
@@ -114,8 +114,8 @@ async def health_changed(
         return page._replace(rows=[(at, change) for at, change in page.rows if wanted.takes(change)])
 
     async def updates() -> AsyncIterator[HealthUpdate]:
-        async for told in follow(feed, start, read, lambda look: look.health_changed, of_health=True):
-            yield HealthUpdate(cursor=follows.cursor(told, epoch), change=_shown(told.event))
+        async for delivery in follow(feed, start, read, lambda look: look.health_changed, of_health=True):
+            yield HealthUpdate(cursor=follows.cursor(delivery, epoch), change=_shown(delivery.event))
 
     return watching(info, updates())
 
@@ -128,7 +128,7 @@ _OF_CHANGE = fields(live.HealthChange)
 
 
 @subscription(
-    description="Each exchange with the customer, and with those merged into it, as it becomes known; from now on, or "
+    description="Each exchange with the customer, and with ones merged into it, as it becomes known; from now on, or "
     "all after a cursor, each once, however long ago that was."
 )
 async def timeline(
@@ -150,8 +150,8 @@ async def timeline(
         return arrived_any(look, lambda each: each.is_of(selves) or not each.types.isdisjoint(MERGES))
 
     async def updates() -> AsyncIterator[TimelineUpdate]:
-        async for told in follow(feed, start, read, concerns):
-            yield TimelineUpdate(cursor=follows.cursor(told, epoch), event=told.event)  # type: ignore[arg-type]
+        async for delivery in follow(feed, start, read, concerns):
+            yield TimelineUpdate(cursor=follows.cursor(delivery, epoch), event=delivery.event)  # type: ignore[arg-type]
 
     return watching(info, updates())
 
@@ -174,14 +174,14 @@ async def metric_changed(
 ) -> AsyncGenerator[MetricUpdate, None]:
     feed, tenant = _feed(info)
     feeds = feeds_of(feed.database)
-    asked = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
-    watched = WatchedMetric(feeds, tenant, asked)
+    subscribed = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
+    watched = WatchedMetric(feeds, tenant, subscribed)
     await watched.check()
-    of = digest(tenant, asked)
-    seen = Cursor.told(after, kind="metric/1", of=of).state if after is not None else None
+    of = digest(tenant, subscribed)
+    seen = Cursor.of_text(after, kind="metric/1", of=of).state if after is not None else None
     goes_on = ends_at is None or ends_at > datetime.now(UTC)
     every = TRAILING_SECONDS if goes_on else None
-    gauge = feeds.gauge(tenant, asked, lambda: Gauge(feed, watched, every))
+    gauge = feeds.gauge(tenant, subscribed, lambda: Gauge(feed, watched, every))
 
     async def updates() -> AsyncIterator[MetricUpdate]:
         async for mark, figure in gauge.values(seen):
@@ -210,12 +210,12 @@ class _Follows:
 
     async def start(self, feed: Feed) -> tuple[Position, str]:
         """And the epoch. Raises Invalid, CursorLost and Interrupted."""
-        cursor = Cursor.told(self.after, kind=self.kind, of=self.of) if self.after is not None else None
+        cursor = Cursor.of_text(self.after, kind=self.kind, of=self.of) if self.after is not None else None
         horizon = await feed.horizon()
         return cursor.position(horizon) if cursor is not None else Position(horizon.arrived), horizon.epoch
 
-    def cursor(self, told: Delivery[Any], epoch: str) -> str:
-        return str(Cursor(self.kind, self.of, epoch, *told.position))
+    def cursor(self, delivery: Delivery[Any], epoch: str) -> str:
+        return str(Cursor(self.kind, self.of, epoch, *delivery.position))
 
 
 @dataclass(frozen=True)
@@ -248,18 +248,18 @@ class SubscribedMetric:
 class WatchedMetric:
     feeds: Feeds
     tenant: str
-    asked: SubscribedMetric
+    subscribed: SubscribedMetric
     types: frozenset[str] | None = dataclass_field(default=None, init=False)
     """Events that may change the figure. None: any."""
 
     async def check(self) -> None:
-        """Raises what a bad question deserves, before anybody watches it."""
-        wanted, interval = metric(self.asked.id), self.asked.interval(datetime.now(UTC))
+        """Raises what is wrong with the query, before anybody watches it."""
+        wanted, interval = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
         async with self.feeds.database.read(self.tenant) as connection:
             (await self._question(connection, *interval)).of(wanted, interval)
 
     async def compute(self) -> Figure:
-        wanted, (starts_at, ends_at) = metric(self.asked.id), self.asked.interval(datetime.now(UTC))
+        wanted, (starts_at, ends_at) = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
         async with (
             self.feeds.computing,
             reading(self.feeds.database, self.tenant, [wanted], ends_at, None) as connection,
@@ -271,9 +271,9 @@ class WatchedMetric:
         return figure
 
     async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> Question:
-        asked = self.asked
+        it = self.subscribed
         return await question_of(
-            connection, self.tenant, starts_at, ends_at, filters=asked.filters, zone=asked.zone, activity=asked.activity
+            connection, self.tenant, starts_at, ends_at, filters=it.filters, zone=it.zone, activity=it.activity
         )
 
     def mark(self, figure: Figure) -> str:

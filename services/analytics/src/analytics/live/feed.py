@@ -1,8 +1,8 @@
 """What subscriptions are fed from, in one process: per tenant one reader that looks what arrived, however many watch.
 
-Nothing is queued for anybody. A reader only stirs those whom something concerns; each then reads on from where it is,
-a page at a time and when its client has taken the one before. So a slow client costs no memory and loses nothing: what
-it has not read yet stays in the database. Of figures only the newest is kept.
+Nothing is queued for anybody. A reader only notifies the subscriptions that something concerns; each then reads on from
+where it is, a page at a time and when its client has taken the one before. So a slow client costs no memory and loses
+nothing: what it has not read yet stays in the database. Of figures only the newest is kept.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from kith.runtime.telemetry import log
 
 R = TypeVar("R")
 HEARTBEAT_SECONDS = 15.0
-"""After so long without an event a client is told how far it got."""
+"""After so long without an event a client gets its position."""
 LOOK_SECONDS = (0.1, 0.5)
 """Between two looks: the first while things arrive, up to the second while nothing does."""
 BLIND_SECONDS = 600.0
@@ -85,7 +85,7 @@ def arrived_any(look: Look, concerns: Callable[[Arrived], bool]) -> bool:
 
 
 class Tail:
-    """The newest changes of health: whoever watches them, and is not far behind, need not read the table."""
+    """The newest changes of health: a subscription that is not far behind need not read the table."""
 
     def __init__(self, epoch: str, start: int) -> None:
         self.epoch = epoch
@@ -115,7 +115,7 @@ class Watch:
 
     def __init__(self, concerns: Concerns, horizon: int, *, of_health: bool) -> None:
         self._concerns, self.of_health = concerns, of_health
-        self._stirred = asyncio.Event()
+        self._notified = asyncio.Event()
         self.horizon = horizon
         """All that arrived before has been looked at."""
         self.looked = False
@@ -124,15 +124,15 @@ class Watch:
     def note(self, look: Look) -> None:
         self.horizon, self.looked = look.horizon.arrived, True
         if self._concerns(look):
-            self._stirred.set()
+            self._notified.set()
 
-    async def stirred(self, seconds: float | None = None) -> bool:
+    async def notified(self, seconds: float | None = None) -> bool:
         """Waits until something came that concerns it. False if nothing did for so long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._stirred.wait()
-        found = self._stirred.is_set()
-        self._stirred.clear()
+                await self._notified.wait()
+        found = self._notified.is_set()
+        self._notified.clear()
         return found
 
 
@@ -221,7 +221,7 @@ class Feed:
 
 
 async def _ended(task: "asyncio.Task[None] | None") -> None:
-    """It may be reading: whoever closes the database after this must find that over."""
+    """It may be reading: that has to be over before the database is closed."""
     if task is not None:
         task.cancel()
         await asyncio.wait((task,))
@@ -255,7 +255,7 @@ async def follow(
             if not caught_up:
                 caught_up = True
                 yield Delivery(position, None)
-            while not await watch.stirred(HEARTBEAT_SECONDS):
+            while not await watch.notified(HEARTBEAT_SECONDS):
                 if watch.looked:
                     position, watch.looked = max(position, Position(watch.horizon)), False
                     yield Delivery(position, None)
@@ -299,8 +299,8 @@ class Gauge(Generic[R]):
         return self._watched == 0
 
     async def values(self, seen: str | None) -> AsyncIterator[tuple[str, R]]:
-        """The value, unless it is the one whose mark was seen, and each other that it comes to, with its mark. Whoever
-        is slow misses those in between. Raises what the computation raises."""
+        """The value, unless it is the one whose mark was seen, and each other that it comes to, with its mark. A slow
+        reader misses the ones in between. Raises what the computation raises."""
         self._watched += 1
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -338,7 +338,7 @@ class Gauge(Generic[R]):
                     self._moved.notify_all()
                 # However long it takes, it takes a fifth of the time at most.
                 await asyncio.sleep(max(GAUGE_SECONDS, 4 * (time.monotonic() - began)))
-                await watch.stirred(self._every)
+                await watch.notified(self._every)
 
     async def _tried(self) -> R:
         for _ in range(TRIES - 1):
@@ -353,8 +353,8 @@ class Feeds:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        places = max(1, cast("QueuePool", database.engine.pool).size() // 4)
-        self._looking, self.computing = asyncio.Semaphore(places), asyncio.Semaphore(places)
+        slots = max(1, cast("QueuePool", database.engine.pool).size() // 4)
+        self._looking, self.computing = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
         self._of: dict[str, Feed] = {}
         self._gauges: dict[tuple[str, Hashable], Gauge[Any]] = {}
 

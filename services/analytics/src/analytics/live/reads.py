@@ -1,12 +1,12 @@
 """Following what arrives: rows in the order in which their transactions began, none left out and none twice.
 
 Each row carries in `arrived` the id of the transaction that wrote it. Rows do not become visible in that order: one may
-commit late that has an earlier id, and whoever had read past it would never see it. So a reader goes up to the
-*horizon* only, below which every transaction has ended: what it then sees there is all there will ever be. A place in
-that order stays good for ever, whoever reads on from it.
+commit late that has an earlier id, and a reader that is past it would never see it. So a reader goes up to the
+*horizon* only, below which every transaction has ended: what it then sees there is all there will ever be. A position
+in that order stays valid for ever.
 
-A long transaction, of any database of the cluster, holds the horizon up, and what arrives after is told late. It is not
-lost (docs/adr/0027).
+A long transaction, of any database of the cluster, holds the horizon up, and what arrives after is delivered late. It
+is not lost (docs/adr/0027).
 """
 
 import base64
@@ -45,7 +45,7 @@ class CursorLost(Invalid):
 
 
 class Position(NamedTuple):
-    """In the order of arrival; of a transaction's rows, `row` tells which. By itself a position is before them all."""
+    """In the order of arrival; of a transaction's rows, `row` says which. By itself a position is before them all."""
 
     arrived: int
     row: int = 0
@@ -72,7 +72,7 @@ class Arrived(NamedTuple):
 class Horizon(NamedTuple):
     arrived: int
     epoch: str
-    """Of another epoch, places mean nothing."""
+    """Of another epoch, positions mean nothing."""
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -90,7 +90,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def told(cls, cursor: str, *, kind: str, of: str) -> "Cursor":
+    def of_text(cls, cursor: str, *, kind: str, of: str) -> "Cursor":
         """Raises Invalid for what is none, and for one of another subscription."""
         try:
             found = msgspec.json.decode(decoded(cursor), type=cls)
@@ -156,7 +156,7 @@ class Timeline:
 async def timeline_after(
     connection: AsyncConnection, tenant: str, customer: UUID, position: Position, epoch: str
 ) -> Timeline:
-    """With the events of those it has absorbed, as of now. Raises CursorLost."""
+    """With the events of the customers it has absorbed, as of now. Raises CursorLost."""
     horizon = await horizon_of(connection, epoch)
     absorbed = await connection.scalars(_ABSORBED, {"tenant": tenant, "customer": customer})
     selves = [customer, *absorbed]

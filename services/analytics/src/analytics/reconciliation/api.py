@@ -37,8 +37,8 @@ class ReconciliationPage:
     summary="Compare all that is counted with what the services hold",
 )
 async def request_reconciliation(request: Request, actor: Actor = OPERATOR) -> Response:
-    """A worker does it: look at the answered address until `state` is `done` or `failed`. While one is asked for or
-    runs, that one is answered."""
+    """A worker does it: poll the returned address until `state` is `done` or `failed`. While one is requested or runs,
+    that one is returned."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         id = await reconcile.request(transaction.connection, actor.tenant, by=actor.subject)
         found = await details_of(transaction.connection, actor.tenant, id)

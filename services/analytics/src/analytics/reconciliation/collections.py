@@ -1,5 +1,5 @@
-"""What the other services hold: their collections, each with the events that told of it. Not what analytics holds
-itself: those rows are in the database of the ledger, and nobody else could be asked."""
+"""What the other services hold: their collections, each with the events that published it. Not what analytics holds
+itself: its rows are in the database of the ledger, and no other service has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class Collection:
     service: str
     name: str
     founded_by: type[Event]
-    """The event that tells of a new one, and of all that holds of it from then on."""
+    """The event that creates one, and carries all that holds of it from then on."""
     types: tuple[str, ...]
     one_per_tenant: bool = False
 
     @cached_property
     def fields(self) -> Mapping[str, msgspec.structs.FieldInfo]:
-        """What its events tell that holds, until they tell something else."""
+        """The fields that its events carry, each of which holds until another event changes it."""
         return {each.name: each for each in msgspec.structs.fields(self.founded_by)}
 
     def kept(self, row: Record) -> dict[str, Any]:
@@ -62,8 +62,8 @@ COLLECTIONS = (
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 
 
-def settings_as_told(row: Record) -> dict[str, Any]:
-    """A tenant's settings in the shape of the event that tells of them."""
+def settings_as_published(row: Record) -> dict[str, Any]:
+    """Returns a tenant's settings in the shape of the event that publishes them."""
     segments = {
         each["segment"]: {"event_types": each["event_types"], "window_days": each["window_days"]}
         for each in row["segment_activity"]

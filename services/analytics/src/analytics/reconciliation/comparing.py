@@ -1,6 +1,6 @@
 """Comparing: exports, ledger and facts side by side in the order of ids, then the figures.
 
-All of ours is read in one snapshot, so that nothing moves between the one and the other.
+All that analytics holds is read in one snapshot, so that nothing moves between the one and the other.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ async def compare(
         tally.records += each.record is not None
         tally.in_flight += len(in_flight)
         tally.add(comparison.mismatches(each.id, each.record, each.events, each.facts))
-    told = _told(exports)
+    settings = _settings(exports)
     policy = (await tenant_settings(connection, tenant)).policy
-    periods, metrics = await _figures(connection, tenant, exports, told, policy, survivors, first, settled)
+    periods, metrics = await _figures(connection, tenant, exports, settings, policy, survivors, first, settled)
     return Report(
         periods[0],
         periods[-1],
@@ -97,18 +97,19 @@ async def _side_by_side(
     records = heapq.merge(*(_identified(each) for each in exports), key=lambda each: each[0])
     events = _by_subject(LedgerEvent, _rows(connection, _EVENTS, tenant))
     facts = _by_subject(Stood, _rows(connection, _FACTS, tenant))
-    record, told, stood = next(records, None), await anext(events, None), await anext(facts, None)
-    while record or told or stood:
-        id = min(head for head in (record and record[0], told and told[0].subject, stood and stood[0].subject) if head)
+    record, recorded, stood = next(records, None), await anext(events, None), await anext(facts, None)
+    while record or recorded or stood:
+        heads = record and record[0], recorded and recorded[0].subject, stood and stood[0].subject
+        id = min(head for head in heads if head)
         mine = record if record and record[0] == id else None
-        my_events: Sequence[LedgerEvent] = told if told and told[0].subject == id else ()
+        my_events: Sequence[LedgerEvent] = recorded if recorded and recorded[0].subject == id else ()
         my_facts: Sequence[Stood] = stood if stood and stood[0].subject == id else ()
         collection = mine[1] if mine else BY_TYPE[(my_events or my_facts)[0].type]
         yield _Aggregate(id, collection, mine[2] if mine else None, my_events, my_facts)
         if mine:
             record = next(records, None)
         if my_events:
-            told = await anext(events, None)
+            recorded = await anext(events, None)
         if my_facts:
             stood = await anext(facts, None)
 
@@ -150,47 +151,47 @@ _FACTS = """
 async def _survivors(connection: AsyncConnection, tenant: str) -> Survivors:
     m = merged_customers.c
     rows = await connection.execute(select(m.customer_id, m.into).where(m.tenant_id == tenant))
-    told = {row.customer_id: row.into for row in rows}
-    return {customer: survivor_of(customer, told) for customer in told}
+    into = {row.customer_id: row.into for row in rows}
+    return {customer: survivor_of(customer, into) for customer in into}
 
 
 # Figures
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Settings:
     """What the service says that the tenant has set."""
 
     version: int
     zone: str
 
 
-def _told(exports: Sequence[Exported]) -> _Told:
+def _settings(exports: Sequence[Exported]) -> _Settings:
     for export in exports:
         if export.collection.one_per_tenant:
             for record in export.records():
-                return _Told(record["version"], record["time_zone"])
-    return _Told(0, DEFAULT_ZONE)
+                return _Settings(record["version"], record["time_zone"])
+    return _Settings(0, DEFAULT_ZONE)
 
 
 async def _figures(
     connection: AsyncConnection,
     tenant: str,
     exports: Sequence[Exported],
-    told: _Told,
+    settings: _Settings,
     policy: ActivityPolicy,
     survivors: Survivors,
     first: datetime,
     settled: datetime,
 ) -> tuple[Sequence[datetime], list[MetricReport]]:
-    periods = Periods.of(first, settled, told.zone)
+    periods = Periods.of(first, settled, settings.zone)
     expected = Expected(periods.all, policy, survivors, await _segments(exports, policy))
     async for export, record in _all(exports):
         expected.add(export.collection.name, record)
     notes = expected.notes()
-    questions = [Question(Interval(periods.months[0], periods.months[-1]), told.zone, policy, Grain.MONTH)]
+    questions = [Question(Interval(periods.months[0], periods.months[-1]), settings.zone, policy, Grain.MONTH)]
     if periods.before:
-        questions.insert(0, Question(Interval(*periods.before), told.zone, policy))
+        questions.insert(0, Question(Interval(*periods.before), settings.zone, policy))
     found = {
         id: [numbers for each in questions for numbers in await _answered(connection, tenant, id, each)]
         for id in METRICS
@@ -212,10 +213,10 @@ async def _answered(
     (figure,) = await figures(connection, tenant, [metric(id)], question)
     periods = []
     for each in figure.breakdown if question.grain else [figure]:
-        told = {Figure(id, component.name): component.value for component in each.components}
+        values = {Figure(id, component.name): component.value for component in each.components}
         for one in each.by_currency:
-            told |= {Figure(id, component.name, one.currency): component.value for component in one.components}
-        periods.append(told)
+            values |= {Figure(id, component.name, one.currency): component.value for component in one.components}
+        periods.append(values)
     return periods
 
 

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 from joserfc.jws import extract_compact
 
-from analytics.reconciliation.collections import Collection, settings_as_told
+from analytics.reconciliation.collections import Collection, settings_as_published
 from analytics.reconciliation.export_files import Exported
 from analytics.settings import AnalyticsSettings
 from kith.nouns.export import Incomplete, rows_of
@@ -32,7 +32,7 @@ Token = Callable[[str], Awaitable[str]]
 
 
 class NotFetched(Exception):
-    """A service, or the issuer, did not give what was asked for. The words say which, and what it answered."""
+    """A service, or the issuer, did not give what was requested. The message says which, and what it answered."""
 
     loggable = True
 
@@ -86,8 +86,8 @@ class Services:
             _check(answer, collection)
             if collection.one_per_tenant:
                 row = msgspec.json.decode(await answer.aread())
-                if row["version"]:  # before anybody has changed them nothing has been told of them
-                    file.write(_encode([collection.kept(settings_as_told(row))]))
+                if row["version"]:  # before anybody has changed them no event has published them
+                    file.write(_encode([collection.kept(settings_as_published(row))]))
                 return _UNTIMED
             async for row in rows_of(answer.aiter_bytes()):
                 file.write(_encode([collection.kept(row)]))
@@ -102,11 +102,11 @@ def _check(answer: httpx.Response, collection: Collection) -> None:
     if answer.status_code in _BUSY:
         raise _TryAgain(f"it answered {answer.status_code}")
     if answer.status_code != httpx.codes.OK:
-        raise NotFetched(f"{collection.service} answered {answer.status_code} when asked for its {collection.name}.")
+        raise NotFetched(f"{collection.service} answered {answer.status_code} for its {collection.name}.")
 
 
 def missing(settings: AnalyticsSettings) -> list[str]:
-    """The settings without which the services cannot be asked."""
+    """Returns the settings without which the services cannot be queried."""
     needed = ("url_contacts", "url_sales", "url_service_desk", "client_file")
     return [f"KITH_{name.upper()}" for name in needed if getattr(settings, name) is None]
 
@@ -127,14 +127,14 @@ class ClientCredentials:
         client = json.loads(settings.client_file.read_text())
         # Both are encoded before, says section 2.3.1.
         basic = httpx.BasicAuth(quote_plus(client["client_id"]), quote_plus(client["client_secret"]))
-        asked = {"grant_type": "client_credentials", "scope": SCOPES, settings.tenant_parameter: tenant}
+        form = {"grant_type": "client_credentials", "scope": SCOPES, settings.tenant_parameter: tenant}
         async with httpx.AsyncClient(timeout=10) as http:
             url = settings.token_url or await self._discovered(http)
-            answer = await http.post(url, data=asked, auth=basic)
+            answer = await http.post(url, data=form, auth=basic)
         if answer.status_code in _BUSY:
             raise _TryAgain(f"the issuer answered {answer.status_code}")
         if answer.status_code != httpx.codes.OK:
-            raise NotFetched(f"The issuer answered {answer.status_code} when asked for a token.")
+            raise NotFetched(f"The issuer answered {answer.status_code} for a token.")
         token = str(answer.json()["access_token"])
         if claim_of(token, settings.tenant_claim) != tenant:
             raise NotFetched(f"The issuer gave a token that is not for the tenant {tenant}.")

@@ -1,6 +1,6 @@
 """What figures must come to, worked out from current records alone: record by record, with none of the engine's parts.
 
-Records tell what is, and little of what was. Where they do not tell, a figure is None: not known, and not compared.
+Records hold what is, and little of what was. Where they do not say, a figure is None: not known, and not compared.
 """
 
 from bisect import bisect_right
@@ -58,12 +58,12 @@ AMOUNTS = frozenset(
         Figure("sales.open_pipeline", "value"),
     }
 )
-"""What is told currency by currency."""
+"""Metrics that are shown currency by currency."""
 
 
 @dataclass(slots=True)
 class Difference:
-    """`expected` is what the records come to, `found` what analytics answers."""
+    """`expected` is what the records come to, `found` what analytics returns."""
 
     component: str
     starts_at: datetime
@@ -111,7 +111,7 @@ class Expected:
         self._unknown: dict[Figure, set[int]] = defaultdict(set)
         self._active: dict[UUID, int] = {}
         """Bit i: active at boundary i. Above them, in which period first: 0 is before all."""
-        self._untold = sorted({type for rule in self.policy.rules for type in rule.types} - _QUALIFYING)
+        self._unrecorded = sorted({type for rule in self.policy.rules for type in rule.types} - _QUALIFYING)
         self._of: Mapping[str, Callable[[Record], None]] = {
             "orders": self._order,
             "returns": self._return,
@@ -128,12 +128,12 @@ class Expected:
 
     def notes(self) -> dict[str, str]:
         """Why some metrics are not known, in whole or in part."""
-        if not self._untold:
+        if not self._unrecorded:
             return {}
-        return {metric: f"Records do not tell when {', '.join(self._untold)} happened." for metric in ACTIVITY}
+        return {metric: f"Records do not say when {', '.join(self._unrecorded)} happened." for metric in ACTIVITY}
 
     def figures(self, currencies: Mapping[str, Collection[str | None]]) -> dict[Figure, list[Decimal | None]]:
-        """Per figure a number for each period; None where the records do not tell. Of amounts one for each currency
+        """Per figure a number for each period; None where the records do not say. Of amounts one for each currency
         that there is, in the records or among `currencies` of the metric."""
         found: dict[Figure, list[Decimal | None]] = {}
         active = self._activity()
@@ -174,7 +174,7 @@ class Expected:
         for period in self._stood(opened, closed):
             self._count("sales.open_opportunities", "open", period)
             self._count("sales.open_pipeline", "open", period)
-            # What it was worth before its last change, its record does not tell.
+            # What it was worth before its last change, its record does not say.
             if _updated(record) < self.boundaries[period + 1]:
                 self._sum("sales.open_pipeline", "value", period, record)
             else:
@@ -187,7 +187,7 @@ class Expected:
         if resolved is not None:
             self._happened("service.cases_resolved", "resolved", resolved)
         reopened = _moment(record["reopened_at"])
-        if reopened is not None:  # when it was resolved before, its record does not tell
+        if reopened is not None:  # when it was resolved before, its record does not say
             first, last = self._period(opened), self._period(reopened)
             doubtful = range(max(first, 0), min(last, len(self.boundaries) - 2) + 1)
             self._unknown[Figure("service.cases_resolved", "resolved")].update(doubtful)
@@ -241,8 +241,8 @@ class Expected:
     def _qualify(self, record: Record, type: str, at: datetime) -> None:
         if not record.get("customer_id") or at >= self.boundaries[-1]:
             return
-        told = UUID(record["customer_id"])
-        customer = self.survivors.get(told, told)
+        named = UUID(record["customer_id"])
+        customer = self.survivors.get(named, named)
         rule = self.policy.segments.get(self.segments.get(customer, ""), self.policy.default)
         if type not in rule.types:
             return
@@ -265,7 +265,7 @@ class Expected:
 
     def _activity(self) -> Mapping[str, Sequence[Decimal | None]]:
         names, periods = ("S", "E", "N", "W", "new"), self._periods()
-        if self._untold:
+        if self._unrecorded:
             return {name: [None] * periods for name in names}
         counts = {name: [0] * periods for name in names}
         for packed in self._active.values():
@@ -285,15 +285,15 @@ def differences(
     expected: Mapping[Figure, Sequence[Decimal | None]],
     found: Sequence[Mapping[Figure, float | None]],
 ) -> tuple[int, list[Difference]]:
-    """Of one metric. How many numbers were compared, and those that are not the same. What is not found is 0: of a
+    """Of one metric. How many numbers were compared, and the ones that differ. What is not found is 0: of a
     currency that a period has not."""
     compared, different = 0, []
     for figure, numbers in expected.items():
-        for (starts_at, ends_at), number, told in zip(pairwise(boundaries), numbers, found, strict=True):
+        for (starts_at, ends_at), number, counted in zip(pairwise(boundaries), numbers, found, strict=True):
             if number is None:
                 continue
             compared += 1
-            known, answer = float(round(number, DIGITS)), told.get(figure, 0.0)
+            known, answer = float(round(number, DIGITS)), counted.get(figure, 0.0)
             if answer != known:
                 different.append(Difference(figure.component, starts_at, ends_at, known, answer, figure.currency))
     return compared, different
@@ -313,7 +313,7 @@ _QUALIFYING = frozenset(
         CaseOpened,
     )
 )
-"""What may make a customer active and of which records tell when it happened."""
+"""What may make a customer active and of which records say when it happened."""
 
 
 def _created(record: Record) -> datetime:

@@ -78,5 +78,5 @@ async def details_of(connection: AsyncConnection, tenant: str, id: UUID) -> Reco
     row: Any = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound.of("reconciliation", id)
-    told: Any = (*row[:-1], msgspec.convert(row[-1], Report) if row[-1] is not None else None)
-    return ReconciliationDetails(*told)
+    values: Any = (*row[:-1], msgspec.convert(row[-1], Report) if row[-1] is not None else None)
+    return ReconciliationDetails(*values)

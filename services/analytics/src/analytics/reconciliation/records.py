@@ -112,15 +112,15 @@ class Comparison:
 
     def _completeness(self, id: UUID, version: int, events: Sequence[LedgerEvent]) -> Iterator[Mismatch]:
         there = sorted({each.version for each in events})
-        told, found = _up_to(version) if version else None, _versions(there)
+        expected, found = _up_to(version) if version else None, _versions(there)
         if version and not there:
-            yield Mismatch(id, Kind.MISSING, None, None, told, None)
+            yield Mismatch(id, Kind.MISSING, None, None, expected, None)
         # Not by counting up to the last: whatever wrote an event may have made its version two thousand million.
         elif lacking := [index for index, each in enumerate([*there, max(version, *there) + 1], 1) if index != each]:
-            yield Mismatch(id, Kind.GAP, lacking[0], None, told, found)
+            yield Mismatch(id, Kind.GAP, lacking[0], None, expected, found)
         beyond = [each.version for each in events if each.version > version and not self._may_be_later(each)]
         if beyond:
-            yield Mismatch(id, Kind.AHEAD if version else Kind.UNKNOWN, beyond[0], None, told, found)
+            yield Mismatch(id, Kind.AHEAD if version else Kind.UNKNOWN, beyond[0], None, expected, found)
 
     def _folding(self, id: UUID, events: Sequence[LedgerEvent], facts: Sequence[Stood]) -> Iterator[Mismatch]:
         by_version = {fact.version: fact for fact in facts}
@@ -162,9 +162,9 @@ class Comparison:
         if phases := [record[name] for name in PHASES if name in self.collection.fields]:
             yield from self._field(id, version, "phase", phases[0], fact.phase)
 
-    def _customer(self, id: UUID, told: UUID, fact: Stood) -> Iterator[Mismatch]:
-        yield from self._field(id, fact.version, "customer", told, fact.origin_id or fact.customer_id)
-        yield from self._field(id, fact.version, "survivor", self.survivors.get(told, told), fact.customer_id)
+    def _customer(self, id: UUID, named: UUID, fact: Stood) -> Iterator[Mismatch]:
+        yield from self._field(id, fact.version, "customer", named, fact.origin_id or fact.customer_id)
+        yield from self._field(id, fact.version, "survivor", self.survivors.get(named, named), fact.customer_id)
 
     def _field(self, id: UUID, version: int, name: str, expected: object, found: object) -> Iterator[Mismatch]:
         if expected != found:
@@ -172,7 +172,7 @@ class Comparison:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
-    """What a body means that does not tell the field."""
+    """Returns what a body means that does not have the field."""
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return None if field.default is msgspec.NODEFAULT else field.default

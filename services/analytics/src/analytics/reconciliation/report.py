@@ -9,7 +9,7 @@ from analytics.reconciliation.figures import Difference
 from analytics.reconciliation.records import Kind, Mismatch
 
 SAMPLES = 100
-"""So many of a collection's mismatches, and of a metric's differences, are told one by one."""
+"""So many of a collection's mismatches, and of a metric's differences, are listed one by one."""
 
 
 @dataclass(slots=True)

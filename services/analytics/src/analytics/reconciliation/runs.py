@@ -1,7 +1,7 @@
-"""Reconciliations: asked for, or due, one after the other, each a row that says how far it is and what came of it.
+"""Reconciliations: requested, or due, one after the other, each a row that says how far it is and what came of it.
 
-One at a time, by an advisory lock on a connection of its own. If its process dies, the lock is free, and whoever has it
-next begins again what was begun.
+One at a time, by an advisory lock on a connection of its own. If its process dies, the lock is free, and its next
+holder begins again what was begun.
 """
 
 import asyncio
@@ -72,8 +72,8 @@ class Comparing(Protocol):
 
 
 async def request(connection: AsyncConnection, tenant: str, *, by: str | None) -> UUID:
-    """Ask for one. If one is asked for or running already, that is the answer."""
-    # Two that ask at the same moment ask for the same one.
+    """Requests one. If one is requested or running already, returns that one."""
+    # Two requests at the same moment are for the same one.
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"reconcile {tenant}", 0))))
     waiting = select(_R.id).where(_R.tenant_id == tenant, _R.state.in_(_OPEN)).order_by(_R.requested_at).limit(1)
     if (found := await connection.scalar(waiting)) is not None:
@@ -99,17 +99,18 @@ class _Due(NamedTuple):
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Does what is asked for and what is due. `services` says where to ask; it raises NotFetched if that is not set."""
+    """Does what is requested and what is due. `services` says where to fetch from; it raises NotFetched if that is not
+    set."""
 
     comparing: Comparing
     services: Callable[[], AbstractAsyncContextManager[Services]]
     every: timedelta | None
-    """How often every tenant is reconciled. None: only those that are asked for."""
+    """How often every tenant is reconciled. None: only on request."""
     margin: timedelta = MARGIN
     patience_seconds: float = PATIENCE_SECONDS
 
     async def step(self, engine: AsyncEngine) -> bool:
-        """Do the next one, if any. Answers whether there was one."""
+        """Does the next one, if any. Returns whether there was one."""
         async with engine.begin() as connection:
             if self.every is not None:
                 await _ask_for_all(connection, self.every)
@@ -131,9 +132,9 @@ class Reconciler:
             await _keep(connection, due, **begun, total=STEPS, attempts=due.attempts + 1)
         try:
             report = await self._run(engine, due)
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is told where it is looked for
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is recorded where it is looked for
             reason = (
-                str(error) if isinstance(error, NotFetched | Behind) else f"A fault of ours: {type(error).__name__}."
+                str(error) if isinstance(error, NotFetched | Behind) else f"An internal error: {type(error).__name__}."
             )
             raised = None if isinstance(error, NotFetched | Behind) else error
             log.warning("not reconciled", tenant=due.tenant_id, error=error, exc_info=raised)
@@ -203,7 +204,7 @@ async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
 
 
 async def publish(engine: AsyncEngine) -> None:
-    """Set the gauges to what the last reconciliation of each tenant found."""
+    """Sets the gauges to what the last reconciliation of each tenant found."""
     async with engine.connect() as connection:
         rows = (await connection.execute(_FOUND)).all()
         age = await connection.scalar(_AGE)
@@ -217,7 +218,7 @@ async def _next(connection: AsyncConnection, only: UUID | None = None) -> _Due |
     query = select(_R.tenant_id, _R.id, _R.attempts).where(_R.state.in_(_OPEN))
     if only is not None:
         query = query.where(_R.id == only)
-    # Those that people wait for come before those that are due.
+    # The ones that people wait for come before the ones that are due.
     order = (_R.requested_by.is_(None), _R.requested_at)
     row = (await connection.execute(query.order_by(*order).limit(1))).one_or_none()
     return _Due(*row) if row is not None else None

@@ -20,7 +20,7 @@ class SignalDefinedAlready(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Signal(Aggregate):
-    """Something about customers that another system measures and tells, as readings."""
+    """Something about customers that another system measures and sends, as readings."""
 
     code: str
     """By which health models name it; one signal of the tenant has it."""

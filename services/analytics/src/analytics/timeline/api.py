@@ -67,7 +67,7 @@ class TimelineEvent(queries.TimelineEvent):
     data: JSON
 
 
-@field(description="Every exchange with the customer, and with those merged into it, newest first.")
+@field(description="Every exchange with the customer, and with customers merged into it, newest first.")
 async def timeline(
     self: Customer,
     info: Ctx,

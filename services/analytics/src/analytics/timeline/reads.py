@@ -76,7 +76,7 @@ async def timelines(
         raise Invalid("It must be later than `from`.", field="to")
     selves = await _selves(connection, tenant, customer_ids)
     found = await _newest(connection, tenant, selves, wanted)
-    return {id: _page(sorted(events, key=_place, reverse=True), wanted.first) for id, events in found.items()}
+    return {id: _page(sorted(events, key=_position, reverse=True), wanted.first) for id, events in found.items()}
 
 
 async def _newest(
@@ -84,7 +84,7 @@ async def _newest(
 ) -> dict[UUID, list[TimelineEvent]]:
     """One more than the page has, of each customer and of each that it absorbed, in one select."""
     c = ledger.c
-    owners = [(owner, id) for owner, those in selves.items() for id in those]
+    owners = [(owner, id) for owner, merged in selves.items() for id in merged]
     columns = (cast(list(column), ARRAY(Uuid)) for column in zip(*owners, strict=True))
     each = func.unnest(*columns).table_valued("owner", "customer_id").render_derived(name="each")
     newest = (
@@ -101,14 +101,14 @@ async def _newest(
 
 
 async def unheard_of(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of whom no event has told."""
+    """Returns the customers that no event names."""
     each = func.unnest(cast(list(customer_ids), ARRAY(Uuid))).table_valued("customer_id").render_derived(name="each")
-    told = exists().where(ledger.c.tenant_id == tenant, ledger.c.customer_id == each.c.customer_id)
-    return set(await connection.scalars(select(each.c.customer_id).where(~told)))
+    named = exists().where(ledger.c.tenant_id == tenant, ledger.c.customer_id == each.c.customer_id)
+    return set(await connection.scalars(select(each.c.customer_id).where(~named)))
 
 
 async def _selves(connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """Each customer, and those it has absorbed."""
+    """Returns each customer, and the ones it has absorbed."""
     m = merged_customers.c
     rows = await connection.execute(
         select(m.survivor, m.customer_id).where(
@@ -123,7 +123,7 @@ async def _selves(connection: AsyncConnection, tenant: str, customer_ids: Sequen
     return found
 
 
-def _place(event: TimelineEvent) -> tuple[datetime, UUID]:
+def _position(event: TimelineEvent) -> tuple[datetime, UUID]:
     return event.time, event.id
 
 
