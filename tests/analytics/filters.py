@@ -4,6 +4,6 @@ from analytics.metrics.filtering import FilterBy
 
 
 def written(filter: FilterBy) -> str:
-    """Every value in double quotes, but for those that have none."""
+    """Every value in double quotes, but for values that have none."""
     values = ("" if each is None else '"' + each.replace('"', '""') + '"' for each in filter.values)
     return f"{filter.dimension}:{'!' * filter.exclude}{','.join(values)}"

@@ -33,4 +33,4 @@ DOCUMENT: dict[str, Any] = {
     "hysteresis": 2,
 }
 SHOP = HealthModel.from_document("default", 1, DOCUMENT)
-"""Named like the default one, and told like it."""
+"""Named like the default one, and worded like it."""

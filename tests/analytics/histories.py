@@ -39,20 +39,20 @@ def history(tenant: str, size: int, chance: random.Random, *, customers: int | N
     some events happened long before they were recorded."""
     known = [new_id() for _ in range(customers or max(2, size // 12))]
     courses = _courses(known, chance)
-    told: list[Envelope] = []
+    envelopes: list[Envelope] = []
     recorded_at = STARTS_AT + timedelta(days=DAYS)
-    while len(told) < size:
+    while len(envelopes) < size:
         subject, customer, steps = next(courses)
         time = STARTS_AT + timedelta(days=DAYS * chance.random(), microseconds=chance.randrange(1000))
         for version, event in steps:
-            told.append(_envelope(event, tenant, subject, customer, version, time, recorded_at))
+            envelopes.append(_envelope(event, tenant, subject, customer, version, time, recorded_at))
             time += timedelta(hours=chance.randrange(1, 400))
-    del told[size:]
+    del envelopes[size:]
     # Aggregates go on beside each other; each one's own events keep their order.
     by_subject: dict[UUID, list[Envelope]] = {}
-    order = list(told)
+    order = list(envelopes)
     chance.shuffle(order)
-    for each in told:
+    for each in envelopes:
         by_subject.setdefault(each.subject, []).append(each)
     queues = {subject: iter(course) for subject, course in by_subject.items()}
     mixed = [next(queues[each.subject]) for each in order]

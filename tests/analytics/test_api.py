@@ -105,7 +105,7 @@ async def test_graphql_names_the_field_too(analytics: httpx.AsyncClient, mine: H
     assert refused["errors"][0]["extensions"]["problem"]["errors"][0]["field"] == "to"
 
 
-async def test_amounts_in_two_currencies_are_told_apart_by_either_api(
+async def test_amounts_in_two_currencies_are_kept_apart_by_either_api(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Any
 ) -> None:
     dollars = OrderPlaced(value=Decimal(10), currency="USD")
@@ -151,7 +151,7 @@ async def test_the_timeline_goes_back_page_by_page(
     assert page["items"][0]["data"] == {"value": "10", "currency": "EUR"}
 
 
-async def test_health_is_told_with_its_reasons(
+async def test_health_is_shown_with_its_reasons(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Any
 ) -> None:
     customer, other = new_id(), new_id()

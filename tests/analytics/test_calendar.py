@@ -83,7 +83,7 @@ def test_a_grain_longer_than_the_interval_is_one_period() -> None:
         assert boundaries(interval, grain, ZoneInfo("Asia/Tokyo")) == [interval.starts_at, interval.ends_at]
 
 
-def test_more_periods_than_can_be_told_are_refused_by_name() -> None:
+def test_more_periods_than_can_be_shown_are_refused_by_name() -> None:
     start = datetime(1900, 1, 1, tzinfo=UTC)
     with pytest.raises(Invalid, match=str(MAX_BUCKETS)) as refused:
         boundaries(Interval(start, start.replace(year=2100)), Grain.DAY, ZoneInfo("UTC"))

@@ -60,7 +60,7 @@ class Line:
         stop = asyncio.Event()
         running = asyncio.create_task(run(self.subscription, self.bus, self.worker, stop=stop))
         async with asyncio.timeout(PATIENCE):
-            while await self._reached() < end:  # noqa: ASYNC110 - a database tells nobody
+            while await self._reached() < end:  # noqa: ASYNC110 - a database sends no event
                 await asyncio.sleep(0.02)
             stop.set()
             await running
@@ -130,8 +130,8 @@ def _of(envelope: Envelope) -> dict[str, Any]:
 
 def without(envelope: Envelope, header: str, value: bytes | None = None) -> Outgoing:
     """Its message with a header missing, or spoilt."""
-    kept = [(name, told if name != header else value) for name, told in envelope.headers()]
-    headers = tuple((name, told) for name, told in kept if told is not None)
+    kept = [(name, text if name != header else value) for name, text in envelope.headers()]
+    headers = tuple((name, text) for name, text in kept if text is not None)
     return Outgoing("", envelope.key(), envelope.data, headers)
 
 
@@ -151,9 +151,9 @@ async def settled(tenant: Tenant) -> None:
 async def torn_letter(line: Line, tenant: Tenant, *, behind: int = 0) -> dict[str, Any]:
     """A letter with a torn body, and so many waiting behind it."""
     await line.consume(orders(tenant.name, aggregates=1, each=1 + behind, torn=0))
-    letters = await listed(tenant, state="unresolved")
-    assert len(letters) == 1 + behind
-    return letters[0]
+    dead_letters = await listed(tenant, state="unresolved")
+    assert len(dead_letters) == 1 + behind
+    return dead_letters[0]
 
 
 async def figures(tenant: Tenant, customer: UUID) -> list[Any]:
@@ -187,10 +187,10 @@ async def test_mended_and_replayed_the_figures_are_as_if_nothing_had_happened(
         (str(struck[4].id), True),
         (str(struck[7].id), True),
     ]
-    told = (await acme.get(f"/v1/dead-letters/{letter['id']}")).json()
-    assert (told["message"]["body"], b64decode(told["message"]["body_base64"])) == (None, TORN)
-    assert {"name": "ce_type", "value": "sales.order.placed.v1"} in told["message"]["headers"]
-    assert (told["waiting"], [each["id"] for each in told["next_waiting"]]) == (2, [each["id"] for each in waiting])
+    shown = (await acme.get(f"/v1/dead-letters/{letter['id']}")).json()
+    assert (shown["message"]["body"], b64decode(shown["message"]["body_base64"])) == (None, TORN)
+    assert {"name": "ce_type", "value": "sales.order.placed.v1"} in shown["message"]["headers"]
+    assert (shown["waiting"], [each["id"] for each in shown["next_waiting"]]) == (2, [each["id"] for each in waiting])
 
     amended = await acme.post(f"/v1/dead-letters/{letter['id']}:amend", {"body": WHOLE, "note": "the cable"})
     assert amended.status_code == 200, amended.text
@@ -211,7 +211,7 @@ async def test_the_letter_tells_who_changed_what_and_how_it_was(line: Line, acme
     letter = await torn_letter(line, acme)
     path = f"/v1/dead-letters/{letter['id']}"
     headers = {"ce_time": "2011-08-02T00:00:00+00:00"}
-    await acme.post(f"{path}:amend", {"body": WHOLE, "headers": headers, "note": "told by the till"})
+    await acme.post(f"{path}:amend", {"body": WHOLE, "headers": headers, "note": "by the till"})
     body = b'{"value": 12.1000000000000000001, "currency": "EUR"}'
     answer = await acme.client.post(
         f"{path}:amend",
@@ -221,7 +221,7 @@ async def test_the_letter_tells_who_changed_what_and_how_it_was(line: Line, acme
     assert answer.status_code == 200, answer.text
     assert body in answer.content, "kept to the last digit"
     first, second = (await acme.get(path)).json()["history"]
-    assert (first["action"], first["by"], first["note"]) == ("amend", "test", "told by the till")
+    assert (first["action"], first["by"], first["note"]) == ("amend", "test", "by the till")
     assert b64decode(first["before"]["body_base64"]) == TORN
     assert {"name": "ce_time", "value": "2011-08-01T00:00:00+00:00"} in first["before"]["headers"]
     assert second["before"]["body"] == WHOLE
@@ -422,8 +422,8 @@ async def test_a_letter_of_nobody_is_for_the_command_line_only(
             dead_letters_cli.run(service, settings, words)
         except SystemExit as end:
             ended = f"{end.code}\n"
-        told = capsys.readouterr()
-        return told.out + told.err + ended
+        printed = capsys.readouterr()
+        return printed.out + printed.err + ended
 
     async def command(*words: str) -> str:
         return await asyncio.to_thread(run_it, *words)

@@ -151,28 +151,28 @@ async def test_the_loop_turns_while_models_and_playbooks_are_tried_on_everybody(
         assert (done["state"], done["reason"]) == ("done", None), path
 
 
-async def test_the_loop_turns_while_figures_over_everybody_are_asked_for(
+async def test_the_loop_turns_while_figures_over_everybody_are_computed(
     fold: Fold, us: Tenant, tenant: str, everybody: None
 ) -> None:
     await published(fold, tenant)
     await us.get("/v1/health/distribution")  # the process for it starts
-    asked = {"from": moment(500), "to": moment(0)}
+    params = {"from": moment(500), "to": moment(0)}
     for path, query in (
         ("health/distribution", {}),
         ("health/distribution", {"groupBy": "segment"}),
-        ("metrics/rfm", {"groupBy": "label", **asked}),
-        ("metrics/clv.historic", {"grain": "month", **asked}),
-        ("metrics/clv.predicted", asked),
-        ("metrics/customers.alive", asked),
-        ("metrics/retention.crr", {"grain": "month", **asked}),
-        ("cohorts", {"grain": "month", **asked}),
+        ("metrics/rfm", {"groupBy": "label", **params}),
+        ("metrics/clv.historic", {"grain": "month", **params}),
+        ("metrics/clv.predicted", params),
+        ("metrics/customers.alive", params),
+        ("metrics/retention.crr", {"grain": "month", **params}),
+        ("cohorts", {"grain": "month", **params}),
     ):
         async with watched(path):
             answer = await us.get(f"/v1/{path}", **query)
         assert answer.status_code in (200, 409), answer.text
 
 
-async def test_one_customer_with_a_thousand_events_is_told_of_beside_the_loop(
+async def test_one_customer_with_a_thousand_events_is_explained_beside_the_loop(
     fold: Fold, worker: AsyncEngine, us: Tenant, tenant: str
 ) -> None:
     await published(fold, tenant)

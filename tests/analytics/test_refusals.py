@@ -1,4 +1,4 @@
-"""What cannot be asked is refused by the same rule, of the same field, over REST and GraphQL."""
+"""What cannot be queried is refused by the same rule, of the same field, over REST and GraphQL."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ OF_A_CUSTOMER = {
     "value": "value { historic }",
     "timeline": "timeline { nodes { type } }",
 }
-"""What is asked of one, over REST and GraphQL."""
+"""What is queried of one, over REST and GraphQL."""
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -31,9 +31,9 @@ def acme(analytics: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
     return Tenant(analytics, issuer, tenant)
 
 
-async def metric(acme: Tenant, told: str, passed: str, **variables: Any) -> Any:
+async def metric(acme: Tenant, declared: str, passed: str, **variables: Any) -> Any:
     """The error of the question over GraphQL."""
-    answer = await acme.post("/graphql", {"query": METRIC % (told, passed), "variables": variables})
+    answer = await acme.post("/graphql", {"query": METRIC % (declared, passed), "variables": variables})
     (error,) = answer.json()["errors"]
     return error
 
@@ -62,7 +62,7 @@ async def test_a_question_is_refused_alike_over_rest_and_graphql(
 ) -> None:
     (name,) = given
     answer = await acme.get("/v1/metrics/revenue", **SPRING, **given)
-    status, field, told = await refused(answer)
+    status, field, rule_shown = await refused(answer)
     body = {
         "query": METRIC % (f"${name}: {kind}", f"{name}: ${name}"),
         "variables": {"id": "revenue", **SPRING, **given},
@@ -70,9 +70,9 @@ async def test_a_question_is_refused_alike_over_rest_and_graphql(
     (error,) = (await acme.post("/graphql", body)).json()["errors"]
     problem = error["extensions"]["problem"]
     assert (status, field.partition(".")[0]) == (422, name)
-    assert rule in told
+    assert rule in rule_shown
     assert problem["status"] == status
-    assert problem["errors"] == [{"field": field, "rule": told}]
+    assert problem["errors"] == [{"field": field, "rule": rule_shown}]
 
 
 @pytest.mark.parametrize("field", ["from", "to"])
@@ -80,13 +80,13 @@ async def test_a_question_is_refused_alike_over_rest_and_graphql(
 async def test_instants_that_no_calendar_reaches_are_refused_with_a_zone_and_a_grain(
     acme: Tenant, field: str, instant: str
 ) -> None:
-    asked = SPRING | {field: instant}
+    query = SPRING | {field: instant}
     how = {"zone": "Pacific/Kiritimati", "grain": "year"}
-    assert (await refused(await acme.get("/v1/metrics/revenue", **asked, **how)))[:2] == (422, field)
-    assert (await refused(await acme.get("/v1/cohorts", **asked, **how)))[:2] == (422, field)
+    assert (await refused(await acme.get("/v1/metrics/revenue", **query, **how)))[:2] == (422, field)
+    assert (await refused(await acme.get("/v1/cohorts", **query, **how)))[:2] == (422, field)
     body = {
         "query": METRIC % ("$zone: String", "zone: $zone, grain: YEAR"),
-        "variables": {"id": "revenue", **asked, **how},
+        "variables": {"id": "revenue", **query, **how},
     }
     (error,) = (await acme.post("/graphql", body)).json()["errors"]
     assert error["extensions"]["code"] == "invalid"
@@ -105,8 +105,8 @@ async def test_an_unknown_metric_and_an_unknown_customer_are_named(acme: Tenant)
     assert error["extensions"]["problem"]["detail"] == answer.json()["detail"]
     for what, fields in OF_A_CUSTOMER.items():
         answer = await acme.get(f"/v1/customers/{nobody}/{what}")
-        told = f"There is no customer {nobody}."
-        assert await refused(answer) == (404, "id", told), what
+        rule_shown = f"There is no customer {nobody}."
+        assert await refused(answer) == (404, "id", rule_shown), what
         query = (
             'query($id: UUID!) { _entities(representations: [{__typename: "Customer", id: $id}])'
             f" {{ ... on Customer {{ {fields} }} }} }}"

@@ -94,7 +94,7 @@ async def test_the_first_question_makes_the_fit_that_others_use(
     assert await fits(analytics, mine) == [only]
 
 
-async def test_the_past_is_told_without_hindsight(
+async def test_the_past_is_scored_without_hindsight(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
 ) -> None:
     await fold(*shop.events())
@@ -105,10 +105,10 @@ async def test_the_past_is_told_without_hindsight(
     assert await alive(analytics, mine, "2011-06-01T00:00:00Z") == before
 
 
-async def test_what_cannot_be_told_of_the_past_is_not_told_by_a_later_fit(
+async def test_what_cannot_be_known_of_the_past_is_not_taken_from_a_later_fit(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
 ) -> None:
-    """Whether somebody asked for later before makes no difference."""
+    """Whether a later instant was queried before makes no difference."""
     await fold(*shop.events())
     first = min(time for _, time, _ in shop.orders)
     early = {"from": "2000-01-01T00:00:00Z", "to": (first + timedelta(days=2)).isoformat()}
@@ -150,16 +150,16 @@ async def test_a_costly_fit_that_failed_is_not_tried_again_that_day(
     everything, shop.orders = shop.orders, [order for order in shop.orders if order[0] in few]
     await fold(*shop.events())
     monkeypatch.setattr("analytics.customer_value.fitting.COSTLY", 0)
-    asked = {"from": "2011-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z"}
-    first = await analytics.get("/v1/metrics/customers.alive", params=asked, headers=mine)
+    params = {"from": "2011-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z"}
+    first = await analytics.get("/v1/metrics/customers.alive", params=params, headers=mine)
     rest = [order for order in everything if order[0] not in few]
-    shop.orders, shop.returns, shop.segments = rest, [], {}  # their records have been told of
+    shop.orders, shop.returns, shop.segments = rest, [], {}  # their records have been published
     await fold(*shop.events())
-    again = await analytics.get("/v1/metrics/customers.alive", params=asked, headers=mine)
+    again = await analytics.get("/v1/metrics/customers.alive", params=params, headers=mine)
     assert (first.status_code, again.json()) == (409, first.json())
-    on_demand = await analytics.post(FITS, json={"until": asked["to"]}, headers=mine)
+    on_demand = await analytics.post(FITS, json={"until": params["to"]}, headers=mine)
     assert on_demand.status_code == 201
-    assert await alive(analytics, mine, asked["to"]) > 0
+    assert await alive(analytics, mine, params["to"]) > 0
 
 
 def kept(model: Model, until: str, currency: str | None = None, checked: str | None = None) -> KeptFit:
@@ -210,8 +210,8 @@ async def test_a_customers_value_is_its_part_of_the_figures(
         }
         assert (value["currency"], value["weeks_ahead"], value["unpredicted"]) == ("EUR", 52, None)
         for field, metric in (("predicted", "clv.predicted"), ("p_alive", "customers.alive")):
-            asked = {"from": "2010-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z", "first": "500"}
-            members = (await analytics.get(f"/v1/metrics/{metric}/members", params=asked, headers=mine)).json()
+            params = {"from": "2010-01-01T00:00:00Z", "to": "2012-01-01T00:00:00Z", "first": "500"}
+            members = (await analytics.get(f"/v1/metrics/{metric}/members", params=params, headers=mine)).json()
             (its,) = [each["value"] for each in members["items"] if each["customer_id"] == str(id)]
             assert value[field] == pytest.approx(its, abs=0.006)
 
@@ -241,7 +241,7 @@ async def test_without_a_fit_a_value_says_why_it_predicts_nothing(
     assert "takes 40" in value["unpredicted"]
 
 
-async def test_graphql_scores_all_customers_it_is_asked_for_at_once(
+async def test_graphql_scores_all_requested_customers_at_once(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fold(*shop.events())

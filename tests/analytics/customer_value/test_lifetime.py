@@ -86,7 +86,7 @@ def histories(cdnow: Purchases) -> Histories:
     return summary(*cdnow, CALIBRATION_ENDS)
 
 
-def test_the_histories_of_cdnow_are_those_published(histories: Histories) -> None:
+def test_the_histories_of_cdnow_are_as_published(histories: Histories) -> None:
     published = np.genfromtxt(dataset(*HISTORIES), delimiter=",", names=True)
     assert histories.customer.size == 2357
     assert histories.frequency.tolist() == published["x"].tolist()
@@ -197,8 +197,8 @@ def test_the_parameters_behind_simulated_values_are_found(seed: int) -> None:
 def test_standard_errors_say_how_far_estimates_spread() -> None:
     fits = [fit_bg_nbd(*simulate(1500, seed).seen) for seed in range(60)]
     spread = np.log([fit.parameters for fit in fits]).std(axis=0)
-    told = np.median([np.array(fit.standard_errors) / fit.parameters for fit in fits], axis=0)
-    np.testing.assert_allclose(told, spread, rtol=0.35)
+    estimated = np.median([np.array(fit.standard_errors) / fit.parameters for fit in fits], axis=0)
+    np.testing.assert_allclose(estimated, spread, rtol=0.35)
 
 
 def test_as_many_are_alive_and_buy_as_was_said() -> None:
@@ -264,8 +264,8 @@ def test_more_is_expected_of_a_longer_horizon(
 
 
 def by_quadrature(model: BgNbd, x: int, t_x: float, age: float, horizon: float) -> float:
-    """Expected transactions without a hypergeometric function: of those who leave with probability p, weighed by how
-    likely p is for such a customer, (1 - (1 + p * horizon / (alpha + T))^-(r + x)) / p."""
+    """Expected transactions without a hypergeometric function: of customers who leave with probability p, weighed by
+    how likely p is for such a customer, (1 - (1 + p * horizon / (alpha + T))^-(r + x)) / p."""
     r, alpha, a, b = model
     alive = p_alive(fitted(model), [x], [t_x], [age])[0]
 

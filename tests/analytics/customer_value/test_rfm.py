@@ -24,7 +24,7 @@ def scored(rows: list[Row]) -> Scores:
 
 
 def fifth(value: Any, of: list[Any]) -> int:
-    """Quintiles, by the mean place of those alike."""
+    """Quintiles, by the mean rank of customers alike."""
     alike = [index for index, other in enumerate(sorted(of), start=1) if other == value]
     return ceil(Fraction(5 * sum(alike), len(alike) * len(of)))
 
@@ -42,23 +42,23 @@ def test_scores_are_the_fifths_of_a_plain_sort(rows: list[Row]) -> None:
 def test_equal_values_have_equal_scores_and_higher_values_no_lower_ones(rows: list[Row]) -> None:
     found = scored(rows)
     for score, i in ((found.recency, 0), (found.frequency, 1)):
-        told = sorted(zip((row[i] for row in rows), score.tolist(), strict=True))
-        for (low, its), (high, others) in pairwise(told):
+        ranked = sorted(zip((row[i] for row in rows), score.tolist(), strict=True))
+        for (low, its), (high, others) in pairwise(ranked):
             assert its == others if low == high else its <= others
-    told_money = sorted(zip(((row[3], row[2]) for row in rows), found.monetary.tolist(), strict=True))
-    for ((one, low), its), ((other, high), others) in pairwise(told_money):
+    ranked_by_money = sorted(zip(((row[3], row[2]) for row in rows), found.monetary.tolist(), strict=True))
+    for ((one, low), its), ((other, high), others) in pairwise(ranked_by_money):
         if one == other:
             assert its == others if low == high else its <= others
 
 
 @given(customers, st.randoms(use_true_random=False))
-def test_the_order_asked_in_does_not_matter(rows: list[Row], random: Any) -> None:
-    def told(rows: list[Row]) -> list[Any]:
+def test_the_order_of_the_request_does_not_matter(rows: list[Row], random: Any) -> None:
+    def score_of_each(rows: list[Row]) -> list[Any]:
         return sorted(zip(rows, *(each.tolist() for each in scored(rows)), strict=True))
 
     shuffled = rows[:]
     random.shuffle(shuffled)
-    assert told(shuffled) == told(rows)
+    assert score_of_each(shuffled) == score_of_each(rows)
 
 
 @pytest.mark.parametrize("n", [2, 5, 10, 23, 1001])

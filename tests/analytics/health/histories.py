@@ -44,13 +44,13 @@ def random_model(dice: random.Random) -> HealthModel:
     measures = []
     for number in range(dice.randint(1, 4)):
         name = dice.choice(NAMES)
-        told: dict[str, Any] = {"aggregate": dice.choice(["latest", "sum", "mean"])} if name == "signal" else {}
-        kind = {"latest": Kind.LATEST, "sum": Kind.SUM, "mean": Kind.MEAN}.get(told.get("aggregate", ""))
+        fields: dict[str, Any] = {"aggregate": dice.choice(["latest", "sum", "mean"])} if name == "signal" else {}
+        kind = {"latest": Kind.LATEST, "sum": Kind.SUM, "mean": Kind.MEAN}.get(fields.get("aggregate", ""))
         kind = kind or INPUTS[name].kind
         if kind in (Kind.SUM, Kind.MEAN) and dice.random() < 0.4:
-            told["half_life_days"] = dice.choice([1.5, 7, 20])
+            fields["half_life_days"] = dice.choice([1.5, 7, 20])
         elif kind in (Kind.SUM, Kind.MEAN, Kind.TREND, Kind.DISTINCT):
-            told["window_days"] = dice.choice([5, 10, 30.5])
+            fields["window_days"] = dice.choice([5, 10, 30.5])
         places = sorted(dice.sample(range(40), dice.randint(2, 4)))
         measures.append(
             {
@@ -59,7 +59,7 @@ def random_model(dice: random.Random) -> HealthModel:
                 "weight": dice.choice([0.5, 1, 2]),
                 "curve": [[x, dice.randint(0, 100)] for x in places],
                 "absence": dice.choice(["left_out", "left_out", "neutral", "zero"]),
-                **told,
+                **fields,
             }
         )
     return HealthModel.from_document("drawn", 1, {"measures": measures, "hysteresis": dice.choice([0, 2, 5])})

@@ -31,8 +31,9 @@ def test_what_the_guide_says_of_one_number_alone_is_so() -> None:
 
     def more_than(id: str, title: str = "Retail, tuned") -> tuple[float, float]:
         """By how much the model's area is greater, at the least and at the most."""
-        told = simpler[id]["models"][title]
-        return told["value"] - 1.96 * told["standard_error"], told["value"] + 1.96 * told["standard_error"]
+        estimate = simpler[id]["models"][title]
+        value, margin = estimate["value"], 1.96 * estimate["standard_error"]
+        return value - margin, value + margin
 
     assert "More than recency, clearly" in text
     assert more_than("recency")[0] > 0
@@ -58,8 +59,8 @@ def test_what_the_guide_says_of_one_number_alone_is_so() -> None:
 
 
 @needs_recorded_data
-def test_those_observed_and_those_who_churned_are_as_the_file_says() -> None:
-    """Counted in the file itself; and so is what the guide says of those with one order."""
+def test_the_observed_and_the_churned_are_as_the_file_says() -> None:
+    """Counted in the file itself; and so is what the guide says of customers with one order."""
     orders = company("retail").orders.filter(pl.col("customer") != "(blank)")
     window, time = timedelta(days=90), pl.col("time")
     rows, churned, once, once_churned = 0, 0, 0, 0

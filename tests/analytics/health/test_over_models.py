@@ -108,14 +108,14 @@ def test_as_of_an_instant_the_models_published_before_it_score(seed: int) -> Non
     world = random_world(dice)
     edges = [each.at + more for each in world.publications for more in (0, 1)]
     for at in [*edges, *(dice.randint(0, (DAYS + 40) * DAY) for _ in range(4))]:
-        told, bands = explained(world.facts, at), world.facts.bands(at)
+        explanations, bands = explained(world.facts, at), world.facts.bands(at)
         scores = world.facts.scores(at)
         for index in everybody():
-            assert told[index].model == model_of(world, world.facts.customers[index], at)
+            assert explanations[index].model == model_of(world, world.facts.customers[index], at)
             expected = as_of(world, index, at)
-            assert told[index].score == (expected if expected is None else pytest.approx(expected, abs=1e-6))
-            assert np.isnan(scores[index]) if expected is None else scores[index] == told[index].score
-            assert (told[index].band is None) == (bands[index] < 0)
+            assert explanations[index].score == (expected if expected is None else pytest.approx(expected, abs=1e-6))
+            assert np.isnan(scores[index]) if expected is None else scores[index] == explanations[index].score
+            assert (explanations[index].band is None) == (bands[index] < 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -165,12 +165,12 @@ def test_the_trend_is_as_of_now_less_as_of_thirty_days_before_and_its_drivers_ad
     world = random_world(dice)
     at = dice.randint(TREND_DAYS * DAY, (DAYS + 40) * DAY)
     now, then = explained(world.facts, at), explained(world.facts, at - TREND_DAYS * DAY)
-    for told, before in zip(now, then, strict=True):
-        if told.score is None or before.score is None:
-            assert (told.trend, told.drivers) == (None, ())
+    for explanation, before in zip(now, then, strict=True):
+        if explanation.score is None or before.score is None:
+            assert (explanation.trend, explanation.drivers) == (None, ())
             continue
-        assert told.trend == pytest.approx(told.score - before.score, abs=TINY)
-        assert sum(change for _, change in told.drivers) == pytest.approx(told.trend, abs=TINY)
+        assert explanation.trend == pytest.approx(explanation.score - before.score, abs=TINY)
+        assert sum(change for _, change in explanation.drivers) == pytest.approx(explanation.trend, abs=TINY)
 
 
 @settings(max_examples=40, deadline=None)
@@ -206,7 +206,7 @@ def test_history_is_as_of_at_every_instant_and_its_changes_lead_from_band_to_ban
 def test_who_was_merged_away_is_scored_by_no_model_at_any_instant() -> None:
     world = random_world(random.Random(1))
     facts = replace(world.facts, merged={world.facts.customers[0]: world.facts.customers[1]})
-    told = explained(facts, 30 * DAY)
-    assert (told[0].model, told[0].score, told[0].merged_into) == (None, None, facts.customers[1])
-    assert told[1].model is not None
+    merged, survivor = explained(facts, 30 * DAY)[:2]
+    assert (merged.model, merged.score, merged.merged_into) == (None, None, facts.customers[1])
+    assert survivor.model is not None
     assert {each.model for each in facts.assignments(0, 0, DAYS * DAY)} == {None}

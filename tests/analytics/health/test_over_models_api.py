@@ -1,4 +1,4 @@
-"""Over a publication: every answer tells of the models that were in force at its instants."""
+"""Over a publication: every answer is by the models that were in force at its instants."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -48,15 +48,15 @@ async def buyer(fold: Any, tenant: str) -> UUID:
     return customer
 
 
-async def told(tenant: Tenant, customer: UUID, what: str = "", **query: str) -> Any:
+async def explained(tenant: Tenant, customer: UUID, what: str = "", **query: str) -> Any:
     answer = await tenant.get(f"/v1/customers/{customer}/health{what}", **query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def test_a_difference_says_what_the_other_model_made_of_it_and_what_happened(acme: Tenant, buyer: UUID) -> None:
-    found = await told(acme, buyer, "/difference", **OVER)
-    before, after = [await told(acme, buyer, at=OVER[each]) for each in ("from", "to")]
+    found = await explained(acme, buyer, "/difference", **OVER)
+    before, after = [await explained(acme, buyer, at=OVER[each]) for each in ("from", "to")]
     assert (before["model_version"], after["model_version"]) == (1, 2)
     # 21 days after the purchase (1 - 21/200) and 50; 40 days after it (1 - 40/100), thrice, and 50.
     assert before["score"] == pytest.approx((89.5 + 50) / 2)
@@ -77,11 +77,11 @@ async def test_a_difference_says_what_the_other_model_made_of_it_and_what_happen
         "On 1 March 2026 the model changed: 67.5 (healthy) by the model \u201cm\u201d, number 1, then 65.0 (healthy) "
         "by the model \u201cm\u201d, number 2; \u22122.5."
     )
-    chinese = await told(acme, buyer, "/difference", **OVER, language="zh")
+    chinese = await explained(acme, buyer, "/difference", **OVER, language="zh")
     assert "分来自模型的更换。" in chinese["words"]
 
 
-async def test_history_is_told_by_the_model_of_each_instant_and_names_it(acme: Tenant, tenant: str, fold: Any) -> None:
+async def test_history_is_by_the_model_of_each_instant_and_names_it(acme: Tenant, tenant: str, fold: Any) -> None:
     customer = new_id()
     strict = recency(40, 3)
     await fold(
@@ -90,7 +90,7 @@ async def test_history_is_told_by_the_model_of_each_instant_and_names_it(acme: T
         happened(HealthModelRetired(), tenant, at("2026-03-05"), subject=MODEL, aggregate_version=3),
         happened(OrderPlaced(value=Decimal(30), currency="EUR"), tenant, at("2026-01-30"), customer),
     )
-    found = await told(acme, customer, "/history", **OVER)
+    found = await explained(acme, customer, "/history", **OVER)
     assert [(each["model"], each["model_version"]) for each in found["models"]] == [
         (str(MODEL), 1), (str(MODEL), 2), ("default", 2),
     ]  # fmt: skip
@@ -102,10 +102,10 @@ async def test_history_is_told_by_the_model_of_each_instant_and_names_it(acme: T
     assert datetime.fromisoformat(swapped["at"]) == SECOND + INSTANT
     assert swapped["words"] == "1 March 2026: from healthy to at risk, as the model changed."
     for point in found["points"]:
-        as_of = await told(acme, customer, at=point["at"])
+        as_of = await explained(acme, customer, at=point["at"])
         assert as_of["score"] == pytest.approx(point["score"], abs=1e-9)
     for each in found["changes"]:
-        as_of = await told(acme, customer, at=each["at"])
+        as_of = await explained(acme, customer, at=each["at"])
         assert (as_of["band"], as_of["model"], as_of["model_version"]) == (
             each["band"], each["model"], each["model_version"],
         )  # fmt: skip
@@ -113,7 +113,7 @@ async def test_history_is_told_by_the_model_of_each_instant_and_names_it(acme: T
 
 async def test_the_trend_is_as_of_now_less_as_of_thirty_days_before(acme: Tenant, buyer: UUID) -> None:
     now, then = at("2026-03-11"), at("2026-03-11") - 30 * DAY
-    found, before = [await told(acme, buyer, at=each.isoformat()) for each in (now, then)]
+    found, before = [await explained(acme, buyer, at=each.isoformat()) for each in (now, then)]
     assert (before["model_version"], found["model_version"]) == (1, 2)
     assert found["trend"] == pytest.approx(found["score"] - before["score"], abs=1e-9)
     assert sum(each["change"] for each in found["drivers"]) == pytest.approx(found["trend"], abs=1e-9)
@@ -130,14 +130,14 @@ async def test_a_customer_that_comes_to_another_segment_comes_under_its_model(
         happened(CustomerCreated(kind="person"), tenant, FIRST, buyer),
         happened(amended, tenant, at("2026-02-25"), buyer, aggregate_version=2),
     )
-    found = await told(acme, buyer, "/difference", **OVER)
+    found = await explained(acme, buyer, "/difference", **OVER)
     assert [each["after"]["model"] for each in found["model_changes"]] == [str(gold)]
-    before, after = [await told(acme, buyer, at=OVER[each]) for each in ("from", "to")]
+    before, after = [await explained(acme, buyer, at=OVER[each]) for each in ("from", "to")]
     assert (before["model"], after["model"]) == (str(MODEL), str(gold))
     assert found["change"] == pytest.approx(after["score"] - before["score"], abs=1e-9)
 
 
-async def test_what_was_known_is_told_by_the_models_that_were_known(
+async def test_what_was_known_is_by_the_models_that_were_known(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:
     late = HealthModelPublished(3, recency(300))
@@ -146,13 +146,13 @@ async def test_what_was_known_is_told_by_the_models_that_were_known(
     then = {"knownAt": (today + timedelta(minutes=1)).isoformat()}
     await fold(happened(late, tenant, at("2026-03-05"), subject=MODEL, aggregate_version=3, **recorded))
     now, before = (
-        await told(acme, buyer, "/difference", **OVER),
-        await told(acme, buyer, "/difference", **OVER, **then),
+        await explained(acme, buyer, "/difference", **OVER),
+        await explained(acme, buyer, "/difference", **OVER, **then),
     )
     assert [each["after"]["model_version"] for each in now["model_changes"]] == [2, 3]
     assert [each["after"]["model_version"] for each in before["model_changes"]] == [2]
     for found, known in ((now, {}), (before, then)):
-        ends = [await told(acme, buyer, at=OVER[each], **known) for each in ("from", "to")]
+        ends = [await explained(acme, buyer, at=OVER[each], **known) for each in ("from", "to")]
         assert found["change"] == pytest.approx(ends[1]["score"] - ends[0]["score"], abs=1e-9)
 
 
@@ -160,8 +160,8 @@ async def test_the_change_of_a_distribution_is_from_as_it_was_to_as_it_is(acme: 
     now, then = at("2026-03-11"), at("2026-03-11") - 30 * DAY
     found = (await acme.get("/v1/health/distribution", at=now.isoformat())).json()["whole"]
     before = (await acme.get("/v1/health/distribution", at=then.isoformat())).json()["whole"]
-    assert before["mean"] == pytest.approx((await told(acme, buyer, at=then.isoformat()))["score"])
-    assert found["mean"] == pytest.approx((await told(acme, buyer, at=now.isoformat()))["score"])
+    assert before["mean"] == pytest.approx((await explained(acme, buyer, at=then.isoformat()))["score"])
+    assert found["mean"] == pytest.approx((await explained(acme, buyer, at=now.isoformat()))["score"])
     assert found["trend"]["mean"] == pytest.approx(found["mean"] - before["mean"], abs=1e-9)
 
 
@@ -173,12 +173,12 @@ async def test_over_graphql_the_model_is_a_part_of_its_own_too(acme: Tenant, buy
             history(from: $from) { models { model modelVersion startsAt } changes { at cause model } } } } } }"""
     variables = {"r": [{"__typename": "Customer", "id": str(buyer)}], "at": OVER["to"], "from": OVER["from"]}
     (shown,) = (await acme.ask(query, **variables))["_entities"]
-    rest = await told(acme, buyer, "/difference", **OVER)
+    rest = await explained(acme, buyer, "/difference", **OVER)
     assert shown["health"]["difference"]["byModel"] == rest["by_model"]
     assert [each["byModel"] for each in shown["health"]["difference"]["changes"]] == [
         each["by_model"] for each in rest["changes"]
     ]
-    history = await told(acme, buyer, "/history", **OVER)
+    history = await explained(acme, buyer, "/history", **OVER)
     assert [each["cause"] for each in shown["health"]["history"]["changes"]] == [
         each["cause"].upper() for each in history["changes"]
     ]
@@ -193,14 +193,14 @@ async def test_of_whom_no_model_is_for_it_says_why(acme: Tenant, tenant: str, bu
         happened(CustomerCreated(kind="person", tags=["unidentified"]), tenant, start, many),
     )
     for customer, why in ((gone, f"It was merged into customer {buyer}"), (many, "It stands for many customers")):
-        found = await told(acme, customer)
+        found = await explained(acme, customer)
         assert (found["score"], found["band"], found["model"], found["model_version"]) == (None, None, None, None)
         assert why in found["words"]
         assert found["contributions"] == []
-        path = await told(acme, customer, "/path")
+        path = await explained(acme, customer, "/path")
         assert (path["up"], path["down"], path["model"]) == (None, None, None)
-        difference = await told(acme, customer, "/difference", **OVER)
+        difference = await explained(acme, customer, "/difference", **OVER)
         assert (difference["change"], difference["changes"]) == (0, [])
-        assert await told(acme, customer, "/history", **OVER) is None
-    merged = await told(acme, gone, language="zh")
+        assert await explained(acme, customer, "/history", **OVER) is None
+    merged = await explained(acme, gone, language="zh")
     assert f"已并入客户{buyer}" in merged["words"]

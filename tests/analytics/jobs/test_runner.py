@@ -1,4 +1,4 @@
-"""Jobs: done once, by whoever takes them; begun again where a process died, and not for ever."""
+"""Jobs: done once, by the process that takes them; begun again where a process died, and not for ever."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -43,7 +43,7 @@ async def api(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def asked(engine: AsyncEngine, tenant: str, kind: str = "count", **params: Any) -> UUID:
+async def requested(engine: AsyncEngine, tenant: str, kind: str = "count", **params: Any) -> UUID:
     async with engine.begin() as connection:
         return await request(connection, tenant, kind, params, by="ann")
 
@@ -71,7 +71,7 @@ class ForEver:
 
 
 async def test_a_job_is_done_and_its_report_kept(engine: AsyncEngine, tenant: str) -> None:
-    id = await asked(engine, tenant, to=7)
+    id = await requested(engine, tenant, to=7)
     jobs = Jobs({"count": count})
     assert await jobs.step(engine)
     assert not await jobs.step(engine)
@@ -82,14 +82,14 @@ async def test_a_job_is_done_and_its_report_kept(engine: AsyncEngine, tenant: st
     assert found.finished_at is not None
 
 
-async def test_a_refusal_is_told_in_its_words_and_a_fault_by_its_name_alone(engine: AsyncEngine, tenant: str) -> None:
+async def test_a_refusal_is_reported_in_its_words_and_an_error_by_its_name(engine: AsyncEngine, tenant: str) -> None:
     async def refuse(*_: Any) -> None:
         raise Invalid("Too few customers left.")
 
     async def break_down(*_: Any) -> None:
         raise KeyError("somebody's name")
 
-    ids = [await asked(engine, tenant, kind) for kind in ("refused", "broken")]
+    ids = [await requested(engine, tenant, kind) for kind in ("refused", "broken")]
     jobs = Jobs({"refused": refuse, "broken": break_down})
     assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
     found = [await look(engine, tenant, id) for id in ids]
@@ -98,7 +98,7 @@ async def test_a_refusal_is_told_in_its_words_and_a_fault_by_its_name_alone(engi
 
 
 async def test_a_job_whose_process_died_is_begun_again_and_not_for_ever(engine: AsyncEngine, tenant: str) -> None:
-    id = await asked(engine, tenant, to=1)
+    id = await requested(engine, tenant, to=1)
 
     async def die() -> None:
         """What runs it goes, and with it all it would have written."""
@@ -113,14 +113,14 @@ async def test_a_job_whose_process_died_is_begun_again_and_not_for_ever(engine: 
     assert found.state == "failed"
     assert f"begun {TRIES} times" in (found.reason or "")
 
-    again = await asked(engine, tenant, to=1)
+    again = await requested(engine, tenant, to=1)
     await die()
     assert await Jobs({"count": count}).step(engine)
     assert (await look(engine, tenant, again)).state == "done"
 
 
 async def test_a_job_that_runs_is_taken_by_nobody_else(engine: AsyncEngine, tenant: str) -> None:
-    await asked(engine, tenant, "long")
+    await requested(engine, tenant, "long")
     jobs = Jobs({"long": ForEver()}, lease=timedelta(seconds=0.4))
     running = asyncio.create_task(jobs.step(engine))
     await asyncio.sleep(1.2)  # three leases, if they were not renewed
@@ -131,7 +131,7 @@ async def test_a_job_that_runs_is_taken_by_nobody_else(engine: AsyncEngine, tena
 
 
 async def test_a_worker_that_stops_puts_its_job_back(engine: AsyncEngine, tenant: str) -> None:
-    id = await asked(engine, tenant, "long")
+    id = await requested(engine, tenant, "long")
     long = ForEver()
     running = asyncio.create_task(Jobs({"long": long}).step(engine))
     await long.begun.wait()
@@ -148,7 +148,7 @@ async def test_a_worker_that_stops_puts_its_job_back(engine: AsyncEngine, tenant
 
 
 async def test_a_cancelled_job_stops_and_stays_so(engine: AsyncEngine, tenant: str) -> None:
-    id = await asked(engine, tenant, "long")
+    id = await requested(engine, tenant, "long")
     long = ForEver()
     jobs = Jobs({"long": long}, lease=timedelta(seconds=0.4))
     running = asyncio.create_task(jobs.step(engine))
@@ -170,21 +170,21 @@ async def test_a_tenant_has_so_many_open_and_another_its_own(
     engine: AsyncEngine, tenant: str, other_tenant: str
 ) -> None:
     for _ in range(OPEN_PER_TENANT):
-        await asked(engine, tenant, to=1)
+        await requested(engine, tenant, to=1)
     with pytest.raises(TooManyJobs):
-        await asked(engine, tenant, to=1)
-    await asked(engine, other_tenant, to=1)
+        await requested(engine, tenant, to=1)
+    await requested(engine, other_tenant, to=1)
     assert await Jobs({"count": count}).step(engine)
-    await asked(engine, tenant, to=1)
+    await requested(engine, tenant, to=1)
 
 
 async def test_what_is_old_goes_with_the_next_of_its_tenant(engine: AsyncEngine, tenant: str) -> None:
     jobs = Jobs({"count": count})
-    old = await asked(engine, tenant, to=1)
+    old = await requested(engine, tenant, to=1)
     await jobs.step(engine)
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE health_jobs SET requested_at = requested_at - interval '91 days'"))
-    new = await asked(engine, tenant, to=1)
+    new = await requested(engine, tenant, to=1)
     await jobs.step(engine)
     assert (await look(engine, tenant, new)).state == "done"
     with pytest.raises(NotFound):
@@ -194,7 +194,7 @@ async def test_what_is_old_goes_with_the_next_of_its_tenant(engine: AsyncEngine,
 async def test_jobs_are_seen_and_called_off_by_their_tenant_alone(
     engine: AsyncEngine, api: httpx.AsyncClient, issuer: Issuer, tenant: str, other_tenant: str
 ) -> None:
-    ids = [await asked(engine, tenant, to=n) for n in (1, 2)]
+    ids = [await requested(engine, tenant, to=n) for n in (1, 2)]
     mine, theirs = Tenant(api, issuer, tenant), Tenant(api, issuer, other_tenant)
     page = (await mine.get("/v1/health-jobs", first=1)).json()
     assert [each["id"] for each in page["items"]] == [str(ids[1])]
@@ -207,6 +207,6 @@ async def test_jobs_are_seen_and_called_off_by_their_tenant_alone(
     assert (await mine.post(f"{path}:cancel", {})).json()["state"] == "cancelled"
     assert (await mine.post(f"{path}:cancel", {})).status_code == 409
     asks = "query($id: UUID!) {healthJob(id: $id) {state params report} healthJobs(first: 5) {nodes {id state}}}"
-    told = await mine.ask(asks, id=str(ids[0]))
-    assert told["healthJob"] == {"state": "cancelled", "params": {"to": 1}, "report": None}
-    assert [each["state"] for each in told["healthJobs"]["nodes"]] == ["requested", "cancelled"]
+    answer = await mine.ask(asks, id=str(ids[0]))
+    assert answer["healthJob"] == {"state": "cancelled", "params": {"to": 1}, "report": None}
+    assert [each["state"] for each in answer["healthJobs"]["nodes"]] == ["requested", "cancelled"]

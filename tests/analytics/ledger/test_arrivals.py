@@ -37,7 +37,7 @@ async def test_a_fold_says_what_came_and_for_whom(
     await fold(*events[:2], happened(CustomerCreated(kind="person"), other_tenant, at("2026-01-01"), customers[0]))
     await fold(*events)
     await fold(*events)
-    assert [(types, set(told)) for types, told in await left(worker, tenant)] == [
+    assert [(types, set(whom)) for types, whom in await left(worker, tenant)] == [
         ([CustomerCreated.type], set(customers[:2])),
         ([CustomerCreated.type], {customers[2]}),
     ], "what the ledger has already does not arrive again"

@@ -1,4 +1,4 @@
-"""What is told of band changes as they come is what history says of them afterwards: no more, no less."""
+"""What is published of band changes as they come is what history says of them afterwards: no more, no less."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -74,10 +74,10 @@ def random_past(dice: random.Random, tenant: str, customers: list[UUID], start: 
 
 
 async def last_scored(worker: AsyncEngine, tenant: str, customers: list[UUID], at: datetime) -> None:
-    """As if the worker had scored these customers then, and told of nothing after."""
+    """As if the worker had scored these customers then, and published nothing after."""
     async with worker.begin() as connection:
-        told = await explanations(connection, tenant, customers, at)
-        for customer, each in told.items():
+        explained = await explanations(connection, tenant, customers, at)
+        for customer, each in explained.items():
             as_it_was = {
                 "scored_at": at,
                 "band": each.band,
@@ -90,7 +90,7 @@ async def last_scored(worker: AsyncEngine, tenant: str, customers: list[UUID], a
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_every_change_that_was_told_stands_in_history_and_every_one_in_history_was_told(
+async def test_every_published_change_is_in_history_and_every_one_in_history_was_published(
     fold: Any, worker: AsyncEngine, tenant: str, seed: int
 ) -> None:
     dice, customers = random.Random(seed), [new_id() for _ in range(CUSTOMERS)]
@@ -105,15 +105,15 @@ async def test_every_change_that_was_told_stands_in_history_and_every_one_in_his
     async with worker.connect() as connection:
         c, s = health_changes.c, health_scores.c
         columns = (c.customer_id, c.at, c.from_band, c.band, c.cause, c.model, c.model_version)
-        told = (await connection.execute(select(*columns).where(c.tenant_id == tenant).order_by(c.seq))).all()
+        published = (await connection.execute(select(*columns).where(c.tenant_id == tenant).order_by(c.seq))).all()
         rows = await connection.execute(select(s.customer_id, s.scored_at).where(s.tenant_id == tenant))
         looked = {row.customer_id: row.scored_at for row in rows}
         explainer = HealthExplainer(await snapshot(connection, tenant, customers), Language.ENGLISH)
-    assert any(each.cause == "model" for each in told)
+    assert any(each.cause == "model" for each in published)
     for customer in looked:
         line = explainer.history([customer], then, looked[customer])[customer]
         assert not isinstance(line, Invalid)
-        assert [tuple(each)[1:] for each in told if each.customer_id == customer] == [
+        assert [tuple(each)[1:] for each in published if each.customer_id == customer] == [
             (each.at, each.from_band, each.band, each.cause, each.model, each.model_version)
             for each in (line.changes if line is not None else ())
         ]

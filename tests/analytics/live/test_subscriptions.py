@@ -89,17 +89,17 @@ async def client(port: int, issuer: Issuer, tenant: str) -> AsyncIterator[Client
         yield client
 
 
-async def test_what_arrives_for_a_customer_is_told(client: Client, tenant: str, other_tenant: str, fold: Fold) -> None:
+async def test_what_arrives_for_a_customer_is_sent(client: Client, tenant: str, other_tenant: str, fold: Fold) -> None:
     customer, other = new_id(), new_id()
     await fold(happened(BOUGHT, tenant, NOW, customer))
     await client.subscribe(TIMELINE, of=str(customer))
-    assert (await client.next())["event"] is None, "a place to go on from, though nothing has come yet"
+    assert (await client.next())["event"] is None, "a cursor to go on from, though nothing has come yet"
     first, second = (happened(BOUGHT, tenant, NOW, customer) for _ in range(2))
     await fold(first, happened(BOUGHT, tenant, NOW, other), happened(BOUGHT, other_tenant, NOW, customer))
     await fold(second)
-    told = [await client.event(), await client.event()]
-    assert [each["event"]["id"] for each in told] == [str(first.id), str(second.id)]
-    assert told[0]["event"]["data"] == {"value": "10", "currency": "EUR"}
+    updates = [await client.event(), await client.event()]
+    assert [each["event"]["id"] for each in updates] == [str(first.id), str(second.id)]
+    assert updates[0]["event"]["data"] == {"value": "10", "currency": "EUR"}
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over(
@@ -113,7 +113,7 @@ async def test_a_transaction_that_commits_late_is_not_passed_over(
     async with worker.begin() as connection:
         await record(connection, [slow])
         await fold(fast)
-        for _ in range(5):  # each time it has looked again, or has been told how far it is
+        for _ in range(5):  # each time it has looked again, or has sent how far it is
             assert (await client.next())["event"] is None
     assert [(await client.event())["event"]["id"] for _ in range(2)] == [str(slow.id), str(fast.id)]
 
@@ -134,9 +134,9 @@ async def test_who_was_cut_off_goes_on_after_the_last_cursor(
         for _ in events[:5]:
             async with connected(port, token) as client:
                 await client.subscribe(TIMELINE, of=str(customer), after=cursor)
-                told = await client.event()
-                seen.append(told["event"]["id"])
-                cursor = told["cursor"]
+                update = await client.event()
+                seen.append(update["event"]["id"])
+                cursor = update["cursor"]
     for event in events[5:]:
         await fold(event)
     async with api(url, issuer) as port, connected(port, token) as client:
@@ -147,7 +147,7 @@ async def test_who_was_cut_off_goes_on_after_the_last_cursor(
     assert seen[5:] == [str(each.id) for each in events[5:]], "in the order in which they arrived"
 
 
-async def test_whom_a_customer_absorbs_is_told_of_too(client: Client, tenant: str, fold: Fold) -> None:
+async def test_events_of_an_absorbed_customer_are_sent_too(client: Client, tenant: str, fold: Fold) -> None:
     customer, absorbed = new_id(), new_id()
     await client.subscribe(TIMELINE, of=str(customer))
     await client.next()
@@ -200,7 +200,7 @@ async def test_a_failover_ends_who_watches_with_the_reason(client: Client, tenan
     await owner.dispose()
 
 
-async def test_a_figure_is_told_when_it_became_another(client: Client, tenant: str, fold: Fold) -> None:
+async def test_a_figure_is_sent_when_it_became_another(client: Client, tenant: str, fold: Fold) -> None:
     await client.subscribe(ORDERS)
     assert (await client.next())["figure"]["value"] == 0
     await fold(happened(BOUGHT, tenant, NOW, new_id()))
@@ -234,7 +234,7 @@ async def test_a_bad_question_is_refused_by_the_field(client: Client, arguments:
     assert message["payload"][0]["extensions"]["problem"]["errors"][0]["field"] == field
 
 
-async def test_a_figure_of_an_instant_to_come_is_told_when_that_has_come(
+async def test_a_figure_of_an_instant_to_come_is_sent_when_that_has_come(
     client: Client, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_graphql, "TRAILING_SECONDS", 0.1)
@@ -353,7 +353,7 @@ async def test_no_more_than_is_allowed_at_a_time(url: str, issuer: Issuer, tenan
                 assert (await fourth.closed())[0] == 1013
         await first.say(type="complete", id="1")
         await first.subscribe(TIMELINE, "4", of=customer)
-        assert (await first.next("4"))["event"] is None, "the place was given back"
+        assert (await first.next("4"))["event"] is None, "the slot was given back"
 
 
 async def test_no_tenant_takes_all_connections_and_strangers_make_room(
@@ -429,7 +429,7 @@ async def changed(
     await connection.execute(insert(health_changes), row)
 
 
-async def test_a_change_of_health_is_told_with_what_it_came_from(
+async def test_a_change_of_health_is_sent_with_what_it_came_from(
     client: Client, worker: AsyncEngine, tenant: str, other_tenant: str
 ) -> None:
     customer, other = new_id(), new_id()
@@ -442,8 +442,8 @@ async def test_a_change_of_health_is_told_with_what_it_came_from(
         await changed(connection, other_tenant, customer)
         await changed(connection, tenant, other)
         await changed(connection, tenant, other, band="healthy", cause="event")
-    told = [(await client.next())["change"] for _ in range(3)]
-    assert told[0] == {
+    updates = [(await client.next())["change"] for _ in range(3)]
+    assert updates[0] == {
         "customer": {"id": str(customer)},
         "at": NOW.isoformat(),
         "cause": "SILENCE",
@@ -455,7 +455,7 @@ async def test_a_change_of_health_is_told_with_what_it_came_from(
         "modelVersion": 1,
         "drivers": [{"measure": "recency", "change": -4.5}],
     }
-    assert [each["customer"]["id"] for each in told[1:]] == [str(other)] * 2
+    assert [each["customer"]["id"] for each in updates[1:]] == [str(other)] * 2
     assert (await client.next("one"))["change"]["band"] == "HEALTHY"
 
 
@@ -469,14 +469,14 @@ async def test_changes_of_health_come_once_each_however_many_and_after_any_of_th
     customers = [new_id() for _ in range(14)]
     await client.subscribe(HEALTH)
     first = await client.next()
-    told = []
+    updates = []
     for start in range(0, len(customers), 3):
         async with worker.begin() as connection:
             for customer in customers[start : start + 3]:
                 await changed(connection, tenant, customer)
-        told += [await client.next() for _ in customers[start : start + 3]]
-    assert [each["change"]["customer"]["id"] for each in told] == [str(each) for each in customers]
-    for number, after in enumerate([first, *told]):
+        updates += [await client.next() for _ in customers[start : start + 3]]
+    assert [each["change"]["customer"]["id"] for each in updates] == [str(each) for each in customers]
+    for number, after in enumerate([first, *updates]):
         id = f"after {number}"
         await client.subscribe(HEALTH, id, after=after["cursor"])
         again = [(await client.next(id))["change"]["customer"]["id"] for _ in customers[number:]]
@@ -485,7 +485,7 @@ async def test_changes_of_health_come_once_each_however_many_and_after_any_of_th
         await client.say(type="complete", id=id)
 
 
-async def test_trouble_with_the_database_is_told_so_that_a_client_goes_on_after_it(
+async def test_trouble_with_the_database_is_reported_so_that_a_client_goes_on_after_it(
     client: Client, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any, **__: Any) -> None:

@@ -26,7 +26,7 @@ HELD = {
     "case": {"state", "priority", "channel", "category", "queue", "assignee", "contact_id"},
     "settings": {"time_zone", "activity", "currency"},
 }
-"""What a noun goes on having until something else is told of it."""
+"""What a noun keeps until an event changes it."""
 OPEN = {"prospecting": "0.1", "engaging": "0.3", "proposing": "0.5", "negotiating": "0.8"}
 
 Fact = dict[str, Any]
@@ -39,14 +39,14 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     start: datetime
     end: datetime
     zone: str
     default: Rule
     segments: Mapping[str, Rule]
     only: str | None = None
-    """A segment; the empty one is of those who have none."""
+    """A segment; the empty one is of customers who have none."""
 
 
 class Batch:
@@ -67,8 +67,8 @@ class Batch:
         into: dict[UUID, UUID | None] = {}
         for event in sorted(self.events, key=lambda each: each.aggregate_version):
             if event.type in ("contacts.customer.merged.v1", "contacts.customer.unmerged.v1"):
-                told = msgspec.json.decode(event.data).get("into")
-                into[event.subject] = UUID(told) if told else None
+                survivor = msgspec.json.decode(event.data).get("into")
+                into[event.subject] = UUID(survivor) if survivor else None
         return {customer: _survivor(customer, into) for customer in into}
 
     @cached_property
@@ -163,23 +163,23 @@ class Batch:
         state: Mapping[str, Any] = known[-1]["state"] if known else {}
         return state
 
-    def components(self, asked: Asked) -> dict[str, dict[str, Any]]:
+    def components(self, query: Query) -> dict[str, dict[str, Any]]:
         """Of each metric computed here."""
-        facts = [fact for fact in self.facts if self._kept(fact["customer_id"], asked)]
-        within = [fact for fact in facts if asked.start <= fact["time"] < asked.end]
+        facts = [fact for fact in self.facts if self._kept(fact["customer_id"], query)]
+        within = [fact for fact in facts if query.start <= fact["time"] < query.end]
 
         def of(*types: str) -> list[Fact]:
             return [fact for fact in within if fact["type"] in types]
 
         standing = [
-            fact for fact in facts if fact["time"] < asked.end and (fact["until"] is None or fact["until"] >= asked.end)
+            fact for fact in facts if fact["time"] < query.end and (fact["until"] is None or fact["until"] >= query.end)
         ]
         pipeline = [fact for fact in standing if fact["phase"] in OPEN and "opportunity" in fact["type"]]
         left = [fact for fact in of(ADVANCED, WON, LOST) if "from_phase" in fact["state"]]
         spent = [fact["state"]["seconds_in_phase"] for fact in left]
         resolved = of(RESOLVED)
         touched = [fact for fact in of(TOUCHED) if fact["state"]["direction"] == "outbound"]
-        active = self._active(asked)
+        active = self._active(query)
         handled = {f["subject"] for f in within if ".case." in f["type"] and ".opened." not in f["type"]}
         return {
             "retention.crr": {name: active[name] for name in "SENW"},
@@ -211,7 +211,7 @@ class Batch:
             "service.backlog": {"open": sum(fact["phase"] in ("new", "open", "pending") for fact in standing)},
             "service.same_day": {
                 "same_day": sum(
-                    _day(fact["time"], asked.zone) == _day(fact["clock_since"], asked.zone) for fact in resolved
+                    _day(fact["time"], query.zone) == _day(fact["clock_since"], query.zone) for fact in resolved
                 ),
                 "resolved": len(resolved),
             },
@@ -231,27 +231,27 @@ class Batch:
                 "responses": sum(fact["state"].get("responded") is True for fact in touched),
                 "outbound": len(touched),
             },
-            "ror": self._helped(asked),
+            "ror": self._helped(query),
         }
 
-    def _kept(self, customer: UUID | None, asked: Asked) -> bool:
-        return asked.only is None or (self.record(customer, asked.end).get("segment") or "") == asked.only
+    def _kept(self, customer: UUID | None, query: Query) -> bool:
+        return query.only is None or (self.record(customer, query.end).get("segment") or "") == query.only
 
-    def _active(self, asked: Asked) -> dict[str, Any]:
-        per_rule = {rule: self.times(rule) for rule in (asked.default, *asked.segments.values())}
+    def _active(self, query: Query) -> dict[str, Any]:
+        per_rule = {rule: self.times(rule) for rule in (query.default, *query.segments.values())}
         found: dict[str, Any] = defaultdict(int, newcomers=set())
         for customer in {customer for times in per_rule.values() for customer in times}:
-            if not self._kept(customer, asked):
+            if not self._kept(customer, query):
                 continue
-            segment = self.record(customer, asked.end).get("segment")
-            rule = asked.segments.get(segment, asked.default) if segment else asked.default
+            segment = self.record(customer, query.end).get("segment")
+            rule = query.segments.get(segment, query.default) if segment else query.default
             times = per_rule[rule].get(customer, [])
             window = timedelta(days=rule.days)
             at_start, at_end = (
-                any(instant - window <= time < instant for time in times) for instant in (asked.start, asked.end)
+                any(instant - window <= time < instant for time in times) for instant in (query.start, query.end)
             )
-            before = any(time < asked.start for time in times)
-            new = not before and any(time < asked.end for time in times)
+            before = any(time < query.start for time in times)
+            new = not before and any(time < query.end for time in times)
             for name, is_so in {
                 "S": at_start,
                 "E": at_end,
@@ -259,15 +259,15 @@ class Batch:
                 "W": at_end and before and not at_start,
                 "kept": at_start and at_end,
                 "new": new,
-                "during": any(time < asked.end and time + window >= asked.start for time in times),
+                "during": any(time < query.end and time + window >= query.start for time in times),
             }.items():
                 found[name] += is_so
             if new:
                 found["newcomers"].add(customer)
         return found
 
-    def _helped(self, asked: Asked) -> dict[str, int]:
-        there = asked.end.astimezone(ZoneInfo(asked.zone))
+    def _helped(self, query: Query) -> dict[str, int]:
+        there = query.end.astimezone(ZoneInfo(query.zone))
         leap_day = (there.month, there.day) == (2, 29)
         year_before = there.replace(year=there.year - 1, day=28 if leap_day else there.day)
 
@@ -277,15 +277,15 @@ class Batch:
                 for fact in self.facts
                 if fact["type"] in types
                 and fact["customer_id"]
-                and fact["time"] < asked.end
+                and fact["time"] < query.end
                 and (since is None or fact["time"] >= since)
-                and self._kept(fact["customer_id"], asked)
+                and self._kept(fact["customer_id"], query)
             ]
 
         helped = set(customers(ORDER, WON, RESOLVED, since=year_before))
         bought = customers(ORDER)
         repeat = {customer for customer in helped if bought.count(customer) > 1}
-        referred = {customer for customer in helped if "referred_by" in self.record(customer, asked.end)}
+        referred = {customer for customer in helped if "referred_by" in self.record(customer, query.end)}
         return {
             "helped": len(helped),
             "loyal": len(repeat | referred),

@@ -112,7 +112,7 @@ class Process:
         return found
 
     async def apply(self, messages: Sequence[Incoming]) -> bool:
-        """As kith.consumer does. Answers whether it may go on, or has been replaced."""
+        """As kith.consumer does. Returns whether it may go on, or has been replaced."""
         for _ in range(10):
             try:
                 await self.member._apply(messages, give_up_on_contention=False)
@@ -150,7 +150,7 @@ class SimulatedBus:
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     delivered: list[Envelope] = field(default_factory=list)
     poisoned: set[Subject] = field(default_factory=set)
-    letters: dict[Subject, list[Envelope]] = field(default_factory=lambda: defaultdict(list))
+    dead_letters: dict[Subject, list[Envelope]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.logs = {
@@ -184,8 +184,8 @@ class SimulatedBus:
         for message in messages:
             self.committed[TopicPartition(message.topic, message.partition)] = message.offset + 1
             envelope = Envelope.from_message(message.headers, message.value)
-            if envelope.subject in self.poisoned or self.letters.get(envelope.subject):
-                self.letters[envelope.subject].append(envelope)
+            if envelope.subject in self.poisoned or self.dead_letters.get(envelope.subject):
+                self.dead_letters[envelope.subject].append(envelope)
             else:
                 self.delivered.append(envelope)
 
@@ -193,7 +193,7 @@ class SimulatedBus:
         """The handler was mended, and what was put aside is handled."""
         self.poisoned.clear()
         done = await replay_dead_letters(Subscription(GROUP, (), handle), self.engine)
-        waiting = [envelope for letters in self.letters.values() for envelope in letters]
+        waiting = [envelope for dead_letters in self.dead_letters.values() for envelope in dead_letters]
         assert (done.handled, done.left) == (len(waiting), 0)
         self.delivered += waiting
-        self.letters.clear()
+        self.dead_letters.clear()

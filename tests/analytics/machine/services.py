@@ -174,7 +174,7 @@ class Course:
     version: int = 0
     phase: str = ""
     clock: datetime = BEGIN
-    told: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 class Services:
@@ -238,38 +238,38 @@ class Services:
         it = _one_of(self.cases, thing.which)
         if it is None:
             it = Course(self._new_id(), thing.customer, thing.time, phase="new", clock=thing.time)
-            it.told = {"priority": "low", "channel": "email"}
+            it.fields = {"priority": "low", "channel": "email"}
             self.cases.append(it)
-            return self._next(it, CaseOpened(state="new", **it.told), thing.time, timedelta(0))
+            return self._next(it, CaseOpened(state="new", **it.fields), thing.time, timedelta(0))
         left, steps = it.phase, CASE_STEPS[it.phase]
         kind: Any = steps[thing.step % len(steps)]
         it.phase = CASE_STATES.get(kind, left)
-        told: dict[str, Any] = {"from_state": left} if kind in CASE_STATES else {}
+        fields: dict[str, Any] = {"from_state": left} if kind in CASE_STATES else {}
         now = it.time + thing.pause
         if kind is CaseReopened:
-            it.clock, told["reopened_count"] = now, 1
+            it.clock, fields["reopened_count"] = now, 1
         elif kind is CaseResolved:
             seconds = int((now - it.clock).total_seconds())
-            told |= {"seconds_to_resolve": seconds, "sla_met": (None, True, False)[thing.which % 3]}
+            fields |= {"seconds_to_resolve": seconds, "sla_met": (None, True, False)[thing.which % 3]}
         elif kind is CaseWaiting:
-            told["reason"] = "customer"
+            fields["reason"] = "customer"
         elif kind is CaseEscalated:
-            told["from_priority"], it.told["priority"] = it.told["priority"], "high"
+            fields["from_priority"], it.fields["priority"] = it.fields["priority"], "high"
         elif kind is CaseAssigned:
-            told["from_queue"], it.told["queue"] = it.told.get("queue"), f"queue {thing.which}"
-        return self._next(it, kind(state=it.phase, **it.told, **told), it.time, thing.pause)
+            fields["from_queue"], it.fields["queue"] = it.fields.get("queue"), f"queue {thing.which}"
+        return self._next(it, kind(state=it.phase, **it.fields, **fields), it.time, thing.pause)
 
     def _know(self, thing: Known) -> Envelope:
-        it, told = self.customers.get(thing.customer), thing._asdict()
+        it, fields = self.customers.get(thing.customer), thing._asdict()
         if it is None:
-            return self._create(thing.customer, thing.time, **{name: told[name] for name in _RECORDED})
-        changed = [name for name in _RECORDED if told[name] != it.told[name]] or ["kind"]
-        it.told |= {name: told[name] for name in _RECORDED}
-        news = {name: told[name] for name in changed if name in told and told[name] is not None}
+            return self._create(thing.customer, thing.time, **{name: fields[name] for name in _RECORDED})
+        changed = [name for name in _RECORDED if fields[name] != it.fields[name]] or ["kind"]
+        it.fields |= {name: fields[name] for name in _RECORDED}
+        news = {name: fields[name] for name in changed if name in fields and fields[name] is not None}
         return self._next(it, CustomerAmended(changed=changed, **news), it.time, thing.pause)
 
     def _merge(self, thing: Merged) -> list[Envelope]:
-        """Of what the services know; they need not have been told of it by the same partition."""
+        """Of what the services know; it need not have come by the same partition."""
         made = [
             self._create(each, thing.time, segment=None, tags=[], referred_by=None)
             for each in {thing.customer: None, thing.into: None}
@@ -284,9 +284,9 @@ class Services:
         it.phase = "" if thing.into == thing.customer else str(thing.into)
         return [*made, self._next(it, event, it.time, thing.pause)]
 
-    def _create(self, customer: UUID, time: datetime, **told: Any) -> Envelope:
-        it = self.customers[customer] = Course(customer, customer, time, told=told)
-        return self._next(it, CustomerCreated(kind="person", **told), time, timedelta(0))
+    def _create(self, customer: UUID, time: datetime, **fields: Any) -> Envelope:
+        it = self.customers[customer] = Course(customer, customer, time, fields=fields)
+        return self._next(it, CustomerCreated(kind="person", **fields), time, timedelta(0))
 
     def _once(self, event: Event, customer: UUID | None, time: datetime) -> Envelope:
         return self._next(Course(self._new_id(), customer, time), event, time, timedelta(0))

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import text
 from sqlalchemy.event import listens_for
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.analytics.machine.batch import Asked, Batch, Rule
+from tests.analytics.machine.batch import Batch, Query, Rule
 from tests.analytics.machine.bus import GROUP, PARTITIONS, SOURCES, Crash, Process, SimulatedBus, Turns
 from tests.analytics.machine.services import BEGIN, THING, Services, things_in
 
@@ -55,15 +55,15 @@ FACT_COLUMNS = (
 PLACES = len(SOURCES) * PARTITIONS
 """Partitions of topics."""
 _all_wanted = some.binary(min_size=3 * PLACES, max_size=3 * PLACES)
-"""How many messages of each are asked for, by each process."""
+"""How many messages of each are polled, by each process."""
 _shares = some.permutations(range(PARTITIONS)) | some.lists(some.integers(0, 2), min_size=3, max_size=3)
 """Per number of a partition, who has it: of all topics, as they are shared by range."""
 _order = some.binary(max_size=30)
 """Who is next."""
 JOB = 2 + PLACES
-"""Who, how it ends, and what is asked for."""
+"""Who, how it ends, and what is queried."""
 TELL = 250
-"""So many runs, and what was done in them is told."""
+"""So many runs, and what was done in them is printed."""
 FATES = ("commits", "commits", "commits", "dies before", "never learns")
 _troubles = some.sampled_from(("publish again", "publish again", "fail", "mend"))
 _days = some.sampled_from((1, 30, 90, 365))
@@ -88,7 +88,7 @@ class LiveIsBatch(RuleBasedStateMachine):
         self.did["runs"] += 1
         if self.did["runs"] % TELL == 0:
             tell(self.did)
-        self.last_question, self.asked = question, False
+        self.last_question, self.queried = question, False
         run = new_id().hex
         self.services = Services(f"t-{run}")
         self.bus = SimulatedBus(self.engine, run)
@@ -146,7 +146,7 @@ class LiveIsBatch(RuleBasedStateMachine):
         if what == "publish again":
             self.bus.append_again(self.bus.partitions[which % PLACES], count)
         elif what == "mend":
-            self.did["replayed"] += len(self.bus.letters)
+            self.did["replayed"] += len(self.bus.dead_letters)
             self.run(self.bus.replay())
         elif courses := [*self.services.cases, *self.services.opportunities, *self.services.customers.values()]:
             self.bus.poisoned.add(courses[which % len(courses)].subject)
@@ -204,16 +204,16 @@ class LiveIsBatch(RuleBasedStateMachine):
     def compare(self) -> None:
         self.run(self._compare(Batch(self.bus.delivered)))
 
-    @precondition(lambda self: self.bus.delivered and not self.asked)
+    @precondition(lambda self: self.bus.delivered and not self.queried)
     @rule(start=some.integers(0, 60), days=_days, policy=_policies, zone=_zones, only=_only)
     def ask(self, start: int, days: int, policy: ActivityPolicy, zone: str, only: str | None) -> None:
         """In the middle of it all; once, for it takes as long as the rest."""
-        self.asked = True
+        self.queried = True
         self._asked(start, days, policy, zone, only)
 
     def _asked(self, start: int, days: int, policy: ActivityPolicy, zone: str, only: str | None) -> None:
         begin = BEGIN + timedelta(days=5 * start)
-        asked = Asked(
+        query = Query(
             begin,
             begin + timedelta(days=days),
             zone,
@@ -222,7 +222,7 @@ class LiveIsBatch(RuleBasedStateMachine):
             only,
         )
         self.did["asked"] += 1
-        self.run(self._ask(Batch(self.bus.delivered), asked, policy))
+        self.run(self._ask(Batch(self.bus.delivered), query, policy))
 
     def settle(self) -> None:
         """All that was published arrives."""
@@ -315,10 +315,10 @@ class LiveIsBatch(RuleBasedStateMachine):
         async with self.engine.connect() as connection:
             offsets = await read_offsets(connection, GROUP, self.bus.partitions)
             assert offsets == self.bus.committed
-            letters = await connection.scalar(
+            dead_letters = await connection.scalar(
                 text("SELECT count(*) FROM dead_letters WHERE tenant_id = :tenant AND replayed_at IS NULL"), tenant
             )
-            assert letters == sum(map(len, self.bus.letters.values())), "what can be handled was put aside"
+            assert dead_letters == sum(map(len, self.bus.dead_letters.values())), "what can be handled was put aside"
             ledger = await connection.scalars(text("SELECT id FROM ledger WHERE tenant_id = :tenant"), tenant)
             assert sorted(ledger) == sorted(event.id for event in batch.events)
             rows = await connection.execute(text("SELECT * FROM merged_customers WHERE tenant_id = :tenant"), tenant)
@@ -328,12 +328,12 @@ class LiveIsBatch(RuleBasedStateMachine):
                 tenant,
             )
             live = {row.event_id: dict(row._mapping) for row in rows}
-            told = {fact["event_id"]: fact for fact in batch.facts}
-            assert live.keys() == told.keys()
-            for id, fact in told.items():
+            expected = {fact["event_id"]: fact for fact in batch.facts}
+            assert live.keys() == expected.keys()
+            for id, fact in expected.items():
                 if fact["subject"] in batch.whole:
                     assert live[id] == fact
-                else:  # what is not told yet will change what holds, and nothing else
+                else:  # what is not there yet will change what holds, and nothing else
                     for name in ("subject", "version", "time", "until", "customer_id", "origin_id"):
                         assert live[id][name] == fact[name], name
             rows = await connection.execute(
@@ -356,18 +356,18 @@ class LiveIsBatch(RuleBasedStateMachine):
         live = await prints(driver, "public", past.tenant)
         assert await prints(driver, "pg_temp") == live
 
-    async def _ask(self, batch: Batch, asked: Asked, policy: ActivityPolicy) -> None:
+    async def _ask(self, batch: Batch, query: Query, policy: ActivityPolicy) -> None:
         if len(batch.whole) < len({event.subject for event in batch.events}):
             return
-        told = batch.components(asked)
-        question = Question(Interval(asked.start, asked.end), asked.zone, policy)
-        if asked.only is not None:
-            question = replace(question, filters=(FilterBy("segment", (asked.only or None,)),))
+        expected = batch.components(query)
+        question = Question(Interval(query.start, query.end), query.zone, policy)
+        if query.only is not None:
+            question = replace(question, filters=(FilterBy("segment", (query.only or None,)),))
         async with self.engine.connect() as connection:
-            answers = await figures(connection, self.services.tenant, [METRICS[id] for id in told], question)
+            answers = await figures(connection, self.services.tenant, [METRICS[id] for id in expected], question)
         for answer in answers:
             live = {each.name: each.value for each in answer.components}
-            for name, value in told[answer.id].items():
+            for name, value in expected[answer.id].items():
                 rounded = None if value is None else round(float(value), 4)
                 assert live[name] == rounded, f"{answer.id}: {name}"
 

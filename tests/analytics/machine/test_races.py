@@ -66,7 +66,7 @@ async def test_batches_of_one_partition_number_take_turns(
 async def test_who_finds_a_merge_after_waiting_for_it_has_the_tenant_to_itself(
     worker: AsyncEngine, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It looked before the merge, so it asked to share the tenant; now its customer is another's, which another
+    """It looked before the merge, so it waited to share the tenant; now its customer is another's, which another
     process is working on."""
     merged, into = new_id(), new_id()
     looked, go_on = asyncio.Event(), asyncio.Event()

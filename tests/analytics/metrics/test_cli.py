@@ -52,10 +52,10 @@ def test_an_unknown_metric_ends_with_a_list_of_what_there_is(printed: Printed) -
 
 
 def test_a_program_reads_the_same(printed: Printed) -> None:
-    (told,) = json.loads(printed("--json", "ror.reach"))
-    assert told["formula"] == "helped / buyers * 100"
-    assert told["components"]["buyers"] == "distinct customers with any orders placed to date"
-    assert told["version"] == METRICS["ror.reach"].version
+    (described,) = json.loads(printed("--json", "ror.reach"))
+    assert described["formula"] == "helped / buyers * 100"
+    assert described["components"]["buyers"] == "distinct customers with any orders placed to date"
+    assert described["version"] == METRICS["ror.reach"].version
     assert [each["id"] for each in json.loads(printed("--json"))] == list(METRICS)
 
 
@@ -64,7 +64,7 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     assert max(len(line) for line in shown.splitlines()) <= 72
 
 
-def test_what_is_asked_for_must_be_there() -> None:
+def test_what_is_queried_must_be_there() -> None:
     with pytest.raises(NotFound):
         descriptions(["ror", "rorr"])
 

@@ -85,8 +85,8 @@ def history(tenant: str, customers: int, events: int, seed: int) -> tuple[list[D
     return did, envelopes
 
 
-async def ask(analytics: httpx.AsyncClient, headers: Headers, path: str = "", **asked: Any) -> Any:
-    answer = await analytics.get(f"/v1/cohorts{path}", params=HALF | asked, headers=headers)
+async def ask(analytics: httpx.AsyncClient, headers: Headers, path: str = "", **params: Any) -> Any:
+    answer = await analytics.get(f"/v1/cohorts{path}", params=HALF | params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -179,7 +179,7 @@ async def test_customers_of_a_segment_with_a_rule_of_its_own_come_by_its_events(
         assert [row["size"] for row in only["rows"]] == [0, 0, 1, 0], kept
 
 
-async def test_the_members_of_each_cell_are_those_it_counts_by_their_first_event_in_it(
+async def test_the_members_of_each_cell_are_the_ones_it_counts_by_their_first_event_in_it(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
     did, envelopes = history(tenant, customers=15, events=80, seed=5)
@@ -191,8 +191,13 @@ async def test_the_members_of_each_cell_are_those_it_counts_by_their_first_event
             found: list[Any] = []
             after: dict[str, str] = {}
             while True:
-                asked = {"row": row["row"], "period": cell["period"], "first": 2, "event": [BOUGHT.type, TOUCHED.type]}
-                page = await ask(analytics, mine, "/members", **asked, **after)
+                where = {
+                    "row": row["row"],
+                    "period": cell["period"],
+                    "first": 2,
+                    "event": [BOUGHT.type, TOUCHED.type],
+                }
+                page = await ask(analytics, mine, "/members", **where, **after)
                 found += page["items"]
                 if page["next"] is None:
                     break
@@ -224,7 +229,7 @@ async def test_cohorts_are_the_tenants_own(
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("params", "words"),
     [
         ({"grain": "day"}, ["grain", "181 periods", "60", "week"]),
         ({"grain": "fortnight"}, ["grain", "month"]),
@@ -235,22 +240,24 @@ async def test_cohorts_are_the_tenants_own(
         ({"activity": "9"}, ["activity", "0"]),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_by_name(
-    analytics: httpx.AsyncClient, mine: Headers, asked: dict[str, str], told: list[str]
+async def test_what_cannot_be_queried_is_refused_by_name(
+    analytics: httpx.AsyncClient, mine: Headers, params: dict[str, str], words: list[str]
 ) -> None:
     for path, more in (("", {}), ("/members", {"row": "0"})):
-        answer = await analytics.get(f"/v1/cohorts{path}", params=HALF | more | asked, headers=mine)
+        answer = await analytics.get(f"/v1/cohorts{path}", params=HALF | more | params, headers=mine)
         assert answer.status_code in (404, 422), answer.text
-        assert all(each in answer.text for each in told), answer.text
+        assert all(each in answer.text for each in words), answer.text
 
 
-@pytest.mark.parametrize(("asked", "told"), [({"row": 6}, "rows 0 to 5"), ({"row": 4, "period": 2}, "periods 0 to 1")])
+@pytest.mark.parametrize(
+    ("params", "words"), [({"row": 6}, "rows 0 to 5"), ({"row": 4, "period": 2}, "periods 0 to 1")]
+)
 async def test_a_cell_that_the_matrix_has_not_is_refused(
-    analytics: httpx.AsyncClient, mine: Headers, asked: dict[str, int], told: str
+    analytics: httpx.AsyncClient, mine: Headers, params: dict[str, int], words: str
 ) -> None:
-    answer = await analytics.get("/v1/cohorts/members", params={**HALF, **asked}, headers=mine)
+    answer = await analytics.get("/v1/cohorts/members", params={**HALF, **params}, headers=mine)
     assert answer.status_code == 422
-    assert told in answer.text
+    assert words in answer.text
 
 
 async def test_sixty_periods_are_the_most_and_all_of_them_count(

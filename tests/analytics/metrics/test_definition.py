@@ -57,7 +57,7 @@ def test_a_dimension_means_the_same_in_every_metric() -> None:
     assert {name for name, meanings in meant.items() if len(meanings) > 1} == set()
 
 
-def test_what_is_the_customers_and_the_events_has_to_be_told_apart() -> None:
+def test_what_is_the_customers_and_what_the_events_has_to_differ() -> None:
     with pytest.raises(ValueError, match="country"):
         by("country", "currency")
 
@@ -67,7 +67,7 @@ def test_every_figure_of_money_says_whether_it_is_net_or_gross(id: str) -> None:
     assert re.search(r"\b(net|gross)\b", METRICS[id].words.lower())
 
 
-def test_an_unknown_metric_is_told_which_there_are() -> None:
+def test_an_unknown_metric_is_refused_with_the_ones_there_are() -> None:
     with pytest.raises(NotFound, match=r"retention\.crr"):
         metric("retention.cr")
 

@@ -98,7 +98,7 @@ def test_a_formula_goes_from_the_components_to_the_unit(id: str, said: str) -> N
     assert formula(metric(id)) == said
 
 
-def test_dimensions_are_told_by_whose_they_are() -> None:
+def test_dimensions_are_described_by_whose_they_are() -> None:
     assert describe(metric("service.backlog"), "Service").dimensions == {
         "at the end": ("age",),
         "its own": ("channel", "priority", "category", "queue", "assignee", "state"),

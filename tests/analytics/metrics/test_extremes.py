@@ -111,8 +111,8 @@ def of_old(tenant: str) -> dict[UUID, list[Envelope]]:
 
 
 def model() -> HealthModelPublished:
-    def measure(id: str, **told: Any) -> dict[str, Any]:
-        return {"id": id, "weight": 1, "curve": [[0, 0], [1000, 50], [1e300, 100]], "absence": "neutral", **told}
+    def measure(id: str, **fields: Any) -> dict[str, Any]:
+        return {"id": id, "weight": 1, "curve": [[0, 0], [1000, 50], [1e300, 100]], "absence": "neutral", **fields}
 
     readings = [
         measure(f"r_{way}", input="signal", signal=str(SIGNAL), aggregate=way) for way in ("latest", "sum", "mean")
@@ -201,16 +201,16 @@ async def everything(
         assert value.status_code == 200, value.text
         assert finite(value.json())
     for params in ({}, {"groupBy": "segment"}):
-        told = await analytics.get("/v1/health/distribution", params=params, headers=headers)
-        assert told.status_code == 200, told.text
-        assert told.json()["whole"]["customers"] == len(customers) + 1
+        distribution = await analytics.get("/v1/health/distribution", params=params, headers=headers)
+        assert distribution.status_code == 200, distribution.text
+        assert distribution.json()["whole"]["customers"] == len(customers) + 1
     query = "{ healthDistribution(groupBy: SEGMENT) { whole { mean } groups { group mean } } }"
     over_graphql = (await analytics.post("/graphql", json={"query": query}, headers=headers)).json()
     assert "errors" not in over_graphql, over_graphql
-    asked = {"from": (now() - 60 * DAY).isoformat(), "to": now().isoformat()}
+    interval = {"from": (now() - 60 * DAY).isoformat(), "to": now().isoformat()}
     for metric in METRICS:
         for extra in ({}, {"groupBy": "segment"}, {"grain": "week"}):
-            answer = await analytics.get(f"/v1/metrics/{metric}", params={**asked, **extra}, headers=headers)
+            answer = await analytics.get(f"/v1/metrics/{metric}", params={**interval, **extra}, headers=headers)
             assert answer.status_code < 500, (metric, extra, answer.text)
             assert finite(answer.json()), (metric, extra)
     job = await analytics.post("/v1/health:what_if", json={"document": what_if()}, headers=headers)
@@ -252,9 +252,9 @@ async def test_a_sum_of_amounts_is_what_it_is(
     await fold(*[happened(bought, tenant, now() - (n + 1) * DAY / 50, customer) for n in range(40)])
     measures = [{"id": "r", "input": "revenue", "weight": 1, "curve": [[0, 0], [float(amount) * 80, 100]]}]
     await fold(happened(HealthModelPublished(number=1, document={"measures": measures}), tenant, now() - 9 * DAY))
-    told = await health(analytics, mine, customer, now())
-    assert told["contributions"][0]["input"] == pytest.approx(float(40 * amount), rel=1e-12)
-    assert told["score"] == pytest.approx(50, rel=1e-9)
+    found = await health(analytics, mine, customer, now())
+    assert found["contributions"][0]["input"] == pytest.approx(float(40 * amount), rel=1e-12)
+    assert found["score"] == pytest.approx(50, rel=1e-9)
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -265,6 +265,6 @@ async def test_a_reading_is_what_it_is(
     await fold(happened(ReadingRecorded(signal_id=SIGNAL, value=reading), tenant, now() - DAY, customer))
     measure = {"id": "r", "input": "signal", "signal": str(SIGNAL), "weight": 1, "curve": [[-1, 20], [1, 80]]}
     await fold(happened(HealthModelPublished(number=1, document={"measures": [measure]}), tenant, now() - 9 * DAY))
-    told = await health(analytics, mine, customer, now())
-    assert told["contributions"][0]["input"] == reading
-    assert told["score"] == (80 if reading > 1 else 20 if reading < -1 else pytest.approx(50))
+    found = await health(analytics, mine, customer, now())
+    assert found["contributions"][0]["input"] == reading
+    assert found["score"] == (80 if reading > 1 else 20 if reading < -1 else pytest.approx(50))

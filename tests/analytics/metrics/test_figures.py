@@ -1,4 +1,4 @@
-"""Every metric, asked in every way it allows, and every way it does not."""
+"""Every metric, queried in every way it allows, and every way it does not."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -103,8 +103,8 @@ def unmodelled() -> list[Metric]:
     return [metric for metric in METRICS.values() if not metric.id.startswith(("clv.", "rfm", "customers.alive"))]
 
 
-async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **asked: Any) -> Any:
-    answer = await analytics.get(f"/v1/metrics/{id}", params=SPRING | asked, headers=headers)
+async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **params: Any) -> Any:
+    answer = await analytics.get(f"/v1/metrics/{id}", params=SPRING | params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -157,8 +157,8 @@ async def test_members_come_to_what_they_prove(
 async def test_the_figures_of_the_example(analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold) -> None:
     await fold(*some_of_everything(tenant))
 
-    async def value(id: str, **asked: Any) -> Any:
-        return (await ask(analytics, mine, id, **asked))["value"]
+    async def value(id: str, **params: Any) -> Any:
+        return (await ask(analytics, mine, id, **params))["value"]
 
     day = 86_400
     assert await value("revenue") == 50 + 30 + 7 - 20
@@ -190,8 +190,8 @@ async def test_several_metrics_at_once_are_what_each_is_alone(
 ) -> None:
     await fold(*some_of_everything(tenant))
     ids = [metric.id for metric in unmodelled][:20]
-    asked = SPRING | {"metrics": ids, "grain": "month", "groupBy": ["segment"]}
-    answer = await analytics.post("/v1/metrics:query", json=asked, headers=mine)
+    query = SPRING | {"metrics": ids, "grain": "month", "groupBy": ["segment"]}
+    answer = await analytics.post("/v1/metrics:query", json=query, headers=mine)
     assert answer.status_code == 200, answer.text
     for figure in answer.json()["figures"]:
         alone = await ask(analytics, mine, figure["id"], grain="month", groupBy="segment")
@@ -263,7 +263,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("dimension", ["segment", "country", "owner", "source", "tier", "tag"])
-async def test_every_name_that_can_be_stored_can_be_asked_for(
+async def test_every_name_that_can_be_stored_can_be_queried(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, dimension: str
 ) -> None:
     for number, name in enumerate((*NAMES, None), start=1):
@@ -310,7 +310,7 @@ async def trade_in_two_currencies(tenant: str, fold: Fold) -> UUID:
     return both
 
 
-async def test_figures_of_amounts_are_told_currency_by_currency(
+async def test_figures_of_amounts_are_shown_currency_by_currency(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
     await trade_in_two_currencies(tenant, fold)
@@ -337,14 +337,14 @@ async def test_what_a_currency_comes_to_is_the_figure_that_is_filtered_by_it(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, id: str
 ) -> None:
     await trade_in_two_currencies(tenant, fold)
-    for asked in ({}, {"grain": "month"}, {"groupBy": "segment"}, {"grain": "quarter", "groupBy": "segment"}):
-        mixed = await ask(analytics, mine, id, **asked)
+    for params in ({}, {"grain": "month"}, {"groupBy": "segment"}, {"grain": "quarter", "groupBy": "segment"}):
+        mixed = await ask(analytics, mine, id, **params)
         assert set(apart(mixed)) == {"EUR", "USD"}
         for each in mixed["by_currency"]:
-            filtered = await ask(analytics, mine, id, filter=f"currency:{each['currency']}", **asked)
+            filtered = await ask(analytics, mine, id, filter=f"currency:{each['currency']}", **params)
             assert each == {name: filtered[name] for name in each}
             assert filtered["by_currency"] == [each]
-            told = {
+            parts = {
                 (part["starts_at"], str(part["group"])): mine["value"]
                 for part in mixed["breakdown"]
                 for mine in part["by_currency"]
@@ -352,8 +352,8 @@ async def test_what_a_currency_comes_to_is_the_figure_that_is_filtered_by_it(
             }
             for part in filtered["breakdown"]:
                 if part["by_currency"]:
-                    assert told.pop((part["starts_at"], str(part["group"]))) == part["value"]
-            assert told == {}
+                    assert parts.pop((part["starts_at"], str(part["group"]))) == part["value"]
+            assert parts == {}
         grouped = await ask(analytics, mine, id, groupBy="currency")
         assert {part["group"][0]["value"]: part["value"] for part in grouped["breakdown"]} == apart(mixed)
         assert (grouped["value"], grouped["by_currency"]) == (None, mixed["by_currency"])
@@ -374,11 +374,11 @@ async def test_a_period_and_a_group_with_one_currency_have_a_value(
         happened(OrderPlaced(value=Decimal(1), currency="EUR", country="France"), tenant, at("2011-04-01")),
         happened(OrderPlaced(value=Decimal(2), currency="USD", country="Peru"), tenant, at("2011-05-01")),
     )
-    for asked in ({"grain": "month"}, {"groupBy": "order_country"}):
-        found = await ask(analytics, mine, "revenue", **asked)
+    for params in ({"grain": "month"}, {"groupBy": "order_country"}):
+        found = await ask(analytics, mine, "revenue", **params)
         assert (found["value"], apart(found)) == (None, {"EUR": 1, "USD": 2})
-        told = [(each["value"], each["currency"]) for each in found["breakdown"] if each["by_currency"]]
-        assert told == [(1, "EUR"), (2, "USD")]
+        amounts = [(each["value"], each["currency"]) for each in found["breakdown"] if each["by_currency"]]
+        assert amounts == [(1, "EUR"), (2, "USD")]
 
 
 async def test_one_order_of_nothing_in_another_currency_takes_no_figure_away(
@@ -392,7 +392,7 @@ async def test_one_order_of_nothing_in_another_currency_takes_no_figure_away(
     assert (found["value"], found["currency"], apart(found)) == (5, "EUR", {"EUR": 5, "USD": 0})
 
 
-async def test_a_ratio_of_values_is_told_by_currency_and_one_of_counts_is_not(
+async def test_a_ratio_of_values_is_shown_by_currency_and_one_of_counts_is_not(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:
     for currency, won, lost in (("EUR", 30, 10), ("USD", 1, 1)):
@@ -432,19 +432,19 @@ async def test_members_say_in_which_currency_they_add(
     assert list(worth.values()) == [(100, {"EUR": 100})]
 
 
-async def test_more_groups_and_periods_than_can_be_told_are_refused_by_name(
+async def test_more_groups_and_periods_than_can_be_shown_are_refused_by_name(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await trade_in_two_currencies(tenant, fold)
     monkeypatch.setattr("analytics.metrics.reads.MAX_SLICES", 5)
-    asked = SPRING | {"groupBy": ["segment", "currency"]}
-    assert len((await ask(analytics, mine, "revenue", **asked))["breakdown"]) == 3
-    refused = await analytics.get("/v1/metrics/revenue", params=asked | {"grain": "month"}, headers=mine)
+    params = SPRING | {"groupBy": ["segment", "currency"]}
+    assert len((await ask(analytics, mine, "revenue", **params))["breakdown"]) == 3
+    refused = await analytics.get("/v1/metrics/revenue", params=params | {"grain": "month"}, headers=mine)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "groupBy")
 
 
 @pytest.mark.parametrize(
-    ("asked", "field", "told"),
+    ("params", "field", "words"),
     [
         ({"to": "2011-01-01T00:00:00Z"}, "to", "later"),
         ({"zone": "Europe/Berln"}, "zone", "IANA"),
@@ -460,14 +460,14 @@ async def test_more_groups_and_periods_than_can_be_told_are_refused_by_name(
         ({"gruopBy": "country"}, "gruopBy", "groupBy"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_by_name(
-    analytics: httpx.AsyncClient, mine: Headers, asked: dict[str, Any], field: str, told: str
+async def test_what_cannot_be_queried_is_refused_by_name(
+    analytics: httpx.AsyncClient, mine: Headers, params: dict[str, Any], field: str, words: str
 ) -> None:
-    answer = await analytics.get("/v1/metrics/revenue", params=SPRING | asked, headers=mine)
+    answer = await analytics.get("/v1/metrics/revenue", params=SPRING | params, headers=mine)
     assert 400 <= answer.status_code < 500, answer.text
     problem = answer.json()
     assert field in answer.text, problem
-    assert told in answer.text, problem
+    assert words in answer.text, problem
 
 
 async def test_a_metric_that_is_not_there_tells_which_are(analytics: httpx.AsyncClient, mine: Headers) -> None:
@@ -498,6 +498,6 @@ async def test_days_are_the_zones(analytics: httpx.AsyncClient, mine: Headers, t
             for n in range(24)
         )
     )
-    asked = {"from": "2011-03-26T23:00:00Z", "to": "2011-03-28T22:00:00Z", "grain": "day", "zone": "Europe/Berlin"}
-    found = await ask(analytics, mine, "orders", **asked)
+    params = {"from": "2011-03-26T23:00:00Z", "to": "2011-03-28T22:00:00Z", "grain": "day", "zone": "Europe/Berlin"}
+    found = await ask(analytics, mine, "orders", **params)
     assert [each["value"] for each in found["breakdown"]] == [23, 1]

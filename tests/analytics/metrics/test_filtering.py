@@ -10,7 +10,7 @@ names = st.text(st.characters(exclude_categories=["Cs"])) | st.text("\",!: \\'ab
 
 
 @given(st.lists(names | st.none(), min_size=1, max_size=5), st.booleans())
-def test_every_name_can_be_asked_for(values: list[str | None], exclude: bool) -> None:
+def test_every_name_can_be_queried(values: list[str | None], exclude: bool) -> None:
     filter = FilterBy("segment", tuple(values), exclude)
     assert filter_by(written(filter)) == filter
 

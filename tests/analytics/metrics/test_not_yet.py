@@ -1,4 +1,4 @@
-"""Time that has not come is told as such, and not as a time in which nothing happened."""
+"""Time that has not come is shown as such, and not as a time in which nothing happened."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -38,20 +38,20 @@ async def now(tenant: str, fold: Fold) -> datetime:
 
 
 async def ask(
-    analytics: httpx.AsyncClient, headers: Headers, id: str, starts_at: datetime, ends_at: datetime, **asked: Any
+    analytics: httpx.AsyncClient, headers: Headers, id: str, starts_at: datetime, ends_at: datetime, **more: Any
 ) -> Any:
-    params = {"from": starts_at.isoformat(), "to": ends_at.isoformat(), **asked}
+    params = {"from": starts_at.isoformat(), "to": ends_at.isoformat(), **more}
     answer = await analytics.get(f"/v1/{id}", params=params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def is_now(told: str, now: datetime) -> bool:
-    return now <= datetime.fromisoformat(told) <= datetime.now(UTC)
+def is_now(shown: str, now: datetime) -> bool:
+    return now <= datetime.fromisoformat(shown) <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize("id", sorted(METRICS.keys() - FITTED))
-async def test_of_an_interval_that_goes_on_is_told_what_is_known(
+async def test_of_an_interval_that_goes_on_what_is_known_is_shown(
     analytics: httpx.AsyncClient, mine: Headers, now: datetime, id: str
 ) -> None:
     metric = METRICS[id]
@@ -70,14 +70,14 @@ async def test_of_an_interval_that_goes_on_is_told_what_is_known(
             members = await ask(
                 analytics, mine, f"metrics/{id}/members", now - 60 * DAY, now + 60 * DAY, part=part, first="500"
             )
-            told = sum(each["value"] for each in members["items"])
-            assert told == pytest.approx(found[part] or 0)
+            total = sum(each["value"] for each in members["items"])
+            assert total == pytest.approx(found[part] or 0)
     if found["numerator"] is None or (metric.denominator and found["denominator"] is None):
         assert found["value"] is None
 
 
 @pytest.mark.parametrize("id", sorted(METRICS.keys() - FITTED))
-async def test_of_an_interval_that_has_not_begun_nothing_is_told(
+async def test_of_an_interval_that_has_not_begun_nothing_is_shown(
     analytics: httpx.AsyncClient, mine: Headers, now: datetime, id: str
 ) -> None:
     found = await ask(analytics, mine, f"metrics/{id}", now + DAY, now + 60 * DAY, grain="month", groupBy="segment")

@@ -57,11 +57,11 @@ async def analytics(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient
 
 async def figures(analytics: httpx.AsyncClient, headers: Headers) -> list[Any]:
     found = []
-    for asked in ASKED:
+    for params in ASKED:
         for id in IDS:
-            answer = await analytics.get(f"/v1/metrics/{id}", params=asked, headers=headers)
-            told = answer.json()
-            found.append((id, asked, {name: told.get(name) for name in ("value", "components", "breakdown", "errors")}))
+            answer = await analytics.get(f"/v1/metrics/{id}", params=params, headers=headers)
+            it = answer.json()
+            found.append((id, params, {name: it.get(name) for name in ("value", "components", "breakdown", "errors")}))
     return found
 
 
@@ -76,8 +76,8 @@ def some(tenant: str, number: int, since: str = "2010-12-20") -> list[Any]:
     for n in range(number):
         time, customer = at(since) + n * timedelta(hours=7, minutes=13), (new_id() if n % 5 else None)
         found.append(happened(OrderPlaced(value=Decimal(n), currency="EUR"), tenant, time, customer))
-        told = TouchpointRecorded(channel="phone", direction=("inbound", "outbound")[n % 2], responded=n % 3 == 0)
-        found.append(happened(told, tenant, time, new_id()))
+        event = TouchpointRecorded(channel="phone", direction=("inbound", "outbound")[n % 2], responded=n % 3 == 0)
+        found.append(happened(event, tenant, time, new_id()))
     return found
 
 
@@ -121,7 +121,7 @@ async def test_a_late_event_counts_at_once_and_after_its_day_is_settled_again(
     await settle(worker)
     assert await figures(analytics, mine) == await figures(analytics, theirs)
     orders = await analytics.get("/v1/metrics/orders", params=YEAR, headers=mine)
-    assert orders.json()["value"] == 100 + 1 - 40  # those of 2010
+    assert orders.json()["value"] == 100 + 1 - 40  # the ones of 2010
 
 
 async def test_a_fact_that_was_not_seen_keeps_its_day_stale(

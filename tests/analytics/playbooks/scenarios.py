@@ -24,9 +24,9 @@ def document(**fields: Any) -> dict[str, Any]:
 
 
 async def started(tenant: Tenant, since: datetime, **fields: Any) -> UUID:
-    told = {"occurred_at": since.isoformat()}
-    playbook = await tenant.made("/v1/playbooks", title="A playbook", document=document(**fields), **told)
-    answer = await tenant.post(f"/v1/playbooks/{playbook['id']}:start", told)
+    at_first = {"occurred_at": since.isoformat()}
+    playbook = await tenant.made("/v1/playbooks", title="A playbook", document=document(**fields), **at_first)
+    answer = await tenant.post(f"/v1/playbooks/{playbook['id']}:start", at_first)
     assert answer.status_code == 200, answer.text
     return UUID(playbook["id"])
 
@@ -36,7 +36,7 @@ def sank(customer: UUID, at: datetime, **fields: Any) -> TriggerEvent:
     return TriggerEvent(kind="band_changed", customer_id=customer, at=at, **given)
 
 
-async def told(engine: AsyncEngine, tenant: str, *happenings: TriggerEvent) -> int:
+async def triggered(engine: AsyncEngine, tenant: str, *happenings: TriggerEvent) -> int:
     async with engine.begin() as connection:
         return await fire(connection, tenant, happenings)
 
@@ -49,8 +49,8 @@ async def runs(engine: AsyncEngine, tenant: str) -> Sequence[Any]:
         return found.all()
 
 
-async def asked(engine: AsyncEngine, tenant: str) -> list[tuple[Any, ActionRequested]]:
-    """What was asked for: the rows of the outbox, and the events in them."""
+async def actions(engine: AsyncEngine, tenant: str) -> list[tuple[Any, ActionRequested]]:
+    """Returns the requested actions: the rows of the outbox, and the events in them."""
     async with engine.connect() as connection:
         rows = await connection.execute(
             select(outbox)

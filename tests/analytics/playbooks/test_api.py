@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
-from tests.analytics.playbooks.scenarios import document, sank, started, told
+from tests.analytics.playbooks.scenarios import document, sank, started, triggered
 
 from analytics.jobs.kinds import KINDS
 from analytics.jobs.runner import Jobs
@@ -70,7 +70,7 @@ async def test_and_over_graphql(us: Tenant) -> None:
     assert answer["startPlaybook"]["state"] == "STARTED"
 
 
-async def test_what_a_document_may_not_say_is_told_by_its_field(us: Tenant) -> None:
+async def test_what_a_document_may_not_say_is_refused_by_its_field(us: Tenant) -> None:
     (unknown,) = await refused(us, when={"kind": "weather"})
     assert unknown["field"] == "document.when"
     assert "'band_changed', 'score_dropped'" in unknown["rule"]
@@ -90,7 +90,7 @@ async def test_what_a_document_may_not_say_is_told_by_its_field(us: Tenant) -> N
     assert many["field"] == "document.actions"
 
 
-async def test_priorities_are_those_of_service_desk() -> None:
+async def test_priorities_are_the_same_as_in_service_desk() -> None:
     from typing import get_args
 
     from analytics.playbooks.documents import CaseActionDocument
@@ -109,7 +109,7 @@ async def test_a_run_says_what_set_it_off_and_what_became_of_each_action(
 ) -> None:
     customer = new_id()
     playbook = await started(us, SPRING, cool_down_days=1)
-    await told(worker, us.name, sank(customer, NOON), sank(customer, NOON + timedelta(days=2)))
+    await triggered(worker, us.name, sank(customer, NOON), sank(customer, NOON + timedelta(days=2)))
     page = (await us.get("/v1/playbook-runs", playbook_id=str(playbook), first=1)).json()
     second = page["items"][0]
     assert (second["at"], second["trigger"]["band"]) == ("2026-03-03T12:00:00Z", "at_risk")
@@ -162,15 +162,15 @@ async def test_a_run_says_what_set_it_off_and_what_became_of_each_action(
             "outcome": None,
         },
     ]
-    asked = await us.ask(
+    answer = await us.ask(
         "query($id: UUID!, $customer: UUID!) {"
         " playbook(id: $id) { runs(first: 1) { nodes { state trigger actions { kind } } } }"
         " playbookRuns(customerId: $customer) { nodes { results { kind state } } } }",
         id=str(playbook),
         customer=str(customer),
     )
-    assert asked["playbook"]["runs"]["nodes"][0]["state"] == "REQUESTED"
-    assert asked["playbookRuns"]["nodes"][1]["results"] == [
+    assert answer["playbook"]["runs"]["nodes"][0]["state"] == "REQUESTED"
+    assert answer["playbookRuns"]["nodes"][1]["results"] == [
         {"kind": "task", "state": "done"},
         {"kind": "case", "state": "resolved"},
     ]
@@ -187,7 +187,7 @@ async def test_outcomes_compare_each_customer_once_and_say_how_sure_they_are(
     alone = [each for each in customers if is_control(playbook, each, 0.5)]
     treated = [each for each in customers if each not in alone]
     for day in (0, 5):
-        await told(worker, us.name, *(sank(each, NOON + timedelta(days=day)) for each in customers))
+        await triggered(worker, us.name, *(sank(each, NOON + timedelta(days=day)) for each in customers))
     assert (await outcomes(us, playbook))["evidence"] == "too_few"
     async with worker.begin() as connection:
         r = playbook_runs.c

@@ -61,7 +61,7 @@ def test_the_p_value_is_scipys_on_many_tables() -> None:
         assert fisher(a, n, b, m) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
 
 
-def test_the_p_value_of_a_large_base_is_told_too() -> None:
+def test_the_p_value_of_a_large_base_is_shown_too() -> None:
     assert fisher(420_000, 900_000, 46_000, 100_000) == pytest.approx(6e-5, rel=0.05)
     assert fisher(420_000, 900_000, 46_667, 100_000) == pytest.approx(1, abs=0.01)
 

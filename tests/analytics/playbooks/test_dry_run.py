@@ -116,10 +116,10 @@ async def lived(worker: AsyncEngine, us: Tenant, playbook: UUID) -> list[Any]:
 
 
 def alike(live: Sequence[Any], dry: Sequence[Any], without: Sequence[str] = ()) -> None:
-    def told(runs: Sequence[Any]) -> list[Any]:
+    def shown(runs: Sequence[Any]) -> list[Any]:
         return [(*run, {k: v for k, v in trigger.items() if k not in without}) for *run, trigger in runs]
 
-    assert told(live) == told(dry)
+    assert shown(live) == shown(dry)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.analytics.playbooks.scenarios import asked, runs, sank, started, told
+from tests.analytics.playbooks.scenarios import actions, runs, sank, started, triggered
 
 from analytics.playbooks.firing import Firing, Run
 from analytics.playbooks.form import playbooks
@@ -37,12 +37,12 @@ async def test_a_happening_that_cannot_be_decided_on_is_a_suppressed_run_with_th
         return take(self, trigger_event, customer)
 
     monkeypatch.setattr(Firing, "_take", raises)
-    assert await told(worker, us.name, *[sank(customer, NOON) for customer in (*others, bad)]) == 10
+    assert await triggered(worker, us.name, *[sank(customer, NOON) for customer in (*others, bad)]) == 10
     found = {(run.playbook_id, run.customer_id): (run.state, run.reason) for run in await runs(worker, us.name)}
     assert found.pop((raising, bad)) == ("suppressed", "It could not be decided: ArithmeticError.")
     assert set(found) == {(sound, each) for each in (*others, bad)} | {(raising, each) for each in others}
     assert {state for state, _ in found.values()} == {"requested"}
-    assert len(await asked(worker, us.name)) == 2 * len(found)
+    assert len(await actions(worker, us.name)) == 2 * len(found)
 
 
 async def test_a_playbook_that_cannot_be_read_does_not_keep_another_from_acting(
@@ -53,5 +53,5 @@ async def test_a_playbook_that_cannot_be_read_does_not_keep_another_from_acting(
         unreadable = update(playbooks).where(playbooks.c.id == broken)
         await connection.execute(unreadable.values(document={"when": {"kind": "of another world"}, "actions": []}))
     customer: UUID = new_id()
-    assert await told(worker, us.name, sank(customer, NOON)) == 1
+    assert await triggered(worker, us.name, sank(customer, NOON)) == 1
     assert [run.playbook_id for run in await runs(worker, us.name)] == [sound]

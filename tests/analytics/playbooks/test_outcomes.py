@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
-from tests.analytics.playbooks.scenarios import runs, sank, started, told
+from tests.analytics.playbooks.scenarios import runs, sank, started, triggered
 
 from analytics.playbooks.outcomes import GRACE, settle
 from kith.events.contacts import ActivityPolicy, ActivityRule, CustomerCreated, CustomerMerged, SettingsChanged
@@ -54,7 +54,7 @@ async def test_an_order_within_the_days_is_success_and_the_first_one_shows_it(
     ]
     await fold(first, *others)
     await started(us, SPRING, outcome=PURCHASE)
-    await told(worker, us.name, *(sank(each, SPRING) for each in (in_time, before, after, never)))
+    await triggered(worker, us.name, *(sank(each, SPRING) for each in (in_time, before, after, never)))
     found = await settled(worker, us)
     assert {id: run.succeeded for id, run in found.items()} == {
         in_time: True,
@@ -70,25 +70,25 @@ async def test_it_is_not_settled_before_its_days_are_over(us: Tenant, worker: As
     customer = new_id()
     await fold(bought(us, customer, SPRING + DAY))
     await started(us, SPRING, outcome=PURCHASE)
-    await told(worker, us.name, sank(customer, SPRING))
+    await triggered(worker, us.name, sank(customer, SPRING))
     assert (await settled(worker, us, END))[customer].settled_at is None
     run = (await settled(worker, us))[customer]
     assert (run.settles_at, run.succeeded) == (END, True)
 
 
-async def test_of_those_left_alone_it_is_settled_too_and_of_a_playbook_without_an_outcome_not(
+async def test_of_customers_left_alone_it_is_settled_too_and_of_a_playbook_without_an_outcome_not(
     us: Tenant, worker: AsyncEngine
 ) -> None:
     measured = await started(us, SPRING, outcome=PURCHASE, control_share=0.5)
     customers = [new_id() for _ in range(30)]
-    await told(worker, us.name, *(sank(each, SPRING) for each in customers))
+    await triggered(worker, us.name, *(sank(each, SPRING) for each in customers))
     found = (await settled(worker, us)).values()
     assert {run.is_control for run in found} == {True, False}
     assert all(run.succeeded is False for run in found)
     unmeasured = new_id()
     await us.post(f"/v1/playbooks/{measured}:stop", {})
     await started(us, SPRING)
-    await told(worker, us.name, sank(unmeasured, SPRING))
+    await triggered(worker, us.name, sank(unmeasured, SPRING))
     assert (await settled(worker, us))[unmeasured].settles_at is None
 
 
@@ -99,7 +99,7 @@ async def test_what_a_customer_does_after_it_was_merged_counts(us: Tenant, worke
         happened(CustomerCreated(kind="person"), us.name, SPRING - DAY, survivor),
     )
     await started(us, SPRING, outcome=PURCHASE)
-    await told(worker, us.name, sank(absorbed, SPRING))
+    await triggered(worker, us.name, sank(absorbed, SPRING))
     await fold(happened(CustomerMerged(into=survivor), us.name, SPRING + DAY, absorbed, aggregate_version=2))
     await fold(bought(us, survivor, SPRING + 2 * DAY))
     assert (await settled(worker, us))[absorbed].succeeded
@@ -120,7 +120,7 @@ async def test_activity_is_what_it_is_to_the_tenant_and_to_the_customers_segment
         *touches,
     )
     await started(us, SPRING, outcome={"kind": "active", "days": 10})
-    await told(worker, us.name, sank(plain, SPRING), sank(office, SPRING))
+    await triggered(worker, us.name, sank(plain, SPRING), sank(office, SPRING))
     found = await settled(worker, us)
     assert (found[plain].succeeded, found[office].succeeded) == (False, True)
     assert found[office].evidence_id == touches[1].id
@@ -135,8 +135,8 @@ async def test_a_band_is_that_when_the_days_are_over(us: Tenant, worker: AsyncEn
     )
     outcome = {"kind": "band_at_least", "band": "steady", "days": 10}
     await started(us, SPRING, outcome=outcome, cool_down_days=1)
-    await told(worker, us.name, *(sank(each, SPRING) for each in (soon, lapsed, unknown)))
-    await told(worker, us.name, sank(soon, SPRING + 200 * DAY))
+    await triggered(worker, us.name, *(sank(each, SPRING) for each in (soon, lapsed, unknown)))
+    await triggered(worker, us.name, sank(soon, SPRING + 200 * DAY))
     found = await settled(worker, us)
     assert (found[lapsed].succeeded, found[unknown].succeeded) == (False, False)
     first, second = (run for run in await runs(worker, us.name) if run.customer_id == soon)
@@ -152,5 +152,5 @@ async def test_what_another_tenant_knows_of_a_customer_of_that_id_does_not_count
     customer = new_id()
     await fold(happened(OrderPlaced(value=Decimal(9), currency="EUR"), other_tenant, SPRING + DAY, customer))
     await started(us, SPRING, outcome=PURCHASE)
-    await told(worker, us.name, sank(customer, SPRING))
+    await triggered(worker, us.name, sank(customer, SPRING))
     assert (await settled(worker, us))[customer].succeeded is False

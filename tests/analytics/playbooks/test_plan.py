@@ -64,7 +64,7 @@ def test_the_first_score_of_a_customer_is_no_change() -> None:
     assert not fires({"kind": "band_changed", "to": ["at_risk"]}, sank(from_band=None))
 
 
-def test_another_band_than_those_named_does_not_set_it_off() -> None:
+def test_a_band_that_is_not_named_does_not_set_it_off() -> None:
     assert not fires({"kind": "band_changed", "to": ["at_risk"]}, sank(band="healthy"))
     assert not fires({"kind": "band_changed", "to": ["at_risk"], "from": ["healthy"]}, sank(from_band="steady"))
     assert fires({"kind": "band_changed", "to": ["at_risk"], "from": ["healthy"]}, sank(from_band="healthy"))
@@ -102,7 +102,7 @@ def test_a_signal_sets_it_off_when_a_reading_is_beyond_the_border_and_the_one_be
     assert fires({"kind": "signal_crossed", "signal": str(signal), "above": 3}, reading(4, 3))
 
 
-def test_a_segment_sets_it_off_if_it_is_one_of_those_named() -> None:
+def test_a_segment_sets_it_off_if_it_is_named() -> None:
     entered = TriggerEvent(kind="segment_entered", customer_id=new_id(), at=NOON, segment="office")
     assert fires({"kind": "segment_entered", "segments": ["office"]}, entered)
     assert not fires({"kind": "segment_entered", "segments": ["home"]}, entered)
@@ -164,14 +164,14 @@ def test_the_cool_down_of_one_customer_is_not_that_of_another() -> None:
     assert len(runs(Plan.from_document(document()), sank(), sank())) == 2
 
 
-def test_what_is_told_late_does_not_set_it_off_shortly_before_a_run_there_was() -> None:
+def test_what_arrives_late_does_not_set_it_off_shortly_before_a_run_there_was() -> None:
     plan, customer = Plan.from_document(document(cool_down_days=30)), new_id()
     firing = Firing(PLAYBOOK, plan, {customer: [NOON]})
     assert not firing.take([sank(customer_id=customer, at=NOON - timedelta(days=1))], {})
     assert firing.take([sank(customer_id=customer, at=NOON - timedelta(days=30))], {})
 
 
-def test_told_twice_the_same_happening_is_one_run_even_without_a_cool_down() -> None:
+def test_the_same_trigger_twice_is_one_run_even_without_a_cool_down() -> None:
     plan, trigger_event = Plan.from_document(document(cool_down_days=0)), sank()
     assert len(runs(plan, trigger_event, trigger_event)) == 1
     assert runs(plan, trigger_event)[0].id == runs(plan, trigger_event)[0].id
@@ -209,7 +209,7 @@ def test_the_share_that_is_left_alone_is_as_large_as_was_said() -> None:
     assert not any(is_control(PLAYBOOK, each, 0) for each in customers)
 
 
-def test_who_is_left_alone_stays_so_and_a_larger_share_keeps_those_of_a_smaller_one() -> None:
+def test_who_is_left_alone_stays_so_and_a_larger_share_keeps_the_ones_of_a_smaller_one() -> None:
     customers = [new_id() for _ in range(500)]
     small = {each for each in customers if is_control(PLAYBOOK, each, 0.2)}
     assert small == {each for each in customers if is_control(PLAYBOOK, each, 0.2)}
@@ -232,7 +232,7 @@ def test_a_run_of_who_is_left_alone_asks_for_nothing_but_cools_down_and_counts()
     assert firing.runs_of_day == {NOON.date(): 1}
 
 
-# What is asked for
+# What is requested
 
 
 def test_a_task_is_due_so_many_days_after_and_of_the_customers_owner_unless_one_is_named() -> None:
@@ -250,7 +250,7 @@ def test_a_task_is_due_so_many_days_after_and_of_the_customers_owner_unless_one_
     assert [each.owner_for(Customer(owner="ada")) for each in (task, named, case)] == ["ada", "grace", None]
 
 
-def test_an_actions_id_is_the_same_whenever_it_is_asked_for() -> None:
+def test_an_actions_id_is_the_same_whenever_it_is_requested() -> None:
     run = new_id()
     assert action_id(run, 0) == action_id(run, 0)
     assert len({action_id(run, 0), action_id(run, 1), action_id(new_id(), 0)}) == 3

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
-from tests.analytics.playbooks.scenarios import asked, runs, sank, started, told
+from tests.analytics.playbooks.scenarios import actions, runs, sank, started, triggered
 
 from analytics.playbooks.facts import happenings_of
 from analytics.playbooks.firing import is_control
@@ -35,7 +35,7 @@ async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, wor
     customer = new_id()
     await fold(happened(CustomerCreated(kind="person", owner="ada"), us.name, at("2026-01-01"), customer))
     playbook = await started(us, SPRING)
-    assert await told(worker, us.name, sank(customer, NOON, traceparent=TRACE)) == 1
+    assert await triggered(worker, us.name, sank(customer, NOON, traceparent=TRACE)) == 1
     (run,) = await runs(worker, us.name)
     assert (run.playbook_id, run.customer_id, run.at, run.state) == (playbook, customer, NOON, "requested")
     assert run.trigger == {
@@ -45,7 +45,7 @@ async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, wor
         "score": 37.5,
         "cause": "silence",
     }
-    (task_row, task), (case_row, case) = await asked(worker, us.name)
+    (task_row, task), (case_row, case) = await actions(worker, us.name)
     assert (task.kind, task.title, task.due_at, task.owner) == ("task", "Call them", NOON + timedelta(days=3), "ada")
     assert (case.kind, case.priority, case.owner) == ("case", "moderate", None)
     assert (task.playbook_id, task.run_id, task.trigger) == (playbook, run.id, "band_changed")
@@ -54,19 +54,19 @@ async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, wor
     assert [row.subject for row in (task_row, case_row)] == [action_id(run.id, 0), action_id(run.id, 1)]
     assert [each["id"] for each in run.actions] == [str(task_row.subject), str(case_row.subject)]
     assert {row.customer_id for row in (task_row, case_row)} == {customer}
-    # One trace, from what happened to what is asked for.
+    # One trace, from what happened to what is requested.
     assert run.trace_id == TRACE.split("-")[1] == task_row.traceparent.split("-")[1]
 
 
-async def test_told_again_it_is_not_done_again(us: Tenant, worker: AsyncEngine) -> None:
+async def test_triggered_again_it_is_not_done_again(us: Tenant, worker: AsyncEngine) -> None:
     customer = new_id()
     await started(us, SPRING, cool_down_days=0)
-    assert await told(worker, us.name, sank(customer, NOON)) == 1
-    assert await told(worker, us.name, sank(customer, NOON)) == 0
-    assert (len(await runs(worker, us.name)), len(await asked(worker, us.name))) == (1, 2)
+    assert await triggered(worker, us.name, sank(customer, NOON)) == 1
+    assert await triggered(worker, us.name, sank(customer, NOON)) == 0
+    assert (len(await runs(worker, us.name)), len(await actions(worker, us.name))) == (1, 2)
 
 
-async def test_what_is_undone_asked_for_nothing(us: Tenant, worker: AsyncEngine) -> None:
+async def test_what_is_undone_requested_nothing(us: Tenant, worker: AsyncEngine) -> None:
     await started(us, SPRING)
 
     async def killed() -> None:
@@ -76,13 +76,13 @@ async def test_what_is_undone_asked_for_nothing(us: Tenant, worker: AsyncEngine)
 
     with pytest.raises(ConnectionError):
         await killed()
-    assert (await runs(worker, us.name), await asked(worker, us.name)) == ([], [])
+    assert (await runs(worker, us.name), await actions(worker, us.name)) == ([], [])
 
 
 async def test_the_cool_down_is_counted_from_runs_of_before(us: Tenant, worker: AsyncEngine) -> None:
     customer = new_id()
     await started(us, SPRING, cool_down_days=10)
-    days = [await told(worker, us.name, sank(customer, NOON + timedelta(days=day))) for day in (0, 9, 10, 15)]
+    days = [await triggered(worker, us.name, sank(customer, NOON + timedelta(days=day))) for day in (0, 9, 10, 15)]
     assert days == [1, 0, 1, 0]
 
 
@@ -90,10 +90,10 @@ async def test_nothing_fires_for_what_was_before_it_started_or_after_it_stopped(
     us: Tenant, worker: AsyncEngine
 ) -> None:
     playbook = await started(us, SPRING)
-    assert await told(worker, us.name, sank(new_id(), SPRING - timedelta(microseconds=1))) == 0
-    assert await told(worker, us.name, sank(new_id(), SPRING)) == 1
+    assert await triggered(worker, us.name, sank(new_id(), SPRING - timedelta(microseconds=1))) == 0
+    assert await triggered(worker, us.name, sank(new_id(), SPRING)) == 1
     await us.post(f"/v1/playbooks/{playbook}:stop", {})
-    assert await told(worker, us.name, sank(new_id(), NOON)) == 0
+    assert await triggered(worker, us.name, sank(new_id(), NOON)) == 0
 
 
 async def test_another_tenants_playbook_does_not_act(
@@ -102,8 +102,8 @@ async def test_another_tenants_playbook_does_not_act(
     customer = new_id()
     theirs = Tenant(analytics, issuer, other_tenant)
     playbook = await started(theirs, SPRING)
-    assert await told(worker, us.name, sank(customer, NOON)) == 0
-    assert await told(worker, other_tenant, sank(customer, NOON)) == 1
+    assert await triggered(worker, us.name, sank(customer, NOON)) == 0
+    assert await triggered(worker, other_tenant, sank(customer, NOON)) == 1
     assert (await us.get(f"/v1/playbooks/{playbook}")).status_code == 404
     assert (await us.get("/v1/playbooks")).json()["items"] == []
 
@@ -121,37 +121,37 @@ async def test_the_audience_is_as_it_was_known_at_that_instant(us: Tenant, worke
         ),
     )
     await started(us, SPRING, audience={"segments": ["office"]}, cool_down_days=0)
-    assert await told(worker, us.name, sank(customer, NOON)) == 1
-    assert await told(worker, us.name, sank(customer, NOON + timedelta(days=2))) == 0
+    assert await triggered(worker, us.name, sank(customer, NOON)) == 1
+    assert await triggered(worker, us.name, sank(customer, NOON + timedelta(days=2))) == 0
 
 
-async def test_who_is_left_alone_gets_a_run_and_nothing_is_asked_for(us: Tenant, worker: AsyncEngine) -> None:
+async def test_who_is_left_alone_gets_a_run_and_nothing_is_requested(us: Tenant, worker: AsyncEngine) -> None:
     playbook = await started(us, SPRING, control_share=0.5)
     alone = next(id for id in iter(new_id, None) if is_control(playbook, id, 0.5))
-    assert await told(worker, us.name, sank(alone, NOON)) == 1
+    assert await triggered(worker, us.name, sank(alone, NOON)) == 1
     (run,) = await runs(worker, us.name)
     assert (run.state, run.is_control, run.actions) == ("left_alone", True, [])
-    assert await asked(worker, us.name) == []
+    assert await actions(worker, us.name) == []
 
 
-async def test_beyond_the_limit_of_a_day_a_run_is_kept_and_says_why_nothing_was_asked_for(
+async def test_beyond_the_limit_of_a_day_a_run_is_kept_and_says_why_nothing_was_requested(
     us: Tenant, worker: AsyncEngine
 ) -> None:
     await started(us, SPRING, limit_per_day=2)
     for minute in range(4):
-        await told(worker, us.name, sank(new_id(), NOON + timedelta(minutes=minute)))
+        await triggered(worker, us.name, sank(new_id(), NOON + timedelta(minutes=minute)))
     found = await runs(worker, us.name)
     assert [run.state for run in found] == ["requested", "requested", "suppressed", "suppressed"]
     assert found[3].reason == "2 runs of 2026-03-01 were there already, the limit of a day."
     assert found[3].settles_at is None
-    assert len(await asked(worker, us.name)) == 4
+    assert len(await actions(worker, us.name)) == 4
 
 
 async def both(worker: AsyncEngine, tenant: str, one: TriggerEvent, other: TriggerEvent) -> list[int]:
-    """Told by two at once: the other before the first has ended."""
+    """Triggered by two at once: the other before the first has ended."""
     async with worker.begin() as connection:
         first = await fire(connection, tenant, [one])
-        second = asyncio.create_task(told(worker, tenant, other))
+        second = asyncio.create_task(triggered(worker, tenant, other))
         await asyncio.wait([second], timeout=0.3)
     return [first, await second]
 
@@ -162,11 +162,11 @@ async def test_the_limit_holds_when_two_tell_at_once(us: Tenant, worker: AsyncEn
     assert sorted(run.state for run in await runs(worker, us.name)) == ["requested", "suppressed"]
 
 
-async def test_the_same_told_by_two_at_once_is_one_run(us: Tenant, worker: AsyncEngine) -> None:
+async def test_the_same_triggered_by_two_at_once_is_one_run(us: Tenant, worker: AsyncEngine) -> None:
     customer = new_id()
     await started(us, SPRING)
     assert await both(worker, us.name, sank(customer, NOON), sank(customer, NOON)) == [1, 0]
-    assert (len(await runs(worker, us.name)), len(await asked(worker, us.name))) == (1, 2)
+    assert (len(await runs(worker, us.name)), len(await actions(worker, us.name))) == (1, 2)
 
 
 async def test_events_set_playbooks_off_by_themselves(us: Tenant, worker: AsyncEngine, fold: Fold) -> None:
@@ -215,4 +215,4 @@ async def test_events_set_playbooks_off_by_themselves(us: Tenant, worker: AsyncE
     assert (breached.at, breached.customer_id) == (NOON + timedelta(hours=2), customer)
     await started(us, SPRING, when={"kind": "sla_breached"})
     await started(us, SPRING, when={"kind": "segment_entered", "segments": ["home"]})
-    assert await told(worker, us.name, *found) == 2
+    assert await triggered(worker, us.name, *found) == 2

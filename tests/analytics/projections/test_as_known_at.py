@@ -38,8 +38,8 @@ def without_fits() -> list[Metric]:
     return [each for each in METRICS.values() if not each.id.startswith(("clv.", "customers.alive"))]
 
 
-async def asked(analytics: httpx.AsyncClient, headers: Headers, id: str, **asked: str) -> Any:
-    answer = await analytics.get(f"/v1/metrics/{id}", params={**YEAR, **asked}, headers=headers)
+async def queried(analytics: httpx.AsyncClient, headers: Headers, id: str, **more: str) -> Any:
+    answer = await analytics.get(f"/v1/metrics/{id}", params={**YEAR, **more}, headers=headers)
     assert answer.status_code == 200, answer.text
     return {**answer.json(), "freshness": None}
 
@@ -63,17 +63,17 @@ async def test_what_was_known_is_what_a_tenant_knows_that_heard_of_nothing_since
     seed: int,
 ) -> None:
     chance = random.Random(seed)
-    told = history(tenant, 600, chance)
-    know = told[: chance.randrange(100, 500)]
+    envelopes = history(tenant, 600, chance)
+    know = envelopes[: chance.randrange(100, 500)]
     at_once = know[-1].recorded_at
-    shuffled = chance.sample(told, len(told))  # what was recorded when is one thing, when it came another
+    shuffled = chance.sample(envelopes, len(envelopes))  # what was recorded when is one thing, when it came another
     await fold(*shuffled)
     await fold(*of_tenant(other_tenant, know))
     for metric in without_fits():
         grouped = {"groupBy": metric.dimensions[0].name} if metric.dimensions else {}
         for how in chance.sample([{}, {"grain": "quarter"}, grouped], 1):
-            then = await asked(analytics, mine, metric.id, knownAt=iso(at_once), **how)
-            assert then == await asked(analytics, theirs, metric.id, **how), (metric.id, how)
+            then = await queried(analytics, mine, metric.id, knownAt=iso(at_once), **how)
+            assert then == await queried(analytics, theirs, metric.id, **how), (metric.id, how)
     members = "/v1/metrics/retention.crr/members"
     then = await analytics.get(members, params=YEAR | {"part": "E", "knownAt": iso(at_once)}, headers=mine)
     fresh = await analytics.get(members, params=YEAR | {"part": "E"}, headers=theirs)
@@ -90,13 +90,13 @@ async def test_what_was_true_and_what_was_known_differ_by_what_came_late(
         return happened(order, tenant, at(time), new_id(), recorded_at=at(recorded))
 
     await fold(bought("2011-05-01", "2011-05-02", 10), bought("2011-06-01", "2011-09-01", 5))
-    assert (await asked(analytics, mine, "revenue"))["value"] == 15
-    assert (await asked(analytics, mine, "revenue", to="2011-07-01T00:00:00Z"))["value"] == 15
+    assert (await queried(analytics, mine, "revenue"))["value"] == 15
+    assert (await queried(analytics, mine, "revenue", to="2011-07-01T00:00:00Z"))["value"] == 15
     in_july = {"to": "2011-07-01T00:00:00Z", "knownAt": "2011-07-01T00:00:00Z"}
-    assert (await asked(analytics, mine, "revenue", **in_july))["value"] == 10
-    assert (await asked(analytics, mine, "revenue", knownAt="2011-09-01T00:00:00Z"))["value"] == 15
-    assert (await asked(analytics, mine, "revenue", knownAt="2011-08-31T23:59:59Z"))["value"] == 10
-    assert (await asked(analytics, mine, "revenue", knownAt="2010-01-01T00:00:00Z"))["value"] is None
+    assert (await queried(analytics, mine, "revenue", **in_july))["value"] == 10
+    assert (await queried(analytics, mine, "revenue", knownAt="2011-09-01T00:00:00Z"))["value"] == 15
+    assert (await queried(analytics, mine, "revenue", knownAt="2011-08-31T23:59:59Z"))["value"] == 10
+    assert (await queried(analytics, mine, "revenue", knownAt="2010-01-01T00:00:00Z"))["value"] is None
 
 
 async def test_a_merge_and_a_setting_hold_from_when_they_were_known(
@@ -113,24 +113,24 @@ async def test_a_merge_and_a_setting_hold_from_when_they_were_known(
     )
     summer = {"from": "2010-06-02T00:00:00Z", "to": "2010-07-01T00:00:00Z", "activity": "0"}
     for known_at, active in (("2010-12-31", 2), ("2011-01-01", 1)):
-        found = await asked(analytics, mine, "retention.crr", knownAt=f"{known_at}T00:00:00Z", **summer)
+        found = await queried(analytics, mine, "retention.crr", knownAt=f"{known_at}T00:00:00Z", **summer)
         assert found["denominator"] == active
-    late = await asked(analytics, mine, "retention.crr", knownAt="2011-12-31T00:00:00Z")
+    late = await queried(analytics, mine, "retention.crr", knownAt="2011-12-31T00:00:00Z")
     assert (late["zone"], late["activity_version"], late["denominator"]) == ("UTC", 0, 0)
-    late = await asked(analytics, mine, "retention.crr", knownAt="2012-01-01T00:00:00Z")
+    late = await queried(analytics, mine, "retention.crr", knownAt="2012-01-01T00:00:00Z")
     assert (late["zone"], late["activity_version"], late["denominator"]) == ("Europe/Paris", 1, 1)
 
 
 async def test_it_leaves_the_live_figures_and_other_tenants_alone(
     analytics: httpx.AsyncClient, mine: Headers, theirs: Headers, tenant: str, fold: Fold, worker: AsyncEngine
 ) -> None:
-    told = history(tenant, 200, random.Random(1))
-    await fold(*told)
-    now = await asked(analytics, mine, "revenue")
+    envelopes = history(tenant, 200, random.Random(1))
+    await fold(*envelopes)
+    now = await queried(analytics, mine, "revenue")
     for _ in range(7):  # often enough for a statement to be prepared and kept
-        assert (await asked(analytics, mine, "revenue", knownAt=iso(RECORDED_FROM)))["value"] == 0
-        assert await asked(analytics, mine, "revenue") == now
-        assert (await asked(analytics, theirs, "revenue", knownAt="2020-01-01T00:00:00Z"))["value"] == 0
+        assert (await queried(analytics, mine, "revenue", knownAt=iso(RECORDED_FROM)))["value"] == 0
+        assert await queried(analytics, mine, "revenue") == now
+        assert (await queried(analytics, theirs, "revenue", knownAt="2020-01-01T00:00:00Z"))["value"] == 0
     async with worker.connect() as connection:
         left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kith analytics known'"
         assert await connection.scalar(text(left)) == 0
@@ -193,7 +193,7 @@ async def test_a_prediction_is_by_a_fit_of_that_time(
     assert answer.json()["type"].endswith("model-not-fitted")
 
 
-async def test_of_fits_there_are_those_that_had_been_made(
+async def test_of_fits_there_are_the_ones_that_had_been_made(
     postgres: EmbeddedPostgres, tenant: str, worker: AsyncEngine
 ) -> None:
     fits = [{"tenant_id": tenant, "id": new_id(), "fitted_at": at(day)} for day in ("2011-05-01", "2011-07-01")]

@@ -1,4 +1,4 @@
-"""A changed definition of activity: computed in the background, under live events, and asked for beside the old one."""
+"""A changed definition of activity: computed in the background, under live events, and queried beside the old one."""
 
 import asyncio
 import random
@@ -46,9 +46,9 @@ MONTH = ActivityPolicy(default=ActivityRule(ORDERS, 30), segments={"salon": Acti
 
 
 def settings(tenant: str, version: int, policy: ActivityPolicy, **more: Any) -> Envelope:
-    told = SettingsChanged(time_zone="UTC", activity=policy)
+    changed = SettingsChanged(time_zone="UTC", activity=policy)
     given = {"subject": UUID(int=version // 100 + 7), "aggregate_version": version, **more}
-    return happened(told, tenant, at("2011-01-01") + timedelta(days=version), **given)
+    return happened(changed, tenant, at("2011-01-01") + timedelta(days=version), **given)
 
 
 class Shop:
@@ -106,7 +106,7 @@ async def definitions(analytics: httpx.AsyncClient, headers: Headers) -> dict[in
 
 
 async def compute(worker: AsyncEngine) -> int:
-    """All that is due. Answers in how many steps."""
+    """Does all that is due. Returns in how many steps."""
     steps = 0
     while await compute_rules(worker):
         steps += 1
@@ -147,7 +147,7 @@ async def test_both_definitions_are_right_while_one_is_computed_and_after(
 
 
 @pytest.mark.usefixtures("small_steps")
-async def test_progress_is_shown_and_what_is_not_ready_is_not_asked(
+async def test_progress_is_shown_and_what_is_not_ready_is_not_queried(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, worker: AsyncEngine
 ) -> None:
     shop = Shop(tenant)

@@ -85,7 +85,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Publish:
 def course(*events: Event | tuple[str, dict[str, Any]]) -> list[Fact]:
     """The facts of an aggregate to which these happened, a day after another."""
     subject = new_id()
-    told = [(each.type, msgspec.json.encode(each)) if isinstance(each, Event) else each for each in events]
+    encoded = [(each.type, msgspec.json.encode(each)) if isinstance(each, Event) else each for each in events]
     return facts_of(
         RecordedEvent.of(
             "acme",
@@ -97,7 +97,7 @@ def course(*events: Event | tuple[str, dict[str, Any]]) -> list[Fact]:
             None,
             data if isinstance(data, bytes) else msgspec.json.encode(data),
         )
-        for n, (type, data) in enumerate(told)
+        for n, (type, data) in enumerate(encoded)
     )
 
 

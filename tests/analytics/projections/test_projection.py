@@ -134,7 +134,7 @@ async def in_facts(engine: AsyncEngine) -> dict[UUID, int]:
         return {row.customer_id: row.count for row in rows}
 
 
-async def test_it_is_folded_live_whatever_comes_late_and_whoever_is_merged(engine: AsyncEngine) -> None:
+async def test_it_is_folded_live_whatever_comes_late_and_is_merged(engine: AsyncEngine) -> None:
     await fold_all(engine, mixed(TENANT, 2000, 1), size=90)
     assert len(await live(engine)) > 10
     assert await live(engine) == await in_facts(engine)
@@ -175,7 +175,7 @@ async def test_of_what_was_known_it_is_as_it_was(url: str, engine: AsyncEngine) 
     assert await live(engine) == {one: 3}
 
 
-def test_whoever_reads_in_a_snapshot_waits_for_a_swap_of_any() -> None:
+def test_a_reader_in_a_snapshot_waits_for_a_swap_of_any() -> None:
     assert swapped() == ("facts",)
 
 

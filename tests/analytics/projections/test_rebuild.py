@@ -98,11 +98,11 @@ async def schema(engine: AsyncEngine) -> list[list[Any]]:
 def mixed(tenant: str, size: int, seed: int) -> list[Envelope]:
     """A history in whatever order the bus brought it: most events in order, some far too late."""
     chance = random.Random(seed)
-    told = history(tenant, size, chance)
-    late = [chance.random() < 0.1 for _ in told]
+    envelopes = history(tenant, size, chance)
+    late = [chance.random() < 0.1 for _ in envelopes]
     return [
-        *(event for event, is_late in zip(told, late, strict=True) if not is_late),
-        *(event for event, is_late in zip(told, late, strict=True) if is_late),
+        *(event for event, is_late in zip(envelopes, late, strict=True) if not is_late),
+        *(event for event, is_late in zip(envelopes, late, strict=True) if is_late),
     ]
 
 
@@ -135,7 +135,7 @@ async def test_spans_of_each_rule_are_rebuilt(url: str, engine: AsyncEngine) -> 
     assert await contents(engine) == before
 
 
-async def test_what_is_wrong_is_found_told_and_mended(url: str, engine: AsyncEngine) -> None:
+async def test_what_is_wrong_is_found_reported_and_mended(url: str, engine: AsyncEngine) -> None:
     await fold_all(engine, [*mixed("t-one", 800, 1), *mixed("t-two", 800, 2)])
     before = await contents(engine)
     async with engine.begin() as connection:
@@ -182,9 +182,9 @@ async def test_an_old_ledger_fills_empty_read_models(url: str, engine: AsyncEngi
 
 
 async def test_what_is_folded_meanwhile_is_in_it(url: str, engine: AsyncEngine) -> None:
-    told = mixed("t-one", 4000, 1)
-    await fold_all(engine, told[:2000])
-    at_once = asyncio.create_task(fold_all(engine, told[2000:], size=20))
+    envelopes = mixed("t-one", 4000, 1)
+    await fold_all(engine, envelopes[:2000])
+    at_once = asyncio.create_task(fold_all(engine, envelopes[2000:], size=20))
     noted = 0
     while not at_once.done():
         done = await rebuild(url)
@@ -224,10 +224,10 @@ async def test_a_rule_that_comes_meanwhile_is_computed_again(
 ) -> None:
     rule = {"event_types": ["contacts.touchpoint.recorded.v1"], "window_days": 10}
     settings = SettingsChanged(time_zone="UTC", activity={"default": rule})  # type: ignore[arg-type]  # as JSON has it
-    told = mixed("t-one", 1000, 1)
-    await fold_all(engine, told[:900])
+    envelopes = mixed("t-one", 1000, 1)
+    await fold_all(engine, envelopes[:900])
     async with held_before_the_swap(monkeypatch, url) as (running, go_on):
-        await fold_all(engine, [happened(settings, "t-one", at("2010-01-01")), *told[900:]])
+        await fold_all(engine, [happened(settings, "t-one", at("2010-01-01")), *envelopes[900:]])
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE activity_rules SET ready_at = now(), done = 7"))
         go_on.set()
@@ -258,8 +258,8 @@ async def test_readers_go_on_while_it_swaps(url: str, engine: AsyncEngine, monke
 async def test_who_begins_to_read_in_the_middle_of_a_swap_sees_the_new_tables_whole(
     url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = mixed("t-one", 1000, 1)
-    await fold_all(engine, told[:900])
+    envelopes = mixed("t-one", 1000, 1)
+    await fold_all(engine, envelopes[:900])
     database = context_for(SERVICE, Settings(database_url=url, port=0, pool_size=2)).database
     reading: list[asyncio.Task[Any]] = []
     swap, take_swap_locks = shadow.swap, shadow.take_swap_locks
@@ -269,7 +269,7 @@ async def test_who_begins_to_read_in_the_middle_of_a_swap_sees_the_new_tables_wh
             return await connection.scalar(text("SELECT count(*) FROM facts"))
 
     async def fold_at_last(*arguments: Any, **options: Any) -> None:
-        await fold_all(engine, told[900:])
+        await fold_all(engine, envelopes[900:])
         await take_swap_locks(*arguments, **options)
 
     async def swap_slowly(*arguments: Any, **options: Any) -> None:
@@ -288,14 +288,14 @@ async def test_who_begins_to_read_in_the_middle_of_a_swap_sees_the_new_tables_wh
 async def test_a_long_reader_is_waited_for_and_does_not_stop_folds_and_other_readers(
     url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = mixed("t-one", 1000, 1)
-    await fold_all(engine, told[:900])
+    envelopes = mixed("t-one", 1000, 1)
+    await fold_all(engine, envelopes[:900])
     async with engine.connect() as long:
         await long.execute(text("SELECT count(*) FROM facts"))
         running = asyncio.create_task(rebuild(url))
         await asyncio.sleep(1)
         async with asyncio.timeout(20):
-            await fold_all(engine, told[900:])
+            await fold_all(engine, envelopes[900:])
             assert await rows(engine, "SELECT count(*) FROM facts") == [(1000,)]
         assert not running.done()
     assert (await running).swapped
@@ -316,13 +316,13 @@ async def test_it_gives_up_on_a_reader_that_never_ends(
 async def test_one_that_was_killed_leaves_all_as_it_was_and_the_next_clears_up(
     url: str, engine: AsyncEngine, owner: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = mixed("t-one", 1000, 1)
-    await fold_all(engine, told[:900])
+    envelopes = mixed("t-one", 1000, 1)
+    await fold_all(engine, envelopes[:900])
     was = await schema(engine)
     async with held_before_the_swap(monkeypatch, url) as (running, go_on):
         with pytest.raises(RebuildRuns):
             await rebuild(url)
-        await fold_all(engine, told[900:950])
+        await fold_all(engine, envelopes[900:950])
         # As SIGKILL does it: its sessions end, and nothing is cleared up.
         await rows(
             owner,
@@ -332,7 +332,7 @@ async def test_one_that_was_killed_leaves_all_as_it_was_and_the_next_clears_up(
         go_on.set()
         assert isinstance((await asyncio.gather(running, return_exceptions=True))[0], Exception)
     monkeypatch.undo()
-    await fold_all(engine, told[950:])
+    await fold_all(engine, envelopes[950:])
     assert await rows(engine, "SELECT count(*) FROM rebuild_pending") == [(50,)]
     assert len((await contents(engine))[0]) == 1000
     done = await rebuild(url)

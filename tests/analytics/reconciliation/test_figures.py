@@ -1,4 +1,4 @@
-"""The periods that are compared, and how versions are told."""
+"""The periods that are compared, and how versions are shown."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def test_where_nothing_was_before_there_are_the_months_alone() -> None:
     assert periods.months[0] == at("2025-10-31T23:00")
 
 
-def test_versions_are_told_as_ranges() -> None:
+def test_versions_are_shown_as_ranges() -> None:
     assert _versions([1, 2, 3, 5, 7, 8]) == "1-3, 5, 7-8"
 
 
@@ -49,7 +49,7 @@ VERSION_OF_ALL = 2**31 - 1
 
 
 @pytest.mark.parametrize(
-    ("held", "told", "gap", "expected", "found"),
+    ("held", "published", "gap", "expected", "found"),
     [
         (0, [1, VERSION_OF_ALL], 2, None, f"1, {VERSION_OF_ALL}"),
         (VERSION_OF_ALL, [1, 2], 3, f"1-{VERSION_OF_ALL}", "1-2"),
@@ -58,18 +58,18 @@ VERSION_OF_ALL = 2**31 - 1
         (2, [1, 2], None, None, None),
     ],
 )
-def test_what_is_lacking_is_told_however_far_versions_go(
-    held: int, told: Sequence[int], gap: int | None, expected: str | None, found: str | None
+def test_what_is_lacking_is_shown_however_far_versions_go(
+    held: int, published: Sequence[int], gap: int | None, expected: str | None, found: str | None
 ) -> None:
     now, subject = at("2026-11-22T05:00"), new_id()
-    events = [LedgerEvent(subject, version, new_id(), "sales.order.placed.v1", now, now, None) for version in told]
+    events = [LedgerEvent(subject, version, new_id(), "sales.order.placed.v1", now, now, None) for version in published]
     record = {"version": held, "created_at": "", "updated_at": ""} if held else None
     mismatches = Comparison(COLLECTIONS[0], now, {}).mismatches(subject, record, events, ())
     gaps = [(each.version, each.expected, each.found) for each in mismatches if each.kind is Kind.GAP]
     assert gaps == ([] if gap is None else [(gap, expected, found)])
 
 
-def test_of_a_record_without_events_all_are_missing_however_many_those_are() -> None:
+def test_of_a_record_without_events_all_are_missing_however_many_there_are() -> None:
     now = at("2026-11-22T05:00")
     (missing,) = Comparison(COLLECTIONS[0], now, {}).mismatches(new_id(), {"version": VERSION_OF_ALL}, (), ())
     assert (missing.kind, missing.expected) == (Kind.MISSING, f"1-{VERSION_OF_ALL}")

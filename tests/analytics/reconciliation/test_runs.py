@@ -118,7 +118,7 @@ class House:
             await handle(connection, marks)
 
     async def behind_the_back(self, package: str, statement: str, *values: Any) -> list[Any]:
-        """As whoever may log in to the database of a service, or of analytics."""
+        """As an operator who may log in to the database of a service, or of analytics."""
         url = self.url if package == "analytics" else self.postgres.url(f"kith_{package}")
         connection = await asyncpg.connect(url)
         try:
@@ -544,7 +544,7 @@ async def test_a_service_that_refuses_fails_the_reconciliation_and_says_so(busy:
     assert (found.state, found.reason) == ("failed", "sales answered 403 for its products.")
 
 
-async def test_a_service_that_is_busy_is_asked_again(busy: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_service_that_is_busy_is_tried_again(busy: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0.001)
     services, answers, cut = busy.reconciler.services, [503, 503], list[int]()
 
@@ -577,14 +577,14 @@ async def test_a_service_that_is_busy_is_asked_again(busy: House, monkeypatch: p
 # Asking for one
 
 
-async def test_one_is_asked_for_and_looked_at_over_the_api(busy: House) -> None:
-    asked = await busy.analytics.post("/v1/reconciliations", {})
-    assert asked.status_code == 202
-    assert (asked.json()["state"], asked.json()["requested_by"]) == ("requested", "test")
+async def test_one_is_requested_and_looked_at_over_the_api(busy: House) -> None:
+    requested = await busy.analytics.post("/v1/reconciliations", {})
+    assert requested.status_code == 202
+    assert (requested.json()["state"], requested.json()["requested_by"]) == ("requested", "test")
     again = await busy.analytics.post("/v1/reconciliations", {})
-    assert again.json()["id"] == asked.json()["id"]
+    assert again.json()["id"] == requested.json()["id"]
     assert await busy.reconciler.step(busy.engine)
-    found = (await busy.analytics.get(asked.headers["Location"])).json()
+    found = (await busy.analytics.get(requested.headers["Location"])).json()
     assert (found["state"], found["mismatches"]) == ("done", 0)
     assert len(found["report"]["collections"]) == len(COLLECTIONS)
     listed = (await busy.analytics.get("/v1/reconciliations", first=1)).json()
@@ -595,9 +595,9 @@ async def test_one_is_asked_for_and_looked_at_over_the_api(busy: House) -> None:
 async def test_reconciliations_are_the_tenants_own_and_take_the_scope(
     busy: House, other_tenant: str, analytics: httpx.AsyncClient
 ) -> None:
-    asked = await busy.analytics.post("/v1/reconciliations", {})
+    requested = await busy.analytics.post("/v1/reconciliations", {})
     theirs = Tenant(analytics, busy.sales.issuer, other_tenant)
-    assert (await theirs.get(asked.headers["Location"])).status_code == 404
+    assert (await theirs.get(requested.headers["Location"])).status_code == 404
     assert (await theirs.get("/v1/reconciliations")).json()["items"] == []
     refused = await busy.analytics.without("analytics:operate").post("/v1/reconciliations", {})
     assert refused.status_code == 403
@@ -659,24 +659,24 @@ async def test_one_whose_process_ended_is_begun_again_but_not_for_ever(busy: Hou
 
 
 async def test_the_gauge_says_what_differs_until_it_does_not(busy: House) -> None:
-    def told(kind: str, metric: str) -> float:
+    def gauge_value(kind: str, metric: str) -> float:
         return REGISTRY.get_sample_value("kith_reconciliation_mismatch", {"kind": kind, "metric": metric}) or 0
 
     await busy.reconciled()
     await publish(busy.engine)
-    before = told("record", "orders"), told("figure", "orders")
+    before = gauge_value("record", "orders"), gauge_value("figure", "orders")
     order = await order_of(busy, 40)
     kept = await busy.behind_the_back("analytics", "DELETE FROM facts WHERE subject = $1 RETURNING *", order)
     await busy.reconciled()
     await publish(busy.engine)
-    assert (told("record", "orders") - before[0], told("figure", "orders") - before[1]) == (1, 1)
+    assert (gauge_value("record", "orders") - before[0], gauge_value("figure", "orders") - before[1]) == (1, 1)
     (row,) = kept
     columns = ", ".join(row.keys())
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
     await busy.behind_the_back("analytics", f"INSERT INTO facts ({columns}) VALUES ({places})", *row.values())  # noqa: S608
     await busy.reconciled()
     await publish(busy.engine)
-    assert (told("record", "orders"), told("figure", "orders")) == before
+    assert (gauge_value("record", "orders"), gauge_value("figure", "orders")) == before
     assert (REGISTRY.get_sample_value("kith_reconciliation_age_seconds") or 0) > 0
 
 
@@ -697,9 +697,9 @@ async def test_the_command_line_says_what_differs_and_ends_with_1(
     with pytest.raises(SystemExit) as ended:
         await asyncio.to_thread(command_line.run, SERVICE, settings, ["--tenant", busy.name])
     assert ended.value.code == 1
-    told = capsys.readouterr().out
-    assert f"  {order} field 1 amount: 7.5000 there, 8.0000 here" in told
-    assert told.endswith("2 of them differ.\n")
+    printed = capsys.readouterr().out
+    assert f"  {order} field 1 amount: 7.5000 there, 8.0000 here" in printed
+    assert printed.endswith("2 of them differ.\n")
 
 
 # The token
@@ -716,11 +716,11 @@ async def test_a_token_for_another_tenant_is_not_used(
     tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An issuer that does not know the parameter may answer a token all the same."""
-    file, asked = tmp_path / "client.json", []
+    file, sent = tmp_path / "client.json", []
     file.write_text('{"client_id": "kith", "client_secret": "a:b"}')
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append((request.headers["authorization"], request.content.decode()))
+        sent.append((request.headers["authorization"], request.content.decode()))
         return httpx.Response(200, json={"access_token": issuer.token("mine")})
 
     transport, client = httpx.MockTransport(answer), httpx.AsyncClient
@@ -733,7 +733,7 @@ async def test_a_token_for_another_tenant_is_not_used(
     )
     credentials = fetching.ClientCredentials(settings)
     assert fetching.claim_of(await credentials.token("mine"), "tenant") == "mine"
-    assert asked[0][0] == httpx.BasicAuth("kith", "a%3Ab")._auth_header
-    assert asked[0][1].endswith("&org=mine")
+    assert sent[0][0] == httpx.BasicAuth("kith", "a%3Ab")._auth_header
+    assert sent[0][1].endswith("&org=mine")
     with pytest.raises(NotFetched, match="not for the tenant theirs"):
         await credentials.token("theirs")

@@ -34,7 +34,7 @@ from service_desk.service import SERVICE as SERVICE_DESK
 
 BATCH = 2000
 PATIENCE = 240.0
-"""Seconds until a request that is refused for want of a place is given up: less than the first test may take."""
+"""Seconds until a request that is refused for want of a slot is given up: less than the first test may take."""
 SOURCES = (CONTACTS, SALES, SERVICE_DESK)
 
 Params = dict[str, str | list[str]]
@@ -42,7 +42,7 @@ Params = dict[str, str | list[str]]
 
 @dataclass(frozen=True)
 class Replayed:
-    """A set as the files tell it, and the tenant that the services have it under."""
+    """A set as the files have it, and the tenant that the services have it under."""
 
     company: Company
     tenant: str
@@ -91,7 +91,7 @@ async def replayed(
 
 
 async def sent(name: str, api: Api) -> dict[Noun, dict[str, str]]:
-    """Replays a set. Answers the ids that the services gave, by noun and name."""
+    """Replays a set. Returns the ids that the services gave, by noun and name."""
     data_set = DATA_SETS[name]
     paths = locate(data_set.sources, DATA, {})
     mapped = data_set.map({source.name: read(source, paths[source.name]) for source in data_set.sources})

@@ -1,4 +1,4 @@
-"""What the recorded files tell, as tables: read straight from them by the decisions that the replay reports.
+"""What the recorded files hold, as tables: read straight from them by the decisions that the replay reports.
 
 Nothing here comes from the services or from the replay. Each set of files is one company. Times are instants in UTC,
 amounts decimals of four digits. `item` says what a row is of: an order, an opportunity, a case, a call.
@@ -66,7 +66,7 @@ CASES = EVENT | {
 
 
 def table(schema: Mapping[str, Any], rows: Iterable[Mapping[str, Any]] = ()) -> pl.DataFrame:
-    """What a row does not tell is null."""
+    """What a row does not hold is null."""
     return pl.DataFrame(list(rows), schema=dict(schema))
 
 
@@ -85,7 +85,7 @@ class Company:
     """What the services call its customers."""
 
     def known_as(self, customers: Mapping[str, str], products: Mapping[str, str]) -> "Company":
-        """With the services' ids: of customers beside their names, of products in place of them."""
+        """With the services' ids: of customers beside their names, of products instead of them."""
         opportunities = self.opportunities.with_columns(pl.col("product").replace(products))
         return replace(self, ids=customers, opportunities=opportunities)
 
@@ -273,11 +273,11 @@ def course(rows: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
         "type": "service-desk.case.opened.v1",
     }
     yield case
-    told = list(said(rows))
-    last_resolution = max((n for n, (_, verb, _) in enumerate(told) if verb == "resolved"), default=None)
+    changes = list(said(rows))
+    last_resolution = max((n for n, (_, verb, _) in enumerate(changes) if verb == "resolved"), default=None)
     used: set[tuple[str, datetime]] = set()
     at_once = True
-    for number, (row, verb, change) in enumerate(told):
+    for number, (row, verb, change) in enumerate(changes):
         # No event is before the one before it, and the same thing is not said twice at one instant.
         time = max(case["time"], minute(row["sys_updated_at"]))
         while (verb, time) in used:

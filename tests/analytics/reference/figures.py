@@ -22,7 +22,7 @@ UTC = ZoneInfo("UTC")
 Counts = dict[str, Decimal | None]
 
 
-class Asked(NamedTuple):
+class Query(NamedTuple):
     """Of whom, from when, to when (half-open), in whose days, and whom only."""
 
     of: Company
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     filters: "tuple[Filter, ...]" = ()
 
 
-Rows = Callable[[Asked], pl.DataFrame]
+Rows = Callable[[Query], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -76,69 +76,69 @@ class Figure:
 # What happened
 
 
-def within(events: pl.DataFrame, asked: Asked) -> pl.DataFrame:
-    return events.filter(pl.col("time") >= asked.start, pl.col("time") < asked.end)
+def within(events: pl.DataFrame, query: Query) -> pl.DataFrame:
+    return events.filter(pl.col("time") >= query.start, pl.col("time") < query.end)
 
 
 @cache
-def orders(asked: Asked) -> pl.DataFrame:
-    return within(asked.of.orders, asked)
+def orders(query: Query) -> pl.DataFrame:
+    return within(query.of.orders, query)
 
 
 @cache
-def returns(asked: Asked) -> pl.DataFrame:
-    return within(asked.of.returns, asked)
+def returns(query: Query) -> pl.DataFrame:
+    return within(query.of.returns, query)
 
 
 def of_customers(rows: Rows) -> Rows:
-    return lambda asked: rows(asked).drop_nulls("customer")
+    return lambda query: rows(query).drop_nulls("customer")
 
 
 @cache
-def touchpoints(asked: Asked) -> pl.DataFrame:
-    return within(asked.of.touchpoints, asked)
+def touchpoints(query: Query) -> pl.DataFrame:
+    return within(query.of.touchpoints, query)
 
 
 @cache
-def outbound(asked: Asked) -> pl.DataFrame:
-    return touchpoints(asked).filter(pl.col("direction") == "outbound")
+def outbound(query: Query) -> pl.DataFrame:
+    return touchpoints(query).filter(pl.col("direction") == "outbound")
 
 
 @cache
-def responses(asked: Asked) -> pl.DataFrame:
-    return outbound(asked).filter("responded")
+def responses(query: Query) -> pl.DataFrame:
+    return outbound(query).filter("responded")
 
 
 @cache
-def reached(asked: Asked) -> pl.DataFrame:
-    return who(set(outbound(asked)["customer"]))
+def reached(query: Query) -> pl.DataFrame:
+    return who(set(outbound(query)["customer"]))
 
 
 @cache
-def converted(asked: Asked) -> pl.DataFrame:
-    return who(set(outbound(asked).filter(pl.col("outcome") == "subscribed")["customer"]))
+def converted(query: Query) -> pl.DataFrame:
+    return who(set(outbound(query).filter(pl.col("outcome") == "subscribed")["customer"]))
 
 
 # Who was active
 
 
 @cache
-def purchases(asked: Asked) -> pl.DataFrame:
-    return asked.of.orders.drop_nulls("customer")
+def purchases(query: Query) -> pl.DataFrame:
+    return query.of.orders.drop_nulls("customer")
 
 
 @cache
-def bought_between(asked: Asked, start: datetime, end: datetime) -> set[str]:
-    return set(purchases(asked).filter(pl.col("time") >= start, pl.col("time") < end)["customer"])
+def bought_between(query: Query, start: datetime, end: datetime) -> set[str]:
+    return set(purchases(query).filter(pl.col("time") >= start, pl.col("time") < end)["customer"])
 
 
-def active(asked: Asked, at: datetime) -> set[str]:
-    return bought_between(asked, at - WINDOW, at)
+def active(query: Query, at: datetime) -> set[str]:
+    return bought_between(query, at - WINDOW, at)
 
 
 @cache
-def bought_before(asked: Asked, at: datetime) -> set[str]:
-    return set(purchases(asked).filter(pl.col("time") < at)["customer"])
+def bought_before(query: Query, at: datetime) -> set[str]:
+    return set(purchases(query).filter(pl.col("time") < at)["customer"])
 
 
 def who(customers: set[str]) -> pl.DataFrame:
@@ -146,88 +146,88 @@ def who(customers: set[str]) -> pl.DataFrame:
 
 
 @cache
-def at_start(asked: Asked) -> pl.DataFrame:
-    return who(active(asked, asked.start))
+def at_start(query: Query) -> pl.DataFrame:
+    return who(active(query, query.start))
 
 
 @cache
-def at_end(asked: Asked) -> pl.DataFrame:
-    return who(active(asked, asked.end))
+def at_end(query: Query) -> pl.DataFrame:
+    return who(active(query, query.end))
 
 
 @cache
-def newly_active(asked: Asked) -> pl.DataFrame:
-    return who(active(asked, asked.end) - bought_before(asked, asked.start))
+def newly_active(query: Query) -> pl.DataFrame:
+    return who(active(query, query.end) - bought_before(query, query.start))
 
 
 @cache
-def won_back(asked: Asked) -> pl.DataFrame:
-    return who((active(asked, asked.end) & bought_before(asked, asked.start)) - active(asked, asked.start))
+def won_back(query: Query) -> pl.DataFrame:
+    return who((active(query, query.end) & bought_before(query, query.start)) - active(query, query.start))
 
 
 @cache
-def kept(asked: Asked) -> pl.DataFrame:
-    return who(active(asked, asked.start) & active(asked, asked.end))
+def kept(query: Query) -> pl.DataFrame:
+    return who(active(query, query.start) & active(query, query.end))
 
 
 @cache
-def active_at_some_time(asked: Asked) -> pl.DataFrame:
+def active_at_some_time(query: Query) -> pl.DataFrame:
     """At T by a purchase in [T - window, T): for some T in the interval if it was after `start - window`."""
-    return who(bought_between(asked, asked.start - WINDOW, asked.end))
+    return who(bought_between(query, query.start - WINDOW, query.end))
 
 
 @cache
-def new(asked: Asked) -> pl.DataFrame:
-    return who(bought_before(asked, asked.end) - bought_before(asked, asked.start))
+def new(query: Query) -> pl.DataFrame:
+    return who(bought_before(query, query.end) - bought_before(query, query.start))
 
 
 @cache
-def orders_of_new(asked: Asked) -> pl.DataFrame:
-    return orders(asked).join(new(asked).select("customer"), on="customer", how="semi")
+def orders_of_new(query: Query) -> pl.DataFrame:
+    return orders(query).join(new(query).select("customer"), on="customer", how="semi")
 
 
 # Value
 
 
-def year_before(asked: Asked) -> datetime:
-    local = asked.end.astimezone(asked.zone).replace(tzinfo=None)
-    return local.replace(year=local.year - 1, tzinfo=asked.zone).astimezone(UTC)
+def year_before(query: Query) -> datetime:
+    local = query.end.astimezone(query.zone).replace(tzinfo=None)
+    return local.replace(year=local.year - 1, tzinfo=query.zone).astimezone(UTC)
 
 
 @cache
-def helped_customers(asked: Asked) -> set[str]:
-    won = asked.of.opportunities.filter(pl.col("type") == "sales.opportunity.won.v1")
-    resolved = asked.of.cases.filter(pl.col("type") == "service-desk.case.resolved.v1")
+def helped_customers(query: Query) -> set[str]:
+    won = query.of.opportunities.filter(pl.col("type") == "sales.opportunity.won.v1")
+    resolved = query.of.cases.filter(pl.col("type") == "service-desk.case.resolved.v1")
     found: set[str] = set()
-    for events in (asked.of.orders, won, resolved):
-        lately = events.filter(pl.col("time") >= year_before(asked), pl.col("time") < asked.end)
+    for events in (query.of.orders, won, resolved):
+        lately = events.filter(pl.col("time") >= year_before(query), pl.col("time") < query.end)
         found |= set(lately["customer"].drop_nulls())
     return found
 
 
 @cache
-def helped(asked: Asked) -> pl.DataFrame:
-    return who(helped_customers(asked))
+def helped(query: Query) -> pl.DataFrame:
+    return who(helped_customers(query))
 
 
 @cache
-def buyers(asked: Asked) -> pl.DataFrame:
-    return who(bought_before(asked, asked.end))
+def buyers(query: Query) -> pl.DataFrame:
+    return who(bought_before(query, query.end))
 
 
 @cache
-def repeat(asked: Asked) -> pl.DataFrame:
-    bought = purchases(asked).filter(pl.col("time") < asked.end).group_by("customer").len()
-    return who(helped_customers(asked) & set(bought.filter(pl.col("len") >= 2)["customer"]))
+def repeat(query: Query) -> pl.DataFrame:
+    bought = purchases(query).filter(pl.col("time") < query.end).group_by("customer").len()
+    return who(helped_customers(query) & set(bought.filter(pl.col("len") >= 2)["customer"]))
 
 
 @cache
-def loyal(asked: Asked) -> pl.DataFrame:
-    often = Counter(purchases(asked).filter(pl.col("time") < asked.end)["customer"])
-    return who({customer for customer in active(asked, asked.end) if often[customer] >= 5})
+def loyal(query: Query) -> pl.DataFrame:
+    often = Counter(purchases(query).filter(pl.col("time") < query.end)["customer"])
+    return who({customer for customer in active(query, query.end) if often[customer] >= 5})
 
 
-def nobody(_: Asked) -> pl.DataFrame:
+def nobody(_: Query) -> pl.DataFrame:
     """None of the files says who referred whom."""
     return who(set())
 
@@ -236,20 +236,20 @@ def nobody(_: Asked) -> pl.DataFrame:
 
 
 @cache
-def trade(asked: Asked, start: datetime | None = None) -> pl.DataFrame:
-    """Orders and returns up to the end, without customers that stand for those not identified."""
-    collective = asked.of.customers.filter(pl.col("tag").list.contains("unidentified")).select("customer")
-    both = [asked.of.orders.with_columns(sign=1), asked.of.returns.with_columns(sign=-1)]
+def trade(query: Query, start: datetime | None = None) -> pl.DataFrame:
+    """Orders and returns up to the end, without customers that stand for unidentified ones."""
+    collective = query.of.customers.filter(pl.col("tag").list.contains("unidentified")).select("customer")
+    both = [query.of.orders.with_columns(sign=1), query.of.returns.with_columns(sign=-1)]
     found = pl.concat(both).drop_nulls("customer").join(collective, on="customer", how="anti")
-    return found.filter(pl.col("time") < asked.end, pl.col("time") >= (start or BEGINNING))
+    return found.filter(pl.col("time") < query.end, pl.col("time") >= (start or BEGINNING))
 
 
 @cache
-def net_revenue(asked: Asked, start: datetime | None = None) -> pl.DataFrame:
+def net_revenue(query: Query, start: datetime | None = None) -> pl.DataFrame:
     """Of each with an order since then; with the last order and their number."""
     order = pl.col("sign") == 1
     return (
-        trade(asked, start)
+        trade(query, start)
         .group_by("customer")
         .agg(
             pl.col("currency").first(),
@@ -262,16 +262,16 @@ def net_revenue(asked: Asked, start: datetime | None = None) -> pl.DataFrame:
 
 
 @cache
-def simple_value(asked: Asked) -> pl.DataFrame:
+def simple_value(query: Query) -> pl.DataFrame:
     """Average order value * orders a year is the net revenue of the year; times 1 / churn of the segment."""
-    known = set(asked.of.customers.filter(~pl.col("tag").list.contains("unidentified"))["customer"])
-    segment = dict(asked.of.customers.select("customer", "segment").iter_rows())
-    before, now = active(asked, year_before(asked)) & known, active(asked, asked.end)
+    known = set(query.of.customers.filter(~pl.col("tag").list.contains("unidentified"))["customer"])
+    segment = dict(query.of.customers.select("customer", "segment").iter_rows())
+    before, now = active(query, year_before(query)) & known, active(query, query.end)
     there = Counter(segment[each] for each in before)
     left = Counter(segment[each] for each in before - now)
     worth = [
         row | {"amount": round(row["amount"] * there[segment[row["customer"]]] / left[segment[row["customer"]]], 10)}
-        for row in net_revenue(asked, year_before(asked)).to_dicts()
+        for row in net_revenue(query, year_before(query)).to_dicts()
         if left[segment[row["customer"]]]
     ]
     schema: dict[str, Any] = {"customer": pl.String, "currency": pl.String, "amount": pl.Decimal(38, 10)}
@@ -288,10 +288,10 @@ GRID = {
 
 
 @cache
-def rfm(asked: Asked) -> pl.DataFrame:
+def rfm(query: Query) -> pl.DataFrame:
     """The nth of N customers that the filters choose, from the lowest, is in fifth `ceil(5 n / N)`; n is the mean
-    place of those alike."""
-    rows = sliced(net_revenue(asked._replace(filters=())), asked.of, {}, (), asked.filters)
+    rank of customers alike."""
+    rows = sliced(net_revenue(query._replace(filters=())), query.of, {}, (), query.filters)
     for column in ("last", "times", "amount"):
         twice = (pl.col(column).rank("average") * 2).cast(pl.Int64)
         rows = rows.with_columns(((5 * twice + 2 * pl.len() - 1) // (2 * pl.len())).alias(f"{column} fifth"))
@@ -307,16 +307,16 @@ def rfm(asked: Asked) -> pl.DataFrame:
 
 def became(*verbs: str) -> Rows:
     @cache
-    def closed(asked: Asked) -> pl.DataFrame:
+    def closed(query: Query) -> pl.DataFrame:
         types = [f"sales.opportunity.{verb}.v1" for verb in verbs]
-        return within(asked.of.opportunities, asked).filter(pl.col("type").is_in(types))
+        return within(query.of.opportunities, query).filter(pl.col("type").is_in(types))
 
     return closed
 
 
 @cache
-def left_a_stage(asked: Asked) -> pl.DataFrame:
-    return within(asked.of.opportunities, asked).drop_nulls("left")
+def left_a_stage(query: Query) -> pl.DataFrame:
+    return within(query.of.opportunities, query).drop_nulls("left")
 
 
 def standing(events: pl.DataFrame, at: datetime) -> pl.DataFrame:
@@ -328,10 +328,10 @@ PROBABILITY = {"prospecting": "0.1", "engaging": "0.3", "proposing": "0.5", "neg
 
 
 @cache
-def open_opportunities(asked: Asked) -> pl.DataFrame:
+def open_opportunities(query: Query) -> pl.DataFrame:
     chance = pl.col("phase").replace_strict(PROBABILITY, return_dtype=pl.String).cast(pl.Decimal(38, 4))
     return (
-        standing(asked.of.opportunities, asked.end)
+        standing(query.of.opportunities, query.end)
         .filter(pl.col("phase").is_in(list(PROBABILITY)))
         .with_columns(weighted=pl.col("amount") * chance)
     )
@@ -342,8 +342,8 @@ def open_opportunities(asked: Asked) -> pl.DataFrame:
 
 def case_events(*verbs: str) -> Rows:
     @cache
-    def events(asked: Asked) -> pl.DataFrame:
-        return within(asked.of.cases, asked).filter(
+    def events(query: Query) -> pl.DataFrame:
+        return within(query.of.cases, query).filter(
             pl.col("type").is_in([f"service-desk.case.{verb}.v1" for verb in verbs])
         )
 
@@ -354,52 +354,52 @@ RESOLUTIONS = case_events("resolved")
 
 
 @cache
-def on_the_same_day(asked: Asked) -> pl.DataFrame:
-    day = [pl.col(name).dt.convert_time_zone(asked.zone.key).dt.date() for name in ("time", "since")]
-    return RESOLUTIONS(asked).filter(day[0] == day[1])
+def on_the_same_day(query: Query) -> pl.DataFrame:
+    day = [pl.col(name).dt.convert_time_zone(query.zone.key).dt.date() for name in ("time", "since")]
+    return RESOLUTIONS(query).filter(day[0] == day[1])
 
 
 @cache
-def first_responses(asked: Asked) -> pl.DataFrame:
-    done = asked.of.cases.filter(
+def first_responses(query: Query) -> pl.DataFrame:
+    done = query.of.cases.filter(
         pl.col("type").str.extract(r"case\.(.*)\.v1").is_in(["started", "waiting", "resolved"])
     )
-    opened = asked.of.cases.filter(pl.col("version") == 1).select("item", opened="time")
+    opened = query.of.cases.filter(pl.col("version") == 1).select("item", opened="time")
     first = done.sort("version").unique("item", keep="first").join(opened, on="item")
-    return within(first.with_columns(seconds=(pl.col("time") - pl.col("opened")).dt.total_seconds()), asked)
+    return within(first.with_columns(seconds=(pl.col("time") - pl.col("opened")).dt.total_seconds()), query)
 
 
 @cache
-def met(asked: Asked) -> pl.DataFrame:
-    return RESOLUTIONS(asked).filter("sla_met")
+def met(query: Query) -> pl.DataFrame:
+    return RESOLUTIONS(query).filter("sla_met")
 
 
 @cache
-def known_whether_met(asked: Asked) -> pl.DataFrame:
-    return RESOLUTIONS(asked).drop_nulls("sla_met")
+def known_whether_met(query: Query) -> pl.DataFrame:
+    return RESOLUTIONS(query).drop_nulls("sla_met")
 
 
 @cache
-def at_first_contact(asked: Asked) -> pl.DataFrame:
-    return RESOLUTIONS(asked).filter("at_once")
+def at_first_contact(query: Query) -> pl.DataFrame:
+    return RESOLUTIONS(query).filter("at_once")
 
 
 WORKED_ON = case_events("started", "waiting", "resolved", "closed", "reopened", "escalated", "assigned")
 
 
 @cache
-def handled(asked: Asked) -> pl.DataFrame:
+def handled(query: Query) -> pl.DataFrame:
     """Each once, as it stood after the last that was done on it."""
-    return standing(WORKED_ON(asked), asked.end)
+    return standing(WORKED_ON(query), query.end)
 
 
 @cache
-def backlog(asked: Asked) -> pl.DataFrame:
+def backlog(query: Query) -> pl.DataFrame:
     ages = [(1, "up to 1 day"), (3, "1 to 3 days"), (7, "3 to 7 days"), (30, "7 to 30 days")]
-    open_now = standing(asked.of.cases, asked.end).filter(pl.col("phase").is_in(["new", "open", "pending"]))
+    open_now = standing(query.of.cases, query.end).filter(pl.col("phase").is_in(["new", "open", "pending"]))
     age = pl.lit("over 30 days")
     for days, name in reversed(ages):
-        age = pl.when(pl.lit(asked.end) - pl.col("since") <= timedelta(days=days)).then(pl.lit(name)).otherwise(age)
+        age = pl.when(pl.lit(query.end) - pl.col("since") <= timedelta(days=days)).then(pl.lit(name)).otherwise(age)
     return open_now.with_columns(age=age)
 
 
@@ -588,21 +588,21 @@ class Cell(NamedTuple):
 
 
 def cells(
-    figure: Figure, asked: Asked, periods: Sequence[datetime], by: Sequence[str] = (), filters: Sequence[Filter] = ()
+    figure: Figure, query: Query, periods: Sequence[datetime], by: Sequence[str] = (), filters: Sequence[Filter] = ()
 ) -> dict[Cell, Counts]:
     """The parts of each cell in which there is a row of any of them. Who is active is so in every currency: of those
     parts that have none a dimension says nothing, and they stand in each group of the others."""
     found: dict[Cell, Counts] = {}
     nothing: Counts = {each: part.of_nothing for each, part in figure.parts.items()}
-    asked = asked._replace(filters=tuple(each for each in filters if each.dimension not in figure.own))
+    query = query._replace(filters=tuple(each for each in filters if each.dimension not in figure.own))
     for start, end in pairwise(periods):
         alike: dict[str, Any] = {}
         for name, part in figure.parts.items():
-            rows = part.rows(asked._replace(start=start, end=end))
+            rows = part.rows(query._replace(start=start, end=end))
             unknown = {"currency"} & figure.own.keys() - set(rows.columns)
             mine = [each for each in by if each not in unknown]
-            told = [each for each in filters if each.dimension not in unknown]
-            groups = part.of_groups(sliced(rows, asked.of, figure.own, mine, told), [f"by {each}" for each in mine])
+            usable = [each for each in filters if each.dimension not in unknown]
+            groups = part.of_groups(sliced(rows, query.of, figure.own, mine, usable), [f"by {each}" for each in mine])
             if mine != list(by):
                 alike[name] = groups
                 continue

@@ -1,4 +1,4 @@
-"""What is asked of each set, by period, by dimension and with filters: intervals that begin at midnight and in the
+"""What is queried of each set, by period, by dimension and with filters: intervals that begin at midnight and in the
 middle of a day, on the instant of an order and before there was any, in zones with offsets and across clock changes."""
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ class Question:
 
     @property
     def metrics(self) -> Iterator[str]:
-        """Those that can be sliced so, and that have to do with the set."""
+        """Metrics that can be sliced so, and that have to do with the set."""
         wanted = {*self.by, *(each.dimension for each in self.filters)}
         for id, figure in FIGURES.items():
             if id.startswith(ABOUT[self.of]) and wanted <= CUSTOMER | set(figure.own):

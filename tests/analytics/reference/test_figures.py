@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.analytics.reference.conftest import Params, Replayed
-from tests.analytics.reference.figures import FIGURES, Asked, Cell, Counts, Figure, cells
+from tests.analytics.reference.figures import FIGURES, Cell, Counts, Figure, Query, cells
 from tests.analytics.reference.questions import ABOUT, CUSTOMER, QUESTIONS, Question
 from tests.recorded import needs_recorded_data
 
@@ -71,38 +71,38 @@ def close(one: Numbers, other: Numbers) -> bool:
     )
 
 
-def asked() -> Iterator[Any]:
+def query() -> Iterator[Any]:
     for question in QUESTIONS:
         for id in question.metrics:
             yield pytest.param(question, id, id=f"{id} {question}")
 
 
-@pytest.mark.parametrize(("question", "id"), list(asked()))
+@pytest.mark.parametrize(("question", "id"), list(query()))
 async def test_it_is_what_the_files_come_to(replayed: dict[str, Replayed], question: Question, id: str) -> None:
     company, figure = replayed[question.of].company, FIGURES[id]
-    asked = Asked(company, question.start, question.end, ZoneInfo(question.zone))
+    query = Query(company, question.start, question.end, ZoneInfo(question.zone))
     nothing = numbers_of(figure, {name: part.of_nothing for name, part in figure.parts.items()})
     answer = await replayed[question.of].get(f"/v1/metrics/{id}", question.params)
 
-    (whole,) = cells(figure, asked, [question.start, question.end], filters=question.filters).values()
+    (whole,) = cells(figure, query, [question.start, question.end], filters=question.filters).values()
     same = close if id == "clv.simple" else Numbers.__eq__
     assert same(numbers_in(answer), numbers_of(figure, whole)), (numbers_in(answer), numbers_of(figure, whole))
 
-    told = {cell_of(each, question.by): numbers_in(each) for each in answer["breakdown"]}
-    assert len(told) == len(answer["breakdown"])
+    shown = {cell_of(each, question.by): numbers_in(each) for each in answer["breakdown"]}
+    assert len(shown) == len(answer["breakdown"])
     straight = (
         {
             cell: numbers_of(figure, counts)
-            for cell, counts in cells(figure, asked, question.periods, question.by, question.filters).items()
+            for cell, counts in cells(figure, query, question.periods, question.by, question.filters).items()
         }
         if question.by or question.grain
         else {}
     )
     if not question.by:
-        assert told.keys() == straight.keys()
-    # Of groups in which there is nothing, some are told and some are not.
-    for cell in told.keys() | straight.keys():
-        one, other = told.get(cell, nothing), straight.get(cell, nothing)
+        assert shown.keys() == straight.keys()
+    # Of groups in which there is nothing, some are shown and some are not.
+    for cell in shown.keys() | straight.keys():
+        one, other = shown.get(cell, nothing), straight.get(cell, nothing)
         assert same(one, other), (cell, one, other)
 
 
@@ -116,7 +116,7 @@ async def test_the_worked_figures_of_the_definitions(replayed: dict[str, Replaye
 
 
 @pytest.mark.parametrize("question", [next(each for each in QUESTIONS if each.of == of) for of in ABOUT], ids=str)
-async def test_asked_together_metrics_answer_what_each_answers_alone(
+async def test_queried_together_metrics_return_what_each_returns_alone(
     replayed: dict[str, Replayed], question: Question
 ) -> None:
     it, ids = replayed[question.of], sorted(question.metrics)

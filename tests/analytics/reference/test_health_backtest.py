@@ -13,12 +13,12 @@ from tests.recorded import needs_recorded_data
 pytestmark = needs_recorded_data
 
 
-def leaves(told: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(told, dict | list):
-        for name, each in told.items() if isinstance(told, dict) else enumerate(told):
+def leaves(report: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(report, dict | list):
+        for name, each in report.items() if isinstance(report, dict) else enumerate(report):
             yield from leaves(each, f"{where}.{name}")
     else:
-        yield where, told
+        yield where, report
 
 
 async def test_the_guide_shows_what_the_backtest_finds(replayed: dict[str, Replayed], worker: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.reference.conftest import Replayed
-from tests.analytics.reference.figures import FIGURES, Asked, as_of_customers, cells
+from tests.analytics.reference.figures import FIGURES, Query, as_of_customers, cells
 from tests.analytics.reference.questions import Question, ask, without
 from tests.recorded import needs_recorded_data
 
@@ -57,10 +57,10 @@ async def members(it: Replayed, id: str, question: Question, part: str, first: i
 
 def per_customer(id: str, part: str, question: Question, it: Replayed) -> dict[str | None, Decimal]:
     """What each adds to the part, by the straight computation."""
-    asked = Asked(it.company, question.start, question.end, ZoneInfo(question.zone))
+    query = Query(it.company, question.start, question.end, ZoneInfo(question.zone))
     figure = FIGURES[id]
     of = {"numerator": figure.above, "denominator": figure.below}.get(part) or (lambda counts: counts[part])
-    found = cells(as_of_customers(figure), asked, [question.start, question.end], ["customer"], question.filters)
+    found = cells(as_of_customers(figure), query, [question.start, question.end], ["customer"], question.filters)
     adds = {cell.group[0]: of(counts) for cell, counts in found.items()}
     return {it.company.ids[name] if name else None: number for name, number in adds.items() if number}
 
@@ -83,13 +83,13 @@ async def test_they_add_up_to_the_part_and_each_has_its_event(
     adds: dict[str | None, Decimal] = defaultdict(Decimal)
     for each in found:
         adds[each["customer_id"]] += each["value"]
-    told = {customer: round(number, 4) for customer, number in adds.items() if number}
+    shown = {customer: round(number, 4) for customer, number in adds.items() if number}
     straight = {customer: round(number, 4) for customer, number in per_customer(id, part, question, it).items()}
     if id == "clv.simple":  # of floats
-        assert told.keys() == straight.keys()
-        assert all(abs(number - straight[customer]) <= Decimal("0.0001") for customer, number in told.items())
+        assert shown.keys() == straight.keys()
+        assert all(abs(number - straight[customer]) <= Decimal("0.0001") for customer, number in shown.items())
     else:
-        assert told == straight
+        assert shown == straight
 
     keys = [(each["customer_id"], each["subject"], each["event_id"]) for each in found]
     assert len(set(keys)) == len(keys)

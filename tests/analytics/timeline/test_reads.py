@@ -37,9 +37,9 @@ async def test_a_timeline_is_of_an_interval_and_of_types(
         *(happened(BOUGHT, tenant, at(f"2011-01-0{day}"), customer) for day in range(1, 6)),
         happened(CALLED, tenant, at("2011-01-03T12:00"), customer),
     )
-    asked = {"from": "2011-01-02T00:00:00Z", "to": "2011-01-04T00:00:00Z", "first": 2}
-    assert await times(analytics, mine, customer, **asked) == ["2011-01-03", "2011-01-03", "2011-01-02"]
-    assert await times(analytics, mine, customer, **asked, type=BOUGHT.type) == ["2011-01-03", "2011-01-02"]
+    params = {"from": "2011-01-02T00:00:00Z", "to": "2011-01-04T00:00:00Z", "first": 2}
+    assert await times(analytics, mine, customer, **params) == ["2011-01-03", "2011-01-03", "2011-01-02"]
+    assert await times(analytics, mine, customer, **params, type=BOUGHT.type) == ["2011-01-03", "2011-01-02"]
 
 
 async def test_who_was_merged_brings_its_past_along_until_it_is_separated(

@@ -71,14 +71,14 @@ def test_what_is_absent_leaves_its_weight_to_the_rest() -> None:
 
 @pytest.mark.parametrize(("absence", "points"), [("left_out", None), ("neutral", 50), ("zero", 0)])
 def test_absence_counts_for_what_the_model_says(absence: str, points: float | None) -> None:
-    told = {"weight": 1, "curve": [[0, 80], [1000, 80]]}
+    fields = {"weight": 1, "curve": [[0, 80], [1000, 80]]}
     model = HealthModel.from_document(
         "m",
         1,
         {
             "measures": [
-                {"id": "there", "input": "tenure", **told},
-                {"id": "absent", "input": "pulse", "absence": absence, **told},
+                {"id": "there", "input": "tenure", **fields},
+                {"id": "absent", "input": "pulse", "absence": absence, **fields},
             ]
         },
     )
@@ -133,8 +133,9 @@ def test_a_score_on_the_border_does_not_flap() -> None:
         },
     )
 
-    def values(*told: float) -> History:
-        return [[Past(day * DAY, int(FAR), round(value * UNITS), new_id().bytes) for day, value in enumerate(told, 1)]]
+    def values(*amounts: float) -> History:
+        days = enumerate(amounts, 1)
+        return [[Past(day * DAY, int(FAR), round(value * UNITS), new_id().bytes) for day, value in days]]
 
     from_above, from_below = (
         scorer(values(60, 39, 37.9, 41.9, 42), model=model),
@@ -161,7 +162,7 @@ def test_contributions_name_their_events_and_add_up() -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_scores_are_those_of_reading_one_event_after_the_other(seed: int) -> None:
+def test_scores_are_the_same_as_by_reading_one_event_after_the_other(seed: int) -> None:
     dice = random.Random(seed)
     model = random_model(dice)
     histories = [random_history(dice, model) for _ in range(dice.choice([1, 3, 20]))]
@@ -177,8 +178,8 @@ def test_scores_are_those_of_reading_one_event_after_the_other(seed: int) -> Non
 
 @pytest.mark.parametrize("seed", range(25))
 def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> None:
-    """Which bands there are at an instant is told from that instant alone; when they change, by going from one change
-    to the next. Both must tell the same story, and the changes be those of a score walked through hour by hour."""
+    """Which bands there are at an instant follows from that instant alone; when they change, from going from one change
+    to the next. Both must agree, and the changes be the ones of a score walked through hour by hour."""
     dice = random.Random(1000 + seed)
     model = random_model(dice)
     histories = [random_history(dice, model) for _ in range(3)]
@@ -194,10 +195,10 @@ def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> N
             if input_of(measure).kind is Kind.STANDING and each.end < FAR
         }
         walk = np.array(sorted({*range(0, end, 3 * HOUR), *events}))
-        told = one.bands(walk, np.full(len(walk), index))
+        bands = one.bands(walk, np.full(len(walk), index))
         story = np.concatenate(([-1], changes.band[mine]))[np.searchsorted(changes.at[mine], walk, side="right")]
-        assert told.tolist() == story.tolist()
-        assert _walked(model, one.score(walk, np.full(len(walk), index)).score.tolist(), told.tolist())
+        assert bands.tolist() == story.tolist()
+        assert _walked(model, one.score(walk, np.full(len(walk), index)).score.tolist(), bands.tolist())
         ends = np.append(changes.at[mine][1:] - 1, end)[: len(mine)]
         here = np.full(len(mine), index)
         assert one.since(ends, one.bands(ends, here), here).tolist() == changes.at[mine].tolist()
@@ -206,14 +207,14 @@ def test_bands_change_when_they_are_said_to_and_at_no_other_time(seed: int) -> N
         assert [bool(each) for each in changes.silent[mine]] == [int(at) not in events for at in changes.at[mine]]
 
 
-def _walked(model: HealthModel, scores: list[float], told: list[int]) -> bool:
-    """The bands as whoever walks along the scores would have them, from one to the next; an hour is walked over at a
+def _walked(model: HealthModel, scores: list[float], bands: list[int]) -> bool:
+    """The bands as a walk along the scores would have them, from one to the next; an hour is walked over at a
     time, so a score may have been out and in again: then the next one is only held to its own strip."""
     h, borders = model.hysteresis, (-np.inf, *model.borders, np.inf)
-    for score, band in zip(scores, told, strict=True):
+    for score, band in zip(scores, bands, strict=True):
         assert np.isnan(score) == (band < 0)
         assert band < 0 or borders[band] - h <= score < borders[band + 1] + h
-    for (_, before), (score, band) in pairwise(zip(scores, told, strict=True)):
+    for (_, before), (score, band) in pairwise(zip(scores, bands, strict=True)):
         if min(before, band) >= 0 and borders[before] - h <= score < borders[before + 1] + h:
             assert abs(band - before) <= 1
     return len(BANDS) == 3
@@ -226,7 +227,7 @@ def test_nothing_that_fades_never_bends() -> None:
     assert one.bends(np.array([2 * DAY]), np.array([0]))[0] > 1000 * DAY
 
 
-def test_whoever_is_scored_with_them_the_score_is_the_same_to_the_last_bit() -> None:
+def test_scored_alone_or_with_others_the_score_is_the_same_to_the_last_bit() -> None:
     dice = random.Random(5)
     model = random_model(dice)
     histories = [random_history(dice, model) for _ in range(50)]

@@ -43,16 +43,16 @@ def mine(analytics: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
 
 async def report_of(mine: Tenant, worker: AsyncEngine, path: str, body: Answer) -> Answer:
     """Of the job that is done of it."""
-    asked = await mine.post(path, body)
-    assert asked.status_code == 202, asked.text
-    report: Answer = (await ended(mine, worker, asked))["report"]
+    params = await mine.post(path, body)
+    assert params.status_code == 202, params.text
+    report: Answer = (await ended(mine, worker, params))["report"]
     return report
 
 
-async def ended(mine: Tenant, worker: AsyncEngine, asked: httpx.Response) -> Answer:
+async def ended(mine: Tenant, worker: AsyncEngine, params: httpx.Response) -> Answer:
     while await Jobs(KINDS).step(worker):
         pass
-    found: Answer = (await mine.get(asked.headers["Location"])).json()
+    found: Answer = (await mine.get(params.headers["Location"])).json()
     assert found["done"] == found["total"] or found["state"] == "failed", found
     return found
 
@@ -74,7 +74,7 @@ def drawn(dice: random.Random, *, audience: dict[str, Any] | None = None) -> Ans
     }
     measures = []
     for name in dice.sample(sorted(inputs), dice.randint(1, 4)):
-        width, told = inputs[name]
+        width, fields = inputs[name]
         places = sorted(dice.sample(range(101), 3))
         measures.append(
             {
@@ -84,7 +84,7 @@ def drawn(dice: random.Random, *, audience: dict[str, Any] | None = None) -> Ans
                 "weight": dice.choice([0.5, 1.0, 2.0]),
                 "curve": [[index * width / 100, float(dice.randint(0, 100))] for index in places],
                 "absence": dice.choice(["left_out", "neutral", "zero"]),
-                **told,
+                **fields,
             }
         )
     return {
@@ -96,7 +96,7 @@ def drawn(dice: random.Random, *, audience: dict[str, Any] | None = None) -> Ans
     }
 
 
-async def told(worker: AsyncEngine, tenant: str) -> None:
+async def republished(worker: AsyncEngine, tenant: str) -> None:
     """What analytics published of its models comes back to it, as over the bus."""
     async with worker.begin() as connection:
         names = [name for name in Envelope.__struct_fields__ if name != "source"]
@@ -119,7 +119,7 @@ async def scored(worker: AsyncEngine, tenant: str) -> dict[UUID, Any]:
 
 
 async def merged(worker: AsyncEngine, tenant: str) -> set[UUID]:
-    """Those that are somebody else now."""
+    """Customers that are merged into another now."""
     m = merged_customers.c
     async with worker.connect() as connection:
         return set(await connection.scalars(select(m.customer_id).where(m.tenant_id == tenant, m.into.is_not(None))))
@@ -129,7 +129,7 @@ async def merged(worker: AsyncEngine, tenant: str) -> set[UUID]:
 async def test_what_if_is_what_publishing_the_model_comes_to(
     fold: Fold, worker: AsyncEngine, mine: Tenant, tenant: str, seed: int
 ) -> None:
-    """For every customer, to the last bit; beside a model in force, or in place of its own version before."""
+    """For every customer, to the last bit; beside a model in force, or instead of its own version before."""
     dice = random.Random(seed)
     await fold(*history(tenant, 300, dice, customers=25))
     replaced = seed % 2 == 1
@@ -143,14 +143,14 @@ async def test_what_if_is_what_publishing_the_model_comes_to(
     else:
         other = await mine.made("/v1/health-models", document=drawn(dice))
         assert (await mine.post(f"/v1/health-models/{other['id']}:publish", {})).status_code == 200
-    await told(worker, tenant)
+    await republished(worker, tenant)
     await scored(worker, tenant)
     report = await report_of(mine, worker, f"{path}:what_if", {})
 
     async with snapshot(worker) as before:
         await customers_of(before, tenant)  # which is when it is taken
         assert (await mine.post(f"{path}:publish", {})).status_code == 200
-        await told(worker, tenant)
+        await republished(worker, tenant)
         found = await scored(worker, tenant)
         (instant,) = {row.scored_at for row in found.values()}
         draft = (await mine.get("/v1/health-jobs")).json()["items"][0]["params"]["model"]
@@ -260,13 +260,13 @@ async def test_a_backtest_tells_who_was_warned_of_and_who_left(
     fold: Fold, worker: AsyncEngine, mine: Tenant, tenant: str
 ) -> None:
     await fold(*shop(tenant, 120))
-    asked = {"document": RETAIL, "from": "2011-04-01T00:00:00Z", "step_days": 15}
-    report = await report_of(mine, worker, "/v1/health:backtest", asked)
+    params = {"document": RETAIL, "from": "2011-04-01T00:00:00Z", "step_days": 15}
+    report = await report_of(mine, worker, "/v1/health:backtest", params)
     assert report["horizon_days"] == 90
     assert report["lapsed"] is None
     assert report["instants"][0] == "2011-04-01T00:00:00Z"
     assert report["instants"][-1] <= "2011-10-02"
-    assert 60 >= report["churned_customers"] >= 55, "those who left, but for whom left last"
+    assert 60 >= report["churned_customers"] >= 55, "all who left, but for the last ones"
     assert report["rows"] == sum(each["rows"] for each in report["by_instant"])
     assert report["churned"] == sum(each["churned"] for each in report["by_instant"])
     assert report["roc_area"]["value"] > 0.8
@@ -280,7 +280,7 @@ async def test_a_backtest_tells_who_was_warned_of_and_who_left(
     assert "the events that activity is made of" in report["notes"][0]
     assert {each["name"] for each in report["comparison"]["baselines"]} == {"recency", "frequency"}
 
-    shorter = await report_of(mine, worker, "/v1/health:backtest", {**asked, "horizon_days": 30})
+    shorter = await report_of(mine, worker, "/v1/health:backtest", {**params, "horizon_days": 30})
     assert shorter["lapsed"]["base_rate"]["value"] < shorter["base_rate"]["value"]
     assert any("shorter than an activity window" in each for each in shorter["notes"])
 
@@ -321,8 +321,8 @@ async def test_nothing_of_after_an_instant_is_looked_at(fold: Fold, worker: Asyn
 async def test_a_backtest_that_could_tell_nothing_is_refused(
     fold: Fold, worker: AsyncEngine, mine: Tenant, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refused(**asked: object) -> tuple[object, ...]:
-        answer = await mine.post("/v1/health:backtest", {"document": RETAIL, **asked})
+    async def refused(**params: object) -> tuple[object, ...]:
+        answer = await mine.post("/v1/health:backtest", {"document": RETAIL, **params})
         found = answer.json()
         fields = [each["field"] for each in found.get("errors", [])]
         return answer.status_code, found["type"].rpartition(":")[2], *fields
@@ -338,9 +338,9 @@ async def test_a_backtest_that_could_tell_nothing_is_refused(
     # Now enough have left; but none of whom the model is for.
     await fold(*shop(tenant, 60))
     narrow = {**RETAIL, "audience": {"segments": ["nobody"]}}
-    asked = await mine.post("/v1/health:backtest", {"document": narrow})
-    assert asked.status_code == 202
-    failed = await ended(mine, worker, asked)
+    params = await mine.post("/v1/health:backtest", {"document": narrow})
+    assert params.status_code == 202
+    failed = await ended(mine, worker, params)
     assert (failed["state"], failed["reason"].split(",")[0]) == ("failed", "0 customers churned in that time")
     monkeypatch.setattr(backtest, "MOST_ROWS", 10)
     failed = await ended(mine, worker, await mine.post("/v1/health:backtest", {"document": RETAIL}))
@@ -384,8 +384,8 @@ async def test_a_distribution_counts_everybody_once_and_says_the_same_live(
     wrong = await mine.get("/v1/health/distribution", groupBy="colour")
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "groupBy")
 
-    asked = await mine.post("/v1/health:distribution", {"groupBy": "tag"})
-    job = (await ended(mine, worker, asked))["report"]
+    params = await mine.post("/v1/health:distribution", {"groupBy": "tag"})
+    job = (await ended(mine, worker, params))["report"]
     assert [each["bands"] for each in job["groups"]] == [each["bands"] for each in by_tag["groups"]]
     query = "{healthDistribution(groupBy: SEGMENT) {source whole {customers} groups {group bands {atRisk} mean}}}"
     segments = (await mine.ask(query))["healthDistribution"]

@@ -41,14 +41,14 @@ def test_a_warning_counts_from_when_it_last_came_to_be_at_risk_and_only_if_it_st
     assert [each.customers for each in found.bins] == [*of_bins, sum(lead >= LEAD_BINS[-1] for lead in leads)]
 
 
-def test_nobody_warned_is_told_as_that() -> None:
+def test_nobody_warned_is_reported_as_that() -> None:
     none = np.zeros(0, np.int64)
     found = lead_times(Ended(np.array([3]), np.array([0]), np.array([DAY])), Entered(none, none, none.astype(np.bool_)))
     assert (found.ended, found.warned, found.median, found.without_warning.value) == (1, 0, None, 1)
 
 
 def observed(rows: int = 400, instants: int = 8, seed: int = 1) -> Observed:
-    """A score that tells something of churn, and days without an event that tell less."""
+    """A score that predicts churn somewhat, and days without an event that predict it less."""
     random = np.random.default_rng(seed)
     score = random.uniform(0, 100, rows)
     score[::40] = np.nan
@@ -105,7 +105,7 @@ def test_what_is_learnt_was_known_before_the_first_instant_compared() -> None:
     assert halves(instants[:1], timedelta(days=30)) == ([], [])
 
 
-def test_the_rules_compared_are_those_learnt() -> None:
+def test_the_rules_compared_are_the_ones_learnt() -> None:
     seen = observed(4000)
     instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     found = comparison(seen, instants, timedelta(days=90))
@@ -159,7 +159,7 @@ def test_a_model_is_held_against_the_strongest_of_the_simplest_rules() -> None:
     assert frequency.brier < recency.brier == found.brier.recency < found.brier.base
 
 
-def test_a_model_that_ranks_no_better_than_how_often_somebody_came_is_told_as_that() -> None:
+def test_a_model_that_ranks_no_better_than_frequency_is_reported_as_that() -> None:
     """The score is that number itself, in other words."""
     instants = [at("2011-01-01") + timedelta(days=30) * index for index in range(8)]
     none = np.zeros(0, np.int64)
@@ -170,10 +170,10 @@ def test_a_model_that_ranks_no_better_than_how_often_somebody_came_is_told_as_th
 
     seen = observed(4000)
     assert notes(seen) == ["a note"], "it is better"
-    first, told = notes(replace(seen, score=seen.frequency.astype(np.float64)))
+    first, note = notes(replace(seen, score=seen.frequency.astype(np.float64)))
     assert first == "a note"
-    assert told.startswith("No better than frequency alone: ")
-    assert "a difference of 0.000 ± 0.000" in told
+    assert note.startswith("No better than frequency alone: ")
+    assert "a difference of 0.000 ± 0.000" in note
 
 
 def test_the_first_of_equal_thresholds_is_the_best() -> None:

@@ -33,26 +33,26 @@ def test_who_was_active_and_what_came_of_it(seed: int) -> None:
     rules = [Rule(events(times), WINDOW), Rule(events(others), 2 * WINDOW)]
     rule_of = np.arange(40) % 2
     for now in (0, 20 * DAY, 33 * DAY, 59 * DAY, 90 * DAY):
-        told = Outcome.of(rules, rule_of, now, HORIZON)
+        outcome = Outcome.of(rules, rule_of, now, HORIZON)
         for index in range(40):
             mine, window = ((times, WINDOW), (others, 2 * WINDOW))[index % 2]
 
             def active(when: int, mine: list[int] = mine[index], window: int = window) -> bool:
                 return any(when - window <= time < when for time in mine)
 
-            assert told.active[index] == active(now)
-            assert told.churned[index] == (not any(now <= time < now + HORIZON for time in mine[index]))
-            assert told.lapsed[index] == (not active(now + HORIZON))
+            assert outcome.active[index] == active(now)
+            assert outcome.churned[index] == (not any(now <= time < now + HORIZON for time in mine[index]))
+            assert outcome.lapsed[index] == (not active(now + HORIZON))
             if active(now):
-                assert told.quiet[index] == (now - max(time for time in mine[index] if time < now)) / DAY
-            assert told.frequency[index] == sum(time < now for time in mine[index])
+                assert outcome.quiet[index] == (now - max(time for time in mine[index] if time < now)) / DAY
+            assert outcome.frequency[index] == sum(time < now for time in mine[index])
 
 
 def test_with_a_horizon_of_the_window_both_outcomes_are_one() -> None:
-    told = Outcome.of([Rule(events(histories(5)), WINDOW)], np.zeros(40, np.int64), 30 * DAY, WINDOW)
-    assert (told.churned == told.lapsed)[told.active].all()
-    assert told.churned[told.active].any()
-    assert not told.churned[told.active].all()
+    outcome = Outcome.of([Rule(events(histories(5)), WINDOW)], np.zeros(40, np.int64), 30 * DAY, WINDOW)
+    assert (outcome.churned == outcome.lapsed)[outcome.active].all()
+    assert outcome.churned[outcome.active].any()
+    assert not outcome.churned[outcome.active].all()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -18,7 +18,7 @@ def some(seed: int, rows: int = 120) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_area_is_how_often_who_churned_was_told_the_greater_risk(seed: int) -> None:
+def test_the_area_is_how_often_who_churned_had_the_greater_risk(seed: int) -> None:
     risk, churned, _ = some(seed)
     pairs = list(product(risk[churned], risk[~churned]))
     expected = sum((yes > no) + (yes == no) / 2 for yes, no in pairs) / len(pairs)
@@ -28,7 +28,7 @@ def test_the_area_is_how_often_who_churned_was_told_the_greater_risk(seed: int) 
     assert found.influence.sum() == pytest.approx(0, abs=1e-12)
 
 
-def test_the_errors_are_those_of_drawing_customers_and_not_rows() -> None:
+def test_the_errors_come_from_drawing_customers_and_not_rows() -> None:
     """Against the spread over customers drawn anew, with replacement, many times."""
     risk, churned, customer = some(1, rows=900)
     other = -np.arange(risk.size) % 7 + risk / 3
@@ -44,12 +44,12 @@ def test_the_errors_are_those_of_drawing_customers_and_not_rows() -> None:
         found.append((one.area, one.area - two.area, precision))
     by_drawing = np.array(found).std(axis=0)
     placed, placed_other = roc_area(risk, churned), roc_area(other, churned)
-    told = [
+    estimates = [
         area_of(placed, customer),
         area_difference(placed, placed_other, customer),
         share((risk >= 6) & churned, risk >= 6, customer),
     ]
-    assert [each.standard_error for each in told] == pytest.approx(by_drawing.tolist(), rel=0.1)
+    assert [each.standard_error for each in estimates] == pytest.approx(by_drawing.tolist(), rel=0.1)
 
 
 def test_rows_that_repeat_a_customer_tell_no_more_than_one_of_them() -> None:

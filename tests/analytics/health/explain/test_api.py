@@ -52,14 +52,14 @@ async def buyer(fold: Any, tenant: str) -> UUID:
     return customer
 
 
-async def told(tenant: Tenant, customer: UUID, what: str = "", **query: str) -> Any:
+async def explained(tenant: Tenant, customer: UUID, what: str = "", **query: str) -> Any:
     answer = await tenant.get(f"/v1/customers/{customer}/health{what}", **query)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def test_a_score_comes_with_reasons_that_add_up_to_it(acme: Tenant, buyer: UUID) -> None:
-    found = await told(acme, buyer, at="2011-12-09T00:00:00Z")
+    found = await explained(acme, buyer, at="2011-12-09T00:00:00Z")
     assert sum(each["contribution"] for each in found["contributions"]) == pytest.approx(found["score"], abs=1e-9)
     recency, frequency, cases = found["contributions"]
     assert len(frequency["events"]) == 3
@@ -80,17 +80,17 @@ async def test_a_case_that_a_playbook_had_opened_tells_nothing_of_the_customer(
 ) -> None:
     of_case: Any = {"state": "new", "priority": "high", "channel": "email"}
     instant = {"at": "2011-12-09T00:00:00Z"}
-    before = await told(acme, buyer, **instant)
+    before = await explained(acme, buyer, **instant)
     await fold(happened(CaseOpened(**of_case, playbook_id=new_id()), tenant, at("2011-12-01"), buyer))
-    assert await told(acme, buyer, **instant) == before
+    assert await explained(acme, buyer, **instant) == before
     await fold(happened(CaseOpened(**of_case), tenant, at("2011-12-01"), buyer))
-    assert (await told(acme, buyer, **instant))["contributions"][-1]["input"] == 1
+    assert (await explained(acme, buyer, **instant))["contributions"][-1]["input"] == 1
 
 
 async def test_words_come_in_the_language_that_is_named_or_liked(
     acme: Tenant, analytics: httpx.AsyncClient, mine: dict[str, str], buyer: UUID
 ) -> None:
-    named = await told(acme, buyer, at="2011-12-09T00:00:00Z", language="zh")
+    named = await explained(acme, buyer, at="2011-12-09T00:00:00Z", language="zh")
     assert named["words"].startswith("2011年12月9日")
     path = f"/v1/customers/{buyer}/health"
     liked = await analytics.get(
@@ -105,8 +105,8 @@ async def test_words_come_in_the_language_that_is_named_or_liked(
 
 async def test_what_changed_adds_up_and_names_the_events(acme: Tenant, buyer: UUID) -> None:
     interval = {"from": "2011-08-01T00:00:00Z", "to": "2012-03-15T00:00:00Z"}
-    found = await told(acme, buyer, "/difference", **interval)
-    before, after = [await told(acme, buyer, at=interval[each]) for each in ("from", "to")]
+    found = await explained(acme, buyer, "/difference", **interval)
+    before, after = [await explained(acme, buyer, at=interval[each]) for each in ("from", "to")]
     assert found["change"] == pytest.approx(after["score"] - before["score"], abs=1e-9)
     assert sum(each["change"] for each in found["changes"]) == pytest.approx(found["change"], abs=1e-9)
     assert [each["change"] for each in found["groups"]] == [pytest.approx(found["change"], abs=1e-9)]
@@ -120,11 +120,11 @@ async def test_what_changed_adds_up_and_names_the_events(acme: Tenant, buyer: UU
 
 
 async def test_the_path_says_what_silence_does_and_when(acme: Tenant, buyer: UUID) -> None:
-    found = await told(acme, buyer, "/path", at="2011-12-09T00:00:00Z")
+    found = await explained(acme, buyer, "/path", at="2011-12-09T00:00:00Z")
     assert (found["band"], found["up"]["band"], found["down"]["band"]) == ("steady", "healthy", "at_risk")
     sinks = datetime.fromisoformat(found["down"]["silent_at"])
     just_before, sunk = [
-        await told(acme, buyer, at=each.isoformat()) for each in (sinks - timedelta(microseconds=1), sinks)
+        await explained(acme, buyer, at=each.isoformat()) for each in (sinks - timedelta(microseconds=1), sinks)
     ]
     assert (just_before["band"], sunk["band"]) == ("steady", "at_risk")
     assert found["up"]["silent_at"] is None
@@ -134,20 +134,20 @@ async def test_the_path_says_what_silence_does_and_when(acme: Tenant, buyer: UUI
 
 
 async def test_history_tells_when_silence_changed_the_band(acme: Tenant, buyer: UUID) -> None:
-    found = await told(acme, buyer, "/history", **{"from": "2011-02-01T00:00:00Z", "to": "2012-02-01T00:00:00Z"})
+    found = await explained(acme, buyer, "/history", **{"from": "2011-02-01T00:00:00Z", "to": "2012-02-01T00:00:00Z"})
     assert found["band"] is None
     assert [(each["band"], each["silent"]) for each in found["changes"]] == [
         ("healthy", False), ("steady", True), ("healthy", False), ("steady", True), ("healthy", False),
         ("steady", True), ("at_risk", True),
     ]  # fmt: skip
     for each in found["changes"][1:]:
-        assert (await told(acme, buyer, at=each["at"]))["band"] == each["band"]
+        assert (await explained(acme, buyer, at=each["at"]))["band"] == each["band"]
         just_before = datetime.fromisoformat(each["at"]) - timedelta(microseconds=1)
-        assert (await told(acme, buyer, at=just_before.isoformat()))["band"] == each["from_band"]
+        assert (await explained(acme, buyer, at=just_before.isoformat()))["band"] == each["from_band"]
     assert found["changes"][-1]["words"].endswith("from steady to at risk, by silence alone.")
     points = {each["at"]: each["score"] for each in found["points"]}
     for instant in list(points)[:: max(1, len(points) // 6)]:
-        assert (await told(acme, buyer, at=instant))["score"] == (
+        assert (await explained(acme, buyer, at=instant))["score"] == (
             pytest.approx(points[instant], abs=1e-9) if points[instant] is not None else None
         )
 
@@ -157,13 +157,13 @@ async def test_over_graphql_it_is_the_same(acme: Tenant, buyer: UUID) -> None:
     variables = {"r": [{"__typename": "Customer", "id": str(buyer)}], "at": instant, "from": since, "language": "zh"}
     (shown,) = (await acme.ask(WHY, **variables))["_entities"]
     graph = shown["health"]
-    rest = await told(acme, buyer, at=instant, language="zh")
+    rest = await explained(acme, buyer, at=instant, language="zh")
     assert (graph["score"], graph["words"], graph["modelVersion"]) == (rest["score"], rest["words"], 1)
     assert graph["contributions"] == rest["contributions"]
     interval = {"from": since, "to": instant, "language": "zh"}
     difference, history = (
-        await told(acme, buyer, "/difference", **interval),
-        await told(acme, buyer, "/history", **interval),
+        await explained(acme, buyer, "/difference", **interval),
+        await explained(acme, buyer, "/history", **interval),
     )
     assert [each["words"] for each in graph["difference"]["changes"]] == [
         each["words"] for each in difference["changes"]
@@ -172,21 +172,21 @@ async def test_over_graphql_it_is_the_same(acme: Tenant, buyer: UUID) -> None:
         each["came_in"] for each in difference["changes"]
     ]
     assert [each["score"] for each in graph["history"]["points"]] == [each["score"] for each in history["points"]]
-    path = await told(acme, buyer, "/path", at=instant, language="zh")
+    path = await explained(acme, buyer, "/path", at=instant, language="zh")
     assert graph["path"]["up"]["words"] == path["up"]["words"]
     assert [each["to"] for each in graph["path"]["up"]["steps"]] == [each["to"] for each in path["up"]["steps"]]
 
 
-async def test_the_model_in_force_tells_it_and_another_can_be_asked(
+async def test_the_model_in_force_explains_it_and_another_can_be_chosen(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:
     salon, model = new_id(), as_kept(ready_made("beauty-salon"))
     model["audience"]["segments"] = ["salon"]
     await fold(happened(HealthModelPublished(2, model), tenant, at("2011-01-01"), subject=salon))
-    usual = await told(acme, buyer, at="2011-12-09T00:00:00Z")
+    usual = await explained(acme, buyer, at="2011-12-09T00:00:00Z")
     usual_model = usual["model"]
     assert usual_model not in ("default", str(salon)), "the tenant's own, that is for everybody"
-    named = await told(acme, buyer, at="2011-12-09T00:00:00Z", model=str(salon))
+    named = await explained(acme, buyer, at="2011-12-09T00:00:00Z", model=str(salon))
     assert (named["model"], named["model_version"], len(named["contributions"])) == (str(salon), 2, 6)
     csat = next(each for each in named["contributions"] if each["measure"] == "csat")
     assert csat["published"] is False
@@ -199,20 +199,20 @@ async def test_the_model_in_force_tells_it_and_another_can_be_asked(
         happened(CustomerCreated(kind="person", segment="salon"), tenant, at("2011-01-02"), guest),
         happened(ORDER, tenant, at("2011-11-01"), guest),
     )
-    assert (await told(acme, guest, at="2011-12-09T00:00:00Z"))["model"] == str(salon)
+    assert (await explained(acme, guest, at="2011-12-09T00:00:00Z"))["model"] == str(salon)
 
 
-async def test_what_was_known_is_told_apart_from_what_was_true(
+async def test_what_was_known_is_kept_apart_from_what_was_true(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:
     now = datetime.now(UTC)
     await fold(happened(ORDER, tenant, at("2011-12-01"), buyer, recorded_at=now + timedelta(minutes=2)))
     then = (now + timedelta(minutes=1)).isoformat()
-    true = await told(acme, buyer, at="2011-12-09T00:00:00Z")
-    known = await told(acme, buyer, at="2011-12-09T00:00:00Z", knownAt=then)
+    true = await explained(acme, buyer, at="2011-12-09T00:00:00Z")
+    known = await explained(acme, buyer, at="2011-12-09T00:00:00Z", knownAt=then)
     assert (true["contributions"][0]["input"], known["contributions"][0]["input"]) == (8, 121)
     assert known["score"] < true["score"]
-    path = await told(acme, buyer, "/path", at="2011-12-09T00:00:00Z", knownAt=then)
+    path = await explained(acme, buyer, "/path", at="2011-12-09T00:00:00Z", knownAt=then)
     assert path["score"] == known["score"]
 
 
@@ -223,11 +223,11 @@ async def test_a_pulse_counts_until_it_expires(acme: Tenant, tenant: str, fold: 
         happened(HealthModelPublished(1, as_kept(ready_made("beauty-salon"))), tenant, at("2011-01-01"), subject=salon),
         happened(pulse, tenant, at("2011-03-01"), customer),
     )
-    fresh = await told(acme, customer, at="2011-03-31T00:00:00Z", language="zh")
+    fresh = await explained(acme, customer, at="2011-03-31T00:00:00Z", language="zh")
     assert next(each for each in fresh["contributions"] if each["measure"] == "pulse")["words"].startswith(
         "Pulse of whoever looks after them：人工评价90分，满分100分（2011年3月1日）；"  # noqa: RUF001 - Chinese
     )
-    stale = await told(acme, customer, at="2011-04-02T00:00:00Z")
+    stale = await explained(acme, customer, at="2011-04-02T00:00:00Z")
     assert stale["score"] is None
     assert stale["words"] == (
         "On 2 April 2011: nothing is known of what the model \u201cBeauty salon\u201d, number 1 looks at."
@@ -235,7 +235,7 @@ async def test_a_pulse_counts_until_it_expires(acme: Tenant, tenant: str, fold: 
 
 
 async def test_of_another_tenants_customer_nothing_is_known(acme: Tenant, other: Tenant, buyer: UUID) -> None:
-    assert (await told(acme, buyer, at="2011-12-09T00:00:00Z"))["score"] is not None
+    assert (await explained(acme, buyer, at="2011-12-09T00:00:00Z"))["score"] is not None
     since = {"from": "2011-08-01T00:00:00Z"}
     for what, query in (("", {}), ("/path", {}), ("/difference", since), ("/history", since)):
         for known in ({}, {"knownAt": datetime.now(UTC).isoformat()}):
@@ -269,13 +269,13 @@ async def test_an_instant_out_of_all_calendars_is_refused_by_the_name_of_its_fie
 ) -> None:
     of_one = f"/v1/customers/{new_id()}/health"
     since = {"from": "2011-08-01T00:00:00Z"}
-    asked: list[tuple[str, str, dict[str, str]]] = [
+    params: list[tuple[str, str, dict[str, str]]] = [
         (of_one, "at", {}), (of_one, "knownAt", {}), (f"{of_one}/path", "at", {}),
         (f"{of_one}/difference", "from", {}), (f"{of_one}/difference", "to", since),
         (f"{of_one}/history", "from", {}), (f"{of_one}/history", "to", since),
         ("/v1/health/distribution", "at", {}), ("/v1/health/upcoming", "until", {}),
     ]  # fmt: skip
-    for path, field, others in asked:
+    for path, field, others in params:
         answer = await acme.get(path, **others, **{field: instant})
         assert (answer.status_code, answer.json()["errors"]) == (422, [{"field": field, "rule": RULE}]), (path, field)
     for job in ("what_if", "distribution"):
@@ -294,8 +294,8 @@ async def test_over_graphql_an_instant_without_a_zone_is_refused(acme: Tenant, b
         for what in ("value(at: $at) { __typename }", "timeline(from: $at) { nodes { id } }")
     )
     for query in (*(query for _, query in OVER_GRAPHQL), *others):
-        told = await graphql(acme, query.replace("BUYER", str(buyer)), "2011-12-09T00:00:00", spelt_out=spelt_out)
-        (error,) = told["errors"]
+        answer = await graphql(acme, query.replace("BUYER", str(buyer)), "2011-12-09T00:00:00", spelt_out=spelt_out)
+        (error,) = answer["errors"]
         assert "It is an instant of ISO 8601 with its zone, as in 2026-01-31T12:00:00Z" in error["message"], query
         assert error["extensions"]["code"] == "invalid", query
 

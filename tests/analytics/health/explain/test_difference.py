@@ -26,12 +26,12 @@ def buyer(*days: float, case: tuple[float, float] | None = None) -> CustomerBase
     return base_of(SHOP, [[orders, orders, cases]])
 
 
-def told(base: CustomerBase, day: float, model: HealthModel = SHOP) -> Explanation:
+def explained(base: CustomerBase, day: float, model: HealthModel = SHOP) -> Explanation:
     return explain(model, base, round(day * DAY))[0]
 
 
 def between(base: CustomerBase, first: float, second: float) -> Difference:
-    return difference(told(base, first), told(base, second))
+    return difference(explained(base, first), explained(base, second))
 
 
 @settings(max_examples=100, deadline=None)
@@ -44,7 +44,7 @@ def test_parts_add_up_to_the_score_and_changes_to_its_change(
     base = base_of(model, [random_history(dice, model)])
     later = random_model(dice) if another_model else model
     base_later = base_of(later, [random_history(dice, later)]) if another_model else base
-    before, after = told(base, first, model), told(base_later, second, later)
+    before, after = explained(base, first, model), explained(base_later, second, later)
     for each in (before, after):
         assert abs(sum(part.contribution for part in each.contributions) - (each.score or 0.0)) <= TINY
     found = difference(before, after)

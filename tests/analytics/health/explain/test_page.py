@@ -1,4 +1,5 @@
-"""Health of a page of customers in one query: read once, told as of each one alone, however many ask at once."""
+"""Health of a page of customers in one query: read once, the same as of each one alone, however many requests come at
+once."""
 
 import asyncio
 import random
@@ -70,7 +71,7 @@ async def narrow(
 
 @asynccontextmanager
 async def counting(database: Database) -> AsyncIterator[Counted]:
-    """What is asked of the database meanwhile."""
+    """Records the statements that the database gets meanwhile."""
     counted = Counted()
 
     def statement(*_: object) -> None:
@@ -127,33 +128,33 @@ async def customers(fold: Any, tenant: str) -> list[UUID]:
     return ids
 
 
-def asked(ids: list[UUID]) -> dict[str, Any]:
+def query_of(ids: list[UUID]) -> dict[str, Any]:
     representations = [{"__typename": "Customer", "id": str(id)} for id in ids]
     return {"r": representations, "at": "2026-04-01T00:00:00Z", "from": "2026-02-20T00:00:00Z"}
 
 
-async def test_a_page_is_told_as_each_of_its_customers_alone(
+async def test_a_page_shows_the_same_as_each_of_its_customers_alone(
     narrow: tuple[Tenant, Database], customers: list[UUID]
 ) -> None:
     acme, _ = narrow
-    page = (await acme.ask(PAGE, **asked(customers)))["_entities"]
+    page = (await acme.ask(PAGE, **query_of(customers)))["_entities"]
     assert [each["id"] for each in page] == [str(id) for id in customers]
     for number in range(0, MANY, 9):
-        (alone,) = (await acme.ask(PAGE, **asked([customers[number]])))["_entities"]
+        (alone,) = (await acme.ask(PAGE, **query_of([customers[number]])))["_entities"]
         assert page[number] == alone
     assert all(each["health"]["score"] is not None for each in page)
     assert any(each["health"]["difference"]["byModel"] for each in page)
 
 
-async def test_how_much_is_asked_of_the_database_is_not_up_to_how_many_customers_there_are(
+async def test_how_many_statements_there_are_is_not_up_to_how_many_customers_there_are(
     narrow: tuple[Tenant, Database], customers: list[UUID]
 ) -> None:
     acme, database = narrow
-    await acme.ask(PAGE, **asked(customers[:2]))
+    await acme.ask(PAGE, **query_of(customers[:2]))
     found = []
     for page in (customers[:2], customers):
         async with counting(database) as counted:
-            await acme.ask(PAGE, **asked(page))
+            await acme.ask(PAGE, **query_of(page))
         found.append((counted.statements, counted.connections))
     few, many = found
     assert few == many
@@ -164,7 +165,7 @@ async def test_many_pages_at_once_need_no_more_than_two_connections(
     narrow: tuple[Tenant, Database], customers: list[UUID]
 ) -> None:
     acme, _ = narrow
-    variables = asked(customers)
+    variables = query_of(customers)
     alone = (await acme.ask(HEALTH, **variables))["_entities"]
     pages = await asyncio.gather(*(acme.ask(HEALTH, **variables) for _ in range(AT_ONCE)))
     for each in pages:

@@ -39,9 +39,9 @@ READS: dict[Act, set[str]] = {
 """Which inputs read the event that each act is."""
 
 
-def done(model: HealthModel, history: History, told: Explanation, step: Step, doing: Doing, at: int) -> History:
+def done(model: HealthModel, history: History, scored: Explanation, step: Step, doing: Doing, at: int) -> History:
     """The history if it had been done a microsecond before."""
-    aimed = next(each for each in told.contributions if each.measure.id == step.measure.id)
+    aimed = next(each for each in scored.contributions if each.measure.id == step.measure.id)
     closed = {id.bytes for id in aimed.events[: doing.times]} if doing.act is Act.CASE_RESOLVED else set()
     found = []
     for measure, past in zip(model.measures, history, strict=True):
@@ -65,20 +65,20 @@ def _new(measure: Measure, past: list[Past], doing: Doing, number: int, at: int)
     return Past(at - 1, int(FAR), value, new_id().bytes)
 
 
-def leads(told: Explanation, way: Way, score: float) -> bool:
+def leads(scored: Explanation, way: Way, score: float) -> bool:
     """Over the border."""
-    assert told.band is not None
-    return score >= way.border if BANDS.index(way.band) > BANDS.index(told.band) else score < way.border
+    assert scored.band is not None
+    return score >= way.border if BANDS.index(way.band) > BANDS.index(scored.band) else score < way.border
 
 
-def gain(told: Explanation, way: Way, score: float) -> float:
-    assert told.score is not None
-    return (score - told.score) * direction(told, way)
+def gain(scored: Explanation, way: Way, score: float) -> float:
+    assert scored.score is not None
+    return (score - scored.score) * direction(scored, way)
 
 
-def direction(told: Explanation, way: Way) -> int:
-    assert told.band is not None
-    return 1 if BANDS.index(way.band) > BANDS.index(told.band) else -1
+def direction(scored: Explanation, way: Way) -> int:
+    assert scored.band is not None
+    return 1 if BANDS.index(way.band) > BANDS.index(scored.band) else -1
 
 
 @settings(max_examples=150, deadline=None)
@@ -87,22 +87,22 @@ def test_a_step_that_is_taken_leads_where_it_says(seed: int, day: float) -> None
     dice = random.Random(seed)
     model = random_model(dice)
     history, at = random_history(dice, model), round(day * DAY)
-    (told,) = explain(model, base_of(model, [history]), at)
-    found = path(told)
+    (scored,) = explain(model, base_of(model, [history]), at)
+    found = path(scored)
     for way in (found.up, found.down):
         for step in way.steps if way else ():
             assert way is not None
             if step.doing is None:
                 assert (step.to, step.score, step.crosses) == (None, None, False)
                 continue
-            taken = done(model, history, told, step, step.doing, at)
+            taken = done(model, history, scored, step, step.doing, at)
             score = score_of(model, taken, at)
             assert score == pytest.approx(step.score, abs=1e-9)
-            assert step.crosses == leads(told, way, step.score or 0.0)
+            assert step.crosses == leads(scored, way, step.score or 0.0)
             (then,) = explain(model, base_of(model, [taken]), at)
             if abs((step.score or 0.0) - way.border) > 1e-6:
                 assert then.band == step.band
-            assert gain(told, way, step.score or 0.0) > 0
+            assert gain(scored, way, step.score or 0.0) > 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,31 +111,33 @@ def test_no_smaller_step_crosses_the_border_and_where_none_does_none_leads_farth
     dice = random.Random(seed)
     model = random_model(dice)
     history, at = random_history(dice, model), round(day * DAY)
-    (told,) = explain(model, base_of(model, [history]), at)
-    found = path(told)
+    (scored,) = explain(model, base_of(model, [history]), at)
+    found = path(scored)
     for way in (found.up, found.down):
         for step in way.steps if way else ():
             assert way is not None
-            others = possible(told, step)
-            scores = [(each, score_of(model, done(model, history, told, step, each, at), at) or 0.0) for each in others]
+            others = possible(scored, step)
+            scores = [
+                (each, score_of(model, done(model, history, scored, step, each, at), at) or 0.0) for each in others
+            ]
             for doing, score in scores:
-                assert step.crosses or not leads(told, way, score - direction(told, way) * 1e-9)
+                assert step.crosses or not leads(scored, way, score - direction(scored, way) * 1e-9)
                 if not step.crosses:
                     assert (
-                        gain(told, way, score)
-                        <= gain(told, way, step.score if step.score is not None else told.score or 0) + 1e-6
+                        gain(scored, way, score)
+                        <= gain(scored, way, step.score if step.score is not None else scored.score or 0) + 1e-6
                     )
                 elif step.doing is not None and doing.act is step.doing.act and doing.times < step.doing.times:
-                    assert not leads(told, way, score)
+                    assert not leads(scored, way, score)
 
 
-def possible(told: Explanation, step: Step) -> list[Doing]:  # noqa: PLR0911 - a case per input
+def possible(scored: Explanation, step: Step) -> list[Doing]:  # noqa: PLR0911 - a case per input
     """What else might be done about the measure."""
     measure = step.measure
-    aimed = next(each for each in told.contributions if each.measure.id == measure.id)
+    aimed = next(each for each in scored.contributions if each.measure.id == measure.id)
     match measure.input:
         case "purchase_recency" | "orders":
-            amounts = [each for each in told.contributions if each.measure.input in ("revenue", "revenue_trend")]
+            amounts = [each for each in scored.contributions if each.measure.input in ("revenue", "revenue_trend")]
             amount = (
                 next((each.last_value for each in amounts if each.last_value is not None), 0.0) if amounts else None
             )
@@ -235,13 +237,13 @@ def test_counts_go_by_whole_numbers_and_cases_are_closed_one_by_one() -> None:
     assert up["open_cases"].doing is not None
     assert (up["open_cases"].doing.act, up["open_cases"].doing.times, up["open_cases"].to) == (Act.CASE_RESOLVED, 2, 0)
     down = steps(silent_buyer(10, cases=0).down)
-    assert down["open_cases"].now is None, "whoever never had a case may have one"
+    assert down["open_cases"].now is None, "a customer who never had a case may have one"
     assert down["open_cases"].to is not None
     assert down["open_cases"].to == int(down["open_cases"].to)
     assert down["recency"].doing is None, "nothing that happens makes a purchase longer ago"
 
 
-def test_what_silence_does_is_told_by_its_instant() -> None:
+def test_what_silence_does_is_shown_by_its_instant() -> None:
     """Below 38 * 0.8 = 0.45 * s + 0.35 * (40 + 70 / 3) falls recency at 15.7 points, on the 167th day."""
     orders = [Past(day * DAY, int(FAR), UNITS, new_id().bytes) for day in range(3)]
     base = base_of(SHOP, [[orders, orders, []]])
@@ -279,10 +281,10 @@ def test_what_no_service_tells_of_is_no_way() -> None:
     assert {id: (step.doing, step.to) for id, step in found.items()} == {"tenure": (None, None), "usage": (None, None)}
 
 
-def test_a_tier_is_one_of_those_there_are() -> None:
+def test_a_tier_is_one_that_there_is() -> None:
     values = {"bronze": 1, "silver": 2, "gold": 3}
-    told = {"id": "t", "input": "loyalty_tier", "weight": 1, "curve": [[1, 20], [3, 90]], "values": values}
-    model = HealthModel.from_document("m", 1, {"measures": [told]})
+    measure = {"id": "t", "input": "loyalty_tier", "weight": 1, "curve": [[1, 20], [3, 90]], "values": values}
+    model = HealthModel.from_document("m", 1, {"measures": [measure]})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)]]])
     found = path(explain(model, base, DAY)[0])
     assert found.explanation.band is Band.AT_RISK
@@ -290,4 +292,4 @@ def test_a_tier_is_one_of_those_there_are() -> None:
     assert step.doing is not None
     assert (step.doing.act, step.doing.word, step.to) == (Act.TIER, "silver", 2)
     same = path(found.explanation, same=lambda tier: tier != "silver")
-    assert steps(same.up)["t"].to == 3, "by another model it would be told otherwise"
+    assert steps(same.up)["t"].to == 3, "by another model it would be another"

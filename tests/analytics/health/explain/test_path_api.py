@@ -135,8 +135,8 @@ async def test_each_step_taken_leads_to_the_score_and_the_band_it_said(acme: Ten
     document = {"title": "all", "measures": MEASURES, "hysteresis": 1, "bands": {"steady": 30, "healthy": 50}}
     first = Twin(tenant)
     await fold(happened(HealthModelPublished(1, document), tenant, at("2024-01-01")), *first.past())
-    asked = {"at": NOW.isoformat()}
-    path = (await acme.get(f"/v1/customers/{first.id}/health/path", **asked)).json()
+    params = {"at": NOW.isoformat()}
+    path = (await acme.get(f"/v1/customers/{first.id}/health/path", **params)).json()
     ways = [path["up"], path["down"]]
     assert path["band"] == "steady", path["score"]
     steps = [(way, step) for way in ways for step in way["steps"] if step["act"] is not None]
@@ -150,7 +150,7 @@ async def test_each_step_taken_leads_to_the_score_and_the_band_it_said(acme: Ten
     for way, step in steps:
         twin = Twin(tenant)
         await fold(*twin.past(), *twin.takes(step))
-        then = (await acme.get(f"/v1/customers/{twin.id}/health", **asked)).json()
+        then = (await acme.get(f"/v1/customers/{twin.id}/health", **params)).json()
         assert then["score"] == pytest.approx(step["leads_to"], abs=1e-9), step
         assert (then["band"], step["crosses"]) == (step["band"], step["band"] == way["band"]), step
         reads = next(each["input"] for each in then["contributions"] if each["measure"] == step["measure"])

@@ -68,10 +68,10 @@ async def test_a_model_goes_from_draft_to_published_to_retired(acme: Tenant, wor
     assert (await acme.post(f"{it}:retire", {})).json()["state"] == "retired"
     gone = await acme.post(f"{it}:publish", {})
     assert (gone.status_code, gone.json()["type"]) == (409, "urn:kith:problem:health-model-retired")
-    told = await published(worker, acme.name)
-    assert [type.split(".")[2] for type, _ in told] == ["drafted", "published", "revised", "published", "retired"]
-    assert told[1][1] == {"number": 1, "document": in_force["published_document"]}
-    assert told[3][1]["document"]["measures"][0]["weight"] == 3
+    events = await published(worker, acme.name)
+    assert [type.split(".")[2] for type, _ in events] == ["drafted", "published", "revised", "published", "retired"]
+    assert events[1][1] == {"number": 1, "document": in_force["published_document"]}
+    assert events[3][1]["document"]["measures"][0]["weight"] == 3
 
 
 async def test_it_starts_from_the_gallery(acme: Tenant) -> None:
@@ -134,7 +134,7 @@ async def test_the_schema_is_served(acme: Tenant) -> None:
     assert answer.json() == json_schema()
 
 
-async def test_the_default_is_told_as_a_document_that_means_the_same(acme: Tenant) -> None:
+async def test_the_default_is_shown_as_a_document_that_means_the_same(acme: Tenant) -> None:
     shown = (await acme.get(f"{PATH}:default")).json()
     assert HealthModel.from_document(shown["id"], shown["version"], shown["document"]) == DEFAULT
     assert (await acme.ask("{ defaultHealthModel { id version title document } }"))["defaultHealthModel"] == shown

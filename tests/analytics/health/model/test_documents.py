@@ -1,4 +1,4 @@
-"""A document that breaks a rule is refused in words that lead to the place: the measure, the field, the rule."""
+"""A document that breaks a rule is refused in words that lead to the spot: the measure, the field, the rule."""
 
 import copy
 import json
@@ -110,13 +110,13 @@ def test_what_is_wrong_with_the_whole_is_named_too(fields: dict[str, Any], field
     assert rule in found[field]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     document = changed(0, weight=-1, curve=[[1, 0], [0, 0]])
     document["measures"][1]["input"] = "mood"
     assert set(refusals(document)) == {"measures.recency.weight", "measures.answers.input"}
 
 
-def test_measures_of_one_id_are_told_apart_by_their_places() -> None:
+def test_measures_of_one_id_are_named_by_their_indexes() -> None:
     document = changed(0, weight=-1)
     document["measures"].append({**document["measures"][0], "curve": []})
     found = refusals(document)
@@ -135,8 +135,8 @@ def test_a_document_is_kept_with_all_that_holds() -> None:
 def test_a_ready_made_model_holds_to_the_rules_and_can_score(name: str) -> None:
     document = ready_made(name)
     assert sum(measure.weight for measure in document.measures) == pytest.approx(1)
-    told = HealthModel.from_document("ready", 1, as_kept(document))
-    assert [each.id for each in told.measures] == [each["id"] for each in GALLERY[name].document["measures"]]
+    model = HealthModel.from_document("ready", 1, as_kept(document))
+    assert [each.id for each in model.measures] == [each["id"] for each in GALLERY[name].document["measures"]]
     published = [each for each in document.measures if INPUTS[each.input].published]
     assert len(published) >= 3, "there is something to score today"
 

@@ -46,8 +46,8 @@ async def test_breadth_is_absent_until_an_exchange_names_a_contact(
     async def exchanged(days: int, **of: Any) -> tuple[bool, float | None, int]:
         event = TouchpointRecorded(channel="email", direction="inbound", **of)
         await fold(happened(event, tenant, now() - days * DAY, customer))
-        told = await contributions(analytics, mine, customer)
-        return told["breadth"]["present"], told["breadth"]["input"], told["engagement"]["input"]
+        found = await contributions(analytics, mine, customer)
+        return found["breadth"]["present"], found["breadth"]["input"], found["engagement"]["input"]
 
     assert await exchanged(30) == (False, None, 1)
     assert await exchanged(20, contact_id=contact) == (True, 1, 2)
@@ -65,15 +65,15 @@ async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(
         happened(OrderPlaced(value=Decimal(100), currency="EUR"), tenant, now() - 9 * DAY, customer),
         happened(OrderReturned(value=Decimal(40), currency="EUR"), tenant, now() - 8 * DAY, customer),
     )
-    told = await contributions(analytics, mine, customer)
-    asked = {"from": (now() - 20 * DAY).isoformat(), "to": now().isoformat()}
+    found = await contributions(analytics, mine, customer)
+    params = {"from": (now() - 20 * DAY).isoformat(), "to": now().isoformat()}
     figures = {
-        id: (await analytics.get(f"/v1/metrics/{id}", params=asked, headers=mine)).json()["value"]
+        id: (await analytics.get(f"/v1/metrics/{id}", params=params, headers=mine)).json()["value"]
         for id in sorted(INPUTS.keys() & METRICS.keys())
     }
-    assert {id: (figures[id], told[id]["input"]) for id in figures} == {"orders": (1, 1), "revenue": (60, 100)}
+    assert {id: (figures[id], found[id]["input"]) for id in figures} == {"orders": (1, 1), "revenue": (60, 100)}
     assert "returns not taken off" in INPUTS["revenue"].title
-    assert "orders worth 100" in told["revenue"]["words"]
+    assert "orders worth 100" in found["revenue"]["words"]
     in_chinese = await contributions(analytics, mine, customer, "zh")
     assert "下单金额为100" in in_chinese["revenue"]["words"]
 
@@ -91,6 +91,6 @@ async def test_a_measure_holds_amounts_to_one_currency(
     for number, settings, amount in ((1, {}, 7030), (2, {"where": {"currency": ["EUR"]}}, 30)):
         published = HealthModelPublished(number=number, document=model("revenue", **settings).document)
         await fold(happened(published, tenant, now() - (5 - number) * DAY))
-        told = await contributions(analytics, mine, customer)
-        assert told["revenue"]["input"] == amount
+        found = await contributions(analytics, mine, customer)
+        assert found["revenue"]["input"] == amount
     assert "in any currency" in INPUTS["revenue"].title

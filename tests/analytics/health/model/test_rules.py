@@ -76,7 +76,7 @@ def test_a_retired_model_stays_retired(model: HealthModel) -> None:
             again()
 
 
-def test_its_history_is_told_in_order(model: HealthModel) -> None:
+def test_its_history_is_published_in_order(model: HealthModel) -> None:
     with pytest.raises(Invalid) as refusal:
         model.publish(at=BEGIN - DAY)
     assert refusal.value.field == "occurred_at"

@@ -56,8 +56,8 @@ async def test_an_unknown_model_is_refused_where_scores_are_listed_too(
         [{"field": "model", "rule": "There is no health model defualt in force. There are: default."}],
     )
     query = '{ healthScores(model: "defualt") { nodes { score } } }'
-    told = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()
-    assert told["errors"][0]["extensions"]["problem"]["errors"] == refused.json()["errors"]
+    answer = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()
+    assert answer["errors"][0]["extensions"]["problem"]["errors"] == refused.json()["errors"]
 
 
 async def test_who_is_about_to_sink_comes_in_the_order_of_the_instants(
@@ -78,13 +78,13 @@ async def test_who_is_about_to_sink_comes_in_the_order_of_the_instants(
 async def test_graphql_tells_the_same(analytics: httpx.AsyncClient, mine: Headers, customers: list[str]) -> None:
     query = """{ healthScores(band: AT_RISK) { nodes { customer { id health { band } } score band } }
                  upcomingHealthChanges(to: AT_RISK) { nodes { customerId dueAt dueBand } } }"""
-    told = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()["data"]
-    (one,), (soon, _) = told["healthScores"]["nodes"], told["upcomingHealthChanges"]["nodes"]
+    answer = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()["data"]
+    (one,), (soon, _) = answer["healthScores"]["nodes"], answer["upcomingHealthChanges"]["nodes"]
     assert one["customer"] == {"id": customers[3], "health": {"band": "AT_RISK"}}
     assert (soon["customerId"], soon["dueBand"]) == (customers[2], "AT_RISK")
 
 
-async def test_how_far_a_new_model_has_come_is_told(
+async def test_how_far_a_new_model_has_come_is_shown(
     analytics: httpx.AsyncClient, mine: Headers, customers: list[str], fold: Any, worker: AsyncEngine, tenant: str
 ) -> None:
     before = (await analytics.get("/v1/health/rescoring", headers=mine)).json()
@@ -98,7 +98,7 @@ async def test_how_far_a_new_model_has_come_is_told(
     assert (after["done"], after["total"], after["finished_at"] is None) == (4, 4, False)
     query = "{ healthRescoring { done total requested_at: requestedAt finished_at: finishedAt "
     query += "set_aside: setAside set_aside_last: setAsideLast { reason } } }"
-    told = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()["data"]["healthRescoring"]
-    assert {name: str(each)[:19] for name, each in told.items()} == {
+    answer = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()["data"]["healthRescoring"]
+    assert {name: str(each)[:19] for name, each in answer.items()} == {
         name: str(each)[:19] for name, each in after.items()
     }

@@ -71,7 +71,7 @@ async def test_the_history_of_a_known_customer_is_no_correction(
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_in_whatever_order_it_comes_the_first_is_told_once_and_sets_nothing_off(
+async def test_in_whatever_order_it_comes_the_first_is_published_once_and_sets_nothing_off(
     fold: Fold, score: Score, worker: AsyncEngine, analytics: httpx.AsyncClient, issuer: Issuer, tenant: str, seed: int
 ) -> None:
     dice, us = random.Random(seed), Tenant(analytics, issuer, tenant)
@@ -88,9 +88,9 @@ async def test_in_whatever_order_it_comes_the_first_is_told_once_and_sets_nothin
     for start in range(0, len(events), 11):
         await fold(*events[start : start + 11])
         await score()
-    told = await changes(worker, tenant)
+    recorded = await changes(worker, tenant)
     for customer in customers:
-        first, *others = [each for each in told if each.customer_id == customer]
+        first, *others = [each for each in recorded if each.customer_id == customer]
         assert (first.cause, first.from_band) == ("event", None)
         assert all(each.from_band is not None for each in others)
         assert {each.cause for each in others} <= {"correction"}, "all of it was long ago"

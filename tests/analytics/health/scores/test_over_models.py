@@ -1,4 +1,4 @@
-"""What is told of a score when another model comes to score the customer: at that instant, by the swap."""
+"""What is published of a score when another model comes to score the customer: at that instant, by the swap."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -87,7 +87,7 @@ async def test_a_model_changes_the_band_at_the_instant_of_its_publication_and_it
     assert sum(drivers.values()) == pytest.approx(after.score - before.score, abs=1e-3)
 
 
-async def test_what_happened_since_is_told_after_it(fold: Any, score: Score, worker: AsyncEngine, tenant: str) -> None:
+async def test_what_happened_since_comes_after_it(fold: Any, score: Score, worker: AsyncEngine, tenant: str) -> None:
     start, model, customer = datetime.now(UTC), new_id(), new_id()
     await fold(happened(recency(100), tenant, start - 90 * DAY, subject=model))
     await fold(happened(BOUGHT, tenant, start - 20 * DAY, customer))
@@ -98,14 +98,14 @@ async def test_what_happened_since_is_told_after_it(fold: Any, score: Score, wor
         happened(BOUGHT, tenant, start - HOUR, customer),
     )
     await score()
-    told = [(each.cause, each.from_band, each.band, each.at) for each in await changes_of(worker, tenant)]
-    assert told[1:] == [
+    recorded = [(each.cause, each.from_band, each.band, each.at) for each in await changes_of(worker, tenant)]
+    assert recorded[1:] == [
         ("model", "healthy", "steady", start - 2 * HOUR + INSTANT),
         ("event", "steady", "healthy", start - HOUR + INSTANT),
     ]
 
 
-async def test_a_publication_that_is_heard_of_after_a_score_is_told_at_its_instant_all_the_same(
+async def test_a_publication_that_arrives_after_a_score_is_recorded_at_its_instant_all_the_same(
     fold: Any, score: Score, worker: AsyncEngine, tenant: str
 ) -> None:
     start, model, customer = datetime.now(UTC), new_id(), new_id()
@@ -140,8 +140,8 @@ async def test_retirement_and_another_audience_are_changes_of_the_model_at_their
     await scored_last(worker, tenant, start - 3 * HOUR)
     await fold(happened(HealthModelRetired(), tenant, retired, subject=model, aggregate_version=2))
     await score()
-    told = [(each.cause, each.from_band, each.band, each.at) for each in await changes_of(worker, tenant)]
-    assert told[1:] == [
+    recorded = [(each.cause, each.from_band, each.band, each.at) for each in await changes_of(worker, tenant)]
+    assert recorded[1:] == [
         ("model", "healthy", "at_risk", tagged + INSTANT),
         ("model", "at_risk", "healthy", retired + INSTANT),
     ]

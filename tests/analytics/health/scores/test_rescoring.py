@@ -1,4 +1,4 @@
-"""Scores kept live: by what happens, by silence, by a new model; what is told of it, and when."""
+"""Scores kept live: by what happens, by silence, by a new model; what is published of it, and when."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -62,7 +62,7 @@ async def changes(worker: AsyncEngine, tenant: str) -> list[Any]:
         return list((await connection.execute(found)).all())
 
 
-async def told(worker: AsyncEngine, tenant: str) -> list[Any]:
+async def published(worker: AsyncEngine, tenant: str) -> list[Any]:
     async with worker.connect() as connection:
         o = outbox.c
         found = select(outbox).where(o.tenant_id == tenant, o.type == HealthChanged.type).order_by(o.seq)
@@ -80,7 +80,7 @@ async def pretend(worker: AsyncEngine, tenant: str, customer: UUID, scored: date
         )
 
 
-async def test_who_is_new_comes_into_a_band_and_is_told_of_once(
+async def test_who_is_new_comes_into_a_band_and_is_published_once(
     fold: Any, score: Score, worker: AsyncEngine, tenant: str
 ) -> None:
     customer = new_id()
@@ -91,7 +91,7 @@ async def test_who_is_new_comes_into_a_band_and_is_told_of_once(
     assert row.due_band == "steady"
     assert now() - row.band_since > timedelta(hours=23), "it has been so since it bought, whenever that was heard of"
     await score()
-    (change,), (event,) = await changes(worker, tenant), await told(worker, tenant)
+    (change,), (event,) = await changes(worker, tenant), await published(worker, tenant)
     assert (change.from_band, change.band, change.cause, change.score) == (None, "healthy", "event", row.score)
     assert (event.customer_id, event.aggregate_version, event.id) == (customer, 1, change.id)
     assert change.trace_id is None or change.trace_id in TRACE
@@ -133,7 +133,7 @@ async def test_nobody_is_looked_at_before_it_is_due(fold: Any, score: Score, wor
     assert (await stored(worker, tenant, customer)).scored_at == first.scored_at
 
 
-async def test_what_comes_late_corrects_what_was_told(
+async def test_what_comes_late_corrects_what_was_published(
     fold: Any, score: Score, worker: AsyncEngine, tenant: str
 ) -> None:
     customer, start = new_id(), now()
@@ -278,9 +278,9 @@ async def test_a_killed_step_leaves_nothing_and_loses_nothing(
         with pytest.raises(ConnectionError):
             await score()
     assert await stored(worker, tenant, customer) is None
-    assert await changes(worker, tenant) == await told(worker, tenant) == []
+    assert await changes(worker, tenant) == await published(worker, tenant) == []
     await score()
-    assert len(await changes(worker, tenant)) == len(await told(worker, tenant)) == 1
+    assert len(await changes(worker, tenant)) == len(await published(worker, tenant)) == 1
 
 
 async def test_a_tenant_that_cannot_be_scored_does_not_keep_others_waiting(
@@ -353,7 +353,7 @@ async def test_what_is_stored_is_what_is_computed(fold: Any, score: Score, worke
     assert left == 0
 
 
-async def test_who_is_cut_off_while_it_scores_is_told_why(worker: AsyncEngine) -> None:
+async def test_who_is_cut_off_while_it_scores_gets_the_reason(worker: AsyncEngine) -> None:
     async def cut_off() -> None:
         async with worker.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")

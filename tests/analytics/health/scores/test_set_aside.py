@@ -95,9 +95,9 @@ async def test_a_customer_that_cannot_be_scored_is_set_aside_with_the_reason_and
     await score()
     assert await bands(worker, tenant) == dict.fromkeys(set(customers) - {bad}, "healthy")
     assert await noted(worker, tenant) == 0, "it is not tried for ever"
-    told = await rescoring(analytics, mine)
-    assert told["set_aside"] == 1
-    (why,) = told["set_aside_last"]
+    rescored = await rescoring(analytics, mine)
+    assert rescored["set_aside"] == 1
+    (why,) = rescored["set_aside_last"]
     assert (why["customer_id"], why["model"]) == (str(bad), None)
     assert why["reason"] == "ValueError: a fact that nobody can read"
     query = "{ healthRescoring { setAside setAsideLast { customerId reason } } }"
@@ -136,12 +136,12 @@ async def test_and_when_the_models_change(
     await fold(happened(model(), tenant, now()))
     await score()
     assert await bands(worker, tenant) == {bad: "healthy"}
-    told = await rescoring(analytics, mine)
-    assert (told["done"], told["total"], told["set_aside"]) == (1, 1, 0)
-    assert told["finished_at"] is not None
+    rescored = await rescoring(analytics, mine)
+    assert (rescored["done"], rescored["total"], rescored["set_aside"]) == (1, 1, 0)
+    assert rescored["finished_at"] is not None
 
 
-async def test_a_model_that_cannot_be_computed_sets_aside_those_it_is_for_and_nobody_else(
+async def test_a_model_that_cannot_be_computed_sets_aside_its_customers_and_nobody_else(
     fold: Fold, score: Score, worker: AsyncEngine, analytics: httpx.AsyncClient, mine: dict[str, str], tenant: str
 ) -> None:
     plain, tagged, broken = new_id(), new_id(), new_id()
@@ -159,8 +159,8 @@ async def test_a_model_that_cannot_be_computed_sets_aside_those_it_is_for_and_no
         answer = await analytics.get(f"/v1/customers/{tagged}/health{path}", headers=mine)
         assert answer.status_code == 200, answer.text
         assert answer.json()["model"] == str(broken)
-    told = (await analytics.get(f"/v1/customers/{tagged}/health", headers=mine)).json()
-    assert (told["score"], told["band"], told["fault"]) == (None, None, why["reason"])
+    health = (await analytics.get(f"/v1/customers/{tagged}/health", headers=mine)).json()
+    assert (health["score"], health["band"], health["fault"]) == (None, None, why["reason"])
     await fold(happened(HealthModelRetired(), tenant, now(), subject=broken, aggregate_version=2))
     await score()
     assert await bands(worker, tenant) == {plain: "healthy", tagged: "healthy"}
@@ -243,8 +243,8 @@ async def test_who_was_scored_by_somebody_else_meanwhile_is_scored_again_and_not
     await score()
     assert await bands(worker, tenant) == {customer: "healthy"}
     async with worker.connect() as connection:
-        told = await connection.execute(select(health_changes.c.from_band).where(health_changes.c.tenant_id == tenant))
-        assert told.scalars().all() == ["at_risk"]
+        left = await connection.execute(select(health_changes.c.from_band).where(health_changes.c.tenant_id == tenant))
+        assert left.scalars().all() == ["at_risk"]
 
 
 async def test_a_rescoring_that_is_interrupted_goes_on_where_it_was(

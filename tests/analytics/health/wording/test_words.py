@@ -39,17 +39,17 @@ def buyer(*days_before: float, at: int = NOON) -> Explanation:
     return explain(SHOP, base_of(SHOP, [[orders, orders, []]]), at)[0]
 
 
-def sentences(language: Language, told: Explanation) -> list[str]:
-    return [words(language).contribution(told, each) for each in told.contributions]
+def sentences(language: Language, explanation: Explanation) -> list[str]:
+    return [words(language).contribution(explanation, each) for each in explanation.contributions]
 
 
-def test_a_score_is_told_as_one_would_say_it() -> None:
-    told = buyer(121, 130.5, 480)
-    assert words(ENGLISH).summary(told) == (
+def test_a_score_is_worded_as_one_would_say_it() -> None:
+    explanation = buyer(121, 130.5, 480)
+    assert words(ENGLISH).summary(explanation) == (
         "On 9 December 2011: 43.0 of 100, steady. By the default model; 80% of what it looks at has data. "
         "Held back most by Recency of purchase (36.2 of 100)."
     )
-    recency, frequency, cases = sentences(ENGLISH, told)
+    recency, frequency, cases = sentences(ENGLISH, explanation)
     assert recency == (
         "Recency of purchase: last purchase 121 days ago (10 August 2011); worth 36.2 of 100, brings 20.4 of the 43.0 "
         "points."
@@ -62,12 +62,12 @@ def test_a_score_is_told_as_one_would_say_it() -> None:
 
 
 def test_and_in_chinese() -> None:
-    told = buyer(121, 130.5, 480)
-    assert words(CHINESE).summary(told) == (
+    explanation = buyer(121, 130.5, 480)
+    assert words(CHINESE).summary(explanation) == (
         "2011年12月9日：健康度43.0分（满分100分），稳定。默认模型第1版，有数据的指标占权重的80%。"
         "失分最多的是“最近一次购买”（36.2分）。"
     )
-    assert sentences(CHINESE, told) == [
+    assert sentences(CHINESE, explanation) == [
         "最近一次购买：最近一次购买在121天前（2011年8月10日）；折合36.2分（满分100分），在总分43.0分中贡献20.4分。",
         "一年内的订单：此前365天内下单2次，最近一次在2011年8月10日；折合51.7分（满分100分），在总分43.0分中贡献22.6分。",
         "未结工单：暂无数据；不计分，其权重由其他指标分摊。",
@@ -75,12 +75,18 @@ def test_and_in_chinese() -> None:
 
 
 def measure_of(name: str, **more: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": name, "title": "#", "input": name, "weight": 1, "curve": [[0, 0], [20, 100]], **more}
+    measure: dict[str, Any] = {
+        "id": name,
+        "title": "#",
+        "input": name,
+        "weight": 1,
+        "curve": [[0, 0], [20, 100]],
+    } | more
     if INPUTS[name].kind in (Kind.TREND, Kind.DISTINCT):
-        told["window_days"] = 90
+        measure["window_days"] = 90
     if name == "loyalty_tier":
-        told["values"] = {"silver": 7, "gold": 14}
-    return told
+        measure["values"] = {"silver": 7, "gold": 14}
+    return measure
 
 
 def variants() -> list[dict[str, Any]]:
@@ -104,16 +110,16 @@ def test_every_sentence_of_every_input_can_be_said(measure: dict[str, Any]) -> N
         )
         past = [Past(NOON - round(days * DAY), int(FAR), ends, new_id().bytes) for days in (150, 30.5)]
         base = base_of(model, [[past]])
-        told, before = explain(model, base, NOON)[0], explain(model, base, NOON - 60 * DAY)[0]
+        now, before = explain(model, base, NOON)[0], explain(model, base, NOON - 60 * DAY)[0]
         unknown = explain(model, base_of(model, [[[]]]), NOON)[0]
         turned = history(model, base, 0, NOON - 200 * DAY, NOON).changes
         for language in Language:
             spoken = words(language)
-            said = [spoken.summary(told), spoken.summary(unknown), *map(spoken.band_change, turned)]
-            for pair in ((unknown, told), (told, unknown), (before, told), (told, told)):
+            said = [spoken.summary(now), spoken.summary(unknown), *map(spoken.band_change, turned)]
+            for pair in ((unknown, now), (now, unknown), (before, now), (now, now)):
                 changes = difference(*pair)
                 said += [spoken.difference(changes), *(spoken.change(changes, each) for each in changes.changes)]
-            for each in (told, unknown):
+            for each in (now, unknown):
                 said += [spoken.contribution(each, part) for part in each.contributions]
                 found = path(each)
                 for way in filter(None, (found.up, found.down)):
@@ -144,9 +150,9 @@ def test_one_is_not_said_as_many() -> None:
 
 
 def test_a_day_is_the_tenants() -> None:
-    told = buyer(0.75)
-    assert "(8 December 2011)" in words(ENGLISH).contribution(told, told.contributions[0])
-    abroad = words(ENGLISH, "Asia/Shanghai").contribution(told, told.contributions[0])
+    explanation = buyer(0.75)
+    assert "(8 December 2011)" in words(ENGLISH).contribution(explanation, explanation.contributions[0])
+    abroad = words(ENGLISH, "Asia/Shanghai").contribution(explanation, explanation.contributions[0])
     assert "(9 December 2011)" in abroad
 
 
@@ -169,7 +175,7 @@ def test_a_change_names_before_and_after_and_what_came_in() -> None:
     )
 
 
-def test_the_way_is_told_with_what_it_takes() -> None:
+def test_the_way_is_worded_with_what_it_takes() -> None:
     found = path(buyer(121, 130.5))
     assert found.up is not None
     assert found.down is not None

@@ -61,7 +61,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "marketing.response_rate": {"responses": 6, "outbound": 50},
     "marketing.lead_conversion": {"converted": 22, "reached": 200},
 }
-"""Of each metric its components, as its example tells them; what it does not tell is chosen to fit."""
+"""Of each metric its components, as its example gives them; what it does not give is chosen to fit."""
 
 _RESULT = re.compile(r"[:=] (?P<number>\d[\d,]*(?:\.\d+)?) ?(?P<unit>%|minutes?|hours?|days?)?[^:=]*$")
 _SECONDS = {"minute": MINUTE, "hour": HOUR, "day": DAY}

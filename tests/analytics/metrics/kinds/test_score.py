@@ -27,8 +27,8 @@ def shop(tenant: str) -> Shop:
     return Shop.of_two_years(tenant)
 
 
-async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **asked: Any) -> Any:
-    answer = await analytics.get(f"/v1/metrics/{id}", params=YEAR | asked, headers=headers)
+async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **params: Any) -> Any:
+    answer = await analytics.get(f"/v1/metrics/{id}", params=YEAR | params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -57,7 +57,7 @@ async def test_rfm_counts_the_customers_of_each_label(
     assert by_group(swapped) == {(b, a): n for (a, b), n in by_group(by_segment).items()}
 
 
-async def test_the_fifths_are_of_those_whom_the_filter_chooses(
+async def test_the_fifths_are_of_the_customers_whom_the_filter_chooses(
     analytics: httpx.AsyncClient, mine: Headers, fold: Fold, shop: Shop
 ) -> None:
     await fold(*shop.events())
@@ -176,9 +176,9 @@ async def test_members_come_to_what_they_prove(
             found: list[Any] = []
             after = None
             while True:
-                asked = YEAR | {"part": part, "first": "40", "filter": "segment:gold,silver"}
-                asked |= {"after": after} if after else {}
-                answer = await analytics.get(f"/v1/metrics/{id}/members", params=asked, headers=mine)
+                params = YEAR | {"part": part, "first": "40", "filter": "segment:gold,silver"}
+                params |= {"after": after} if after else {}
+                answer = await analytics.get(f"/v1/metrics/{id}/members", params=params, headers=mine)
                 assert answer.status_code == 200, answer.text
                 found += answer.json()["items"]
                 if (after := answer.json()["next"]) is None:
@@ -303,7 +303,7 @@ async def test_a_customer_that_bought_in_one_currency_is_worth_what_it_was_when_
     assert [each["currency"] for each in entity["value"]["byCurrency"]] == ["EUR", "USD"]
 
 
-async def test_what_a_customer_will_be_is_not_told_yet(
+async def test_what_a_customer_will_be_is_not_shown_yet(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, shop: Shop
 ) -> None:
     late = datetime.now(UTC) - (END - timedelta(days=1))
