@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 const PATH = '/graphiql/';
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 
-// Styles are put in by the editor's own scripts as it draws; scripts are only those files.
+// Styles are put in by the editor's own scripts as it draws; scripts are these files only.
 const SECURITY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -1,4 +1,4 @@
-// Logs are JSON lines like those of the services. They hold no query, variable, header, token or message of a caller:
+// Logs are JSON lines like the services'. They hold no query, variable, header, token or message of a caller:
 // what is logged is named here and there, one by one, and never an object of a request.
 import { oneOf } from './settings.mjs';
 

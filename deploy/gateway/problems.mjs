@@ -43,7 +43,7 @@ export function faultOf(error, kind, trace) {
   return new Refusal(500, 'internal', detail, { instance: `urn:uuid:${id}` });
 }
 
-/** Answers before there is anything of GraphQL: in the form that the caller accepts. */
+/** Refuses a request before there is anything of GraphQL: in the form that the caller accepts. */
 export function refuse(request, response, { status, code, detail, more, problem, headers }) {
   const accepts = request.headers.accept ?? '';
   const asProblem = accepts.includes(PROBLEM) || (request.headers['content-type'] ?? '').includes(PROBLEM);

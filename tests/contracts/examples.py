@@ -33,7 +33,7 @@ _number = count(1)
 
 
 def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, without: Iterable[str] = ()) -> Body:
-    """All of its fields but those that it is to do `without`. Texts are other ones each time; what is one of a list, or
+    """All of its fields but the ones in `without`. Texts are other ones each time; what is one of a list, or
     a number, is another one by `variant`."""
     schema = model.model_json_schema()
     made: Body = {}

@@ -109,7 +109,7 @@ class Request(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How one comes to a change: the command that creates it, if there is one, those between, and the change."""
+    """How one comes to a change: the command that creates it, if there is one, the ones between, and the change."""
 
     steps: tuple[Step, ...]
 

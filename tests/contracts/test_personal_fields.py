@@ -1,4 +1,4 @@
-"""What is personal in a noun shows to those who hold the service's scope for it, and to nobody else anywhere."""
+"""What is personal in a noun shows to actors with the service's scope for it, and to nobody else anywhere."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ def stranger(ours: World, noun: Noun) -> World:
 
 
 def assert_hidden(noun: Noun, shown: Answer, said: object) -> None:
-    """None of the values is there that those see who may."""
+    """None of the values is there that actors with the scope see."""
     text = said.text if isinstance(said, httpx.Response) else json.dumps(said)
     for name in noun.resource.personal_fields:
         assert str(shown[name]) not in text

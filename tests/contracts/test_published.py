@@ -72,7 +72,7 @@ def assert_as_in_the_corpus(kind: type[Event], body: Answer, *, every: bool) -> 
 
 
 def assert_carries(event: Event, shown: Answer) -> None:
-    """As the noun is after it. What is told in a shape of the event's own is not compared."""
+    """As the noun is after it. What is published in a shape of the event's own is not compared."""
     names = event.changed if isinstance(event, Amended) else event.__struct_fields__
     for name in set(names) & set(event.__struct_fields__) & set(shown):
         if not isinstance(shown[name], dict):

@@ -101,7 +101,7 @@ class House:
     issuer: Issuer
     urls: Mapping[str, str]
     api: Any
-    letters: Tenant
+    operator: Tenant
 
     def tenant(self, name: str) -> Tenant:
         return Tenant(self.api, self.issuer, name)

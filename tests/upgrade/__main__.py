@@ -26,7 +26,7 @@ STRANGER = "alder"
 
 
 async def freeze(postgres: EmbeddedPostgres, frozen: FrozenHouse) -> int:
-    """Returns how many questions were asked."""
+    """Returns how many questions were put."""
     urls = {}
     for each in SERVICES:
         urls[each.name] = await new_database(postgres, each.package)
@@ -108,11 +108,11 @@ def main(version: str) -> None:
     with tempfile.TemporaryDirectory(prefix="kith-freeze-", dir=scratch(), ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder) / "pg", SETTINGS | UNSAFE).start()
         try:
-            asked = asyncio.run(freeze(server, frozen))
+            questions = asyncio.run(freeze(server, frozen))
         finally:
             server.stop()
     size = sum(each.stat().st_size for each in frozen.folder.iterdir())
-    print(f"{frozen.folder}: {asked:,} questions, {size:,} bytes, in {time.monotonic() - started:.0f} s.")  # noqa: T201
+    print(f"{frozen.folder}: {questions:,} questions, {size:,} bytes, in {time.monotonic() - started:.0f} s.")  # noqa: T201
 
 
 main(sys.argv[1])

@@ -33,19 +33,24 @@ PAGE = 6
 
 async def questions_of(house: House, scenario: Scenario, known_at: datetime, stranger: str) -> list[Question]:
     """`known_at`: between the first chapter and the second."""
-    asked = [*_records(scenario, stranger), *_figures_of_customers(scenario, known_at), *_health(scenario)]
-    asked += await _metrics(scenario, known_at)
+    questions = [*_records(scenario, stranger), *_figures_of_customers(scenario, known_at), *_health(scenario)]
+    questions += await _metrics(scenario, known_at)
     for service in ("contacts", "sales", "service-desk", "analytics"):
         dead_letters = (await house.tenant(service, scenario.name).get("/v1/dead-letters", first=500)).json()["items"]
-        asked += [Question(service, scenario.name, "/v1/dead-letters", {"first": 500})]
-        asked += [Question(service, scenario.name, f"/v1/dead-letters/{each['id']}") for each in dead_letters]
+        questions += [Question(service, scenario.name, "/v1/dead-letters", {"first": 500})]
+        questions += [Question(service, scenario.name, f"/v1/dead-letters/{each['id']}") for each in dead_letters]
     analytics = house.tenant("analytics", scenario.name)
     for path in ("health-jobs", "customer-value/fits"):
         found = (await analytics.get(f"/v1/{path}")).json()["items"]
-        asked += [Question("analytics", scenario.name, f"/v1/{path}/{each['id']}") for each in found]
+        questions += [Question("analytics", scenario.name, f"/v1/{path}/{each['id']}") for each in found]
     runs = (await analytics.get("/v1/playbook-runs", first=500)).json()["items"]
-    asked += [Question("analytics", scenario.name, f"/v1/playbook-runs/{each['id']}") for each in runs[::6]]
-    return [*asked, *await _pages_after(house, scenario), *graphql_questions_of(scenario, runs), _sent_again(scenario)]
+    questions += [Question("analytics", scenario.name, f"/v1/playbook-runs/{each['id']}") for each in runs[::6]]
+    return [
+        *questions,
+        *await _pages_after(house, scenario),
+        *graphql_questions_of(scenario, runs),
+        _sent_again(scenario),
+    ]
 
 
 async def _pages_after(house: House, scenario: Scenario) -> list[Question]:
@@ -168,5 +173,5 @@ async def _metrics(scenario: Scenario, known_at: datetime) -> list[Question]:
     ):
         add("/v1/cohorts", **more)
     add("/v1/cohorts/members", grain="quarter", row=0, period=1)
-    asked = {**OVER, "metrics": ["revenue", "orders", "arpu"], "groupBy": ["tier"]}
-    return [*found, Question("analytics", scenario.name, "/v1/metrics:query", body=asked)]
+    body = {**OVER, "metrics": ["revenue", "orders", "arpu"], "groupBy": ["tier"]}
+    return [*found, Question("analytics", scenario.name, "/v1/metrics:query", body=body)]

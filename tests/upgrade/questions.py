@@ -20,7 +20,7 @@ class Question:
     """Of a POST; without one it is a GET."""
     headers: Mapping[str, str] = field(default_factory=dict)
     without: str | None = None
-    """A scope that whoever asks has not."""
+    """A scope that the token lacks."""
 
     def __str__(self) -> str:
         return json.dumps({key: value for key, value in asdict(self).items() if value})
@@ -87,5 +87,5 @@ def read_answers(file: Path) -> list[Answered]:
 
 
 def _plainly(each: Answered) -> dict[str, Any]:
-    asked = {key: value for key, value in asdict(each.question).items() if value not in (None, {})}
-    return {"ask": asked, "status": each.status, "answer": each.answer}
+    question = {key: value for key, value in asdict(each.question).items() if value not in (None, {})}
+    return {"ask": question, "status": each.status, "answer": each.answer}

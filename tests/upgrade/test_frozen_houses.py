@@ -46,7 +46,7 @@ async def rebuilds_the_same(house: House) -> None:
 
 
 async def goes_on(house: House, tenant: str) -> None:
-    """What no relay had seen is published and folded, so is what is new, and whoever it is of is scored again."""
+    """What no relay had seen is published and folded, so is what is new, and its customers are scored again."""
     began = datetime.now(UTC)
     waiting = [
         row["id"] for service in ("contacts", "sales", "service-desk") for row in await house.rows(service, UNPUBLISHED)

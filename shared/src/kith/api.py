@@ -96,7 +96,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
 
 
 def export(service: Service, folder: Path) -> None:
-    """Write the service's contracts, schema.graphql and openapi.json, as they are committed."""
+    """Writes the service's contracts, schema.graphql and openapi.json, as they are committed."""
     api = api_of(service)
     app = api.create(context_for(service, Settings(database_url="postgresql://localhost/none", port=0)))
     (folder / "schema.graphql").write_text(api.schema.as_str().rstrip() + "\n")

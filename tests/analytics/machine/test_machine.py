@@ -221,7 +221,7 @@ class LiveIsBatch(RuleBasedStateMachine):
             {segment: RULES[each.id] for segment, each in policy.segments.items()},
             only,
         )
-        self.did["asked"] += 1
+        self.did["queried"] += 1
         self.run(self._ask(Batch(self.bus.delivered), query, policy))
 
     def settle(self) -> None:

@@ -590,7 +590,7 @@ class Cell(NamedTuple):
 def cells(
     figure: Figure, query: Query, periods: Sequence[datetime], by: Sequence[str] = (), filters: Sequence[Filter] = ()
 ) -> dict[Cell, Counts]:
-    """The parts of each cell in which there is a row of any of them. Who is active is so in every currency: of those
+    """The parts of each cell in which there is a row of any of them. Who is active is so in every currency: of the
     parts that have none a dimension says nothing, and they stand in each group of the others."""
     found: dict[Cell, Counts] = {}
     nothing: Counts = {each: part.of_nothing for each, part in figure.parts.items()}

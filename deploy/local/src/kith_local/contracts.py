@@ -54,7 +54,7 @@ def check_contracts(console: Console) -> int:
 
 
 def generate(into: Path) -> None:
-    """Write all contracts below `into`, as they lie below the checkout. Raises LocalError if one cannot be made."""
+    """Writes all contracts below `into`, as they lie below the checkout. Raises LocalError if one cannot be made."""
     commands: list[tuple[str, ...]] = [(sys.executable, "-m", "kith.events", "--to", str(_made(into / SCHEMAS)))]
     for name in SERVICES:
         folder = _made(into / "services" / name.replace("_", "-"))

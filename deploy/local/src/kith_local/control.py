@@ -104,7 +104,7 @@ def _follow(file: StateFile, daemon: "subprocess.Popen[bytes]", console: Console
 
 
 def stop(layout: Layout, console: Console) -> int:
-    """Ask the supervisor to stop and wait. What a dead supervisor left behind is stopped here."""
+    """Signals the supervisor to stop, and waits. What a dead supervisor left behind is stopped here."""
     file = StateFile(layout.run)
     state = file.read()
     if not file.is_held:
@@ -165,7 +165,7 @@ async def _to_look_at(state: State) -> list[str]:
 
 
 def reset(layout: Layout, console: Console) -> int:
-    """Stop, and clear all data, keys and logs. What was downloaded stays."""
+    """Stops, and clears all data, keys and logs. What was downloaded stays."""
     stop(layout, console)
     for entry in layout.home.iterdir() if layout.home.exists() else ():
         if entry != layout.downloads:

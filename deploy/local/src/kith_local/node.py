@@ -21,7 +21,7 @@ def node() -> str:
 
 
 def install_gateway() -> None:
-    """Bring the gateway's packages, exactly as locked. No script of any package is run."""
+    """Installs the gateway's packages, exactly as locked. No script of any package is run."""
     command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if subprocess.run(command, cwd=GATEWAY, check=False).returncode != 0:  # noqa: S603 - our own arguments
         raise LocalError("The gateway's packages could not be installed: npm says why, above.")

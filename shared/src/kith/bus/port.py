@@ -72,7 +72,7 @@ class Producer(Protocol):
     async def __aexit__(self, *_: object) -> None: ...
 
     async def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Publish in order; return once all are durable. Raises BusError if any is in doubt: publish all again; and
+        """Publishes in order; returns once all are durable. Raises BusError if any is in doubt: publish all again; and
         MessageRefused.
 
         Of many a generator is best: each is packed as it comes, and none has to be kept."""
@@ -97,7 +97,7 @@ class Consumer(Protocol):
         Raises OffsetLost or BusError."""
 
     def lag(self) -> Lag:
-        """Per partition held, how many messages the log had beyond those polled when it was last looked up. Free."""
+        """Per partition held, how many messages the log had beyond the ones polled when it was last looked up. Free."""
 
     async def commit(self, offsets: Offsets) -> None:
         """Tell the broker how far the group has got. A hint for tools and lag figures: the truth is the offset

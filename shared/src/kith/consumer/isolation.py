@@ -26,7 +26,7 @@ class DeadLetter:
 
 
 @dataclass(slots=True)
-class Sieve:
+class FailureIsolation:
     """Handles what can be handled, in order, in savepoints of one transaction; the rest is left in `dead_letters`."""
 
     connection: AsyncConnection

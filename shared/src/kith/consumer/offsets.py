@@ -91,7 +91,7 @@ async def advance(connection: AsyncConnection, group: str, expected: Offsets, re
 
 
 async def hold(connection: AsyncConnection, group: str, partitions: Collection[TopicPartition]) -> None:
-    """Keep the group's consumers off these partitions until the transaction ends."""
+    """Keeps the group's consumers off these partitions until the transaction ends."""
     columns = _OFFSETS.c
     await connection.execute(
         select(columns.next_offset)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.dead_letters import REASON_LENGTH, UNRESOLVED, headers_of, name_of, without_nul
 from kith.consumer.delivery import Line, read
-from kith.consumer.isolation import Sieve
+from kith.consumer.isolation import FailureIsolation
 from kith.consumer.offsets import hold
 from kith.consumer.subscription import Subscription
 from kith.consumer.tables import TABLES
@@ -187,12 +187,12 @@ async def _try(
         (row.topic, row.partition, row.offset): (row.id, read(_message(row)))
         for row in rows  # by where they stood: that is unique
     }
-    sieve = Sieve(connection, subscription.handle, blocked={}, limit=1, give_up_on_contention=give_up)
-    await sieve.isolate_failures([delivery for _, delivery in messages.values()])
-    found = [dead_letter.delivery.message for dead_letter in sieve.dead_letters]
+    isolation = FailureIsolation(connection, subscription.handle, blocked={}, limit=1, give_up_on_contention=give_up)
+    await isolation.isolate_failures([delivery for _, delivery in messages.values()])
+    found = [dead_letter.delivery.message for dead_letter in isolation.dead_letters]
     return {
         messages[message.topic, message.partition, message.offset][0]: dead_letter.reason
-        for message, dead_letter in zip(found, sieve.dead_letters, strict=True)
+        for message, dead_letter in zip(found, isolation.dead_letters, strict=True)
     }
 
 

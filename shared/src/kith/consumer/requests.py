@@ -109,7 +109,7 @@ async def amend_letter(
     by: str,
     note: str | None,
 ) -> None:
-    """Put the message right; what it was stays in its history. It is not replayed by that.
+    """Amends the message; what it was stays in its history. It is not replayed by that.
     Raises NotFound, Conflict if it is resolved, Invalid if it would still not be an event, NothingAmended."""
     row = await _unresolved(transaction, id)
     if len(row.history) >= MAX_HISTORY:

@@ -14,7 +14,7 @@ from kith.consumer import metrics
 from kith.consumer.dead_letters import blocked_lines, failed_of_tenants, publish_dead_letters, write_dead_letters
 from kith.consumer.delivery import Delivery, read_all
 from kith.consumer.faults import Fault, fault_of
-from kith.consumer.isolation import DeadLetter, Sieve, share_of
+from kith.consumer.isolation import DeadLetter, FailureIsolation, share_of
 from kith.consumer.offsets import Replaced, advance, read_offsets
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
@@ -192,9 +192,11 @@ class _Member:
             careful = careful or give_up or any(each.fault is not None for each in deliveries)
             waiting = {tenant for tenant, count in failed.items() if count >= share_of(self.dead_letter_limit)}
             if careful or any(each.line in blocked or each.tenant_id in waiting for each in deliveries):
-                sieve = Sieve(connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up, failed)
-                await sieve.isolate_failures(deliveries)
-                dead_letters = sieve.dead_letters
+                isolation = FailureIsolation(
+                    connection, self.subscription.handle, blocked, self.dead_letter_limit, give_up, failed
+                )
+                await isolation.isolate_failures(deliveries)
+                dead_letters = isolation.dead_letters
                 await write_dead_letters(connection, self.group, dead_letters, limit=self.dead_letter_limit)
             else:
                 try:

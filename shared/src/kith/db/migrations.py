@@ -40,7 +40,8 @@ After = Callable[[Connection], None]
 
 
 async def migrate(url: str, package: str, after: After | None = None) -> None:
-    """Bring the database to the newest revision, as the login of `url`, which will own the tables; then do `after`."""
+    """Upgrades the database to the newest revision, as the login of `url`, which will own the tables; then does
+    `after`."""
     engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         for attempt in range(1, _TRIES + 1):

@@ -57,7 +57,7 @@ class LetterQuery(BaseModel):
     after: Cursor | None = Field(default=None, description="cursor of the page before")
     state: State | None = None
     type: Code | None = Field(default=None, description="of the event")
-    parked: Flag | None = Field(default=None, description="false: only those that failed themselves")
+    parked: Flag | None = Field(default=None, description="false: only the ones that failed themselves")
 
 
 class ReplayLetters(BaseModel):
@@ -89,7 +89,7 @@ _AMEND_SCHEMA = {
         "body": {"type": "object", "description": "the whole body of the event, after the schema of its type"},
         "headers": {
             "type": "object",
-            "description": "those to change; null takes one away. `ce_id` and `ce_subject` only where they "
+            "description": "the ones to change; null removes one. `ce_id` and `ce_subject` only where they "
             "cannot be read",
             "additionalProperties": False,
             "properties": {name: {"type": ["string", "null"]} for name in AMENDABLE},
@@ -182,7 +182,7 @@ def dead_letters_router(service: str) -> APIRouter:
         openapi_extra=_body(_AMEND_SCHEMA),
     )
     async def amend(request: Request, id: Id, actor: Actor = operator) -> Response:
-        """Put the message right, then replay it. It must be an event of the published language, of the same tenant;
+        """Amends the message, then replays it. It must be an event of the published language, of the same tenant;
         what it was stays in `history`."""
         given = _amendment_of(await request.body())
         async with _write(request, actor) as transaction:

@@ -126,7 +126,7 @@ def fault(error: BaseException, **where: object) -> ProblemDetails:
 
 
 class Faults:
-    """Answers every error as a problem. A handler for Exception would do so too, but then raise it once more, and the
+    """Turns every error into a problem. A handler for Exception would do so too, but then raise it once more, and the
     server would cut the connection that the client believes to be kept alive."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -56,7 +56,7 @@ last saw to have it refused if someone else was faster. Refusals are problem det
 
 
 def answers(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: the problems that it may return besides those that follow from what it is."""
+    """For a route's `responses`: the problems that it may return besides the ones that follow from what it is."""
     return {status.value: {"description": _WORDS[status]} for status in statuses}
 
 

@@ -72,8 +72,8 @@ class Commands:
         return await self._retrying(tenant, work)
 
     async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
-        """Create in one statement; or None, with nothing written, if something stands in the way: the ordinary path
-        raises what it is, or finds that it was done before."""
+        """Creates in one statement; returns None, with nothing written, if a rule or a row refuses it: the ordinary
+        path raises what it is, or finds that it was done before."""
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)

@@ -96,7 +96,7 @@ def readable(outbox: Table, name: str) -> ColumnElement[Any]:
 async def set_aside(
     connection: AsyncConnection, service: str, topic: str, outbox: Table, dead_letters: Sequence[DeadLetter]
 ) -> None:
-    """Move the rows from the outbox to the dead letters, in one statement."""
+    """Moves the rows from the outbox to the dead letters, in one statement."""
     due = {dead_letter.seq: dead_letter for dead_letter in dead_letters}
     columns = outbox.c
     as_text = [cast(columns[name], Text).label(name) for name in ("time", "recorded_at")]

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     bus_retention_days: Days = Field(default=7, description="how long the embedded bus keeps messages")
     idempotency_hours: Hours = Field(default=24, description="how long an Idempotency-Key is remembered")
     outbox_retention_days: Days = Field(default=7, description="how long published events stay for a refill")
-    dead_letter_limit: Count = Field(default=100, description="unresolved letters that stop a consumer")
+    dead_letter_limit: Count = Field(default=100, description="unresolved dead letters that stop a consumer")
     live_connections: Count = Field(default=1000, description="WebSockets of one process")
     live_connections_per_tenant: Count = Field(default=200, description="of them, of one tenant")
     live_subscriptions: Count = Field(default=2000, description="GraphQL subscriptions of one process")
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     live_subscriptions_per_connection: Count = 20
     live_init_seconds: Seconds = Field(default=5, description="within which a WebSocket says who it is")
     tenant_rate: Rate = Field(default=2000, description="requests a second of one tenant, of one process")
-    tenant_burst: Count = Field(default=4000, description="requests that may come at once, of those")
+    tenant_burst: Count = Field(default=4000, description="requests that may come at once")
     tenant_beside: Count = Field(default=1, description="in hand of a tenant that asks often, while others ask")
     tenant_queue: Count = Field(default=500, description="requests of one tenant that may wait for others of it")
     tenant_queue_seconds: Seconds = Field(default=10, description="how long they may wait")
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     graphql_definitions: Count = Field(default=50, description="operations and fragments")
     graphql_depth: Count = Field(default=15, description="levels of fields")
     graphql_fields: Count = 500
-    graphql_repeats: Count = Field(default=40, description="times that one field is asked for at one place")
+    graphql_repeats: Count = Field(default=40, description="times that one field is selected at one position")
     graphql_root_fields: Count = 30
     graphql_aliases: Count = 60
     graphql_directives: Count = 50

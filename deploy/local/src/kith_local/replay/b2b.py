@@ -25,7 +25,7 @@ class Decision(StrEnum):
     MISSPELT = "... sector 'technolgy' or office 'Philipines': kept as written"
     UNENGAGED_ACCOUNT = "... never engaged: it exists from the pipeline's last date on"
     UNKNOWN_ACCOUNT = "... named in the pipeline only: an organisation of which nothing but the name is known"
-    ACCOUNT_REST = "... year_established, revenue, employees: not used, there is no place for them"
+    ACCOUNT_REST = "... year_established, revenue, employees: not used, there is no field for them"
     SUBSIDIARY = "... subsidiary_of: not used, an organisation has no parent yet"
     PRODUCT = "A product exists from the pipeline's first date on; family = series, price = list price"
     PRODUCT_NAME = "Product name written in another way (GTXPro): the product whose name differs by blanks only"

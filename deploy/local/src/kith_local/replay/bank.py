@@ -23,7 +23,7 @@ NO_EARLIER = "nonexistent"
 
 class Decision(StrEnum):
     CUSTOMER = "A row is a person of its own, as the file has no id: external id client-<row>; segment = job"
-    CUSTOMER_REST = "... age, marital, education, default, housing, loan: not used, personal and without a place"
+    CUSTOMER_REST = "... age, marital, education, default, housing, loan: not used, personal and without a field"
     INDICES = "... the five economic indices: not used, they are no dealing with the customer"
     CALL = "... and one outbound call, external id call-<row>: duration, attempts = campaign"
     SUBSCRIBED = "... y is yes: outcome subscribed, responded"

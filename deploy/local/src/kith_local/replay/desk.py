@@ -39,7 +39,7 @@ class Decision(StrEnum):
     REOPENED = "Resolved or Closed to anything before: reopen"
     UNRESOLVED_CLOSE = "Closed without having been Resolved: resolved at the same time"
     TIME_BACK = "A row timed before the case's last: that time is taken, as a case's times never go back"
-    SAME_MINUTE = "... the same command twice in a minute: the second a second later, to be told from the first"
+    SAME_MINUTE = "... the same command twice in a minute: the second a second later, to differ from the first"
     VERDICT = "made_sla of the case's last row is carried with its last resolution: the log knows only on closing"
     BREACHED = "... FALSE: the SLA was missed"
     NO_VERDICT = "... a resolution that was reopened has no verdict"

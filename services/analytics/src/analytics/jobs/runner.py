@@ -124,7 +124,7 @@ class Jobs:
         except _NotMine:
             log.info("job given up", tenant=job.tenant_id, kind=job.kind)
         except asyncio.CancelledError:
-            # The process ends, which is no fault of the job's.
+            # The process ends, and the job is not to blame.
             async with engine.begin() as connection:
                 await _keep(connection, job, state=JobState.REQUESTED, leased_until=None, attempts=job.attempts - 1)
             raise

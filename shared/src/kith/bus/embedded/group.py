@@ -24,7 +24,7 @@ class Standing(NamedTuple):
     taken: frozenset[TopicPartition]
     """Claimed just now; perhaps after having been lost."""
     excess: frozenset[TopicPartition]
-    """Of the ones kept, those to let go."""
+    """Of the partitions kept, the ones to let go."""
     awaited: frozenset[TopicPartition]
     """Still held by others who are to let them go."""
     missing: bool

@@ -39,7 +39,7 @@ class Notifier:
                 await self._keeper
 
     def listen(self, event: asyncio.Event, names: Iterable[str]) -> None:
-        """Set the event whenever one of the names is rung, until hushed."""
+        """Sets the event whenever one of the names is notified, until `unlisten`."""
         self._listeners[event] = frozenset(names)
 
     def unlisten(self, event: asyncio.Event) -> None:
@@ -79,7 +79,7 @@ class Notifier:
             connection.add_termination_listener(lambda _: ended.set())
             await connection.add_listener(_CHANNEL, self._heard)
             self._connection = connection
-            for event in self._listeners:  # what was rung meanwhile was not heard
+            for event in self._listeners:  # notifications sent meanwhile were lost
                 event.set()
             await ended.wait()
         finally:
