@@ -5,6 +5,8 @@ There is no list of nouns here. What is in a service's RESOURCES is tested, with
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -140,7 +142,10 @@ async def test_a_list_is_filtered(ours: World, noun: Noun, name: str) -> None:
     value, other = shown[name], another(kind, shown[name])
     assert value is not None
     for wanted, found in ((value, [shown]), (other, [])):
-        assert (await ours.tenant.get(noun.path, **{name: wanted})).json()["items"] == found
+        sent = json.dumps(wanted) if isinstance(wanted, bool) else wanted
+        answer = await ours.tenant.get(noun.path, **{name: sent})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["items"] == found
         given = kind(wanted).name if hasattr(kind, "__members__") else wanted
         listed = await ours.nodes(noun, filter={to_camel_case(name): given})
         assert [each["id"] for each in listed] == [each["id"] for each in found]
@@ -229,8 +234,16 @@ async def test_an_id_of_another_tenant_names_nothing(
     assert not [each for each in kept if each in json.dumps([sent, mutated, rows])]
 
 
-def another(kind: type[Any], value: str) -> str:
-    """Another value of the filter."""
+def another(kind: type[Any], value: Any) -> Any:
+    """Another value of the filter, as JSON has it."""
     if members := getattr(kind, "__members__", None):
-        return next(str(each.value) for each in members.values() if each.value != value)
+        return next(each.value for each in members.values() if each.value != value)
+    if kind is bool:
+        return not value
+    if kind in (int, float):
+        return value + 1
+    if kind is Decimal:
+        return str(Decimal(value) + 1)
+    if issubclass(kind, date):
+        return "2001-01-01T00:00:00Z" if kind is datetime else "2001-01-01"
     return str(new_id()) if kind is UUID else f"not {value}"

@@ -124,3 +124,14 @@ async def test_an_index_is_built_beside_writers(fresh_database: FreshDatabase) -
         await slow.close()
         await quick.close()
     assert await migrations.behind(url, "sales") is None
+
+
+async def test_code_that_is_older_than_its_database_is_not_asked_to_migrate(postgres: EmbeddedPostgres) -> None:
+    await asyncio.to_thread(postgres.create_databases, "kith_ahead")
+    engine = create_async_engine(sqlalchemy_url(postgres.url("kith_ahead")))
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE alembic_version AS SELECT '9999' AS version_num"))
+    await engine.dispose()
+    reason = await migrations.behind(postgres.url("kith_ahead"), "sales")
+    assert reason is not None
+    assert reason.endswith("the code is older than its database: bring it up to date")

@@ -293,7 +293,7 @@ def test_an_event_without_what_its_command_sets() -> None:
         raise NotImplementedError
 
     assert problems(commands=(replace(ISSUE, rule=issue),)) == [
-        "quote: the event sales.quote.issued.v1 lacks the field `value`, which `issue` sets."
+        "quote: the event sales.quote.issued.v1 lacks the field `value`, which `issue` sets, and is not `personal()`."
     ]
     assert quote(commands=(replace(ISSUE, rule=issue),), unpublished={"value": "tested here"})
 
@@ -310,7 +310,7 @@ def test_an_event_without_what_a_new_one_always_has() -> None:
         raise NotImplementedError
 
     assert problems(commands=(replace(ISSUE, rule=issue),)) == [
-        "quote: the event sales.quote.issued.v1 lacks the field `state`, which `issue` sets."
+        "quote: the event sales.quote.issued.v1 lacks the field `state`, which `issue` sets, and is not `personal()`."
     ]
 
 
@@ -449,3 +449,17 @@ def test_taking_what_the_noun_has_no_field_for() -> None:
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(problems(filters=("colour",), relations=(One("order"),), unpublished={"size": "tested here"})) == 3
+
+
+class LaxQuote(IssueQuote):
+    value: Money | None = None  # type: ignore[assignment]
+
+
+def test_an_input_that_may_leave_out_what_the_aggregate_always_has() -> None:
+    assert problems(commands=(replace(ISSUE, input=LaxQuote), ACCEPT)) == [
+        "quote: the input LaxQuote may leave out `value`, which the aggregate always has."
+    ]
+
+
+def test_two_commands_of_one_name() -> None:
+    assert problems(commands=(ISSUE, replace(ACCEPT, name="issue"))) == ["quote: two commands have the name `issue`."]

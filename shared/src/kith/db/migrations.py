@@ -139,11 +139,15 @@ def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
 
 async def behind(url: str, package: str) -> str | None:
     """Why the database is not at the newest revision, or None if it is."""
-    head = ScriptDirectory.from_config(configuration(package)).get_current_head()
+    scripts = ScriptDirectory.from_config(configuration(package))
+    head, ours = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
     engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
     finally:
         await engine.dispose()
-    return None if at == head else f"database at revision {at}, code at {head}: run migrate"
+    if at == head:
+        return None
+    todo = "run migrate" if at is None or at in ours else "the code is older than its database: bring it up to date"
+    return f"database at revision {at}, code at {head}: {todo}"

@@ -31,7 +31,7 @@ class InvalidForm(TypeError):
 
 def validate(form: Form) -> None:
     """Raises InvalidForm."""
-    faces = (_table, _view, _inputs, _events, _filters, _names)
+    faces = (_table, _view, _commands, _inputs, _events, _filters, _names)
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
 
@@ -130,6 +130,28 @@ def _inputs(form: Form) -> Iterator[str]:
                 yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
 
 
+def _commands(form: Form) -> Iterator[str]:
+    names, attributes = [command.name for command in form.commands], _attributes(form)
+    for name in sorted({each for each in names if names.count(each) > 1}):
+        yield f"two commands have the name `{name}`."
+    for command in form.commands:
+        named = signature(command.rule).parameters  # a rule that names a parameter makes something of it
+        for name in [each for each in _sent(command) if command.creates and each not in named]:
+            if _may_be_none(command, name) and not _may_lack(form, attributes, name):
+                yield f"the input {command.input.__name__} may leave out `{name}`, which the aggregate always has."
+
+
+def _may_be_none(command: Command, name: str) -> bool:
+    field = command.input.model_fields[name]
+    return not field.is_required() and field.get_default(call_default_factory=True) is None
+
+
+def _may_lack(form: Form, attributes: dict[str, _Kind], name: str) -> bool:
+    """Whether the aggregate can be without it, or takes it from a record that the input names."""
+    taken = {each for follows in form.follows.values() for each in follows.takes}
+    return name not in attributes or attributes[name].optional or name in taken
+
+
 def _sent(command: Command) -> list[str]:
     return [name for name in command.input.model_fields if name not in ENVELOPE]
 
@@ -177,7 +199,7 @@ def _carried(form: Form, command: Command, events: Sequence[type[Event]]) -> Ite
     for name in sorted(carried & _free_text(command) - personal):
         yield f"the event {type} has a field `{name}`, which is free text, and may name a person."
     for name in sorted(_published(form, command) - carried):
-        yield f"the event {type} lacks the field `{name}`, which `{command.name}` sets."
+        yield f"the event {type} lacks the field `{name}`, which `{command.name}` sets, and is not `personal()`."
 
 
 def _free_text(command: Command) -> set[str]:

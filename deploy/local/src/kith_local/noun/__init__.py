@@ -28,8 +28,10 @@ def write_noun(*, service: str, name: str, plural: str) -> list[Path]:
     words = _words_of(service, name, plural)
     source = ROOT / "services" / words["service"] / "src" / words["package"]
     room, tests = source / words["many"], ROOT / "tests" / words["package"] / words["many"]
-    if room.exists():
-        raise LocalError(f"There is a folder {room.relative_to(ROOT)} already.")
+    for there in (*room.glob("*.py"), *source.glob(f"{words['many']}.py")):
+        raise LocalError(f"There is a file {there.relative_to(ROOT)} already: choose another name.")
+    for other in ROOT.glob(f"services/*/src/*/{words['many']}/form.py"):
+        raise LocalError(f"There is a noun of that name already, in {other.relative_to(ROOT)}: choose another.")
     written = {
         room / "__init__.py": "",
         room / "rules.py": _filled("rules", words),
@@ -53,10 +55,14 @@ def write_noun(*, service: str, name: str, plural: str) -> list[Path]:
 
 
 def _words_of(service: str, name: str, plural: str) -> Mapping[str, str]:
-    package = service.replace("-", "_")
-    plural = plural or f"{name}s"
-    if package not in SERVICES:
-        raise LocalError(f"SERVICE is one of {', '.join(SERVICES).replace('_', '-')}.")
+    package, services = service.replace("-", "_"), [each.replace("_", "-") for each in SERVICES]
+    if service not in services:
+        raise LocalError(f"SERVICE is one of {', '.join(services)}.")
+    if not name:
+        raise LocalError("NAME is missing, as in: make noun SERVICE=sales NAME=quote")
+    plural = plural or _plural_of(name)
+    if plural == name:
+        raise LocalError(f"PLURAL={plural} is NAME as well: one and several have different names in the API.")
     for given, what in ((name, "NAME"), (plural, "PLURAL")):
         if not re.fullmatch("[a-z]+(_[a-z]+)*", given):
             raise LocalError(f"{what} is in lower case, its words joined by underscores, as in credit_note.")
@@ -74,6 +80,12 @@ def _words_of(service: str, name: str, plural: str) -> Mapping[str, str]:
         "words": name.replace("_", " "),
         "path": plural.replace("_", "-"),
     }
+
+
+def _plural_of(name: str) -> str:
+    if re.search("[^aeiou]y$", name):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if re.search("(s|x|z|ch|sh)$", name) else f"{name}s"
 
 
 def _filled(name: str, words: Mapping[str, str]) -> str:
