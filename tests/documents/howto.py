@@ -15,6 +15,7 @@ from tests.documents.page import Block, Page, agree
 from kith_local.layout import ROOT
 
 INSTALLED = (".venv", "deploy/gateway/node_modules")
+STAMPS = (".installed", ".contracts")
 _FILE = re.compile(r"# (?P<path>[\w./-]+\.\w+)(?::.*)?$")
 
 
@@ -32,8 +33,18 @@ def copy_of_the_checkout(to: Path) -> Path:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
     for name in INSTALLED:
-        (to / name).symlink_to(ROOT / name)
+        _share(ROOT / name, to / name)
     return to
+
+
+def _share(there: Path, here: Path) -> None:
+    """What is installed, with a stamp of its own that is newer than all that it depends on: with that of the checkout,
+    make might take it for stale, and install the copy into the checkout's environment."""
+    here.mkdir(parents=True)
+    for each in there.iterdir():
+        if not each.name.startswith(STAMPS):
+            (here / each.name).symlink_to(each)
+    (here / ".installed").touch()
 
 
 def follow(page: Page, checkout: Path) -> None:

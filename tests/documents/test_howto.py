@@ -1,9 +1,10 @@
 """Who follows a how-to page to the letter has what it promises."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.documents.howto import NotAsShown, copy_of_the_checkout, follow
+from tests.documents.howto import INSTALLED, NotAsShown, copy_of_the_checkout, follow
 from tests.documents.page import Page
 
 from kith_local.layout import ROOT
@@ -21,6 +22,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.stem)
 def test_a_page_can_be_followed(page: Page, checkout: Path) -> None:
     follow(page, checkout)
+
+
+def test_a_copy_never_installs_itself_into_the_environment_of_the_checkout(checkout: Path) -> None:
+    for name in INSTALLED:
+        assert (ROOT / name).resolve() != (checkout / name).resolve(), "its stamp may be stale"
+    planned = subprocess.check_output(("make", "--dry-run", "contracts"), cwd=checkout, text=True)
+    assert "uv pip" not in planned
+    assert "gateway-install" not in planned
 
 
 def test_a_change_that_cannot_be_applied_is_reported(tmp_path: Path) -> None:
