@@ -103,8 +103,8 @@ def calibration(models: Found) -> str:
 def precision_recall(models: Found, baselines: Found) -> str:
     with Picture.of(
         "Warned of, and churned: at every threshold",
-        x="recall: of all who churned, warned of",
-        y="precision: of all warned of, churned",
+        x="recall: of those who churned, warned of",
+        y="precision: of those warned of, churned",
     ) as picture:
         for (title, report), colour in zip(models.items(), COLOURS, strict=True):
             picture.axes.plot(*_curve(report["curve"]), label=title, color=colour)
@@ -135,7 +135,7 @@ def lead_times(models: Found) -> str:
     with Picture.of(
         "Days at risk before a customer was lost",
         x="days before the end of its activity",
-        y="of all who were lost",
+        y="of those who were lost",
     ) as picture:
         width = 0.8 / len(models)
         for index, ((title, report), colour) in enumerate(zip(models.items(), COLOURS, strict=True)):
