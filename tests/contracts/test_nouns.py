@@ -18,7 +18,8 @@ from tests.contracts.examples import names_ids
 from tests.contracts.nouns import NOUNS, Noun, Step, World
 
 from kith.ids import new_id
-from kith.nouns.resource import Command
+from kith.nouns.parameters import pascal
+from kith.nouns.resource import Command, One
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 
@@ -36,6 +37,7 @@ every_noun = pytest.mark.parametrize("noun", NOUNS, ids=by_name)
 every_collection = pytest.mark.parametrize("noun", COLLECTIONS, ids=by_name)
 every_command = pytest.mark.parametrize(("noun", "command"), COMMANDS, ids=by_name)
 every_change = pytest.mark.parametrize(("noun", "command"), CHANGES, ids=by_name)
+LISTED = [(noun, each) for noun in COLLECTIONS for each in noun.resource.relations if each.many]
 every_filter = pytest.mark.parametrize(
     ("noun", "name"), [(noun, name) for noun in COLLECTIONS for name in noun.resource.filters], ids=by_name
 )
@@ -155,20 +157,63 @@ async def test_a_list_is_filtered(ours: World, noun: Noun, name: str) -> None:
 async def test_who_lacks_the_scope_is_refused(ours: World, noun: Noun) -> None:
     reader, writer = ours.tenant.without(noun.writes), ours.tenant.without(noun.reads)
     plural, name = to_camel_case(noun.resource.plural), to_camel_case(noun.resource.name)
-    reads, query = [noun.path], f"{{ {name} {{ id }} }}"
+    reads, queries = [noun.path], [f"{{ {name} {{ id }} }}"]
     if noun.resource.singleton is None:
         reads += [f"{noun.path}/{new_id()}", f"{noun.path}:export"]
-        query = f'{{ {plural} {{ nodes {{ id }} }} {name}(id: "{new_id()}") {{ id }} }}'
+        queries = [f"{{ {plural} {{ nodes {{ id }} }} }}", f'{{ {name}(id: "{new_id()}") {{ id }} }}']
+        queries += [entity(noun.type, str(new_id()), "{ id }")]
+        queries += [entity(pascal(each.noun), str(new_id()), f"{{ {each.many} {{ id }} }}") for each in listed(noun)]
         assert_forbidden(await reader.post(f"{noun.path}:bulk", {"rows": []}), noun.writes)
     for path in reads:
         assert_forbidden(await writer.get(path), noun.reads)
-    answer = await writer.post("/graphql", {"query": query})
-    assert {each["extensions"]["code"] for each in answer.json()["errors"]} == {"forbidden"}
+    for query in queries:  # one by one: the refusal of one field must not hide that another answers
+        answer = await writer.post("/graphql", {"query": query})
+        assert {each["extensions"]["code"] for each in answer.json()["errors"]} == {"forbidden"}, query
     for command in noun.resource.commands:
         request = await ours.request(noun, command)
         assert_forbidden(await reader.post(request.path, request.body), noun.writes)
         problem = await World(reader).mutated(noun, command, request.body, request.id)
         assert (problem["__typename"], problem["status"]) == ("Problem", 403)
+
+
+def listed(noun: Noun) -> list[One]:
+    return [each for each in noun.resource.relations if each.many]
+
+
+def entity(type: str, id: str, selection: str) -> str:
+    """The query for what another subgraph names by its id."""
+    named = f'{{__typename: "{type}", id: "{id}"}}'
+    return f"{{ _entities(representations: [{named}]) {{ ... on {type} {selection} }} }}"
+
+
+@pytest.mark.parametrize(("noun", "relation"), LISTED, ids=by_name)
+async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun: Noun, relation: One) -> None:
+    target = noun.target(relation.column)
+    named = (await ours.made(target))["id"] if target else str(new_id())
+    within = {target.id if target else relation.column: named}
+    made = [await World(ours.tenant, dict(within)).alone(noun) for _ in range(3)]
+    await ours.apart().alone(noun)
+    query = entity(pascal(relation.noun), named, f"{{ it: {relation.many}(first: 2) {noun.selection()} }}")
+    (found,) = (await ours.tenant.ask(query))["_entities"]
+    assert [each["id"] for each in found["it"]] == [each["id"] for each in made[:0:-1]]
+    stranger = ours.tenant.without(noun.sees)
+    (found,) = (await stranger.ask(query))["_entities"]
+    for name in noun.resource.personal_fields:
+        assert [each[to_camel_case(name)] for each in found["it"]] == [None, None]
+
+
+@every_change
+async def test_a_mutation_is_done_once_and_of_the_version_it_names(ours: World, noun: Noun, command: Command) -> None:
+    shown, body = await ours.prepared(noun, command)
+    sent = ours.mutation(noun, command, body, shown["id"])
+    options = f'ifVersion: {shown["version"]}, idempotencyKey: "once"'
+    stale = sent["query"].replace("input: $input", f"input: $input, ifVersion: {shown['version'] + 1}")
+    once = sent["query"].replace("input: $input", f"input: $input, {options}")
+    refused = (await ours.tenant.ask(stale, **sent["variables"]))["answer"]
+    assert (refused["__typename"], refused["status"]) == ("Problem", 412)
+    first, again = [(await ours.tenant.ask(once, **sent["variables"]))["answer"] for _ in range(2)]
+    assert first == again
+    assert first["version"] == shown["version"] + 1 == (await ours.current(noun, shown["id"]))["version"]
 
 
 def assert_forbidden(answer: httpx.Response, scope: str) -> None:
