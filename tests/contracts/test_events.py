@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from kith.events.__main__ import asyncapi, schema_of, write
-from kith.events.catalogue import EVENTS, NOUNS, PRODUCERS, Noun
+from kith.events.catalogue import EVENTS, NOUNS, PRODUCERS, Noun, current, decode
 from kith.events.envelope import Envelope, UnknownVersion
 from kith.events.event import Amended, Event, EventType
 
@@ -40,6 +40,13 @@ def test_an_event_of_the_past_fits_todays_schema(path: Path) -> None:
     envelope, recorded = frozen(path)
     schema = json.loads((SCHEMAS / f"{envelope.type}.json").read_text())
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(recorded["body"])
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_an_event_of_the_past_is_read_as_its_newest_version(path: Path) -> None:
+    envelope, _ = frozen(path)
+    newest = EVENTS[current(envelope.type)]
+    assert isinstance(decode(envelope, newest), newest)
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.type)
