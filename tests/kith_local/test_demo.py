@@ -25,6 +25,9 @@ RESOURCES: dict[str, Resource] = {
     each.path: each for service in (contacts, sales, service_desk, analytics) for each in service.RESOURCES
 }
 
+NOT_IN_THE_DEMO = {"settings", "tasks", "playbooks"}
+"""The first are the tenant's own to make, and playbooks would ask for the second."""
+
 
 def every_command() -> Iterator[Command]:
     for commands in map_demo(TODAY).commands.values():
@@ -38,7 +41,7 @@ def test_the_services_own_rules_accept_every_command() -> None:
         it = Reference(command.noun, command.external_id)
         aggregates[it] = carried_out(command, aggregates.get(it), ids)
         ids[it] = aggregates[it].id
-    assert {reference.noun.plural for reference in aggregates} == RESOURCES.keys(), "the demo shows every noun"
+    assert {reference.noun.plural for reference in aggregates} == RESOURCES.keys() - NOT_IN_THE_DEMO
 
 
 def carried_out(command: Command, aggregate: Any, ids: dict[Reference, UUID]) -> Any:

@@ -301,7 +301,7 @@ async def test_who_is_active_and_did_something_goes_by_the_segments_rule_too(
     await fold(*shop.customers(), *shop.some(200))
     active, twice = DistinctCount((IsActive(),)), DistinctCount((Did(tuple(ORDERS), at_least=2), IsActive()))
     for policy in (MONTH, QUARTER):
-        query = MetricQuery(tenant, (START, END), "UTC", Policy.told(1, msgspec.to_builtins(policy)))
+        query = MetricQuery(tenant, (START, END), "UTC", Policy.of_event(1, msgspec.to_builtins(policy)))
         often = [
             each
             for each in shop.segments

@@ -44,7 +44,7 @@ class Aggregate:
         return None
 
     def ensure_not_before_last_change(self, at: datetime) -> None:
-        """Raises Invalid for a time before the last change: its history is told in order."""
+        """Raises Invalid for a time before the last change: its history is recorded in order."""
         if at < self.updated_at:
             raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
 

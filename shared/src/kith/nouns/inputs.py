@@ -141,5 +141,5 @@ class Amendment(Input):
 
     @model_serializer
     def sent(self) -> dict[str, Any]:
-        # A null that was sent is told from a field that was not, else two different calls would pass for the same one.
+        # A null that was sent differs from a field that was not, else two different calls would pass for the same one.
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}

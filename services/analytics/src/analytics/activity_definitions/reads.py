@@ -53,7 +53,7 @@ async def activity_definitions(connection: AsyncConnection, tenant: str) -> list
         .where(f.tenant_id == tenant, f.type == SettingsChanged.type)
         .order_by(f.version.desc())
     )
-    policies = [(ActivityPolicy.told(row.version, row.state["activity"]), row.time) for row in changes]
+    policies = [(ActivityPolicy.of_event(row.version, row.state["activity"]), row.time) for row in changes]
     kept = await connection.execute(
         select(r.rule, r.ready_at.is_not(None), r.done, r.total).where(r.tenant_id == tenant)
     )

@@ -101,7 +101,7 @@ async def _zone(database: Database, tenant: str) -> str:
 async def fit_models(
     request: Request, wanted: Annotated[FitModels, body(FitModels, optional=True)], actor: Actor = WRITER
 ) -> Response:
-    """Answers when it is done: some seconds for 200,000 customers. `refused` names the models that cannot be fitted to
+    """Responds when it is done: some seconds for 200,000 customers. `refused` names the models that cannot be fitted to
     their purchases, and why."""
     database = context_of(request).database
     must_have_come(until=wanted.until)

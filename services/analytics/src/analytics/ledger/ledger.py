@@ -34,7 +34,7 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
                 (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
             SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
             FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
-        ), told AS (
+        ), announced AS (
             INSERT INTO arrivals (tenant_id, types, customers)
             SELECT tenant_id, array_agg(DISTINCT type),
                    CASE WHEN count(*) <= {_NAMED} THEN array_agg(DISTINCT customer_id) END

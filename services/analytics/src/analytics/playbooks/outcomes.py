@@ -204,7 +204,7 @@ async def _policy(connection: AsyncConnection, tenant: str) -> ActivityPolicy:
     f = facts.c
     newest = select(f.version, f.state).where(f.tenant_id == tenant, f.type == SettingsChanged.type)
     row = (await connection.execute(newest.order_by(f.version.desc()).limit(1))).one_or_none()
-    return DEFAULT_POLICY if row is None else ActivityPolicy.told(row.version, row.state["activity"])
+    return DEFAULT_POLICY if row is None else ActivityPolicy.of_event(row.version, row.state["activity"])
 
 
 async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:

@@ -73,7 +73,7 @@ async def fire(
 async def _fired(
     connection: AsyncConnection, playbook: Started, happenings: Sequence[TriggerEvent], known: Mapping[Known, Customer]
 ) -> int:
-    """Answers how many runs there are more. A happening that cannot be decided on becomes a suppressed run with the
+    """Returns how many more runs there are. A happening that cannot be decided on becomes a suppressed run with the
     reason: it stops neither the other happenings nor the other playbooks, nor the score it came from."""
     try:
         async with connection.begin_nested():
@@ -93,7 +93,7 @@ async def _fired(
 
 
 async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
-    """Those of the tenant, in the order of ids: no two that lock some of them wait for each other in a ring."""
+    """Those of the tenant, in the order of ids: no two that lock some of them deadlock."""
     rows = await connection.execute(
         select(_P.id, _P.version, _P.started_at, _P.document)
         .where(_P.tenant_id == tenant, _P.state == PlaybookState.STARTED, _P.fires)

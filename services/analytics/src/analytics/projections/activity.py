@@ -70,7 +70,7 @@ class ActivityPolicy:
     segments: Mapping[str, ActivityRule] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def told(cls, version: int, policy: Mapping[str, Any]) -> "ActivityPolicy":
+    def of_event(cls, version: int, policy: Mapping[str, Any]) -> "ActivityPolicy":
         """As the settings of that version say it, in JSON."""
         return cls(
             version,

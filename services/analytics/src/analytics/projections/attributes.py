@@ -19,11 +19,13 @@ async def attributes_of(
     """Of those that have a record; `customers` are in order of their ids. `tags` is a list, all else a text or None.
     What a record first said held before it was made, too."""
     f = facts.c
-    told: list[ColumnElement[Any]] = [f.state["tags"] if name == "tags" else field_of(facts, name) for name in fields]
+    columns: list[ColumnElement[Any]] = [
+        f.state["tags"] if name == "tags" else field_of(facts, name) for name in fields
+    ]
     if not customers:
         return {}
     rows = await connection.execute(
-        select(f.subject, *told).where(
+        select(f.subject, *columns).where(
             f.tenant_id == tenant,
             f.type.in_(types_of("contacts.customer")),
             f.subject.between(customers[0], customers[-1]),

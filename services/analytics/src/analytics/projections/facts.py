@@ -68,7 +68,7 @@ class RecordedEvent(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """`state` is what the event told, over what still held of what was told before."""
+    """`state` is the event's body over what still holds of the bodies before it."""
 
     tenant_id: str
     event_id: UUID
@@ -80,7 +80,7 @@ class Fact(NamedTuple):
     """When the aggregate's next event happened. None: it still stands so."""
     customer_id: UUID | None
     amount: str | None
-    """A decimal, as it was told."""
+    """A decimal, as it was published."""
     currency: str | None
     phase: str | None
     phase_since: datetime | None
@@ -110,7 +110,7 @@ def _parts(type: str) -> Sequence[str]:
 
 
 def attributes_of(noun: str) -> frozenset[str]:
-    """The fields that hold until something else is told."""
+    """The fields that hold until another event says otherwise."""
     return NOUNS[noun].attributes if noun in NOUNS else _NONE
 
 
@@ -130,17 +130,17 @@ def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
         state, clock, phase = event.body, event.time, _phase(event.body)
         since: datetime | None = event.time
     else:
-        state = told = _told(event, before)
-        phase = _phase(told)
+        state = after = _state_after(event, before)
+        phase = _phase(after)
         moved = phase != before.phase
         since = event.time if moved else before.phase_since
         kind = EVENTS.get(event.type)
         clock = event.time if kind is not None and kind.starts_clock else before.clock_since
-        told["seen"] = [*before.state.get("seen", [verb_of(before.type)]), verb_of(event.type)]
+        after["seen"] = [*before.state.get("seen", [verb_of(before.type)]), verb_of(event.type)]
         if moved and before.phase_since is not None:
-            told["seconds_in_phase"] = _seconds(event.time - before.phase_since)
-            told["from_phase"] = before.phase
-        told["seconds_since_start"] = _seconds(event.time - before.clock_since)
+            after["seconds_in_phase"] = _seconds(event.time - before.phase_since)
+            after["from_phase"] = before.phase
+        after["seconds_since_start"] = _seconds(event.time - before.clock_since)
     return Fact(
         event.tenant_id,
         event.event_id,
@@ -172,7 +172,7 @@ def facts_of(events: Iterable[RecordedEvent], before: Fact | None = None) -> lis
     return facts
 
 
-def _told(event: RecordedEvent, before: Fact) -> dict[str, Any]:
+def _state_after(event: RecordedEvent, before: Fact) -> dict[str, Any]:
     attributes = attributes_of(noun_of(event.type))
     state = {name: value for name, value in before.state.items() if name in attributes}
     kind = EVENTS.get(event.type)
@@ -188,8 +188,8 @@ def _told(event: RecordedEvent, before: Fact) -> dict[str, Any]:
 
 
 def _amount(state: Mapping[str, Any]) -> str | None:
-    """Of money, which is told as text; a reading's value is a number of its signal's own unit. What no record can hold
-    is no amount: not a number, say, in an event of before amounts were checked."""
+    """Of money, which is published as text; a reading's value is a number of its signal's own unit. What no record can
+    hold is no amount: not a number, say, in an event of before amounts were checked."""
     value = state.get("value")
     if not isinstance(value, str):
         return None

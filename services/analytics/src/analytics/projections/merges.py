@@ -95,8 +95,8 @@ async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | 
             {"tenant": event.tenant_id},
         )
     ).all()
-    told = {row.customer_id: row.into for row in rows}
-    changed = [(row, survivor_of(row.customer_id, told)) for row in rows]
+    merges = {row.customer_id: row.into for row in rows}
+    changed = [(row, survivor_of(row.customer_id, merges)) for row in rows]
     return await _keep(connection, event.tenant_id, [(row, now) for row, now in changed if row.survivor != now])
 
 

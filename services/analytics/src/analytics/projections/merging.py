@@ -24,18 +24,18 @@ def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
     newest: dict[UUID, RecordedEvent] = {}
     for event in sorted(events, key=lambda each: each.version):
         newest[event.subject] = event
-    told = {
+    into = {
         customer: UUID(event.body["into"]) if event.type == CustomerMerged.type else None
         for customer, event in newest.items()
     }
-    return [Merged(id, told[id], survivor_of(id, told), event.version) for id, event in newest.items()]
+    return [Merged(id, into[id], survivor_of(id, into), event.version) for id, event in newest.items()]
 
 
-def survivor_of(customer: UUID, told: Mapping[UUID, UUID | None]) -> UUID:
-    """The end of the chain of what was told: customer by customer whom it was merged into, None once it was separated
+def survivor_of(customer: UUID, merges: Mapping[UUID, UUID | None]) -> UUID:
+    """The end of the chain of merges: customer by customer whom it was merged into, None once it was separated
     again. Customers merged in a circle are all the smallest of them."""
     seen = [customer]
-    while (into := told.get(seen[-1])) is not None:
+    while (into := merges.get(seen[-1])) is not None:
         if into in seen:
             return min(seen[seen.index(into) :])
         seen.append(into)

@@ -29,7 +29,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
     if reason := uvloop.run(migrations.behind(settings.database_url, service.package)):
         raise SystemExit(f"{service.name}: {reason}")
-    # What it makes goes as soon as it is written, and nothing in it goes in circles: there is no rubbish to look for.
+    # What it makes goes as soon as it is written, and nothing in it goes in circles: there is no garbage to collect.
     gc.disable()
     shown, started = Shown(), time.monotonic()
     try:

@@ -36,7 +36,7 @@ async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEv
         (event.tenant_id, rule.id): rule
         for event in events
         if event.type == SettingsChanged.type
-        for rule in ActivityPolicy.told(event.version, event.body["activity"]).rules
+        for rule in ActivityPolicy.of_event(event.version, event.body["activity"]).rules
         if rule != PURCHASES
     }
     for (tenant, id), rule in new.items():
@@ -52,7 +52,7 @@ async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEv
 async def rules_known(past: Past) -> list[ActivityRule]:
     """Of every definition of activity there was: any of them may be asked for."""
     changes = await past.events(SETTINGS)
-    policies = (DEFAULT_POLICY, *(ActivityPolicy.told(each.version, each.body["activity"]) for each in changes))
+    policies = (DEFAULT_POLICY, *(ActivityPolicy.of_event(each.version, each.body["activity"]) for each in changes))
     return list({rule.id: rule for policy in policies for rule in policy.rules}.values())
 
 

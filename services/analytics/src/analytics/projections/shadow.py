@@ -81,7 +81,7 @@ async def make(driver: Driver) -> None:
 
 
 async def finish(driver: Driver) -> Iterator[str]:
-    """Answers the statements that give the shadows what the live ones have: keys and indexes by the same names,
+    """Returns the statements that give the shadows what the live ones have: keys and indexes by the same names,
     statistics, tenancy."""
     statements = [f"GRANT USAGE ON SCHEMA {SCHEMA} TO kith_app, kith_worker"]
     for table in _tables():

@@ -30,12 +30,12 @@ async def tenant_settings(connection: AsyncConnection, tenant: str, activity: in
         .where(c.tenant_id == tenant, c.type == SettingsChanged.type)
         .order_by(c.version.desc())
     )
-    told: list[tuple[int, Mapping[str, Any]]] = [(row.version, row.state) for row in changes]
-    zone = told[0][1]["time_zone"] if told else DEFAULT_ZONE
+    versions: list[tuple[int, Mapping[str, Any]]] = [(row.version, row.state) for row in changes]
+    zone = versions[0][1]["time_zone"] if versions else DEFAULT_ZONE
     r = activity_rules.c
     computed = await connection.scalars(select(r.rule).where(r.tenant_id == tenant, r.ready_at.is_not(None)))
     ready = {*computed, *(rule.id for rule in DEFAULT_POLICY.rules)}
-    policies = [*(ActivityPolicy.told(version, state["activity"]) for version, state in told), DEFAULT_POLICY]
+    policies = [*(ActivityPolicy.of_event(version, state["activity"]) for version, state in versions), DEFAULT_POLICY]
     usable = {each.version: each for each in policies if ready.issuperset(rule.id for rule in each.rules)}
     if activity is None:
         return Tenant(zone, next(iter(usable.values())))

@@ -145,7 +145,7 @@ _INSERT = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since)
     SELECT $1, id, 0, 0, '-infinity', '-infinity' FROM unnest($2::uuid[]) AS t(id) ON CONFLICT DO NOTHING
 """
-# In order, so that no two wait for each other in a ring.
+# In order, so that no two deadlock.
 _LOCK = f"{_STORED} ORDER BY customer_id FOR UPDATE"
 
 
