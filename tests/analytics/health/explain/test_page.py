@@ -153,9 +153,12 @@ async def test_how_many_statements_there_are_is_not_up_to_how_many_customers_the
     await acme.ask(PAGE, **query_of(customers[:2]))
     found = []
     for page in (customers[:2], customers):
-        async with counting(database) as counted:
-            await acme.ask(PAGE, **query_of(page))
-        found.append((counted.statements, counted.connections))
+        counts = []
+        for _ in range(3):  # a busy machine may split a batch in two: the least is how many there need be
+            async with counting(database) as counted:
+                await acme.ask(PAGE, **query_of(page))
+            counts.append((counted.statements, counted.connections))
+        found.append(min(counts))
     few, many = found
     assert few == many
     assert few[0] > 5
