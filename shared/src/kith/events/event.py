@@ -71,9 +71,9 @@ class Event(msgspec.Struct, omit_defaults=True):
 
     @classmethod
     def upcast(cls, body: dict[str, Any]) -> dict[str, Any]:
-        """This version's body of an event of the version before, both as JSON has them. Every version but the first
-        defines it."""
-        raise NotImplementedError
+        """Returns this version's body of an event of the version before, both as JSON has them. Every version but the
+        first defines it; the first raises TypeError."""
+        raise TypeError(f"{cls.type} is the first version: there is none before it")
 
 
 class Amended(Event):

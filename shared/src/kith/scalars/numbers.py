@@ -1,6 +1,7 @@
 """Numbers, amounts of money, and true or false."""
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -23,8 +24,9 @@ class _Number(Scalar):
     spelling: ClassVar[re.Pattern[str]]
     rule: ClassVar[str]
 
+    @abstractmethod
     def of_text(self, text: str) -> Any:
-        raise NotImplementedError
+        """Returns the value of a text that matches `spelling`."""
 
     def read(self, sent: Any) -> Any:
         if not isinstance(sent, str):

@@ -1,5 +1,6 @@
 """What a scalar is: an annotation that reads what was sent, or refuses it with its rule."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NoReturn
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -11,18 +12,18 @@ def refuse(rule: str) -> NoReturn:
     raise PydanticCustomError("scalar", "{rule}", {"rule": rule})
 
 
-class Scalar:
+class Scalar(ABC):
     """Base of the annotations: reads what was sent, or refuses it with its rule."""
 
     json_schema: ClassVar[dict[str, Any]] = {}
 
+    @abstractmethod
     def read(self, sent: Any) -> Any:
         """Raises PydanticCustomError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kept(self) -> CoreSchema:
-        """What it is once it has been read."""
-        raise NotImplementedError
+        """Returns the schema of the value once it has been read."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, self.kept())

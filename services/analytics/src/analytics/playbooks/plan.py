@@ -32,8 +32,9 @@ class Trigger(Struct, frozen=True, tag_field="kind"):
         return trigger_event.kind == self.kind and self.reason is None and self._is_meant(trigger_event)
 
     def _is_meant(self, trigger_event: TriggerEvent) -> bool:
-        """Of its kind. Every trigger that has no `reason` says it; of those that have one nobody asks."""
-        raise NotImplementedError
+        """Whether this event of its kind is meant. Any is, unless the trigger says which."""
+        del trigger_event
+        return True
 
 
 class BandChanged(Trigger, frozen=True, tag="band_changed"):
@@ -68,9 +69,6 @@ class ScoreDropped(Trigger, frozen=True, tag="score_dropped"):
 class SlaBreached(Trigger, frozen=True, tag="sla_breached"):
     """A case was resolved later than had been promised."""
 
-    def _is_meant(self, _: TriggerEvent) -> bool:
-        return True
-
 
 class SegmentEntered(Trigger, frozen=True, tag="segment_entered"):
     """The customer came into one of these segments, newly created or out of another."""
@@ -102,14 +100,7 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
         return (self.above is not None and value > self.above) or (self.below is not None and value < self.below)
 
 
-class _Unheard(Trigger, frozen=True):
-    """No service publishes yet what would set it off."""
-
-    def _is_meant(self, _: TriggerEvent) -> bool:
-        return False
-
-
-class RenewalNear(_Unheard, frozen=True, tag="renewal_near"):
+class RenewalNear(Trigger, frozen=True, tag="renewal_near"):
     """At 00:00 UTC a renewal is due within so many days, and the relationship is in one of these bands."""
 
     reason: ClassVar[str | None] = "No service publishes renewals yet."
@@ -117,13 +108,13 @@ class RenewalNear(_Unheard, frozen=True, tag="renewal_near"):
     bands: tuple[Band, ...]
 
 
-class Detractor(_Unheard, frozen=True, tag="detractor"):
+class Detractor(Trigger, frozen=True, tag="detractor"):
     """The customer answered a survey as a detractor."""
 
     reason: ClassVar[str | None] = "No service publishes answers to surveys yet."
 
 
-class MilestoneMissed(_Unheard, frozen=True, tag="milestone_missed"):
+class MilestoneMissed(Trigger, frozen=True, tag="milestone_missed"):
     """A milestone on the customer's roadmap was not met in time."""
 
     reason: ClassVar[str | None] = "No service publishes milestones yet."
