@@ -130,3 +130,10 @@ async def test_nor_does_a_refusal(ours: World, noun: Noun) -> None:
     for said in (*refused, *problems):
         for sent in (shown, body, again):
             assert_hidden(noun, {**shown, **sent}, said)
+
+
+@every_noun
+async def test_openapi_says_that_it_may_be_absent(ours: World, noun: Noun) -> None:
+    document = (await ours.tenant.get("/openapi.json")).json()
+    required = document["components"]["schemas"][noun.resource.view.__name__]["required"]
+    assert set(required) == set(noun.resource.view_fields) - noun.resource.personal_fields

@@ -131,3 +131,34 @@ def test_of_a_noun_the_newest_versions_count() -> None:
     noun = nouns_of(VERSIONS)["sales.quote"]
     assert noun.types == ("sales.quote.issued.v3",)
     assert noun.attributes == {"amount", "currency", "channel"}
+
+
+@pytest.mark.parametrize(
+    ("bases", "declared", "said"),
+    [
+        ((Amended,), {"creates": True}, "what is Amended has creates = False"),
+        ((Replaced,), {"creates": False}, "what is Replaced has creates = True"),
+        ((Event,), {"creates": "yes"}, "creates is True or False"),
+        ((Event,), {"type": "sales.quote.issued.v0"}, "not named like an event"),
+        ((Event,), {"type": "sales.quote.issued.v01"}, "not named like an event"),
+        ((Event,), {"noun": "sales."}, "no noun of sales"),
+        ((Event,), {"type": "sales.quote.issued.v2", "upcast": None}, "has to upcast sales.quote.issued.v1"),
+    ],
+)
+def test_a_class_that_contradicts_itself_is_none(bases: tuple[type, ...], declared: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        type("Wrong", bases, {"type": "sales.quote.issued.v1", **declared})
+
+
+@pytest.mark.parametrize("declared", [{"noun": "sales.offer"}, {"creates": False}, {"starts_clock": True}])
+def test_a_next_version_declares_what_the_one_before_does(declared: dict[str, Any]) -> None:
+    other = type(
+        "Other", (QuoteIssuedV2,), {"type": QuoteIssuedV2.type, "upcast": vars(QuoteIssuedV2)["upcast"], **declared}
+    )
+    with pytest.raises(TypeError, match=r"sales\.quote\.issued\.v2 declares another noun"):
+        newer_of((QuoteIssued, other))
+
+
+def test_the_first_version_reads_none_before_it() -> None:
+    with pytest.raises(TypeError, match="is the first version"):
+        QuoteIssued.upcast({})

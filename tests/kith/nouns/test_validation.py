@@ -468,3 +468,32 @@ def test_an_input_that_may_leave_out_what_the_aggregate_always_has() -> None:
 
 def test_two_commands_of_one_name() -> None:
     assert problems(commands=(ISSUE, replace(ACCEPT, name="issue"))) == ["quote: two commands have the name `issue`."]
+
+
+def test_each_of_the_events_that_a_rule_may_return_carries_what_is_set() -> None:
+    class Least(Event):
+        type: ClassVar[str] = "sales.quote.issued.v1"
+        creates: ClassVar[bool] = True
+        state: State
+        currency: str
+        lead_id: UUID | None = None
+
+    def either(*, id: UUID, at: datetime, **fields: Any) -> tuple[Quote, QuoteIssued | Least]:
+        never_called()
+
+    def both(*, id: UUID, at: datetime, **fields: Any) -> tuple[Quote, QuoteIssued, Least]:
+        never_called()
+
+    assert problems(commands=(replace(ISSUE, rule=either),)) == [
+        "quote: the event sales.quote.issued.v1 lacks the field `value`, which `issue` sets, and is not `personal()`."
+    ]
+    assert quote(commands=(replace(ISSUE, rule=both),))
+
+
+def test_what_one_statement_makes_has_no_checks() -> None:
+    async def checks(*_: object) -> Any:
+        never_called()
+
+    assert problems(insert_only=True, checks=checks) == [
+        "quote: it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
+    ]

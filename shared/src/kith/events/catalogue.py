@@ -57,12 +57,18 @@ def events_of(module: ModuleType) -> Iterator[type[Event]]:
 def newer_of(kinds: Collection[type[Event]]) -> dict[str, type[Event]]:
     """By each type that is superseded the version after it. Raises TypeError if that type itself is not there: it was
     published, and stays readable."""
-    types = {kind.type for kind in kinds}
+    types = {kind.type: kind for kind in kinds}
     found = {before: kind for kind in kinds if (before := EventType.of(kind.type).before)}
     for before, kind in found.items():
         if before not in types:
             raise TypeError(f"{kind.type} supersedes {before}, which is not there")
+        if _declared(kind) != _declared(types[before]):
+            raise TypeError(f"{kind.type} declares another noun, or another begin, than {before}")
     return found
+
+
+def _declared(kind: type[Event]) -> tuple[str, bool, bool]:
+    return kind.noun, kind.creates, kind.starts_clock
 
 
 def nouns_of(kinds: Collection[type[Event]]) -> dict[str, Noun]:

@@ -1,5 +1,6 @@
 """An event: its body, and what its class declares of it for folding events into state."""
 
+import re
 from typing import Any, ClassVar, NamedTuple, Self
 
 import msgspec
@@ -17,7 +18,7 @@ class EventType(NamedTuple):
     def of(cls, type: str) -> Self:
         """Raises ValueError for what is not named like an event."""
         parts = type.split(".")
-        if len(parts) != 4 or not all(parts) or not parts[3].startswith("v") or not parts[3][1:].isdecimal():
+        if len(parts) != 4 or not all(parts) or not re.fullmatch("v[1-9][0-9]*", parts[3]):
             raise ValueError(f"{type!r} is not named like an event, service.noun.happened.v1")
         return cls(parts[0], parts[1], parts[2], int(parts[3][1:]))
 
@@ -56,9 +57,15 @@ class Event(msgspec.Struct, omit_defaults=True):
             raise TypeError(f"{cls.__name__}: {error}") from None
         if "noun" not in vars(cls):
             cls.noun = f"{type.service}.{type.noun}"
-        if cls.noun.split(".")[0] != type.service or cls.noun.count(".") != 1:
+        if not re.fullmatch(rf"{re.escape(type.service)}\.[a-z]+(-[a-z]+)*", cls.noun):
             raise TypeError(f"{cls.type}: {cls.noun!r} is no noun of {type.service}")
-        if ("upcast" in vars(cls)) != (type.version > 1):
+        for name in ("creates", "starts_clock", "qualifies"):
+            if not isinstance(getattr(cls, name), bool):
+                raise TypeError(f"{cls.type}: {name} is True or False")
+        for base in (Replaced, Amended):
+            if issubclass(cls, base) and cls.creates is not base.creates:
+                raise TypeError(f"{cls.type}: what is {base.__name__} has creates = {base.creates}")
+        if isinstance(vars(cls).get("upcast"), classmethod) != (type.version > 1):
             wanted = f"upcast {type.before}" if type.before else "upcast nothing: it is the first version"
             raise TypeError(f"{cls.type} has to {wanted}")
 

@@ -25,8 +25,9 @@ class View:
 
 
 def personal() -> Any:
-    """A field that shows only to actors with the scope for personal data; elsewhere it is absent."""
-    return field(metadata={"personal": True})
+    """A field that shows only to actors with the scope for personal data; elsewhere it is absent. Such fields are a
+    view's last."""
+    return field(default=None, metadata={"personal": True})
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Form:
     unpublished: Mapping[str, str] = field(default_factory=dict)
     """Fields that the event of the command that sets them does not carry, each with the reason."""
     insert_only: bool = False
-    """It is only ever created, often, by a rule that does not look at the time: one statement does it."""
+    """It is only ever created, often, by a rule that does not look at the time, and needs no `checks`: one statement
+    does it."""
     singleton: Callable[[str], Aggregate] | None = None
     """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
     follows: Mapping[str, Follows] = field(default_factory=dict)

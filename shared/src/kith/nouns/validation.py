@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter, signature
+from itertools import chain, product
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -31,7 +32,7 @@ class InvalidForm(TypeError):
 
 def validate(form: Form) -> None:
     """Raises InvalidForm."""
-    faces = (_table, _view, _commands, _inputs, _events, _filters, _names)
+    faces = (_table, _view, _commands, _inputs, _events, _filters, _insertion, _names)
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
 
@@ -158,16 +159,21 @@ def _sent(command: Command) -> list[str]:
 
 def events_of(command: Command) -> list[type[Event]]:
     """The events that its rule is annotated to return."""
-    return list(_events_in(get_type_hints(command.rule).get("return")))
+    return list(dict.fromkeys(event for outcome in _outcomes_of(command) for event in outcome))
 
 
-def _events_in(annotation: Any) -> Iterator[type[Event]]:
+def _outcomes_of(command: Command) -> list[list[type[Event]]]:
+    """What its rule may return, each with the events that are then published together."""
+    return _outcomes_in(get_type_hints(command.rule).get("return"))
+
+
+def _outcomes_in(annotation: Any) -> list[list[type[Event]]]:
     if isinstance(annotation, type) and issubclass(annotation, Event):
-        if hasattr(annotation, "type"):
-            yield annotation
-        return
-    for each in get_args(annotation):
-        yield from _events_in(each)
+        return [[annotation]] if hasattr(annotation, "type") else []
+    parts = [found for each in get_args(annotation) if (found := _outcomes_in(each))]
+    if get_origin(annotation) in (Union, UnionType):
+        return [outcome for part in parts for outcome in part]
+    return [list(chain(*together)) for together in product(*parts)] if parts else []
 
 
 def _events(form: Form) -> Iterator[str]:
@@ -175,7 +181,8 @@ def _events(form: Form) -> Iterator[str]:
         if events := events_of(command):
             for event in events:
                 yield from _declared(form, command, event)
-            yield from _carried(form, command, events)
+            for outcome in _outcomes_of(command):
+                yield from _carried(form, command, outcome)
         else:
             yield f"the rule of `{command.name}` does not say which event it returns."
     for name in form.unpublished:
@@ -248,6 +255,11 @@ def _serves(index: Index, column: Column[Any]) -> bool:
     where = index.dialect_options["postgresql"].get("where")
     of_all = where is None or where.compare(column.is_not(None))
     return of_all and list(index.columns.keys())[:2] == ["tenant_id", column.name]
+
+
+def _insertion(form: Form) -> Iterator[str]:
+    if form.insert_only and form.checks is not None:
+        yield "it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
 
 
 def _names(form: Form) -> Iterator[str]:

@@ -74,6 +74,21 @@ async def test_a_model_goes_from_draft_to_published_to_retired(acme: Tenant, wor
     assert events[3][1]["document"]["measures"][0]["weight"] == 3
 
 
+async def test_a_change_that_a_check_refuses_leaves_no_trace(acme: Tenant, worker: AsyncEngine) -> None:
+    refused, accepted = [await acme.made(PATH, document=DOCUMENT, external_id=name) for name in ("a", "b")]
+    unknown = revised(input="signal", signal=str(new_id()))
+    rows = [
+        {"command": "revise", "external_id": name, "occurred_at": accepted["updated_at"], "document": document}
+        for name, document in (("a", unknown), ("b", revised(weight=3)))
+    ]
+    answer = (await acme.post(f"{PATH}:bulk", {"rows": rows})).json()
+    assert [each["status"] for each in answer["results"]] == ["rejected", "accepted"], answer
+    assert "signal" in answer["results"][0]["problem"]["errors"][0]["field"]
+    assert (await acme.get(f"{PATH}/{refused['id']}")).json() == refused
+    assert (await acme.get(f"{PATH}/{accepted['id']}")).json()["version"] == 2
+    assert [type.split(".")[2] for type, _ in await published(worker, acme.name)] == ["drafted", "drafted", "revised"]
+
+
 async def test_it_starts_from_the_gallery(acme: Tenant) -> None:
     shown = (await acme.get(f"{PATH}:gallery")).json()["items"]
     assert [each["name"] for each in shown] == list(GALLERY)

@@ -91,5 +91,4 @@ RETURNS = Resource(
     follows={"order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
     relations=(One("customer"),),
     checks=orders_cover,
-    insert_only=True,
 )
