@@ -162,7 +162,10 @@ async def test_who_lacks_the_scope_is_refused(ours: World, noun: Noun) -> None:
         reads += [f"{noun.path}/{new_id()}", f"{noun.path}:export"]
         queries = [f"{{ {plural} {{ nodes {{ id }} }} }}", f'{{ {name}(id: "{new_id()}") {{ id }} }}']
         queries += [entity(noun.type, str(new_id()), "{ id }")]
-        queries += [entity(pascal(each.noun), str(new_id()), f"{{ {each.many} {{ id }} }}") for each in listed(noun)]
+        queries += [
+            entity(pascal(each.noun), str(new_id()), f"{{ {to_camel_case(each.many)} {{ id }} }}")
+            for each in listed(noun)
+        ]
         assert_forbidden(await reader.post(f"{noun.path}:bulk", {"rows": []}), noun.writes)
     for path in reads:
         assert_forbidden(await writer.get(path), noun.reads)
@@ -193,7 +196,9 @@ async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun:
     within = {target.id if target else relation.column: named}
     made = [await World(ours.tenant, dict(within)).alone(noun) for _ in range(3)]
     await ours.apart().alone(noun)
-    query = entity(pascal(relation.noun), named, f"{{ it: {relation.many}(first: 2) {noun.selection()} }}")
+    query = entity(
+        pascal(relation.noun), named, f"{{ it: {to_camel_case(relation.many)}(first: 2) {noun.selection()} }}"
+    )
     (found,) = (await ours.tenant.ask(query))["_entities"]
     assert [each["id"] for each in found["it"]] == [each["id"] for each in made[:0:-1]]
     stranger = ours.tenant.without(noun.sees)

@@ -4,6 +4,7 @@ The type of a noun is its view, with its relations. What belongs to another serv
 and what this service adds. The mutation's answer is the thing or a Problem, never a bare error.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, make_dataclass
 from dataclasses import field as dataclass_field
@@ -84,7 +85,7 @@ class Graph:
         self._features = features
         # All types are there before their fields, which name each other.
         self._nodes = {each.name: type(pascal(each.name), (each.view,), {}) for each in resources}
-        self._entities: dict[str, Any] = {each.__name__.lower(): each for each in entities}
+        self._entities: dict[str, Any] = {_noun_of(each): each for each in entities}
         for resource in resources:
             for relation in resource.relations:
                 if relation.noun not in {*self._nodes, *self._entities}:
@@ -290,6 +291,11 @@ def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
     resolver.__name__ = name  # the field takes its name from it
     return kind(resolver, description=description)
+
+
+def _noun_of(entity: type) -> str:
+    """`CreditNote` is the type of a `credit_note`."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", entity.__name__).lower()
 
 
 def _values_in(view: type[View]) -> Iterable[type]:

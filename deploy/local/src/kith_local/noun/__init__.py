@@ -51,6 +51,7 @@ def write_noun(*, service: str, name: str, plural: str) -> list[Path]:
     _run("ruff", "format", "--quiet", *python)
     _run("kith_local", "migration", "--service", service, "--name", words["many"])
     _run("ruff", "format", "--quiet", source / "migrations" / "versions")
+    _run("kith_local", "contracts")
     return list(written)
 
 
@@ -67,7 +68,6 @@ def _words_of(service: str, name: str, plural: str) -> Mapping[str, str]:
         if not re.fullmatch("[a-z]+(_[a-z]+)*", given):
             raise LocalError(f"{what} is in lower case, its words joined by underscores, as in credit_note.")
     pascal = "".join(each.capitalize() for each in name.split("_"))
-    first, *rest = plural.split("_")
     return {
         "service": service,
         "package": package,
@@ -76,7 +76,6 @@ def _words_of(service: str, name: str, plural: str) -> Mapping[str, str]:
         "MANY": plural.upper(),
         "Name": pascal,
         "kebab": name.replace("_", "-"),
-        "camel": first + "".join(each.capitalize() for each in rest),
         "words": name.replace("_", " "),
         "path": plural.replace("_", "-"),
     }
