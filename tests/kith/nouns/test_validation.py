@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 from kith.db.tables import Amount, Structured, aggregate_table, one_of, reference
 from kith.events.event import Event
 from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.graphql import Graph
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.nouns.validation import InvalidForm
@@ -414,8 +415,8 @@ def test_a_relation_by_what_is_no_id() -> None:
     assert problems(relations=(One("order"),)) == [
         "quote: the relation `order` is by `order_id`, which is no column of ids in the table."
     ]
-    assert problems(relations=(One("value", by="value"),)) == [
-        "quote: the relation `value` is by `value`, which is no column of ids in the table."
+    assert problems(relations=(One("price", by="value"),)) == [
+        "quote: the relation `price` is by `value`, which is no column of ids in the table."
     ]
 
 
@@ -497,3 +498,16 @@ def test_what_one_statement_makes_has_no_checks() -> None:
     assert problems(insert_only=True, checks=checks) == [
         "quote: it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
     ]
+
+
+def test_a_relation_with_the_name_of_a_field() -> None:
+    (problem,) = problems(relations=(One("state", by="lead_id", to="lead"),))
+    assert problem == "quote: the relation `state` has the name of a field of the view."
+
+
+def test_two_relations_that_give_a_type_the_same_list() -> None:
+    quotes = quote(
+        relations=(One("customer", many="quotes"), One("payer", by="customer_id", to="customer", many="quotes"))
+    )
+    with pytest.raises(TypeError, match="Customer has two fields `quotes`"):
+        Graph("sales", (quotes,))

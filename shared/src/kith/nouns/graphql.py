@@ -126,7 +126,7 @@ class Graph:
         for kind in _values_in(resource.view):
             strawberry.type(kind)
         for relation in resource.relations:
-            setattr(node, relation.name, self._to_one(resource, relation))
+            _add_field(node, relation.name, self._to_one(resource, relation))
         self._add_fields(resource.name, node)
         if resource.singleton is not None:
             strawberry.type(node)
@@ -152,10 +152,10 @@ class Graph:
         for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun == name and relation.many:
-                    setattr(kind, relation.many, self._to_many(resource, relation))
+                    _add_field(kind, relation.many, self._to_many(resource, relation))
         for feature in self._features:
             for field in feature.extends.get(name, ()):
-                setattr(kind, field.python_name, field)
+                _add_field(kind, field.python_name, field)
 
     def _to_one(self, resource: Resource, relation: One) -> Any:
         if relation.noun in self._nodes:
@@ -291,6 +291,13 @@ def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
     resolver.__name__ = name  # the field takes its name from it
     return kind(resolver, description=description)
+
+
+def _add_field(kind: type, name: str, field: Any) -> None:
+    """Raises TypeError for a field that is there already: one of the view, another relation's or feature's."""
+    if hasattr(kind, name):
+        raise TypeError(f"{kind.__name__} has two fields `{name}`.")
+    setattr(kind, name, field)
 
 
 def _noun_of(entity: type) -> str:

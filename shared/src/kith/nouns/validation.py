@@ -32,7 +32,7 @@ class InvalidForm(TypeError):
 
 def validate(form: Form) -> None:
     """Raises InvalidForm."""
-    faces = (_table, _view, _commands, _inputs, _events, _filters, _insertion, _names)
+    faces = (_table, _view, _commands, _inputs, _events, _filters, _insertion, _relations, _follows)
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
 
@@ -262,13 +262,18 @@ def _insertion(form: Form) -> Iterator[str]:
         yield "it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
 
 
-def _names(form: Form) -> Iterator[str]:
-    table, attributes = form.table, _attributes(form)
+def _relations(form: Form) -> Iterator[str]:
     for relation in form.relations:
-        if not _is_id(table, relation.column):
+        if relation.name in _kinds(form.view):
+            yield f"the relation `{relation.name}` has the name of a field of the view."
+        if not _is_id(form.table, relation.column):
             yield f"the relation `{relation.name}` is by `{relation.column}`, which is no column of ids in the table."
-        elif relation.many and not is_indexed(table, relation.column):
+        elif relation.many and not is_indexed(form.table, relation.column):
             yield f"the relation `{relation.name}` lists by `{relation.column}`, which has no index in the table."
+
+
+def _follows(form: Form) -> Iterator[str]:
+    table, attributes = form.table, _attributes(form)
     for name, follows in form.follows.items():
         if not _is_id(table, name):
             yield f"`follows` names `{name}`, which is no column of ids in the table."
