@@ -36,9 +36,9 @@ def sank(customer: UUID, at: datetime, **fields: Any) -> TriggerEvent:
     return TriggerEvent(kind="band_changed", customer_id=customer, at=at, **given)
 
 
-async def triggered(engine: AsyncEngine, tenant: str, *happenings: TriggerEvent) -> int:
+async def triggered(engine: AsyncEngine, tenant: str, *trigger_events: TriggerEvent) -> int:
     async with engine.begin() as connection:
-        return await fire(connection, tenant, happenings)
+        return await fire(connection, tenant, trigger_events)
 
 
 async def runs(engine: AsyncEngine, tenant: str) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from tests.analytics.conftest import at
 
-from analytics.playbooks.firing import Firing, Known, Run, RunState, is_control
+from analytics.playbooks.firing import CustomerAt, Firing, Run, RunState, is_control
 from analytics.playbooks.plan import Customer, Plan, action_id
 from analytics.playbooks.rules import Playbook, PlaybookIsStarted, PlaybookNotStarted, PlaybookState
 from analytics.playbooks.trigger_event import TriggerEvent
@@ -43,8 +43,8 @@ def fires(when: dict[str, Any], trigger_event: TriggerEvent) -> bool:
     return Plan.from_document(document(when=when, cool_down_days=400)).when.fires(trigger_event)
 
 
-def runs(plan: Plan, *happenings: TriggerEvent, customers: dict[Known, Customer] | None = None) -> list[Run]:
-    return Firing(PLAYBOOK, plan).take(happenings, customers or {})
+def runs(plan: Plan, *trigger_events: TriggerEvent, customers: dict[CustomerAt, Customer] | None = None) -> list[Run]:
+    return Firing(PLAYBOOK, plan).take(trigger_events, customers or {})
 
 
 # What sets it off
@@ -129,7 +129,7 @@ def test_one_that_waits_for_what_nobody_publishes_is_accepted_and_says_so(when: 
 
 def test_everybody_is_meant_but_for_customers_that_stand_for_many() -> None:
     plan, trigger_event = Plan.from_document(document()), sank()
-    known = Known(trigger_event.customer_id, trigger_event.at)
+    known = CustomerAt(trigger_event.customer_id, trigger_event.at)
     assert runs(plan, trigger_event)
     assert runs(plan, trigger_event, customers={known: Customer(tags=frozenset({"key"}))})
     assert not runs(plan, trigger_event, customers={known: Customer(tags=frozenset({"unidentified"}))})
@@ -140,7 +140,9 @@ def test_every_kind_of_the_audience_must_match_by_any_of_its_values() -> None:
     plan, trigger_event = Plan.from_document(document(audience=audience)), sank()
 
     def has(customer: Customer) -> bool:
-        return bool(runs(plan, trigger_event, customers={Known(trigger_event.customer_id, trigger_event.at): customer}))
+        return bool(
+            runs(plan, trigger_event, customers={CustomerAt(trigger_event.customer_id, trigger_event.at): customer})
+        )
 
     assert has(Customer("home", "gold", tags=frozenset({"press", "other"})))
     assert not has(Customer("home", "silver", tags=frozenset({"press"})))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 from tests.analytics.playbooks.scenarios import actions, runs, sank, started, triggered
 
-from analytics.playbooks.facts import happenings_of
+from analytics.playbooks.facts import trigger_events_of
 from analytics.playbooks.firing import is_control
 from analytics.playbooks.plan import action_id
 from analytics.playbooks.runs import fire
@@ -203,7 +203,7 @@ async def test_events_set_playbooks_off_by_themselves(us: Tenant, worker: AsyncE
     ]
     await fold(*events)
     async with worker.connect() as connection:
-        found = await happenings_of(connection, us.name, [(each.id, TRACE) for each in events])  # type: ignore[attr-defined]
+        found = await trigger_events_of(connection, us.name, [(each.id, TRACE) for each in events])  # type: ignore[attr-defined]
     assert sorted((each.kind, each.segment, each.value, each.from_value) for each in found) == [
         ("segment_entered", "home", None, None),
         ("segment_entered", "office", None, None),

@@ -1,4 +1,4 @@
-"""What every aggregate has. No I/O, no clock, no ids made here."""
+"""The base of all aggregates. It does no I/O, reads no clock and makes no ids."""
 
 from collections.abc import Mapping
 from copy import copy, deepcopy
@@ -15,8 +15,9 @@ _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, UUID, Decimal,
 
 
 def unshared(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values: whatever is changed of these, in place and however deep, leaves those as they are."""
-    # Nearly all are of these types, and a copy of each would cost more than the rule.
+    """Returns the same values, unshared: a change of the result, in place and however deep, leaves the argument
+    unchanged."""
+    # Nearly all values are of these types, and a copy of each would cost more than the rule.
     return {
         name: value if type(value) in _IMMUTABLE or isinstance(value, Enum) else deepcopy(value)
         for name, value in values.items()
@@ -27,20 +28,21 @@ def unshared(values: Mapping[str, Any]) -> dict[str, Any]:
 class Aggregate:
     """Base of every noun that has rules. Its fields and the columns of its table have the same names.
 
-    A rule is a method: it checks, then changes, and returns the event that happened. It is given `at`, the time of
-    what it records, and whatever its input declares; a rule that creates is a classmethod and gets `id` too.
+    A rule is a method: it checks, then changes, and returns the event that happened. It is given `at`, the time of the
+    change, and whatever its input declares; a rule that creates is a classmethod and gets `id` too.
     """
 
     id: UUID
     external_id: str | None = None
     external_hash: int | None = None
-    """Of the row that brought it in: tells a row sent twice from another row under the same external id."""
+    """The fingerprint of the input that created it: distinguishes a repeated row from another row with the same
+    external id."""
     version: int = 0
     created_at: datetime = field(default=None)  # type: ignore[assignment]  # set by whoever runs the creating rule
     updated_at: datetime = field(default=None)  # type: ignore[assignment]
 
     def relationship(self) -> UUID | None:
-        """The customer it is a dealing with, if with one: its events are that customer's."""
+        """Returns the customer that its events belong to, if any."""
         return None
 
     def ensure_not_before_last_change(self, at: datetime) -> None:
@@ -49,13 +51,13 @@ class Aggregate:
             raise Invalid(f"Its last change was at {self.updated_at.isoformat()}.", field="occurred_at")
 
     def copy(self) -> Self:
-        """What is changed of it, in place as well, leaves this one as it is."""
+        """Returns a copy: a change of it, in place as well, leaves the original unchanged."""
         twin = copy(self)
         vars(twin).update(unshared(vars(self)))
         return twin
 
     def set(self, fields: Mapping[str, Any]) -> list[str]:
-        """Set the fields; the names of those that changed. Raises NothingAmended if none did."""
+        """Sets the fields. Returns the names of those that changed. Raises NothingAmended if none did."""
         changed = sorted(name for name, value in fields.items() if value != getattr(self, name))
         if not changed:
             raise NothingAmended("Every field sent has that value already.")
@@ -66,7 +68,7 @@ class Aggregate:
 
 @dataclass(kw_only=True, eq=False)
 class CustomerOwned(Aggregate):
-    """Base of the nouns that are a dealing with a customer, where one is known."""
+    """Base of the nouns that belong to a customer, where one is known."""
 
     customer_id: UUID | None = None
 

@@ -1,4 +1,5 @@
-"""The calls of one transaction: what they name is loaded, the rules decide call by call, all is written at once."""
+"""The calls of one transaction: the records they name are loaded, the rules decide call by call, and all rows are
+written at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -30,7 +31,7 @@ async def carry_out(
     outbox: Table,
     idempotency: Table,
 ) -> tuple[list[Outcome], datetime]:
-    """Carries out all in a transaction that is another's to commit, a consumer's for one
+    """Carries out all calls in a transaction that the caller commits, such as a consumer's
     (kith.db.connections.acting_for). Returns an outcome per call, and the instant they are recorded at."""
     uow = UnitOfWork(transaction, source=source, outbox=outbox)
     batch = Batch(uow, resource, idempotency)
@@ -41,7 +42,7 @@ async def carry_out(
 
 
 class Batch:
-    """What a run of calls needs to know beforehand, then the calls themselves, without I/O between them."""
+    """The state that a run of calls needs, loaded beforehand; then the calls themselves, without I/O between them."""
 
     def __init__(self, uow: UnitOfWork, resource: Resource, keys: Table) -> None:
         self._uow = uow
@@ -51,7 +52,7 @@ class Batch:
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
         self._named: dict[str, dict[UUID, Any]] = {}
-        """By field: the records that the calls name, as far as there are such."""
+        """By field: the records that the calls name, as far as they exist."""
         self._check: Check = lambda _: None
 
     async def load(self, calls: Sequence[Call]) -> None:
@@ -112,7 +113,7 @@ class Batch:
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
-        """Returns a new one, and its events."""
+        """Returns a new aggregate, and its events."""
         assert isinstance(given, NewInput)
         aggregate, events = call.command.rule(id=new_id(), at=at, **unshared(given.fields()))
         aggregate.external_id = given.external_id
@@ -131,9 +132,10 @@ class Batch:
         given = self._followed(call.input, aggregate)
         at, now = call.input.happened_at(self._uow.now), self._uow.now
         if call.input.occurred_at is None or call.input.occurred_at > now:
-            # What happens just now is never before the last change, whatever the clock says: it may be put back.
+            # A change without `occurred_at` is never before the last one, whatever the clock says: it may have been set
+            # back.
             at = max(at, aggregate.updated_at)
-        # A rule that refuses half-way must leave nothing behind: it works on copies.
+        # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = aggregate.copy()
         events = call.command.rule(changed, at=at, **unshared(given.fields()))
         self._check(given)
@@ -145,11 +147,11 @@ class Batch:
         return Outcome(Status.ACCEPTED, changed, events=recorded)
 
     def _before(self, call: Call, key: str) -> int | None:
-        """The fingerprint of the same change, if it was sent before."""
+        """Returns the fingerprint of the same change, if it was sent before."""
         return self._done.get(key) or self._done.get(call.as_spelt().key(self._resource))
 
     def _is_what_made(self, existing: Aggregate, call: Call, fingerprint: int) -> bool:
-        """Whether it was made by the same call, however that was spelt then and is now."""
+        """Whether the existing aggregate was created by the same call, however the two were spelt."""
         if existing.external_hash in (fingerprint, call.as_spelt().fingerprint(self._resource)):
             return True
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
@@ -172,8 +174,8 @@ class Batch:
         return found
 
     def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
-        """What was sent, with what it takes of the records that it names. Raises Invalid if there is no such record, or
-        it says otherwise than that one does."""
+        """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
+        not exist, or contradicts the input."""
         taken: dict[str, Any] = {}
         for name, records in self._named.items():
             if (id := getattr(given, name, None)) is None:

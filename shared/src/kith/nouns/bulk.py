@@ -1,4 +1,4 @@
-"""The rows of a bulk request, split without reading them: each is read, and refused, by itself."""
+"""Splits the rows of a bulk request without parsing them: each is parsed, and rejected, by itself."""
 
 import re
 
@@ -10,7 +10,7 @@ from kith.runtime.slices import in_slices
 MAX_ROWS = 10_000
 
 _MOST_COMMAS = 50 * MAX_ROWS
-"""With more of them, what may be that many rows is not split in one go."""
+"""A body with more commas than this is not split in one go, as it may have that many rows."""
 _BEGIN = re.compile(rb'\s*\{\s*"rows"\s*:\s*\[')
 _END = re.compile(rb"\s*\}\s*")
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
@@ -22,7 +22,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def rows_of(body: bytes) -> list[bytes]:
-    """Raises Invalid if they cannot be split, or are too many."""
+    """Returns the rows. Raises Invalid if they cannot be split, or are too many."""
     if body.count(b",") > _MOST_COMMAS:
         return await _split(body)
     try:
@@ -30,7 +30,7 @@ async def rows_of(body: bytes) -> list[bytes]:
     except msgspec.ValidationError as error:
         raise Invalid(str(error), field="body") from error
     except (msgspec.DecodeError, RecursionError):
-        # It stops at a text that no parser can make characters of, in whatever row.
+        # The parser stops at a text that is not valid Unicode, in any row.
         return await _split(body)
     if len(rows) > MAX_ROWS:
         raise _too_many()
@@ -48,7 +48,7 @@ async def _split(body: bytes) -> list[bytes]:
         if depth == 0 or (depth == 1 and token[0] == b","):
             rows.append(body[at : token.start()].strip())
             at = token.end()
-        if depth == 0 or token[0] == b'"' or len(rows) > MAX_ROWS:  # the second is a text without an end
+        if depth == 0 or token[0] == b'"' or len(rows) > MAX_ROWS:  # the second is an unterminated string
             break
     if len(rows) > MAX_ROWS:
         raise _too_many()

@@ -1,4 +1,4 @@
-"""What is asked of a noun, a command and what it takes, and what became of it."""
+"""A call of a command on a noun, and its outcome."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command to carry out, and on what. One that creates names nothing: its input has the external id."""
+    """A command to carry out, and its target. One that creates has no target: its input has the external id."""
 
     command: Command
     input: Input
@@ -30,16 +30,17 @@ class Call:
     external_id: str | None = None
     expected_version: int | None = None
     remembered: bool = False
-    """Sent again, it is recognised and not done again (calls that create are, by their external id)."""
+    """Whether a repetition is recognised and not carried out again (calls that create are recognised by their external
+    id)."""
 
     sent: bytes = b""
-    """Its body as it was spelt, where that is known: earlier versions took it for another if it was spelt otherwise."""
+    """The raw body, if known: earlier versions took another spelling of the same input for another call."""
 
     def fingerprint(self, resource: Resource) -> int:
         return fingerprint(f"{resource.plural}/{self.command.name}/{self.id}", self.input)
 
     def as_spelt(self) -> "Call":
-        """As an earlier version had it, with the fingerprint and the key of then."""
+        """Returns the call as an earlier version parsed it, with the fingerprint and the key of that version."""
         return replace(self, input=as_spelt(self.input, self.sent)) if is_odd(self.sent) else self
 
     def key(self, resource: Resource) -> str:
@@ -54,7 +55,7 @@ class Outcome(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Of a single command: how the aggregate looks now, and when it was recorded."""
+    """The answer to a single command: the aggregate's state after it, and when it was recorded."""
 
     view: View
     recorded_at: datetime

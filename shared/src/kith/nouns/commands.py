@@ -1,7 +1,8 @@
-"""One transaction per request: load what its calls name, let the rules decide call by call, write everything at once.
+"""One transaction per request: loads the records its calls name, lets the rules decide call by call, writes everything
+at once.
 
 A single command is a batch of one, so bulk and single obey the same rules. A call that a rule refuses leaves no trace
-and does not stop the others; anything else that fails undoes all of them.
+and does not stop the others; any other failure rolls all of them back.
 """
 
 import random
@@ -27,7 +28,7 @@ from kith.nouns.unit_of_work import append
 
 T = TypeVar("T")
 
-# Unique violation: another request created the same external id. Serialization failure and deadlock: try again too.
+# Unique violation: another request created the same external id. Serialization failure and deadlock are retried too.
 _RETRIED = frozenset({"23505", "40001", "40P01"})
 _TRIES = 4
 _FOREIGN_KEY_VIOLATION = "23503"
@@ -44,7 +45,8 @@ class Commands:
         self._keys = idempotency
 
     async def run(self, tenant: str, resource: Resource, calls: Sequence[Call]) -> tuple[list[Outcome], datetime]:
-        """Carries out all in one transaction. Returns an outcome per call, and the instant they are recorded at."""
+        """Carries out all calls in one transaction. Returns an outcome per call, and the instant they are recorded
+        at."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
             return await self._batch(transaction, resource, calls)
@@ -54,10 +56,10 @@ class Commands:
     async def run_one(
         self, tenant: str, resource: Resource, call: Call, *, idempotency_key: str | None = None
     ) -> Answer:
-        """Carry out one command. Raises the DomainError that stood in the way.
+        """Carries out one command. Raises the DomainError that a rule refuses it with.
 
-        Under an idempotency key the second call returns what the first did; KeyReused if it is another request,
-        InFlight while the first is still running.
+        Under an idempotency key a repeated call returns the first one's answer. Raises KeyReused if it is another
+        request, InFlight while the first is still running.
         """
 
         insert_only = resource.insert_only and idempotency_key is None
@@ -72,8 +74,8 @@ class Commands:
         return await self._retrying(tenant, work)
 
     async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
-        """Creates in one statement; returns None, with nothing written, if a rule or a row refuses it: the ordinary
-        path raises what it is, or finds that it was done before."""
+        """Creates in one statement. Returns None, with nothing written, if a rule or a row refuses it: the ordinary
+        path then raises the error, or finds that the call was carried out before."""
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)
@@ -116,7 +118,7 @@ class Commands:
 
     async def _once(self, transaction: Transaction, resource: Resource, call: Call, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
-        # Tried, not waited for: its holder is doing the same thing at this moment.
+        # Tried, not waited for: the lock's holder is carrying out the same call at this moment.
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
         if not await connection.scalar(select(lock)):
             raise InFlight("The first request with this Idempotency-Key is still running.")

@@ -1,5 +1,5 @@
-"""What a service knows of the records of another one: whose they are, and what else its own records take from them. It
-learns that from events, without a query."""
+"""References to another service's records: which customer each belongs to, and the fields that this service's records
+inherit. They are learnt from events, without a query."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _ROWS = 5000
 """A statement takes 32767 parameters."""
 
 Known = Mapping[str, UUID]
-"""The record's `id`, and by the names of their columns what is taken from it."""
+"""The record's `id`, and the fields that are kept of it by the names of their columns."""
 
 
 def elsewhere_table(name: str, metadata: MetaData, *taken: Column[Any]) -> Table:
@@ -33,8 +33,8 @@ def elsewhere_table(name: str, metadata: MetaData, *taken: Column[Any]) -> Table
 
 
 def noting(table: Table, known_by: Mapping[str, Callable[[Envelope], Known]]) -> Handler:
-    """Returns a handler that keeps whose the records are that these types of events name; each function returns the
-    record's id, and what else is kept of it."""
+    """Returns a handler that keeps the references that events of these types carry; each function returns the record's
+    id, and the fields that are kept of it."""
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         found = (
@@ -43,7 +43,7 @@ def noting(table: Table, known_by: Mapping[str, Callable[[Envelope], Known]]) ->
             if current(each.type) in known_by and each.customer_id is not None
         )
         known = {(row["tenant_id"], row["id"]): row for row in found}
-        # By their keys, as all that is written: no two deadlock.
+        # In the order of keys, like all writes, so that no two transactions deadlock.
         rows = [known[key] for key in sorted(known)]
         for start in range(0, len(rows), _ROWS):
             await connection.execute(insert(table).values(rows[start : start + _ROWS]).on_conflict_do_nothing())
@@ -52,7 +52,7 @@ def noting(table: Table, known_by: Mapping[str, Callable[[Envelope], Known]]) ->
 
 
 def in_turn(*handlers: Handler) -> Handler:
-    """One handler of all of them."""
+    """Returns one handler that runs these in order."""
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         for each in handlers:

@@ -1,5 +1,5 @@
-"""A whole collection as a stream of lines (NDJSON): its rows as one instant saw them, and a last line that says that
-they are all there. What breaks off has no last line."""
+"""Exports a whole collection as a stream of lines (NDJSON): its rows in one snapshot, and a last line that confirms
+that they are complete. A stream that breaks off has no last line."""
 
 from asyncio import timeout
 from collections.abc import AsyncIterable, AsyncIterator
@@ -16,16 +16,16 @@ from kith.nouns.queries import Queries
 
 NDJSON, TEXT = "application/x-ndjson", "text/plain"
 LONGEST_SECONDS = 3600
-"""An open snapshot holds up the cleaning of all tables: who is slower than that goes on in another export."""
+"""An open snapshot holds up the vacuum of all tables: a slower client continues in another export."""
 
 
 class Incomplete(Exception):
-    """The export broke off: what was read is not all there is."""
+    """The export broke off: the rows that were read are not complete."""
 
 
 class Export(StreamingResponse):
-    """Rows are read as fast as the client takes them, a few hundred at a time. The connection is taken before the
-    answer begins, so that it can still be refused, and is given back however it ends."""
+    """Streams rows as fast as the client takes them, a few hundred at a time. The connection is acquired before the
+    response begins, so that the request can still be refused, and is released however it ends."""
 
     def __init__(
         self, context: Context, tenant: str, queries: Queries[Any], after: UUID | None, media_type: str = NDJSON
@@ -49,13 +49,14 @@ class Export(StreamingResponse):
 
 
 def media_type_of(request: Request) -> str:
-    """The same lines by either name: many generators of clients know text, and no lines of JSON."""
+    """Returns the media type of the lines that the client accepts: many generated clients know text, and not NDJSON."""
     return TEXT if request.headers.get("accept", "").partition(";")[0].strip() == TEXT else NDJSON
 
 
 async def rows_of(body: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The rows of an export's body, as they arrive: `rows_of(response.aiter_bytes())`. Raises Incomplete after the last
-    one if they are not all there. By bytes, because what others take for the end of a line may stand in a name."""
+    """Yields the rows of an export's body, as they arrive: `rows_of(response.aiter_bytes())`. Raises Incomplete after
+    the last one if they are not complete. It reads bytes, because characters that other readers take for line ends may
+    stand in a name."""
     rest, count, promised = b"", 0, None
     async for piece in body:
         *whole, rest = (rest + piece).split(b"\n")

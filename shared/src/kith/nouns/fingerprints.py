@@ -1,7 +1,8 @@
-"""Whether what was sent is what was sent before: by what is kept of it, never by how it was spelt.
+"""Recognises a repeated call: by the values that are kept of it, never by how they were spelt.
 
-An input has its values as they are kept (kith.scalars): instants in UTC, texts in one form of Unicode, amounts with all
-their decimals. Earlier versions had them as they were sent, and rows written then have such fingerprints.
+An input has its values in the form in which they are kept (kith.scalars): instants in UTC, texts in one form of
+Unicode, amounts with all their decimals. Earlier versions had them as they were sent, and rows written then have such
+fingerprints.
 """
 
 import json
@@ -26,16 +27,16 @@ def fingerprint(what: str, given: Input) -> int:
 
 
 _ODD = re.compile(rb'[+-]\d\d:\d\d"|[\x80-\xff]|\\u|\[')
-"""An instant with an offset, text that is not ASCII, a list."""
+"""Matches an instant with an offset, text that is not ASCII, or a list."""
 
 
 def is_odd(sent: bytes) -> bool:
-    """Whether a body may be spelt otherwise than it is kept."""
+    """Whether a body may be spelt otherwise than its values are kept."""
     return _ODD.search(sent) is not None
 
 
 def as_spelt(given: Input, sent: bytes) -> Input:
-    """The input with its values as an earlier version had them of the same body."""
+    """Returns the input with its values as an earlier version parsed them from the same body."""
     body: Mapping[str, Any] = json.loads(sent)
     return given.model_copy(update={name: _spelt(value, body[name]) for name, value in given if name in body})
 
@@ -64,7 +65,7 @@ def _spelt_list(kept: list[Any], sent: list[Any]) -> list[Any]:
 
 
 def are_alike(one: Aggregate, other: Aggregate) -> bool:
-    """Whether the same was kept of both when they were made. Neither may have changed since."""
+    """Whether both were created with the same values. Neither may have changed since."""
     kept, made = (
         {name: _folded(value) for name, value in vars(each).items() if name not in _OWN} for each in (one, other)
     )

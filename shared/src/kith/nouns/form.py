@@ -1,4 +1,4 @@
-"""What the form of a noun is filled in with: its view, its commands, what it names, and the form itself."""
+"""The form of a noun and its parts: view, commands, relations."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from kith.nouns.inputs import Input, NewInput
 
 @dataclass(slots=True)
 class View:
-    """Base of every view: what is the same of all aggregates. A field is the column of the same name."""
+    """Base of every view, with the fields that all aggregates have. A field is the column of the same name."""
 
     id: UUID
     external_id: str | None
@@ -25,14 +25,14 @@ class View:
 
 
 def personal() -> Any:
-    """A field that shows only to actors with the scope for personal data; elsewhere it is absent. Such fields are a
+    """Declares a field that only actors with the scope for personal data see; elsewhere it is absent. Such fields are a
     view's last."""
     return field(default=None, metadata={"personal": True})
 
 
 @dataclass(frozen=True)
 class Command:
-    """One use case: a verb, what it takes, and the rule that decides."""
+    """One use case: a verb, its input, and the rule that decides."""
 
     name: str
     input: type[Input]
@@ -45,14 +45,14 @@ class Command:
 
 @dataclass(frozen=True)
 class Follows:
-    """A record that names another one of the service takes from it what it does not say, and may not contradict it."""
+    """A record that names another one inherits the fields it does not give itself, and may not contradict it."""
 
     id: Column[Any]
-    """Of the record, in the table that has it."""
+    """The id column of the table that has the other record."""
     takes: tuple[str, ...]
-    """Columns of that table, and fields of the dealing."""
+    """Columns of that table, which are fields of this record too."""
     on_sight: bool = False
-    """Another service has the record: one that we have not heard of yet may be named all the same."""
+    """The other record belongs to another service: it may be named before its event has arrived here."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ class One:
     """A to-one relation: each record of the form has one of another. Shown as a field of both sides in GraphQL."""
 
     name: str
-    """The field that shows it: `referrer`."""
+    """The field that shows the related record: `referrer`."""
     by: str = ""
-    """The column that has its id; `<name>_id`, if not given."""
+    """The column that has its id; by default `<name>_id`."""
     to: str = ""
-    """The noun that it is, of this service or of another one; `name`, if not given."""
+    """The noun of the related record, of this service or of another one; by default `name`."""
     many: str = ""
-    """The field of the other side that lists these, newest first; none, if not given."""
+    """The field of the other side that lists these records, newest first; none by default."""
     words: str = "Newest first."
-    """What is said of that list."""
+    """The description of that list."""
 
     @property
     def column(self) -> str:
@@ -80,15 +80,15 @@ class One:
 
 
 Check = Callable[[Input], None]
-"""Raises the DomainError that stands in the way of an input."""
+"""Raises the DomainError with which an input is refused."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What is declared of a noun; kith.nouns.resource derives the rest of it."""
+    """The declaration of a noun; kith.nouns.resource derives the rest of it."""
 
     name: str
-    """One, in words joined by underscores: `health_model`."""
+    """In the singular, words joined by underscores: `health_model`."""
     plural: str
     aggregate: type[Aggregate]
     table: Table
@@ -100,15 +100,16 @@ class Form:
     unpublished: Mapping[str, str] = field(default_factory=dict)
     """Fields that the event of the command that sets them does not carry, each with the reason."""
     insert_only: bool = False
-    """It is only ever created, often, by a rule that does not look at the time, and needs no `checks`: one statement
+    """Declares that it is only created, often, by a rule that ignores the time and needs no `checks`: one statement
     does it."""
     singleton: Callable[[str], Aggregate] | None = None
-    """There is one per tenant, named by no id; this is how it stands, at version 0, before anybody has changed it."""
+    """Declares that there is one per tenant, without an id in the API; returns its initial state, at version 0."""
     follows: Mapping[str, Follows] = field(default_factory=dict)
     """By the field that names another record."""
     relations: tuple[One, ...] = ()
     write_verb: str = "write"
-    """Of the scope that its commands need."""
+    """The verb of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Input]], Awaitable[Check]] | None = None
-    """What its rules cannot see: for the inputs of a tenant's request, looks at other rows, and returns the check that
-    is called after each rule. What it accepts is done: it may count on that, for what comes later in the request."""
+    """Checks what its rules cannot see: reads other rows for the inputs of a tenant's request, and returns the check
+    that is called after each rule. An input that it accepts takes effect: it may count on that for later ones of the
+    request."""

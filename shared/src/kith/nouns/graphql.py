@@ -1,7 +1,7 @@
-"""GraphQL derived from the nouns of a service: of each a type, one, a list, and a mutation per command.
+"""Derives GraphQL from the nouns of a service: for each a type, a query for one, a list, and a mutation per command.
 
-The type of a noun is its view, with its relations. What belongs to another service is an entity: of it there is the id,
-and what this service adds. The mutation's answer is the thing or a Problem, never a bare error.
+The type of a noun is its view, with its relations. A noun of another service is an entity: its id, and the fields that
+this service adds. The result of a mutation is the noun or a Problem, never a bare error.
 """
 
 import re
@@ -37,7 +37,7 @@ N = TypeVar("N")
 
 
 def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
-    """One of the resource by id, batched over the request."""
+    """Loads one record of the resource by id, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
 
@@ -50,7 +50,7 @@ def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitabl
 
 
 async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, owner: UUID, first: int) -> list[N]:
-    """The newest of the resource that belong to `owner` by column `of`, batched over the request."""
+    """Loads the newest records of the resource that belong to `owner` by column `of`, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
 
@@ -64,13 +64,13 @@ async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, 
 
 @dataclass(frozen=True)
 class Fields:
-    """What a feature adds to a service's subgraph beside nouns."""
+    """The fields that a feature adds to a service's subgraph beside the nouns."""
 
     queries: Sequence[Any] = ()
     subscriptions: Sequence[Any] = ()
     """Each checks its arguments, and returns `watching` its events."""
     extends: Mapping[str, Sequence[Any]] = dataclass_field(default_factory=dict)
-    """By the name of a noun, or of another service's entity: fields that it has besides."""
+    """Additional fields, by the name of a noun or of another service's entity."""
 
 
 class Graph:
@@ -83,7 +83,7 @@ class Graph:
         self._service = service
         self._resources = {each.name: each for each in resources}
         self._features = features
-        # All types are there before their fields, which name each other.
+        # All types exist before their fields, which name each other.
         self._nodes = {each.name: type(pascal(each.name), (each.view,), {}) for each in resources}
         self._entities: dict[str, Any] = {_noun_of(each): each for each in entities}
         for resource in resources:
@@ -111,7 +111,7 @@ class Graph:
             types=list(self._entities.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[Admission, Errors],
-            federation_version="2.9",  # the newest the composer takes
+            federation_version="2.9",  # the newest version the composer takes
         )
 
     def _complete_node(self, resource: Resource) -> None:
@@ -148,7 +148,7 @@ class Graph:
         entity.resolve_reference = resolve_reference
 
     def _add_fields(self, name: str, kind: Any) -> None:
-        """Adds the lists of the nouns that name it, and the fields that features add to it."""
+        """Adds the lists of the nouns that relate to it, and the fields that features add to it."""
         for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun == name and relation.many:
@@ -289,7 +289,7 @@ def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:
 
 
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
-    resolver.__name__ = name  # the field takes its name from it
+    resolver.__name__ = name  # the field's name is taken from the function
     return kind(resolver, description=description)
 
 
@@ -306,7 +306,7 @@ def _noun_of(entity: type) -> str:
 
 
 def _values_in(view: type[View]) -> Iterable[type]:
-    """The value objects that a view shows."""
+    """Returns the value objects that a view shows."""
     for kind in get_type_hints(view).values():
         for each in (kind, *get_args(kind)):
             if isinstance(each, type) and is_dataclass(each) and not has_object_definition(each):

@@ -1,6 +1,7 @@
-"""What was done once is not done twice: one table for the Idempotency-Key header and for the rows of bulk requests.
+"""The record of what was carried out, so that it is not carried out twice: one table for the Idempotency-Key header and
+for the rows of bulk requests.
 
-The key is written in the transaction of what it stands for, so either both are there or neither.
+The key is written in the transaction of its call, so either both are there or neither.
 """
 
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Uuid

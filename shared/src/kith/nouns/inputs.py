@@ -1,6 +1,6 @@
-"""What a command takes. One declaration: it is the REST body, a row of a bulk request, and the GraphQL input.
+"""The inputs of commands. One declaration is the REST body, a row of a bulk request, and the GraphQL input.
 
-What its fields may hold is said in kith.scalars.
+The scalars of their fields are in kith.scalars.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,22 +36,21 @@ ENVELOPE = frozenset({"occurred_at", "external_id", "command"})
 """Fields of inputs that no rule takes."""
 
 AS_SET = AfterValidator(lambda sent: sorted(set(sent)))
-"""Of a list that says which, and in no order: it is kept in one order, each once. However it was spelt, it is the
-same."""
+"""Sorts a list that stands for a set and drops duplicates, so that it is the same however it was spelt."""
 
 Wrong = tuple[str, str]
-"""A field, and which rule it breaks."""
+"""A field, and the rule that it breaks."""
 
 
 def read(model: type[M], body: bytes | str) -> M:
-    """A JSON body as the model. Raises Invalid for what is no JSON, and ValidationError."""
+    """Parses a JSON body as the model. Raises Invalid for malformed JSON, and ValidationError."""
     json_of(body)
     return model.model_validate_json(body)
 
 
 def json_of(body: bytes | str, *, field: str = "body") -> Any:
-    """Raises Invalid for what is no JSON, and for JSON that parsers differ about: a key that is there twice, what lies
-    deeper than 200 levels, half a surrogate pair. NaN and Infinity are for the field to refuse, by its name."""
+    """Parses JSON. Raises Invalid for malformed JSON, and for JSON that parsers differ about: a duplicate key, more
+    than 200 levels, half a surrogate pair. NaN and Infinity are left to the field, which refuses them by its name."""
     try:
         data = body.encode() if isinstance(body, str) else body
         return jiter.from_json(data, catch_duplicate_keys=True)
@@ -60,7 +59,7 @@ def json_of(body: bytes | str, *, field: str = "body") -> Any:
 
 
 def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
-    """If anything is wrong, raises the ValidationError that says so, below the place of `given`."""
+    """Raises a ValidationError that lists these problems, located at the fields of `given`, if there are any."""
     if found := list(wrong):
         details = [detail((field,), rule, getattr(given, field)) for field, rule in found]
         raise ValidationError.from_exception_data(type(given).__name__, details)
@@ -80,11 +79,11 @@ class Input(BaseModel):
     )
 
     def fields(self) -> dict[str, Any]:
-        """What the rule is called with: all but what the envelope takes."""
+        """Returns the arguments of the rule: all fields but those of the envelope."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in ENVELOPE}
 
     def taking(self, taken: Mapping[str, Any]) -> Self:
-        """The same with these besides. Raises Invalid if what was sent does not go with them."""
+        """Returns the input with these inherited fields added. Raises Invalid if they do not go with it."""
         return self.model_copy(update=taken)
 
     def happened_at(self, now: datetime) -> datetime:
@@ -92,7 +91,7 @@ class Input(BaseModel):
             return now
         if self.occurred_at > now + CLOCK_SKEW:
             raise Invalid("occurred_at must not be in the future.", field="occurred_at")
-        # A clock that is a little ahead must not make what is done next look earlier.
+        # A sender's clock that is a little ahead must not make the next change look earlier.
         return min(self.occurred_at, now)
 
 
@@ -103,7 +102,7 @@ class NewInput(Input):
 
 
 class Priced(NewInput):
-    """Base of the inputs that create what has amounts, and a `currency` whose minor unit they fit."""
+    """Base of the inputs that create a record with amounts, which must fit the minor unit of its `currency`."""
 
     @model_validator(mode="after")
     def _amounts_fit(self) -> Self:
@@ -134,12 +133,13 @@ UNSENT: Any = Field(default_factory=lambda: None)
 
 
 class Amendment(Input):
-    """Base of the inputs that amend: what is not sent stays as it is, and null clears."""
+    """Base of the inputs that amend: a field that is not sent stays as it is, and null clears."""
 
     def fields(self) -> dict[str, Any]:
         return {name: value for name, value in super().fields().items() if name in self.model_fields_set}
 
     @model_serializer
     def sent(self) -> dict[str, Any]:
-        # A null that was sent differs from a field that was not, else two different calls would pass for the same one.
+        # A null that was sent differs from a field that was not; otherwise two different calls would have one
+        # fingerprint.
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}

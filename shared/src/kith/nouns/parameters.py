@@ -1,4 +1,4 @@
-"""What operations over REST are called, and what they take: parameters, bodies, rows and filters of a noun."""
+"""The names and parameters of REST operations: bodies, rows and filters of a noun."""
 
 import re
 from inspect import cleandoc
@@ -22,7 +22,8 @@ IdempotencyKey = Annotated[
 
 
 def row_model(command: Command) -> Any:
-    """A row of a bulk request: the command's input, which command it is, on what, and when it happened."""
+    """Returns the model of a row of a bulk request: the command's input, the command, its target, and when it
+    happened."""
     verb: Any = Literal[command.name]
     return create_model(
         f"{command.input.__name__}Row",
@@ -34,7 +35,8 @@ def row_model(command: Command) -> Any:
 
 
 def query_of(resource: Resource) -> Any:
-    """The query parameters of a list: the page, and the filters the resource allows; nothing else is accepted."""
+    """Returns the model of a list's query parameters: the page, and the filters the resource allows; others are
+    refused."""
     fields: dict[str, Any] = {
         "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
         "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
@@ -44,7 +46,7 @@ def query_of(resource: Resource) -> Any:
 
 
 def filters_of(resource: Resource) -> Any:
-    """The filters of a list by themselves, in `filter`, with values as JSON has them."""
+    """Returns the model of a list's filters alone, in `filter`, with JSON values."""
     filters = create_model(
         f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
     )
@@ -56,7 +58,7 @@ def _filters(resource: Resource) -> dict[str, Any]:
 
 
 def version_of(if_match: str | None) -> int | None:
-    """Raises Invalid unless it is an ETag of this API, or `*`."""
+    """Returns the version that an ETag states. Raises Invalid unless it is an ETag of this API, or `*`."""
     if if_match is None or if_match == "*":
         return None
     if not (tag := re.fullmatch('"(0|[1-9][0-9]{0,9})"', if_match)):
@@ -65,12 +67,12 @@ def version_of(if_match: str | None) -> int | None:
 
 
 def described(command: Command) -> str:
-    """In the words of its rule."""
+    """Returns the description of a command: the docstring of its rule."""
     return cleandoc(command.rule.__doc__ or "Returns it as it is then; its version is the ETag.")
 
 
 def operation(command: Command, resource: Resource) -> str:
-    """`winOpportunity`"""
+    """Returns the operation's id: `winOpportunity`."""
     return command.name + pascal(resource.name)
 
 
@@ -87,13 +89,14 @@ def article(name: str) -> str:
 
 
 def body_of(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
-    """The OpenAPI of an operation with this body."""
+    """Returns the OpenAPI of an operation with this body."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
 
 
 def body(model: type[BaseModel], *, optional: bool = False) -> Any:
-    """A dependency: the body, read by the rules of kith.nouns.inputs. An empty one is `{}` where it is optional."""
+    """Returns a dependency that parses the body as kith.nouns.inputs does. An empty one is `{}` where it is
+    optional."""
 
     async def given(request: Request) -> Any:
         return read(model, await request.body() or (b"{}" if optional else b"null"))

@@ -1,4 +1,4 @@
-"""Reads: Core selects into views, a page at a time by key and never by offset."""
+"""Reads rows as views by Core selects, a page at a time by key and never by offset."""
 
 import base64
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -21,17 +21,17 @@ V = TypeVar("V", bound=View)
 
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 BATCH = 500
-"""Rows that a cursor brings at a time."""
+"""The rows that a cursor fetches at a time."""
 
 
 class Page(NamedTuple, Generic[T]):
     rows: list[T]
     next: str | None
-    """Cursor of the page after this one, if there is one."""
+    """The cursor of the next page, if there is one."""
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):
-    """The last row of a page: where the next one goes on."""
+    """The last row of a page, after which the next one continues."""
 
     at: datetime
     id: UUID
@@ -45,15 +45,15 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
             found = msgspec.json.decode(decoded(cursor), type=cls)
         except (ValueError, msgspec.DecodeError) as error:
             raise Invalid("It is not a cursor of this list.", field="after") from error
-        # Of any year: it is where a row stands, and that one may have been stored before the door had bounds. The
-        # driver has a row of before or after all time without a zone.
+        # Of any year: it is the position of a row that may have been stored before inputs had bounds.
+        # The driver returns -infinity and infinity without a time zone.
         if found.at.utcoffset() not in (None, timedelta(0)):
             raise Invalid("It is not a cursor of this list.", field="after")
         return cls(found.at.replace(tzinfo=UTC), found.id)
 
 
 def decoded(cursor: str) -> bytes:
-    """What a cursor was made of. Raises ValueError for what no cursor is written like."""
+    """Returns the content of a cursor. Raises ValueError for a malformed one."""
     return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
 
 
@@ -73,22 +73,22 @@ class Queries(Generic[V]):
         self._decoders = _decoders(self._columns)
 
     def _seen(self, row: Iterable[Any]) -> V:
-        """The view of a row as the driver has it."""
-        # By name: a GraphQL type that says what a field is in its own words takes it so, and only so.
+        """Returns the view of a row that the driver returned."""
+        # By name: a GraphQL type may redeclare a field with a description of its own.
         fields = zoned(dict(zip(self._resource.view_fields, row, strict=True)))
         for name, decode in self._decoders:
             fields[name] = decode(fields[name])
         return self._view(**fields)
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
-        """Raises NotFound."""
+        """Returns the row with this id. Raises NotFound."""
         found = await self.many(connection, tenant, [id])
         if id not in found:
             raise NotFound.of(self._resource.words, id)
         return found[id]
 
     async def singleton(self, connection: AsyncConnection, tenant: str) -> V:
-        """The one of the tenant, or how it stands before anybody has changed it."""
+        """Returns the tenant's only row, or the initial state before its first change."""
         assert self._resource.singleton is not None
         unchanged = self._resource.singleton(tenant)
         found = await self.many(connection, tenant, [unchanged.id])
@@ -110,7 +110,7 @@ class Queries(Generic[V]):
         after: str | None = None,
         filters: Mapping[str, Any] | None = None,
     ) -> Page[V]:
-        """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
+        """Returns a page, newest first. Raises Invalid for a malformed cursor or a page that is too big."""
         if not 1 <= first <= MAX_PAGE:
             raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
         filters = filters or {}
@@ -127,8 +127,8 @@ class Queries(Generic[V]):
     async def all(
         self, connection: AsyncConnection, tenant: str, *, after: UUID | None = None
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yields the rows in the order of their ids, or the ones after that id, a batch at a time by a cursor. Personal
-        fields are there only if they may be shown."""
+        """Yields the rows in the order of their ids, or those after an id, a batch at a time by a cursor. Personal
+        fields are included only on request."""
         table = self._table
         query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == tenant)
         if after is not None:
@@ -141,7 +141,7 @@ class Queries(Generic[V]):
     async def newest_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int
     ) -> dict[UUID, list[V]]:
-        """The newest rows of each owner (of each customer, say), in one select."""
+        """Returns the newest rows of each owner (of each customer, say), in one select."""
         if not 1 <= first <= MAX_PAGE:
             raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
         found: dict[UUID, list[V]] = {id: [] for id in owners}
@@ -159,7 +159,7 @@ class _Columns(NamedTuple):
     hidden: frozenset[str]
 
     def select(self) -> Select[Any]:
-        """Of one tenant's rows."""
+        """Returns the select of a tenant's rows."""
         table = self.table
         columns = [null().label(name) if name in self.hidden else table.c[name] for name in self.fields]
         return select(*columns).where(table.c.tenant_id == bindparam("tenant"))
@@ -170,7 +170,7 @@ class _Columns(NamedTuple):
 
 @cache
 def _decoders(columns: _Columns) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """By the fields whose values the driver reads as text though they are more."""
+    """Returns the decoders of the fields whose values the driver returns as text, by field."""
     shown = (name for name in columns.fields if name not in columns.hidden)
     decoders = ((name, decoder_of(columns.table.c[name].type)) for name in shown)
     return tuple((name, decode) for name, decode in decoders if decode is not None)

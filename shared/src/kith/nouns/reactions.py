@@ -1,4 +1,4 @@
-"""What a service makes because of another's event: by the same rules as on request, exactly once."""
+"""Creates records in reaction to another service's events: by the same rules as on request, exactly once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -25,11 +25,11 @@ from kith.nouns.resource import Resource
 
 E = TypeVar("E", bound=Event)
 Body = Mapping[str, Any]
-"""As it would be posted to the API; what is None is not sent."""
+"""The body as it would be posted to the API; fields that are None are left out."""
 
 
 def run_of(requested: Envelope) -> Known:
-    """The playbook's run that an action was requested by."""
+    """Returns the playbook run that requested an action."""
     action = decode(requested, ActionRequested)
     return {"id": action.run_id, "playbook_id": action.playbook_id}
 
@@ -43,10 +43,10 @@ def creating(
     outbox: Table,
     idempotency: Table,
 ) -> Handler:
-    """A handler that makes one of `resource` for each event of the type `cause` that has a body for it. It raises the
-    DomainError that stands in the way, so that the event becomes a dead letter.
+    """Returns a handler that creates one of `resource` for each event of the type `cause` that has a body for it. It
+    raises the DomainError of a refusal, so that the event becomes a dead letter.
 
-    The body has an external id that follows from the event: however often that comes, one is made.
+    The body has an external id that follows from the event: however often the event is delivered, one is created.
     """
     command = resource.create
 
@@ -55,7 +55,7 @@ def creating(
             if current(envelope.type) != cause.type or (wanted := body(envelope, decode(envelope, cause))) is None:
                 continue
             call = Call(command, _input(command.input, wanted))
-            # One by one: each belongs to the trace of the event that it is made for.
+            # One by one: each belongs to the trace of its own event.
             with event_span(envelope, f"{command.name} {resource.name}"):
                 async with acting_for(connection, envelope.tenant_id) as transaction:
                     (outcome,), _ = await carry_out(

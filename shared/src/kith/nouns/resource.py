@@ -25,29 +25,29 @@ __all__ = ["Check", "Command", "Follows", "One", "Resource", "View", "personal"]
 
 @dataclass(frozen=True)
 class Resource(Form):
-    """A noun by its form, which is checked when it is made. Raises InvalidForm."""
+    """A noun, made of its form, which is checked when it is made. Raises InvalidForm."""
 
     def __post_init__(self) -> None:
         validate(self)
 
     @property
     def path(self) -> str:
-        """Of the collection: `health-models`."""
+        """The path of the collection: `health-models`."""
         return self.plural.replace("_", "-")
 
     @property
     def words(self) -> str:
-        """`health model`"""
+        """The noun in plain words: `health model`."""
         return self.name.replace("_", " ")
 
     @property
     def described(self) -> str:
-        """In the words of its aggregate."""
+        """The docstring of its aggregate."""
         return cleandoc(self.aggregate.__doc__ or "").partition("\n\n")[0]
 
     @cached_property
     def create(self) -> Command:
-        """The one command that makes a new one."""
+        """The one command that creates."""
         (create,) = (command for command in self.commands if command.creates)
         return create
 
@@ -70,7 +70,7 @@ class Resource(Form):
 
     @cached_property
     def references(self) -> dict[str, Column[Any]]:
-        """Columns that name a row elsewhere in this service, each with the id column it names."""
+        """The columns that refer to a row of this service, each with the id column it refers to."""
         return {
             str(constraint.column_keys[1]): constraint.elements[1].column
             for constraint in self.table.foreign_key_constraints
@@ -78,39 +78,39 @@ class Resource(Form):
 
     @cached_property
     def named(self) -> dict[str, Follows]:
-        """What its fields name, whether or not it takes anything of that."""
+        """The records that its fields name, whether or not it inherits fields from them."""
         return {name: Follows(target, ()) for name, target in self.references.items()} | dict(self.follows)
 
     @cached_property
     def may_be_taken(self) -> frozenset[str]:
-        """Fields that it must have, and need not be sent where something is named that has them."""
+        """Required fields that may be left out where a record is named that has them."""
         taken = {name for each in self.follows.values() for name in each.takes}
         return frozenset(name for name in taken if not self.table.c[name].nullable)
 
     def stands_alone(self, given: Input) -> bool:
-        """Whether it can be made of what was sent, without a look at what that names."""
+        """Whether it can be created from the input alone, without reading the records that it names."""
         names = any(getattr(given, name, None) is not None for name in self.follows)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether all columns are such as the driver itself reads and writes (see kith.db.connections.Statement)."""
+        """Whether the driver reads and writes all columns natively (see kith.db.connections.Statement)."""
         return not any(isinstance(column.type, Structured) for column in self.table.c)
 
     @cached_property
     def enums(self) -> list[type[Enum]]:
-        """The enumerations its view shows."""
+        """The enumerations that its view shows."""
         return [kind for name, kind in self.stored_enums.items() if name in self.view_fields]
 
     @cached_property
     def stored_enums(self) -> dict[str, type[Enum]]:
-        """Columns that hold an enumeration's value as text, each with the enumeration."""
+        """The columns that hold an enumeration's value as text, each with the enumeration."""
         types = {name: self.table.c[name].type for name in self.attributes}
         return {name: kind for name, each in types.items() if (kind := getattr(each, "enum_class", None)) is not None}
 
     @cached_property
     def filter_types(self) -> dict[str, Any]:
-        """What a list may be filtered by, each with its type."""
+        """The fields that a list may be filtered by, each with its type."""
         return {
             name: getattr(self.table.c[name].type, "enum_class", None) or self.table.c[name].type.python_type
             for name in self.filters

@@ -1,4 +1,4 @@
-"""REST derived from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
+"""Derives REST from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ from kith.scalars import Id
 
 @dataclass(slots=True)
 class RowResult:
-    """What became of one row. `id` and `version` are the aggregate's; `problem` says why a row was rejected."""
+    """The result of one row. `id` and `version` are the aggregate's; `problem` is the reason of a rejection."""
 
     index: int
     external_id: str | None
@@ -148,7 +148,7 @@ class Rest:
         return self._written(request, answer, actor)
 
     def _add_of_tenant(self, unchanged: Callable[[str], Aggregate]) -> None:
-        """The one of a tenant is found under the noun itself, and its commands too: no id is needed."""
+        """Adds the routes of a singleton, under the noun itself: it needs no id."""
         resource = self._resource
 
         @self.router.get(
@@ -158,7 +158,8 @@ class Rest:
             summary=f"Get the tenant's {resource.words}",
         )
         async def get(request: Request, actor: Actor = self._reader) -> Response:
-            """Its version is the ETag: send it as If-Match with a command. At version 0 nobody has changed it yet."""
+            """Its version is the ETag: send it as If-Match with a command. Version 0 is the initial state, before any
+            change."""
             queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.singleton(connection, actor.tenant)
@@ -333,7 +334,7 @@ class Rest:
         return json_response(self._shown(answer.view, actor), status=status, headers=tagged)
 
     def _shown(self, view: View, actor: Actor) -> object:
-        """Leaves personal fields out, rather than emptying them, for actors who may not see them."""
+        """Leaves personal fields out, rather than emptying them, for actors without the scope."""
         hidden = self._resource.personal_fields
         if not hidden or actor.sees_personal(self._service):
             return view

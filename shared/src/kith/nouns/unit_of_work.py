@@ -56,7 +56,7 @@ EVENT_COLUMNS = (
     "traceparent",
     "data",
 )
-"""What a command writes into the outbox; the rest is the relay's."""
+"""The columns that a command writes into the outbox; the relay writes the rest."""
 
 
 class UnitOfWork:
@@ -66,9 +66,8 @@ class UnitOfWork:
         self.connection: AsyncConnection = transaction.connection
         self.tenant = transaction.tenant
         self.now = transaction.now
-        """The database's clock, read after the transaction has its id (see kith.db.connections) and after the last lock
-        was had: of
-        two that change a row, who comes second records later."""
+        """The database's clock, read after the transaction has its id (see kith.db.connections) and after it acquired
+        its last lock: of two transactions that change a row, the second one records later."""
         self._source = source
         self._outbox = outbox
         self._events: list[dict[str, Any]] = []
@@ -79,12 +78,12 @@ class UnitOfWork:
         return self._repositories.setdefault(resource.plural, Repository(self, resource))
 
     def locked(self, at: datetime) -> None:
-        """A row was locked, and the clock read again."""
+        """Moves the clock forward to when a row was locked."""
         self.now = max(self.now, at)
 
     def record(self, aggregate: Aggregate, *events: Event, at: datetime) -> int:
-        """Gives the events their versions in the aggregate's history and puts them in the outbox; returns how many they
-        are. Raises Invalid, and records none, if one is too large."""
+        """Gives the events their versions in the aggregate's history and adds them to the outbox. Returns how many
+        there are. Raises Invalid, and records none, if one is too large."""
         rows = []
         for event in events:
             aggregate.version += 1
@@ -94,7 +93,7 @@ class UnitOfWork:
         return len(rows)
 
     async def flush(self) -> None:
-        """Rows first: the outbox takes its sequence while they are locked."""
+        """Writes rows first and events after: the outbox draws its sequence numbers while the rows are locked."""
         if await self._flush_one():
             return
         for repository in self._repositories.values():
@@ -105,7 +104,7 @@ class UnitOfWork:
             self._events = []
 
     async def _flush_one(self) -> bool:
-        """One row changed by one event, as most commands do: both in one statement."""
+        """Writes one row changed by one event, the common case, in one statement."""
         if len(self._events) != 1 or len(self._repositories) != 1:
             return False
         (repository,) = self._repositories.values()
@@ -131,7 +130,7 @@ class Repository:
         self._changed: set[UUID] = set()
 
     async def load(self, *, ids: Iterable[UUID] = (), external_ids: Iterable[str] = ()) -> None:
-        """Loads and locks the ones that exist, in the order of their ids: no two batches deadlock."""
+        """Loads and locks the aggregates that exist, in the order of their ids, so that no two batches deadlock."""
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return
@@ -182,7 +181,7 @@ class Repository:
         self._keep(aggregate)
 
     def only_change(self) -> dict[str, Any] | None:
-        """The row, if it is the only one to write and no new one; it counts as written then."""
+        """Returns the row if it is the only one to write and not a new one; it counts as written then."""
         if self._new or len(self._changed) != 1 or not self._resource.is_plain:
             return None
         return self._values(self._changed.pop())
@@ -195,7 +194,8 @@ class Repository:
     async def flush(self) -> None:
         table, tenant = self.table, self._uow.tenant
         if self._new:
-            # By their keys: two batches of the same new rows wait for each other in one order, and so never deadlock.
+            # In the order of keys: two batches of the same new rows wait for each other in one order, and so never
+            # deadlock.
             new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
             for piece in in_pieces({"tenant_id": tenant, **self._values(id)} for id in new):
                 await self._uow.connection.execute(insert(table), piece)
@@ -229,7 +229,7 @@ async def append(
     occurred_at: datetime | None,
 ) -> datetime | None:
     """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
-    None, and nothing is written, if its external id is taken or its time is yet to come. Raises PostgresError."""
+    None, with nothing written, if its external id is taken or its time is in the future. Raises PostgresError."""
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
     values = {f"row_{name}": value for name, value in row.items()} | {
@@ -245,7 +245,7 @@ async def append(
 
 
 def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
-    """The event's row but for its times. Raises Invalid for one that the bus would not take."""
+    """Returns the event's row without its times. Raises Invalid for an event that is too large for the bus."""
     if len(data := _encode(event)) > MAX_BYTES:
         rule = f"Its event would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
         raise Invalid(rule, field="body")
@@ -263,13 +263,14 @@ def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, traceparent: st
 
 @cache
 def append_one(table: Table, outbox: Table) -> Statement:
-    """Both inserts read from what names the tenant and takes the clock (after the transaction's id, see
-    kith.db.connections), so they come after it; row-level security looks at each row as it is inserted."""
+    """Returns the statement of both inserts. They select from the query that sets the tenant and reads the clock (after
+    the transaction's id, see kith.db.connections), so they run after it; row-level security checks each row as it is
+    inserted."""
     setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true())
     now = func.clock_timestamp(type_=Moment).label("now")
     begun = select(setting, func.pg_current_xact_id(), now).cte("begun").prefix_with("MATERIALIZED")
     occurred_at = bindparam("occurred_at", type_=Moment)
-    at = func.least(occurred_at, begun.c.now, type_=Moment)  # as Input.happened_at has it
+    at = func.least(occurred_at, begun.c.now, type_=Moment)  # the same rule as Input.happened_at
     latest = begun.c.now + literal_column(f"interval '{CLOCK_SKEW.total_seconds()} seconds'")
     of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in table.c}
     row = (
@@ -304,8 +305,8 @@ _LOCKED_AT = "locked_at"
 
 
 def _locking(rows: Select[Any]) -> Select[Any]:
-    """The rows locked, each with the clock as it was then: read beside the lock, it might be read before. Of what no
-    command changes, others' foreign keys: they need not wait."""
+    """Returns the select of the rows with a lock on each, and the clock read after the lock: read beside it, it might
+    be earlier. The lock is `FOR NO KEY UPDATE`: inserts that refer to the row by a foreign key need not wait."""
     locked = rows.with_for_update(key_share=True).cte("locked").prefix_with("MATERIALIZED")
     return select(*locked.c, func.clock_timestamp(type_=Moment).label(_LOCKED_AT))
 

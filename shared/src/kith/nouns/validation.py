@@ -1,6 +1,6 @@
-"""Whether the faces of a noun go together: rules, table, inputs, view and events, which are matched by name.
+"""Checks that the parts of a noun match: rules, table, inputs, view and events, by the names of their fields.
 
-What is wrong is said in a sentence that names the noun, the face and the field, and all that is wrong at once:
+Each problem is stated in a sentence that names the noun, the part and the field, and all problems at once:
 
     opportunity: the view has a field `stage_id` that the table has no column for.
 """
@@ -27,11 +27,11 @@ _OF_ALL = frozenset(each.name for each in fields(Aggregate))
 
 
 class InvalidForm(TypeError):
-    """The faces of a noun do not go together. A line for each problem."""
+    """The parts of a noun do not match. The message has a line for each problem."""
 
 
 def validate(form: Form) -> None:
-    """Raises InvalidForm."""
+    """Checks a form. Raises InvalidForm."""
     faces = (_table, _view, _commands, _inputs, _events, _filters, _insertion, _relations, _follows)
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
@@ -118,7 +118,7 @@ def _inputs(form: Form) -> Iterator[str]:
     attributes = _attributes(form)
     for command in form.commands:
         if command.input.fields not in (Input.fields, Amendment.fields):
-            continue  # the input makes of what was sent what the rule takes
+            continue  # the input computes the rule's argument from the fields sent
         face, sent = command.input.__name__, _sent(command)
         parameters = signature(command.rule).parameters.values()
         takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
@@ -136,7 +136,7 @@ def _commands(form: Form) -> Iterator[str]:
     for name in sorted({each for each in names if names.count(each) > 1}):
         yield f"two commands have the name `{name}`."
     for command in form.commands:
-        named = signature(command.rule).parameters  # a rule that names a parameter makes something of it
+        named = signature(command.rule).parameters  # a rule that names a parameter computes something from it
         for name in [each for each in _sent(command) if command.creates and each not in named]:
             if _may_be_none(command, name) and not _may_lack(form, attributes, name):
                 yield f"the input {command.input.__name__} may leave out `{name}`, which the aggregate always has."
@@ -148,7 +148,7 @@ def _may_be_none(command: Command, name: str) -> bool:
 
 
 def _may_lack(form: Form, attributes: dict[str, _Kind], name: str) -> bool:
-    """Whether the aggregate can be without it, or takes it from a record that the input names."""
+    """Whether the aggregate can be without the field, or inherits it from a record that the input names."""
     taken = {each for follows in form.follows.values() for each in follows.takes}
     return name not in attributes or attributes[name].optional or name in taken
 
@@ -158,12 +158,12 @@ def _sent(command: Command) -> list[str]:
 
 
 def events_of(command: Command) -> list[type[Event]]:
-    """The events that its rule is annotated to return."""
+    """Returns the events that its rule is annotated to return."""
     return list(dict.fromkeys(event for outcome in _outcomes_of(command) for event in outcome))
 
 
 def _outcomes_of(command: Command) -> list[list[type[Event]]]:
-    """What its rule may return, each with the events that are then published together."""
+    """Returns the alternatives that its rule may return, each with the events that are then published together."""
     return _outcomes_in(get_type_hints(command.rule).get("return"))
 
 
@@ -215,7 +215,7 @@ def _free_text(command: Command) -> set[str]:
 
 
 def _is_free_text(parts: tuple[Any, ...]) -> bool:
-    """Of an annotation: whether it is, or holds, a text that anything may be written into."""
+    """Whether an annotation is, or contains, a free text."""
     return any(part in _FREE or _is_free_text(get_args(part)) for part in parts)
 
 
@@ -223,8 +223,8 @@ _FREE = [scalar for text in (Text, Note) for scalar in text.__metadata__]  # typ
 
 
 def _published(form: Form, command: Command) -> set[str]:
-    """What an event of the command must carry: the fields that it sets and, of a new one, the fields that it always
-    has."""
+    """Returns the fields that an event of the command must carry: those that it sets and, if it creates, all required
+    ones."""
     attributes = _attributes(form)
     wanted = {name for name in _sent(command) if name in attributes}
     if command.creates:
@@ -251,7 +251,7 @@ def is_indexed(table: Table, name: str) -> bool:
 
 
 def _serves(index: Index, column: Column[Any]) -> bool:
-    """An index of the rows that have the column serves too: a filter is by a value."""
+    """Whether the index serves a filter by the column. A partial index of the rows that have a value does too."""
     where = index.dialect_options["postgresql"].get("where")
     of_all = where is None or where.compare(column.is_not(None))
     return of_all and list(index.columns.keys())[:2] == ["tenant_id", column.name]

@@ -1,4 +1,4 @@
-"""Arrivals are kept for an hour: who watches looks several times a second."""
+"""Deletes arrivals after an hour: subscribers read them several times a second."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -8,7 +8,7 @@ from kith.runtime.tasks import Task
 KEPT_MINUTES = 60
 _ROWS = 10_000
 
-# Nothing that some watcher may not look at yet, because a transaction of before still runs.
+# An arrival is kept while some subscriber may not see it yet, because an earlier transaction still runs.
 _OLD = text("""
     DELETE FROM arrivals WHERE seq IN (
         SELECT seq FROM arrivals

@@ -1,8 +1,8 @@
-"""Of which PostgreSQL cluster the ids of transactions are that stand in `arrived` (see live.reads).
+"""The PostgreSQL cluster that the transaction ids in `arrived` belong to (see live.reads).
 
-A dump that is restored elsewhere brings rows with ids that the new cluster has not come to yet: they would arrive once
-more when it does. So whoever migrates looks whether the cluster is still the same; if not, all that came so far came
-before everything, and cursors given out before are refused.
+A dump that is restored elsewhere brings rows with ids that the new cluster has not reached yet: they would arrive a
+second time when it does. So the migration checks whether the cluster is still the same; if not, all rows so far are
+dated before everything, and cursors given out before are refused.
 """
 
 from sqlalchemy import Connection, text
@@ -33,7 +33,7 @@ def keep_epoch(connection: Connection) -> None:
 
 
 def _forget(connection: Connection) -> None:
-    for statement in (*_FORGOTTEN, f"SET LOCAL ROLE {WORKER_ROLE}"):  # the owner sees no tenant's rows
+    for statement in (*_FORGOTTEN, f"SET LOCAL ROLE {WORKER_ROLE}"):  # the table's owner sees no tenant's rows
         connection.execute(text(statement))
     for table in metadata.tables.values():
         if table not in (ledger, arrivals) and "arrived" in table.c:
@@ -45,7 +45,7 @@ _BEFORE_ALL = "'1'::xid8"
 _FORGOTTEN = (
     "DELETE FROM live_epoch",
     "TRUNCATE arrivals",
-    # Of the ledger the column itself is exchanged, which touches no row.
+    # In the ledger the column itself is replaced, which touches no row.
     "ALTER TABLE ledger DROP COLUMN arrived",
     "ALTER TABLE ledger ADD COLUMN arrived xid8",
     "ALTER TABLE ledger ALTER COLUMN arrived SET DEFAULT pg_current_xact_id()",

@@ -1,4 +1,4 @@
-"""How fresh the figures are: per source, all events up to an instant are counted."""
+"""The freshness of the figures: per source, the instant up to which all events are counted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +14,12 @@ from kith.outbox.relay import topic_of
 class Freshness:
     source: str
     counted_up_to: datetime | None
-    """All that the source recorded up to here is in the figures. Null before its first sign of life."""
+    """Every event that the source recorded up to here is counted. Null before its first watermark."""
 
 
 async def freshness(connection: AsyncConnection) -> list[Freshness]:
-    """A watermark is reached when every partition's offset is past the end that the watermark names."""
+    """Returns the newest watermark of each source that was reached: every partition's offset is past the end it
+    names."""
     rows = await connection.execute(_REACHED, {"group": GROUP, "topics": [topic_of(source) for source in SOURCES]})
     reached = {row.source: row.up_to for row in rows}
     return [Freshness(source, reached.get(source)) for source in SOURCES]

@@ -1,4 +1,4 @@
-"""Instants that only what has been can have: what was known then, what came of it."""
+"""Checks of instants that must lie in the past, such as `knownAt`."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from kith.nouns.inputs import CLOCK_SKEW
 
 
 def must_have_come(**given: datetime | None) -> None:
-    """By their names in the API. Raises Invalid."""
+    """Raises Invalid for instants that are yet to come, by their names in the API."""
     latest = datetime.now(UTC) + CLOCK_SKEW
     for name, at in given.items():
         if at is not None and at > latest:

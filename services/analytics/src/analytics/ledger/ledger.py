@@ -1,4 +1,4 @@
-"""The ledger: every event that analytics has heard of, once, as it was published."""
+"""The ledger: every event that analytics has received, once, as it was published."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,8 @@ from analytics.ledger.unnest import UnnestParams
 from kith.events.envelope import Envelope
 
 _NAMED = 1000
-"""Events of a tenant in a batch whose customers are named to those who watch; of more, any customer may be meant."""
+"""The events of a tenant in a batch up to which their customers are named to subscribers; with more, any customer may
+have changed."""
 _GIVEN = UnnestParams(
     id="uuid",
     tenant_id="name",
@@ -25,8 +26,8 @@ _GIVEN = UnnestParams(
 
 
 async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> list[Envelope]:
-    """Put the events into the ledger. Answers those it did not have yet."""
-    # Not by COPY: it cannot skip what is there already, and fills no table under row-level security.
+    """Inserts the events into the ledger. Returns those it did not have yet."""
+    # Not by COPY: it cannot skip existing rows, and fills no table under row-level security.
     found: Any = await connection.exec_driver_sql(
         f"""
         WITH put AS (

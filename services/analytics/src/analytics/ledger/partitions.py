@@ -1,5 +1,5 @@
-"""The ledger's partitions: a month of ids each, made ahead by whoever migrates. The default partition takes what falls
-outside, so that a late migration loses nothing."""
+"""The ledger's partitions: a month of ids each, created ahead by the migration. The default partition takes rows
+outside of them, so that a late migration loses nothing."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ MONTHS_AHEAD = 18
 
 
 def make_partitions(connection: Connection) -> None:
-    """Those from this month on that do not exist yet."""
+    """Creates the partitions from this month on that do not exist yet."""
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
     year, month = now.year, now.month
     for _ in range(MONTHS_AHEAD):
@@ -25,7 +25,7 @@ def make_partitions(connection: Connection) -> None:
 
 
 def _make(connection: Connection, name: str, first: UUID, end: UUID) -> None:
-    """With what the default partition took of that month: beside it the new one could not stand."""
+    """Creates one partition and moves the rows of its month out of the default one, which would conflict with it."""
     connection.execute(text("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE"))
     connection.execute(text(f"CREATE TABLE {name} (LIKE ledger INCLUDING ALL)"))
     connection.execute(

@@ -1,6 +1,7 @@
-"""Whose events analytics counts."""
+"""The services whose events analytics counts."""
 
 SOURCES = ("contacts", "sales", "service-desk", "analytics")
-"""Its own too: what it publishes of relationships, and how they stand, is history like all else."""
+"""Includes analytics itself: the events that it publishes of relationships and their scores are history like any
+other."""
 GROUP = "analytics"
 """The consumer group that folds them."""

@@ -35,7 +35,7 @@ ledger = Table(
 )
 Index("ledger_by_customer", ledger.c.tenant_id, ledger.c.customer_id, ledger.c.time, ledger.c.id)
 
-# That something came for a tenant, a row per fold: who watches learns it without looking for it in the ledger. Kept for
+# That events of a tenant arrived, a row per fold: subscribers need not search the ledger. Kept for
 # an hour (see ledger.arrivals).
 arrivals = Table(
     "arrivals",
@@ -49,7 +49,7 @@ arrivals = Table(
 )
 Index("arrivals_by_tenant", arrivals.c.tenant_id, arrivals.c.arrived)
 
-# Of which cluster the ids of transactions are that stand in `arrived`; one row (see ledger.epoch).
+# The cluster that the transaction ids in `arrived` belong to; one row (see ledger.epoch).
 live_epoch = Table(
     "live_epoch",
     metadata,

@@ -1,9 +1,9 @@
-"""Rows given to a statement: an array for each column, together a table `t`.
+"""Rows as parameters of a statement: an array for each column, together a table `t`.
 
-How the arrays are handed over is a good part of what a fold costs. The driver encodes a list value by value, and asks
-of each whether it is a list itself; moments, numbers and names that recur are cheaper as one text, which PostgreSQL
-parses. Each array stands in a subquery, which the planner does not look into: it would parse the text a second time,
-and knowing of thousands of rows it would rather read all of a table than look each one up.
+How the arrays are passed is a large part of the cost of a fold. The driver encodes a list value by value, and checks
+each for being a list itself; moments, numbers and names that recur are cheaper as one text, which PostgreSQL parses.
+Each array stands in a subquery, which the planner does not look into: it would parse the text a second time, and
+expecting thousands of rows it would rather scan a whole table than look each one up.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class UnnestParams:
-    """`Given(tenant_id="name", subject="uuid")`; types are those of `_TYPES`."""
+    """The parameters of such a table: `UnnestParams(tenant_id="name", subject="uuid")`; types are those of `_TYPES`."""
 
     def __init__(self, **columns: str) -> None:
         self._types = [_TYPES[each] for each in columns.values()]
@@ -59,4 +59,4 @@ _TYPES = {
     "number": _Type("text::float8[]", _plain),
     "timestamptz": _Type("text::timestamptz[]", _plain),
 }
-"""A `name` is a text that recurs."""
+"""The types of columns; a `name` is a text that recurs."""

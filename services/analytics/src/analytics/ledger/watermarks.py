@@ -8,7 +8,7 @@ from kith.outbox.relay import Watermark
 
 
 async def note_watermark(connection: AsyncConnection, watermark: Envelope) -> None:
-    """Keep the newest few of each source: the newest one reached says how fresh the figures are."""
+    """Keeps the newest few watermarks of each source: the newest one reached gives the freshness of the figures."""
     ends = msgspec.json.decode(watermark.data, type=Watermark).ends
     await connection.exec_driver_sql(
         "INSERT INTO watermarks (source, up_to, ends) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

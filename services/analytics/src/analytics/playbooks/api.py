@@ -53,7 +53,7 @@ class PlaybookRunPage:
 
 
 class DryRun(BaseModel):
-    """Over `[from, to)`; the year before now, if not said otherwise."""
+    """The past that a dry run covers, `[from, to)`; by default the year before now."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -77,7 +77,8 @@ async def list_runs(
     after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
-    """By what set them off, newest first. One that was `left_alone` is of the control share."""
+    """Runs, by the time of the event that triggered them, newest first. A run that was `left_alone` belongs to the
+    control share."""
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await runs_of(
             connection,
@@ -95,7 +96,8 @@ async def list_runs(
     "/playbook-runs/{id}", response_model=PlaybookRunDetails, operation_id="getPlaybookRun", summary="Get a run"
 )
 async def get_run(request: Request, id: Id, actor: Actor = READER) -> Response:
-    """With what became of each action: `results` are the tasks and cases that were made of them, as they stand."""
+    """One run, with the outcome of each action: `results` are the tasks and cases that were made of them, in their
+    current state."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await run_of(connection, actor.tenant, id))
 
@@ -113,8 +115,9 @@ async def get_outcomes(
     ends_at: Annotated[Instant | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Those treated against those left alone, by the first run of each customer since it was started last. Without a
-    control share it is observational, and says so; of fewer than 20 customers each nothing is compared."""
+    """Compares treated customers with those left alone, by the first run of each customer since the playbook was last
+    started. Without a control share the report is observational, and says so; with fewer than 20 customers in either
+    share nothing is compared."""
     async with context_of(request).database.read(actor.tenant) as connection:
         found = await outcomes_of(
             connection,
@@ -137,8 +140,8 @@ async def get_outcomes(
 async def dry_run(
     request: Request, id: Id, given: Annotated[DryRun, body(DryRun, optional=True)], actor: Actor = WRITER
 ) -> Response:
-    """A job: look at the answered address until it is `done`; its `report` says how often it would have fired, when,
-    and for whom. Nothing is asked of anybody. It may be a draft."""
+    """A job: poll the answered address until it is `done`; its `report` states how often the playbook would have fired,
+    when, and for whom. No action is requested. The playbook may be a draft."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         of = Queries(PLAYBOOKS, PlaybookView, personal=False)
         playbook = await of.one(transaction.connection, actor.tenant, id)
@@ -157,7 +160,8 @@ async def dry_run(
 async def dry_run_of(
     request: Request, given: Annotated[DryRunDocument, body(DryRunDocument)], actor: Actor = WRITER
 ) -> Response:
-    """As that of a playbook. Who would be left alone is drawn for it, and anew for the playbook that is made of it."""
+    """The same for a document that is not saved. The control share is drawn for this run alone, and anew for the
+    playbook that is made of the document."""
     document = given.document.kept()
     Plan.from_document(document)
     async with context_of(request).database.write(actor.tenant) as transaction:

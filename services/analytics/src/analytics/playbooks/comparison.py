@@ -1,7 +1,7 @@
-"""Whether a playbook helped: the share of successes among those treated, against those left alone.
+"""Compares the share of successes among treated customers with that among the control share.
 
-Chance alone says who is left alone, so what the two shares differ by, beyond what chance does, the playbook has done.
-With nobody left alone there is no such comparison, and what is seen is called observational.
+Customers are assigned to the control share at random, so a difference beyond what chance explains is the playbook's
+effect. Without a control share there is no such comparison, and the figures are called observational.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ import numpy as np
 from analytics.health.evaluation import statistics
 
 MIN_CUSTOMERS = 20
-"""In each share: of fewer a comparison would say next to nothing, whatever it said."""
+"""The least number of customers in each share that are compared: with fewer the result would mean next to nothing."""
 
 
 class Evidence(StrEnum):
     RANDOMISED = "randomised"
     OBSERVATIONAL = "observational"
-    """Nobody was left alone."""
+    """There is no control share."""
     TOO_FEW = "too_few"
     NOT_MEASURED = "not_measured"
-    """The playbook does not say what counts as success."""
+    """The playbook does not define success."""
 
 
 @dataclass(slots=True)
@@ -33,17 +33,17 @@ class Interval:
 
 @dataclass(slots=True)
 class Share:
-    """Customers, each by the first run there was of them. Rates are 0 to 1."""
+    """The customers of a share, each counted by its first run. Rates are 0 to 1."""
 
     customers: int
-    """Of whom it is settled whether it was a success."""
+    """Customers whose outcome is settled."""
     successes: int
     rate: float | None
-    """Null of nobody."""
+    """Null without settled customers."""
     interval: Interval | None
     """95 %, by Wilson."""
     pending: int
-    """Of whom it is not settled yet."""
+    """Customers whose outcome is not settled yet."""
 
     @classmethod
     def of(cls, customers: int, successes: int, pending: int = 0) -> "Share":
@@ -58,15 +58,15 @@ class Comparison:
     treated: Share
     left_alone: Share
     difference: float | None
-    """Of the rates, treated less left alone. Null unless randomised and enough."""
+    """The rate of the treated less that of those left alone. Null unless randomised and large enough."""
     interval: Interval | None
     """95 % of the difference, by Newcombe."""
     p_value: float | None
-    """How often chance alone would make the two differ so much or more: Fisher's exact test, two-sided."""
+    """The probability that chance alone makes the two differ as much or more: Fisher's exact test, two-sided."""
 
 
 def compare(treated: Share, left_alone: Share, *, control_share: float, measured: bool = True) -> Comparison:
-    """`control_share` is the playbook's own: 0 where nobody was to be left alone. `measured`: it says what counts as
+    """Compares the shares. `control_share` is the playbook's own: 0 if it has none. `measured`: the playbook defines
     success."""
     if not measured:
         words = "Not measured: the playbook does not say what counts as success."
@@ -100,7 +100,8 @@ def wilson(successes: int, n: int) -> Interval:
 
 
 def newcombe(successes: int, n: int, other_successes: int, other_n: int) -> Interval:
-    """Of the difference of two shares, 95 %. Newcombe (1998), Statistics in Medicine 17, 873-890, method 10."""
+    """Returns the 95 % interval of the difference of two shares. Newcombe (1998), Statistics in Medicine 17, 873-890,
+    method 10."""
     share, other = successes / n, other_successes / other_n
     mine, theirs = wilson(successes, n), wilson(other_successes, other_n)
     below = sqrt((share - mine.low) ** 2 + (theirs.high - other) ** 2)
@@ -109,8 +110,8 @@ def newcombe(successes: int, n: int, other_successes: int, other_n: int) -> Inte
 
 
 def fisher(successes: int, n: int, other_successes: int, other_n: int) -> float:
-    """Two-sided p of Fisher's exact test: the probability of all tables with these margins that are no likelier than
-    the one seen."""
+    """Returns the two-sided p of Fisher's exact test: the probability of all tables with these margins that are no
+    likelier than the observed one."""
     won = successes + other_successes
     fewest, most = max(0, won - other_n), min(n, won)
     # From the fewest upwards each table follows from the one before; only ratios count, so any start will do.

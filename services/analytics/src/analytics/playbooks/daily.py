@@ -1,7 +1,7 @@
-"""What is looked for once a day, at 00:00 UTC, over everybody: scores that dropped.
+"""The daily scan, as of 00:00 UTC, of all customers: for scores that dropped.
 
-Each playbook and day is looked at once: a row says that it is done, in the transaction of the runs that came of it. If
-a worker was away, the days that it missed are looked at after, one by one, each as of its own midnight.
+Each playbook and day is scanned once: a row marks it as done, in the transaction of the runs that came of it. The days
+that an absent worker missed are scanned afterwards, one by one, each as of its own midnight.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from analytics.health.engine.facts import UnreadFacts
 from analytics.health.engine.reads import everybody_of, unread_facts_of
 from analytics.health.model.definition import DAY
 from analytics.playbooks.facts import customers_at
-from analytics.playbooks.firing import Known
+from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan, ScoreDropped
 from analytics.playbooks.rules import PlaybookState
@@ -30,7 +30,7 @@ from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 
 GRACE = timedelta(minutes=1)
-"""So long after midnight it is looked: what happened before has come by then, as a rule."""
+"""The delay after midnight before the scan: by then the events of before have arrived, as a rule."""
 _P = playbooks.c
 
 
@@ -38,7 +38,7 @@ class Due(NamedTuple):
     playbook: Started
     trigger: ScoreDropped
     day: date
-    """At its beginning."""
+    """The day at whose beginning the scan looks."""
 
     @property
     def at(self) -> datetime:
@@ -46,7 +46,7 @@ class Due(NamedTuple):
 
 
 async def look(engine: AsyncEngine, now: datetime | None = None) -> bool:
-    """Look for the next playbook and day that are due, if any. Answers whether there may be more."""
+    """Scans for the next playbook and day that are due, if any. Returns whether there may be more."""
     async with engine.connect() as connection:
         due = await _due(connection, now or datetime.now(UTC))
         if due is None:
@@ -63,7 +63,7 @@ async def _due(connection: AsyncConnection, now: datetime) -> Due | None:
         .where(playbook_days.c.tenant_id == _P.tenant_id, playbook_days.c.playbook_id == _P.id)
         .scalar_subquery()
     )
-    # Any of those that are due: a large tenant does not keep the others waiting.
+    # One of the due ones at random: a large tenant does not keep the others waiting.
     rows = await connection.execute(
         select(_P.tenant_id, _P.id, _P.version, _P.started_at, _P.document, last)
         .where(
@@ -86,7 +86,7 @@ def _trigger(playbook: Started) -> ScoreDropped:
 
 
 def _next(started_at: datetime, done: date | None) -> date:
-    """The first midnight that is not before its start, and not looked at yet."""
+    """Returns the first midnight after the playbook's start that is not scanned yet."""
     first = (started_at.astimezone(UTC) + timedelta(days=1, microseconds=-1)).date()
     return first if done is None else max(first, done + timedelta(days=1))
 
@@ -108,14 +108,14 @@ def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[TriggerE
 
 async def _act(connection: AsyncConnection, due: Due, found: list[TriggerEvent]) -> None:
     playbook = due.playbook
-    # One at a time, and whoever comes second finds the day done, or the playbook stopped or revised meanwhile.
+    # One worker at a time; a second one finds the day done, or the playbook stopped or revised meanwhile.
     await be_alone(connection, playbook)
     mine = (_P.tenant_id == playbook.tenant, _P.id == playbook.id, _P.version == playbook.version)
     d = playbook_days.c
     done = select(d.day).where(d.tenant_id == playbook.tenant, d.playbook_id == playbook.id, d.day == due.day)
     if await connection.scalar(select(_P.id).where(*mine, ~done.exists())) is None:
         return
-    known = await customers_at(connection, playbook.tenant, [Known(each.customer_id, each.at) for each in found])
+    known = await customers_at(connection, playbook.tenant, [CustomerAt(each.customer_id, each.at) for each in found])
     firing = await firing_of(connection, playbook, found)
     runs = await record(connection, playbook, firing.take(found, known))
     await connection.execute(

@@ -1,4 +1,4 @@
-"""What a playbook's document must be like."""
+"""The schema of a playbook's document."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -97,8 +97,8 @@ TriggerDocument = Annotated[
 
 
 class PlaybookAudienceDocument(Document):
-    """Every kind that is named must match, by any of its values; with none named it is everybody. Whoever has one of
-    `without_tags` is not meant."""
+    """Every kind that is named must match, by any of its values; with none named it is every customer. A customer that
+    has one of `without_tags` is excluded."""
 
     segments: Codes = Field(default_factory=list)
     tiers: Codes = Field(default_factory=list)
@@ -107,8 +107,8 @@ class PlaybookAudienceDocument(Document):
 
 
 class TaskActionDocument(Document):
-    """A task in sales. `title` is the same for every customer, and names nobody. Without `owner` it is for whoever owns
-    the customer."""
+    """A task in sales. `title` is the same for every customer, and names no person. Without `owner` it is assigned to
+    the customer's owner."""
 
     kind: Literal["task"]
     title: Text
@@ -118,7 +118,7 @@ class TaskActionDocument(Document):
 
 class CaseActionDocument(Document):
     """A case in service-desk, assigned to `owner`, if one is named. `title` is the same for every customer, and names
-    nobody."""
+    no person."""
 
     kind: Literal["case"]
     title: Text
@@ -129,7 +129,7 @@ class CaseActionDocument(Document):
 
 
 class WebhookActionDocument(Document):
-    """An event, for whoever listens."""
+    """An event that requests the action, for the consumers of the tenant's events."""
 
     kind: Literal["webhook"]
     title: Text

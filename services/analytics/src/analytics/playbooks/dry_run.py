@@ -1,5 +1,5 @@
-"""What a playbook would have done over a past, by the ledger: the same rules, over the same happenings, as if it
-had been started at its beginning. It changes nothing and asks for nothing."""
+"""What a playbook would have done over a past, from the ledger: the same rules, over the same trigger events, as if it
+had been started at the beginning. It changes nothing and requests no action."""
 
 import asyncio
 from bisect import bisect_right
@@ -19,8 +19,8 @@ from analytics.health.engine.reads import everybody_of, number_of_customers, unr
 from analytics.health.model.assignment import Models
 from analytics.health.model.definition import DAY
 from analytics.health.model.timeline import models_of
-from analytics.playbooks.facts import customer_of, customers_at, happenings_between
-from analytics.playbooks.firing import Firing, Known, Run, RunState
+from analytics.playbooks.facts import customer_of, customers_at, trigger_events_between
+from analytics.playbooks.firing import CustomerAt, Firing, Run, RunState
 from analytics.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
 from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import band_changes, drops, midnights
@@ -32,11 +32,11 @@ from kith.errors import Invalid
 from kith.runtime.offload import BACKGROUND, offload
 
 AT_A_TIME = 5_000
-"""Customers that are in memory at once."""
+"""The customers that are in memory at once."""
 SAMPLE = 1_000
 
 MAX_WAITING = 2_000_000
-"""Happenings that are held at once, where a limit of a day makes those of all customers compete."""
+"""The trigger events that are in memory at once, where a daily limit makes those of all customers compete."""
 
 Progress = Callable[[int, int], Awaitable[None]]
 
@@ -68,14 +68,14 @@ class DryRunReport:
     starts_at: datetime
     ends_at: datetime
     runs: int
-    """It would have fired so often: requested and left alone."""
+    """How often it would have fired: runs requested and left alone."""
     customers: int
     requested: int
     left_alone: int
     suppressed: int
-    """By the limit of a day; not among the runs."""
+    """Runs beyond the daily limit; not counted among the runs."""
     cooled_down: int
-    """More happenings of customers whose last run was too near."""
+    """Further trigger events, of customers whose last run was within the cool-down."""
     months: list[MonthOfRuns]
     sample: list[WouldRun]
     """Newest first, 1,000 at most."""
@@ -91,7 +91,8 @@ async def dry_run(
     ends_at: datetime,
     progress: Progress,
 ) -> DryRunReport:
-    """Over `[starts_at, ends_at)`. Who is left alone depends on the playbook, so its id is needed."""
+    """Runs the playbook over `[starts_at, ends_at)`. The playbook's id decides who is in the control share, so it is
+    needed."""
     firing = Firing(playbook, plan)
     runs = await would_run(reads, tenant, firing, starts_at, ends_at, progress)
     return await asyncio.to_thread(report, firing, runs, starts_at, ends_at)
@@ -105,19 +106,19 @@ async def would_run(
     ends_at: datetime,
     progress: Progress,
 ) -> list[Run]:
-    """The runs, in the order of time. Raises TooManyHappenings."""
+    """Returns the runs, in the order of time. Raises TooManyHappenings."""
     past = _Past(reads, tenant, firing.plan.when, micros(starts_at), micros(ends_at))
-    runs, waiting, known = list[Run](), list[TriggerEvent](), dict[Known, Customer]()
-    async for some in past.happenings(progress):
-        if firing.plan.limit_per_day is None:  # then those of other customers do not matter
+    runs, waiting, known = list[Run](), list[TriggerEvent](), dict[CustomerAt, Customer]()
+    async for some in past.trigger_events(progress):
+        if firing.plan.limit_per_day is None:  # customers do not compete with each other
             runs += await asyncio.to_thread(firing.take, *some)
             continue
-        waiting += some.happenings
+        waiting += some.trigger_events
         known |= some.known
         if len(waiting) > MAX_WAITING:
             raise TooManyHappenings(
-                f"Over {MAX_WAITING:,} happenings compete for the runs of a day: that many are not held at once. Ask "
-                "for a shorter past, or leave out limit_per_day."
+                f"Over {MAX_WAITING:,} trigger events compete for the runs of a day: that many are not held at once. "
+                "Ask for a shorter past, or leave out limit_per_day."
             )
     runs += await asyncio.to_thread(firing.take, waiting, known)
     return await asyncio.to_thread(sorted, runs, key=lambda run: (run.trigger_event.at, run.trigger_event.customer_id))
@@ -167,21 +168,22 @@ def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: da
 
 
 class _Epoch(NamedTuple):
-    """What held of a customer's record, from an instant on."""
+    """A state of a customer's record, from an instant on."""
 
     since: int
     customer: Customer
 
 
 class Some(NamedTuple):
-    happenings: list[TriggerEvent]
-    known: dict[Known, Customer]
-    """As each customer was known at each."""
+    trigger_events: list[TriggerEvent]
+    known: dict[CustomerAt, Customer]
+    """Each customer as it was known at each trigger event."""
 
 
 @dataclass(frozen=True)
 class _Past:
-    """Finds what happened. Who was scored by which model, and who was in the audience, is as it was at each instant."""
+    """Finds the trigger events of a past. Which model scored a customer, and whether it was in the audience, is as of
+    each instant."""
 
     reads: Reads
     tenant: str
@@ -189,8 +191,8 @@ class _Past:
     starts_at: int
     ends_at: int
 
-    async def happenings(self, progress: Progress) -> AsyncIterator[Some]:
-        """All happenings of some customers, then of others."""
+    async def trigger_events(self, progress: Progress) -> AsyncIterator[Some]:
+        """Yields all trigger events of some customers, then of others."""
         if isinstance(self.trigger, BandChanged | ScoreDropped):
             async for some in self._of_scores(self.trigger, progress):
                 yield some
@@ -201,18 +203,18 @@ class _Past:
     async def _of_events(self, progress: Progress) -> AsyncIterator[Some]:
         starts_at, ends_at = moment(self.starts_at), moment(self.ends_at)
         async with self.reads() as connection:
-            all_of_them = await happenings_between(connection, self.tenant, starts_at, ends_at)
+            all_of_them = await trigger_events_between(connection, self.tenant, starts_at, ends_at)
         found = await asyncio.to_thread(self._meant, all_of_them)
-        known: dict[Known, Customer] = {}
+        known: dict[CustomerAt, Customer] = {}
         for start in range(0, len(found), AT_A_TIME):
-            some = [Known(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
+            some = [CustomerAt(each.customer_id, each.at) for each in found[start : start + AT_A_TIME]]
             async with self.reads() as connection:
                 known |= await customers_at(connection, self.tenant, some)
             await progress(start + len(some), len(found))
         yield Some(found, known)
 
-    def _meant(self, happenings: Sequence[TriggerEvent]) -> list[TriggerEvent]:
-        return sorted(filter(self.trigger.fires, happenings), key=lambda each: (each.customer_id, each.at))
+    def _meant(self, trigger_events: Sequence[TriggerEvent]) -> list[TriggerEvent]:
+        return sorted(filter(self.trigger.fires, trigger_events), key=lambda each: (each.customer_id, each.at))
 
     async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
         async with self.reads() as connection:
@@ -227,12 +229,13 @@ class _Past:
                 )
                 epochs = await self._epochs(connection, some)
             span = self.starts_at, self.ends_at
-            yield Some(*await offload(_happenings, trigger, unread, epochs, span, lane=BACKGROUND))
+            yield Some(*await offload(_trigger_events, trigger, unread, epochs, span, lane=BACKGROUND))
             done += len(some)
             await progress(done, max(total, done))
 
     async def _epochs(self, connection: AsyncConnection, customers: Sequence[UUID]) -> dict[UUID, list[_Epoch]]:
-        """Of those that have a record. What it first said held before it was made, too."""
+        """Returns the states of the customers that have a record. The first one also holds for the time before it was
+        made."""
         f = facts.c
         rows = await connection.execute(
             select(f.subject, f.version, f.time, f.state)
@@ -250,12 +253,12 @@ class _Past:
         return epochs
 
 
-def _happenings(
+def _trigger_events(
     trigger: BandChanged | ScoreDropped,
     unread: UnreadFacts,
     epochs: Mapping[UUID, Sequence[_Epoch]],
     span: tuple[int, int],
-) -> tuple[list[TriggerEvent], dict[Known, Customer]]:
+) -> tuple[list[TriggerEvent], dict[CustomerAt, Customer]]:
     health, (starts_at, ends_at) = unread.read(), span
     if isinstance(trigger, ScoreDropped):
         instants = midnights(starts_at, ends_at)
@@ -263,11 +266,12 @@ def _happenings(
     else:
         found = list(band_changes(trigger, health, starts_at - 1, ends_at - 1))
     return found, {
-        Known(each.customer_id, each.at): _as_of(epochs.get(each.customer_id, ()), micros(each.at)) for each in found
+        CustomerAt(each.customer_id, each.at): _as_of(epochs.get(each.customer_id, ()), micros(each.at))
+        for each in found
     }
 
 
 def _as_of(epochs: Sequence[_Epoch], at: int) -> Customer:
-    """What happened at that very instant included, as in playbooks.facts.customers_at."""
+    """Returns the record as of an instant, events at that very instant included, as in playbooks.facts.customers_at."""
     index = bisect_right(epochs, at, key=lambda each: each.since)
     return epochs[index - 1].customer if index else Customer()

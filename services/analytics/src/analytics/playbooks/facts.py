@@ -1,4 +1,4 @@
-"""What playbooks look at, out of the facts: customers as they were known at an instant, and what happened to them."""
+"""Reads what playbooks need from the facts: customers as they were known at an instant, and trigger events."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.playbooks.firing import Known
+from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.plan import Customer
 from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.projections.facts import types_of
@@ -17,8 +17,8 @@ from kith.events.analytics import ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.service_desk import CaseResolved
 
-HAPPENING_TYPES = (CaseResolved.type, CustomerCreated.type, CustomerAmended.type, ReadingRecorded.type)
-"""The event types that may set a playbook off by themselves."""
+TRIGGER_EVENT_TYPES = (CaseResolved.type, CustomerCreated.type, CustomerAmended.type, ReadingRecorded.type)
+"""The event types that may trigger a playbook by themselves, without a score."""
 
 _CUSTOMERS = text("""
     SELECT k.customer_id, k.at, f.state
@@ -28,7 +28,7 @@ _CUSTOMERS = text("""
 """).bindparams(bindparam("customers", type_=ARRAY(Uuid)), bindparam("instants", type_=ARRAY(Moment)))
 
 _OF_EVENTS = "(f.subject, f.version) IN (SELECT subject, aggregate_version FROM ledger l WHERE {mine})"
-_HAPPENINGS = """
+_TRIGGER_EVENTS = """
     SELECT f.event_id, f.type, f.customer_id, f.time, f.state ->> 'segment' AS segment,
            (f.state ->> 'signal_id')::uuid AS signal,
            CASE WHEN f.type = :reading AND pg_input_is_valid(f.state ->> 'value', 'float8')
@@ -50,16 +50,18 @@ _HAPPENINGS = """
           ELSE f.state ->> 'segment' IS DISTINCT FROM b.state ->> 'segment' END
 """
 _OF_THESE = text(
-    _HAPPENINGS.format(which=_OF_EVENTS.format(mine="l.tenant_id = :tenant AND l.id = ANY(:events)"))
+    _TRIGGER_EVENTS.format(which=_OF_EVENTS.format(mine="l.tenant_id = :tenant AND l.id = ANY(:events)"))
 ).bindparams(bindparam("events", type_=ARRAY(Uuid)))
-_BETWEEN = text(_HAPPENINGS.format(which="f.time >= :starts_at AND f.time < :ends_at"))
+_BETWEEN = text(_TRIGGER_EVENTS.format(which="f.time >= :starts_at AND f.time < :ends_at"))
 _KINDS = {CaseResolved.type: "sla_breached", ReadingRecorded.type: "signal_crossed"}
 EVENT_KINDS = frozenset({*_KINDS.values(), "segment_entered"})
-"""The triggers that such an event may meet."""
+"""The kinds of triggers that such an event may fire."""
 
 
-async def customers_at(connection: AsyncConnection, tenant: str, known: Iterable[Known]) -> dict[Known, Customer]:
-    """Each as it was known at the instant, what happened at that very instant included."""
+async def customers_at(
+    connection: AsyncConnection, tenant: str, known: Iterable[CustomerAt]
+) -> dict[CustomerAt, Customer]:
+    """Returns each customer as it was known at the instant, events at that very instant included."""
     wanted = list(dict.fromkeys(known))
     rows = await connection.execute(
         _CUSTOMERS,
@@ -70,36 +72,37 @@ async def customers_at(connection: AsyncConnection, tenant: str, known: Iterable
             "types": list(types_of("contacts.customer")),
         },
     )
-    return {Known(id, at): customer_of(state) for id, at, state in rows}
+    return {CustomerAt(id, at): customer_of(state) for id, at, state in rows}
 
 
 def customer_of(state: dict[str, Any]) -> Customer:
     return Customer(state.get("segment"), state.get("tier"), state.get("owner"), frozenset(state.get("tags") or ()))
 
 
-async def happenings_of(
+async def trigger_events_of(
     connection: AsyncConnection, tenant: str, events: Sequence[tuple[UUID, str | None]]
 ) -> list[TriggerEvent]:
-    """What these events may set off by themselves: each by its id and its traceparent. They are folded."""
+    """Returns the trigger events that these events are by themselves, each given by its id and its traceparent. They
+    are folded."""
     traces = dict(events)
     rows = await connection.execute(_OF_THESE, {**_parameters(tenant), "events": list(traces)})
-    return [_happening(row, traces[row.event_id]) for row in rows]
+    return [_trigger_event(row, traces[row.event_id]) for row in rows]
 
 
-async def happenings_between(
+async def trigger_events_between(
     connection: AsyncConnection, tenant: str, starts_at: datetime, ends_at: datetime
 ) -> list[TriggerEvent]:
-    """The same of all that happened in `[starts_at, ends_at)`."""
+    """Returns all such trigger events in `[starts_at, ends_at)`."""
     rows = await connection.execute(_BETWEEN, {**_parameters(tenant), "starts_at": starts_at, "ends_at": ends_at})
-    return [_happening(row, None) for row in rows]
+    return [_trigger_event(row, None) for row in rows]
 
 
 def _parameters(tenant: str) -> dict[str, Any]:
-    types = {"types": list(HAPPENING_TYPES), "resolved": CaseResolved.type, "reading": ReadingRecorded.type}
+    types = {"types": list(TRIGGER_EVENT_TYPES), "resolved": CaseResolved.type, "reading": ReadingRecorded.type}
     return {"tenant": tenant, **types}
 
 
-def _happening(row: Any, traceparent: str | None) -> TriggerEvent:
+def _trigger_event(row: Any, traceparent: str | None) -> TriggerEvent:
     kind = _KINDS.get(row.type, "segment_entered")
     return TriggerEvent(
         kind=kind,

@@ -1,4 +1,4 @@
-"""The form of a playbook: what can be done with it, its table, and how it is seen."""
+"""The form of a playbook: its commands, its table and its view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,11 +89,11 @@ class PlaybookView(View):
     document: Document
     state: PlaybookState
     fires: bool
-    """Whether there is anything that could set it off."""
+    """Whether its trigger can fire at all."""
     fires_not: str | None
-    """Why not."""
+    """Why it cannot."""
     started_at: datetime | None
-    """Last. What happened before does not set it off."""
+    """When it was last started. Earlier events do not trigger it."""
     stopped_at: datetime | None
 
 

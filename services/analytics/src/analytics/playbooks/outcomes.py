@@ -1,4 +1,5 @@
-"""Outcomes: when its days are over, whether a run was a success, and by what that is seen. Of those left alone too."""
+"""Outcomes: whether a run was a success, judged once its days are over, with the evidence. Runs left alone are judged
+too."""
 
 import asyncio
 from collections import defaultdict
@@ -17,7 +18,7 @@ from analytics.health.engine.facts import HealthFacts
 from analytics.health.engine.reads import facts_of
 from analytics.health.model.definition import band_of
 from analytics.playbooks.facts import customers_at
-from analytics.playbooks.firing import Known
+from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.plan import Outcome
 from analytics.playbooks.runs import FAILED
 from analytics.playbooks.tables import playbook_runs
@@ -31,7 +32,7 @@ from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 
 GRACE = timedelta(minutes=5)
-"""So long after its last day it is settled: what happened in it has come by then, as a rule."""
+"""The delay after the last day before a run is settled: by then the events of that day have arrived, as a rule."""
 AT_A_TIME = 500
 _R = playbook_runs.c
 
@@ -39,7 +40,7 @@ _R = playbook_runs.c
 class Open(NamedTuple):
     id: UUID
     customer_id: UUID
-    """After merges."""
+    """The survivor, after merges."""
     at: datetime
     settles_at: datetime
     outcome: Outcome
@@ -48,7 +49,7 @@ class Open(NamedTuple):
 class Settled(NamedTuple):
     succeeded: bool
     evidence_id: UUID | None
-    """The first event that made it one; of a band, the last change of health before its days were over."""
+    """The first event that made it a success; for a band, the last change of health before its days were over."""
 
 
 _NOT = Settled(False, None)
@@ -84,7 +85,7 @@ _LAST_CHANGE = text("""
 
 
 async def settle(engine: AsyncEngine, now: datetime | None = None) -> bool:
-    """Settle the next runs whose days are over. Answers whether there may be more. Several processes may."""
+    """Settles the next runs whose days are over. Returns whether there may be more. Several processes may run it."""
     async with engine.begin() as connection:
         rows = (
             await connection.execute(
@@ -170,7 +171,8 @@ async def _survivors(connection: AsyncConnection, tenant: str, customers: Sequen
 async def _by_events(
     connection: AsyncConnection, tenant: str, runs: Sequence[Open], types: Sequence[str]
 ) -> dict[UUID, Settled]:
-    """Of those with such an event after what set the run off, and before its days were over."""
+    """Returns the evidence of the runs that have such an event after their trigger event and before their days were
+    over."""
     if not runs:
         return {}
     columns = {
@@ -184,14 +186,14 @@ async def _by_events(
 
 
 async def _by_activity(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
-    """By what activity is to the tenant now, of customers of the segment that each was in."""
+    """Judges by the tenant's current definition of activity, with the segment that each customer was in."""
     if not runs:
         return {}
     policy = await _policy(connection, tenant)
-    known = await customers_at(connection, tenant, [Known(each.customer_id, each.at) for each in runs])
+    known = await customers_at(connection, tenant, [CustomerAt(each.customer_id, each.at) for each in runs])
     by_rule: dict[frozenset[str], list[Open]] = defaultdict(list)
     for each in runs:
-        customer = known.get(Known(each.customer_id, each.at))
+        customer = known.get(CustomerAt(each.customer_id, each.at))
         rule = policy.segments.get(customer.segment or "", policy.default) if customer else policy.default
         by_rule[rule.types].append(each)
     settled: dict[UUID, Settled] = {}
@@ -208,7 +210,7 @@ async def _policy(connection: AsyncConnection, tenant: str) -> ActivityPolicy:
 
 
 async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
-    """By the band when the days were over, by the models in force then."""
+    """Judges by the band when the days were over, by the models in force then."""
     if not runs:
         return {}
     ends, customers = [micros(each.settles_at) for each in runs], {each.customer_id for each in runs}
@@ -225,7 +227,7 @@ async def _by_band(connection: AsyncConnection, tenant: str, runs: Sequence[Open
 
 
 def _met(facts: HealthFacts, runs: Sequence[Open]) -> dict[UUID, bool]:
-    """Of those whom a model scored then."""
+    """Judges the customers that a model scored then."""
     index = {customer: number for number, customer in enumerate(facts.customers)}
     some = np.array([index[each.customer_id] for each in runs], np.int64)
     ends = np.array([micros(each.settles_at) for each in runs], np.int64)

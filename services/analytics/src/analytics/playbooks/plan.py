@@ -1,6 +1,6 @@
-"""What a playbook says: when it acts and for whom, how often, what it asks for, and what counts as success.
+"""The plan of a playbook: its trigger and audience, its limits, its actions, and its definition of success.
 
-It is kept as a document; its shape is checked where it comes in (see playbooks.commands).
+It is kept as a document; its schema is checked where it comes in (see playbooks.commands).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from analytics.playbooks.trigger_event import TOLD, TriggerEvent
+from analytics.playbooks.trigger_event import TRIGGERING_CAUSES, TriggerEvent
 from kith.errors import Invalid
 
 BANDS = ("at_risk", "steady", "healthy")
@@ -21,31 +21,31 @@ Band = Literal["at_risk", "steady", "healthy"]
 
 class Trigger(Struct, frozen=True, tag_field="kind"):
     reason: ClassVar[str | None] = None
-    """Why it sets nothing off as yet."""
+    """Why it cannot fire as yet."""
 
     @property
     def kind(self) -> str:
         return str(type(self).__struct_config__.tag)
 
     def fires(self, trigger_event: TriggerEvent) -> bool:
-        """Whether this sets the playbook off."""
+        """Whether the event fires this trigger."""
         return trigger_event.kind == self.kind and self.reason is None and self._is_meant(trigger_event)
 
     def _is_meant(self, trigger_event: TriggerEvent) -> bool:
-        """Whether this event of its kind is meant. Any is, unless the trigger says which."""
+        """Whether the trigger selects this event of its kind. By default it selects every one."""
         del trigger_event
         return True
 
 
 class BandChanged(Trigger, frozen=True, tag="band_changed"):
-    """The relationship came into one of these bands, out of one of those, if any are named."""
+    """The relationship came into one of the bands `to`, out of one of `from`, if any are named."""
 
     to: tuple[Band, ...]
     from_: tuple[Band, ...] = msgspec.field(default=(), name="from")
 
     def _is_meant(self, trigger_event: TriggerEvent) -> bool:
         return (
-            trigger_event.cause in TOLD
+            trigger_event.cause in TRIGGERING_CAUSES
             and trigger_event.from_band is not None  # scored for the first time: nothing changed
             and trigger_event.band in self.to
             and (not self.from_ or trigger_event.from_band in self.from_)
@@ -53,8 +53,8 @@ class BandChanged(Trigger, frozen=True, tag="band_changed"):
 
 
 class ScoreDropped(Trigger, frozen=True, tag="score_dropped"):
-    """At 00:00 UTC the score is lower than so many days before, by so many points or more. What another model made of
-    the same facts is no drop."""
+    """At 00:00 UTC the score is lower than `days` before, by `points` or more. A change that is due to another model is
+    no drop."""
 
     points: float
     days: int
@@ -80,7 +80,7 @@ class SegmentEntered(Trigger, frozen=True, tag="segment_entered"):
 
 
 class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
-    """A reading of the signal is above (below) this, and the one before was not. A first reading crosses nothing."""
+    """A reading of the signal is beyond the border, and the one before was not. A first reading crosses nothing."""
 
     signal: UUID
     above: float | None = None
@@ -101,7 +101,7 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
 
 
 class RenewalNear(Trigger, frozen=True, tag="renewal_near"):
-    """At 00:00 UTC a renewal is due within so many days, and the relationship is in one of these bands."""
+    """At 00:00 UTC a renewal is due within `days`, and the relationship is in one of these bands."""
 
     reason: ClassVar[str | None] = "No service publishes renewals yet."
     days: int
@@ -133,11 +133,11 @@ AnyTrigger = (
 
 
 STANDS_FOR_MANY = "unidentified"
-"""The tag of a customer that is no one."""
+"""The tag of a customer that stands for all unidentified ones."""
 
 
 class Customer(Struct, frozen=True):
-    """What was known of a customer at an instant."""
+    """A customer's record as it was known at an instant."""
 
     segment: str | None = None
     tier: str | None = None
@@ -146,7 +146,8 @@ class Customer(Struct, frozen=True):
 
 
 class Audience(Struct, frozen=True):
-    """Every kind that is named must match, by any of its values; none is named: everybody. And none of those tags."""
+    """Every kind that is named must match, by any of its values; with none named it is every customer. A customer with
+    one of `without_tags` is excluded."""
 
     segments: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
@@ -163,19 +164,19 @@ class Audience(Struct, frozen=True):
 
 
 class Action(Struct, frozen=True):
-    """What is asked for: a `task` of sales, a `case` of service-desk, a `webhook` of whoever listens."""
+    """A requested action: a `task` of sales, a `case` of service-desk, or a `webhook`."""
 
     kind: Literal["task", "case", "webhook"]
     title: str
     due_in_days: int | None = None
     owner: str | None = None
-    """None: of a task, whoever owns the customer."""
+    """None: a task is assigned to the customer's owner."""
     priority: str | None = None
     category: str | None = None
     queue: str | None = None
 
     def due_at(self, at: datetime) -> datetime | None:
-        """For what happened at `at`."""
+        """Returns when the action is due, for a trigger event at `at`."""
         return at + timedelta(days=self.due_in_days) if self.due_in_days is not None else None
 
     def owner_for(self, customer: Customer) -> str | None:
@@ -183,13 +184,13 @@ class Action(Struct, frozen=True):
 
 
 def action_id(run: UUID, index: int) -> UUID:
-    """Of the run's action of that index: asked for twice, it is the same."""
+    """Returns the id of the run's action of that index: requested twice, it is the same."""
     return uuid5(run, str(index))
 
 
 class Outcome(Struct, frozen=True):
-    """What counts as success, so many days after. `purchase`: an order placed in them. `active`: an event in them that
-    the tenant counts as activity. `band_at_least`: the band at their end is this one or better."""
+    """What counts as success, after `days`. `purchase`: an order placed within them. `active`: an event within them
+    that the tenant counts as activity. `band_at_least`: the band at their end is this one or better."""
 
     kind: Literal["band_at_least", "purchase", "active"]
     days: int
@@ -199,7 +200,7 @@ class Outcome(Struct, frozen=True):
         return at + timedelta(days=self.days)
 
     def is_met_by(self, band: str | None) -> bool:
-        """Of `band_at_least`. Of whom nothing is known any more it is not met."""
+        """Whether the outcome `band_at_least` is met. Without a score it is not."""
         return self.band is not None and band is not None and BANDS.index(band) >= BANDS.index(self.band)
 
 
@@ -214,7 +215,7 @@ class Plan(Struct, frozen=True):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Makes the plan of its document. Raises Invalid for rules that the document's schema cannot express."""
+        """Returns the plan of a document. Raises Invalid for rules that the document's schema cannot express."""
         plan = msgspec.convert(document, cls)
         looks_back = plan.when.days if isinstance(plan.when, ScoreDropped | RenewalNear) else 0
         if plan.cool_down_days < looks_back:

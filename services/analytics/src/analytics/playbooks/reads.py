@@ -1,4 +1,4 @@
-"""How playbooks and their runs are seen, and what became of what they asked for."""
+"""Playbooks and their runs as views, with the outcome of what they requested."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,17 +31,17 @@ class RequestedAction:
 
 @dataclass(slots=True)
 class PlaybookRunView:
-    """What a playbook did for one customer."""
+    """A run of a playbook for one customer."""
 
     id: UUID
     playbook_id: UUID
     playbook_version: int
     customer_id: UUID
     at: datetime
-    """Of what set it off."""
+    """When the trigger event happened."""
     recorded_at: datetime
     trigger: dict[str, Any]
-    """What set it off, as it was recorded then."""
+    """The trigger event, as it was recorded then."""
     state: RunState
     is_control: bool
     reason: str | None
@@ -60,7 +60,7 @@ class PlaybookRunView:
 
 @dataclass(slots=True)
 class ActionResult:
-    """What came of an action that was asked for: a task, a case."""
+    """The task or case that was made of a requested action."""
 
     kind: str
     id: UUID
@@ -68,7 +68,7 @@ class ActionResult:
     created_at: datetime
     changed_at: datetime
     outcome: str | None
-    """Of a task that is closed."""
+    """The outcome of a task that is closed."""
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ async def runs_of(
     customer_id: UUID | None = None,
     state: RunState | None = None,
 ) -> Page[PlaybookRunView]:
-    """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
+    """Returns a page of runs, newest first. Raises Invalid for a malformed cursor or a page that is too big."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     query = select(*_SHOWN).where(_R.tenant_id == tenant)
@@ -107,7 +107,7 @@ async def runs_of(
 
 
 async def run_of(connection: AsyncConnection, tenant: str, id: UUID) -> PlaybookRunDetails:
-    """Raises NotFound."""
+    """Returns one run. Raises NotFound."""
     row = (await connection.execute(select(*_SHOWN).where(_R.tenant_id == tenant, _R.id == id))).one_or_none()
     if row is None:
         raise NotFound.of("playbook run", id)
@@ -124,7 +124,7 @@ def _view(row: Any) -> PlaybookRunView:
 
 
 async def results_of(connection: AsyncConnection, tenant: str, run: UUID, customer: UUID) -> list[ActionResult]:
-    """As the ledger records it: tasks and cases carry the run that they come from."""
+    """Returns the results of a run's actions from the ledger: tasks and cases carry the run that they come from."""
     now, begun, m = facts.alias("now"), facts.alias("begun"), merged_customers.c
     survivor = select(m.survivor).where(m.tenant_id == tenant, m.customer_id == customer).scalar_subquery()
     rows = await connection.execute(
@@ -145,12 +145,12 @@ async def results_of(connection: AsyncConnection, tenant: str, run: UUID, custom
 
 @dataclass(slots=True)
 class PlaybookOutcomes:
-    """Customers, each by its first run in `[starts_at, ends_at)`: those for whom something was asked for, and those who
+    """Customers, each by its first run in `[starts_at, ends_at)`: those for whom an action was requested, and those who
     were left alone."""
 
     playbook_id: UUID
     starts_at: datetime | None
-    """When it was started last, unless another instant was asked for; null: never."""
+    """When it was last started, unless another instant was given; null: never."""
     ends_at: datetime | None
     """Null: up to now."""
     outcome: dict[str, Any] | None
@@ -172,7 +172,7 @@ async def outcomes_of(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> PlaybookOutcomes:
-    """Raises NotFound."""
+    """Returns the outcomes. Raises NotFound."""
     p = playbooks.c
     row = (
         await connection.execute(select(p.document, p.started_at).where(p.tenant_id == tenant, p.id == id))
@@ -193,7 +193,7 @@ async def outcomes_of(
 async def _compared(
     connection: AsyncConnection, tenant: str, id: UUID, plan: Plan, since: datetime | None, until: datetime | None
 ) -> Comparison:
-    # A customer once: of several runs of the same one the later are no news of what chance has done.
+    # A customer counts once: its later runs say nothing new about chance.
     query = (
         select(_R.customer_id, _R.is_control, _R.settled_at, _R.succeeded)
         .ext(distinct_on(_R.customer_id))

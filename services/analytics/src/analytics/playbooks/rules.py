@@ -1,4 +1,4 @@
-"""A playbook on its way: drafted, started, stopped and started again."""
+"""The life of a playbook: drafted, started, stopped and started again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,18 +34,18 @@ class PlaybookNotStarted(Conflict):
 
 @dataclass(kw_only=True, eq=False)
 class Playbook(Aggregate):
-    """What is to be done about a customer when something happens to the relationship."""
+    """What is to be done for a customer when something happens to the relationship."""
 
     title: str
     document: Document
-    """See Plan."""
+    """The plan as a document (see playbooks.plan)."""
     state: PlaybookState = PlaybookState.DRAFT
     fires: bool = True
-    """Whether there is anything that could set it off."""
+    """Whether its trigger can fire at all."""
     fires_not: str | None = None
-    """Why not."""
+    """Why it cannot."""
     started_at: datetime | None = None
-    """Last. What happened before does not set it off, and its outcomes are those of the runs since."""
+    """When it was last started. Earlier events do not trigger it, and its outcomes are those of the runs since."""
     stopped_at: datetime | None = None
 
     @classmethod
@@ -55,8 +55,8 @@ class Playbook(Aggregate):
         return it, PlaybookDrafted.of(it)
 
     def revise(self, *, at: datetime, **fields: Any) -> PlaybookRevised:
-        """Only the fields sent change; a document is sent whole. One that is started is stopped first: runs that are
-        compared must be of one document."""
+        """Changes only the fields sent; a document is sent whole. A started playbook must be stopped first: runs that
+        are compared must be of one document."""
         if self.state is PlaybookState.STARTED:
             raise PlaybookIsStarted(self, "Stop it, then revise it.")
         self.ensure_not_before_last_change(at)
@@ -65,16 +65,17 @@ class Playbook(Aggregate):
         return PlaybookRevised.of(self)
 
     def start(self, *, at: datetime) -> PlaybookStarted:
-        """From now on it acts."""
+        """Starts the playbook: from now on it fires."""
         if self.state is PlaybookState.STARTED:
             raise PlaybookIsStarted(self, "There is nothing to start.")
         self.ensure_not_before_last_change(at)
-        self._look_whether_it_fires()  # again: by now somebody may publish what it waits for
+        self._look_whether_it_fires()  # again: by now a service may publish the events of its trigger
         self.state, self.started_at = PlaybookState.STARTED, at
         return PlaybookStarted.of(self)
 
     def stop(self, *, at: datetime) -> PlaybookStopped:
-        """It acts no more. What it has asked for stays asked for, and its outcomes are still seen to."""
+        """Stops the playbook: it fires no more. Actions that it requested stay requested, and its outcomes are still
+        settled."""
         if self.state is not PlaybookState.STARTED:
             raise PlaybookNotStarted(f"Playbook {self.id} is not started.")
         self.ensure_not_before_last_change(at)

@@ -1,6 +1,5 @@
-"""What playbooks do: a run for each happening that sets one off, and what it asks for, in the transaction of whoever
-records the happening. So a run is recorded exactly once, and its actions are asked for exactly once.
-"""
+"""Records the runs of playbooks: one for each trigger event, with the requests for its actions, in the transaction that
+records the trigger event. So a run is recorded exactly once, and its actions are requested exactly once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,8 @@ from sqlalchemy import ARRAY, Uuid, any_, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.playbooks.facts import EVENT_KINDS, customers_at, happenings_of
-from analytics.playbooks.firing import Firing, Known, Run, RunState, undecided
+from analytics.playbooks.facts import EVENT_KINDS, customers_at, trigger_events_of
+from analytics.playbooks.firing import CustomerAt, Firing, Run, RunState, undecided
 from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Action, Customer, Plan, action_id
 from analytics.playbooks.rules import PlaybookState
@@ -36,7 +35,7 @@ _P, _R = playbooks.c, playbook_runs.c
 
 
 class Started(NamedTuple):
-    """A playbook that acts."""
+    """A playbook that is started, with its plan."""
 
     tenant: str
     id: UUID
@@ -48,52 +47,58 @@ class Started(NamedTuple):
 async def fire(
     connection: AsyncConnection,
     tenant: str,
-    happenings: Sequence[TriggerEvent],
+    trigger_events: Sequence[TriggerEvent],
     events: Sequence[tuple[UUID, str | None]] = (),
 ) -> int:
-    """Records the runs that these set off, and requests their actions. What `events` set off by themselves, each given
-    by its id and its traceparent, is looked for here. Returns how many runs there are more.
+    """Records the runs of these trigger events, and requests their actions. Trigger events that `events` are by
+    themselves, each given by its id and its traceparent, are looked up here. Returns how many runs were added.
 
-    Nobody else may fire for the same customers until the transaction ends: cool-downs are looked at here.
+    No other transaction may fire for the same customers until this one ends: cool-downs are checked here.
     """
-    if not happenings and not events:
+    if not trigger_events and not events:
         return 0
     acting = await started(connection, tenant)
     if events and any(each.plan.when.kind in EVENT_KINDS for each in acting):
-        happenings = [*happenings, *await happenings_of(connection, tenant, events)]
+        trigger_events = [*trigger_events, *await trigger_events_of(connection, tenant, events)]
     found = [
-        (playbook, mine) for playbook in acting if (mine := [each for each in happenings if _concerns(playbook, each)])
+        (playbook, mine)
+        for playbook in acting
+        if (mine := [each for each in trigger_events if _concerns(playbook, each)])
     ]
     if not found:
         return 0
-    known = await customers_at(connection, tenant, [Known(h.customer_id, h.at) for _, mine in found for h in mine])
+    known = await customers_at(connection, tenant, [CustomerAt(h.customer_id, h.at) for _, mine in found for h in mine])
     return sum([await _fired(connection, playbook, mine, known) for playbook, mine in found])
 
 
 async def _fired(
-    connection: AsyncConnection, playbook: Started, happenings: Sequence[TriggerEvent], known: Mapping[Known, Customer]
+    connection: AsyncConnection,
+    playbook: Started,
+    trigger_events: Sequence[TriggerEvent],
+    known: Mapping[CustomerAt, Customer],
 ) -> int:
-    """Returns how many more runs there are. A happening that cannot be decided on becomes a suppressed run with the
-    reason: it stops neither the other happenings nor the other playbooks, nor the score it came from."""
+    """Returns how many runs were added. A trigger event for which no decision can be made becomes a suppressed run with
+    the reason: it stops neither the other trigger events nor the other playbooks, nor the score it came from."""
     try:
         async with connection.begin_nested():
-            firing = await firing_of(connection, playbook, happenings)
-            return await record(connection, playbook, firing.take(happenings, known))
+            firing = await firing_of(connection, playbook, trigger_events)
+            return await record(connection, playbook, firing.take(trigger_events, known))
     except Exception as error:
         if fault_of(error) is not Fault.POISON:
             raise
-        if len(happenings) > 1:
-            middle = len(happenings) // 2
-            parts = happenings[:middle], happenings[middle:]
+        if len(trigger_events) > 1:
+            middle = len(trigger_events) // 2
+            parts = trigger_events[:middle], trigger_events[middle:]
             return sum([await _fired(connection, playbook, part, known) for part in parts])
         FAILED.inc()
         log.error("playbook failed", tenant=playbook.tenant, playbook=str(playbook.id), exc_info=error)
-        run = undecided(playbook.id, happenings[0], f"It could not be decided: {type(error).__name__}.")
+        run = undecided(playbook.id, trigger_events[0], f"It could not be decided: {type(error).__name__}.")
         return await record(connection, playbook, [run])
 
 
 async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
-    """Those of the tenant, in the order of ids: no two that lock some of them deadlock."""
+    """Returns the started playbooks of the tenant, in the order of ids: so transactions that lock some of them cannot
+    deadlock."""
     rows = await connection.execute(
         select(_P.id, _P.version, _P.started_at, _P.document)
         .where(_P.tenant_id == tenant, _P.state == PlaybookState.STARTED, _P.fires)
@@ -103,7 +108,7 @@ async def started(connection: AsyncConnection, tenant: str) -> list[Started]:
     for id, version, at, document in rows:
         try:
             found.append(Started(tenant, id, version, at, Plan.from_document(document)))
-        except (ValueError, TypeError, KeyError) as error:  # msgspec's are ValueErrors
+        except (ValueError, TypeError, KeyError) as error:  # msgspec's errors are ValueErrors
             FAILED.inc()
             log.error("playbook cannot be read", tenant=tenant, playbook=str(id), error=error)
     return found
@@ -113,15 +118,15 @@ def _concerns(playbook: Started, trigger_event: TriggerEvent) -> bool:
     return trigger_event.at >= playbook.started_at and playbook.plan.when.fires(trigger_event)
 
 
-async def firing_of(connection: AsyncConnection, playbook: Started, happenings: Sequence[TriggerEvent]) -> Firing:
-    """With what there was before of these customers and of these days."""
-    if not happenings:
+async def firing_of(connection: AsyncConnection, playbook: Started, trigger_events: Sequence[TriggerEvent]) -> Firing:
+    """Returns the playbook's firing, with the earlier runs of these customers and of these days."""
+    if not trigger_events:
         return Firing(playbook.id, playbook.plan)
-    first, last = min(each.at for each in happenings), max(each.at for each in happenings)
+    first, last = min(each.at for each in trigger_events), max(each.at for each in trigger_events)
     mine = (_R.tenant_id == playbook.tenant, _R.playbook_id == playbook.id, _R.state != RunState.SUPPRESSED)
     of_day: Counter[date] = Counter()
     if playbook.plan.limit_per_day is not None:
-        # One at a time: two would both find room below the limit.
+        # One transaction at a time: two would both find room below the limit.
         await be_alone(connection, playbook)
         day = func.date(func.timezone("UTC", _R.at))
         found = await connection.execute(
@@ -130,7 +135,7 @@ async def firing_of(connection: AsyncConnection, playbook: Started, happenings: 
             .group_by(day)
         )
         of_day = Counter({row.day: row.runs for row in found})
-    customers = cast(sorted({each.customer_id for each in happenings}), ARRAY(Uuid))
+    customers = cast(sorted({each.customer_id for each in trigger_events}), ARRAY(Uuid))
     cool_down = playbook.plan.cool_down
     rows = await connection.execute(
         select(_R.customer_id, _R.at)
@@ -144,7 +149,7 @@ async def firing_of(connection: AsyncConnection, playbook: Started, happenings: 
 
 
 async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[Run]) -> int:
-    """Write the runs that are not there yet, and what they ask for. Answers how many."""
+    """Inserts the runs that do not exist yet, and the requests of their actions. Returns how many were inserted."""
     if not runs:
         return 0
     now = (await connection.execute(_NOW)).one().now
@@ -164,7 +169,7 @@ async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[
 
 
 async def be_alone(connection: AsyncConnection, playbook: Started) -> None:
-    """Nobody else counts or looks for this playbook until the transaction ends."""
+    """Locks the playbook until the transaction ends, against other transactions that count its runs or scan for it."""
     await connection.execute(_ALONE, {"playbook": f"playbook {playbook.id}"})
 
 
@@ -174,7 +179,8 @@ _NOW = text("SELECT pg_current_xact_id(), clock_timestamp() AS now")
 
 
 def _traced(trigger_event: TriggerEvent) -> str | None:
-    """The run is a part of the trace that led to it; what it asks for goes on from there."""
+    """Returns the traceparent of the run, which continues the trace of its trigger event; its requests continue from
+    there."""
     with span_after(trigger_event.traceparent, "playbook run"):
         return current_traceparent()
 
@@ -205,7 +211,7 @@ def _row(playbook: Started, run: Run, traceparent: str | None, now: datetime) ->
 
 
 def _actions(playbook: Started, run: Run) -> list[dict[str, Any]]:
-    """As the run records them."""
+    """Returns the actions in the form that the run records."""
     if run.state is not RunState.REQUESTED:
         return []
     return [
@@ -234,7 +240,7 @@ def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) 
 
 def _event(playbook: Started, run: Run, action: Action, now: datetime) -> ActionRequested:
     trigger_event = run.trigger_event
-    # As it was, and as it was known: what is published or recorded later does not change why.
+    # The record as it was known then: what is published or recorded later does not change the reason.
     at, known_at = (each.isoformat().replace("+00:00", "Z") for each in (trigger_event.at, now))
     return ActionRequested(
         kind=action.kind,

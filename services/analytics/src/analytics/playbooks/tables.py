@@ -1,4 +1,4 @@
-"""The tables of what playbooks did."""
+"""The tables of playbook runs."""
 
 from sqlalchemy import (
     Boolean,
@@ -17,7 +17,7 @@ from analytics.playbooks.form import playbooks
 from analytics.tables import metadata
 from kith.db.tables import Moment, reference, tenant_column
 
-# What playbooks did, each for one customer (see playbooks.runs).
+# The runs of playbooks, each for one customer (see playbooks.runs).
 playbook_runs = Table(
     "playbook_runs",
     metadata,
@@ -50,7 +50,7 @@ Index(
     postgresql_where=playbook_runs.c.settled_at.is_(None) & playbook_runs.c.settles_at.is_not(None),
 )
 
-# The days whose 00:00 UTC a playbook has looked at everybody for (see playbooks.daily).
+# The days as of whose 00:00 UTC a playbook has scanned all customers (see playbooks.daily).
 playbook_days = Table(
     "playbook_days",
     metadata,

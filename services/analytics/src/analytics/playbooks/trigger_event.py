@@ -1,18 +1,18 @@
-"""Something that happened to a relationship, as playbooks look at it."""
+"""Trigger events: what happened to a relationship, in the form that playbooks evaluate."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-TOLD = frozenset({"event", "silence"})
-"""The causes of a band change that set a playbook off. Not a new model, nor a correction of the past: then nothing
+TRIGGERING_CAUSES = frozenset({"event", "silence"})
+"""The causes of a band change that trigger a playbook. A new model does not, nor a correction of the past: then nothing
 happened to the customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerEvent:
-    """`kind` is that of the trigger it may set off; fields that it does not have are None."""
+    """`kind` is that of the trigger it may fire; fields that it does not have are None."""
 
     kind: str
     customer_id: UUID
@@ -21,9 +21,9 @@ class TriggerEvent:
     from_band: str | None = None
     score: float | None = None
     from_score: float | None = None
+    """The earlier score that a drop is measured from."""
     by_model: float | None = None
-    """What of the change from the one to the other is due to another model, if one came to score the customer."""
-    """So many days before as the playbook looks back."""
+    """The part of that change that is due to another model, if one came to score the customer."""
     cause: str | None = None
     segment: str | None = None
     signal: UUID | None = None

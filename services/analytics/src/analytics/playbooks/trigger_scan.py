@@ -1,4 +1,4 @@
-"""What playbooks are set off by, looked for among many customers at once: on a day, or over all of a past."""
+"""Scans many customers at once for trigger events: on one day, or over a whole past."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from analytics.playbooks.trigger_event import TriggerEvent
 
 
 def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Iterator[TriggerEvent]:
-    """Of those of these customers whose score dropped so, at the instant."""
+    """Yields the trigger events of those of these customers whose score dropped so, at the instant."""
     since = at - trigger.days * DAY
     scores, before = facts.scores(at, some), facts.scores(since, some)
     by_model = facts.by_models(since, at, some)
-    with np.errstate(invalid="ignore"):  # where one of them is not known
+    with np.errstate(invalid="ignore"):  # where one of the scores is not known
         dropped = np.flatnonzero(before - scores + by_model >= trigger.points)
     bands = facts.bands(at, some[dropped])
     for index, band in zip(dropped.tolist(), bands.tolist(), strict=True):
@@ -33,7 +33,8 @@ def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Ite
 
 
 def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_at: int) -> Iterator[TriggerEvent]:
-    """Into the bands of the trigger, in `(starts_at, ends_at]`; those that another model made are among them."""
+    """Yields the changes into the bands of the trigger, in `(starts_at, ends_at]`; those caused by another model
+    included."""
     changes = facts.changes(starts_at, ends_at)
     meant = np.isin(changes.band, [number_of(each) for each in trigger.to]) & (changes.from_band >= 0)
     of, at = changes.customer[meant], changes.at[meant]
@@ -51,5 +52,5 @@ def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_
 
 
 def midnights(starts_at: int, ends_at: int) -> range:
-    """Every 00:00 UTC in `[starts_at, ends_at)`."""
+    """Returns every 00:00 UTC in `[starts_at, ends_at)`."""
     return range(-(-starts_at // DAY) * DAY, ends_at, DAY)

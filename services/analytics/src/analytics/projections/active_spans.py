@@ -1,4 +1,4 @@
-"""Activity spans made in memory, of all facts at once."""
+"""Builds activity spans in memory, from all facts at once."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from analytics.projections.lines import moment, quoted
 from analytics.projections.replay import CountedFact, Recomputation
 
 _KEPT = 64
-"""Moments of a customer that are kept before they become spans: memory goes by spans, not by events."""
+"""The moments of a customer that are buffered before they become spans: memory grows with spans, not with events."""
 
 
 class SpanRows(Recomputation):
@@ -18,7 +18,7 @@ class SpanRows(Recomputation):
     columns = ("tenant_id", "rule", "customer_id", "starts_at", "ends_at")
 
     def __init__(self, tenant: str, rules: Iterable[ActivityRule], unready: Iterable[str] = ()) -> None:
-        """By these rules; `unready` are the ids of those whose live spans are not whole yet."""
+        """Builds spans by these rules; `unready` has the ids of the rules whose live spans are not complete yet."""
         self._tenant = tenant
         self._active = {rule.id: _Active(rule) for rule in rules}
         self.parts, self.unready = frozenset(self._active), frozenset(unready)

@@ -1,7 +1,7 @@
 """Activity: when a customer was active, kept as spans.
 
 A qualifying event at `t` makes its customer active for T in `(t, t + window]`: those T with `T - window <= t < T`. A
-span is a union of such intervals that touch. Whoever has the spans can count the active at any instant, past or
+span is a union of such intervals that touch. The spans suffice to count the active customers at any instant, past or
 present, without looking at an event.
 """
 
@@ -31,12 +31,12 @@ class ActivityRule:
 
     @cached_property
     def types(self) -> frozenset[str]:
-        """What these events are called today."""
+        """Returns the current names of these event types."""
         return frozenset(map(current, self.event_types))
 
     @property
     def id(self) -> str:
-        """Says what the rule says: spans of equal rules are the same, whoever has them."""
+        """Returns an id that follows from the rule's content, so equal rules share their spans."""
         return f"{self.window // timedelta(days=1)}d:{','.join(sorted(self.event_types))}"
 
     @classmethod
@@ -44,7 +44,7 @@ class ActivityRule:
         return cls(frozenset(event_types), timedelta(days=window_days))
 
     def extend(self, spans: Iterable[Span], times: Iterable[datetime]) -> list[Span]:
-        """The spans with the events at `times` added, in any order; disjoint and sorted again.
+        """Returns the spans with the events at `times` added, in any order; disjoint and sorted again.
 
         Adding is commutative and idempotent: late and repeated events come to the same spans.
         """
@@ -62,7 +62,7 @@ class ActivityRule:
 class ActivityPolicy:
     """A tenant's definition of activity: one rule, and others for some segments. A salon's month is no search engine's.
 
-    Spans are kept for each rule and all customers; whose segment a customer is in says, when asked, which ones count.
+    Spans are kept for each rule and all customers; the customer's segment decides at read time which of them count.
     """
 
     version: int
@@ -71,7 +71,7 @@ class ActivityPolicy:
 
     @classmethod
     def of_event(cls, version: int, policy: Mapping[str, Any]) -> "ActivityPolicy":
-        """As the settings of that version say it, in JSON."""
+        """Returns the policy of a settings event, from its JSON."""
         return cls(
             version,
             ActivityRule.of(**policy["default"]),
@@ -85,10 +85,10 @@ class ActivityPolicy:
 
 PURCHASES = ActivityRule.of({OrderPlaced.type}, 90)
 DEFAULT_POLICY = ActivityPolicy(0, PURCHASES)
-"""What holds for a tenant that has defined nothing else."""
+"""The policy of a tenant that has defined no other."""
 
 
 def difference(old: Sequence[Span], new: Sequence[Span]) -> tuple[list[Span], list[Span]]:
-    """What to delete and what to write, to come from the old spans to the new."""
+    """Returns the spans to delete and the spans to write that turn the old spans into the new ones."""
     before, after = set(old), set(new)
     return sorted(before - after), sorted(after - before)

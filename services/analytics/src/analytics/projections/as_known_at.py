@@ -1,10 +1,11 @@
-"""What was known: the read models as they would be if nothing had been recorded after an instant.
+"""The read models as they were known at an instant: as they would be if nothing had been recorded after it.
 
-`from` and `to` ask what was true, by when events happened; this asks what was known, by when they were recorded. The
-tenant's events up to then are folded in memory, as a rebuild does it, into temporary tables under the names of the live
-ones. PostgreSQL looks for a name among temporary tables first, so every query reads them without knowing.
+`from` and `to` select by when events happened; this selects by when they were recorded. The tenant's events up to then
+are folded in memory, as a rebuild does it, into temporary tables under the names of the live ones. PostgreSQL resolves
+a name among temporary tables first, so every query reads them unchanged.
 
-A connection of its own for each: nothing that was prepared for these tables is ever used for the live ones.
+Each such read has a connection of its own: no statement that was prepared for these tables is ever used for the live
+ones.
 """
 
 from asyncio import Semaphore, timeout
@@ -34,12 +35,12 @@ from kith.events.catalogue import EVENTS
 
 MAX_EVENTS = 500_000
 AT_ONCE = 2
-"""How many may be folded at a time, per process."""
+"""The number of folds that may run at a time, per process."""
 WAIT_SECONDS = 10.0
 _CHUNK = 1000
-"""Events folded in one go: so long other requests wait."""
+"""The events folded in one go: other requests wait that long."""
 
-_places = Semaphore(AT_ONCE)
+_slots = Semaphore(AT_ONCE)
 
 
 class TooManyEvents(Invalid):
@@ -55,15 +56,15 @@ async def as_known_at(
     *,
     customers: Sequence[UUID] | None = None,
 ) -> AsyncIterator[AsyncConnection]:
-    """Yields a transaction in which activity, and facts of these types, are read as they were known; of some customers
-    only, and those merged into them, if any are named. Totals must not be read in it (see Question.settled). Raises
-    TooManyEvents, and sqlalchemy.exc.TimeoutError if too many ask."""
+    """Yields a transaction in which activity, and facts of these types, are read as they were known; if customers are
+    named, only theirs and those of customers merged into them. Totals must not be read in it (see Question.settled).
+    Raises TooManyEvents, and sqlalchemy.exc.TimeoutError if too many such reads run at once."""
     try:
         async with timeout(WAIT_SECONDS):
-            await _places.acquire()
+            await _slots.acquire()
     except TimeoutError as full:
         raise PoolTimeoutError("others ask what was known") from full
-    # Nothing prepared is kept: under the same names there are other tables in a moment.
+    # No prepared statement is kept: the same names will stand for other tables in a moment.
     engine = create_async_engine(
         database.engine.url,
         poolclass=NullPool,
@@ -78,7 +79,7 @@ async def as_known_at(
             await _fold(driver_of(connection), tenant, known_at, types, customers)
             yield connection
     finally:
-        _places.release()
+        _slots.release()
         await engine.dispose()
 
 
@@ -140,6 +141,6 @@ def types_needed(types: Iterable[str], rules: Iterable[ActivityRule]) -> list[st
 
 
 def _whole_nouns(types: AbstractSet[str]) -> list[str] | None:
-    if not types <= EVENTS.keys():  # of what nouns they are, nobody here knows
+    if not types <= EVENTS.keys():  # the catalogue does not say of which nouns they are
         return None
     return sorted({type for each in types for type in types_of(noun_of(each))})

@@ -1,4 +1,4 @@
-"""What customers' records say of them at an instant: by what a base is cut."""
+"""The attributes of customers at an instant, from their records: the dimensions that a base is grouped by."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,8 +16,8 @@ from analytics.projections.tables import facts
 async def attributes_of(
     connection: AsyncConnection, tenant: str, at: datetime, fields: Sequence[str], customers: Sequence[UUID]
 ) -> dict[UUID, tuple[Any, ...]]:
-    """Of those that have a record; `customers` are in order of their ids. `tags` is a list, all else a text or None.
-    What a record first said held before it was made, too."""
+    """Returns the attributes of the customers that have a record; `customers` are in order of their ids. `tags` is a
+    list, every other attribute a text or None. The first record also holds for the time before it was made."""
     f = facts.c
     columns: list[ColumnElement[Any]] = [
         f.state["tags"] if name == "tags" else field_of(facts, name) for name in fields

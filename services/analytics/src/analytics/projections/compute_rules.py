@@ -1,9 +1,8 @@
-"""The rules of definitions of activity, made ready: the spans of each for all customers, from the facts there are (see
-docs/adr/0023).
+"""Computes the spans of new rules of activity for all customers, from the facts that exist already (see docs/adr/0023).
 
-Since a rule was noted (projections.settings) every fold extends its spans. What was folded before is made up for
-here, some customers at a time: a transaction has the tenant to itself, so it sees all that was folded without the rule,
-and nothing is folded meanwhile. It waits for the folds under way, and the next ones wait for it.
+Since a rule was noted (projections.settings) every fold extends its spans. What was folded before is computed here,
+some customers at a time: a transaction locks the tenant exclusively, so it sees everything that was folded without the
+rule, and no fold runs meanwhile. It waits for the folds under way, and the next ones wait for it.
 """
 
 from typing import NamedTuple
@@ -19,7 +18,8 @@ from analytics.projections.tables import activity_rules, facts
 from kith.runtime.telemetry import log
 
 FACTS_AT_A_TIME = 5_000
-"""The customers of so many facts are computed in one transaction, one customer at least: so long a fold may wait."""
+"""One transaction computes customers that have this many facts together, one customer at least: it bounds how long a
+fold waits."""
 
 _RULES = activity_rules.c
 
@@ -32,9 +32,9 @@ class Due(NamedTuple):
 
 
 async def compute_rules(engine: AsyncEngine) -> bool:
-    """Compute the next customers of one rule that is not ready. Answers whether there may be more to do.
+    """Computes the next customers of one rule that is not ready. Returns whether there may be more to do.
 
-    Any number of processes may: each takes another rule, and one that is killed leaves what it had done before.
+    Any number of processes may run it: each takes another rule, and one that is killed leaves what it had done before.
     """
     async with engine.begin() as connection:
         due = await _claim(connection)
@@ -48,7 +48,8 @@ async def compute_rules(engine: AsyncEngine) -> bool:
 
 
 async def _claim(connection: AsyncConnection) -> Due | None:
-    # Any: a small tenant does not wait until a large one is done, and none for one that fails again and again.
+    # A rule at random: a small tenant does not wait until a large one is done, and none for one that fails again and
+    # again.
     row = (
         await connection.execute(
             select(_RULES.tenant_id, _RULES.event_types, _RULES.window_days, _RULES.total, _RULES.computed_to)
@@ -65,7 +66,7 @@ async def _claim(connection: AsyncConnection) -> Due | None:
 
 
 async def _count(connection: AsyncConnection, due: Due) -> None:
-    # Not when the tenant is locked: this looks at all facts, to tell how far it will be.
+    # Before the tenant is locked: this reads all facts to estimate the progress.
     customers = select(func.count(facts.c.customer_id.distinct())).where(facts.c.tenant_id == due.tenant_id)
     await _keep(connection, due, total=await connection.scalar(customers))
 
@@ -83,7 +84,7 @@ async def _go_on(connection: AsyncConnection, due: Due) -> None:
 
 
 async def _next(connection: AsyncConnection, due: Due) -> tuple[list[UUID], bool]:
-    """The customers after those that are done, and whether they are the last."""
+    """Returns the customers after those that are done, and whether they are the last."""
     f = facts.c
     some = select(f.customer_id).where(f.tenant_id == due.tenant_id, f.customer_id.is_not(None))
     if due.computed_to is not None:

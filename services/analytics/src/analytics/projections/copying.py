@@ -1,4 +1,5 @@
-"""A tenant's read models made anew: its events out of the ledger by a cursor, rows into tables by COPY."""
+"""Recomputes a tenant's read models: reads its events from the ledger by a cursor, and writes rows into tables by
+COPY."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
@@ -18,8 +19,8 @@ async def recompute(
     customers: Sequence[UUID] | None = None,
     chunk: int = CHUNK,
 ) -> AsyncIterator[int]:
-    """Fills tables of that schema. Yields how many events it took, some at a time. The past's driver may be the one
-    written by: what is read is read before it writes."""
+    """Fills the tables of a schema. Yields how many events it took, some at a time. Reads and writes may share one
+    driver connection: each chunk is read before it is written."""
     facts = FoldedFacts(await past.merged())
     async for events in past.stream(types, customers, chunk=chunk):
         await _take(made, facts.take(events), into, schema)

@@ -1,6 +1,6 @@
-"""Facts: each event with how its aggregate stood after it.
+"""Facts: each event with the state of its aggregate after it.
 
-An event tells what changed; a figure needs what held: whose the opportunity was when it was won, how long it had been
+An event records what changed; a figure needs what held: whose the opportunity was when it was won, how long it had been
 in the stage it left. So every event of an aggregate is folded onto the one before it, by version, and becomes one fact,
 which holds until the next. What is folded follows from what the events declare, the same for every noun: an event type
 that comes later needs nothing here. An event that the catalogue does not have is a fact all the same: the ledger takes
@@ -20,9 +20,9 @@ from kith.events.catalogue import EVENTS, NEWER, NOUNS, upcast
 from kith.events.event import Amended
 
 PHASES = ("stage", "state")
-"""The fields that say where an aggregate is on its way."""
+"""The fields that hold the phase of an aggregate."""
 _MOST = Decimal(10) ** 16
-"""What a record holds is below."""
+"""The upper bound, exclusive, of an amount that a record can hold."""
 _NONE: frozenset[str] = frozenset()
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -33,7 +33,7 @@ class Customer(NamedTuple):
 
 
 Survivors = Mapping[Customer, UUID]
-"""Who the merged customers are now."""
+"""The survivor that each merged customer stands for now."""
 
 
 class RecordedEvent(NamedTuple):
@@ -60,7 +60,7 @@ class RecordedEvent(NamedTuple):
         customer_id: UUID | None,
         data: bytes | str,
     ) -> Self:
-        """As it was published."""
+        """Decodes an event from the form in which it was published."""
         body = _decode(data)
         if type in NEWER:
             type, body = upcast(type, body)
@@ -77,10 +77,10 @@ class Fact(NamedTuple):
     version: int
     time: datetime
     until: datetime | None
-    """When the aggregate's next event happened. None: it still stands so."""
+    """When the aggregate's next event happened. None: there is none yet."""
     customer_id: UUID | None
     amount: str | None
-    """A decimal, as it was published."""
+    """A decimal, in the text that was published."""
     currency: str | None
     phase: str | None
     phase_since: datetime | None
@@ -89,7 +89,7 @@ class Fact(NamedTuple):
 
 
 def noun_of(type: str) -> str:
-    """`service.noun` of the aggregate: `sales.return` of `sales.order.returned.v1`."""
+    """Returns `service.noun` of the aggregate: `sales.return` of `sales.order.returned.v1`."""
     kind = EVENTS.get(type)
     return kind.noun if kind is not None else ".".join(_parts(type)[:2])
 
@@ -99,18 +99,18 @@ def verb_of(type: str) -> str:
 
 
 def word_of(type: str) -> str:
-    """What the type calls it: an `order`, of `sales.order.returned.v1`."""
+    """Returns the noun that the type itself names: `order`, of `sales.order.returned.v1`."""
     return _parts(type)[1]
 
 
 @lru_cache(1024)
 def _parts(type: str) -> Sequence[str]:
     parts = type.split(".")
-    return parts if len(parts) > 2 else ("", type, "")  # not named like ours: a noun of its own
+    return parts if len(parts) > 2 else ("", type, "")  # its name does not follow our scheme: a noun of its own
 
 
 def attributes_of(noun: str) -> frozenset[str]:
-    """The fields that hold until another event says otherwise."""
+    """Returns the fields that hold until another event changes them."""
     return NOUNS[noun].attributes if noun in NOUNS else _NONE
 
 
@@ -119,14 +119,14 @@ def types_of(noun: str) -> tuple[str, ...]:
 
 
 def stands_alone(event: RecordedEvent) -> bool:
-    """Whether nothing else happens to its aggregate, so that its fact is made without a look at others."""
+    """Whether its aggregate has no other events, so that its fact is made without reading others."""
     kind = EVENTS.get(event.type)
     return event.version == 1 and kind is not None and NOUNS[kind.noun].happens_once
 
 
 def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
-    """The fact that an event makes of the one before it."""
-    if before is None:  # by far the most are: the first event tells all there is
+    """Returns the fact that an event makes of the one before it."""
+    if before is None:  # the common case: the first event carries the whole state
         state, clock, phase = event.body, event.time, _phase(event.body)
         since: datetime | None = event.time
     else:
@@ -160,8 +160,8 @@ def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
 
 
 def facts_of(events: Iterable[RecordedEvent], before: Fact | None = None) -> list[Fact]:
-    """The facts of one aggregate's events, in the order of versions, after the fact that stood before them.
-    The last one is open; `before` itself is not among them."""
+    """Returns the facts of one aggregate's events, in the order of versions, that follow the fact before them. The last
+    one is open; `before` itself is not among them."""
     facts: list[Fact] = []
     last = before
     for event in events:
@@ -177,7 +177,7 @@ def _state_after(event: RecordedEvent, before: Fact) -> dict[str, Any]:
     state = {name: value for name, value in before.state.items() if name in attributes}
     kind = EVENTS.get(event.type)
     if kind is not None:
-        # What a type could tell and does not was cleared; an amendment names what it cleared.
+        # A field that the type declares and the event lacks was cleared; an amendment names the fields that it cleared.
         for name in event.body.get("changed", ()) if issubclass(kind, Amended) else kind.__struct_fields__:
             state.pop(name, None)
     state.update(event.body)
@@ -188,8 +188,8 @@ def _state_after(event: RecordedEvent, before: Fact) -> dict[str, Any]:
 
 
 def _amount(state: Mapping[str, Any]) -> str | None:
-    """Of money, which is published as text; a reading's value is a number of its signal's own unit. What no record can
-    hold is no amount: not a number, say, in an event of before amounts were checked."""
+    """Returns an amount of money, which is published as text; a reading's value is a number in its signal's own unit. A
+    value that no record can hold is no amount: not a number, say, in an event from before amounts were checked."""
     value = state.get("value")
     if not isinstance(value, str):
         return None

@@ -8,5 +8,5 @@ _COLUMNS = ("phase", "currency")
 
 
 def field_of(table: FromClause, name: str) -> ColumnElement[Any]:
-    """As text."""
+    """Returns the expression that reads a field as text."""
     return table.c[name] if name in _COLUMNS else table.c.state[name].astext

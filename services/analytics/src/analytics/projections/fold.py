@@ -1,11 +1,11 @@
-"""The fold: a batch of events into the read models, in the consumer's own transaction.
+"""The fold: applies a batch of events to the read models, in the consumer's own transaction.
 
-The ledger leaves out those that it has already, so an event's effect is exactly once, however often it is delivered.
-What is folded commutes, or goes by the aggregate's version, so the order of events of different aggregates does not
-matter.
+The ledger leaves out the events that it has already, so an event's effect is exactly once, however often it is
+delivered. What is folded commutes, or goes by the aggregate's version, so the order of events of different aggregates
+does not matter.
 
-All of a customer's events come by one partition, so folds of different processes concern different customers and go
-side by side. Not so once customers were merged: then a fold has its tenant to itself.
+All of a customer's events are in one partition, so folds of different processes concern different customers and run in
+parallel. Not so once customers were merged: then a fold locks its tenant exclusively.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ def happened(envelope: Envelope) -> RecordedEvent:
 async def fold(
     connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
-    """Bring the read models up to these events. They are in the ledger, and were not before."""
+    """Brings the read models up to these events, which are in the ledger and were not there before."""
     if not events:
         return
     await enter_fold(connection, events)
@@ -49,15 +49,15 @@ async def fold(
     await lock_tenants(connection, {each.tenant_id for each in events} - alone, alone=False)
     await lock_tenants(connection, alone, alone=True)
     merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - alone
-    await lock_tenants(connection, merged_meanwhile, alone=True)  # two may want this at once: one is tried again
+    await lock_tenants(connection, merged_meanwhile, alone=True)  # of two that deadlock here, one is retried
     await apply(connection, events, traceparents)
 
 
 async def apply(
     connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
-    """The fold, once nobody else folds what concerns it."""
-    # Survivors again, as they are now that nobody can change them.
+    """Applies the events to all projections. Needs the locks on their tenants."""
+    # The survivors are read again under the locks: until now another fold could change them.
     batch = Batch(events, await survivors(connection, events), traceparents)
     for each in declared():
         await each.apply(connection, batch)
@@ -67,7 +67,8 @@ async def apply(
 
 
 async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:
-    """Until the transaction ends. In order, so that two that want the same do not wait for each other."""
+    """Locks the tenants until the transaction ends, in the order of their names, so that two transactions cannot
+    deadlock."""
     how = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     if wanted := sorted(tenants):
         await connection.exec_driver_sql(

@@ -23,7 +23,7 @@ _KEYS = UnnestParams(tenant_id="name", rule="name", customer_id="uuid", first="t
 
 
 class SpanKey(NamedTuple):
-    """Whose spans, by which rule."""
+    """The customer and the rule that a list of spans belongs to."""
 
     tenant_id: str
     rule: str
@@ -40,7 +40,8 @@ class Activity(Projection):
         await refold_activity(connection, tenant, list(customers))
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:
-        """By the rules that are kept; of what was known, by all that there were."""
+        """Recomputes the spans of the rules that are kept; in a read as known at an instant, of all rules there were by
+        then."""
         if past.known_at is not None:
             return [SpanRows(past.tenant, await rules_known(past))]
         rows = await past.driver.fetch(
@@ -52,7 +53,8 @@ class Activity(Projection):
         return [SpanRows(past.tenant, [PURCHASES, *(rule for rule, _ in rules.values() if rule != PURCHASES)], unready)]
 
     async def complete(self, connection: AsyncConnection, scopes: Scopes) -> None:
-        """Rules that came meanwhile have no spans of before: the worker makes them."""
+        """Marks rules that were added meanwhile as not ready: they have no spans from before, and the worker computes
+        them."""
         made = [(tenant, rule) for tenant, scope in scopes[activity_spans.name].items() for rule in scope.parts]
         values = ([tenant for tenant, _ in made], [rule for _, rule in made], PURCHASES.id)
         others = (
@@ -68,7 +70,7 @@ class Activity(Projection):
 
 
 async def rules_of(connection: AsyncConnection, tenants: Iterable[str]) -> Mapping[str, Sequence[ActivityRule]]:
-    """The rules whose spans are kept: the stated default for a tenant that has none of its own."""
+    """Returns the rules whose spans are kept: the given default for a tenant that has none of its own."""
     wanted = list(tenants)
     rows: Any = await connection.exec_driver_sql(
         "SELECT tenant_id, event_types, window_days FROM activity_rules WHERE tenant_id = ANY($1::text[])", (wanted,)
@@ -81,7 +83,7 @@ async def rules_of(connection: AsyncConnection, tenants: Iterable[str]) -> Mappi
 
 
 async def fold_activity(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
-    """Extend the spans of the customers whom qualifying events concern."""
+    """Extends the spans of the customers that qualifying events concern."""
     rules = await rules_of(connection, {fact.tenant_id for fact in facts})
     times: dict[SpanKey, list[datetime]] = defaultdict(list)
     by_id: dict[str, ActivityRule] = {}
@@ -134,7 +136,7 @@ async def refold_activity(
     customers: Sequence[UUID],
     wanted: Iterable[ActivityRule] | None = None,
 ) -> None:
-    """Make the spans of some customers anew, from their facts: by all rules, if none are named."""
+    """Recomputes the spans of some customers from their facts: by all rules, if none are named."""
     rules = {rule.id: rule for rule in wanted or (await rules_of(connection, [tenant]))[tenant]}
     await connection.exec_driver_sql(
         "DELETE FROM activity_spans WHERE tenant_id = $1 AND rule = ANY($2::text[]) AND customer_id = ANY($3::uuid[])",
@@ -159,7 +161,7 @@ async def refold_activity(
 async def _touching(
     connection: AsyncConnection, times: Mapping[SpanKey, Sequence[datetime]], rules: Mapping[str, ActivityRule]
 ) -> Mapping[SpanKey, list[Span]]:
-    """The spans that the new events may touch."""
+    """Reads the spans that the new events may touch."""
     rows: Any = await connection.exec_driver_sql(
         f"""
         SELECT s.tenant_id, s.rule, s.customer_id, s.starts_at, s.ends_at

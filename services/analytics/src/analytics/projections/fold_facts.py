@@ -1,4 +1,4 @@
-"""The projection of facts: each event with how its aggregate stood after it (see projections.facts)."""
+"""The projection of facts: each event with the state of its aggregate after it (see projections.facts)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -43,7 +43,7 @@ class Aggregate(NamedTuple):
 
 
 class Facts(Projection):
-    """All others are made of facts, so it is applied first."""
+    """The projection of facts. All others are computed from facts, so it is applied first."""
 
     tables = (ReadModel(facts_table, part="type", indexes=("type, time", "customer_id, type, time")),)
 
@@ -57,8 +57,8 @@ class Facts(Projection):
 async def fold_facts(
     connection: AsyncConnection, events: Sequence[RecordedEvent], survivors: Survivors
 ) -> tuple[Sequence[Fact], Sequence[Fact]]:
-    """Add the events' facts; those of a merged customer count for its survivor. Returns the facts of these events, and
-    all that were written: those of aggregates of which an event came late are all made anew."""
+    """Adds the events' facts; those of a merged customer count for its survivor. Returns the facts of these events, and
+    all facts that were written: if an event came late, all facts of its aggregate are recomputed."""
     new = [fact_of(each) for each in events if stands_alone(each)]
     courses: dict[Aggregate, list[RecordedEvent]] = {}
     for each in events:
@@ -151,7 +151,7 @@ async def _end(connection: AsyncConnection, ended: Sequence[tuple[Fact, datetime
 
 
 async def _again(connection: AsyncConnection, late: Mapping[Aggregate, Sequence[RecordedEvent]]) -> list[Fact]:
-    """All facts of aggregates whose events came out of order, made anew; the old ones are gone."""
+    """Recomputes all facts of aggregates whose events came out of order; the old ones are deleted."""
     rows: Any = await connection.exec_driver_sql(
         """
         WITH gone AS (

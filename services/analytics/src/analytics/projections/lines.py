@@ -1,4 +1,4 @@
-"""Rows as COPY reads them: a line of text costs half of what it does to hand its values to the driver one by one."""
+"""Formats rows as lines for COPY: a line of text costs half of passing its values to the driver one by one."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def line_of(*values: str | int | Decimal | UUID | datetime | list[str] | None) -> str:
-    """A row of any table."""
+    """Returns the line of a row of any table."""
     return "\t".join(map(_text, values)) + "\n"
 
 
@@ -48,7 +48,7 @@ def line_of_fact(fact: Fact, origin: UUID | None) -> str:
 
 
 def moment(moment: datetime) -> str:
-    return _encode(moment)[1:-1].decode()  # a tenth of what str() itself takes
+    return _encode(moment)[1:-1].decode()  # takes a tenth of the time of str()
 
 
 @lru_cache(1024)

@@ -1,5 +1,6 @@
 """The projection of merges: customers that were found to be one. What each did counts for the survivor, at every
-instant, past ones too; after an unmerge it counts for each again. The ledger keeps what was said."""
+instant, past ones too; after an unmerge it counts for each again. The ledger keeps the events as they were
+published."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -26,7 +27,7 @@ class Merges(Projection):
     event_types = MERGES
 
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
-        """Needs the tenants' locks."""
+        """Applies the merges of a batch. Needs exclusive locks on their tenants."""
         merges = [each for each in batch.events if each.type in MERGES]
         for event in sorted(merges, key=lambda each: each.version):
             into = UUID(event.body["into"]) if event.type == CustomerMerged.type else None
@@ -51,7 +52,7 @@ class _MergedRows(Recomputation):
 
 
 async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]) -> Mapping[Customer, UUID]:
-    """Who the merged ones among the events' customers are now."""
+    """Returns the current survivors of the merged ones among the events' customers."""
     among: Any = await connection.exec_driver_sql(
         "SELECT DISTINCT tenant_id FROM merged_customers WHERE tenant_id = ANY($1::text[])",
         (list({each.tenant_id for each in events}),),
@@ -76,7 +77,7 @@ async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]
 
 
 async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | None) -> list[UUID]:
-    """Keep what the newest version says. Answers whose survivor may have changed."""
+    """Keeps the merge of the newest version. Returns the customers whose survivor may have changed."""
     noted = await connection.execute(
         text("""
             INSERT INTO merged_customers (tenant_id, customer_id, "into", survivor, version)
@@ -112,7 +113,7 @@ async def _keep(
 
 
 async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> None:
-    """Give every fact of these customers to who they are now."""
+    """Assigns every fact of these customers to their current survivor."""
     await connection.exec_driver_sql(
         """
         UPDATE facts f

@@ -1,4 +1,4 @@
-"""Merged customers: who is whom, and where a chain of merges ends."""
+"""Merged customers: who was merged into whom, and where a chain of merges ends."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ MERGES = frozenset({CustomerMerged.type, CustomerUnmerged.type})
 
 
 class Merged(NamedTuple):
-    """As in the table merged_customers."""
+    """A row of the table merged_customers."""
 
     customer_id: UUID
     into: UUID | None
@@ -20,7 +20,7 @@ class Merged(NamedTuple):
 
 
 def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
-    """Who is whom after these merges and unmerges: of each customer the newest holds."""
+    """Returns the merged customers after these merges and unmerges: of each customer the newest event holds."""
     newest: dict[UUID, RecordedEvent] = {}
     for event in sorted(events, key=lambda each: each.version):
         newest[event.subject] = event
@@ -32,8 +32,8 @@ def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
 
 
 def survivor_of(customer: UUID, merges: Mapping[UUID, UUID | None]) -> UUID:
-    """The end of the chain of merges: customer by customer whom it was merged into, None once it was separated
-    again. Customers merged in a circle are all the smallest of them."""
+    """Returns the end of a chain of merges. The argument maps each customer to the one it was merged into, None once it
+    was separated again. Customers merged in a circle all have the smallest of their ids as survivor."""
     seen = [customer]
     while (into := merges.get(seen[-1])) is not None:
         if into in seen:

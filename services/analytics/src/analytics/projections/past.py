@@ -1,4 +1,4 @@
-"""A tenant's events out of the ledger, by the hundred thousand."""
+"""Reads a tenant's events from the ledger, by the hundred thousand."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
@@ -18,14 +18,14 @@ _EVENT = "tenant_id, id, type, subject, aggregate_version, time, customer_id, da
 
 
 class Past:
-    """As one transaction of the driver's sees it; up to when it was known, if that is said."""
+    """The events that one transaction of the driver sees; only those recorded up to an instant, if one is given."""
 
     def __init__(self, driver: Driver, tenant: str, known_at: datetime | None = None) -> None:
         self.driver, self.tenant, self.known_at = driver, tenant, known_at
         self._read: dict[frozenset[str], list[RecordedEvent]] = {}
 
     async def events(self, types: frozenset[str]) -> Sequence[RecordedEvent]:
-        """Of types of which there are few, read once."""
+        """Reads all events of types of which there are few, at once."""
         if types not in self._read:
             where, values = self._which(sorted(types))
             rows = await self.driver.fetch(f"SELECT {_EVENT} FROM public.ledger WHERE {where}", *values)  # noqa: S608 - made here
@@ -38,8 +38,8 @@ class Past:
     async def stream(
         self, types: Sequence[str] | None = None, customers: Sequence[UUID] | None = None, *, chunk: int = CHUNK
     ) -> AsyncIterator[list[RecordedEvent]]:
-        """Aggregate by aggregate, each one's by version. Of some customers: with what is nobody's, and with whom they
-        referred."""
+        """Yields the events aggregate by aggregate, each one's by version. For some customers, events without a
+        customer and those of customers they referred are included."""
         where, values = self._which(types, customers)
         statement = f"SELECT {_EVENT} FROM public.ledger WHERE {where} ORDER BY subject, aggregate_version"  # noqa: S608 - made here
         cursor = await self.driver.cursor(statement, *values)
@@ -47,7 +47,7 @@ class Past:
             yield [RecordedEvent.of(*row) for row in rows]
 
     async def count(self, types: Sequence[str] | None, customers: Sequence[UUID] | None, *, up_to: int) -> int:
-        """At most `up_to`: it stops there."""
+        """Counts the events, and stops at `up_to`."""
         where, values = self._which(types, customers)
         counted: int = await self.driver.fetchval(
             f"SELECT count(*) FROM (SELECT FROM public.ledger WHERE {where} LIMIT {int(up_to)}) counted",  # noqa: S608 - made here

@@ -1,5 +1,5 @@
-"""What a read model is, declared once. The live fold, the replay in memory, the rebuild with its shadow tables and its
-comparison, and what was known at an instant go by the list of these."""
+"""A read model, declared once. The live fold, the replay in memory, the rebuild with its shadow tables and its
+comparison, and reads as known at an instant follow from the list of projections."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,17 +17,18 @@ from analytics.projections.replay import Recomputation
 
 @dataclass(frozen=True)
 class ReadModel:
-    """A table of a projection, and how it is made anew."""
+    """A table of a projection, and how it is recomputed."""
 
     table: Table
     part: str = "''"
-    """The column by which its rows are compared part by part, each tenant's."""
+    """The column that divides each tenant's rows into the parts that are compared."""
     is_rebuilt: bool = True
-    """Whether a rebuild makes it anew and swaps it in. What was known at an instant has it in any case."""
+    """Whether a rebuild recomputes it and swaps it in. A read as known at an instant recomputes it in any case."""
     dated_by: str | None = None
-    """It is not recomputed: of what was known are the rows whose instant in this column had come."""
+    """Set for a table that is not recomputed: a read as known at an instant sees the rows whose value in this column
+    had come."""
     indexes: tuple[str, ...] = ()
-    """Columns, by which it is read, beside the tenant, of what was known."""
+    """Columns that a read as known at an instant indexes, beside the tenant."""
 
     @property
     def name(self) -> str:
@@ -36,65 +37,67 @@ class ReadModel:
 
 @dataclass
 class Batch:
-    """Events that are folded together, and what becomes of them."""
+    """Events that are folded together, with their facts and their effects."""
 
     events: Sequence[RecordedEvent]
     survivors: Survivors
     traceparents: Mapping[UUID, str | None]
     facts: Sequence[Fact] = ()
-    """Of these events."""
+    """The facts of these events."""
     written: Sequence[Fact] = ()
-    """The same, and the other facts of their aggregates that were made anew because an event came late."""
+    """The same, and the other facts of their aggregates that were recomputed because an event came late."""
     moved: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
-    """By tenant, the customers whose facts became another's, and those who have them now."""
+    """By tenant, the customers that lost facts to another one, and those that own them now."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which parts of a tenant's read model were made anew."""
+    """The parts of a tenant's read model that were recomputed."""
 
     parts: frozenset[str]
     unready: frozenset[str]
-    """Those whose live rows are not whole yet, and so not compared."""
+    """Parts whose live rows are not complete yet, and so are not compared."""
 
 
 Scopes = Mapping[str, Mapping[str, Scope]]
-"""By table and tenant."""
+"""The scopes by table and tenant."""
 
 
 class Projection:
-    """Something that is kept up to date with the events. Each is a class of its own, with what it needs of these."""
+    """A read model that is kept up to date with the events. Each is a subclass that overrides what it needs of
+    these."""
 
     tables: ClassVar[tuple[ReadModel, ...]] = ()
     caches: ClassVar[tuple[Table, ...]] = ()
-    """Tables that are filled from read models later on: a swap empties them."""
+    """Tables that are derived from read models later on: a swap empties them."""
     event_types: ClassVar[frozenset[str]] = frozenset()
-    """The types of events without which its tables would say something else, whatever is asked of what was known."""
+    """The types of events that its tables always depend on, whichever facts a read as known at an instant needs."""
 
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
-        """Bring the tables up to a batch of events, which may come late, in any order of their aggregates."""
+        """Brings the tables up to a batch of events, which may come late, in any order of their aggregates."""
 
     async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-        """After `apply`: facts of these customers became another's."""
+        """Called after `apply`, for customers between whom facts have moved."""
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:  # noqa: ARG002 - of those that have tables
-        """Make a tenant's rows anew, of events up to an instant if the past ends at one: a recomputation for each
-        table, but for those of `dated_by`."""
+        """Returns the recomputations of a tenant's rows, one for each table but those with `dated_by`, from events up
+        to an instant if the past ends at one."""
         return ()
 
     async def complete(self, connection: AsyncConnection, scopes: Scopes) -> None:
-        """In the swap: what is kept since the tables were made anew, and so is not in them, is noted to be made."""
+        """Called in the swap: schedules the computation of what is kept since the tables were recomputed, and so is
+        missing in them."""
 
     async def after_swap(self, connection: AsyncConnection) -> None:
-        """Soon after: all facts were made anew."""
+        """Called soon after the swap, as all facts were recomputed."""
 
 
 _declared: list[Projection] = []
 
 
 def declare(*projections: Projection) -> None:
-    """The projections of this service, in the order in which a batch is applied. The service's wiring says so, above
-    all features: they import projections and not the other way round."""
+    """Declares the projections of this service, in the order in which a batch is applied. Called by the service's
+    wiring, which knows all features: they import projections and not the other way round."""
     _declared[:] = projections
 
 
@@ -109,10 +112,10 @@ def read_models() -> list[ReadModel]:
 
 
 def rebuilt() -> list[ReadModel]:
-    """Those that a rebuild makes anew and swaps."""
+    """Returns the projections' tables that a rebuild recomputes and swaps."""
     return [each for each in read_models() if each.is_rebuilt]
 
 
 def swapped() -> tuple[str, ...]:
-    """The tables that whoever reads in a snapshot locks first. Of those that are swapped together, one will do."""
+    """Returns the tables that a reader in a snapshot locks first. Of those that are swapped together, one suffices."""
     return (rebuilt()[0].name,)

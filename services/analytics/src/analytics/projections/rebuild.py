@@ -1,7 +1,8 @@
-"""The read models, made anew from the ledger beside the live ones, compared with them, and put in their places.
+"""The rebuild: recomputes the read models from the ledger beside the live ones, compares them, and swaps them in.
 
-Runs as the login that migrates: it owns the tables. Readers and folds go on meanwhile (see projections.shadow); what is
-folded while it runs is folded into the shadows after. Nothing is published, and nothing but the read models changes.
+It runs under the login that migrates, which owns the tables. Readers and folds go on meanwhile (see
+projections.shadow); events that are folded while it runs are folded into the shadows after. It publishes nothing, and
+changes nothing but the read models.
 """
 
 import random
@@ -27,17 +28,17 @@ from kith.db.connections import driver_of, sqlalchemy_url
 
 SWAP_TRIES = 60
 CATCH_UP = 5000
-"""Events that are folded together when the shadows catch up."""
+"""The events that are folded together when the shadows catch up."""
 
 
 class Migrated(RuntimeError):
-    """The tables are not those any more of which the shadows were made."""
+    """The tables were migrated since the shadows were made of them."""
 
     loggable = True
 
 
 class SwapTimedOut(RuntimeError):
-    """Readers or folds never left a moment to swap in."""
+    """Readers or folds held their locks at every attempt to swap."""
 
     loggable = True
 
@@ -58,7 +59,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Difference:
-    """A part of a table that is not what the ledger says. None: no rows there."""
+    """A part of a table that differs from what the ledger yields. None: no rows there."""
 
     part: Part
     live: Print | None
@@ -78,8 +79,8 @@ class Rebuilt:
 async def rebuild(
     url: str, *, compare_only: bool = False, keep: bool = False, progress: Progress | None = None
 ) -> Rebuilt:
-    """Raises RebuildRuns if one runs, Migrated and SwapTimedOut. Whenever it is killed, the live tables are whole, and
-    the next run clears up."""
+    """Rebuilds the read models. Raises RebuildRuns if one runs, Migrated and SwapTimedOut. If it is killed at any
+    point, the live tables are whole, and the next run clears up."""
     progress, done = progress or Silent(), Rebuilt()
     engine = create_async_engine(
         sqlalchemy_url(url),
@@ -118,7 +119,7 @@ _SETTINGS = {
 
 @asynccontextmanager
 async def _announced(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Driver, Driver]]:
-    """The connection that has announced the rebuild, and two more: to read by and to write by."""
+    """Yields the connection that has announced the rebuild, and two more: to read by and to write by."""
     try:
         async with engine.connect() as main, engine.connect() as reading, engine.connect() as writing:
             driver = driver_of(main)
@@ -126,7 +127,7 @@ async def _announced(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection
             try:
                 yield main, driver_of(reading), driver_of(writing)
             finally:
-                if not driver.is_closed():  # which withdraws it, too
+                if not driver.is_closed():  # closing it withdraws the announcement
                     await main.rollback()
                     await shadow.withdraw(driver)
     finally:
@@ -136,8 +137,8 @@ async def _announced(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection
 async def _load(
     reading: Driver, writing: Driver, done: Rebuilt, progress: Progress
 ) -> tuple[dict[Part, Print], Scopes]:
-    """Fill the shadows, tenant by tenant. Answers what the live tables held of each in the very snapshot of the ledger
-    that its shadow was made of, and what was made."""
+    """Fills the shadows, tenant by tenant. Returns the prints of the live tables, taken in the same snapshot of the
+    ledger that the tenant's shadow was made from, and the scopes that were recomputed."""
     live: dict[Part, Print] = {}
     scopes: dict[str, dict[str, Scope]] = {each.name: {} for each in rebuilt()}
     progress.begin("events", await reading.fetchval(_ABOUT))
@@ -161,7 +162,7 @@ _ABOUT = """
 
 
 def _each_tenant_of(table: str) -> str:
-    """Each one found by the index, after the one before."""
+    """Returns the statement that finds each tenant of a table by its index, one after the other."""
     return f"""
         SELECT tenant_id FROM (
             WITH RECURSIVE found AS (
@@ -189,8 +190,8 @@ def _differences(live: Mapping[Part, Print], made: Mapping[Part, Print], scopes:
 
 
 async def _swap(connection: AsyncConnection, done: Rebuilt, scopes: Scopes, revision: str, *, keep: bool) -> None:
-    """In one transaction, once nobody folds and for a moment nobody reads. Who does is not kept waiting for long: then
-    it is tried again."""
+    """Swaps in one transaction, once no fold runs and while no reader holds a table. It does not make others wait for
+    long: it gives up and tries again."""
     for attempt in range(SWAP_TRIES):
         while await _catch_up(connection, done):
             pass
@@ -227,7 +228,7 @@ async def _catch_up(connection: AsyncConnection, done: Rebuilt) -> int:
 
 
 async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
-    """Fold into the shadows what was folded meanwhile, as it was, a batch at a time. Answers how many were noted."""
+    """Folds into the shadows, a batch at a time, the events that were folded meanwhile. Returns how many there were."""
     noted = (
         await connection.exec_driver_sql(
             "DELETE FROM public.rebuild_pending "
@@ -239,7 +240,7 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     if not noted:
         return 0
     await connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
-    # What a tenant's snapshot had already has its fact.
+    # An event in the tenant's snapshot has its fact already.
     rows: Any = await connection.exec_driver_sql(
         """
         SELECT l.tenant_id, l.id, l.type, l.subject, l.aggregate_version, l.time, l.customer_id, l.data::text

@@ -1,4 +1,4 @@
-"""`python -m analytics rebuild`: for whoever may log in to the database as the one who migrates it."""
+"""`python -m analytics rebuild`: for an operator with the login that migrates the database."""
 
 import argparse
 import gc
@@ -17,7 +17,7 @@ _BAR = 30
 
 
 def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
-    """Ends with code 1 if `--compare` finds a difference, or nothing could be swapped."""
+    """Runs the rebuild. Exits with code 1 if `--compare` finds a difference, or nothing could be swapped."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {service.package} rebuild",
         description="Makes the read models anew from the ledger, compares them with the live ones and swaps them in",
@@ -29,7 +29,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
     if reason := uvloop.run(migrations.behind(settings.database_url, service.package)):
         raise SystemExit(f"{service.name}: {reason}")
-    # What it makes goes as soon as it is written, and nothing in it goes in circles: there is no garbage to collect.
+    # Objects are freed as soon as they are written, and none are in reference cycles: there is no garbage to collect.
     gc.disable()
     shown, started = Shown(), time.monotonic()
     try:
@@ -46,7 +46,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
 
 class Shown:
-    """How far it is: a bar on a terminal, else a line now and then."""
+    """Shows the progress: a bar on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self._bar = sys.stderr.isatty()
@@ -76,7 +76,7 @@ class Shown:
     def _say(self, now: float) -> None:
         rate = self._done / max(now - self._started, 1e-9)
         line = f"{self._what}: {self._done:,}"
-        if self._total:  # the planner's estimate: what is done may come to more
+        if self._total:  # the planner's estimate, which the actual number may exceed
             line += f" of about {max(self._total, self._done):,}"
             part = round(_BAR * min(self._done / self._total, 1))
             line = f"{'█' * part}{'░' * (_BAR - part)} {line}" if self._bar else line

@@ -1,5 +1,5 @@
-"""A tenant's read models made from all its events at once, in memory. What the fold keeps live, event by event and in
-whatever order they come, is the same."""
+"""Recomputes a tenant's read models from all its events at once, in memory. The live fold comes to the same, event by
+event and in whatever order they arrive."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -14,23 +14,24 @@ CountedFact: TypeAlias = tuple[Fact, UUID | None]
 
 
 class Recomputation:
-    """A tenant's rows of a table, made from its facts in memory: lines for COPY (see projections.lines)."""
+    """A recomputation of a tenant's rows of a table from its facts, in memory: lines for COPY (see
+    projections.lines)."""
 
     table: str
     columns: tuple[str, ...]
     event_types: frozenset[str] = frozenset()
-    """Those without which the rows would be others, beside the projection's own."""
+    """The event types that the rows depend on, beside the projection's own."""
     parts: frozenset[str] = frozenset()
-    """Of a table whose parts need not all be made."""
+    """The parts to recompute, of a table whose parts can be recomputed separately."""
     unready: frozenset[str] = frozenset()
-    """Parts whose live rows are not whole yet."""
+    """Parts whose live rows are not complete yet."""
 
     def take(self, facts: Sequence[CountedFact]) -> Iterable[str]:  # noqa: ARG002 - of those that look at them
-        """Some more facts, each aggregate's together. Returns the rows that are complete by now."""
+        """Takes more facts, each aggregate's together. Returns the rows that are complete by now."""
         return ()
 
     def rest(self) -> Iterable[str]:
-        """After the last facts, the other rows."""
+        """Returns the remaining rows, after the last facts."""
         return ()
 
 
@@ -42,14 +43,14 @@ class FactRows(Recomputation):
 
 
 class FoldedFacts:
-    """Takes the events of an aggregate one after the other, by version; aggregates come in any order."""
+    """Folds the events of an aggregate one after the other, by version; aggregates come in any order."""
 
     def __init__(self, merged: Iterable[Merged]) -> None:
         self._survivors = {each.customer_id: each.survivor for each in merged if each.survivor != each.customer_id}
         self._course: list[RecordedEvent] = []
 
     def take(self, events: Iterable[RecordedEvent]) -> list[CountedFact]:
-        """The facts that are complete by now."""
+        """Takes one event. Returns the facts that are complete by now."""
         made: list[CountedFact] = []
         course = self._course
         for event in events:
@@ -61,7 +62,7 @@ class FoldedFacts:
         return made
 
     def rest(self) -> list[CountedFact]:
-        """The last aggregate's: nothing follows."""
+        """Returns the facts of the last aggregate, which no other follows."""
         course, self._course = self._course, []
         return self._fold(course)
 

@@ -1,4 +1,5 @@
-"""The projection of what a tenant sets, as far as it changes what is kept: the rules of its definition of activity."""
+"""The projection of a tenant's settings, as far as they change what is kept: the rules of its definition of
+activity."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +18,7 @@ SETTINGS = frozenset({SettingsChanged.type})
 
 
 class Settings(Projection):
-    """A rebuild leaves the rules: it makes the spans of those that are kept."""
+    """The projection of settings. A rebuild keeps the rules: it recomputes the spans of those that are there."""
 
     tables = (ReadModel(activity_rules, is_rebuilt=False),)
     event_types = SETTINGS
@@ -30,8 +31,8 @@ class Settings(Projection):
 
 
 async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
-    """Note the rules that are new: they are folded from now on, and computed for what was folded before (see
-    projections.compute_rules). The default rule is kept for everybody."""
+    """Notes the rules that are new: they are folded from now on, and computed for what was folded before (see
+    projections.compute_rules). The default rule is kept for every tenant."""
     new = {
         (event.tenant_id, rule.id): rule
         for event in events
@@ -50,14 +51,14 @@ async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEv
 
 
 async def rules_known(past: Past) -> list[ActivityRule]:
-    """Of every definition of activity there was: any of them may be asked for."""
+    """Returns the rules of every definition of activity there was: a query may name any of them."""
     changes = await past.events(SETTINGS)
     policies = (DEFAULT_POLICY, *(ActivityPolicy.of_event(each.version, each.body["activity"]) for each in changes))
     return list({rule.id: rule for policy in policies for rule in policy.rules}.values())
 
 
 class _RuleRows(Recomputation):
-    """All of them ready: their spans are made, too."""
+    """Recomputes the rules, all of them ready: their spans are recomputed, too."""
 
     table = activity_rules.name
     columns = ("tenant_id", "rule", "event_types", "window_days", "added_at", "ready_at", "done")

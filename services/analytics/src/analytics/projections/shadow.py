@@ -1,12 +1,14 @@
-"""Shadow tables: read models made anew beside the live ones, in a schema of their own and under the same names, so that
-whatever reads and writes the live ones can do so with these: it is a matter of the search path.
+"""Shadow tables: read models recomputed beside the live ones, in a schema of their own and under the same names, so
+that all code that reads and writes the live ones also works on these: the search path decides.
 
-Who makes them and who folds meet at two advisory locks:
+The rebuild and the folds synchronise by two advisory locks:
 
-- ANNOUNCED is held, alone, while a rebuild goes on. A fold that cannot share it notes its events in `rebuild_pending`.
-  A rebuild that has it has waited for all folds before, so every event is in the ledger it reads or is noted.
-- SWAPPING is shared by every fold and held alone for the moment of the swap: no fold reads of the old tables and writes
-  to the new.
+- ANNOUNCED is held exclusively while a rebuild goes on. A fold that cannot share it notes its events in
+`rebuild_pending`. A rebuild that has it has waited for all folds before, so every event is in the ledger it reads or is
+noted.
+
+- SWAPPING is shared by every fold and held exclusively for the moment of the swap: no fold reads from the old tables
+and writes to the new.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,13 +31,13 @@ _ENTER = f"SELECT pg_advisory_xact_lock_shared({SWAPPING}), pg_try_advisory_xact
 
 
 class RebuildRuns(RuntimeError):
-    """One at a time."""
+    """A rebuild runs already: one at a time."""
 
     loggable = True
 
 
 class Part(NamedTuple):
-    """Of a table what is compared as a whole: a tenant's facts of an event type, its spans of a rule."""
+    """The part of a table that is compared as a whole: a tenant's facts of an event type, its spans of a rule."""
 
     tenant_id: str
     table: str
@@ -43,14 +45,14 @@ class Part(NamedTuple):
 
 
 class Print(NamedTuple):
-    """How many rows, and the sum of their hashes: equal for the same rows in any order."""
+    """The number of rows and the sum of their hashes: equal for the same rows in any order."""
 
     rows: int
     hashes: int
 
 
 async def enter_fold(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
-    """Before a fold looks at a read model: waits for a swap, and notes the events for a rebuild that goes on."""
+    """Called before a fold reads a read model: waits for a swap, and notes the events for a rebuild that goes on."""
     if not (await connection.exec_driver_sql(_ENTER)).one().free:
         await connection.exec_driver_sql(
             "INSERT INTO public.rebuild_pending (tenant_id, event_id) SELECT * FROM unnest($1::text[], $2::uuid[]) "
@@ -60,10 +62,11 @@ async def enter_fold(connection: AsyncConnection, events: Sequence[RecordedEvent
 
 
 async def announce(driver: Driver) -> None:
-    """For as long as this session lasts, or until `withdraw`. Waits for the folds that are under way."""
+    """Announces a rebuild for as long as this session lasts, or until `withdraw`. Waits for the folds that are under
+    way."""
     if not await driver.fetchval(f"SELECT pg_try_advisory_lock({_ONE})"):
         raise RebuildRuns("Another rebuild of this database is running.")
-    # What one left behind that was killed. No fold notes anything now: nobody has announced a rebuild.
+    # Clears what a killed rebuild left behind. No fold notes events now: no rebuild is announced.
     await driver.execute(_CLEAR)
     await driver.execute(f"SELECT pg_advisory_lock({ANNOUNCED})")
 
@@ -73,7 +76,7 @@ async def withdraw(driver: Driver) -> None:
 
 
 async def make(driver: Driver) -> None:
-    """Empty, without index and without tenancy: COPY fills no table under row-level security."""
+    """Creates the shadows empty, without indexes and without tenancy: COPY fills no table under row-level security."""
     await driver.execute(f"CREATE SCHEMA {SCHEMA}")
     for table in _tables():
         await driver.execute(f"CREATE TABLE {SCHEMA}.{table} (LIKE public.{table} INCLUDING ALL EXCLUDING INDEXES)")
@@ -81,7 +84,7 @@ async def make(driver: Driver) -> None:
 
 
 async def finish(driver: Driver) -> Iterator[str]:
-    """Returns the statements that give the shadows what the live ones have: keys and indexes by the same names,
+    """Returns the statements that give the shadows what the live tables have: keys and indexes by the same names,
     statistics, tenancy."""
     statements = [f"GRANT USAGE ON SCHEMA {SCHEMA} TO kith_app, kith_worker"]
     for table in _tables():
@@ -107,7 +110,7 @@ _INDEXES = """
 
 
 async def prints(driver: Driver, schema: str, tenant: str | None = None) -> dict[Part, Print]:
-    """The contents of the read models, of one tenant or of all, by parts."""
+    """Returns the prints of the read models, of one tenant or of all, by parts."""
     found: dict[Part, Print] = {}
     for each in rebuilt():
         where, values = ("WHERE tenant_id = $1", [tenant]) if tenant is not None else ("", [])
@@ -121,15 +124,16 @@ async def prints(driver: Driver, schema: str, tenant: str | None = None) -> dict
 
 
 async def take_swap_locks(connection: AsyncConnection, *, wait_for_folds: str, wait_for_readers: str) -> None:
-    """Folds are waited for first: until they are through, readers go on. Raises what a lock timeout raises."""
+    """Takes the locks for the swap, those against folds first: until the folds are through, readers go on. Raises what
+    a lock timeout raises."""
     await connection.execute(text(f"SET LOCAL lock_timeout = '{wait_for_folds}'"))
     await connection.execute(text(f"SELECT pg_advisory_xact_lock({SWAPPING})"))
     await connection.execute(text(f"SET LOCAL lock_timeout = '{wait_for_readers}'"))
 
 
 async def swap(connection: AsyncConnection, *, keep: bool) -> None:
-    """The shadows take the places of the live tables, in the transaction that goes on. What was made of the live ones
-    is emptied: it is read from the facts until it is made again."""
+    """Replaces the live tables by the shadows, in the current transaction. Tables that were derived from the live ones
+    are emptied: until they are filled again, reads go to the facts."""
     caches = [f"public.{table.name}" for each in declared() for table in each.caches]
     names = ", ".join([*(f"public.{table}" for table in _tables()), *caches])
     await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))

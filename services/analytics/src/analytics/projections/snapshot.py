@@ -1,4 +1,4 @@
-"""One state of everything, to read in for as long as it takes to read."""
+"""Snapshots: transactions that see one state of the whole database, for as long as a read takes."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -9,25 +9,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from analytics.projections.projection import swapped
 
 Reads = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-"""`async with reads() as connection`: to read a piece, and be closed before anything is computed from it."""
+"""`async with reads() as connection`: reads a piece, and is closed before anything is computed from it."""
 
 
 def snapshots(engine: AsyncEngine) -> Reads:
-    """A worker's, a snapshot each."""
+    """Returns the reads of a worker, each in a snapshot of its own."""
     return partial(snapshot, engine)
 
 
 def within(connection: AsyncConnection) -> Reads:
-    """All on this one."""
+    """Returns reads that all use this connection."""
     return lambda: nullcontext(connection)
 
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A worker's connection that sees one state of everything, to the end. Nothing is to be computed in it: PostgreSQL
-    ends who is silent for a minute, and what is seen holds up the cleaning of all tables."""
+    """Yields a worker's connection that sees one state of the whole database until it ends. Nothing should be computed
+    in it: PostgreSQL ends a session that is idle in a transaction for a minute, and an open snapshot holds up the
+    vacuum of all tables."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        # Before the snapshot is taken: one of before a rebuild's swap would find the new tables empty.
+        # Before the snapshot is taken: one from before a rebuild's swap would find the new tables empty.
         await connection.exec_driver_sql(f"LOCK TABLE {', '.join(swapped())} IN ACCESS SHARE MODE")
         yield connection

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from analytics.tables import metadata
 from kith.db.tables import Moment, TenantId, tenant_column
 
-# Read models: all that follows can be made again from the ledger (see projections.rebuild).
+# Read models: all that follows can be recomputed from the ledger (see projections.rebuild).
 
-# Each event with how its aggregate stood after it (see projections.facts).
+# Each event with the state of its aggregate after it (see projections.facts).
 facts = Table(
     "facts",
     metadata,
@@ -50,11 +50,11 @@ activity_spans = Table(
     Column("customer_id", Uuid, nullable=False),
     Column("starts_at", Moment, nullable=False),
     Column("ends_at", Moment, nullable=False),
-    # With `ends_at` in it the index alone answers who was active when.
+    # With `ends_at` in it the index alone tells who was active when.
     PrimaryKeyConstraint("tenant_id", "rule", "customer_id", "starts_at", postgresql_include=["ends_at"]),
 )
 
-# Who a merged customer is now. `into` is what the merge said, `survivor` where a chain of merges ends.
+# The merged customers. `into` is the target of the merge event, `survivor` the end of the chain of merges.
 merged_customers = Table(
     "merged_customers",
     metadata,
@@ -65,7 +65,7 @@ merged_customers = Table(
     Column("version", Integer, nullable=False, comment="of the customer, at that merge or unmerge"),
 )
 
-# The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not asked yet.
+# The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not queried yet.
 activity_rules = Table(
     "activity_rules",
     metadata,

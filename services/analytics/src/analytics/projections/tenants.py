@@ -1,4 +1,4 @@
-"""What a tenant has set for itself, as far as analytics has heard of it: its time zone, and what activity is to it."""
+"""The settings of a tenant, as far as analytics has received them: its time zone, and its definition of activity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Tenant:
 
 
 async def tenant_settings(connection: AsyncConnection, tenant: str, activity: int | None = None) -> Tenant:
-    """With the newest definition of activity whose spans are computed, or the one of version `activity`.
-    Raises NotFound for a version that is not there, or not computed yet."""
+    """Returns the settings with the newest definition of activity whose spans are computed, or the one of version
+    `activity`. Raises NotFound for a version that does not exist, or is not computed yet."""
     c = facts.c
     changes = await connection.execute(
         select(c.version, c.state)
