@@ -20,7 +20,7 @@ from tests.analytics.playbooks.scenarios import document, runs, started
 from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due
 from analytics.health.scores.tables import health_scores
-from analytics.playbooks.daily import GRACE, look
+from analytics.playbooks.daily import GRACE, scan
 from analytics.playbooks.dry_run import would_run
 from analytics.playbooks.firing import Firing
 from analytics.playbooks.plan import Plan
@@ -207,7 +207,7 @@ async def test_what_a_new_model_made_of_the_same_facts_is_no_drop(us: Tenant, wo
 
 
 async def looked(worker: AsyncEngine, now: datetime) -> None:
-    while await look(worker, now):
+    while await scan(worker, now):
         pass
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.ledger.ledger import record
 from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.watermarks import note_watermark
-from analytics.projections.fold import fold, happened
+from analytics.projections.fold import fold, recorded_event
 from kith.consumer import Subscription
 from kith.events.envelope import Envelope
 from kith.outbox.relay import Watermark, topic_of
@@ -18,7 +18,7 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
     events = [each for each in envelopes if each.type != Watermark.type]
     if events:
         new = await record(connection, events)
-        await fold(connection, [happened(each) for each in new], {each.id: each.traceparent for each in new})
+        await fold(connection, [recorded_event(each) for each in new], {each.id: each.traceparent for each in new})
     for each in envelopes:
         if each.type == Watermark.type:
             await note_watermark(connection, each)

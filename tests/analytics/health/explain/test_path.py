@@ -20,7 +20,7 @@ from tests.analytics.health_of_a_shop import SHOP
 
 from analytics.health.engine.base import FAR, UNITS
 from analytics.health.engine.facts import HealthFacts
-from analytics.health.explain.acts import Act, Doing
+from analytics.health.explain.acts import Act, RepeatedAct
 from analytics.health.explain.contributions import Explanation, explain
 from analytics.health.explain.path import Path, Step, Way, path, paths
 from analytics.health.model.definition import BANDS, DAY, Band, HealthModel, Measure
@@ -39,7 +39,7 @@ READS: dict[Act, set[str]] = {
 """Which inputs read the event that each act is."""
 
 
-def done(model: HealthModel, history: History, scored: Explanation, step: Step, doing: Doing, at: int) -> History:
+def done(model: HealthModel, history: History, scored: Explanation, step: Step, doing: RepeatedAct, at: int) -> History:
     """The history if it had been done a microsecond before."""
     aimed = next(each for each in scored.contributions if each.measure.id == step.measure.id)
     closed = {id.bytes for id in aimed.events[: doing.times]} if doing.act is Act.CASE_RESOLVED else set()
@@ -54,7 +54,7 @@ def done(model: HealthModel, history: History, scored: Explanation, step: Step, 
     return found
 
 
-def _new(measure: Measure, past: list[Past], doing: Doing, number: int, at: int) -> Past | None:
+def _new(measure: Measure, past: list[Past], doing: RepeatedAct, number: int, at: int) -> Past | None:
     value = UNITS if doing.value is None or input_of(measure).reads is None else round(doing.value * UNITS)
     if measure.input == "breadth":
         window = round((measure.window_days or 90) * DAY)
@@ -131,7 +131,7 @@ def test_no_smaller_step_crosses_the_border_and_where_none_does_none_leads_farth
                     assert not leads(scored, way, score)
 
 
-def possible(scored: Explanation, step: Step) -> list[Doing]:  # noqa: PLR0911 - a case per input
+def possible(scored: Explanation, step: Step) -> list[RepeatedAct]:  # noqa: PLR0911 - a case per input
     """What else might be done about the measure."""
     measure = step.measure
     aimed = next(each for each in scored.contributions if each.measure.id == measure.id)
@@ -141,20 +141,20 @@ def possible(scored: Explanation, step: Step) -> list[Doing]:  # noqa: PLR0911 -
             amount = (
                 next((each.last_value for each in amounts if each.last_value is not None), 0.0) if amounts else None
             )
-            return [Doing.on(measure, Act.PURCHASE, times, amount) for times in range(1, 45)]
+            return [RepeatedAct.on(measure, Act.PURCHASE, times, amount) for times in range(1, 45)]
         case "revenue" | "revenue_trend":
-            return [Doing.on(measure, Act.PURCHASE, value=each / 2) for each in range(1, 120)]
+            return [RepeatedAct.on(measure, Act.PURCHASE, value=each / 2) for each in range(1, 120)]
         case "engagement":
-            return [Doing.on(measure, Act.EXCHANGE, times) for times in range(1, 45)]
+            return [RepeatedAct.on(measure, Act.EXCHANGE, times) for times in range(1, 45)]
         case "breadth":
-            return [Doing.on(measure, Act.NEW_CONTACT, times) for times in range(1, 45)]
+            return [RepeatedAct.on(measure, Act.NEW_CONTACT, times) for times in range(1, 45)]
         case "open_cases":
-            opened = [Doing.on(measure, Act.CASE_OPENED, times) for times in range(1, 45)]
-            return opened + [Doing.on(measure, Act.CASE_RESOLVED, n) for n in range(1, len(aimed.events) + 1)]
+            opened = [RepeatedAct.on(measure, Act.CASE_OPENED, times) for times in range(1, 45)]
+            return opened + [RepeatedAct.on(measure, Act.CASE_RESOLVED, n) for n in range(1, len(aimed.events) + 1)]
         case "pulse":
-            return [Doing.on(measure, Act.JUDGEMENT, value=float(each)) for each in range(101)]
+            return [RepeatedAct.on(measure, Act.JUDGEMENT, value=float(each)) for each in range(101)]
         case "signal":
-            return [Doing.on(measure, Act.READING, value=each / 2) for each in range(-90, 90)]
+            return [RepeatedAct.on(measure, Act.READING, value=each / 2) for each in range(-90, 90)]
     return []
 
 

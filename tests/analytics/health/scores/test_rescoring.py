@@ -15,7 +15,7 @@ from tests.analytics.conftest import happened
 from analytics.health.engine.base import micros
 from analytics.health.explain.reads import explanations
 from analytics.health.model.definition import DEFAULT
-from analytics.health.scores.rescoring import alone, process_score_queue, score_due, score_everybody
+from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody, try_lock
 from analytics.health.scores.tables import health_changes, health_queue, health_scores
 from analytics.tables import outbox
 from kith.events.analytics import HealthChanged, HealthModelPublished, HealthModelRetired, PulseSet
@@ -357,12 +357,12 @@ async def test_who_is_cut_off_while_it_scores_gets_the_reason(worker: AsyncEngin
     async def cut_off() -> None:
         async with worker.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            async with alone(connection, "cut off") as mine:
+            async with try_lock(connection, "cut off") as mine:
                 assert mine
                 await connection.invalidate()
                 raise TimeoutError
 
     with pytest.raises(TimeoutError):
         await cut_off()
-    async with worker.connect() as another, alone(another, "cut off") as mine:
+    async with worker.connect() as another, try_lock(another, "cut off") as mine:
         assert mine

@@ -1,4 +1,4 @@
-"""What customers are worth: each one's value, and the fits that predict it."""
+"""The value of customers, and the fits that predict it, over both APIs."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from analytics.customer_value.fit_reads import fits, one_fit
 from analytics.customer_value.fits import NEEDED, KeptFit, Model
 from analytics.customer_value.fitting import Fitting, NotFitted, fit, keep_fitted
 from analytics.customer_value.reads import CustomerValue, purchases, values
-from analytics.ledger.instants import must_have_come
+from analytics.ledger.instants import ensure_past
 from analytics.metrics.definition import Metric
 from analytics.metrics.measure import Score
 from analytics.metrics.question import Question
@@ -47,7 +47,7 @@ class Fits:
 
 
 class FitModels(BaseModel):
-    """`until`: from what happened before; now, if it is not named."""
+    """`until`: the fit uses purchases before this instant; by default now."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -55,8 +55,7 @@ class FitModels(BaseModel):
 
 
 async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], ends_at: datetime) -> None:
-    """Fits the models that these metrics need, if that has to be done before they are read (see
-    customer_value.fitting)."""
+    """Fits the models that these metrics need, if they must be fitted before the read (see customer_value.fitting)."""
     models = {measure.model for metric in metrics for measure in metric.measures if isinstance(measure, Score)}
     needed = {model for each in models for model in NEEDED.get(each, ())}
     if needed and ends_at.tzinfo is not None:  # else the question will be refused
@@ -66,7 +65,7 @@ async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], end
 async def values_of(
     database: Database, tenant: str, ids: list[UUID], at: datetime | None, currency: str | None
 ) -> dict[UUID, CustomerValue]:
-    """Each customer's, now or as it was at an instant."""
+    """Returns each customer's value, now or as it was at an instant."""
     ends_at, unpredicted = _past(at or datetime.now(UTC)), None
     interval = Interval(ends_at - timedelta(days=365), ends_at)  # of which the values look at the end only
     try:
@@ -81,7 +80,7 @@ async def values_of(
 
 
 def _past(at: datetime) -> datetime:
-    """Nobody has bought in the future, which is no sign that they left."""
+    """Purchases in the future do not exist yet, which is no sign that customers left."""
     return min(at, datetime.now(UTC))
 
 
@@ -104,7 +103,7 @@ async def fit_models(
     """Responds when it is done: some seconds for 200,000 customers. `refused` names the models that cannot be fitted to
     their purchases, and why."""
     database = context_of(request).database
-    must_have_come(until=wanted.until)
+    ensure_past(until=wanted.until)
     until = _past(wanted.until or datetime.now(UTC))
     return json_response(await fit(database, actor.tenant, await _zone(database, actor.tenant), until), status=201)
 
@@ -136,7 +135,7 @@ async def get_value(
     currency: Annotated[Code | None, Query(description="only purchases in it")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Now, or as it was at an instant; of one that is to come as of now, as `at` says."""
+    """Now, or as it was at an instant; for an instant in the future, the value is that of now, as `at` says."""
     await must_be_heard_of(context_of(request).database, actor.tenant, id)
     found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
     return json_response(found[id])

@@ -1,4 +1,4 @@
-"""The fits of a tenant as they are read."""
+"""A tenant's fits as views."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from kith.errors import NotFound
 
 
 async def fits(connection: AsyncConnection, tenant: str) -> list[KeptFit]:
-    """The newest first."""
+    """Returns the fits, the newest first."""
     return await fits_of(connection, tenant)
 
 
 async def one_fit(connection: AsyncConnection, tenant: str, id: UUID) -> KeptFit:
-    """Raises NotFound."""
+    """Returns one fit. Raises NotFound."""
     for each in await fits_of(connection, tenant):
         if each.id == id:
             return each

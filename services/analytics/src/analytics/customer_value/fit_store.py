@@ -1,4 +1,4 @@
-"""Fits as they are kept: few rows a tenant, read together."""
+"""Stores fits: few rows a tenant, read together."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -13,7 +13,7 @@ from analytics.projections.projection import Projection, ReadModel
 
 
 class Fits(Projection):
-    """They are made of the ledger when somebody asks for them, and not folded."""
+    """The projection of fits. They are computed from the ledger on demand, and not folded."""
 
     tables = (ReadModel(value_fits, is_rebuilt=False, dated_by="fitted_at"),)
 
@@ -22,7 +22,7 @@ _FIELDS = [column for column in value_fits.c if column.name != "tenant_id"]
 
 
 async def fits_of(connection: AsyncConnection, tenant: str) -> list[KeptFit]:
-    """The newest first."""
+    """Returns the fits, the newest first."""
     rows = await connection.execute(
         select(*_FIELDS).where(value_fits.c.tenant_id == tenant).order_by(value_fits.c.id.desc())
     )

@@ -1,6 +1,7 @@
-"""Fits: the parameters of a tenant's lifetime models, kept with how sure they are and what they were found from.
+"""Fits: the parameters of a tenant's lifetime models, stored with their standard errors and the data they were
+estimated from.
 
-Without SciPy at the top: who only needs to know which fit applies does not wait for it to load.
+SciPy is not imported at the top: code that only looks up a fit does not wait for it to load.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,26 +26,26 @@ NEEDED: Mapping[str, tuple[Model, ...]] = {
     "p_alive": (Model.BG_NBD,),
     "predicted": (Model.BG_NBD, Model.GAMMA_GAMMA),
 }
-"""Which models a score is made with."""
+"""The models that each score needs."""
 
 CHECK_AFTER = timedelta(weeks=4)
-"""How much more data there has to be before it is looked whether they still fit: a month of purchases shows it, a day's
-would only cost."""
+"""The amount of newer data after which the fit is checked for drift: a month of purchases shows it, a day's would only
+cost."""
 
 
 @dataclass(slots=True)
 class KeptFit:
-    """Time is in weeks, money in the currency's units."""
+    """A stored fit. Time is in weeks, money in the currency's units."""
 
     id: UUID
     model: Model
     currency: str | None
-    """Null for a model that knows no money."""
+    """Null for a model without money."""
     fitted_at: datetime
     data_until: datetime
-    """It was found from what had happened before."""
+    """The fit used purchases before this instant."""
     checked_until: datetime
-    """It still described what had happened before."""
+    """The fit still described the purchases before this instant."""
     parameters: dict[str, float]
     standard_errors: dict[str, float]
     log_likelihood: float
@@ -64,7 +65,7 @@ class KeptFit:
 
 
 def found(id: UUID, model: Model, currency: str | None, fit: Any, fitted_at: datetime, until: datetime) -> KeptFit:
-    """To keep, of what analytics.customer_value.lifetime has found."""
+    """Returns the fit to store, from a result of analytics.customer_value.lifetime."""
     return KeptFit(
         id,
         model,
@@ -80,8 +81,8 @@ def found(id: UUID, model: Model, currency: str | None, fit: Any, fitted_at: dat
 
 
 def applying(fits: Iterable[KeptFit], model: Model, currency: str | None, at: datetime) -> KeptFit | None:
-    """Returns the one with the newest data that does not reach past `at`, so that the past is scored without hindsight;
-    if all do, the oldest: of the early periods of a series, whose end has a fit, it is the best there is."""
+    """Returns the fit with the newest data that does not reach past `at`, so that the past is scored without hindsight;
+    if all do, the oldest: for the early periods of a series whose end has a fit, it is the best available."""
     of_model = sorted(
         (each for each in fits if each.model is model and each.currency == currency),
         key=lambda fit: (fit.data_until, fit.id),
@@ -91,7 +92,7 @@ def applying(fits: Iterable[KeptFit], model: Model, currency: str | None, at: da
 
 
 def is_due(fits: Iterable[KeptFit], model: Model, currency: str | None, until: datetime) -> bool:
-    """Whether it has to be fitted, or looked at again, before anything is said of `until`."""
+    """Whether it must be fitted, or checked again, before it is used at `until`."""
     fits = list(fits)
     last = applying(fits, model, currency, until)
     if last is None or last.data_until > until:

@@ -1,8 +1,8 @@
-"""Fits the lifetime models of a tenant: on demand, and before a question when there is no fit yet or it has drifted.
+"""Fits the lifetime models of a tenant: on demand, and before a query when there is no fit yet or it has drifted.
 
-At asking time rather than by a timer: who asks for no prediction pays for no fit, and the first question after four
-weeks of new purchases finds whether they still behave as fitted. Fitting takes seconds for 200,000 customers, in a
-process of its own and outside of any transaction; one at a time in a process, as it takes a core.
+It runs at query time rather than by a timer: a tenant that queries no prediction pays for no fit, and the first query
+after four weeks of new purchases checks whether they still match the fit. Fitting takes seconds for 200,000 customers,
+in a process of its own and outside of any transaction; one at a time in a process, as it occupies a core.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from kith.runtime.offload import BACKGROUND, offload
 
 _ONE_AT_A_TIME = asyncio.Lock()
 COSTLY = 1.0
-"""Seconds: what was refused after longer is not tried again for the same day, except on demand. A likelihood without a
-maximum is searched from every start, and whoever asks every minute would keep a core busy."""
+"""Seconds: a fit that was refused after longer is not tried again for the same day, except on demand. A likelihood
+without a maximum is searched from every start, and a client that polls every minute would occupy a core."""
 _REFUSED: dict[tuple[str, date, Model], str] = {}
 _MOST_REFUSED = 10_000
 LOOK_AGAIN = 3600.0
-"""Seconds until it is looked again whether people have begun to buy in another currency: that takes a look at all
-purchases, and a fit of few of them is refused each time."""
+"""Seconds until the purchases are checked again for new currencies: that scans all purchases, and a fit of few of them
+is refused each time."""
 _LOOKED: dict[tuple[str, date], float] = {}
 
 
@@ -51,7 +51,7 @@ class Refused:
 
 @dataclass(slots=True)
 class Fitting:
-    """What came of it: one fit of how customers buy, and one of what they spend for each currency."""
+    """The result: one fit of how customers buy, and one of what they spend for each currency."""
 
     fits: list[KeptFit]
     refused: list[Refused]
@@ -72,8 +72,8 @@ async def fit(database: Database, tenant: str, zone: str, until: datetime) -> Fi
 
 
 async def keep_fitted(database: Database, tenant: str, zone: str, until: datetime, models: Sequence[Model]) -> None:
-    """See to it that there is a fit of each of these models to be used at `until`, and that it has not drifted.
-    Raises NotFitted."""
+    """Ensures that each of these models has a fit to be used at `until`, and that it has not drifted. Raises
+    NotFitted."""
     fits = await _fits(database, tenant)
     due = _due(models, fits, until)
     new = await _new_currencies(database, tenant, until, fits) if Model.GAMMA_GAMMA in {*models} - {*due} else set()
@@ -83,7 +83,7 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
         if known := _REFUSED.get((tenant, until.date(), model)):
             raise NotFitted(known)
     async with _ONE_AT_A_TIME:
-        fits = await _fits(database, tenant)  # whoever had the lock may have done it
+        fits = await _fits(database, tenant)  # the previous holder of the lock may have done it
         due = _due(models, fits, until)
         if not due and not new:
             return
@@ -94,7 +94,7 @@ async def keep_fitted(database: Database, tenant: str, zone: str, until: datetim
         began = monotonic()
         fitting = await _fit_each(database, tenant, zone, until, wanted, fits)
         took = monotonic() - began
-    # One of later data would score `until` with hindsight, and only if somebody had asked for later before.
+    # A fit of later data would score `until` with hindsight, and only if an earlier query was for later.
     there = {each.model for each in (*fits, *fitting.fits) if each.data_until <= until}
     for refused in fitting.refused:
         if refused.model not in there:
@@ -109,7 +109,8 @@ async def _fits(database: Database, tenant: str) -> list[KeptFit]:
 
 
 async def _new_currencies(database: Database, tenant: str, until: datetime, fits: Sequence[KeptFit]) -> set[str | None]:
-    """Those in which there are purchases and no fit of what is spent, unless that was found out a moment ago."""
+    """Returns the currencies with purchases and without a fit of what is spent, unless they were searched a moment
+    ago."""
     now = monotonic()
     if now < _LOOKED.get((tenant, until.date()), 0.0):
         return set()
@@ -136,7 +137,7 @@ async def _fit_each(
     wanted: Callable[[_Key], bool],
     before: Sequence[KeptFit],
 ) -> Fitting:
-    """Of models with a fit `before` that may be used, only those that have drifted."""
+    """Fits the models. Of those with a usable fit in `before`, only the drifted ones are fitted."""
     fitting = Fitting([], [])
     for key, buying in (await _buying(database, tenant, zone, until)).items():
         if not wanted(key):
@@ -171,13 +172,13 @@ def _buying_of(of: Bought, until: datetime, zone: str) -> dict[_Key, Buying]:
 
 async def _buying(database: Database, tenant: str, zone: str, until: datetime) -> dict[_Key, Buying]:
     async with database.read(tenant) as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = '60s'"))  # all there is, once in a while
+        await connection.execute(text("SET LOCAL statement_timeout = '60s'"))  # all purchases, once in a while
         found = await bought(connection, tenant, until, zone)
     return await offload(_buying_of, found, until, zone, lane=BACKGROUND)
 
 
 def _found(model: Model, buying: Buying, old: KeptFit | None) -> Any:
-    """A fit, or None if the old one still describes them. Raises ModelNotFitted."""
+    """Returns a fit, or None if the old one still describes them. Raises ModelNotFitted."""
     from analytics.customer_value import lifetime  # noqa: PLC0415 - SciPy takes its second to load
 
     _, x, t_x, T, value = buying  # noqa: N806 - the papers' letters

@@ -1,6 +1,6 @@
 """The purchases of all customers up to an instant, and the numbers per customer that follow. Arrays in, arrays out.
 
-SciPy, which the lifetime models need, takes its second to load: it is imported where a model is used.
+SciPy, which the lifetime models need, takes a second to load: it is imported where a model is used.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ MONEY = 10_000
 """Amounts are counted in ten-thousandths: whole numbers, of which floats make exact sums up to 9e11."""
 WEEKS_AHEAD = 52
 MARGIN = 1.0
-"""Until a tenant says otherwise all revenue is its own."""
+"""The default margin of a tenant: all revenue counts."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -31,31 +31,32 @@ class Purchases(NamedTuple):
     """Orders and returns, one element each, in any order."""
 
     customer: Ints
-    """From 0 on, as their ids sort."""
+    """From 0 on, in the order of the ids."""
     time: NDArray[np.datetime64]
     """In microseconds, UTC."""
     day: NDArray[np.datetime64]
-    """In the zone asked for."""
+    """In the zone of the query."""
     amount: Floats
-    """In ten-thousandths; what was given back is negative."""
+    """In ten-thousandths; refunds are negative."""
     placed: NDArray[np.bool_]
-    """An order; else a return."""
+    """True for an order, False for a return."""
     currency: Ints
-    """As a number, from 0 on."""
+    """The index of the currency, from 0 on."""
 
     def where(self, some: NDArray[np.bool_]) -> "Purchases":
         return Purchases._make(column[some] for column in self)
 
 
 class Buying(NamedTuple):
-    """What the lifetime models know of the customers who ever bought. One element each, in order of `customer`."""
+    """The statistics that the lifetime models need, of the customers who ever bought. One element each, in order of
+    `customer`."""
 
     customer: Ints
     frequency: Ints
     recency: Floats
     age: Floats
     mean_value: Floats
-    """Of a day with purchases, the first left out, in money; returns are taken off in proportion."""
+    """The mean value of a day with purchases, the first left out, in money; returns are subtracted in proportion."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,26 @@ class PurchaseBase:
         return np.bincount(self.purchases.customer[self.purchases.placed], minlength=self.customers)
 
     def historic(self) -> Floats:
-        """Net revenue to date, in ten-thousandths, of those who ever bought."""
+        """Returns the net revenue to date, in ten-thousandths, of customers who ever bought."""
         return np.where(self.orders() > 0, self._revenue(), np.nan)
 
     def last_purchase(self) -> NDArray[np.datetime64]:
-        """Not a time for those who never bought."""
+        """Returns the last purchase; NaT for customers who never bought."""
         last = np.full(self.customers, np.iinfo(np.int64).min)
         orders = self.purchases.where(self.purchases.placed)
         np.maximum.at(last, orders.customer, orders.time.astype(np.int64))
         return last.astype("datetime64[us]")
 
     def rfm(self) -> tuple[Ints, Scores]:
-        """The customers who ever bought, and their scores. What one spent is its net revenue in its main currency."""
+        """Returns the customers who ever bought, and their scores. Monetary is the net revenue in a customer's main
+        currency."""
         orders, main = self.orders(), self.main_currency()
         buyers = np.flatnonzero(orders)
         spent = self._revenue(self.purchases.currency == main[self.purchases.customer])
         return buyers, rfm(self.last_purchase()[buyers], orders[buyers], spent[buyers], main[buyers])
 
     def main_currency(self) -> Ints:
-        """Of each customer that of most of its orders; of as many, that of its last one."""
+        """Returns for each customer the currency of most of its orders; of equals, that of its last one."""
         found = np.zeros(self.customers, np.int64)
         orders = self.purchases.where(self.purchases.placed)
         several = int(orders.currency.max(initial=0)) + 1
@@ -107,14 +109,14 @@ class PurchaseBase:
         np.maximum.at(last, pair, orders.time.astype(np.int64))
         customer, currency = np.divmod(pairs, several)
         best_last = np.lexsort((currency, last, number, customer))
-        found[customer[best_last]] = currency[best_last]  # of those assigned to one customer the last one stays
+        found[customer[best_last]] = currency[best_last]  # of several assignments to one customer the last one stays
         return found
 
     def simple(self, segment: Ints, churn: Mapping[int, float | None]) -> Floats:
-        """Simple lifetime value, in ten-thousandths, of those with an order in the year before.
+        """Returns the simple lifetime value, in ten-thousandths, of customers with an order in the year before.
 
         The average order of a customer times its orders a year is its net revenue of that year; `churn` of its
-        `segment` says for how many years.
+        `segment` gives the number of years.
         """
         from analytics.customer_value.lifetime import simple_clv  # noqa: PLC0415 - see above
 
@@ -149,14 +151,14 @@ class PurchaseBase:
         return self._of_all(who, p_alive(of_buying.bg_nbd(), x, t_x, T))
 
     def transactions(self, of_buying: KeptFit) -> Floats:
-        """To expect in the 52 weeks to come."""
+        """Returns the expected transactions of the next 52 weeks."""
         from analytics.customer_value.lifetime import expected_transactions  # noqa: PLC0415
 
         who, x, t_x, T, _ = self.buying()  # noqa: N806
         return self._of_all(who, expected_transactions(of_buying.bg_nbd(), x, t_x, T, WEEKS_AHEAD))
 
     def predicted(self, of_buying: KeptFit, of_spending: KeptFit) -> Floats:
-        """Revenue to expect in the 52 weeks to come, in ten-thousandths."""
+        """Returns the expected revenue of the next 52 weeks, in ten-thousandths."""
         from analytics.customer_value.lifetime import predicted_clv  # noqa: PLC0415
 
         who, x, t_x, T, value = self.buying()  # noqa: N806
@@ -166,7 +168,7 @@ class PurchaseBase:
     def _revenue(self, some: NDArray[np.bool_] | slice = slice(None)) -> Floats:
         who, amount = self.purchases.customer[some], self.purchases.amount[some]
         revenue = np.bincount(who, amount, minlength=self.customers)
-        return revenue.astype(np.float64, copy=False)  # of no purchases at all it would be whole numbers
+        return revenue.astype(np.float64, copy=False)  # without any purchases the dtype would be integer
 
     def _of_all(self, who: Ints, value: Floats) -> Floats:
         found = np.full(self.customers, np.nan)

@@ -1,4 +1,4 @@
-"""Purchases as arrays: what the models of customer value are computed from."""
+"""Purchases as arrays: the input of the models of customer value."""
 
 import asyncio
 from dataclasses import dataclass
@@ -34,22 +34,22 @@ Ids = NDArray[np.bytes_]
 """UUIDs, 16 bytes each."""
 
 _EPOCH = np.datetime64("2000-01-01", "us")
-"""From where PostgreSQL counts."""
+"""PostgreSQL's epoch."""
 
 
 @dataclass(frozen=True)
 class Bought:
     ids: Ids
-    """Of the customers, sorted: `purchases.customer` counts from 0 on in it."""
+    """The ids of the customers, sorted: `purchases.customer` is an index into it."""
     purchases: Purchases
     currencies: tuple[str | None, ...]
-    """Of the purchases, sorted: `purchases.currency` counts from 0 on in it."""
+    """The currencies of the purchases, sorted: `purchases.currency` is an index into it."""
     now: datetime
 
 
 def sent(column: ColumnElement[Any], send: str) -> ColumnElement[Any]:
-    """A column as one value, in the bytes that PostgreSQL sends of each: an array at once, rather than a million
-    objects of Python's. Columns of one select have the same order."""
+    """Returns a column as one value, in PostgreSQL's binary form: an array at once, rather than a million Python
+    objects. Columns of one select have the same order."""
     nothing = literal_column("''::bytea", BYTEA)
     return func.coalesce(func.string_agg(getattr(func, send)(column), nothing), nothing)
 
@@ -59,7 +59,7 @@ def ids_of(sent: bytes) -> Ids:
 
 
 def is_purchase(tenant: str, before: datetime) -> ColumnElement[bool]:
-    """Orders and returns of customers that are known, by themselves."""
+    """Selects orders and returns of known customers."""
     return and_(
         facts.c.tenant_id == tenant,
         facts.c.type.in_((OrderPlaced.type, OrderReturned.type)),
@@ -70,7 +70,7 @@ def is_purchase(tenant: str, before: datetime) -> ColumnElement[bool]:
 
 
 def unidentified(tenant: str, at: datetime) -> ScalarSelect[Any]:
-    """The customers that were tagged so then."""
+    """Selects the customers that were tagged as unidentified then."""
     f = facts.alias("collective")
     return (
         select(f.c.subject)
@@ -88,7 +88,7 @@ def unidentified(tenant: str, at: datetime) -> ScalarSelect[Any]:
 async def bought(
     connection: AsyncConnection, tenant: str, before: datetime, zone: str, *where: ColumnElement[bool]
 ) -> Bought:
-    """All of a tenant's before an instant, in one pass; `where` keeps some of the facts."""
+    """Returns all purchases of a tenant before an instant, in one pass; `where` filters the facts."""
     f, placed = facts.c, facts.c.type == OrderPlaced.type
     amount = cast(func.coalesce(f.amount, 0) * MONEY, Double)
     row = (
@@ -108,7 +108,7 @@ async def bought(
 
 
 def _three_bytes(currency: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A code of ISO 4217 in so many bytes, whatever it is."""
+    """Pads or cuts a currency code to three bytes, whatever its length."""
     code = func.convert_to(func.rpad(func.coalesce(currency, ""), 3), "UTF8")
     return func.substring(code, 1, 3, type_=BYTEA)
 
@@ -129,7 +129,7 @@ def _read(ids: bytes, time: bytes, day: bytes, amount: bytes, placed: bytes, cur
 
 def _currencies(sent: bytes) -> tuple[tuple[str | None, ...], NDArray[np.int64]]:
     codes = np.frombuffer(sent, "S3")
-    if (codes == codes[:1]).all():  # by far the most tenants have one
+    if (codes == codes[:1]).all():  # most tenants have one
         found, index = codes[:1], np.zeros(codes.size, np.int64)
     else:
         found, index = np.unique(codes, return_inverse=True)
@@ -137,11 +137,11 @@ def _currencies(sent: bytes) -> tuple[tuple[str | None, ...], NDArray[np.int64]]
 
 
 def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
-    """`np.unique(ids, return_inverse=True)`, some times faster: what sorts is the half of a UUID that is random."""
+    """Like `np.unique(ids, return_inverse=True)`, some times faster: it sorts by the random half of a UUID."""
     half = ids.view(">u8")[1::2].astype(np.uint64)
     _, first, of_half = np.unique(half, return_index=True, return_inverse=True)
     found = ids[first]
-    if (found[of_half] != ids).any():  # not random: two have the same half
+    if (found[of_half] != ids).any():  # not random: two ids have the same half
         unique, index = np.unique(ids, return_inverse=True)
         return unique, index.astype(np.int64)
     order = np.argsort(found)
@@ -151,5 +151,5 @@ def numbered(ids: Ids) -> tuple[Ids, NDArray[np.int64]]:
 
 
 async def currencies(connection: AsyncConnection, tenant: str, before: datetime) -> set[str | None]:
-    """In which there are purchases."""
+    """Returns the currencies of the purchases."""
     return set(await connection.scalars(select(facts.c.currency).where(is_purchase(tenant, before)).distinct()))

@@ -1,4 +1,4 @@
-"""What a customer is worth, as it is read: each score of its own."""
+"""The value of a customer as a view: each score of its own."""
 
 import math
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ DIGITS = 4
 
 @dataclass(slots=True)
 class Rfm:
-    """1 to 5, and 5 is best: in fifths of all customers who ever bought; for how much, of those who did so in its main
-    currency, that of most of its orders."""
+    """1 to 5, and 5 is best: in fifths of all customers who ever bought; monetary in fifths of those with the same main
+    currency, which is that of most of a customer's orders."""
 
     recency: int
     frequency: int
@@ -34,7 +34,7 @@ class Rfm:
 
 @dataclass(slots=True)
 class CurrencyValue:
-    """Of the purchases in one currency, as if there were no others."""
+    """The value by the purchases in one currency alone."""
 
     currency: str | None
     orders: int
@@ -44,9 +44,9 @@ class CurrencyValue:
 
 @dataclass(slots=True)
 class CustomerValue:
-    """`historic` is net revenue to date. All is null of a customer that never bought, or that stands for many (tagged
-    unidentified); what is predicted is null while there is no fit, and `unpredicted` says why. Amounts are null where
-    they are in several currencies, and each is in `by_currency`."""
+    """`historic` is net revenue to date. All is null for a customer that never bought, or that stands for many (tagged
+    unidentified); predictions are null while there is no fit, and `unpredicted` says why. Amounts are null where they
+    are in several currencies, and each is in `by_currency`."""
 
     at: datetime
     currency: str | None
@@ -64,8 +64,8 @@ class CustomerValue:
 async def purchases(
     connection: AsyncConnection, tenant: str, question: Question, *, currency: str | None = None
 ) -> ValueModels:
-    """What `values` needs, at the end of the question's interval: of all customers, as fifths are of all. Only of
-    purchases in a currency, if one is named."""
+    """Reads what `values` needs, as of the end of the question's interval: for all customers, as fifths are of all.
+    Restricted to purchases in a currency, if one is named."""
     interval = question.interval
     query = MetricQuery(
         tenant,
@@ -78,7 +78,7 @@ async def purchases(
 
 
 class _Amounts(NamedTuple):
-    """Of all customers, in one currency."""
+    """The amounts of all customers, in one currency."""
 
     currency: str | None
     orders: Ints
@@ -99,7 +99,7 @@ class _Amounts(NamedTuple):
         return cls(code, base.orders(), base.historic() / MONEY, predicted, unpredicted)
 
     def at(self, index: int) -> CurrencyValue | None:
-        """Of a customer; None if it has not bought in it."""
+        """Returns the amounts of a customer; None if it has not bought in the currency."""
         if not self.orders[index]:
             return None
         number = int(self.orders[index])
@@ -110,7 +110,7 @@ class _Amounts(NamedTuple):
 def values(
     models: ValueModels, ids: Sequence[UUID], at: datetime, unpredicted: str | None = None
 ) -> dict[UUID, CustomerValue]:
-    """Of several customers. It reads nothing."""
+    """Returns the values of several customers. It does no I/O."""
     base = models.base(at)
     orders = base.orders()
     buyers, scores = base.rfm()

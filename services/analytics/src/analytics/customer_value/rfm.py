@@ -1,5 +1,5 @@
-"""RFM: how recently, how often and for how much each customer bought, in fifths of all customers, and what such
-customers are called."""
+"""RFM: recency, frequency and monetary value of each customer, in fifths of all customers, and the segments that
+follow."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,7 +13,7 @@ FIFTHS = 5
 
 
 class Segment(StrEnum):
-    """The names are the field's."""
+    """The segments, by their common names."""
 
     CHAMPIONS = "champions"
     LOYAL = "loyal"
@@ -46,30 +46,30 @@ SEGMENT: dict[tuple[int, int], Segment] = {
     for row in SEGMENTS.strip().splitlines()[1:]
     for fm, name in enumerate(row.split()[1:], start=1)
 }
-"""Of a recency score and the mean of the other two."""
+"""By the recency score and the mean of the other two."""
 
 _NAMES = np.array(list(Segment), dtype=object)
 _GRID = np.array([[list(Segment).index(SEGMENT[r, fm]) for fm in range(1, 6)] for r in range(1, 6)])
 
 
 class Scores(NamedTuple):
-    """One element per customer, in the order asked about; 1 to 5, and 5 is best."""
+    """One element per customer, in the order of the input; 1 to 5, and 5 is best."""
 
     recency: NDArray[np.int64]
     frequency: NDArray[np.int64]
     monetary: NDArray[np.int64]
     segment: NDArray[np.object_]
-    """Of Segment."""
+    """Values of Segment."""
 
 
 def rfm(
     last_purchase: ArrayLike, frequency: ArrayLike, monetary: ArrayLike, currency: ArrayLike | None = None
 ) -> Scores:
-    """Scores and segment of each customer who has bought.
+    """Returns the scores and the segment of each customer who has bought.
 
-    One element per customer, in any order: the day or instant of its last purchase; how many purchases; how much
-    revenue; and in which currency that is, as a number or a code. Revenue is compared within a currency only: without
-    rates amounts of different ones have no order.
+    One element per customer, in any order: the day or instant of its last purchase; the number of purchases; the
+    revenue; and its currency, as a number or a code. Revenue is compared within a currency only: without exchange rates
+    amounts in different ones have no order.
 
     Raises Invalid, naming the array, if the arrays differ in length.
     """
@@ -85,17 +85,17 @@ def rfm(
 
 
 def segment(recency: int, frequency: int, monetary: int) -> Segment:
-    """Of three scores from 1 to 5."""
+    """Returns the segment of three scores from 1 to 5."""
     return SEGMENT[recency, (frequency + monetary + 1) // 2]
 
 
 def _fifths(name: str, values: NDArray[np.generic], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The fifth each value is in, among those of the same number in `among`: `ceil(5 * place / n)`, places from 1 for
-    the lowest of n. Those alike share the mean of their places (fractional ranking), so equal values have equal scores.
+    """Returns the fifth each value is in, among those of the same number in `among`: `ceil(5 * rank / n)`, ranks from 1
+    for the lowest of n. Equal values share the mean of their ranks (fractional ranking), so they have equal scores.
 
-    Where no two are alike, fifths differ by one customer at most; where all are, they are in the middle. With fewer
-    than five customers some fifths stay empty, never the best: of three the scores are 2, 4, 5; one alone is the best
-    there is.
+    Where all values differ, fifths differ by one customer at most; where all are equal, they are in the middle. With
+    fewer than five customers some fifths stay empty, never the best: of three the scores are 2, 4, 5; one alone is in
+    the best.
     """
     n = among.size
     if values.shape != (n,):
@@ -114,7 +114,7 @@ def _fifths(name: str, values: NDArray[np.generic], among: NDArray[np.int64]) ->
 
 
 def _runs(begins: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each element where the run that it is in begins and where it ends; True begins a new one."""
+    """Returns where the run of each element begins and where it ends; True begins a new one."""
     starts = np.flatnonzero(begins)
     lengths = np.diff(np.append(starts, begins.size))
     return np.repeat(starts, lengths), np.repeat(starts + lengths - 1, lengths)

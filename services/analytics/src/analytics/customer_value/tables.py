@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from analytics.tables import metadata
 from kith.db.tables import Moment, tenant_column
 
-# The parameters of a tenant's lifetime models (see customer_value.fits). Made of the ledger, and of when
-# somebody asked.
+# The parameters of a tenant's lifetime models (see customer_value.fits), estimated from the ledger when a client
+# requested it.
 value_fits = Table(
     "value_fits",
     metadata,

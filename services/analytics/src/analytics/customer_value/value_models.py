@@ -1,8 +1,8 @@
-"""The models of customer value, with all that they look at: purchases, segments' churn, and fits.
+"""The models of customer value, with all their inputs: purchases, segments' churn, and fits.
 
-The purchases are fetched once, as arrays, and scored at each instant; amounts in each currency by itself, as if there
-were no others. A filter chooses whom to score, so the fifths of RFM are of those; churn and fits are the
-tenant's. A customer that stands for all those not identified is never scored.
+The purchases are fetched once, as arrays, and scored at each instant; amounts in each currency separately. A filter
+chooses the customers to score, so the fifths of RFM are among those; churn and fits are the tenant's. A customer that
+stands for all those not identified is never scored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,23 +52,23 @@ class ModelValues(NamedTuple):
     """A model's values; an element per customer."""
 
     value: Floats
-    """NaN for those without one."""
+    """NaN for customers without one."""
     unit: int
     """The value is in this fraction of one."""
     label: NDArray[np.int64] | None = None
     """The index of its name in LABELS."""
     is_fitted: bool = True
-    """False: those with a value have one, but there is no fit to compute it by."""
+    """False: there is no fit to compute the values by."""
 
 
 @dataclass(frozen=True)
 class ValueModels:
-    """Some models, with all that they look at."""
+    """Some models, with all their inputs."""
 
     query: MetricQuery
     bought: Bought
     kept: NDArray[np.bool_]
-    """Of each customer, whether it is to be scored."""
+    """For each customer, whether it is to be scored."""
     fits: Sequence[KeptFit] = ()
     segment: Ints | None = None
     churn: Mapping[datetime, Mapping[int, float | None]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class ValueModels:
 
     @classmethod
     async def of(cls, connection: AsyncConnection, query: MetricQuery, models: Iterable[str]) -> "ValueModels":
-        """Raises Invalid."""
+        """Reads the inputs of the models. Raises Invalid."""
         models = set(models)
         now = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
         query = replace(query, boundaries=tuple(min(each, now) for each in query.boundaries))
@@ -103,14 +103,14 @@ class ValueModels:
         return self.bought.ids
 
     def apart(self, *, by_currency: bool) -> Sequence[Currency]:
-        """The currencies to score in, one by one; or all purchases together."""
+        """Returns the currencies to score in, one by one; or all purchases together."""
         return range(len(self.bought.currencies)) if by_currency else [None]
 
     def code(self, currency: int) -> str | None:
         return self.bought.currencies[currency]
 
     def base(self, at: datetime, currency: Currency = None) -> PurchaseBase:
-        """Returns what the customers to score bought before; in a currency, if one is named."""
+        """Returns the earlier purchases of the customers to score; in one currency, if one is named."""
         purchases = self.bought.purchases
         if not self.kept.all():
             purchases = purchases.where(self.kept[purchases.customer])
@@ -119,7 +119,7 @@ class ValueModels:
         return PurchaseBase.before(min(at, self.bought.now), self.ids.size, purchases, self.query.zone)
 
     def scored(self, model: str, at: datetime, currency: Currency = None) -> ModelValues:
-        """Raises NoFit."""
+        """Returns the values of a model. Raises NoFit."""
         base = self.base(at, currency)
         match model:
             case "historic":
@@ -144,7 +144,7 @@ class ValueModels:
         raise ValueError(model)
 
     def fit(self, model: Model, at: datetime, currency: str | None = None) -> KeptFit:
-        """Raises NoFit."""
+        """Returns the fit of a model. Raises NoFit."""
         found = applying(self.fits, model, currency, at)
         if found is None:
             of = f" of {currency}" if currency else ""
@@ -152,8 +152,8 @@ class ValueModels:
         return found
 
     def spending(self, currency: int, at: datetime) -> KeptFit | None:
-        """The fit of what is spent in a currency; None if there is none, but for another. Raises NoFit if there is none
-        of any."""
+        """Returns the fit of what is spent in a currency; None if only other currencies have one. Raises NoFit if none
+        has."""
         try:
             return self.fit(Model.GAMMA_GAMMA, at, self.code(currency))
         except NoFit:
@@ -163,8 +163,8 @@ class ValueModels:
             raise
 
 
-# A figure is evaluated as a whole, and then by period and group: of the same purchases, fetched once. A connection is
-# one request's, and so is what is remembered with it.
+# A figure is evaluated as a whole, and then by period and group: from the same purchases, fetched once. A connection
+# belongs to one request, and so does this cache.
 _FETCHED: WeakKeyDictionary[AsyncConnection, tuple[Any, Bought]] = WeakKeyDictionary()
 
 
@@ -182,7 +182,7 @@ def _own(query: MetricQuery) -> tuple[Filter, ...]:
 
 
 def purchase_filters(query: MetricQuery) -> Sequence[ColumnElement[bool]]:
-    """The filters that choose purchases rather than customers."""
+    """Returns the filters that choose purchases rather than customers."""
     return Slices(
         replace(query, group_by=(), filters=_own(query)), facts, facts.c.customer_id, literal(query.ends_at)
     ).where
@@ -191,9 +191,9 @@ def purchase_filters(query: MetricQuery) -> Sequence[ColumnElement[bool]]:
 async def groups_of(
     connection: AsyncConnection, query: MetricQuery, by: tuple[Dimension, ...], ids: Ids, *, filtered: bool = False
 ) -> tuple[Ints, list[Group]]:
-    """Returns the customers, by their indexes in `ids`, each with its group."""
+    """Returns each pair of a customer, by its index in `ids`, and its group."""
     filters = tuple(each for each in query.filters if each.dimension.source is Source.CUSTOMER) if filtered else ()
-    # The ids go there as bytes and come back as indexes: no fact need be read once more to know who bought.
+    # The ids are sent as bytes and come back as indexes: no fact need be read again to know which customers bought.
     indexes = select(func.generate_series(0, ids.size - 1).label("index")).subquery("indexes")
     sixteen = func.substring(literal(ids.tobytes(), BYTEA), indexes.c.index * 16 + 1, 16)
     buyers = select(indexes.c.index, cast(func.encode(sixteen, "hex"), UuidType).label("id")).subquery("buyers")
@@ -208,8 +208,8 @@ async def groups_of(
 async def _churn(
     connection: AsyncConnection, query: MetricQuery, ids: Ids
 ) -> tuple[Ints, dict[datetime, dict[int, float | None]]]:
-    """Each customer's segment, as a number, and at the end of each period the segments' churn of the year before: of
-    those active then the share that is not active now. None where nobody was."""
+    """Returns each customer's segment, as a number, and at the end of each period the segments' churn of the year
+    before: the share of customers active then that is not active now. None where none was."""
     ends, zone = query.boundaries[1:], zone_of(query.zone)
     periods = (
         func.unnest(

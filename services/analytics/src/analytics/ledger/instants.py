@@ -6,7 +6,7 @@ from kith.errors import Invalid
 from kith.nouns.inputs import CLOCK_SKEW
 
 
-def must_have_come(**given: datetime | None) -> None:
+def ensure_past(**given: datetime | None) -> None:
     """Raises Invalid for instants that are yet to come, by their names in the API."""
     latest = datetime.now(UTC) + CLOCK_SKEW
     for name, at in given.items():

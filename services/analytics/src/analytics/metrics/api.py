@@ -128,7 +128,7 @@ async def _figures(
     context.actor.require("analytics:read")
     tenant, wanted = (
         context.actor.tenant,
-        [metric(id, asked_as="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
+        [metric(id, parameter="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
     )
     async with reading(context.service.database, tenant, wanted, ends_at, known_at) as connection:
         question = await question_of(

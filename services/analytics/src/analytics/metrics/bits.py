@@ -1,11 +1,11 @@
-"""Sets of periods as bits of a bigint: bit i stands for the i-th."""
+"""Sets of periods as bits of a bigint: bit i stands for the i-th period."""
 
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, cast, literal
 
 MAX_BITS = 62
-"""Bits that fit into a bigint with one to spare."""
+"""The bits that fit into a bigint, with one to spare."""
 
 
 def bit(index: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -13,7 +13,7 @@ def bit(index: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def bits_between(low: ColumnElement[Any], high: ColumnElement[Any]) -> ColumnElement[int]:
-    """Returns the bits from `low` on, up to `high`, which is not among them and not below `low`."""
+    """Returns the bits from `low` up to `high`, exclusive; `high` is not below `low`."""
     found: ColumnElement[int] = bit(cast(high, Integer)) - bit(cast(low, Integer))
     return found
 

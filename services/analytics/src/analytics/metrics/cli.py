@@ -39,7 +39,8 @@ def run(service: Service, words: Sequence[str]) -> None:
 
 
 def descriptions(ids: Sequence[str] = ()) -> list[Description]:
-    """Of these metrics, or of all, area by area. Raises NotFound that lists what there is."""
+    """Returns the descriptions of these metrics, or of all, area by area. Raises NotFound that lists the ids there
+    are."""
     wanted = {metric(id).id for id in ids}
     return [
         describe(each, area) for area, metrics in AREAS.items() for each in metrics if each.id in wanted or not wanted
@@ -160,6 +161,6 @@ def _wrapped(paragraph: str) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """As GitHub makes it of a heading."""
+    """Returns the anchor that GitHub makes of a heading."""
     kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
     return kept.replace(" ", "-")

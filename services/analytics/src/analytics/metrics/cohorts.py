@@ -1,8 +1,8 @@
 """The cohort matrix, `retention.matrix`: customers by the period of their first qualifying event, and how many of them
 had one in each period after.
 
-One look at each qualifying fact: per customer it comes to the period of the first one, and to one bit for each period
-that has one. The matrix is sums of those bits.
+Each qualifying fact is read once: per customer the facts are reduced to the period of the first one, and to one bit for
+each period that has one. The matrix is sums of those bits.
 """
 
 from collections.abc import Sequence
@@ -34,25 +34,25 @@ MAX_PERIODS = 60
 @dataclass(slots=True)
 class CohortCell:
     period: int
-    """How many periods after the row's own, which is 0."""
+    """The number of periods after the row's own, which is 0."""
     customers: int | None
-    """Those of the row that had a qualifying event in it; null if it has not begun."""
+    """Customers of the row that had a qualifying event in the period; null if it has not begun."""
     share: float | None
-    """Of the row, in percent; null where it has no customers, too."""
+    """The share of the row, in percent; null also where the row has no customers."""
     complete: bool
-    """Whether all of it has come: else it is so far."""
+    """Whether the period has ended; otherwise the cell counts what has happened so far."""
 
 
 @dataclass(slots=True)
 class CohortRow:
     row: int
-    """By this its members are asked for."""
+    """The index by which its members are requested."""
     starts_at: datetime
     ends_at: datetime
     size: int | None
     """Customers whose first qualifying event, ever, lies in it; null if it has not begun."""
     cells: list[CohortCell]
-    """Up to the end of the interval; the last period of each row may be cut by it."""
+    """Up to the end of the interval, which may cut the last period of each row."""
 
 
 @dataclass(slots=True)
@@ -62,9 +62,10 @@ class CohortMatrix:
     ends_at: datetime
     grain: Grain
     event_types: list[str]
-    """What was counted; empty: what the tenant's definition of activity says, by the customer's segment."""
+    """The event types that were counted; empty: those of the tenant's definition of activity, by the customer's
+    segment."""
     complete_up_to: datetime | None
-    """Up to here the interval has come, and is counted; null if it has not begun."""
+    """The instant up to which the interval has passed, and is counted; null if it has not begun."""
     rows: list[CohortRow]
     zone: str
     definition_version: int
@@ -86,7 +87,7 @@ class CohortMember:
 async def cohorts(
     connection: AsyncConnection, tenant: str, question: Question, event_types: Sequence[str] = ()
 ) -> CohortMatrix:
-    """Raises Invalid for what cannot be asked."""
+    """Returns the matrix. Raises Invalid for a question that it cannot be computed for."""
     whole = _query_of(tenant, question, event_types)
     begun = question.so_far(whole.boundaries)
     found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
@@ -120,7 +121,7 @@ class _Period(NamedTuple):
 async def _counted(
     connection: AsyncConnection, query: MetricQuery, event_types: Sequence[str]
 ) -> dict[int, tuple[int, list[int]]]:
-    """Per row its customers, and those of them in each period."""
+    """Returns per row the number of its customers, and of those in each period."""
     each = _each(query, event_types)
     slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
     in_period = [func.count().filter(has_bit(each.c.periods, index)) for index in range(query.periods)]
@@ -130,13 +131,13 @@ async def _counted(
         .where(each.c.first >= 0, *slices.where)
         .group_by(each.c.first)
     )
-    # As with metrics: what the planner does not know of a tenant that has just come must not make it slow.
+    # As in metrics.reads: a planner without statistics of a new tenant must not choose a slow plan.
     await connection.execute(text("SET LOCAL enable_nestloop = off"))
     return {row[0]: (row[1], list(row[2:])) for row in await connection.execute(statement)}
 
 
 def _row(row: int, periods: Sequence[_Period], size: int, counts: Sequence[int]) -> CohortRow:
-    """`periods` are its own and those after it."""
+    """Returns a row; `periods` are its own and those after it."""
     cells = []
     for period, each in enumerate(periods):
         count = counts[row + period] if each.begun else None
@@ -157,7 +158,7 @@ async def cohort_members(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[CohortMember]:
-    """The customers of a cell, in the order of their ids. Raises Invalid for a cell that the matrix has not."""
+    """Returns the customers of a cell, in the order of their ids. Raises Invalid for a cell outside of the matrix."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     query = _query_of(tenant, question, event_types)
@@ -228,7 +229,7 @@ def _dimension(name: str) -> Dimension:
 
 
 def _facts(query: MetricQuery, event_types: Sequence[str]) -> tuple[FromClause, ColumnElement[bool]]:
-    """Where the facts come from, and which of them qualify."""
+    """The source of the facts, and the condition under which they qualify."""
     if event_types:
         return facts, facts.c.type.in_(sorted(set(event_types)))
     qualifying = Qualifying(query)
@@ -236,13 +237,13 @@ def _facts(query: MetricQuery, event_types: Sequence[str]) -> tuple[FromClause, 
 
 
 def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
-    """A row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
+    """Selects a row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
     f, policy = facts.c, query.policy
     kinds = [frozenset(event_types)] if event_types else list({rule.types: None for rule in policy.rules})
     columns = []
     for index, types in enumerate(kinds):
         counts = f.type.in_(sorted(types))
-        # Before the interval there is no bit: -1 would be one of those that a shift makes up.
+        # Before the interval there is no bit: -1 would be one that a shift produces.
         columns += [
             period_of(func.min(f.time).filter(counts), query).label(f"first_{index}"),
             func.bit_or(bit(period_of(f.time, query)))
@@ -261,7 +262,7 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
     if len(kinds) == 1:
         columns = [by_kind.c.first_0.label("first"), by_kind.c.periods_0.label("periods")]
         return select(by_kind.c.customer_id, *columns).subquery("each")
-    # Counted by all rules' types, and then chosen: there are far fewer customers to look up than facts.
+    # Counted for the types of all rules, and chosen after: there are far fewer customers to look up than facts.
     record = customers(query).alias("whose")
 
     def mine(name: str) -> ColumnElement[Any]:

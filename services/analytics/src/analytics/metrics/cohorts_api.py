@@ -64,8 +64,8 @@ async def get_cohorts(
     actor: Actor = READER,
 ) -> Response:
     """A row is the customers whose first qualifying event, ever, lies in that period. Cell k is the share of them that
-    had one in the k-th period after: null of one that has not begun, so far where it is not `complete`. Up to 60
-    periods."""
+    had one in the k-th period after: null for a period that has not begun, preliminary where it is not `complete`. Up
+    to 60 periods."""
     async with context_of(request).database.read(actor.tenant) as connection:
         question = await question_of(
             connection,

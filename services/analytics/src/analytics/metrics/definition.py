@@ -1,5 +1,5 @@
-"""A metric is data: words, what is counted, and how its value follows. Adding one adds a definition to
-analytics.metrics.catalogue, and its test."""
+"""A metric is data: words, components, and a formula. Adding one adds a definition to analytics.metrics.catalogue, and
+its test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from analytics.metrics.measure import Measure
 from kith.errors import Invalid
 
 Counts = Mapping[str, Decimal | None]
-"""Per component. None: there is nothing to take it of, as with the median of nothing."""
+"""By component. None: the value is undefined, as the median of nothing is."""
 DIGITS = 4
 
 
@@ -24,31 +24,31 @@ class Unit(StrEnum):
 
 
 _SCALE = {Unit.PERCENT: Decimal(100), Unit.DAYS: 1 / Decimal(86_400)}
-"""From what is counted, or from seconds, to the unit."""
+"""Converts from counts, or from seconds, to the unit."""
 
 
 class Source(StrEnum):
-    """Whose field a dimension is."""
+    """The source of a dimension's field."""
 
     EVENT = "event"
-    """The event's, or the aggregate's at that time."""
+    """The event, or the state of its aggregate then."""
     CUSTOMER = "customer"
-    """The customer's record, as it was at the end of the interval."""
+    """The customer's record, as of the end of the interval."""
     AGE = "age"
-    """How long the clock of the aggregate had run at the end of the interval."""
+    """The time that the aggregate's clock had run at the end of the interval."""
     LABEL = "label"
     """The label that the model gave the customer."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """By what a metric can be grouped and filtered."""
+    """A dimension by which a metric can be grouped and filtered."""
 
     name: str
     source: Source = Source.EVENT
     stored_as: str = ""
     steps: tuple[tuple[timedelta, str], ...] = ()
-    """Of AGE: up to each age its name, the rest under the last name."""
+    """For AGE: a name for each step up to an age; the rest has the last name."""
 
     @property
     def field(self) -> str:
@@ -61,19 +61,20 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
 
 TAG = Dimension("tag", Source.CUSTOMER, "tags")
 CURRENCY = Dimension("currency")
-"""Without rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
+"""Without exchange rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
 CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
-"""The dimensions of a customer, by their plain names. One with two tags counts under each."""
+"""The dimensions of a customer, by their plain names. A customer with two tags counts under each."""
 
 
 def of(noun: str, *names: str) -> tuple[Dimension, ...]:
-    """Fields of the event whose names the customer has, too: those of an order are `order_country` and so on."""
+    """Returns dimensions by fields of the event that the customer has too, prefixed: those of an order are
+    `order_country` and so on."""
     return tuple(Dimension(f"{noun}_{name}", stored_as=name) for name in names)
 
 
 def by(*own: Dimension | str) -> tuple[Dimension, ...]:
-    """These fields of the event, and those of the customer. Raises ValueError where both have a name: one name means
-    the same in every metric."""
+    """Returns dimensions by these fields of the event, and those of the customer. Raises ValueError where both have a
+    name: one name means the same in every metric."""
     mine = tuple(each if isinstance(each, Dimension) else Dimension(each) for each in own)
     if both := {each.name for each in mine} & {each.name for each in CUSTOMER}:
         raise ValueError(f"{', '.join(sorted(both))}: the customer has it, too; say whose it is")
@@ -87,7 +88,7 @@ class Term:
 
 
 def terms(formula: str) -> tuple[Term, ...]:
-    """`E - N` is E, less N."""
+    """Parses the terms of a formula: `E - N` is E, less N."""
     sign, found = 1, []
     for word in formula.split():
         if word in ("+", "-"):
@@ -118,10 +119,10 @@ class Metric:
     numerator: str
     """A sum or difference of components."""
     denominator: str | None = None
-    """The same; None for what is no ratio."""
+    """The same; None if the metric is no ratio."""
     dimensions: tuple[Dimension, ...] = CUSTOMER
     at_instant: bool = False
-    """It looks at one instant, the end of the interval, and back from there."""
+    """Whether it is evaluated at one instant, the end of the interval, and looks back from there."""
     version: int = 1
     example: str = field(default="", compare=False)
     """Worked out with small numbers, for the documentation."""
@@ -130,7 +131,7 @@ class Metric:
         return hash((self.id, self.version))
 
     def value(self, counts: Counts) -> Decimal | None:
-        """A ratio with an empty denominator is None, never 0."""
+        """Returns the value. A ratio with an empty denominator is None, never 0."""
         above = part(self.numerator, counts)
         below = part(self.denominator, counts) if self.denominator else Decimal(1)
         return above / below * _SCALE.get(self.unit, 1) if above is not None and below else None
@@ -139,10 +140,10 @@ class Metric:
     def measures(self) -> frozenset[Measure]:
         return frozenset(self.components.values())
 
-    def dimension(self, name: str, *, asked_as: str = "groupBy") -> Dimension:
-        """Raises Invalid that lists what there is."""
+    def dimension(self, name: str, *, parameter: str = "groupBy") -> Dimension:
+        """Returns the dimension. Raises Invalid that lists the dimensions there are."""
         for each in self.dimensions:
             if each.name == name:
                 return each
         allowed = ", ".join(each.name for each in self.dimensions) or "nothing"
-        raise Invalid(f"{self.id} cannot be sliced by {name!r}, only by {allowed}.", field=asked_as)
+        raise Invalid(f"{self.id} cannot be sliced by {name!r}, only by {allowed}.", field=parameter)

@@ -1,4 +1,4 @@
-"""A metric in words: what its definition says, for whoever reads the catalogue."""
+"""Describes a metric in words, from its definition, for readers of the catalogue."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _WHOSE = {
 
 @dataclass(frozen=True)
 class Description:
-    """A metric as it is shown: all that is data in the definition is words here."""
+    """A metric as it is shown: the data of the definition, in words."""
 
     id: str
     title: str
@@ -28,7 +28,7 @@ class Description:
     formula: str
     components: Mapping[str, str]
     dimensions: Mapping[str, tuple[str, ...]]
-    """Names, by whose they are."""
+    """The names of the dimensions, by their source."""
     at_instant: bool
     example: str
 
@@ -50,7 +50,7 @@ def describe(metric: Metric, area: str) -> Description:
 
 
 def formula(metric: Metric) -> str:
-    """`(E - N) / S * 100`: from the components to the unit."""
+    """Returns the formula, from the components to the unit: `(E - N) / S * 100`."""
     parts = [metric.numerator, *([metric.denominator] if metric.denominator else [])]
     ratio = " / ".join(f"({part})" if len(parts) > 1 and len(terms(part)) > 1 else part for part in parts)
     return ratio + _SCALED.get(metric.unit, "")

@@ -1,4 +1,4 @@
-"""A metric's figure over an interval, with what it is made of and how fresh it is."""
+"""The figure of a metric over an interval, with its components and its freshness."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,7 @@ class Component:
 
 @dataclass(slots=True)
 class CurrencyFigure:
-    """A figure of amounts, in one currency: as if there were no others."""
+    """The figure of amounts in one currency alone."""
 
     currency: str | None
     value: float | None
@@ -27,7 +27,7 @@ class CurrencyFigure:
 class GroupKey:
     dimension: str
     value: str | None
-    """Null for those that have none."""
+    """Null for customers or aggregates that have none."""
 
 
 @dataclass(slots=True)
@@ -48,8 +48,8 @@ class Slice:
 
 @dataclass(slots=True)
 class Figure:
-    """`value` is in the metric's unit, to 4 decimals; null where it has no denominator to speak of, where it is of
-    amounts in several currencies, and where it is of an instant that has not come yet."""
+    """`value` is in the metric's unit, to 4 decimals; null where the denominator is empty, where it has amounts in
+    several currencies, and where its instant is still to come."""
 
     id: str
     unit: str
@@ -60,13 +60,13 @@ class Figure:
     denominator: float | None
     components: list[Component]
     currency: str | None
-    """Of amounts; null if there are none, or several currencies."""
+    """The currency of amounts; null if there are none, or several currencies."""
     by_currency: list[CurrencyFigure]
-    """Of a metric of amounts: currency by currency."""
+    """For a metric of amounts: the figure of each currency."""
     complete_up_to: datetime | None
-    """Up to here the interval has come, and is counted; null if it has not begun."""
+    """The instant up to which the interval has passed, and is counted; null if it has not begun."""
     breakdown: list[Slice]
-    """By period and group, if a grain or a grouping was asked for."""
+    """By period and group, if a grain or a grouping was requested."""
     zone: str
     definition_version: int
     activity_version: int

@@ -1,9 +1,9 @@
-"""The language of filters: `country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps
-those that have none.
+"""The filter language: `country:France,Spain` keeps those, `tag:!unidentified` leaves those out, `segment:` keeps those
+that have none.
 
-A value is written as it is, or in double quotes, as RFC 4180 has them: a double quote in it stands twice. What could be
-read in two ways has to be quoted, and is refused where it is not: `segment:"Food, Drink & Tobacco"`. So every name that
-can be stored can be asked for.
+A value is written as it is, or in double quotes as in RFC 4180: a double quote in it is doubled. An ambiguous value
+must be quoted, and is refused where it is not: `segment:"Food, Drink & Tobacco"`. So every name that can be stored can
+be filtered by.
 """
 
 import re
@@ -20,17 +20,17 @@ _HINT = (
 
 
 class FilterBy(NamedTuple):
-    """Of one dimension, by name."""
+    """A filter by one dimension, by name."""
 
     dimension: str
     values: tuple[str | None, ...]
-    """None stands for those that have none."""
+    """None stands for customers or aggregates without a value."""
     exclude: bool = False
     """Whether to leave those out, rather than all others."""
 
 
 def filter_by(text: str) -> FilterBy:
-    """The filter that a text says. Raises Invalid for what is none, and for what could be read in two ways."""
+    """Parses a filter. Raises Invalid for malformed and for ambiguous text."""
     dimension, colon, rest = text.partition(":")
     if not colon:
         raise Invalid(
@@ -41,7 +41,7 @@ def filter_by(text: str) -> FilterBy:
 
 
 def checked(filters: tuple[FilterBy, ...]) -> tuple[FilterBy, ...]:
-    """Raises Invalid for more than can be asked at once."""
+    """Returns the filters. Raises Invalid if there are too many for one request."""
     if len(filters) > MAX_FILTERS:
         raise Invalid(f"Ask for up to {MAX_FILTERS} filters at once.", field="filter")
     for each in filters:

@@ -1,12 +1,12 @@
-"""Measures: what can be counted or added up. They are data; analytics.metrics.kinds computes them.
+"""Measures: quantities that can be counted or summed. They are data; analytics.metrics.kinds computes them.
 
-Each kind looks at something else:
+Each kind reads something else:
 
-- Flow: at what happened in the interval.
-- Stock: at how aggregates stood at its end.
-- DistinctCount: at customers or aggregates, by what happened to them up to its end.
-- Active: at customers, by their activity at its start, at its end and in it.
-- Score: at customers, by a model's number for each.
+- Flow: events in the interval.
+- Stock: the state of aggregates at its end.
+- DistinctCount: customers or aggregates, by their events up to its end.
+- Active: customers, by their activity at its start, at its end and in it.
+- Score: a number per customer, by a model.
 """
 
 from collections.abc import Mapping
@@ -29,14 +29,14 @@ class Has:
 
 @dataclass(frozen=True)
 class Never:
-    """None of these verbs has happened to the aggregate so far."""
+    """None of the aggregate's events so far has one of these verbs."""
 
     verbs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SameDay:
-    """It happened on the calendar day on which its aggregate's clock began to run, in the zone that is asked for."""
+    """It happened on the calendar day on which its aggregate's clock began to run, in the zone of the query."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Sum:
-    """Of a number in the fact; `weights` multiply it by the fact's phase."""
+    """The sum of a number in the fact; `weights` multiply it by the fact's phase."""
 
     field: str = "amount"
     weights: Mapping[str, float] | None = None
@@ -73,18 +73,18 @@ Of = Count | Sum | Median
 
 @dataclass(frozen=True)
 class Flow:
-    """Over the events of some types that happened in the interval."""
+    """A quantity over the events of some types in the interval."""
 
     types: tuple[str, ...]
     of: Of = Count()
     where: tuple[Condition, ...] = ()
     of_customers: bool = False
-    """Only those whose customer is known."""
+    """Restricts it to events of known customers."""
 
 
 @dataclass(frozen=True)
 class Stock:
-    """Over the aggregates of a noun, as they stood at the end of the interval."""
+    """A quantity over the aggregates of a noun, in their state at the end of the interval."""
 
     noun: str
     """`service.noun`"""
@@ -94,7 +94,7 @@ class Stock:
 
 @dataclass(frozen=True)
 class Did:
-    """At least so many events of some types happened: since ever, in the months before the end, or in the interval."""
+    """At least that many events of some types happened: ever, in the months before the end, or in the interval."""
 
     types: tuple[str, ...]
     at_least: int = 1
@@ -116,7 +116,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class IsActive:
-    """At the end of the interval, as the tenant defines it."""
+    """The customer is active at the end of the interval, as the tenant defines it."""
 
 
 Trait = Did | Attribute | IsActive
@@ -138,26 +138,26 @@ class DistinctCount:
 
 @dataclass(frozen=True)
 class Active:
-    """Customers by their activity; what is None does not matter."""
+    """Customers by their activity; an aspect that is None does not matter."""
 
     at_start: bool | None = None
     at_end: bool | None = None
     before: bool | None = None
-    """Their first qualifying event happened before the start."""
+    """Whether their first qualifying event happened before the start."""
     during: bool | None = None
-    """Active at some time in the interval."""
+    """Whether they were active at some time in the interval."""
     new: bool | None = None
-    """Their first qualifying event happened in the interval."""
+    """Whether their first qualifying event happened in the interval."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A number per customer, at the end of the interval: counted, or added up."""
+    """A number per customer, at the end of the interval: counted, or summed."""
 
     model: str
     sum: bool = False
     label: str | None = None
-    """Only those to whom the model gives this label."""
+    """Restricts it to customers to whom the model gives this label."""
 
 
 Measure = Flow | Stock | DistinctCount | Active | Score

@@ -1,4 +1,4 @@
-"""The members of a figure: the customers, or what else it counts, each with what it adds."""
+"""The members of a figure: the customers or aggregates that it counts, each with its contribution."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,8 +24,8 @@ class MemberAmount:
 
 @dataclass(slots=True)
 class MemberView:
-    """Whom or what a figure counts, with the event that put it there; `value` is what it adds, null if that is amounts
-    in several currencies."""
+    """A customer or aggregate that a figure counts, with the event that proves it; `value` is its contribution, null if
+    that is amounts in several currencies."""
 
     customer_id: UUID | None
     subject: UUID | None
@@ -46,9 +46,9 @@ async def members(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[MemberView]:
-    """Returns the members of a part of the figure: the numerator, the denominator or a component. What they add sums up
-    to the part; there are none while it is unknown. Raises Invalid for a part that the metric does not have, and for
-    one that is no sum."""
+    """Returns the members of a part of the figure: the numerator, the denominator or a component. Their contributions
+    sum up to the part; there are none while it is unknown. Raises Invalid for a part that the metric does not have, and
+    for one that is no sum."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     weighed = _weighed(metric, part)

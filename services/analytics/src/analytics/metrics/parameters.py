@@ -1,4 +1,4 @@
-"""How a metric is asked for, over either API: the same words, the same refusals."""
+"""The parameters of metrics, common to both APIs: the same names, the same refusals."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Grain, Interval, zone_of
 from analytics.customer_value.api import fitted
-from analytics.ledger.instants import must_have_come
+from analytics.ledger.instants import ensure_past
 from analytics.metrics.definition import Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.filtering import FilterBy, checked, filter_by
@@ -24,9 +24,9 @@ from kith.db.tables import Moment
 async def reading(
     database: Database, tenant: str, metrics: Sequence[Metric], ends_at: datetime, known_at: datetime | None
 ) -> AsyncIterator[AsyncConnection]:
-    """A transaction to read metrics in: as they are known now, or as they were at an instant. Raises Invalid for one
-    that is yet to come."""
-    must_have_come(knownAt=known_at)
+    """Yields a transaction to read metrics in: as they are known now, or as they were at an instant. Raises Invalid for
+    an instant that is yet to come."""
+    ensure_past(knownAt=known_at)
     if known_at is not None:
         async with as_known_at(database, tenant, known_at, event_types_of(metrics)) as connection:
             yield connection
@@ -49,7 +49,7 @@ async def question_of(
     activity: int | None = None,
     known_at: datetime | None = None,
 ) -> Question:
-    """Zone and activity are the tenant's, if none are named. Raises Invalid and NotFound."""
+    """Returns the question. Zone and activity default to the tenant's. Raises Invalid and NotFound."""
     interval = Interval(starts_at, ends_at)
     if zone is not None:
         zone_of(zone)
@@ -67,6 +67,6 @@ async def question_of(
 
 
 async def _now(connection: AsyncConnection, known_at: datetime | None) -> datetime:
-    """By the clock of what is read; of what was known, the instant at which it was."""
+    """Returns now by the database's clock; in a read as known at an instant, that instant."""
     now: datetime = (await connection.execute(select(cast(func.now(), Moment)))).scalar_one()
     return now if known_at is None else min(now, known_at)

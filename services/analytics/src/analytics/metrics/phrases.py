@@ -1,4 +1,4 @@
-"""The phrases of which measures are described: events, conditions, and what is taken of them."""
+"""The phrases of which descriptions of measures are composed: events, conditions, and quantities."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,7 +26,7 @@ def plural(noun: str) -> str:
 
 
 def events_in_words(types: Iterable[str]) -> str:
-    """`sales.opportunity.won.v1` and `.lost.v1` are opportunities won or lost."""
+    """Describes event types: `sales.opportunity.won.v1` and `.lost.v1` are opportunities won or lost."""
     verbs: dict[str, list[str]] = {}
     for type in types:
         verbs.setdefault(word_of(type), []).append(verb_of(type))

@@ -1,4 +1,4 @@
-"""The queries that a metric's measures are evaluated for, and the values they come to."""
+"""Plans the queries that a metric's measures are evaluated for, and holds their values."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,8 +47,8 @@ class Evaluation:
 
 
 class Plan:
-    """The query for each measure of a metric. Measures of what has a currency are grouped by it where the metric is of
-    amounts, or is grouped by it; for the others there is no currency to group or filter by."""
+    """The query for each measure of a metric. Measures with a currency are grouped by it if the metric is of amounts,
+    or is grouped by it; the others have no currency to group or filter by."""
 
     def __init__(self, metric: Metric, query: MetricQuery) -> None:
         self.metric, self.of = metric, query

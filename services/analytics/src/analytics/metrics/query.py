@@ -1,4 +1,4 @@
-"""The query that measures are evaluated for, and the parts that their statements share."""
+"""The query that measures are evaluated for, and the common parts of their statements."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ WHOLE = -1
 class Filter:
     dimension: Dimension
     values: tuple[str | None, ...]
-    """None stands for those that have none."""
+    """None stands for customers or aggregates without a value."""
     exclude: bool = False
 
 
@@ -70,13 +70,13 @@ class Filter:
 class MetricQuery:
     tenant: str
     boundaries: tuple[datetime, ...]
-    """n + 1 of n periods, one after the other."""
+    """The n + 1 boundaries of n consecutive periods."""
     zone: str
     policy: ActivityPolicy
     group_by: tuple[Dimension, ...] = ()
     filters: tuple[Filter, ...] = ()
     settled: bool = True
-    """Whether totals may be read: not of facts as they were known at some time."""
+    """Whether totals may be read: not in a read as known at an instant."""
 
     @property
     def starts_at(self) -> datetime:
@@ -92,7 +92,7 @@ class MetricQuery:
 
 
 class Member(NamedTuple):
-    """Whom or what a figure counts, and the event that put it there. `value` is what it adds to the figure."""
+    """A customer or aggregate that a figure counts, and the event that proves it. `value` is its contribution."""
 
     customer_id: UUID | None
     subject: UUID | None
@@ -100,15 +100,15 @@ class Member(NamedTuple):
     type: str | None
     time: datetime | None
     value: Value
-    """None: it adds amounts in several currencies."""
+    """None: it contributes amounts in several currencies."""
     key: UUID
-    """By which members are distinguished and paged."""
+    """The key by which members are distinguished and paged."""
     amounts: Mapping[str | None, Decimal]
-    """Of a part that is an amount: what it adds in each currency."""
+    """For a part that is an amount: the contribution in each currency."""
 
 
 class Weighed(NamedTuple, Generic[M_co]):
-    """A measure, and whether its members add to the figure or take from it."""
+    """A measure, and whether its members add to the figure or are subtracted."""
 
     sign: int
     measure: M_co
@@ -122,12 +122,12 @@ def periods_of(query: MetricQuery) -> ColumnElement[Any]:
 
 
 def period_of(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[int]:
-    """The index of its period; -1 before the first."""
+    """Returns the index of the period; -1 before the first."""
     return func.width_bucket(moment, periods_of(query)) - 1
 
 
 def customers(query: MetricQuery) -> FromClause:
-    """The customers' records as they were at the end. What a record first said held before it was made, too."""
+    """Selects the customers' records as of the end. The first record also holds for the time before it was made."""
     f = facts.alias("record")
     return (
         select(f.c.subject.label("id"), f.c.state)
@@ -142,7 +142,7 @@ def customers(query: MetricQuery) -> FromClause:
 
 
 def spans(query: MetricQuery) -> FromClause:
-    """The activity spans that count: of each customer those by its segment's rule."""
+    """Selects the activity spans that count: each customer's by the rule of its segment."""
     s, policy = activity_spans, query.policy
     found = select(s.c.customer_id, s.c.starts_at, s.c.ends_at).where(
         s.c.tenant_id == query.tenant, s.c.starts_at < query.ends_at
@@ -155,7 +155,7 @@ def spans(query: MetricQuery) -> FromClause:
 
 
 def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
-    """The id of the rule that a customer goes by: its segment's, as its record says. Without a record, the default."""
+    """Returns the id of the customer's rule: that of its segment, as its record says. Without a record, the default."""
     if not policy.segments:
         return literal(policy.default.id)
     return case(
@@ -166,7 +166,7 @@ def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
 
 
 def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:
-    """What a sum or a median is taken of."""
+    """Returns the number that a sum or a median is computed from."""
     number: ColumnElement[Any] = (
         table.c.amount if of.field == "amount" else cast(table.c.state[of.field].astext, Numeric)
     )
@@ -179,7 +179,7 @@ def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:
 def holds(
     condition: Condition, table: FromClause, query: MetricQuery, first_at: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
-    """`first_at` is when the customer was first active: only OfNewCustomer looks at it."""
+    """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs."""
     match condition:
         case Is(field, values):
             return field_of(table, field).in_(values)
@@ -199,7 +199,7 @@ def _day(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[Any]:
 
 
 class Slices:
-    """Joins the customers, if asked for, and cuts by dimensions and filters."""
+    """Joins the customers, if needed, and groups and filters by dimensions."""
 
     def __init__(
         self, query: MetricQuery, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
@@ -254,7 +254,7 @@ class Slices:
 
 
 def first_activity(query: MetricQuery) -> FromClause:
-    """When each customer was first active."""
+    """Selects when each customer was first active."""
     s = spans(query)
     return select(s.c.customer_id, func.min(s.c.starts_at).label("at")).group_by(s.c.customer_id).subquery("first")
 
@@ -264,7 +264,7 @@ def all_hold(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
 
 
 class Qualifying:
-    """The facts that make their customers active: those of the types of the rule that the customer goes by."""
+    """The facts that make their customers active: those of the types of the customer's rule."""
 
     def __init__(self, query: MetricQuery) -> None:
         self._policy = query.policy

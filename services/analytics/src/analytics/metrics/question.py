@@ -1,4 +1,4 @@
-"""What is asked of metrics: an interval and its periods, groups and filters."""
+"""A question to metrics: an interval and its periods, groups and filters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Question:
     settled: bool = True
     """Whether totals may be read (see metrics.query)."""
     now: datetime | None = None
-    """What comes after has not happened yet. None: all of the interval has."""
+    """Later events have not happened yet. None: the whole interval has passed."""
 
     def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
@@ -39,19 +39,22 @@ class Question:
             self.zone,
             self.policy,
             tuple(metric.dimension(name) for name in self.group_by),
-            tuple(Filter(metric.dimension(name, asked_as="filter"), values, out) for name, values, out in self.filters),
+            tuple(
+                Filter(metric.dimension(name, parameter="filter"), values, out) for name, values, out in self.filters
+            ),
             self.settled,
         )
 
     def has_come(self, moment: datetime) -> bool:
-        """A period that ends now by the client's clock has ended, though that clock may be a little ahead."""
+        """Whether it has passed. A period that ends now by the client's clock has ended, even if that clock is a little
+        ahead."""
         return self.now is None or moment <= self.now + CLOCK_SKEW
 
     def has_begun(self, moment: datetime) -> bool:
         return self.now is None or moment < self.now
 
     def so_far(self, periods: Sequence[datetime]) -> list[datetime]:
-        """The boundaries of the periods that have begun, the last one cut to now; empty if none has."""
+        """Returns the boundaries of the periods that have begun, the last one cut to now; empty if none has."""
         begun = [each for each in periods[:-1] if self.has_begun(each)]
         if not begun:
             return []

@@ -1,4 +1,4 @@
-"""The figures of metrics, from the values of their measures."""
+"""Computes the figures of metrics from the values of their measures."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -63,13 +63,13 @@ async def figures(
 
 @dataclass
 class _Values:
-    """The measures' values, of a period and group or of the whole."""
+    """The measures' values, for a period and group or for the whole."""
 
     by_currency: dict[str | None, Counted] = field(default_factory=lambda: defaultdict(dict))
     without_currency: Counted = field(default_factory=dict)
 
     def add(self, measure: Measure, value: Value, group: Group) -> None:
-        """The group is that of the currency, if any."""
+        """Adds a value; the group is that of the currency, if any."""
         mine = self.by_currency[group[0]] if group else self.without_currency
         mine[measure] = value if measure not in mine else _sum([mine[measure], value])
 
@@ -82,7 +82,7 @@ class _Numbers(NamedTuple):
 
 
 class _FigureOf:
-    """The figure of one metric, put together from the values of its measures."""
+    """Computes the figure of one metric from the values of its measures."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _FigureOf:
         return values
 
     def _cells(self) -> dict[tuple[int, Group], _Values]:
-        """By period, and by group without the currency."""
+        """Returns the values by period, and by group without the currency."""
         found: dict[tuple[int, Group], _Values] = defaultdict(_Values)
         number = len(self.plan.rest)
         for measure in self.metric.measures:
@@ -232,7 +232,7 @@ def _anything(values: _Values) -> bool:
 
 
 def _is_something(measure: Measure, value: Value) -> bool:
-    """Whether it differs from the value of no facts: 0, or no median; a value without a fit does."""
+    """Whether it differs from the value of no facts, which is 0, or no median; a value without a fit does."""
     return value != _empty(measure)
 
 

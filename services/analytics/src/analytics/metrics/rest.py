@@ -24,7 +24,7 @@ from kith.nouns.queries import DEFAULT_PAGE
 from kith.scalars import Code, Cursor, Flag, Instant, LookedFor, Whole
 
 Version = Annotated[int, Whole(0)]
-"""Of a definition."""
+"""The version of a definition."""
 FilterText = Annotated[str, LookedFor(20_000)]
 router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
@@ -34,7 +34,7 @@ READER: Any = actor_with("analytics:read")
 class DimensionView:
     name: str
     of: str
-    """Whose field it is: the event's, the customer's, ..."""
+    """The source of its field: the event, the customer, ..."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,8 @@ class Members:
 
 
 class MetricFilter(BaseModel):
-    """Keeps these values of a dimension, or leaves them out. Null stands for those that have none."""
+    """Keeps these values of a dimension, or leaves them out. Null stands for customers or aggregates without a
+    value."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -143,7 +144,7 @@ KnownAt = Annotated[
 
 @router.get("/metrics", operation_id="listMetrics", summary="All metrics, in words")
 async def list_metrics(_: Actor = READER) -> Catalogue:
-    """What each means, what it is made of, what it can be sliced by, and a worked example."""
+    """The meaning of each, its components, its dimensions, and a worked example."""
     return Catalogue(catalogue())
 
 
@@ -167,10 +168,10 @@ async def get_metric(
     known_at: KnownAt = None,
     actor: Actor = READER,
 ) -> Response:
-    """Whole, and as `breakdown` by period and group where those are asked for. A metric of one instant looks at the end
-    of the interval, or of each period of the grain. Beside the value come what it was computed from, the versions of
-    the definitions, and up to when each source is counted. Null: there is nothing to divide by, or to take the median
-    of; there are amounts in several currencies, each in `by_currency`; or its instant has not come yet, as
+    """Whole, and as `breakdown` by period and group where those are requested. A metric of one instant is evaluated at
+    the end of the interval, or of each period of the grain. Beside the value come its components, the versions of the
+    definitions, and the instant up to which each source is counted. Null: the denominator or the set of a median is
+    empty; there are amounts in several currencies, each in `by_currency`; or its instant has not come yet, as
     `complete_up_to` says."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
@@ -201,8 +202,8 @@ async def get_metric(
 async def query_metrics(
     request: Request, query: Annotated[MetricsQuery, body(MetricsQuery)], actor: Actor = READER
 ) -> Response:
-    """In the order they were named. The same words as for one, in a body: nothing is changed by it."""
-    wanted = [metric(id, asked_as="metrics") for id in dict.fromkeys(query.metrics)]
+    """In the order of the request. The same parameters as for one metric, in a body: it is a read."""
+    wanted = [metric(id, parameter="metrics") for id in dict.fromkeys(query.metrics)]
     async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
         question = await question_of(
             connection,
@@ -241,8 +242,8 @@ async def list_members(
     after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
-    """The customers, orders or cases behind it, each with the event that put it there. What they add comes to the part,
-    so a part that is a median has none, and one whose instant has not come yet neither."""
+    """The customers, orders or cases behind it, each with the event that proves it. Their contributions sum up to the
+    part, so a part that is a median has none, and one whose instant has not come yet neither."""
     wanted = metric(id)
     async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(

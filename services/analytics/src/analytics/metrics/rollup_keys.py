@@ -1,4 +1,4 @@
-"""What totals keep apart: per type of event the fields that the catalogue's flows look at."""
+"""The keys of totals: per type of event the fields that the catalogue's flows read."""
 
 from sqlalchemy import ColumnElement, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
@@ -10,7 +10,7 @@ from analytics.projections.tables import facts
 
 
 def is_plain(measure: Flow) -> bool:
-    """Whether it can be added up beforehand: it looks at nothing but its own fact."""
+    """Whether it can be summed in advance: it depends on nothing but its own fact."""
     return (measure.of == Count() or measure.of == Sum()) and all(
         isinstance(condition, Is | Has) for condition in measure.where
     )
@@ -36,7 +36,7 @@ OF_CUSTOMER = "of_customer"
 
 
 def key_of(type: str) -> ColumnElement[object]:
-    """The key of a fact's total."""
+    """Returns the key of a fact's total."""
     fields = [part for name in SHAPES[type] for part in (literal(name), field_of(facts, name))]
     known = [literal(OF_CUSTOMER), func.nullif(facts.c.customer_id.is_not(None), False)]
     return func.jsonb_strip_nulls(func.jsonb_build_object(*fields, *known, type_=JSONB), type_=JSONB)

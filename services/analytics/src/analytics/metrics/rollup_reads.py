@@ -1,4 +1,4 @@
-"""Totals: flows of settled days, read from what was added up by the hour; of all other hours, from the facts."""
+"""Reads totals: flows of settled days from the hourly sums; of all other hours, from the facts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ from analytics.projections.tables import facts
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_RANGES = 64
-"""An interval cut into more than these is read from the facts."""
+"""An interval that is cut into more ranges is read from the facts."""
 
 
 class Range(NamedTuple):
@@ -32,7 +32,7 @@ def can_answer(query: MetricQuery, measure: Flow) -> bool:
 
 
 async def rows_of(connection: AsyncConnection, query: MetricQuery, types: Sequence[str]) -> FromClause | None:
-    """What happened in the interval as rows of `n` facts each, with the fields of SHAPES. None: read the facts."""
+    """Selects the events in the interval as rows of `n` facts each, with the fields of SHAPES. None: read the facts."""
     settled = await _settled(connection, query)
     if not settled:
         return None
@@ -77,7 +77,8 @@ async def _settled(connection: AsyncConnection, query: MetricQuery) -> list[date
 
 
 def _ranges(query: MetricQuery, settled: Iterable[date]) -> list[Range]:
-    """The whole hours of settled days in the interval, without those that a boundary cuts; joined where they touch."""
+    """Returns the whole hours of settled days in the interval, without those that a boundary cuts; joined where they
+    touch."""
     cut = sorted({_hour(each) for each in query.boundaries if each != _hour(each)})
     found: list[Range] = []
     for day in settled:
@@ -95,7 +96,7 @@ def _ranges(query: MetricQuery, settled: Iterable[date]) -> list[Range]:
 
 
 def _rest(query: MetricQuery, known: Sequence[Range]) -> list[Range]:
-    """The interval without those."""
+    """Returns the rest of the interval."""
     ends = [query.starts_at, *(each.ends_at for each in known)]
     starts = [*(each.starts_at for each in known), query.ends_at]
     return [Range(end, start) for end, start in zip(ends, starts, strict=True) if end < start]

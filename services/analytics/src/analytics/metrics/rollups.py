@@ -1,7 +1,8 @@
-"""Totals, settled in the background: the facts of a day added up, and made again when one comes late.
+"""Totals, settled in the background: sums of a day's facts, recomputed when a fact comes late.
 
-A fold marks the days it touches as stale, in its own transaction and with a row of its own. So whoever sees a fact sees
-its mark, and who adds up a day takes away just the marks it has seen: a fact that it has not seen keeps the day stale.
+A fold marks the days it touches as stale, in its own transaction and with a row of its own. So a transaction that sees
+a fact sees its mark, and the worker that sums up a day deletes just the marks it has seen: a fact that it has not seen
+keeps the day stale.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from kith.ids import new_id, uuid7_floor
 
 DAYS_AT_ONCE = 31
 REST = timedelta(seconds=30)
-"""So old is a mark of today before today is added up again."""
+"""The age of a mark of today before today is summed up again."""
 
 
 class Totals(Projection):
@@ -34,7 +35,7 @@ class Totals(Projection):
 
 
 async def mark_stale(connection: AsyncConnection, written: Iterable[Fact]) -> None:
-    """The days of these facts."""
+    """Marks the days of these facts as stale."""
     days = sorted({(fact.tenant_id, fact.time.astimezone(UTC).date()) for fact in written})
     if days:
         await connection.exec_driver_sql(
@@ -47,7 +48,7 @@ async def mark_stale(connection: AsyncConnection, written: Iterable[Fact]) -> No
 
 
 async def mark_all_stale(connection: AsyncConnection) -> None:
-    """Nothing is settled any more: the facts were made anew."""
+    """Marks all days as stale: the facts were recomputed."""
     await connection.execute(text("DELETE FROM settled_days"))
     await connection.execute(text("DELETE FROM totals"))
     await connection.execute(
@@ -61,7 +62,7 @@ async def mark_all_stale(connection: AsyncConnection) -> None:
 
 
 async def settle_days(engine: AsyncEngine) -> bool:
-    """Add up some stale days of one tenant. Answers whether there are more."""
+    """Sums up some stale days of one tenant. Returns whether there are more."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
@@ -74,10 +75,11 @@ async def settle_days(engine: AsyncEngine) -> bool:
 
 
 async def _due(connection: AsyncConnection) -> tuple[str, date] | None:
-    """A tenant nobody else is at, and its first stale day. Of today, and of days to come, only after a rest."""
+    """Returns a tenant that no other worker holds, and its first stale day. Today, and days to come, only after a
+    rest."""
     s, now = stale_days.c, datetime.now(UTC)
     rested = (s.day < now.date()) | (s.batch < uuid7_floor(now - REST))
-    # Any of them: none waits for a large one, nor for one that fails again and again.
+    # A tenant at random: none waits for a large one, nor for one that fails again and again.
     due = (
         select(s.tenant_id, func.min(s.day).label("day"))
         .where(rested)
@@ -89,7 +91,7 @@ async def _due(connection: AsyncConnection) -> tuple[str, date] | None:
     row = (await connection.execute(select(due.c.tenant_id, due.c.day).where(mine).limit(1))).first()
     if row is not None:
         return row.tenant_id, row.day
-    d = settled_days.c  # the catalogue looks at other fields now
+    d = settled_days.c  # the catalogue reads other fields now
     row = (
         await connection.execute(select(d.tenant_id, d.day).where(d.shape != SHAPE).order_by(func.random()).limit(1))
     ).first()

@@ -1,4 +1,4 @@
-"""The tables of totals, which are added up from facts."""
+"""The tables of totals, which are computed from facts."""
 
 from sqlalchemy import (
     BigInteger,

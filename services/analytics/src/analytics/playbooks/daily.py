@@ -20,7 +20,7 @@ from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan, ScoreDropped
 from analytics.playbooks.rules import PlaybookState
-from analytics.playbooks.runs import Started, be_alone, firing_of, record
+from analytics.playbooks.runs import Started, firing_of, lock_playbook, record
 from analytics.playbooks.tables import playbook_days
 from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.playbooks.trigger_scan import drops
@@ -45,7 +45,7 @@ class Due(NamedTuple):
         return datetime.combine(self.day, time(), UTC)
 
 
-async def look(engine: AsyncEngine, now: datetime | None = None) -> bool:
+async def scan(engine: AsyncEngine, now: datetime | None = None) -> bool:
     """Scans for the next playbook and day that are due, if any. Returns whether there may be more."""
     async with engine.connect() as connection:
         due = await _due(connection, now or datetime.now(UTC))
@@ -109,7 +109,7 @@ def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[TriggerE
 async def _act(connection: AsyncConnection, due: Due, found: list[TriggerEvent]) -> None:
     playbook = due.playbook
     # One worker at a time; a second one finds the day done, or the playbook stopped or revised meanwhile.
-    await be_alone(connection, playbook)
+    await lock_playbook(connection, playbook)
     mine = (_P.tenant_id == playbook.tenant, _P.id == playbook.id, _P.version == playbook.version)
     d = playbook_days.c
     done = select(d.day).where(d.tenant_id == playbook.tenant, d.playbook_id == playbook.id, d.day == due.day)
@@ -126,4 +126,4 @@ async def _act(connection: AsyncConnection, due: Due, found: list[TriggerEvent])
     log.info("playbook looked", tenant=playbook.tenant, playbook=str(playbook.id), day=str(due.day), runs=runs)
 
 
-TASKS = (Task("playbooks", look, seconds=10),)
+TASKS = (Task("playbooks", scan, seconds=10),)

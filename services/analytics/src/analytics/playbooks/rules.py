@@ -51,7 +51,7 @@ class Playbook(Aggregate):
     @classmethod
     def draft(cls, *, id: UUID, at: datetime, title: str, document: Document) -> tuple[Self, PlaybookDrafted]:
         it = cls(id=id, title=title, document=document)
-        it._look_whether_it_fires()
+        it._update_fires()
         return it, PlaybookDrafted.of(it)
 
     def revise(self, *, at: datetime, **fields: Any) -> PlaybookRevised:
@@ -61,7 +61,7 @@ class Playbook(Aggregate):
             raise PlaybookIsStarted(self, "Stop it, then revise it.")
         self.ensure_not_before_last_change(at)
         self.set(fields)
-        self._look_whether_it_fires()
+        self._update_fires()
         return PlaybookRevised.of(self)
 
     def start(self, *, at: datetime) -> PlaybookStarted:
@@ -69,7 +69,7 @@ class Playbook(Aggregate):
         if self.state is PlaybookState.STARTED:
             raise PlaybookIsStarted(self, "There is nothing to start.")
         self.ensure_not_before_last_change(at)
-        self._look_whether_it_fires()  # again: by now a service may publish the events of its trigger
+        self._update_fires()  # again: by now a service may publish the events of its trigger
         self.state, self.started_at = PlaybookState.STARTED, at
         return PlaybookStarted.of(self)
 
@@ -82,6 +82,6 @@ class Playbook(Aggregate):
         self.state, self.stopped_at = PlaybookState.STOPPED, at
         return PlaybookStopped.of(self)
 
-    def _look_whether_it_fires(self) -> None:
+    def _update_fires(self) -> None:
         self.fires_not = Plan.from_document(self.document).when.reason
         self.fires = self.fires_not is None

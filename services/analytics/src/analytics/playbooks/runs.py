@@ -127,7 +127,7 @@ async def firing_of(connection: AsyncConnection, playbook: Started, trigger_even
     of_day: Counter[date] = Counter()
     if playbook.plan.limit_per_day is not None:
         # One transaction at a time: two would both find room below the limit.
-        await be_alone(connection, playbook)
+        await lock_playbook(connection, playbook)
         day = func.date(func.timezone("UTC", _R.at))
         found = await connection.execute(
             select(day.label("day"), func.count().label("runs"))
@@ -161,14 +161,14 @@ async def record(connection: AsyncConnection, playbook: Started, runs: Sequence[
         row
         for run in runs
         if run.id in new and run.state is RunState.REQUESTED
-        for row in _asked(playbook, run, traces[run.id], now)
+        for row in _requests(playbook, run, traces[run.id], now)
     ]
     if requests:
         await connection.execute(insert(outbox), requests)
     return len(new)
 
 
-async def be_alone(connection: AsyncConnection, playbook: Started) -> None:
+async def lock_playbook(connection: AsyncConnection, playbook: Started) -> None:
     """Locks the playbook until the transaction ends, against other transactions that count its runs or scan for it."""
     await connection.execute(_ALONE, {"playbook": f"playbook {playbook.id}"})
 
@@ -220,7 +220,7 @@ def _actions(playbook: Started, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _asked(playbook: Started, run: Run, traceparent: str | None, now: datetime) -> list[dict[str, Any]]:
+def _requests(playbook: Started, run: Run, traceparent: str | None, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "id": new_id(),

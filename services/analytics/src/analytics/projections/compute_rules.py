@@ -72,7 +72,7 @@ async def _count(connection: AsyncConnection, due: Due) -> None:
 
 
 async def _go_on(connection: AsyncConnection, due: Due) -> None:
-    await lock_tenants(connection, [due.tenant_id], alone=True)
+    await lock_tenants(connection, [due.tenant_id], exclusive=True)
     customers, is_last = await _next(connection, due)
     await refold_activity(connection, due.tenant_id, customers, [due.rule])
     done = _RULES.done + len(customers)

@@ -23,7 +23,7 @@ from kith.events.envelope import Envelope
 _UNTRACED: Mapping[UUID, str | None] = {}
 
 
-def happened(envelope: Envelope) -> RecordedEvent:
+def recorded_event(envelope: Envelope) -> RecordedEvent:
     return RecordedEvent.of(
         envelope.tenant_id,
         envelope.id,
@@ -45,11 +45,11 @@ async def fold(
     await enter_fold(connection, events)
     merges = [each for each in events if each.type in MERGES]
     merged = await survivors(connection, events)
-    alone = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
-    await lock_tenants(connection, {each.tenant_id for each in events} - alone, alone=False)
-    await lock_tenants(connection, alone, alone=True)
-    merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - alone
-    await lock_tenants(connection, merged_meanwhile, alone=True)  # of two that deadlock here, one is retried
+    exclusive = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
+    await lock_tenants(connection, {each.tenant_id for each in events} - exclusive, exclusive=False)
+    await lock_tenants(connection, exclusive, exclusive=True)
+    merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - exclusive
+    await lock_tenants(connection, merged_meanwhile, exclusive=True)  # of two that deadlock here, one is retried
     await apply(connection, events, traceparents)
 
 
@@ -66,10 +66,10 @@ async def apply(
             await each.move(connection, tenant, customers)
 
 
-async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, alone: bool) -> None:
+async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, exclusive: bool) -> None:
     """Locks the tenants until the transaction ends, in the order of their names, so that two transactions cannot
     deadlock."""
-    how = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    how = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
     if wanted := sorted(tenants):
         await connection.exec_driver_sql(
             f"SELECT {how}(hashtextextended('fold ' || tenant, 0)) FROM unnest($1::text[]) AS t(tenant)",  # noqa: S608 - one of the two above

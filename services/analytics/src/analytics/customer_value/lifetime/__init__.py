@@ -1,8 +1,8 @@
-"""Customer lifetime value: what a customer's purchases so far say about those to come.
+"""Customer lifetime value: predicts a customer's future purchases from those so far.
 
-Arrays in, arrays out, one element per customer. Time is in weeks, money in whatever unit the values come in.
-Everything here is importable from the package; import it where a figure is computed rather than at the top of a
-process that may never need it, as SciPy takes its second to load.
+Arrays in, arrays out, one element per customer. Time is in weeks, money in the unit of the values. Everything here is
+importable from the package; import it where a figure is computed rather than at the top of a process that may never
+need it, as SciPy takes a second to load.
 """
 
 from analytics.customer_value.lifetime.bg_nbd import BgNbd, BgNbdFit, expected_transactions, fit_bg_nbd, p_alive

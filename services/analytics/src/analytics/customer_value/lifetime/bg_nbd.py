@@ -31,10 +31,11 @@ BgNbdFit = Fit[BgNbd]
 
 
 def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, near: BgNbd | None = None) -> BgNbdFit:
-    """The most likely parameters of these customers; `near` is where to look first, if an older fit is at hand.
+    """Returns the most likely parameters of these customers; `near` is where the search starts, if an older fit is at
+    hand.
 
-    Raises Invalid, naming the array, for what no customer could have, and ModelNotFitted for too few who bought again
-    or a likelihood without a maximum: then often nobody left, or all alike, so that a and b run to infinity.
+    Raises Invalid, naming the array, for impossible values, and ModelNotFitted for too few who bought again or a
+    likelihood without a maximum: then often none left, or all alike, so that a and b run to infinity.
     """
     x, t_x, T = purchases(frequency, recency, age)  # noqa: N806 - the paper's letters
     refuse_below_minimum(int((x > 0).sum()), len(BgNbd._fields))
@@ -45,7 +46,8 @@ def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, *, near
 
 
 def p_alive(fit: BgNbdFit, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> Floats:
-    """The probability, per customer, that it has not left. 1 for who bought once: one leaves after repeat purchases.
+    """Returns the probability, per customer, that it has not left. It is 1 for a customer that bought once: customers
+    leave after repeat purchases.
 
     Fader, Hardie and Lee (2008), Computing P(alive) Using the BG/NBD Model.
     """
@@ -55,11 +57,11 @@ def p_alive(fit: BgNbdFit, frequency: ArrayLike, recency: ArrayLike, age: ArrayL
 def expected_transactions(
     fit: BgNbdFit, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, horizon: float
 ) -> Floats:
-    """Transactions, per customer, to expect in the `horizon` weeks after those it was seen.
+    """Returns the expected transactions, per customer, in the `horizon` weeks after the observation.
 
-    Equation 10 of the paper, with its 2F1 turned over by Euler's transformation
-    `2F1(A, B; C; z) = (1 - z)^(C-A-B) 2F1(C-A, C-B; C; z)`: in the paper's form both factors leave the range of floats
-    for a customer of some hundred transactions, here neither does.
+    Equation 10 of the paper, with its 2F1 rewritten by Euler's transformation `2F1(A, B; C; z) = (1 - z)^(C-A-B)
+    2F1(C-A, C-B; C; z)`: in the paper's form both factors leave the range of floats for a customer of some hundred
+    transactions, here neither does.
 
     Raises Invalid for a horizon below 0.
     """
@@ -76,12 +78,14 @@ def expected_transactions(
 
 
 BESIDE_A_GAP = 1e-6
-"""The formula is 0/0 where a = 1 or, for who bought once, a + b = 1; and SciPy's 2F1 overflows where r - a is a whole
-number and x large. What it tends to there is what it is beside it."""
+"""The distance from a gap at which the formula is evaluated instead. It is 0/0 where a = 1 or, for customers who bought
+once, a + b = 1; and SciPy's 2F1 overflows where r - a is a whole number and x large. The limit there is close to the
+value beside it."""
 
 
 def _paths(parameters: BgNbd, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats]:  # noqa: N803
-    """Logarithms of the likelihood's two terms: it is still there, or it left at t_x. What both share is left out."""
+    """Returns the logarithms of the likelihood's two terms: the customer is still there, or it left at t_x. Common
+    factors are left out."""
     r, alpha, a, b = parameters
     stayed = -(r + x) * np.log(alpha + T)
     with np.errstate(divide="ignore"):
@@ -95,13 +99,14 @@ def _alive(parameters: BgNbd, x: Floats, t_x: Floats, T: Floats) -> Floats:  # n
 
 
 def log_likelihood(parameters: BgNbd, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike) -> float:
-    """Of these customers together, were these the parameters."""
+    """Returns the log-likelihood of these customers together, given the parameters."""
     return _score(*purchases(frequency, recency, age))(np.log(parameters))[0]
 
 
 def _score(x: Floats, t_x: Floats, T: Floats) -> Score:  # noqa: N803 - the paper's letters
-    """The paper's equation 6, in the form that does not leave the range of floats (Fader and Hardie 2013, Overcoming
-    the BG/NBD Model's #NUM! Error Problem). Gamma functions are taken once for each x there is, not per customer."""
+    """Returns the score, the paper's equation 6, in the form that does not leave the range of floats (Fader and Hardie
+    2013, Overcoming the BG/NBD Model's #NUM! Error Problem). Gamma functions are computed once for each distinct x, not
+    per customer."""
     counts, customers = np.unique(x, return_counts=True)
     again = np.maximum(x, 1)
 

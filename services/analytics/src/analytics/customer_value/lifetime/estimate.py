@@ -1,4 +1,4 @@
-"""Maximum likelihood: the most likely parameters, and how sure of them one may be."""
+"""Maximum likelihood: the most likely parameters, and their standard errors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,19 @@ from kith.errors import Conflict
 P = TypeVar("P", bound=tuple[float, ...])
 Floats = NDArray[np.float64]
 Score = Callable[[Floats], tuple[float, Floats]]
-"""Log-likelihood of the parameters, and its slope in their logarithms."""
+"""The log-likelihood of the parameters, and its gradient in their logarithms."""
 
 REPEATERS_A_PARAMETER = 10
-"""Customers who bought again, per parameter: fewer and estimates are biased (the rule of ten events per variable,
-Peduzzi and others 1996). Those who bought once say little of when customers leave or what they spend."""
+"""Customers who bought again, per parameter: with fewer, estimates are biased (the rule of ten events per variable,
+Peduzzi and others 1996). Customers who bought once carry little information on when they leave or what they spend."""
 STEPS = 200
 WORTH_ANOTHER_STEP = 1e-6
-"""Of log-likelihood still to be gained: parameters then stand within a thousandth of their standard errors."""
+"""The log-likelihood still to be gained: parameters then are within a thousandth of their standard errors."""
 FLAT = 0.4
-"""Part a parameter has in the direction in which the likelihood changes least, to be named."""
+"""The part of a parameter in the flattest direction of the likelihood from which on it is named."""
 KNOWS_NOTHING = 5.0
-"""A standard error of a parameter's logarithm: the parameter is known to a factor of e^10 either way, so not at all."""
+"""The standard error of a parameter's logarithm from which on the parameter is undetermined: it is known to a factor of
+e^10 either way."""
 
 
 class ModelNotFitted(Conflict):
@@ -36,7 +37,7 @@ class ModelNotFitted(Conflict):
 
 @dataclass(frozen=True)
 class Fit(Generic[P]):
-    """Parameters that were found: what has not converged is not returned, but raised."""
+    """The estimated parameters. A search that has not converged raises instead."""
 
     parameters: P
     standard_errors: P
@@ -45,7 +46,7 @@ class Fit(Generic[P]):
 
 
 def refuse_below_minimum(repeaters: int, parameters: int) -> None:
-    """Raises ModelNotFitted if there are too few customers who bought again."""
+    """Raises ModelNotFitted if too few customers bought again."""
     minimum = parameters * REPEATERS_A_PARAMETER
     if repeaters < minimum:
         raise ModelNotFitted(f"{repeaters} customers bought again; to fit {parameters} parameters takes {minimum}.")
@@ -54,11 +55,11 @@ def refuse_below_minimum(repeaters: int, parameters: int) -> None:
 def maximise(
     model: Callable[..., P], names: Sequence[str], score: Score, starts: Sequence[P], customers: int
 ) -> Fit[P]:
-    """The fit with the highest likelihood, from the first of the starts that leads to one.
+    """Returns the fit with the highest likelihood, from the first of the starts that leads to one.
 
-    Parameters are positive, so their logarithms are what is searched: no bounds, and steps in proportion. Standard
-    errors are from the observed information, the curvature at the maximum, brought back by the delta method:
-    `se(θ) = θ * se(log θ)`. Raises ModelNotFitted with the reason if no start leads to a maximum.
+    Parameters are positive, so the search is in their logarithms: no bounds, and steps in proportion. Standard errors
+    are from the observed information, the curvature at the maximum, transformed by the delta method: `se(θ) = θ *
+    se(log θ)`. Raises ModelNotFitted with the reason if no start leads to a maximum.
     """
     for start in starts:
         theta = _climb(score, np.log(start), customers)
@@ -76,8 +77,8 @@ def maximise(
 
 
 def _climb(score: Score, start: Floats, customers: int) -> Floats:
-    """By Newton's method within a trusted region: it holds where the likelihood is not concave. Per customer, so that
-    tolerances mean the same for a hundred as for a million."""
+    """Climbs by Newton's method within a trust region, which also works where the likelihood is not concave. The
+    likelihood is per customer, so that tolerances mean the same for a hundred as for a million."""
 
     def cost(theta: Floats) -> tuple[float, Floats]:
         log_likelihood, slope = score(theta)
@@ -98,14 +99,15 @@ def _climb(score: Score, start: Floats, customers: int) -> Floats:
 
 
 def _information(score: Score, theta: Floats, step: float = 1e-4) -> Floats:
-    """The observed information in the logarithms: by central differences of the slope, which is exact itself."""
+    """Returns the observed information in the logarithms: by central differences of the gradient, which is exact
+    itself."""
     rows = [score(theta - dx)[1] - score(theta + dx)[1] for dx in np.eye(theta.size) * step]
     hessian = np.stack(rows) / (2 * step)
     return (hessian + hessian.T) / 2
 
 
 def _errors(score: Score, theta: Floats, information: Floats) -> Floats | None:
-    """Standard errors of the logarithms; None if this is no maximum."""
+    """Returns the standard errors of the logarithms; None if this is no maximum."""
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 0:
         return None
     covariance = np.linalg.inv(information)

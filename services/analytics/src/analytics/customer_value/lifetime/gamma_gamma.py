@@ -1,7 +1,7 @@
-"""Gamma-Gamma: what a customer's transactions are worth.
+"""Gamma-Gamma: the value of a customer's transactions.
 
 A customer's values are gamma distributed (p, nu) about a mean of its own; nu is gamma distributed (q, gamma) over
-customers. It takes the value of a transaction to be independent of how often the customer buys.
+customers. The model assumes that the value of a transaction is independent of how often the customer buys.
 
 Source: Fader and Hardie (2013), The Gamma-Gamma Model of Monetary Value (note 25). Letters are theirs: the mean z of x
 repeat transactions.
@@ -29,10 +29,10 @@ GammaGammaFit = Fit[GammaGamma]
 
 
 def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike, *, near: GammaGamma | None = None) -> GammaGammaFit:
-    """The most likely parameters of the customers who bought again for more than nothing; others are left out.
+    """Returns the most likely parameters of the customers who bought again for more than 0; others are left out.
 
-    Raises Invalid, naming the array, for what no customer could have, and ModelNotFitted for too few of them or a
-    likelihood without a maximum: then often all values are alike.
+    Raises Invalid, naming the array, for impossible values, and ModelNotFitted for too few of them or a likelihood
+    without a maximum: then often all values are alike.
     """
     x, z = _repeaters(frequency, mean_value)
     refuse_below_minimum(x.size, len(GammaGamma._fields))
@@ -43,10 +43,11 @@ def fit_gamma_gamma(frequency: ArrayLike, mean_value: ArrayLike, *, near: GammaG
 
 
 def expected_value(fit: GammaGammaFit, frequency: ArrayLike, mean_value: ArrayLike) -> Floats:
-    """The value, per customer, to expect of each transaction to come: between its own mean and that of all.
+    """Returns the expected value, per customer, of each future transaction: between its own mean and that of all.
 
-    Equation 5 of the note. The more a customer has bought, the nearer its own. Who bought once counts as the mean of
-    all; who was given back what it paid counts as 0 a transaction. NaN where the model has no mean (p*x + q <= 1).
+    Equation 5 of the note. The more a customer has bought, the nearer its own. A customer that bought once counts as
+    the mean of all; one that was refunded all it paid counts as 0 a transaction. NaN where the model has no mean (p*x +
+    q <= 1).
     """
     x, z = _checked(frequency, mean_value)
     p, q, gamma = fit.parameters
@@ -57,7 +58,7 @@ def expected_value(fit: GammaGammaFit, frequency: ArrayLike, mean_value: ArrayLi
 
 
 def log_likelihood(parameters: GammaGamma, frequency: ArrayLike, mean_value: ArrayLike) -> float:
-    """Of the customers together who bought again for more than nothing, were these the parameters."""
+    """Returns the log-likelihood of the customers together who bought again for more than 0, given the parameters."""
     return _score(*_repeaters(frequency, mean_value))(np.log(parameters))[0]
 
 
@@ -75,7 +76,7 @@ def _repeaters(frequency: ArrayLike, mean_value: ArrayLike) -> tuple[Floats, Flo
 
 
 def _score(x: Floats, z: Floats) -> Score:
-    """Equation 1 of the note."""
+    """Returns the log-likelihood, equation 1 of the note, and its gradient."""
     counts, customers = np.unique(x, return_counts=True)
     spent = x * z
 

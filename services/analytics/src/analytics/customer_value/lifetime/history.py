@@ -1,4 +1,4 @@
-"""What the models need to know of a customer, from its purchases."""
+"""The statistics of a customer's purchases that the models need."""
 
 from typing import NamedTuple
 
@@ -22,17 +22,18 @@ class Histories(NamedTuple):
     age: NDArray[np.float64]
     """T: weeks from the first day with a purchase to the last day looked at."""
     mean_value: NDArray[np.float64]
-    """Value of such a day, the first left out; 0 where there is no other."""
+    """The mean value of such a day, the first left out; 0 where there is no other."""
 
 
 def summary(customer: ArrayLike, day: ArrayLike, value: ArrayLike, until: np.datetime64) -> Histories:
-    """Histories of all who bought up to and including the day `until`; later purchases are not looked at.
+    """Returns the histories of all customers who bought up to and including the day `until`; later purchases are left
+    out.
 
     One element per purchase, in any order: `customer` any type that sorts, `day` datetime64[D] in the tenant's time
     zone, `value`. A transaction is a day with a purchase, its value the sum of that day's: the models are of shopping
-    trips, and two orders an hour apart are one. So CDNOW's data are counted, and so the published fits come out. The
-    first is left out of the mean because the models are of repeat transactions (Fader and Hardie 2013,
-    "The Gamma-Gamma Model of Monetary Value", section 3).
+    trips, and two orders an hour apart are one. So CDNOW's data are counted, and so the published fits are reproduced.
+    The first is left out of the mean because the models are of repeat transactions (Fader and Hardie 2013, "The
+    Gamma-Gamma Model of Monetary Value", section 3).
 
     Raises Invalid, naming the array, if the arrays differ in length.
     """
@@ -67,7 +68,8 @@ def summary(customer: ArrayLike, day: ArrayLike, value: ArrayLike, until: np.dat
 
 
 def observations(**columns: ArrayLike) -> tuple[NDArray[np.float64], ...]:
-    """The columns as arrays of floats. Raises Invalid, naming the column, unless they are finite and equally long."""
+    """Returns the columns as arrays of floats. Raises Invalid, naming the column, unless they are finite and equally
+    long."""
     arrays = {name: np.asarray(column, np.float64) for name, column in columns.items()}
     customers = next(iter(arrays.values())).size
     for name, array in arrays.items():
@@ -81,7 +83,7 @@ def observations(**columns: ArrayLike) -> tuple[NDArray[np.float64], ...]:
 def purchases(
     frequency: ArrayLike, recency: ArrayLike, age: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Frequency, recency and age, checked. Raises Invalid, naming the array, if no customer could have them."""
+    """Returns frequency, recency and age, checked. Raises Invalid, naming the array, for impossible values."""
     x, t_x, T = observations(frequency=frequency, recency=recency, age=age)  # noqa: N806 - the papers' letters
     if (x < 0).any() or (x != np.floor(x)).any():
         raise Invalid("Only whole numbers from 0 are allowed: days with a purchase, less the first.", field="frequency")

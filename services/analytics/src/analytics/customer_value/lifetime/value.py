@@ -17,8 +17,8 @@ def predicted_clv(
     mean_value: ArrayLike,
     horizon: float,
 ) -> Floats:
-    """Revenue, per customer, to expect in the `horizon` weeks to come: transactions times value. Not discounted, and
-    without the first purchase, which is made. NaN where the values have no mean."""
+    """Returns the expected revenue, per customer, of the next `horizon` weeks: transactions times value. Not
+    discounted, and without the first purchase, which is past. NaN where the values have no mean."""
     return expected_transactions(transactions, frequency, recency, age, horizon) * expected_value(
         values, frequency, mean_value
     )
@@ -27,11 +27,11 @@ def predicted_clv(
 def simple_clv(
     average_order_value: float, orders_per_year: float, yearly_churn: float | None, margin: float = 1.0
 ) -> float | None:
-    """Average order value * orders per year * expected years * margin, with 1 / yearly churn for the years.
+    """Returns average order value * orders per year * expected years * margin, with 1 / yearly churn for the years.
 
-    Churn and margin are shares, not percentages. None where churn is not known, or 0: a segment that nobody has left
-    yet does not say how long its customers stay, and without end is no figure to plan with. Raises Invalid for a churn
-    outside 0 to 1.
+    Churn and margin are shares, not percentages. None where churn is unknown, or 0: a segment that no customer has left
+    yet does not say how long its customers stay, and an infinite value is no figure to plan with. Raises Invalid for a
+    churn outside 0 to 1.
     """
     if yearly_churn is not None and not 0 <= yearly_churn <= 1:
         raise Invalid("A share from 0 to 1 is wanted.", field="yearly_churn")

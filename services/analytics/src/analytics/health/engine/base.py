@@ -1,4 +1,4 @@
-"""The facts of some customers, in columns: what a model is scored on."""
+"""The facts of some customers, in columns: the input of the scoring."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ Bools = NDArray[np.bool_]
 Ids = NDArray[np.bytes_]
 
 FAR = np.int64(2**62)
-"""Later than any instant; the negative of it is earlier than any."""
+"""Later than any instant; its negative is earlier than any."""
 UNITS = 1_000_000
 """Sums are of whole numbers of millionths: exact, in any order, over any customers."""
 LARGEST = 1e18
-"""An amount beyond it counts for so much in a sum. A record holds a hundredth of it; 40,000 can be added."""
+"""The bound to which an amount is clipped in a sum. A record holds a hundredth of it; 40,000 can be added."""
 _LIMB = 2.0**32
 MISSING = np.int64(-(2**63))
-"""An event that has no such value."""
+"""Marks an event that has no such value."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FEW = 12
 
 
 def micros(moment: datetime) -> int:
-    """Raises Invalid for what no calendar in use reaches."""
+    """Returns an instant in microseconds since 1970. Raises Invalid for one outside the supported calendar."""
     if not 1900 <= moment.year <= 2200:
         raise Invalid("An instant lies between the years 1900 and 2200.", field="at")
     return to_micros(moment)
 
 
 def to_micros(moment: datetime) -> int:
-    """Of any calendar: of what is stored."""
+    """Returns a stored instant, of any year, in microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -55,9 +55,9 @@ class Rows(NamedTuple):
     """The customer's index among those of the base."""
     time: Ints
     end: Ints
-    """Until when the event counts, or its aggregate stands so; FAR if it still does."""
+    """When the event ceases to count, or its aggregate leaves that state; FAR if it has not."""
     value: Ints
-    """In millionths if it is an amount; or a number that stands for what was named."""
+    """In millionths if it is an amount; else a number that stands for a category."""
     event: Ids
     amount: Floats | None = None
     """The amounts themselves, where they are not the values; NaN where there is none."""
@@ -93,18 +93,19 @@ class Series:
 
     @cached_property
     def amount(self) -> Floats:
-        """NaN where there is none."""
+        """Returns the amounts; NaN where there is none."""
         return np.where(self.value == MISSING, np.nan, self.value / UNITS) if self.given is None else self.given
 
     @cached_property
     def summed(self) -> Floats:
-        """As they count in a sum."""
+        """Returns the amounts as they enter a sum."""
         return np.clip(np.nan_to_num(self.amount, nan=0.0), -LARGEST, LARGEST)
 
     @cached_property
     def _totals(self) -> tuple[Ints, Ints]:
-        """Sums from the very first event on, in two limbs: a double has not the digits for sums over all customers, nor
-        64 bits for the largest amounts. What passes 64 bits does no harm: differences are right."""
+        """Returns cumulative sums from the very first event on, in two limbs: a double has too few digits for sums over
+        all customers, and 64 bits are too few for the largest amounts. An overflow does no harm: differences are
+        right."""
         millionths = np.rint(self.summed * UNITS)
         high = np.floor(millionths / _LIMB)
         limbs = high, millionths - high * _LIMB
@@ -112,19 +113,19 @@ class Series:
         return next(sums), next(sums)
 
     def sum(self, start: Ints, end: Ints) -> Floats:
-        """Of the amounts of the events from one index to before another."""
+        """Returns the sums of the events from one index to before another."""
         high, low = self._totals
         return ((high[end] - high[start]) * _LIMB + (low[end] - low[start])) / UNITS
 
     @cached_property
     def ends(self) -> "Series":
-        """The same events by when they end."""
+        """Returns the same events, ordered by when they end."""
         order = np.lexsort((self.end, self.customer))
         return Series(self.first, self.end[order], self.time[order], self.value[order], self.event[order])
 
     @cached_property
     def next_same(self) -> Ints:
-        """When the customer's next event with the same value was."""
+        """Returns when the customer's next event with the same value was."""
         order = np.lexsort((np.arange(len(self.time)), self.value, self.customer))
         found = np.full(len(self.time), FAR)
         same = (self.customer[order][1:] == self.customer[order][:-1]) & (
@@ -139,10 +140,10 @@ class Series:
         return Series(first, self.time[some], self.end[some], self.value[some], self.event[some])
 
     def faded(self, half_life: float, *, count: bool) -> Floats:
-        """At each event: the values up to it, with it, each halved for every half-life since."""
+        """Returns at each event the sum of the values up to and including it, each halved for every half-life since."""
         value = np.ones(len(self.time)) if count else self.summed
         found = value.copy()
-        # The k-th events of all customers at once: each one's sum follows from the one before.
+        # The k-th events of all customers at once: each one's sum follows from the previous one.
         index = np.arange(len(self.time)) - self.first[self.customer]
         by_place = np.argsort(index, kind="stable")
         borders = np.cumsum(np.bincount(index)) if len(index) else np.zeros(0, np.int64)
@@ -152,7 +153,7 @@ class Series:
         return found
 
     def before(self, some: Ints, at: Ints) -> Ints:
-        """Of each of these customers: the index of its first event at or after the instant."""
+        """Returns for each of these customers the index of its first event at or after the instant."""
         low, high = self.first[some], self.first[some + 1]
         if len(some) <= _FEW:
             pairs = zip(low.tolist(), high.tolist(), at.tolist(), strict=True)
@@ -171,11 +172,11 @@ class Series:
         return found
 
     def time_at(self, index: Ints, customers: Ints) -> Ints:
-        """When the event at that index was; FAR past the customer's last one."""
+        """Returns when the event at that index was; FAR past the customer's last one."""
         return self._at(self.time, index, index < self.first[customers + 1], FAR)
 
     def time_before(self, index: Ints, customers: Ints) -> Ints:
-        """When the event before that index was; -FAR if it is the customer's first event."""
+        """Returns when the event before that index was; -FAR if it is the customer's first event."""
         return self._at(self.time, index - 1, index > self.first[customers], -FAR)
 
     @staticmethod
@@ -194,7 +195,7 @@ class CustomerBase:
     customers: Sequence[UUID]
     series: Sequence[Series]
     cases: Series | None = None
-    """All cases, if the model looks at what can be done to them (see inputs.looks_at_cases)."""
+    """All cases, if the model has acts on cases to evaluate (see inputs.looks_at_cases)."""
 
     def __len__(self) -> int:
         return len(self.customers)

@@ -1,5 +1,5 @@
-"""Facts as PostgreSQL sends them, a column at a time, and how they become a base: whoever reads them hands them on as
-they came, so that they are made sense of beside the event loop."""
+"""Facts in the binary form in which PostgreSQL sends them, a column at a time, and their conversion to a base. Readers
+pass them on unparsed, so that they are parsed off the event loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ import numpy as np
 from analytics.health.engine.base import FAR, MISSING, Bools, CustomerBase, Ids, Ints, Rows, Series
 
 _EPOCH = 946_684_800_000_000
-"""From where PostgreSQL counts, in microseconds since 1970."""
+"""PostgreSQL's epoch, in microseconds since 1970."""
 _NEVER = np.int64(-(2**63))
-"""How it sends `-infinity`, which stands for nothing, too."""
+"""PostgreSQL's `-infinity`, which also stands for a missing value."""
 _FIRST = np.int64(-62_135_596_800_000_000)
-"""The beginning of the year 1: nothing is earlier, whatever an old event says."""
+"""The beginning of the year 1: the lower bound to which all instants are clipped, whatever an old event says."""
 
 
 class Sent(NamedTuple):
-    """A column each, in the same order, in bytes."""
+    """Columns of one select, in bytes: their rows correspond."""
 
     customer: bytes
     time: bytes
@@ -27,10 +27,10 @@ class Sent(NamedTuple):
     value: bytes
     event: bytes
     kind: str
-    """What the values are: `count`, `amount` or `time`."""
+    """The kind of the values: `count`, `amount` or `time`."""
 
     def rows(self, ids: Ids) -> Rows:
-        """Of these customers, in order of the ids."""
+        """Returns the rows of these customers, in order of the ids."""
         owners = np.frombuffer(self.customer, "S16")
         indexes = np.minimum(np.searchsorted(ids, owners), max(len(ids) - 1, 0))
         mine = ids[indexes] == owners if len(ids) else np.zeros(0, np.bool_)
@@ -47,15 +47,15 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True)
 class Unread:
-    """Bases of some models, over the same customers."""
+    """The bases of some models over the same customers, not parsed yet."""
 
     customers: Sequence[UUID]
     """In order of their ids."""
     read: Sequence[Sent]
     of_models: Sequence[Sequence[int]]
-    """Of each model, for each of its measures: the index of what it reads in `read`."""
+    """For each model and each of its measures: the index in `read` of what it reads."""
     cases: Sequence[int | None]
-    """Of each model, the index of all cases."""
+    """For each model, the index in `read` of all cases."""
 
     def bases(self) -> list[CustomerBase]:
         ids = np.array([each.bytes for each in self.customers], "S16")

@@ -1,9 +1,9 @@
-"""When a score leaves its bounds: the first instant, forwards or backwards in time, of many customers at once.
+"""Finds when a score leaves its bounds: the first instant, forwards or backwards in time, of many customers at once.
 
-Nothing but time moves a score while no event comes in, none falls out of a window and no curve bends. In such a stretch
-each measure's part of the score is constant, a straight line, or decays exponentially, which is curved one way. So the
+Time alone moves a score while no event comes in, none leaves a window and no curve bends. In such a stretch each
+measure's part of the score is constant, a straight line, or decays exponentially, which is curved one way. So the
 tangents and chords of the parts bound the score between two instants, and a stretch that they keep inside is passed in
-one step. One that they do not is cut where a bound crosses, as in Newton's method, until one microsecond is left.
+one step. Another one is cut where a bound crosses, as in Newton's method, until one microsecond is left.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from analytics.health.engine.trajectories import Form, Reader, value_at
 from analytics.health.model.definition import DAY, POINTS_OF_ABSENCE, Absence
 
 DIP = 60_000_000
-"""Microseconds. Where rounding decides whether a score is outside, a shorter dip over a border may be passed over."""
+"""Microseconds. Where rounding decides whether a score is outside, a shorter dip over a border may be missed."""
 FEW, SPLIT_EVERY = 512, 4
-"""Of few customers the rest of the time is searched in several places at once: a step for one takes as long as for
-some hundreds."""
+"""For few customers the remaining time is searched in several places at once: a step for one costs as much as for some
+hundreds."""
 
 
 def first_outside(
@@ -32,8 +32,8 @@ def first_outside(
     *,
     backwards: bool = False,
 ) -> Ints:
-    """The instant nearest to `near`, up to `end`, at which the score is not in `[low, high)`, or is known where it was
-    not, or is not where it was; FAR if there is none."""
+    """Returns the instant nearest to `near`, up to `end`, at which the score is not in `[low, high)`, or becomes known
+    or unknown; FAR if there is none."""
     way = -1 if backwards else 1
     found = np.full(len(customers), way * FAR)
     open_ = np.flatnonzero(way * (end - near) >= 0)
@@ -46,7 +46,7 @@ def first_outside(
         hit = index != FAR
         nearest.at(found, walkers.who[hit], index[hit])
         walkers.near = far + way
-        # Whoever searches behind what was found of the same customer is done, too.
+        # Walkers that search behind an instant found for the same customer are done, too.
         walkers = walkers.where(~hit & (far != walkers.end) & (way * walkers.near < way * found[walkers.who]))
         walkers.renew()
         turn += 1
@@ -57,11 +57,11 @@ def first_outside(
 
 @dataclass
 class _Walkers:
-    """Search one stretch of time each. Those of measures are (measures, walkers)."""
+    """Search one stretch of time each. Arrays of measures have the shape (measures, walkers)."""
 
     readers: Sequence[Reader]
     who: Ints
-    """The index of what is asked: several may search for the same."""
+    """The index of the request: several walkers may search for the same one."""
     customer: Ints
     near: Ints
     end: Ints
@@ -75,7 +75,7 @@ class _Walkers:
     until: Ints
     weight: Floats
     points: Floats
-    """Of the measures that are constant; of the others, what absence counts for."""
+    """The points of constant measures; for the others, the points of absence."""
 
     @classmethod
     def of(
@@ -107,7 +107,7 @@ class _Walkers:
         return _Walkers(self.readers, *(np.take(column, some, axis=-1) for column in columns))
 
     def split(self, way: int) -> "_Walkers":
-        """Half of what each has left to search goes to another one."""
+        """Splits the search: half of what each walker has left goes to another one."""
         half = np.abs(self.end - self.near) // 2
         some = np.flatnonzero(half > DAY)
         if not some.size:
@@ -121,7 +121,7 @@ class _Walkers:
         return _Walkers(self.readers, *columns)
 
     def renew(self) -> None:
-        """Read the measures whose stretch has ended anew."""
+        """Reads measures anew where the stretch in which their last reading holds has ended."""
         ended = (self.until < self.near) | (self.since > self.near)
         for number, reader in enumerate(self.readers):
             some = np.flatnonzero(ended[number])
@@ -138,12 +138,13 @@ class _Walkers:
             self.points[number, some] = np.where(course.present, points, absent)
 
     def stretch(self, way: int) -> Ints:
-        """Up to where nothing but time moves their scores."""
+        """Returns the end of the stretch in which time alone moves the scores."""
         found: Ints = self.until.min(axis=0) if way > 0 else self.since.max(axis=0)
         return found
 
     def crossing(self, far: Ints, way: int) -> Ints:
-        """The instant nearest to `near`, up to `far` in the same stretch, that is outside; FAR if there is none."""
+        """Returns the instant nearest to `near`, up to `far` in the same stretch, that is outside; FAR if there is
+        none."""
         found = np.full(len(far), FAR)
         known = self.present.any(axis=0)
         changed = known != self.known
@@ -152,14 +153,14 @@ class _Walkers:
         whole[whole <= 0] = 1.0
         at_near, at_far = self.parts(self.near, whole), self.parts(far, whole)
         least, most = sum_of(np.minimum(at_near, at_far)), sum_of(np.maximum(at_near, at_far))
-        # With nothing known there is no score to leave.
+        # Without any input there is no score that could leave.
         left = np.flatnonzero(~changed & known & ~((least >= self.low) & (most < self.high)))
         if left.size:
             found[left] = self.where(left).searched(far[left], whole[left], at_near[:, left], at_far[:, left], way)
         return found
 
     def parts(self, at: Ints, whole: Floats) -> Floats:
-        """The measures' parts of the score, which add up to it."""
+        """Returns the measures' parts of the score, which add up to it."""
         found = self.points.copy()
         for number, reader in enumerate(self.readers):
             if reader.form is Form.CONSTANT:
@@ -172,7 +173,7 @@ class _Walkers:
         return found
 
     def searched(self, far: Ints, whole: Floats, at_a: Floats, at_b: Floats, way: int) -> Ints:
-        """The same, of whom the parts at both ends do not keep inside."""
+        """Returns the same for walkers whose parts at both ends do not prove that the score stays inside."""
         found, index, left = np.full(len(far), FAR), np.arange(len(far)), self
         a, b = self.near, far
         while True:
@@ -181,14 +182,14 @@ class _Walkers:
             out_a, out_b = (score_a < low) | (score_a >= high), (score_b < low) | (score_b >= high)
             least, most, step = left._bounds(score_a, score_b, at_a, at_b, way * length)
             safe = ~out_b & (((least >= low) & (most < high)) | (length <= DIP))
-            here = out_a | (~safe & (length <= 1))  # b is, if a is not
+            here = out_a | (~safe & (length <= 1))  # b is outside, if a is not
             found[index[here]] = np.where(out_a, a, b)[here]
             on = np.flatnonzero(~here & ~(safe & (b == far)))
             if not on.size:
                 return found
             a, b, far, whole, index, left = a[on], b[on], far[on], whole[on], index[on], left.where(on)
             safe, step, length, out_b = safe[on], step[on], length[on], out_b[on]
-            # A step short of where a bound crosses nothing has; and beyond it the crossing is near, if there is one.
+            # One step short of where a bound crosses nothing has crossed; the crossing is near, if there is one.
             step = np.where(safe, length, np.clip(np.floor(step) - 1, 0, length - 1)).astype(np.int64)
             reach = np.where(safe, 8 * length, np.where(out_b, 2 * step + 2, np.maximum(2 * step + 2, length // 8)))
             a = a + way * step
@@ -200,8 +201,8 @@ class _Walkers:
     def _bounds(
         self, score_a: Floats, score_b: Floats, at_a: Floats, at_b: Floats, elapsed: Ints
     ) -> tuple[Floats, Floats, Floats]:
-        """The least and the most that the score can be between two instants, and so long from the first one on it
-        stays inside."""
+        """Returns the least and the greatest value of the score between two instants, and how long from the first one
+        on it stays inside."""
         below_a, above_a = np.zeros(len(score_a)), np.zeros(len(score_a))
         below_b, above_b = np.zeros(len(score_a)), np.zeros(len(score_a))
         curvature: dict[float, tuple[Floats, Floats]] = {}
@@ -231,8 +232,8 @@ class _Walkers:
 
 
 def _curvature(exponent: Floats) -> tuple[Floats, Floats]:
-    """Of what decays by `exp(-exponent)`: how far it ends above its tangent at the beginning, and begins above its
-    tangent at the end; over its change."""
+    """Returns for an input that decays by `exp(-exponent)` how far it ends above its tangent at the beginning, and
+    begins above its tangent at the end, relative to its change."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = exponent / np.expm1(-exponent)
         forth, back = 1 + share, -1 - share * np.exp(-exponent)
@@ -240,7 +241,7 @@ def _curvature(exponent: Floats) -> tuple[Floats, Floats]:
 
 
 def sum_of(rows: Floats) -> Floats:
-    """Always in the order of the measures, however many customers there are: the same to the last bit."""
+    """Sums in the order of the measures, however many customers there are: the same to the last bit."""
     total = np.zeros(rows.shape[1])
     for row in rows:
         np.add(total, row, out=total)

@@ -1,5 +1,5 @@
-"""The facts of some customers, and the models that score them over time: all that their health is computed from, at
-any instant. It is read once (see health.engine.reads); nothing here reads anything."""
+"""The facts of some customers, and the models that score them over time: everything that their health is computed from,
+at any instant. It is read once (see health.engine.reads); this module does no I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from analytics.health.engine.base import FAR, Bools, CustomerBase, Floats, Ints, Series
 from analytics.health.engine.columns import Unread
-from analytics.health.engine.scoring import NOBODYS, Bands, Scorer
+from analytics.health.engine.scoring import NO_BAND, Bands, Scorer
 from analytics.health.model.assignment import Assignment, Models, Record, attributes_at
 from analytics.health.model.definition import Cause, HealthModel
 
 CAUSES = (Cause.EVENT, Cause.SILENCE, Cause.MODEL)
-"""Of a band change, by the numbers they have in columns."""
+"""The causes of a band change, by the numbers that stand for them in columns."""
 _EVENT, _SILENCE, _MODEL = range(3)
 
 
 class BandChanges(NamedTuple):
-    """One element each, by customer and then time."""
+    """Band changes, one element each, by customer and then time."""
 
     customer: Ints
     """Its index among the customers."""
@@ -35,7 +35,7 @@ class BandChanges(NamedTuple):
 
 
 class Swap(NamedTuple):
-    """Another model comes to score a customer, and `at` is the first instant at which it does."""
+    """A change of the model that scores a customer; `at` is the first instant at which the new one does."""
 
     at: int
     before: HealthModel | None
@@ -44,13 +44,13 @@ class Swap(NamedTuple):
 
 class Needed(NamedTuple):
     models: list[HealthModel]
-    """Those that score anybody."""
+    """The models that score any of the customers."""
     customers: list[UUID]
-    """Those that any of them scores. One that stands for many may have more facts than all others."""
+    """The customers that any of them scores. One that stands for many may have more facts than all others."""
 
 
 class _Table(NamedTuple):
-    """Who is assigned to which model, since when."""
+    """The assignments of customers to models, with their beginnings."""
 
     models: list[HealthModel | None]
     since: Series
@@ -58,13 +58,13 @@ class _Table(NamedTuple):
 
 
 class _Spans(NamedTuple):
-    """One model scores a customer from `since` to `until`, both included. An element each."""
+    """The spans in which one model scores a customer, from `since` to `until`, both included. An element each."""
 
     customer: Ints
     since: Ints
     until: Ints
     followed: Bools
-    """Whether another one comes after."""
+    """Whether another span comes after."""
 
 
 class _Ends(NamedTuple):
@@ -75,9 +75,9 @@ class _Ends(NamedTuple):
     first: Bands
     last: Bands
     next: Bands
-    """As it would be an instant later, if the model went on scoring it; of those that another one follows."""
+    """The bands an instant later, if the model went on scoring; for spans that another one follows."""
     event: Bools
-    """Whether something happened just before that instant."""
+    """Whether an event happened just before that instant."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class HealthFacts:
     models: Models
     records: Mapping[UUID, Sequence[Record]] = field(default_factory=dict)
     merged: Mapping[UUID, UUID] = field(default_factory=dict)
-    """Those that were merged into another customer, and that one: no model scores them."""
+    """Maps customers that were merged into another one to it: no model scores them."""
     bases: Mapping[tuple[str, int], CustomerBase] = field(default_factory=dict)
     """By id and version of the model; each is of all the customers."""
     _scorers: dict[tuple[str, int], Scorer] = field(default_factory=dict, compare=False)
@@ -97,7 +97,7 @@ class HealthFacts:
 
     @classmethod
     def by(cls, model: HealthModel, base: CustomerBase) -> "HealthFacts":
-        """With one model for everybody at every instant."""
+        """Returns the facts with one model for all customers at every instant."""
         return cls(base.customers, Models.only(model), bases={(model.id, model.version): base})
 
     def scorer(self, model: HealthModel) -> Scorer:
@@ -110,19 +110,21 @@ class HealthFacts:
         return np.arange(len(self.customers))
 
     def assignments(self, index: int, starts_at: int, ends_at: int) -> list[Assignment]:
-        """Of the customer at that index, over `[starts_at, ends_at]`, one after the other without a gap."""
+        """Returns the assignments of the customer at that index over `[starts_at, ends_at]`, one after the other
+        without a gap."""
         customer = self.customers[index]
         if customer in self.merged:
             return [Assignment(starts_at, ends_at, None)]
         return self.models.assignments(self.records.get(customer, ()), starts_at, ends_at)
 
     def model_with(self, index: int, at: int, *, tier: str) -> HealthModel | None:
-        """The one that would be for the customer if its record named another tier."""
+        """Returns the model that the customer would have if its record named another tier."""
         attributes = attributes_at(self.records.get(self.customers[index], ()), at)
         return self.models.choice(at, attributes._replace(tier=tier))
 
     def swapped(self, starts_at: int, ends_at: int, some: Ints) -> dict[Swap, list[int]]:
-        """All in `(starts_at, ends_at]`, in order of time, and of whom: indexes within `some`."""
+        """Returns all swaps in `(starts_at, ends_at]`, in order of time, with their customers: indexes within
+        `some`."""
         models, table = self._table
         first = table.before(some, np.full(len(some), starts_at) + 1)
         last = table.before(some, np.full(len(some), ends_at) + 1)
@@ -134,8 +136,8 @@ class HealthFacts:
         return dict(sorted(found.items(), key=lambda each: each[0].at))
 
     def by_models(self, starts_at: int, ends_at: int, some: Ints) -> Floats:
-        """What of the change of these customers' scores over `(starts_at, ends_at]` is due to other models: at each
-        swap the score by the new one less that by the old one. Where nothing is known, a score counts for 0."""
+        """Returns the part of the change of these customers' scores over `(starts_at, ends_at]` that is due to other
+        models: at each swap the score by the new one less that by the old one. An unknown score counts as 0."""
         found = np.zeros(len(some))
         for (at, *models), numbers in self.swapped(starts_at, ends_at, some).items():
             for model, sign in zip(models, (-1, 1), strict=True):
@@ -144,14 +146,14 @@ class HealthFacts:
         return found
 
     def assigned(self, at: int | Ints, some: Ints | None = None) -> list[tuple[HealthModel | None, Ints]]:
-        """Of these customers, each at an instant of its own, which model scores whom: indexes within `some`."""
+        """Returns the model of each of these customers, each at an instant of its own: indexes within `some`."""
         some, at = self._spread(at, some)
         models, table = self._table
         by = table.value[table.before(some, at + 1) - 1]
         return [(models[number], np.flatnonzero(by == number)) for number in np.unique(by).tolist()]
 
     def scores(self, at: int | Ints, some: Ints | None = None) -> Floats:
-        """NaN where nothing is known, or no model is for the customer."""
+        """Returns the scores; NaN where nothing is known, or no model is for the customer."""
         some, at = self._spread(at, some)
         found = np.full(len(some), np.nan)
         for model, numbers in self.assigned(at, some):
@@ -161,22 +163,23 @@ class HealthFacts:
 
     def bands(self, at: int | Ints, some: Ints | None = None) -> Bands:
         some, at = self._spread(at, some)
-        found = np.full(len(some), NOBODYS, np.int8)
+        found = np.full(len(some), NO_BAND, np.int8)
         for model, numbers in self.assigned(at, some):
             if model is not None:
                 found[numbers] = self.scorer(model).bands(at[numbers], some[numbers])
         return found
 
     def changes(self, starts_at: int | Ints, ends_at: int | Ints, some: Ints | None = None) -> BandChanges:
-        """All in `(starts_at, ends_at]`, each by the model that scored the customer then. Where another model came to
-        score it, that is the cause, unless the band would have changed so at that very instant without."""
+        """Returns all changes in `(starts_at, ends_at]`, each by the model that scored the customer then. Where another
+        model came to score it, that is the cause, unless the band would have changed at that very instant without
+        it."""
         some, starts = self._spread(starts_at, some)
         _, ends = self._spread(ends_at, some)
         within, at_ends = [], []
         for model, spans in self._spans(some, starts, ends):
             if model is None:
-                nobodys = np.full(len(spans.since), NOBODYS, np.int8)
-                at_ends.append(_Ends(spans.customer, spans.since, nobodys, nobodys, nobodys, nobodys > 0))
+                no_band = np.full(len(spans.since), NO_BAND, np.int8)
+                at_ends.append(_Ends(spans.customer, spans.since, no_band, no_band, no_band, no_band > 0))
                 continue
             changes, of_spans = self._within(self.scorer(model), spans)
             within.append(changes)
@@ -188,7 +191,7 @@ class HealthFacts:
         return BandChanges._make(column[order] for column in whole)
 
     def since(self, starts_at: int, ends_at: int, some: Ints) -> Ints:
-        """Since when they have been in the bands they are in at the end; the beginning, if since before."""
+        """Returns since when they have been in the bands they have at the end; the beginning, if longer."""
         found = np.full(len(some), ends_at)
         spans = [list(self.assignments(index, starts_at, ends_at)) for index in some.tolist()]
         bands, open_ = self.bands(ends_at, some), np.arange(len(some))
@@ -208,7 +211,7 @@ class HealthFacts:
         return found
 
     def parts(self, at: Ints, some: Ints) -> list[dict[str, float]]:
-        """What each measure brings to these customers' scores, each at an instant of its own, by its id."""
+        """Returns each measure's part of these customers' scores, each at an instant of its own, by its id."""
         found: list[dict[str, float]] = [{} for _ in range(len(some))]
         for model, numbers in self.assigned(at, some):
             if model is not None:
@@ -218,7 +221,7 @@ class HealthFacts:
         return found
 
     def scored_by(self, model: HealthModel, starts_at: Ints, ends_at: int) -> set[UUID]:
-        """Whom this model scores at any instant of `[starts_at, ends_at]`."""
+        """Returns the customers that this model scores at any instant of `[starts_at, ends_at]`."""
         return {
             customer
             for index, customer in enumerate(self.customers)
@@ -253,7 +256,7 @@ class HealthFacts:
         return some, np.broadcast_to(np.asarray(at, np.int64), some.shape)
 
     def _spans(self, some: Ints, starts: Ints, ends: Ints) -> Iterator[tuple[HealthModel | None, _Spans]]:
-        """By model."""
+        """Returns the spans by model."""
         models, table = self._table
         first, last = table.before(some, starts + 1) - 1, table.before(some, ends + 1) - 1
         length = last - first + 1
@@ -268,7 +271,7 @@ class HealthFacts:
 
     @staticmethod
     def _within(scorer: Scorer, spans: _Spans) -> tuple[BandChanges, _Ends]:
-        """The changes while the model scored them, after its first instant; and the bands at the ends."""
+        """Returns the changes while the model scored them, after its first instant; and the bands at the ends."""
         index, since, until, followed = spans
         first = scorer.bands(since, index)
         found = scorer.changes_from(first, since, until, index)
@@ -288,7 +291,8 @@ class HealthFacts:
 
 
 class UnreadFacts(NamedTuple):
-    """The facts of some customers as they were sent: to be read, and computed with, beside the event loop."""
+    """The facts of some customers in the form in which they were sent: parsed, and computed with, off the event
+    loop."""
 
     found: HealthFacts
     """Without bases."""
@@ -306,7 +310,7 @@ _NONE = BandChanges(
 
 
 def _between(ends: _Ends) -> BandChanges:
-    """From one model's span to the next."""
+    """Returns the changes from one model's span to the next."""
     order = np.lexsort((ends.since, ends.customer))
     a, b = order[:-1], order[1:]
     turned = (ends.customer[a] == ends.customer[b]) & (ends.last[a] != ends.first[b])

@@ -1,4 +1,4 @@
-"""What health is scored on, out of the facts: a base of columns per model, and which model is for whom."""
+"""Reads what health is scored on from the facts: a base of columns per model, and which model is for which customer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Sequence
@@ -39,9 +39,10 @@ from analytics.projections.tables import facts, merged_customers
 from kith.db.tables import Moment
 
 CUSTOMERS, FACTS = 5_000, 500_000
-"""Of a piece: so many are read and computed at once, in a second or two. Of fewer each one would take longer."""
+"""The size of a piece: so many are read and computed at once, in a second or two. Smaller pieces cost more per
+customer."""
 MANY = 2_000
-"""More customers than that are read by the range of their ids."""
+"""Above this number customers are read by the range of their ids."""
 _INFINITY = literal_column("'infinity'::timestamptz", Moment)
 
 
@@ -53,7 +54,7 @@ class Assigned(NamedTuple):
 async def base_of(
     connection: AsyncConnection, tenant: str, model: HealthModel, customers: Sequence[UUID]
 ) -> CustomerBase:
-    """The facts of these customers, as far as the model looks at them, in order of the ids."""
+    """Returns the facts of these customers that the model reads, in order of the ids."""
     unread = await unread_of(connection, tenant, [model], customers, customers)
     (base,) = await asyncio.to_thread(unread.bases)
     return base
@@ -66,9 +67,9 @@ async def unread_of(
     customers: Sequence[UUID],
     whose: Sequence[UUID],
 ) -> Unread:
-    """The facts of these customers, as far as each of the models looks at them, as they were sent; of those who are not
-    among `whose` there are none. Measures that look at the same events share them: recency and frequency of purchase,
-    say, or one measure in two versions of a model."""
+    """Returns the facts of these customers that each of the models reads, not parsed; for customers that are not among
+    `whose` there are none. Measures that read the same events share them: recency and frequency of purchase, say, or
+    one measure in two versions of a model."""
     indexes: dict[Hashable, int] = {}
     read: list[Sent] = []
     needed = [(*model.measures, *((CASES,) if looks_at_cases(model) else ())) for model in models]
@@ -90,9 +91,9 @@ async def facts_of(
     ends_at: int = int(FAR),
     models: Models | None = None,
 ) -> HealthFacts:
-    """All that the health of these customers is computed from, at any instant of `[starts_at, ends_at]`: by the models
-    that were in force then, unless others are given. How many statements that takes is up to the models, not to the
-    customers."""
+    """Returns everything that the health of these customers is computed from, at any instant of `[starts_at, ends_at]`:
+    by the models that were in force then, unless others are given. The number of statements depends on the models, not
+    on the customers."""
     unread = await unread_facts_of(connection, tenant, customers, starts_at=starts_at, ends_at=ends_at, models=models)
     return await asyncio.to_thread(unread.read)
 
@@ -106,7 +107,7 @@ async def unread_facts_of(
     ends_at: int = int(FAR),
     models: Models | None = None,
 ) -> UnreadFacts:
-    """The same as it was sent: to be read elsewhere, where it is much."""
+    """Returns the same, not parsed: to be parsed elsewhere, where there is much of it."""
     found = await assignments_of(connection, tenant, customers, models)
     needed = await asyncio.to_thread(found.needed, starts_at, ends_at)
     unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
@@ -114,7 +115,8 @@ async def unread_facts_of(
 
 
 async def pieces_of(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> list[list[UUID]]:
-    """In the order of their ids, cut so that each piece has FACTS facts at most; one that has more is alone."""
+    """Returns the customers in the order of their ids, cut so that each piece has FACTS facts at most; one that has
+    more is alone."""
     f, ordered = facts.c, sorted(customers)
     counted = select(f.customer_id, func.count()).where(f.tenant_id == tenant, _among(f.customer_id, ordered))
     numbers = {id: number for id, number in await connection.execute(counted.group_by(f.customer_id))}  # noqa: C416 - of rows
@@ -133,7 +135,8 @@ def _cut(counted: Iterable[tuple[UUID, int]]) -> list[list[UUID]]:
 
 
 async def everybody_of(reads: Reads, tenant: str) -> AsyncIterator[list[UUID]]:
-    """All of whom there are facts, after merges, in order of the ids: in pieces that are read and computed at once."""
+    """Yields all customers that have facts, after merges, in order of the ids: in pieces that are read and computed at
+    once."""
     f, last = facts.c, UUID(int=0)
     while True:
         some = select(f.customer_id, func.count()).where(f.tenant_id == tenant, f.customer_id > last)
@@ -156,7 +159,7 @@ async def number_of_customers(connection: AsyncConnection, tenant: str, up_to: i
 async def assignments_of(
     connection: AsyncConnection, tenant: str, customers: Sequence[UUID], models: Models | None = None
 ) -> HealthFacts:
-    """Which models score these customers, and when; without the facts."""
+    """Returns which models score these customers, and when; without the facts."""
     return HealthFacts(
         sorted(customers),
         models or await all_models(connection, tenant),
@@ -166,7 +169,7 @@ async def assignments_of(
 
 
 def _reading(measure: Measure) -> Hashable:
-    """All that `_rows` looks at: equal for measures that read the same."""
+    """Returns what `_rows` depends on: equal for measures that read the same."""
     source = input_of(measure)
     kind = source.kind if source.reads or source.kind is Kind.STANDING else None
     where = tuple(sorted({**source.where, **measure.where}.items()))
@@ -175,7 +178,7 @@ def _reading(measure: Measure) -> Hashable:
 
 
 async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
-    """All of whom there are facts, after merges; in order of the ids."""
+    """Returns all customers that have facts, after merges, in order of the ids."""
     found = await connection.scalars(
         select(facts.c.customer_id).where(facts.c.tenant_id == tenant, facts.c.customer_id.is_not(None)).distinct()
     )
@@ -185,8 +188,8 @@ async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
 async def assigned(
     connection: AsyncConnection, tenant: str, models: Sequence[HealthModel], at: int, customers: Sequence[UUID]
 ) -> list[Assigned]:
-    """Which of the models, the most specific first, is for whom at an instant. A customer that stands for many, one
-    that was merged into another, and one that no model is for, is in none."""
+    """Yields each of the models, the most specific first, with the customers it is for at an instant. A customer that
+    stands for many, one that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
     records = await records_of(connection, tenant, customers, at, at)
     merged = await merged_of(connection, tenant, customers)
@@ -199,7 +202,7 @@ async def assigned(
 
 
 async def merged_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Those that were merged into another customer, and that one."""
+    """Returns the customers that were merged into another one, and that one."""
     m = merged_customers.c
     merged = select(m.customer_id, m.survivor).where(m.tenant_id == tenant, m.survivor != m.customer_id)
     rows = await connection.execute(merged.where(_among(m.customer_id, customers)))
@@ -213,8 +216,8 @@ async def records_of(
     starts_at: int | None = None,
     ends_at: int | None = None,
 ) -> dict[UUID, list[Record]]:
-    """Of those that have a record, what it says at the instants of `[starts_at, ends_at]`, or at any, in order of
-    time."""
+    """Returns the records of the customers that have one, as of the instants of `[starts_at, ends_at]`, or of any, in
+    order of time."""
     f = facts.c
     within: list[ColumnElement[bool]] = []
     if starts_at is not None:
@@ -279,7 +282,7 @@ _SENT = {"count": "int8send", "amount": "float8send", "time": "timestamptz_send"
 
 
 def _valid(text: ColumnElement[Any], name: str) -> ColumnElement[Any]:
-    """Null where it is none: an old event may say anything."""
+    """Returns null for an invalid value: an old event may have any."""
     return case((func.pg_input_is_valid(text, name), cast(text, _TYPES[name])), else_=None)
 
 
@@ -290,11 +293,11 @@ def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]
     if measure.signal is not None:
         yield field_of(facts, "signal_id") == str(measure.signal)
     if any(noun_of(type) == "service-desk.case" for type in source.events):
-        # A case that a playbook opened is no sign of the customer's health: a score would move by its own alarm.
+        # A case that a playbook opened is no sign of the customer's health: a score would react to its own alarm.
         yield field_of(facts, "playbook_id").is_(None)
     if source.kind is Kind.DISTINCT and source.reads is not None:
-        yield field_of(facts, source.reads).is_not(None)  # what names nobody does not count
-    if source.kind is not Kind.STANDING:  # there an event outside of them says that it stands so no more
+        yield field_of(facts, source.reads).is_not(None)  # a reference without an id does not count
+    if source.kind is not Kind.STANDING:  # an event of another type there ends the state
         for name, values in ({**source.where, **measure.where}).items():
             yield field_of(facts, name).in_(values)
 
@@ -311,7 +314,7 @@ def _end(source: Input, measure: Measure) -> ColumnElement[Any]:
 
 
 def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
-    """What it is, and the column."""
+    """Returns the kind of the value, and its column."""
     one, nothing = literal(UNITS, BigInteger), literal_column(f"({int(MISSING)})::bigint", BigInteger)
     if source.kind is Kind.STANDING:
         stands: ColumnElement[bool] = facts.c.phase.in_(source.phases)
@@ -331,7 +334,7 @@ def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
     number = _valid(read, "numeric")
     if source.reads == "value":
         number = func.coalesce(facts.c.amount, number)
-    # numeric takes infinities and what no double holds; not a number is nothing.
+    # numeric takes infinities and values beyond a double; NaN counts as missing.
     number = func.least(func.greatest(func.nullif(number, _NO_NUMBER), -_MOST), _MOST)
     return "amount", func.coalesce(cast(number, Double), _NOTHING)
 

@@ -1,8 +1,8 @@
 """Scores, bands, and when they change: by events, or by time alone.
 
-All of it for many customers at once, each at an instant of its own. What a model says of a customer at an instant
-follows from its facts before that instant, and from nothing else: no earlier score is looked at, though a band depends
-on where the score came from. It is looked for there.
+All of it for many customers at once, each at an instant of its own. A score at an instant follows from the facts before
+that instant alone, not from an earlier score, though a band depends on where the score came from: that is computed from
+the facts, too.
 """
 
 from typing import NamedTuple
@@ -16,10 +16,10 @@ from analytics.health.engine.trajectories import Reader, Trajectory
 from analytics.health.model.definition import POINTS_OF_ABSENCE, Absence, HealthModel
 from analytics.health.model.inputs import CASES, Kind
 
-NOBODYS = -1
-"""The band of whom nothing is known."""
+NO_BAND = -1
+"""The band of a customer without any known input."""
 AHEAD = 400 * 86_400_000_000
-"""How far ahead it is looked for a change by time alone; then it is looked again."""
+"""How far ahead a change by time alone is searched for; then the search is repeated."""
 
 Bands = NDArray[np.int8]
 
@@ -28,13 +28,13 @@ class Scored(NamedTuple):
     """N customers by M measures."""
 
     score: Floats
-    """(N,) NaN where nothing is known."""
+    """(N,) NaN where no input is known."""
     coverage: Floats
-    """(N,) The weight of what is present over that of all, 0 to 1."""
+    """(N,) The weight of the measures present over the total weight, 0 to 1."""
     inputs: Floats
     """(M, N) NaN where absent."""
     points: Floats
-    """(M, N) What the curve makes of it, or what absence counts for."""
+    """(M, N) The curve's value, or the points of absence."""
     contribution: Floats
     """(M, N) They add up to the score."""
     present: Bools
@@ -45,17 +45,17 @@ class Changes(NamedTuple):
     """Band changes, one element each, by customer and then time."""
 
     customer: Ints
-    """Its index in the base."""
+    """The index of the customer in the base."""
     at: Ints
     """The first instant in the new band."""
     from_band: Bands
     band: Bands
     silent: Bools
-    """By time alone: no event came in at that instant."""
+    """Caused by time alone: no event came in at that instant."""
 
 
 class Scorer:
-    """A model, and the customers it is to score."""
+    """A model, and the customers that it scores."""
 
     def __init__(self, model: HealthModel, base: CustomerBase) -> None:
         self.model, self.base = model, base
@@ -86,8 +86,8 @@ class Scorer:
         )
 
     def bands(self, at: int | Ints, some: Ints | None = None, score: Floats | None = None) -> Bands:
-        """With hysteresis: within a strip around a border, that side of it holds on which the score was last outside
-        of the strip. `score`: of the same instants, if it is known."""
+        """Returns the bands, with hysteresis: within a strip around a border the band is that of the side on which the
+        score was last outside of the strip. `score`: of the same instants, if it is known."""
         some = self._everybody() if some is None else some
         at = self._instants(at, some)
         score = self.score(at, some).score if score is None else score
@@ -100,32 +100,34 @@ class Scorer:
             bounds = np.full(len(between), low), np.full(len(between), high)
             outside = self._last_outside(some[between], at[between], *bounds, np.ones(len(between), np.bool_))
             came = self.score(outside, some[between]).score
-            # Nothing was known of it then: it began within the strip, on one side of the border.
+            # It had no score before: it began within the strip, on one side of the border.
             first = np.where(np.isnan(came), self.score(outside + 1, some[between]).score, came)
             bands[between] = number + (first >= border)
         return bands
 
     def next_change(self, at: int | Ints, bands: Bands, until: int | Ints, some: Ints | None = None) -> Ints:
-        """The first instant after `at`, and up to `until`, that is not in these bands any more; FAR if none is."""
+        """Returns the first instant after `at`, and up to `until`, that is not in these bands any more; FAR if none
+        is."""
         some = self._everybody() if some is None else some
         at, until = self._instants(at, some), self._instants(until, some)
-        if not self.readers:  # it is broken: nothing is known, and stays so
+        if not self.readers:  # a broken model: no score is known, nor will be
             return np.full(len(some), FAR)
         return first_outside(self.readers, some, at + 1, until, self._held(bands), bands >= 0)
 
     def moved(self, at: Ints, bands: Bands, some: Ints) -> Bands:
-        """The bands at instants that `next_change` gave, and no others, from those before."""
+        """Returns the bands at instants that `next_change` gave, and no others, from those before."""
         return self._from(bands, self.score(at, some).score)
 
     def changes(self, starts_at: int | Ints, ends_at: int | Ints, some: Ints | None = None) -> Changes:
-        """All in `(starts_at, ends_at]`."""
+        """Returns all changes in `(starts_at, ends_at]`."""
         some = self._everybody() if some is None else some
         at, until = self._instants(starts_at, some), self._instants(ends_at, some)
         found = self.changes_from(self.bands(at, some), at, until, some)
         return found._replace(customer=some[found.customer])
 
     def changes_from(self, bands: Bands, starts_at: Ints, ends_at: Ints, some: Ints) -> Changes:
-        """The same from the bands at `starts_at`. `customer` is the index among `some`, which may name one twice."""
+        """Returns the same from the bands at `starts_at`. `customer` is the index among `some`, which may name one
+        twice."""
         number, at, until, found = np.arange(len(some)), starts_at, ends_at, []
         while number.size:
             change = self.next_change(at, bands, until, some[number])
@@ -143,11 +145,11 @@ class Scorer:
         return Changes._make(column[order] for column in whole)
 
     def since(self, at: int | Ints, bands: Bands, some: Ints | None = None) -> Ints:
-        """Since when they have been in the bands they are in at these instants; these instants, if nothing was ever
-        known of them."""
+        """Returns since when they have been in their bands at these instants; these instants, if no score was ever
+        known."""
         some = self._everybody() if some is None else some
         at = self._instants(at, some)
-        # As long as a band lasts the score is within what holds it. There it may have begun in another one.
+        # As long as a band lasts the score is within the bounds that keep it. There it may have begun in another one.
         left = self._last_outside(some, at, *self._held(bands), bands >= 0)
         found, now = left, self.bands(left, some)
         while (elsewhere := np.flatnonzero((now != bands) & (found != FAR))).size:
@@ -158,7 +160,7 @@ class Scorer:
         return np.where(found == FAR, at, found)
 
     def bends(self, at: Ints, some: Ints) -> Ints:
-        """The last instant up to which the score goes one even way from these instants on."""
+        """Returns the last instant up to which the score is one straight or curved line from these instants on."""
         until = np.full(len(some), FAR)
         for reader in self.readers:
             until = np.minimum(until, reader.course(some, at).until)
@@ -175,22 +177,22 @@ class Scorer:
 
     def _plain(self, score: Floats) -> Bands:
         bands = sum((score >= border).astype(np.int8) for border in self.model.borders)
-        return np.where(np.isnan(score), NOBODYS, bands).astype(np.int8)
+        return np.where(np.isnan(score), NO_BAND, bands).astype(np.int8)
 
     def _held(self, bands: Bands) -> tuple[Floats, Floats]:
-        """Between which scores a band is kept."""
+        """Returns the bounds of the scores between which a band is kept."""
         borders = np.array([-np.inf, *self.model.borders, np.inf])
         return borders[bands] - self.model.hysteresis, borders[bands + 1] + self.model.hysteresis
 
     def _from(self, bands: Bands, score: Floats) -> Bands:
-        """Band by band, as far as the score is beyond a border by the hysteresis."""
+        """Returns the bounds band by band: the score is beyond a border by the hysteresis."""
         h, now = self.model.hysteresis, bands.copy()
         for number in reversed(range(len(self.model.borders))):
             now[(now > number) & (score < self.model.borders[number] - h)] = number
         for number, border in enumerate(self.model.borders):
             now[(now == number) & (score >= border + h)] = number + 1
         plain = self._plain(score)
-        return np.where((plain == NOBODYS) | (bands == NOBODYS), plain, now).astype(np.int8)
+        return np.where((plain == NO_BAND) | (bands == NO_BAND), plain, now).astype(np.int8)
 
     def entered(self, some: Ints, at: Ints) -> Bools:
         """Whether an event happened just before."""
@@ -204,7 +206,7 @@ class Scorer:
         return found
 
     def _begun(self, some: Ints) -> Ints:
-        """When the first event was; FAR of whom there is none."""
+        """Returns when the first event was; FAR for customers without one."""
         found = np.full(len(some), FAR)
         for reader in self.readers:
             series = reader.series
@@ -212,15 +214,15 @@ class Scorer:
         return found
 
     def _last_outside(self, some: Ints, at: Ints, low: Floats, high: Floats, known: Bools) -> Ints:
-        """The last instant before `at` at which the score was not in `[low, high)`, or was known where it is not, or
-        not where it is: before the first event nothing is."""
+        """Returns the last instant before `at` at which the score was not in `[low, high)`, or was known where it is
+        not, or not where it is: before the first event it is unknown."""
         begun = self._begun(some)
         found = first_outside(self.readers, some, at - 1, begun, (low, high), known, backwards=True)
         return np.where(found == FAR, np.minimum(begun, at - 1), found)
 
 
 def fault_of_model(model: HealthModel) -> str | None:
-    """Why nobody can be scored by it, if so."""
+    """Returns why the model cannot score any customer, if so."""
     try:
         Scorer(model, CustomerBase([], [Series.of(0, Rows.none()) for _ in model.measures])).score(0)
     except Exception as error:  # noqa: BLE001 - a document of before may hold anything
@@ -234,7 +236,7 @@ def _nothing(customers: int) -> Scored:
 
 
 def _counts(reader: Reader, course: Trajectory) -> Floats:
-    """Its weight where it counts."""
+    """Returns the weight where it counts."""
     if reader.measure.absence is Absence.LEFT_OUT:
         return np.where(course.present, reader.weight, 0.0)
     return np.full(len(course.present), reader.weight)

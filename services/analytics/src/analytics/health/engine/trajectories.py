@@ -1,7 +1,7 @@
-"""How a measure's input goes from an instant on, and back from it, until something changes.
+"""Trajectories: how a measure's input evolves from an instant on, and back from it, until something changes.
 
-An input is constant, rises or falls by the clock, or fades: nothing else happens to it while no event comes in and
-none falls out of a window. So between two such instants the course of a score follows without looking at the events.
+An input is constant, rises or falls with time, or fades, while no event comes in and none leaves a window. So between
+two such instants the trajectory of a score follows without reading the events.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Trajectory(NamedTuple):
     until: Ints
 
     def at(self, instant: Ints, half_life: float) -> Floats:
-        """The input. What it is where it is absent means nothing."""
+        """Returns the input. Its value where it is absent means nothing."""
         return value_at(self.form, self.coefficient, self.anchor, instant, half_life)
 
 
@@ -56,7 +56,7 @@ _FORMS = {Kind.SINCE_LAST: Form.RISING, Kind.SINCE_FIRST: Form.RISING, Kind.AHEA
 
 
 class Reader:
-    """Reads one measure, and turns what it reads into points."""
+    """Reads one measure, and turns its input into points."""
 
     def __init__(self, measure: Measure, series: Series) -> None:
         self.measure, self.series, self.input = measure, series, input_of(measure)
@@ -77,7 +77,7 @@ class Reader:
             self.standing = series.where(series.value > 0)
 
     def course(self, some: Ints, at: Ints) -> Trajectory:
-        """Bent where the curve is: within it the points go one way."""
+        """Returns the trajectory, cut where the curve bends: within it the points go one way."""
         course = self._course(some, at)
         return course if course.form is Form.CONSTANT else self._bent(course, at)
 
@@ -85,8 +85,8 @@ class Reader:
         return np.interp(x / 4, self.xs / 4, self.ys) if self._far else np.interp(x, self.xs, self.ys)
 
     def against(self, index: int, at: int) -> float | None:
-        """What one event more would be set against: of a mean the weight of the events in it, of a trend the sum over
-        the window before."""
+        """Returns what one more event is weighed against: for a mean the weight of the events in it, for a trend the
+        sum over the window before."""
         if self.input.kind not in (Kind.MEAN, Kind.TREND):
             return None
         some, instant = np.array([index]), np.array([at])
@@ -103,7 +103,7 @@ class Reader:
         return float((end - start)[0])
 
     def settled(self, index: int, at: int) -> int:
-        """How many of what may stand open do so no more, and might again."""
+        """Returns how many aggregates that can be in an open state have left it, and might return."""
         begin, end = int(self.series.first[index]), int(self.series.before(np.array([index]), np.array([at]))[0])
         return int(np.sum((self.series.value[begin:end] == 0) & (self.series.end[begin:end] >= at)))
 
@@ -112,7 +112,7 @@ class Reader:
         piece = np.searchsorted(self.xs, x, side="right")
         edges = np.concatenate(([-np.inf], self.xs, [np.inf]))
         a, b = self._when(course, edges[piece]), self._when(course, edges[piece + 1])
-        # Instants are whole; the bend itself is on either side of it, so each side ends a step short of it.
+        # Instants are whole; the bend itself lies between two of them, so each side ends a step short of it.
         since, until = np.minimum(a, b) + 1, np.maximum(a, b) - 1
         return course._replace(
             since=np.where(course.present, np.maximum(course.since, np.minimum(since, at)), course.since),
@@ -120,22 +120,22 @@ class Reader:
         )
 
     def _when(self, course: Trajectory, x: Floats) -> Ints:
-        """About when the input is x."""
+        """Returns roughly when the input is x."""
         if course.form is Form.FADING:
             c = course.coefficient
             with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
                 steps = np.log2(c / x) * self.half_life
-            # It fades towards 0: what lies beyond is never reached.
+            # It fades towards 0: values beyond are never reached.
             steps = np.where((x > 0) == (c > 0), steps, np.inf)
-            steps = np.where(c == 0, np.where(x > 0, -np.inf, np.inf), steps)  # nothing that fades stays nothing
+            steps = np.where(c == 0, np.where(x > 0, -np.inf, np.inf), steps)  # zero does not fade
         else:
-            with np.errstate(over="ignore"):  # so far away nothing is
+            with np.errstate(over="ignore"):  # so far away it never does
                 steps = x * DAY if course.form is Form.RISING else -x * DAY
         steps = np.nan_to_num(np.clip(steps, -float(FAR // 2), float(FAR // 2)), nan=float(FAR // 2))
         return course.anchor + np.round(steps).astype(np.int64)
 
     def _ever(self, some: Ints, at: Ints) -> tuple[Ints, Bools, Ints, Ints]:
-        """The index of the next event, whether there was any before, and from when until when that holds."""
+        """Returns the index of the next event, whether there was any before, and the span in which that holds."""
         series, index = self.series, self.series.before(some, at)
         return index, index > series.first[some], series.time_before(index, some) + 1, series.time_at(index, some)
 
@@ -157,7 +157,7 @@ class Reader:
         )
 
     def _windowed(self, some: Ints, at: Ints, window: int) -> tuple[Ints, Ints, Ints]:
-        """The index of the first event in the window, and from when until when it is that."""
+        """Returns the index of the first event in the window, and the span in which it is that one."""
         series, start = self.series, self.series.before(some, at - window)
         left, leaves = series.time_before(start, some), series.time_at(start, some)
         return (

@@ -1,4 +1,5 @@
-"""Trying a model before it is published: what it would change, and how good it would have been. Both are jobs."""
+"""Evaluates a model before it is published: what it would change, and how well it would have predicted. Both are
+jobs."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -31,7 +32,7 @@ class _Asked(BaseModel):
 
 
 class WhatIf(_Asked):
-    """`at` is the instant at which everybody is scored both ways; now, if none is named."""
+    """`at` is the instant at which all customers are scored both ways; by default now."""
 
     at: Instant | None = None
 
@@ -41,8 +42,8 @@ class WhatIfDocument(WhatIf):
 
 
 class Backtest(_Asked):
-    """Scored are those who were active at instants from `from` on, every `step_days`, up to `to`: what came of them
-    within `horizon_days` must be known. The horizon is the activity window if none is named; the instants are those of
+    """Scores the customers that were active at instants from `from` on, every `step_days`, up to `to`: their outcome
+    within `horizon_days` must be known. By default the horizon is the activity window, and the instants are those of
     the last year whose outcome is known."""
 
     starts_at: Annotated[Instant | None, Field(alias="from")] = None
@@ -57,7 +58,7 @@ class BacktestDocument(Backtest):
 
 _ACCEPTED: dict[str, Any] = {"status_code": HTTPStatus.ACCEPTED, "response_model": HealthJob}
 Model = dict[str, Any]
-"""Id, version and document, as a job takes it."""
+"""The id, version and document of a model, in the form that a job takes."""
 
 
 @router.post(
@@ -70,9 +71,9 @@ Model = dict[str, Any]
 async def what_if_model(
     request: Request, id: Id, wanted: Annotated[WhatIf, body(WhatIf, optional=True)], actor: Actor = WRITER
 ) -> Response:
-    """Over the whole base: who moves between bands, how scores change, by segment and with a sample of those that
-    change most. Of its draft, or of what is published where there is none. A worker does it: look at the answered
-    address until `state` is `done`. It is exactly what publishing it would come to."""
+    """Compares the whole base: who moves between bands, how scores change, by segment and with a sample of the largest
+    changes. It evaluates the draft, or the published model if there is none. A worker runs it: poll the answered
+    address until `state` is `done`. Publishing the model would have exactly this effect."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
         return await accepted(transaction.connection, actor, "what_if", _what_if(model, wanted, transaction.now))
@@ -88,7 +89,7 @@ async def what_if_model(
 async def what_if_document(
     request: Request, wanted: Annotated[WhatIfDocument, body(WhatIfDocument)], actor: Actor = WRITER
 ) -> Response:
-    """The same of a document that is kept nowhere, as a model of its own beside those in force."""
+    """The same for a document that is not saved, as a model of its own beside those in force."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _unkept(transaction.connection, actor.tenant, wanted)
         return await accepted(transaction.connection, actor, "what_if", _what_if(model, wanted, transaction.now))
@@ -104,9 +105,9 @@ async def what_if_document(
 async def backtest_model(
     request: Request, id: Id, wanted: Annotated[Backtest, body(Backtest, optional=True)], actor: Actor = WRITER
 ) -> Response:
-    """Against the churn that followed: precision and recall of *at risk*, lead times, calibration, and what it is
-    better at than recency or frequency alone (see docs/health.md). Of its draft, or of what is published where there
-    is none. Refused (409) where there is too little history, or too few churned to draw conclusions."""
+    """Compares with the churn that followed: precision and recall of *at risk*, lead times, calibration, and the gain
+    over recency or frequency alone (see docs/health.md). It evaluates the draft, or the published model if there is
+    none. Refused (409) where there is too little history, or too few churned to draw conclusions."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _model(transaction.connection, actor.tenant, id)
         params = await _backtest(transaction.connection, actor.tenant, model, wanted)
@@ -123,7 +124,7 @@ async def backtest_model(
 async def backtest_document(
     request: Request, wanted: Annotated[BacktestDocument, body(BacktestDocument)], actor: Actor = WRITER
 ) -> Response:
-    """The same of a document that is kept nowhere."""
+    """The same for a document that is not saved."""
     async with context_of(request).database.write(actor.tenant) as transaction:
         model = await _unkept(transaction.connection, actor.tenant, wanted)
         params = await _backtest(transaction.connection, actor.tenant, model, wanted)
@@ -131,7 +132,7 @@ async def backtest_document(
 
 
 async def _model(connection: AsyncConnection, tenant: str, id: UUID) -> Model:
-    """Raises NotFound, and Conflict for one that was retired."""
+    """Returns the model as a job takes it. Raises NotFound, and Conflict for one that was retired."""
     m = health_models.c
     row = (
         await connection.execute(
@@ -148,7 +149,7 @@ async def _model(connection: AsyncConnection, tenant: str, id: UUID) -> Model:
 
 
 async def _unkept(connection: AsyncConnection, tenant: str, wanted: WhatIfDocument | BacktestDocument) -> Model:
-    """Raises Invalid for a signal that is not defined."""
+    """Returns the model of a document that is not saved. Raises Invalid for a signal that is not defined."""
     given = ReviseHealthModel(document=wanted.document)
     check = await signals_are_defined(connection, tenant, [given])
     check(given)
@@ -160,7 +161,8 @@ def _what_if(model: Model, wanted: WhatIf, now: datetime) -> dict[str, Any]:
 
 
 async def _backtest(connection: AsyncConnection, tenant: str, model: Model, wanted: Backtest) -> dict[str, Any]:
-    """Settled now: a job that is begun again does the same. Raises what health.evaluation.backtest_reads.plan does."""
+    """Starts a job. Its instants are fixed now, so a job that is restarted does the same. Raises what
+    health.evaluation.backtest_reads.plan does."""
     plan = await backtest.plan(
         connection, tenant, wanted.starts_at, wanted.ends_at, wanted.step_days, wanted.horizon_days
     )

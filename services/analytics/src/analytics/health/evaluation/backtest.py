@@ -1,8 +1,9 @@
-"""How good a model is: its scores as they would have been at instants of the past, against the churn that followed.
+"""Backtests a model: compares its scores, as they would have been at instants of the past, with the churn that
+followed.
 
-What is observed is defined in `observation`. A model that looks at the very events that activity is made of has an easy
-case to win: who has been silent for long stays silent more often, and who has bought often buys again. How much of its
-merit is that, the comparison with `baselines` shows.
+The observations are defined in `observation`. A model that reads the very events that activity is made of has an easy
+task: customers who have been silent for long stay silent more often, and frequent buyers buy again. The comparison with
+`baselines` shows how much of its merit that is.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,13 @@ from analytics.health.evaluation.report import AtInstant, BacktestReport, Lapsed
 from analytics.health.evaluation.statistics import area_of, roc_area, share, tenths, wilson
 
 MIN_CHURNED = 30
-"""Customers. Of fewer no share is reported: its interval would span half of all there is."""
+"""Customers. With fewer no share is reported: its interval would span half of the range."""
 
 
 def report(
     model: tuple[str, int], instants: Sequence[datetime], horizon: timedelta, part: Part, notes: list[str]
 ) -> BacktestReport:
-    """Of a model's id and version. Somebody was observed."""
+    """Returns the report, with the model's id and version. There must be observations."""
     seen = part.seen
     everything = np.ones(len(seen), np.bool_)
     scored = seen.where(~np.isnan(seen.score))

@@ -1,5 +1,5 @@
-"""A backtest's observations: everybody's score at instants of the past, as it would have been then, and what
-followed. At an instant T only facts of before T are looked at, of whom a model is for as well."""
+"""Reads a backtest's observations: the score of every customer at instants of the past, as it would have been then, and
+what followed. At an instant T only facts from before T are read, also to choose the customer's model."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -37,12 +37,12 @@ Progress = Callable[[int, int], Awaitable[None]]
 STEP_DAYS = 30
 MOST_INSTANTS = 60
 MOST_ROWS = 6_000_000
-"""Customers times instants at which they were active: half a gigabyte, and as much again while it is judged."""
+"""Customers times instants at which they were active: half a gigabyte, and as much again while it is evaluated."""
 LONGEST = timedelta(days=365)
-"""Looked back, if nothing is said."""
+"""The default length of the past."""
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = 946_684_800_000_000
-"""From where PostgreSQL counts, in microseconds since 1970."""
+"""PostgreSQL's epoch, in microseconds since 1970."""
 
 
 class TooLittleHistory(Conflict):
@@ -65,7 +65,7 @@ class TooFewChurned(Conflict):
 
 @dataclass(frozen=True)
 class Plan:
-    """When it is looked, and for how long."""
+    """The instants of observation and the horizon."""
 
     instants: tuple[datetime, ...]
     horizon: timedelta
@@ -80,8 +80,8 @@ async def plan(
     step_days: int,
     horizon_days: int | None,
 ) -> Plan:
-    """Raises Invalid for an end whose outcome is not known yet, TooLittleHistory, and TooFewChurned as far as that
-    is known at once."""
+    """Returns the plan. Raises Invalid for an end whose outcome is not known yet, TooLittleHistory, and TooFewChurned
+    as far as that is known at once."""
     policy = (await tenant_settings(connection, tenant)).policy
     window = max(rule.window for rule in policy.rules)
     horizon, step = timedelta(days=horizon_days) if horizon_days else policy.default.window, timedelta(days=step_days)
@@ -128,7 +128,7 @@ async def _history(
 async def _ended(
     connection: AsyncConnection, tenant: str, policy: ActivityPolicy, starts_at: datetime, ends_at: datetime
 ) -> int:
-    """Customers with a span that ended within, up to as many as it takes."""
+    """Counts the customers with a span that ended within, up to the number needed."""
     s = activity_spans.c
     some = (
         select(s.customer_id)
@@ -145,7 +145,7 @@ async def _ended(
 
 
 async def observe(reads: Reads, tenant: str, model: HealthModel, plan: Plan, progress: Progress) -> Part:
-    """Progress is in customers. Raises TooFewChurned and TooManyObserved."""
+    """Returns the observations. Progress is in customers. Raises TooFewChurned and TooManyObserved."""
     async with reads() as connection:
         total = await number_of_customers(connection, tenant)
     parts, rows, done = list[Part](), 0, 0
@@ -174,7 +174,7 @@ async def judge(model: HealthModel, plan: Plan, seen: Part) -> BacktestReport:
 
 
 async def part_of(reads: Reads, tenant: str, model: HealthModel, plan: Plan, customers: Sequence[UUID]) -> Part | None:
-    """None: nobody of these was active, or the model is for none of them."""
+    """Returns the observations of some customers; None if none was active, or the model is for none."""
     async with reads() as connection:
         read = _Read(
             plan,
@@ -189,13 +189,13 @@ async def part_of(reads: Reads, tenant: str, model: HealthModel, plan: Plan, cus
 
 
 class _Read(NamedTuple):
-    """All that is observed of some customers, as it was sent."""
+    """The observations of some customers, not parsed yet."""
 
     plan: Plan
     model: HealthModel
     customers: Sequence[UUID]
     events: Sequence[tuple[bytes, bytes]]
-    """By rule of the policy, what made a customer active: whose it was, and when."""
+    """By rule of the policy, the events that made a customer active: the customers, and the times."""
     records: Mapping[UUID, Sequence[Record]]
     merged: AbstractSet[UUID]
     unread: Unread
@@ -249,7 +249,7 @@ def _qualifying(customers: Sequence[UUID], owner: bytes, time: bytes) -> Events:
 
 
 def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
-    """The index of each customer's rule among the policy's: its segment's, as its record said then."""
+    """Returns the index of each customer's rule among the policy's: that of its segment, as its record said then."""
     indexes = {rule.id: index for index, rule in enumerate(policy.rules)}
     default = policy.default
     return np.array([indexes[policy.segments.get(each.segment or "", default).id] for each in attributes], np.int64)

@@ -1,4 +1,4 @@
-"""How many customers stand at an instant: each scored by the model that is for it."""
+"""Scores all customers at an instant: each by the model that is for it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,24 +11,24 @@ from analytics.health.engine.base import Floats, Ints, micros
 from analytics.health.engine.columns import Unread
 from analytics.health.engine.reads import assigned, unread_of
 from analytics.health.engine.scoring import Bands, Scorer
-from analytics.health.evaluation.what_if import Standing
+from analytics.health.evaluation.what_if import BaseScores
 from analytics.health.model.definition import HealthModel
 from analytics.projections.snapshot import Reads
 from kith.runtime.offload import Lane, offload
 
 
 class _Pending(NamedTuple):
-    """Those whom one model scores."""
+    """The customers that one model scores."""
 
     model: HealthModel
     model_index: int
-    """Of the model."""
+    """The index of the model."""
     mine: Ints
-    """Their indexes."""
+    """The indexes of the customers."""
     unread: Unread
 
 
-async def standing_of(
+async def base_scores_of(
     reads: Reads,
     tenant: str,
     models: Sequence[HealthModel],
@@ -37,12 +37,13 @@ async def standing_of(
     customers: Sequence[UUID],
     lane: Lane,
     *,
-    known: tuple[str, Standing] | None = None,
-) -> Standing:
-    """`indexes` are the models', by their ids. `customers` are in order of their ids. `known` is how they stand
-    by models that are the same but for one, which it names: who is scored by another of them is not scored again."""
+    known: tuple[str, BaseScores] | None = None,
+) -> BaseScores:
+    """Returns the scores of these customers. `indexes` are the models', by their ids. `customers` are in order of their
+    ids. `known` are scores by models that are the same but for one, which it names: customers that another of them
+    scores are not scored again."""
     instant, index_of = micros(at), {id: index for index, id in enumerate(customers)}
-    found, pending = Standing.empty(len(customers)), list[_Pending]()
+    found, pending = BaseScores.empty(len(customers)), list[_Pending]()
     async with reads() as connection:
         for model, theirs in await assigned(connection, tenant, models, instant, customers):
             mine = np.array([index_of[id] for id in theirs], np.int64)

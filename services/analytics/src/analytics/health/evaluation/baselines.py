@@ -1,4 +1,4 @@
-"""The model against the simplest rules, which look at one number of each customer and at nothing else.
+"""Compares the model with the simplest rules, which use one number of each customer and nothing else.
 
 Their thresholds are chosen at earlier instants whose outcome was known before the first of those compared.
 """
@@ -56,7 +56,7 @@ def comparison(seen: Observed, instants: Sequence[datetime], horizon: timedelta)
 
 def _by_recency(learn: Observed, test: Observed, number: int, model: Placed | None) -> Baseline:
     days = best(learn.quiet, learn.churned, range(1, 1 + int(learn.quiet.max(initial=1))), below=False)
-    # With as many warnings (and those who are equal to the last), what differs is whom they are of.
+    # With as many warnings (ties with the last one included), the difference is in whom they are for.
     last = np.sort(test.quiet)[-number] if number else np.inf
     rules = [
         judged(f"no event for {days} days", test.quiet >= days, test),
@@ -68,7 +68,7 @@ def _by_recency(learn: Observed, test: Observed, number: int, model: Placed | No
 def _by_frequency(learn: Observed, test: Observed, number: int, model: Placed | None) -> Baseline:
     hundredths = np.quantile(learn.frequency, np.arange(1, 100) / 100, method="higher")
     events = best(learn.frequency, learn.churned, np.unique(hundredths + 1).tolist(), below=True)
-    # Many have the same number: with those who are equal to the last there would be many more warnings.
+    # Many customers have the same number: with the ties of the last one there would be many more warnings.
     too_many = np.sort(test.frequency)[number] if number < len(test) else np.inf
     rules = [
         judged(f"fewer than {events} events", test.frequency < events, test),
@@ -86,7 +86,7 @@ def _baseline(
     rules: list[Judged],
     model: Placed | None,
 ) -> Baseline:
-    """Returns the baseline of a number; the greater it is, the greater the risk."""
+    """Returns the baseline of a number; a greater number means a greater risk."""
     mine = roc_area(risk, test.churned)
     return Baseline(
         name,
@@ -129,7 +129,8 @@ def _brier(learn: Observed, test: Observed, recency: Baseline) -> Brier:
 
 
 def chances(learnt: Floats | Ints, churned: Bools, now: Floats | Ints) -> Floats:
-    """Of churn: the rate of the tenth, among those learnt from, that each would be in."""
+    """Returns the predicted chance of churn: the rate of the tenth, among those learnt from, that a customer would be
+    in."""
     borders = tenths(learnt)
     index = np.searchsorted(borders, learnt, side="right")
     rows = np.bincount(index, minlength=borders.size + 1)

@@ -1,4 +1,4 @@
-"""How a base's health is distributed, whole or by group."""
+"""The distribution of a base's health, whole or by group."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.health.evaluation.statistics import Ints, spread
-from analytics.health.evaluation.what_if import Counts, Standing, counts, mean_of
+from analytics.health.evaluation.what_if import BaseScores, Counts, counts, mean_of
 
 Groups = Mapping[str | None, Ints]
-"""Places of the customers in each group. One may be in several, by its tags."""
+"""The indexes of the customers in each group. One may be in several, by its tags."""
 
 
 @dataclass(slots=True)
 class Trend:
-    """What it is now less what it was 30 days before."""
+    """The change over the last 30 days."""
 
     customers: int
     bands: Counts
@@ -24,7 +24,7 @@ class Trend:
 @dataclass(slots=True)
 class Distribution:
     group: str | None
-    """Null: of all, or of those that have none."""
+    """Null: the whole, or the customers that have none."""
     customers: int
     bands: Counts
     mean: float | None
@@ -32,17 +32,17 @@ class Distribution:
     median: float | None
     upper_quartile: float | None
     coverage: float | None
-    """Mean share of the models' weight that is known."""
+    """The mean share of the models' weight that is known."""
     trend: Trend | None
 
 
-def distributions(now: Standing, groups: Groups) -> list[Distribution]:
-    """Most customers first."""
+def distributions(now: BaseScores, groups: Groups) -> list[Distribution]:
+    """Returns the distributions, those with most customers first."""
     found = [_distribution(name, now, indexes) for name, indexes in groups.items() if indexes.size]
     return sorted(found, key=lambda each: -each.customers)
 
 
-def _distribution(name: str | None, now: Standing, indexes: Ints) -> Distribution:
+def _distribution(name: str | None, now: BaseScores, indexes: Ints) -> Distribution:
     score = now.score[indexes]
     of = spread(score[~np.isnan(score)])
     return Distribution(
@@ -59,7 +59,7 @@ def _distribution(name: str | None, now: Standing, indexes: Ints) -> Distributio
 
 
 def with_trend(now: list[Distribution], then: list[Distribution]) -> list[Distribution]:
-    """A group that there was not then had nobody in it."""
+    """Adds the trend. A group that did not exist then counts as empty."""
     before = {each.group: each for each in then}
     for each in now:
         each.trend = _trend(each, before.get(each.group, NOBODY))

@@ -1,4 +1,4 @@
-"""How the tenant's health is distributed, over both APIs; of large bases in the past as a job."""
+"""The distribution of the tenant's health, over both APIs; for large bases in the past as a job."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -43,9 +43,9 @@ class DistributionAsked(BaseModel):
 async def get_distribution(
     request: Request, group_by: GroupBy = None, at: Instant | None = None, actor: Actor = READER
 ) -> Response:
-    """Whole, and by group, now or at an instant, by the models in force now; with how it was 30 days before. A base of
-    over 10,000 customers is counted as each was scored last (`source` is `stored`), without the trend; for an instant
-    of the past of such a one, ask for the job."""
+    """Whole, and by group, now or at an instant, by the models in force now; with the change over 30 days. A base of
+    over 10,000 customers is counted by stored scores (`source` is `stored`), without the trend; for an instant of the
+    past of such a base, start the job."""
     reads = partial(context_of(request).database.read, actor.tenant)
     return json_response(await distribution(reads, actor.tenant, group_by, at, datetime.now(UTC)))
 

@@ -1,7 +1,7 @@
-"""How the tenant's health is distributed, by what its customers' records say.
+"""Reads the distribution of the tenant's health, grouped by attributes of its customers' records.
 
-A base of up to MOST customers is scored when asked, at any instant. A larger one is counted as each was scored last:
-bands are right to the second, scores as of then; a job computes the past.
+A base of up to MOST customers is scored on demand, at any instant. A larger one is counted by stored scores: bands are
+right to the second, scores are as of the last scoring; a job computes the past.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,9 +16,9 @@ from sqlalchemy import ARRAY, ColumnElement, Double, func, literal, or_, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.engine.reads import everybody_of, number_of_customers
-from analytics.health.evaluation.base_scores import standing_of
+from analytics.health.evaluation.base_scores import base_scores_of
 from analytics.health.evaluation.distribution import NOBODY, Distribution, Groups, distributions, with_trend
-from analytics.health.evaluation.what_if import Counts, Standing
+from analytics.health.evaluation.what_if import BaseScores, Counts
 from analytics.health.model.definition import Band, HealthModel
 from analytics.health.model.timeline import models_of
 from analytics.health.scores.tables import health_scores
@@ -47,9 +47,9 @@ class By(StrEnum):
 
 class Source(StrEnum):
     COMPUTED = "computed"
-    """Of the facts, at that very instant."""
+    """Computed from the facts, at that very instant."""
     STORED = "stored"
-    """As each was scored last."""
+    """The stored scores, as of the last scoring."""
 
 
 @dataclass(slots=True)
@@ -58,13 +58,13 @@ class HealthDistribution:
     source: Source
     whole: Distribution
     groups: list[Distribution]
-    """By what was asked, most customers first."""
+    """By the grouping, most customers first."""
 
 
 async def distribution(
     reads: Reads, tenant: str, by: By | None, at: datetime | None, now: datetime
 ) -> HealthDistribution:
-    """Raises Invalid for an instant of a base that is too large to be scored when asked."""
+    """Returns the distribution. Raises Invalid for an instant of a base that is too large to be scored on demand."""
     async with reads() as connection:
         if await number_of_customers(connection, tenant, MOST + 1) > MOST:
             if at is not None:
@@ -80,7 +80,7 @@ async def distribution(
 async def computed(
     reads: Reads, tenant: str, by: By | None, at: datetime, lane: Lane, progress: Progress | None = None
 ) -> HealthDistribution:
-    """By the models in force at the instant; less how it was 30 days before, by those of then."""
+    """Computes it by the models in force at the instant, with the change over 30 days: by those of then."""
     async with reads() as connection:
         in_force = [await models_of(connection, tenant, instant) for instant in (at, at - BEFORE)]
         total = await number_of_customers(connection, tenant) if progress is not None else 0
@@ -88,7 +88,7 @@ async def computed(
     async for some in everybody_of(reads, tenant):
         for counted, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
             indexes = {model.id: index for index, model in enumerate(models)}
-            part = await standing_of(reads, tenant, models, indexes, instant, some, lane)
+            part = await base_scores_of(reads, tenant, models, indexes, instant, some, lane)
             async with reads() as connection:
                 counted.add(part, await _groups(connection, tenant, by, instant, some, models, part))
         done += len(some)
@@ -99,13 +99,13 @@ async def computed(
 
 @dataclass
 class _Counted:
-    """How everybody stood at an instant, piece by piece, and who belonged to which group."""
+    """The scores of all customers at an instant, collected piece by piece, and their groups."""
 
-    parts: list[Standing] = field(default_factory=list)
+    parts: list[BaseScores] = field(default_factory=list)
     members: dict[str | None, list[int]] = field(default_factory=dict)
     number: int = 0
 
-    def add(self, part: Standing, groups: Sequence[tuple[int, Sequence[str | None]]]) -> None:
+    def add(self, part: BaseScores, groups: Sequence[tuple[int, Sequence[str | None]]]) -> None:
         self.parts.append(part)
         for index, names in groups:
             for name in names:
@@ -113,14 +113,14 @@ class _Counted:
         self.number += len(part.score)
 
     def distributions(self) -> tuple[list[Distribution], list[Distribution]]:
-        """The whole, and the groups."""
-        standing = Standing.whole(self.parts)
-        scored = standing.model >= 0  # one that stands for many is scored by no model
+        """Returns the whole, and the groups."""
+        scores = BaseScores.whole(self.parts)
+        scored = scores.model >= 0  # one that stands for many is scored by no model
         groups: Groups = {
             name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in self.members.items()
         }
-        whole = distributions(standing, {None: np.flatnonzero(scored)})
-        return whole or [NOBODY], distributions(standing, groups)
+        whole = distributions(scores, {None: np.flatnonzero(scored)})
+        return whole or [NOBODY], distributions(scores, groups)
 
 
 def _whole(at: datetime, now: _Counted, then: _Counted) -> HealthDistribution:
@@ -135,12 +135,12 @@ async def _groups(
     at: datetime,
     customers: Sequence[UUID],
     models: Sequence[HealthModel],
-    standing: Standing,
+    scores: BaseScores,
 ) -> list[tuple[int, Sequence[str | None]]]:
     if by is None:
         return []
     if by is By.MODEL:
-        return [(index, (models[model].id,)) for index, model in enumerate(standing.model.tolist()) if model >= 0]
+        return [(index, (models[model].id,)) for index, model in enumerate(scores.model.tolist()) if model >= 0]
     attributes = await attributes_of(connection, tenant, at, ("tags" if by is By.TAG else by.value,), customers)
     found: list[tuple[int, Sequence[str | None]]] = []
     for index, id in enumerate(customers):
@@ -175,7 +175,7 @@ async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> li
             source, group = source.outerjoin(each, true()), each.c.tag
         else:
             group = field_of(record, by.value)
-    # What is known of it is its survivor's.
+    # Its record is that of its survivor.
     m = merged_customers.c
     merged = select(m.customer_id).where(m.tenant_id == tenant, m.into.is_not(None))
     bands = [func.count().filter(s.band == band) for band in Band]
@@ -197,7 +197,7 @@ async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> li
 
 
 def _three(quartiles: Sequence[float] | None) -> tuple[float | None, float | None, float | None]:
-    """None: nobody has a score."""
+    """Returns the shares of the three bands; None without any score."""
     if quartiles is None:
         return None, None, None
     lower, median, upper = quartiles

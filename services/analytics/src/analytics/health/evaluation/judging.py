@@ -1,4 +1,4 @@
-"""Warnings judged by what followed: precision and recall of a rule, and of every threshold of a score."""
+"""Evaluates warnings against what followed: precision and recall of a rule, and of every threshold of a score."""
 
 from collections.abc import Sequence
 
@@ -25,14 +25,15 @@ def judged(rule: str, warned: Bools, seen: Observed) -> Judged:
 
 
 def curve(scored: Observed, churned: int) -> list[CurvePoint]:
-    """Warning of scores below each threshold. `churned` counts those without a score too: none warns of them."""
+    """Returns the curve of warning of scores below each threshold. `churned` includes customers without a score, who
+    are never warned of."""
     order = np.argsort(scored.score)
     warned = np.searchsorted(scored.score[order], THRESHOLDS)
     return _points(THRESHOLDS, warned, scored.churned[order], churned)
 
 
 def recency_curve(seen: Observed) -> list[CurvePoint]:
-    """Warning of those without an event for each number of days."""
+    """Returns the curve of warning of customers without an event for each number of days."""
     order = np.argsort(-seen.quiet)
     days = range(1, 1 + int(seen.quiet.max(initial=0)))
     warned = np.searchsorted(-seen.quiet[order], -np.array(days), side="right")
@@ -40,7 +41,7 @@ def recency_curve(seen: Observed) -> list[CurvePoint]:
 
 
 def _points(thresholds: Sequence[int], warned: Ints, in_order: Bools, churned: int) -> list[CurvePoint]:
-    """From how many of the first in order each threshold warns of."""
+    """Returns for each threshold how many of the first in order it warns of."""
     hits = np.concatenate([[0], np.cumsum(in_order)])[warned]
     found = []
     for threshold, number, hit in zip(thresholds, warned.tolist(), hits.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""How long before the end of its activity a customer had been warned of."""
+"""Lead times: how long before the end of its activity a customer had been warned of."""
 
 import numpy as np
 
@@ -32,11 +32,11 @@ def lead_times(ended: Ended, entered: Entered) -> LeadTimes:
 
 
 def _warned_at(ended: Ended, entered: Entered) -> Ints:
-    """Since when each was at risk when its span ended; -1 if it was not."""
+    """Returns since when each was at risk when its span ended; -1 if it was not."""
     changes = entered.at.size
     customer = np.concatenate([entered.customer, ended.customer])
     at = np.concatenate([entered.at, ended.ends_at])
-    # A change at the very end is no warning: the ends come first.
+    # A change at the very end is no warning: ends are ordered first.
     is_end = np.arange(customer.size) >= changes
     order = np.lexsort((~is_end, at, customer))
     last = np.maximum.accumulate(np.where(is_end[order], -1, np.arange(order.size)))

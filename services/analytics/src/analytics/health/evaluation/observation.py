@@ -1,9 +1,9 @@
-"""What a backtest observes: the health and activity of customers at instants of the past, and their outcome.
+"""The observations of a backtest: the health and activity of customers at instants of the past, and their outcome.
 
 Observed are customers who were active at an instant T, once per instant. They churned if no qualifying event of theirs
-lies in [T, T + horizon): nothing that a score at T may have looked at. That is not always the churn of the retention
+lies in [T, T + horizon): no event that a score at T may have read. That is not always the churn of the retention
 metrics, not being active at T + horizon: with a horizon below the activity window part of that window is before T, and
-a customer long silent at T has as good as lapsed by definition. So the latter is reported beside it, and never instead.
+a customer long silent at T has almost lapsed by definition. So the latter is reported beside it, and never instead.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Observed:
     instant: Ints
     """Index among the instants, which are in order of time."""
     score: Floats
-    """NaN: nothing was known that the model looks at."""
+    """NaN: no input of the model was known."""
     coverage: Floats
     at_risk: Bools
     quiet: Floats
@@ -54,7 +54,7 @@ class Ended(NamedTuple):
 
     @classmethod
     def of(cls, rules: Sequence["Rule"], rule_of: Ints, starts_at: int, ends_at: int, customers: Ints) -> "Ended":
-        """Those of these customers, each by its rule, that ended in (starts_at, ends_at]."""
+        """Returns the spans of these customers, each by its rule, that ended in (starts_at, ends_at]."""
         found = []
         for index, rule in enumerate(rules):
             ended = rule.events.ended(rule.window, starts_at, ends_at)
@@ -69,33 +69,33 @@ class Entered(NamedTuple):
     customer: Ints
     at: Ints
     at_risk: Bools
-    """Whether it is the band it came into."""
+    """Whether the band it came into is at risk."""
 
 
 class Events(NamedTuple):
     """The times of customers' qualifying events, each customer's in order, one customer after the other."""
 
     starts: Ints
-    """Of each customer, where its times begin, and the number of all."""
+    """For each customer, where its times begin; last, the number of all."""
     times: Ints
 
     @classmethod
     def of(cls, customers: int, customer: Ints, times: Ints) -> "Events":
-        """From events in any order, each with its customer's index."""
+        """Groups events in any order, each with its customer's index."""
         counts = np.bincount(customer, minlength=customers)
         return cls(np.concatenate(([0], np.cumsum(counts))), times[np.lexsort((times, customer))])
 
     def last_before(self, at: int) -> Ints:
-        """Per customer; NEVER if there was none."""
+        """Returns the time per customer; NEVER if there was none."""
         return self._pick(np.maximum, np.where(self.times < at, self.times, NEVER), NEVER)
 
     def number_before(self, at: int) -> Ints:
-        """Per customer."""
+        """Returns the number per customer."""
         so_far = np.concatenate(([0], np.cumsum(self.times < at)))
         return so_far[self.starts[1:]] - so_far[self.starts[:-1]]
 
     def first_from(self, at: int) -> Ints:
-        """Per customer; AFTER_ALL if none came."""
+        """Returns the time per customer; AFTER_ALL if none came."""
         return self._pick(np.minimum, np.where(self.times >= at, self.times, AFTER_ALL), AFTER_ALL)
 
     def _pick(self, choose: np.ufunc, times: Ints, nothing: int) -> Ints:
@@ -106,7 +106,8 @@ class Events(NamedTuple):
         return found
 
     def ended(self, window: int, starts_at: int, ends_at: int) -> Ended:
-        """The spans whose end lies in (starts_at, ends_at]: no event followed the last one within the window."""
+        """Returns the spans whose end lies in (starts_at, ends_at]: no event followed the last one within the
+        window."""
         customer = np.repeat(np.arange(self.starts.size - 1), np.diff(self.starts))
         follows = np.append(self.times[1:], AFTER_ALL)
         follows[self.starts[1:][np.diff(self.starts) > 0] - 1] = AFTER_ALL
@@ -116,7 +117,7 @@ class Events(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What activity is to some customers."""
+    """The definition of activity of some customers."""
 
     events: Events
     window: int
@@ -134,7 +135,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, rules: Sequence[Rule], rule_of: Ints, at: int, horizon: int) -> "Outcome":
-        """Each customer by its own rule, which is the one at that index."""
+        """Returns the outcome of each customer by the rule at its index."""
 
         def by_rule(columns: Sequence[Ints]) -> Ints:
             return np.array(columns)[rule_of, np.arange(rule_of.size)]
@@ -153,14 +154,14 @@ class Outcome(NamedTuple):
 
 
 class Part(NamedTuple):
-    """All that is observed of some customers."""
+    """The observations of some customers."""
 
     seen: Observed
     ended: Ended
     entered: Entered
 
     def after(self, others: int) -> "Part":
-        """With its customers counted on from so many others."""
+        """Returns the same with its customers' indexes shifted by that number."""
         return Part(
             replace(self.seen, customer=self.seen.customer + others),
             self.ended._replace(customer=self.ended.customer + others),
@@ -178,15 +179,15 @@ class Part(NamedTuple):
 
 
 def observed(scorer: Scorer, customers: Ints, rows: Sequence[tuple[int, Outcome, Ints]], ended: Ended) -> Part:
-    """`customers` are the indexes of those to be scored at any of the instants; a row is an instant, the outcome
-    of everybody, and the customers to be scored then."""
+    """Returns the observations. `customers` are the indexes of those to be scored at any of the instants; a row is an
+    instant, the outcome of all, and the customers to be scored then."""
     found = []
     for instant, (at, outcome, whom) in enumerate(rows):
         scored = scorer.score(at, whom)
         bands = scorer.bands(at, whom, scored.score)
         scores = (scored.score, scored.coverage, bands == 0)
         found.append((whom, np.full(whom.size, instant), *scores, *(column[whom] for column in outcome[1:])))
-    # Whoever is at risk a year before the first instant has been so since then at the latest.
+    # A customer at risk a year before the first instant has been so since then at the latest.
     begin, end = rows[0][0] - 365 * DAY, max(rows[-1][0], int(ended.ends_at.max(initial=0)))
     at_risk = customers[scorer.bands(begin, customers) == 0]
     changes = scorer.changes(begin, end, customers)
@@ -200,4 +201,4 @@ def observed(scorer: Scorer, customers: Ints, rows: Sequence[tuple[int, Outcome,
 
 NEVER = np.iinfo(np.int64).min // 2
 AFTER_ALL = np.iinfo(np.int64).max // 2
-"""Half of what there is: a window added does not turn it round."""
+"""Half of the range: adding a window does not overflow."""

@@ -1,4 +1,4 @@
-"""The report of a backtest, as it is read."""
+"""The report of a backtest as a view."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,12 +8,12 @@ from analytics.health.evaluation.statistics import Estimate
 
 @dataclass(slots=True)
 class Judged:
-    """A rule that warns of some, against what followed."""
+    """A rule that warns of some customers, evaluated against what followed."""
 
     rule: str
     warned: int
     churned: int
-    """Of those warned of."""
+    """The number of those warned of that churned."""
     precision: Estimate
     recall: Estimate
     f1: float | None
@@ -21,7 +21,7 @@ class Judged:
 
 @dataclass(slots=True)
 class CurvePoint:
-    """What warning of everybody beyond a threshold would have come to."""
+    """The result of warning of all customers beyond a threshold."""
 
     threshold: int
     warned: int
@@ -49,14 +49,14 @@ class Tenth:
 @dataclass(slots=True)
 class LeadBin:
     days: int
-    """From so many on."""
+    """The least number of days."""
     customers: int
 
 
 @dataclass(slots=True)
 class LeadTimes:
-    """Of every activity span that ended: how long before its end its customer had come to be at risk, and stayed so.
-    Times in days; `after_last_event` is how long it took from the last qualifying event until the warning."""
+    """For every activity span that ended: how long before its end its customer had become at risk, and stayed so. Times
+    in days; `after_last_event` is the time from the last qualifying event until the warning."""
 
     ended: int
     warned: int
@@ -89,27 +89,27 @@ class Brier:
     recency: float
     base: float
     skill: float | None
-    """1 - model / base: 0 is as good as knowing nothing of anybody."""
+    """1 - model / base: 0 is no better than the base rate."""
 
 
 @dataclass(slots=True)
 class Baseline:
-    """A rule that looks at one number of each customer and at nothing else, held against the model."""
+    """A rule that uses one number of each customer and nothing else, compared with the model."""
 
     name: str
-    """recency: days since the last qualifying event; frequency: how many there were so far."""
+    """recency: days since the last qualifying event; frequency: their number so far."""
     roc_area: Estimate
     difference: Estimate
-    """The model's area less this one."""
+    """The model's area less that of the baseline."""
     brier: float
-    """As the model's in `brier`."""
+    """Comparable with the model's in `brier`."""
     rules: list[Judged]
-    """The best threshold, and about as many warnings as by the best score."""
+    """The best threshold, and one with about as many warnings as the best score."""
 
 
 @dataclass(slots=True)
 class Comparison:
-    """At later instants, with what was learnt at earlier ones whose outcome was known by then."""
+    """The comparison at later instants, with thresholds learnt at earlier ones whose outcome was known by then."""
 
     learnt_at: list[datetime]
     compared_at: list[datetime]
@@ -122,7 +122,7 @@ class Comparison:
     """The model's area less that of recency."""
     brier: Brier | None
     baselines: list[Baseline] = field(default_factory=list)
-    """The strongest, of the greatest area, first: what the model is to be measured by. Reports of before have none."""
+    """The strongest, of the greatest area, first: what the model must beat. Older reports have none."""
 
 
 @dataclass(slots=True)
@@ -147,11 +147,11 @@ class BacktestReport:
     churned_customers: int
     base_rate: Estimate
     unscored: int
-    """Rows of which the model knew nothing: it warned of none of them."""
+    """Rows without a score: the model warned of none of them."""
     coverage: float
     at_risk: Judged
     roc_area: Estimate
-    """Of the rows scored. 0.5 is chance."""
+    """Over the rows scored. 0.5 is chance."""
     curve: list[CurvePoint]
     """By scores below 1, 2, .. 100."""
     curve_of_recency: list[CurvePoint]

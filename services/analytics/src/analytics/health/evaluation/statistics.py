@@ -1,5 +1,5 @@
-"""How well numbers that were predicted agree with what followed. The same customer is observed several times, so
-every standard error is of customers (clusters) and not of rows: rows of one customer are not news of each other."""
+"""Measures of agreement between predictions and what followed. The same customer is observed several times, so every
+standard error is clustered by customer: the rows of one customer are not independent."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +17,7 @@ Z95 = 1.959963984540054
 @dataclass(frozen=True, slots=True)
 class Estimate:
     value: float | None
-    """None: there is nothing to divide by, or nobody to compare."""
+    """None: the denominator is 0, or there are no pairs to compare."""
     standard_error: float | None
 
 
@@ -25,7 +25,7 @@ NOTHING = Estimate(None, None)
 
 
 def share(part: Bools, whole: Bools, cluster: Ints) -> Estimate:
-    """Of the rows in `whole`, those in `part`, which are some of them.
+    """Estimates the share of the rows in `whole` that are in `part`, a subset.
 
     A ratio of two totals, linearised: var = C/(C-1) sum_c (a_c - r b_c)^2 / (sum b)^2 over C clusters (Cochran,
     Sampling Techniques, 1977, 2.11 and 9A).
@@ -38,15 +38,16 @@ def share(part: Bools, whole: Bools, cluster: Ints) -> Estimate:
 
 
 class Placed(NamedTuple):
-    """The area under the ROC curve: how often who churned had a greater predicted risk than who stayed, ties half.
-    `influence` is each row's part in its error: of two such of the same rows, the difference's is their difference."""
+    """The area under the ROC curve: the probability that a churned row had a greater predicted risk than one that
+    stayed, ties half. `influence` is each row's part in its error: for two areas of the same rows, the difference's
+    influence is their difference."""
 
     area: float
     influence: Floats
 
 
 def roc_area(risk: Floats | Ints, churned: Bools) -> Placed | None:
-    """None: all churned, or nobody did. See DeLong et al., Biometrics 44 (1988), for the influence."""
+    """Returns None if all churned, or none did. See DeLong et al., Biometrics 44 (1988), for the influence."""
     yes, no = np.sort(risk[churned]), np.sort(risk[~churned])
     if not (yes.size and no.size):
         return None
@@ -61,21 +62,21 @@ def roc_area(risk: Floats | Ints, churned: Bools) -> Placed | None:
 
 
 def area_of(placed: Placed | None, cluster: Ints) -> Estimate:
-    """With the clusters' own error (Obuchowski, Biometrics 53 (1997))."""
+    """Estimates the area with the clusters' own error (Obuchowski, Biometrics 53 (1997))."""
     if placed is None:
         return NOTHING
     return Estimate(placed.area, _error(placed.influence, np.ones(cluster.size, np.bool_), cluster))
 
 
 def area_difference(one: Placed | None, other: Placed | None, cluster: Ints) -> Estimate:
-    """Of two risks predicted for the same rows."""
+    """Estimates the difference of the areas of two risks predicted for the same rows."""
     if one is None or other is None:
         return NOTHING
     return area_of(Placed(one.area - other.area, one.influence - other.influence), cluster)
 
 
 def _error(influence: Floats, counts: Bools, cluster: Ints) -> float | None:
-    """None of fewer than two clusters."""
+    """Returns the standard error; None with fewer than two clusters."""
     of_cluster = np.bincount(cluster, influence)
     clusters = np.unique(cluster[counts]).size
     if clusters < 2:
@@ -84,7 +85,7 @@ def _error(influence: Floats, counts: Bools, cluster: Ints) -> float | None:
 
 
 def wilson(rate: float, n: int) -> tuple[float, float]:
-    """95% interval of a share seen in n independent trials (Wilson, JASA 22 (1927)). n is at least 1."""
+    """Returns the 95% interval of a share seen in n independent trials (Wilson, JASA 22 (1927)). n is at least 1."""
     z2 = Z95 * Z95 / n
     middle = (rate + z2 / 2) / (1 + z2)
     half = Z95 / (1 + z2) * float(np.sqrt(rate * (1 - rate) / n + z2 / (4 * n)))
@@ -92,7 +93,8 @@ def wilson(rate: float, n: int) -> tuple[float, float]:
 
 
 def tenths(scores: Floats | Ints) -> Floats | Ints:
-    """The inner borders of ten groups as even as ties allow, ascending, each once; a score on a border is above it."""
+    """Returns the inner borders of ten groups as even as ties allow, ascending, each once; a score on a border is above
+    it."""
     return np.unique(np.quantile(scores, np.arange(1, 10) / 10, method="higher"))
 
 

@@ -1,4 +1,5 @@
-"""What a model would change if it were published: everybody's score and band, as they are and as they would be."""
+"""Evaluates what a model would change if it were published: the score and band of every customer, as they are and as
+they would be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,46 +10,46 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.health.engine.scoring import NOBODYS
+from analytics.health.engine.scoring import NO_BAND
 from analytics.health.evaluation.statistics import Bools, Floats, Ints
 from analytics.health.model.definition import Band
 
 BINS = 20
 SAMPLE = 50
 BANDS: tuple[Band | None, ...] = (*Band, None)
-"""By the numbers the engine gives bands; the last, at -1, is for those of whom nothing is known."""
+"""By the numbers that the engine gives bands; the last, at -1, is for customers without a known input."""
 
 
 Bands = NDArray[np.int8]
 
 
-class Standing(NamedTuple):
-    """How customers stand under some models; an element each."""
+class BaseScores(NamedTuple):
+    """The scores of a base under some models; an element per customer."""
 
     score: Floats
-    """NaN: nothing is known."""
+    """NaN: no input is known."""
     band: Bands
     model: Ints
-    """Place of the model that scores it; -1: none does."""
+    """The index of the model that scores it; -1: none does."""
     coverage: Floats
-    """Of the model's weight; NaN where none does."""
+    """The share of the model's weight; NaN where none scores."""
 
-    def where(self, some: Bools) -> "Standing":
-        return Standing(self.score[some], self.band[some], self.model[some], self.coverage[some])
+    def where(self, some: Bools) -> "BaseScores":
+        return BaseScores(self.score[some], self.band[some], self.model[some], self.coverage[some])
 
-    def take(self, indexes: Ints, other: "Standing") -> None:
-        """Those customers' standing as the other has it."""
+    def take(self, indexes: Ints, other: "BaseScores") -> None:
+        """Copies the scores of those customers from the other."""
         self.score[indexes], self.band[indexes] = other.score[indexes], other.band[indexes]
         self.model[indexes], self.coverage[indexes] = other.model[indexes], other.coverage[indexes]
 
     @classmethod
-    def empty(cls, customers: int) -> "Standing":
+    def empty(cls, customers: int) -> "BaseScores":
         nothing = np.full(customers, np.nan)
-        return cls(nothing.copy(), np.full(customers, NOBODYS, np.int8), np.full(customers, -1), nothing)
+        return cls(nothing.copy(), np.full(customers, NO_BAND, np.int8), np.full(customers, -1), nothing)
 
     @classmethod
-    def whole(cls, parts: Sequence["Standing"]) -> "Standing":
-        """Of one after the other."""
+    def whole(cls, parts: Sequence["BaseScores"]) -> "BaseScores":
+        """Concatenates the parts."""
         columns = zip(*(cls.empty(0), *parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
 
@@ -57,7 +58,7 @@ class Standing(NamedTuple):
 class Move:
     from_band: Band | None
     to_band: Band | None
-    """Null: nothing is known of them."""
+    """Null: no input is known."""
     customers: int
 
 
@@ -67,7 +68,7 @@ class Counts:
     steady: int
     healthy: int
     unknown: int
-    """Nothing is known of them that their model looks at."""
+    """Customers without a known input of their model."""
 
 
 @dataclass(slots=True)
@@ -91,8 +92,8 @@ class OfSegment:
 
 @dataclass(slots=True)
 class Driver:
-    """What a measure brings to the score, under the model before and under the one after. Null: it is not in it, or
-    absent. Over all measures the changes add up to the score's."""
+    """A measure's part of the score under the model before and under the one after. Null: it is not in it, or absent.
+    Over all measures the changes add up to the score's."""
 
     measure: str
     before: float | None
@@ -110,7 +111,7 @@ class Mover:
     model_before: str | None
     model_after: str | None
     drivers: list[Driver]
-    """Most first."""
+    """The greatest change first."""
 
 
 @dataclass(slots=True)
@@ -119,16 +120,16 @@ class WhatIfReport:
     model: str
     customers: int
     scored_by_it: int
-    """Whom the model would be for."""
+    """The customers that the model would be for."""
     matrix: list[Move]
-    """All sixteen, zeros too, those who stay where they are among them."""
+    """All sixteen, zeros too, including the customers who stay where they are."""
     movers: int
     moves: list[Move]
-    """From band to band, most first."""
+    """From band to band, the most frequent first."""
     mean_before: float | None
     mean_after: float | None
     mean_change: float | None
-    """Of those that have a score before and after."""
+    """Over the customers that have a score before and after."""
     histogram: list[Bin]
     segments: list[OfSegment]
     """Most customers first."""
@@ -137,10 +138,15 @@ class WhatIfReport:
 
 
 def report(
-    at: datetime, model: str, candidate: int, before: Standing, after: Standing, segments: tuple[Ints, list[str | None]]
+    at: datetime,
+    model: str,
+    candidate: int,
+    before: BaseScores,
+    after: BaseScores,
+    segments: tuple[Ints, list[str | None]],
 ) -> WhatIfReport:
-    """`candidate` is the index of the model among those of `after`; `segments` the index of each customer's among the
-    names. The sample is for the caller to fill, who can look at single customers."""
+    """Returns the report. `candidate` is the index of the model among those of `after`; `segments` the index of each
+    customer's among the names. The caller, who can read single customers, fills in the sample."""
     matrix = _matrix(before.band, after.band)
     change = after.score - before.score
     numbers, names = segments
@@ -165,9 +171,9 @@ def report(
     )
 
 
-def biggest_movers(before: Standing, after: Standing) -> Ints:
-    """The indexes of up to SAMPLE of those who change band, by how much their scores do. Who had no score, or will have
-    none, comes last: there is nothing to subtract."""
+def biggest_movers(before: BaseScores, after: BaseScores) -> Ints:
+    """Returns the indexes of up to SAMPLE customers that change band, the greatest change of the score first. Those
+    without a score before or after come last: there is no difference."""
     movers = np.flatnonzero(before.band != after.band)
     size = np.abs(np.nan_to_num(after.score[movers] - before.score[movers], nan=-1.0))
     size[np.isnan(after.score[movers] - before.score[movers])] = -1
@@ -175,7 +181,7 @@ def biggest_movers(before: Standing, after: Standing) -> Ints:
 
 
 def drivers(before: dict[str, float], after: dict[str, float]) -> list[Driver]:
-    """From what each measure contributes before and after."""
+    """Returns the drivers, from each measure's contribution before and after."""
     names = dict.fromkeys((*before, *after))
     found = [
         Driver(each, before.get(each), after.get(each), after.get(each, 0) - before.get(each, 0)) for each in names
@@ -194,7 +200,7 @@ def counts(band: Bands) -> Counts:
     return Counts(*np.bincount(band % len(BANDS), minlength=len(BANDS)).tolist())
 
 
-def _of_segment(name: str | None, mine: Bools, before: Standing, after: Standing, change: Floats) -> OfSegment:
+def _of_segment(name: str | None, mine: Bools, before: BaseScores, after: BaseScores, change: Floats) -> OfSegment:
     return OfSegment(
         segment=name,
         customers=int(mine.sum()),

@@ -1,4 +1,5 @@
-"""What a model would change if it were published, over the whole base: everybody is scored as now, and as then."""
+"""Reads what a model would change if it were published, over the whole base: all customers are scored as now, and as
+they would be."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,9 +10,9 @@ import numpy as np
 
 from analytics.health.engine.reads import everybody_of, number_of_customers
 from analytics.health.evaluation import what_if as whatif
-from analytics.health.evaluation.base_scores import standing_of
+from analytics.health.evaluation.base_scores import base_scores_of
 from analytics.health.evaluation.statistics import Ints
-from analytics.health.evaluation.what_if import Mover, Standing, WhatIfReport
+from analytics.health.evaluation.what_if import BaseScores, Mover, WhatIfReport
 from analytics.health.explain.contributions import Explanation
 from analytics.health.explain.reads import explanations
 from analytics.health.model.definition import HealthModel
@@ -24,19 +25,19 @@ Progress = Callable[[int, int], Awaitable[None]]
 
 
 class Compared(NamedTuple):
-    """Everybody whom a model scores, before or after; in order of the ids."""
+    """All customers that a model scores, before or after, in order of the ids."""
 
     customers: list[UUID]
-    before: Standing
-    after: Standing
+    before: BaseScores
+    after: BaseScores
     segment: Ints
-    """Place among the names."""
+    """The index among the names."""
     names: list[str | None]
 
 
 async def what_if(reads: Reads, tenant: str, model: HealthModel, at: datetime, progress: Progress) -> WhatIfReport:
-    """At an instant, by the models in force now, and by these with the model among them. Progress is in customers.
-    Of what is recorded while it is computed, a piece may know what another did not."""
+    """Compares, at an instant, the models in force now with these and the model among them. Progress is in customers.
+    Events that are recorded meanwhile may be visible to one piece and not to another."""
     async with reads() as connection:
         models = await models_of(connection, tenant)
     then = with_model(models, model)
@@ -63,16 +64,16 @@ async def compared(reads: Reads, tenant: str, model: HealthModel, at: datetime, 
     everybody, of_segment, segments = list[UUID](), list[int](), dict[str | None, int]()
     befores, afters = [], []
     async for some in everybody_of(reads, tenant):
-        before = await standing_of(reads, tenant, models, indexes, at, some, BACKGROUND)
+        before = await base_scores_of(reads, tenant, models, indexes, at, some, BACKGROUND)
         befores.append(before)
         known = model.id, before
-        afters.append(await standing_of(reads, tenant, then, indexes, at, some, BACKGROUND, known=known))
+        afters.append(await base_scores_of(reads, tenant, then, indexes, at, some, BACKGROUND, known=known))
         async with reads() as connection:
             attributes = await attributes_of(connection, tenant, at, ("segment",), some)
         of_segment += [segments.setdefault(attributes.get(id, (None,))[0], len(segments)) for id in some]
         everybody += some
         await progress(len(everybody), max(total, len(everybody)))
-    whole_before, whole_after = Standing.whole(befores), Standing.whole(afters)
+    whole_before, whole_after = BaseScores.whole(befores), BaseScores.whole(afters)
     # One that stands for many is scored by no model.
     scored = (whole_before.model >= 0) | (whole_after.model >= 0)
     return Compared(

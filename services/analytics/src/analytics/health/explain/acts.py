@@ -1,8 +1,8 @@
-"""What can be done about a measure: the acts that change its input, and what else each of them changes.
+"""Acts: the actions that change a measure's input, and their effect on the inputs of all other measures.
 
-An input is seldom free to be anything. A purchase makes its recency 0, and adds an order and its amount besides; cases
-are opened and resolved one by one; a person's judgement is a whole number from 0 to 100; and how long somebody has been
-a customer changes by time alone.
+An input cannot be set freely. A purchase makes its recency 0, and adds an order and its amount besides; cases are
+opened and resolved one by one; a pulse's judgement is a whole number from 0 to 100; and the age of a relationship
+changes by time alone.
 """
 
 from collections.abc import Hashable, Mapping
@@ -23,12 +23,12 @@ class Act(StrEnum):
     PURCHASE = "purchase"
     RETURN = "return"
     EXCHANGE = "exchange"
-    """With a contact that is active already, or none that is named: it makes nobody active who was not."""
+    """With a contact that is active already, or without a named one: it adds no active contact."""
     NEW_CONTACT = "new_contact"
     """An exchange with a contact that was not active."""
     CASE_OPENED = "case_opened"
     CASE_RESOLVED = "case_resolved"
-    """In time."""
+    """Within the agreed time."""
     CASE_RESOLVED_LATE = "case_resolved_late"
     CASE_REOPENED = "case_reopened"
     OPPORTUNITY_OPENED = "opportunity_opened"
@@ -55,13 +55,13 @@ _TYPES = {
     Act.REFERRAL: CustomerCreated.type,
     Act.TIER: CustomerAmended.type,
 }
-"""The type of event that reports each act."""
+"""The type of event that records each act."""
 _FIELDS = {Act.CASE_RESOLVED: {"sla_met": "true"}, Act.CASE_RESOLVED_LATE: {"sla_met": "false"}}
 OPENING = frozenset({Act.CASE_OPENED, Act.CASE_REOPENED, Act.OPPORTUNITY_OPENED})
 CLOSING = frozenset({Act.CASE_RESOLVED, Act.CASE_RESOLVED_LATE, Act.OPPORTUNITY_CLOSED})
-"""They close what was open."""
+"""Acts that close what was open."""
 VALUED = frozenset({Act.JUDGEMENT, Act.READING, Act.TIER})
-"""Done once, with a value; all others are done so many times."""
+"""Acts that are done once, with a value; all others can be repeated."""
 
 LEAST_AMOUNT = 0.01
 
@@ -89,18 +89,18 @@ _ACTS: Mapping[str, tuple[Act, ...]] = {
 
 
 def acts_on(measure: Measure) -> tuple[Act, ...]:
-    """Returns the acts that change its input; none if time alone does, or if no service publishes it."""
+    """Returns the acts that change its input; none if time alone does, or if no service publishes its events."""
     return _ACTS.get(measure.input, ())
 
 
 @dataclass(frozen=True)
-class Doing:
-    """An act, done so many times at once."""
+class RepeatedAct:
+    """An act, repeated `times` at once."""
 
     act: Act
     times: int = 1
     value: float | None = None
-    """Of each: an amount, a judgement, a reading, what a tier counts for."""
+    """For each repetition: an amount, a judgement, a reading, or the worth of a tier."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Other fields of its events."""
     word: str | None = None
@@ -109,19 +109,19 @@ class Doing:
 
     @property
     def same(self) -> Hashable:
-        """Equal for what is the same done, whichever measure it is for."""
+        """A key that is equal for equal acts, whichever measure they are proposed for."""
         return self.act, self.times, self.value, frozenset(self.fields.items()), self.word, self.signal
 
     @property
     def whatever_its_amount(self) -> bool:
-        """The least amount that can be written is enough."""
+        """Whether the least amount that can be recorded suffices."""
         return self.act is Act.PURCHASE and self.value == LEAST_AMOUNT
 
     @classmethod
     def on(
         cls, measure: Measure, act: Act, times: int = 1, value: float | None = None, word: str | None = None
-    ) -> "Doing":
-        """Done so that the measure counts it."""
+    ) -> "RepeatedAct":
+        """Returns the act in the form that the measure counts."""
         named = {**input_of(measure).where, **measure.where}
         fields = {name: values[0] for name, values in named.items()} | _FIELDS.get(act, {})
         return cls(act, times, value, fields, word, measure.signal)
@@ -139,12 +139,12 @@ class Doing:
 
 
 JUST_NOW = 1 / DAY
-"""Days since what happened a microsecond ago: the first instant that sees it."""
+"""Days since an event a microsecond ago: the first instant that sees it."""
 
 
-def inputs_after(explanation: Explanation, doing: Doing, aimed: Contribution) -> list[float | None]:
-    """What each measure reads if that is done just before the instant. What is closed are the oldest of those that the
-    measure counts which is aimed at."""
+def inputs_after(explanation: Explanation, doing: RepeatedAct, aimed: Contribution) -> list[float | None]:
+    """Returns the input of each measure if the act is done just before the instant. It closes the oldest of those that
+    the aimed measure counts."""
     closed = frozenset(aimed.events[: doing.times]) if doing.act in CLOSING else frozenset()
     if doing.act is Act.CASE_RESOLVED_LATE:
         closed = frozenset(explanation.cases.open[: doing.times] if explanation.cases else ())
@@ -152,14 +152,14 @@ def inputs_after(explanation: Explanation, doing: Doing, aimed: Contribution) ->
 
 
 def most_times(explanation: Explanation, act: Act) -> int | None:
-    """How often it can be done at all: a case that is resolved stands open, and one that is reopened is resolved. None:
-    as often as one likes."""
+    """Returns how often the act can be done: a case that is resolved must be open, and one that is reopened resolved.
+    None: without limit."""
     if explanation.cases is None:
         return None
     return {Act.CASE_RESOLVED_LATE: len(explanation.cases.open), Act.CASE_REOPENED: explanation.cases.settled}.get(act)
 
 
-def _after(part: Contribution, doing: Doing, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind
+def _after(part: Contribution, doing: RepeatedAct, closed: frozenset[object]) -> float | None:  # noqa: PLR0911 - a case per kind
     measure, x = part.measure, part.input
     kind = input_of(measure).kind
     if kind is Kind.STANDING:

@@ -1,4 +1,4 @@
-"""A customer's health over both APIs: why it is so, what changed, what would help, and how it went."""
+"""A customer's health over both APIs: its explanation, its change, the path to other bands, and its history."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.wording.languages import language_of
 from analytics.health.wording.words import Language
-from analytics.ledger.instants import must_have_come
+from analytics.ledger.instants import ensure_past
 from analytics.projections.as_known_at import as_known_at
 from kith.api import Feature
 from kith.db.connections import Database
@@ -42,14 +42,14 @@ router = APIRouter(
 )
 READER: Any = actor_with("analytics:read")
 FEW = 8
-"""So many customers are explained in some milliseconds."""
+"""Up to this number customers are explained in some milliseconds."""
 T = TypeVar("T")
 LOOKED_AT = frozenset(TYPES & EVENTS.keys()) | frozenset(MODEL_TYPES)
 
 
 @dataclass(frozen=True)
 class Explaining:
-    """How health is explained: in which language, by which model, and as known at which instant."""
+    """The parameters of an explanation: the language, the model, and the instant as of which it is known."""
 
     language: Language
     model: str | None = None
@@ -77,7 +77,7 @@ def _explaining(
     ] = None,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Explaining:
-    must_have_come(knownAt=known_at)
+    ensure_past(knownAt=known_at)
     return Explaining(language_of(language, accept_language), model, known_at)
 
 
@@ -106,8 +106,8 @@ async def _answer(
 
 @router.get("", operation_id="getHealth", summary="How a relationship stands, and why", response_model=HealthView)
 async def get_health(request: Request, id: Id, how: How, at: At = None, actor: Actor = READER) -> Response:
-    """The score, what each measure brought to it (they add up to it), the events each was read from, and words for it
-    all. As of any instant; and with `knownAt` by what was known then."""
+    """The score, each measure's contribution (they add up to it), the events each was read from, and words for all of
+    it. As of any instant; and with `knownAt` by what was known then."""
     return await _answer(request, actor, how, id, HealthExplainer.health, at or datetime.now(UTC))
 
 
@@ -121,7 +121,7 @@ async def get_difference(
     request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
     """Measure by measure, the greatest first, and by group: they add up to the change of the score. With the events
-    that came in and those that fell out of what was looked at, and what of it is due to another model."""
+    that came in and those that left the window, and the part that is due to another model."""
     return await _answer(request, actor, how, id, HealthExplainer.difference, starts_at, ends_at or datetime.now(UTC))
 
 
@@ -144,7 +144,7 @@ async def get_history(
     request: Request, id: Id, how: How, starts_at: From, ends_at: To = None, actor: Actor = READER
 ) -> Response:
     """Exact, from the facts, at each instant by the model that was for the customer then; null if none ever was. `to`
-    may lie ahead: then it is how it will go if nothing happens."""
+    may lie in the future: then it is the forecast without further events."""
     return await _answer(request, actor, how, id, HealthExplainer.history, starts_at, ends_at or datetime.now(UTC))
 
 
@@ -297,15 +297,15 @@ async def load(
 async def computed(
     explain: Callable[..., T], explainer: HealthExplainer, customers: Sequence[UUID], *instants: datetime
 ) -> T:
-    """Explains few customers in a thread, at once; many in a process of its own, after others: a thread that computes
-    for long holds up the event loop."""
+    """Computes explanations of few customers in a thread, at once; of many in a separate process, in a queue: a thread
+    that computes for long blocks the event loop."""
     if len(customers) <= FEW:
         return await asyncio.to_thread(explain, explainer, customers, *instants)
     return await offload(explain, explainer, customers, *instants)
 
 
 async def _now(info: Ctx) -> datetime:
-    """Returns the same instant all through a request, so that its customers are explained together."""
+    """Returns the same instant throughout a request, so that its customers are explained together."""
 
     async def now(keys: Sequence[str]) -> Mapping[str, datetime]:
         return dict.fromkeys(keys, datetime.now(UTC))
@@ -316,7 +316,7 @@ async def _now(info: Ctx) -> datetime:
 async def health_of(
     info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
 ) -> Health:
-    must_have_come(knownAt=known_at)
+    ensure_past(knownAt=known_at)
     await must_be_heard_of_together(info, customer)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None

@@ -1,4 +1,4 @@
-"""Why: what each measure brought to a customer's score, and the events it was read from."""
+"""Contributions: each measure's part of a customer's score, and the events it was read from."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -14,35 +14,36 @@ from analytics.health.model.inputs import Kind
 
 TREND_DAYS = 30
 HALF_LIVES = 7
-"""What is older than so many half-lives counts for less than a hundredth: it is not named."""
+"""The number of half-lives after which an event counts for less than a hundredth and is not listed."""
 
 
 class Contribution(NamedTuple):
-    """What one measure brought to the score. The contributions add up to it."""
+    """The contribution of one measure. The contributions add up to the score."""
 
     measure: Measure
     present: bool
     input: float | None
     score: float
-    """What the curve makes of the input, 0 to 100; what absence counts for, if it is absent."""
+    """The curve's value at the input, 0 to 100; the points of absence, if it is absent."""
     contribution: float
     events: tuple[UUID, ...]
     """Newest last."""
     last_at: int | None = None
-    """When the last of them was."""
+    """When the last of them happened."""
     last_value: float | None = None
-    """What the last of them counted."""
+    """The value of the last of them."""
     against: float | None = None
-    """What one event more is set against: of a mean the weight of the events in it, of a trend the window before."""
+    """What one more event is weighed against: for a mean the weight of the events in it, for a trend the window
+    before."""
 
 
 class Cases(NamedTuple):
-    """All of a customer."""
+    """The cases of a customer."""
 
     open: tuple[UUID, ...]
-    """The events since which each stands so, the oldest first."""
+    """The events by which each was opened, the oldest first."""
     settled: int
-    """How many do so no more, and might again."""
+    """The number that are closed, and might be reopened."""
 
 
 class Explanation(NamedTuple):
@@ -50,28 +51,28 @@ class Explanation(NamedTuple):
     """None: no model is for the customer."""
     at: int
     score: float | None
-    """None if nothing is known of the customer."""
+    """None if no input is known."""
     band: Band | None
     coverage: float
     contributions: tuple[Contribution, ...]
     trend: float | None = None
-    """Points: the score less that of TREND_DAYS before, by the model that scored the customer then. None if one of them
-    is not known."""
+    """Points: the score less that of TREND_DAYS before, by the model that scored the customer then. None if either is
+    unknown."""
     drivers: tuple[tuple[Measure, float], ...] = ()
-    """By how much the measures' parts changed over those days, most first."""
+    """The changes of the measures' parts over those days, the greatest first."""
     merged_into: UUID | None = None
-    """Why no model is for it, if it was merged into another customer. Else it stands for many."""
+    """The survivor, if the customer was merged. Otherwise a customer without a model stands for many."""
     cases: Cases | None = None
-    """If the model looks at what can be done to them."""
+    """Present if the model has acts on cases to evaluate."""
 
 
 def explain(model: HealthModel, base: CustomerBase, at: int) -> list[Explanation]:
-    """Of every customer of the base, by one model."""
+    """Explains every customer of the base, by one model."""
     return explained(HealthFacts.by(model, base), at)
 
 
 def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Explanation]:
-    """Of these customers, each by the model that was for it at the instant."""
+    """Explains these customers, each by the model that was for it at the instant."""
     some = facts.everybody() if some is None else some
     found: list[Explanation] = [_unscored(facts, index, at) for index in some.tolist()]
     for model, numbers in facts.assigned(at, some):
@@ -82,7 +83,7 @@ def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Exp
 
 
 def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
-    """By this model, whoever was scored by it then; without a trend."""
+    """Explains by this model, whichever one was for the customer then; without a trend."""
     if model is None:
         return [_unscored(facts, index, at) for index in some.tolist()]
     scorer = facts.scorer(model)
@@ -103,14 +104,14 @@ def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: I
 
 
 class Parts(NamedTuple):
-    """What each measure brought to a score, by its id."""
+    """Each measure's part of a score, by its id."""
 
     score: float | None
     of: dict[str, tuple[Measure, float]]
 
 
 def parts(facts: HealthFacts, at: int, some: Ints) -> list[Parts]:
-    """At an instant, by the models of then."""
+    """Returns the parts at an instant, by the models of then."""
     found = [Parts(None, {})] * len(some)
     for model, numbers in facts.assigned(at, some):
         if model is None:
@@ -167,7 +168,7 @@ def _with_trend(explanation: Explanation, then: Parts) -> Explanation:
 
 
 def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
-    """The events that made the input what it is: their indexes in the series, in order of time."""
+    """Returns the events that the input was computed from: their indexes in the series, in order of time."""
     whose = np.array([index])
     series = reader.standing if reader.input.kind is Kind.STANDING else reader.series
     begin, end = int(series.first[index]), int(series.before(whose, np.array([at]))[0])
@@ -192,5 +193,5 @@ def events_behind(reader: Reader, index: int, at: int) -> tuple[Series, Ints]:
 
 
 def _ids(events: Ids, indexes: Ints) -> list[bytes]:
-    # numpy cuts trailing zero bytes off what it takes for text
+    # numpy strips trailing zero bytes from what it takes for text
     return [bytes(events[index]).ljust(16, b"\0") for index in indexes]

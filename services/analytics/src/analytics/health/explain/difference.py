@@ -1,9 +1,9 @@
-"""What changed between two instants: each measure's part, and the events that came in or fell out. The parts add up to
+"""The difference between two instants: each measure's part, and the events that came in or left. The parts add up to
 the change of the score.
 
-Where another model came to score the customer in between, what that changed is a part of its own: the score by the new
-model less the score by the old one, both at the instant from which the new one is in force. The rest is what happened,
-or time did, under the model of its day.
+Where another model came to score the customer in between, its effect is a part of its own: the score by the new model
+less the score by the old one, both at the instant from which the new one is in force. The rest is due to events, or to
+time, under the model that was in force.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,34 +20,34 @@ from analytics.health.model.definition import Absence, Measure
 
 
 class ChangeKind(StrEnum):
-    """What became of a measure."""
+    """How a measure changed."""
 
     SAME = "same"
     CHANGED = "changed"
     CAME = "came"
-    """It could not be read before, and can now."""
+    """It was absent before, and is present now."""
     WENT = "went"
-    """It can be read no more."""
+    """It is absent now."""
     ADDED = "added"
-    """The model did not look at it before, and does now."""
+    """The model did not have it before, and has now."""
     DROPPED = "dropped"
-    """The model looks at it no more."""
+    """The model has it no more."""
 
 
 class MeasureChange(NamedTuple):
-    """Of one measure. `by_input + by_share + by_model` is the change of its contribution."""
+    """The change of one measure. `by_input + by_share + by_model` is the change of its contribution."""
 
     measure: Measure
     course: ChangeKind
     before: Contribution | None
-    """None: the model had no such measure then."""
+    """None: the model did not have the measure then."""
     after: Contribution | None
     by_input: float
-    """As its own points rose or fell."""
+    """Because its own points rose or fell."""
     by_share: float
-    """As its weight became a greater or smaller share of all that counts: others came or went."""
+    """Because its weight became a greater or smaller share of the total, as others came or went."""
     by_model: float
-    """As another model came to score the customer."""
+    """Because another model came to score the customer."""
     came_in: tuple[UUID, ...]
     fell_out: tuple[UUID, ...]
 
@@ -57,7 +57,7 @@ class MeasureChange(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Measures of one group together."""
+    """The measures of one group together."""
 
     group: str
     before: float
@@ -91,23 +91,23 @@ class Difference(NamedTuple):
 
     @property
     def change(self) -> float:
-        """Of the score. Where nothing was known, it counts for 0."""
+        """The change of the score. An unknown score counts as 0."""
         return (self.after.score or 0.0) - (self.before.score or 0.0)
 
     @property
     def by_model(self) -> float:
-        """Of the change, what other models made of the same facts."""
+        """The part of the change that is due to other models."""
         return sum(each.change for each in self.swaps)
 
     @property
     def groups(self) -> list[Group]:
-        """In the order of the measures. What has no group is together under ''."""
+        """The groups in the order of the measures. Measures without a group are together under ''."""
         names = dict.fromkeys(each.measure.group for each in (*self.after.contributions, *self.before.contributions))
         return [Group(name, _of(self.before, name), _of(self.after, name)) for name in names]
 
 
 def differences(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) -> list[Difference]:
-    """Of these customers, between two instants."""
+    """Returns the differences of these customers between two instants."""
     before, after = explained(facts, starts_at, some), explained(facts, ends_at, some)
     swapped: list[list[Swapped]] = [[] for _ in range(len(some))]
     for (at, old, new), numbers in facts.swapped(starts_at, ends_at, some).items():
@@ -119,7 +119,7 @@ def differences(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) ->
 
 
 def difference(before: Explanation, after: Explanation, swaps: Sequence[Swapped] = ()) -> Difference:
-    """Measures are the same by their id, whichever model has them."""
+    """Returns the difference. Measures are matched by their id, across models."""
     ends = [before, *(each for swap in swaps for each in swap), after]
     legs = [_Leg.between(was, is_now) for was, is_now in zip(ends[::2], ends[1::2], strict=True)]
     were, are = _by_id(before.contributions), _by_id(after.contributions)
@@ -131,7 +131,7 @@ def difference(before: Explanation, after: Explanation, swaps: Sequence[Swapped]
 
 
 class _Leg(NamedTuple):
-    """From one instant to another by one model."""
+    """The way from one instant to another under one model."""
 
     before: Mapping[str, Contribution]
     after: Mapping[str, Contribution]
@@ -147,7 +147,7 @@ class _Leg(NamedTuple):
         share_before, share_after = self.shares_before.get(id, 0.0), self.shares_after.get(id, 0.0)
         if not (was and is_now and share_before and share_after):
             return 0.0
-        # Of what both changed together, each has half.
+        # A change that is due to both is split in halves.
         return (share_after - share_before) * (was.score + is_now.score) / 2
 
     def change(self, id: str) -> float:
@@ -161,12 +161,12 @@ class _Leg(NamedTuple):
 
 
 def counts(contribution: Contribution) -> bool:
-    """Whether it counts for the score: it could be read, or the model defines what its absence counts for."""
+    """Whether it counts in the score: it is present, or the model defines points for its absence."""
     return contribution.present or contribution.measure.absence is not Absence.LEFT_OUT
 
 
 def shares(explanation: Explanation) -> dict[str, float]:
-    """By measure, the share of its weight in all that counts. Nothing counts where nothing is known at all."""
+    """Returns by measure the share of its weight in the total. Without any known input no weight counts."""
     counting = [each for each in explanation.contributions if counts(each)] if explanation.score is not None else []
     whole = sum(each.measure.weight for each in counting)
     return {each.measure.id: each.measure.weight / whole for each in counting}

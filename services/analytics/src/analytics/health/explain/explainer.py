@@ -1,4 +1,4 @@
-"""The explainer: why a customer's health is what it is, what changed, what would help, and how it went."""
+"""The explainer: explains a customer's health, its change, the path to other bands, and its history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from kith.errors import Invalid
 
 @dataclass(frozen=True)
 class HealthSnapshot:
-    """All that explanations of some customers are computed from, as it was read in one transaction."""
+    """Everything that explanations of some customers are computed from, read in one transaction."""
 
     facts: HealthFacts
     zone: str
@@ -39,8 +39,8 @@ async def snapshot(
     connection: AsyncConnection, tenant: str, customers: Sequence[UUID], model: str | None = None
 ) -> HealthSnapshot:
     """Reads what explains the health of some customers. `model` is the id of one in force now, which then scores all of
-    them, whoever it is for; else the model that was for each at the instant does. Raises Invalid if none in force has
-    that id."""
+    them, whether or not it is for them; otherwise the model that was for each at the instant does. Raises Invalid if no
+    model in force has that id."""
     zone = (await tenant_settings(connection, tenant)).zone
     named = None if model is None else Models.only(await model_in_force(connection, tenant, model))
     return HealthSnapshot(await facts_of(connection, tenant, customers, models=named), zone)
@@ -48,8 +48,8 @@ async def snapshot(
 
 @dataclass(frozen=True)
 class HealthExplainer:
-    """Explains the health of a snapshot's customers, in one language. It reads nothing, and takes up to seconds for
-    many customers: no event loop should wait for it."""
+    """Explains the health of a snapshot's customers, in one language. It does no I/O, and takes up to seconds for many
+    customers: run it off the event loop."""
 
     of: HealthSnapshot
     language: Language
@@ -61,7 +61,7 @@ class HealthExplainer:
     def difference(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
     ) -> dict[UUID, DifferenceView]:
-        """Raises Invalid unless the interval goes forward."""
+        """Returns the difference between two instants. Raises Invalid unless the interval goes forward."""
         _check(starts_at, ends_at)
         found = differences(self.of.facts, micros(starts_at), micros(ends_at), self._indexes(customers))
         return {id: difference_view(each, self._words) for id, each in zip(customers, found, strict=True)}
@@ -73,8 +73,9 @@ class HealthExplainer:
     def history(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
     ) -> dict[UUID, HistoryView | Invalid | None]:
-        """Returns None for whom no model ever was, and Invalid for one whose score has too many points. Raises Invalid
-        unless the interval goes forward, and if all of them together have too many."""
+        """Returns the histories; None for a customer for which no model ever was, and Invalid for one whose score has
+        too many points. Raises Invalid unless the interval goes forward, and if all of them together have too many
+        points."""
         _check(starts_at, ends_at)
         try:
             found = histories(self.of.facts, micros(starts_at), micros(ends_at), self._indexes(customers))

@@ -1,5 +1,5 @@
-"""How customers' scores went over an interval: as lines that bend where something happened, and the band changes. Each
-by the model that scored the customer at the time."""
+"""The histories of customers' scores over an interval: as lines that bend at events, and the band changes. Each instant
+is scored by the model that was for the customer then."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -13,24 +13,24 @@ from analytics.health.model.assignment import Assignment
 from analytics.health.model.definition import DAY, Band, Cause, HealthModel, band_of
 
 MAX_POINTS = 5_000
-"""Of one line."""
+"""The limit for one line."""
 MAX_TOGETHER = 100_000
-"""Of all lines that are drawn at once."""
+"""The limit for all lines of a request."""
 
 
 class TooManyPoints(Exception):
-    """The line bends more often than anybody could look at."""
+    """The line has too many points to display."""
 
 
 class TooManyTogether(Exception):
-    """The lines do, together."""
+    """The lines of the request have too many points together."""
 
 
 class Point(NamedTuple):
     at: int
     """Microseconds since 1970."""
     score: float | None
-    """None: nothing is known at that instant, or no model is for the customer."""
+    """None: no input is known at that instant, or no model is for the customer."""
 
 
 class BandChange(NamedTuple):
@@ -40,32 +40,33 @@ class BandChange(NamedTuple):
     band: Band | None
     cause: Cause
     model: HealthModel | None
-    """That scores the customer at that instant."""
+    """The model that scores the customer at that instant."""
 
     @property
     def silent(self) -> bool:
-        """By time alone."""
+        """Whether time alone caused it."""
         return self.cause is Cause.SILENCE
 
 
 class History(NamedTuple):
     assignments: tuple[Assignment, ...]
-    """Which model scored the customer when, without a gap."""
+    """The assignments of the customer to models, without a gap."""
     band: Band | None
-    """At the beginning."""
+    """The band at the beginning."""
     points: tuple[Point, ...]
     """Straight between one and the next; where the score jumped, by events or by another model, there are two, a
-    microsecond apart. Where a measure fades by a half-life, it is drawn by a point a day."""
+    microsecond apart. The curve of a measure that fades by a half-life is drawn by a point a day."""
     changes: tuple[BandChange, ...]
 
     @property
     def model(self) -> HealthModel | None:
-        """At the end."""
+        """The model at the end."""
         return self.assignments[-1].model
 
 
 def history(model: HealthModel, base: CustomerBase, index: int, starts_at: int, ends_at: int) -> History:
-    """Over `[starts_at, ends_at]`, of the customer at that index of the base, by one model. Raises TooManyPoints."""
+    """Returns the history over `[starts_at, ends_at]` of the customer at that index of the base, by one model. Raises
+    TooManyPoints."""
     (found,) = histories(HealthFacts.by(model, base), starts_at, ends_at, np.array([index]))
     if isinstance(found, TooManyPoints):
         raise found
@@ -73,7 +74,7 @@ def history(model: HealthModel, base: CustomerBase, index: int, starts_at: int, 
 
 
 def histories(facts: HealthFacts, starts_at: int, ends_at: int, some: Ints) -> list[History | TooManyPoints]:
-    """Of these customers, over `[starts_at, ends_at]`. Raises TooManyTogether."""
+    """Returns the histories of these customers over `[starts_at, ends_at]`. Raises TooManyTogether."""
     assignments = [facts.assignments(index, starts_at, ends_at) for index in some.tolist()]
     lines = _lines(facts, some, assignments)
     bands = facts.bands(starts_at, some)
@@ -119,8 +120,8 @@ def _lines(facts: HealthFacts, some: Ints, assignments: list[list[Assignment]]) 
 
 
 def _instants(scorer: Scorer, number: Ints, some: Ints, since: Ints, until: Ints, bent: Ints) -> tuple[Ints, Ints]:
-    """Both ends of every stretch in which the score goes one even way, and whose line each is on. All lines are drawn
-    in step. `bent` counts their points; one that has too many is not gone on with."""
+    """Returns both ends of every stretch in which the score is one straight or curved line, and the line that each is
+    on. All lines are followed in step. `bent` counts their points; a line with too many is abandoned."""
     fades = any(each.half_life_days for each in scorer.model.measures)
     of, found, left, at = [number], [since], np.arange(len(number)), since
     np.add.at(bent, number, 1)

@@ -1,6 +1,6 @@
-"""What would help, and what would harm: for each measure the smallest step that can be taken and that crosses the next
-border, and where it leads. If none crosses it, the one that comes nearest. A step is an act, done now, with all that it
-changes: a purchase is an order more, too. Everything else stays as it is: arithmetic, not a promise.
+"""The path to other bands: for each measure the smallest step that can be taken and that crosses the next border, and
+where it leads. If none crosses it, the one that comes nearest. A step is an act, done now, with all its effects: a
+purchase is also one more order. Everything else stays as it is: arithmetic, not a promise.
 
 The instant at which silence alone will have crossed the border is given beside it.
 """
@@ -21,7 +21,7 @@ from analytics.health.explain.acts import (
     LEAST_AMOUNT,
     VALUED,
     Act,
-    Doing,
+    RepeatedAct,
     acts_on,
     inputs_after,
     most_times,
@@ -31,30 +31,31 @@ from analytics.health.model.definition import BANDS, POINTS_OF_ABSENCE, Absence,
 from analytics.health.model.inputs import Kind, input_of
 
 FEW = 24
-"""Times that are all tried; of more only those about which a curve bends or the border is crossed."""
+"""Up to this number every repetition is tried; above it only those about which a curve bends or the border is
+crossed."""
 MOST = 1_000
-"""No act is proposed more often than that."""
+"""The greatest number of repetitions that is proposed."""
 LEAST = 1e-9
-"""Points: what moves the score by less does not move it."""
+"""Points: the least change of the score that counts as one."""
 CENTS, MILLIONTHS = 100, 1_000_000
-"""An amount has two digits; a reading is kept to six."""
+"""An amount has two decimals; a reading is kept to six."""
 
 
 class Step(NamedTuple):
-    """Of one measure."""
+    """A step by one measure."""
 
     measure: Measure
     now: float | None
-    """Its input; None if it cannot be read."""
+    """Its current input; None if it is absent."""
     points: float
-    """That its curve gives now."""
-    doing: Doing | None
-    """None: nothing that can be done moves the score that way by it."""
+    """The curve's value at the current input."""
+    doing: RepeatedAct | None
+    """The act; None if no act moves the score that way by this measure."""
     to: float | None = None
-    """Its input then."""
+    """Its input after the act."""
     points_to: float | None = None
     score: float | None = None
-    """Then, with all that the step changes."""
+    """The score after the act, with all its effects."""
     band: Band | None = None
     crosses: bool = False
 
@@ -64,29 +65,29 @@ class Step(NamedTuple):
 
 
 class Way(NamedTuple):
-    """Over one border, up or down."""
+    """The way over one border, up or down."""
 
     band: Band
-    """Where it leads."""
+    """The band that it leads into."""
     border: float
-    """The score that must be reached on the way up, and fallen below on the way down: hysteresis is in it."""
+    """The score to reach on the way up, and to fall below on the way down, hysteresis included."""
     points: float
-    """From the score to there."""
+    """The distance from the score to the border."""
     steps: tuple[Step, ...]
-    """Those that cross the border first, the smallest of them first; then those that come nearest."""
+    """Steps that cross the border first, the smallest of them first; then those that come nearest."""
     silent_at: int | None
-    """When time alone will have crossed it. None: it will not, as far ahead as is looked."""
+    """When time alone will have crossed it. None: not within the time searched."""
 
     @property
     def best(self) -> Step | None:
-        """The smallest that crosses it, or the one that comes nearest."""
+        """The smallest step that crosses it, or the one that comes nearest."""
         return next((each for each in self.steps if each.doing is not None), None)
 
 
 class Path(NamedTuple):
     explanation: Explanation
     up: Way | None
-    """None: it is healthy, or nothing is known."""
+    """None: it is healthy, or no input is known."""
     down: Way | None
 
 
@@ -97,8 +98,8 @@ class Silence(NamedTuple):
     band: Band | None
 
 
-class Taken(NamedTuple):
-    """What is done leads to this, whichever measure it was done for and whichever border is aimed at."""
+class Effect(NamedTuple):
+    """The effect of an act, whichever measure it was proposed for and whichever border is aimed at."""
 
     inputs: Sequence[float | None]
     points: Sequence[float]
@@ -107,7 +108,7 @@ class Taken(NamedTuple):
 
 
 def paths(facts: HealthFacts, at: int, some: Ints) -> list[Path]:
-    """Of these customers, each by the model that was for it at the instant."""
+    """Returns the paths of these customers, each by the model that was for it at the instant."""
     explanation, silent = explained(facts, at, some), _silence(facts, at, some)
     found = []
     for index, each, silence in zip(some.tolist(), explanation, silent, strict=True):
@@ -137,18 +138,19 @@ def _silence(facts: HealthFacts, at: int, some: Ints) -> list[Silence | None]:
 def path(
     explanation: Explanation, silence: Silence | None = None, same: Callable[[str], bool] = lambda _: True
 ) -> Path:
-    """`same` says whether a customer of a tier has the same model as now: one of another is left out."""
+    """Returns the path. `same` says whether a customer of a tier has the same model as now: tiers with another model
+    are left out."""
     model = explanation.model
     if explanation.band is None or explanation.score is None or model is None:
         return Path(explanation, None, None)
     index, up, down = number_of(explanation.band), None, None
-    taken: dict[Hashable, Taken] = {}
+    effects: dict[Hashable, Effect] = {}
     if index < len(model.borders):
         border = model.borders[index] + model.hysteresis
-        up = _way(_Aim(explanation, BANDS[index + 1], border, same, taken, {}), silence)
+        up = _way(_Aim(explanation, BANDS[index + 1], border, same, effects, {}), silence)
     if index > 0:
         border = model.borders[index - 1] - model.hysteresis
-        down = _way(_Aim(explanation, BANDS[index - 1], border, same, taken, {}), silence)
+        down = _way(_Aim(explanation, BANDS[index - 1], border, same, effects, {}), silence)
     return Path(explanation, up, down)
 
 
@@ -161,36 +163,37 @@ def _way(aim: "_Aim", silence: Silence | None) -> Way:
 
 
 class _Aim(NamedTuple):
-    """To come over a border."""
+    """The search for steps over one border."""
 
     explanation: Explanation
     band: Band
     border: float
     same: Callable[[str], bool]
-    taken: dict[Hashable, Taken]
-    """Computed already: measures of one model often read the same event."""
+    effects: dict[Hashable, Effect]
+    """Computed effects: measures of one model often read the same event."""
     about: dict[Hashable, list[float]]
-    """What `_about` has computed already."""
+    """Computed results of `_about`."""
 
     @property
     def is_up(self) -> bool:
         return number_of(self.band) > number_of(self.explanation.band)
 
     def is_met(self, band: Band) -> bool:
-        """By coming as far as this band, or farther."""
+        """Whether the band is this one, or lies beyond it."""
         here, there = number_of(band), number_of(self.band)
         return here >= there if self.is_up else here <= there
 
     def gain(self, score: float | None) -> float:
-        """Points in the right direction."""
+        """Returns the points gained in the right direction."""
         if score is None or self.explanation.score is None:
             return 0.0
         return score - self.explanation.score if self.is_up else self.explanation.score - score
 
     def step(self, index: int) -> Step:
-        """Of the measure at that index: the smallest that crosses the border, or what comes nearest."""
+        """Returns the step by the measure at that index: the smallest that crosses the border, or the one that comes
+        nearest."""
         of = self.explanation.contributions[index]
-        tried = [each for doing in self._doings(of) if self.gain((each := self._tried(index, doing)).score) > LEAST]
+        tried = [each for doing in self._candidates(of) if self.gain((each := self._tried(index, doing)).score) > LEAST]
         if crossing := [each for each in tried if each.crosses]:
             return min(crossing, key=_size)
         nothing = Step(of.measure, of.input, of.score, None)
@@ -199,20 +202,22 @@ class _Aim(NamedTuple):
     def order(self, step: Step) -> tuple[bool, bool, float, tuple[float, int]]:
         return step.doing is None, not step.crosses, 0.0 if step.crosses else -self.gain(step.score), _size(step)
 
-    def _tried(self, index: int, doing: Doing) -> Step:
+    def _tried(self, index: int, doing: RepeatedAct) -> Step:
         of = self.explanation.contributions[index]
         key = doing.same, index if doing.act in CLOSING else None
-        if (taken := self.taken.get(key)) is None:
+        if (effect := self.effects.get(key)) is None:
             inputs = inputs_after(self.explanation, doing, of)
             score, points = scored(self.explanation, inputs)
-            taken = self.taken[key] = Taken(inputs, points, score, moved(self.explanation, score))
-        to = taken.inputs[index]
+            effect = self.effects[key] = Effect(inputs, points, score, moved(self.explanation, score))
+        to = effect.inputs[index]
         shown = 0.0 if to == JUST_NOW else to
-        crosses = self.is_met(taken.band)
-        return Step(of.measure, of.input, of.score, doing, shown, taken.points[index], taken.score, taken.band, crosses)
+        crosses = self.is_met(effect.band)
+        return Step(
+            of.measure, of.input, of.score, doing, shown, effect.points[index], effect.score, effect.band, crosses
+        )
 
-    def _doings(self, of: Contribution) -> Iterator[Doing]:
-        """What can be done about it, as far as it may be the smallest to cross the border, or lead farthest."""
+    def _candidates(self, of: Contribution) -> Iterator[RepeatedAct]:
+        """Yields the acts that may be the smallest to cross the border, or lead farthest."""
         measure, source = of.measure, input_of(of.measure)
         if not source.published:
             return
@@ -220,25 +225,29 @@ class _Aim(NamedTuple):
             if act is Act.TIER:
                 for word, worth in measure.values.items():
                     if worth != of.input and self.same(word):
-                        yield Doing.on(measure, act, value=worth, word=word)
+                        yield RepeatedAct.on(measure, act, value=worth, word=word)
             elif act in CLOSING and source.kind is Kind.STANDING:
-                yield from (Doing.on(measure, act, times) for times in range(1, min(len(of.events), MOST) + 1))
+                yield from (RepeatedAct.on(measure, act, times) for times in range(1, min(len(of.events), MOST) + 1))
             elif act in VALUED or source.reads == "value":
                 grid = _GRIDS[act]
-                about = self._about(of, Doing.on(measure, act, value=1), Doing.on(measure, act, value=2))
-                yield from (Doing.on(measure, act, value=each) for each in sorted(grid.near(about)))
+                about = self._about(of, RepeatedAct.on(measure, act, value=1), RepeatedAct.on(measure, act, value=2))
+                yield from (RepeatedAct.on(measure, act, value=each) for each in sorted(grid.near(about)))
             else:
                 amount = _amount(self.explanation, act)
-                about = self._about(of, Doing.on(measure, act, 1, amount), Doing.on(measure, act, 2, amount))
+                about = self._about(
+                    of, RepeatedAct.on(measure, act, 1, amount), RepeatedAct.on(measure, act, 2, amount)
+                )
                 most = most_times(self.explanation, act)
                 often = {*_TIMES.near(about), *range(1, FEW + 1), *([most] if most else [])}
                 yield from (
-                    Doing.on(measure, act, int(each), amount) for each in sorted(often) if most is None or each <= most
+                    RepeatedAct.on(measure, act, int(each), amount)
+                    for each in sorted(often)
+                    if most is None or each <= most
                 )
 
-    def _about(self, of: Contribution, first: Doing, second: Doing) -> list[float]:
-        """How often, or with which value, so that a curve bends or the border is crossed. Every input is a straight
-        line in that, so the score is one between any two bends."""
+    def _about(self, of: Contribution, first: RepeatedAct, second: RepeatedAct) -> list[float]:
+        """Returns the numbers of repetitions, or the values, at which a curve bends or the border is crossed. Every
+        input is linear in that number, so the score is linear between any two bends."""
         key = first.same, second.same
         if (found := self.about.get(key)) is not None:
             return found
@@ -265,7 +274,7 @@ class _Aim(NamedTuple):
 
 
 class _Grid(NamedTuple):
-    """Which numbers can be written."""
+    """The grid of the numbers that can be recorded."""
 
     digits: int
     low: float
@@ -274,7 +283,7 @@ class _Grid(NamedTuple):
     def near(self, points: Iterable[float]) -> set[float]:
         """Returns the numbers next to these, and both ends."""
         ends = (each for each in (self.low, self.high) if math.isfinite(each))
-        # What is beyond, or no number at all, as the largest amounts are looked at, cannot be written.
+        # A number beyond the grid, or NaN, as the largest amounts yield, cannot be recorded.
         within = (each for each in points if self.low - 1 <= each <= self.high + 1)
         about = ((math.floor(each * self.digits) + more) / self.digits for each in within for more in (-1, 0, 1, 2))
         return {each for each in (*ends, *about) if self.low <= each <= self.high}
@@ -289,7 +298,7 @@ _GRIDS = {
 
 
 def scored(explanation: Explanation, inputs: Sequence[float | None]) -> tuple[float, list[float]]:
-    """The score if the measures read this instead, and the points of each."""
+    """Returns the score if the measures had these inputs instead, and the points of each."""
     points, weights = [], []
     for part, x in zip(explanation.contributions, inputs, strict=True):
         measure = part.measure
@@ -299,7 +308,8 @@ def scored(explanation: Explanation, inputs: Sequence[float | None]) -> tuple[fl
 
 
 def moved(explanation: Explanation, score: float) -> Band:
-    """The band that a score leads into from the one of the explanation: it is left by as much as the hysteresis."""
+    """Returns the band that a score leads into from that of the explanation, which is left only beyond the
+    hysteresis."""
     model, band = explanation.model, number_of(explanation.band)
     assert model is not None
     while band > 0 and score < model.borders[band - 1] - model.hysteresis:
@@ -310,7 +320,7 @@ def moved(explanation: Explanation, score: float) -> Band:
 
 
 def _amount(explanation: Explanation, act: Act) -> float | None:
-    """Of a purchase, if the model looks at amounts: as the last one was."""
+    """Returns the amount of a purchase, if the model reads amounts: that of the last one."""
     of_amounts = [each for each in explanation.contributions if each.measure.input in ("revenue", "revenue_trend")]
     if act is not Act.PURCHASE or not of_amounts:
         return None
@@ -318,7 +328,7 @@ def _amount(explanation: Explanation, act: Act) -> float | None:
 
 
 def _size(step: Step) -> tuple[float, int]:
-    """By how much of its curve it goes, and how often it is done."""
+    """Orders steps by the part of their curve that they cover, and by repetitions."""
     if step.doing is None:
         return 0.0, 0
     xs = [x for x, _ in step.measure.curve.points]

@@ -1,4 +1,4 @@
-"""A customer's health as it is read: the score, and why."""
+"""A customer's health as a view: the score, and its explanation."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class ContributionView:
     group: str
     unit: str
     present: bool
-    """If not, it counts for what the model defines for its absence."""
+    """If false, it counts by the model's rule for its absence."""
     published: bool
     """Whether any service publishes it today."""
     input: float | None
@@ -39,7 +39,7 @@ class ContributionView:
 
 @dataclass(slots=True)
 class DriverView:
-    """By how much a measure's part of the score changed over the days of the trend."""
+    """The change of a measure's part of the score over the days of the trend."""
 
     measure: str
     title: str
@@ -48,10 +48,10 @@ class DriverView:
 
 @dataclass(slots=True)
 class HealthView:
-    """`score` is 0 to 100, null if nothing is known; `coverage` the weight of the measures present over that of all.
-    `trend` is the change over the 30 days before, in points, by the models in force at either end, and null if nothing
-    was known then; `drivers` are what it is made of, most first, and they add up to it. `words` say it in the language
-    of the request, here and with each measure."""
+    """`score` is 0 to 100, null if no input is known; `coverage` the weight of the measures present over the total
+    weight. `trend` is the change over the last 30 days, in points, by the models in force at either end, and null if
+    there was no score then; `drivers` are the measures' parts of it, the greatest first, and add up to it. `words`
+    state it in the language of the request, here and with each measure."""
 
     at: datetime
     score: float | None
@@ -61,7 +61,7 @@ class HealthView:
     """Null: no model is for the customer; `words` say why."""
     model_version: int | None
     fault: str | None
-    """Why the model can score nobody, if so: whom it is for is set aside."""
+    """Why the model cannot score any customer, if so: the customers it is for are set aside."""
     trend: float | None
     drivers: list[DriverView]
     words: str
@@ -75,7 +75,8 @@ async def explanations(
     at: datetime,
     models: Sequence[HealthModel] | None = None,
 ) -> dict[UUID, Explanation]:
-    """Each by the model that is for it, of those in force at that instant unless others are given."""
+    """Returns the explanations, each by the model that is for the customer, of those in force at that instant unless
+    others are given."""
     instant = micros(at)
     in_force = Models(always=models) if models is not None else None
     facts = await facts_of(

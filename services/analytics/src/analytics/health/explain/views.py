@@ -1,4 +1,4 @@
-"""Explanations of a customer's health as they are read: what changed, what would help, and how it went."""
+"""Explanations of a customer's health as views: its change, the path to other bands, and its history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from analytics.health.model.definition import Band, Cause
 
 @dataclass(slots=True)
 class ScoredView:
-    """At one of the two instants that are compared."""
+    """The score at one of the two instants that are compared."""
 
     at: datetime
     score: float | None
@@ -24,7 +24,7 @@ class ScoredView:
 
 @dataclass(slots=True)
 class PartView:
-    """What a measure brought. `input` is null where it could not be read; `score` is what its curve made of it."""
+    """The part of a measure. `input` is null where it is absent; `score` is the curve's value."""
 
     input: float | None
     score: float
@@ -33,9 +33,9 @@ class PartView:
 
 @dataclass(slots=True)
 class ChangeView:
-    """`change` is that of the contribution, `by_input + by_share + by_model`: as the measure itself changed, as its
-    weight became another share of all that counts, and as another model came to score the customer. They add up over
-    the measures to the change of the score."""
+    """`change` is that of the contribution, `by_input + by_share + by_model`: because the measure itself changed,
+    because its weight became another share of the total, and because another model came to score the customer. They add
+    up over the measures to the change of the score."""
 
     measure: str
     title: str
@@ -75,8 +75,8 @@ class ModelChangeView:
 
 @dataclass(slots=True)
 class DifferenceView:
-    """Where nothing was known, the score counts for 0. `by_model` is what of the change is due to other models, the sum
-    over `model_changes`; the rest is what happened, or time did, by the model of its day."""
+    """An unknown score counts as 0. `by_model` is the part of the change that is due to other models, the sum over
+    `model_changes`; the rest is due to events, or to time, by the model that was in force."""
 
     before: ScoredView
     after: ScoredView
@@ -90,9 +90,8 @@ class DifferenceView:
 
 @dataclass(slots=True)
 class StepView:
-    """What can be done about a measure, and where it leads with all that it changes, all else as it is: the smallest
-    that crosses the border, or else what comes nearest. `act` is null where nothing that can be done moves the score
-    that way by this measure."""
+    """The step by a measure, and where it leads with all its effects, all else unchanged: the smallest that crosses the
+    border, or else the one that comes nearest. `act` is null where no act moves the score that way by this measure."""
 
     measure: str
     title: str
@@ -100,30 +99,30 @@ class StepView:
     published: bool
     act: Act | None
     times: int | None
-    """So often, at once."""
+    """The number of repetitions, at once."""
     value: float | None
-    """Of each: the amount of a purchase, a judgement, a reading, what a tier counts for."""
+    """For each: the amount of a purchase, a judgement, a reading, or the worth of a tier."""
     word: str | None
     """The tier."""
     input: float | None
     to: float | None
-    """The measure's input, then."""
+    """The measure's input after the step."""
     change: float | None
     score: float
     score_to: float | None
     leads_to: float | None
-    """The health score, then."""
+    """The health score after the step."""
     band: Band | None
-    """And its band."""
+    """The band after the step."""
     crosses: bool
     words: str
 
 
 @dataclass(slots=True)
 class WayView:
-    """Over one border. `border` is the score to reach going up, and to fall below going down: hysteresis is in it.
-    `reachable`: a single step crosses it; `best` is the score that the best step leads to, null if none helps.
-    `silent_at` is when time alone will have crossed it, if nothing happens."""
+    """The way over one border. `border` is the score to reach going up, and to fall below going down, hysteresis
+    included. `reachable`: a single step crosses it; `best` is the score that the best step leads to, null if none
+    helps. `silent_at` is when time alone will have crossed it, if no event happens."""
 
     band: Band
     border: float
@@ -137,7 +136,7 @@ class WayView:
 
 @dataclass(slots=True)
 class PathView:
-    """`up` is null where there is no better band, `down` where there is no worse; both where nothing is known."""
+    """`up` is null where there is no better band, `down` where there is no worse; both where no input is known."""
 
     at: datetime
     score: float | None
@@ -157,8 +156,8 @@ class PointView:
 
 @dataclass(slots=True)
 class BandChangeView:
-    """`at` is the first instant in the new band; `model` scored the customer then. `silent`: nothing happened, time
-    alone did it."""
+    """`at` is the first instant in the new band; `model` scored the customer then. `silent`: no event happened, time
+    alone caused it."""
 
     at: datetime
     from_band: Band | None

@@ -1,5 +1,4 @@
-"""What there is to start from when a health model is written: its JSON Schema, the gallery, and the model that holds
-where none is, over both APIs."""
+"""Starting points for health models: the JSON Schema, the gallery, and the default model, over both APIs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -38,14 +37,14 @@ class Gallery:
     responses={200: {"content": {SCHEMA_JSON: {"schema": {"type": "object"}}}}},
 )
 async def get_schema(_: Actor = READER) -> Response:
-    """Draft 2020-12, for an editor or a check before sending. What a schema cannot say (curves that rise, which field
-    goes with which input) is checked when a document is sent."""
+    """Draft 2020-12, for an editor or a check before sending. Rules that a schema cannot express (curves that rise,
+    which field goes with which input) are checked when a document is sent."""
     return JSONResponse(json_schema(), media_type=SCHEMA_JSON)
 
 
 @router.get("/health-models:gallery", operation_id="getHealthModelGallery", summary="Ready-made health models")
 async def get_gallery(_: Actor = READER) -> Gallery:
-    """Start from one: `POST /v1/health-models` with `{"gallery": "retail"}`, then revise what is different with you.
+    """Start from one: `POST /v1/health-models` with `{"gallery": "retail"}`, then revise it for your business.
     `not_published` names the measures whose events no service publishes yet."""
     return Gallery(gallery.gallery())
 
@@ -78,8 +77,8 @@ def default_model() -> DefaultHealthModel:
 
 @router.get("/health-models:default", operation_id="getDefaultHealthModel", summary="What holds where no model is")
 async def get_default(_: Actor = READER) -> DefaultHealthModel:
-    """It scores every customer that no published model is for. To change it, draft its document with what is different
-    and publish that: for everybody, if it names no audience."""
+    """It scores every customer that no published model is for. To change it, draft its document with your changes and
+    publish that: without an audience it is for every customer."""
     return default_model()
 
 

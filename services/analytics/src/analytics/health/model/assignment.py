@@ -1,8 +1,8 @@
-"""Which health model scores a customer at an instant: of those published before it and not retired, the most specific
-one that is for a customer as its record stood then.
+"""Assigns a health model to a customer at an instant: of those published before it and not retired, the most specific
+one that is for a customer as its record was then.
 
-An assignment ends, and another begins, when a model is published or retired, and when the customer's record comes to
-name another segment, tier or tag. Both hold from the microsecond after, as everything that happens does for a score.
+An assignment ends, and another begins, when a model is published or retired, and when the customer's record changes its
+segment, tier or tags. Both hold from the microsecond after, as every event does for a score.
 """
 
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from analytics.health.model.definition import DEFAULT, UNIDENTIFIED, Audience, H
 
 
 class Attributes(NamedTuple):
-    """What a record says that decides which model is for the customer."""
+    """The fields of a record that decide which model is for the customer."""
 
     segment: str | None = None
     tier: str | None = None
@@ -26,7 +26,7 @@ UNKNOWN = Attributes()
 
 
 class Record(NamedTuple):
-    """What a customer's record says at every instant from `since` on, until the next record."""
+    """The attributes of a customer's record at every instant from `since` on, until the next record."""
 
     since: int
     attributes: Attributes
@@ -63,33 +63,34 @@ class Models:
     _chosen: dict[tuple[int, Attributes], HealthModel | None] = field(default_factory=dict, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without what is remembered of it: that is quickly found again, and long to send."""
+        """Pickles without the cache, which is cheap to rebuild and large to send."""
         return Models, (self.publications, self.always)
 
     @classmethod
     def only(cls, model: HealthModel) -> "Models":
-        """This one for everybody, whoever it was made for."""
+        """Returns models with this one alone, for every customer, whatever its audience."""
         return cls(always=[replace(model, audience=Audience())])
 
     @cached_property
     def changes(self) -> list[int]:
-        """The first instants at which other models are in force, in order."""
+        """Returns the first instants at which other models are in force, in order."""
         return [] if self.always is not None else sorted({each.at + 1 for each in self.publications})
 
     def at(self, instant: int) -> list[HealthModel]:
-        """In force at an instant: the most specific first; of equals what was published last; the default last of
-        all."""
+        """Returns the models in force at an instant: the most specific first; of equals the one published last; the
+        default last of all."""
         return self._after(bisect_right(self.changes, instant))
 
     def choice(self, instant: int, attributes: Attributes) -> HealthModel | None:
-        """The model in force then for a customer with these attributes."""
+        """Returns the model in force then for a customer with these attributes."""
         changes = bisect_right(self.changes, instant)
         if (changes, attributes) not in self._chosen:
             self._chosen[changes, attributes] = chosen(self._after(changes), attributes)
         return self._chosen[changes, attributes]
 
     def assignments(self, records: Sequence[Record], starts_at: int, ends_at: int) -> list[Assignment]:
-        """Over `[starts_at, ends_at]`, of a customer with these records, one after the other without a gap."""
+        """Returns the assignments of a customer with these records over `[starts_at, ends_at]`, one after the other
+        without a gap."""
         key = tuple(records), starts_at, ends_at
         if key not in self._assigned:
             self._assigned[key] = self._assignments(records, starts_at, ends_at)
@@ -109,7 +110,7 @@ class Models:
         return found
 
     def _after(self, changes: int) -> list[HealthModel]:
-        """In force after so many of the changes."""
+        """Returns the models in force after that number of changes."""
         if self.always is not None:
             return list(self.always)
         if changes not in self._in_force:
@@ -121,13 +122,14 @@ class Models:
 
 
 def chosen(models: Sequence[HealthModel], of: Attributes) -> HealthModel | None:
-    """Of these models, the most specific first, the one for such a customer. None is for one that stands for many."""
+    """Returns the model for a customer with these attributes; the models are ordered, the most specific first. A
+    customer that stands for many has none."""
     if UNIDENTIFIED in of.tags:
         return None
     return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
 
 
 def attributes_at(records: Sequence[Record], instant: int) -> Attributes:
-    """What a customer's first record says holds of the time before it, too."""
+    """Returns the attributes at an instant. The first record also holds for the time before it was made."""
     index = bisect_right(records, instant, key=lambda each: each.since)
     return records[max(index - 1, 0)].attributes if records else UNKNOWN

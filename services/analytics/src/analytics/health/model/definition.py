@@ -1,4 +1,4 @@
-"""Health models: what a tenant says its relationships are measured by."""
+"""Health models: the measures by which a tenant scores its relationships."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from typing import Any
 from uuid import UUID
 
 DAY = 86_400_000_000
-"""In microseconds, as all instants and spans here are: whole numbers, since 1970, UTC."""
+"""In microseconds, as all instants and spans of health are: whole numbers, since 1970, UTC."""
 UNIDENTIFIED = "unidentified"
-"""The tag of a customer that stands for all those nobody knows: it has no habits of its own."""
+"""The tag of a customer that stands for all unidentified ones: it has no habits of its own."""
 
 
 class Cause(StrEnum):
-    """Of a band change."""
+    """The cause of a band change."""
 
     EVENT = "event"
     SILENCE = "silence"
-    """Time alone: nothing happened."""
+    """Time alone: no event happened."""
     MODEL = "model"
     """Another model came to score the customer: it was published or retired, or is for such a customer."""
     CORRECTION = "correction"
-    """What came late changed the past."""
+    """A late event changed the past."""
 
 
 class Band(StrEnum):
@@ -32,7 +32,7 @@ class Band(StrEnum):
 
 
 class Absence(StrEnum):
-    """What a measure that cannot be read counts for."""
+    """How a measure that is absent counts."""
 
     LEFT_OUT = "left_out"
     """Its weight is shared among the rest."""
@@ -74,9 +74,9 @@ class Measure:
     window_days: float | None = None
     half_life_days: float | None = None
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """Of the event: its field is one of these."""
+    """The field of the event has one of these values."""
     values: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """What the input's words count for."""
+    """The worth of the input's categories."""
     signal: UUID | None = None
     aggregate: str | None = None
     """`latest`, `sum` or `mean` of a signal's readings."""
@@ -85,7 +85,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Audience:
-    """Whom a model is for: who matches every kind that is named. Nothing named: everybody."""
+    """Whom a model is for: customers that match every kind that is named. Without any it is for every customer."""
 
     segments: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset()
@@ -108,7 +108,7 @@ class Audience:
 @dataclass(frozen=True)
 class HealthModel:
     id: str
-    """Of the published model, or `default`."""
+    """The id of the published model, or `default`."""
     version: int
     measures: tuple[Measure, ...]
     title: str = ""
@@ -116,13 +116,14 @@ class HealthModel:
     steady: float = 40
     healthy: float = 70
     hysteresis: float = 0
-    """A band is left once the score is so far beyond its border."""
+    """The distance beyond its border at which a band is left."""
     fault: str | None = None
-    """Why nobody can be scored by it, if so. It has no measures then."""
+    """Why the model cannot score any customer, if so. It has no measures then."""
 
     @classmethod
     def broken(cls, id: str, version: int, document: Any, fault: str) -> "HealthModel":
-        """One that cannot be computed, for those it was made for as far as that can be read; else for everybody."""
+        """Returns a model that cannot be computed, for the audience it was made for as far as that is readable; else
+        for every customer."""
         audience = document.get("audience") if isinstance(document, Mapping) else None
         groups = audience if isinstance(audience, Mapping) else {}
         named = {
@@ -134,7 +135,7 @@ class HealthModel:
 
     @classmethod
     def from_document(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":
-        """Makes the model of its document, which was checked when it was written (see health.model.commands)."""
+        """Returns the model of a document, which was checked when it was written (see health.model.commands)."""
         bands, audience = document.get("bands") or {}, document.get("audience") or {}
         return cls(
             id,
@@ -176,7 +177,7 @@ BANDS = tuple(Band)
 
 
 def band_of(number: int) -> Band | None:
-    """Bands are counted from 0; -1 is nobody's."""
+    """Returns the band. Bands are numbered from 0; -1 stands for no band."""
     return BANDS[number] if number >= 0 else None
 
 
@@ -216,6 +217,6 @@ DEFAULT = HealthModel.from_document(
         "hysteresis": 2,
     },
 )
-"""What holds for whom no published model is for. Its curve of recency is almost down after the 90 days in which by
-default a customer counts as active: who is at risk is to be known before it is lost. And an open case is worth less
-than what makes a customer at risk: the first one lifts nobody."""
+"""The model for customers that no published one is for. Its curve of recency is almost down after the 90 days in which
+by default a customer counts as active: a customer at risk should be noticed before it is lost. And an open case is
+worth less than what makes a customer at risk: the first one raises no customer out of it."""

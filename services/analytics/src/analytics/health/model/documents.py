@@ -1,7 +1,7 @@
-"""What a health model's document must be like.
+"""The schema of a health model's document.
 
-Each error names the measure it is of, by the measure's own id, the field, and the rule:
-`document.measures.recency.curve`: points must rise in x.
+Each error names the measure by its own id, the field, and the rule: `document.measures.recency.curve`: points must rise
+in x.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ MAX_POINTS = 50
 MIN_DAYS, MAX_DAYS = 0.01, 3650
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000
 MIN_STEP = 0.000001
-"""Between two points of a curve: values are counted in millionths, and a slope is a number still."""
+"""The least distance between two points of a curve: values are in millionths, and a slope stays a finite number."""
 MAX_HYSTERESIS = 20
 
 Place = tuple[str | int, ...]
@@ -37,15 +37,15 @@ def _of_the_catalogue(name: str) -> str:
 
 
 def _taken_by(name: str, aggregate: str | None) -> frozenset[str]:
-    """The settings that a measure of this input may have."""
+    """Returns the settings that a measure of this input may have."""
     nothing_yet = Measure("", name, 1, Curve(()), aggregate=aggregate)
     takes = input_of(nothing_yet).takes - {"values"}
     return takes | _NEEDED.get(name, frozenset()) | ({"aggregate"} if name == "signal" else set())
 
 
 def fields_of(name: str) -> frozenset[str]:
-    """What a measure of this input may choose events by: the fields of all events of those nouns, as far as any are
-    published. The last value of a field holds."""
+    """Returns the fields that a measure of this input may filter events by: those of all published events of its nouns.
+    The last value of a field holds."""
     types = {type for each in INPUTS[name].events if each in EVENTS for type in types_of(noun_of(each))}
     return frozenset(field for type in types for field in EVENTS[type].__struct_fields__)
 
@@ -74,11 +74,11 @@ InputName = Annotated[Code, AfterValidator(_of_the_catalogue), Field(json_schema
 Codes = Annotated[list[Code], AfterValidator(_each_once), AS_SET, Field(max_length=50)]
 SomeCodes = Annotated[list[Code], AfterValidator(_each_once), AS_SET, Field(min_length=1, max_length=50)]
 BY_NAME = AfterValidator(lambda sent: dict(sorted(sent.items())))
-"""Of an object: in one order, as JSON has none."""
+"""Sorts an object's keys, as JSON objects have no order."""
 
 
 class MeasureDocument(Document):
-    """One input, made points of by a curve, and how much it weighs."""
+    """One input, turned into points by a curve, with a weight."""
 
     id: MeasureId = Field(description="by which errors and explanations name it; once per model")
     title: Text
@@ -131,7 +131,7 @@ class MeasureDocument(Document):
 
 
 class AudienceDocument(Document):
-    """Whom it is for: of each kind that is given one must match. Nothing given: everybody."""
+    """The audience: of each kind that is given one must match. Without any it is for every customer."""
 
     segments: Codes = Field(default_factory=list)
     tiers: Codes = Field(default_factory=list)
@@ -139,7 +139,7 @@ class AudienceDocument(Document):
 
 
 class BandsDocument(Document):
-    """From which score on a relationship is steady, and from which healthy. Below it is at risk."""
+    """The score from which on a relationship is steady, and from which healthy. Below it is at risk."""
 
     steady: Annotated[float, Real(above=0, below=100)] = 40
     healthy: Annotated[float, Real(above=0, most=100)] = 70
@@ -152,8 +152,8 @@ class BandsDocument(Document):
 
 
 class HealthModelDocument(Document):
-    """What makes a relationship healthy: measures, each a curve over one input, weighted.
-    `score = sum(weight * points) / sum(weight)`, from 0 to 100."""
+    """The definition of a healthy relationship: measures, each a curve over one input, weighted. `score = sum(weight *
+    points) / sum(weight)`, from 0 to 100."""
 
     title: Text
     audience: AudienceDocument = AudienceDocument()
@@ -195,8 +195,8 @@ def _repeated(ids: Mapping[str, int]) -> Iterator[str]:
 
 
 def _by_id(error: ValidationError, given: Any) -> ValidationError:
-    """The same, with measures named by their ids and not by their indexes, where an id identifies it; and with
-    the ids that do not, which nothing looked for if something else was wrong."""
+    """Yields the problems, with measures named by an id, where it identifies one, instead of an index; and the
+    duplicate ids, which are not checked if there is another problem."""
     measures = given.get("measures") if isinstance(given, dict) else None
     ids = Counter(_id_of(each) for each in measures) if isinstance(measures, list) else Counter()
 
@@ -215,7 +215,7 @@ def _by_id(error: ValidationError, given: Any) -> ValidationError:
 
 
 def _id_of(measure: Any) -> str:
-    """As it was sent; "" if it has none."""
+    """Returns the id as it was sent; "" if there is none."""
     match measure:
         case {"id": str(id)}:
             return id
@@ -223,12 +223,12 @@ def _id_of(measure: Any) -> str:
 
 
 def as_kept(document: HealthModelDocument) -> dict[str, Any]:
-    """With everything in it that holds where nothing is said, so that it means the same for ever."""
+    """Returns the document with all defaults written out, so that its meaning never changes."""
     return document.model_dump(mode="json")
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12. What a schema cannot say of a document is checked when it is sent."""
+    """Returns the JSON Schema, draft 2020-12. Rules that it cannot express are checked when a document is sent."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:kith:health-model",

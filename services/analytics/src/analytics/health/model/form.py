@@ -1,4 +1,4 @@
-"""The form of a health model: what can be done with it, its table, and how it is seen."""
+"""The form of a health model: its commands, its table and its view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def _measures(given: Input) -> Sequence[MeasureDocument]:
     return document.measures if document is not None else ()
 
 
-# The nouns of its own. What happens to them is published like all else, and comes back into the ledger.
+# The nouns of analytics itself. Their events are published like all others, and come back into the ledger.
 health_models = aggregate_table(
     "health_models",
     metadata,

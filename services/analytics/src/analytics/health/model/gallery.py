@@ -1,7 +1,8 @@
-"""Health models to start from: one per trade, each at the pace of that trade.
+"""The gallery: health models to start from, one per trade, each at the pace of that trade.
 
-They are documents as a tenant would write them, and as good as a guess: what is healthy with you, a backtest shows.
-Some measures read what no service publishes yet. They are left out of the score until one does, and count in coverage.
+They are documents as a tenant would write them, and no better than a guess: a backtest shows what is healthy in a
+business. Some measures read events that no service publishes yet. They are left out of the score until one does, and
+count in coverage.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ def _measure(
 
 
 FROM_THEM = {"direction": ["inbound"]}
-"""What we send and nobody answers is no sign of life."""
+"""A message of ours without a reply is no sign of life."""
 IN_PERSON = {"channel": ["phone", "visit", "chat"]}
 
 

@@ -1,4 +1,4 @@
-"""The gallery of health models, as it is seen."""
+"""The gallery of health models as a view."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""What a measure can read of a customer. An input is data: what counts, of which events, and in which unit.
+"""The inputs that a measure can read. An input is data: the value, the events, and the unit.
 
-An input whose events no service publishes yet may stand in a model: it is absent until one does.
+An input whose events no service publishes yet may be used in a model: it is absent until one does.
 """
 
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ class Kind(StrEnum):
     SINCE_LAST = "since_last"
     """Days since the last of its events."""
     SINCE_FIRST = "since_first"
-    """Days since the first."""
+    """Days since the first of its events."""
     SUM = "sum"
-    """Of its field over the window, of one each if it has none; or fading by the half-life."""
+    """The sum of its field over the window, of ones if it has none; or fading by the half-life."""
     MEAN = "mean"
-    """Of its field over the window, or weighted by the half-life. Absent with no event in the window."""
+    """The mean of its field over the window, or weighted by the half-life. Absent with no event in the window."""
     TREND = "trend"
-    """The sum over the window, over that of the window before. Absent if there was none before."""
+    """The sum over the window, over that of the window before. Absent if that is 0."""
     STANDING = "standing"
-    """How many aggregates stand in one of its phases."""
+    """The number of aggregates in one of its phases."""
     LATEST = "latest"
     """The field of the last event, until that is stale."""
     DISTINCT = "distinct"
@@ -44,9 +44,9 @@ class Input:
     kind: Kind
     events: tuple[str, ...]
     reads: str | None = None
-    """The field whose value counts; one each, if none."""
+    """The field whose value counts; ones, if none."""
     window_days: float | None = None
-    """If the measure names none."""
+    """The default of the measure's window."""
     phases: tuple[str, ...] = ()
     whose: str | None = None
     """The field that names the customer, where it is not the envelope's."""
@@ -56,12 +56,12 @@ class Input:
 
     @property
     def published(self) -> bool:
-        """Whether any service publishes it today."""
+        """Whether any service publishes its events today."""
         return any(type in EVENTS for type in self.events)
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which of a measure's settings it looks at, besides weight, curve, group and absence."""
+        """The settings of a measure that it reads, besides weight, curve, group and absence."""
         return _TAKES[self.kind]
 
 
@@ -168,11 +168,11 @@ INPUTS: Mapping[str, Input] = {
 }
 
 CASES = Measure("cases", "open_cases", 1, Curve(((0, 100), (1, 0))))
-"""All of them, whether a model looks at how many are open or not."""
+"""All cases, whether or not a model reads how many are open."""
 
 
 def looks_at_cases(model: HealthModel) -> bool:
-    """Whether it looks at what can be done only to a case that is open, or only to one that is not."""
+    """Whether an act on it applies only to a case that is open, or only to one that is not."""
     return any(each.input in ("sla_breaches", "reopened_cases") for each in model.measures)
 
 
@@ -180,7 +180,7 @@ _AGGREGATES = {"latest": Kind.LATEST, "sum": Kind.SUM, "mean": Kind.MEAN}
 
 
 def input_of(measure: Measure) -> Input:
-    """What the measure reads: as the catalogue says, but for what the measure itself settles."""
+    """Returns what the measure reads: the input of the catalogue, with the measure's own settings."""
     known = INPUTS[measure.input]
     if measure.aggregate is not None:
         known = replace(known, kind=_AGGREGATES[measure.aggregate])
@@ -188,10 +188,10 @@ def input_of(measure: Measure) -> Input:
 
 
 def window_of(measure: Measure) -> int | None:
-    """In microseconds; None if it fades by a half-life, or looks at all there was."""
+    """Returns the window in microseconds; None if it fades by a half-life, or has no window."""
     days = measure.window_days or INPUTS[measure.input].window_days
     return None if measure.half_life_days or days is None else round(days * DAY)
 
 
 TYPES = frozenset(type for each in INPUTS.values() for type in each.events) | frozenset(types_of("contacts.customer"))
-"""Events that may change a score: those of the inputs, and what says which model is for whom."""
+"""Events that may change a score: those of the inputs, and those that decide which model is for which customer."""

@@ -1,7 +1,7 @@
-"""A health model on its way: drafted, published, revised and published again, at last retired.
+"""The life of a health model: drafted, published, revised and published again, at last retired.
 
-What it says is a document, which is checked before it comes here (see health.model.commands). The document in force is
-the one that was published last; a newer draft beside it scores nobody.
+Its content is a document, which is checked before it comes here (see health.model.commands). The document in force is
+the one that was published last; a newer draft beside it scores no customer.
 """
 
 from dataclasses import dataclass
@@ -43,10 +43,10 @@ class HealthModel(Aggregate):
     """How health is scored: measures with weights and curves, in numbered versions."""
 
     title: str
-    """The newest document's."""
+    """The title of the newest document."""
     state: HealthModelState = HealthModelState.DRAFT
     draft_document: Document | None = None
-    """None: nothing is newer than what is published."""
+    """None: nothing is newer than the published document."""
     published_document: Document | None = None
     number: int = 0
     """How often it was published; the version that scores name."""
@@ -54,12 +54,12 @@ class HealthModel(Aggregate):
 
     @classmethod
     def draft(cls, *, id: UUID, at: datetime, document: Document) -> tuple[Self, HealthModelDrafted]:
-        """From a whole document, or from a ready-made one of the gallery."""
+        """Drafts a model from a whole document, or from a ready-made one of the gallery."""
         it = cls(id=id, title=document["title"], draft_document=document)
         return it, HealthModelDrafted.of(it)
 
     def revise(self, *, at: datetime, document: Document) -> HealthModelRevised:
-        """Replaces the draft. What is published stays in force until the draft is published."""
+        """Replaces the draft. The published document stays in force until the draft is published."""
         self._must_not_be_retired(at)
         if document == (self.draft_document or self.published_document):
             raise NothingAmended("That is the document already.")
@@ -70,7 +70,7 @@ class HealthModel(Aggregate):
         return HealthModelRevised.of(self)
 
     def publish(self, *, at: datetime) -> HealthModelPublished:
-        """The draft comes into force: from now on it scores those it is for."""
+        """Puts the draft in force: from now on it scores the customers it is for."""
         self._must_not_be_retired(at)
         if self.draft_document is None:
             raise NothingToPublish(f"Health model {self.id} has no draft newer than its number {self.number}.")
@@ -79,7 +79,8 @@ class HealthModel(Aggregate):
         return HealthModelPublished.of(self, document=self.published_document)
 
     def retire(self, *, at: datetime) -> HealthModelRetired:
-        """It scores nobody from now on. A draft is given up by it too. There is no way back: draft another."""
+        """Retires the model: from now on it scores no customer. Its draft is discarded too. This is final: draft
+        another."""
         self._must_not_be_retired(at)
         self.state = HealthModelState.RETIRED
         return HealthModelRetired.of(self)

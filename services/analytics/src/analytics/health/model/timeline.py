@@ -37,13 +37,14 @@ async def all_models(connection: AsyncConnection, tenant: str) -> Models:
 
 
 async def models_of(connection: AsyncConnection, tenant: str, at: datetime | None = None) -> list[HealthModel]:
-    """In force now, or at an instant. The most specific first; of equals what was published last; the default last."""
+    """Returns the models in force now, or at an instant. The most specific first; of equals the one published last; the
+    default last."""
     models = await all_models(connection, tenant)
     return list(models.at(int(FAR) if at is None else micros(at)))
 
 
 async def model_in_force(connection: AsyncConnection, tenant: str, id: str) -> HealthModel:
-    """By its id. Raises Invalid that lists what there is."""
+    """Returns the model in force with this id. Raises Invalid that lists the ids there are."""
     models = await models_of(connection, tenant)
     if (named := next((each for each in models if each.id == id), None)) is None:
         there_are = ", ".join(each.id for each in models)
@@ -52,14 +53,14 @@ async def model_in_force(connection: AsyncConnection, tenant: str, id: str) -> H
 
 
 def with_model(models: list[HealthModel], added: HealthModel) -> list[HealthModel]:
-    """As they would be if it were published now, in the index of its version before."""
+    """Returns the models as they would be if it were published now, at the index of its previous version."""
     others = [each for each in models if each.id not in (added.id, DEFAULT.id)]
     found = sorted([added, *others], key=lambda each: each.audience.specificity, reverse=True)
     return [*found, DEFAULT]
 
 
 _READ: dict[tuple[str, str, int, datetime], HealthModel] = {}
-"""Documents that were read already: what is published stays as it is. Of many it is forgotten."""
+"""Parsed documents: a published version never changes. The cache is bounded."""
 _MOST_READ = 1_000
 
 
@@ -72,7 +73,7 @@ def _model(tenant: str, row: Any, *, in_force: bool) -> HealthModel | None:
             _READ.clear()
         _READ[key] = _read(str(row.subject), row.state["number"], row.state["document"])
     model = _READ[key]
-    # It is a fault while it is in force: whom it is for is set aside. After that it must not make the past unreadable.
+    # A fault only while the model is in force: its customers are set aside. Later it must not make the past unreadable.
     return model if in_force or model.fault is None else None
 
 
@@ -80,6 +81,6 @@ def _read(id: str, number: int, document: Any) -> HealthModel:
     try:
         model = HealthModel.from_document(id, number, document)
         fault = fault_of_model(model)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # it was checked by the rules of then
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # it was checked by the rules of its time
         fault = f"The model's document cannot be read: {type(error).__name__}: {error}"
     return model if fault is None else HealthModel.broken(id, number, document, fault)

@@ -1,4 +1,4 @@
-"""How relationships stand now, and who is about to change by silence alone, over REST and GraphQL."""
+"""The current scores of relationships, and the changes to come by silence alone, over REST and GraphQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,7 +45,7 @@ async def list_scores(
     after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
-    """Who came into its band last comes first. Whoever is in no band is not among them."""
+    """The customers that entered their band last come first. Those without a band are left out."""
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await queries.scores(connection, actor.tenant, band=band, model=model, first=first, after=after)
     return json_response(HealthScorePage(page.rows, page.next))
@@ -65,7 +65,7 @@ async def list_upcoming(
     after: Cursor | None = None,
     actor: Actor = READER,
 ) -> Response:
-    """The next one first: unless something happens before, `due_at` is the instant and `due_band` the band."""
+    """The next one first: unless an event happens before, `due_at` is the instant and `due_band` the band."""
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await queries.upcoming(connection, actor.tenant, to=to, until=until, first=first, after=after)
     return json_response(HealthScorePage(page.rows, page.next))
@@ -73,8 +73,8 @@ async def list_upcoming(
 
 @router.get("/health/rescoring", operation_id="getRescoring", summary="How far a new model has come")
 async def get_rescoring(request: Request, actor: Actor = READER) -> Rescoring:
-    """When a model is published or retired, everybody is scored again in the background. Whoever cannot be scored is
-    set aside with the reason, and keeps no one else waiting."""
+    """When a model is published or retired, all customers are scored again in the background. A customer that cannot be
+    scored is set aside with the reason, and delays no other."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return await queries.rescoring(connection, actor.tenant)
 

@@ -1,4 +1,4 @@
-"""Changes of a relationship's band: kept as they were published, with the events that publish them."""
+"""Changes of a relationship's band: stored as they were published, with the events that publish them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -42,8 +42,8 @@ class PublishedChange(NamedTuple):
 
 
 def _traced(change: NewBandChange, traceparent: str | None) -> str | None:
-    """A change goes on with the trace of what caused it; silence begins one of its own. A first score is only
-    published: a span for each would be most of what a first scoring costs."""
+    """Continues the trace of the event that caused the change; a change by silence begins a trace. A first score is
+    published without a span: those would cost most of the first scoring."""
     if change.from_band is None:
         return traceparent
     with span_after(traceparent, f"health {change.band or 'unknown'}"):

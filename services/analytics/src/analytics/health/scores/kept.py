@@ -1,8 +1,6 @@
-"""Scores as they are kept, and changes as they are published: of customers as they were last scored, what is to be
-written of them now.
+"""Computes the rows and changes to write for customers that are scored again, from how they were last scored.
 
-Nothing here reads or writes: it is handed what was read, and computed beside the event loop (see
-health.scores.rescoring).
+It does no I/O: its arguments were read, and it runs off the event loop (see health.scores.rescoring).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +19,13 @@ from analytics.health.model.definition import DAY, Cause, HealthModel, band_of, 
 DRIVEN_OVER = 30 * DAY
 DRIVERS = 3
 JUMP = 0.01
-"""Points: by more nothing moves from one microsecond to the next but by what happened."""
+"""Points: a greater change from one microsecond to the next is due to an event."""
 LAG = DAY // 24
-"""What happened so short before the last score, and came in after it, is no correction."""
+"""An event that happened this short before the last score, and arrived after it, is no correction."""
 
 
 class Stored(NamedTuple):
-    """A customer as it was last scored; with no instant, if it never was."""
+    """The last score of a customer; without an instant, if it was never scored."""
 
     customer_id: UUID
     version: int
@@ -39,7 +37,7 @@ class Stored(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What is kept of a customer's score."""
+    """The row of a customer's score."""
 
     customer_id: UUID
     version: int
@@ -54,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A measure, and by how much its part of the score moved."""
+    """A measure, and the change of its part of the score."""
 
     measure: str
     change: float
@@ -65,7 +63,7 @@ class NewBandChange(NamedTuple):
 
     customer_id: UUID
     version: int
-    """Of the customer's score, after it."""
+    """The version of the customer's score after the change."""
     at: datetime
     cause: str
     model: str | None
@@ -81,19 +79,19 @@ class Since(NamedTuple):
     """An instant for each customer."""
 
     published: Ints
-    """Up to when its changes were published."""
-    looked_at: Ints
-    """From when on its facts are looked at."""
+    """The instant up to which its changes were published."""
+    facts_from: Ints
+    """The instant from which its facts are read."""
 
 
 class Rescored(NamedTuple):
     rows: list[Row]
     changes: list[NewBandChange]
-    """Of each customer in the order of time."""
+    """In the order of time, for each customer."""
 
 
 class _Driven(NamedTuple):
-    """A change, as the model sees it that scored the customer then."""
+    """The drivers of a change, by the model that scored the customer then."""
 
     model: HealthModel | None
     score: float | None
@@ -101,9 +99,9 @@ class _Driven(NamedTuple):
     moves: list[Moved]
 
 
-def looked_at(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
-    """From when on it is looked for changes. Of what was scored by a model that was not in force any more, as its
-    successor came late: from when that came."""
+def search_from(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
+    """Returns the instants from which changes are searched for. For a customer last scored by a model that was no
+    longer in force, because its successor's event came late: from when the successor came into force."""
     published = np.array([at if each.scored_at is None else micros(each.scored_at) for each in stored], np.int64)
     for model, indexes in facts.assigned(published):
         for index in indexes.tolist():
@@ -114,13 +112,13 @@ def looked_at(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
             past = facts.assignments(index, int(-FAR), int(published[index]))
             ends = [each.until for each in past if _named(each.model) == by]
             published[index] = max(ends, default=published[index])
-    # Who is scored for the first time may have been in its band for long.
+    # A customer that is scored for the first time may have been in its band for long.
     new = np.array([_is_new(each) for each in stored], np.bool_)
     return Since(published, np.where(new, at - AHEAD, published - LAG))
 
 
 def rescored(unread: UnreadFacts, stored: Sequence[Stored], since: Since, now: datetime) -> Rescored:
-    """Scores of all customers of the facts, of whom it is said in the same order how they were last scored."""
+    """Returns the scores of all customers of the facts; `stored` has their last scores in the same order."""
     return _Scoring(unread.read(), stored, now, micros(now)).scored(since)
 
 
@@ -169,13 +167,13 @@ class _Scoring:
             )
 
     def _unscored(self, before: Stored, changed: datetime | None) -> Row:
-        """No model is for it, or not any more."""
+        """Returns the row of a customer without a model."""
         since = changed or before.band_since or self.now
         version = self.versions[before.customer_id]
         return Row(before.customer_id, version, None, None, None, None, 0.0, since, None, None)
 
     def _since_when(self, bands: Bands) -> dict[int, datetime]:
-        """Returns since when those scored for the first time have been in their band, which may be long."""
+        """Returns since when the customers scored for the first time have been in their band, which may be long."""
         new = [index for index, each in enumerate(self.stored) if _is_new(each) and bands[index] >= 0]
         since = self.facts.since(self.at - AHEAD, self.at, np.array(new, np.int64))
         return {index: moment(at) for index, at in zip(new, since.tolist(), strict=True)}
@@ -184,13 +182,14 @@ class _Scoring:
         """Adds the changes since each was last scored. Returns when the last one of each was."""
         facts, stored = self.facts, self.stored
         before = np.array([number_of(each.band) for each in stored], np.int8)
-        # What came late may have changed the past: then what was published does not lead to what is now.
+        # A late event may have changed the past: then the published changes do not lead to the current band.
         led = facts.bands(since) == before
         some: Ints = np.flatnonzero(led)
         walked = facts.changes(since[some], self.at, some)
         changes = [(int(p), int(at), int(a), int(b), CAUSES[cause]) for p, at, a, b, cause in zip(*walked, strict=True)]
-        # With the usual delay it is published like all else, at its own instant. Else the score was wrong for a while:
-        # that is corrected.
+        # With the usual delay the change is published at its own instant. With a longer one the score was wrong for a
+        # while:
+        # then a correction is published.
         some = np.flatnonzero(~led)
         lagged = facts.changes(since[some] - LAG, self.at, some)
         recent = {int(p): (int(at), CAUSES[cause]) for p, at, _, _, cause in zip(*lagged, strict=True)}
@@ -200,7 +199,7 @@ class _Scoring:
             at, cause = self.at, Cause.EVENT
             if index in recent:
                 at, cause = recent[index][0], Cause.MODEL if recent[index][1] is Cause.MODEL else Cause.EVENT
-            elif not _is_new(stored[index]):  # of whom nothing was published, nothing is corrected
+            elif not _is_new(stored[index]):  # without a published band there is nothing to correct
                 by = stored[index].model, stored[index].model_version
                 now_by = _named(facts.assignments(index, self.at, self.at)[0].model)
                 cause = Cause.CORRECTION if by == now_by else Cause.MODEL
@@ -229,8 +228,9 @@ class _Scoring:
         return found
 
     def _driven(self, changes: Sequence[tuple[int, int, int, int, Cause]]) -> list[_Driven]:
-        """Returns the model that scored at each change, the score and the coverage then, and what moved it: what made
-        it jump at that instant, the swap of models among it; if nothing did, what has been moving it."""
+        """Returns the model that scored at each change, the score and the coverage then, and its drivers: those of the
+        jump at that instant, a swap of models included; without a jump, the measures that have been moving the
+        score."""
         facts = self.facts
         found = [_Driven(None, None, 0.0, [])] * len(changes)
         indexes = np.array([each[0] for each in changes], np.int64)
@@ -259,7 +259,7 @@ class _Scoring:
 
 
 def _is_new(stored: Stored) -> bool:
-    """No band of it was ever published."""
+    """Whether no band of it was ever published."""
     return stored.version == 0
 
 
@@ -268,6 +268,6 @@ def _named(model: HealthModel | None) -> tuple[str | None, int | None]:
 
 
 def _moved(moves: Iterable[tuple[str, float]]) -> list[Moved]:
-    """The measures whose parts moved, most first."""
+    """Returns the measures whose parts moved, the greatest change first."""
     found = [Moved(id, round(move, 4)) for id, move in sorted(moves, key=lambda each: -abs(each[1]))[:DRIVERS]]
     return [each for each in found if each.change]

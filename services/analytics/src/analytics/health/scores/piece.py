@@ -1,9 +1,10 @@
-"""Scores a piece of the customers to be scored again, in one transaction with the changes, their events and what
-playbooks make of them.
+"""Scores a piece of the customers in the queue, in one transaction with the changes, their events and the runs of
+playbooks.
 
-Facts are read in a snapshot, scores are computed in another process with no transaction open, and written if nobody
-else has scored the customer meanwhile. A piece that fails is halved until the customer is found that cannot be scored:
-it is set aside with the reason until something more happens to it or the models change, and everybody else is scored.
+Facts are read in a snapshot, scores are computed in another process with no transaction open, and written if no other
+transaction has scored the customer meanwhile. A piece that fails is halved until the customer is found that cannot be
+scored: it is set aside with the reason until another event of it arrives or the models change, and all others are
+scored.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from analytics.health.engine.facts import HealthFacts, Needed, UnreadFacts
 from analytics.health.engine.reads import assignments_of, unread_of
 from analytics.health.model.definition import HealthModel
 from analytics.health.scores.changes import publish
-from analytics.health.scores.kept import Rescored, Row, Since, Stored, looked_at, rescored
+from analytics.health.scores.kept import Rescored, Row, Since, Stored, rescored, search_from
 from analytics.health.scores.tables import health_set_aside
 from analytics.playbooks import runs as playbooks
 from analytics.projections.snapshot import snapshot
@@ -40,13 +41,13 @@ FAILED = Counter("kith_health_failed_total", "Customers that could not be scored
 
 
 class Noted(NamedTuple):
-    """A customer to be scored again, and the event that it is for."""
+    """A customer to be scored again, and the event that enqueued it."""
 
     customer_id: UUID
     event_id: UUID | None = None
     traceparent: str | None = None
     seq: int | None = None
-    """Its number in the queue; none, if all of the tenant are scored again."""
+    """Its number in the queue; None, if all customers of the tenant are scored again."""
 
 
 class _Read(NamedTuple):
@@ -59,22 +60,22 @@ class _Read(NamedTuple):
 
 
 class Superseded(Exception):
-    """The models have changed again: everybody is scored from the beginning."""
+    """The models have changed again: all customers are scored from the beginning."""
 
 
 Also = Callable[[AsyncConnection, Sequence[Noted], AbstractSet[UUID]], Awaitable[None]]
-"""What else the transaction does that writes the scores of a piece, or sets it aside: it is handed the piece, and the
-customers that nobody else has scored meanwhile."""
+"""The rest of the transaction that writes the scores of a piece, or sets it aside: its arguments are the piece, and the
+customers that no other transaction has scored meanwhile."""
 
 
 async def score_piece(engine: AsyncEngine, tenant: str, piece: Sequence[Noted], lane: Lane, also: Also) -> None:
-    """Scores the customers of a piece, and sets aside those that cannot be scored. Raises what concerns everybody: no
-    database, too many at once."""
+    """Scores the customers of a piece, and sets aside those that cannot be scored. Raises failures that concern all
+    customers: no database, too many connections."""
     customers = list(dict.fromkeys(each.customer_id for each in piece))
     try:
         await _score_whole(engine, tenant, piece, lane, also)
     except _Broken as broken:
-        # Whoever is not scored by such a model is scored all the same.
+        # Customers that another model scores are scored all the same.
         theirs = [each for each in piece if each.customer_id in broken.customers]
         await _set_aside(engine, tenant, theirs, broken.reason, broken.model, also)
         if others := [each for each in piece if each.customer_id not in broken.customers]:
@@ -101,7 +102,7 @@ class _Broken(Exception):
 
 
 def _is_its_own(error: Exception) -> bool:
-    """Whether it may be the fault of what was scored. A statement that took too long may have had too much to read."""
+    """Whether the customer or the model may be at fault. A statement that timed out may have had too much to read."""
     return fault_of(error) is Fault.POISON or sqlstate(error) == _QUERY_CANCELED
 
 
@@ -126,14 +127,14 @@ async def _read(engine: AsyncEngine, tenant: str, customers: Sequence[UUID]) -> 
         since, needed = await asyncio.to_thread(_needed, found, stored, now)
         for model in needed.models:
             if model.fault is not None:
-                raise _Broken(model, model.fault, found.scored_by(model, since.looked_at, micros(now)))
+                raise _Broken(model, model.fault, found.scored_by(model, since.facts_from, micros(now)))
         unread = await unread_of(connection, tenant, needed.models, found.customers, needed.customers)
     return _Read(now, stored, since, UnreadFacts(found, needed.models, unread))
 
 
 def _needed(found: HealthFacts, stored: Sequence[Stored], now: datetime) -> tuple[Since, Needed]:
-    since = looked_at(found, stored, micros(now))
-    return since, found.needed(since.looked_at, micros(now))
+    since = search_from(found, stored, micros(now))
+    return since, found.needed(since.facts_from, micros(now))
 
 
 _STORED = """
@@ -145,7 +146,7 @@ _INSERT = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since)
     SELECT $1, id, 0, 0, '-infinity', '-infinity' FROM unnest($2::uuid[]) AS t(id) ON CONFLICT DO NOTHING
 """
-# In order, so that no two deadlock.
+# In order, so that no two transactions deadlock.
 _LOCK = f"{_STORED} ORDER BY customer_id FOR UPDATE"
 
 
@@ -158,7 +159,7 @@ async def _stored(connection: AsyncConnection, tenant: str, customers: Sequence[
 async def _write(
     connection: AsyncConnection, tenant: str, piece: Sequence[Noted], read: _Read, found: Rescored, also: Also
 ) -> None:
-    # The transaction takes its id before its time: see kith.outbox.relay on what is not seen yet.
+    # The transaction takes its id before its time: see kith.outbox.relay on events that are not visible yet.
     begun: Any = await connection.exec_driver_sql("SELECT pg_current_xact_id()::text, clock_timestamp() AS now")
     now: datetime = begun.one().now
     kept = await _unchanged(connection, tenant, read.stored)
@@ -173,7 +174,7 @@ async def _write(
 
 
 async def _unchanged(connection: AsyncConnection, tenant: str, stored: Sequence[Stored]) -> set[UUID]:
-    """Locks the scores. Returns the customers that nobody else has scored since they were read."""
+    """Locks the scores. Returns the customers that no other transaction has scored since they were read."""
     ordered = sorted(each.customer_id for each in stored)
     await connection.exec_driver_sql(
         _INSERT, (tenant, sorted(each.customer_id for each in stored if each.scored_at is None))

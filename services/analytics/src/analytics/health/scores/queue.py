@@ -1,5 +1,4 @@
-"""Whose health must be looked at again: noted in the transaction that changed what it is scored on (see
-rescoring).
+"""The queue of customers to be scored again: filled in the transaction that changed their facts (see rescoring).
 
 Rows are inserted only, so no fold waits for a score, and no score for a fold.
 """
@@ -21,8 +20,8 @@ from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent
 
-TELLING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("contacts.customer")})
-"""Events that may set off a playbook by themselves."""
+TRIGGERING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("contacts.customer")})
+"""Events that may trigger a playbook by themselves."""
 _NOTED = UnnestParams(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
 
 
@@ -38,12 +37,13 @@ class ScoreQueue(Projection):
 
 
 async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents: Mapping[UUID, str | None]) -> None:
-    """Whose scores these facts may change. Of each the last fact is noted, and any that may set off a playbook."""
+    """Enqueues the customers whose scores these facts may change. For each customer the last fact is noted, and any
+    that may trigger a playbook."""
     noted: dict[tuple[str, UUID, UUID | None], Fact] = {}
     for fact in facts:
         if fact.type in TYPES:
             for customer in _concerned(fact):
-                event = fact.event_id if fact.type in TELLING else None
+                event = fact.event_id if fact.type in TRIGGERING else None
                 noted[fact.tenant_id, customer, event] = fact
     if noted:
         await _insert(connection, [(t, c, f.event_id, traceparents.get(f.event_id)) for (t, c, _), f in noted.items()])
@@ -52,7 +52,7 @@ async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents:
 
 
 async def enqueue_customers(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-    """Their facts were changed."""
+    """Enqueues customers whose facts were changed."""
     await _insert(connection, [(tenant, customer, None, None) for customer in customers])
 
 
@@ -72,7 +72,7 @@ async def _insert(connection: AsyncConnection, rows: Sequence[tuple[str, UUID, U
 
 
 async def rescore(connection: AsyncConnection, tenant: str) -> None:
-    """Everybody is to be scored again."""
+    """Requests that all customers of the tenant are scored again."""
     wanted = insert(health_rescorings).values(
         tenant_id=tenant, requested_at=func.clock_timestamp(), traceparent=current_traceparent()
     )
@@ -82,6 +82,6 @@ async def rescore(connection: AsyncConnection, tenant: str) -> None:
 
 
 async def rescore_everybody(connection: AsyncConnection) -> None:
-    """Of every tenant: the facts were made anew."""
+    """Requests it for every tenant: all facts were recomputed."""
     for tenant in await connection.scalars(select(health_scores.c.tenant_id).distinct()):
         await rescore(connection, tenant)

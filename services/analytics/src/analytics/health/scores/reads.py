@@ -1,4 +1,4 @@
-"""How relationships stand, as they were last scored, and who is about to come into another band by silence alone."""
+"""Reads the scores of relationships, as of the last scoring, and the changes of band to come by silence alone."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,33 +31,33 @@ class HealthScoreView:
     model_version: int | None
     scored_at: datetime
     due_at: datetime | None
-    """When it is looked at again, if nothing happens until then."""
+    """When it is scored again, if no event happens until then."""
     due_band: Band | None
     """The band that silence brings it into then."""
 
 
 @dataclass(slots=True)
 class SetAside:
-    """A customer that cannot be scored. It is tried again when something happens to it, or the models change."""
+    """A customer that cannot be scored. It is tried again when an event of it arrives, or the models change."""
 
     customer_id: UUID
     since: datetime
     reason: str
     model: str | None
-    """Whose fault it is. Null: it is that of the customer's own facts."""
+    """The model at fault. Null: the customer's own facts are."""
     model_version: int | None
 
 
 @dataclass(slots=True)
 class Rescoring:
-    """Of all customers by the models that are in force now. Null figures: there was none."""
+    """The scoring of all customers by the models that are in force now. Null figures: there was none."""
 
     requested_at: datetime | None
     done: int
     total: int | None
     finished_at: datetime | None
     set_aside: int
-    """So many customers cannot be scored now, by whatever they were last looked at for."""
+    """The number of customers that cannot be scored now, including those last tried for another reason."""
     set_aside_last: list[SetAside]
     """The last of them, up to 100."""
 
@@ -71,8 +71,8 @@ async def scores(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[HealthScoreView]:
-    """Who came into its band last comes first. Raises Invalid for a cursor that is none, a page that is too big and a
-    model that is not in force."""
+    """Returns a page of scores, the customers that entered their band last first. Raises Invalid for a malformed
+    cursor, a page that is too big and a model that is not in force."""
     index = tuple_(_S.band_since, _S.customer_id)
     conditions: list[ColumnElement[bool]] = [_S.band == band if band else _S.band.is_not(None)]
     if model is not None:
@@ -93,7 +93,7 @@ async def upcoming(
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[HealthScoreView]:
-    """Who comes into another band by silence alone, the next one first."""
+    """Returns the customers that come into another band by silence alone, the next one first."""
     conditions: list[ColumnElement[bool]] = [_S.due_band == to if to else _S.due_band.is_not(None)]
     if until is not None:
         conditions.append(_S.due_at < until)
@@ -121,7 +121,7 @@ async def rescoring(connection: AsyncConnection, tenant: str) -> Rescoring:
 
 
 async def reason_of(connection: AsyncConnection, tenant: str, customer: UUID) -> str | None:
-    """Why the customer cannot be scored, if it cannot."""
+    """Returns why the customer cannot be scored, if it cannot."""
     return await connection.scalar(select(_A.reason).where(_A.tenant_id == tenant, _A.customer_id == customer))
 
 
@@ -133,7 +133,7 @@ def _position(after: str) -> ColumnElement[Any]:
 async def _page(
     connection: AsyncConnection, tenant: str, conditions: list[ColumnElement[bool]], order: Any, first: int
 ) -> list[HealthScoreView]:
-    """One more than the page has."""
+    """Selects one row more than the page has."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     columns = [_S[name] for name in HealthScoreView.__dataclass_fields__]

@@ -1,15 +1,15 @@
-"""Scores, kept live: whoever something happened to is scored again at once, and whom silence alone will bring into
-another band, at that very instant.
+"""Keeps scores live: a customer is scored again as soon as an event of it arrives, and at the very instant at which
+silence alone brings it into another band.
 
-A fold notes whose scores may have changed (health.scores.queue); with each score is kept the instant at which time
-alone will change its band (`due_at`), when it is noted, too. Whoever is noted is scored, and nobody else: there is no
-sweep. Scores, the changes, the events that publish them, and what playbooks make of them are one transaction.
+A fold enqueues the customers whose scores may have changed (health.scores.queue). With each score is stored the instant
+at which time alone will change its band (`due_at`), when it is enqueued, too. Only enqueued customers are scored: there
+is no sweep. Scores, the changes, the events that publish them, and the runs of playbooks are one transaction.
 
-It stops nobody. Facts are read in a snapshot, scores are computed in another process with no transaction open, and
-written if nobody else has scored the customer meanwhile; of whom something came in meanwhile is noted, and scored
-again. Pieces are bounded by customers and by facts, and each commits. Tenants take turns, those of whom little is noted
+It blocks no fold. Facts are read in a snapshot, scores are computed in another process with no transaction open, and
+written if no other transaction has scored the customer meanwhile; a customer whose facts changed meanwhile is in the
+queue again. Pieces are bounded by customers and by facts, and each commits. Tenants take turns, those with short queues
 first. A piece that fails is halved until the customer is found that cannot be scored: it is set aside with the reason
-until something more happens to it or the models change, and everybody else is scored.
+until another event of it arrives or the models change, and all others are scored.
 """
 
 import random
@@ -30,9 +30,9 @@ from kith.runtime.offload import BACKGROUND, LIVE
 from kith.runtime.telemetry import log
 
 AT_ONCE = 2_000
-"""Noted at most in one piece: somebody waits for it."""
+"""The most rows of the queue in one piece: it bounds the wait of the others."""
 FEW = 100
-"""Who has noted fewer customers does not wait for those who have more."""
+"""Tenants with fewer customers in the queue do not wait for those with more."""
 _Q, _S, _R, _A = health_queue.c, health_scores.c, health_rescorings.c, health_set_aside.c
 
 # One index probe per tenant, not one per row.
@@ -52,7 +52,7 @@ _WAITING = f"""
 
 
 async def process_score_queue(engine: AsyncEngine) -> bool:
-    """Scores the customers in the queue: of each tenant the next few, or of one that has many the next piece. Returns
+    """Scores the customers in the queue: for each tenant the next few, or for one that has many the next piece. Returns
     whether there may be more. Several processes may run it, each for another tenant."""
     more, errors = False, list[Exception]()
     async with engine.connect() as connection:
@@ -63,7 +63,7 @@ async def process_score_queue(engine: AsyncEngine) -> bool:
         if many:
             tenants.append(random.choice(many))  # noqa: S311 - whose turn it is, not a secret
         for tenant in tenants:
-            async with alone(connection, f"health {tenant}") as mine:
+            async with try_lock(connection, f"health {tenant}") as mine:
                 if not mine:
                     continue
                 try:
@@ -91,7 +91,7 @@ async def note_due(engine: AsyncEngine) -> int:
             .with_for_update(skip_locked=True)
             .cte("due")
         )
-        # Until it is scored nothing is due: what cannot be scored is not tried for ever.
+        # Until it is scored nothing is due: a customer that cannot be scored is not retried for ever.
         noted = (
             update(health_scores)
             .where(_S.tenant_id == due.c.tenant_id, _S.customer_id == due.c.customer_id)
@@ -117,7 +117,7 @@ async def score_everybody(engine: AsyncEngine) -> bool:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         wanted = select(_R.tenant_id).where(_R.finished_at.is_(None)).order_by(func.random())
         for tenant in (await connection.scalars(wanted)).all():
-            async with alone(connection, f"health rescoring {tenant}") as mine:
+            async with try_lock(connection, f"health rescoring {tenant}") as mine:
                 if mine:
                     await _score_next(engine, connection, tenant)
                     return True
@@ -153,13 +153,14 @@ async def _score_next(engine: AsyncEngine, connection: AsyncConnection, tenant: 
 
 
 async def _forget(connection: AsyncConnection, piece: Sequence[Noted], kept: AbstractSet[UUID]) -> None:
-    """Take them from the queue."""
+    """Deletes them from the queue."""
     done = [each.seq for each in piece if each.customer_id in kept]
     await connection.execute(delete(health_queue).where(_Q.seq == any_(cast(done, ARRAY(BigInteger)))))
 
 
 def _going_on(tenant: str, requested_at: datetime) -> Also:
-    """Records the progress, and enqueues customers that somebody else has scored meanwhile: maybe by earlier models."""
+    """Returns a function that records the progress, and enqueues customers that another transaction has scored
+    meanwhile, possibly by earlier models."""
 
     async def go_on(connection: AsyncConnection, piece: Sequence[Noted], kept: AbstractSet[UUID]) -> None:
         done = {"done": _R.done + len(piece), "done_to": piece[-1].customer_id}
@@ -173,15 +174,15 @@ def _going_on(tenant: str, requested_at: datetime) -> Also:
 
 
 @asynccontextmanager
-async def alone(connection: AsyncConnection, what: str) -> AsyncIterator[bool]:
-    """Yields whether nobody else does this. The lock is released when the connection closes: a process that
-    dies leaves nothing behind that others wait for."""
+async def try_lock(connection: AsyncConnection, what: str) -> AsyncIterator[bool]:
+    """Yields whether this process holds the lock of that name, which it tries without waiting. The lock is released
+    when the connection closes, so a process that dies blocks no other."""
     key = {"key": what}
     mine = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), key))
     try:
         yield mine
     finally:
-        if mine and not connection.invalidated:  # else it went with the session
+        if mine and not connection.invalidated:  # else it was released with the session
             await connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), key)
 
 
@@ -192,7 +193,7 @@ async def _taken(connection: AsyncConnection, tenant: str) -> list[Noted]:
 
 
 async def _pieces(connection: AsyncConnection, tenant: str, noted: Sequence[Noted]) -> list[list[Noted]]:
-    """In the order of the customers."""
+    """Returns the pieces, in the order of the customers."""
     found = await pieces_of(connection, tenant, {each.customer_id for each in noted})
     piece_of = {customer: index for index, piece in enumerate(found) for customer in piece}
     pieces: list[list[Noted]] = [[] for _ in found]

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from analytics.tables import metadata
 from kith.db.tables import Moment, TenantId, Xid8, tenant_column
 
-# How each relationship stands, as it was last scored, and when time alone will change its band (see
+# The score of each relationship, as of the last scoring, and when time alone will change its band (see
 # health.scores.rescoring).
 health_scores = Table(
     "health_scores",
@@ -41,7 +41,7 @@ Index("health_scores_due", health_scores.c.due_at)
 Index("health_scores_by_band", *(health_scores.c[n] for n in ("tenant_id", "band", "band_since", "customer_id")))
 Index("health_scores_upcoming", health_scores.c.tenant_id, health_scores.c.due_at)
 
-# Customers of whom something came in, and must be scored again. Inserted only: no fold waits for a score.
+# Customers whose facts changed and that must be scored again. Inserted only: no fold waits for a score.
 health_queue = Table(
     "health_queue",
     metadata,
@@ -53,7 +53,7 @@ health_queue = Table(
 )
 Index("health_queue_by_tenant", health_queue.c.tenant_id, health_queue.c.seq)
 
-# Tenants whose customers are all to be scored again: a model was published or retired, or the facts were made anew.
+# Tenants whose customers must all be scored again: a model was published or retired, or the facts were recomputed.
 health_rescorings = Table(
     "health_rescorings",
     metadata,
@@ -66,7 +66,7 @@ health_rescorings = Table(
     Column("finished_at", Moment),
 )
 
-# Who cannot be scored, and why. It is tried again when something happens to it, or the models change.
+# The customers that cannot be scored, and why. They are retried when an event arrives, or the models change.
 health_set_aside = Table(
     "health_set_aside",
     metadata,
@@ -79,7 +79,7 @@ health_set_aside = Table(
 )
 Index("health_set_aside_by_time", *(health_set_aside.c[name] for name in ("tenant_id", "since", "customer_id")))
 
-# Every change of a band as it was published. What was true at an instant is computed from the facts instead.
+# Every change of a band as it was published. A band at an instant is computed from the facts instead.
 health_changes = Table(
     "health_changes",
     metadata,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from analytics.health.explain.acts import Act, Doing
+from analytics.health.explain.acts import Act, RepeatedAct
 from analytics.health.explain.contributions import Contribution, Explanation
 from analytics.health.explain.difference import ChangeKind, Difference, MeasureChange, Swapped
 from analytics.health.explain.history import BandChange
@@ -225,7 +225,7 @@ class Chinese:
     def caveat(self) -> str:
         return "以下各项均按现在单独做到推算，其余不变；仅为算术，并非承诺。"
 
-    def act(self, doing: Doing) -> str:
+    def act(self, doing: RepeatedAct) -> str:
         said = _ACTS[doing.act].format(n=number(doing.times), x=number(doing.value or 0), word=doing.word)
         if doing.act is Act.PURCHASE and doing.value is not None:
             said += "（金额不限）" if doing.whatever_its_amount else f"（每次{number(doing.value)}）"

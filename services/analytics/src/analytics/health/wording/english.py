@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from analytics.health.explain.acts import Act, Doing
+from analytics.health.explain.acts import Act, RepeatedAct
 from analytics.health.explain.contributions import Contribution, Explanation
 from analytics.health.explain.difference import ChangeKind, Difference, MeasureChange, Swapped
 from analytics.health.explain.history import BandChange
@@ -227,7 +227,7 @@ class English:
     def caveat(self) -> str:
         return "Each of these alone and at once, all else as it is: arithmetic, not a promise."
 
-    def act(self, doing: Doing) -> str:
+    def act(self, doing: RepeatedAct) -> str:
         one, several = _ACTS[doing.act]
         said = one.format(x=number(doing.value or 0), word=doing.word)
         if doing.times > 1:

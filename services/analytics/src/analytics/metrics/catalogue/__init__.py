@@ -14,8 +14,8 @@ AREAS: dict[str, tuple[Metric, ...]] = {
 METRICS: dict[str, Metric] = {metric.id: metric for metrics in AREAS.values() for metric in metrics}
 
 
-def metric(id: str, *, asked_as: str = "id") -> Metric:
-    """Raises NotFound that lists what there is."""
+def metric(id: str, *, parameter: str = "id") -> Metric:
+    """Returns the metric with this id. Raises NotFound that lists the ids there are."""
     if id not in METRICS:
-        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field=asked_as)
+        raise NotFound(f"There is no metric {id}. There are: {', '.join(sorted(METRICS))}.", field=parameter)
     return METRICS[id]

@@ -1,4 +1,4 @@
-"""Marketing: how customers were reached, and what they answered."""
+"""Marketing: the touchpoints with customers, and their responses."""
 
 from analytics.metrics.definition import Metric, Unit, by
 from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is

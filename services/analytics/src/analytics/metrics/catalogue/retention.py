@@ -1,4 +1,4 @@
-"""Retention: who stayed, who left, who came back."""
+"""Retention: which customers stayed, left and came back."""
 
 from analytics.metrics.definition import Metric, Unit
 from analytics.metrics.measure import Active

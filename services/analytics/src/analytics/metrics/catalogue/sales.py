@@ -1,4 +1,4 @@
-"""Sales: the pipeline, and what came of it."""
+"""Sales: the pipeline and its results."""
 
 from analytics.metrics.catalogue.retention import KEPT
 from analytics.metrics.catalogue.value import OF_ORDER, PLACED
@@ -17,7 +17,7 @@ OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
 OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
 OPEN = Is("phase", ("prospecting", "engaging", "proposing", "negotiating"))
 PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
-"""Of winning, by stage."""
+"""The probability of winning, by stage."""
 IN_PIPELINE = by(Dimension("stage", stored_as="phase"), *OWN, "currency")
 
 METRICS = (

@@ -1,4 +1,4 @@
-"""Service: cases, how fast and how well they were settled."""
+"""Service: cases, and how fast and how well they were resolved."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from kith.events.service_desk import (
 
 RESOLVED = (CaseResolved.type,)
 RESPONSES = (CaseStarted.type, CaseWaiting.type, CaseResolved.type)
-"""Of these the first is the response."""
+"""The first of these is the response."""
 WORKED_ON = (
     CaseStarted.type,
     CaseWaiting.type,

@@ -1,4 +1,4 @@
-"""Value: what relationships are worth."""
+"""Value: the worth of relationships."""
 
 from analytics.metrics.definition import Dimension, Metric, Source, Unit, by, of
 from analytics.metrics.measure import Active, Attribute, Did, DistinctCount, Flow, IsActive, Score, Sum
@@ -16,7 +16,7 @@ ORDERED = Flow(PLACED, Sum())
 GIVEN_BACK = Flow(RETURNED, Sum())
 OF_ORDER = by(*of("order", "country"), "currency")
 OF_PURCHASES = by("currency")
-"""Of scores: the currency chooses which purchases are looked at, all else which customers."""
+"""The dimensions of scores: the currency filters purchases, all others filter customers."""
 
 METRICS = (
     Metric(

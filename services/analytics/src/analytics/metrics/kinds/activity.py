@@ -1,8 +1,8 @@
 """Activity: customers by whether they were active at the start of a period, at its end, in it, and before.
 
-All periods in one pass. A customer's spans are looked at once, and come to three things: at which boundaries it was
-active and in which periods at some time, as bits, and in which period it first was. Customers alike in these are
-counted together, and every figure of every period follows from those counts.
+All periods are evaluated in one pass. A customer's spans are read once, and reduced to three values: the boundaries at
+which it was active and the periods in which it was at some time, as bits, and the period in which it first was.
+Customers with equal values are counted together, and every figure of every period follows from those counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,7 @@ _IN_WORDS = {
     "during": ("active at some time in the interval", "not active in the interval"),
     "new": ("first active in the interval", "not first active in the interval"),
 }
-"""Per aspect of a measure: if it is wanted, and if its opposite is."""
+"""Per aspect of a measure: the condition if it is required, and if its opposite is."""
 
 
 class ActivityKind(MeasureKind[Active]):
@@ -84,7 +84,8 @@ class ActivityKind(MeasureKind[Active]):
         after: Position | None,
         first: int,
     ) -> list[Member]:
-        """With the last qualifying event before the end, or, of those no longer active then, before the start."""
+        """Returns the members with the last qualifying event before the end, or, for those no longer active then,
+        before the start."""
         each = _each_customer(query, during=True)
         slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
         is_so = {
@@ -133,7 +134,7 @@ class ActivityKind(MeasureKind[Active]):
 
 
 def _aspects(measure: Active) -> dict[str, bool]:
-    """Returns whether each aspect that matters has to hold, or not to hold."""
+    """Returns for each aspect that matters whether it must hold, or must not."""
     return {name: wanted for name, wanted in vars(measure).items() if wanted is not None}
 
 
@@ -145,7 +146,7 @@ class _Alike(NamedTuple):
     first: int
 
     def periods(self, measure: Active, number: int) -> int:
-        """In which periods it counts them, as bits."""
+        """Returns the periods in which the measure counts them, as bits."""
         all_of_them = (1 << number) - 1
         since_first = all_of_them >> self.first + 1 << self.first + 1 if self.first >= 0 else all_of_them
         bits = {
@@ -161,7 +162,7 @@ class _Alike(NamedTuple):
         return found
 
     def over(self, measure: Active, number: int) -> bool:
-        """Whether it counts them over all periods together."""
+        """Whether the measure counts them over all periods together."""
         is_so = {
             "at_start": bool(self.at & 1),
             "at_end": bool(self.at >> number & 1),
@@ -176,7 +177,7 @@ async def _alike(
     connection: AsyncConnection, query: MetricQuery, measures: Sequence[Active]
 ) -> list[tuple[tuple[Any, ...], int]]:
     each = _each_customer(query, during=any(measure.during is not None for measure in measures))
-    # Groups are those of the whole interval's end, whichever part of it this is.
+    # Groups are as of the end of the whole interval, whichever part of it this is.
     slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
     alike = [each.c.at, each.c.during, each.c.first, *slices.by]
     statement = select(*alike, func.count()).select_from(slices.join(each)).where(*slices.where).group_by(*alike)
@@ -184,7 +185,7 @@ async def _alike(
 
 
 def _each_customer(query: MetricQuery, *, during: bool) -> Any:
-    """`during` costs as much again as the rest: it is 0 unless it is asked for."""
+    """Selects the values of each customer. `during` costs as much as the rest together: it is 0 unless it is needed."""
     s = spans(query)
     # Boundaries i with starts_at < b[i] <= ends_at: from the number of those up to the start, to that of the end.
     low = func.width_bucket(s.c.starts_at, periods_of(query))
@@ -203,7 +204,7 @@ def _each_customer(query: MetricQuery, *, during: bool) -> Any:
 
 
 def _last_look(terms: Sequence[Weighed[Active]], query: MetricQuery) -> ColumnElement[Any]:
-    """Who counts for being active in the interval is proved by an event up to its end."""
+    """The proof of activity in the interval is an event up to its end."""
     if any(term.measure.during or term.measure.new for term in terms):
         return literal(query.ends_at)
     return literal(query.starts_at)

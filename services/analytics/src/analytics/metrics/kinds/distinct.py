@@ -1,4 +1,4 @@
-"""Distinct counts: customers, or aggregates, by what happened to them up to the end of each period."""
+"""Distinct counts: customers, or aggregates, by their events up to the end of each period."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -71,11 +71,11 @@ class DistinctKind(MeasureKind[DistinctCount]):
         after: Position | None,
         first: int,
     ) -> list[Member]:
-        """With the last of the events by which they have their first trait."""
+        """Returns the members with the last of the events by which they have their first trait."""
         each = _Each(query, [term.measure for term in terms])
         value: ColumnElement[Any] = literal(0)
         for term in terms:
-            value = value + term.sign * each.in_periods(term.measure)  # there is one period: 1 or 0
+            value = value + term.sign * each.in_periods(term.measure)  # there is one period, so the value is 1 or 0
         key = each.table.c.key
         chosen = page_of(each.source, key, value, each.slices.where, after, first)
         proof = each.proof(chosen.c.key).lateral("proof")
@@ -144,7 +144,7 @@ async def _count(
 class _Each:
     """One row per customer, or aggregate, with the periods in which it has each trait, as bits.
 
-    Where traits look at their own period only, it is one row per period: the fields of the facts may change.
+    Where traits depend on their own period only, it is one row per period: the fields of the facts may change.
     """
 
     def __init__(self, query: MetricQuery, measures: Sequence[DistinctCount]) -> None:
@@ -164,14 +164,14 @@ class _Each:
             self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
 
     def in_periods(self, measure: DistinctCount) -> ColumnElement[int]:
-        """The periods in which it counts, as bits."""
+        """Returns the periods in which it counts, as bits."""
         found = reduce(_both, (self._bits_of(trait) for trait in measure.all_of))
         if measure.any_of:
             found = _both(found, reduce(_either, (self._bits_of(trait) for trait in measure.any_of)))
         return found
 
     def proof(self, key: ColumnElement[Any]) -> Select[Any]:
-        """Of a key in the one period there is: its last event of the first trait."""
+        """Returns the proof of a key in the only period: its last event of the first trait."""
         f = facts
         first = next(trait for trait in self._traits if not isinstance(trait, Attribute))
         return (
@@ -223,7 +223,7 @@ class _Each:
         )
 
     def _had(self, trait: Did | IsActive) -> ColumnElement[int]:
-        """Over all facts of the key."""
+        """Aggregates over all facts of the key."""
         if isinstance(trait, Did) and trait.at_least > 1:
             times = func.array_agg(aggregate_order_by(facts.c.time, facts.c.time), type_=ARRAY(Moment))
             nth = type_coerce(times.filter(self._looks_at(trait)), ARRAY(Moment))[trait.at_least]
@@ -232,11 +232,11 @@ class _Each:
         return func.coalesce(func.bit_or(self._when(trait)).filter(self._looks_at(trait)), 0)
 
     def _when(self, trait: Did | IsActive) -> ColumnElement[int]:
-        """The periods in which this one fact gives the trait."""
+        """Returns the periods in which this one fact gives the trait."""
         time, query = facts.c.time, self.query
         first = self._ends_up_to(time)  # the first period that ends after it
         if isinstance(trait, IsActive):
-            # A span is as long as its window, whatever the days.
+            # A span is as long as its window, however long the days are.
             return case(
                 *((self._qualifying.by(rule), self._within_window(rule, first)) for rule in query.policy.rules), else_=0
             )
@@ -257,11 +257,11 @@ class _Each:
         return self._reached(moment, self.query.boundaries[1:])
 
     def _reached(self, moment: ColumnElement[Any], moments: Sequence[datetime]) -> ColumnElement[int]:
-        """How many of these moments have passed by then."""
+        """Returns how many of these moments have passed by then."""
         return func.width_bucket(moment, literal(list(moments), ARRAY(Moment)))
 
     def _from_to(self, low: ColumnElement[int], high: ColumnElement[int]) -> ColumnElement[int]:
-        """The bits from `low` on, up to `high`, which is not among them."""
+        """Returns the bits from `low` up to `high`, exclusive."""
         return bits_between(func.least(low, high), high)
 
     def _latest(self, name: str) -> ColumnElement[Any]:
@@ -287,7 +287,7 @@ class _Each:
         return sorted(found)
 
     def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
-        """Whether a fact is one of the trait's, whenever it happened."""
+        """Whether a fact counts for the trait, at any time."""
         if isinstance(trait, IsActive):
             return self._qualifying.by_any()
         conditions = (holds(each, facts, self.query) for each in trait.where)

@@ -1,4 +1,4 @@
-"""Flows: what happened in the interval, counted and added up."""
+"""Flows: events in the interval, counted and summed."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -87,7 +87,7 @@ def _types(measures: Sequence[Flow]) -> list[str]:
 
 
 class _Totals:
-    """The hours that were added up, and the facts that were not yet (see metrics.rollup_reads)."""
+    """Reads the hours that are settled as totals, and the facts of all others (see metrics.rollup_reads)."""
 
     def __init__(self, query: MetricQuery, rows: FromClause) -> None:
         self.query = query

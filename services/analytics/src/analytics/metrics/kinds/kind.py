@@ -1,4 +1,4 @@
-"""The form of a kind of measure: all that the rest of the house asks of it."""
+"""The protocol of a kind of measure: all that other modules need of it."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -15,7 +15,7 @@ M_contra = TypeVar("M_contra", bound=Measure, contravariant=True)
 
 
 class AddsUp(Enum):
-    """How the value over the whole interval follows from the values of its periods and groups."""
+    """How the value of the whole interval follows from the values of its periods and groups."""
 
     EVERYTHING = auto()
     """As the sum of all: each fact is counted in one period and group."""
@@ -52,14 +52,15 @@ class MeasureKind(Protocol[M_contra]):
     def adds_up(self, measure: M_contra, /) -> AddsUp: ...
 
     def needs_end(self, measure: M_contra, /) -> bool:
-        """Whether the value is unknown until the interval has ended; else it is known of the time that has passed."""
+        """Whether the value is unknown until the interval has ended; otherwise it is preliminary before."""
 
     def is_amount(self, _: M_contra, /) -> bool:
         """Whether the value is an amount of money, which has no sum over currencies."""
         return False
 
     def has_currency(self, _: M_contra, /) -> bool:
-        """Whether the facts it is taken of have a currency. A filter by currency does not apply to the others."""
+        """Whether the facts that it is computed from have a currency. A filter by currency does not apply to the
+        others."""
         return False
 
     def empty(self, _: M_contra, /) -> Value:

@@ -1,4 +1,5 @@
-"""What activity and distinct counts share: they count customers, or aggregates, by the periods in which each counts."""
+"""The common part of activity and distinct counts: they count customers, or aggregates, by the periods in which each
+counts."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,14 +15,15 @@ M = TypeVar("M", bound=Active | DistinctCount)
 
 
 class PeriodCounts(Generic[M]):
-    """How many customers each measure counts, per group and period."""
+    """The number of customers that each measure counts, per group and period."""
 
     def __init__(self, measures: Sequence[M], periods: int) -> None:
         self.measures, self.periods = measures, periods
         self._counts: dict[tuple[str | None, ...], dict[M, list[int]]] = {}
 
     def add(self, group: tuple[str | None, ...], measure: M, periods: int, customers: int) -> None:
-        """Counts so many customers in these periods, which are bits. A group is a cell though nobody in it counts."""
+        """Adds a number of customers in these periods, which are bits. A group is a cell even if none of its customers
+        counts."""
         if group not in self._counts:
             self._counts[group] = {each: [0] * self.periods for each in self.measures}
         by_period = self._counts[group][measure]
@@ -31,7 +33,7 @@ class PeriodCounts(Generic[M]):
             periods ^= lowest
 
     def add_cells(self, found: Cells, start: int) -> None:
-        """`start` is the index of the first period."""
+        """Adds the cells; `start` is the index of the first period."""
         for group, counts in self._counts.items():
             for period in range(self.periods):
                 cell = found.setdefault(Cell(start + period, group), {})

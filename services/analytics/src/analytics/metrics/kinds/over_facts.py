@@ -1,4 +1,4 @@
-"""What flows and stocks share: their values are counts, sums and medians over single facts."""
+"""The common part of flows and stocks: their values are counts, sums and medians over single facts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
@@ -29,12 +29,12 @@ def add_cells(found: Cells, rows: Iterable[Row[Any]], query: MetricQuery, measur
 
 
 class OverFacts(ABC, Generic[M]):
-    """The facts that some measures look at."""
+    """The facts that some measures read."""
 
     key: tuple[ColumnElement[Any], ...]
-    """By which members are ordered and paged; the last column identifies them."""
+    """The columns by which members are ordered and paged; the last one identifies them."""
     first_active: ColumnElement[Any] | None = None
-    """When the fact's customer was first active, where a measure asks for it."""
+    """When the fact's customer was first active, if a measure needs it."""
 
     def __init__(self, query: MetricQuery, measures: Sequence[M]) -> None:
         self.query, self.measures = query, measures
@@ -82,7 +82,7 @@ class OverFacts(ABC, Generic[M]):
         *,
         amounts: bool,
     ) -> list[Member]:
-        """Returns the facts counted, one a member; with `amounts`, what they add by currency."""
+        """Returns the facts that count, one per member; with `amounts`, the sums by currency."""
         f = facts.c
         value = sum(
             (each.sign * case((self.counts(each.measure), self.number(each.measure)), else_=0) for each in terms),

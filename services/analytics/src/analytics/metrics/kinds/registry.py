@@ -18,7 +18,7 @@ class Kinds:
         self._kinds: dict[type[object], MeasureKind[Measure]] = {}
 
     def add(self, measures: type[M], kind: MeasureKind[M]) -> Self:
-        # `of` looks a kind up by the class of what it is given, so it is never given another one's measures.
+        # `of` looks a kind up by the class of its argument, so a kind only receives measures of its own class.
         self._kinds[measures] = cast("MeasureKind[Measure]", kind)
         return self
 

@@ -1,6 +1,6 @@
 """Scores: a number per customer, by a model of its value, at the end of each period.
 
-The models score in a thread. Without a fit for its currency, a predicted amount is unknown rather than nothing.
+The models score in a thread. Without a fit for its currency, a predicted amount is unknown rather than 0.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ from kith.nouns.queries import Position
 
 LABEL = Dimension("label", Source.LABEL)
 _OF_AMOUNTS = frozenset({"historic", "simple", "predicted"})
-"""The values of these models follow from purchases in one currency: their sum and their count."""
+"""Models whose values follow from purchases in one currency: their sum and their count."""
 _NAMES = {"p_alive": "P(alive)"}
 
 
 class ScoreKind(MeasureKind[Score]):
     async def evaluate(self, connection: AsyncConnection, query: MetricQuery, measures: Sequence[Score]) -> Cells:
-        """Raises NoFit, and Invalid for more periods than can be scored at once."""
+        """Evaluates the measures. Raises NoFit, and Invalid for more periods than can be scored at once."""
         models = await ValueModels.of(connection, query, {measure.model for measure in measures})
         grouping = await _grouping(connection, query, models)
         found: Cells = {}
         for period, ends_at in enumerate(query.boundaries[1:]):
             for currency in models.apart(by_currency=CURRENCY in query.group_by):
-                await connection.execute(select(1))  # a transaction that is silent for long is ended
+                await connection.execute(select(1))  # PostgreSQL ends a session that is idle in a transaction for long
                 totals = await asyncio.to_thread(_totals, models, grouping, measures, ends_at, currency)
                 for group, values in totals.items():
                     found[Cell(period, group)] = values
@@ -64,7 +64,7 @@ class ScoreKind(MeasureKind[Score]):
         after: Position | None,
         first: int,
     ) -> list[Member]:
-        """In order of their ids, each with its last purchase."""
+        """Returns the members in order of their ids, each with its last purchase."""
         measures = [term.measure for term in terms]
         models = await ValueModels.of(connection, query, {measure.model for measure in measures})
         grouping = await _grouping(connection, query, models)
@@ -122,16 +122,16 @@ class ScoreKind(MeasureKind[Score]):
 
 
 class Grouping(NamedTuple):
-    """Which customers count in which group: one with two tags counts twice, if grouped by tags."""
+    """The groups of customers: one with two tags counts twice, if grouped by tags."""
 
     customer: Ints
     group: Ints
     """The index of each one's group in `groups`."""
     groups: Sequence[Group]
-    """Of the dimensions of the customer."""
+    """The groups by dimensions of the customer."""
     by_label: Sequence[Filter]
     by: Sequence[Source]
-    """Of what is grouped by: whose each dimension is. What is the event's is the currency."""
+    """The source of each dimension grouped by. The only one of the event is the currency."""
 
     def key(self, group: int, label: str | None, currency: str | None) -> Group:
         """Returns the group's value for each dimension of the query."""

@@ -1,4 +1,4 @@
-"""Stocks: how aggregates stood at the end of each period."""
+"""Stocks: the state of aggregates at the end of each period."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -61,7 +61,7 @@ class StockKind(MeasureKind[Stock]):
 
 
 class _Standing(OverFacts[Stock]):
-    """The facts that held at the end of each period: of each aggregate its last one before."""
+    """The facts that held at the end of each period: for each aggregate its last one before."""
 
     key = (facts.c.subject,)
 
