@@ -371,7 +371,7 @@ def test_a_filter_without_a_column() -> None:
 
 def test_a_filter_by_what_is_personal() -> None:
     assert problems(table=table(listed_by=("state", "lead_id", "title")), filters=("title",)) == [
-        "quote: the filter `title` is personal: lists would tell it to those who may not see it."
+        "quote: the filter `title` is personal: lists would disclose it without the scope."
     ]
 
 

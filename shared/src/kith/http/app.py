@@ -33,7 +33,8 @@ from kith.runtime.telemetry import TelemetryMiddleware
 
 
 class _Segment(StringConvertor):
-    """Of a path, without the verb that may follow: `{id:segment}:win` is another path than `{id:segment}`."""
+    """Matches a path segment without the verb that may follow: `{id:segment}:win` is another path than
+    `{id:segment}`."""
 
     regex = "(?:(?!:[a-z_]+$)[^/])+"
 
@@ -57,10 +58,10 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     graphql_limits: GraphQLLimits = field(default_factory=GraphQLLimits)
     origins: Sequence[str] = ()
-    """Of the pages that a browser may let ask."""
+    """The origins whose pages may call the API (CORS)."""
 
     def position(self, recorded_at: Any) -> dict[str, str]:
-        """The header that says how far a reader elsewhere must have got to see this write."""
+        """Returns the header with the position that a reader of another service must have reached to see this write."""
         return {"Kith-Position": f"{self.service}@{recorded_at.isoformat()}"}
 
 
@@ -70,13 +71,13 @@ def context_of(request: HTTPConnection) -> Context:
 
 
 def actor_of(request: HTTPConnection) -> Actor:
-    """For whom the request was let in."""
+    """Returns the actor that the request was authenticated as."""
     actor: Actor = request.scope[ACTOR]
     return actor
 
 
 def actor_with(scope: str) -> Any:
-    """A dependency: the actor, if the token carries the scope."""
+    """Returns a dependency that yields the actor, if the token carries the scope."""
 
     async def check(
         request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
@@ -89,7 +90,7 @@ def actor_with(scope: str) -> Any:
 
 
 def only_known_parameters(request: Request) -> None:
-    """A dependency: a parameter in the query that the operation has not is refused. Misspelt, it would do nothing."""
+    """Refuses query parameters that the operation does not have: a misspelt one would have no effect."""
     known = sorted(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
@@ -98,7 +99,7 @@ def only_known_parameters(request: Request) -> None:
 
 
 def _parameters(dependant: Dependant) -> Iterator[str]:
-    """Of an operation, and of what it depends on."""
+    """Returns the parameters of an operation and of its dependencies."""
     yield from (each.alias for each in dependant.query_params)
     for each in dependant.dependencies:
         yield from _parameters(each)
@@ -111,7 +112,8 @@ def create_app(
     models: Sequence[type[BaseModel]],
     tags: Mapping[str, str],
 ) -> FastAPI:
-    """`models` are the request bodies that the routers name in their OpenAPI, `tags` the words for each of theirs."""
+    """Creates the application. `models` are the request bodies that the routers name in their OpenAPI, `tags` the
+    descriptions of their tags."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -125,10 +127,10 @@ def create_app(
         default_response_class=JSONResponse,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # the redirect would name whatever Host the request says
+        redirect_slashes=False,  # a redirect would repeat the request's Host header
         separate_input_output_schemas=False,
         # TelemetryMiddleware has the span and the metrics of a request. FastAPI's own would be a second span with the
-        # path and the query that the caller sent, and three spans inside: together a fifth of the time of a read.
+        # path and query of the request, and three spans inside: together a fifth of the time of a read.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.context = context
@@ -164,7 +166,7 @@ def _add_probes(app: FastAPI) -> None:
 
 
 def _add_problems(app: FastAPI) -> None:
-    """Of the errors that FastAPI would else answer by itself; all others come to kith.http.faults as they are."""
+    """Handles the errors that FastAPI would otherwise answer itself; all others reach kith.http.faults."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> Response:

@@ -38,7 +38,7 @@ class Aggregate:
     """The fingerprint of the input that created it: distinguishes a repeated row from another row with the same
     external id."""
     version: int = 0
-    created_at: datetime = field(default=None)  # type: ignore[assignment]  # set by whoever runs the creating rule
+    created_at: datetime = field(default=None)  # type: ignore[assignment]  # set by the caller of the creating rule
     updated_at: datetime = field(default=None)  # type: ignore[assignment]
 
     def relationship(self) -> UUID | None:

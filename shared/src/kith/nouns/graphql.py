@@ -206,7 +206,12 @@ class Graph:
             async with context.service.database.read(context.actor.tenant) as connection:
                 return await queries.singleton(connection, context.actor.tenant)
 
-        return _named(resource.name, strawberry.field, singleton, "The tenant's. At version 0 nobody has changed it.")
+        return _named(
+            resource.name,
+            strawberry.field,
+            singleton,
+            "The tenant's. Version 0 is the initial state, before any change.",
+        )
 
     def _list(self, resource: Resource, node: Any) -> Any:
         filter_type = derived_input(

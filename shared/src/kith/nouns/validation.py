@@ -238,7 +238,7 @@ def _filters(form: Form) -> Iterator[str]:
         if name not in form.table.c:
             yield f"the filter `{name}` has no column in the table."
         elif name in _personal(form):
-            yield f"the filter `{name}` is personal: lists would tell it to those who may not see it."
+            yield f"the filter `{name}` is personal: lists would disclose it without the scope."
         elif not is_indexed(form.table, name) and name not in form.unindexed:
             yield f"the filter `{name}` has no index in the table that begins with `tenant_id` and it."
     for name in form.unindexed:

@@ -91,7 +91,7 @@ async def cohorts(
     whole = _query_of(tenant, question, event_types)
     begun = question.so_far(whole.boundaries)
     found = await _counted(connection, replace(whole, boundaries=tuple(begun)), event_types) if begun else {}
-    nobody = (0, [0] * (len(begun) - 1))
+    none = (0, [0] * (len(begun) - 1))
     periods = [
         _Period(*bounds, index < len(begun) - 1, question.has_come(bounds[1]))
         for index, bounds in enumerate(pairwise(whole.boundaries))
@@ -103,7 +103,7 @@ async def cohorts(
         _grain(question),
         sorted(set(event_types)),
         question.complete_up_to(whole.starts_at, whole.ends_at),
-        [_row(row, periods[row:], *found.get(row, nobody)) for row in range(whole.periods)],
+        [_row(row, periods[row:], *found.get(row, none)) for row in range(whole.periods)],
         whole.zone,
         VERSION,
         question.policy.version,

@@ -145,7 +145,7 @@ async def results_of(connection: AsyncConnection, tenant: str, run: UUID, custom
 
 @dataclass(slots=True)
 class PlaybookOutcomes:
-    """Customers, each by its first run in `[starts_at, ends_at)`: those for whom an action was requested, and those who
+    """Customers, each by its first run in `[starts_at, ends_at)`: those with a requested action, and those that
     were left alone."""
 
     playbook_id: UUID

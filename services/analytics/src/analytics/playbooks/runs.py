@@ -28,7 +28,7 @@ from kith.ids import new_id
 from kith.runtime.telemetry import current_traceparent, log
 
 FAILED = Metric(
-    "kith_playbook_failed_total", "Happenings that a playbook could not decide on, and unreadable playbooks"
+    "kith_playbook_failed_total", "Trigger events that a playbook could not decide on, and unreadable playbooks"
 )
 _encode = msgspec.json.Encoder().encode
 _P, _R = playbooks.c, playbook_runs.c

@@ -63,7 +63,7 @@ async def as_known_at(
         async with timeout(WAIT_SECONDS):
             await _slots.acquire()
     except TimeoutError as full:
-        raise PoolTimeoutError("others ask what was known") from full
+        raise PoolTimeoutError("too many reads as known at an instant") from full
     # No prepared statement is kept: the same names will stand for other tables in a moment.
     engine = create_async_engine(
         database.engine.url,

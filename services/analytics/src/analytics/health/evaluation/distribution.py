@@ -62,7 +62,7 @@ def with_trend(now: list[Distribution], then: list[Distribution]) -> list[Distri
     """Adds the trend. A group that did not exist then counts as empty."""
     before = {each.group: each for each in then}
     for each in now:
-        each.trend = _trend(each, before.get(each.group, NOBODY))
+        each.trend = _trend(each, before.get(each.group, NO_CUSTOMERS))
     return now
 
 
@@ -72,4 +72,4 @@ def _trend(now: Distribution, then: Distribution) -> Trend:
     return Trend(now.customers - then.customers, bands, mean)
 
 
-NOBODY = Distribution(None, 0, Counts(0, 0, 0, 0), None, None, None, None, None, None)
+NO_CUSTOMERS = Distribution(None, 0, Counts(0, 0, 0, 0), None, None, None, None, None, None)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.health.engine.reads import everybody_of, number_of_customers
 from analytics.health.evaluation.base_scores import base_scores_of
-from analytics.health.evaluation.distribution import NOBODY, Distribution, Groups, distributions, with_trend
+from analytics.health.evaluation.distribution import NO_CUSTOMERS, Distribution, Groups, distributions, with_trend
 from analytics.health.evaluation.what_if import BaseScores, Counts
 from analytics.health.model.definition import Band, HealthModel
 from analytics.health.model.timeline import models_of
@@ -120,7 +120,7 @@ class _Counted:
             name: np.array([each for each in ids if scored[each]], np.int64) for name, ids in self.members.items()
         }
         whole = distributions(scores, {None: np.flatnonzero(scored)})
-        return whole or [NOBODY], distributions(scores, groups)
+        return whole or [NO_CUSTOMERS], distributions(scores, groups)
 
 
 def _whole(at: datetime, now: _Counted, then: _Counted) -> HealthDistribution:
@@ -152,7 +152,7 @@ async def _groups(
 async def stored(connection: AsyncConnection, tenant: str, by: By | None, now: datetime) -> HealthDistribution:
     whole = await _stored(connection, tenant, None)
     groups = await _stored(connection, tenant, by) if by is not None else []
-    return HealthDistribution(now, Source.STORED, whole[0] if whole else NOBODY, groups)
+    return HealthDistribution(now, Source.STORED, whole[0] if whole else NO_CUSTOMERS, groups)
 
 
 async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> list[Distribution]:

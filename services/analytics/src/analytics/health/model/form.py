@@ -124,6 +124,8 @@ HEALTH_MODELS = Resource(
     ),
     filters=("state",),
     unindexed={"state": "A tenant has a handful of them."},
-    unpublished=dict.fromkeys(("title", "state", "number"), "A draft scores nobody; one that does is published."),
+    unpublished=dict.fromkeys(
+        ("title", "state", "number"), "A draft scores no customer; a model that does is published."
+    ),
     checks=signals_are_defined,
 )
