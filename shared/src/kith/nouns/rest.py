@@ -6,7 +6,9 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Query, Request
+from msgspec import Raw
 from pydantic import BaseModel, ValidationError, create_model
 from starlette.responses import Response, StreamingResponse
 
@@ -226,12 +228,16 @@ class Rest:
                 else:
                     results.append(parsed)
             outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls)
-            waiting = (result for result in results if result.status is Status.ACCEPTED)
-            async for result, outcome in in_slices(zip(list(waiting), outcomes, strict=True)):
-                _fill_in(result, outcome)
-            counts = {status: sum(result.status is status for result in results) for status in Status}
+            outcome_of = iter(outcomes)
+            counts = dict.fromkeys(Status, 0)
+            written: list[Any] = []
+            async for result in in_slices(results):
+                if result.status is Status.ACCEPTED:
+                    _fill_in(result, next(outcome_of))
+                counts[result.status] += 1
+                written.append(Raw(msgspec.json.encode(result)))
             done = BulkResult(
-                results,
+                written,
                 accepted=counts[Status.ACCEPTED],
                 unchanged=counts[Status.UNCHANGED],
                 rejected=counts[Status.REJECTED],
