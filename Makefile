@@ -49,13 +49,14 @@ silence: $(VENV)/.installed ## show on recorded data what silence alone sets off
 
 ## Work on it
 
-WORKERS ?= logical
+# One more than there are cores: those with the house, Kafka and the recorded data wait for these most of the time.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 TESTS := $(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8
-test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, in a process per core: [WORKERS=0]
+test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, in a process more than there are cores: [WORKERS=0]
 	@$(TESTS)
 
 prove: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run them with coverage, and at full length what make test does in part
-	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 \
+	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 KITH_REPLAY_WHOLE=1 \
 	  $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 check: check-style check-types check-imports check-contracts ## lint, format, types, import rules, contracts: [-j2]

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import functools
 import gc
 import os
 import random
@@ -35,6 +36,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# A client reads some hundred certificates as it is made, for connections that no test makes.
+_transports: Any = httpx._transports.default
+_transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadline=None)

@@ -63,6 +63,7 @@ function subscribe(url, service, connectionParams, payload) {
     },
   });
   const put = (result) => {
+    if (over) return;
     pending.push(result);
     if (pending.length >= MOST_PENDING) socket?.pause();
     wake();
@@ -77,8 +78,10 @@ function subscribe(url, service, connectionParams, payload) {
     end();
     leave();
   };
-  // It rejects if the connection has ended before it began.
-  const leave = () => void client.dispose().catch(() => {});
+  const leave = () => {
+    socket?.resume(); // else the other side's part of closing is not read, and both wait for it
+    client.dispose().catch(() => {}); // it rejects if the connection has ended before it began
+  };
   const unsubscribe = client.subscribe(payload, { next: put, error: fail, complete: end });
   return {
     [Symbol.asyncIterator]() {
@@ -93,9 +96,9 @@ function subscribe(url, service, connectionParams, payload) {
     },
     async return() {
       pending.length = 0;
+      end();
       unsubscribe();
       leave();
-      end();
       return { done: true, value: undefined };
     },
   };

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import FreshDatabase
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
@@ -19,23 +20,45 @@ from kith.events.event import Event
 from kith.ids import new_id
 from kith.outbox.relay import Watermark
 from kith.runtime.service import Service
+from kith.testing import Issuer, serving
 from kith_local.postgres import EmbeddedPostgres
 
 Fold = Callable[..., Awaitable[None]]
+Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 
 
-@pytest.fixture
-async def analytics(serve: Callable[[Service], Awaitable[httpx.AsyncClient]]) -> httpx.AsyncClient:
-    return await serve(SERVICE)
+@pytest.fixture(scope="module")
+def own_database(request: pytest.FixtureRequest) -> bool:
+    """Whether the module's mark says so: what is done for all tenants at once is then done for those of its tests only,
+    and not for all that other modules have left."""
+    return request.node.get_closest_marker("own_database") is not None
 
 
-@pytest.fixture(scope="session")
-async def worker(
-    serve: Callable[[Service], Awaitable[httpx.AsyncClient]], postgres: EmbeddedPostgres
-) -> AsyncIterator[AsyncEngine]:
-    """The engine of the analytics worker."""
+@pytest.fixture(scope="module")
+async def database_url(
+    own_database: bool, fresh_database: FreshDatabase, serve: Serve, postgres: EmbeddedPostgres
+) -> str:
+    if own_database:
+        return await fresh_database(SERVICE)
     await serve(SERVICE)
-    engine = create_engine(postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=5, application="test worker")
+    return postgres.url("kith_analytics")
+
+
+@pytest.fixture(scope="module")
+async def analytics(
+    own_database: bool, database_url: str, serve: Serve, issuer: Issuer
+) -> AsyncIterator[httpx.AsyncClient]:
+    if own_database:
+        async with serving(SERVICE, database_url, issuer) as client:
+            yield client
+    else:
+        yield await serve(SERVICE)
+
+
+@pytest.fixture(scope="module")
+async def worker(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """The engine of the analytics worker."""
+    engine = create_engine(database_url, role=WORKER_ROLE, pool_size=5, application="test worker")
     yield engine
     await engine.dispose()
 

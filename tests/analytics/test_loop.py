@@ -29,6 +29,8 @@ from kith.events.analytics import HealthModelPublished
 from kith.events.contacts import CustomerCreated
 from kith.testing import Issuer, Tenant
 
+pytestmark = pytest.mark.own_database
+
 TURN = 0.15
 """Seconds of computing in one turn at most. What is computed over everybody here takes several times as long."""
 CUSTOMERS, ORDERS = 1_500, 12

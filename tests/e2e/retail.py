@@ -1,6 +1,7 @@
 """Invoices as in the recorded file, and what is to be counted over them: straight from the rows, by definition."""
 
 import csv
+import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -35,8 +36,11 @@ def all_rows() -> Rows:
         return list(csv.DictReader(file))
 
 
-def some_rows() -> Rows:
-    """A third of the customers with all their invoices, the unidentified one among them: so every month is in it."""
+def rows() -> Rows:
+    """A third of the customers with all their invoices, the unidentified one among them: so every month is in it. With
+    KITH_REPLAY_WHOLE they are all in it."""
+    if os.environ.get("KITH_REPLAY_WHOLE"):
+        return all_rows()
     return [row for row in all_rows() if row["CustomerID"][-1:] in (")", "1", "4", "7")]
 
 

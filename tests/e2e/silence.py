@@ -82,9 +82,9 @@ ANALYTICS, SALES, DESK = WORKERS = "analytics-worker", "sales-worker", "service-
 
 
 async def kill_in_between(house: House, collector: Collector, tenant: str) -> None:
-    """kill -9, each time when something is half done: scores that are written and not committed; wishes that the relay
-    has published and not marked, a task and a case that are made and not committed; news of the ones that the relays
-    have published and not marked."""
+    """kill -9, each time when something is half done: scores that are written and not committed; requests that the
+    relay has published and not marked, a task and a case that are made and not committed; events of these that the
+    relays have published and not marked."""
     async with asyncio.timeout(3 * PATIENCE), AsyncExitStack() as stack:
         databases = [await stack.enter_async_context(_Held.of(house, name)) for name in WORKERS]
         analytics, sales, desk = databases

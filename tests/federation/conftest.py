@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -184,6 +185,7 @@ def running_gateway(supergraph: Path, log: Path, issuer: Issuer, keys: str, **se
         gateway = Gateway(port, process, log, client, issuer.token("t-federation"))
         while not _is_up(client):
             assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
         try:
             yield gateway
         finally:

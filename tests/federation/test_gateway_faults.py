@@ -38,7 +38,9 @@ class Upstream:
 @pytest.fixture(scope="module")
 async def upstream() -> AsyncIterator[tuple[Upstream, int]]:
     upstream = Upstream()
-    async with serve(upstream, "127.0.0.1", 0, subprotocols=[Subprotocol("graphql-transport-ws")]) as server:
+    async with serve(
+        upstream, "127.0.0.1", 0, subprotocols=[Subprotocol("graphql-transport-ws")], close_timeout=None
+    ) as server:
         yield upstream, server.sockets[0].getsockname()[1]
 
 
@@ -170,6 +172,8 @@ async def test_who_leaves_server_sent_events_or_does_not_read_them_is_forgotten(
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await connection.send(json.dumps({"type": "next", "id": id, "payload": {"data": data}}))
+                await asyncio.sleep(0)  # to read, too
+        await connection.wait_closed()
         closed.set()
 
     upstream[0].behaviour = talking
@@ -190,7 +194,7 @@ async def test_who_leaves_server_sent_events_or_does_not_read_them_is_forgotten(
             await reader.readuntil(b"event: next")
             if reads:
                 writer.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(15):
                 await closed.wait()
         finally:
             writer.transport.abort()

@@ -24,6 +24,8 @@ from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityWon
 from kith.events.service_desk import CaseOpened, CaseResolved
 from kith.ids import new_id
 
+pytestmark = pytest.mark.own_database
+
 Headers = dict[str, str]
 DAY = timedelta(days=1)
 LARGEST = Decimal("9999999999999999.9999")

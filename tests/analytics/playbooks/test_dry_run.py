@@ -35,6 +35,8 @@ from kith.events.service_desk import CaseOpened, CaseResolved
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
+pytestmark = pytest.mark.own_database
+
 DAY = timedelta(days=1)
 BUSY = {
     "title": "Who must buy often",

@@ -68,7 +68,6 @@ class Replayed:
 async def replayed(
     serve: Callable[[Service], Awaitable[httpx.AsyncClient]],
     postgres: EmbeddedPostgres,
-    worker: AsyncEngine,
     issuer: Issuer,
 ) -> dict[str, Replayed]:
     clients = {service.name: await serve(service) for service in (*SOURCES, ANALYTICS)}
@@ -82,11 +81,13 @@ async def replayed(
             company = facts.company(name).known_as(ids.get(CUSTOMERS, {}), ids.get(PRODUCTS, {}))
             sets[tenant] = Replayed(company, tenant, clients[ANALYTICS.name], issuer)
     batches = [batch for service in SOURCES async for batch in published(postgres, service, list(sets))]
+    worker = create_engine(postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=5, application="test worker")
     # Every fifth batch comes when days have been added up already: some of them are stale again, others are not.
     await fold([batch for place, batch in enumerate(batches) if place % 5], worker)
     while await settle_days(worker):
         pass
     await fold(batches[::5], worker)
+    await worker.dispose()
     return {each.company.name: each for each in sets.values()}
 
 
