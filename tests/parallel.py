@@ -18,7 +18,15 @@ TOGETHER = {
 """What tests need that is started once, and what the ids of those tests have in them."""
 
 
-LONG = ("tests/reliability/", "tests/analytics/machine/", "tests/kith/consumer/", "tests/kith/outbox/")
+LONG = (
+    "tests/documents/",
+    "tests/reliability/",
+    "tests/federation/",
+    "tests/kith_local/",
+    "tests/analytics/machine/",
+    "tests/kith/consumer/",
+    "tests/kith/outbox/",
+)
 """Folders with files that take a minute: begun last, one would keep a single process busy after all others have
 ended."""
 
