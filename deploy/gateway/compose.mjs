@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compositionHasErrors, composeServices } from '@theguild/federation-composition';
 import { parse } from 'graphql';
+import { settingsOf } from './settings.mjs';
 import { subgraphsIn } from './subgraphs.mjs';
 
 const here = import.meta.dirname;
@@ -32,7 +33,7 @@ function fail(messages) {
 
 const schemas = [];
 const unreadable = [];
-for (const subgraph of subgraphsIn({})) {
+for (const subgraph of subgraphsIn(settingsOf({}))) {
   try {
     schemas.push(read(subgraph));
   } catch (error) {

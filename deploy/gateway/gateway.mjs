@@ -1,17 +1,15 @@
 // The supergraph on one machine, in as many processes as it has cores. In production the Hive Router serves the same
 // supergraph.graphql (docs/adr). This process serves nothing itself: it starts the others, and again when one ends.
 import cluster from 'node:cluster';
-import { availableParallelism } from 'node:os';
 import { limits } from './limits.mjs';
 import { log } from './log.mjs';
 import { deaths, serveMetrics } from './metrics.mjs';
-import { count, port } from './settings.mjs';
+import { settings } from './settings.mjs';
 
 const LONGEST_PAUSE = 30_000;
 const SOUND_AFTER = 60_000;
 
-const processes = count(process.env, 'KITH_GATEWAY_PROCESSES', availableParallelism());
-const metricsPort = port(process.env, 'KITH_METRICS_PORT');
+const { KITH_GATEWAY_PROCESSES: processes, KITH_GATEWAY_HOST: host, KITH_METRICS_PORT: metricsPort } = settings;
 
 let stopping = false;
 let served = false;
@@ -44,8 +42,7 @@ function start() {
   });
 }
 
-const metrics =
-  metricsPort && serveMetrics(process.env.KITH_GATEWAY_HOST ?? '127.0.0.1', metricsPort, () => served && !stopping);
+const metrics = metricsPort && serveMetrics(host, metricsPort, () => served && !stopping);
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.on(signal, () => {

@@ -1,10 +1,10 @@
 // Logs are JSON lines like the services'. They hold no query, variable, header, token or message of a caller:
 // what is logged is named here and there, one by one, and never an object of a request.
-import { oneOf } from './settings.mjs';
+import { settings } from './settings.mjs';
 
 const LEVELS = { DEBUG: 10, INFO: 20, WARNING: 30, ERROR: 40, CRITICAL: 50 };
-const least = LEVELS[oneOf(process.env, 'KITH_LOG_LEVEL', 'INFO', Object.keys(LEVELS))];
-const asJson = oneOf(process.env, 'KITH_LOG_JSON', 'true', ['true', 'false']) === 'true';
+const least = LEVELS[settings.KITH_LOG_LEVEL];
+const asJson = settings.KITH_LOG_JSON === 'true';
 
 function write(level, event, fields) {
   if (LEVELS[level] < least) return;

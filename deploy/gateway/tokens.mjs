@@ -132,10 +132,10 @@ async function fetchByDiscovery({ issuer, jwksUrl }) {
   return get(jwksUrl ?? (await get(`${issuer}/.well-known/openid-configuration`)).jwks_uri);
 }
 
-export const tokens = (environment) =>
+export const tokens = (settings) =>
   new Tokens({
-    issuer: environment.KITH_ISSUER_URL || 'http://127.0.0.1:8005',
-    jwksUrl: environment.KITH_JWKS_URL || undefined,
-    audience: environment.KITH_AUDIENCE || 'kith',
-    tenantClaim: environment.KITH_TENANT_CLAIM || 'tenant',
+    issuer: settings.KITH_ISSUER_URL,
+    jwksUrl: settings.KITH_JWKS_URL ?? undefined,
+    audience: settings.KITH_AUDIENCE,
+    tenantClaim: settings.KITH_TENANT_CLAIM,
   });

@@ -34,9 +34,9 @@ export const transports = {
 };
 
 /** Where each subgraph is. Over SSE its events would arrive as a silent empty stream: WebSocket it is. */
-export const transportEntries = (environment) =>
+export const transportEntries = (settings) =>
   Object.fromEntries(
-    subgraphsIn(environment).map(({ name, url }) => [
+    subgraphsIn(settings).map(({ name, url }) => [
       name,
       {
         location: url,

@@ -8,7 +8,7 @@ import { limits } from './limits.mjs';
 import { described, keepLibrariesQuiet, log } from './log.mjs';
 import { faults } from './metrics.mjs';
 import { admission, maskError } from './operations.mjs';
-import { origins as originsIn, port as portIn } from './settings.mjs';
+import { settings } from './settings.mjs';
 import { serveSockets } from './sockets.mjs';
 import { tokens as tokensOf } from './tokens.mjs';
 import { hearProblems, transportEntries, transports } from './transports.mjs';
@@ -16,12 +16,11 @@ import { hearProblems, transportEntries, transports } from './transports.mjs';
 const STOP_MILLISECONDS = 3000;
 
 keepLibrariesQuiet();
-const host = process.env.KITH_GATEWAY_HOST ?? '127.0.0.1';
-const port = portIn(process.env, 'KITH_PORT_GATEWAY', 8000);
+const { KITH_GATEWAY_HOST: host, KITH_PORT_GATEWAY: port } = settings;
 const path = '/graphql';
-const supergraph = process.env.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
-const origins = originsIn(process.env, 'KITH_CORS_ORIGINS');
-const tokens = tokensOf(process.env);
+const supergraph = settings.KITH_SUPERGRAPH ?? new URL('./supergraph.graphql', import.meta.url);
+const origins = new Set(settings.KITH_CORS_ORIGINS);
+const tokens = tokensOf(settings);
 
 let documents;
 const gateway = createGatewayRuntime({
@@ -45,7 +44,7 @@ const gateway = createGatewayRuntime({
     }),
   },
   transports,
-  transportEntries: transportEntries(process.env),
+  transportEntries: transportEntries(settings),
 });
 
 // Else it would be loaded by the first request, and a WebSocket that came before would find none.

@@ -23,7 +23,7 @@ from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE
 
-SETTINGS = Settings(database_url="", port=0, topic_partitions=3, idempotency_hours=24)
+SETTINGS = Settings(database_url="postgresql:///none", port=0, topic_partitions=3, idempotency_hours=24)
 
 
 class ShakyBus:

@@ -1,9 +1,18 @@
 """Settings are spelt as everything else is, and what is wrong is reported by the variable."""
 
+import json
+from contextlib import suppress
+
 import pytest
 
-from kith.runtime.settings import SettingsInvalid, from_environment
+from analytics.settings import AnalyticsSettings
+from contacts.settings import ContactsSettings
+from kith.runtime.process import main
+from kith.runtime.setting_list import entries
+from kith.runtime.settings import Settings, SettingsInvalid, from_environment
+from sales.service import SERVICE
 from sales.settings import SalesSettings
+from service_desk.settings import ServiceDeskSettings
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +58,58 @@ def test_all_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) 
         "KITH_POOL_SIZE",
         "KITH_TENANT_RATE",
     }
+
+
+def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
+    """What `python -m sales settings --json` prints, by the name of the setting."""
+    monkeypatch.setattr("sys.argv", ["sales", "settings", "--json"])
+    with suppress(SystemExit):
+        main(SERVICE)
+    return {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+
+
+def test_the_list_says_what_is_in_force_and_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KITH_POOL_SIZE", "20")
+    found = listed(monkeypatch, capsys)
+    assert (found["KITH_POOL_SIZE"]["value"], found["KITH_POOL_SIZE"]["source"]) == ("20", "environment")
+    assert (found["KITH_LOG_LEVEL"]["value"], found["KITH_LOG_LEVEL"]["source"]) == ("INFO", "default")
+    assert (found["KITH_METRICS_PORT"]["value"], found["KITH_METRICS_PORT"]["source"]) == ("", "unset")
+    assert found["KITH_POOL_SIZE"]["rule"] == "whole number, 1 or more"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://kith:pass:word@db.example/sales", "postgresql://db.example/sales?user=kith&password=pass:word"],
+)
+def test_the_list_hides_passwords(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("KITH_DATABASE_URL_SALES", url)
+    shown = listed(monkeypatch, capsys)["KITH_DATABASE_URL_SALES"]["value"]
+    assert shown == url.replace("pass:word", "***")
+
+
+def test_the_list_is_printed_although_a_setting_is_invalid_and_the_command_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KITH_POOL_SIZE", "many")
+    monkeypatch.setattr("sys.argv", ["sales", "settings"])
+    with pytest.raises(SystemExit, match="KITH_POOL_SIZE: It is a whole number"):
+        main(SERVICE)
+    assert "KITH_POOL_SIZE = many  (environment)" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_DATABASE_URL_ANALYTICS", "postgresql://localhost/analytics")
+    monkeypatch.setenv("KITH_CLIENT_FILE", "/nowhere/client.json")
+    with pytest.raises(SettingsInvalid, match=r"^KITH_CLIENT_FILE: .*/nowhere/client.json cannot be read: No"):
+        from_environment(AnalyticsSettings)
+
+
+@pytest.mark.parametrize("kind", [ContactsSettings, SalesSettings, ServiceDeskSettings, AnalyticsSettings])
+def test_every_setting_is_described(kind: type[Settings]) -> None:
+    for each in entries(kind):
+        assert each.description, each.name
+        assert each.rule, each.name

@@ -48,10 +48,13 @@ def test_an_issuer_of_the_callers_own_is_not_started_here() -> None:
     assert "KITH_CLIENT_FILE" not in house.environment
 
 
-def test_all_that_reconciling_takes_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = planned()
-    for name, value in {"KITH_DATABASE_URL_ANALYTICS": "", **house.environment}.items():
+def test_all_that_reconciling_takes_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    house = plan_for(Layout(tmp_path, "embedded"), {})
+    for name, value in {"KITH_DATABASE_URL_ANALYTICS": "postgresql:///none", **house.environment}.items():
         monkeypatch.setenv(name, value)
+    client = Path(house.environment["KITH_CLIENT_FILE"])
+    client.parent.mkdir(parents=True)
+    client.touch()  # the issuer makes it
     settings = AnalyticsSettings()  # from the environment
     assert missing(settings) == []
     desk = next(part for part in house.parts if part.name == "service-desk-api")

@@ -34,7 +34,7 @@ class Issuer:
 
     def __init__(self) -> None:
         self.key = ECKey.generate_key("P-256", auto_kid=True)
-        self.settings = Settings(database_url="", port=0)
+        self.settings = Settings(database_url="postgresql:///none", port=0)
 
     async def keys(self, _: Settings) -> Any:
         return KeySet([self.key]).as_dict(private=False)

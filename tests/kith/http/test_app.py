@@ -398,7 +398,7 @@ async def test_pages_that_are_named_may_ask_and_others_may_not(
 @pytest.mark.parametrize("origin", ["*", "crm.example", "https://crm.example/", "https://CRM.example", "https://a b"])
 def test_what_is_no_origin_is_no_setting(origin: str) -> None:
     with pytest.raises(ValueError, match="is not an origin"):
-        Settings(database_url="", port=0, cors_origins=f"{PAGE},{origin}")
+        Settings(database_url="postgresql:///none", port=0, cors_origins=f"{PAGE},{origin}")
 
 
 @pytest.mark.parametrize(("origin", "accepted"), [(PAGE, True), (None, True), ("https://evil.example", False)])

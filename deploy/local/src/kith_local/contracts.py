@@ -1,5 +1,5 @@
 """The committed contracts, made again from the code: schema.graphql and openapi.json of each service, the events'
-schemas, the supergraph over all, what each metric means, and what a health model may say."""
+schemas, the supergraph over all, what each metric means, what a health model may say, and which settings there are."""
 
 import difflib
 import subprocess
@@ -18,6 +18,7 @@ from kith_local.topology import SERVICES
 SCHEMAS = Path("shared/schemas")
 SUPERGRAPH = Path("deploy/gateway/supergraph.graphql")
 METRICS = Path("docs/metrics.md")
+SETTINGS = Path("docs/settings.md")
 HEALTH_MODEL = Path("services/analytics/health-model.schema.json")
 MOST_LINES = 40
 
@@ -61,6 +62,7 @@ def generate(into: Path) -> None:
         commands.append((sys.executable, "-m", name, "export", "--to", str(folder)))
     _made(into / METRICS.parent)
     commands.append((sys.executable, "-m", "analytics", "metrics", "--document", str(into / METRICS)))
+    commands.append((sys.executable, "-m", "kith_local.settings_page", str(into / SETTINGS)))
     commands.append((sys.executable, "-m", "analytics", "health-models", "--document", str(into / HEALTH_MODEL)))
     _run_all(commands)
     _made(into / SUPERGRAPH.parent)

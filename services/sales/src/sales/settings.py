@@ -1,10 +1,9 @@
 """Settings of sales: the ones of every service, and its own database and port."""
 
-from pydantic import Field
-
-from kith.runtime.settings import Port, Settings
+from kith.runtime.settings import ApiPort, Settings, of_service
 
 
 class SalesSettings(Settings):
-    database_url: str = Field(validation_alias="KITH_DATABASE_URL_SALES")
-    port: Port = Field(default=8002, validation_alias="KITH_PORT_SALES")
+    model_config = of_service("sales")
+
+    port: ApiPort = 8002

@@ -1,10 +1,9 @@
 """Settings of service-desk: the ones of every service, and its own database and port."""
 
-from pydantic import Field
-
-from kith.runtime.settings import Port, Settings
+from kith.runtime.settings import ApiPort, Settings, of_service
 
 
 class ServiceDeskSettings(Settings):
-    database_url: str = Field(validation_alias="KITH_DATABASE_URL_SERVICE_DESK")
-    port: Port = Field(default=8003, validation_alias="KITH_PORT_SERVICE_DESK")
+    model_config = of_service("service-desk")
+
+    port: ApiPort = 8003

@@ -28,7 +28,7 @@ from kith.db.tenancy import WORKER_ROLE
 from kith.http.probes import probes
 from kith.http.server import serve
 from kith.outbox.relay import Relay
-from kith.runtime import telemetry
+from kith.runtime import setting_list, telemetry
 from kith.runtime.offload import Lane, Lost, NotStarted
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings, SettingsInvalid, from_environment
@@ -48,7 +48,7 @@ def _settings(service: Service) -> Settings:
     try:
         return from_environment(service.settings)
     except SettingsInvalid as wrong:
-        raise SystemExit(f"These settings cannot be:\n{wrong}") from None
+        raise SystemExit(f"These settings are invalid:\n{wrong}") from None
 
 
 def main(service: Service) -> None:
@@ -59,8 +59,11 @@ def main(service: Service) -> None:
     if sys.argv[1:2] and (module := service.documents.get(sys.argv[1])):
         importlib.import_module(module).run(service, sys.argv[2:])
         return
+    if sys.argv[1:2] == ["settings"]:
+        setting_list.run(service, sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The {service.name} service")
-    parser.add_argument("what", choices=[*VERBS, *commands, *service.documents])
+    parser.add_argument("what", choices=[*VERBS, "settings", *commands, *service.documents])
     parser.add_argument("--to", type=Path, default=Path(), help="folder for the exported contracts")
     arguments = parser.parse_args()
     if arguments.what == "export":
@@ -146,7 +149,7 @@ async def _start_workers(
         settings.database_url, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
     )
     stack.push_async_callback(engine.dispose)
-    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.bus_url))
+    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.database_url_bus))
     relay = Relay(
         service.name,
         engine,

@@ -14,7 +14,7 @@ from kith.runtime.tasks import Task
 @dataclass(frozen=True)
 class Service:
     name: str
-    settings: Callable[[], Settings]
+    settings: type[Settings]
     outbox: Table
     idempotency: Table
     api: str

@@ -1,39 +1,38 @@
-"""Settings come from the environment, prefix KITH_. A service adds its own database and port by subclassing."""
+"""Settings come from the environment, prefix KITH_. A further setting is a line here: its name, type, default and
+description. It is then validated at start, listed by `python -m <service> settings`, and in docs/settings.md.
 
-import re
+A service adds its own by subclassing.
+"""
+
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasGenerator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from kith.scalars import Flag, Pattern, Real, Whole, Written
+from kith.runtime.setting_types import (
+    Count,
+    DatabaseUrl,
+    Days,
+    Hours,
+    Level,
+    Line,
+    OriginList,
+    Port,
+    Rate,
+    Seconds,
+    Servers,
+    WebUrl,
+)
+from kith.scalars import Flag
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
-
-
-def _origins(given: object) -> object:
-    """Of `https://crm.example, http://localhost:3000`."""
-    if not isinstance(given, str):
-        return given
-    origins = tuple(each for part in given.split(",") if (each := part.strip()))
-    for each in origins:
-        if not _ORIGIN.fullmatch(each):
-            raise ValueError(
-                f"{each!r} is not an origin: scheme, host in lower case, and port, as in https://crm.example"
-            )
-    return origins
-
+__all__ = ["ApiPort", "Settings", "SettingsInvalid", "from_environment", "of_service", "variable_of"]
 
 _PREFIX = "KITH_"
-Port = Annotated[int, Whole(0, 65_535)]
-Count = Annotated[int, Whole(1)]
-Days = Annotated[int, Whole(1, 3650)]
-Hours = Annotated[int, Whole(1, 87_600)]
-Seconds = Annotated[float, Real(above=0, most=86_400)]
-Rate = Annotated[float, Real(above=0, most=1e9)]
-Line = Annotated[str, Written(2000)]
-Level = Annotated[str, Pattern("(DEBUG|INFO|WARNING|ERROR|CRITICAL)", "It is DEBUG, INFO, WARNING, ERROR or CRITICAL.")]
+_OF_SERVICE = ("database_url", "port")
+"""Services of one machine share its environment: of these each has its own, KITH_PORT_SALES say."""
+
+ApiPort = Annotated[Port, Field(description="port of the API")]
 
 
 class SettingsInvalid(Exception):
@@ -43,67 +42,97 @@ class SettingsInvalid(Exception):
 S = TypeVar("S", bound="Settings")
 
 
+def of_service(name: str) -> SettingsConfigDict:
+    """The `model_config` of a service's settings."""
+    suffix = f"_{name.upper().replace('-', '_')}"
+    return SettingsConfigDict(
+        alias_generator=AliasGenerator(
+            validation_alias=lambda field: f"{_PREFIX}{field.upper()}{suffix if field in _OF_SERVICE else ''}"
+        )
+    )
+
+
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True) | of_service("service")
 
-    database_url: str
-    port: Port
-    metrics_port: Port | None = Field(default=None, description="Prometheus, and the worker's probes; none if unset")
-    host: Line = "127.0.0.1"
-    pool_size: Count = Field(default=10, description="database connections of one process")
+    database_url: DatabaseUrl = Field(description="its own database")
+    port: ApiPort
+    metrics_port: Port | None = Field(default=None, description="port of probes and metrics of this process")
+    host: Line = Field(default="127.0.0.1", description="address to listen on")
+    pool_size: Count = Field(default=10, description="database connections of one process; an API has 4 more")
 
-    kafka_bootstrap: Line | None = Field(default=None, description="host:port[,..]; the embedded bus if unset")
-    bus_url: Line | None = Field(default=None, validation_alias="KITH_DATABASE_URL_BUS")
-    topic_partitions: Count = 24
+    kafka_bootstrap: Servers | None = Field(default=None, description="Kafka's brokers; the embedded bus if unset")
+    database_url_bus: DatabaseUrl | None = Field(default=None, description="database of the embedded bus")
+    topic_partitions: Count = Field(default=24, description="partitions of topics that do not exist yet")
 
-    issuer_url: Line = "http://127.0.0.1:8005"
-    jwks_url: Line | None = Field(default=None, description="found by the issuer's discovery document if unset")
-    audience: Line = "kith"
-    tenant_claim: Line = "tenant"
+    issuer_url: Line = Field(default="http://127.0.0.1:8005", description="issuer whose tokens are accepted")
+    jwks_url: WebUrl | None = Field(
+        default=None, description="where the issuer's keys are; found by its discovery document if unset"
+    )
+    audience: Line = Field(default="kith", description="audience (`aud`) that a token must have")
+    tenant_claim: Line = Field(default="tenant", description="claim of a token that names the tenant")
 
     bus_retention_days: Days = Field(default=7, description="how long the embedded bus keeps messages")
     idempotency_hours: Hours = Field(default=24, description="how long an Idempotency-Key is remembered")
-    outbox_retention_days: Days = Field(default=7, description="how long published events stay for a refill")
+    outbox_retention_days: Days = Field(default=7, description="how long published events stay in the outbox")
     dead_letter_limit: Count = Field(default=100, description="unresolved dead letters that stop a consumer")
+
     live_connections: Count = Field(default=1000, description="WebSockets of one process")
-    live_connections_per_tenant: Count = Field(default=200, description="of them, of one tenant")
+    live_connections_per_tenant: Count = Field(default=200, description="WebSockets of one tenant, of one process")
     live_subscriptions: Count = Field(default=2000, description="GraphQL subscriptions of one process")
-    live_subscriptions_per_tenant: Count = Field(default=200, description="of them, of one tenant")
-    live_subscriptions_per_connection: Count = 20
-    live_init_seconds: Seconds = Field(default=5, description="within which a WebSocket says who it is")
+    live_subscriptions_per_tenant: Count = Field(default=200, description="subscriptions of one tenant, of one process")
+    live_subscriptions_per_connection: Count = Field(default=20, description="subscriptions of one WebSocket")
+    live_init_seconds: Seconds = Field(default=5, description="within which a WebSocket sends its token")
+
     tenant_rate: Rate = Field(default=2000, description="requests a second of one tenant, of one process")
-    tenant_burst: Count = Field(default=4000, description="requests that may come at once")
-    tenant_beside: Count = Field(default=1, description="in hand of a tenant that asks often, while others ask")
-    tenant_queue: Count = Field(default=500, description="requests of one tenant that may wait for others of it")
+    tenant_burst: Count = Field(default=4000, description="requests of one tenant that may come at once")
+    tenant_beside: Count = Field(
+        default=1,
+        description="concurrent requests of a tenant that sends more than some 20 a second, while others send some",
+    )
+    tenant_queue: Count = Field(default=500, description="requests of one tenant that may wait for its other requests")
     tenant_queue_seconds: Seconds = Field(default=10, description="how long they may wait")
-    graphql_document_characters: Count = Field(default=32 * 1024, description="these are the gateway's; ..")
-    graphql_tokens: Count = Field(default=2000, description=".. where it says so a service allows three times as much")
+
+    graphql_document_characters: Count = Field(
+        default=32 * 1024,
+        description="text of a query; this and what follows as the gateway has it: a service allows "
+        "three times as much, but for cost, depth and repeats",
+    )
+    graphql_tokens: Count = Field(default=2000, description="tokens of a query")
     graphql_definitions: Count = Field(default=50, description="operations and fragments")
     graphql_depth: Count = Field(default=15, description="levels of fields")
-    graphql_fields: Count = 500
+    graphql_fields: Count = Field(default=500, description="fields and spreads")
     graphql_repeats: Count = Field(default=40, description="times that one field is selected at one position")
-    graphql_root_fields: Count = 30
-    graphql_aliases: Count = 60
-    graphql_directives: Count = 50
-    graphql_cost: Count = Field(default=20_000, description="objects that an answer may have")
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
-        default=(), description="origins whose pages may ask, by commas; none unless named"
-    )
-    shutdown_seconds: Seconds = Field(default=10, description="how long a stop may drain")
+    graphql_root_fields: Count = Field(default=30, description="fields at the root")
+    graphql_aliases: Count = Field(default=60, description="aliases")
+    graphql_directives: Count = Field(default=50, description="directives")
+    graphql_cost: Count = Field(default=20_000, description="the most that a query may cost")
 
-    otlp_endpoint: Line | None = Field(default=None, description="OpenTelemetry collector; no traces leave if unset")
-    log_json: Flag = True
-    log_level: Level = "INFO"
+    cors_origins: OriginList = Field(default=(), description="origins whose pages may call the API; none if unset")
+    shutdown_seconds: Seconds = Field(default=10, description="how long a stop may wait for requests that run")
+
+    otlp_endpoint: WebUrl | None = Field(
+        default=None, description="OpenTelemetry collector (HTTP); no traces are exported if unset"
+    )
+    log_json: Flag = Field(default=True, description="whether a log line is JSON")
+    log_level: Level = Field(default="INFO", description="least level that is logged")
 
 
 def from_environment(kind: Callable[[], S]) -> S:
-    """Raises SettingsInvalid."""
+    """Raises SettingsInvalid, which names all that is wrong."""
     try:
         return kind()
     except ValidationError as error:
-        wrong = [f"{_variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors(include_url=False)]
+        wrong = [f"{each['loc'][0]}: {_rule(each['type'], each['msg'])}" for each in error.errors(include_url=False)]
         raise SettingsInvalid("\n".join(wrong)) from None
 
 
-def _variable(name: str) -> str:
-    return name if name.startswith(_PREFIX) else f"{_PREFIX}{name.upper()}"
+def _rule(kind: str, message: str) -> str:
+    return "It is not set, and has no default." if kind == "missing" else message
+
+
+def variable_of(kind: type[Settings], field: str) -> str:
+    """Returns the environment variable of a setting."""
+    alias = kind.model_fields[field].validation_alias
+    assert isinstance(alias, str)
+    return alias
