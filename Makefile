@@ -15,6 +15,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 # A dozen processes share these packages: where byte code may not be kept, each start takes half a minute more.
 export PYTHONDONTWRITEBYTECODE :=
 
+include deploy/tools/tools.mk
+
 ## Run it
 
 help: ## list what can be made
@@ -66,7 +68,7 @@ check-style: $(VENV)/.installed
 	$(BIN)/ruff format --check
 
 check-types: $(VENV)/.installed
-	$(BIN)/mypy shared/src deploy/local/src $(wildcard services/*/src) tests
+	$(BIN)/mypy shared/src deploy/local/src deploy/tools deploy/checks $(wildcard services/*/src) tests
 
 check-imports: $(VENV)/.installed
 	$(BIN)/lint-imports
@@ -101,6 +103,9 @@ freeze: $(VENV)/.installed ## keep a house as this code writes and answers it, f
 bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold freshness"]
 	@$(BIN)/python -m tests.bench $(WORK)
 
+check-deploy: $(VENV)/.installed $(HELM) $(KUBECONFORM) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
+	@$(BIN)/python -m pytest deploy/checks -q
+
 contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph
 	@$(KITH) contracts
 
@@ -116,7 +121,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
 .PHONY: help install run start stop status reset token replay silence test prove format check check-style check-types \
-  check-imports check-contracts quick noun machine fuzz freeze bench contracts migration lock
+  check-imports check-contracts check-deploy quick noun machine fuzz freeze bench contracts migration lock
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

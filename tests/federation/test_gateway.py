@@ -445,6 +445,7 @@ def test_an_offer_of_another_protocol_is_declined(gateway: Gateway) -> None:
         ("KITH_GATEWAY_PROCESSES", "+2", "no positive number"),
         ("KITH_METRICS_PORT", "90000", "no port"),
         ("KITH_PORT_SALES", "1/", "no port"),
+        ("KITH_URL_SALES", "sales:8000", "no URL of http or https"),
         ("KITH_LOG_LEVEL", "verbose", "no word of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("KITH_LOG_JSON", "no", "no word of true, false"),
         ("KITH_CORS_ORIGINS", "https://app.example, null", "no list of origins"),
@@ -454,6 +455,15 @@ def test_an_offer_of_another_protocol_is_declined(gateway: Gateway) -> None:
 def test_a_setting_has_one_spelling(start_gateway: Start, name: str, given: str, words: str) -> None:
     with pytest.raises(AssertionError, match=re.escape(f"{name}={given}: that is {words}")):
         start_gateway(**{name: given})
+
+
+def test_a_subgraph_may_be_on_another_machine(
+    start_gateway: Start, contacts: tuple[type[Subgraph], int], subgraph: type[Subgraph]
+) -> None:
+    gateway = start_gateway(KITH_URL_CONTACTS=f"http://localhost:{contacts[1]}", KITH_PORT_CONTACTS=1)
+    assert gateway.ask(NAME).json() == {"data": {"customer": {"name": "Ada"}}}
+    received, _ = subgraph.requests[-1]
+    assert received["host"] == f"localhost:{contacts[1]}"
 
 
 def test_the_metrics_are_read_and_nothing_else(start_gateway: Start) -> None:

