@@ -36,6 +36,9 @@ stop: $(VENV)/.installed ## stop what start started
 status: $(VENV)/.installed ## what runs where
 	@$(KITH) status
 
+doctor: $(VENV)/.installed ## what is wrong with what runs here, in words, and what to do
+	@$(KITH) doctor
+
 reset: $(VENV)/.installed ## stop, and clear all data; downloads stay
 	@$(KITH) reset
 
@@ -120,8 +123,8 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 
-.PHONY: help install run start stop status reset token replay silence test prove format check check-style check-types \
-  check-imports check-contracts check-deploy quick noun machine fuzz freeze bench contracts migration lock
+# All that help lists, and the parts of check.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST)) check-style check-types check-imports check-contracts
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

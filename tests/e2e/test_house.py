@@ -156,6 +156,15 @@ def test_a_trace_goes_from_the_gateway_into_the_ledger(house: House, ours: Tenan
     )
 
 
+def test_the_doctor_finds_a_house_that_works_in_order(house: House, ours: Tenant) -> None:
+    ours.post("sales", "/v1/orders", {"value": "1100", "currency": "EUR"})
+    ours.until_counted()
+    with python("kith_local", "doctor", environment=house.environment, output=subprocess.PIPE) as doctor:
+        report, _ = doctor.communicate(timeout=60)
+    assert doctor.returncode == 0, report
+    assert report.count("ok       bus\n") == len(SERVICES)
+
+
 @pytest.mark.timeout(240)
 def test_silence_sets_a_playbook_off_exactly_once_though_all_are_killed_in_between(
     house: House, ours: Tenant, collector: Collector

@@ -12,7 +12,7 @@ from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
-from kith.bus.port import Bus, BusError, MessageRefused, OffsetLost, Outgoing, TopicPartition
+from kith.bus.port import Bus, BusError, MessageRefused, NoTopic, OffsetLost, Outgoing, TopicPartition
 
 PARTITIONS = 5  # odd, or shares dealt out one by one would look like ranges
 
@@ -133,6 +133,12 @@ async def test_publishing_to_a_topic_that_does_not_exist_is_refused(bus: Bus) ->
     async with bus.producer() as producer:
         with pytest.raises(BusError):
             await producer.publish([Outgoing("nowhere", b"", b"")])
+
+
+async def test_a_topic_that_does_not_exist_has_no_end_offsets(bus: Bus) -> None:
+    async with bus.producer() as producer:
+        with pytest.raises(NoTopic):
+            await producer.end_offsets(f"none-{uuid4().hex}")
 
 
 async def test_end_offsets_are_the_next_offset_of_each_partition(bus: Bus, topic: str) -> None:

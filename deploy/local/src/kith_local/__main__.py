@@ -80,6 +80,13 @@ def _supervise(_: argparse.Namespace) -> int:
     return supervise_detached(plan_for(layout), layout)
 
 
+def _doctor(_: argparse.Namespace) -> int:
+    """what is wrong, in words, and what to do"""
+    from kith_local.doctor import examine
+
+    return examine(Layout.of(), _console())
+
+
 def _stop(_: argparse.Namespace) -> int:
     """stop what start started"""
     from kith_local.control import stop
@@ -167,6 +174,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "start": _start,
     "stop": _stop,
     "status": _status,
+    "doctor": _doctor,
     "reset": _reset,
     "token": _token,
     "issuer": _issuer,

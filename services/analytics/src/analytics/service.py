@@ -1,6 +1,7 @@
 """What makes analytics a service."""
 
 from analytics.consumers import SUBSCRIPTIONS
+from analytics.doctor import CHECKS
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import TASKS as HEALTH_JOBS
 from analytics.ledger.arrivals import TASKS as ARRIVALS
@@ -39,6 +40,7 @@ SERVICE = Service(
         *PLAYBOOK_OUTCOMES,
     ],
     lanes=[LIVE],
+    checks=CHECKS,
     commands={"rebuild": "analytics.projections.rebuild_cli", "reconcile": "analytics.reconciliation.wiring"},
     swapped=swapped(),
     documents={"metrics": "analytics.metrics.cli", "health-models": "analytics.health.model.cli"},

@@ -56,6 +56,10 @@ class BusError(Exception):
     """The bus could not do it now: try again."""
 
 
+class NoTopic(BusError):
+    """There is no topic of that name yet."""
+
+
 class MessageRefused(Exception):
     """The bus does not take a message for what it is: sent again, it is refused again. Which of several it was shows
     when fewer of them are sent; others of them may have been taken."""
@@ -78,7 +82,7 @@ class Producer(Protocol):
         Of many a generator is best: each is packed as it comes, and none has to be kept."""
 
     async def end_offsets(self, topic: str) -> list[int]:
-        """Per partition of the topic the offset that the next message will get."""
+        """Per partition of the topic the offset that the next message will get. Raises NoTopic or BusError."""
 
 
 class Consumer(Protocol):

@@ -74,7 +74,7 @@ class Authenticator:
 
     def __init__(self, settings: Settings, fetch: "FetchKeys | None" = None) -> None:
         self._settings = settings
-        self._fetch = fetch or _fetch_by_discovery
+        self._fetch = fetch or fetch_keys
         self._keys: KeySet | None = None
         self._fetched = float("-inf")
         self._tried = float("-inf")
@@ -158,7 +158,8 @@ FetchKeys = Callable[[Settings], Awaitable[Any]]
 """Returns a JWK Set. Raises httpx.HTTPError, KeyError or ValueError."""
 
 
-async def _fetch_by_discovery(settings: Settings) -> Any:
+async def fetch_keys(settings: Settings) -> Any:
+    """Fetches the issuer's keys, from where its discovery document says unless the settings do. As FetchKeys."""
     async with httpx.AsyncClient(timeout=5) as client:
         url = settings.jwks_url
         if url is None:

@@ -52,7 +52,7 @@ def _settings(service: Service) -> Settings:
 
 
 def main(service: Service) -> None:
-    commands = {"dead-letters": "kith.dead_letters.cli", **service.commands}
+    commands = {"dead-letters": "kith.dead_letters.cli", "doctor": "kith.doctor.cli", **service.commands}
     if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
         importlib.import_module(module).run(service, _settings(service), sys.argv[2:])
         return

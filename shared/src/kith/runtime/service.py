@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Table
 
 from kith.consumer import Subscription
+from kith.doctor.check import Check
 from kith.runtime.offload import Lane
 from kith.runtime.settings import Settings
 from kith.runtime.tasks import Task
@@ -30,6 +31,8 @@ class Service:
     """Tables that a command may swap for others while requests are served."""
     documents: Mapping[str, str] = field(default_factory=dict)
     """The same for what follows from the code alone, without settings: `run(service, words)`."""
+    checks: Sequence[Check] = ()
+    """What `doctor` looks at, besides what it does of every service."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

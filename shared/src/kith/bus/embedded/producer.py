@@ -5,7 +5,7 @@ from typing import Self
 
 from kith.bus.embedded.log import Log
 from kith.bus.embedded.notifier import Notifier
-from kith.bus.port import BusError, Outgoing
+from kith.bus.port import NoTopic, Outgoing
 
 
 class EmbeddedProducer:
@@ -27,5 +27,5 @@ class EmbeddedProducer:
     async def end_offsets(self, topic: str) -> list[int]:
         ends = await self._log.ends([topic])
         if not ends:
-            raise BusError(f"there is no topic {topic}")
+            raise NoTopic(f"there is no topic {topic}")
         return [end for _, end in sorted(ends.items())]

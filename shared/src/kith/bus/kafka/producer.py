@@ -9,7 +9,7 @@ from aiokafka import TopicPartition as KafkaPartition
 
 from kith.bus.kafka.errors import REFUSALS, as_bus_errors
 from kith.bus.partitioner import partition_of
-from kith.bus.port import BusError, Outgoing, TopicPartition
+from kith.bus.port import NoTopic, Outgoing, TopicPartition
 
 _BATCH_BYTES = 512 * 1024
 _REQUEST_MS = 15_000
@@ -55,10 +55,10 @@ class KafkaProducer:
     async def end_offsets(self, topic: str) -> list[int]:
         with as_bus_errors():
             asker = self._asker or await self._open_asker()
+            if asker.partitions_for_topic(topic) is None and topic not in await asker.topics():
+                raise NoTopic(f"there is no topic {topic}")
             await asker._client._wait_on_metadata(topic)  # noqa: SLF001 - else it knows assigned topics only
             numbers = sorted(asker.partitions_for_topic(topic) or ())
-            if not numbers:
-                raise BusError(f"there is no topic {topic}")
             ends = await asker.end_offsets([KafkaPartition(topic, number) for number in numbers])
         return [ends[KafkaPartition(topic, number)] for number in numbers]
 
