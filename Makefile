@@ -109,7 +109,7 @@ bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold fresh
 check-deploy: $(VENV)/.installed $(HELM) $(KUBECONFORM) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
 	@$(BIN)/python -m pytest deploy/checks -q
 
-contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph
+contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph, lists of metrics and settings
 	@$(KITH) contracts
 
 migration: $(VENV)/.installed ## draft a migration: SERVICE=sales NAME="add a column"
@@ -140,7 +140,7 @@ $(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTION
 	@touch $@
 
 # The folders too: what is taken out of one is a change.
-CONTRACT_SOURCES := $(shell find shared services deploy/local/src deploy/gateway docs/metrics.md docs/settings.md \
+CONTRACT_SOURCES := $(shell find shared services deploy/local/src deploy/gateway deploy/prometheus docs/*.md \
 	\( -name __pycache__ -o -name node_modules -o -name '*.egg-info' \) -prune -o -print)
 
 $(VENV)/.contracts-checked: $(VENV)/.installed deploy/gateway/node_modules/.installed $(CONTRACT_SOURCES)

@@ -4,7 +4,7 @@ import { boundedServer, wrongIn } from './connections.mjs';
 
 export const requests = new Counter({
   name: 'kith_gateway_requests_total',
-  help: 'Requests answered, by status; 499: the client had gone',
+  help: 'Requests answered; status 499: the client had gone',
   labelNames: ['status'],
 });
 export const seconds = new Histogram({
@@ -14,28 +14,28 @@ export const seconds = new Histogram({
 });
 export const refused = new Counter({
   name: 'kith_gateway_refused_total',
-  help: 'Operations refused before they were planned, by code and what was too large',
+  help: 'Operations refused before planning, by code and what was too large',
   labelNames: ['code', 'measure'],
 });
 export const cost = new Histogram({
   name: 'kith_gateway_query_cost',
-  help: 'The most that an operation that was let in may cost',
+  help: 'The most that an accepted operation may cost',
   buckets: [1, 10, 100, 1000, 5000, 10_000, 20_000, 50_000, 100_000],
 });
 export const subgraphErrors = new Counter({
   name: 'kith_gateway_subgraph_errors_total',
-  help: 'Requests that a subgraph did not answer, by subgraph',
+  help: 'Requests that a subgraph did not answer',
   labelNames: ['subgraph'],
 });
 export const sockets = new Gauge({ name: 'kith_gateway_connections', help: 'WebSockets of clients that are open' });
 export const socketsRefused = new Counter({
   name: 'kith_gateway_connections_refused_total',
-  help: 'WebSockets refused or let go for how many there are: all, of the tenant, or of clients not yet known',
+  help: 'WebSockets refused or closed for how many there are: of `all`, of one `tenant`, of clients without a token (`stranger`)',
   labelNames: ['reason'],
 });
 export const faults = new Counter({
   name: 'kith_gateway_faults_total',
-  help: 'Internal errors, which nobody had expected, by where they came up',
+  help: 'Faults of the gateway: of a `request`, an `operation`, a `rejection` or an `exception`',
   labelNames: ['kind'],
 });
 
@@ -47,7 +47,7 @@ const ofPrimary = new Registry();
 /** In the primary. */
 export const deaths = new Counter({
   name: 'kith_gateway_deaths_total',
-  help: 'Processes that ended by themselves',
+  help: 'Processes of the gateway that ended by themselves and were replaced',
   registers: [ofPrimary],
 });
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from kith.bus.port import Bus, BusError
@@ -65,6 +66,7 @@ async def test_a_consumer_waits_for_a_bus_that_starts_later(monkeypatch: pytest.
     subscription = Subscription("group", ("topic",), _nothing)
     await process._consume(subscription, cast("Bus", bus), cast("Any", None), not_ready, asyncio.Event(), SETTINGS)
     assert (followed.is_set(), bus.created, not_ready) == (True, {"topic": 3}, {})
+    assert REGISTRY.get_sample_value("kith_consumer_halted", {"group": "group"}) == 0
 
 
 async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +84,7 @@ async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch
         while not not_ready:  # noqa: ASYNC110 - a probe reads it as it is; nothing announces it
             await asyncio.sleep(0)
         assert not_ready == {"group": "the line stops here"}
+        assert REGISTRY.get_sample_value("kith_consumer_halted", {"group": "group"}) == 1
         assert not halted.done()
         stop.set()
         await halted
@@ -97,7 +100,7 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ShakyBus()))
     monkeypatch.setattr(process, "_consume", _nothing)
     monkeypatch.setattr(process, "_prune", _nothing)
-    monkeypatch.setattr(process, "_count_letters", _nothing)
+    monkeypatch.setattr(process, "_report", _nothing)
     monkeypatch.setattr(Relay, "run", _nothing)
     service = replace(SERVICE, subscriptions=[Subscription(group, ("topic",), _nothing) for group in ("one", "two")])
     settings = SETTINGS.model_copy(update={"database_url": "postgresql://localhost/none"})
@@ -129,7 +132,7 @@ async def test_a_worker_says_how_many_dead_letters_there_are_and_is_ready_all_th
             await connection.execute(letter, {"group": tenant, "offset": offset, "parked": parked})
     notes: dict[str, str] = {}
     stop = asyncio.Event()
-    counting = asyncio.create_task(process._count_letters(engine, notes, stop))
+    counting = asyncio.create_task(process._report(SERVICE, engine, notes, stop))
     async with asyncio.timeout(10):
         while tenant not in notes:  # noqa: ASYNC110 - a probe reads it as it is; nothing announces it
             await asyncio.sleep(0)

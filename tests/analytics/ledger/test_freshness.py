@@ -1,16 +1,21 @@
 """A watermark is reached when the consumer has passed the offsets it names, on every partition."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import at, happened
 
+from analytics.ledger.freshness import report_freshness
 from analytics.ledger.sources import GROUP
+from kith.events.sales import OrderPlaced
+from kith.ids import new_id
 from kith.outbox.relay import Watermark
 
 Headers = dict[str, str]
@@ -81,3 +86,31 @@ async def test_watermarks_do_not_pile_up(fold: Any, worker: AsyncEngine) -> None
     await fold(*(watermark("sales", f"21{year:02}-01-01", 1) for year in range(10, 99)))
     async with worker.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM watermarks")) == 100
+
+
+async def test_operators_see_how_old_the_figures_of_a_source_are_and_it_grows(
+    fold: Any, read_up_to: Any, worker: AsyncEngine
+) -> None:
+    def seconds() -> float:
+        return REGISTRY.get_sample_value("kith_freshness_seconds", {"source": "sales"}) or 0.0
+
+    await fold(watermark("sales", "2026-01-01", 5, 0))
+    await read_up_to("sales", 5, 0)
+    await report_freshness(worker)
+    first = seconds()
+    assert first == pytest.approx((datetime.now(UTC) - at("2026-01-01")).total_seconds(), abs=60)
+    assert seconds() > first
+
+
+async def test_an_event_is_counted_by_type_once_and_an_unknown_type_is_not_named(fold: Any, tenant: str) -> None:
+    def counted(type: str) -> float:
+        return REGISTRY.get_sample_value("kith_ledger_events_total", {"type": type}) or 0.0
+
+    placed = happened(OrderPlaced(value=Decimal(1), currency="EUR"), tenant, at("2026-01-01"), new_id())
+    foreign = happened(
+        OrderPlaced(value=Decimal(1), currency="EUR"), tenant, at("2026-01-01"), new_id(), type="sales.x.v1"
+    )
+    before = counted(OrderPlaced.type), counted("other")
+    await fold(placed, foreign)
+    await fold(placed)
+    assert (counted(OrderPlaced.type), counted("other")) == (before[0] + 1, before[1] + 1)

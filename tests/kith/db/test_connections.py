@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -310,3 +312,24 @@ async def test_whatever_is_cut_in_the_middle_of_whatever_others_get_through_and_
         async with database.write(tenant) as transaction:
             await transaction.connection.execute(text("DELETE FROM notes"))
     await database.close()
+
+
+async def test_how_long_a_request_waits_for_a_connection_is_measured(database: Database) -> None:
+    def measured(what: str) -> float:
+        return REGISTRY.get_sample_value(f"kith_database_wait_seconds_{what}", {"pool": "requests"}) or 0.0
+
+    async def ask() -> None:
+        async with database.read("one"):
+            pass
+
+    async with database.read("two"):
+        count, seconds = measured("count"), measured("sum")
+        asking = asyncio.create_task(ask())
+        while not database._shares.waiting:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+        began = time.perf_counter()
+        assert measured("count") == count
+        waited = time.perf_counter() - began
+    await asking
+    assert measured("count") == count + 1
+    assert measured("sum") - seconds >= waited

@@ -46,7 +46,7 @@ async def test_a_span_has_nothing_that_a_caller_sent(
 
 async def test_a_request_is_measured_once(sales: httpx.AsyncClient, mine: Headers) -> None:
     def measured() -> float:
-        labels = {"method": "GET", "route": "/v1/returns", "status": "200"}
+        labels = {"service": "sales", "method": "GET", "route": "/v1/returns", "status": "200"}
         return REGISTRY.get_sample_value("kith_http_request_seconds_count", labels) or 0.0
 
     before = measured()

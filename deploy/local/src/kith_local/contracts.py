@@ -1,5 +1,6 @@
 """The committed contracts, made again from the code: schema.graphql and openapi.json of each service, the events'
-schemas, the supergraph over all, what each metric means, what a health model may say, and which settings there are."""
+schemas, the supergraph over all, what each metric means, what a health model may say, which settings there are, and
+what is watched in Prometheus."""
 
 import difflib
 import subprocess
@@ -13,6 +14,7 @@ from rich.console import Console
 from kith_local.errors import LocalError
 from kith_local.layout import GATEWAY, ROOT
 from kith_local.node import node
+from kith_local.observability.documents import documents
 from kith_local.topology import SERVICES
 
 SCHEMAS = Path("shared/schemas")
@@ -65,6 +67,9 @@ def generate(into: Path) -> None:
     commands.append((sys.executable, "-m", "kith_local.settings_page", str(into / SETTINGS)))
     commands.append((sys.executable, "-m", "analytics", "health-models", "--document", str(into / HEALTH_MODEL)))
     _run_all(commands)
+    for path, text in documents().items():
+        _made((into / path).parent)
+        (into / path).write_text(text)
     _made(into / SUPERGRAPH.parent)
     compose = (node(), str(GATEWAY / "compose.mjs"))
     _run_all([(*compose, "--services", str(into / "services"), "--out", str(into / SUPERGRAPH))])

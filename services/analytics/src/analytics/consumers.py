@@ -1,8 +1,10 @@
 """What analytics does with what happens in the services, itself among them: all of it goes into the ledger, and from
 there into what is kept live."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+import prometheus_client
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.ledger import record
@@ -10,8 +12,13 @@ from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.watermarks import note_watermark
 from analytics.projections.fold import fold, recorded_event
 from kith.consumer import Subscription
+from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.outbox.relay import Watermark, topic_of
+
+COUNTED = prometheus_client.Counter(
+    "kith_ledger_events_total", "Events that came into the ledger; again, if their batch was rolled back", ["type"]
+)
 
 
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
@@ -19,6 +26,9 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
     if events:
         new = await record(connection, events)
         await fold(connection, [recorded_event(each) for each in new], {each.id: each.traceparent for each in new})
+        # A newer version of a service may write types that this one does not know: of those there may be any number.
+        for type, number in Counter(each.type if each.type in EVENTS else "other" for each in new).items():
+            COUNTED.labels(type).inc(number)
     for each in envelopes:
         if each.type == Watermark.type:
             await note_watermark(connection, each)

@@ -2,10 +2,12 @@
 
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.doctor import CHECKS
+from analytics.health.scores.backlog import TASKS as BACKLOG
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import TASKS as HEALTH_JOBS
 from analytics.ledger.arrivals import TASKS as ARRIVALS
 from analytics.ledger.epoch import after_migrations
+from analytics.ledger.freshness import TASKS as FRESHNESS
 from analytics.metrics.rollups import settle_days
 from analytics.playbooks.daily import TASKS as PLAYBOOKS
 from analytics.playbooks.outcomes import TASKS as PLAYBOOK_OUTCOMES
@@ -36,6 +38,8 @@ SERVICE = Service(
         *RECONCILIATION,
         *HEALTH_JOBS,
         *ARRIVALS,
+        *BACKLOG,
+        *FRESHNESS,
         *PLAYBOOKS,
         *PLAYBOOK_OUTCOMES,
     ],

@@ -15,6 +15,7 @@ from kith.consumer.dead_letters import blocked_lines, failed_of_tenants, publish
 from kith.consumer.delivery import Delivery, read_all
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.isolation import DeadLetter, FailureIsolation, share_of
+from kith.consumer.lag import Lag
 from kith.consumer.offsets import Replaced, advance, read_offsets
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
@@ -91,6 +92,7 @@ class _Member:
     unpublished: bool = False
     last_report: float = 0.0
     consumer: Consumer | None = None
+    lag: Lag = field(default_factory=lambda: Lag(time.time()))
 
     @property
     def group(self) -> str:
@@ -104,6 +106,8 @@ class _Member:
             on_revoked=self._revoked,
         ) as consumer:
             self.consumer = consumer
+            # When it is scraped: a batch that is tried for hours must not leave the figure of before.
+            metrics.LAG_SECONDS.labels(self.group).set_function(lambda: self.lag.seconds(consumer.lag(), time.time()))
             while not self.stop.is_set():
                 messages = await consumer.poll(max_messages=self.max_messages, wait=_POLL)
                 if messages:
@@ -131,6 +135,7 @@ class _Member:
         await self._hint(self.consumer)
         self.held -= partitions
         self.dropped |= partitions
+        self.lag.lose(partitions)
         for partition in partitions:
             self.reached.pop(partition, None)
             self.hinted.pop(partition, None)
@@ -164,6 +169,7 @@ class _Member:
     async def _apply(self, messages: Sequence[Incoming], *, give_up_on_contention: bool) -> None:
         started = time.perf_counter()
         deliveries = read_all(messages)
+        self.lag.take(deliveries)
         with batch_span(self.group, deliveries):
             try:
                 dead_letters = await self._transact(messages, deliveries, give_up=give_up_on_contention)
@@ -209,6 +215,7 @@ class _Member:
         return dead_letters
 
     def _account(self, deliveries: Sequence[Delivery], dead_letters: Sequence[DeadLetter], seconds: float) -> None:
+        self.lag.apply(deliveries)
         metrics.BATCH.labels(self.group).observe(len(deliveries))
         metrics.SECONDS.labels(self.group).observe(seconds)
         metrics.HANDLED.labels(self.group).inc(len(deliveries) - len(dead_letters))
@@ -220,7 +227,9 @@ class _Member:
 
     async def _report(self, consumer: Consumer) -> None:
         self.last_report = time.monotonic()
-        metrics.LAG.labels(self.group).set(sum(consumer.lag().values()))
+        left = consumer.lag()
+        self.lag.note(left, time.time())
+        metrics.LAG.labels(self.group).set(sum(left.values()))
         await self._hint(consumer)
 
     async def _hint(self, consumer: Consumer) -> None:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import asyncpg
+from prometheus_client import Histogram
 from sqlalchemy import JSON, Enum, Executable, Row, Select, TypeDecorator, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -26,6 +27,13 @@ SNAPSHOT_SECONDS = 1.0
 CONNECTION_SECONDS = 5.0
 """That a request may wait for a connection."""
 MOST_WAITING = 1000
+
+WAITED = Histogram(
+    "kith_database_wait_seconds",
+    "Time that a request waited for a connection of its pool: `requests` or `exports`",
+    ["pool"],
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5),
+)
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 # One snapshot for all that is read: a figure, and how fresh it is, are of the same instant.
@@ -242,14 +250,14 @@ class Database:
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """A transaction to read in."""
         begin = _READ % (self._locks, checked(tenant))
-        async with self._shares.slot(tenant), self._transaction(begin) as connection:
+        async with self._transaction(tenant, begin) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction to write in. It commits when the block ends and rolls back when it raises."""
         checked(tenant)
-        async with self._shares.slot(tenant), self._transaction("BEGIN") as connection:
+        async with self._transaction(tenant, "BEGIN") as connection:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
             yield Transaction(connection, tenant, row["now"])
@@ -257,7 +265,7 @@ class Database:
     @asynccontextmanager
     async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
         """For one statement, which is a transaction of its own. It names the tenant itself."""
-        async with self._shares.slot(checked(tenant)), self.engine.connect() as connection:
+        async with _connected("requests", self._shares, self.engine, checked(tenant)) as connection:
             driver = driver_of(connection)
             try:
                 yield connection
@@ -271,8 +279,10 @@ class Database:
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
         reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
-        share = self._snapshot_shares.slot(checked(tenant))
-        async with share, self._snapshots.connect() as connection:  # which rolls back when it ends
+        shares, engine = self._snapshot_shares, self._snapshots
+        async with _connected(
+            "exports", shares, engine, checked(tenant)
+        ) as connection:  # which rolls back when it ends
             driver = driver_of(connection)
             try:
                 begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
@@ -284,8 +294,8 @@ class Database:
                 raise
 
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> AsyncIterator[AsyncConnection]:
-        async with self.engine.connect() as connection:
+    async def _transaction(self, tenant: str, begin: str) -> AsyncIterator[AsyncConnection]:
+        async with _connected("requests", self._shares, self.engine, tenant) as connection:
             driver = driver_of(connection)
             try:
                 await driver.execute(begin)
@@ -311,6 +321,15 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._snapshots.dispose()
+
+
+@asynccontextmanager
+async def _connected(pool: str, queue: FairQueue, engine: AsyncEngine, tenant: str) -> AsyncIterator[AsyncConnection]:
+    async with AsyncExitStack() as stack:
+        with WAITED.labels(pool).time():  # in vain, too
+            await stack.enter_async_context(queue.slot(tenant))
+            connection = await stack.enter_async_context(engine.connect())
+        yield connection
 
 
 def is_tenant(name: str) -> bool:

@@ -21,7 +21,7 @@ from kith.error_codes import ErrorCode
 from kith.graphql.cost import Circular, TooDeep, cost_of, repeats_of, size_of
 from kith.runtime.settings import Settings
 
-REFUSED = Counter("kith_graphql_refused_total", "GraphQL documents that ask for too much, by measure", ["measure"])
+REFUSED = Counter("kith_graphql_refused_total", "GraphQL documents refused, by what was too large", ["measure"])
 
 _ROOM = 3
 """A gateway puts in fragments, keys and aliases when it asks, and many questions into one."""

@@ -21,10 +21,12 @@ from kith.runtime.fairness import Allowance, FairQueue, QueueFull, Rates
 from kith.runtime.settings import Settings
 
 REFUSED = Counter(
-    "kith_requests_refused_total", "Requests refused for how many there were", ["reason"]
-)  # rate, queue, wait, overload
-QUEUED = Counter("kith_requests_queued_total", "Requests that waited for a slot behind others of their tenant")
-WAITING = Gauge("kith_requests_waiting", "Requests that wait for a slot")
+    "kith_requests_refused_total",
+    "Requests refused for how many there were: with 429 (`rate`, `queue`, `wait`) or 503 (`overload`: all tenants)",
+    ["reason"],
+)
+QUEUED = Counter("kith_requests_queued_total", "Requests that waited for others of their tenant")
+WAITING = Gauge("kith_requests_waiting", "Requests that wait now")
 
 ACTOR = "kith.actor"
 """Where in the scope the actor stands for whom the request was let in."""

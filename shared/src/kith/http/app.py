@@ -150,7 +150,7 @@ def create_app(
     app.add_middleware(methods.Methods)
     app.add_middleware(Faults)
     app.add_middleware(Origins, allowed=context.origins)
-    app.add_middleware(TelemetryMiddleware)
+    app.add_middleware(TelemetryMiddleware, service=context.service)
     app.openapi = cache(lambda: openapi.document(app, models, tags))  # type: ignore[method-assign]  # its own way
     return app
 

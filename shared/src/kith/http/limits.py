@@ -14,8 +14,11 @@ from kith.runtime.settings import Settings
 
 CONNECTIONS = Gauge("kith_live_connections", "WebSockets that are open")
 REFUSED = Metric(
-    "kith_live_connections_refused_total", "WebSockets refused or let go for how many there are", ["reason"]
-)  # all, tenant, stranger
+    "kith_live_connections_refused_total",
+    "WebSockets refused or closed for how many there are: of `all`, of one `tenant`, of clients without a token "
+    "(`stranger`)",
+    ["reason"],
+)
 SUBSCRIPTIONS = Gauge("kith_live_subscriptions", "GraphQL subscriptions that are served")
 
 

@@ -22,7 +22,9 @@ from kith.http import problems
 from kith.http.answers import PROBLEM_JSON
 
 CUT = prometheus_client.Counter(
-    "kith_connections_cut_total", "HTTP connections that were closed on a client", ["reason"]
+    "kith_connections_cut_total",
+    "HTTP connections closed on a client: `headers` too large, `slow` request, `unread` answer, `invalid` HTTP",
+    ["reason"],
 )
 
 MAX_MESSAGE = 256 * 1024

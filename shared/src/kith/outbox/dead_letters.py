@@ -27,7 +27,7 @@ from kith.scalars import BETWEEN, EARLIEST, LATEST, is_in_use
 
 SET_ASIDE = Counter(
     "kith_outbox_set_aside_total",
-    "Events that could not be published, or wait behind one that could not",
+    "Events that cannot be published: `failed`, or `parked` behind one",
     ["service", "kind"],
 )
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -42,9 +42,8 @@ _TRACEPARENT = 200
 _LINES = 20
 """The dead letters of so many aggregates are replayed between two batches."""
 
-PUBLISHED = Counter("kith_outbox_published_total", "Events taken from the outbox to the bus", ["service"])
+PUBLISHED = Counter("kith_outbox_published_total", "Events brought from the outbox to the bus", ["service"])
 INTERRUPTED = Counter("kith_outbox_interruptions_total", "Times that relaying began again after a fault", ["service"])
-OLDEST = Gauge("kith_outbox_oldest_unpublished_seconds", "Age of the oldest event not yet on the bus", ["service"])
 
 
 class Watermark(msgspec.Struct):
@@ -70,7 +69,6 @@ class _Snapshot(NamedTuple):
     one."""
     last_seq: int | None
     """Of the rows then unpublished."""
-    oldest_age: float
 
 
 class _Batch(NamedTuple):
@@ -265,7 +263,6 @@ class Relay:
         # now() is the transaction's start, so it precedes the snapshot that the same statement takes.
         snapshot = _Snapshot(*(await connection.execute(_SNAPSHOT)).one())
         self._snapshots.append(snapshot)
-        OLDEST.labels(self._service).set(snapshot.oldest_age)
         return snapshot
 
     async def _publish_watermark(self, producer: Producer, reached: _Snapshot) -> None:
@@ -330,8 +327,7 @@ _SNAPSHOT = text("""
     SELECT now(),
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
            pg_current_xact_id()::text::bigint,
-           max(seq),
-           coalesce(extract(epoch FROM now() - min(recorded_at) FILTER (WHERE isfinite(recorded_at))), 0)::float8
+           max(seq)
     FROM outbox WHERE published_at IS NULL
 """)
 

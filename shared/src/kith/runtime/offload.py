@@ -31,8 +31,14 @@ Ts = TypeVarTuple("Ts")
 
 SECONDS = 120
 """Of the processor's time: a piece that takes more is given up. On a busy machine it may take as long as it likes."""
-TOOK = Histogram("kith_offload_seconds", "Time that a piece of computation took beside the event loop", ["lane"])
-LOST = Counter("kith_offload_lost_total", "Processes for computation that died or were ended over a piece", ["lane"])
+TOOK = Histogram(
+    "kith_offload_seconds", "Time of a piece of computation outside the event loop: `live` or `background`", ["lane"]
+)
+LOST = Counter(
+    "kith_offload_lost_total",
+    "Processes for computation that died, or were ended over a piece that took too long or was cancelled",
+    ["lane"],
+)
 _SPAWN = get_context("spawn")  # a fork would share the parent's connections
 
 

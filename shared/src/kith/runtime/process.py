@@ -22,11 +22,13 @@ from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription, attend_dead_letters
 from kith.consumer import run as consume
 from kith.consumer.dead_letters import count_dead_letters
+from kith.consumer.metrics import HALTED
 from kith.db import migrations
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.http.probes import probes
 from kith.http.server import serve
+from kith.outbox.age import report_age
 from kith.outbox.relay import Relay
 from kith.runtime import setting_list, telemetry
 from kith.runtime.offload import Lane, Lost, NotStarted
@@ -40,7 +42,7 @@ VERBS = ("api", "worker", "all", "migrate", "export")
 GC_OBJECTS = 300_000
 """So many more objects before garbage is collected among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
-COUNT_SECONDS = 2.0
+REPORT_SECONDS = 2.0
 BUS_RETRY_SECONDS = 1.0
 
 
@@ -160,7 +162,7 @@ async def _start_workers(
     )
     tasks.create_task(relay.run(stop))
     tasks.create_task(_prune(service, bus, engine, settings, stop))
-    tasks.create_task(_count_letters(engine, notes, stop))
+    tasks.create_task(_report(service, engine, notes, stop))
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
         # Beside the consumer, not in it: one that has halted for its dead letters is the one that needs it.
@@ -186,18 +188,20 @@ async def _prune(service: Service, bus: Bus, engine: AsyncEngine, settings: Sett
         await pause(stop, PRUNE_SECONDS)
 
 
-async def _count_letters(engine: AsyncEngine, notes: dict[str, str], stop: asyncio.Event) -> None:
-    """Reports how many dead letters there are, to Prometheus and to the readiness probe."""
+async def _report(service: Service, engine: AsyncEngine, notes: dict[str, str], stop: asyncio.Event) -> None:
+    """Reports to Prometheus how old the outbox is, and to it and the readiness probe how many dead letters there
+    are."""
     while not stop.is_set():
         try:
             async with engine.connect() as connection:
+                await report_age(connection, service.name, service.outbox)
                 found = await count_dead_letters(connection)
         except Exception as error:  # noqa: BLE001 - the same
-            log.warning("dead letters not counted", error=error)
+            log.warning("outbox and dead letters not counted", error=error)
         else:
             notes.clear()
             notes.update({group: str(count) for group, count in found.items() if any(count)})
-        await pause(stop, COUNT_SECONDS)
+        await pause(stop, REPORT_SECONDS)
 
 
 async def _consume(
@@ -209,12 +213,14 @@ async def _consume(
     settings: Settings,
 ) -> None:
     """A consumer that cannot go on leaves the process up but not ready: a restart would mend nothing."""
+    HALTED.labels(subscription.group).set(0)
     try:
         await _create_topics(subscription, bus, stop, settings)
         await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
     except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
         log.exception("consumer halted", group=subscription.group)
         not_ready[subscription.group] = str(error)
+        HALTED.labels(subscription.group).set(1)
         await stop.wait()
 
 

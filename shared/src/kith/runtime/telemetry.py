@@ -23,8 +23,10 @@ from kith.runtime.redaction import described, said
 tracer = trace.get_tracer("kith")
 log = structlog.get_logger()
 
-REQUESTS = Histogram("kith_http_request_seconds", "Time to answer a request", ["method", "route", "status"])
-ERRORS = Counter("kith_http_errors_total", "Requests that failed by an internal error", ["route"])
+REQUESTS = Histogram(
+    "kith_http_request_seconds", "Time to answer an HTTP request of the API", ["service", "method", "route", "status"]
+)
+ERRORS = Counter("kith_http_errors_total", "HTTP requests answered with 500 or more", ["service", "route"])
 
 
 def configure(service: str, *, otlp_endpoint: str | None, log_json: bool, log_level: str) -> None:
@@ -111,8 +113,9 @@ def _add_trace(_: object, __: str, entry: structlog.typing.EventDict) -> structl
 class TelemetryMiddleware:
     """A span and a measurement per request. Pure ASGI: nothing is buffered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, service: str) -> None:
         self._app = app
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -134,9 +137,9 @@ class TelemetryMiddleware:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 current.update_name(f"{scope['method']} {route}")
                 current.set_attribute("http.response.status_code", status)
-                REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - started)
+                REQUESTS.labels(self._service, scope["method"], route, status).observe(time.perf_counter() - started)
                 if status >= 500:
-                    ERRORS.labels(route).inc()
+                    ERRORS.labels(self._service, route).inc()
 
 
 def _carrier(scope: Scope) -> Mapping[str, str]:

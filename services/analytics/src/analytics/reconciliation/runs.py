@@ -40,7 +40,8 @@ KEPT = timedelta(days=90)
 
 MISMATCH = Gauge(
     "kith_reconciliation_mismatch",
-    "Records, or figures, that differ between analytics and what the services hold; of all tenants, as last compared",
+    "Records of a collection (`record`) or numbers of a metric (`figure`) that differ from what the services hold, "
+    "summed over the last reconciliation of each tenant; every worker reports the same",
     ["kind", "metric"],
 )
 AGE = Gauge(
