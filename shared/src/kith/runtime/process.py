@@ -151,7 +151,7 @@ async def _start_workers(
         settings.database_url, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
     )
     stack.push_async_callback(engine.dispose)
-    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.database_url_bus))
+    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.database_url_bus, settings))
     relay = Relay(
         service.name,
         engine,

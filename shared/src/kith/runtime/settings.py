@@ -4,12 +4,12 @@ description. It is then validated at start, listed by `python -m <service> setti
 A service adds its own by subclassing.
 """
 
-from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from pydantic import AliasGenerator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kith.bus.settings import BusSettings
 from kith.runtime.setting_types import (
     Count,
     DatabaseUrl,
@@ -21,7 +21,6 @@ from kith.runtime.setting_types import (
     Port,
     Rate,
     Seconds,
-    Servers,
     WebUrl,
 )
 from kith.scalars import Flag
@@ -52,7 +51,7 @@ def of_service(name: str) -> SettingsConfigDict:
     )
 
 
-class Settings(BaseSettings):
+class Settings(BusSettings, BaseSettings):
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True) | of_service("service")
 
     database_url: DatabaseUrl = Field(description="its own database")
@@ -61,10 +60,6 @@ class Settings(BaseSettings):
     host: Line = Field(default="127.0.0.1", description="address to listen on")
     pool_size: Count = Field(default=10, description="database connections of one process; an API has 4 more")
 
-    kafka_bootstrap: Servers | None = Field(default=None, description="Kafka's brokers; the embedded bus if unset")
-    database_url_bus: DatabaseUrl | None = Field(default=None, description="database of the embedded bus")
-    topic_partitions: Count = Field(default=24, description="partitions of topics that do not exist yet")
-
     issuer_url: Line = Field(default="http://127.0.0.1:8005", description="issuer whose tokens are accepted")
     jwks_url: WebUrl | None = Field(
         default=None, description="where the issuer's keys are; found by its discovery document if unset"
@@ -72,7 +67,6 @@ class Settings(BaseSettings):
     audience: Line = Field(default="kith", description="audience (`aud`) that a token must have")
     tenant_claim: Line = Field(default="tenant", description="claim of a token that names the tenant")
 
-    bus_retention_days: Days = Field(default=7, description="how long the embedded bus keeps messages")
     idempotency_hours: Hours = Field(default=24, description="how long an Idempotency-Key is remembered")
     outbox_retention_days: Days = Field(default=7, description="how long published events stay in the outbox")
     dead_letter_limit: Count = Field(default=100, description="unresolved dead letters that stop a consumer")
@@ -118,13 +112,16 @@ class Settings(BaseSettings):
     log_level: Level = Field(default="INFO", description="least level that is logged")
 
 
-def from_environment(kind: Callable[[], S]) -> S:
+def from_environment(kind: type[S]) -> S:
     """Raises SettingsInvalid, which names all that is wrong."""
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         wrong = [f"{each['loc'][0]}: {_rule(each['type'], each['msg'])}" for each in error.errors(include_url=False)]
         raise SettingsInvalid("\n".join(wrong)) from None
+    if wrong := [f"{variable_of(type(settings), field)}: {rule}" for field, rule in settings.contradictions()]:
+        raise SettingsInvalid("\n".join(wrong))
+    return settings
 
 
 def _rule(kind: str, message: str) -> str:

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
+from kith.bus.kafka.connection import Connection
 from kith.bus.kafka.consumer import KafkaConsumer
 from kith.bus.kafka.errors import as_bus_errors
 from kith.bus.kafka.producer import KafkaProducer
 from kith.bus.port import BusError, OnAssigned, OnRevoked
+from kith.bus.settings import BusSettings
 
 __all__ = ["KafkaBus"]
 
@@ -19,13 +21,12 @@ _KNOWN_SECONDS = 10.0
 
 
 class KafkaBus:
-    """`bootstrap` is "host:port[,host:port..]"; `connection` is what else aiokafka's clients take to reach the
-    cluster, such as `security_protocol`, `ssl_context` and `sasl_mechanism`. `session` is the seconds after which a
-    silent consumer loses its partitions.
+    """`bootstrap` is "host:port[,host:port..]", `settings` say how it is reached: in plain text if there are none.
+    `session` is the seconds after which a silent consumer loses its partitions.
     """
 
-    def __init__(self, bootstrap: str, *, session: float = 10.0, connection: Mapping[str, Any] | None = None) -> None:
-        self._connection = {"bootstrap_servers": bootstrap, "client_id": "kith", **(connection or {})}
+    def __init__(self, bootstrap: str, settings: BusSettings | None = None, *, session: float = 10.0) -> None:
+        self._connection = Connection(bootstrap, settings or BusSettings())
         self._session = session
 
     async def __aenter__(self) -> Self:
@@ -36,7 +37,7 @@ class KafkaBus:
 
     async def create_topics(self, topics: Mapping[str, int]) -> None:
         with as_bus_errors():
-            admin = AIOKafkaAdminClient(**self._connection)
+            admin = AIOKafkaAdminClient(**self._connection.options())
             try:
                 await admin.start()
                 await _create(admin, topics)

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from kith.bus.kafka.connection import Connection
 from kith.bus.kafka.errors import as_bus_errors
 from kith.bus.port import BusError, Incoming, Offsets, OnAssigned, OnRevoked, TopicPartition
 
@@ -27,7 +28,7 @@ _METADATA_MS = 5_000
 class KafkaConsumer:
     def __init__(
         self,
-        connection: Mapping[str, Any],
+        connection: Connection,
         *,
         group: str,
         topics: Sequence[str],
@@ -46,10 +47,13 @@ class KafkaConsumer:
         """What the caller was assigned and has not let go since."""
         self._positions: dict[TopicPartition, int] = {}
         self._kafka: AIOKafkaConsumer | None = None
+        self._stamp: object = None
 
     async def __aenter__(self) -> Self:
+        with as_bus_errors():
+            self._stamp, options = self._connection.stamp(), self._connection.options()
         kafka = AIOKafkaConsumer(
-            **self._connection,
+            **options,
             group_id=self._group,
             enable_auto_commit=False,
             # Never jump over events: an offset that is not there is raised as OffsetLost.
@@ -84,6 +88,9 @@ class KafkaConsumer:
     async def poll(self, *, max_messages: int, wait: float) -> list[Incoming]:
         assert self._kafka is not None, "the consumer is entered with `async with` first"
         deadline = monotonic() + wait
+        with as_bus_errors():
+            if self._connection.stamp() != self._stamp:
+                raise BusError("the credentials for Kafka were replaced: another consumer connects with the new ones")
         while True:
             self._rebalance.news.clear()
             with as_bus_errors():

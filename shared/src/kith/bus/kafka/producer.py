@@ -1,12 +1,13 @@
 """Publishing to Kafka: idempotent, acknowledged by all in-sync replicas, in batches of our own making."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 
+from kith.bus.kafka.connection import Connection
 from kith.bus.kafka.errors import REFUSALS, as_bus_errors
 from kith.bus.partitioner import partition_of
 from kith.bus.port import NoTopic, Outgoing, TopicPartition
@@ -18,10 +19,11 @@ _TOPIC_SECONDS = 5.0
 
 
 class KafkaProducer:
-    def __init__(self, connection: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._producer: AIOKafkaProducer | None = None
         self._asker: AIOKafkaConsumer | None = None
+        self._stamp: object = None
 
     async def __aenter__(self) -> Self:
         with as_bus_errors():
@@ -30,14 +32,11 @@ class KafkaProducer:
 
     async def __aexit__(self, *_: object) -> None:
         with as_bus_errors():
-            try:
-                await self._close()
-            finally:
-                if self._asker is not None:
-                    await self._asker.stop()
+            await self._close_all()
 
     async def publish(self, messages: Iterable[Outgoing]) -> None:
         with as_bus_errors():
+            await self._renew()
             producer = self._producer or await self._open()
             delivered: list[asyncio.Future[object]] = []
             try:
@@ -54,6 +53,7 @@ class KafkaProducer:
 
     async def end_offsets(self, topic: str) -> list[int]:
         with as_bus_errors():
+            await self._renew()
             asker = self._asker or await self._open_asker()
             if asker.partitions_for_topic(topic) is None and topic not in await asker.topics():
                 raise NoTopic(f"there is no topic {topic}")
@@ -63,8 +63,9 @@ class KafkaProducer:
         return [ends[KafkaPartition(topic, number)] for number in numbers]
 
     async def _open(self) -> AIOKafkaProducer:
+        self._stamp = self._connection.stamp()
         producer = AIOKafkaProducer(
-            **self._connection,
+            **self._connection.options(),
             enable_idempotence=True,
             acks="all",
             max_batch_size=_BATCH_BYTES,
@@ -79,7 +80,7 @@ class KafkaProducer:
         return producer
 
     async def _open_asker(self) -> AIOKafkaConsumer:
-        asker = AIOKafkaConsumer(**self._connection, request_timeout_ms=_REQUEST_MS)
+        asker = AIOKafkaConsumer(**self._connection.options(), request_timeout_ms=_REQUEST_MS)
         try:
             await asker.start()
         except BaseException:
@@ -87,6 +88,20 @@ class KafkaProducer:
             raise
         self._asker = asker
         return asker
+
+    async def _renew(self) -> None:
+        """Closes the clients whose credentials were replaced: others are opened with the new ones."""
+        if self._connection.stamp() != self._stamp:
+            await self._close_all()
+            self._stamp = self._connection.stamp()
+
+    async def _close_all(self) -> None:
+        try:
+            await self._close()
+        finally:
+            if self._asker is not None:
+                asker, self._asker = self._asker, None
+                await asker.stop()
 
     async def _close(self) -> None:
         if self._producer is not None:
