@@ -71,7 +71,7 @@ check-style: $(VENV)/.installed
 	$(BIN)/ruff format --check
 
 check-types: $(VENV)/.installed
-	$(BIN)/mypy shared/src deploy/local/src deploy/tools deploy/checks $(wildcard services/*/src) tests
+	$(BIN)/mypy shared/src deploy/local/src deploy/tools deploy/checks deploy/cluster $(wildcard services/*/src) tests
 
 check-imports: $(VENV)/.installed
 	$(BIN)/lint-imports
@@ -108,6 +108,10 @@ bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold fresh
 
 check-deploy: $(VENV)/.installed $(HELM) $(KUBECONFORM) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
 	@$(BIN)/python -m pytest deploy/checks -q
+
+VALUES ?=
+cluster-check: $(VENV)/.installed $(HELM) $(CONTROL_PLANE) $(TOOLS)/schemas/.collected ## install, upgrade and roll back the chart on a real control plane: [VALUES=file]
+	@$(BIN)/python -m deploy.cluster $(VALUES)
 
 contracts: $(VENV)/.installed deploy/gateway/node_modules/.installed ## write schema.graphql, openapi.json, event schemas, supergraph, lists of metrics and settings
 	@$(KITH) contracts

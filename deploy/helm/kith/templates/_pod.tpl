@@ -49,3 +49,15 @@ affinity:
   valueFrom:
     secretKeyRef: {name: {{ index . 2 }}, key: {{ index . 3 }}}
 {{- end -}}
+
+{{/* An egress rule: to these peers, or to anything if there are none, at these ports: (dict "peers" … "ports" …). */}}
+{{- define "kith.network.to" -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with .peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
