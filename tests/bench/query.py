@@ -16,7 +16,8 @@ from analytics.metrics.reads import figures
 from analytics.metrics.rollups import mark_all_stale, settle_days
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES
 from analytics.service import SERVICE
-from kith.db.connections import Database, sqlalchemy_url
+from kith.db.connections import Database
+from kith.db.login import sqlalchemy_url
 from kith.db.migrations import migrate
 from kith_local.postgres import EmbeddedPostgres
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -157,3 +158,45 @@ def test_settings_of_kafka_that_go_together_are_taken(monkeypatch: pytest.Monkey
     for name, value in {**given, "SASL_PASSWORD_FILE": __file__, "SSL_CA_FILE": __file__}.items():
         monkeypatch.setenv(f"{KAFKA}{name}", value)
     assert from_environment(SalesSettings).kafka_sasl_mechanism == "PLAIN"
+
+
+DATABASE = "KITH_DATABASE_"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"SSLMODE": "verify-full"}, {"SSLROOTCERT"}),
+        ({"SSLROOTCERT": __file__}, {"SSLMODE"}),
+        ({"SSLMODE": "on"}, {"SSLMODE"}),
+        ({"SSLCERT": __file__}, {"SSLKEY"}),
+        ({"SSLKEY": __file__}, {"SSLCERT"}),
+        ({"PASSWORD_FILE": "/nowhere/password"}, {"PASSWORD_FILE"}),
+        ({"PASSWORD_FILE": __file__, "URL_SALES": "postgresql://kith:secret@db.example/sales"}, {"PASSWORD_FILE"}),
+        ({"OWNER_PASSWORD_FILE": __file__}, {"OWNER_PASSWORD_FILE"}),
+        ({"URL_SALES": "mysql://db.example/sales"}, {"URL_SALES"}),
+    ],
+)
+def test_settings_of_the_database_that_contradict_each_other_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], named: set[str]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"{DATABASE}{name}", value)
+    with pytest.raises(SettingsInvalid) as wrong:
+        from_environment(SalesSettings)
+    assert {line.partition(":")[0] for line in str(wrong.value).splitlines()} == {f"{DATABASE}{name}" for name in named}
+
+
+def test_the_url_of_the_database_is_completed_and_what_it_says_itself_stands() -> None:
+    settings = SalesSettings(
+        database_url="postgresql:///sales?host=/run/postgresql&sslmode=disable",
+        database_owner_url="postgresql://owner@db.example/sales",
+        database_sslmode="verify-full",
+        database_sslrootcert=Path(__file__),
+        database_owner_password_file=Path(__file__),
+    )
+    said = f"sslrootcert={__file__}"
+    assert settings.database == f"postgresql:///sales?host=/run/postgresql&sslmode=disable&{said}"
+    owner = f"postgresql://owner@db.example/sales?sslmode=verify-full&{said}&password_file={__file__}"
+    assert settings.owner_database == owner
+    assert settings.model_copy(update={"database_owner_url": None}).owner_database == settings.database

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.utils.str_converters import to_camel_case
 
 from contacts.service import SERVICE as CONTACTS
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.ids import new_id
 from kith.nouns.calls import Call
 from kith.nouns.parameters import row_model

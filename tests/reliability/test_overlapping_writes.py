@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import context_for
-from kith.db.connections import Database, sqlalchemy_url
+from kith.db.connections import Database
+from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
 from kith.nouns import commands
 from kith.nouns.calls import Call

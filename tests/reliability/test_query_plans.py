@@ -20,7 +20,7 @@ from analytics.metrics.question import Question
 from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.service import SERVICE
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.events.catalogue import EVENTS
 from kith.events.sales import OrderPlaced
 from kith.runtime.service import Service

@@ -15,7 +15,7 @@ from analytics.health.model.form import HEALTH_MODELS
 from analytics.playbooks.form import PLAYBOOKS
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.ids import new_id
 from kith.nouns.calls import Call
 from kith.nouns.parameters import row_model

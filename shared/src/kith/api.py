@@ -77,7 +77,7 @@ def api_of(service: Service) -> Api:
 
 def context_for(service: Service, settings: Settings, authenticator: Authenticator | None = None) -> Context:
     database = Database(
-        settings.database_url,
+        settings.database,
         pool_size=settings.pool_size,
         application=f"kith {service.name} api",
         swapped=service.swapped,

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.analytics.conftest import Fold, at, happened
 
 from analytics.ledger import arrivals
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.events.contacts import CustomerCreated
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres

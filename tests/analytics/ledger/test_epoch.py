@@ -12,7 +12,7 @@ from analytics.ledger.ledger import record
 from analytics.live.reads import CursorLost, horizon_of
 from analytics.service import SERVICE
 from analytics.tables import metadata
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.db.migrations import migrate
 from kith.db.tables import Xid8
 from kith.events.contacts import CustomerCreated

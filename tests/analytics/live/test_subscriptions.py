@@ -33,7 +33,7 @@ from analytics.metrics import question
 from analytics.metrics import reads as metrics
 from analytics.service import SERVICE
 from kith.api import api_of, context_for
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.events.contacts import CustomerMerged
 from kith.events.sales import OrderPlaced
 from kith.http.auth import LEEWAY_SECONDS

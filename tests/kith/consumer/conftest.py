@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.kith.consumer.world import METADATA, World
 
 from kith.consumer import run
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith_local.postgres import EmbeddedPostgres
 
 

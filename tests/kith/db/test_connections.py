@@ -14,7 +14,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, sele
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kith.db.connections import Database, Statement, driver_of, sqlalchemy_url
+from kith.db.connections import Database, Statement, driver_of
+from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
 from kith.db.tables import tenant_column
 from kith.db.tenancy import create_roles, secure

@@ -16,7 +16,7 @@ import analytics
 import contacts
 import sales
 import service_desk
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith.error_codes import ErrorCode
 from kith.errors import DomainError
 from kith.http.auth import IssuerUnavailable

@@ -80,7 +80,7 @@ async def test_a_worker_attends_to_the_tasks_of_its_service(monkeypatch: pytest.
 
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ENGINE))
     monkeypatch.setattr(process, "_prune", nothing)
-    monkeypatch.setattr(process, "_count_letters", nothing)
+    monkeypatch.setattr(process, "_report", nothing)
     monkeypatch.setattr(Relay, "run", nothing)
     settings = Settings(database_url="postgresql://localhost/none", port=0)
     async with asyncio.timeout(10), AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:

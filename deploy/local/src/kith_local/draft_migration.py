@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kith.db import migrations
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import sqlalchemy_url
 from kith_local.errors import LocalError
 from kith_local.postgres import EmbeddedPostgres
 from kith_local.topology import SERVICES

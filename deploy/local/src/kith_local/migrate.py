@@ -11,15 +11,17 @@ from importlib import import_module
 
 from kith.db import migrations
 from kith.runtime.service import Service
+from kith.runtime.settings import from_environment
 from kith_local.topology import SERVICES
 
 
 async def migrate_all() -> None:
+    os.environ.pop("KITH_CLIENT_FILE", None)  # the issuer makes it, which starts beside this
     for name in SERVICES:
         began = time.monotonic()
         service: Service = import_module(f"{name}.service").SERVICE
-        url = os.environ[f"KITH_DATABASE_URL_{name.upper()}"]
-        await migrations.migrate(url, service.package, service.after_migrations)
+        settings = from_environment(service.settings)
+        await migrations.migrate(settings.owner_database, service.package, service.after_migrations)
         print(f"{name}: up to date after {time.monotonic() - began:.2f} s", flush=True)  # noqa: T201 - its log
 
 

@@ -11,9 +11,10 @@ from prometheus_client import Histogram
 from sqlalchemy import JSON, Enum, Executable, Row, Select, TypeDecorator, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
+from kith.db.login import engine_for
 from kith.db.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 from kith.runtime.fairness import FairQueue
 from kith.runtime.slices import PIECE, in_slices
@@ -125,23 +126,18 @@ class UnsafeRole(RuntimeError):
     loggable = True
 
 
-def sqlalchemy_url(url: str) -> str:
-    """`postgresql://..`, as everyone writes it, for the asyncpg driver."""
-    return re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql+asyncpg://", url)
-
-
 def create_engine(
     url: str, *, role: str, pool_size: int, application: str, pool_timeout: float = 5, **options: Any
 ) -> AsyncEngine:
     """An engine whose sessions run as `role`, whatever user logs in."""
     worker = role == WORKER_ROLE
-    engine = create_async_engine(
-        sqlalchemy_url(url),
+    engine = engine_for(
+        url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
         hide_parameters=True,  # an error is logged, and parameters hold names
-        connect_args={
+        driver={
             "server_settings": {
                 "role": role,
                 "application_name": application,
@@ -224,6 +220,7 @@ class Database:
     """One service's database, as requests see it."""
 
     def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
+        self.url = url
         # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
         self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
         # A request may want several connections: to let few requests in does not yet bound the pool.

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,15 +16,16 @@ from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrationScript
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from kith.consumer.tables import TABLES, restrict
-from kith.db.connections import sqlalchemy_url
+from kith.db.login import engine_for
 from kith.db.tables import Structured
-from kith.db.tenancy import create_roles, secure, worker_only
+from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles, secure, worker_only
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_NOT_FOR_ROLE = ("42501", "22023")  # it lacks the privilege; it is not there
 _TRIES = 10
 _ADVISORY_LOCK = 0x6B697468  # "kith"
 _LOCK_TIMEOUT, _STATEMENT_TIMEOUT = "2s", "600s"
@@ -42,7 +44,7 @@ After = Callable[[Connection], None]
 async def migrate(url: str, package: str, after: After | None = None) -> None:
     """Upgrades the database to the newest revision, as the login of `url`, which will own the tables; then does
     `after`."""
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    engine = engine_for(url, poolclass=NullPool)
     try:
         for attempt in range(1, _TRIES + 1):
             try:
@@ -77,8 +79,11 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     connection.rollback()  # of what Alembic has only read
-    if after is not None:
-        with connection.begin():
+    with connection.begin():
+        connection.execute(
+            text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}")
+        )  # to see if it is behind
+        if after is not None:
             after(connection)
 
 
@@ -137,14 +142,19 @@ def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
         operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
 
 
-async def behind(url: str, package: str) -> str | None:
-    """Why the database is not at the newest revision, or None if it is."""
+async def behind(url: str, package: str, *, role: str | None = None) -> str | None:
+    """Returns why the database is not at the newest revision, or None if it is; as the role, if one is given."""
     scripts = ScriptDirectory.from_config(configuration(package))
     head, ours = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
-    engine = create_async_engine(sqlalchemy_url(url), poolclass=NullPool)
+    engine = engine_for(url, poolclass=NullPool, driver={"server_settings": {"role": role} if role else {}})
     try:
         async with engine.connect() as connection:
             at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        driver = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(driver, "sqlstate", None) not in _NOT_FOR_ROLE:
+            raise
+        return f"{role} cannot read the revision of the database: run migrate"
     finally:
         await engine.dispose()
     if at == head:

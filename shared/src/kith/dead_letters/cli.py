@@ -75,7 +75,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
 async def _run(service: Service, settings: Settings, given: argparse.Namespace) -> None:
     engine = create_engine(
-        settings.database_url, role=WORKER_ROLE, pool_size=2, application=f"kith {service.name} dead letters"
+        settings.database, role=WORKER_ROLE, pool_size=2, application=f"kith {service.name} dead letters"
     )
     try:
         match given.verb:

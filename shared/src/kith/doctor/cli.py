@@ -48,9 +48,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
 async def examine(service: Service, settings: Settings) -> list[Result]:
     """Does all checks, one after the other: one that fails is a fault, and hides no other."""
-    engine = create_engine(
-        settings.database_url, role=WORKER_ROLE, pool_size=1, application=f"kith {service.name} doctor"
-    )
+    engine = create_engine(settings.database, role=WORKER_ROLE, pool_size=1, application=f"kith {service.name} doctor")
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")

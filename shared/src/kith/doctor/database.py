@@ -54,7 +54,7 @@ async def server(of: Examined) -> Sequence[Problem]:
 
 
 async def revision(of: Examined) -> Sequence[Problem]:
-    behind = await migrations.behind(of.settings.database_url, of.package)
+    behind = await migrations.behind(of.settings.database, of.package, role=WORKER_ROLE)
     if behind is None:
         return []
     return [fault(f"No process of {of.name} starts: {behind}.", f"python -m {of.package} migrate")]

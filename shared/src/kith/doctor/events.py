@@ -66,7 +66,7 @@ async def bus(of: Examined) -> Sequence[Problem]:
     problems: list[Problem] = []
     try:
         async with (
-            open_bus(of.settings.kafka_bootstrap, of.settings.database_url_bus) as opened,
+            open_bus(of.settings.kafka_bootstrap, of.settings.bus_database, of.settings) as opened,
             opened.producer() as producer,
         ):
             for topic in sorted({topic_of(of.name), *(topic for topics in of.consumes.values() for topic in topics)}):

@@ -25,7 +25,7 @@ from kith.consumer.dead_letters import count_dead_letters
 from kith.consumer.metrics import HALTED
 from kith.db import migrations
 from kith.db.connections import create_engine
-from kith.db.tenancy import WORKER_ROLE
+from kith.db.tenancy import APP_ROLE, WORKER_ROLE
 from kith.http.probes import probes
 from kith.http.server import serve
 from kith.outbox.age import report_age
@@ -81,7 +81,7 @@ def main(service: Service) -> None:
         log_level=settings.log_level,
     )
     if arguments.what == "migrate":
-        asyncio.run(migrations.migrate(settings.database_url, service.package, service.after_migrations))
+        asyncio.run(migrations.migrate(settings.owner_database, service.package, service.after_migrations))
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
@@ -99,7 +99,8 @@ async def _serve(service: Service, settings: Settings, what: str) -> None:
         loop.add_signal_handler(name, stop.set)
     not_ready: dict[str, str] = {}
     notes: dict[str, str] = {}
-    if reason := await migrations.behind(settings.database_url, service.package):
+    role = APP_ROLE if what == "api" else WORKER_ROLE
+    if reason := await migrations.behind(settings.database, service.package, role=role):
         log.error("not migrated", reason=reason)
         sys.exit(f"{service.name}: {reason}")
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
@@ -148,10 +149,10 @@ async def _start_workers(
     tasks: asyncio.TaskGroup,
 ) -> None:
     engine = create_engine(
-        settings.database_url, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
+        settings.database, role=WORKER_ROLE, pool_size=settings.pool_size, application=f"kith {service.name} worker"
     )
     stack.push_async_callback(engine.dispose)
-    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.database_url_bus, settings))
+    bus = await stack.enter_async_context(open_bus(settings.kafka_bootstrap, settings.bus_database, settings))
     relay = Relay(
         service.name,
         engine,

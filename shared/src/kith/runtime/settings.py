@@ -4,15 +4,16 @@ description. It is then validated at start, listed by `python -m <service> setti
 A service adds its own by subclassing.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
 from pydantic import AliasGenerator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kith.bus.settings import BusSettings
+from kith.db.settings import DatabaseSettings
 from kith.runtime.setting_types import (
     Count,
-    DatabaseUrl,
     Days,
     Hours,
     Level,
@@ -28,7 +29,7 @@ from kith.scalars import Flag
 __all__ = ["ApiPort", "Settings", "SettingsInvalid", "from_environment", "of_service", "variable_of"]
 
 _PREFIX = "KITH_"
-_OF_SERVICE = ("database_url", "port")
+_OF_SERVICE = ("database_url", "database_owner_url", "port")
 """Services of one machine share its environment: of these each has its own, KITH_PORT_SALES say."""
 
 ApiPort = Annotated[Port, Field(description="port of the API")]
@@ -51,14 +52,12 @@ def of_service(name: str) -> SettingsConfigDict:
     )
 
 
-class Settings(BusSettings, BaseSettings):
+class Settings(BusSettings, DatabaseSettings, BaseSettings):
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True) | of_service("service")
 
-    database_url: DatabaseUrl = Field(description="its own database")
     port: ApiPort
     metrics_port: Port | None = Field(default=None, description="port of probes and metrics of this process")
     host: Line = Field(default="127.0.0.1", description="address to listen on")
-    pool_size: Count = Field(default=10, description="database connections of one process; an API has 4 more")
 
     issuer_url: Line = Field(default="http://127.0.0.1:8005", description="issuer whose tokens are accepted")
     jwks_url: WebUrl | None = Field(
@@ -110,6 +109,18 @@ class Settings(BusSettings, BaseSettings):
     )
     log_json: Flag = Field(default=True, description="whether a log line is JSON")
     log_level: Level = Field(default="INFO", description="least level that is logged")
+
+    @property
+    def bus_database(self) -> str | None:
+        """The URL of the embedded bus's database, with all that says how to connect."""
+        if self.database_url_bus is None:
+            return None
+        return self.completed(self.database_url_bus, self.database_password_file)
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yields each setting that does not go with the others, and the rule."""
+        yield from DatabaseSettings.contradictions(self)
+        yield from BusSettings.contradictions(self)
 
 
 def from_environment(kind: type[S]) -> S:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from analytics.projections.activity import ActivityRule
@@ -28,6 +28,7 @@ from analytics.projections.past import Driver, Past
 from analytics.projections.projection import ReadModel, declared, read_models
 from analytics.projections.settings import SETTINGS
 from kith.db.connections import Database, checked, driver_of
+from kith.db.login import engine_for
 from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
 from kith.errors import Invalid
@@ -65,11 +66,12 @@ async def as_known_at(
     except TimeoutError as full:
         raise PoolTimeoutError("too many reads as known at an instant") from full
     # No prepared statement is kept: the same names will stand for other tables in a moment.
-    engine = create_async_engine(
-        database.engine.url,
+    engine = engine_for(
+        database.url,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "server_settings": _SETTINGS},
+        connect_args={"prepared_statement_cache_size": 0},
+        driver={"statement_cache_size": 0, "server_settings": _SETTINGS},
     )
     try:
         async with engine.begin() as connection:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from analytics.projections import shadow
@@ -24,7 +24,8 @@ from analytics.projections.fold import apply
 from analytics.projections.past import Driver, Past
 from analytics.projections.projection import Scope, Scopes, declared, rebuilt
 from analytics.projections.shadow import SCHEMA, Part, Print
-from kith.db.connections import driver_of, sqlalchemy_url
+from kith.db.connections import driver_of
+from kith.db.login import engine_for
 
 SWAP_TRIES = 60
 CATCH_UP = 5000
@@ -82,12 +83,7 @@ async def rebuild(
     """Rebuilds the read models. Raises RebuildRuns if one runs, Migrated and SwapTimedOut. If it is killed at any
     point, the live tables are whole, and the next run clears up."""
     progress, done = progress or Silent(), Rebuilt()
-    engine = create_async_engine(
-        sqlalchemy_url(url),
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={"server_settings": _SETTINGS},
-    )
+    engine = engine_for(url, poolclass=NullPool, hide_parameters=True, driver={"server_settings": _SETTINGS})
     async with _announced(engine) as (main, reading, writing):
         driver = driver_of(main)
         revision = await _revision(driver)

@@ -27,13 +27,13 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     import uvloop  # noqa: PLC0415 - not there on every platform
 
-    if reason := uvloop.run(migrations.behind(settings.database_url, service.package)):
+    if reason := uvloop.run(migrations.behind(settings.owner_database, service.package)):
         raise SystemExit(f"{service.name}: {reason}")
     # Objects are freed as soon as they are written, and none are in reference cycles: there is no garbage to collect.
     gc.disable()
     shown, started = Shown(), time.monotonic()
     try:
-        done = uvloop.run(rebuild(settings.database_url, compare_only=given.compare, keep=given.keep, progress=shown))
+        done = uvloop.run(rebuild(settings.owner_database, compare_only=given.compare, keep=given.keep, progress=shown))
     except (RebuildRuns, Migrated, SwapTimedOut) as error:
         raise SystemExit(f"{service.name}: {error}") from error
     finally:

@@ -76,7 +76,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 async def _reconcile(settings: AnalyticsSettings, tenant: str) -> "ReconciliationDetails":
     from analytics.reconciliation.runs import alone, request
 
-    engine = create_engine(settings.database_url, role=WORKER_ROLE, pool_size=4, application="kith analytics reconcile")
+    engine = create_engine(settings.database, role=WORKER_ROLE, pool_size=4, application="kith analytics reconcile")
     try:
         async with engine.begin() as connection:
             id = await request(connection, tenant, by="command line")

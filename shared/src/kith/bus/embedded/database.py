@@ -10,6 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from kith.bus.port import BusError
 from kith.db.connections import is_in_doubt
+from kith.db.login import connect
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -39,8 +40,9 @@ class Database:
 
     async def open(self) -> None:
         with as_bus_errors():
-            self._pool = await asyncpg.create_pool(
+            self._pool = await asyncpg.create_pool(  # type: ignore[call-overload] # the stubs want a Protocol's names
                 self.url,
+                connect=connect,
                 min_size=0,
                 max_size=self._connections,
                 command_timeout=_COMMAND_TIMEOUT,

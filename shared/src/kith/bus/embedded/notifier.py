@@ -11,6 +11,7 @@ from contextlib import suppress
 import asyncpg
 
 from kith.bus.embedded.database import FAILURES
+from kith.db.login import connect
 
 _CHANNEL = "kith_bus"
 _GATHER = 0.002
@@ -70,7 +71,7 @@ class Notifier:
 
     async def _serve(self) -> None:
         ended = asyncio.Event()
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        connection: asyncpg.Connection[asyncpg.Record] = await connect(
             self._url,
             # A notification need not survive a crash, so its commit need not wait for the disk.
             server_settings={"application_name": "kith-bus-notifier", "synchronous_commit": "off"},

@@ -3,7 +3,6 @@ files have changed is replaced by another: so a new password, certificate or CA 
 
 import ssl
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 
 from kith.bus.settings import BusSettings
+from kith.runtime.secret_files import secret_in
 
 _TOKEN_SECONDS = 10.0
 _EARLY = 30.0
@@ -107,8 +107,3 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc] # aiokafka is 
         lifetime = float(granted.get("expires_in", 0))
         self._token = str(granted["access_token"])
         self._until = requested_at + lifetime - min(_EARLY, lifetime / 5)
-
-
-def secret_in(file: Path) -> str:
-    """Returns the password in a file, without the line break that editors end it with. Raises OSError."""
-    return file.read_text(encoding="utf-8").rstrip("\r\n")
