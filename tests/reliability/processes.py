@@ -27,6 +27,7 @@ class Process:
 
     port: int
     log: Path
+    child: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -70,6 +71,7 @@ async def running(
             sys.executable, "-m", service.package, what, env={**os.environ, **settings}, stdout=log, stderr=log
         )
         try:
+            process.child = child
             async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:
                 while True:
                     assert child.returncode is None, process.logged
