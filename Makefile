@@ -126,6 +126,11 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
 	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory lock-images
+
+## Deploy it
+
+include deploy/docker/images.mk
 
 # All that help lists, and the parts of check.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST)) check-style check-types check-imports check-contracts
