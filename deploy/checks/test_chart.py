@@ -20,6 +20,9 @@ from deploy.checks.chart import (
     values_files,
 )
 
+from analytics.ledger.sources import GROUP
+from kith.outbox.relay import topic_of
+
 
 @pytest.mark.parametrize("values", values_files(), ids=lambda path: path.stem)
 def test_helm_finds_nothing_to_complain_of(values: Path) -> None:
@@ -68,20 +71,34 @@ def test_every_container_says_what_it_needs_and_where_it_ends(manifests: list[Ma
             assert "memory" in container["resources"]["limits"]
 
 
-def test_what_a_pod_names_is_there_or_was_named_by_the_user(manifests: list[Manifest]) -> None:
-    """Secrets, ConfigMaps, service accounts and ports."""
+def _made(manifests: list[Manifest]) -> set[tuple[str, str]]:
+    """Objects of the chart, and the Secrets that operators make of them."""
     there = {(each["kind"], each["metadata"]["name"]) for each in manifests}
-    given = {("Secret", "desk-database"), ("ServiceAccount", "default")}
+    endings = {"Cluster": ("-app", "-ca"), "Kafka": ("-cluster-ca-cert",), "KafkaUser": ("",), "ExternalSecret": ("",)}
+    return there | {("Secret", f"{name}{end}") for kind, name in there for end in endings.get(kind, ())}
+
+
+def test_what_a_pod_names_is_there_or_was_named_by_the_user(manifests: list[Manifest]) -> None:
+    """Secrets, ConfigMaps, service accounts, volumes and ports."""
+    given = {("Secret", name) for name in ("desk-database", "kafka-login", "database-ca", "reconciler")}
     for name, pod in pods(manifests).items():
-        named = {("ServiceAccount", pod["serviceAccountName"])}
+        named = {("ServiceAccount", pod["serviceAccountName"])} - {("ServiceAccount", "default")}
+        volumes = {each["name"]: each.get("secret") for each in pod.get("volumes", [])}
+        named |= {("Secret", secret["secretName"]) for secret in volumes.values() if secret}
         for container in containers(pod):
             ports = {port["name"] for port in container.get("ports", [])}
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 assert container.get(probe, {}).get("httpGet", {}).get("port") in {None, *ports}
+            assert {each["name"] for each in container.get("volumeMounts", [])} <= volumes.keys()
             named |= {("ConfigMap", each["configMapRef"]["name"]) for each in container.get("envFrom", [])}
             sources = [each.get("valueFrom", {}).get("secretKeyRef") for each in container.get("env", [])]
             named |= {("Secret", source["name"]) for source in sources if source}
-        assert named - there <= given, name
+        assert named - _made(manifests) <= given, name
+
+
+def test_only_workers_have_what_kafka_asks_for(manifests: list[Manifest]) -> None:
+    for name, pod in pods(manifests).items():
+        assert ("kith-kafka" in str(pod)) == name.endswith("-worker"), name
 
 
 def test_every_service_reaches_the_pods_of_one_deployment(manifests: list[Manifest]) -> None:
@@ -122,6 +139,12 @@ def test_other_settings_are_other_pods() -> None:
 
 def test_migrations_run_one_after_the_other_before_the_new_code(manifests: list[Manifest]) -> None:
     jobs = of_kind(manifests, "Job")
+    if of_kind(manifests, "Cluster"):  # there is no database yet: a pod of a service migrates before it starts
+        first = [
+            pod["initContainers"][0]["args"] for name, pod in pods(manifests).items() if name[-3:] in ("api", "ker")
+        ]
+        assert (jobs, first) == ([], 8 * [["migrate"]])
+        return
     annotations = [job["metadata"]["annotations"] for job in jobs]
     assert {each["helm.sh/hook"] for each in annotations} == {"pre-install,pre-upgrade"}
     weights = [int(each["helm.sh/hook-weight"]) for each in annotations]
@@ -130,12 +153,24 @@ def test_migrations_run_one_after_the_other_before_the_new_code(manifests: list[
     assert all(int(each["metadata"]["annotations"]["helm.sh/hook-weight"]) < min(weights) for each in secrets)
 
 
+def test_only_a_migration_has_the_login_that_owns_the_tables() -> None:
+    manifests = render(
+        OUTSIDE, settings=["services.sales.database.ownerUrl=postgresql://owner:secret@db.example/sales"]
+    )
+    having = {name for name, pod in pods(manifests).items() if "KITH_DATABASE_OWNER_URL_SALES" in str(pod)}
+    assert having == {"kith-sales-migrate"}
+    secrets = of_kind(manifests, "Secret")
+    assert [each["metadata"]["name"] for each in secrets if "owner" in str(each["stringData"])] == [
+        "kith-sales-migrate"
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
         ("settings.all.KITH_ISSUER_URL=", "settings.all.KITH_ISSUER_URL: name the OpenID Connect provider"),
         ("kafka.bootstrap=", r"kafka.bootstrap: name the brokers"),
-        ("services.sales.database.url=", "services.sales.database: give a url, or an existingSecret"),
+        ("services.sales.database.url=", "services.sales.database: give a url or an existingSecret"),
         ("services.sales.database.url=mysql://x", "does not match pattern"),
         ("workloads.api.replica=3", "additional properties 'replica' not allowed"),
         ("settings.services.POOL_SIZE=3", "does not match pattern"),
@@ -146,3 +181,44 @@ def test_what_cannot_be_is_refused_by_name(setting: str, words: str) -> None:
     done = template(OUTSIDE, settings=[setting])
     assert done.returncode != 0
     assert re.search(words, done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("keda.enabled=true", "services.analytics.worker.autoscaling.enabled=true"), "together with keda"),
+        (("route.kind=HTTPRoute",), "parentRefs"),
+        (("externalSecrets.enabled=true",), "/externalSecrets/store/name"),
+        (("cloudnativepg.method=plugin",), "/cloudnativepg/plugins"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(settings: tuple[str, ...], words: str) -> None:
+    done = template(OUTSIDE, settings=settings)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_workers_of_analytics_are_scaled_on_the_lag_of_their_group_up_to_the_partitions() -> None:
+    manifests = render(OUTSIDE, settings=["keda.enabled=true", "keda.max=100", "kafka.partitions=48"])
+    [scaled] = of_kind(manifests, "ScaledObject")
+    [trigger] = scaled["spec"]["triggers"]
+    assert (trigger["metadata"]["consumerGroup"], scaled["spec"]["maxReplicaCount"]) == (GROUP, 48)
+    [deployment] = [
+        each
+        for each in of_kind(manifests, "Deployment")
+        if each["metadata"]["name"] == scaled["spec"]["scaleTargetRef"]["name"]
+    ]
+    assert "replicas" not in deployment["spec"], "an upgrade would undo what was scaled"
+
+
+def test_what_scales_is_what_says_how_many_there_are(manifests: list[Manifest]) -> None:
+    scalers = of_kind(manifests, "HorizontalPodAutoscaler", "ScaledObject")
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in scalers}
+    fixed = {each["metadata"]["name"] for each in of_kind(manifests, "Deployment") if "replicas" in each["spec"]}
+    assert not scaled & fixed
+    assert len(scaled | fixed) == 9
+
+
+def test_the_topics_that_are_made_are_those_that_are_used(manifests: list[Manifest]) -> None:
+    topics = {each["metadata"]["name"]: each["spec"]["partitions"] for each in of_kind(manifests, "KafkaTopic")}
+    assert topics in ({}, {topic_of(service): 24 for service in ("contacts", "sales", "service-desk", "analytics")})

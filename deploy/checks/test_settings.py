@@ -4,12 +4,13 @@ import importlib
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from deploy.checks.chart import ROOT, Manifest, containers, of_kind, pods
 
-from kith.runtime.settings import Settings, variable_of
+from kith.runtime.settings import Settings, from_environment, variable_of
 from kith_local.node import node
 
 SERVICES = ("contacts", "sales", "service-desk", "analytics")
@@ -33,40 +34,57 @@ def _known_to_gateway() -> set[str]:
     return {each["name"] for each in json.loads(listed.stdout)}
 
 
-def environment_of(pod: Manifest, manifests: list[Manifest]) -> dict[str, str]:
+def environment_of(container: Manifest, manifests: list[Manifest]) -> dict[str, str]:
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(manifests, "ConfigMap")}
     made: dict[str, Any] = {}
-    for container in containers(pod):
-        for source in container.get("envFrom", []):
-            made |= maps[source["configMapRef"]["name"]]
-        made |= {each["name"]: each.get("value", "postgresql://secret") for each in container.get("env", [])}
+    for source in container.get("envFrom", []):
+        made |= maps[source["configMapRef"]["name"]]
+    made |= {each["name"]: each.get("value", "postgresql://secret") for each in container.get("env", [])}
     return made
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("what", ["api", "worker", "migrate"])
 def test_a_service_starts_with_the_settings_of_the_chart(
-    service: str, what: str, manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch
+    service: str, manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    given = environment_of(pods(manifests)[f"kith-{service}-{what}"], manifests)
-    assert given.keys() <= _known_to(service)
+    """Each process of it: API, worker, migration, whether it is a Job or goes before the others."""
     for name in [name for name in os.environ if name.startswith("KITH_")]:
         monkeypatch.delenv(name)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    settings = _settings_of(service)()
-    assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8000, 9090)  # noqa: S104 - of a pod
-    assert settings.kafka_bootstrap is not None
+    ran = set()
+    for name, pod in pods(manifests).items():
+        if not name.startswith(f"kith-{service}-"):
+            continue
+        for container in containers(pod):
+            given = environment_of(container, manifests)
+            assert given.keys() <= _known_to(service), name
+            with monkeypatch.context() as patch:
+                for variable, value in given.items():
+                    patch.setenv(variable, _here(value, container, tmp_path))
+                settings = from_environment(_settings_of(service))
+            assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8000, 9090)  # noqa: S104 - a pod
+            assert (settings.kafka_bootstrap is not None) == (container["name"] == "worker")
+            ran.add(container["name"])
+    assert ran == {"api", "worker", "migrate"}
+
+
+def _here(value: str, container: Manifest, folder: Path) -> str:
+    """A file that is mounted in the pod, as one that is there: settings say whether it can be read."""
+    if not value.startswith("/etc/kith/"):
+        return value
+    assert str(Path(value).parent) in {mount["mountPath"] for mount in container["volumeMounts"]}, value
+    file = folder / Path(value).name
+    file.write_text("{}")
+    return str(file)
 
 
 def test_the_gateway_knows_its_settings(manifests: list[Manifest]) -> None:
-    given = environment_of(pods(manifests)["kith-gateway"], manifests)
+    given = environment_of(pods(manifests)["kith-gateway"]["containers"][0], manifests)
     assert given.keys() <= _known_to_gateway()
     assert {"KITH_URL_SALES", "KITH_ISSUER_URL", "KITH_PORT_GATEWAY"} <= given.keys()
 
 
 def test_the_gateway_asks_the_services_of_the_chart(manifests: list[Manifest]) -> None:
-    given = environment_of(pods(manifests)["kith-gateway"], manifests)
+    given = environment_of(pods(manifests)["kith-gateway"]["containers"][0], manifests)
     services = {each["metadata"]["name"]: each["spec"]["ports"] for each in of_kind(manifests, "Service")}
     for service in SERVICES:
         url = given[f"KITH_URL_{service.upper().replace('-', '_')}"]

@@ -40,14 +40,13 @@ def add_definitions(cluster: Cluster) -> None:
         each["metadata"].setdefault("annotations", {}).setdefault("api-approved.kubernetes.io", "https://example")
         cluster.api.post(path, json=each).raise_for_status()
     for each in added:
-        name = each["metadata"]["name"]
-        until(lambda name=name: _is_established(cluster, f"{path}/{name}"), name)  # type: ignore[misc]
+        spec = each["spec"]
+        served = [version["name"] for version in spec["versions"] if version["served"]]
+        for version in served:
+            kind = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
+            # Until it is stored, it is answered with 404, and then for a moment with 429.
+            until(lambda kind=kind: cluster.api.get(kind).is_success, kind)  # type: ignore[misc]
     print(f"{len(added)} kinds of operators defined", flush=True)
-
-
-def _is_established(cluster: Cluster, path: str) -> bool:
-    conditions = cluster.api.get(path).json().get("status", {}).get("conditions", [])
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def main() -> None:

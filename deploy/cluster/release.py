@@ -43,6 +43,9 @@ class Release(NamedTuple):
         """Of what is deployed, hooks not included."""
         return [each for each in yaml.safe_load_all(self.helm("get", "manifest", NAME)) if each]
 
+    def has(self, kind: str) -> bool:
+        return any(each["kind"] == kind for each in self.manifest())
+
     def hooks(self) -> dict[str, str]:
         """How the last run of each hook ended, by kind and name."""
         status = json.loads(self.helm("status", NAME, "--output", "json"))

@@ -13,21 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from deploy.tools.strimzi import generate
 
 KUBERNETES = "v1.36.0-local-strict"
 """The folder of the wheel: of the minor version whose control plane is in go.mod. Strict: unknown fields are errors."""
 
 DEFINITIONS = {
-    "github.com/kedacore/keda/v2@v2.21.0": "config/crd/bases/keda.sh_scaledobjects.yaml",
+    "github.com/argoproj/argo-cd/v3@v3.1.8": ("manifests/crds/application-crd.yaml",),
+    "github.com/cloudnative-pg/cloudnative-pg@v1.28.1": (
+        "config/crd/bases/postgresql.cnpg.io_clusters.yaml",
+        "config/crd/bases/postgresql.cnpg.io_scheduledbackups.yaml",
+    ),
     "github.com/external-secrets/external-secrets@v1.3.2": (
-        "config/crds/bases/external-secrets.io_externalsecrets.yaml"
+        "config/crds/bases/external-secrets.io_externalsecrets.yaml",
     ),
+    "github.com/kedacore/keda/v2@v2.21.0": ("config/crd/bases/keda.sh_scaledobjects.yaml",),
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
-        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
-    "sigs.k8s.io/gateway-api@v1.7.0": "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    "sigs.k8s.io/gateway-api@v1.7.0": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),
 }
-"""By Go module, whose content the client checks against the public log of checksums."""
+"""By Go module, whose content the client checks against the public log of checksums. Strimzi's are in strimzi.py."""
 
 
 def collect(tools: Path) -> None:
@@ -42,12 +48,11 @@ def collect(tools: Path) -> None:
         schema = json.loads(source.read_text().replace('"/api/', '"'))
         schema.pop("$id", None)
         (schemas / "kubernetes" / source.name).write_text(json.dumps(schema))
-    for module, path in DEFINITIONS.items():
-        source = _folder_of(module, tools) / path
-        shutil.copyfile(source, definitions / source.name)
-    # Written by hand: these two publish no definitions in any package (see the folder's README).
-    for source in sorted((Path(__file__).parent / "definitions").glob("*.yaml")):
-        shutil.copyfile(source, definitions / source.name)
+    for module, paths in DEFINITIONS.items():
+        folder = _folder_of(module, tools)
+        for path in paths:
+            shutil.copyfile(folder / path, definitions / Path(path).name)
+    generate(definitions, tools / "maven")
     for source in sorted(definitions.glob("*.yaml")):
         for definition in yaml.safe_load_all(source.read_text()):
             _write_schemas(definition, schemas)

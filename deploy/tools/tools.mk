@@ -36,7 +36,7 @@ $(TOOLS)/bin/kwok: $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 $(filter-out %/kwok,$(CONTROL_PLANE)): $(TOOLS)/bin/%: $(TOOL_SOURCES) deploy/tools/%/main.go | $(TOOLS)/python/.installed
 	$(call build_tool,./$*)
 
-$(TOOLS)/schemas/.collected: deploy/tools/schemas.py $(wildcard deploy/tools/definitions/*) $(TOOLS)/python/.installed
+$(TOOLS)/schemas/.collected: deploy/tools/schemas.py deploy/tools/strimzi.py $(TOOLS)/python/.installed
 	@echo 'Collecting the schemas of all kinds of objects (once)' >&2
-	@$(GO_ENVIRONMENT) $(BIN)/python deploy/tools/schemas.py $(TOOLS)
+	@$(GO_ENVIRONMENT) $(BIN)/python -m deploy.tools.schemas $(TOOLS)
 	@touch $@

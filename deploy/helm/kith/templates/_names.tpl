@@ -31,12 +31,38 @@ app.kubernetes.io/part-of: kith
 {{- if $database.existingSecret }}
 name: {{ $database.existingSecret }}
 key: {{ $database.key }}
+{{- else if $root.Values.cloudnativepg.enabled }}
+# CloudNativePG makes it.
+name: {{ include "kith.fullname" $root }}-{{ $service }}-database-app
+key: uri
 {{- else }}
 name: {{ include "kith.fullname" $root }}-{{ $service }}-database
 key: url
 {{- end }}
 {{- end -}}
 
-{{- define "kith.bootstrap" -}}
-{{- required "kafka.bootstrap: name the brokers, host:port[,…]" .Values.kafka.bootstrap -}}
+{{/* An ExternalSecret with the URL of a service's database: (list $ "sales" "database" "annotations, or nothing"). */}}
+{{- define "kith.external.secret" -}}
+{{- $root := index . 0 }}{{- $service := index . 1 }}
+{{- $name := printf "%s-%s-%s" (include "kith.fullname" $root) $service (index . 2) }}
+---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "kith.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $service }}
+  {{- with index . 3 }}
+  annotations:
+    {{- . | nindent 4 }}
+  {{- end }}
+spec:
+  refreshInterval: {{ $root.Values.externalSecrets.refreshInterval }}
+  secretStoreRef:
+    {{- toYaml $root.Values.externalSecrets.store | nindent 4 }}
+  target: {name: {{ $name }}}
+  data:
+    - secretKey: url
+      remoteRef: {key: {{ printf "%s%s" $root.Values.externalSecrets.prefix $service | quote }}, property: url}
 {{- end -}}

@@ -61,3 +61,25 @@ affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end -}}
+
+{{/* Secrets as files, which a process reads again when they change: folder of /etc/kith → Secret. */}}
+{{- define "kith.files.mounts" -}}
+{{- range $folder, $_ := . }}
+- {name: {{ $folder }}, mountPath: /etc/kith/{{ $folder }}, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "kith.files.volumes" -}}
+{{- range $folder, $secret := . }}
+- name: {{ $folder }}
+  # Of the group of the process, and of nobody else.
+  secret: {secretName: {{ $secret }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+
+{{/* Of all ConfigMaps these: (list $maps (list "sales" "kafka")). */}}
+{{- define "kith.pick" -}}
+{{- range index . 1 }}
+{{ . }}: {{ index (index $ 0) . | toJson }}
+{{- end }}
+{{- end -}}
