@@ -106,7 +106,11 @@ freeze: $(VENV)/.installed ## keep a house as this code writes and answers it, f
 bench: $(VENV)/.installed ## measure, each beside its ceiling: [WORK="fold freshness"]
 	@$(BIN)/python -m tests.bench $(WORK)
 
-check-deploy: $(VENV)/.installed $(HELM) $(KUBECONFORM) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
+check-rules: $(VENV)/.installed $(PROMTOOL) ## check the rules for Prometheus, and that each alert fires
+	@cd deploy/prometheus && $(PROMTOOL) check config prometheus.yml && \
+	  $(PROMTOOL) test rules kith.test.yml kith-slo.test.yml
+
+check-deploy: check-rules $(VENV)/.installed $(HELM) $(KUBECONFORM) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
 	@$(BIN)/python -m pytest deploy/checks -q
 
 VALUES ?=

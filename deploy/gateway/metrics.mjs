@@ -38,6 +38,9 @@ export const faults = new Counter({
   help: 'Faults of the gateway: of a `request`, an `operation`, a `rejection` or an `exception`',
   labelNames: ['kind'],
 });
+// From the start: else the first one would not be an increase.
+for (const kind of ['request', 'operation', 'rejection', 'exception']) faults.inc({ kind }, 0);
+for (const reason of ['all', 'tenant', 'stranger']) socketsRefused.inc({ reason }, 0);
 
 // In the others: it has them answer the primary.
 const all = new AggregatorRegistry();

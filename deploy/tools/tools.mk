@@ -4,6 +4,7 @@ TOOLS := $(abspath .kith/tools)
 TOOL_SOURCES := deploy/tools/go.mod deploy/tools/go.sum
 HELM := $(TOOLS)/bin/helm
 KUBECONFORM := $(TOOLS)/bin/kubeconform
+PROMTOOL := $(TOOLS)/bin/promtool
 CONTROL_PLANE := $(addprefix $(TOOLS)/bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
 
 # Nothing of the machine's own Go is used or changed. Without cgo, as no C compiler need be there.
@@ -14,7 +15,7 @@ KUBERNETES := $(shell sed -n 's/^\tk8s.io\/kubernetes \(v1\.[0-9.]*\)$$/\1/p' de
 VERSION_OF := -X k8s.io/component-base/version
 SAY_VERSION := $(VERSION_OF).gitVersion=$(KUBERNETES) $(VERSION_OF).gitMajor=1 \
   $(VERSION_OF).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))
-build_tool = @echo 'Building $(@F) (once)' >&2; cd deploy/tools && $(GO_ENVIRONMENT) nice $(TOOLS)/python/bin/go build \
+build_tool = @echo 'Building $(@F) (once)' >&2; cd $(or $(2),deploy/tools) && $(GO_ENVIRONMENT) nice $(TOOLS)/python/bin/go build \
   -trimpath -ldflags='-s -w $(SAY_VERSION)' -o $@ $(1) && touch $@
 
 $(TOOLS)/python/.installed: deploy/tools/requirements.txt | $(VENV)/.installed
@@ -28,6 +29,11 @@ $(HELM): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 
 $(KUBECONFORM): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 	$(call build_tool,github.com/yannh/kubeconform/cmd/kubeconform)
+
+# A module of its own: it and Kubernetes want different versions of the same libraries. Without the discovery of targets
+# in clouds, which is most of Prometheus, and which nothing here needs.
+$(PROMTOOL): deploy/tools/promtool/go.mod deploy/tools/promtool/go.sum | $(TOOLS)/python/.installed
+	$(call build_tool,-tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool,deploy/tools/promtool)
 
 $(TOOLS)/bin/kwok: $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 	$(call build_tool,sigs.k8s.io/kwok/cmd/kwok)

@@ -70,6 +70,10 @@ class SubscriptionLimiter:
     watching: Counter[str] = field(default_factory=Counter)
     """Subscriptions by tenant."""
 
+    def __post_init__(self) -> None:
+        for reason in ("all", "tenant", "stranger"):
+            REFUSED.labels(reason)  # from the start: else the first refusal would not be an increase
+
     def make_room(self) -> bool:
         """Whether another may connect. If there are too many, the stranger that has been here longest is let go: who
         never says who it is keeps nobody out."""

@@ -61,6 +61,7 @@ class Lane:
         await self.run(_load, (module,), SECONDS)
 
     async def run(self, function: Callable[[Unpack[Ts]], T], arguments: tuple[*Ts], seconds: int) -> T:
+        LOST.labels(self.name)  # from the start: else the first loss would not be an increase
         async with self._lock:
             helper = await self._started()
             started = perf_counter()

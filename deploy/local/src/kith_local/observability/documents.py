@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kith_local.observability.exposed import exposed
 from kith_local.observability.reference import page
+from kith_local.observability.rules import rule_file, test_file
 from kith_local.observability.scraping import configuration
 
 
@@ -13,4 +14,7 @@ def documents() -> Mapping[Path, str]:
     return {
         Path("docs/prometheus.md"): page(exposed()),
         Path("deploy/prometheus/prometheus.yml"): configuration(),
+        Path("deploy/prometheus/kith.rules.yml"): rule_file(),
+        Path("deploy/prometheus/kith.test.yml"): test_file(of_objectives=False),
+        Path("deploy/prometheus/kith-slo.test.yml"): test_file(of_objectives=True),
     }

@@ -9,6 +9,7 @@ _HEAD = """\
 global:
   scrape_interval: 15s
   evaluation_interval: 15s
+rule_files: [kith.rules.yml]
 scrape_configs:
 """
 
