@@ -18,6 +18,7 @@ import httpx
 import hypothesis
 import pytest
 import structlog
+from tests.tenant_filter import unfiltered, watch
 
 from kith.db.migrations import migrate
 from kith.ids import new_id
@@ -44,6 +45,8 @@ _transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("unhurried", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+watch()
 
 Headers = dict[str, str]
 FreshDatabase = Callable[..., Awaitable[str]]
@@ -75,6 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from tests.parallel import longest_first
 
         items.sort(key=lambda item: longest_first(item.nodeid))
+
+
+@pytest.fixture(autouse=True)
+def every_statement_names_the_tenant() -> Iterator[None]:
+    yield
+    found = sorted(unfiltered)
+    unfiltered.clear()
+    assert found == []
 
 
 @pytest.fixture(scope="session")

@@ -706,7 +706,7 @@ async def test_the_command_line_says_what_differs_and_ends_with_1(
 
 
 async def test_without_the_settings_it_says_which_are_missing() -> None:
-    settings = AnalyticsSettings(KITH_DATABASE_URL_ANALYTICS="", url_sales="http://sales")  # type: ignore[call-arg]
+    settings = AnalyticsSettings(database_url="postgresql://nowhere/kith", url_sales="http://sales")
     with pytest.raises(NotFetched, match="KITH_URL_CONTACTS, KITH_URL_SERVICE_DESK, KITH_CLIENT_FILE"):
         async with Services.of(settings):
             pass
@@ -726,10 +726,10 @@ async def test_a_token_for_another_tenant_is_not_used(
     transport, client = httpx.MockTransport(answer), httpx.AsyncClient
     monkeypatch.setattr(httpx, "AsyncClient", lambda **given: client(transport=transport, **given))
     settings = AnalyticsSettings(
-        KITH_DATABASE_URL_ANALYTICS="",
+        database_url="postgresql://nowhere/kith",
         client_file=file,
         token_url="http://issuer/token",
-        tenant_parameter="org",  # type: ignore[call-arg]
+        tenant_parameter="org",
     )
     credentials = fetching.ClientCredentials(settings)
     assert fetching.claim_of(await credentials.token("mine"), "tenant") == "mine"
