@@ -1,37 +1,14 @@
 """Every setting that the chart hands to a process is one that the process knows, and has a value that it takes."""
 
-import importlib
-import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.checks.chart import ROOT, Manifest, containers, of_kind, pods
+from deploy.checks.chart import Manifest, containers, of_kind, pods
+from deploy.checks.processes import SERVICES, known_to, settings_of
 
-from kith.runtime.settings import Settings, from_environment, variable_of
-from kith_local.node import node
-
-SERVICES = ("contacts", "sales", "service-desk", "analytics")
-GATEWAY = ROOT / "deploy/gateway"
-
-
-def _settings_of(service: str) -> type[Settings]:
-    package = service.replace("-", "_")
-    name = "".join(part.capitalize() for part in service.split("-"))
-    found: type[Settings] = getattr(importlib.import_module(f"{package}.settings"), f"{name}Settings")
-    return found
-
-
-def _known_to(service: str) -> set[str]:
-    kind = _settings_of(service)
-    return {variable_of(kind, name) for name in kind.model_fields}
-
-
-def _known_to_gateway() -> set[str]:
-    listed = subprocess.run([node(), GATEWAY / "settings.mjs"], check=True, capture_output=True, text=True)
-    return {each["name"] for each in json.loads(listed.stdout)}
+from kith.runtime.settings import from_environment
 
 
 def environment_of(container: Manifest, manifests: list[Manifest]) -> dict[str, str]:
@@ -56,11 +33,11 @@ def test_a_service_starts_with_the_settings_of_the_chart(
             continue
         for container in containers(pod):
             given = environment_of(container, manifests)
-            assert given.keys() <= _known_to(service), name
+            assert given.keys() <= known_to(service), name
             with monkeypatch.context() as patch:
                 for variable, value in given.items():
                     patch.setenv(variable, _here(value, container, tmp_path))
-                settings = from_environment(_settings_of(service))
+                settings = from_environment(settings_of(service))
             assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8000, 9090)  # noqa: S104 - a pod
             assert (settings.kafka_bootstrap is not None) == (container["name"] == "worker")
             ran.add(container["name"])
@@ -79,7 +56,7 @@ def _here(value: str, container: Manifest, folder: Path) -> str:
 
 def test_the_gateway_knows_its_settings(manifests: list[Manifest]) -> None:
     given = environment_of(pods(manifests)["kith-gateway"]["containers"][0], manifests)
-    assert given.keys() <= _known_to_gateway()
+    assert given.keys() <= known_to("gateway")
     assert {"KITH_URL_SALES", "KITH_ISSUER_URL", "KITH_PORT_GATEWAY"} <= given.keys()
 
 

@@ -2,7 +2,7 @@
 #
 # BASE is any image on Debian's libraries that has Node 20.11 or newer with npm. None of it is in the image but Node and
 # the libraries that it uses (assemble.sh).
-ARG BASE=docker.io/library/node:24-trixie-slim
+ARG BASE=node:24-trixie-slim
 
 FROM ${BASE} AS build
 WORKDIR /opt/kith

@@ -20,6 +20,18 @@ images-check: $(VENV)/.installed ## build all images, and start each as its user
 	@$(BIN)/python -m tests.images.build $(IMAGES)
 	@KITH_IMAGES='$(IMAGES)' $(BIN)/pytest -q -n 0 -s --timeout=300 tests/images/check_images.py 
 
+# Passwords are random, and made once; a container's user reads its file, and no other user gets into the folder.
+COMPOSE_SECRETS := postgres_password database_password database_owner_password keycloak_password client_secret grafana_password
+compose-up: $(addprefix .kith/compose/,$(COMPOSE_SECRETS)) ## run all of Kith by Docker Compose, with Keycloak, Prometheus and Grafana
+	docker compose -f deploy/compose.yaml up --build --wait
+
+compose-down: ## stop it; its data stays
+	docker compose -f deploy/compose.yaml down
+
+.kith/compose/%:
+	@mkdir -p .kith && mkdir -p -m 700 .kith/compose
+	@umask 022 && $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' >$@
+
 HADOLINT := $(BIN)/hadolint
 check-docker: $(VENV)/.installed ## lint the Dockerfiles
 	$(HADOLINT) deploy/docker/Dockerfile $(wildcard deploy/docker/*.Dockerfile)
@@ -31,4 +43,5 @@ lock-images: $(VENV)/.installed
 	$(foreach each,$(SERVICES),$(IMAGE_LOCK) services/$(each)/pyproject.toml -o deploy/docker/$(each).lock &&) true
 	echo hatchling | $(IMAGE_LOCK) - -o deploy/docker/build.lock
 
-.PHONY: images images-check check-docker lock-images $(addprefix image-,$(IMAGES))
+
+.PHONY: images images-check compose-up compose-down check-docker lock-images $(addprefix image-,$(IMAGES))

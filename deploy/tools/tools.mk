@@ -5,6 +5,7 @@ TOOL_SOURCES := deploy/tools/go.mod deploy/tools/go.sum
 HELM := $(TOOLS)/bin/helm
 KUBECONFORM := $(TOOLS)/bin/kubeconform
 PROMTOOL := $(TOOLS)/bin/promtool
+COMPOSE := $(TOOLS)/bin/compose
 CONTROL_PLANE := $(addprefix $(TOOLS)/bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
 
 # Nothing of the machine's own Go is used or changed. Without cgo, as no C compiler need be there.
@@ -34,6 +35,10 @@ $(KUBECONFORM): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 # in clouds, which is most of Prometheus, and which nothing here needs.
 $(PROMTOOL): deploy/tools/promtool/go.mod deploy/tools/promtool/go.sum | $(TOOLS)/python/.installed
 	$(call build_tool,-tags remove_all_sd github.com/prometheus/prometheus/cmd/promtool,deploy/tools/promtool)
+
+# Reads a file as `docker compose config` does, which is made of it. A module of its own, too.
+$(COMPOSE): deploy/tools/compose/go.mod deploy/tools/compose/go.sum | $(TOOLS)/python/.installed
+	$(call build_tool,github.com/compose-spec/compose-go/v2/cmd,deploy/tools/compose)
 
 $(TOOLS)/bin/kwok: $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 	$(call build_tool,sigs.k8s.io/kwok/cmd/kwok)

@@ -19,8 +19,8 @@ from kith_local.node import _wheel
 
 HOME = ROOT / ".kith" / "images"
 RELEASE = "trixie"
-PYTHON_BASE = "docker.io/library/python:3.13-slim-trixie"
-NODE_BASE = "docker.io/library/node:24-trixie-slim"
+PYTHON_BASE = "localhost/python:3.13-slim-trixie"
+NODE_BASE = "localhost/node:24-trixie-slim"
 NAMES = ("contacts", "sales", "service-desk", "analytics", "gateway")
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
