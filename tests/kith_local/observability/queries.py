@@ -12,6 +12,7 @@ SCRAPED = frozenset({"job", "instance"})
 """Labels that Prometheus itself gives to what it scrapes."""
 OF_PROMETHEUS = {"up": SCRAPED, "process_resident_memory_bytes": SCRAPED, "process_cpu_seconds_total": SCRAPED}
 _NAME = re.compile(r"(?<![\w:$\"])((?:kith[_:]|process_)[\w:]+|up)\b(?:\{([^}]*)\})?")
+_MADE = re.compile(r'label_replace\(.*?, "(\w+)", "\$1"')
 _BY = re.compile(r"\b(?:by|on|ignoring|without|group_left)\s*\(([^)]*)\)")
 _LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 
@@ -36,7 +37,7 @@ def _labels(expr: str) -> set[str]:
 
 def mistakes(expr: str) -> Iterator[str]:
     """Names and labels in a query that nothing exposes."""
-    series, grouped = known(), set[str]()
+    series, grouped = known(), set(_MADE.findall(expr))
     names = _NAME.findall(expr)
     if not names:
         yield f"{expr}: it names no metric"

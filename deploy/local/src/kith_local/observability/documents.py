@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from kith_local.observability.business_dashboard import BUSINESS
 from kith_local.observability.exposed import exposed
+from kith_local.observability.platform_dashboard import PLATFORM
 from kith_local.observability.reference import page
 from kith_local.observability.rules import rule_file, test_file
 from kith_local.observability.scraping import configuration
@@ -13,6 +15,8 @@ def documents() -> Mapping[Path, str]:
     """Returns their texts by their paths below the checkout."""
     return {
         Path("docs/prometheus.md"): page(exposed()),
+        Path("deploy/grafana/kith-platform.json"): PLATFORM.text(),
+        Path("deploy/grafana/kith-business.json"): BUSINESS.text(),
         Path("deploy/prometheus/prometheus.yml"): configuration(),
         Path("deploy/prometheus/kith.rules.yml"): rule_file(),
         Path("deploy/prometheus/kith.test.yml"): test_file(of_objectives=False),

@@ -1,0 +1,248 @@
+"""The dashboard of the platform: requests, the way of an event, figures, the gateway."""
+
+from kith_local.observability.dashboard import Dashboard, Panel, Query, Row
+
+_REQUESTS = "kith_http_request_seconds"
+_RATE = "[$__rate_interval]"
+
+
+def _class(part: str) -> str:
+    """Requests by class: bulk, export and graphql by their route, all others by their method."""
+    by_method = f'label_replace(rate({_REQUESTS}_{part}{_RATE}), "class", "$1", "method", "(.*)")'
+    return f'label_replace({by_method}, "class", "$1", "route", ".*(bulk|export|graphql).*")'
+
+
+def _quantile(quantile: float, by: str, rate: str) -> str:
+    return f"histogram_quantile({quantile}, sum by ({by}, le) ({rate}))"
+
+
+_RED = Row(
+    "Requests: rate, errors, duration",
+    (
+        Panel(
+            "Requests, by service",
+            (Query(f"sum by (service) (rate({_REQUESTS}_count{_RATE}))", "{{service}}"),),
+            "reqps",
+        ),
+        Panel(
+            "Errors (5xx), by service",
+            (
+                Query(
+                    f'sum by (service) (rate({_REQUESTS}_count{{status=~"5.."}}{_RATE}))'
+                    f" / sum by (service) (rate({_REQUESTS}_count{_RATE}))",
+                    "{{service}}",
+                ),
+            ),
+            "percentunit",
+            alarm=0.001,
+        ),
+        Panel(
+            "Duration, 99th percentile, by service",
+            (Query(_quantile(0.99, "service", f"rate({_REQUESTS}_bucket{_RATE})"), "{{service}}"),),
+            "s",
+            alarm=0.5,
+        ),
+    ),
+)
+_BY_CLASS = Row(
+    "Requests by class: bulk, export, graphql, and all others by method",
+    (
+        Panel("Requests", (Query(f"sum by (service, class) ({_class('count')})", "{{service}} {{class}}"),), "reqps"),
+        Panel(
+            "Errors (5xx), by route",
+            (
+                Query(
+                    f"sum by (service, route) (rate(kith_http_errors_total{_RATE}))",
+                    "{{service}} {{route}}",
+                ),
+            ),
+            "reqps",
+        ),
+        Panel(
+            "Duration, 99th percentile",
+            (Query(_quantile(0.99, "service, class", _class("bucket")), "{{service}} {{class}}"),),
+            "s",
+        ),
+    ),
+)
+_SHARED = Row(
+    "What requests share",
+    (
+        Panel(
+            "Wait for a database connection, 95th percentile",
+            (Query(_quantile(0.95, "pool", f"rate(kith_database_wait_seconds_bucket{_RATE})"), "{{pool}}"),),
+            "s",
+            alarm=0.5,
+        ),
+        Panel(
+            "Requests refused, and requests that wait",
+            (
+                Query(f"sum by (reason) (rate(kith_requests_refused_total{_RATE}))", "refused: {{reason}}"),
+                Query("sum(kith_requests_waiting)", "wait now"),
+            ),
+            "short",
+        ),
+        Panel(
+            "Processes that do not answer",
+            (Query('count by (job) (up{job=~"kith-.+"} == 0) or vector(0)', "{{job}}"),),
+            "short",
+            alarm=1,
+        ),
+        Panel("Memory", (Query('sum by (job) (process_resident_memory_bytes{job=~"kith-.+"})', "{{job}}"),), "bytes"),
+    ),
+)
+_EVENTS = Row(
+    "The way of an event",
+    (
+        Panel(
+            "Outbox: age of the oldest event",
+            (Query("max by (service) (kith_outbox_oldest_unpublished_seconds)", "{{service}}"),),
+            "s",
+            alarm=60,
+        ),
+        Panel(
+            "Consumers: lag",
+            (Query("max by (group) (kith_consumer_lag_seconds)", "{{group}}"),),
+            "s",
+            alarm=60,
+        ),
+        Panel(
+            "Published, and applied",
+            (
+                Query(f"sum by (service) (rate(kith_outbox_published_total{_RATE}))", "published: {{service}}"),
+                Query(f"sum by (group) (rate(kith_consumer_events_total{_RATE}))", "applied: {{group}}"),
+            ),
+            "ops",
+        ),
+        Panel(
+            "Dead letters that are not resolved",
+            (Query("max by (group, kind) (kith_dead_letters_unresolved)", "{{group}}: {{kind}}"),),
+            "short",
+            alarm=1,
+        ),
+    ),
+)
+_CONSUMERS = Row(
+    "Consumers",
+    (
+        Panel(
+            "Messages left on the bus",
+            (Query("sum by (group) (kith_consumer_lag_messages)", "{{group}}"),),
+            "short",
+        ),
+        Panel(
+            "A batch, 95th percentile",
+            (Query(_quantile(0.95, "group", f"rate(kith_consumer_batch_seconds_bucket{_RATE})"), "{{group}}"),),
+            "s",
+        ),
+        Panel(
+            "Batches tried again, or rolled back",
+            (
+                Query(f"sum by (group) (rate(kith_consumer_redeliveries_total{_RATE}))", "again: {{group}}"),
+                Query(f"sum by (group) (rate(kith_consumer_replaced_total{_RATE}))", "rolled back: {{group}}"),
+            ),
+            "ops",
+        ),
+        Panel("Consumers halted", (Query("max by (group) (kith_consumer_halted)", "{{group}}"),), "short", alarm=1),
+    ),
+)
+_FIGURES = Row(
+    "Figures",
+    (
+        Panel("Freshness", (Query("max by (source) (kith_freshness_seconds)", "{{source}}"),), "s", alarm=60),
+        Panel(
+            "Customers that wait to be scored",
+            (Query("max by (kind) (kith_health_backlog_customers)", "{{kind}}"),),
+            "short",
+        ),
+        Panel("Scoring overdue", (Query("max(kith_health_overdue_seconds)", "silence"),), "s", alarm=60),
+        Panel(
+            "Computation beside the loop, 95th percentile",
+            (Query(_quantile(0.95, "lane", f"rate(kith_offload_seconds_bucket{_RATE})"), "{{lane}}"),),
+            "s",
+        ),
+    ),
+)
+_RECONCILIATION = Row(
+    "Reconciliation",
+    (
+        Panel(
+            "What differs from the services",
+            (Query("max by (kind, metric) (kith_reconciliation_mismatch)", "{{kind}}: {{metric}}"),),
+            "short",
+            alarm=1,
+        ),
+        Panel(
+            "Since the oldest last reconciliation", (Query("max(kith_reconciliation_age_seconds)"),), "s", alarm=172800
+        ),
+        Panel(
+            "Customers not scored, and playbooks that failed",
+            (
+                Query(f"sum(increase(kith_health_failed_total{_RATE}))", "not scored"),
+                Query(f"sum(increase(kith_playbook_failed_total{_RATE}))", "playbooks"),
+            ),
+            "short",
+            alarm=1,
+        ),
+    ),
+)
+_GATEWAY = Row(
+    "Gateway",
+    (
+        Panel(
+            "Requests, by status",
+            (Query(f"sum by (status) (rate(kith_gateway_requests_total{_RATE}))", "{{status}}"),),
+            "reqps",
+        ),
+        Panel(
+            "Duration",
+            (
+                Query(_quantile(0.5, "job", f"rate(kith_gateway_request_seconds_bucket{_RATE})"), "half"),
+                Query(_quantile(0.99, "job", f"rate(kith_gateway_request_seconds_bucket{_RATE})"), "99 of 100"),
+            ),
+            "s",
+        ),
+        Panel(
+            "Refused, and not answered by a subgraph",
+            (
+                Query(f"sum by (code, measure) (rate(kith_gateway_refused_total{_RATE}))", "{{code}} {{measure}}"),
+                Query(
+                    f"sum by (subgraph) (rate(kith_gateway_subgraph_errors_total{_RATE}))", "no answer: {{subgraph}}"
+                ),
+            ),
+            "ops",
+        ),
+        Panel(
+            "WebSockets",
+            (
+                Query("sum(kith_gateway_connections)", "at the gateway"),
+                Query("sum(kith_live_connections)", "at services"),
+                Query("sum(kith_live_subscriptions)", "subscriptions"),
+            ),
+            "short",
+        ),
+    ),
+)
+_BUDGETS = Row(
+    "Error budgets: the part of six hours that was not as the objectives say",
+    (
+        Panel(
+            "API: availability",
+            (Query("kith:api_availability:error_ratio_6h", "{{service}}"),),
+            "percentunit",
+            alarm=0.001,
+        ),
+        Panel("API: latency", (Query("kith:api_latency:error_ratio_6h", "{{service}}"),), "percentunit", alarm=0.01),
+        Panel(
+            "Gateway: availability", (Query("kith:gateway_availability:error_ratio_6h"),), "percentunit", alarm=0.001
+        ),
+        Panel("Freshness", (Query("kith:freshness:error_ratio_6h", "{{source}}"),), "percentunit", alarm=0.005),
+    ),
+)
+
+PLATFORM = Dashboard(
+    "kith-platform",
+    "Kith: platform",
+    "Requests, events, figures and the gateway. Red lines are the thresholds of alerts: docs/observability.md.",
+    (_BUDGETS, _RED, _BY_CLASS, _SHARED, _EVENTS, _CONSUMERS, _FIGURES, _RECONCILIATION, _GATEWAY),
+)
