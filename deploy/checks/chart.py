@@ -57,3 +57,22 @@ def pods(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
 
 def containers(pod: Manifest) -> list[Manifest]:
     return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def conforms(manifests: Sequence[Manifest]) -> None:
+    """Raises an AssertionError unless each is as its schema says, and has one."""
+    locations = (
+        "kubernetes/{{.ResourceKind}}{{.KindSuffix}}.json",
+        "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json",
+    )
+    named = [part for each in locations for part in ("-schema-location", f"{TOOLS}/schemas/{each}")]
+    done = subprocess.run(
+        [TOOLS / "bin/kubeconform", "-strict", "-summary", *named],
+        input=yaml.safe_dump_all(manifests),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"Valid: {len(manifests)}, Invalid: 0, Errors: 0, Skipped: 0" in done.stdout

@@ -26,9 +26,9 @@ GIVEN = {"kube-root-ca.crt", "default", *SECRETS}
 def install(release: Release) -> str:
     release.deploy()
     deployments = release.ours("apps/v1/deployments")
-    for each in deployments:
-        status = each["status"]
-        assert status.get("readyReplicas") == each["spec"]["replicas"], (each["metadata"]["name"], status)
+    for each in deployments:  # helm looks at the ReplicaSets, of which a Deployment hears a moment later
+        name, wanted = each["metadata"]["name"], each["spec"]["replicas"]
+        until(lambda name=name, wanted=wanted: _ready(release, name) == wanted, f"{wanted} of {name}")  # type: ignore[misc]
     return f"{len(deployments)} Deployments, {len(release.ours('v1/pods'))} pods ready"
 
 

@@ -6,6 +6,7 @@ HELM := $(TOOLS)/bin/helm
 KUBECONFORM := $(TOOLS)/bin/kubeconform
 PROMTOOL := $(TOOLS)/bin/promtool
 COMPOSE := $(TOOLS)/bin/compose
+KUSTOMIZE := $(TOOLS)/bin/kustomize
 CONTROL_PLANE := $(addprefix $(TOOLS)/bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
 
 # Nothing of the machine's own Go is used or changed. Without cgo, as no C compiler need be there.
@@ -39,6 +40,9 @@ $(PROMTOOL): deploy/tools/promtool/go.mod deploy/tools/promtool/go.sum | $(TOOLS
 # Reads a file as `docker compose config` does, which is made of it. A module of its own, too.
 $(COMPOSE): deploy/tools/compose/go.mod deploy/tools/compose/go.sum | $(TOOLS)/python/.installed
 	$(call build_tool,github.com/compose-spec/compose-go/v2/cmd,deploy/tools/compose)
+
+$(KUSTOMIZE): $(TOOL_SOURCES) | $(TOOLS)/python/.installed
+	$(call build_tool,sigs.k8s.io/kustomize/kustomize/v5)
 
 $(TOOLS)/bin/kwok: $(TOOL_SOURCES) | $(TOOLS)/python/.installed
 	$(call build_tool,sigs.k8s.io/kwok/cmd/kwok)

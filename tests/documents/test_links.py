@@ -14,7 +14,12 @@ from kith_local.layout import ROOT
 README_BYTES = 6144
 DOCUMENTS = sorted(
     path
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("services/*/*.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *ROOT.glob("services/*/*.md"),
+        ROOT / "deploy/README.md",
+    )
     if path.is_file()
 )
 _LINK = re.compile(r"\]\((?!https?://)(?P<target>[^)\s]*)\)")
