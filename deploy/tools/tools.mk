@@ -55,3 +55,12 @@ $(TOOLS)/schemas/.collected: deploy/tools/schemas.py deploy/tools/strimzi.py $(T
 	@echo 'Collecting the schemas of all kinds of objects (once)' >&2
 	@$(GO_ENVIRONMENT) $(BIN)/python -m deploy.tools.schemas $(TOOLS)
 	@touch $@
+
+# Not built: Debian's, for the tests of transaction pooling. It needs apt.
+pgbouncer: $(TOOLS)/pgbouncer/.installed ## bring Debian's pgbouncer into .kith/tools, for the tests that need it
+$(TOOLS)/pgbouncer/.installed: deploy/tools/pgbouncer.sh
+	@echo 'Fetching pgbouncer into .kith/tools (once)' >&2
+	@deploy/tools/pgbouncer.sh $(@D)
+	@touch $@
+
+.PHONY: pgbouncer

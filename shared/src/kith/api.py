@@ -81,6 +81,8 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         pool_size=settings.pool_size,
         application=f"kith {service.name} api",
         swapped=service.swapped,
+        pooler=settings.pooler,
+        replica=settings.replica,
     )
     commands = Commands(database, source=service.name, outbox=service.outbox, idempotency=service.idempotency)
     return Context(

@@ -1,9 +1,6 @@
 """Logging in to a real PostgreSQL that accepts TLS only: certificates, passwords in files, and rotation."""
 
-import os
-import shutil
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,9 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.certificates import Authority
-from tests.conftest import take_port
-from tests.postgres.binaries import Unavailable
-from tests.postgres.server import BY_CERTIFICATE, SUPERUSER, SUPERUSER_PASSWORD, Server
+from tests.postgres.server import BY_CERTIFICATE, SUPERUSER, SUPERUSER_PASSWORD, Server, tls_server
 
 from kith.bus import open_bus
 from kith.db import migrations
@@ -29,20 +24,8 @@ LOGIN, PASSWORD = "kith_login", "a pass/word: with ?&="
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="kith-test-"))
-    folder.chmod(0o755)
-    try:
-        server = Server(folder, take_port())
-    except Unavailable as reason:
-        shutil.rmtree(folder)
-        if os.environ.get("CI", "").lower() == "true":
-            raise
-        pytest.skip(str(reason))
-    try:
-        yield server.initialise().start()
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with tls_server() as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 from prometheus_client import Histogram
-from sqlalchemy import JSON, Enum, Executable, Row, Select, TypeDecorator, event, text
+from sqlalchemy import JSON, Enum, Executable, Row, Select, TextClause, TypeDecorator, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -49,10 +49,14 @@ _ACT = text(
 )
 # A reader that takes nothing for a minute loses its snapshot: it holds up the cleaning of all tables. And rows come by
 # an index, from the first on: to sort all of them before might take longer than a statement may.
-_SNAPSHOT = text(
-    f"SELECT set_config('{TENANT_SETTING}', :tenant, true), "
-    "set_config('idle_in_transaction_session_timeout', '60s', true), set_config('enable_sort', 'off', true), "
-    "clock_timestamp() AS now"
+_SNAPSHOT, _REPLICA_SNAPSHOT = (
+    text(
+        f"SELECT set_config('{TENANT_SETTING}', :tenant, true), "
+        "set_config('idle_in_transaction_session_timeout', '60s', true), set_config('enable_sort', 'off', true), "
+        f"{now} AS now"
+    )
+    # A replica has what was committed up to then; its own clock is ahead of that.
+    for now in ("clock_timestamp()", "pg_last_xact_replay_timestamp()")
 )
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
@@ -127,32 +131,43 @@ class UnsafeRole(RuntimeError):
 
 
 def create_engine(
-    url: str, *, role: str, pool_size: int, application: str, pool_timeout: float = 5, **options: Any
+    url: str,
+    *,
+    role: str,
+    pool_size: int,
+    application: str,
+    pool_timeout: float = 5,
+    pooled: bool = False,
+    **options: Any,
 ) -> AsyncEngine:
-    """An engine whose sessions run as `role`, whatever user logs in."""
-    worker = role == WORKER_ROLE
+    """An engine whose sessions run as `role`, whatever user logs in. Those of a pooler (`pooled`) are the server's own:
+    what they run as is set there, and `Database.check_role` sees to it."""
+    session = {} if pooled else {"application_name": application, **session_of(role)}
     engine = engine_for(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
         hide_parameters=True,  # an error is logged, and parameters hold names
-        driver={
-            "server_settings": {
-                "role": role,
-                "application_name": application,
-                "statement_timeout": WORKER_STATEMENT_TIMEOUT if worker else STATEMENT_TIMEOUT,
-                "idle_in_transaction_session_timeout": "60s" if worker else "10s",
-                "jit": "off",
-                # A worker's batches are large: a plan made while a table was empty, and kept, costs more than planning.
-                "plan_cache_mode": "force_custom_plan" if worker else "auto",
-            }
-        },
+        driver={"server_settings": session},
         **options,
     )
     event.listen(engine.sync_engine, "checkin", _keep_out)
     event.listen(engine.sync_engine, "checkout", _refuse)
     return engine
+
+
+def session_of(role: str) -> Mapping[str, str]:
+    """Returns what holds for a session of this role."""
+    worker = role == WORKER_ROLE
+    return {
+        "role": role,
+        "statement_timeout": WORKER_STATEMENT_TIMEOUT if worker else STATEMENT_TIMEOUT,
+        "idle_in_transaction_session_timeout": "1min" if worker else "10s",
+        "jit": "off",
+        # A worker's batches are large: a plan made while a table was empty, and kept, costs more than planning.
+        "plan_cache_mode": "force_custom_plan" if worker else "auto",
+    }
 
 
 def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
@@ -219,8 +234,18 @@ def _is_at_rest(connection: Any) -> bool:
 class Database:
     """One service's database, as requests see it."""
 
-    def __init__(self, url: str, *, pool_size: int, application: str, swapped: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int,
+        application: str,
+        swapped: Sequence[str] = (),
+        pooler: str | None = None,
+        replica: str | None = None,
+    ) -> None:
         self.url = url
+        self._pooled = pooler is not None
         # Locked before the first statement that takes a snapshot: one of before a swap would find the new table empty.
         self._locks = f"LOCK TABLE {', '.join(swapped)} IN ACCESS SHARE MODE; " if swapped else ""
         # A request may want several connections: to let few requests in does not yet bound the pool.
@@ -230,18 +255,27 @@ class Database:
         )
         # SQLAlchemy begins nothing of its own: a transaction is ours from its first statement to its last.
         self.engine = create_engine(
-            url, role=APP_ROLE, pool_size=pool_size, application=application, isolation_level="AUTOCOMMIT"
+            pooler or url,
+            role=APP_ROLE,
+            pool_size=pool_size,
+            application=application,
+            isolation_level="AUTOCOMMIT",
+            pooled=self._pooled,
         )
         # Reads that take minutes must not hold the connections of requests that take milliseconds.
-        self._snapshots = create_engine(
-            url,
-            role=APP_ROLE,
-            pool_size=SNAPSHOTS,
-            pool_timeout=SNAPSHOT_SECONDS,
-            application=f"{application} export",
-            isolation_level="REPEATABLE READ",
-            execution_options={"postgresql_readonly": True},
+        self._snapshots, self._replica = (
+            create_engine(
+                each,
+                role=APP_ROLE,
+                pool_size=SNAPSHOTS,
+                pool_timeout=SNAPSHOT_SECONDS,
+                application=f"{application} export",
+                isolation_level="REPEATABLE READ",
+                execution_options={"postgresql_readonly": True},
+            )
+            for each in (url, replica or url)
         )
+        self._replicated = replica is not None
 
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
@@ -275,14 +309,23 @@ class Database:
     @asynccontextmanager
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
-        reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken."""
-        shares, engine = self._snapshot_shares, self._snapshots
-        async with _connected(
-            "exports", shares, engine, checked(tenant)
-        ) as connection:  # which rolls back when it ends
+        reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken. If there is
+        a replica it is of that, and `now` is the instant up to which the replica has come."""
+        if self._replicated:
+            async with self._snapshot_of(self._replica, _REPLICA_SNAPSHOT, tenant) as found:
+                if found.now is not None:  # else it has replayed nothing since it started, and knows no instant
+                    yield found
+                    return
+        async with self._snapshot_of(self._snapshots, _SNAPSHOT, tenant) as found:
+            yield found
+
+    @asynccontextmanager
+    async def _snapshot_of(self, engine: AsyncEngine, begin: TextClause, tenant: str) -> AsyncIterator[Transaction]:
+        shares = self._snapshot_shares
+        async with _connected("exports", shares, engine, checked(tenant)) as connection:  # rolls back when it ends
             driver = driver_of(connection)
             try:
-                begun = await connection.execute(_SNAPSHOT, {"tenant": tenant})
+                begun = await connection.execute(begin, {"tenant": tenant})
                 yield Transaction(connection, tenant, begun.one().now)
             except BaseException as error:
                 if is_in_doubt(error):
@@ -303,8 +346,11 @@ class Database:
                 raise
 
     async def check_role(self) -> None:
-        """Refuse to serve as a role that row-level security does not bind. Raises UnsafeRole."""
+        """Refuses to serve as a role that row-level security does not bind, or by a pooler whose sessions are not what
+        requests need. Raises UnsafeRole."""
         async with self.engine.connect() as connection:
+            if self._pooled:
+                await _check_session(connection)
             row = (
                 await connection.execute(
                     text(
@@ -318,6 +364,17 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self._snapshots.dispose()
+        await self._replica.dispose()
+
+
+async def _check_session(connection: AsyncConnection) -> None:
+    """A session of a pooler belongs to nobody, so nothing may be set in it: the login has it set."""
+    wanted = session_of(APP_ROLE)
+    columns = ", ".join(f"current_setting('{name}') AS {name}" for name in wanted)
+    row = (await connection.execute(text(f"SELECT session_user AS login, {columns}"))).mappings().one()
+    if wrong := {name: value for name, value in wanted.items() if row[name] != value}:
+        todo = "; ".join(f"ALTER ROLE {row['login']} SET {name} = '{value}'" for name, value in wrong.items())
+        raise UnsafeRole(f"The pooler's sessions of {row['login']} are not set as requests need them: {todo}.")
 
 
 @asynccontextmanager

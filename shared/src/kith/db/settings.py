@@ -19,6 +19,12 @@ class DatabaseSettings(BaseModel):
     database_owner_url: DatabaseUrl | None = Field(
         default=None, description="the same database, and the login that owns the tables: to migrate and rebuild"
     )
+    database_pooler_url: DatabaseUrl | None = Field(
+        default=None, description="pgbouncer in transaction mode, for requests; the database itself if unset"
+    )
+    database_replica_url: DatabaseUrl | None = Field(
+        default=None, description="a streaming replica, for exports, which may lag; the database itself if unset"
+    )
     database_password_file: File | None = Field(default=None, description="file with the password of the login")
     database_owner_password_file: File | None = Field(default=None, description="file with the password of the owner")
     database_sslmode: SslMode = Field(default="prefer", description="TLS to PostgreSQL, as libpq has it")
@@ -39,6 +45,16 @@ class DatabaseSettings(BaseModel):
             return self.database
         return self.completed(self.database_owner_url, self.database_owner_password_file)
 
+    @property
+    def pooler(self) -> str | None:
+        url = self.database_pooler_url
+        return None if url is None else self.completed(url, self.database_password_file)
+
+    @property
+    def replica(self) -> str | None:
+        url = self.database_replica_url
+        return None if url is None else self.completed(url, self.database_password_file)
+
     def completed(self, url: str, password_file: Path | None) -> str:
         """Returns the URL with what the settings say of TLS and of the password. What it says itself stands."""
         verifying = {
@@ -58,7 +74,9 @@ class DatabaseSettings(BaseModel):
         if (self.database_sslcert is None) != (self.database_sslkey is None):
             missing = "cert" if self.database_sslcert is None else "key"
             yield f"database_ssl{missing}", "A client certificate and its key are set together."
-        yield from self._passwords("database_url", "database_password_file")
+        for url in ("database_url", "database_pooler_url", "database_replica_url"):
+            if url == "database_url" or getattr(self, url) is not None:
+                yield from self._passwords(url, "database_password_file")
         yield from self._passwords("database_owner_url", "database_owner_password_file")
 
     def _passwords(self, url: str, file: str) -> Iterator[tuple[str, str]]:

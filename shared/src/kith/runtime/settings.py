@@ -29,7 +29,7 @@ from kith.scalars import Flag
 __all__ = ["ApiPort", "Settings", "SettingsInvalid", "from_environment", "of_service", "variable_of"]
 
 _PREFIX = "KITH_"
-_OF_SERVICE = ("database_url", "database_owner_url", "port")
+_OF_SERVICE = ("database_url", "database_owner_url", "database_pooler_url", "database_replica_url", "port")
 """Services of one machine share its environment: of these each has its own, KITH_PORT_SALES say."""
 
 ApiPort = Annotated[Port, Field(description="port of the API")]
