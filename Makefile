@@ -110,7 +110,7 @@ check-rules: $(VENV)/.installed $(PROMTOOL) ## check the rules for Prometheus, a
 	@cd deploy/prometheus && $(PROMTOOL) check config prometheus.yml && \
 	  $(PROMTOOL) test rules kith.test.yml kith-slo.test.yml
 
-check-deploy: check-rules check-docker $(VENV)/.installed $(HELM) $(KUBECONFORM) $(KUSTOMIZE) $(COMPOSE) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
+check-deploy: check-rules check-docker sbom $(VENV)/.installed $(HELM) $(KUBECONFORM) $(KUSTOMIZE) $(COMPOSE) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
 	@$(BIN)/python -m pytest deploy/checks -q
 
 VALUES ?=

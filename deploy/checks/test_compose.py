@@ -4,6 +4,7 @@ and held to what the processes, the images and the issuer are."""
 import json
 import os
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,18 @@ def test_prometheus_scrapes_every_process_that_stays() -> None:
     }
     assert scraped == {
         f"kith-{name}": [f"{name}:{METRICS_PORT}"] for name in (*PROCESSES, "gateway") if not name.endswith("-migrate")
+    }
+
+
+def test_prometheus_takes_its_configuration_and_finds_the_rules(tmp_path: Path) -> None:
+    shutil.copy(DEPLOY / "compose/prometheus.yml", tmp_path)
+    shutil.copytree(DEPLOY / "prometheus", tmp_path / "kith")
+    command = (TOOLS / "bin/promtool", "check", "config", tmp_path / "prometheus.yml")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SUCCESS: 1 rule files found" in done.stdout
+    assert {"./compose/prometheus.yml", "./prometheus"} <= {
+        f"./{Path(each['source']).relative_to(DEPLOY)}" for each in mounts("prometheus")
     }
 
 

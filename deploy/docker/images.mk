@@ -32,6 +32,28 @@ compose-down: ## stop it; its data stays
 	@mkdir -p .kith && mkdir -p -m 700 .kith/compose
 	@umask 022 && $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' >$@
 
+# What is in the images, by their locks, and what is known against it. Not in .venv: nothing else needs these two programs.
+SUPPLY := $(TOOLS)/supply
+NPM = $(shell $(BIN)/python -c 'from kith_local.node import npm; print(*npm())')
+$(SUPPLY)/.installed: deploy/docker/supply.lock | $(VENV)/.installed
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SUPPLY)
+	@$(BIN)/uv pip install --quiet --python $(SUPPLY)/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+# Of the gateway also what only its tests use, as `optional`: asked to leave that out, npm leaves out graphql, too.
+sbom: $(SUPPLY)/.installed ## write what each image holds, as CycloneDX, into .kith/sbom
+	@mkdir -p .kith/sbom
+	@for each in $(SERVICES); do PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --short-PURLs --of JSON \
+	  --pyproject services/$$each/pyproject.toml -o .kith/sbom/$$each.cdx.json deploy/docker/$$each.lock || exit 1; done
+	@cd deploy/gateway && $(NPM) sbom --sbom-format cyclonedx --package-lock-only >$(abspath .kith/sbom/gateway.cdx.json)
+
+# A package that could not be asked about is a failure: without --strict it would pass for sound.
+audit: $(SUPPLY)/.installed ## compare what the images hold with the advisories of PyPI and npm
+	@failed=; for each in $(SERVICES) build supply; do echo "$$each:"; \
+	  $(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r deploy/docker/$$each.lock || failed=1; done; \
+	echo "gateway:"; (cd deploy/gateway && $(NPM) audit --omit=dev) || failed=1; \
+	test -z "$$failed" || { echo 'Something is vulnerable, or the advisories could not be reached: see above.' >&2; exit 1; }
+
 HADOLINT := $(BIN)/hadolint
 check-docker: $(VENV)/.installed ## lint the Dockerfiles
 	$(HADOLINT) deploy/docker/Dockerfile $(wildcard deploy/docker/*.Dockerfile)
@@ -42,6 +64,7 @@ IMAGE_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 lock-images: $(VENV)/.installed
 	$(foreach each,$(SERVICES),$(IMAGE_LOCK) services/$(each)/pyproject.toml -o deploy/docker/$(each).lock &&) true
 	echo hatchling | $(IMAGE_LOCK) - -o deploy/docker/build.lock
+	printf 'cyclonedx-bom==7.5.0\npip-audit==2.10.1\n' | $(subst -c requirements.lock,,$(IMAGE_LOCK)) - -o deploy/docker/supply.lock
 
 
-.PHONY: images images-check compose-up compose-down check-docker lock-images $(addprefix image-,$(IMAGES))
+.PHONY: images images-check sbom audit compose-up compose-down check-docker lock-images $(addprefix image-,$(IMAGES))

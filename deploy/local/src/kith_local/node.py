@@ -22,12 +22,13 @@ def node() -> str:
 
 def install_gateway() -> None:
     """Installs the gateway's packages, exactly as locked. No script of any package is run."""
-    command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if subprocess.run(command, cwd=GATEWAY, check=False).returncode != 0:  # noqa: S603 - our own arguments
         raise LocalError("The gateway's packages could not be installed: npm says why, above.")
 
 
-def _npm() -> list[str]:
+def npm() -> list[str]:
+    """The command that is npm."""
     own = shutil.which("npm")
     if own is not None and node() == shutil.which("node"):
         return [own]
