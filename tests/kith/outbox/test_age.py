@@ -1,6 +1,6 @@
 """The age of the outbox is known where nothing relays it: that is what it is watched for."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from prometheus_client import REGISTRY
@@ -23,12 +23,18 @@ EVENT = text("""
 
 
 @pytest.fixture
-async def engine(fresh_database: Callable[[Service], Awaitable[str]]) -> AsyncEngine:
-    url = await fresh_database(SERVICE)
-    return create_engine(url, role=WORKER_ROLE, pool_size=1, application="test worker")
+async def url(fresh_database: Callable[[Service], Awaitable[str]]) -> str:
+    return await fresh_database(SERVICE)
 
 
-async def test_the_age_is_that_of_the_oldest_event_that_is_not_published(engine: AsyncEngine) -> None:
+@pytest.fixture
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, role=WORKER_ROLE, pool_size=1, application="test worker")
+    yield engine
+    await engine.dispose()
+
+
+async def test_the_age_is_that_of_the_oldest_event_that_is_not_published(engine: AsyncEngine, url: str) -> None:
     async def reported() -> float:
         async with engine.connect() as connection:
             await report_age(connection, SERVICE.name, SERVICE.outbox)
@@ -38,8 +44,7 @@ async def test_the_age_is_that_of_the_oldest_event_that_is_not_published(engine:
         async with owner.begin() as connection:
             await connection.execute(EVENT, {"id": new_id(), "age": age, "published": published})
 
-    owner = create_engine(str(engine.url.render_as_string(hide_password=False)), role="postgres", pool_size=1,
-                          application="test owner")  # fmt: skip
+    owner = create_engine(url, role="postgres", pool_size=1, application="test owner")
     assert await reported() == 0
     await write("1 hour", published="2026-01-01T00:00:00Z")
     assert await reported() == 0
@@ -50,5 +55,4 @@ async def test_the_age_is_that_of_the_oldest_event_that_is_not_published(engine:
     first = await reported()
     assert 90 <= first < 120
     assert await reported() > first
-    await engine.dispose()
     await owner.dispose()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kith_local.observability.alert import Record
 from kith_local.observability.exposed import exposed
-from kith_local.observability.rules import GROUPS
+from kith_local.observability.rule_files import GROUPS
 
 SCRAPED = frozenset({"job", "instance"})
 """Labels that Prometheus itself gives to what it scrapes."""

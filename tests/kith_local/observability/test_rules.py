@@ -9,7 +9,7 @@ from tests.kith_local.observability.queries import mistakes
 
 from kith_local.layout import ROOT
 from kith_local.observability.alert import Alert, Record
-from kith_local.observability.rules import GROUPS, alerts, objectives, runbook
+from kith_local.observability.rule_files import GROUPS, alerts, objectives, runbook
 
 ALERTS = tuple(alerts())
 FOLDER = ROOT / "deploy" / "prometheus"

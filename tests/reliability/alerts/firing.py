@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kith_local.layout import ROOT
 from kith_local.observability.alert import Alert, Record
-from kith_local.observability.rules import GROUPS, alerts
+from kith_local.observability.rule_files import GROUPS, alerts
 
 PROMTOOL = ROOT / ".kith" / "tools" / "bin" / "promtool"
 RULES = ROOT / "deploy" / "prometheus" / "kith.rules.yml"

@@ -7,7 +7,7 @@ from kith_local.observability.business_dashboard import BUSINESS
 from kith_local.observability.exposed import exposed
 from kith_local.observability.platform_dashboard import PLATFORM
 from kith_local.observability.reference import page
-from kith_local.observability.rules import rule_file, test_file
+from kith_local.observability.rule_files import rule_file, test_file
 from kith_local.observability.scraping import configuration
 
 
