@@ -2,18 +2,20 @@
 ENGINE ?= $(firstword $(notdir $(shell command -v docker podman buildah 2>/dev/null)))
 IMAGE_REPOSITORY ?= kith
 IMAGE_TAG ?= latest
+PYTHON_BASE ?=
+NODE_BASE ?=
 IMAGE_FLAGS ?=
-IMAGE_LABELS = --build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+IMAGE_LABELS = --build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 IMAGE_BUILD = $(ENGINE) build $(IMAGE_FLAGS) $(IMAGE_LABELS)
 IMAGES := $(SERVICES) gateway
 
-images: $(addprefix image-,$(IMAGES)) ## build all images: [ENGINE=docker|podman|buildah] [IMAGE_TAG=…] [IMAGE_FLAGS="--build-arg BASE=…"]
+images: $(addprefix image-,$(IMAGES)) ## build all images: [ENGINE=docker|podman|buildah] [IMAGE_TAG=…] [PYTHON_BASE=…] [NODE_BASE=…]
 
 image-gateway:
-	$(IMAGE_BUILD) -f deploy/docker/gateway.Dockerfile -t $(IMAGE_REPOSITORY)/gateway:$(IMAGE_TAG) .
+	$(IMAGE_BUILD) $(if $(NODE_BASE),--build-arg BASE=$(NODE_BASE)) -f deploy/docker/gateway.Dockerfile -t $(IMAGE_REPOSITORY)/gateway:$(IMAGE_TAG) .
 
 $(addprefix image-,$(SERVICES)): image-%:
-	$(IMAGE_BUILD) -f deploy/docker/Dockerfile --build-arg SERVICE=$* -t $(IMAGE_REPOSITORY)/$*:$(IMAGE_TAG) .
+	$(IMAGE_BUILD) $(if $(PYTHON_BASE),--build-arg BASE=$(PYTHON_BASE)) -f deploy/docker/Dockerfile --build-arg SERVICE=$* -t $(IMAGE_REPOSITORY)/$*:$(IMAGE_TAG) .
 
 # Without a registry and without containers: on stand-ins of the base images, made from Debian's packages. As root.
 images-check: $(VENV)/.installed ## build all images, and start each as its user on a read-only root: [IMAGES="sales gateway"]
