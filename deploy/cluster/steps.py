@@ -1,8 +1,9 @@
 """The life of a release, step by step. Each raises an AssertionError that says what is not as it should be."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from deploy.checks.chart import Manifest
@@ -87,10 +88,27 @@ def budgets_allow_one(release: Release) -> str:
         for each in release.ours("v1/pods")
         if each["metadata"]["labels"]["app.kubernetes.io/component"] == component
     ]
-    answers = [_evict(release, pod["metadata"]["name"]) for pod in pods[:2]]
+    with _cordoned(release):  # what is evicted is replaced only afterwards
+        answers = [_evict(release, pod["metadata"]["name"]) for pod in pods[:2]]
     assert answers == [201, 429][: len(pods)], f"evictions of {most}: {answers}"
     until(lambda: _ready(release, most) == deployments[most], "the evicted pod is replaced")
     return f"{len(deployments)} PodDisruptionBudgets; evicting {most}: {answers}"
+
+
+@contextlib.contextmanager
+def _cordoned(release: Release) -> Iterator[None]:
+    def mark(*, unschedulable: bool) -> None:
+        api = release.cluster.api
+        for node in api.get("/api/v1/nodes").json()["items"]:
+            api.patch(
+                f"/api/v1/nodes/{node['metadata']['name']}",
+                json={"spec": {"unschedulable": unschedulable}},
+                headers={"content-type": "application/merge-patch+json"},
+            ).raise_for_status()
+
+    mark(unschedulable=True)
+    yield
+    mark(unschedulable=False)
 
 
 def _evict(release: Release, pod: str) -> int:
