@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, cast
 
 import httpx
@@ -111,6 +112,7 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
 
 async def test_a_service_goes_on_where_no_process_for_computation_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     lane = Lane("test")
+    ensure_running()  # of Python's own, which is started by the same means, and is not what is missing here
     with monkeypatch.context() as patched:
         patched.setattr("multiprocessing.spawn.get_executable", lambda: b"/bin/false")
         await process._begin(lane, "sales.service")
