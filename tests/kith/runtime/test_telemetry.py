@@ -1,5 +1,6 @@
 """What leaves a service about a request."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
+from kith.http.probes import probes
 from kith.ids import new_id
 from kith.runtime.service import Service
 from sales.service import SERVICE
@@ -52,3 +54,25 @@ async def test_a_request_is_measured_once(sales: httpx.AsyncClient, mine: Header
     before = measured()
     assert (await sales.get("/v1/returns", headers=mine)).status_code == 200
     assert measured() == before + 1
+
+
+async def test_a_measurement_leads_to_the_trace_of_its_request(sales: httpx.AsyncClient, mine: Headers) -> None:
+    async def scraped(accept: str) -> httpx.Response:
+        transport = httpx.ASGITransport(probes({}))
+        async with httpx.AsyncClient(transport=transport, base_url="http://sales") as prometheus:
+            return await prometheus.get("/metrics", headers={"accept": accept})
+
+    sampled, not_sampled = f"{int.from_bytes(os.urandom(16)) | 1:032x}", f"{int.from_bytes(os.urandom(16)) | 1:032x}"
+    for trace, flags in ((sampled, "01"), (not_sampled, "00")):
+        traceparent = f"00-{trace}-{9:016x}-{flags}"
+        assert (await sales.get("/v1/products", headers={**mine, "traceparent": traceparent})).status_code == 200
+    answer = await scraped("application/openmetrics-text;version=1.0.0")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    (line,) = (line for line in answer.text.splitlines() if sampled in line)
+    assert line.startswith("kith_http_request_seconds_bucket{")
+    assert 'route="/v1/products"' in line
+    assert f'# {{trace_id="{sampled}"}}' in line
+    assert not_sampled not in answer.text
+    plain = await scraped("text/plain")
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert sampled not in plain.text

@@ -64,3 +64,18 @@ async def test_connections_that_do_not_speak_http_are_cut(start: Start) -> None:
             connection.recv(1000)
     await api.until("kith_connections_cut_total", lambda number: number >= 100)
     await api.fires("KithConnectionsCut")
+
+
+async def test_requests_that_wait_for_a_connection_are_heard_of(start: Start) -> None:
+    """A request for GraphQL may want several connections at once: slots for requests do not bound them."""
+    api = await start(SALES, "api", KITH_POOL_SIZE="1")
+    await api.holder.execute("LOCK TABLE orders, tasks IN ACCESS EXCLUSIVE MODE")
+    query = {"query": "{ a: orders { nodes { id } } b: orders { nodes { id } } c: tasks { nodes { id } } }"}
+    asking = asyncio.create_task(api.client.post(f"{api.process.url}/graphql", json=query, headers=api.headers))
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    while clock() < began + 2:  # the alert is on half a second
+        await api.scrape()
+    await api.holder.execute("COMMIT")
+    assert (await asking).status_code == 200
+    await api.fires("KithDatabaseWaits")

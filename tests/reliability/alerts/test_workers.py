@@ -4,20 +4,38 @@ import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
+import psutil
 from tests.conftest import take_port
 from tests.reliability.alerts.conftest import Start, Watched
 
 from analytics.reconciliation.report import CollectionReport, MetricReport, Report
 from analytics.service import SERVICE as ANALYTICS
+from kith.events.analytics import HealthModelPublished
+from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 from sales.service import SERVICE as SALES
 
 WAITING = """
     INSERT INTO outbox (id, tenant_id, type, subject, aggregate_version, time, recorded_at, data)
     VALUES ($1, $2, $3, $1, 1, now(), now() - interval '10 minutes', $4)
+"""
+# Of a type that is not known it may say anything.
+TOMORROW = """
+    INSERT INTO outbox (id, tenant_id, type, subject, aggregate_version, time, recorded_at, data)
+    VALUES (gen_random_uuid(), 'acme', 'analytics.of.tomorrow.v1', gen_random_uuid(), 1, now(),
+            now() - interval '10 minutes', '{}')
+"""
+OF_CUSTOMER = """
+    INSERT INTO outbox (id, tenant_id, type, subject, customer_id, aggregate_version, time, recorded_at, data)
+    VALUES ($1, 'acme', $2, $1, $3, 1, now(), now(), $4)
+"""
+HANG_UP = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%ledger%'
 """
 ENQUEUE = """
     INSERT INTO health_queue (tenant_id, customer_id)
@@ -60,9 +78,7 @@ async def test_a_consumer_without_its_tables_halts(start: Start) -> None:
 
 async def test_a_lock_in_the_way_of_a_consumer_makes_it_late(start: Start) -> None:
     """Analytics reads its own events, so one process publishes and consumes."""
-    event = WAITING.replace("$1", "gen_random_uuid()").replace("$2", "'acme'").replace("$4", "'{}'")
-    event = event.replace("$3", "'analytics.of.tomorrow.v1'")  # of a type that is not known it may say anything
-    worker = await start(ANALYTICS, "worker", event, held="LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+    worker = await start(ANALYTICS, "worker", TOMORROW, held="LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
     await worker.until("kith_consumer_lag_seconds", lambda lag: lag > 60)
     await worker.fires("KithConsumerLagging")
 
@@ -119,3 +135,47 @@ async def test_silence_is_late_where_another_transaction_holds_the_score(start: 
     worker = await start(ANALYTICS, "worker", DUE, held="SELECT FROM health_scores FOR UPDATE")
     await worker.until("kith_health_overdue_seconds", lambda seconds: seconds > 60)
     await worker.fires("KithScoringOverdue")
+
+
+async def test_a_database_that_hangs_up_makes_a_consumer_try_again(start: Start) -> None:
+    """Its batch waits for the lock, and its session is ended: each time it tries again."""
+    held = "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE"
+    worker = await start(ANALYTICS, "worker", TOMORROW, held=held)
+    for times in range(1, 4):
+        while not await worker.database.fetch(HANG_UP):
+            await worker.scrape()
+        await worker.until("kith_consumer_redeliveries_total", lambda number, times=times: number >= times)  # type: ignore[misc]
+    await worker.fires("KithConsumerRedelivering")
+
+
+async def test_a_model_that_nobody_can_compute_leaves_customers_without_a_score(start: Start) -> None:
+    """As a newer version may publish it."""
+    worker = await start(ANALYTICS, "worker")
+    measure = {"id": "r", "input": "of tomorrow", "weight": 1, "curve": [[0, 100], [100, 0]]}
+    bands = {"steady": 40, "healthy": 90}
+    document = {"title": "m", "measures": [measure], "bands": bands, "hysteresis": 0, "audience": {"tags": []}}
+    published = HealthModelPublished(number=1, document=document)
+    order = OrderPlaced(value=Decimal(1), currency="EUR")
+    for event, customer in ((published, None), (order, new_id())):
+        data = msgspec.json.encode(event)
+        await worker.database.execute(OF_CUSTOMER, new_id(), event.type, customer, data)
+    await worker.until("kith_health_failed_total", bool)
+    await worker.fires("KithScoringFailed")
+
+
+async def test_a_process_for_computation_that_is_killed_is_heard_of(start: Start) -> None:
+    """As the kernel kills one for its memory: in the middle of a piece, so it is stopped first."""
+    worker = await start(ANALYTICS, "worker")
+    assert worker.process.child is not None
+    children = psutil.Process(worker.process.child.pid).children()
+    while not (helpers := [each for each in children if "spawn_main" in " ".join(each.cmdline())]):
+        await worker.scrape()
+        children = psutil.Process(worker.process.child.pid).children()
+    for helper in helpers:
+        helper.suspend()
+    await worker.database.execute(ENQUEUE)
+    await worker.until('kith_health_backlog_customers{kind="changed"', bool)
+    for helper in helpers:
+        helper.kill()
+    await worker.until("kith_offload_lost_total", bool)
+    await worker.fires("KithComputationLost")

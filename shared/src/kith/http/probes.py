@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -26,8 +27,10 @@ def probes(not_ready: Mapping[str, str], notes: Mapping[str, str] | None = None)
     async def readyz(_: Request) -> Response:
         return readiness(not_ready, notes)
 
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        # OpenMetrics for who asks for it: it alone has exemplars.
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), headers={"content-type": content_type})
 
     app = Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
     app.router.redirect_slashes = False  # the redirect would name whatever Host the request says

@@ -137,9 +137,17 @@ class TelemetryMiddleware:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 current.update_name(f"{scope['method']} {route}")
                 current.set_attribute("http.response.status_code", status)
-                REQUESTS.labels(self._service, scope["method"], route, status).observe(time.perf_counter() - started)
+                REQUESTS.labels(self._service, scope["method"], route, status).observe(
+                    time.perf_counter() - started, _exemplar(current)
+                )
                 if status >= 500:
                     ERRORS.labels(self._service, route).inc()
+
+
+def _exemplar(current: trace.Span) -> dict[str, str] | None:
+    """The trace that a measurement is an example of, if it is exported."""
+    context = current.get_span_context()
+    return {"trace_id": format(context.trace_id, "032x")} if context.trace_flags.sampled else None
 
 
 def _carrier(scope: Scope) -> Mapping[str, str]:

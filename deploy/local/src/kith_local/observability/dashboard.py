@@ -20,6 +20,8 @@ class Query:
     expr: str
     legend: str = ""
     """`{{label}}` stands for the value of a label."""
+    exemplars: bool = False
+    """Points that lead to the trace of one request."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,13 @@ def _panel(panel: Panel) -> dict[str, Any]:
         if panel.kind == "timeseries"
         else {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value"},
         "targets": [
-            {"refId": chr(ord("A") + number), "expr": query.expr, "legendFormat": query.legend, "datasource": _SOURCE}
+            {
+                "refId": chr(ord("A") + number),
+                "expr": query.expr,
+                "legendFormat": query.legend,
+                "exemplar": query.exemplars,
+                "datasource": _SOURCE,
+            }
             for number, query in enumerate(panel.queries)
         ],
     }

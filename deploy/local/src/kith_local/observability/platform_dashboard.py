@@ -38,7 +38,7 @@ _RED = Row(
         ),
         Panel(
             "Duration, 99th percentile, by service",
-            (Query(_quantile(0.99, "service", f"rate({_REQUESTS}_bucket{_RATE})"), "{{service}}"),),
+            (Query(_quantile(0.99, "service", f"rate({_REQUESTS}_bucket{_RATE})"), "{{service}}", exemplars=True),),
             "s",
             alarm=0.5,
         ),
