@@ -129,7 +129,9 @@ def test_a_worker_is_ready_and_stops_when_asked(name: str, around: Surroundings)
         assert worker.stop() == 0
 
 
-@pytest.mark.skipif(set(BUILT) != set(NAMES), reason="the gateway is asked for what all services know")
+# Without IMAGES= all are built, and it runs. IMAGES="sales gateway" is for work on some of them: there is no house then
+# to ask through the gateway, and it says so instead of failing.
+@pytest.mark.skipif(set(BUILT) != set(NAMES), reason="IMAGES names some images only: the gateway needs all services")
 def test_the_gateway_answers_from_all_services(around: Surroundings) -> None:
     port, metrics = free_ports(2)
     ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))

@@ -34,6 +34,9 @@ AN_OLD_EVENT = """
     INSERT INTO outbox (id, tenant_id, type, subject, aggregate_version, time, recorded_at, data)
     VALUES (gen_random_uuid(), 'acme', 'sales.order.placed.v1', gen_random_uuid(), 1, now(),
             now() - interval '5 minutes', '')"""
+ONE_OF_ALL_TIME = AN_OLD_EVENT.replace("now() - interval '5 minutes'", "'-infinity'")
+"""As a row was once written: it is of no age, and hides none of the others."""
+OF_YEAR_1 = AN_OLD_EVENT.replace("now() - interval '5 minutes'", "'0001-01-01T00:00:00Z'")
 OWNED = "SELECT pg_advisory_lock(hashtextextended('outbox/sales', 0))"
 
 
@@ -101,6 +104,8 @@ async def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
         ),
         Cause("relay", AN_OLD_EVENT, FAULT, "No relay runs: 1 events wait", "python -m sales worker"),
         Cause("relay", f"{AN_OLD_EVENT}; {OWNED}", FAULT, "oldest of 1 unpublished events is 300 s", "interrupted"),
+        Cause("relay", f"{AN_OLD_EVENT}; {ONE_OF_ALL_TIME}; {OWNED}", FAULT, "oldest of 2 unpublished", "interrupted"),
+        Cause("relay", f"{OF_YEAR_1}; {OWNED}", FAULT, "oldest of 1 unpublished", "interrupted"),
         Cause("dead letters", ONE_LETTER, WARNING, "1 events could not be applied, and 0 wait", "dead-letters list"),
         Cause(
             "dead letters",

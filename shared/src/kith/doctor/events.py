@@ -36,7 +36,8 @@ async def relay(of: Examined) -> Sequence[Problem]:
     (found,) = await rows(
         of,
         """
-        SELECT extract(epoch FROM clock_timestamp() - min(recorded_at))::int AS seconds, count(*) AS events,
+        SELECT extract(epoch FROM clock_timestamp() - min(recorded_at) FILTER (WHERE isfinite(recorded_at)))::bigint
+                   AS seconds, count(*) AS events,
                EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                        AND (classid::bigint << 32) | objid::bigint = hashtextextended(:key, 0)) AS owned
@@ -51,7 +52,7 @@ async def relay(of: Examined) -> Sequence[Problem]:
                 f"Start a worker: python -m {of.package} worker",
             )
         ]
-    if found.events and found.seconds > OUTBOX_SECONDS:
+    if (found.seconds or 0) > OUTBOX_SECONDS:
         return [
             fault(
                 f"A relay runs, and the oldest of {found.events:,} unpublished events is {found.seconds} s old.",
