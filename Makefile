@@ -64,7 +64,7 @@ prove: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run them wit
 	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 KITH_REPLAY_WHOLE=1 KITH_RESTARTS=20 \
 	  $(TESTS) --cov --cov-report=term-missing:skip-covered
 
-check: check-style check-types check-imports check-contracts ## lint, format, types, import rules, contracts: [-j2]
+check: check-style check-types check-imports check-migrations check-contracts ## lint, format, types, import rules, migrations, contracts: [-j2]
 
 check-style: $(VENV)/.installed
 	$(BIN)/ruff check
@@ -75,6 +75,9 @@ check-types: $(VENV)/.installed
 
 check-imports: $(VENV)/.installed
 	$(BIN)/lint-imports
+
+check-migrations: $(VENV)/.installed
+	@$(KITH) check-migrations
 
 check-contracts: $(VENV)/.contracts-checked
 
@@ -137,7 +140,7 @@ lock: $(VENV)/.installed ## resolve all dependencies again into requirements.loc
 include deploy/docker/images.mk
 
 # All that help lists, and the parts of check.
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST)) check-style check-types check-imports check-contracts
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST)) check-style check-types check-imports check-migrations check-contracts
 
 # Installing. Each stamp is as old as the last time what it stands for was brought up to date.
 

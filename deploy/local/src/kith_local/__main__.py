@@ -12,7 +12,7 @@ from kith_local.errors import LocalError
 from kith_local.layout import Layout, keep_private
 from kith_local.replay import cli as replay
 
-_WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "noun", "gateway-install"})
+_WRITES_THE_CHECKOUT = frozenset({"contracts", "migration", "check-migrations", "noun", "gateway-install"})
 """What others may read, as they may read the rest of it."""
 
 
@@ -154,6 +154,13 @@ def _migration(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_migrations(_: argparse.Namespace) -> int:
+    """lint the migrations of all services"""
+    from kith_local.migration_lint import check_migrations
+
+    return check_migrations(_console())
+
+
 def _noun(arguments: argparse.Namespace) -> int:
     """write the skeleton of a noun"""
     from kith_local.layout import ROOT
@@ -185,6 +192,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "silence": silence.run,
     "contracts": _contracts,
     "migration": _migration,
+    "check-migrations": _check_migrations,
     "noun": _noun,
 }
 

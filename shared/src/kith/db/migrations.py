@@ -6,29 +6,28 @@ requests never queue behind it. An index of a table that is in use is built besi
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrationScript
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from kith.consumer.tables import TABLES, restrict
+from kith.db.drafting import draft, plainly
 from kith.db.login import engine_for
-from kith.db.tables import Structured
-from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles, secure, worker_only
+from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _NOT_FOR_ROLE = ("42501", "22023")  # it lacks the privilege; it is not there
 _TRIES = 10
 _ADVISORY_LOCK = 0x6B697468  # "kith"
-_LOCK_TIMEOUT, _STATEMENT_TIMEOUT = "2s", "600s"
+TIMEOUTS = ("SET lock_timeout = '2s'", "SET statement_timeout = '600s'")
+"""Of each statement of a migration."""
+_UNLIMITED = ("SET lock_timeout = 0", "SET statement_timeout = 0")
 
 
 def configuration(package: str) -> Config:
@@ -71,9 +70,7 @@ async def _lock(connection: AsyncConnection) -> None:
 
 def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     with connection.begin():
-        connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
-        connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
-        for statement in create_roles():
+        for statement in (*TIMEOUTS, *create_roles()):
             connection.execute(text(statement))
     config = configuration(package)
     config.attributes["connection"] = connection
@@ -87,17 +84,29 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
             after(connection)
 
 
-def build_index(name: str, table: str, columns: Sequence[str], *, where: str | None = None) -> None:
+def build_index(
+    name: str, table: str, columns: Sequence[str], *, where: str | None = None, unique: bool = False
+) -> None:
     """In a migration: build an index of a table that is in use. It waits for transactions that read and write now, and
     blocks none; what an earlier try left behind is dropped first."""
-    rows = f" WHERE {where}" if where else ""
+    kind, rows = "UNIQUE INDEX" if unique else "INDEX", f" WHERE {where}" if where else ""
+    _beside_others(
+        f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+        f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name} ON {table} ({', '.join(columns)}){rows}",
+    )
+
+
+def drop_index(name: str) -> None:
+    """In a migration: drop an index of a table that is in use. It waits as `build_index` does, and blocks none."""
+    _beside_others(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def _beside_others(*statements: str) -> None:
+    """Outside a transaction, so what a migration did before stays if this fails: it stands in a migration of its
+    own."""
     with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = 0")
-        op.execute("SET statement_timeout = 0")
-        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {table} ({', '.join(columns)}){rows}")
-        op.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
-        op.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")
+        for statement in (*_UNLIMITED, *statements, *TIMEOUTS):
+            op.execute(statement)
 
 
 def run(metadata: MetaData) -> None:
@@ -109,9 +118,9 @@ def run(metadata: MetaData) -> None:
         target_metadata=metadata,
         compare_type=True,
         transaction_per_migration=True,
-        process_revision_directives=_draft,
+        process_revision_directives=draft,
         include_object=is_ours,
-        render_item=_plainly,
+        render_item=plainly,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -120,26 +129,6 @@ def run(metadata: MetaData) -> None:
 def is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: object) -> bool:
     """A table that the code does not declare is a partition; dropping one is written by hand."""
     return not (kind == "table" and reflected and declared is None)
-
-
-def _plainly(_: str, item: object, __: object) -> str | Literal[False]:
-    """A migration stays as it was when the types of our own change: it says what the database keeps."""
-    return "postgresql.JSONB()" if isinstance(item, Structured) else False
-
-
-def _draft(_: object, head: object, scripts: list[MigrationScript]) -> None:
-    """A drafted migration has the next number, and secures the tables it creates, in words that stay as they were."""
-    (script,) = scripts
-    (last,) = head if isinstance(head, tuple) and head else ("0",)
-    script.rev_id = f"{int(last) + 1:04}"
-    operations = script.upgrade_ops
-    assert operations is not None
-    for made in [each for each in operations.ops if isinstance(each, CreateTableOp)]:
-        of_tenant = any(isinstance(each, Column) and each.name == "tenant_id" for each in made.columns)
-        statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
-        if made.table_name == TABLES.dead_letters.name:
-            statements = [*statements, *restrict(made.table_name)]
-        operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)
 
 
 async def behind(url: str, package: str, *, role: str | None = None) -> str | None:
