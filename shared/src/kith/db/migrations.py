@@ -1,7 +1,8 @@
 """Runs a service's Alembic migrations: one runner at a time, each in a transaction, never long in the way of others.
 
-A migration waits at most two seconds for a lock; if it cannot have it, the run is tried again from there, so that
-requests never queue behind it. An index of a table that is in use is built beside its writers (`build_index`).
+Requests queue behind a migration that waits for a lock. So it waits two seconds at most, and is tried again from there,
+ten times in some 40 s; the log names the table, and who holds it. An index of a table that is in use is built beside
+its writers (`build_index`).
 """
 
 import asyncio
@@ -18,8 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from kith.db.drafting import draft, plainly
+from kith.db.lock_waits import watching_locks
 from kith.db.login import engine_for
+from kith.db.sqlstates import sqlstate
 from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles
+from kith.runtime.telemetry import log
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _NOT_FOR_ROLE = ("42501", "22023")  # it lacks the privilege; it is not there
@@ -40,21 +44,33 @@ def configuration(package: str) -> Config:
 After = Callable[[Connection], None]
 
 
+class HeldUp(Exception):
+    """Others hold a lock that a migration needs. It has left no trace, and can be run again."""
+
+
 async def migrate(url: str, package: str, after: After | None = None) -> None:
     """Upgrades the database to the newest revision, as the login of `url`, which will own the tables; then does
-    `after`."""
-    engine = engine_for(url, poolclass=NullPool)
+    `after`. Raises HeldUp if a lock could not be had at any try."""
+    engine = engine_for(url, poolclass=NullPool, driver={"server_settings": {"application_name": f"{package} migrate"}})
     try:
         for attempt in range(1, _TRIES + 1):
-            try:
-                async with engine.connect() as connection:
-                    await _lock(connection)
-                    await connection.run_sync(_upgrade, package, after)
-                return  # noqa: TRY300 - the loop goes on only after an error
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _TRIES:
-                    raise
-                await asyncio.sleep(0.5 * attempt)
+            async with engine.connect() as connection:
+                await _lock(connection)
+                pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+                await connection.rollback()
+                async with watching_locks(url, pid) as watch:
+                    try:
+                        return await connection.run_sync(_upgrade, package, after)
+                    except DBAPIError as error:
+                        if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+                            raise
+                        if attempt == _TRIES:
+                            raise HeldUp(
+                                f"gave up after {attempt} tries; it {watch.last or 'waits for a lock'}"
+                            ) from error
+            seconds = 0.5 * attempt
+            log.warning("migration tries again", tried=attempt, of=_TRIES, seconds=seconds)
+            await asyncio.sleep(seconds)
     finally:
         await engine.dispose()
 
@@ -140,8 +156,7 @@ async def behind(url: str, package: str, *, role: str | None = None) -> str | No
         async with engine.connect() as connection:
             at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
     except (DBAPIError, asyncpg.PostgresError) as error:
-        driver = error.orig if isinstance(error, DBAPIError) else error
-        if getattr(driver, "sqlstate", None) not in _NOT_FOR_ROLE:
+        if sqlstate(error) not in _NOT_FOR_ROLE:
             raise
         return f"{role} cannot read the revision of the database: run migrate"
     finally:

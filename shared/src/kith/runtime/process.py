@@ -81,7 +81,10 @@ def main(service: Service) -> None:
         log_level=settings.log_level,
     )
     if arguments.what == "migrate":
-        asyncio.run(migrations.migrate(settings.owner_database, service.package, service.after_migrations))
+        try:
+            asyncio.run(migrations.migrate(settings.owner_database, service.package, service.after_migrations))
+        except migrations.HeldUp as reason:
+            sys.exit(f"{service.name}: the migration {reason}")
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
