@@ -31,13 +31,13 @@ from analytics.metrics.question import Question
 from analytics.metrics.reads import figures
 from analytics.projections.activity import DEFAULT_POLICY, PURCHASES, ActivityPolicy, ActivityRule
 from analytics.projections.copying import recompute
-from analytics.projections.past import Driver, Past
+from analytics.projections.past import Past
 from analytics.projections.projection import declared, rebuilt
 from analytics.projections.shadow import prints
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets
 from kith.consumer.run import _Member
-from kith.db.connections import create_engine, driver_of
+from kith.db.connections import Driver, create_engine, driver_of
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres

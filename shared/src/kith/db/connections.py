@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 from prometheus_client import Histogram
@@ -170,7 +170,10 @@ def session_of(role: str) -> Mapping[str, str]:
     }
 
 
-def driver_of(connection: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+def driver_of(connection: AsyncConnection) -> Driver:
     """The driver's own connection. What it executes is part of what SQLAlchemy has begun only if SQLAlchemy has."""
     assert connection.sync_connection is not None
     driver = connection.sync_connection.connection.driver_connection

@@ -24,6 +24,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
+DERIVED = "derived"
+"""The key in a table's `info`: why it need not be exported. What it holds follows from other tables, or is work still
+to be done."""
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
 Moment = DateTime(timezone=True)

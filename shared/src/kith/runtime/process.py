@@ -39,6 +39,8 @@ from kith.runtime.telemetry import log
 from kith.runtime.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
+COMMANDS = {"dead-letters": "kith.dead_letters.cli", "doctor": "kith.doctor.cli", "tenant": "kith.tenants.cli"}
+"""What every service does besides; see Service.commands."""
 GC_OBJECTS = 300_000
 """So many more objects before garbage is collected among them: more than a batch of 5,000 events is made of."""
 PRUNE_SECONDS = 3600.0
@@ -54,7 +56,7 @@ def _settings(service: Service) -> Settings:
 
 
 def main(service: Service) -> None:
-    commands = {"dead-letters": "kith.dead_letters.cli", "doctor": "kith.doctor.cli", **service.commands}
+    commands = {**COMMANDS, **service.commands}
     if sys.argv[1:2] and (module := commands.get(sys.argv[1])):
         importlib.import_module(module).run(service, _settings(service), sys.argv[2:])
         return

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from analytics.tables import metadata
-from kith.db.tables import Moment, TenantId, Xid8, tenant_column
+from kith.db.tables import DERIVED, Moment, TenantId, Xid8, tenant_column
 
 # Every event, once. Its key is the dedupe index; partitions are months of the UUIDv7 ids (see ledger.partitions).
 ledger = Table(
@@ -46,6 +46,7 @@ arrivals = Table(
     Column("recorded_at", Moment, nullable=False, server_default=func.now()),
     Column("types", ARRAY(Text(collation="C")), nullable=False),
     Column("customers", ARRAY(Uuid), comment="null: too many to name"),
+    info={DERIVED: "for subscribers, of the last hour: the events are in the ledger"},
 )
 Index("arrivals_by_tenant", arrivals.c.tenant_id, arrivals.c.arrived)
 

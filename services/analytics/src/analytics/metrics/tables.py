@@ -12,7 +12,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics.tables import metadata
-from kith.db.tables import Moment, tenant_column
+from kith.db.tables import DERIVED, Moment, tenant_column
 
 # Facts of a day (UTC) added up by the hour, so that a year of them need not be read one by one. A total counts only
 # while its day is settled and not stale; of the other days the facts themselves are read (see metrics.rollup_reads).
@@ -25,6 +25,7 @@ totals = Table(
     Column("key", JSONB, primary_key=True, comment="the fields that definitions look at in this type"),
     Column("facts", BigInteger, nullable=False),
     Column("amount", Numeric(24, 4)),
+    info={DERIVED: "added up from facts"},
 )
 
 settled_days = Table(
@@ -33,6 +34,7 @@ settled_days = Table(
     tenant_column(),
     Column("day", Date, primary_key=True),
     Column("shape", Text(collation="C"), nullable=False, comment="by which fields of which types it was added up"),
+    info={DERIVED: "which days of totals count"},
 )
 
 # A row per batch that touched the day, so that no batch waits for another.
@@ -42,4 +44,5 @@ stale_days = Table(
     tenant_column(),
     Column("day", Date, primary_key=True),
     Column("batch", Uuid, primary_key=True),
+    info={DERIVED: "which days of totals are added up again"},
 )

@@ -24,10 +24,10 @@ from analytics.projections.activity import ActivityRule
 from analytics.projections.copying import recompute
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.merging import MERGES
-from analytics.projections.past import Driver, Past
+from analytics.projections.past import Past
 from analytics.projections.projection import ReadModel, declared, read_models
 from analytics.projections.settings import SETTINGS
-from kith.db.connections import Database, checked, driver_of
+from kith.db.connections import Database, Driver, checked, driver_of
 from kith.db.login import engine_for
 from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode

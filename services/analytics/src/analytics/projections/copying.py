@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 from uuid import UUID
 
-from analytics.projections.past import CHUNK, Driver, Past
+from analytics.projections.past import CHUNK, Past
 from analytics.projections.replay import CountedFact, FoldedFacts, Recomputation
+from kith.db.connections import Driver
 
 
 async def recompute(

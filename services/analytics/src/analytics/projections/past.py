@@ -2,18 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.merging import MERGES, Merged, merged_by
+from kith.db.connections import Driver
 from kith.events.catalogue import versions_of
 from kith.events.contacts import CustomerCreated
 
 CHUNK = 10_000
-Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _EVENT = "tenant_id, id, type, subject, aggregate_version, time, customer_id, data::text"
 
 

@@ -10,7 +10,7 @@ from asyncio import sleep
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -21,11 +21,12 @@ from analytics.projections import shadow
 from analytics.projections.copying import recompute
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold import apply
-from analytics.projections.past import Driver, Past
+from analytics.projections.past import Past
 from analytics.projections.projection import Scope, Scopes, declared, rebuilt
 from analytics.projections.shadow import SCHEMA, Part, Print
-from kith.db.connections import driver_of
+from kith.db.connections import Driver, driver_of
 from kith.db.login import engine_for
+from kith.runtime.progress import Progress, Silent
 
 SWAP_TRIES = 60
 CATCH_UP = 5000
@@ -42,20 +43,6 @@ class SwapTimedOut(RuntimeError):
     """Readers or folds held their locks at every attempt to swap."""
 
     loggable = True
-
-
-class Progress(Protocol):
-    def begin(self, what: str, total: int | None = None) -> None: ...
-
-    def advance(self, done: int) -> None: ...
-
-
-class Silent:
-    def begin(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, done: int) -> None:
-        pass
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,15 @@
 
 import argparse
 import gc
-import sys
 import time
 from collections.abc import Sequence
 
 from analytics.projections.rebuild import Difference, Migrated, Rebuilt, SwapTimedOut, rebuild
 from analytics.projections.shadow import KEPT, Print, RebuildRuns
 from kith.db import migrations
+from kith.runtime.progress import Shown
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
-
-SAY_EVERY = 5.0
-_BAR = 30
 
 
 def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
@@ -43,45 +40,6 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
         print(line)  # noqa: T201 - that is what the command is for
     if given.compare and done.differences:
         raise SystemExit(1)
-
-
-class Shown:
-    """Shows the progress: a bar on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._bar = sys.stderr.isatty()
-        self._what = ""
-
-    def begin(self, what: str, total: int | None = None) -> None:
-        self.end()
-        self._what, self._total, self._done = what, total, 0
-        self._started = self._said = time.monotonic()
-        if total is None:
-            print(f"{what} ..", file=sys.stderr)  # noqa: T201
-
-    def advance(self, done: int) -> None:
-        self._done += done
-        now = time.monotonic()
-        if now - self._said > (0.1 if self._bar else SAY_EVERY):
-            self._said = now
-            self._say(now)
-
-    def end(self) -> None:
-        if self._what and self._done:
-            self._say(time.monotonic())
-            if self._bar:
-                print(file=sys.stderr)  # noqa: T201
-        self._what = ""
-
-    def _say(self, now: float) -> None:
-        rate = self._done / max(now - self._started, 1e-9)
-        line = f"{self._what}: {self._done:,}"
-        if self._total:  # the planner's estimate, which the actual number may exceed
-            line += f" of about {max(self._total, self._done):,}"
-            part = round(_BAR * min(self._done / self._total, 1))
-            line = f"{'█' * part}{'░' * (_BAR - part)} {line}" if self._bar else line
-        line += f", {rate:,.0f} a second"
-        print(f"\r{line}\x1b[K" if self._bar else line, end="" if self._bar else "\n", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def report(done: Rebuilt, seconds: float) -> list[str]:

@@ -19,8 +19,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.projections.facts import RecordedEvent
-from analytics.projections.past import Driver
 from analytics.projections.projection import declared, rebuilt
+from kith.db.connections import Driver
 from kith.db.tenancy import secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from analytics.tables import metadata
-from kith.db.tables import Moment, TenantId, tenant_column
+from kith.db.tables import DERIVED, Moment, TenantId, tenant_column
 
 # Read models: all that follows can be recomputed from the ledger (see projections.rebuild).
 
@@ -37,6 +37,7 @@ facts = Table(
     Column("phase_since", Moment),
     Column("clock_since", Moment, nullable=False),
     Column("state", JSONB, nullable=False),
+    info={DERIVED: "folded from the ledger"},
 )
 Index("facts_by_type", facts.c.tenant_id, facts.c.type, facts.c.time)
 Index("facts_by_customer", facts.c.tenant_id, facts.c.customer_id, facts.c.type, facts.c.time)
@@ -52,6 +53,7 @@ activity_spans = Table(
     Column("ends_at", Moment, nullable=False),
     # With `ends_at` in it the index alone tells who was active when.
     PrimaryKeyConstraint("tenant_id", "rule", "customer_id", "starts_at", postgresql_include=["ends_at"]),
+    info={DERIVED: "folded from the ledger"},
 )
 
 # The merged customers. `into` is the target of the merge event, `survivor` the end of the chain of merges.
@@ -63,6 +65,7 @@ merged_customers = Table(
     Column("into", Uuid, comment="null: it was separated again"),
     Column("survivor", Uuid, nullable=False),
     Column("version", Integer, nullable=False, comment="of the customer, at that merge or unmerge"),
+    info={DERIVED: "folded from the ledger"},
 )
 
 # The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not queried yet.
@@ -78,6 +81,7 @@ activity_rules = Table(
     Column("done", BigInteger, nullable=False, server_default="0", comment="customers computed"),
     Column("total", BigInteger, comment="customers to compute"),
     Column("computed_to", Uuid, comment="the customers up to this one are done"),
+    info={DERIVED: "how far the spans of a definition are computed"},
 )
 
 # Events that were folded while a rebuild went on: it folds them into what it makes (see projections.shadow).
@@ -86,4 +90,5 @@ rebuild_pending = Table(
     metadata,
     tenant_column(),
     Column("event_id", Uuid, primary_key=True),
+    info={DERIVED: "work of a rebuild that runs"},
 )

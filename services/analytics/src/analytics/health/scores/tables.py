@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics.tables import metadata
-from kith.db.tables import Moment, TenantId, Xid8, tenant_column
+from kith.db.tables import DERIVED, Moment, TenantId, Xid8, tenant_column
 
 # The score of each relationship, as of the last scoring, and when time alone will change its band (see
 # health.scores.rescoring).
@@ -36,6 +36,7 @@ health_scores = Table(
     Column(
         "due_band", Text(collation="C"), comment="the band it will come into then; null: it will only be looked again"
     ),
+    info={DERIVED: "computed from facts; changes of a band are in health_changes"},
 )
 Index("health_scores_due", health_scores.c.due_at)
 Index("health_scores_by_band", *(health_scores.c[n] for n in ("tenant_id", "band", "band_since", "customer_id")))
@@ -50,6 +51,7 @@ health_queue = Table(
     Column("customer_id", Uuid, nullable=False),
     Column("event_id", Uuid, comment="what came in; null: nothing did, its facts were changed"),
     Column("traceparent", Text),
+    info={DERIVED: "customers to be scored"},
 )
 Index("health_queue_by_tenant", health_queue.c.tenant_id, health_queue.c.seq)
 
@@ -64,6 +66,7 @@ health_rescorings = Table(
     Column("total", BigInteger),
     Column("done_to", Uuid, comment="the customers up to this one are done"),
     Column("finished_at", Moment),
+    info={DERIVED: "how far a rescoring has come"},
 )
 
 # The customers that cannot be scored, and why. They are retried when an event arrives, or the models change.
@@ -76,6 +79,7 @@ health_set_aside = Table(
     Column("reason", Text, nullable=False),
     Column("model", Text(collation="C"), comment="whose fault it is; null: it is the customer's facts'"),
     Column("model_version", Integer),
+    info={DERIVED: "customers that could not be scored"},
 )
 Index("health_set_aside_by_time", *(health_set_aside.c[name] for name in ("tenant_id", "since", "customer_id")))
 
