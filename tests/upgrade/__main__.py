@@ -1,4 +1,4 @@
-"""`make freeze`: writes the scenario with the code of today, and keeps the rows and the answers for later versions."""
+"""`make freeze`: writes the scenario with the code of today, and keeps rows, statements and answers for later code."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from tests.upgrade.frozen_house import FOLDER, About, FrozenHouse
 from tests.upgrade.house import BUS, SERVICES, House, new_database, serving_all, settle, workers_running
 from tests.upgrade.questions import Answered, ask, write_answers
 from tests.upgrade.scenario import Scenario
+from tests.upgrade.statements import recorded
 
 from kith.bus import open_bus
 from kith.db import migrations
@@ -32,14 +33,16 @@ async def freeze(postgres: EmbeddedPostgres, frozen: FrozenHouse) -> int:
         urls[each.name] = await new_database(postgres, each.package)
         await migrations.migrate(urls[each.name], each.package, each.after_migrations)
     urls[BUS] = await new_database(postgres, BUS)
+    with recorded() as sent:
+        async with serving_all(urls, Issuer()) as house:
+            answers = await live(house)
     async with serving_all(urls, Issuer()) as house:
-        answers = await live(house)
         await _prune(house)
         revisions = {
             each.name: (await house.rows(each.name, "SELECT version_num FROM alembic_version"))[0][0]
             for each in SERVICES
         }
-        await frozen.write(urls, About(revisions, list(TENANTS)))
+        await frozen.write(urls, About(revisions, list(TENANTS)), sent)
     write_answers(frozen.answers, answers)
     return len(answers)
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -68,25 +69,35 @@ _INSERT_EVENT = """
 async def at_revision(postgres: EmbeddedPostgres, service: Service, revision: str) -> str:
     """Returns the URL of a new database at that revision of its migrations."""
     url = await new_database(postgres, service.package)
+    await upgrade(url, service, revision)
+    return url
 
-    def upgrade(connection: Connection) -> None:
+
+async def upgrade(url: str, service: Service, revision: str) -> None:
+    """Migrates a database to that revision."""
+
+    def run(connection: Connection) -> None:
         for statement in create_roles():
             connection.execute(text(statement))
+        connection.commit()
         config = migrations.configuration(service.package)
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
     engine = create_async_engine(sqlalchemy_url(url))
-    async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
     await engine.dispose()
-    return url
 
 
 async def new_database(postgres: EmbeddedPostgres, prefix: str) -> str:
     name = f"{prefix}_{uuid4().hex}"
     await asyncio.to_thread(postgres.create_databases, name)
     return postgres.url(name)
+
+
+def database_of(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from contacts.service import SERVICE as CONTACTS
 from kith.db import migrations
 from kith.db.connections import Database, create_engine
 from kith.db.login import sqlalchemy_url
-from kith.db.tenancy import WORKER_ROLE, create_roles
+from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
@@ -127,12 +127,30 @@ async def test_an_index_is_built_beside_writers(fresh_database: FreshDatabase) -
     assert await migrations.behind(url, "sales") is None
 
 
-async def test_code_that_is_older_than_its_database_is_not_asked_to_migrate(postgres: EmbeddedPostgres) -> None:
-    await asyncio.to_thread(postgres.create_databases, "kith_ahead")
-    engine = create_async_engine(sqlalchemy_url(postgres.url("kith_ahead")))
-    async with engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE alembic_version AS SELECT '9999' AS version_num"))
-    await engine.dispose()
-    reason = await migrations.behind(postgres.url("kith_ahead"), "sales")
-    assert reason is not None
-    assert reason.endswith("the code is older than its database: bring it up to date")
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        (None, "the code is older than its database: bring it up to date"),
+        ("oldest code: 0007", "the code is older than its database: bring it up to date"),
+        ("oldest code: 0006", None),
+        ("oldest code: 0001", None),
+    ],
+)
+async def test_code_that_is_older_than_its_database_starts_where_the_database_serves_it(
+    comment: str | None, said: str | None, fresh_database: FreshDatabase
+) -> None:
+    url = await fresh_database(SALES)
+    session = await asyncpg.connect(url)
+    await session.execute("UPDATE alembic_version SET version_num = '0008'")
+    await session.execute(f"COMMENT ON TABLE alembic_version IS {'NULL' if comment is None else repr(comment)}")
+    await session.close()
+    for role in (None, APP_ROLE, WORKER_ROLE):
+        reason = await migrations.behind(url, "sales", role=role)
+        assert reason == (said and f"database at revision 0008, code at 0006: {said}")
+
+
+async def test_a_database_says_which_code_it_serves(fresh_database: FreshDatabase) -> None:
+    session = await asyncpg.connect(await fresh_database(SALES))
+    comment = await session.fetchval("SELECT obj_description('alembic_version'::regclass)")
+    await session.close()
+    assert comment == "oldest code: 0002"  # which took INSERT on dead_letters from requests

@@ -28,6 +28,7 @@ from kith.runtime.telemetry import log
 _LOCK_NOT_AVAILABLE = "55P03"
 _NOT_FOR_ROLE = ("42501", "22023")  # it lacks the privilege; it is not there
 _TRIES = 10
+_OLDEST_CODE, _FIRST = "oldest code: ", "0001"
 _ADVISORY_LOCK = 0x6B697468  # "kith"
 TIMEOUTS = ("SET lock_timeout = '2s'", "SET statement_timeout = '600s'")
 """Of each statement of a migration."""
@@ -93,9 +94,9 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     command.upgrade(config, "head")
     connection.rollback()  # of what Alembic has only read
     with connection.begin():
-        connection.execute(
-            text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}")
-        )  # to see if it is behind
+        # To see if it is behind, or ahead.
+        connection.execute(text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}"))
+        connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_OLDEST_CODE}{oldest_code(package)}'"))
         if after is not None:
             after(connection)
 
@@ -147,14 +148,25 @@ def is_ours(_: object, __: str | None, kind: str, reflected: bool, declared: obj
     return not (kind == "table" and reflected and declared is None)
 
 
+def oldest_code(package: str) -> str:
+    """Returns the revision of the oldest code that the newest tables serve. A migration that code of before cannot live
+    with says so: `oldest_code = "0012"`, its own number, or that of the code which has no use any more for what it
+    takes away."""
+    scripts = ScriptDirectory.from_config(configuration(package)).walk_revisions()
+    return max(getattr(each.module, "oldest_code", _FIRST) for each in scripts)
+
+
 async def behind(url: str, package: str, *, role: str | None = None) -> str | None:
-    """Returns why the database is not at the newest revision, or None if it is; as the role, if one is given."""
+    """Returns why the code cannot work with the database, or None if it can: the database is at the newest revision, or
+    a later version of the code has migrated it and says that it still serves this one; as the role, if one is given."""
     scripts = ScriptDirectory.from_config(configuration(package))
     head, ours = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
+    assert head is not None
     engine = engine_for(url, poolclass=NullPool, driver={"server_settings": {"role": role} if role else {}})
     try:
         async with engine.connect() as connection:
             at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+            comment = await connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'))"))
     except (DBAPIError, asyncpg.PostgresError) as error:
         if sqlstate(error) not in _NOT_FOR_ROLE:
             raise
@@ -163,5 +175,9 @@ async def behind(url: str, package: str, *, role: str | None = None) -> str | No
         await engine.dispose()
     if at == head:
         return None
-    todo = "run migrate" if at is None or at in ours else "the code is older than its database: bring it up to date"
-    return f"database at revision {at}, code at {head}: {todo}"
+    if at is None or at in ours:
+        return f"database at revision {at}, code at {head}: run migrate"
+    oldest = (comment or "").removeprefix(_OLDEST_CODE)
+    if oldest and head >= oldest:
+        return None
+    return f"database at revision {at}, code at {head}: the code is older than its database: bring it up to date"

@@ -8,6 +8,7 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+oldest_code = "0002"
 
 UNRESOLVED = "replayed_at IS NULL AND discarded_at IS NULL"
 
