@@ -26,9 +26,12 @@ def of_process(metric: Exposed, process: str) -> bool:
     service, _, kind = process.removeprefix("metrics_").rpartition("_")
     return {
         "APIs": kind == "api",
+        "APIs, workers": True,
         "workers": kind == "worker",
         "analytics: API, worker": service == "analytics",
         "analytics: worker": process == "metrics_analytics_worker",
+        "sales: worker": process == "metrics_sales_worker",
+        "service-desk: worker": process == "metrics_service_desk_worker",
         "gateway": process == "metrics_gateway",
     }[metric.by]
 
@@ -58,4 +61,6 @@ def test_every_process_exposes_what_the_page_says_with_its_labels(house: House, 
         "kith_http_request_seconds_bucket",
         "kith_ledger_events_total",
         "kith_outbox_oldest_unpublished_seconds",
+        "kith_pipeline_opportunities",
+        "kith_task_late_seconds",
     } <= everywhere

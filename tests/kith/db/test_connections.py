@@ -14,11 +14,11 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, sele
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kith.db.connections import Database, Statement, driver_of
+from kith.db.connections import Database, Statement, create_engine, driver_of
 from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
 from kith.db.tables import tenant_column
-from kith.db.tenancy import create_roles, secure
+from kith.db.tenancy import WORKER_ROLE, create_roles, secure
 from kith_local.postgres import EmbeddedPostgres
 
 NOTES = Table("notes", MetaData(), tenant_column(), Column("n", Integer, primary_key=True))
@@ -334,3 +334,26 @@ async def test_how_long_a_request_waits_for_a_connection_is_measured(database: D
     await asking
     assert measured("count") == count + 1
     assert measured("sum") - seconds >= waited
+
+
+async def test_how_long_a_worker_waits_for_a_connection_is_measured(url: str) -> None:
+    def measured(what: str) -> float:
+        return REGISTRY.get_sample_value(f"kith_database_wait_seconds_{what}", {"pool": "worker"}) or 0.0
+
+    engine = create_engine(url, role=WORKER_ROLE, pool_size=1, application="test")
+
+    async def work() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async with engine.connect():
+        count, seconds = measured("count"), measured("sum")
+        waiting = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        began = time.perf_counter()
+        assert measured("count") == count
+        waited = time.perf_counter() - began
+    await waiting
+    assert measured("count") == count + 1
+    assert measured("sum") - seconds >= waited
+    await engine.dispose()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.outbox.relay import Relay
@@ -32,6 +33,31 @@ async def test_steps_follow_at_once_while_there_is_more_and_go_on_after_a_fault(
     async with asyncio.timeout(10):
         await attend(Task("counting", step, seconds=0.001), ENGINE, stop=stop)
     assert left == []
+
+
+async def test_a_task_is_late_while_it_fails_and_on_time_once_it_is_done() -> None:
+    def measured(name: str) -> float:
+        return REGISTRY.get_sample_value(f"kith_task_{name}", {"task": "tried"}) or 0.0
+
+    stop, found = asyncio.Event(), list[tuple[float, float]]()
+
+    async def step(_: AsyncEngine) -> bool:
+        found.append((measured("late_seconds"), measured("faults_total")))
+        if len(found) < 4:
+            raise RuntimeError("gone")
+        return False
+
+    faults = measured("faults_total")
+    async with asyncio.timeout(10):
+        attending = asyncio.create_task(attend(Task("tried", step, seconds=0.02), ENGINE, stop=stop))
+        while len(found) < 4 or measured("late_seconds") > 0:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+        stop.set()
+        await attending
+    lateness = [seconds for seconds, _ in found[:4]]
+    assert lateness == sorted(lateness)
+    assert lateness[-1] >= 3 * 0.01
+    assert [number - faults for _, number in found[:4]] == [0, 1, 2, 3]
 
 
 async def test_a_stop_cuts_the_wait_short() -> None:

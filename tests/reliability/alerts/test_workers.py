@@ -163,6 +163,13 @@ async def test_a_model_that_nobody_can_compute_leaves_customers_without_a_score(
     await worker.fires("KithScoringFailed")
 
 
+async def test_what_a_worker_does_in_the_background_and_may_not_is_heard_of(start: Start) -> None:
+    """As after a restore without the grants."""
+    worker = await start(ANALYTICS, "worker", "REVOKE ALL ON stale_days FROM kith_worker")
+    await worker.until('kith_task_faults_total{task="totals"', lambda faults: faults >= 2)
+    await worker.fires("KithTaskFailing")
+
+
 async def test_a_process_for_computation_that_is_killed_is_heard_of(start: Start) -> None:
     """As the kernel kills one for its memory: in the middle of a piece, so it is stopped first."""
     worker = await start(ANALYTICS, "worker")

@@ -8,6 +8,7 @@ from analytics.jobs.kinds import TASKS as HEALTH_JOBS
 from analytics.ledger.arrivals import TASKS as ARRIVALS
 from analytics.ledger.epoch import after_migrations
 from analytics.ledger.freshness import TASKS as FRESHNESS
+from analytics.metrics.retained import TASKS as RETENTION
 from analytics.metrics.rollups import settle_days
 from analytics.playbooks.daily import TASKS as PLAYBOOKS
 from analytics.playbooks.outcomes import TASKS as PLAYBOOK_OUTCOMES
@@ -40,6 +41,7 @@ SERVICE = Service(
         *ARRIVALS,
         *BACKLOG,
         *FRESHNESS,
+        *RETENTION,
         *PLAYBOOKS,
         *PLAYBOOK_OUTCOMES,
     ],

@@ -2,6 +2,7 @@
 
 from kith.runtime.service import Service
 from sales.consumers import SUBSCRIPTIONS
+from sales.opportunities.pipeline import TASKS
 from sales.settings import SalesSettings
 from sales.tables import idempotency, outbox
 
@@ -12,4 +13,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
+    tasks=TASKS,
 )

@@ -1,6 +1,7 @@
 """What makes service-desk a service."""
 
 from kith.runtime.service import Service
+from service_desk.cases.open_cases import TASKS
 from service_desk.consumers import SUBSCRIPTIONS
 from service_desk.settings import ServiceDeskSettings
 from service_desk.tables import idempotency, outbox
@@ -12,4 +13,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
+    tasks=TASKS,
 )

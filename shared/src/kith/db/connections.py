@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
-from prometheus_client import Histogram
 from sqlalchemy import JSON, Enum, Executable, Row, Select, TextClause, TypeDecorator, event, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
 from kith.db.login import engine_for
+from kith.db.pool import WAITED, WorkerPool
 from kith.db.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 from kith.runtime.fairness import FairQueue
 from kith.runtime.slices import PIECE, in_slices
@@ -28,13 +28,6 @@ SNAPSHOT_SECONDS = 1.0
 CONNECTION_SECONDS = 5.0
 """That a request may wait for a connection."""
 MOST_WAITING = 1000
-
-WAITED = Histogram(
-    "kith_database_wait_seconds",
-    "Time that a request waited for a connection of its pool: `requests` or `exports`",
-    ["pool"],
-    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5),
-)
 
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 # One snapshot for all that is read: a figure, and how fresh it is, are of the same instant.
@@ -143,6 +136,8 @@ def create_engine(
     """An engine whose sessions run as `role`, whatever user logs in. Those of a pooler (`pooled`) are the server's own:
     what they run as is set there, and `Database.check_role` sees to it."""
     session = {} if pooled else {"application_name": application, **session_of(role)}
+    if role == WORKER_ROLE:
+        options.setdefault("poolclass", WorkerPool)
     engine = engine_for(
         url,
         pool_size=pool_size,

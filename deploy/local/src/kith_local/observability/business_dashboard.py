@@ -42,9 +42,51 @@ _HEALTH = Row(
         ),
     ),
 )
-_PIPELINE = Row(
-    "Pipeline: an hour",
+_RETENTION = Row(
+    "Retention: by purchases within 90 days, of all tenants",
     (
+        Panel(
+            "Retained over 30 days",
+            (
+                Query(
+                    'max(kith_activity_customers{active="retained"}) / max(kith_activity_customers{active="before"})',
+                    "retained",
+                ),
+            ),
+            "percentunit",
+            "Of the customers that had bought within 90 days a month ago, those that have now. By one definition for "
+            "all tenants; a tenant's own definitions are answered by the API.",
+            kind="stat",
+        ),
+        Panel(
+            "Active customers",
+            (
+                Query('max(kith_activity_customers{active="now"})', "now"),
+                Query('max(kith_activity_customers{active="before"})', "30 days ago, as known now"),
+            ),
+            "short",
+        ),
+        Panel(
+            "Lost over 30 days",
+            (
+                Query(
+                    'max(kith_activity_customers{active="before"}) - max(kith_activity_customers{active="retained"})',
+                    "lost",
+                ),
+            ),
+            "short",
+        ),
+    ),
+)
+_PIPELINE = Row(
+    "Pipeline: what is open, and an hour",
+    (
+        Panel(
+            "Open opportunities, by stage",
+            (Query("max by (stage) (kith_pipeline_opportunities)", "{{stage}}"),),
+            "short",
+            stacked=True,
+        ),
         Panel(
             "Opportunities",
             _events(
@@ -60,8 +102,21 @@ _PIPELINE = Row(
     ),
 )
 _SERVICE = Row(
-    "Service: an hour",
+    "Service: what is unresolved, and an hour",
     (
+        Panel(
+            "Unresolved cases, by state",
+            (Query("sum by (state) (max by (state, priority) (kith_cases_unresolved))", "{{state}}"),),
+            "short",
+            "Whether a case keeps to its service level is not recorded yet: there is no panel of it.",
+            stacked=True,
+        ),
+        Panel(
+            "Unresolved cases, by priority",
+            (Query("sum by (priority) (max by (state, priority) (kith_cases_unresolved))", "{{priority}}"),),
+            "short",
+            stacked=True,
+        ),
         Panel(
             "Cases",
             _events(
@@ -83,6 +138,6 @@ _SERVICE = Row(
 BUSINESS = Dashboard(
     "kith-business",
     "Kith: business",
-    "Customers and events of all tenants together, live. Retention and times of service are each tenant's: its API.",
-    (_HEALTH, _PIPELINE, _SERVICE),
+    "Customers, opportunities, cases and events of all tenants together, live. One tenant's figures are its API's.",
+    (_HEALTH, _RETENTION, _PIPELINE, _SERVICE),
 )

@@ -17,14 +17,17 @@ SOURCES = ("shared/src", "services/contacts/src", "services/sales/src", "service
            "services/analytics/src")  # fmt: skip
 
 EXPOSED_BY = {
-    "kith.db": "APIs",
+    "kith.db": "APIs, workers",
     "kith.graphql": "APIs",
     "kith.http": "APIs",
     "kith.runtime.telemetry": "APIs",
     "kith.consumer": "workers",
     "kith.outbox": "workers",
     "kith.runtime.offload": "analytics: API, worker",
+    "kith.runtime.tasks": "workers",
     "analytics": "analytics: worker",
+    "sales": "sales: worker",
+    "service_desk": "service-desk: worker",
 }
 """The processes whose series have values, by the package that declares the metric: the longest name counts."""
 GATEWAY_PROCESS = "gateway"

@@ -160,5 +160,16 @@ FIGURES = Group(
             quiet={'kith_offload_lost_total{lane="live"}': "0x10 1x10"},
             labels={"lane": "live"},
         ),
+        Alert(
+            "KithTaskFailing",
+            Severity.WARNING,
+            "sum by (task) (increase(kith_task_faults_total[5m])) > 0",
+            "What workers do in the background fails again and again: {{ $labels.task }}.",
+            lasts="10m",
+            fires={'kith_task_faults_total{task="totals"}': "0+3x40"},
+            quiet={'kith_task_faults_total{task="totals"}': "0x10 40x30"},
+            labels={"task": "totals"},
+            at="40m",
+        ),
     ),
 )

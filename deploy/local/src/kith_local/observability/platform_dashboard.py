@@ -157,6 +157,12 @@ _FIGURES = Row(
         ),
         Panel("Scoring overdue", (Query("max(kith_health_overdue_seconds)", "silence"),), "s", alarm=60),
         Panel(
+            "Background tasks: lateness",
+            (Query("max by (task) (kith_task_late_seconds) > 1", "{{task}}"),),
+            "s",
+            "How long after its time a task of a worker is not done. One that is done in time is not shown.",
+        ),
+        Panel(
             "Computation beside the loop, 95th percentile",
             (Query(_quantile(0.95, "lane", f"rate(kith_offload_seconds_bucket{_RATE})"), "{{lane}}"),),
             "s",
@@ -176,10 +182,11 @@ _RECONCILIATION = Row(
             "Since the oldest last reconciliation", (Query("max(kith_reconciliation_age_seconds)"),), "s", alarm=172800
         ),
         Panel(
-            "Customers not scored, and playbooks that failed",
+            "Customers not scored, playbooks and tasks that failed",
             (
                 Query(f"sum(increase(kith_health_failed_total{_RATE}))", "not scored"),
                 Query(f"sum(increase(kith_playbook_failed_total{_RATE}))", "playbooks"),
+                Query(f"sum by (task) (increase(kith_task_faults_total{_RATE})) > 0", "{{task}}"),
             ),
             "short",
             alarm=1,

@@ -36,7 +36,7 @@ PROCESSES = Group(
             "KithDatabaseWaits",
             Severity.WARNING,
             "histogram_quantile(0.95, sum by (pool, le) (rate(kith_database_wait_seconds_bucket[5m]))) > 0.5",
-            "One request in twenty waits over {{ $value | humanizeDuration }} for a connection ({{ $labels.pool }}).",
+            "One in twenty waits over {{ $value | humanizeDuration }} for a connection ({{ $labels.pool }}).",
             lasts="10m",
             fires={
                 'kith_database_wait_seconds_bucket{pool="requests",le="0.5"}': "0+50x20",
