@@ -1,6 +1,10 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
+    [growth]
+
+What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
+processor, bytes and memory; `--json FILE` adds them to those of the file.
 """
 
 import argparse
@@ -10,8 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import fold, freshness, health, neighbours, query, rebuild, relay, rescoring, write_outbox
+from tests.bench import fold, freshness, growth, health, neighbours, query, rebuild, relay, rescoring, write_outbox
 from tests.bench.measure import Figure, free_ports
+from tests.bench.unit_costs import UNIT_COSTS, show_unit_costs
 
 from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
 from kith_local.postgres import EmbeddedPostgres
@@ -26,6 +31,7 @@ WORK = {
     "health": health.run,
     "neighbours": neighbours.run,
     "rescoring": rescoring.run,
+    "growth": growth.run,
 }
 WIDTH = 120
 ON_KAFKA = {"relay", "fold", "freshness"}
@@ -34,11 +40,21 @@ ON_KAFKA = {"relay", "fold", "freshness"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("work", nargs="*", metavar="work", help=f"of {', '.join(WORK)}; all if none is named")
-    wanted = parser.parse_args().work or list(WORK)
-    if unknown := set(wanted) - set(WORK):
-        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(WORK)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="of the unit costs")
+    arguments = parser.parse_args()
+    wanted = arguments.work or list(WORK)
+    if unknown := set(wanted) - {*WORK, UNIT_COSTS}:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(WORK)}, {UNIT_COSTS}")
     console = Console()
     console.width = max(console.width, WIDTH)
+    if UNIT_COSTS in wanted:
+        show_unit_costs(console, arguments.json)
+        wanted.remove(UNIT_COSTS)
+    if wanted:
+        _compare(wanted, console)
+
+
+def _compare(wanted: list[str], console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="kith-bench-", ignore_cleanup_errors=True) as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg").start()
         kafka: EmbeddedKafka | None = None
