@@ -52,3 +52,9 @@ class Forbidden(DomainError):
     """The token does not carry what this needs."""
 
     code = ErrorCode.FORBIDDEN
+
+
+class TenantRemoved(Forbidden):
+    """The token is valid, and its tenant is not here any more."""
+
+    code = ErrorCode.TENANT_REMOVED

@@ -255,6 +255,25 @@ async def test_readers_go_on_while_it_swaps(url: str, engine: AsyncEngine, monke
     assert len(set(counted)) == 1
 
 
+async def test_a_tenant_that_is_removed_while_it_runs_does_not_come_back(
+    url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = mixed("t-one", 1000, 1), mixed("t-two", 1000, 2)
+    await fold_all(engine, [*mine[:900], *theirs])
+    async with held_before_the_swap(monkeypatch, url) as (running, go_on):
+        await fold_all(engine, mine[900:])  # noted, to be folded into the shadows
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("INSERT INTO removed_tenants (tenant_id, removed_at) VALUES ('t-one', now())")
+            )
+            for table in ("facts", "activity_spans"):  # as the removal would, and has not come to the ledger yet
+                await connection.execute(text(f"DELETE FROM {table} WHERE tenant_id = 't-one'"))  # noqa: S608
+        go_on.set()
+        assert (await running).swapped
+    for table in ("facts", "activity_spans"):
+        assert await rows(engine, f"SELECT DISTINCT tenant_id FROM {table}") == [("t-two",)]  # noqa: S608
+
+
 async def test_who_begins_to_read_in_the_middle_of_a_swap_sees_the_new_tables_whole(
     url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

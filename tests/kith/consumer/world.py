@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.bus.port import Bus, Outgoing
 from kith.consumer import Subscription, consumer_tables, run
+from kith.db.removed import removed_tenants_table
 from kith.events.envelope import Envelope
 
 METADATA = MetaData()
 OFFSETS, LETTERS = consumer_tables(METADATA)
+REMOVED = removed_tenants_table(METADATA)
 EFFECTS = Table(
     "effects",
     METADATA,

@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from kith.db.connections import Database, Statement, create_engine, driver_of
 from kith.db.login import sqlalchemy_url
+from kith.db.removed import removed_tenants_table
 from kith.db.sqlstates import sqlstate
 from kith.db.tables import tenant_column
 from kith.db.tenancy import WORKER_ROLE, create_roles, secure
 from kith_local.postgres import EmbeddedPostgres
 
 NOTES = Table("notes", MetaData(), tenant_column(), Column("n", Integer, primary_key=True))
+removed_tenants_table(NOTES.metadata)
 NOTE = text("INSERT INTO notes VALUES ('one', 1)")
 
 
@@ -36,7 +38,7 @@ async def url(postgres: EmbeddedPostgres) -> str:
     engine = create_async_engine(sqlalchemy_url(postgres.url(name)))
     async with engine.begin() as connection:
         await connection.run_sync(NOTES.metadata.create_all)
-        for statement in (*create_roles(), *secure("notes")):
+        for statement in (*create_roles(), *secure("notes"), *secure("removed_tenants")):
             await connection.execute(text(statement))
     await engine.dispose()
     return postgres.url(name)

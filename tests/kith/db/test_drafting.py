@@ -11,6 +11,7 @@ from sqlalchemy import TEXT, Column, Connection, Index, MetaData, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from kith.db.login import sqlalchemy_url
+from kith.db.removed import removed_tenants_table
 from kith.db.tenancy import create_roles
 from kith.ids import new_id
 from kith_local.layout import ROOT
@@ -35,6 +36,7 @@ class History:
     async def draft(self, name: str, *tables: tuple[str, *tuple[Column[str] | Index, ...]]) -> list[str]:
         """Returns the sources of the migrations that are drafted for these tables, which have then been run."""
         metadata, before = MetaData(), set(self._files())
+        removed_tenants_table(metadata)
         for table, *parts in tables:
             Table(table, metadata, Column("tenant_id", TEXT, primary_key=True), *parts)
         engine = create_async_engine(sqlalchemy_url(self._url))

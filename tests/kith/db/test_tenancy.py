@@ -43,7 +43,8 @@ async def test_every_table_forces_row_level_security_on_its_tenant(url: str) -> 
             SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced,
                    (SELECT string_agg(p.polname || ' ' || pg_get_expr(p.polqual, c.oid)
                            || ' / ' || pg_get_expr(p.polwithcheck, c.oid), '; ')
-                    FROM pg_policy p WHERE p.polrelid = c.oid AND 'kith_app'::regrole = ANY(p.polroles)) AS policy,
+                    FROM pg_policy p
+                    WHERE p.polrelid = c.oid AND 'kith_app'::regrole = ANY(p.polroles) AND p.polpermissive) AS policy,
                    (SELECT bool_or(has_table_privilege('kith_app', c.oid, privilege))
                     FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege) AS reachable,
                    (SELECT bool_or(has_table_privilege('kith_app', c.oid, privilege))

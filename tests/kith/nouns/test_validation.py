@@ -421,7 +421,9 @@ def test_a_relation_by_what_is_no_id() -> None:
 
 
 def test_a_list_of_a_relation_without_an_index() -> None:
-    assert problems(table=table(listed_by=("state",))) == [
+    unlisted = table(listed_by=("state",))
+    unlisted.indexes = {index for index in unlisted.indexes if index.name != "quotes_by_lead_id"}
+    assert problems(table=unlisted) == [
         "quote: the relation `lead` lists by `lead_id`, which has no index in the table."
     ]
 

@@ -24,6 +24,7 @@ from kith.bus.port import Bus, BusError, Consumer, Incoming, MessageRefused, Out
 from kith.consumer import consumer_tables
 from kith.db.connections import Database, Transaction, create_engine
 from kith.db.login import sqlalchemy_url
+from kith.db.removed import removed_tenants_table
 from kith.db.tables import aggregate_table
 from kith.db.tenancy import WORKER_ROLE, create_roles, secure
 from kith.events.envelope import Envelope
@@ -45,6 +46,7 @@ TENANT = "acme"
 METADATA = MetaData()
 OUTBOX = outbox_table(METADATA)
 _, LETTERS = consumer_tables(METADATA)
+removed_tenants_table(METADATA)
 
 
 class RecordedEvent(Event):
@@ -319,7 +321,13 @@ async def url(postgres: EmbeddedPostgres) -> str:
     engine = create_async_engine(sqlalchemy_url(postgres.url(name)))
     async with engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
-        for statement in (*create_roles(), *secure("outbox"), *secure("things"), *secure("dead_letters")):
+        for statement in (
+            *create_roles(),
+            *secure("outbox"),
+            *secure("things"),
+            *secure("dead_letters"),
+            *secure("removed_tenants"),
+        ):
             await connection.execute(text(statement))
     await engine.dispose()
     return postgres.url(name)

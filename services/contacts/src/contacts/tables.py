@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from kith.consumer import consumer_tables
+from kith.db.removed import removed_tenants_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
 
@@ -10,3 +11,4 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
+removed_tenants = removed_tenants_table(metadata)

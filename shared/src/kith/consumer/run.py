@@ -17,6 +17,7 @@ from kith.consumer.faults import Fault, fault_of
 from kith.consumer.isolation import DeadLetter, FailureIsolation, share_of
 from kith.consumer.lag import Lag
 from kith.consumer.offsets import Replaced, advance, read_offsets
+from kith.consumer.removed import without_removed
 from kith.consumer.subscription import Subscription
 from kith.consumer.tracing import batch_span
 from kith.runtime.telemetry import log
@@ -193,6 +194,7 @@ class _Member:
         dead_letters: Sequence[DeadLetter] = ()
         async with self.engine.begin() as connection:
             await advance(connection, self.group, self.reached, next_offsets)
+            deliveries = await without_removed(connection, self.group, deliveries)
             blocked = await blocked_lines(connection, self.group) if self.dead_letters else {}
             failed = await failed_of_tenants(connection, self.group) if self.dead_letters else Counter()
             careful = careful or give_up or any(each.fault is not None for each in deliveries)
@@ -204,7 +206,7 @@ class _Member:
                 await isolation.isolate_failures(deliveries)
                 dead_letters = isolation.dead_letters
                 await write_dead_letters(connection, self.group, dead_letters, limit=self.dead_letter_limit)
-            else:
+            elif deliveries:
                 try:
                     await self.subscription.handle(connection, [each.envelope for each in deliveries if each.envelope])
                 except Exception as error:

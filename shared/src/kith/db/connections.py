@@ -1,6 +1,7 @@
 """Connections. A transaction names its tenant first; everything in it sees that tenant only."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from sqlalchemy.types import TypeEngine
 
 from kith.db.login import engine_for
 from kith.db.pool import WAITED, WorkerPool
-from kith.db.tenancy import APP_ROLE, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
+from kith.db.tenancy import APP_ROLE, REMOVED, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
+from kith.errors import TenantRemoved
 from kith.runtime.fairness import FairQueue
 from kith.runtime.slices import PIECE, in_slices
 
@@ -34,7 +36,15 @@ MOST_WAITING = 1000
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
 # The transaction's id is taken before the clock is read, so that once all transactions up to an id have ended, every
 # row recorded before has been seen (see kith.outbox.relay).
-_WRITE = f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now"
+_IS_REMOVED = f"EXISTS (SELECT FROM {REMOVED} WHERE tenant_id = $1 AND readmitted_at IS NULL)"
+_WRITE = (
+    f"SELECT set_config('{TENANT_SETTING}', $1, true), pg_current_xact_id()::text, clock_timestamp() AS now, "
+    f"{_IS_REMOVED} AS removed"
+)
+_ADMITTED_SECONDS = 1.0
+"""So long after a tenant was removed its reads may still be answered, from what is left."""
+_ADMITTED = 10_000
+_REMOVED_WORDS = "This tenant was removed: nothing of it is here any more, and nothing is accepted for it."
 # The same for a worker, within a transaction that serves all tenants. As itself it would see all their rows.
 _ACT = text(
     "SELECT set_config('role', :role, true), "
@@ -274,22 +284,45 @@ class Database:
             for each in (url, replica or url)
         )
         self._replicated = replica is not None
+        self._admitted: dict[str, float] = {}
+        """By tenant, until when its reads need not be looked up."""
 
     @asynccontextmanager
     async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
-        """A transaction to read in."""
+        """A transaction to read in. Raises TenantRemoved."""
         begin = _READ % (self._locks, checked(tenant))
         async with self._transaction(tenant, begin) as connection:
+            await self._admit(connection, tenant)
             yield connection
 
     @asynccontextmanager
     async def write(self, tenant: str) -> AsyncIterator[Transaction]:
-        """A transaction to write in. It commits when the block ends and rolls back when it raises."""
+        """A transaction to write in. It commits when the block ends and rolls back when it raises. Raises
+        TenantRemoved."""
         checked(tenant)
         async with self._transaction(tenant, "BEGIN") as connection:
             row = await driver_of(connection).fetchrow(_WRITE, tenant)
             assert row is not None
+            if row["removed"]:
+                raise TenantRemoved(_REMOVED_WORDS)
             yield Transaction(connection, tenant, row["now"])
+
+    async def admit(self, tenant: str) -> None:
+        """Raises TenantRemoved. It looks in a transaction of its own: who removes a tenant waits for those that have
+        looked."""
+        self._admitted.pop(tenant, None)
+        async with self.read(tenant):
+            pass
+
+    async def _admit(self, connection: AsyncConnection, tenant: str) -> None:
+        now = time.monotonic()
+        if now < self._admitted.get(tenant, 0.0):
+            return
+        if await driver_of(connection).fetchval(f"SELECT {_IS_REMOVED}", tenant):
+            raise TenantRemoved(_REMOVED_WORDS)
+        if len(self._admitted) >= _ADMITTED:
+            self._admitted.clear()
+        self._admitted[tenant] = now + _ADMITTED_SECONDS
 
     @asynccontextmanager
     async def alone(self, tenant: str) -> AsyncIterator[AsyncConnection]:
@@ -307,8 +340,9 @@ class Database:
     @asynccontextmanager
     async def snapshot(self, tenant: str) -> AsyncIterator[Transaction]:
         """A transaction that sees what its first statement saw, to its end; to read by a cursor, for as long as the
-        reader takes. There are few at a time. Raises TimeoutError if all of the tenant's share are taken. If there is
-        a replica it is of that, and `now` is the instant up to which the replica has come."""
+        reader takes. There are few at a time. If there is a replica it is of that, and `now` is the instant up to which
+        the replica has come. Raises TenantRemoved, and TimeoutError if all of the tenant's share are taken."""
+        await self.admit(tenant)
         if self._replicated:
             async with self._snapshot_of(self._replica, _REPLICA_SNAPSHOT, tenant) as found:
                 if found.now is not None:  # else it has replayed nothing since it started, and knows no instant

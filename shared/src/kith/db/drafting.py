@@ -21,8 +21,9 @@ from alembic.operations.ops import (
 from sqlalchemy import Column
 
 from kith.consumer.tables import TABLES, restrict
+from kith.db import removed
 from kith.db.tables import Structured
-from kith.db.tenancy import secure, worker_only
+from kith.db.tenancy import REMOVED, secure, worker_only
 
 
 class _BesideOthers(MigrateOperation):
@@ -103,4 +104,6 @@ def _secure_new_tables(operations: UpgradeOps) -> None:
         statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
         if made.table_name == TABLES.dead_letters.name:
             statements = [*statements, *restrict(made.table_name)]
+        if made.table_name == REMOVED:
+            statements = [*statements, *removed.restrict()]
         operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)

@@ -110,8 +110,22 @@ def aggregate_table(
     if customer_owned:
         table.append_column(Column("customer_id", Uuid))
         Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
+    for column in sorted(_named_rows(table) - set(listed_by)):
+        # Who deletes a row that may be named is not to search for those that name it.
+        by = table.c[column]
+        Index(f"{name}_by_{column}", table.c.tenant_id, by, postgresql_where=by.is_not(None))
     for column in listed_by:
         by = table.c[column]
         rows = by.is_not(None) if by.nullable else None
         Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id, postgresql_where=rows)
     return table
+
+
+def _named_rows(table: Table) -> set[str]:
+    """The columns by which rows name rows of the same service."""
+    return {
+        column.name
+        for constraint in table.foreign_key_constraints
+        for column in constraint.columns
+        if column.name != "tenant_id"
+    }

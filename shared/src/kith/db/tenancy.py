@@ -9,10 +9,18 @@ from collections.abc import Sequence
 
 APP_ROLE, WORKER_ROLE = "kith_app", "kith_worker"
 TENANT_SETTING = "kith.tenant_id"
+REMOVED = "removed_tenants"
+"""The table of tenants that were removed (see kith.db.removed)."""
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 # After the transaction that set it, the setting is '' and not NULL.
 _OWN = f"tenant_id = NULLIF(current_setting('{TENANT_SETTING}', true), '')"
+
+# Looked up once per statement, and not per row. A dead letter may be of no tenant that could be read.
+_NONE_REMOVED = (
+    f"(tenant_id = ANY (ARRAY(SELECT r.tenant_id FROM public.{REMOVED} r "  # noqa: S608 - a constant
+    "WHERE r.readmitted_at IS NULL))) IS NOT TRUE"
+)
 
 
 def create_roles() -> Sequence[str]:
@@ -48,7 +56,15 @@ def secure(table: str) -> Sequence[str]:
         f"CREATE POLICY tenant ON {table} TO {APP_ROLE} USING ({_OWN}) WITH CHECK ({_OWN})",
         f"CREATE POLICY worker ON {table} TO {WORKER_ROLE} USING (true) WITH CHECK (true)",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {APP_ROLE}, {WORKER_ROLE}",
+        *([keep_removed_out(table)] if table != REMOVED else []),
     ]
+
+
+def keep_removed_out(table: str) -> str:
+    """The statement that lets nobody insert rows of a removed tenant. Rows that are there may be updated until they are
+    deleted: whoever does so serves other tenants with the same statement."""
+    roles = f"{APP_ROLE}, {WORKER_ROLE}"
+    return f"CREATE POLICY removed ON {table} AS RESTRICTIVE FOR INSERT TO {roles} WITH CHECK ({_NONE_REMOVED})"
 
 
 def worker_only(table: str) -> Sequence[str]:

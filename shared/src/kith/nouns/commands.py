@@ -32,6 +32,8 @@ T = TypeVar("T")
 _RETRIED = frozenset({"23505", "40001", "40P01"})
 _TRIES = 4
 _FOREIGN_KEY_VIOLATION = "23503"
+_REFUSED_BY_A_POLICY = "42501"
+"""Of row-level security: the tenant was removed, if nothing is wrong with us."""
 _LEFT_TO_THE_ORDINARY_PATH = _RETRIED | {_FOREIGN_KEY_VIOLATION}
 
 
@@ -94,6 +96,8 @@ class Commands:
                     occurred_at=call.input.occurred_at,
                 )
         except PostgresError as error:
+            if sqlstate(error) == _REFUSED_BY_A_POLICY:
+                await self._database.admit(tenant)
             if sqlstate(error) in _LEFT_TO_THE_ORDINARY_PATH:
                 return None
             raise

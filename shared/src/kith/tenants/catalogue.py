@@ -29,6 +29,23 @@ async def tables_of_tenants(driver: Driver) -> list[TenantTable]:
     ]
 
 
+async def references_between(driver: Driver) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Returns, by the table, the columns that name rows of a tenant's, each with the table of those rows."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in await driver.fetch(_REFERENCES):
+        found.setdefault(row["name"], []).append((row["referring"], row["target"]))
+    return found
+
+
+async def tables_set_aside(driver: Driver) -> Sequence[str]:
+    """Returns the schemas besides `public` that have tables with rows of tenants, as a rebuild makes and keeps them."""
+    return [row["schema"] for row in await driver.fetch(_SET_ASIDE)]
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def derived_of(metadata: MetaData) -> Mapping[str, str]:
     """Returns the reasons by the names of the tables that need not be exported."""
     return {table.name: table.info[DERIVED] for table in metadata.tables.values() if DERIVED in table.info}
@@ -53,4 +70,16 @@ _TABLES = """
     WHERE t.relnamespace = 'public'::regnamespace AND t.relkind IN ('r', 'p') AND NOT t.relispartition
       AND 'tenant_id' = ANY(columns.names)
     ORDER BY t.relname
+"""
+_REFERENCES = """
+    SELECT k.conrelid::regclass::text AS name, a.attname::text AS referring, k.confrelid::regclass::text AS target
+    FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey)
+    WHERE k.contype = 'f' AND k.conparentid = 0 AND a.attname <> 'tenant_id'
+    ORDER BY 1, 2
+"""
+_SET_ASIDE = """
+    SELECT DISTINCT n.nspname::text AS schema FROM pg_namespace n JOIN pg_class t ON t.relnamespace = n.oid
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+    WHERE t.relkind IN ('r', 'p') AND n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_temp%'
+    ORDER BY 1
 """

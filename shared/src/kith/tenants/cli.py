@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kith.db import migrations
-from kith.db.connections import Database, is_tenant
+from kith.db.connections import Database, create_engine, is_tenant
+from kith.db.tenancy import WORKER_ROLE
 from kith.runtime.progress import Shown
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
 from kith.tenants.export import ExportRefused, Manifest, export_tenant
+from kith.tenants.removal import RemovalRefused, Removed, readmit_tenant, remove_tenant
 
 
 def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
@@ -25,17 +27,37 @@ def _parser(service: Service) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {service.package} tenant", description=f"All that {service.name} holds of a tenant"
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="export")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="export|remove|readmit")
     exporting = verbs.add_parser("export", help="write it as JSON lines, a file per table; it is personal data")
     exporting.add_argument("--tenant", required=True, help="whose")
     exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a folder that does not exist yet")
+    removing = verbs.add_parser("remove", help="delete it, for good; what is accepted for it from now on is nothing")
+    readmitting = verbs.add_parser("readmit", help="let it in again, without anything of before")
+    for each in (removing, readmitting):
+        each.add_argument("--tenant", required=True, help="whose")
+        each.add_argument("--confirm", required=True, metavar="TENANT", help="the same again")
     return parser
 
 
 async def _done(service: Service, settings: Settings, given: argparse.Namespace) -> list[str]:
     if reason := await migrations.behind(settings.database, service.package):
         raise SystemExit(f"{service.name}: {reason}")
-    return await _export(service, settings, given)
+    if given.verb == "export":
+        return await _export(service, settings, given)
+    if given.confirm != given.tenant:
+        raise SystemExit(f"--confirm says {given.confirm}, and --tenant {given.tenant}: nothing was done.")
+    engine = create_engine(settings.database, role=WORKER_ROLE, pool_size=1, application=f"kith {service.name} tenant")
+    shown = Shown()
+    try:
+        if given.verb == "readmit":
+            return [f"{given.tenant} is let in again as of {(await readmit_tenant(engine, given.tenant)).isoformat()}."]
+        removed = await remove_tenant(engine, given.tenant, progress=shown)
+    except RemovalRefused as refused:
+        raise SystemExit(f"{service.name}: {refused}") from refused
+    finally:
+        shown.end()
+        await engine.dispose()
+    return list(_receipt(service, given.tenant, removed))
 
 
 async def _export(service: Service, settings: Settings, given: argparse.Namespace) -> list[str]:
@@ -52,6 +74,16 @@ async def _export(service: Service, settings: Settings, given: argparse.Namespac
         shown.end()
         await database.close()
     return list(_report(manifest, given.to))
+
+
+def _receipt(service: Service, tenant: str, removed: Removed) -> Iterator[str]:
+    width = max(len(name) for name in (*removed.receipt, tenant))
+    for name, rows in sorted(removed.receipt.items()):
+        yield f"{name:{width}}  {rows:>12,} rows"
+    yield (
+        f"{tenant} is removed from {service.name}: {sum(removed.receipt.values()):,} rows, "
+        f"from {removed.removed_at.isoformat()} to {removed.finished_at.isoformat()}."
+    )
 
 
 def _report(manifest: Manifest, folder: Path) -> Iterator[str]:

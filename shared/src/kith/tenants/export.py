@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, text
 
 from kith.db.connections import Database, Driver, driver_of, zoned
 from kith.runtime.progress import Progress, Silent
-from kith.tenants.catalogue import TenantTable, derived_of, tables_of_tenants
+from kith.tenants.catalogue import TenantTable, derived_of, quoted, tables_of_tenants
 
 MANIFEST = "manifest.json"
 _PIECE = 1000
@@ -128,11 +128,11 @@ async def _write_table(driver: Driver, table: TenantTable, tenant: str, folder: 
 
 def _statement(table: TenantTable) -> str:
     columns = ", ".join(
-        f"{_quoted(name)}{'::text' if kind in _STRUCTURED else ''} AS {_quoted(name)}"  # as it is kept, unread
+        f"{quoted(name)}{'::text' if kind in _STRUCTURED else ''} AS {quoted(name)}"  # as it is kept, unread
         for name, kind in table.columns.items()
     )
-    order = ", ".join(_quoted(column) for column in table.key)
-    return f"SELECT {columns} FROM {_quoted(table.name)} WHERE tenant_id = $1 ORDER BY {order}"  # noqa: S608 - names of the catalogue
+    order = ", ".join(quoted(column) for column in table.key)
+    return f"SELECT {columns} FROM {quoted(table.name)} WHERE tenant_id = $1 ORDER BY {order}"  # noqa: S608 - names of the catalogue
 
 
 def _fields_of(table: TenantTable) -> Callable[[asyncpg.Record], Mapping[str, Any]]:
@@ -167,10 +167,6 @@ def _octets(name: str, value: bytes) -> tuple[str, Any]:
         else:
             return name, msgspec.Raw(msgspec.json.format(value, indent=-1))  # in one line
     return f"{name}_base64", b64encode(value).decode()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _private(path: Path) -> AbstractContextManager[BinaryIO]:

@@ -17,6 +17,7 @@ from analytics.metrics.tables import settled_days, stale_days, totals
 from analytics.projections.facts import Fact
 from analytics.projections.projection import Batch, Projection
 from analytics.projections.tables import facts
+from kith.db.removed import LOCK
 from kith.ids import new_id, uuid7_floor
 
 DAYS_AT_ONCE = 31
@@ -66,6 +67,7 @@ async def settle_days(engine: AsyncEngine) -> bool:
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
+            await connection.execute(LOCK)
             found = await _due(connection)
             if found is None:
                 return False

@@ -23,7 +23,7 @@ from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold import apply
 from analytics.projections.past import Past
 from analytics.projections.projection import Scope, Scopes, declared, rebuilt
-from analytics.projections.shadow import SCHEMA, Part, Print
+from analytics.projections.shadow import NOT_REMOVED, SCHEMA, Part, Print
 from kith.db.connections import Driver, driver_of
 from kith.db.login import engine_for
 from kith.runtime.progress import Progress, Silent
@@ -225,13 +225,13 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     await connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
     # An event in the tenant's snapshot has its fact already.
     rows: Any = await connection.exec_driver_sql(
-        """
+        f"""
         SELECT l.tenant_id, l.id, l.type, l.subject, l.aggregate_version, l.time, l.customer_id, l.data::text
         FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::uuid[])) AS noted(tenant_id, id)
         JOIN ledger l USING (tenant_id, id)
         LEFT JOIN facts f ON f.tenant_id = l.tenant_id AND f.subject = l.subject AND f.version = l.aggregate_version
-        WHERE f.tenant_id IS NULL
-        """,
+        WHERE f.tenant_id IS NULL AND l.{NOT_REMOVED}
+        """,  # noqa: S608 - a constant
         ([row.tenant_id for row in noted], [row.event_id for row in noted]),
     )
     events = [RecordedEvent.of(*row) for row in rows]

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.projection import declared, rebuilt
 from kith.db.connections import Driver
-from kith.db.tenancy import secure
+from kith.db.tenancy import REMOVED, secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"
 
@@ -137,6 +137,8 @@ async def swap(connection: AsyncConnection, *, keep: bool) -> None:
     caches = [f"public.{table.name}" for each in declared() for table in each.caches]
     names = ", ".join([*(f"public.{table}" for table in _tables()), *caches])
     await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    for table in _tables():  # a tenant may have been removed since its shadow was made
+        await connection.execute(text(f"DELETE FROM {SCHEMA}.{table} WHERE tenant_id IN ({_REMOVED})"))  # noqa: S608 - tables of ours
     if keep:
         await connection.execute(text(f"DROP SCHEMA IF EXISTS {KEPT} CASCADE"))
         await connection.execute(text(f"CREATE SCHEMA {KEPT}"))
@@ -146,6 +148,10 @@ async def swap(connection: AsyncConnection, *, keep: bool) -> None:
         gone = f"ALTER TABLE public.{table} SET SCHEMA {KEPT}" if keep else f"DROP TABLE public.{table}"
         await connection.execute(text(gone))
         await connection.execute(text(f"ALTER TABLE {SCHEMA}.{table} SET SCHEMA public"))
+
+
+_REMOVED = f"SELECT tenant_id FROM public.{REMOVED} WHERE readmitted_at IS NULL"  # noqa: S608 - a constant
+NOT_REMOVED = f"tenant_id NOT IN ({_REMOVED})"
 
 
 def _tables() -> list[str]:

@@ -19,13 +19,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, any_, cast, delete, func, insert, select, text, union, update
+from sqlalchemy import ARRAY, BigInteger, any_, cast, delete, exists, func, insert, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.health.engine.reads import CUSTOMERS, pieces_of
 from analytics.health.scores.piece import Also, Noted, Superseded, score_piece
 from analytics.health.scores.queue import enqueue_customers
 from analytics.health.scores.tables import health_queue, health_rescorings, health_scores, health_set_aside
+from analytics.tables import removed_tenants
 from kith.runtime.offload import BACKGROUND, LIVE
 from kith.runtime.telemetry import log
 
@@ -34,6 +35,7 @@ AT_ONCE = 2_000
 FEW = 100
 """Tenants with fewer customers in the queue do not wait for those with more."""
 _Q, _S, _R, _A = health_queue.c, health_scores.c, health_rescorings.c, health_set_aside.c
+_REMOVED = exists().where(removed_tenants.c.tenant_id == _S.tenant_id, removed_tenants.c.readmitted_at.is_(None))
 
 # One index probe per tenant, not one per row.
 _WAITING = f"""
@@ -85,7 +87,8 @@ async def note_due(engine: AsyncEngine) -> int:
     async with engine.begin() as connection:
         due = (
             select(_S.tenant_id, _S.customer_id)
-            .where(_S.due_at <= func.clock_timestamp())
+            # One of a removed tenant would be refused, and all others with it.
+            .where(_S.due_at <= func.clock_timestamp(), ~_REMOVED)
             .order_by(_S.due_at)
             .limit(AT_ONCE)
             .with_for_update(skip_locked=True)
