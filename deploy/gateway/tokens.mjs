@@ -41,8 +41,9 @@ export class Tokens {
     if (seen !== undefined && Date.now() < seen.until) return seen.actor;
     const actor = await this.#verify(token);
     if (this.#seen.size >= MOST_KEPT) this.#seen.clear();
-    // Trusted again without a new signature check, but never past its end nor past a change of keys.
-    this.#seen.set(token, { actor, until: Math.min(actor.expires, Date.now() + REFRESH_MILLISECONDS) });
+    // Trusted again without a new signature check, but never past its end, nor longer than the keys are.
+    const keysLast = REFRESH_MILLISECONDS - (performance.now() - this.#fetched);
+    this.#seen.set(token, { actor, until: Math.min(actor.expires, Date.now() + keysLast) });
     return actor;
   }
 

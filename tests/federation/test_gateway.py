@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,7 @@ from websockets.typing import Origin, Subprotocol
 from kith.error_codes import ErrorCode
 from kith.testing import Issuer
 from kith_local.layout import GATEWAY
+from kith_local.node import node
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NAME = '{ customer(id: "1") { name } }'
@@ -138,6 +140,36 @@ def test_a_key_that_the_issuer_has_published_since_is_fetched(start_gateway: Sta
         published.found = key_set(issuer, later)
         assert eventually(lambda: gateway.ask("{ __typename }", later.token("t-x")).status_code == 200)
         assert gateway.ask("{ __typename }").status_code == 200, "the one before is still published"
+
+
+FIVE_MINUTES_OF_KEYS = """
+    import { Tokens } from '%s';
+    const { tokens: [old, recent], sets, settings } = JSON.parse(process.argv[1]);
+    let [passed, published] = [0, sets[0]];
+    const [now, wall] = [performance.now.bind(performance), Date.now];
+    performance.now = () => now() + passed;
+    Date.now = () => wall() + passed;
+    const tokens = new Tokens(settings, async () => published);
+    await tokens.check(`Bearer ${recent}`);
+    published = sets[1];
+    passed = 299_000;
+    await tokens.check(`Bearer ${old}`);  // seen late: it is not trusted longer for that
+    passed = 301_000;
+    await tokens.check(`Bearer ${old}`).then(() => console.log('trusted'), (refusal) => console.log(refusal.status));
+    await tokens.check(`Bearer ${recent}`);
+"""
+
+
+def test_a_key_that_the_issuer_withdraws_is_refused_within_five_minutes() -> None:
+    old, recent = Issuer(), Issuer()
+    given = {
+        "tokens": [each.token("t-x", exp=int(time.time()) + 9999) for each in (old, recent)],
+        "sets": [json.loads(key_set(old, recent)), json.loads(key_set(recent))],
+        "settings": {"issuer": old.settings.issuer_url, "audience": "kith", "tenantClaim": "tenant"},
+    }
+    script = FIVE_MINUTES_OF_KEYS % (GATEWAY / "tokens.mjs").as_uri()
+    command = (node(), "--input-type=module", "--eval", script, json.dumps(given))
+    assert subprocess.check_output(command, text=True) == "401\n"
 
 
 def test_a_subgraph_that_refuses_the_whole_request_is_heard(gateway: Gateway, subgraph: type[Subgraph]) -> None:

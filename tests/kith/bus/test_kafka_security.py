@@ -5,7 +5,8 @@ import os
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.conftest import KAFKA_JARS, free_ports
 
 from kith.bus import open_bus
 from kith.bus.kafka.connection import Connection, TokenProvider
-from kith.bus.port import Bus, BusError, Incoming, Offsets, Outgoing, TopicPartition
+from kith.bus.port import Bus, BusError, Consumer, Incoming, Offsets, Outgoing, Producer, TopicPartition
 from kith.bus.settings import BusSettings
 from kith.ids import new_id
 
@@ -34,8 +35,9 @@ ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
 ssl.truststore.location={ca}
 listener.name.ssl.ssl.client.auth=required
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_ssl.plain.sasl.jaas.config={security}.plain.PlainLoginModule required user_kith="{password}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={security}.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={security}.scram.ScramLoginModule required;
 listener.name.sasl_ssl.oauthbearer.sasl.jaas.config={security}.oauthbearer.OAuthBearerLoginModule required;
 listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class=\\
@@ -114,7 +116,7 @@ class Secured:
         return path
 
     def mutual_tls(self) -> BusSettings:
-        certificate, key = self.authority.issue("client", password=PASSWORD)
+        certificate, key = self.authority.issue(f"client-{new_id()}", password=PASSWORD)
         return BusSettings(
             kafka_security_protocol="SSL",
             kafka_ssl_ca_file=self.authority.file,
@@ -172,7 +174,11 @@ def secured(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> I
         jars=KAFKA_JARS,
         properties=properties,
         java=[f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={endpoint.url}/jwks"],
-        format=["--add-scram", f'SCRAM-SHA-512=[name=kith,password="{PASSWORD}"]'],
+        format=[
+            argument
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            for argument in ("--add-scram", f'{mechanism}=[name=kith,password="{PASSWORD}"]')
+        ],
     ).start()
     try:
         yield Secured(folder, f"127.0.0.1:{tls}", f"127.0.0.1:{sasl}", authority, endpoint)
@@ -213,7 +219,7 @@ async def test_a_client_certificate_is_accepted(secured: Secured) -> None:
     await must_carry(secured.tls, secured.mutual_tls())
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 async def test_a_password_is_accepted(secured: Secured, mechanism: str) -> None:
     await must_carry(secured.sasl, secured.password(mechanism))
 
@@ -240,7 +246,7 @@ async def test_a_broker_whose_certificate_another_authority_signed_is_refused(se
     await must_be_refused(secured.sasl, secured.password("PLAIN").model_copy(update={"kafka_ssl_ca_file": other.file}))
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 async def test_a_wrong_password_is_refused(secured: Secured, mechanism: str) -> None:
     await must_be_refused(secured.sasl, secured.password(mechanism, "wrong"))
 
@@ -256,25 +262,33 @@ def replace(file: Path, text: str) -> None:
     os.replace(beside, file)  # noqa: PTH105 - that it is atomic is the point
 
 
-async def test_a_password_that_is_replaced_is_in_force_without_a_restart(secured: Secured) -> None:
-    settings = secured.password("SCRAM-SHA-512")
-    assert settings.kafka_sasl_password_file is not None
+@asynccontextmanager
+async def publishing_and_reading(bus: Bus) -> AsyncIterator[tuple[str, Producer, Consumer]]:
     topic = f"topic-{new_id()}"
 
-    async def nothing(_: frozenset[TopicPartition]) -> Offsets:
+    async def from_the_beginning(_: frozenset[TopicPartition]) -> Offsets:
         return {}
 
     async def let_go(_: frozenset[TopicPartition]) -> None:
         pass
 
+    await bus.create_topics({topic: 1})
+    async with (
+        bus.producer() as producer,
+        bus.consumer(
+            group=f"rotating-{new_id()}", topics=[topic], on_assigned=from_the_beginning, on_revoked=let_go
+        ) as consumer,
+    ):
+        await producer.publish([Outgoing(topic, b"", b"before")])
+        await consumer.poll(max_messages=1, wait=0.1)
+        yield topic, producer, consumer
+
+
+async def test_a_password_that_is_replaced_is_in_force_without_a_restart(secured: Secured) -> None:
+    settings = secured.password("SCRAM-SHA-512")
+    assert settings.kafka_sasl_password_file is not None
     async with open_bus(secured.sasl, None, settings) as bus:
-        await bus.create_topics({topic: 1})
-        async with (
-            bus.producer() as producer,
-            bus.consumer(group="rotating", topics=[topic], on_assigned=nothing, on_revoked=let_go) as consumer,
-        ):
-            await producer.publish([Outgoing(topic, b"", b"before")])
-            await consumer.poll(max_messages=1, wait=0.1)
+        async with publishing_and_reading(bus) as (topic, producer, consumer):
             replace(settings.kafka_sasl_password_file, "wrong")
             with pytest.raises(BusError, match="credentials for Kafka were replaced"):
                 await consumer.poll(max_messages=1, wait=0.1)
@@ -283,6 +297,48 @@ async def test_a_password_that_is_replaced_is_in_force_without_a_restart(secured
             replace(settings.kafka_sasl_password_file, PASSWORD)
             await producer.publish([Outgoing(topic, b"", b"after")])
         assert [each.value for each in await read_all(bus, topic, 2)] == [b"before", b"after"]
+
+
+async def test_a_client_certificate_that_is_replaced_is_in_force_without_a_restart(
+    secured: Secured, tmp_path: Path
+) -> None:
+    settings = secured.mutual_tls()
+    certificate, key = settings.kafka_ssl_certificate_file, settings.kafka_ssl_key_file
+    assert certificate is not None
+    assert key is not None
+    foreign = Authority(tmp_path, "foreign").issue("client", password=PASSWORD)
+    renewed = secured.authority.issue(f"client-{new_id()}", password=PASSWORD)
+    async with open_bus(secured.tls, None, settings) as bus:
+        async with publishing_and_reading(bus) as (topic, producer, consumer):
+            # Another key than the certificate is of: as for a moment, where not both are replaced at once.
+            replace(certificate, foreign[0].read_text())
+            with pytest.raises(BusError, match="credentials for Kafka were replaced"):
+                await consumer.poll(max_messages=1, wait=0.1)
+            with pytest.raises(BusError, match="KEY_VALUES_MISMATCH"):
+                await producer.publish([Outgoing(topic, b"", b"refused")])
+            replace(key, foreign[1].read_text())
+            with pytest.raises(BusError):
+                await producer.publish([Outgoing(topic, b"", b"refused")])
+            replace(certificate, renewed[0].read_text())
+            replace(key, renewed[1].read_text())
+            await producer.publish([Outgoing(topic, b"", b"after")])
+        assert [each.value for each in await read_all(bus, topic, 2)] == [b"before", b"after"]
+
+
+async def test_an_authority_that_is_trusted_beside_the_one_of_before_is_in_force_without_a_restart(
+    secured: Secured, tmp_path: Path
+) -> None:
+    """So the certificates of brokers are rotated: first both authorities are trusted, and in the end the new one."""
+    trusted = tmp_path / "ca.pem"
+    trusted.write_text(secured.authority.file.read_text())
+    settings = secured.password("SCRAM-SHA-256").model_copy(update={"kafka_ssl_ca_file": trusted})
+    other = Authority(tmp_path, "other").file.read_text()
+    async with open_bus(secured.sasl, None, settings) as bus, publishing_and_reading(bus) as (topic, producer, _):
+        replace(trusted, other + secured.authority.file.read_text())
+        await producer.publish([Outgoing(topic, b"", b"after")])
+        replace(trusted, other)
+        with pytest.raises(BusError):
+            await producer.publish([Outgoing(topic, b"", b"refused")])
 
 
 async def test_a_token_is_replaced_before_its_end_by_the_secret_of_then(

@@ -121,6 +121,33 @@ async def test_a_password_that_is_replaced_is_in_force_for_the_next_connection(
     await engine.dispose()
 
 
+async def test_a_client_certificate_that_is_replaced_is_in_force_for_the_next_connection(
+    server: Server, settings: SalesSettings, tmp_path: Path
+) -> None:
+    files = tmp_path / "client.crt", tmp_path / "client.key"
+
+    def put(authority: Authority) -> None:
+        for file, made in zip(files, authority.issue(BY_CERTIFICATE), strict=True):
+            file.write_bytes(made.read_bytes())
+            file.chmod(0o600)
+
+    own = settings.model_copy(
+        update={
+            "database_url": server.url("postgres", BY_CERTIFICATE),
+            "database_password_file": None,
+            "database_sslcert": files[0],
+            "database_sslkey": files[1],
+        }
+    )
+    put(server.authority)
+    assert tuple(await who(own.database)) == (BY_CERTIFICATE, True)
+    put(Authority(tmp_path, "foreign"))
+    with pytest.raises((OSError, asyncpg.PostgresError)):
+        await who(own.database)
+    put(server.authority)
+    assert tuple(await who(own.database)) == (BY_CERTIFICATE, True)
+
+
 async def test_a_service_and_the_embedded_bus_work_so(
     settings: SalesSettings, superuser: "asyncpg.Connection[asyncpg.Record]", tenant: str
 ) -> None:

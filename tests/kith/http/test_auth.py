@@ -1,5 +1,6 @@
 """An actor is known by a token of the issuer's, for this audience, and by nothing else."""
 
+import asyncio
 import base64
 import json
 import time
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey, KeySet, OctKey
 
 from kith.errors import Forbidden
 from kith.http.auth import Authenticator, IssuerUnavailable, Unauthenticated
@@ -75,19 +76,62 @@ async def test_a_symmetric_or_missing_signature_is_refused(issuer: Issuer) -> No
     assert "signature" in await refused(issuer.authenticator(), f"{header}.{payload}.")
 
 
-async def test_a_new_key_of_the_issuer_is_found_without_a_restart(issuer: Issuer) -> None:
+class Published:
+    """What an issuer publishes, and how often that was fetched; and the clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *issuers: Issuer) -> None:
+        self.issuers, self.fetched, self.passed, self.asked = issuers, 0, 0.0, asyncio.Event()
+        real, wall = time.monotonic, time.time
+        monkeypatch.setattr("kith.http.auth.time.monotonic", lambda: real() + self.passed)
+        monkeypatch.setattr("kith.http.auth.time.time", lambda: wall() + self.passed)
+
+    async def keys(self, _: Settings) -> Any:
+        self.fetched += 1
+        self.asked.set()
+        found = KeySet([each.key for each in self.issuers]).as_dict(private=False)
+        await asyncio.sleep(0)  # others ask meanwhile
+        return found
+
+
+async def test_a_new_key_of_the_issuer_is_found_at_once_by_all_who_bring_it(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, new = Issuer(), Issuer()
-    published = old
-
-    async def keys(settings: Settings) -> Any:
-        return await published.keys(settings)
-
-    authenticator = Authenticator(issuer.settings, keys)
+    published = Published(monkeypatch, old)
+    authenticator = Authenticator(issuer.settings, published.keys)
     await authenticator.authenticate(f"Bearer {old.token('acme')}")
-    published = new
-    authenticator._tried = float("-inf")
-    assert (await authenticator.authenticate(f"Bearer {new.token('acme')}")).tenant == "acme"
-    assert await refused(authenticator, old.token("acme"))
+    published.issuers, published.passed = (old, new), 6
+    tokens = [each.token("acme") for each in (new, new, old, new)]
+    actors = await asyncio.gather(*(authenticator.authenticate(f"Bearer {each}") for each in tokens))
+    assert ([each.tenant for each in actors], published.fetched) == (["acme"] * 4, 2)
+
+
+async def test_a_key_that_is_withdrawn_is_refused_within_five_minutes(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Issuer(), Issuer()
+    published = Published(monkeypatch, old, new)
+    authenticator, token = (
+        Authenticator(issuer.settings, published.keys),
+        old.token("acme", exp=int(time.time()) + 9999),
+    )
+    await authenticator.authenticate(f"Bearer {new.token('acme')}")
+    published.issuers = (new,)
+    published.passed = 299
+    await authenticator.authenticate(f"Bearer {token}")  # seen late: it is not trusted longer for that
+    published.passed = 301
+    assert "signature" in await refused(authenticator, token)
+
+
+async def test_a_request_that_is_cancelled_leaves_the_others_their_keys(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = Published(monkeypatch, issuer)
+    authenticator, token = Authenticator(issuer.settings, published.keys), f"Bearer {issuer.token('acme')}"
+    first, second = [asyncio.create_task(authenticator.authenticate(token)) for _ in range(2)]
+    await published.asked.wait()
+    first.cancel()
+    assert (await second).tenant == "acme"
 
 
 async def test_a_flood_of_forged_tokens_does_not_reach_the_issuer(issuer: Issuer) -> None:

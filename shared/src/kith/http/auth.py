@@ -3,6 +3,7 @@
 The tenant comes from the token's claim and from nowhere else in the request.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -85,6 +86,7 @@ class Authenticator:
             exp={"essential": True},
             sub={"essential": True},
         )
+        self._refreshing: asyncio.Task[bool] | None = None
         self._seen: dict[str, tuple[Actor, float]] = {}
 
     async def authenticate(self, authorization: str | None) -> Actor:
@@ -98,8 +100,9 @@ class Authenticator:
         actor, expires = await self._verify(token)
         if len(self._seen) >= 1000:
             self._seen.clear()
-        # Trusted again without a new signature check, but never past its end nor past a change of keys.
-        self._seen[token] = (actor, min(expires, time.time() + _REFRESH_SECONDS))
+        # Trusted again without a new signature check, but never past its end, nor longer than the keys are.
+        keys_last = _REFRESH_SECONDS - (time.monotonic() - self._fetched)
+        self._seen[token] = (actor, min(expires, time.time() + keys_last))
         return actor
 
     async def _verify(self, token: str) -> tuple[Actor, float]:
@@ -108,7 +111,7 @@ class Authenticator:
             decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
         except _UNREADABLE as unknown:
             # The issuer may have a new key: look once, at most every few seconds.
-            if not await self._refresh(_RETRY_SECONDS):
+            if not await self._refresh(_RETRY_SECONDS, join=True):
                 raise Unauthenticated("The token's signature is not the issuer's.") from unknown
             try:
                 decoded = jwt.decode(token, await self._fresh_keys(), algorithms=ALGORITHMS)
@@ -135,23 +138,38 @@ class Authenticator:
         return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS)
 
     async def _fresh_keys(self) -> KeySet:
-        if self._keys is None or time.monotonic() - self._fetched > _REFRESH_SECONDS:
-            await self._refresh(0 if self._keys is None else _RETRY_SECONDS)
+        if self._keys is None:
+            await self._refresh(0, join=True)
+        elif time.monotonic() - self._fetched > _REFRESH_SECONDS:
+            # One request waits for it; were the issuer slow, the others would wait for what they can do without.
+            await self._refresh(_RETRY_SECONDS, join=False)
         if self._keys is None:
             raise IssuerUnavailable("The issuer's keys cannot be fetched now.")
         return self._keys
 
-    async def _refresh(self, not_within: float) -> bool:
-        if time.monotonic() - self._tried < not_within:
+    async def _refresh(self, not_within: float, *, join: bool) -> bool:
+        """Fetches the keys, if that was not tried within so many seconds; or waits for another request that fetches
+        them. Returns whether there are keys that were fetched just now."""
+        if self._refreshing is None:
+            if time.monotonic() - self._tried < not_within:
+                return False
+            self._tried = time.monotonic()
+            self._refreshing = asyncio.create_task(self._renew())
+        elif not join:
             return False
-        self._tried = time.monotonic()
+        return await asyncio.shield(self._refreshing)  # the request may be cancelled: others wait for it too
+
+    async def _renew(self) -> bool:
         try:
             keys = await self._fetch(self._settings)
+            self._keys, self._fetched = KeySet.import_key_set(keys), time.monotonic()
         except (httpx.HTTPError, KeyError, ValueError):
             return False
-        self._keys, self._fetched = KeySet.import_key_set(keys), time.monotonic()
-        self._seen.clear()
-        return True
+        else:
+            self._seen.clear()
+            return True
+        finally:
+            self._refreshing = None
 
 
 FetchKeys = Callable[[Settings], Awaitable[Any]]
