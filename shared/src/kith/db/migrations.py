@@ -7,6 +7,7 @@ its writers (`build_index`).
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import asyncpg
 from alembic import command, op
@@ -45,13 +46,22 @@ def configuration(package: str) -> Config:
 After = Callable[[Connection], None]
 
 
-class HeldUp(Exception):
+class CannotMigrate(Exception):
+    """The words say why."""
+
+
+class CodeTooOld(CannotMigrate):
+    """A later version of the code has migrated the database, and it does not serve this one any more."""
+
+
+class HeldUp(CannotMigrate):
     """Others hold a lock that a migration needs. It has left no trace, and can be run again."""
 
 
 async def migrate(url: str, package: str, after: After | None = None) -> None:
     """Upgrades the database to the newest revision, as the login of `url`, which will own the tables; then does
-    `after`. Raises HeldUp if a lock could not be had at any try."""
+    `after`. Leaves a database as it is that a later version has migrated and that serves this one. Raises CodeTooOld if
+    it does not, and HeldUp if a lock could not be had at any try."""
     engine = engine_for(url, poolclass=NullPool, driver={"server_settings": {"application_name": f"{package} migrate"}})
     try:
         for attempt in range(1, _TRIES + 1):
@@ -66,9 +76,8 @@ async def migrate(url: str, package: str, after: After | None = None) -> None:
                         if sqlstate(error) != _LOCK_NOT_AVAILABLE:
                             raise
                         if attempt == _TRIES:
-                            raise HeldUp(
-                                f"gave up after {attempt} tries; it {watch.last or 'waits for a lock'}"
-                            ) from error
+                            held = watch.last or "waits for a lock"
+                            raise HeldUp(f"the migration gave up after {attempt} tries; it {held}") from error
             seconds = 0.5 * attempt
             log.warning("migration tries again", tried=attempt, of=_TRIES, seconds=seconds)
             await asyncio.sleep(seconds)
@@ -89,6 +98,12 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
     with connection.begin():
         for statement in (*TIMEOUTS, *create_roles()):
             connection.execute(text(statement))
+        found = _found(connection, package)
+    if found.is_later:
+        if found.reason is not None:
+            raise CodeTooOld(found.reason)
+        log.info("a later version has migrated the database", package=package)
+        return
     config = configuration(package)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -159,25 +174,35 @@ def oldest_code(package: str) -> str:
 async def behind(url: str, package: str, *, role: str | None = None) -> str | None:
     """Returns why the code cannot work with the database, or None if it can: the database is at the newest revision, or
     a later version of the code has migrated it and says that it still serves this one; as the role, if one is given."""
-    scripts = ScriptDirectory.from_config(configuration(package))
-    head, ours = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
-    assert head is not None
     engine = engine_for(url, poolclass=NullPool, driver={"server_settings": {"role": role} if role else {}})
     try:
         async with engine.connect() as connection:
-            at = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
-            comment = await connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'))"))
+            return await connection.run_sync(lambda c: _found(c, package).reason)
     except (DBAPIError, asyncpg.PostgresError) as error:
         if sqlstate(error) not in _NOT_FOR_ROLE:
             raise
         return f"{role} cannot read the revision of the database: run migrate"
     finally:
         await engine.dispose()
+
+
+class _Found(NamedTuple):
+    is_later: bool
+    """A later version of the code has migrated it."""
+    reason: str | None
+    """Why the code cannot work with it."""
+
+
+def _found(connection: Connection, package: str) -> _Found:
+    scripts = ScriptDirectory.from_config(configuration(package))
+    head, ours = scripts.get_current_head(), {each.revision for each in scripts.walk_revisions()}
+    at = MigrationContext.configure(connection).get_current_revision()
     if at == head:
-        return None
+        return _Found(False, None)
+    gap = f"database at revision {at}, code at {head}"
     if at is None or at in ours:
-        return f"database at revision {at}, code at {head}: run migrate"
-    oldest = (comment or "").removeprefix(_OLDEST_CODE)
-    if oldest and head >= oldest:
-        return None
-    return f"database at revision {at}, code at {head}: the code is older than its database: bring it up to date"
+        return _Found(False, f"{gap}: run migrate")
+    comment = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'))")) or ""
+    oldest = comment.removeprefix(_OLDEST_CODE)
+    is_served = oldest != "" and head is not None and head >= oldest
+    return _Found(True, None if is_served else f"{gap}: the code is older than its database: bring it up to date")

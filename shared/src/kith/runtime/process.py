@@ -85,8 +85,8 @@ def main(service: Service) -> None:
     if arguments.what == "migrate":
         try:
             asyncio.run(migrations.migrate(settings.owner_database, service.package, service.after_migrations))
-        except migrations.HeldUp as reason:
-            sys.exit(f"{service.name}: the migration {reason}")
+        except migrations.CannotMigrate as reason:
+            sys.exit(f"{service.name}: {reason}")
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
