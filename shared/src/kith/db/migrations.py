@@ -114,6 +114,7 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
         connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_OLDEST_CODE}{oldest_code(package)}'"))
         if after is not None:
             after(connection)
+    log.info("migrated", package=package, revision=ScriptDirectory.from_config(config).get_current_head())
 
 
 def build_index(
