@@ -48,6 +48,9 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_IN_FLIGHT = "idempotency-key-in-flight"
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
 
+    # Contacts
+    ALREADY_ERASED = "already-erased"
+
     # Sales
     MORE_THAN_IS_LEFT = "more-than-is-left"
     OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"

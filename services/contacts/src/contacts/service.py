@@ -1,5 +1,6 @@
 """What makes contacts a service."""
 
+from contacts.erasure.wiring import TASKS, after_restore
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
 from kith.runtime.service import Service
@@ -10,4 +11,7 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="contacts.app:API",
+    tasks=TASKS,
+    commands={"erasures": "contacts.erasure.wiring"},
+    after_restore=after_restore,
 )

@@ -33,6 +33,13 @@ class CustomerAmended(Amended):
     referred_by: UUID | None = None
 
 
+class CustomerErased(Event):
+    """What said who it is was erased, for good: whoever has copied it erases it, too. What happened stays."""
+
+    type: ClassVar[str] = "contacts.customer.erased.v1"
+    qualifies: ClassVar[bool] = False
+
+
 class CustomerMerged(Event):
     """Two customers turned out to be one. The subject is the one that was absorbed, and so is the envelope's customer:
     from `time` on, what is recorded of it belongs to `into`."""
@@ -61,6 +68,13 @@ class ContactCreated(Event):
 class ContactAmended(Amended):
     type: ClassVar[str] = "contacts.contact.amended.v1"
     role: str | None = None
+
+
+class ContactErased(Event):
+    """As CustomerErased."""
+
+    type: ClassVar[str] = "contacts.contact.erased.v1"
+    qualifies: ClassVar[bool] = False
 
 
 class TouchpointRecorded(Event):

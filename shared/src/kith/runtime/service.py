@@ -1,12 +1,14 @@
 """What a service is, as its service.py declares it; kith.runtime.process runs it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Subscription
 from kith.doctor.check import Check
+from kith.events.envelope import Envelope
 from kith.runtime.offload import Lane
 from kith.runtime.settings import Settings
 from kith.runtime.tasks import Task
@@ -33,6 +35,9 @@ class Service:
     """The same for what follows from the code alone, without settings: `run(service, words)`."""
     checks: Sequence[Check] = ()
     """What `doctor` looks at, besides what it does of every service."""
+    after_restore: Callable[[AsyncConnection, Settings, Sequence[Envelope]], Awaitable[str]] | None = None
+    """What `restored` does besides: given the events that the service published and has lost, in the transaction that
+    withdraws them. Returns what it did, in words."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

@@ -1,5 +1,6 @@
 """The types of settings: each reads the text of an environment variable, or refuses it with its rule."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,24 @@ class ReadableFile(Scalar):
                 return Path(sent)
         except OSError as error:
             refuse(f"It is {self.rule}, and {sent} cannot be read: {error.strerror}.")
+
+    def kept(self) -> CoreSchema:
+        return core_schema.is_instance_schema(Path)
+
+
+@dataclass(frozen=True)
+class WritableFile(Scalar):
+    """The path of a file that this process writes: it is made when there is something to write."""
+
+    rule: ClassVar = "a file in a folder that this process can write to"
+
+    def read(self, sent: Any) -> Any:
+        if not isinstance(sent, str | Path):
+            return sent
+        path = Path(sent)
+        if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
+            refuse(f"It is {self.rule}, and {sent} is not.")
+        return path
 
     def kept(self) -> CoreSchema:
         return core_schema.is_instance_schema(Path)
@@ -72,6 +91,7 @@ Seconds = Annotated[float, Real(above=0, most=86_400)]
 Rate = Annotated[float, Real(above=0, most=1e9)]
 Line = Annotated[str, Written(2000)]
 File = Annotated[Path, ReadableFile()]
+NewFile = Annotated[Path, WritableFile()]
 WebUrl = Annotated[
     str, Pattern(r"https?://[^\s/]+(/\S*)?", "It is a URL of http or https, as in https://sales.example.")
 ]

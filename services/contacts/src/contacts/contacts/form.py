@@ -1,16 +1,17 @@
 """The form of a contact: what can be done with it, its table, and how it is seen."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import TEXT, Column
+from sqlalchemy import TEXT, Column, Index
 
 from contacts.contacts.rules import Contact
 from contacts.customers.form import of_known_customer
 from contacts.tables import metadata
-from kith.db.tables import aggregate_table
-from kith.nouns.inputs import UNSENT, Amendment, NewInput
+from kith.db.tables import Moment, aggregate_table
+from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Command, One, Resource, View, personal
 from kith.scalars import Code, Id, Text, Written
 
@@ -36,16 +37,30 @@ class AmendContact(Amendment):
     role: Code | None = UNSENT
 
 
+class EraseContact(Input):
+    pass
+
+
 contacts = of_known_customer(
     aggregate_table(
         "contacts",
         metadata,
-        Column("name", TEXT, nullable=False),
+        Column("name", TEXT, comment="null: it was erased"),
         Column("email", TEXT),
         Column("phone", TEXT),
         Column("role", TEXT),
+        Column("erased_at", Moment),
         customer_owned=True,
     )
+)
+
+
+Index(
+    "contacts_erased",
+    contacts.c.tenant_id,
+    contacts.c.id,
+    contacts.c.erased_at,
+    postgresql_where=contacts.c.erased_at.is_not(None),
 )
 
 
@@ -53,6 +68,7 @@ contacts = of_known_customer(
 class ContactView(View):
     customer_id: UUID
     role: str | None
+    erased_at: datetime | None
     name: str | None = personal()
     email: str | None = personal()
     phone: str | None = personal()
@@ -67,6 +83,7 @@ CONTACTS = Resource(
     (
         Command("create", CreateContact, Contact.create),
         Command("amend", AmendContact, Contact.amend),
+        Command("erase", EraseContact, Contact.erase),
     ),
     filters=("customer_id",),
     relations=(One("customer", many="contacts"),),

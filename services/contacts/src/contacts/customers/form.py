@@ -1,16 +1,17 @@
 """The form of a customer: what can be done with it, its table, and how it is seen."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Table, Uuid
+from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Table, Uuid
 
 from contacts.customers.rules import Customer, CustomerKind
 from contacts.tables import metadata
-from kith.db.tables import aggregate_table, one_of
-from kith.nouns.inputs import AS_SET, UNSENT, Amendment, NewInput
+from kith.db.tables import Moment, aggregate_table, one_of
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Command, One, Resource, View, personal
 from kith.scalars import Code, Id, Text
 
@@ -41,11 +42,15 @@ class AmendCustomer(Amendment):
     referred_by: Id | None = UNSENT
 
 
+class EraseCustomer(Input):
+    pass
+
+
 customers = aggregate_table(
     "customers",
     metadata,
     Column("kind", one_of(CustomerKind), nullable=False),
-    Column("name", TEXT, nullable=False),
+    Column("name", TEXT, comment="null: it was erased"),
     Column("country", TEXT),
     Column("segment", TEXT),
     Column("tier", TEXT),
@@ -54,8 +59,18 @@ customers = aggregate_table(
     Column("tags", ARRAY(TEXT), nullable=False),
     # By name: the table it refers to is this one.
     Column("referred_by", Uuid),
+    Column("erased_at", Moment),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
     listed_by=("kind", "segment", "owner", "country", "source"),
+)
+
+
+Index(
+    "customers_erased",
+    customers.c.tenant_id,
+    customers.c.id,
+    customers.c.erased_at,
+    postgresql_where=customers.c.erased_at.is_not(None),
 )
 
 
@@ -76,6 +91,7 @@ class CustomerView(View):
     owner: str | None
     tags: list[str]
     referred_by: UUID | None
+    erased_at: datetime | None
     name: str | None = personal()
 
 
@@ -88,6 +104,7 @@ CUSTOMERS = Resource(
     (
         Command("create", CreateCustomer, Customer.create),
         Command("amend", AmendCustomer, Customer.amend),
+        Command("erase", EraseCustomer, Customer.erase),
     ),
     filters=("kind", "segment", "owner", "country", "source"),
     relations=(One("referrer", by="referred_by", to="customer"),),

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from contacts.erasure.rules import Erasable
 from kith.errors import Invalid
-from kith.events.contacts import CustomerAmended, CustomerCreated
-from kith.nouns.aggregate import Aggregate
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased
 
 
 class CustomerKind(StrEnum):
@@ -18,11 +18,14 @@ class CustomerKind(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class Customer(Aggregate):
+class Customer(Erasable):
     """An organisation or a person that the tenant has a relationship with."""
 
+    PERSONAL = ("name",)
+
     kind: CustomerKind
-    name: str
+    name: str | None
+    """None: it was erased."""
     country: str | None = None
     segment: str | None = None
     tier: str | None = None
@@ -48,5 +51,11 @@ class Customer(Aggregate):
             raise Invalid("A customer cannot have referred itself.", field="referred_by")
         if "tags" in fields:
             fields["tags"] = sorted(set(fields["tags"]))
+        self.ensure_not_erased()
         self.ensure_not_before_last_change(at)
         return CustomerAmended.of_changed(self, self.set(fields))
+
+    def erase(self, *, at: datetime) -> CustomerErased:
+        """The name goes for good. Its contacts are erased one by one."""
+        self.forget(at)
+        return CustomerErased()

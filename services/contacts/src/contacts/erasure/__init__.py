@@ -1,0 +1,1 @@
+"""Erasure: people are forgotten, and stay forgotten when a backup is restored."""

@@ -1,0 +1,119 @@
+"""The ledger of erasures: which records were erased, and when.
+
+In the database it is the erased records themselves, which stay for good without what said who they were. A backup
+brings back what was erased after it was made. So each erasure is also kept outside: as an event on the bus, and as a
+line of a file (KITH_ERASURES_FILE), from which it is applied again after a restore.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from contacts.contacts.form import CONTACTS
+from contacts.customers.form import CUSTOMERS
+from contacts.erasure.rules import AlreadyErased
+from contacts.tables import idempotency, outbox
+from kith.db.connections import acting_for
+from kith.errors import NotFound
+from kith.events.contacts import ContactErased, CustomerErased
+from kith.events.envelope import Envelope
+from kith.nouns.batch import carry_out
+from kith.nouns.calls import Call
+from kith.runtime.telemetry import log
+
+_FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS}
+_NOUNS = {ContactErased.type: CONTACTS.name, CustomerErased.type: CUSTOMERS.name}
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    tenant: str
+    noun: str
+    id: UUID
+    erased_at: datetime
+
+
+async def erasures(connection: AsyncConnection) -> list[Erasure]:
+    """Returns those of all tenants."""
+    found = []
+    for noun, form in _FORMS.items():
+        columns = form.table.c
+        rows = select(columns.tenant_id, columns.id, columns.erased_at).where(columns.erased_at.is_not(None))
+        found += [Erasure(row.tenant_id, noun, row.id, row.erased_at) for row in await connection.execute(rows)]
+    return found
+
+
+def told(events: Iterable[Envelope]) -> list[Erasure]:
+    """Returns the erasures that are among these events."""
+    return [
+        Erasure(each.tenant_id, _NOUNS[each.type], each.subject, each.time) for each in events if each.type in _NOUNS
+    ]
+
+
+async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) -> int:
+    """Erases what is there and is not erased, by the same rules as on request. Returns how many that were."""
+    ids: dict[tuple[str, str], set[UUID]] = defaultdict(set)
+    for each in wanted:
+        ids[each.tenant, each.noun].add(each.id)
+    erased = 0
+    for (tenant, noun), of_tenant in sorted(ids.items()):
+        form = _FORMS[noun]
+        (erase,) = (each for each in form.commands if each.name == "erase")
+        calls = [Call(erase, erase.input(), id=id) for id in sorted(of_tenant)]
+        async with acting_for(connection, tenant) as transaction:
+            outcomes, _ = await carry_out(
+                transaction, form, calls, source="contacts", outbox=outbox, idempotency=idempotency
+            )
+        for outcome in outcomes:
+            if outcome.error is None:
+                erased += 1
+            elif not isinstance(outcome.error, AlreadyErased | NotFound):
+                raise outcome.error
+    return erased
+
+
+def read_file(path: Path) -> list[Erasure]:
+    """Passes over what is no erasure, with a warning: a line whose writer died, which was written again. Raises
+    OSError."""
+    found = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            if line:
+                found.append(msgspec.json.decode(line, type=Erasure))
+        except msgspec.MsgspecError as error:
+            log.warning("no erasure", file=str(path), line=number, error=error)
+    return found
+
+
+class File:
+    """The ledger as a file, to which the worker adds what is new. Several workers may: a line twice does no harm."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: set[Erasure] | None = None
+
+    async def keep(self, engine: AsyncEngine) -> bool:
+        if self._known is None:
+            self._known = set(read_file(self._path)) if self._path.exists() else set()
+        async with engine.connect() as connection:
+            new = [each for each in await erasures(connection) if each not in self._known]
+        if new:
+            self._append(new)
+            self._known.update(new)
+        return False
+
+    def _append(self, new: Sequence[Erasure]) -> None:
+        # The first line break ends a line that was cut.
+        lines = b"".join(b"\n" + msgspec.json.encode(each) for each in new) + b"\n"
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, lines)
+            os.fsync(file)
+        finally:
+            os.close(file)
