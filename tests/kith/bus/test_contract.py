@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
-from kith.bus.port import Bus, BusError, MessageRefused, NoTopic, OffsetLost, Outgoing, TopicPartition
+from kith.bus.port import Bus, BusError, Incoming, MessageRefused, NoTopic, OffsetLost, Outgoing, TopicPartition
 
 PARTITIONS = 5  # odd, or shares dealt out one by one would look like ranges
 
@@ -359,11 +360,34 @@ async def test_lag_counts_what_was_not_polled_yet(bus: Bus, topic: str, group: s
         assert reader.consumer.lag().keys() == _all([topic])
 
 
+async def _history(bus: Bus, topic: str, since: datetime) -> list[Incoming]:
+    return [message async for portion in bus.history(topic, since) for message in portion]
+
+
+async def test_history_is_what_was_published_since_in_order(bus: Bus, topic: str) -> None:
+    before = datetime.now(UTC) - timedelta(hours=1)
+    assert await _history(bus, topic, before) == []
+    first = await _publish(bus, [topic], keys=7, each=900)
+    between = datetime.now(UTC)
+    then = await _publish(bus, [topic], keys=7, each=3, prefix="then ")
+
+    found = await _history(bus, topic, before)
+    for key in range(7):
+        of_key = [message.value for message in found if message.key == b"key %d" % key]
+        assert of_key == [each for each in (*first, *then) if each.split()[-2] == b"%d" % key]
+    assert {each.partition for each in found} == {partition_of(b"key %d" % key, PARTITIONS) for key in range(7)}
+    assert {*then} <= {message.value for message in await _history(bus, topic, between)}
+    assert await _history(bus, topic, datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+async def test_history_of_no_topic(bus: Bus) -> None:
+    with pytest.raises(NoTopic):
+        await _history(bus, f"topic-{uuid4().hex}", datetime.now(UTC))
+
+
 async def _forget_everything(adapter: Adapter, bus: Bus, topic: str) -> None:
     """As retention does, only sooner."""
     if isinstance(bus, EmbeddedBus):
-        from datetime import timedelta
-
         assert await bus.prune(timedelta(0)) > 0
         return
     from aiokafka import TopicPartition as KafkaPartition

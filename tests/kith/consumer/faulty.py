@@ -1,8 +1,8 @@
 """Buses that go wrong on purpose, and one that gives every partition to everyone."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from kith.bus.port import Bus, Consumer, Incoming, Offsets, OnAssigned, Outgoing, Producer, TopicPartition
@@ -56,6 +56,9 @@ class FaultyBus:
     async def prune(self, age: timedelta) -> int:
         return await self._inner.prune(age)
 
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        return self._inner.history(topic, since)
+
     def producer(self) -> Producer:
         return self._inner.producer()
 
@@ -81,6 +84,9 @@ class EverybodysBus:
 
     async def prune(self, _age: timedelta) -> int:
         return 0
+
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        raise AssertionError(f"nobody reads {topic} here since {since}")
 
     def producer(self) -> Producer:
         raise AssertionError("nobody publishes here: the log is given")

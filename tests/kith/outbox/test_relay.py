@@ -97,6 +97,9 @@ class FaultyBus:
     async def prune(self, age: timedelta) -> int:
         return await self._inner.prune(age)
 
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        return self._inner.history(topic, since)
+
     def consumer(self, **arguments: Any) -> Consumer:
         return self._inner.consumer(**arguments)
 
@@ -157,6 +160,9 @@ class Elsewhere:
 
     async def prune(self, _age: timedelta) -> int:
         return 0
+
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        raise AssertionError(f"nobody reads {topic} here since {since}")
 
     def consumer(self, **_: Any) -> Consumer:
         raise AssertionError("nobody consumes here: the log is read as it is")

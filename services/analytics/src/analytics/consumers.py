@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.ledger.ledger import record
 from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.watermarks import note_watermark
-from analytics.projections.fold import fold, recorded_event
+from analytics.ledger.withdrawals import withdraw
+from analytics.projections.fold import fold, recorded_event, retract
 from kith.consumer import Subscription
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
+from kith.events.withdrawal import Withdrawal
 from kith.outbox.relay import Watermark, topic_of
 
 COUNTED = prometheus_client.Counter(
@@ -21,8 +23,23 @@ COUNTED = prometheus_client.Counter(
 )
 
 
+_OF_THE_BUS = (Watermark.type, Withdrawal.type)
+
+
+WITHDRAWN = prometheus_client.Counter(
+    "kith_ledger_withdrawn_events_total",
+    "Events that their service withdrew; again, if their batch was rolled back",
+    ["source"],
+)
+
+
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
-    events = [each for each in envelopes if each.type != Watermark.type]
+    withdrawals = [each for each in envelopes if each.type == Withdrawal.type]
+    if withdrawals:  # before the events: an aggregate's new ones have the versions of those that are withdrawn
+        await retract(connection, await withdraw(connection, withdrawals))
+        for source, number in Counter(each.source for each in withdrawals).items():
+            WITHDRAWN.labels(source).inc(number)
+    events = [each for each in envelopes if each.type not in _OF_THE_BUS]
     if events:
         new = await record(connection, events)
         await fold(connection, [recorded_event(each) for each in new], {each.id: each.traceparent for each in new})

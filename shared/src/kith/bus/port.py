@@ -5,8 +5,8 @@ Two adapters implement it, `kith.bus.kafka` and `kith.bus.embedded`; one contrac
 adapters (murmur2, as Kafka's own clients do); within a partition the order of publishing is kept.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol, Self
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -119,6 +119,10 @@ class Bus(Protocol):
     async def prune(self, age: timedelta) -> int:
         """Deletes what was published longer ago than `age`, read or not, if the log does not do so by itself. Returns
         how many rows went. Raises BusError."""
+
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        """Yields what was published to the topic since then and up to now, partition by partition and in order; a
+        little of what was published before may be among it. It is read in no group. Raises NoTopic or BusError."""
 
     def producer(self) -> Producer: ...
 

@@ -22,6 +22,7 @@ from kith.db.connections import is_tenant
 from kith.db.tables import Moment
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import MAX_BYTES, Envelope
+from kith.events.withdrawal import Withdrawal
 from kith.runtime.telemetry import log
 from kith.scalars import BETWEEN, EARLIEST, LATEST, is_in_use
 
@@ -51,9 +52,9 @@ class DeadLetter(NamedTuple):
 
 
 # The bus's own are no service's.
-_TYPE = re.compile(r"(?!kith\.)[a-z0-9-]+(\.[a-z0-9_-]+)+\.v[0-9]+")
+_TYPE = re.compile(rf"{re.escape(Withdrawal.type)}|(?!kith\.)[a-z0-9-]+(\.[a-z0-9_-]+)+\.v[0-9]+")
 _SHOWN = 80
-_READERS = {type: msgspec.json.Decoder(kind).decode for type, kind in EVENTS.items()}
+_READERS = {type: msgspec.json.Decoder(kind).decode for type, kind in [*EVENTS.items(), (Withdrawal.type, Withdrawal)]}
 
 
 def check(envelope: Envelope) -> None:

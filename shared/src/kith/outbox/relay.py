@@ -58,6 +58,12 @@ def topic_of(service: str) -> str:
     return f"kith.{service}"
 
 
+async def own(connection: AsyncConnection, service: str) -> bool:
+    """Takes the service's outbox for as long as the session lasts. Returns whether it was free."""
+    key = func.hashtextextended(f"outbox/{service}", 0)
+    return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
+
+
 class _Snapshot(NamedTuple):
     """What the outbox looked like at an instant."""
 
@@ -116,7 +122,7 @@ class Relay:
                     # Each statement is a transaction: none here needs another.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     try:
-                        if await self._own(connection):
+                        if await own(connection, self._service):
                             async with self._bus.producer() as producer:
                                 await self._relay(connection, producer, stop)
                     finally:
@@ -126,10 +132,6 @@ class Relay:
                 INTERRUPTED.labels(self._service).inc()
                 log.warning("relay interrupted", outbox=self._service, error=error)
             await pause(stop, _RETRY)
-
-    async def _own(self, connection: AsyncConnection) -> bool:
-        key = func.hashtextextended(f"outbox/{self._service}", 0)
-        return bool(await connection.scalar(select(func.pg_try_advisory_lock(key))))
 
     async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
         await self._bus.create_topics({self._topic: self._partitions})

@@ -39,7 +39,12 @@ from kith.runtime.telemetry import log
 from kith.runtime.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
-COMMANDS = {"dead-letters": "kith.dead_letters.cli", "doctor": "kith.doctor.cli", "tenant": "kith.tenants.cli"}
+COMMANDS = {
+    "dead-letters": "kith.dead_letters.cli",
+    "doctor": "kith.doctor.cli",
+    "restored": "kith.recovery.cli",
+    "tenant": "kith.tenants.cli",
+}
 """What every service does besides; see Service.commands."""
 GC_OBJECTS = 300_000
 """So many more objects before garbage is collected among them: more than a batch of 5,000 events is made of."""

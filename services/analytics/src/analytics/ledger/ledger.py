@@ -34,7 +34,9 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
             INSERT INTO ledger
                 (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
             SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
-            FROM {_GIVEN.sql} ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
+            FROM {_GIVEN.sql}
+            WHERE NOT EXISTS (SELECT FROM withdrawn_events w WHERE w.tenant_id = t.tenant_id AND w.id = t.id)
+            ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
         ), announced AS (
             INSERT INTO arrivals (tenant_id, types, customers)
             SELECT tenant_id, array_agg(DISTINCT type),

@@ -66,3 +66,21 @@ watermarks = Table(
     Column("up_to", Moment, primary_key=True),
     Column("ends", ARRAY(BigInteger), nullable=False),
 )
+
+# Events that their service withdrew, as it was restored to before them (see ledger.withdrawals). No figure, timeline or
+# rebuild reads them, and the ledger does not take them again.
+withdrawn_events = Table(
+    "withdrawn_events",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("type", Text(collation="C"), nullable=False),
+    Column("source", Text(collation="C"), nullable=False),
+    Column("subject", Uuid, nullable=False),
+    Column("aggregate_version", Integer, nullable=False),
+    Column("customer_id", Uuid),
+    Column("withdrawn_at", Moment, nullable=False, comment="when the withdrawal was recorded"),
+    Column("time", Moment, comment="this and the next two as the ledger had them; null: it had not come yet"),
+    Column("recorded_at", Moment),
+    Column("data", JSONB),
+)

@@ -31,6 +31,9 @@ class Totals(Projection):
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         await mark_stale(connection, batch.written)
 
+    async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
+        await mark_stale(connection, batch.written)
+
     async def after_swap(self, connection: AsyncConnection) -> None:
         await mark_all_stale(connection)
 

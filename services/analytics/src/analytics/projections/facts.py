@@ -7,7 +7,7 @@ that comes later needs nothing here. An event that the catalogue does not have i
 any type. It is of the noun that its type names, keeps what that noun's aggregates have, and starts no clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -157,6 +157,14 @@ def fact_of(event: RecordedEvent, before: Fact | None = None) -> Fact:
         clock,
         state,
     )
+
+
+def concerned(fact: Fact) -> Iterator[UUID]:
+    """Yields the customers whose figures depend on the fact: its own, and the one that referred it."""
+    if fact.customer_id is not None:
+        yield fact.customer_id
+    if (referrer := fact.state.get("referred_by")) is not None:
+        yield UUID(str(referrer))
 
 
 def facts_of(events: Iterable[RecordedEvent], before: Fact | None = None) -> list[Fact]:

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.ledger.withdrawals import Withdrawn
 from analytics.projections.facts import RecordedEvent
-from analytics.projections.merges import survivors
+from analytics.projections.merges import all_survivors, survivors
 from analytics.projections.merging import MERGES
 from analytics.projections.projection import Batch, declared
 from analytics.projections.shadow import enter_fold
@@ -53,6 +54,18 @@ async def fold(
     await apply(connection, events, traceparents)
 
 
+async def retract(connection: AsyncConnection, withdrawn: Sequence[Withdrawn]) -> None:
+    """Removes from the read models what came of events that are not in the ledger any more."""
+    if not withdrawn:
+        return
+    await enter_fold(connection, withdrawn)
+    await lock_tenants(connection, {each.tenant_id for each in withdrawn}, exclusive=True)
+    batch = Batch((), await all_survivors(connection, {each.tenant_id for each in withdrawn}), {}, withdrawn=withdrawn)
+    for each in declared():
+        await each.retract(connection, batch)
+    await _move(connection, batch)
+
+
 async def apply(
     connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
 ) -> None:
@@ -61,6 +74,10 @@ async def apply(
     batch = Batch(events, await survivors(connection, events), traceparents)
     for each in declared():
         await each.apply(connection, batch)
+    await _move(connection, batch)
+
+
+async def _move(connection: AsyncConnection, batch: Batch) -> None:
     for tenant, customers in batch.moved.items():
         for each in declared():
             await each.move(connection, tenant, customers)

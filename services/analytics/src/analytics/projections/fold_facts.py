@@ -9,7 +9,17 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.unnest import UnnestParams
-from analytics.projections.facts import Customer, Fact, RecordedEvent, Survivors, fact_of, facts_of, stands_alone
+from analytics.ledger.withdrawals import Withdrawn
+from analytics.projections.facts import (
+    Customer,
+    Fact,
+    RecordedEvent,
+    Survivors,
+    concerned,
+    fact_of,
+    facts_of,
+    stands_alone,
+)
 from analytics.projections.past import Past
 from analytics.projections.projection import Batch, Projection, ReadModel
 from analytics.projections.replay import FactRows, Recomputation
@@ -50,6 +60,12 @@ class Facts(Projection):
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         batch.facts, batch.written = await fold_facts(connection, batch.events, batch.survivors)
 
+    async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
+        batch.written = await retract_facts(connection, batch.withdrawn, batch.survivors)
+        for fact in batch.written:
+            for customer in concerned(fact):
+                batch.moved[fact.tenant_id].add(customer)
+
     async def recompute(self, past: Past) -> Sequence[Recomputation]:  # noqa: ARG002 - its facts are all it needs
         return [FactRows()]
 
@@ -85,6 +101,31 @@ async def fold_facts(
             written += again
     await insert_facts(connection, written, survivors)
     return [_of_survivor(fact, survivors) for fact in new] if survivors else new, written
+
+
+async def retract_facts(
+    connection: AsyncConnection, withdrawn: Sequence[Withdrawn], survivors: Survivors
+) -> Sequence[Fact]:
+    """Recomputes the facts of the aggregates of these events, which the ledger does not have any more. Returns all
+    facts that were deleted, and those that were written in their place."""
+    aggregates = list({Aggregate(each.tenant_id, each.subject) for each in withdrawn})
+    gone = await _facts_of(connection, aggregates)
+    again = await _again(connection, dict.fromkeys(aggregates, ()))
+    if again:
+        await insert_facts(connection, again, survivors)
+    return [*gone, *(_of_survivor(fact, survivors) for fact in again)]
+
+
+async def _facts_of(connection: AsyncConnection, aggregates: Sequence[Aggregate]) -> list[Fact]:
+    rows: Any = await connection.exec_driver_sql(
+        f"""
+        SELECT f.tenant_id, f.event_id, f.type, f.subject, f.version, f.time, f.until, f.customer_id, f.amount::text,
+               f.currency, f.phase, f.phase_since, f.clock_since, f.state::text
+        FROM {_SUBJECTS.sql} JOIN facts f USING (tenant_id, subject)
+        """,  # noqa: S608 - made here
+        _SUBJECTS.values([each.tenant_id for each in aggregates], [each.subject for each in aggregates]),
+    )
+    return [Fact._make((*row[:-1], msgspec.json.decode(row[-1]))) for row in rows]
 
 
 async def insert_facts(connection: AsyncConnection, facts: Sequence[Fact], survivors: Survivors) -> None:

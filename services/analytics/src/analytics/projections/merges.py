@@ -17,6 +17,7 @@ from analytics.projections.past import Past
 from analytics.projections.projection import Batch, Projection, ReadModel
 from analytics.projections.replay import Recomputation
 from analytics.projections.tables import merged_customers
+from kith.events.catalogue import versions_of
 from kith.events.contacts import CustomerMerged
 
 _CUSTOMERS = UnnestParams(tenant_id="name", customer_id="uuid")
@@ -35,6 +36,17 @@ class Merges(Projection):
             if customers:
                 await _move(connection, event.tenant_id, customers)
                 batch.moved[event.tenant_id].update(customers)
+
+    async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Of each customer whose merge was withdrawn, the newest one before it holds again; without one it stands for
+        itself. Needs exclusive locks on the tenants."""
+        for tenant, customer in {(each.tenant_id, each.subject) for each in batch.withdrawn if each.type in MERGES}:
+            before = await _newest(connection, tenant, customer)
+            customers = await _hold(connection, tenant, customer, before)
+            await _move(connection, tenant, customers)
+            batch.moved[tenant].update(customers)
+            if before is None:
+                await connection.execute(_FORGET, {"tenant": tenant, "customer": customer})
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:
         return [_MergedRows(past.tenant, await past.merged())]
@@ -76,6 +88,16 @@ async def survivors(connection: AsyncConnection, events: Iterable[RecordedEvent]
     return {Customer(row.tenant_id, row.customer_id): row.survivor for row in rows}
 
 
+async def all_survivors(connection: AsyncConnection, tenants: Iterable[str]) -> Mapping[Customer, UUID]:
+    """Returns the current survivors of all merged customers of these tenants."""
+    rows: Any = await connection.exec_driver_sql(
+        "SELECT tenant_id, customer_id, survivor FROM merged_customers "
+        "WHERE tenant_id = ANY($1::text[]) AND survivor <> customer_id",
+        (list(tenants),),
+    )
+    return {Customer(row.tenant_id, row.customer_id): row.survivor for row in rows}
+
+
 async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | None) -> list[UUID]:
     """Keeps the merge of the newest version. Returns the customers whose survivor may have changed."""
     noted = await connection.execute(
@@ -88,17 +110,36 @@ async def _note(connection: AsyncConnection, event: RecordedEvent, into: UUID | 
         """),
         {"tenant": event.tenant_id, "customer": event.subject, "into": into, "version": event.version},
     )
-    if noted.first() is None:
-        return []
+    return [] if noted.first() is None else await _resolve(connection, event.tenant_id)
+
+
+async def _newest(connection: AsyncConnection, tenant: str, customer: UUID) -> RecordedEvent | None:
+    """Returns the newest merge or unmerge of the customer that the ledger has."""
+    row = (
+        await connection.execute(_NEWEST, {"tenant": tenant, "customer": customer, "types": _with_versions(MERGES)})
+    ).one_or_none()
+    return None if row is None else RecordedEvent.of(*row)
+
+
+async def _hold(connection: AsyncConnection, tenant: str, customer: UUID, event: RecordedEvent | None) -> list[UUID]:
+    """Sets the customer's row to what the event says. Returns the customers whose survivor may have changed."""
+    into = UUID(event.body["into"]) if event is not None and event.type == CustomerMerged.type else None
+    values = {"tenant": tenant, "customer": customer, "into": into, "version": event.version if event else 0}
+    await connection.execute(_HOLD, values)
+    return await _resolve(connection, tenant)
+
+
+async def _resolve(connection: AsyncConnection, tenant: str) -> list[UUID]:
+    """Brings the survivors of a tenant's merged customers up to date. Returns the customers that were concerned."""
     rows = (
         await connection.execute(
             text('SELECT customer_id, "into", survivor FROM merged_customers WHERE tenant_id = :tenant'),
-            {"tenant": event.tenant_id},
+            {"tenant": tenant},
         )
     ).all()
     merges = {row.customer_id: row.into for row in rows}
     changed = [(row, survivor_of(row.customer_id, merges)) for row in rows]
-    return await _keep(connection, event.tenant_id, [(row, now) for row, now in changed if row.survivor != now])
+    return await _keep(connection, tenant, [(row, now) for row, now in changed if row.survivor != now])
 
 
 async def _keep(
@@ -124,3 +165,19 @@ async def _move(connection: AsyncConnection, tenant: str, customers: Sequence[UU
         """,
         (tenant, list(customers)),
     )
+
+
+def _with_versions(types: Iterable[str]) -> list[str]:
+    return [each for type in types for each in versions_of(type)]
+
+
+_NEWEST = text("""
+    SELECT tenant_id, id, type, subject, aggregate_version, time, customer_id, data::text FROM ledger
+    WHERE tenant_id = :tenant AND customer_id = :customer AND subject = :customer AND type = ANY(:types)
+    ORDER BY aggregate_version DESC LIMIT 1
+""")
+_HOLD = text("""
+    UPDATE merged_customers SET "into" = :into, version = :version
+    WHERE tenant_id = :tenant AND customer_id = :customer
+""")
+_FORGET = text("DELETE FROM merged_customers WHERE tenant_id = :tenant AND customer_id = :customer")

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.ledger.withdrawals import Withdrawn
 from analytics.projections.facts import Fact, RecordedEvent, Survivors
 from analytics.projections.past import Past
 from analytics.projections.replay import Recomputation
@@ -46,6 +47,8 @@ class Batch:
     """The facts of these events."""
     written: Sequence[Fact] = ()
     """The same, and the other facts of their aggregates that were recomputed because an event came late."""
+    withdrawn: Sequence[Withdrawn] = ()
+    """The events that are removed; then there are no `events`, and `written` has their facts, too, as they were."""
     moved: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     """By tenant, the customers that lost facts to another one, and those that own them now."""
 
@@ -75,6 +78,10 @@ class Projection:
 
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         """Brings the tables up to a batch of events, which may come late, in any order of their aggregates."""
+
+    async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
+        """Removes what came of events that were withdrawn: `batch.withdrawn`, of which the ledger has none any more. It
+        is called in the place of `apply`, and `move` after it, for all their customers."""
 
     async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
         """Called after `apply`, for customers between whom facts have moved."""

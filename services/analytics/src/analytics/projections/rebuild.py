@@ -39,6 +39,12 @@ class Migrated(RuntimeError):
     loggable = True
 
 
+class WithdrawnMeanwhile(RuntimeError):
+    """Events were withdrawn that the shadows may have."""
+
+    loggable = True
+
+
 class SwapTimedOut(RuntimeError):
     """Readers or folds held their locks at every attempt to swap."""
 
@@ -67,8 +73,8 @@ class Rebuilt:
 async def rebuild(
     url: str, *, compare_only: bool = False, keep: bool = False, progress: Progress | None = None
 ) -> Rebuilt:
-    """Rebuilds the read models. Raises RebuildRuns if one runs, Migrated and SwapTimedOut. If it is killed at any
-    point, the live tables are whole, and the next run clears up."""
+    """Rebuilds the read models. Raises RebuildRuns if one runs, Migrated, WithdrawnMeanwhile and SwapTimedOut. If it is
+    killed at any point, the live tables are whole, and the next run clears up."""
     progress, done = progress or Silent(), Rebuilt()
     engine = engine_for(url, poolclass=NullPool, hide_parameters=True, driver={"server_settings": _SETTINGS})
     async with _announced(engine) as (main, reading, writing):
@@ -222,6 +228,9 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     ).all()
     if not noted:
         return 0
+    keys = [row.tenant_id for row in noted], [row.event_id for row in noted]
+    if (await connection.exec_driver_sql(_WITHDRAWN, keys)).scalar_one():
+        raise WithdrawnMeanwhile("Events were withdrawn while the read models were rebuilt: rebuild them again.")
     await connection.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
     # An event in the tenant's snapshot has its fact already.
     rows: Any = await connection.exec_driver_sql(
@@ -232,7 +241,7 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
         LEFT JOIN facts f ON f.tenant_id = l.tenant_id AND f.subject = l.subject AND f.version = l.aggregate_version
         WHERE f.tenant_id IS NULL AND l.{NOT_REMOVED}
         """,  # noqa: S608 - a constant
-        ([row.tenant_id for row in noted], [row.event_id for row in noted]),
+        keys,
     )
     events = [RecordedEvent.of(*row) for row in rows]
     if events:
@@ -240,6 +249,15 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     await connection.execute(text("SET LOCAL search_path = public"))
     done.caught_up += len(events)
     return len(noted)
+
+
+_WITHDRAWN = f"""
+    SELECT EXISTS (
+        SELECT FROM unnest($1::text[], $2::uuid[]) AS noted(tenant_id, id)
+        WHERE noted.{NOT_REMOVED}
+          AND NOT EXISTS (SELECT FROM ledger l WHERE l.tenant_id = noted.tenant_id AND l.id = noted.id)
+    )
+"""  # noqa: S608 - a constant
 
 
 async def _revision(driver: Driver) -> str:

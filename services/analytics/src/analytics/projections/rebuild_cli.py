@@ -5,7 +5,7 @@ import gc
 import time
 from collections.abc import Sequence
 
-from analytics.projections.rebuild import Difference, Migrated, Rebuilt, SwapTimedOut, rebuild
+from analytics.projections.rebuild import Difference, Migrated, Rebuilt, SwapTimedOut, WithdrawnMeanwhile, rebuild
 from analytics.projections.shadow import KEPT, Print, RebuildRuns
 from kith.db import migrations
 from kith.runtime.progress import Shown
@@ -31,7 +31,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
     shown, started = Shown(), time.monotonic()
     try:
         done = uvloop.run(rebuild(settings.owner_database, compare_only=given.compare, keep=given.keep, progress=shown))
-    except (RebuildRuns, Migrated, SwapTimedOut) as error:
+    except (RebuildRuns, Migrated, WithdrawnMeanwhile, SwapTimedOut) as error:
         raise SystemExit(f"{service.name}: {error}") from error
     finally:
         gc.enable()

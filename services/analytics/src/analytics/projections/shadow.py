@@ -18,6 +18,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.ledger.withdrawals import Withdrawn
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.projection import declared, rebuilt
 from kith.db.connections import Driver
@@ -51,8 +52,9 @@ class Print(NamedTuple):
     hashes: int
 
 
-async def enter_fold(connection: AsyncConnection, events: Sequence[RecordedEvent]) -> None:
-    """Called before a fold reads a read model: waits for a swap, and notes the events for a rebuild that goes on."""
+async def enter_fold(connection: AsyncConnection, events: Sequence[RecordedEvent | Withdrawn]) -> None:
+    """Called before a fold reads a read model: waits for a swap, and notes the events for a rebuild that goes on. Of
+    withdrawn events it learns that they are not in the ledger any more."""
     if not (await connection.exec_driver_sql(_ENTER)).one().free:
         await connection.exec_driver_sql(
             "INSERT INTO public.rebuild_pending (tenant_id, event_id) SELECT * FROM unnest($1::text[], $2::uuid[]) "

@@ -1,7 +1,7 @@
 """The embedded bus: a partitioned, durable log with consumer groups in PostgreSQL. For one machine."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Self
 
 from kith.bus.embedded.consumer import EmbeddedConsumer
@@ -9,7 +9,7 @@ from kith.bus.embedded.database import Database
 from kith.bus.embedded.log import Log
 from kith.bus.embedded.notifier import Notifier
 from kith.bus.embedded.producer import EmbeddedProducer
-from kith.bus.port import OnAssigned, OnRevoked
+from kith.bus.port import Incoming, OnAssigned, OnRevoked
 
 __all__ = ["EmbeddedBus"]
 
@@ -42,6 +42,9 @@ class EmbeddedBus:
     async def prune(self, age: timedelta) -> int:
         """Deletes what was published longer ago than `age`, read or not, and returns how many rows went."""
         return await self._log.prune(age)
+
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        return self._log.history(topic, since)
 
     def producer(self) -> EmbeddedProducer:
         return EmbeddedProducer(self._log, self._notifier)

@@ -1,18 +1,30 @@
 """The log itself: topics, appending, reading, and forgetting what is old."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from kith.bus.embedded.database import Database
 from kith.bus.partitioner import partition_of
-from kith.bus.port import BusError, Headers, Incoming, MessageRefused, OffsetLost, Offsets, Outgoing, TopicPartition
+from kith.bus.port import (
+    BusError,
+    Headers,
+    Incoming,
+    MessageRefused,
+    NoTopic,
+    OffsetLost,
+    Offsets,
+    Outgoing,
+    TopicPartition,
+)
 
 _ROW_MESSAGES = 512
 _ROW_BYTES = 512 * 1024
 """A row is read whole, so it is kept small enough to be read for the sake of one message."""
+
+_HISTORY_MESSAGES = 5000
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of a message: it is read whole, by each who reads on."""
@@ -139,6 +151,27 @@ class Log:
             expected[partition] = last + 1
         _refuse_gaps(quotas, expected)
         return messages
+
+    async def history(self, topic: str, since: datetime) -> AsyncIterator[list[Incoming]]:
+        """Raises NoTopic."""
+        if topic not in await self.topics([topic]):
+            raise NoTopic(f"there is no topic {topic}")
+        ends = await self.ends([topic])
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                """
+                select partition, min(base_offset) from bus.batches
+                where topic_id = $1 and appended_at >= $2 group by partition
+                """,
+                self._known[topic].id,
+                since,
+            )
+        for number, start in rows:
+            partition, offset = TopicPartition(topic, number), start
+            while offset < ends[partition]:
+                messages = await self.read({partition: (offset, _HISTORY_MESSAGES)})
+                offset = messages[-1].offset + 1
+                yield messages
 
     async def prune(self, age: timedelta) -> int:
         """Deletes what was appended longer ago than `age`. Returns how many rows went (a row is one publish's messages

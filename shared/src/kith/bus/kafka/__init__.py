@@ -1,8 +1,8 @@
 """The bus on Apache Kafka."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -11,8 +11,9 @@ from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from kith.bus.kafka.connection import Connection
 from kith.bus.kafka.consumer import KafkaConsumer
 from kith.bus.kafka.errors import as_bus_errors
+from kith.bus.kafka.history import history
 from kith.bus.kafka.producer import KafkaProducer
-from kith.bus.port import BusError, OnAssigned, OnRevoked
+from kith.bus.port import BusError, Incoming, OnAssigned, OnRevoked
 from kith.bus.settings import BusSettings
 
 __all__ = ["KafkaBus"]
@@ -50,6 +51,9 @@ class KafkaBus:
 
     async def prune(self, age: timedelta) -> int:  # noqa: ARG002 - the topics' own retention.ms decides
         return 0
+
+    def history(self, topic: str, since: datetime) -> AsyncIterator[Sequence[Incoming]]:
+        return history(self._connection, topic, since)
 
     def producer(self) -> KafkaProducer:
         return KafkaProducer(self._connection)

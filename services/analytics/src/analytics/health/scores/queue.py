@@ -14,7 +14,7 @@ from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.scores.tables import health_rescorings, health_scores
 from analytics.ledger.unnest import UnnestParams
-from analytics.projections.facts import Fact, types_of
+from analytics.projections.facts import Fact, concerned, types_of
 from analytics.projections.projection import Batch, Projection
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
@@ -29,6 +29,9 @@ class ScoreQueue(Projection):
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         await note(connection, batch.facts, batch.traceparents)
 
+    async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
+        await rescore_by_new_models(connection, batch.written)
+
     async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
         await enqueue_customers(connection, tenant, customers)
 
@@ -42,11 +45,15 @@ async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents:
     noted: dict[tuple[str, UUID, UUID | None], Fact] = {}
     for fact in facts:
         if fact.type in TYPES:
-            for customer in _concerned(fact):
+            for customer in concerned(fact):
                 event = fact.event_id if fact.type in TRIGGERING else None
                 noted[fact.tenant_id, customer, event] = fact
     if noted:
         await _insert(connection, [(t, c, f.event_id, traceparents.get(f.event_id)) for (t, c, _), f in noted.items()])
+    await rescore_by_new_models(connection, facts)
+
+
+async def rescore_by_new_models(connection: AsyncConnection, facts: Sequence[Fact]) -> None:
     for tenant in {fact.tenant_id for fact in facts if fact.type in MODEL_TYPES}:
         await rescore(connection, tenant)
 
@@ -54,13 +61,6 @@ async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents:
 async def enqueue_customers(connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
     """Enqueues customers whose facts were changed."""
     await _insert(connection, [(tenant, customer, None, None) for customer in customers])
-
-
-def _concerned(fact: Fact) -> Iterable[UUID]:
-    if fact.customer_id is not None:
-        yield fact.customer_id
-    if (referrer := fact.state.get("referred_by")) is not None:
-        yield UUID(str(referrer))
 
 
 async def _insert(connection: AsyncConnection, rows: Sequence[tuple[str, UUID, UUID | None, str | None]]) -> None:

@@ -1,0 +1,1 @@
+"""After a restore: what a service published and no longer knows is withdrawn."""
