@@ -39,6 +39,14 @@ status: $(VENV)/.installed ## what runs where
 doctor: $(VENV)/.installed ## what is wrong with what runs here, in words, and what to do
 	@$(KITH) doctor
 
+TO ?=
+backup: $(VENV)/.installed ## back up what runs here: TO=folder
+	@$(KITH) backup --to '$(TO)'
+
+FROM ?=
+restore: $(VENV)/.installed ## put a backup in the place of the data, once all is stopped: FROM=folder/2026-… [TO=instant]
+	@$(KITH) restore --backup '$(FROM)' --to '$(TO)'
+
 reset: $(VENV)/.installed ## stop, and clear all data; downloads stay
 	@$(KITH) reset
 

@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -27,6 +29,16 @@ def main() -> int:
         return 1
 
 
+def _instant(text: str) -> datetime | None:
+    """No text is no instant, as the Makefile passes it. Raises ValueError."""
+    if not text:
+        return None
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(text)
+    return at
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kith_local", description="Runs all of Kith on one machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -35,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "token":
             command.add_argument("--tenant", required=True)
             command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
+        if name == "backup":
+            command.add_argument("--to", type=Path, required=True, help="the folder in which it is made")
+        if name == "restore":
+            command.add_argument("--backup", type=Path, required=True, help="the folder of the backup")
+            command.add_argument("--to", type=_instant, help="an instant after the backup")
         if name == "replay":
             replay.add_arguments(command)
         if name == "silence":
@@ -99,6 +116,20 @@ def _status(_: argparse.Namespace) -> int:
     from kith_local.control import status
 
     return status(Layout.of(), _console())
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    """back up what runs here"""
+    from kith_local.backup import backup
+
+    return backup(Layout.of(), arguments.to, _console())
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    """put a backup in the place of the data"""
+    from kith_local.backup import restore
+
+    return restore(Layout.of(), arguments.backup, arguments.to, _console())
 
 
 def _reset(_: argparse.Namespace) -> int:
@@ -182,6 +213,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "stop": _stop,
     "status": _status,
     "doctor": _doctor,
+    "backup": _backup,
+    "restore": _restore,
     "reset": _reset,
     "token": _token,
     "issuer": _issuer,

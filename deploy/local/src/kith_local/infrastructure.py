@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kith_local.ports import Port
-from kith_local.postgres import EmbeddedPostgres
+from kith_local.postgres import SETTINGS, EmbeddedPostgres
+from kith_local.postgres_backup import NOT_ARCHIVING, archiving, prepare_archive
 
 FETCHED_STEP = 10
 
@@ -16,14 +17,21 @@ class Postgres:
     # Fast shutdown. SIGTERM would wait until the last client is gone.
     stop_signal = signal.SIGINT
 
-    def __init__(self, data: Path, databases: Mapping[str, str]) -> None:
-        """`databases`: the environment variable that gets the URL -> the database's name."""
+    def __init__(self, data: Path, databases: Mapping[str, str], link: Path, archive: str | None) -> None:
+        """`databases`: the environment variable that gets the URL -> the database's name. Its log is archived in the
+        folder `archive`, if one is given, and `link` leads there."""
         self.url = f"{len(databases)} databases, unix socket"
         self.log = data / "log"
         self._databases = databases
-        self._server = EmbeddedPostgres(data)
+        self._link, self._archive = link, Path(archive).resolve() if archive else None
+        self._server = EmbeddedPostgres(data, SETTINGS | (archiving(self._archive) if self._archive else NOT_ARCHIVING))
 
     def start(self, report: Callable[[str], None]) -> Mapping[str, str]:
+        self._link.unlink(missing_ok=True)
+        if self._archive is not None:
+            prepare_archive(self._archive)
+            self._link.parent.mkdir(parents=True, exist_ok=True)
+            self._link.symlink_to(self._archive)
         if not (self._server.data / "PG_VERSION").exists():
             report("makes a new database")
         self._server.start()

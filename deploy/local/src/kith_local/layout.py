@@ -43,6 +43,16 @@ class Layout:
         return self.home / "issuer"
 
     @property
+    def archive(self) -> Path:
+        """A link to where PostgreSQL archives its log, if it does."""
+        return self.data / "archive"
+
+    @property
+    def erasures(self) -> Path:
+        """Outside of the data: what is restored from a backup must not take it along."""
+        return self.home / "erasures.jsonl"
+
+    @property
     def run(self) -> Path:
         return self.home / "run"
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from kith.db import migrations
 from kith.runtime.service import Service
 from kith.runtime.settings import from_environment
+from kith_local.restored import bring_in_line
 from kith_local.topology import SERVICES
 
 
@@ -25,5 +26,10 @@ async def migrate_all() -> None:
         print(f"{name}: up to date after {time.monotonic() - began:.2f} s", flush=True)  # noqa: T201 - its log
 
 
+async def _main() -> None:
+    await migrate_all()
+    await bring_in_line()
+
+
 if __name__ == "__main__":
-    asyncio.run(migrate_all())
+    asyncio.run(_main())

@@ -32,24 +32,24 @@ class EmbeddedPostgres:
         self._settings = settings
         self._server: PostgresServer | None = None
 
-    def start(self) -> Self:
+    def start(self, *, patience: float = RECOVERY_SECONDS) -> Self:
+        """`patience` is for how many seconds it is tried again where it does not start."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         server: PostgresServer = get_server(self.data, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
-        wanted, file = (
-            [f"{name} = {value}\n" for name, value in self._settings.items()],
-            self.data / "postgresql.auto.conf",
-        )
-        if any(line not in file.read_text() for line in wanted):
-            with file.open("a") as settings:
-                settings.writelines(wanted)
-        self._start(server)
+        file = self.data / "postgresql.auto.conf"
+        before = file.read_text().splitlines()
+        others = [line for line in before if line.partition(" = ")[0] not in self._settings]
+        lines = others + [f"{name} = {value}" for name, value in self._settings.items()]
+        if lines != before:
+            file.write_text("\n".join(lines) + "\n")
+        self._start(server, patience)
         self._server = server
         return self
 
-    def _start(self, server: PostgresServer) -> None:
+    def _start(self, server: PostgresServer, patience: float) -> None:
         """After a crash the log is replayed first, which may take longer than the wheel waits."""
-        deadline = time.monotonic() + RECOVERY_SECONDS
+        deadline = time.monotonic() + patience
         while True:
             self._forget_the_dead(deadline)
             try:
@@ -76,6 +76,12 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether there is a process, which may not accept connections yet."""
+        file = self.data / "postmaster.pid"
+        return file.exists() and _is_postgres(int(file.read_text().split("\n", 1)[0]))
 
     @property
     def pid(self) -> int | None:

@@ -19,6 +19,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     ports = ports_of(environment)
     given = {f"KITH_PORT_{name.upper()}": str(ports[name].number) for name in ("gateway", "issuer", *SERVICES)}
     given["PYTHONUNBUFFERED"] = "1"
+    given["KITH_ERASURES_FILE"] = environment.get("KITH_ERASURES_FILE") or str(layout.erasures)
     early = [_gateway(ports, layout)]
     if not environment.get("KITH_ISSUER_URL"):
         given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"
@@ -29,7 +30,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     return Plan(
         infrastructure=_infrastructure(layout, environment, ports),
         early=early,
-        before=[Part("migrate", _python("kith_local.migrate"))],
+        before=[Part("migrate", _python("kith_local.migrate"), {"KITH_HOME": str(layout.home), "BUS": layout.bus})],
         parts=[part for name in SERVICES for part in (_api(name, ports), _worker(name, ports))],
         after=_after(layout, environment),
         stop_order=("gateway", "-api", "-worker"),
@@ -99,7 +100,7 @@ def _infrastructure(layout: Layout, environment: Mapping[str, str], ports: Mappi
     if layout.bus == "kafka" or environment.get("KITH_KAFKA_BOOTSTRAP"):
         embedded.pop("KITH_DATABASE_URL_BUS", None)
     if embedded:
-        servers.append(Postgres(layout.data / "postgres", embedded))
+        servers.append(Postgres(layout.data / "postgres", embedded, layout.archive, environment.get("KITH_ARCHIVE")))
     if layout.bus == "kafka" and not environment.get("KITH_KAFKA_BOOTSTRAP"):
         broker_ports = [ports["kafka"], ports["kafka_controller"]]
         servers.append(Kafka(layout.data / "kafka", broker_ports, jars=layout.downloads / "kafka"))

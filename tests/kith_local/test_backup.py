@@ -1,0 +1,147 @@
+"""A backup is whole or not there, and what is restored is what was there at its instant, or at one after."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+from rich.console import Console
+from tests.conftest import UNSAFE, scratch
+
+from kith_local.backup import Restored, backup, restore
+from kith_local.errors import LocalError
+from kith_local.layout import Layout
+from kith_local.postgres import SETTINGS, EmbeddedPostgres
+from kith_local.postgres_backup import archiving, prepare_archive
+from kith_local.state import StateFile
+
+CONSOLE = Console(quiet=True)
+
+
+@pytest.fixture
+def layout() -> Iterator[Layout]:
+    with tempfile.TemporaryDirectory(prefix="kith-test-", dir=scratch(), ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # for the server's user
+        layout = Layout(Path(folder), "embedded")
+        layout.issuer.mkdir()
+        (layout.issuer / "key").write_text("of the issuer")
+        yield layout
+
+
+@pytest.fixture
+def server(layout: Layout) -> Iterator[EmbeddedPostgres]:
+    archive = layout.home / "archive"
+    prepare_archive(archive)
+    server = EmbeddedPostgres(layout.data / "postgres", SETTINGS | UNSAFE | archiving(archive)).start()
+    layout.archive.symlink_to(archive)
+    try:
+        execute(server, "CREATE TABLE kept (number int)")
+        yield server
+    finally:
+        server.stop()
+
+
+def execute(server: EmbeddedPostgres, statement: str) -> object:
+    async def ask() -> object:
+        connection = await asyncpg.connect(server.url("postgres"))
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def insert(server: EmbeddedPostgres, number: int) -> datetime:
+    """Returns an instant after it, and before whatever comes next."""
+    execute(server, f"INSERT INTO kept VALUES ({number})")  # noqa: S608
+    at = execute(server, "SELECT clock_timestamp()")
+    assert isinstance(at, datetime)
+    return at
+
+
+def backed_up(layout: Layout) -> Path:
+    to = layout.home / "backups"
+    with StateFile(layout.run).held():
+        assert backup(layout, to, CONSOLE) == 0
+    (made,) = to.iterdir()
+    return made
+
+
+def restored(layout: Layout, made: Path, to: datetime | None = None) -> list[int]:
+    assert restore(layout, made, to, CONSOLE) == 0
+    server = EmbeddedPostgres(layout.data / "postgres").start()
+    try:
+        found = execute(server, "SELECT array_agg(number ORDER BY number) FROM kept")
+        assert isinstance(found, list)
+        insert(server, 99)  # it is no replica
+        return found
+    finally:
+        server.stop()
+
+
+def test_what_was_backed_up_is_restored(layout: Layout, server: EmbeddedPostgres) -> None:
+    insert(server, 1)
+    made = backed_up(layout)
+    insert(server, 2)
+    server.stop()
+    assert restored(layout, made) == [1]
+    assert Restored.marker(layout).exists()
+    (kept,) = layout.data.glob("postgres.before-*")
+    assert (kept / "PG_VERSION").exists()
+
+
+def test_any_instant_since_is_restored(layout: Layout, server: EmbeddedPostgres) -> None:
+    insert(server, 1)
+    made = backed_up(layout)
+    at = insert(server, 2)
+    insert(server, 3)
+    execute(server, "SELECT pg_switch_wal()")
+    server.stop()
+    assert restored(layout, made, at) == [1, 2]
+
+
+def test_keys_come_back_if_they_are_gone(layout: Layout, server: EmbeddedPostgres) -> None:
+    insert(server, 1)
+    layout.erasures.write_text("of then")
+    made = backed_up(layout)
+    server.stop()
+    layout.erasures.write_text("of now")
+    (layout.issuer / "key").unlink()
+    layout.issuer.rmdir()
+    restored(layout, made)
+    assert (layout.issuer / "key").read_text() == "of the issuer"
+    assert layout.erasures.read_text() == "of now", "it knows of later erasures"
+
+
+def test_what_cannot_be_restored_leaves_all_as_it_was(layout: Layout, server: EmbeddedPostgres) -> None:
+    insert(server, 1)
+    made = backed_up(layout)
+    server.stop()
+
+    def refused(words: str, made: Path = made, to: datetime | None = None, of: Layout = layout) -> None:
+        with pytest.raises(LocalError, match=words):
+            restore(of, made, to, CONSOLE)
+        assert not list(layout.data.glob("postgres.before-*"))
+        assert (layout.data / "postgres" / "PG_VERSION").exists()
+        assert not Restored.marker(layout).exists()
+
+    refused("is no backup", layout.home)
+    refused("is before it", to=datetime.now(UTC) - timedelta(hours=1))
+    refused("BUS=embedded", of=Layout(layout.home, "kafka"))
+    with StateFile(layout.run).held():
+        refused("Stop it first")
+    refused("recovery ended before configured recovery target", to=datetime.now(UTC) + timedelta(days=1))
+    damaged = made / "postgres" / "global" / "pg_control"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
+    refused("pg_control is not as it was backed up")
+
+
+def test_a_backup_needs_what_runs(layout: Layout) -> None:
+    with pytest.raises(LocalError, match="does not run"):
+        backup(layout, layout.home / "backups", CONSOLE)
+    with StateFile(layout.run).held(), pytest.raises(LocalError, match="elsewhere"):
+        backup(layout, layout.home / "backups", CONSOLE)
