@@ -1,8 +1,8 @@
 #!/bin/sh
-# Assembles the root of an image from the base it is built in: an application, its interpreter, the libraries that both
-# are linked with, certificates, and a user. No shell, no package manager, no compiler.
+# Assembles the root of an image from the base it is built in: an application, its interpreter or program, the libraries
+# that both are linked with, certificates, and a user. No shell, no package manager, no compiler.
 #
-#   assemble.sh python|node ROOT APPLICATION
+#   assemble.sh python|node|hive_router ROOT APPLICATION
 set -eu
 interpreter=$1 root=$2 application=$3
 mkdir -p "$root/tmp" "$root/etc" "$root/var/lib/dpkg/status.d" "$root/proc" "$root/dev" "$root/sys" "$root/run"
@@ -14,7 +14,7 @@ for each in /bin /lib /lib64; do
 done
 
 # A program may be a link to a link to itself.
-program=$(command -v "$( [ "$interpreter" = python ] && echo python3 || echo node )")
+program=$(command -v "$( [ "$interpreter" = python ] && echo python3 || echo "$interpreter" )")
 while [ -L "$program" ]; do
   cp -P --parents "$program" "$root"
   program=$(cd "$(dirname "$program")"; realpath -s "$(readlink "$program")")

@@ -4,6 +4,7 @@ IMAGE_REPOSITORY ?= kith
 IMAGE_TAG ?= latest
 PYTHON_BASE ?=
 NODE_BASE ?=
+RUST_BASE ?=
 IMAGE_FLAGS ?=
 IMAGE_LABELS = --build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 IMAGE_BUILD = $(ENGINE) build $(IMAGE_FLAGS) $(IMAGE_LABELS)
@@ -14,13 +15,20 @@ images: $(addprefix image-,$(IMAGES)) ## build all images: [ENGINE=docker|podman
 image-gateway:
 	$(IMAGE_BUILD) $(if $(NODE_BASE),--build-arg BASE=$(NODE_BASE)) -f deploy/docker/gateway.Dockerfile -t $(IMAGE_REPOSITORY)/gateway:$(IMAGE_TAG) .
 
+# Not one of the images that are built unless it is named: its ten minutes are for those who want it.
+image-router: ## build the image of the gateway in Rust, in ten minutes: [RUST_BASE=…]
+	$(IMAGE_BUILD) $(if $(RUST_BASE),--build-arg BASE=$(RUST_BASE)) -f deploy/docker/router.Dockerfile -t $(IMAGE_REPOSITORY)/router:$(IMAGE_TAG) .
+
 $(addprefix image-,$(SERVICES)): image-%:
 	$(IMAGE_BUILD) $(if $(PYTHON_BASE),--build-arg BASE=$(PYTHON_BASE)) -f deploy/docker/Dockerfile --build-arg SERVICE=$* -t $(IMAGE_REPOSITORY)/$*:$(IMAGE_TAG) .
 
 # Without a registry and without containers: on stand-ins of the base images, made from Debian's packages. As root.
-images-check: $(VENV)/.installed ## build all images, and start each as its user on a read-only root: [IMAGES="sales gateway"]
-	@$(BIN)/python -m tests.images.build $(IMAGES)
-	@KITH_IMAGES='$(IMAGES)' $(BIN)/pytest -q -n 0 -s --timeout=300 tests/images/check_images.py 
+# Unless IMAGES names some of them: all, and the router, where it is or can be built.
+CHECKED_IMAGES := $(IMAGES)$(if $(filter file,$(origin IMAGES)),$(if $(wildcard $(HIVE_ROUTER))$(shell command -v cargo), router))
+images-check: $(VENV)/.installed $(if $(filter router,$(CHECKED_IMAGES)),$(HIVE_ROUTER)) ## build all images, and start each as its user on a read-only root: [IMAGES="sales gateway"]
+	@$(if $(filter command% router,$(origin IMAGES) $(CHECKED_IMAGES)),,echo 'There is no cargo here: the image of the router is left out' >&2; test -z "$$CI")
+	@$(BIN)/python -m tests.images.build $(CHECKED_IMAGES)
+	@KITH_IMAGES='$(CHECKED_IMAGES)' $(BIN)/pytest -q -n 0 -s --timeout=300 tests/images/check_images.py
 
 # Passwords are random, and made once; a container's user reads its file, and no other user gets into the folder.
 COMPOSE_SECRETS := postgres_password database_password database_owner_password keycloak_password client_secret grafana_password
@@ -69,4 +77,4 @@ lock-images: $(VENV)/.installed
 	printf 'cyclonedx-bom==7.5.0\npip-audit==2.10.1\n' | $(subst -c requirements.lock,,$(IMAGE_LOCK)) - -o deploy/docker/supply.lock
 
 
-.PHONY: images images-check sbom audit compose-up compose-down check-docker lock-images $(addprefix image-,$(IMAGES))
+.PHONY: images images-check sbom audit compose-up compose-down check-docker lock-images $(addprefix image-,$(IMAGES)) image-router

@@ -1,8 +1,9 @@
 """Builds the images by buildah, where no registry of base images is reached: `python -m tests.images.build [NAME …]`.
 
 Stand-ins of the base images are made from Debian's packages, once: the Debian release that the real ones are of, with
-its Python; and the same with Node and npm from a wheel. The Dockerfiles are the real ones. Needs root, buildah and
-debootstrap. All of it stays in .kith/images.
+its Python; the same with Node and npm from a wheel; and the same with a `cargo` that installs what `make hive-router`
+has built, for that takes ten minutes. The Dockerfiles are the real ones. Needs root, buildah and debootstrap. All of it
+stays in .kith/images.
 """
 
 import json
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.hive_router import ROUTER
+
 from kith_local.layout import ROOT
 from kith_local.node import _wheel
 
@@ -21,7 +24,11 @@ HOME = ROOT / ".kith" / "images"
 RELEASE = "trixie"
 PYTHON_BASE = "localhost/python:3.13-slim-trixie"
 NODE_BASE = "localhost/node:24-trixie-slim"
+RUST_BASE = "localhost/rust:1.95-slim-trixie"
+BASES = {"gateway": NODE_BASE, "router": RUST_BASE}
+"""Of an image that is not a service's."""
 NAMES = ("contacts", "sales", "service-desk", "analytics", "gateway")
+"""All but the router, which has to be named."""
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
@@ -51,9 +58,9 @@ def buildah(*arguments: str) -> str:
 
 def build(name: str) -> None:
     _require_tools()
-    base = NODE_BASE if name == "gateway" else PYTHON_BASE
+    base = BASES.get(name, PYTHON_BASE)
     _make_base(base)
-    file = "gateway.Dockerfile" if name == "gateway" else "Dockerfile"
+    file = f"{name}.Dockerfile" if name in BASES else "Dockerfile"
     buildah(
         *("build", "--isolation", "chroot", "--ulimit", "nofile=1024:1024", "--pull-never", "--no-cache"),
         *("--build-arg", f"BASE={base}", "--build-arg", f"SERVICE={name}"),
@@ -83,9 +90,9 @@ def _make_base(base: str) -> None:
         return
     print(f"Making a stand-in of {base} (once)", flush=True)  # noqa: T201 - it takes a minute
     root = HOME / "base"
-    if base == NODE_BASE:
+    if base in BASES.values():
         _make_base(PYTHON_BASE)
-        _add_node(root)
+        _add_node(root) if base == NODE_BASE else _add_cargo(root)
     else:
         shutil.rmtree(root, ignore_errors=True)
         packages = "--include=python3,python3-venv,ca-certificates"
@@ -105,6 +112,15 @@ def _add_node(root: Path) -> None:
     (local / "bin" / "npm").unlink(missing_ok=True)
     (local / "bin" / "npm").symlink_to("../lib/node_modules/npm/bin/npm-cli.js")
     (local / "etc" / "npmrc").write_text(f"cafile=/{CERTIFICATES}\n")
+
+
+def _add_cargo(root: Path) -> None:
+    """One that installs what has been built, whatever it is asked for: into the folder that is named last."""
+    local = root / "usr" / "local"
+    shutil.copy2(ROUTER, local / "share" / ROUTER.name)
+    cargo = local / "bin" / "cargo"
+    cargo.write_text(f'#!/bin/sh\nfor folder; do :; done\nexec cp /usr/local/share/{ROUTER.name} "$folder/bin/"\n')
+    cargo.chmod(0o755)
 
 
 if __name__ == "__main__":

@@ -95,5 +95,9 @@ def running(image: Image, *arguments: str, log: Path, sockets: Path, **settings:
     try:
         yield Process(process, log)
     finally:
+        # --kill-child does not reach a process that has become another user.
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children():
+                child.kill()
         process.kill()
         process.wait()

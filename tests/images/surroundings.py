@@ -5,14 +5,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import httpx
 from tests.conftest import take_port
 from tests.images.build import Image
-from tests.images.sandbox import PATIENCE, SOCKETS, Process, run, running
+from tests.images.sandbox import PATIENCE, SOCKETS, Process, run, running, until
 
 from kith.ids import new_id
 from kith_local.issuer import SCOPES, Issuer
@@ -52,6 +53,14 @@ class Surroundings:
         """Of a tenant of its own, with all scopes."""
         token = self.issuer.issue(tenant=f"t-{new_id().hex}", scopes=SCOPES, now=int(time.time()))
         return {"Authorization": f"Bearer {token}"}
+
+    def await_issuer(self, url: str) -> None:
+        def answers() -> bool | None:
+            with suppress(httpx.TransportError):
+                return httpx.get(url, trust_env=False).is_success or None
+            return None
+
+        until(answers, lambda: f"{url} does not answer")
 
     @contextmanager
     def running(self, image: Image, *arguments: str, **settings: str) -> Iterator[Process]:
