@@ -5,12 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from analytics.settings import AnalyticsSettings
 from contacts.settings import ContactsSettings
-from kith.runtime.process import main
+from kith.runtime.process import _warn_of_unknown, main
 from kith.runtime.setting_list import entries
-from kith.runtime.settings import Settings, SettingsInvalid, from_environment
+from kith.runtime.settings import Settings, SettingsInvalid, from_environment, unknown_variables, variable_of
 from sales.service import SERVICE
 from sales.settings import SalesSettings
 from service_desk.settings import ServiceDeskSettings
@@ -200,3 +201,37 @@ def test_the_url_of_the_database_is_completed_and_what_it_says_itself_stands() -
     owner = f"postgresql://owner@db.example/sales?sslmode=verify-full&{said}&password_file={__file__}"
     assert settings.owner_database == owner
     assert settings.model_copy(update={"database_owner_url": None}).owner_database == settings.database
+
+
+@pytest.mark.parametrize(
+    ("variable", "closest"),
+    [
+        ("KITH_POOLSIZE", "KITH_POOL_SIZE"),
+        ("KITH_SHUTDOWN_SECOND", "KITH_SHUTDOWN_SECONDS"),
+        ("KITH_KAFKA_SASL_PASWORD_FILE", "KITH_KAFKA_SASL_PASSWORD_FILE"),
+        ("KITH_DATABASE_POOLER_URL_SALE", "KITH_DATABASE_POOLER_URL_SALES"),
+        ("KITH_HOME", None),
+    ],
+)
+def test_a_setting_that_is_misspelt_is_found_with_the_one_that_was_meant(variable: str, closest: str | None) -> None:
+    assert unknown_variables(SalesSettings, ["PATH", "KITH_POOL_SIZE", variable]) == [(variable, closest)]
+
+
+def test_what_other_services_of_a_machine_have_is_not_taken_for_misspelt() -> None:
+    services = (ContactsSettings, SalesSettings, ServiceDeskSettings, AnalyticsSettings)
+    everything = {variable_of(kind, field) for kind in services for field in kind.model_fields}
+    for kind in services:
+        found = unknown_variables(kind, everything)
+        assert [each for each in found if each.closest is not None] == []
+        assert not any("DATABASE" in each.variable or "PORT" in each.variable for each in found)
+
+
+def test_a_process_says_at_start_which_setting_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_POOLSIZE", "secret")
+    monkeypatch.setenv("KITH_OF_ANOTHER", "secret")
+    with capture_logs() as logs:
+        _warn_of_unknown(from_environment(SalesSettings))
+    (warning,) = [each for each in logs if each["log_level"] == "warning"]
+    assert (warning["variable"], warning["closest"]) == ("KITH_POOLSIZE", "KITH_POOL_SIZE")
+    assert "KITH_OF_ANOTHER" in next(each for each in logs if each["log_level"] == "info")["variables"]
+    assert "secret" not in str(logs)

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import importlib
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -33,7 +34,7 @@ from kith.outbox.relay import Relay
 from kith.runtime import setting_list, telemetry
 from kith.runtime.offload import Lane, Lost, NotStarted
 from kith.runtime.service import Service
-from kith.runtime.settings import Settings, SettingsInvalid, from_environment
+from kith.runtime.settings import Settings, SettingsInvalid, from_environment, unknown_variables
 from kith.runtime.tasks import attend
 from kith.runtime.telemetry import log
 from kith.runtime.waiting import pause
@@ -58,6 +59,15 @@ def _settings(service: Service) -> Settings:
         return from_environment(service.settings)
     except SettingsInvalid as wrong:
         raise SystemExit(f"These settings are invalid:\n{wrong}") from None
+
+
+def _warn_of_unknown(settings: Settings) -> None:
+    unknown = unknown_variables(type(settings), os.environ)
+    for variable, closest in unknown:
+        if closest is not None:
+            log.warning("no such setting", variable=variable, closest=closest)
+    if others := [variable for variable, closest in unknown if closest is None]:
+        log.info("variables that are no settings of this process", variables=others)
 
 
 def main(service: Service) -> None:
@@ -87,6 +97,7 @@ def main(service: Service) -> None:
         log_json=settings.log_json,
         log_level=settings.log_level,
     )
+    _warn_of_unknown(settings)
     if arguments.what == "migrate":
         try:
             asyncio.run(migrations.migrate(settings.owner_database, service.package, service.after_migrations))

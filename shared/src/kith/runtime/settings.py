@@ -4,8 +4,10 @@ description. It is then validated at start, listed by `python -m <service> setti
 A service adds its own by subclassing.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, TypeVar
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import AliasGenerator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,11 +28,23 @@ from kith.runtime.setting_types import (
 )
 from kith.scalars import Flag
 
-__all__ = ["ApiPort", "Settings", "SettingsInvalid", "from_environment", "of_service", "variable_of"]
+__all__ = [
+    "ApiPort",
+    "Settings",
+    "SettingsInvalid",
+    "from_environment",
+    "of_service",
+    "unknown_variables",
+    "variable_of",
+]
 
 _PREFIX = "KITH_"
 _OF_SERVICE = ("database_url", "database_owner_url", "database_pooler_url", "database_replica_url", "port")
 """Services of one machine share its environment: of these each has its own, KITH_PORT_SALES say."""
+
+_OF_ANY_SERVICE = re.compile(f"{_PREFIX}({'|'.join(_OF_SERVICE).upper()})_")
+_ALMOST = 0.9
+"""Of difflib: a letter that is missing, doubled or another. KITH_HOME is no KITH_HOST."""
 
 ApiPort = Annotated[Port, Field(description="port of the API")]
 
@@ -133,6 +147,24 @@ def from_environment(kind: type[S]) -> S:
     if wrong := [f"{variable_of(type(settings), field)}: {rule}" for field, rule in settings.contradictions()]:
         raise SettingsInvalid("\n".join(wrong))
     return settings
+
+
+class Unknown(NamedTuple):
+    variable: str
+    closest: str | None
+    """The setting that was meant, it seems."""
+
+
+def unknown_variables(kind: type[Settings], environment: Iterable[str]) -> list[Unknown]:
+    """Returns the variables with our prefix that are no setting of this process; those that another service of the same
+    machine has by its name are not among them, unless they are almost one of ours."""
+    known = {variable_of(kind, field) for field in kind.model_fields}
+    found = list[Unknown]()
+    for variable in sorted(each for each in environment if each.startswith(_PREFIX) and each not in known):
+        closest = next(iter(get_close_matches(variable, known, n=1, cutoff=_ALMOST)), None)
+        if closest is not None or not _OF_ANY_SERVICE.match(variable):
+            found.append(Unknown(variable, closest))
+    return found
 
 
 def _rule(kind: str, message: str) -> str:
