@@ -41,7 +41,23 @@ key: url
 {{- end }}
 {{- end -}}
 
-{{/* An ExternalSecret with the URL of a service's database: (list $ "sales" "database" "annotations, or nothing"). */}}
+{{/*
+What an API has besides the URL of its database, of a pooler and of a replica: the key in the Secret, by what it is of.
+(list $ "sales")
+*/}}
+{{- define "kith.database.further" -}}
+{{- $database := (index (index . 0).Values.services (index . 1)).database -}}
+{{- range $what := list "pooler" "replica" }}
+{{- with ternary (printf "%sUrl" $what) (index $database (printf "%sKey" $what)) (not (empty (index $database (printf "%sUrl" $what)))) }}
+{{ $what }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+An ExternalSecret with URLs of a service's database, each the property of that name: (list $ "sales" "database"
+"annotations, or nothing" (list "url" …)).
+*/}}
 {{- define "kith.external.secret" -}}
 {{- $root := index . 0 }}{{- $service := index . 1 }}
 {{- $name := printf "%s-%s-%s" (include "kith.fullname" $root) $service (index . 2) }}
@@ -63,6 +79,8 @@ spec:
     {{- toYaml $root.Values.externalSecrets.store | nindent 4 }}
   target: {name: {{ $name }}}
   data:
-    - secretKey: url
-      remoteRef: {key: {{ printf "%s%s" $root.Values.externalSecrets.prefix $service | quote }}, property: url}
+    {{- range index . 4 }}
+    - secretKey: {{ . }}
+      remoteRef: {key: {{ printf "%s%s" $root.Values.externalSecrets.prefix $service | quote }}, property: {{ . }}}
+    {{- end }}
 {{- end -}}

@@ -43,9 +43,12 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{/* The URL of the database of a service, as a variable of a container: (list $ "sales" "name of the Secret" "key"). */}}
+{{/*
+A URL of the database of a service, as a variable of a container: (list "" "sales" "name of the Secret" "key"). The first
+is OWNER_, POOLER_ or REPLICA_ of another URL than that of the login that serves.
+*/}}
 {{- define "kith.database.env" -}}
-- name: KITH_DATABASE_URL_{{ include "kith.suffix" (index . 1) }}
+- name: KITH_DATABASE_{{ index . 0 }}URL_{{ include "kith.suffix" (index . 1) }}
   valueFrom:
     secretKeyRef: {name: {{ index . 2 }}, key: {{ index . 3 }}}
 {{- end -}}
