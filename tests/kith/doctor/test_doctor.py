@@ -94,7 +94,13 @@ async def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
     "cause",
     [
         Cause("migrations", "UPDATE alembic_version SET version_num = '0001'", FAULT, "run migrate", "sales migrate"),
-        Cause("migrations", "UPDATE alembic_version SET version_num = '9999'", FAULT, "older than its", "migrate"),
+        Cause(
+            "migrations",
+            "UPDATE alembic_version SET version_num = '9999'; COMMENT ON TABLE alembic_version IS NULL",
+            FAULT,
+            "older than its",
+            "migrate",
+        ),
         Cause(
             "row-level security",
             "ALTER TABLE orders NO FORCE ROW LEVEL SECURITY",
