@@ -203,6 +203,16 @@ def test_what_scales_is_what_says_how_many_there_are(manifests: list[Manifest]) 
     assert len(scaled | fixed) == 9
 
 
+def test_topics_of_another_generation_are_made_beside_the_former() -> None:
+    manifests = render(
+        OUTSIDE, settings=["strimzi.enabled=true", "kafka.bootstrap=", "kafka.generation=2", "kafka.partitions=48"]
+    )
+    topics = {each["metadata"]["name"]: each["spec"]["partitions"] for each in of_kind(manifests, "KafkaTopic")}
+    assert topics == {f"kith.{service}.2": 48 for service in ("contacts", "sales", "service-desk", "analytics")}
+    kept = [each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in of_kind(manifests, "KafkaTopic")]
+    assert set(kept) == {"keep"}, "an upgrade leaves the former ones, which have events to be read"
+
+
 def test_the_topics_that_are_made_are_those_that_are_used(manifests: list[Manifest]) -> None:
     topics = {each["metadata"]["name"]: each["spec"]["partitions"] for each in of_kind(manifests, "KafkaTopic")}
     assert topics in ({}, {topic_of(service): 24 for service in ("contacts", "sales", "service-desk", "analytics")})

@@ -62,7 +62,7 @@ async def test_a_consumer_waits_for_a_bus_that_starts_later(monkeypatch: pytest.
     async def consume(*_: Any, **__: Any) -> None:
         followed.set()
 
-    monkeypatch.setattr(process, "consume", consume)
+    monkeypatch.setattr(process, "follow", consume)
     not_ready: dict[str, str] = {}
     subscription = Subscription("group", ("topic",), _nothing)
     await process._consume(subscription, cast("Bus", bus), cast("Any", None), not_ready, asyncio.Event(), SETTINGS)
@@ -74,7 +74,7 @@ async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch
     async def consume(*_: Any, **__: Any) -> None:
         raise RuntimeError("the line stops here")
 
-    monkeypatch.setattr(process, "consume", consume)
+    monkeypatch.setattr(process, "follow", consume)
     not_ready: dict[str, str] = {}
     stop = asyncio.Event()
     subscription = Subscription("group", ("topic",), _nothing)
@@ -103,7 +103,9 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
     monkeypatch.setattr(process, "_prune", _nothing)
     monkeypatch.setattr(process, "_report", _nothing)
     monkeypatch.setattr(Relay, "run", _nothing)
-    service = replace(SERVICE, subscriptions=[Subscription(group, ("topic",), _nothing) for group in ("one", "two")])
+    service = replace(
+        SERVICE, tasks=(), subscriptions=[Subscription(group, ("topic",), _nothing) for group in ("one", "two")]
+    )
     settings = SETTINGS.model_copy(update={"database_url": "postgresql://localhost/none"})
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         await process._start_workers(service, settings, {}, {}, asyncio.Event(), stack, tasks)

@@ -51,12 +51,23 @@ async def counted_up_to(analytics: httpx.AsyncClient, headers: Headers, source: 
     return found and datetime.fromisoformat(found)
 
 
-def watermark(source: str, up_to: str, *ends: int) -> Any:
-    return happened(Watermark(list(ends)), "", at(up_to), source=source)
+def watermark(source: str, up_to: str, *ends: int, topic: str | None = None) -> Any:
+    return happened(Watermark(list(ends), topic), "", at(up_to), source=source)
 
 
 async def test_before_the_first_sign_of_a_source_nothing_is_said(analytics: httpx.AsyncClient, mine: Headers) -> None:
     assert await counted_up_to(analytics, mine, "sales") is None
+
+
+async def test_a_watermark_is_reached_on_the_topic_that_it_names(
+    analytics: httpx.AsyncClient, mine: Headers, fold: Any, read_up_to: Any
+) -> None:
+    """Partitions were added: what was read of the former topic says nothing of the latter."""
+    await fold(watermark("sales", "2026-01-01", 5), watermark("sales", "2026-01-02", 3, 3, topic="kith.sales.2"))
+    await read_up_to("sales", 9, 9)
+    assert await counted_up_to(analytics, mine, "sales") == at("2026-01-01")
+    await read_up_to("sales.2", 3, 3)
+    assert await counted_up_to(analytics, mine, "sales") == at("2026-01-02")
 
 
 async def test_the_newest_watermark_that_is_reached_counts(

@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.kith.consumer.world import LETTERS, World, eventually
+from tests.kith.consumer.world import LETTERS, PARTITIONS, World, eventually
 
 from kith.bus.embedded import EmbeddedBus
+from kith.bus.partitioner import partition_of
 from kith.consumer import attend_dead_letters, discard_dead_letters, replay, replay_dead_letters
 from kith.consumer.dead_letters import stored
 from kith.consumer.replay import Wish, attend_once
 from kith.events.envelope import Envelope
 
 _C = LETTERS.c
+LOCKS = (
+    "SELECT number, pg_try_advisory_xact_lock_shared(hashtextextended(:group, number)) AS free "
+    "FROM generate_series(0, 96) number"
+)
 
 
 @pytest.fixture
@@ -51,6 +57,23 @@ async def _requested(world: World) -> int:
 async def _attend(world: World) -> None:
     while await attend_once(world.subscription, world.engine):
         pass
+
+
+async def test_a_replay_keeps_off_those_who_read_its_key_in_a_topic_of_more_partitions(
+    world: World, dead: list[Envelope]
+) -> None:
+    world.broken = set()
+    key = dead[0].key()
+    locked: list[int] = []
+
+    async def look(_: AsyncConnection, __: Sequence[Envelope]) -> None:
+        async with world.engine.connect() as other:
+            rows = await other.execute(text(LOCKS), {"group": world.group})
+            locked.extend(row.number for row in rows if not row.free)
+
+    world.before = look
+    await replay_dead_letters(replace(world.subscription, partitions=97), world.engine)
+    assert set(locked) == {partition_of(key, PARTITIONS), partition_of(key, 97)}
 
 
 async def test_a_request_for_one_replays_its_whole_aggregate(world: World, dead: list[Envelope]) -> None:

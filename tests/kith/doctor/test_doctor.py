@@ -13,6 +13,8 @@ from tests.doctors import Cause, assert_finds, found
 from tests.federation.conftest import key_server
 
 from kith.bus.embedded import EmbeddedBus
+from kith.bus.partitioner import partition_of
+from kith.bus.port import Outgoing
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.doctor import database, events
@@ -195,6 +197,26 @@ async def test_a_bus_that_does_not_fit(settings: Settings, session: Any, monkeyp
     monkeypatch.setattr(events, "LAG_MESSAGES", -1)
     found_now = (await found(SERVICE, fitting))["bus"]
     assert any("sales has 0 messages of kith.analytics to read" in words for _, words, _ in found_now)
+
+
+async def test_topics_of_which_there_are_several_generations(settings: Settings, session: Any) -> None:
+    second = settings.model_copy(update={"topic_generation": 2, "topic_partitions": 3})
+    message = Outgoing("kith.analytics", b"key", b"{}")
+    async with EmbeddedBus(settings.database_url_bus or "") as bus, bus.producer() as producer:
+        await bus.create_topics({"kith.sales": 2, "kith.analytics": 2, "kith.sales.2": 3, "kith.analytics.2": 3})
+        await producer.publish([message])
+        words = [words for _, words, _ in (await found(SERVICE, second))["bus"]]
+        assert [each for each in words if "are not published in generation 2 yet" in each] != []
+        assert [each for each in words if "sales has 1 messages of kith.analytics to read" in each] != []
+
+        await producer.publish([message._replace(topic=f"{name}.2") for name in ("kith.analytics", "kith.sales")])
+        read = f"INSERT INTO consumer_offsets VALUES ('sales', 'kith.analytics', {partition_of(b'key', 2)}, 1)"  # noqa: S608
+        await session.execute(read)
+        assert (await found(SERVICE, second))["bus"] == []
+    await session.execute("DELETE FROM consumer_offsets")
+    problems = (await found(SERVICE, settings))["bus"]
+    assert [words for severity, words, _ in problems if severity is FAULT and "in generation 2" in words] != []
+    assert any("KITH_TOPIC_GENERATION=2" in remedy for *_, remedy in problems)
 
 
 async def test_what_cannot_be_reached_is_named_and_hides_nothing_else(settings: Settings, session: Any) -> None:

@@ -20,7 +20,7 @@ from tests.kith.bus.readers import Reader
 
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
-from kith.bus.port import Bus, BusError, Consumer, Incoming, MessageRefused, Outgoing, Producer
+from kith.bus.port import Bus, BusError, Consumer, Incoming, MessageRefused, NoTopic, Outgoing, Producer
 from kith.consumer import consumer_tables
 from kith.db.connections import Database, Transaction, create_engine
 from kith.db.login import sqlalchemy_url
@@ -147,6 +147,7 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.log: list[Placed] = []
+        self._topics: set[str] = set()
         self._ends = [0] * PARTITIONS
 
     async def __aenter__(self) -> Self:
@@ -155,8 +156,8 @@ class Elsewhere:
     async def __aexit__(self, *_: object) -> None:
         return None
 
-    async def create_topics(self, _topics: Mapping[str, int]) -> None:
-        return None
+    async def create_topics(self, topics: Mapping[str, int]) -> None:
+        self._topics |= topics.keys()
 
     async def prune(self, _age: timedelta) -> int:
         return 0
@@ -177,7 +178,9 @@ class Elsewhere:
             self.log.append(Placed(partition, self._ends[partition], envelope))
             self._ends[partition] += 1
 
-    async def end_offsets(self, _topic: str) -> list[int]:
+    async def end_offsets(self, topic: str) -> list[int]:
+        if topic not in self._topics:
+            raise NoTopic(topic)
         return list(self._ends)
 
 

@@ -58,10 +58,12 @@ _WRITE = text("""
 """)
 
 
-async def publish(service: Service, engine: AsyncEngine, bus: Bus) -> None:
+async def publish(service: Service, engine: AsyncEngine, bus: Bus, *, generation: int = 1) -> None:
     """Runs the relay until nothing is left to publish."""
     stop = asyncio.Event()
-    relay = Relay(service.name, engine, service.outbox, bus, partitions=4, retention_days=7)
+    relay = Relay(
+        service.name, engine, service.outbox, bus, partitions=3 + generation, retention_days=7, generation=generation
+    )
     running = asyncio.create_task(relay.run(stop))
     try:
         async with asyncio.timeout(PATIENCE), engine.connect() as connection:
@@ -120,6 +122,32 @@ async def test_what_was_lost_is_withdrawn_in_its_order_and_once(
         same = ("tenant_id", "subject", "customer_id", "aggregate_version", "source")
         assert [getattr(withdrawal, name) for name in same] == [getattr(event, name) for name in same]
         assert withdrawal.key() == event.key()
+
+
+async def test_topics_of_all_generations_are_compared(service: Service, engine: AsyncEngine, bus: Bus) -> None:
+    events = [new_id() for _ in range(4)]
+    await write(engine, *events[:2])
+    await publish(service, engine, bus)
+    await write(engine, *events[2:])
+    await publish(service, engine, bus, generation=2)
+    await lose(engine, events[1], events[3])
+    second = SETTINGS.model_copy(update={"topic_generation": 2})
+    done = await restored(service, second, engine, bus)
+    assert done[1] == "Events withdrawn, which are on the bus and not in the database: 2"
+    assert done[3] == "Events published again, which the bus has lost: 0"
+
+
+async def test_of_a_tenant_that_was_removed_nothing_is_withdrawn(
+    service: Service, engine: AsyncEngine, bus: Bus
+) -> None:
+    """Its events are on the bus, and its rows are deleted, as they should be."""
+    event = new_id()
+    await write(engine, event)
+    await publish(service, engine, bus)
+    await lose(engine, event)
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO removed_tenants (tenant_id, removed_at) VALUES ('acme', now())"))
+    assert (await restored(service, SETTINGS, engine, bus, to=datetime.now(UTC)))[1].endswith(": 0")
 
 
 async def test_what_the_bus_has_lost_is_published_again(service: Service, engine: AsyncEngine, bus: Bus) -> None:

@@ -20,7 +20,7 @@ gateway:
   {{- $base := dict "KITH_GATEWAY_HOST" "0.0.0.0" "KITH_METRICS_PORT" "9090" "KITH_PORT_GATEWAY" "8000" }}
   {{- mergeOverwrite $base (include "kith.urls" . | fromYaml) $values.settings.all $values.settings.gateway | toYaml | nindent 2 }}
 kafka:
-  {{- $base := dict "KITH_TOPIC_PARTITIONS" (toString $values.kafka.partitions) }}
+  {{- $base := dict "KITH_TOPIC_PARTITIONS" (toString $values.kafka.partitions) "KITH_TOPIC_GENERATION" (toString $values.kafka.generation) }}
   {{- mergeOverwrite $base (include "kith.kafka.settings" . | fromYaml) $values.kafka.settings | toYaml | nindent 2 }}
 {{- if $values.reconciliation.clientSecret }}
 reconciliation:

@@ -31,7 +31,12 @@ class BusSettings(BaseModel):
         default=None, description="file with the secret of that client"
     )
     kafka_sasl_oauthbearer_scope: Line | None = Field(default=None, description="scope that a token is requested with")
-    topic_partitions: Count = Field(default=24, description="partitions of topics that do not exist yet")
+    topic_partitions: Count = Field(
+        default=24, description="partitions of each topic, by which consumers share the work"
+    )
+    topic_generation: Count = Field(
+        default=1, description="generation of the topics: one more whenever their partitions are another number"
+    )
     database_url_bus: DatabaseUrl | None = Field(default=None, description="database of the embedded bus")
     bus_retention_days: Days = Field(default=7, description="how long the embedded bus keeps messages")
 

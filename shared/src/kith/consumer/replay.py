@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, or_, s
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from kith.bus.partitioner import partition_of
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.dead_letters import REASON_LENGTH, UNRESOLVED, headers_of, name_of, without_nul
 from kith.consumer.delivery import Line, read
@@ -140,7 +141,7 @@ async def _go_on(
     requested, or nothing that failed is ahead of them any more. Returns how many took effect, and whether there is more
     to do."""
     group = subscription.group
-    if not await _hold(connection, group, line):
+    if not await _hold(connection, group, line, subscription):
         return 0, False
     await connection.execute(
         update(_LETTERS)
@@ -240,13 +241,20 @@ async def _lines(engine: AsyncEngine, group: str, condition: ColumnElement[bool]
     return list(found)
 
 
-async def _hold(connection: AsyncConnection, group: str, line: "Line | int") -> bool:
+async def _hold(
+    connection: AsyncConnection, group: str, line: "Line | int", subscription: Subscription | None = None
+) -> bool:
     """Keeps the consumers of its partitions from adding to the line. Returns whether it has unresolved dead letters."""
-    where = select(_COLUMNS.topic, _COLUMNS.partition).where(_of(group, line)).distinct()
-    partitions = {TopicPartition(*row) for row in await connection.execute(where)}
+    where = select(_COLUMNS.topic, _COLUMNS.partition, _COLUMNS.message_key).where(_of(group, line)).distinct()
+    found = (await connection.execute(where)).all()
+    partitions = {TopicPartition(row.topic, row.partition) for row in found}
+    if subscription is not None and subscription.partitions is not None:
+        # Dead letters may be of a former generation of the topic, and what follows them in another partition.
+        numbers = {partition_of(row.message_key, subscription.partitions) for row in found}
+        partitions |= {TopicPartition(topic, number) for topic in subscription.topics for number in numbers}
     if partitions:
         await hold(connection, group, partitions)
-    return bool(partitions)
+    return bool(found)
 
 
 def _of(group: str, line: "Line | int") -> ColumnElement[bool]:

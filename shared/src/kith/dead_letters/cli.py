@@ -86,7 +86,7 @@ async def _run(service: Service, settings: Settings, given: argparse.Namespace) 
             case "amend":
                 await _amend(engine, given)
             case "replay":
-                await _replay(service, engine, given.id)
+                await _replay(service, settings, engine, given.id)
             case _:
                 await _discard(service, engine, given.id, given.note)
     finally:
@@ -135,10 +135,11 @@ async def _show(engine: AsyncEngine, id: int) -> None:
     print(json.dumps(payload, indent=2))  # noqa: T201
 
 
-async def _replay(service: Service, engine: AsyncEngine, ids: Sequence[int]) -> None:
+async def _replay(service: Service, settings: Settings, engine: AsyncEngine, ids: Sequence[int]) -> None:
     handled = left = 0
-    for subscription in service.subscriptions:
-        done = await replay_dead_letters(subscription, engine, ids=ids or None)
+    for each in service.subscriptions:
+        current = each.current(generation=settings.topic_generation, partitions=settings.topic_partitions)
+        done = await replay_dead_letters(current, engine, ids=ids or None)
         handled += done.handled
         left += done.left
     published = await ask_worker(engine, group_of(service.name), Wish.REPLAY, ids, patience=PATIENCE)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import httpx
 
 from kith.bus import open_bus
-from kith.bus.port import BusError, NoTopic
+from kith.bus.generations import ends_of, is_begun, of_generation
+from kith.bus.port import BusError, Producer
 from kith.consumer.dead_letters import count_dead_letters
 from kith.doctor.check import Check, Examined, Problem, fault, warning
 from kith.doctor.database import rows
@@ -65,23 +66,55 @@ async def relay(of: Examined) -> Sequence[Problem]:
 async def bus(of: Examined) -> Sequence[Problem]:
     """Its topics, and how far the consumers have read in them."""
     problems: list[Problem] = []
+    generation = of.settings.topic_generation
     try:
         async with (
             open_bus(of.settings.kafka_bootstrap, of.settings.bus_database, of.settings) as opened,
             opened.producer() as producer,
         ):
             for topic in sorted({topic_of(of.name), *(topic for topics in of.consumes.values() for topic in topics)}):
-                try:
-                    ends = await producer.end_offsets(topic)
-                except NoTopic:
+                name = of_generation(topic, generation)
+                ends = await ends_of(producer, name)
+                if ends is None:
                     problems.append(
-                        warning(f"There is no topic {topic}.", "The first worker of its service creates it.")
+                        warning(f"There is no topic {name}.", "The first worker of its service creates it.")
                     )
                 else:
-                    problems += _partitions(of, topic, len(ends))
-                    problems += await _read(of, topic, ends)
+                    problems += _partitions(of, name, len(ends))
+                    more = "Look whether its workers are ready (/readyz); if they are, run more of them."
+                    problems += await _read(of, topic, name, ends, most=LAG_MESSAGES, remedy=more)
+                problems += await _former(of, producer, topic)
     except (BusError, ValueError) as error:
         return [fault(f"The bus cannot be reached: {error}.", "Start it, or name it by KITH_KAFKA_BOOTSTRAP.")]
+    return problems
+
+
+async def _former(of: Examined, producer: Producer, topic: str) -> Sequence[Problem]:
+    """What is left of former generations of a topic, where this one is published to."""
+    problems: list[Problem] = []
+    generation = of.settings.topic_generation
+    if await is_begun(producer, topic, [generation + 1]):
+        problems.append(
+            fault(
+                f"Events of {topic} are published in generation {generation + 1}, and KITH_TOPIC_GENERATION is "
+                f"{generation}: workers with it publish nothing, and read nothing new.",
+                f"Set KITH_TOPIC_GENERATION={generation + 1} for every service, with its KITH_TOPIC_PARTITIONS.",
+            )
+        )
+    for former in range(1, generation):
+        name = of_generation(topic, former)
+        ends = await ends_of(producer, name)
+        if ends is None:
+            continue
+        if not await is_begun(producer, topic, range(former + 1, generation + 1)):
+            problems.append(
+                warning(
+                    f"Events of {topic} are not published in generation {generation} yet: nobody reads that before.",
+                    "Restart the workers of its service with this KITH_TOPIC_GENERATION.",
+                )
+            )
+        first = f"Its workers do, before they read generation {generation}: look whether they are ready (/readyz)."
+        problems += await _read(of, topic, name, ends, most=0, remedy=first)
     return problems
 
 
@@ -90,31 +123,29 @@ def _partitions(of: Examined, topic: str, number: int) -> Iterator[Problem]:
         yield fault(
             f"The topic {topic} has {number} partitions, and KITH_TOPIC_PARTITIONS is {of.settings.topic_partitions}: "
             "workers refuse it, as an aggregate's events would be in two of them.",
-            f"Set KITH_TOPIC_PARTITIONS={number} for every service.",
+            f"Set KITH_TOPIC_PARTITIONS={number} for every service; or, for another number, KITH_TOPIC_GENERATION to "
+            f"{of.settings.topic_generation + 1}, as “More partitions” in docs/operations.md has it.",
         )
 
 
-async def _read(of: Examined, topic: str, ends: Sequence[int]) -> Sequence[Problem]:
+async def _read(
+    of: Examined, topic: str, name: str, ends: Sequence[int], *, most: int, remedy: str
+) -> Sequence[Problem]:
     problems = []
     for group in [group for group, topics in of.consumes.items() if topic in topics]:
-        offsets = await rows(of, _OFFSETS, group=group, topic=topic)
+        offsets = await rows(of, _OFFSETS, group=group, topic=name)
         read = {row.partition: row.next_offset for row in offsets}
         if any(offset > (ends[number] if number < len(ends) else 0) for number, offset in read.items()):
             problems.append(
                 fault(
-                    f"The consumer {group} has read further in {topic} than the topic goes: the database and the bus "
+                    f"The consumer {group} has read further in {name} than the topic goes: the database and the bus "
                     "do not belong together, as one of them was restored or replaced.",
                     "Read “When the log has forgotten” in docs/operations.md before you start a worker.",
                 )
             )
         behind = sum(max(0, end - read.get(number, 0)) for number, end in enumerate(ends))
-        if behind > LAG_MESSAGES:
-            problems.append(
-                warning(
-                    f"The consumer {group} has {behind:,} messages of {topic} to read.",
-                    "Look whether its workers are ready (/readyz); if they are, run more of them.",
-                )
-            )
+        if behind > most:
+            problems.append(warning(f"The consumer {group} has {behind:,} messages of {name} to read.", remedy))
     return problems
 
 

@@ -20,6 +20,7 @@ from prometheus_client import Counter
 from sqlalchemy import ARRAY, BigInteger, Table, all_, any_, bindparam, cast, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from kith.bus.generations import check_generation, of_generation
 from kith.bus.port import Bus, Outgoing, Producer
 from kith.consumer.dead_letters import blocked_lines
 from kith.consumer.delivery import Line
@@ -52,6 +53,8 @@ class Watermark(msgspec.Struct):
 
     type: ClassVar[str] = "kith.watermark.v1"
     ends: list[int]
+    topic: str | None = None
+    """On which the ends are; None: that of the source, of the first generation."""
 
 
 def topic_of(service: str) -> str:
@@ -89,10 +92,19 @@ class Relay:
     """Of one service's outbox. `run` it in a task; it ends when `stop` is set."""
 
     def __init__(
-        self, service: str, engine: AsyncEngine, outbox: Table, bus: Bus, *, partitions: int, retention_days: int
+        self,
+        service: str,
+        engine: AsyncEngine,
+        outbox: Table,
+        bus: Bus,
+        *,
+        partitions: int,
+        retention_days: int,
+        generation: int = 1,
     ) -> None:
         self._service = service
-        self._topic = topic_of(service)
+        self._generation = generation
+        self._topic = of_generation(topic_of(service), generation)
         self._engine = engine
         self._outbox = outbox
         self._bus = bus
@@ -134,6 +146,8 @@ class Relay:
             await pause(stop, _RETRY)
 
     async def _relay(self, connection: AsyncConnection, producer: Producer, stop: asyncio.Event) -> None:
+        # It owns the outbox, so while it has not begun a generation nobody has.
+        await check_generation(producer, topic_of(self._service), self._generation)
         await self._bus.create_topics({self._topic: self._partitions})
         # A mark lost in a crash is one more event published again: not worth waiting for the disk.
         await driver_of(connection).execute("SET synchronous_commit = off")
@@ -284,7 +298,7 @@ class Relay:
             aggregate_version=0,
             recorded_at=reached.at,
             traceparent=None,
-            data=msgspec.json.encode(Watermark(await producer.end_offsets(self._topic))),
+            data=msgspec.json.encode(Watermark(await producer.end_offsets(self._topic), self._topic)),
         )
         await producer.publish([self._message(watermark)])
 

@@ -72,7 +72,9 @@ async def restored(
             if not dry_run:
                 await ensure_alone(owning, service.name)
             since = await since_when(owning, retention_days=settings.outbox_retention_days, restored_to=to)
-            found = await compare(owning, bus, service.name, outbox, since, progress)
+            found = await compare(
+                owning, bus, service.name, outbox, since, progress, generation=settings.topic_generation
+            )
             lines = list(_report(found, dry_run=dry_run))
             if not dry_run:
                 async with engine.begin() as connection:

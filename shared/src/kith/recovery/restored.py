@@ -6,6 +6,7 @@ event: it is published once the relay runs, in order, and again if that dies.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +16,11 @@ import msgspec
 from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.bus.generations import of_generation
 from kith.bus.port import Bus, NoTopic
 from kith.consumer.delivery import read
 from kith.consumer.tables import TABLES
+from kith.db.removed import TABLE as REMOVED
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
 from kith.ids import new_id
@@ -72,31 +75,41 @@ async def since_when(connection: AsyncConnection, *, retention_days: int, restor
 
 
 async def compare(
-    connection: AsyncConnection, bus: Bus, service: str, outbox: Table, since: datetime, progress: Callable[[int], None]
+    connection: AsyncConnection,
+    bus: Bus,
+    service: str,
+    outbox: Table,
+    since: datetime,
+    progress: Callable[[int], None],
+    *,
+    generation: int = 1,
 ) -> Compared:
-    """Compares what is on the bus with what is in the outbox, or was set aside from it. The service may run."""
+    """Compares what is on the bus, in all generations of the topic up to this one, with what is in the outbox, or was
+    set aside from it. The service may run."""
     known, found = await _known(connection, service, outbox, since), Compared(since)
     missing = await _published(connection, outbox, since)
-    try:
-        async for messages in bus.history(topic_of(service), since):
-            found.looked_at += len(messages)
-            progress(found.looked_at)
-            for message in messages:
-                event = read(message).envelope
-                if event is None:  # nobody has counted what cannot be read
-                    continue
-                missing.pop(event.id, None)
-                # What the bus itself says (kith.*) is no event of the service.
-                if event.type.startswith("kith.") or event.recorded_at < since or event.id in known:
-                    continue
-                known.add(event.id)  # it may be there twice
-                found.lost.append(event)
-    except NoTopic:
-        pass
+    for number in range(1, generation + 1):
+        topic = of_generation(topic_of(service), number)
+        with suppress(NoTopic):
+            async for messages in bus.history(topic, since):
+                found.looked_at += len(messages)
+                progress(found.looked_at)
+                for message in messages:
+                    event = read(message).envelope
+                    if event is None:  # nobody has counted what cannot be read
+                        continue
+                    missing.pop(event.id, None)
+                    # What the bus itself says (kith.*) is no event of the service.
+                    if event.type.startswith("kith.") or event.recorded_at < since or event.id in known:
+                        continue
+                    known.add(event.id)  # it may be there twice
+                    found.lost.append(event)
     found.missing = sorted(missing.values())
     if found.lost:  # what was written and published meanwhile is known by now
         known = await _known(connection, service, outbox, since)
-        found.lost = [each for each in found.lost if each.id not in known]
+        removed = set(await connection.scalars(select(REMOVED.c.tenant_id)))
+        # Nothing is said of a tenant that was removed, and nothing of it has an effect.
+        found.lost = [each for each in found.lost if each.id not in known and each.tenant_id not in removed]
     return found
 
 

@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription, attend_dead_letters
-from kith.consumer import run as consume
 from kith.consumer.dead_letters import count_dead_letters
+from kith.consumer.generations import follow
 from kith.consumer.metrics import HALTED
 from kith.db import migrations
 from kith.db.connections import create_engine
@@ -181,6 +181,7 @@ async def _start_workers(
         bus,
         partitions=settings.topic_partitions,
         retention_days=settings.outbox_retention_days,
+        generation=settings.topic_generation,
     )
     tasks.create_task(relay.run(stop))
     tasks.create_task(_prune(service, bus, engine, settings, stop))
@@ -188,7 +189,8 @@ async def _start_workers(
     for subscription in service.subscriptions:
         tasks.create_task(_consume(subscription, bus, engine, not_ready, stop, settings))
         # Beside the consumer, not in it: one that has halted for its dead letters is the one that needs it.
-        tasks.create_task(attend_dead_letters(subscription, engine, stop=stop))
+        current = subscription.current(generation=settings.topic_generation, partitions=settings.topic_partitions)
+        tasks.create_task(attend_dead_letters(current, engine, stop=stop))
     for task in service.tasks:
         tasks.create_task(attend(task, engine, stop=stop))
 
@@ -238,7 +240,14 @@ async def _consume(
     HALTED.labels(subscription.group).set(0)
     try:
         await _create_topics(subscription, bus, stop, settings)
-        await consume(subscription, bus, engine, stop=stop, dead_letter_limit=settings.dead_letter_limit)
+        await follow(
+            subscription,
+            bus,
+            engine,
+            stop=stop,
+            generation=settings.topic_generation,
+            dead_letter_limit=settings.dead_letter_limit,
+        )
     except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and shown, and this part stands still
         log.exception("consumer halted", group=subscription.group)
         not_ready[subscription.group] = str(error)
@@ -250,7 +259,8 @@ async def _create_topics(subscription: Subscription, bus: Bus, stop: asyncio.Eve
     """Waits for a bus that is not there yet: it may start later than we do."""
     while not stop.is_set():
         try:
-            await bus.create_topics(dict.fromkeys(subscription.topics, settings.topic_partitions))
+            topics = subscription.of_generation(settings.topic_generation).topics
+            await bus.create_topics(dict.fromkeys(topics, settings.topic_partitions))
             return  # noqa: TRY300 - the loop goes on only after an error
         except BusError as error:
             log.warning("bus not reached", group=subscription.group, error=error)

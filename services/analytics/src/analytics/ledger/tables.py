@@ -65,6 +65,7 @@ watermarks = Table(
     Column("source", Text(collation="C"), primary_key=True),
     Column("up_to", Moment, primary_key=True),
     Column("ends", ARRAY(BigInteger), nullable=False),
+    Column("topic", Text(collation="C"), comment="whose ends they are; null: of before topics had generations"),
 )
 
 # Events that their service withdrew, as it was restored to before them (see ledger.withdrawals). No figure, timeline or

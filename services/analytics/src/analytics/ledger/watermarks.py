@@ -9,10 +9,10 @@ from kith.outbox.relay import Watermark
 
 async def note_watermark(connection: AsyncConnection, watermark: Envelope) -> None:
     """Keeps the newest few watermarks of each source: the newest one reached gives the freshness of the figures."""
-    ends = msgspec.json.decode(watermark.data, type=Watermark).ends
+    found = msgspec.json.decode(watermark.data, type=Watermark)
     await connection.exec_driver_sql(
-        "INSERT INTO watermarks (source, up_to, ends) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        (watermark.source, watermark.time, ends),
+        "INSERT INTO watermarks (source, up_to, ends, topic) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        (watermark.source, watermark.time, found.ends, found.topic),
     )
     await connection.exec_driver_sql(
         """
