@@ -1,4 +1,5 @@
-"""The Hive Router in place of the Node gateway: router.yaml gives it that one's defaults, by the same settings."""
+"""The Hive Router in place of the Node gateway: router.yaml gives it that one's defaults, by the same settings, and the
+chart runs it where it is asked to."""
 
 import json
 import re
@@ -6,10 +7,14 @@ import subprocess
 from typing import Any
 
 import yaml
+from deploy.checks.chart import OUTSIDE, conforms, of_kind, pods, render, template
 from deploy.checks.processes import GATEWAY, SERVICES, known_to, settings_of
 
 from kith.http.auth import ALGORITHMS
 from kith_local.node import node
+
+KEYS = "https://id.example/keys"
+ROUTED = ("gateway.kind=hive-router", f"settings.gateway.KITH_JWKS_URL={KEYS}")
 
 
 def router() -> dict[str, Any]:
@@ -73,3 +78,27 @@ def test_tokens_are_those_that_the_services_take() -> None:
     assert jwt["issuers"][0]["default"] == settings["issuer_url"].default
     assert jwt["audiences"][0]["default"] == settings["audience"].default
     assert {"propagate": {"named": ["authorization", "traceparent"]}} in router()["headers"]["all"]["request"]
+
+
+def test_the_chart_runs_it_by_its_image_its_probes_and_the_same_settings() -> None:
+    manifests = render(OUTSIDE, settings=ROUTED)
+    conforms(manifests)
+    [container] = pods(manifests)["kith-gateway"]["containers"]
+    assert re.search(r"/router:", container["image"])
+    # Whatever else it is asked for, it answers with a page, and 200.
+    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/health"}
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readiness"
+    assert any(
+        each.endswith("-gateway:8000/readiness") for each in pods(manifests)["kith-answers"]["containers"][0]["args"]
+    )
+    [given] = [each["data"] for each in of_kind(manifests, "ConfigMap") if each["metadata"]["name"] == "kith-gateway"]
+    assert given["KITH_JWKS_URL"] == KEYS
+    assert {f"KITH_URL_{each.upper().replace('-', '_')}" for each in SERVICES} <= given.keys()
+    metrics = {port["name"]: port["containerPort"] for port in container["ports"]}["metrics"]
+    assert router()["telemetry"]["metrics"]["exporters"] == [{"kind": "prometheus", "port": metrics}]
+
+
+def test_the_chart_asks_for_the_keys_that_it_does_not_discover() -> None:
+    done = template(OUTSIDE, settings=ROUTED[:1])
+    assert done.returncode != 0
+    assert "KITH_JWKS_URL" in done.stderr

@@ -2,12 +2,14 @@
 
 import json
 import re
+import tomllib
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from deploy.checks.chart import ROOT
 from deploy.checks.processes import SERVICES
+from tests.hive_router import ROUTER
 
 Component = dict[str, Any]
 
@@ -38,3 +40,18 @@ def test_every_package_of_the_gateway_is_named_with_its_licence_and_hash() -> No
     listed = {unquote(each["purl"]).removeprefix("pkg:npm/"): each for each in components("gateway")}
     assert locked == {name: each["scope"] for name, each in listed.items()}
     assert all(each["hashes"] and each["licenses"] for each in listed.values())
+
+
+LOCK = ROUTER.parents[1] / "Cargo.lock"
+
+
+@pytest.mark.skipif(
+    not LOCK.exists(), reason="the Hive Router is not here: `make hive-router` builds it in ten minutes"
+)
+def test_every_crate_of_the_router_is_named_with_its_hash() -> None:
+    crates = [each for each in tomllib.loads(LOCK.read_text())["package"] if each["name"] != "hive-router"]
+    listed = {each["purl"]: each["hashes"] for each in components("router")}
+    assert listed == {
+        f"pkg:cargo/{each['name']}@{each['version']}": [{"alg": "SHA-256", "content": each["checksum"]}]
+        for each in crates
+    }

@@ -51,10 +51,12 @@ $(SUPPLY)/.installed: deploy/docker/supply.lock | $(VENV)/.installed
 	@touch $@
 
 # Of the gateway also what only its tests use, as `optional`: asked to leave that out, npm leaves out graphql, too.
+# Of the router, all that its lock names.
 sbom: $(SUPPLY)/.installed ## write what each image holds, as CycloneDX, into .kith/sbom
 	@mkdir -p .kith/sbom
 	@for each in $(SERVICES); do PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --short-PURLs --of JSON \
 	  --pyproject services/$$each/pyproject.toml -o .kith/sbom/$$each.cdx.json deploy/docker/$$each.lock || exit 1; done
+	@$(if $(wildcard $(HIVE_ROUTER_LOCK)),$(BIN)/python -m deploy.tools.crates $(HIVE_ROUTER_LOCK) >.kith/sbom/router.cdx.json,echo 'The router is left out: make hive-router' >&2)
 	@cd deploy/gateway && $(NPM) sbom --sbom-format cyclonedx --package-lock-only >$(abspath .kith/sbom/gateway.cdx.json)
 
 # A package that could not be asked about is a failure: without --strict it would pass for sound.

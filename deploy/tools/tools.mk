@@ -67,12 +67,14 @@ $(TOOLS)/pgbouncer/.installed: deploy/tools/pgbouncer.sh
 # feature the build would fetch a page from npm.
 HIVE_ROUTER_VERSION := $(shell sed -n 's/^ARG HIVE_ROUTER=//p' deploy/docker/router.Dockerfile)
 HIVE_ROUTER := $(TOOLS)/hive-router-$(HIVE_ROUTER_VERSION)/bin/hive_router
+HIVE_ROUTER_LOCK := $(TOOLS)/hive-router-$(HIVE_ROUTER_VERSION)/Cargo.lock
 hive-router: $(HIVE_ROUTER) ## build the Hive Router into .kith/tools, once, in ten minutes, for the tests that need it
 $(HIVE_ROUTER):
 	@command -v cargo >/dev/null || { echo 'The Hive Router is built by cargo, which is not here' >&2; exit 1; }
 	@echo 'Building the Hive Router into .kith/tools (once: some ten minutes)' >&2
 	@CARGO_PROFILE_RELEASE_STRIP=true CARGO_TARGET_DIR=$(@D)/../target nice cargo install --quiet hive-router --locked \
 	  --version $(HIVE_ROUTER_VERSION) --features graphiql --bin hive_router --root $(@D)/..
+	@cp "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/hive-router-$(HIVE_ROUTER_VERSION)/Cargo.lock $(HIVE_ROUTER_LOCK)
 	@rm -rf $(@D)/../target
 
 .PHONY: pgbouncer hive-router

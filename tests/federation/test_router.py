@@ -3,12 +3,15 @@ processes of their own, and a service desk that only records its requests. `make
 
 import asyncio
 import contextlib
+import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,11 +29,13 @@ from kith.error_codes import ErrorCode
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.testing import Issuer
+from kith_local.layout import ROOT
 from kith_local.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.skipif(
     not ROUTER.exists(), reason="the Hive Router is not here: `make hive-router` builds it in ten minutes"
 )
+README = ROOT / "deploy/README.md"
 SERVICES = (contacts.service.SERVICE, sales.service.SERVICE, analytics.service.SERVICE)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CREATE = """mutation ($name: String!) { createCustomer(input: {kind: PERSON, name: $name}) {
@@ -61,7 +66,7 @@ async def house(
 ) -> AsyncIterator[House]:
     service_desk = fake_subgraph()
     with contextlib.ExitStack() as stack:
-        settings: dict[str, object] = {"KITH_JWKS_URL": keys}
+        settings = {"KITH_JWKS_URL": keys}
         settings["KITH_URL_SERVICE_DESK"] = f"http://127.0.0.1:{stack.enter_context(serving(service_desk))}"
         for service in SERVICES:
             await serve(service)  # which migrates its database
@@ -214,15 +219,40 @@ async def test_the_router_is_watched_by_its_metrics(house: House) -> None:
         assert "http_server_request_duration" in (await http.get(f"http://127.0.0.1:{house.metrics}/metrics")).text
 
 
+def spreads(levels: int) -> str:
+    """A query that names a field 2 ** levels times."""
+    chain = " ".join(f"fragment F{n} on Customer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels))
+    return f"{{ customers {{ nodes {{ ...F0 }} }} }} {chain} fragment F{levels} on Customer {{ id }}"
+
+
 async def test_a_fragment_that_is_spread_often_keeps_the_router_busy(house: House) -> None:
     """Without a token, too, for it checks tokens late. If this fails, the router has been mended: so should be what is
     said of it in deploy/README.md, and ADR 54."""
 
     async def seconds(levels: int) -> float:
-        chain = " ".join(f"fragment F{n} on Customer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels))
-        query = f"{{ customers {{ nodes {{ ...F0 }} }} }} {chain} fragment F{levels} on Customer {{ id }}"
         before = house.process.cpu_times().user
-        assert (await house.client.post("/graphql", json={"query": query})).status_code == 401
+        assert (await house.client.post("/graphql", json={"query": spreads(levels)})).status_code == 401
         return house.process.cpu_times().user - before
 
     assert await seconds(17) > 5 * await seconds(10), "128 times as many spreads"
+
+
+async def test_with_a_list_of_documents_it_reads_no_other(keys: str, tmp_path: Path, mine: dict[str, str]) -> None:
+    (documents,) = re.findall(r"```yaml\n(persisted_documents:.+?)```", README.read_text(), re.DOTALL)
+    known = {"root": "{ __schema { queryType { name } } }"}
+    (tmp_path / "documents.json").write_text(json.dumps(known))
+    port, metrics = free_ports(2)
+    with running_router(tmp_path, port, metrics, documents, KITH_JWKS_URL=keys) as router:
+        await answers(router, f"http://127.0.0.1:{port}/readiness")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            found = await client.post("/graphql", json={"documentId": "root"}, headers=mine)
+            assert found.json() == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
+            assert (await client.post("/graphql", json={"documentId": "root"})).status_code == 401
+            # As many spreads as would take it days.
+            for more in ({}, {"documentId": "elsewhere"}):
+                refused = await client.post("/graphql", json={"query": spreads(40), **more}, headers=mine)
+                assert refused.json()["errors"][0]["extensions"]["code"].startswith("PERSISTED_DOCUMENT_")
+        async with connected(port) as nobody:
+            await nobody.say(type="connection_init")
+            await nobody.subscribe(spreads(40))
+            assert (await nobody.error())["code"] == "PERSISTED_DOCUMENT_ID_REQUIRED"

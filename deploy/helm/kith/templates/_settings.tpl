@@ -16,6 +16,9 @@ only workers need, who alone speak to Kafka and reconcile.
   {{- mergeOverwrite $base $values.settings.all $values.settings.services $values.postgres.settings $given.settings | toYaml | nindent 2 }}
 {{- end }}
 {{- $_ := required "settings.all.KITH_ISSUER_URL: name the OpenID Connect provider whose tokens are accepted" $values.settings.all.KITH_ISSUER_URL }}
+{{- if eq .Values.gateway.kind "hive-router" }}
+{{- $_ := required "settings.gateway.KITH_JWKS_URL: the Hive Router does not discover where the issuer's keys are" (merge dict .Values.settings.gateway .Values.settings.all).KITH_JWKS_URL }}
+{{- end }}
 gateway:
   {{- $base := dict "KITH_GATEWAY_HOST" "0.0.0.0" "KITH_METRICS_PORT" "9090" "KITH_PORT_GATEWAY" "8000" }}
   {{- mergeOverwrite $base (include "kith.urls" . | fromYaml) $values.settings.all $values.settings.gateway | toYaml | nindent 2 }}

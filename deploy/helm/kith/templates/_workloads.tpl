@@ -1,3 +1,11 @@
+{{/* Where the gateway says that it lives, and that it is ready, if not where the services do. */}}
+{{- define "kith.gateway.probes" -}}
+{{- if eq .Values.gateway.kind "hive-router" -}}
+live: /health
+ready: /readiness
+{{- end }}
+{{- end -}}
+
 {{/*
 Everything that runs for good: an API and a worker of each service, and the gateway. Each is a form of the same fields,
 and each kind of object (Deployment, Service, PodDisruptionBudget, …) is one template that goes through them.
@@ -42,7 +50,14 @@ workloads:
     files: {}
     probePort: http
     serves: true
+    {{- if eq .Values.gateway.kind "hive-router" }}
+    image: router
+    {{- include "kith.gateway.probes" . | nindent 4 }}
+    # It waits so long for answers that are under way; subscriptions it breaks off at once.
+    graceSeconds: 30
+    {{- else }}
     # Twice STOP_MILLISECONDS of the gateway's worker.mjs.
     graceSeconds: 6
+    {{- end }}
     given: {{ toJson .Values.workloads.gateway }}
 {{- end -}}
