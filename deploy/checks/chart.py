@@ -52,6 +52,10 @@ def pods(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
     made = {
         each["metadata"]["name"]: each["spec"]["template"]["spec"] for each in of_kind(manifests, "Deployment", "Job")
     }
+    made |= {
+        each["metadata"]["name"]: each["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        for each in of_kind(manifests, "CronJob")
+    }
     return made | {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests, "Pod")}
 
 

@@ -80,9 +80,9 @@ def test_what_a_pod_names_is_there_or_was_named_by_the_user(manifests: list[Mani
         assert named - _made(manifests) <= given, name
 
 
-def test_only_workers_have_what_kafka_asks_for(manifests: list[Manifest]) -> None:
+def test_only_workers_and_what_runs_as_one_have_what_kafka_asks_for(manifests: list[Manifest]) -> None:
     for name, pod in pods(manifests).items():
-        assert ("kith-kafka" in str(pod)) == name.endswith("-worker"), name
+        assert ("kith-kafka" in str(pod)) == name.endswith(("-worker", "-restored")), name
 
 
 def test_every_service_reaches_the_pods_of_one_deployment(manifests: list[Manifest]) -> None:
@@ -147,6 +147,29 @@ def test_only_a_migration_has_the_login_that_owns_the_tables() -> None:
     assert [each["metadata"]["name"] for each in secrets if "owner" in str(each["stringData"])] == [
         "kith-sales-migrate"
     ]
+
+
+def test_what_follows_a_restore_is_run_by_hand_as_a_worker_would(manifests: list[Manifest]) -> None:
+    jobs = {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests, "CronJob")}
+    assert jobs.keys() == {f"kith-{each}-restored" for each in ("contacts", "sales", "service-desk", "analytics")}
+    assert all(job["suspend"] is True for job in jobs.values())
+    deployed = pods(manifests)
+    for name, pod in deployed.items():
+        if not name.endswith("-restored"):
+            continue
+        (restored,), (worker,) = pod["containers"], deployed[name.replace("-restored", "-worker")]["containers"]
+        assert restored["args"] == ["restored"]
+        for given in ("image", "env", "envFrom", "volumeMounts", "securityContext"):
+            assert restored.get(given) == worker.get(given), (name, given)
+
+
+def test_only_the_worker_of_contacts_has_the_ledger_of_erasures() -> None:
+    deployed = pods(render(OUTSIDE, settings=["erasures.claim=erasures"]))
+    having = {name for name, pod in deployed.items() if "KITH_ERASURES_FILE" in str(pod["containers"][0].get("env"))}
+    assert having == {"kith-contacts-worker", "kith-contacts-restored"}
+    for name in having:
+        claims = [each.get("persistentVolumeClaim") for each in deployed[name]["volumes"]]
+        assert {"claimName": "erasures"} in claims
 
 
 @pytest.mark.parametrize(

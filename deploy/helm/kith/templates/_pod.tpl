@@ -80,6 +80,18 @@ is OWNER_, POOLER_ or REPLICA_ of another URL than that of the login that serves
 {{- end }}
 {{- end -}}
 
+{{/*
+The ledger of erasures is a file outside of the database. Contacts' worker writes it, and reads it after a restore; its
+API has no such folder, so the setting is not in the ConfigMap of both: (list $ "contacts" "worker").
+*/}}
+{{- define "kith.erasures" -}}
+{{- if and (eq (index . 1) "contacts") (eq (index . 2) "worker") (index . 0).Values.erasures.claim -}}
+{{ (index . 0).Values.erasures.claim }}
+{{- end -}}
+{{- end -}}
+
+{{- define "kith.erasures.folder" -}}/var/lib/kith{{- end -}}
+
 {{/* Of all ConfigMaps these: (list $maps (list "sales" "kafka")). */}}
 {{- define "kith.pick" -}}
 {{- range index . 1 }}
