@@ -159,6 +159,20 @@ async def test_its_requests_are_refused_by_name_and_those_of_others_are_not(
     assert await tables_with(house.owner, tenant) == {"public.removed_tenants"}
 
 
+@pytest.mark.parametrize("query", [{}, {"knownAt": "2026-01-01T00:00:00Z"}])
+async def test_figures_are_not_asked_for_any_more(
+    house_of: Callable[[Service], Awaitable[House]], issuer: Issuer, tenant: str, query: dict[str, str]
+) -> None:
+    house = await house_of(ANALYTICS)
+    await remove_tenant(house.engine, tenant)
+    async with serving(ANALYTICS, house.url, issuer) as client:
+        figure = Tenant(client, issuer, tenant)
+        question = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", **query}
+        answer = await figure.get("/v1/metrics/orders", **question)
+        assert answer.status_code == 403, answer.text
+        assert answer.json()["code"] == "tenant-removed"
+
+
 async def test_who_is_writing_is_waited_for_and_what_he_wrote_is_removed(sales: House, tenant: str) -> None:
     database = Database(sales.url, pool_size=1, application="kith test")
     async with database.write(tenant) as transaction:

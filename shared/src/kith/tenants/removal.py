@@ -124,7 +124,8 @@ async def _delete(driver: Driver, table: TenantTable, tenant: str, progress: Pro
     async for keys in _keys(driver, table, tenant):
         async with driver.transaction():
             done = int((await driver.execute(_deletion(table), tenant, *keys)).rpartition(" ")[2])
-            await driver.execute(_RECEIPT, tenant, table.name, done)
+            if done:
+                await driver.execute(_RECEIPT, tenant, table.name, done)
         progress.advance(done)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from kith.bus import open_bus
+from kith.bus.generations import of_generation
 from kith.bus.port import Bus, Consumer, Incoming, TopicPartition
 from kith.outbox.relay import topic_of
 from kith_local.layout import Layout
@@ -18,7 +19,8 @@ from kith_local.topology import DATABASES
 
 HEALTH_CHANGED = """subscription { healthChanged(filter: {bands: [AT_RISK]}) { cursor change {
     customerId at recordedAt cause fromBand band score traceId } } }"""
-TOPICS = tuple(topic_of(service) for service in ("analytics", "sales", "service-desk"))
+GENERATION = int(os.environ.get("KITH_TOPIC_GENERATION", "1"))
+TOPICS = tuple(of_generation(topic_of(service), GENERATION) for service in ("analytics", "sales", "service-desk"))
 
 
 class Watch:

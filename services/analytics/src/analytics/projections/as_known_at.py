@@ -59,7 +59,8 @@ async def as_known_at(
 ) -> AsyncIterator[AsyncConnection]:
     """Yields a transaction in which activity, and facts of these types, are read as they were known; if customers are
     named, only theirs and those of customers merged into them. Totals must not be read in it (see Question.settled).
-    Raises TooManyEvents, and sqlalchemy.exc.TimeoutError if too many such reads run at once."""
+    Raises TooManyEvents, TenantRemoved, and sqlalchemy.exc.TimeoutError if too many such reads run at once."""
+    await database.admit(tenant)
     try:
         async with timeout(WAIT_SECONDS):
             await _slots.acquire()
