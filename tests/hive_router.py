@@ -14,18 +14,15 @@ ROUTER = ROOT / f".kith/tools/hive-router-{VERSION}/bin/hive_router"
 
 
 @contextmanager
-def running_router(
-    folder: Path, port: int, metrics: int, more: str = "", **settings: str
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """It has these settings (KITH_…), and `more` at the end of its router.yaml; its log is router.log in that folder.
-    The port of its metrics is no setting."""
+def running_router(folder: Path, port: int, metrics: int, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """It has these settings, and its log is router.log in the folder. The port of its metrics is no setting."""
     configuration = folder / "router.yaml"
-    image_s = (GATEWAY / "router.yaml").read_text().replace("port: 9090", f"port: {metrics}")
-    configuration.write_text(image_s + more)
+    configuration.write_text((GATEWAY / "router.yaml").read_text().replace("port: 9090", f"port: {metrics}"))
     variables = {
         "ROUTER_CONFIG_FILE_PATH": configuration,
         "KITH_SUPERGRAPH": GATEWAY / "supergraph.graphql",
         "KITH_PORT_GATEWAY": port,
+        "ROUTER_DOCUMENTS": GATEWAY / "documents.json",
         **settings,
     }
     environment = os.environ | {name: str(value) for name, value in variables.items()}

@@ -6,6 +6,7 @@ import re
 import subprocess
 from typing import Any
 
+import pytest
 import yaml
 from deploy.checks.chart import OUTSIDE, conforms, of_kind, pods, render, template
 from deploy.checks.processes import GATEWAY, SERVICES, known_to, settings_of
@@ -14,7 +15,7 @@ from kith.http.auth import ALGORITHMS
 from kith_local.node import node
 
 KEYS = "https://id.example/keys"
-ROUTED = ("gateway.kind=hive-router", f"settings.gateway.KITH_JWKS_URL={KEYS}")
+ROUTED = ("gateway.kind=hive-router", f"settings.gateway.KITH_JWKS_URL={KEYS}", "gateway.documents=queries")
 
 
 def router() -> dict[str, Any]:
@@ -56,7 +57,15 @@ def test_the_limits_are_the_gateway_s() -> None:
 
 
 def test_every_setting_is_one_of_the_gateway_s() -> None:
-    assert settings_in(router()).keys() <= known_to("gateway")
+    # It alone is told of documents.
+    assert settings_in(router()).keys() - {"ROUTER_DOCUMENTS_ONLY", "ROUTER_DOCUMENTS"} <= known_to("gateway")
+
+
+def test_it_reads_no_document_that_it_does_not_know_unless_it_is_told_to() -> None:
+    documents = router()["persisted_documents"]
+    assert documents["enabled"] == {"from_env": "ROUTER_DOCUMENTS_ONLY", "default": True}
+    assert documents["require_id"] is True
+    assert json.loads((GATEWAY / documents["storage"]["path"]["default"]).read_text()) == {}
 
 
 def test_every_service_of_the_supergraph_has_its_address() -> None:
@@ -94,11 +103,16 @@ def test_the_chart_runs_it_by_its_image_its_probes_and_the_same_settings() -> No
     [given] = [each["data"] for each in of_kind(manifests, "ConfigMap") if each["metadata"]["name"] == "kith-gateway"]
     assert given["KITH_JWKS_URL"] == KEYS
     assert {f"KITH_URL_{each.upper().replace('-', '_')}" for each in SERVICES} <= given.keys()
+    [volume] = [each for each in pods(manifests)["kith-gateway"]["volumes"] if "configMap" in each]
+    assert volume["configMap"]["name"] == "queries"
+    [mount] = [each for each in container["volumeMounts"] if each["name"] == volume["name"]]
+    assert given["ROUTER_DOCUMENTS"] == f"{mount['mountPath']}/documents.json"
     metrics = {port["name"]: port["containerPort"] for port in container["ports"]}["metrics"]
     assert router()["telemetry"]["metrics"]["exporters"] == [{"kind": "prometheus", "port": metrics}]
 
 
-def test_the_chart_asks_for_the_keys_that_it_does_not_discover() -> None:
-    done = template(OUTSIDE, settings=ROUTED[:1])
+@pytest.mark.parametrize(("missing", "named"), [(1, "KITH_JWKS_URL"), (2, "gateway.documents")])
+def test_the_chart_asks_for_what_the_router_needs(missing: int, named: str) -> None:
+    done = template(OUTSIDE, settings=[each for each in ROUTED if each != ROUTED[missing]])
     assert done.returncode != 0
-    assert "KITH_JWKS_URL" in done.stderr
+    assert named in done.stderr

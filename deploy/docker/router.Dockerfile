@@ -12,7 +12,7 @@ RUN CARGO_PROFILE_RELEASE_STRIP=true CARGO_TARGET_DIR=/build/target cargo instal
       --version "${HIVE_ROUTER}" --features graphiql --bin hive_router --root /usr/local \
  && rm -rf /build/target
 WORKDIR /opt/kith
-COPY deploy/gateway/router.yaml deploy/gateway/supergraph.graphql LICENSE ./
+COPY deploy/gateway/router.yaml deploy/gateway/documents.json deploy/gateway/supergraph.graphql LICENSE ./
 COPY deploy/docker/assemble.sh /build/
 RUN sh /build/assemble.sh hive_router /image /opt/kith
 

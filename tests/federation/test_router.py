@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -29,13 +28,11 @@ from kith.error_codes import ErrorCode
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.testing import Issuer
-from kith_local.layout import ROOT
 from kith_local.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.skipif(
     not ROUTER.exists(), reason="the Hive Router is not here: `make hive-router` builds it in ten minutes"
 )
-README = ROOT / "deploy/README.md"
 SERVICES = (contacts.service.SERVICE, sales.service.SERVICE, analytics.service.SERVICE)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CREATE = """mutation ($name: String!) { createCustomer(input: {kind: PERSON, name: $name}) {
@@ -66,7 +63,7 @@ async def house(
 ) -> AsyncIterator[House]:
     service_desk = fake_subgraph()
     with contextlib.ExitStack() as stack:
-        settings = {"KITH_JWKS_URL": keys}
+        settings = {"KITH_JWKS_URL": keys, "ROUTER_DOCUMENTS_ONLY": "false"}
         settings["KITH_URL_SERVICE_DESK"] = f"http://127.0.0.1:{stack.enter_context(serving(service_desk))}"
         for service in SERVICES:
             await serve(service)  # which migrates its database
@@ -238,11 +235,10 @@ async def test_a_fragment_that_is_spread_often_keeps_the_router_busy(house: Hous
 
 
 async def test_with_a_list_of_documents_it_reads_no_other(keys: str, tmp_path: Path, mine: dict[str, str]) -> None:
-    (documents,) = re.findall(r"```yaml\n(persisted_documents:.+?)```", README.read_text(), re.DOTALL)
-    known = {"root": "{ __schema { queryType { name } } }"}
-    (tmp_path / "documents.json").write_text(json.dumps(known))
+    documents = tmp_path / "documents.json"
+    documents.write_text(json.dumps({"root": "{ __schema { queryType { name } } }"}))
     port, metrics = free_ports(2)
-    with running_router(tmp_path, port, metrics, documents, KITH_JWKS_URL=keys) as router:
+    with running_router(tmp_path, port, metrics, ROUTER_DOCUMENTS=str(documents), KITH_JWKS_URL=keys) as router:
         await answers(router, f"http://127.0.0.1:{port}/readiness")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             found = await client.post("/graphql", json={"documentId": "root"}, headers=mine)

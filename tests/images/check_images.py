@@ -176,7 +176,7 @@ def answering_router(around: Surroundings, **settings: str) -> Iterator[int]:
     (port,) = free_ports(1)
     keys = f"{around.issuer.url}/.well-known/jwks.json"
     around.await_issuer(keys)  # without which the router does not start
-    given = settings | {"KITH_PORT_GATEWAY": str(port), "KITH_JWKS_URL": keys}
+    given = settings | {"KITH_PORT_GATEWAY": str(port), "KITH_JWKS_URL": keys, "ROUTER_DOCUMENTS_ONLY": "false"}
     with around.running(image_of("router"), **given) as router:
         for path in ("health", "readiness"):
             router.await_answer(f"http://127.0.0.1:{port}/{path}")

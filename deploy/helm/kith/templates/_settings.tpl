@@ -17,10 +17,12 @@ only workers need, who alone speak to Kafka and reconcile.
 {{- end }}
 {{- $_ := required "settings.all.KITH_ISSUER_URL: name the OpenID Connect provider whose tokens are accepted" $values.settings.all.KITH_ISSUER_URL }}
 {{- if eq .Values.gateway.kind "hive-router" }}
+{{- $_ := required "gateway.documents: name a ConfigMap with the documents that the Hive Router may read (documents.json)" .Values.gateway.documents }}
 {{- $_ := required "settings.gateway.KITH_JWKS_URL: the Hive Router does not discover where the issuer's keys are" (merge dict .Values.settings.gateway .Values.settings.all).KITH_JWKS_URL }}
 {{- end }}
 gateway:
   {{- $base := dict "KITH_GATEWAY_HOST" "0.0.0.0" "KITH_METRICS_PORT" "9090" "KITH_PORT_GATEWAY" "8000" }}
+  {{- if eq .Values.gateway.kind "hive-router" }}{{ $_ := set $base "ROUTER_DOCUMENTS" "/etc/kith/documents/documents.json" }}{{ end }}
   {{- mergeOverwrite $base (include "kith.urls" . | fromYaml) $values.settings.all $values.settings.gateway | toYaml | nindent 2 }}
 kafka:
   {{- $base := dict "KITH_TOPIC_PARTITIONS" (toString $values.kafka.partitions) "KITH_TOPIC_GENERATION" (toString $values.kafka.generation) }}

@@ -52,6 +52,7 @@ workloads:
     serves: true
     {{- if eq .Values.gateway.kind "hive-router" }}
     image: router
+    documents: {{ .Values.gateway.documents }}
     {{- include "kith.gateway.probes" . | nindent 4 }}
     # It waits so long for answers that are under way; subscriptions it breaks off at once.
     graceSeconds: 30
