@@ -89,7 +89,7 @@ async def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
     async with working(settings):
         results = await found(SERVICE, settings)
     assert {check: problems for check, problems in results.items() if problems} == {}
-    assert len(results) == 11
+    assert len(results) == 12
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,16 @@ async def test_a_bus_that_does_not_fit(settings: Settings, session: Any, monkeyp
     assert any("sales has 0 messages of kith.analytics to read" in words for _, words, _ in found_now)
 
 
+async def test_a_removal_that_was_broken_off(settings: Settings, session: Any) -> None:
+    await session.execute("INSERT INTO removed_tenants (tenant_id, removed_at) VALUES ('acme', now())")
+    cause = Cause("removed tenants", "", WARNING, "acme was not removed to the end", "tenant remove --tenant acme")
+    await assert_finds(SERVICE, settings, cause)
+    await session.execute("SELECT pg_advisory_lock(hashtextextended('remove acme', 0))")
+    assert (await found(SERVICE, settings))["removed tenants"] == []  # it goes on
+    await session.execute("SELECT pg_advisory_unlock_all(); UPDATE removed_tenants SET finished_at = now()")
+    assert (await found(SERVICE, settings))["removed tenants"] == []
+
+
 async def test_topics_of_which_there_are_several_generations(settings: Settings, session: Any) -> None:
     second = settings.model_copy(update={"topic_generation": 2, "topic_partitions": 3})
     message = Outgoing("kith.analytics", b"key", b"{}")
@@ -252,7 +262,7 @@ def test_it_is_read_by_people_and_by_programs(settings: Settings, capsys: pytest
     assert "ok       migrations" in lines
     assert "fault    relay                 No relay runs: no events wait in the outbox, and none is published." in lines
     assert "                               -> Start a worker: python -m sales worker" in lines
-    assert lines[-1] == "checks: 11, faults: 1, warnings: 2"
+    assert lines[-1] == "checks: 12, faults: 1, warnings: 2"
 
     with pytest.raises(SystemExit):
         run(SERVICE, settings, ["--json"])

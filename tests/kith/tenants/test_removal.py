@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -16,14 +17,21 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.analytics.conftest import at, happened
 from tests.conftest import FreshDatabase
 from tests.kith.tenants.filled import fill, rows_of, tables_with
 
+from analytics.consumers import SUBSCRIPTIONS
 from analytics.metrics import rollups
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
+from kith.bus.embedded import EmbeddedBus
+from kith.bus.port import Outgoing
+from kith.consumer import Subscription, run
 from kith.db.connections import Database, create_engine
 from kith.db.tenancy import WORKER_ROLE
+from kith.events.sales import OrderPlaced
+from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
 from kith.tenants import cli, removal
@@ -223,6 +231,41 @@ async def test_totals_that_are_being_added_up_do_not_come_after_it(
     await settling
     await removing
     assert await tables_with(house.owner, tenant) == {"public.removed_tenants"}
+
+
+async def test_what_other_services_go_on_publishing_of_it_comes_to_nothing(
+    house_of: Callable[[Service], Awaitable[House]], embedded_bus: EmbeddedBus, tenant: str, other_tenant: str
+) -> None:
+    house, topic, stop = await house_of(ANALYTICS), f"kith.{new_id().hex}", asyncio.Event()
+    subscription = Subscription("analytics", (topic,), SUBSCRIPTIONS[0].handle)
+    facts = "SELECT count(*) FROM facts WHERE tenant_id = $1"
+
+    async def publish(orders: int) -> None:
+        async with embedded_bus.producer() as producer:
+            await producer.publish(
+                Outgoing(topic, each.key(), each.data, each.headers())
+                for _ in range(orders)
+                for name in (tenant, other_tenant)
+                for each in [happened(OrderPlaced(Decimal(10), "EUR"), name, at("2026-01-01"), new_id())]
+            )
+
+    async def counted(orders: int) -> bool:
+        return bool(await house.owner.fetchval(facts, other_tenant) >= orders)
+
+    await embedded_bus.create_topics({topic: 3})
+    consuming = asyncio.create_task(run(subscription, embedded_bus, house.engine, stop=stop, max_messages=50))
+    await publish(200)
+    await until(partial(counted, 50))
+    assert await house.owner.fetchval(facts, tenant)
+    removing = asyncio.create_task(remove_tenant(house.engine, tenant))
+    await publish(200)
+    await removing
+    await publish(200)
+    await until(partial(counted, 600))
+    stop.set()
+    await consuming
+    assert await tables_with(house.owner, tenant) == {"public.removed_tenants"}
+    assert await house.owner.fetchval(facts, other_tenant) == 600
 
 
 async def test_it_is_let_in_again_on_request_without_anything_of_before(

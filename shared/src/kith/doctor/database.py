@@ -101,6 +101,27 @@ async def row_level_security(of: Examined) -> Sequence[Problem]:
     ]
 
 
+async def removed_tenants(of: Examined) -> Sequence[Problem]:
+    unfinished = await rows(
+        of,
+        """
+        SELECT tenant_id FROM removed_tenants
+        WHERE finished_at IS NULL AND readmitted_at IS NULL
+          AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                          AND (classid::bigint << 32) | objid::bigint = hashtextextended('remove ' || tenant_id, 0))
+        ORDER BY tenant_id
+        """,
+    )
+    return [
+        warning(
+            f"The tenant {row.tenant_id} was not removed to the end: it is refused, and some of its rows are here.",
+            f"python -m {of.package} tenant remove --tenant {row.tenant_id} --confirm {row.tenant_id}",
+        )
+        for row in unfinished
+    ]
+
+
 async def indexes(of: Examined) -> Sequence[Problem]:
     broken = await rows(
         of,
@@ -176,6 +197,7 @@ CHECKS = (
     Check("migrations", revision),
     Check("roles", roles),
     Check("row-level security", row_level_security),
+    Check("removed tenants", removed_tenants),
     Check("indexes", indexes),
     Check("transactions", transactions),
     Check("room", room),
