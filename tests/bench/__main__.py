@@ -4,7 +4,7 @@ python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query
     [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
-processor, bytes and memory; `--json FILE` adds them to those of the file.
+processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from tests.bench import fold, freshness, growth, health, neighbours, query, rebu
 from tests.bench.measure import Figure, free_ports
 from tests.bench.unit_costs import UNIT_COSTS, show_unit_costs
 
+from kith_local.capacity.unit_costs import add_growth
 from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
 from kith_local.postgres import EmbeddedPostgres
 
@@ -40,7 +41,7 @@ ON_KAFKA = {"relay", "fold", "freshness"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("work", nargs="*", metavar="work", help=f"of {', '.join(WORK)}; all if none is named")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="of the unit costs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="of the unit costs, and their growth")
     arguments = parser.parse_args()
     wanted = arguments.work or list(WORK)
     if unknown := set(wanted) - {*WORK, UNIT_COSTS}:
@@ -51,10 +52,10 @@ def main() -> None:
         show_unit_costs(console, arguments.json)
         wanted.remove(UNIT_COSTS)
     if wanted:
-        _compare(wanted, console)
+        _compare(wanted, console, arguments.json)
 
 
-def _compare(wanted: list[str], console: Console) -> None:
+def _compare(wanted: list[str], console: Console, file: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="kith-bench-", ignore_cleanup_errors=True) as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg").start()
         kafka: EmbeddedKafka | None = None
@@ -64,7 +65,10 @@ def _compare(wanted: list[str], console: Console) -> None:
             figures: list[Figure] = []
             for name in wanted:
                 console.print(f"measuring {name} ..")
-                figures += asyncio.run(WORK[name](postgres, kafka.bootstrap if kafka else None))
+                found = asyncio.run(WORK[name](postgres, kafka.bootstrap if kafka else None))
+                figures += found
+                if name == "growth" and file is not None:
+                    add_growth(growth.grown(found), file)
         finally:
             if kafka is not None:
                 kafka.stop()

@@ -5,6 +5,7 @@ import gc
 import hashlib
 import os
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -24,6 +25,7 @@ from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 from kith.runtime.process import GC_OBJECTS
+from kith_local.capacity.unit_costs import Grown
 from kith_local.postgres import EmbeddedPostgres
 
 FEW, MANY = 300_000, 3_000_000
@@ -72,17 +74,13 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
     before = await _measured(postgres, url, 0, FEW)
     after = await _measured(postgres, url, FEW, MANY)
     return [
-        Figure(
-            f"{name}, {MANY:,} events",
-            value,
-            f"{FEW:,} events",
-            before[name, unit],
-            ALLOWED * before[name, unit],
-            False,
-            unit,
-        )
-        for (name, unit), value in after.items()
+        Figure(name, after[name, unit], f"{FEW:,} events", few, ALLOWED * few, target_is_ratio=False, unit=unit)
+        for (name, unit), few in before.items()
     ]
+
+
+def grown(figures: Sequence[Figure]) -> dict[str, Grown]:
+    return {each.work: Grown(round(each.ceiling_rate), round(each.rate), each.unit.strip()) for each in figures}
 
 
 async def _measured(postgres: EmbeddedPostgres, url: str, first: int, last: int) -> dict[tuple[str, str], float]:

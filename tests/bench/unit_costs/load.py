@@ -17,9 +17,11 @@ from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 
 AT_ONCE = 8
+TENANTS = 100
+"""Besides the one that has all the rest."""
 BULK = 5_000
-CUSTOMERS, ORDERS, TOUCHPOINTS = 10_000, 30_000, 60_000
-WRITES, COMMANDS, READS, ASKED = 4_000, 2_000, 2_000, 600
+CUSTOMERS, ORDERS, TOUCHPOINTS = 5_000, 15_000, 30_000
+WRITES, COMMANDS, READS, ASKED = 1_500, 800, 800, 240
 
 _PLACED = """
     INSERT INTO outbox (id, tenant_id, type, subject, aggregate_version, customer_id, time, recorded_at, data)
@@ -38,6 +40,7 @@ class Load:
         self._house, self._meter = house, meter
         self._chance = random.Random(1)
         self._keys = iter(range(10**9))
+        self._others = [(f"bench-{number}", new_id()) for number in range(TENANTS)]
         self.customers: list[str] = []
         self.orders: list[str] = []
 
@@ -91,10 +94,9 @@ class Load:
         async with self._meter.measured("GraphQL: 20 customers over four services", "request") as counted:
             await self._each(counted, ASKED // 3, lambda: self._ask("gateway", _ACROSS, 20))
 
-    async def trickle(self, per_second: int, seconds: int, tenants: int) -> AsyncIterator[int]:
-        """Orders of the outbox alone, one in a transaction, evenly. Of the tenant that has all the rest, or of so many
-        in turn, of one customer each. Yields how many there are by then."""
-        others = [(f"bench-{number}", new_id()) for number in range(tenants)]
+    async def trickle(self, per_second: int, number: int, *, many: bool) -> AsyncIterator[int]:
+        """Orders of the outbox alone, one in a transaction, evenly. Of the tenant that has all the rest, or of many in
+        turn, of one customer each. Yields how many there are by then."""
         loop, data = (
             asyncio.get_running_loop(),
             msgspec.json.encode(OrderPlaced(value=Decimal("12.5000"), currency="EUR")),
@@ -102,13 +104,13 @@ class Load:
         connection = await self._house.connect("sales")
         try:
             began = loop.time()
-            for number in range(per_second * seconds):
-                await asyncio.sleep(began + number / per_second - loop.time())
+            for done in range(number):
+                await asyncio.sleep(began + done / per_second - loop.time())
                 own = (TENANT, UUID(self._any(self.customers)))
-                tenant, customer = others[number % tenants] if others else own
+                tenant, customer = self._others[done % TENANTS] if many else own
                 now = datetime.now(UTC)
                 await connection.execute(_PLACED, new_id(), tenant, OrderPlaced.type, new_id(), customer, now, data)
-                yield number + 1
+                yield done + 1
         finally:
             await connection.close()
 

@@ -11,9 +11,10 @@ import psutil
 
 from kith_local.capacity.unit_costs import Memory, Stored, Work
 
-QUIET_SECONDS = 5.0
 LEAST = 0.03
 """A process that takes a smaller part of a work takes it for something else."""
+OF_WORKERS = "broker"
+"""Only workers ask it for anything."""
 MEGABYTE = 1024 * 1024
 _TABLES = """
     SELECT c.relname AS name, sum(pg_total_relation_size(coalesce(parts.relid, c.oid)))::bigint AS bytes
@@ -47,18 +48,25 @@ def megabytes_of(process: psutil.Process) -> float:
     return total / MEGABYTE
 
 
+def without_noise(of_one: Mapping[str, float]) -> dict[str, float]:
+    least = LEAST * sum(us for us in of_one.values() if us > 0)
+    return {name: round(us, 2) for name, us in of_one.items() if us > least}
+
+
 @dataclass
 class Meter:
     processes: Mapping[str, psutil.Process]
     postgres: "asyncpg.Connection[asyncpg.Record]"
     works: dict[str, Work] = field(default_factory=dict)
+    at_rest: dict[str, float] = field(default_factory=dict)
+    """Cores."""
     _rest: dict[str, float] = field(default_factory=dict)
     _most: dict[str, float] = field(default_factory=dict)
 
     @asynccontextmanager
     async def measured(self, work: str, unit: str, *, beside: bool = False) -> AsyncIterator["Counted"]:
-        """What is done in the block, which says how many it did. `beside`: processes that never rest run meanwhile,
-        and what they take without the work is measured afterwards, and is not counted."""
+        """What is done in the block, which says how many it did. `beside`: workers run meanwhile, which never rest;
+        what they took at rest is not counted."""
         counted = Counted()
         before, wal = self._seconds(), await self._wal()
         began = time.perf_counter()
@@ -68,22 +76,18 @@ class Meter:
         written = await self._wal() - wal
         self._look()
         if beside:
-            idle = await self.idle()
-            spent = {name: used - idle[name] * took for name, used in spent.items()}
+            spent = {name: used - self.at_rest[name] * took for name, used in spent.items()}
+        else:
+            spent.pop(OF_WORKERS, None)
         of_one = {name: 1e6 * used / counted.number for name, used in spent.items()}
-        self.works[work] = Work(
-            unit, {n: round(us, 2) for n, us in of_one.items() if us >= 0.05}, written / counted.number
-        )
+        self.works[work] = Work(unit, without_noise(of_one), round(written / counted.number, 1))
 
-    async def idle(self, seconds: float = QUIET_SECONDS) -> dict[str, float]:
-        """Cores that each process takes when nothing is asked of it."""
+    async def idle(self, seconds: float) -> None:
+        """Measures what each process takes when nothing is asked of it, and what memory it has."""
         before, began = self._seconds(), time.perf_counter()
         await asyncio.sleep(seconds)
         took = time.perf_counter() - began
-        return {name: used / took for name, used in _difference(self._seconds(), before).items()}
-
-    def rest(self) -> None:
-        """Notes what memory the processes have now."""
+        self.at_rest = {name: used / took for name, used in _difference(self._seconds(), before).items()}
         self._look()
         self._rest = dict(self._most)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kith_local.capacity.unit_costs import Memory, Run, Stored, Work, add, read
+from kith_local.capacity.unit_costs import Grown, Memory, Run, Stored, Work, add, add_growth, read
 
 
 def run_of(cpu: float, memory: float = 100) -> Run:
@@ -29,6 +29,16 @@ def test_runs_are_added_to_those_of_the_file(tmp_path: Path) -> None:
     assert costs.cpu_us("fold", "broker") == 0
     assert costs.memory("worker") == Memory(100, 200)
     assert costs.spread(lambda run: run.works["fold"].cpu_us["worker"]) == pytest.approx(0.4)
+
+
+def test_growth_is_kept_when_a_run_is_added_and_replaced_when_it_is_measured_again(tmp_path: Path) -> None:
+    file = tmp_path / "costs.json"
+    add(run_of(40), "a machine", file)
+    add_growth({"fold": Grown(10, 15, "us")}, file)
+    assert add(run_of(50), "a machine", file).grown("fold") == 1.5
+    assert add_growth({"fold": Grown(10, 20, "us")}, file).grown("fold") == 2
+    assert read(file).grown("what was not measured") == 1
+    assert len(read(file).runs) == 2
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

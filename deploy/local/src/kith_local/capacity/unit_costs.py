@@ -45,9 +45,23 @@ class Run(msgspec.Struct, frozen=True):
     """What was measured beside it, to compare another machine with this one."""
 
 
+class Grown(msgspec.Struct, frozen=True):
+    """The cost of one where there are few events before it, and where there are many."""
+
+    few: float
+    many: float
+    unit: str
+
+    @property
+    def factor(self) -> float:
+        return self.many / self.few
+
+
 class UnitCosts(msgspec.Struct, frozen=True):
     machine: str
     runs: list[Run]
+    growth: dict[str, Grown] = {}
+    """As the runs have few events: what becomes of their costs with many (`make bench WORK=growth`)."""
 
     def cpu_us(self, work: str, process: str) -> float:
         return self.mean(lambda run: run.works[work].cpu_us.get(process, 0.0))
@@ -67,6 +81,10 @@ class UnitCosts(msgspec.Struct, frozen=True):
 
     def idle_millicores(self, process: str) -> float:
         return self.mean(lambda run: run.idle_millicores[process])
+
+    def grown(self, what: str) -> float:
+        """How many times more one costs among many."""
+        return self.growth[what].factor if what in self.growth else 1.0
 
     def mean(self, of: Callable[[Run], float]) -> float:
         return fmean(of(run) for run in self.runs)
@@ -88,7 +106,16 @@ def read(path: Path = COMMITTED) -> UnitCosts:
 
 def add(run: Run, machine: str, path: Path) -> UnitCosts:
     """Adds a run to those of the file, if it has some. Begin a new file for another machine."""
-    before = read(path).runs if path.exists() else []
-    costs = UnitCosts(machine, [*before, run])
+    before = read(path) if path.exists() else UnitCosts(machine, [])
+    return _written(UnitCosts(machine, [*before.runs, run], before.growth), path)
+
+
+def add_growth(growth: dict[str, Grown], path: Path) -> UnitCosts:
+    """Puts it in place of what the file has of it."""
+    before = read(path)
+    return _written(UnitCosts(before.machine, before.runs, growth), path)
+
+
+def _written(costs: UnitCosts, path: Path) -> UnitCosts:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(costs), indent=1) + b"\n")
     return costs
