@@ -1,6 +1,6 @@
 """The committed contracts, made again from the code: schema.graphql and openapi.json of each service, the events'
-schemas, the supergraph over all, what each metric means, what a health model may say, which settings there are, and
-what is watched in Prometheus."""
+schemas, the supergraph over all, what each metric means, what a health model may say, which settings there are,
+what is watched in Prometheus, and what a load costs."""
 
 import difflib
 import subprocess
@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from kith_local.capacity import page as scale
+from kith_local.capacity import unit_costs
 from kith_local.errors import LocalError
 from kith_local.layout import GATEWAY, ROOT
 from kith_local.node import node
@@ -20,6 +22,7 @@ from kith_local.topology import SERVICES
 SCHEMAS = Path("shared/schemas")
 SUPERGRAPH = Path("deploy/gateway/supergraph.graphql")
 METRICS = Path("docs/metrics.md")
+SCALE = Path("docs/scale.md")
 SETTINGS = Path("docs/settings.md")
 HEALTH_MODEL = Path("services/analytics/health-model.schema.json")
 MOST_LINES = 40
@@ -67,7 +70,7 @@ def generate(into: Path) -> None:
     commands.append((sys.executable, "-m", "kith_local.settings_page", str(into / SETTINGS)))
     commands.append((sys.executable, "-m", "analytics", "health-models", "--document", str(into / HEALTH_MODEL)))
     _run_all(commands)
-    for path, text in documents().items():
+    for path, text in {**documents(), SCALE: scale.page(unit_costs.read())}.items():
         _made((into / path).parent)
         (into / path).write_text(text)
     _made(into / SUPERGRAPH.parent)
