@@ -124,6 +124,9 @@ check-rules: $(VENV)/.installed $(PROMTOOL) ## check the rules for Prometheus, a
 check-deploy: check-rules check-docker sbom $(VENV)/.installed $(HELM) $(KUBECONFORM) $(KUSTOMIZE) $(COMPOSE) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
 	@$(BIN)/python -m pytest deploy/checks -q
 
+freeze-chart: $(VENV)/.installed $(HELM) ## keep the chart of today, for the next release to be upgraded from: for each release
+	@$(BIN)/python -m deploy.cluster.former
+
 VALUES ?=
 cluster-check: $(VENV)/.installed $(HELM) $(CONTROL_PLANE) $(TOOLS)/schemas/.collected ## install, upgrade and roll back the chart on a real control plane: [VALUES=file]
 	@$(BIN)/python -m deploy.cluster $(VALUES)
