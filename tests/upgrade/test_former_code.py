@@ -1,6 +1,8 @@
 """While a version is rolled out, and after it is rolled back, code of before works with tables of after. Former code
 itself is not in a checkout; what it sends, writes and relies on is."""
 
+from pathlib import Path
+
 import asyncpg
 import pytest
 from alembic.script import Script, ScriptDirectory
@@ -13,6 +15,7 @@ from tests.upgrade.statements import read_statements, refusals
 
 from kith.db import migrations
 from kith.runtime.service import Service
+from kith_local.migration_lint import waivers_in
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 
@@ -21,6 +24,8 @@ TABLES = """
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
       AND relname <> 'alembic_version'
 """
+NULLS = "ban-drop-not-null"
+"""A migration that waives this rule of the lint says why code of before can read them."""
 HOUSES = [
     pytest.param(house, service, id=f"{house.folder.name}-{service.name}")
     for house in frozen_houses()
@@ -90,7 +95,10 @@ async def test_a_migration_leaves_the_code_of_before_what_it_relies_on_or_says_s
         for script in revisions(service):
             await upgrade(url, service, script.revision)
             now = await catalogue(connection)
-            if (found := broken(former, now)) and not hasattr(script.module, "oldest_code"):
+            found = broken(former, now)
+            if NULLS in waivers_in(Path(script.path).read_text()):  # noqa: ASYNC240 - a few lines
+                found = [each for each in found if not each.endswith(" may be null now")]
+            if found and not hasattr(script.module, "oldest_code"):
                 unsaid[script.revision] = found
             former = now
     finally:
