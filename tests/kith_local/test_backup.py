@@ -19,6 +19,7 @@ from kith_local.postgres_backup import archiving, prepare_archive
 from kith_local.state import StateFile
 
 CONSOLE = Console(quiet=True)
+_ARCHIVE = 'Ann\'s "archive", 100%full'
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def layout() -> Iterator[Layout]:
 
 @pytest.fixture
 def server(layout: Layout) -> Iterator[EmbeddedPostgres]:
-    archive = layout.home / "archive"
+    archive = layout.home / _ARCHIVE
     prepare_archive(archive)
     server = EmbeddedPostgres(layout.data / "postgres", SETTINGS | UNSAFE | archiving(archive)).start()
     layout.archive.symlink_to(archive)
@@ -145,3 +146,42 @@ def test_a_backup_needs_what_runs(layout: Layout) -> None:
         backup(layout, layout.home / "backups", CONSOLE)
     with StateFile(layout.run).held(), pytest.raises(LocalError, match="elsewhere"):
         backup(layout, layout.home / "backups", CONSOLE)
+
+
+def test_the_log_is_archived_after_each_restore(layout: Layout, server: EmbeddedPostgres) -> None:
+    """Each has a timeline of its own: PostgreSQL does not archive a file of the same name twice."""
+    insert(server, 1)
+    made = backed_up(layout)
+    server.stop()
+    for number in (2, 3):
+        assert restore(layout, made, None, CONSOLE) == 0
+        on_again(layout, number)
+
+
+def test_an_instant_of_before_an_earlier_restore_is_restored(layout: Layout, server: EmbeddedPostgres) -> None:
+    """The first restore went back too far: what happened after its instant is still in the archive."""
+    insert(server, 1)
+    made = backed_up(layout)
+    first, second = insert(server, 2), insert(server, 3)
+    insert(server, 4)
+    execute(server, "SELECT pg_switch_wal()")
+    server.stop()
+    assert restore(layout, made, first, CONSOLE) == 0
+    since = on_again(layout, 5)
+    assert restored(layout, made, second) == [1, 2, 3]
+    assert restored(layout, made, since) == [1, 2, 5]
+
+
+def on_again(layout: Layout, number: int) -> datetime:
+    """Goes on after a restore until it is archived. Returns an instant at which the number was there."""
+    settings = SETTINGS | UNSAFE | archiving(layout.home / _ARCHIVE)
+    server = EmbeddedPostgres(layout.data / "postgres", settings).start()
+    try:
+        at = insert(server, number)
+        insert(server, 100)
+        file = execute(server, "SELECT pg_walfile_name(pg_switch_wal())")
+        while not execute(server, f"SELECT last_archived_wal >= '{file}' FROM pg_stat_archiver"):  # noqa: S608
+            assert execute(server, "SELECT last_failed_wal FROM pg_stat_archiver") is None
+        return at
+    finally:
+        server.stop()

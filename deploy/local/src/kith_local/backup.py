@@ -87,8 +87,7 @@ def restore(layout: Layout, backup: Path, to: datetime | None, console: Console)
         data.rename(kept)
     try:
         with console.status("copies the databases"):
-            archive = Path(about.archive) if about.archive and to is not None else None
-            put_back(backup / "postgres", data, archive=archive, to=to)
+            put_back(backup / "postgres", data, archive=Path(about.archive) if about.archive else None, to=to)
         server = EmbeddedPostgres(data)
         with console.status("recovers") as status:
             reached = recover(server, status.update)

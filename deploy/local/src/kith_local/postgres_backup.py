@@ -23,7 +23,13 @@ from kith_local.postgres import EmbeddedPostgres
 _PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 _USER = "pgserver"
 _HANDLES = ".handle_pids.json"
-_RECOVERY = ("restore_command", "recovery_target_time", "recovery_target_action")
+_RECOVERY = (
+    "restore_command",
+    "recovery_target",
+    "recovery_target_time",
+    "recovery_target_timeline",
+    "recovery_target_action",
+)
 _LOOK = 0.2
 
 
@@ -32,7 +38,7 @@ NOT_ARCHIVING = {"archive_mode": "off"}
 
 def archiving(folder: Path) -> dict[str, str]:
     """Returns the settings of a server that archives its log there, each file at latest a minute after it was begun."""
-    to = shlex.quote(f"{folder}/")
+    to = _for_shell(folder)
     return {
         "archive_mode": "on",
         "archive_timeout": "60",
@@ -80,13 +86,27 @@ def put_back(base: Path, data: Path, *, archive: Path | None, to: datetime | Non
     # Not the lock of the socket, nor the server's log, which are the other server's.
     shutil.copytree(base, data, symlinks=True, ignore=shutil.ignore_patterns(".s.PGSQL.*", "log", _HANDLES))
     data.chmod(0o700)
-    wanted = {"restore_command": _quoted(f"cp {shlex.quote(f'{archive}/')}%f %p" if archive else "false")}
-    if to is not None:
-        wanted |= {"recovery_target_time": _quoted(to.isoformat()), "recovery_target_action": "promote"}
+    target = {"recovery_target": "'immediate'"} if to is None else {"recovery_target_time": _quoted(to.isoformat())}
+    wanted = target | {
+        # Of the archive also without an instant: the server learns there which timelines there have been, and begins
+        # another. A file of one that was archived before would never be archived again.
+        "restore_command": _quoted(f"cp {_for_shell(archive)}%f %p" if archive else "false"),
+        "recovery_target_timeline": _quoted(_timeline(archive, to)),
+        "recovery_target_action": "promote",
+    }
     with (data / "postgresql.auto.conf").open("a") as settings:
         settings.writelines(f"{name} = {value}\n" for name, value in wanted.items())
     # Not for the log alone: with it the server ends its recovery with a timeline of its own.
     (data / "recovery.signal").touch()
+
+
+def _timeline(archive: Path | None, to: datetime | None) -> str:
+    """Returns the timeline of that instant: the last that had begun by then. Each restore has begun one, and the newest
+    has nothing of what happened on the former since the instant that it was restored to."""
+    if archive is None or to is None:
+        return "current"
+    begun = [int(each.stem, 16) for each in archive.glob("????????.history") if each.stat().st_mtime <= to.timestamp()]
+    return str(max(begun)) if begun else "current"
 
 
 def recover(server: EmbeddedPostgres, report: Callable[[str], None] = lambda _: None) -> datetime | None:
@@ -153,6 +173,11 @@ def _run(program: str, *arguments: str) -> None:
     done = subprocess.run([_PROGRAMS / program, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise LocalError(f"{program} failed: {done.stderr.strip()}")
+
+
+def _for_shell(folder: Path) -> str:
+    """The folder in a command of the server, in which % begins a placeholder."""
+    return shlex.quote(f"{folder}/").replace("%", "%%")
 
 
 def _quoted(value: str) -> str:
