@@ -82,6 +82,23 @@ async def test_nothing_is_written_about_who_was_erased(mine: Tenant) -> None:
             assert (refused.status_code, refused.json()["code"]) == (409, "already-erased")
 
 
+async def test_remembered_answers_forget_it_too(mine: Tenant, worker: AsyncEngine) -> None:
+    customer = await mine.made("/v1/customers", kind="person", name="Ann Gone")
+    ids = {}
+    for email in (PERSON["email"], "bob@stays.example"):
+        body = {"customer_id": customer["id"], **PERSON, "email": email}
+        made = await mine.post("/v1/contacts", body, **{"Idempotency-Key": email})
+        ids[email] = made.json()["id"]
+    await erase(mine, {"contacts": ids[PERSON["email"]]})
+    body = {"customer_id": customer["id"], **PERSON}
+    again = await mine.post("/v1/contacts", body, **{"Idempotency-Key": PERSON["email"]})
+    assert (again.status_code, again.json()["id"], again.json()["email"]) == (201, ids[PERSON["email"]], None)
+    async with worker.connect() as connection:
+        kept = await connection.execute(text("SELECT convert_from(outcome, 'UTF8') FROM idempotency"))
+        found = sorted(("ann@" in outcome, "bob@" in outcome) for outcome in kept.scalars())
+    assert found == [(False, False), (False, True)], "hers is gone, and his is not"
+
+
 async def test_the_worker_keeps_each_erasure_in_the_file_once(
     mine: Tenant, worker: AsyncEngine, tmp_path: Path
 ) -> None:

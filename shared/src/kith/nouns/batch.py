@@ -7,7 +7,8 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, cast, insert, select
+import msgspec
+from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, select, update
 
 from kith.db.connections import Transaction, streamed
 from kith.db.tables import TenantId
@@ -51,6 +52,7 @@ class Batch:
         self._repository: Repository = uow.repository(resource)
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
+        self._erased: dict[UUID, View] = {}
         self._named: dict[str, dict[UUID, Any]] = {}
         """By field: the records that the calls name, as far as they exist."""
         self._check: Check = lambda _: None
@@ -91,6 +93,20 @@ class Batch:
         await self._uow.flush()
         for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
             await self._uow.connection.execute(insert(self._keys), piece)
+        if self._erased:
+            await self._erase_answers()
+
+    async def _erase_answers(self) -> None:
+        """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""
+        keys = self._keys.c
+        views = [msgspec.json.encode(view) for view in self._erased.values()]
+        given = func.unnest(cast([*self._erased], ARRAY(Uuid)), cast(views, ARRAY(LargeBinary)))
+        now = given.table_valued("subject", "outcome").render_derived(name="erased")
+        await self._uow.connection.execute(
+            update(self._keys)
+            .where(keys.tenant_id == self._uow.tenant, keys.subject == now.c.subject, keys.outcome.is_not(None))
+            .values(outcome=now.c.outcome)
+        )
 
     def _create(self, call: Call) -> Outcome:
         assert isinstance(call.input, NewInput)
@@ -142,6 +158,8 @@ class Batch:
         recorded = self._record(changed, events, at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
+        if call.command.erases:
+            self._erased[changed.id] = as_view(self._resource, changed)
         if call.remembered:
             self._remember(key, fingerprint, changed.id)
         return Outcome(Status.ACCEPTED, changed, events=recorded)

@@ -37,6 +37,8 @@ class Command:
     name: str
     input: type[Input]
     rule: Callable[..., Any]
+    erases: bool = False
+    """Whether what it takes from the record goes from remembered answers, too."""
 
     @property
     def creates(self) -> bool:

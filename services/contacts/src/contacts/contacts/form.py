@@ -83,7 +83,7 @@ CONTACTS = Resource(
     (
         Command("create", CreateContact, Contact.create),
         Command("amend", AmendContact, Contact.amend),
-        Command("erase", EraseContact, Contact.erase),
+        Command("erase", EraseContact, Contact.erase, erases=True),
     ),
     filters=("customer_id",),
     relations=(One("customer", many="contacts"),),

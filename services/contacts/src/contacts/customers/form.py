@@ -104,7 +104,7 @@ CUSTOMERS = Resource(
     (
         Command("create", CreateCustomer, Customer.create),
         Command("amend", AmendCustomer, Customer.amend),
-        Command("erase", EraseCustomer, Customer.erase),
+        Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=("kind", "segment", "owner", "country", "source"),
     relations=(One("referrer", by="referred_by", to="customer"),),
