@@ -1,5 +1,6 @@
 """Who is erased stays without a name; what happened stays; and the ledger of it is kept outside of the database."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,21 @@ async def test_the_worker_keeps_each_erasure_in_the_file_once(
     async with worker.connect() as connection:
         assert sorted(kept, key=str) == sorted(await erasures(connection), key=str)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_the_file_took_in_part_is_written_again(
+    mine: Tenant, worker: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full: the call says how much it took, and does not fail."""
+    ids, file = await person(mine), File(tmp_path / "erasures.jsonl")
+    await erase(mine, ids)
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda to, lines: write(to, lines[:-40]))
+        with pytest.raises(OSError, match="a part only"):
+            await file.keep(worker)
+    await file.keep(worker)
+    assert {str(each.id) for each in read_file(tmp_path / "erasures.jsonl")} == set(ids.values())
 
 
 async def test_what_a_backup_brought_back_is_erased_again_and_once(

@@ -5,6 +5,7 @@ brings back what was erased after it was made. So each erasure is also kept outs
 line of a file (KITH_ERASURES_FILE), from which it is applied again after a restore.
 """
 
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -113,7 +114,8 @@ class File:
         lines = b"".join(b"\n" + msgspec.json.encode(each) for each in new) + b"\n"
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(file, lines)
+            if os.write(file, lines) < len(lines):
+                raise OSError(errno.ENOSPC, "the file took a part only", str(self._path))
             os.fsync(file)
         finally:
             os.close(file)
