@@ -199,6 +199,23 @@ async def test_it_says_when_the_instant_is_needed(service: Service, engine: Asyn
     assert await restored(service, SETTINGS, engine, bus, to=datetime.now(UTC))
 
 
+async def test_an_instant_that_cannot_be_right_is_refused(service: Service, engine: AsyncEngine, bus: Bus) -> None:
+    """With one of long ago all that the outbox no longer keeps would be withdrawn, with one to come nothing would."""
+    pruned, newest, now = new_id(), new_id(), datetime.now(UTC)
+    await write(engine, pruned, age="300 days")
+    await write(engine, newest)
+    await publish(service, engine, bus)
+    await lose(engine, pruned)
+    with pytest.raises(NotRestored, match="Is the instant right"):
+        await restored(service, SETTINGS, engine, bus, to=now - timedelta(days=365))
+    with pytest.raises(NotRestored, match="still to come"):
+        await restored(service, SETTINGS, engine, bus, to=now + timedelta(days=1))
+    assert (await restored(service, SETTINGS, engine, bus, to=now - timedelta(days=1)))[1].endswith(": 0")
+    await write(engine, new_id(), age="-1 day")  # its clock was wrong
+    with pytest.raises(NotRestored, match="still to come"):
+        await restored(service, SETTINGS, engine, bus)
+
+
 async def test_a_dry_run_tells_beside_what_runs(service: Service, engine: AsyncEngine, bus: Bus) -> None:
     """Events that are written and published while it compares were not lost."""
     kept, lost, meanwhile = new_id(), new_id(), new_id()

@@ -66,7 +66,16 @@ async def since_when(connection: AsyncConnection, *, retention_days: int, restor
     if (reached := restored_to or newest) is None:
         raise NotRestored("The outbox is empty. Say to which instant the database was restored: --restored-to.")
     since: datetime = reached - MARGIN
-    if restored_to is None and since < now - timedelta(days=retention_days):
+    kept = timedelta(days=retention_days)
+    if since > now:
+        raise NotRestored(f"{reached:%Y-%m-%d %H:%M} UTC is still to come. Say to which instant it was: --restored-to.")
+    if restored_to is not None and newest is not None and since < newest - kept:
+        # All that was published and is not kept would seem lost.
+        raise NotRestored(
+            f"The newest event is of {newest:%Y-%m-%d %H:%M} UTC, {retention_days} days or more after "
+            f"{restored_to:%Y-%m-%d %H:%M}, and the outbox keeps events for as long only. Is the instant right?"
+        )
+    if restored_to is None and since < now - kept:
         raise NotRestored(
             f"The newest event is of {newest:%Y-%m-%d %H:%M} UTC, and the outbox keeps events for {retention_days} "
             "days. Say to which instant the database was restored: --restored-to."
