@@ -167,7 +167,7 @@ $(VENV)/.installed: requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTION
 	@touch $@
 
 # The folders too: what is taken out of one is a change.
-CONTRACT_SOURCES := $(shell find shared services deploy/local/src deploy/gateway deploy/grafana deploy/prometheus deploy/helm/kith/files docs/*.md \
+CONTRACT_SOURCES := $(shell find shared services deploy/local/src deploy/gateway deploy/grafana deploy/prometheus deploy/helm/kith/files docs/*.md deploy/unit-costs.json \
 	\( -name __pycache__ -o -name node_modules -o -name '*.egg-info' \) -prune -o -print)
 
 $(VENV)/.contracts-checked: $(VENV)/.installed deploy/gateway/node_modules/.installed $(CONTRACT_SOURCES)

@@ -28,7 +28,16 @@ def test_runs_are_added_to_those_of_the_file(tmp_path: Path) -> None:
     assert costs.cpu_us("fold", "worker") == 50
     assert costs.cpu_us("fold", "broker") == 0
     assert costs.memory("worker") == Memory(100, 200)
-    assert costs.spread(lambda run: run.works["fold"].cpu_us["worker"]) == pytest.approx(0.4)
+    assert costs.spread("fold", "worker") == pytest.approx(0.4)
+
+
+def test_a_run_of_one_bus_does_not_count_where_it_has_measured_nothing(tmp_path: Path) -> None:
+    file, other = tmp_path / "costs.json", run_of(60)
+    add(run_of(40), "a machine", file)
+    partly = msgspec.structs.replace(other, works={"relay": other.works["fold"]}, logs={})
+    costs = add(partly, "a machine", file)
+    assert (costs.cpu_us("fold", "worker"), costs.cpu_us("relay", "worker")) == (40, 60)
+    assert costs.log_bytes("Kafka") == 500
 
 
 def test_growth_is_kept_when_a_run_is_added_and_replaced_when_it_is_measured_again(tmp_path: Path) -> None:

@@ -121,15 +121,17 @@ def _runs(costs: UnitCosts) -> str:
     if number == 1:
         return "one run."
     lies = sorted(
-        (costs.spread(lambda run, n=name, p=process: run.works[n].cpu_us.get(p, 0.0)), name, process)  # type: ignore[misc]
+        (costs.spread(name, process), name, process)
         for name, work in costs.runs[0].works.items()
         for process, us in work.cpu_us.items()
-        if us >= sum(work.cpu_us.values()) / 3
+        if us >= sum(work.cpu_us.values()) / 3 and len(costs.having(name)) == number
     )
     half, most = lies[len(lies) // 2], lies[-1]
+    embedded = len(costs.having("fold, embedded bus"))
     return (
-        f"the mean of {number} runs. Of the processes that take a third or more of a work, the runs lie apart by "
-        f"{half[0]:.0%} in the middle, and by {most[0]:.0%} at most ({most[1]}: {most[2]})."
+        f"the mean of {number} runs, of the embedded bus of {embedded}. Of the processes that take a third or more "
+        f"of a work, the runs lie apart by {half[0]:.0%} in the middle, and by {most[0]:.0%} at most "
+        f"({most[1]}: {most[2]})."
     )
 
 

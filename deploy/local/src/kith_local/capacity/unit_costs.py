@@ -63,17 +63,21 @@ class UnitCosts(msgspec.Struct, frozen=True):
     growth: dict[str, Grown] = {}
     """As the runs have few events: what becomes of their costs with many (`make bench WORK=growth`)."""
 
+    def having(self, work: str) -> list[Run]:
+        """The runs that have measured it: one may be of one bus alone."""
+        return [run for run in self.runs if work in run.works]
+
     def cpu_us(self, work: str, process: str) -> float:
-        return self.mean(lambda run: run.works[work].cpu_us.get(process, 0.0))
+        return fmean(run.works[work].cpu_us.get(process, 0.0) for run in self.having(work))
 
     def wal_bytes(self, work: str) -> float:
-        return self.mean(lambda run: run.works[work].wal_bytes)
+        return fmean(run.works[work].wal_bytes for run in self.having(work))
 
     def row_bytes(self, table: str) -> float:
         return self.mean(lambda run: run.tables[table].bytes_per_row)
 
     def log_bytes(self, bus: str) -> float:
-        return self.mean(lambda run: run.logs[bus])
+        return fmean(run.logs[bus] for run in self.runs if bus in run.logs)
 
     def memory(self, process: str) -> Memory:
         """The most of all runs."""
@@ -89,9 +93,9 @@ class UnitCosts(msgspec.Struct, frozen=True):
     def mean(self, of: Callable[[Run], float]) -> float:
         return fmean(of(run) for run in self.runs)
 
-    def spread(self, of: Callable[[Run], float]) -> float:
+    def spread(self, work: str, process: str) -> float:
         """How far the runs lie apart: the greatest less the least, as a part of the mean."""
-        return spread(of(run) for run in self.runs)
+        return spread(run.works[work].cpu_us.get(process, 0.0) for run in self.having(work))
 
 
 def spread(values: Iterable[float]) -> float:
