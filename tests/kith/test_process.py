@@ -70,6 +70,36 @@ async def test_a_consumer_waits_for_a_bus_that_starts_later(monkeypatch: pytest.
     assert REGISTRY.get_sample_value("kith_consumer_halted", {"group": "group"}) == 0
 
 
+async def test_a_worker_goes_by_the_generation_of_the_topics_that_its_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = SETTINGS.model_copy(
+        update={"topic_generation": 2, "database_url": "postgresql://localhost/none", "topic_partitions": 5}
+    )
+    bus, given = ShakyBus(), list[int]()
+
+    async def follow(*_: Any, generation: int, **__: Any) -> None:
+        given.append(generation)
+
+    async def relay(self: Relay, _: asyncio.Event) -> None:
+        given.append(self._generation)
+
+    async def attend(subscription: Subscription, *_: Any, **__: Any) -> None:
+        assert (subscription.topics, subscription.partitions) == (("topic.2",), 5)
+
+    monkeypatch.setattr(process, "follow", follow)
+    monkeypatch.setattr(process, "attend_dead_letters", attend)
+    monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(bus))
+    monkeypatch.setattr(process, "_prune", _nothing)
+    monkeypatch.setattr(process, "_report", _nothing)
+    monkeypatch.setattr(Relay, "run", relay)
+    service = replace(SERVICE, tasks=(), subscriptions=[Subscription("group", ("topic",), _nothing)])
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        await process._start_workers(service, settings, {}, {}, asyncio.Event(), stack, tasks)
+    assert given == [2, 2]
+    assert bus.created == {"topic.2": 5}
+
+
 async def test_a_consumer_that_cannot_go_on_says_why_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     async def consume(*_: Any, **__: Any) -> None:
         raise RuntimeError("the line stops here")
