@@ -145,7 +145,7 @@ def urls_of(manifests: Sequence[Manifest], service: str) -> dict[str, set[tuple[
             if "valueFrom" in each
         }
         for name, pod in pods(manifests).items()
-        if name.startswith(f"kith-{service}-")
+        if name in {f"kith-{service}-{process}" for process in ("api", "worker", "migrate")}
     }
 
 

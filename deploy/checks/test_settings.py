@@ -24,7 +24,8 @@ def environment_of(container: Manifest, manifests: list[Manifest]) -> dict[str, 
 def test_a_service_starts_with_the_settings_of_the_chart(
     service: str, manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each process of it: API, worker, migration, whether it is a Job or goes before the others."""
+    """Each process of it: API, worker, migration, whether it is a Job or goes before the others, and what follows a
+    restore."""
     for name in [name for name in os.environ if name.startswith("KITH_")]:
         monkeypatch.delenv(name)
     ran = set()
@@ -39,9 +40,9 @@ def test_a_service_starts_with_the_settings_of_the_chart(
                     patch.setenv(variable, _here(value, container, tmp_path))
                 settings = from_environment(settings_of(service))
             assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8000, 9090)  # noqa: S104 - a pod
-            assert (settings.kafka_bootstrap is not None) == (container["name"] == "worker")
+            assert (settings.kafka_bootstrap is not None) == (container["name"] in {"worker", "restored"})
             ran.add(container["name"])
-    assert ran == {"api", "worker", "migrate"}
+    assert ran == {"api", "worker", "migrate", "restored"}
 
 
 def _here(value: str, container: Manifest, folder: Path) -> str:
