@@ -46,8 +46,8 @@ def test_a_service_starts_with_the_settings_of_the_chart(
 
 
 def _here(value: str, container: Manifest, folder: Path) -> str:
-    """A file that is mounted in the pod, as one that is there: settings say whether it can be read."""
-    if not value.startswith("/etc/kith/"):
+    """A file of a volume of the pod, as one that is there: settings say whether it can be read, or written."""
+    if not value.startswith(("/etc/kith/", "/var/lib/kith/")):
         return value
     assert str(Path(value).parent) in {mount["mountPath"] for mount in container["volumeMounts"]}, value
     file = folder / Path(value).name
