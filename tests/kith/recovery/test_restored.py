@@ -150,6 +150,25 @@ async def test_of_a_tenant_that_was_removed_nothing_is_withdrawn(
     assert (await restored(service, SETTINGS, engine, bus, to=datetime.now(UTC)))[1].endswith(": 0")
 
 
+async def test_of_a_tenant_that_was_readmitted_its_new_events_are(
+    service: Service, engine: AsyncEngine, bus: Bus
+) -> None:
+    former, kept, lost = new_id(), new_id(), new_id()
+    await write(engine, former, age="1 minute")
+    await write(engine, kept, lost)
+    await publish(service, engine, bus)
+    await lose(engine, former, lost)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO removed_tenants (tenant_id, removed_at, readmitted_at)
+                VALUES ('acme', now() - interval '1 minute', now() - interval '40 seconds')
+            """)
+        )
+    done = await restored(service, SETTINGS, engine, bus)
+    assert done[1] == "Events withdrawn, which are on the bus and not in the database: 1"
+
+
 async def test_what_the_bus_has_lost_is_published_again(service: Service, engine: AsyncEngine, bus: Bus) -> None:
     there, gone = new_id(), new_id()
     await write(engine, there)

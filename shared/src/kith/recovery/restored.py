@@ -5,7 +5,7 @@ The bus has events that the database has lost, and others have counted them. Eac
 event: it is published once the relay runs, in order, and again if that dies.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -116,10 +116,18 @@ async def compare(
     found.missing = sorted(missing.values())
     if found.lost:  # what was written and published meanwhile is known by now
         known = await _known(connection, service, outbox, since)
-        removed = set(await connection.scalars(select(REMOVED.c.tenant_id)))
-        # Nothing is said of a tenant that was removed, and nothing of it has an effect.
-        found.lost = [each for each in found.lost if each.id not in known and each.tenant_id not in removed]
+        rows = await connection.execute(select(REMOVED.c.tenant_id, REMOVED.c.readmitted_at))
+        removed = {row.tenant_id: row.readmitted_at for row in rows}
+        found.lost = [each for each in found.lost if each.id not in known and not _of_removed(each, removed)]
     return found
+
+
+def _of_removed(event: Envelope, removed: Mapping[str, datetime | None]) -> bool:
+    """Whether nothing is said of the event, and it has no effect: its tenant was removed, and not readmitted before."""
+    if event.tenant_id not in removed:
+        return False
+    readmitted_at = removed[event.tenant_id]
+    return readmitted_at is None or event.recorded_at < readmitted_at
 
 
 async def mend(connection: AsyncConnection, outbox: Table, found: Compared) -> None:
