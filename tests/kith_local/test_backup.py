@@ -11,8 +11,10 @@ import pytest
 from rich.console import Console
 from tests.conftest import UNSAFE, scratch
 
+from kith_local import backup as backup_module
 from kith_local.backup import Restored, backup, restore
 from kith_local.errors import LocalError
+from kith_local.infrastructure import Postgres
 from kith_local.layout import Layout
 from kith_local.postgres import SETTINGS, EmbeddedPostgres
 from kith_local.postgres_backup import archiving, prepare_archive
@@ -146,6 +148,37 @@ def test_a_backup_needs_what_runs(layout: Layout) -> None:
         backup(layout, layout.home / "backups", CONSOLE)
     with StateFile(layout.run).held(), pytest.raises(LocalError, match="elsewhere"):
         backup(layout, layout.home / "backups", CONSOLE)
+
+
+def test_a_restore_that_dies_leaves_what_was_there(
+    layout: Layout, server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(server, 1)
+    made = backed_up(layout)
+    server.stop()
+
+    def look(server: EmbeddedPostgres, *_: object) -> None:
+        assert (layout.data / "postgres" / "PG_VERSION").exists()
+        assert server.data != layout.data / "postgres"
+        with pytest.raises(LocalError, match="Kith runs already"), StateFile(layout.run).held():
+            pass
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup_module, "recover", look)
+        with pytest.raises(KeyboardInterrupt):
+            restore(layout, made, None, CONSOLE)
+    assert restored(layout, made) == [1]
+
+
+def test_the_log_of_another_database_is_not_mixed_with_a_new_ones(layout: Layout) -> None:
+    archive = layout.home / _ARCHIVE
+    archive.mkdir()
+    (archive / "000000010000000000000001").touch()
+    part = Postgres(layout.data / "postgres", {}, layout.archive, str(archive))
+    with pytest.raises(LocalError, match="has the log of another database"):
+        part.start(lambda _: None)
+    assert not (layout.data / "postgres").exists()
 
 
 def test_the_log_is_archived_after_each_restore(layout: Layout, server: EmbeddedPostgres) -> None:

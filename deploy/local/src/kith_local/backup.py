@@ -68,8 +68,14 @@ def backup(layout: Layout, to: Path, console: Console) -> int:
 def restore(layout: Layout, backup: Path, to: datetime | None, console: Console) -> int:
     """Puts a backup in the place of the data, which is kept beside. Everything must be stopped; the next start brings
     the services in line."""
-    if StateFile(layout.run).is_held:
+    state = StateFile(layout.run)
+    if state.is_held:
         raise LocalError("Kith runs. Stop it first: make stop")
+    with state.held():  # nothing starts meanwhile
+        return _restore(layout, backup, to, console)
+
+
+def _restore(layout: Layout, backup: Path, to: datetime | None, console: Console) -> int:
     about = _about(backup, layout)
     if to is not None and (about.archive is None or to < about.taken_at):
         raise LocalError(
@@ -81,27 +87,29 @@ def restore(layout: Layout, backup: Path, to: datetime | None, console: Console)
             )
         )
     data, kept = layout.data / "postgres", layout.data / f"postgres.before-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+    # Whole before it takes the place of the data: who dies meanwhile leaves what was there.
+    part = layout.data / "postgres.restored"
     with console.status("checks the backup"):
         verify_base(backup / "postgres")
-    if data.exists():
-        data.rename(kept)
+    shutil.rmtree(part, ignore_errors=True)
     try:
         with console.status("copies the databases"):
-            put_back(backup / "postgres", data, archive=Path(about.archive) if about.archive else None, to=to)
-        server = EmbeddedPostgres(data)
+            put_back(backup / "postgres", part, archive=Path(about.archive) if about.archive else None, to=to)
+        server = EmbeddedPostgres(part)
         with console.status("recovers") as status:
             reached = recover(server, status.update)
         server.stop()
     except BaseException:
-        shutil.rmtree(data, ignore_errors=True)
-        if kept.exists():
-            kept.rename(data)
+        shutil.rmtree(part, ignore_errors=True)
         raise
     if not layout.issuer.exists() and (backup / "issuer").exists():
         shutil.copytree(backup / "issuer", layout.issuer)
     if not layout.erasures.exists() and (backup / layout.erasures.name).exists():
         shutil.copy(backup / layout.erasures.name, layout.erasures)
     Restored.marker(layout).write_bytes(msgspec.json.encode(Restored(to or about.taken_at)))
+    if data.exists():
+        data.rename(kept)
+    part.rename(data)
     last = f", with all up to {reached:%Y-%m-%d %H:%M:%S} UTC" if reached else ""
     console.print(f"Restored{last}. What was there before: {kept}", highlight=False, soft_wrap=True)
     console.print("Start it: make start")

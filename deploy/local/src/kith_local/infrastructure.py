@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from kith_local.errors import LocalError
 from kith_local.ports import Port
 from kith_local.postgres import SETTINGS, EmbeddedPostgres
 from kith_local.postgres_backup import NOT_ARCHIVING, archiving, prepare_archive
@@ -28,11 +29,18 @@ class Postgres:
 
     def start(self, report: Callable[[str], None]) -> Mapping[str, str]:
         self._link.unlink(missing_ok=True)
+        is_new = not (self._server.data / "PG_VERSION").exists()
         if self._archive is not None:
+            if is_new and self._archive.exists() and any(self._archive.iterdir()):
+                # Its files would have the same names, and none would ever be archived.
+                raise LocalError(
+                    f"KITH_ARCHIVE={self._archive} has the log of another database, and a new one is to be made. "
+                    "Restore a backup, or name an empty folder."
+                )
             prepare_archive(self._archive)
             self._link.parent.mkdir(parents=True, exist_ok=True)
             self._link.symlink_to(self._archive)
-        if not (self._server.data / "PG_VERSION").exists():
+        if is_new:
             report("makes a new database")
         self._server.start()
         self._server.create_databases(*self._databases.values())
