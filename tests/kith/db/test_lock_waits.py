@@ -91,7 +91,8 @@ async def test_a_migration_gives_up_in_the_end_and_has_changed_nothing(
     with pytest.raises(migrations.HeldUp, match=r"after 2 tries; it waits for a lock of the table known_runs, held by"):
         await migrations.migrate(url, "sales")
     reason = await migrations.behind(url, "sales")
-    assert reason == "database at revision 0004, code at 0009: run migrate"
+    assert reason is not None
+    assert reason.startswith("database at revision 0004, code at ")
     await holder.execute("ROLLBACK")
     await migrations.migrate(url, "sales")
     assert await migrations.behind(url, "sales") is None
