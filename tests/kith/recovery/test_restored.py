@@ -124,6 +124,24 @@ async def test_what_was_lost_is_withdrawn_in_its_order_and_once(
         assert withdrawal.key() == event.key()
 
 
+async def test_a_second_restore_to_a_later_instant_says_what_stays_withdrawn(
+    service: Service, engine: AsyncEngine, bus: Bus
+) -> None:
+    kept, lost = new_id(), new_id()
+    await write(engine, kept)
+    await write(engine, lost, version=2)
+    await publish(service, engine, bus)
+    await lose(engine, lost)
+    assert len(await restored(service, SETTINGS, engine, bus)) == 4
+    await publish(service, engine, bus)
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM outbox WHERE type = 'kith.withdrawal.v1'"))
+    await write(engine, lost, version=2)
+    done = await restored(service, SETTINGS, engine, bus, dry_run=True)
+    assert done[1].endswith(": 0")
+    assert done[-1] == "Events of this database that an earlier restore withdrew, and that stay so: 1"
+
+
 async def test_topics_of_all_generations_are_compared(service: Service, engine: AsyncEngine, bus: Bus) -> None:
     events = [new_id() for _ in range(4)]
     await write(engine, *events[:2])

@@ -93,6 +93,8 @@ def _report(found: Compared, *, dry_run: bool) -> Iterator[str]:
     for type, number in sorted(Counter(each.type for each in found.lost).items()):
         yield f"  {number:,} {type}"
     yield f"Events {will}published again, which the bus has lost: {len(found.missing):,}"
+    if found.withdrawn_before:
+        yield f"Events of this database that an earlier restore withdrew, and that stay so: {found.withdrawn_before:,}"
 
 
 def _show(messages: int) -> None:

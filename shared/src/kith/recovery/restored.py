@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, Table, any_, cast, func, insert, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Table, Uuid, any_, cast, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.bus.generations import of_generation
@@ -49,6 +49,8 @@ class Compared:
     """The events on the bus that the database does not know, in the order in which they were published."""
     missing: list[int] = field(default_factory=list)
     """The places in the outbox of events that were published and are not on the bus."""
+    withdrawn_before: int = 0
+    """The events that the database has, and that were withdrawn when it was restored to before them."""
 
 
 async def ensure_alone(connection: AsyncConnection, service: str) -> None:
@@ -96,7 +98,7 @@ async def compare(
     """Compares what is on the bus, in all generations of the topic up to this one, with what is in the outbox, or was
     set aside from it. The service may run."""
     known, found = await _known(connection, service, outbox, since), Compared(since)
-    missing = await _published(connection, outbox, since)
+    missing, withdrawn = await _published(connection, outbox, since), set[UUID]()
     for number in range(1, generation + 1):
         topic = of_generation(topic_of(service), number)
         with suppress(NoTopic):
@@ -108,18 +110,29 @@ async def compare(
                     if event is None:  # nobody has counted what cannot be read
                         continue
                     missing.pop(event.id, None)
+                    if event.type == Withdrawal.type:
+                        withdrawn |= _withdrawn_by(event)
                     # What the bus itself says (kith.*) is no event of the service.
                     if event.type.startswith("kith.") or event.recorded_at < since or event.id in known:
                         continue
                     known.add(event.id)  # it may be there twice
                     found.lost.append(event)
     found.missing = sorted(missing.values())
+    here = select(func.count()).where(outbox.c.id == any_(cast([*withdrawn], ARRAY(Uuid))))
+    found.withdrawn_before = await connection.scalar(here) or 0
     if found.lost:  # what was written and published meanwhile is known by now
         known = await _known(connection, service, outbox, since)
         rows = await connection.execute(select(REMOVED.c.tenant_id, REMOVED.c.readmitted_at))
         removed = {row.tenant_id: row.readmitted_at for row in rows}
         found.lost = [each for each in found.lost if each.id not in known and not _of_removed(each, removed)]
     return found
+
+
+def _withdrawn_by(event: Envelope) -> set[UUID]:
+    try:
+        return {msgspec.json.decode(event.data, type=Withdrawal).event_id}
+    except msgspec.MsgspecError:  # not one that a service has written
+        return set()
 
 
 def _of_removed(event: Envelope, removed: Mapping[str, datetime | None]) -> bool:
