@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import yaml
 from deploy.checks.chart import CHART, HELM, OUTSIDE, Manifest
 from deploy.cluster.control_plane import Cluster
+from deploy.cluster.former import Former
 
 NAME = "kith"
 WAIT = "120s"
-SECRETS = ("desk-database",)
+SECRETS, CLAIM = ("desk-database",), "erasures"
 """What the values call by name, as a platform engineer has made it."""
 
 
@@ -34,10 +35,11 @@ class Release(NamedTuple):
         assert done.returncode == 0, f"helm {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def deploy(self, *further: str) -> None:
-        """Installs it, or upgrades it, and waits until all is ready."""
-        files = ("-f", str(OUTSIDE), "-f", str(self.values))
-        self.helm("upgrade", "--install", NAME, str(CHART), *files, "--wait", "--timeout", WAIT, *further)
+    def deploy(self, *further: str, before: Former | None = None) -> None:
+        """Installs it, or upgrades it, by the chart of today or of before, and waits until all is ready."""
+        chart, *values = before or (CHART, OUTSIDE, self.values)
+        files = [part for each in values for part in ("-f", str(each))]
+        self.helm("upgrade", "--install", NAME, str(chart), *files, "--wait", "--timeout", WAIT, *further)
 
     def manifest(self) -> list[Manifest]:
         """Of what is deployed, hooks not included."""
@@ -79,8 +81,23 @@ def namespace_of(cluster: Cluster, name: str) -> Iterator[None]:
             "stringData": {"uri": "postgresql://"},
         }
         cluster.api.post(f"/api/v1/namespaces/{name}/secrets", json=made).raise_for_status()
+    _claim_volume(cluster, name)
     yield
     cluster.api.delete(f"/api/v1/namespaces/{name}").raise_for_status()
+
+
+def _claim_volume(cluster: Cluster, namespace: str) -> None:
+    """A volume that is bound: pods that name its claim are scheduled only then."""
+    shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    of = {"namespace": namespace, "name": CLAIM}
+    volume = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": "/nowhere"}, "claimRef": of, **shared}
+    claim = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": namespace, **shared}
+    for path, kind, name, spec in (
+        ("/api/v1/persistentvolumes", "PersistentVolume", namespace, volume),
+        (f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", "PersistentVolumeClaim", CLAIM, claim),
+    ):
+        made = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+        cluster.api.post(path, json=made).raise_for_status()
 
 
 def until(holds: Callable[[], object], what: str, *, seconds: float = 30) -> None:

@@ -3,11 +3,14 @@
 import contextlib
 import itertools
 import math
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from deploy.checks.chart import Manifest
-from deploy.cluster.release import NAME, SECRETS, Release, until
+from deploy.cluster.former import former
+from deploy.cluster.release import CLAIM, NAME, SECRETS, Release, until
 
 Step = Callable[[Release], str]
 """Answers with what it found, for the line of progress."""
@@ -20,8 +23,24 @@ OPERATORS = {
     "monitoring.coreos.com",
     "postgresql.cnpg.io",
 }
-GIVEN = {"kube-root-ca.crt", "default", *SECRETS}
+GIVEN = {"kube-root-ca.crt", "default", CLAIM, *SECRETS}
 """What is in a namespace before anything is installed."""
+
+
+def upgrade_from_the_chart_of_before(release: Release) -> str:
+    """Installed by the one of before, upgraded to the one of today, rolled back to the one of before."""
+    with tempfile.TemporaryDirectory(prefix="kith-former-") as folder:
+        before = former(release.values.stem, Path(folder))
+        if before is None:
+            return "there were no such values"
+        release.deploy(before=before)
+        manifest = release.manifest()
+        release.deploy()
+        hooks_ran(release)
+        now = release.manifest()
+        release.helm("rollback", NAME, "1", "--wait", "--timeout", "120s")
+        assert release.manifest() == manifest
+    return f"from {len(manifest)} objects to {len(now)}, and back"
 
 
 def install(release: Release) -> str:
@@ -222,6 +241,7 @@ def _all_kinds(release: Release) -> list[str]:
 
 
 STEPS: tuple[Step, ...] = (
+    upgrade_from_the_chart_of_before,
     install,
     hooks_ran,
     migrations_ran_one_by_one,
