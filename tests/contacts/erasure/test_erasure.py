@@ -151,6 +151,25 @@ async def test_what_a_backup_brought_back_is_erased_again_and_once(
     assert (await mine.get(f"/v1/contacts/{other['contacts']}")).json()["name"] == PERSON["name"]
 
 
+async def test_a_tenant_whose_removal_was_under_way_keeps_no_other_from_it(
+    mine: Tenant, tenant: str, worker: AsyncEngine
+) -> None:
+    """Nothing may be written of it any more, and some of its rows are still there."""
+    ids, theirs = await person(mine), new_id()
+    async with worker.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO customers (tenant_id, id, version, created_at, updated_at, kind, name, tags) "
+                "VALUES ('t-gone', :id, 1, now(), now(), 'person', 'Bob', '{}')"
+            ),
+            {"id": theirs},
+        )
+        await connection.execute(text("INSERT INTO removed_tenants (tenant_id, removed_at) VALUES ('t-gone', now())"))
+    wanted = [Erasure("t-gone", "customer", theirs, AT), Erasure(tenant, "customer", UUID(ids["customers"]), AT)]
+    async with worker.begin() as connection:
+        assert await apply_again(connection, wanted) == 1
+
+
 async def test_another_tenants_record_is_not_erased(mine: Tenant, worker: AsyncEngine) -> None:
     ids = await person(mine)
     contact = UUID(ids["contacts"])

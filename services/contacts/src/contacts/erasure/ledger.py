@@ -22,6 +22,7 @@ from contacts.customers.form import CUSTOMERS
 from contacts.erasure.rules import AlreadyErased
 from contacts.tables import idempotency, outbox
 from kith.db.connections import acting_for
+from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
@@ -58,10 +59,13 @@ def told(events: Iterable[Envelope]) -> list[Erasure]:
 
 
 async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) -> int:
-    """Erases what is there and is not erased, by the same rules as on request. Returns how many that were."""
+    """Erases what is there and is not erased, by the same rules as on request. Returns how many that were. Of a tenant
+    that was removed nothing is written: its rows are on their way out."""
+    removed = set(await connection.scalars(select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))))
     ids: dict[tuple[str, str], set[UUID]] = defaultdict(set)
     for each in wanted:
-        ids[each.tenant, each.noun].add(each.id)
+        if each.tenant not in removed:
+            ids[each.tenant, each.noun].add(each.id)
     erased = 0
     for (tenant, noun), of_tenant in sorted(ids.items()):
         form = _FORMS[noun]
