@@ -197,6 +197,7 @@ def test_what_cannot_be_is_refused_by_name(setting: str, words: str) -> None:
         (("route.kind=HTTPRoute",), "parentRefs"),
         (("externalSecrets.enabled=true",), "/externalSecrets/store/name"),
         (("cloudnativepg.method=plugin",), "/cloudnativepg/plugins"),
+        (("cloudnativepg.enabled=true",), "services.service-desk.database: an existingSecret does not go with"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings: tuple[str, ...], words: str) -> None:

@@ -143,7 +143,23 @@ def test_what_cannot_be_restored_leaves_all_as_it_was(layout: Layout, server: Em
     refused("pg_control is not as it was backed up")
 
 
+def test_archiving_goes_on_until_it_is_ended(layout: Layout) -> None:
+    """A start that says nothing of it must not end it."""
+    for given, archiving_to in (("here", "here"), (None, "here"), ("there", "there"), (None, "there"), ("no", None)):
+        archive = str(layout.home / given) if given not in (None, "no") else given
+        server = Postgres(layout.data / "postgres", {}, layout.archive, archive)
+        try:
+            server.start(lambda _: None)
+            mode = execute(EmbeddedPostgres(layout.data / "postgres").start(), "SHOW archive_mode")
+        finally:
+            server.stop()
+        assert mode == ("on" if archiving_to else "off")
+        assert (layout.archive.resolve().name if layout.archive.is_symlink() else None) == archiving_to
+
+
 def test_a_backup_needs_what_runs(layout: Layout) -> None:
+    with pytest.raises(LocalError, match="Say where"):
+        backup(layout, Path(), CONSOLE)
     with pytest.raises(LocalError, match="does not run"):
         backup(layout, layout.home / "backups", CONSOLE)
     with StateFile(layout.run).held(), pytest.raises(LocalError, match="elsewhere"):

@@ -40,13 +40,16 @@ class Restored(msgspec.Struct):
 
 def backup(layout: Layout, to: Path, console: Console) -> int:
     """Takes a backup while everything runs. It is verified, and is there as a whole or not at all."""
+    if to == Path():
+        raise LocalError("Say where: make backup TO=folder")
     if not StateFile(layout.run).is_held:
         raise LocalError("Kith does not run. Start it: make start")
     data = layout.data / "postgres"
     if not data.exists():
         raise LocalError("The databases are elsewhere (KITH_DATABASE_URL_…): back them up there.")
     now = datetime.now(UTC)
-    folder, part = to / f"{now:%Y-%m-%dT%H%M%SZ}", to / f".{now:%Y-%m-%dT%H%M%SZ}.part"
+    name = f"{now:%Y-%m-%dT%H%M%S.%fZ}"
+    folder, part = to / name, to / f".{name}.part"
     part.mkdir(parents=True, mode=0o700)
     try:
         with console.status("copies the databases"):
@@ -86,7 +89,7 @@ def _restore(layout: Layout, backup: Path, to: datetime | None, console: Console
                 else ", without an archived log: leave out TO."
             )
         )
-    data, kept = layout.data / "postgres", layout.data / f"postgres.before-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+    data, kept = layout.data / "postgres", layout.data / f"postgres.before-{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}"
     # Whole before it takes the place of the data: who dies meanwhile leaves what was there.
     part = layout.data / "postgres.restored"
     with console.status("checks the backup"):

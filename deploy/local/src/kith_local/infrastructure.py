@@ -20,11 +20,14 @@ class Postgres:
 
     def __init__(self, data: Path, databases: Mapping[str, str], link: Path, archive: str | None) -> None:
         """`databases`: the environment variable that gets the URL -> the database's name. Its log is archived in the
-        folder `archive`, if one is given, and `link` leads there."""
+        folder `archive`, and `link` leads there; without a folder it goes on where it did, unless that is `no`."""
         self.url = f"{len(databases)} databases, unix socket"
         self.log = data / "log"
         self._databases = databases
-        self._link, self._archive = link, Path(archive).resolve() if archive else None
+        self._link = link
+        if archive is None and link.is_symlink():
+            archive = str(link.readlink())
+        self._archive = Path(archive).resolve() if archive and archive != "no" else None
         self._server = EmbeddedPostgres(data, SETTINGS | (archiving(self._archive) if self._archive else NOT_ARCHIVING))
 
     def start(self, report: Callable[[str], None]) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
+from kith.db import migrations
 from kith.db.connections import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.recovery.restored import Compared, NotRestored, compare, ensure_alone, mend, since_when
@@ -42,6 +43,8 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
 
 
 async def _run(service: Service, settings: Settings, given: argparse.Namespace) -> list[str]:
+    if reason := await migrations.behind(settings.database, service.package, role=WORKER_ROLE):
+        raise NotRestored(reason)
     engine = create_engine(
         settings.database, role=WORKER_ROLE, pool_size=2, application=f"kith {service.name} restored"
     )

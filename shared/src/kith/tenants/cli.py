@@ -40,7 +40,7 @@ def _parser(service: Service) -> argparse.ArgumentParser:
 
 
 async def _done(service: Service, settings: Settings, given: argparse.Namespace) -> list[str]:
-    if reason := await migrations.behind(settings.database, service.package):
+    if reason := await migrations.behind(settings.database, service.package, role=WORKER_ROLE):
         raise SystemExit(f"{service.name}: {reason}")
     if given.verb == "export":
         return await _export(service, settings, given)
