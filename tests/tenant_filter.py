@@ -20,18 +20,25 @@ unfiltered: set[str] = set()
 
 
 async def connect(*arguments: Any, **options: Any) -> Any:
-    connection = await _connect(*arguments, **options)
     settings = options.get("server_settings") or {}
-    if settings.get("role") == APP_ROLE and settings.get("application_name", "").startswith("kith "):
-        connection.add_query_logger(_look_at)
+    if settings.get("role") != APP_ROLE or not settings.get("application_name", "").startswith("kith "):
+        return await _connect(*arguments, **options)
+    connection = await _connect(*arguments, connection_class=_Watched, **options)
+    connection.add_query_logger(lambda issued: _look_at(issued.query))
     return connection
 
 
-def _look_at(issued: Any) -> None:
-    if issued.query not in _issued:
-        _issued.add(issued.query)
-        if not _TENANT.search(issued.query) and not _of_tenants().isdisjoint(_FROM.findall(issued.query)):
-            unfiltered.add(issued.query)
+class _Watched(asyncpg.Connection):
+    async def prepare(self, query: str, **options: Any) -> Any:  # as SQLAlchemy does, which no query logger sees
+        _look_at(query)
+        return await super().prepare(query, **options)
+
+
+def _look_at(statement: str) -> None:
+    if statement not in _issued:
+        _issued.add(statement)
+        if not _TENANT.search(statement) and not _of_tenants().isdisjoint(_FROM.findall(statement)):
+            unfiltered.add(statement)
 
 
 @cache

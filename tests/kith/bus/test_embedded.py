@@ -11,6 +11,7 @@ from tests.kith.adapters import SESSION
 from tests.kith.bus.readers import PATIENCE, Reader, drive
 
 from kith.bus.embedded import EmbeddedBus
+from kith.bus.embedded.group import Membership
 from kith.bus.port import BusError, OffsetLost, Outgoing, TopicPartition
 from kith_local.postgres import EmbeddedPostgres
 
@@ -224,3 +225,24 @@ async def test_without_its_database_it_says_so(postgres: EmbeddedPostgres) -> No
     with pytest.raises(BusError):
         async with EmbeddedBus(postgres.url("no_such_database"), session=SESSION):
             pass
+
+
+async def test_a_member_that_lets_go_sees_who_has_left_meanwhile(embedded_bus: EmbeddedBus) -> None:
+    """What it lets go is due to it again: else nobody would read it."""
+    topic = f"topic-{uuid4().hex}"
+    await embedded_bus.create_topics({topic: 3})
+    group = f"group-{uuid4()}"
+    first, second = (
+        Membership(embedded_bus._database, embedded_bus._log, group=group, topics=[topic], session=SESSION)
+        for _ in range(2)
+    )
+    assert len((await first.sync()).taken) == 3
+    await second.sync()
+    excess = (await first.sync()).excess
+    assert excess == {TopicPartition(topic, 2)}
+    await second.leave()
+    await first.release(excess)
+    assert await first.beat(), "it is not told to sync"
+    assert (await first.sync()).taken == excess
+    assert not await first.beat()
+    await first.leave()

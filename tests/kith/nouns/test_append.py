@@ -66,8 +66,9 @@ async def record(commands: Commands, tenant: str, resource: Resource = TOUCHPOIN
 async def stored(database: Database, tenant: str, answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
     """The row and its event."""
     async with database.read(tenant) as connection:
-        row = await connection.execute(text("SELECT * FROM touchpoints WHERE id = :id"), {"id": answer.view.id})
-        event = await connection.execute(text("SELECT * FROM outbox WHERE subject = :id"), {"id": answer.view.id})
+        of = {"tenant": tenant, "id": answer.view.id}
+        row = await connection.execute(text("SELECT * FROM touchpoints WHERE tenant_id = :tenant AND id = :id"), of)
+        event = await connection.execute(text("SELECT * FROM outbox WHERE tenant_id = :tenant AND subject = :id"), of)
         return dict(row.mappings().one()), dict(event.mappings().one())
 
 
@@ -75,9 +76,10 @@ async def count(database: Database, tenant: str) -> tuple[int, int]:
     async with database.read(tenant) as connection:
         counted = await connection.execute(
             text("""
-            SELECT (SELECT count(*) FROM touchpoints),
-                   (SELECT count(*) FROM outbox WHERE type LIKE '%touchpoint%')
-            """)
+            SELECT (SELECT count(*) FROM touchpoints WHERE tenant_id = :tenant),
+                   (SELECT count(*) FROM outbox WHERE tenant_id = :tenant AND type LIKE '%touchpoint%')
+            """),
+            {"tenant": tenant},
         )
         rows, events = counted.one()
         return rows, events
@@ -194,7 +196,8 @@ async def test_its_tenant_ends_with_it(commands: Commands, database: Database, t
     async with database.engine.connect() as connection:
         assert not driver_of(connection).is_in_transaction()
         assert not await connection.scalar(text("SELECT current_setting('kith.tenant_id', true)"))
-        assert await connection.scalar(text("SELECT count(*) FROM touchpoints")) == 0
+        mine = text("SELECT count(*) FROM touchpoints WHERE tenant_id = :tenant")
+        assert await connection.scalar(mine, {"tenant": tenant}) == 0
 
 
 async def test_cancelled_at_any_moment_it_is_done_whole_or_not_at_all(

@@ -48,7 +48,7 @@ async def ask(transaction: Transaction, id: int, wish: Wish, *, by: str, note: s
         return
     await transaction.connection.execute(
         update(_LETTERS)
-        .where(_COLUMNS.id == id)
+        .where(visible_to(transaction.tenant), _COLUMNS.id == id)
         .values(**_wish(wish, transaction.now), **_remembered(row, transaction.now, by, wish, note))
     )
 
@@ -88,7 +88,7 @@ async def ask_replay(transaction: Transaction, ids: Collection[int] | None, *, b
         entry = [{"at": now.isoformat(), "by": by, "action": Wish.REPLAY.value}]
         await connection.execute(
             update(_LETTERS)
-            .where(_COLUMNS.id == any_(cast(list(chosen), ARRAY(BigInteger))))
+            .where(visible_to(tenant), _COLUMNS.id == any_(cast(list(chosen), ARRAY(BigInteger))))
             .values(
                 **_wish(Wish.REPLAY, now),
                 history=case(
@@ -118,7 +118,7 @@ async def amend_letter(
     before = {"headers": row.headers, "value": stored((("", row.value),))[0][1]}
     await transaction.connection.execute(
         update(_LETTERS)
-        .where(_COLUMNS.id == id)
+        .where(visible_to(transaction.tenant), _COLUMNS.id == id)
         .values(
             headers=stored(mended.headers),
             value=mended.value,

@@ -102,7 +102,7 @@ class Membership:
     async def release(self, partitions: Collection[TopicPartition]) -> None:
         topics = await self._log.topics(self._topics)
         async with self._database.transaction() as connection:
-            await self._lock(connection)
+            before = await self._lock(connection)
             await connection.execute(
                 """
                 delete from bus.claims c using unnest($2::int[], $3::int[]) as w (topic_id, number)
@@ -112,7 +112,9 @@ class Membership:
                 [topics[partition.topic].id for partition in partitions],
                 [partition.partition for partition in partitions],
             )
-            self.generation = await self._moved(connection)
+            moved = await self._moved(connection)
+            if before == self.generation:  # else something has changed since it synced, which it has yet to see
+                self.generation = moved
 
     async def leave(self) -> None:
         async with self._database.transaction() as connection:
