@@ -108,11 +108,11 @@ def test_stopping_what_does_not_run_is_no_error(layout: Layout, screen: Screen) 
 
 
 def test_reset_clears_all_but_what_was_downloaded(layout: Layout, screen: Screen) -> None:
-    for folder in (layout.data, layout.issuer, layout.logs, layout.downloads):
+    for folder in (layout.data, layout.issuer, layout.logs, layout.downloads, layout.backups):
         folder.mkdir(parents=True)
         (folder / "file").write_text("x")
     assert control.reset(layout, screen.console) == 0
-    assert [entry.name for entry in layout.home.iterdir()] == ["downloads"]
+    assert sorted(entry.name for entry in layout.home.iterdir()) == ["backups", "downloads"]
 
 
 def test_two_supervisors_do_not_run_side_by_side(layout: Layout, house: tuple[str, ...]) -> None:

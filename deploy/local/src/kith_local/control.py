@@ -165,10 +165,10 @@ async def _to_look_at(state: State) -> list[str]:
 
 
 def reset(layout: Layout, console: Console) -> int:
-    """Stops, and clears all data, keys and logs. What was downloaded stays."""
+    """Stops, and clears all data, keys and logs. What was downloaded stays, and so do backups."""
     stop(layout, console)
     for entry in layout.home.iterdir() if layout.home.exists() else ():
-        if entry != layout.downloads:
+        if entry not in (layout.downloads, layout.backups):
             _remove(entry)
     console.print(f"Cleared {layout.shown(layout.home)}. What was downloaded stays.")
     return 0

@@ -61,6 +61,11 @@ class Layout:
         """What came over the network and may stay when the data is cleared."""
         return self.home / "downloads"
 
+    @property
+    def backups(self) -> Path:
+        """Where docs/recovery.md puts them."""
+        return self.home / "backups"
+
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 
