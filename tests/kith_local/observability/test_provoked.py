@@ -6,8 +6,8 @@ from kith_local.layout import ROOT
 from kith_local.observability.rule_files import alerts
 
 PROVOKED_IN = ("tests/reliability/alerts", "tests/federation")
-BY_EXAMPLE_ALONE = {"KithGatewayFaults", "KithPlaybooksFailed"}
-"""Their causes are faults that nothing from outside brings about."""
+BY_EXAMPLE_ALONE = {"KithGatewayFaults"}
+"""Its causes are faults that nothing from outside brings about."""
 
 
 def test_every_alert_but_these_has_fired_for_its_cause() -> None:

@@ -41,6 +41,10 @@ ENQUEUE = """
     INSERT INTO health_queue (tenant_id, customer_id)
     SELECT 'acme', gen_random_uuid() FROM generate_series(1, 1500)
 """
+OF_A_NEWER_VERSION = """
+    INSERT INTO playbooks (tenant_id, id, version, created_at, updated_at, title, document, state, started_at, fires)
+    VALUES ('acme', gen_random_uuid(), 2, now(), now(), 'p', '{"of": "tomorrow"}', 'started', now(), true)
+"""
 DUE = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since, due_at)
     VALUES ('acme', gen_random_uuid(), 0, 0, now(), now(), now() - interval '10 minutes')
@@ -161,6 +165,15 @@ async def test_a_model_that_nobody_can_compute_leaves_customers_without_a_score(
         await worker.database.execute(OF_CUSTOMER, new_id(), event.type, customer, data)
     await worker.until("kith_health_failed_total", bool)
     await worker.fires("KithScoringFailed")
+
+
+async def test_a_playbook_that_nobody_can_read_does_not_act(start: Start) -> None:
+    """As a newer version may have started it."""
+    worker = await start(ANALYTICS, "worker", OF_A_NEWER_VERSION)
+    order = msgspec.json.encode(OrderPlaced(value=Decimal(1), currency="EUR"))
+    await worker.database.execute(OF_CUSTOMER, new_id(), OrderPlaced.type, new_id(), order)
+    await worker.until("kith_playbook_failed_total", bool)
+    await worker.fires("KithPlaybooksFailed")
 
 
 async def test_what_a_worker_does_in_the_background_and_may_not_is_heard_of(start: Start) -> None:
