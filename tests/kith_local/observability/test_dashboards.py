@@ -45,9 +45,11 @@ def test_every_metric_is_on_a_dashboard_or_left_out_on_purpose() -> None:
         "kith_outbox_interruptions_total",
         "kith_consumer_batch_events",  # for a look at one process
         "kith_consumer_dead_letters_total",
+        "kith_consumer_dropped_total",
         "kith_consumer_event_age_seconds",
         "kith_gateway_query_cost",
         "kith_graphql_refused_total",
+        "kith_ledger_withdrawn_events_total",
         "kith_outbox_set_aside_total",
         "kith_requests_queued_total",
     }

@@ -1,6 +1,7 @@
 """Events of tenants that were removed: they have no effect, wherever they come from and however late."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import prometheus_client
 from sqlalchemy import select
@@ -12,6 +13,11 @@ from kith.db.removed import TABLE
 DROPPED = prometheus_client.Counter(
     "kith_consumer_dropped_total", "Messages without effect, of tenants that were removed", ["group"]
 )
+
+
+def _is_of(since: datetime, delivery: Delivery) -> bool:
+    """Whether it was recorded since. Of what cannot be read nobody can tell: it becomes a dead letter."""
+    return delivery.envelope is None or delivery.envelope.recorded_at >= since
 
 
 async def without_removed(
@@ -29,8 +35,7 @@ async def without_removed(
     kept = [
         each
         for each in deliveries
-        if each.tenant_id not in readmitted
-        or ((since := readmitted[each.tenant_id]) and each.envelope and each.envelope.recorded_at >= since)
+        if each.tenant_id not in readmitted or ((since := readmitted[each.tenant_id]) and _is_of(since, each))
     ]
     DROPPED.labels(group).inc(len(deliveries) - len(kept))
     return kept
