@@ -18,7 +18,7 @@ from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Bus, Outgoing
 from kith.consumer import Subscription, run
 from kith.consumer.tables import TABLES
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope

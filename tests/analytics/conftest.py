@@ -13,7 +13,7 @@ from tests.conftest import FreshDatabase
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.events.event import Event

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -24,12 +25,13 @@ from analytics.service import SERVICE
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Outgoing
 from kith.consumer import Subscription, attend_dead_letters, run
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import APP_ROLE
 from kith.dead_letters import cli as dead_letters_cli
 from kith.dead_letters import rest as dead_letters
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
+from kith.events.withdrawal import Withdrawal
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
@@ -146,6 +148,29 @@ async def settled(tenant: Tenant) -> None:
     async with asyncio.timeout(PATIENCE):
         while await listed(tenant, state="unresolved"):  # noqa: ASYNC110 - as any client would
             await asyncio.sleep(0.02)
+
+
+async def test_a_withdrawal_that_nobody_can_read_holds_nobody_up(line: Line, acme: Tenant, rival: Tenant) -> None:
+    (struck,), (spared,) = orders(acme.name, aggregates=1), orders(rival.name, aggregates=1)
+    withdrawal = msgspec.structs.replace(struck, id=new_id(), type=Withdrawal.type)
+    poison = [
+        msgspec.structs.replace(withdrawal, id=new_id(), subject=new_id(), data=data)
+        for data in (b"", TORN, b"{}", b'{"event_id":"1","event_type":"t"}', b"[" * 50_000, b"\x00\xff")
+    ]
+    foreign = msgspec.json.encode(Withdrawal(spared.id, spared.type))
+    names_anothers = msgspec.structs.replace(withdrawal, subject=new_id(), data=foreign)
+    await line.consume([struck, spared, *poison, names_anothers])
+
+    letters = await listed(acme, state="unresolved")
+    assert sorted(each["event_id"] for each in letters) == sorted(str(each.id) for each in poison)
+    assert all(each["reason"] for each in letters)
+    for tenant in (acme, rival):
+        assert (await tenant.get("/v1/ledger")).json()["events"] == 1, "nothing was withdrawn"
+    async with line.attended():
+        for each in letters:
+            discarded = await acme.post(f"/v1/dead-letters/{each['id']}:discard", {"note": "is none"})
+            assert discarded.is_success, discarded.text
+        await settled(acme)
 
 
 async def torn_letter(line: Line, tenant: Tenant, *, behind: int = 0) -> dict[str, Any]:

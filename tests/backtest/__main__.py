@@ -14,8 +14,8 @@ from tests.backtest.models import FIGURES, FOLDER, figures
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
 from kith.db.migrations import migrate
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import CustomerCreated
 from kith.events.envelope import Envelope

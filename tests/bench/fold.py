@@ -21,8 +21,8 @@ from kith.bus import open_bus
 from kith.bus.port import Outgoing
 from kith.consumer import Subscription
 from kith.consumer import run as run_consumer
-from kith.db.connections import create_engine
 from kith.db.migrations import migrate
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced

@@ -18,8 +18,8 @@ from tests.bench.unit_costs.meters import Meter, stored, table_sizes
 
 from analytics.consumers import handle
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
 from kith.db.migrations import migrate
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced

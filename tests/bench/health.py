@@ -21,8 +21,8 @@ from analytics.health.engine.scoring import AHEAD, Scorer
 from analytics.health.model.definition import DAY, DEFAULT, HealthModel
 from analytics.health.scores.rescoring import process_score_queue, score_everybody
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
 from kith.db.migrations import migrate
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import HealthModelPublished
 from kith.events.envelope import Envelope

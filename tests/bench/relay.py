@@ -9,8 +9,8 @@ from tests.bench.measure import Figure, rate
 
 from kith.bus import open_bus
 from kith.bus.port import Bus, Outgoing
-from kith.db.connections import create_engine
 from kith.db.migrations import migrate
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id

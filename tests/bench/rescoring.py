@@ -15,7 +15,7 @@ from tests.bench.half_lives import DOCUMENT
 from tests.bench.measure import Figure
 
 from analytics.consumers import handle
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import HealthModelPublished
 from kith.events.envelope import Envelope

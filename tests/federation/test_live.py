@@ -27,7 +27,7 @@ from tests.subscriber import Client, connected
 from analytics.consumers import handle
 from analytics.service import SERVICE
 from kith.api import export
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id

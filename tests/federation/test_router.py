@@ -30,6 +30,8 @@ from kith.runtime.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 
+# Its build takes ten minutes of two cores and a Rust toolchain, which no fresh machine is given: so these tests are for
+# who works on its configuration. The Node gateway, which is the default, is tested in any case.
 pytestmark = pytest.mark.skipif(
     not ROUTER.exists(), reason="the Hive Router is not here: `make hive-router` builds it in ten minutes"
 )

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.http.probes import probes
 from kith.outbox.relay import Relay

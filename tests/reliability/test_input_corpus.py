@@ -20,7 +20,7 @@ from analytics.health.scores.rescoring import process_score_queue, score_due, sc
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id

@@ -25,7 +25,7 @@ from kith.bus.port import Bus, Outgoing
 from kith.consumer import attend_dead_letters
 from kith.consumer import run as consume
 from kith.consumer.dead_letters import count_dead_letters
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.dead_letters import cli as dead_letters_cli
 from kith.events.analytics import ActionRequested

@@ -22,7 +22,7 @@ import sales.service
 from analytics.projections.rebuild import rebuild
 from kith.bus import open_bus
 from kith.db import migrations
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
 from kith.recovery.cli import restored

@@ -20,8 +20,8 @@ from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.bus import open_bus
 from kith.db import migrations
-from kith.db.connections import create_engine
 from kith.db.login import sqlalchemy_url
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE, create_roles
 from kith.ids import new_id
 from kith.runtime.service import Service

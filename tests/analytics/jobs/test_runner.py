@@ -15,7 +15,7 @@ from tests.conftest import FreshDatabase
 from analytics.jobs.reads import HealthJobDetails, details_of
 from analytics.jobs.runner import OPEN_PER_TENANT, TRIES, Jobs, Progress, TooManyJobs, cancel, request
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.errors import Conflict, Invalid, NotFound
 from kith.ids import new_id

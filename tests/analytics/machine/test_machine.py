@@ -37,7 +37,7 @@ from analytics.projections.shadow import prints
 from kith.bus.port import Incoming, TopicPartition
 from kith.consumer.offsets import read_offsets
 from kith.consumer.run import _Member
-from kith.db.connections import Driver, create_engine, driver_of
+from kith.db.sessions import Driver, create_engine, driver_of
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
 from kith_local.postgres import EmbeddedPostgres

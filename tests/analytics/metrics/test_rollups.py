@@ -15,7 +15,7 @@ from tests.conftest import FreshDatabase
 from analytics.metrics import rollup_keys as shapes
 from analytics.metrics.rollups import settle_days
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import TouchpointRecorded
 from kith.events.sales import OrderPlaced

@@ -22,7 +22,8 @@ from analytics.projections.replay import CountedFact, Recomputation
 from analytics.projections.shadow import Part
 from analytics.read_models import PROJECTIONS
 from analytics.service import SERVICE
-from kith.db.connections import Database, create_engine
+from kith.db.connections import Database
+from kith.db.sessions import create_engine
 from kith.db.tables import tenant_column
 from kith.db.tenancy import WORKER_ROLE, secure
 from kith.events.contacts import CustomerMerged

@@ -21,7 +21,7 @@ from analytics.projections.rebuild import Migrated, Rebuilt, SwapTimedOut, rebui
 from analytics.projections.shadow import RebuildRuns
 from analytics.service import SERVICE
 from kith.api import context_for
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import SettingsChanged
 from kith.events.envelope import Envelope

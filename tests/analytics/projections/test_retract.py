@@ -19,7 +19,7 @@ from analytics.metrics.rollups import settle_days
 from analytics.projections import rebuild as rebuilding
 from analytics.projections.rebuild import WithdrawnMeanwhile, rebuild
 from analytics.service import SERVICE
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import CustomerMerged
 from kith.events.envelope import Envelope

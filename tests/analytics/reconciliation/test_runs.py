@@ -34,7 +34,7 @@ from analytics.reconciliation.wiring import lines
 from analytics.service import SERVICE
 from analytics.settings import AnalyticsSettings
 from contacts.service import SERVICE as CONTACTS
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope

@@ -15,7 +15,7 @@ from tests.conftest import FreshDatabase
 from contacts.erasure.ledger import Erasure, File, apply_again, erasures, read_file, told
 from contacts.service import SERVICE
 from contacts.settings import ContactsSettings
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.ids import new_id
@@ -177,6 +177,23 @@ async def test_another_tenants_record_is_not_erased(mine: Tenant, worker: AsyncE
         wrong = Erasure("t-other", "contact", contact, AT)
         assert await apply_again(connection, [wrong]) == 0
     assert (await mine.get(f"/v1/contacts/{ids['contacts']}")).json()["name"] == PERSON["name"]
+
+
+def test_what_is_no_erasure_is_passed_over_in_the_file(tmp_path: Path) -> None:
+    """One line that somebody spoilt must not keep all others from being applied."""
+    good = Erasure("demo", "contact", new_id(), AT)
+    line = msgspec.json.encode(good)
+    poison = [
+        line[:20],
+        b"\x00\xff",
+        b"[" * 20_000,
+        line.replace(b"contact", b"invoice"),
+        line.replace(b"demo", b"De mo"),
+        line.replace(b"demo", b"de\\u0000mo"),
+        line.replace(b"2026-01-01", b"0000-01-01"),
+    ]
+    (tmp_path / "erasures.jsonl").write_bytes(b"\n".join([*poison, line, b""]))
+    assert read_file(tmp_path / "erasures.jsonl") == [good]
 
 
 def test_an_erasure_is_read_from_its_event() -> None:

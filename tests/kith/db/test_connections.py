@@ -14,10 +14,12 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, sele
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kith.db.connections import Database, Statement, create_engine, driver_of
+from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
 from kith.db.removed import removed_tenants_table
+from kith.db.sessions import create_engine, driver_of
 from kith.db.sqlstates import sqlstate
+from kith.db.statements import Statement
 from kith.db.tables import tenant_column
 from kith.db.tenancy import WORKER_ROLE, create_roles, secure
 from kith_local.postgres import EmbeddedPostgres

@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import TEXT, Column, Connection, Index, MetaData, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from kith.db.drafting import NotDrafted
 from kith.db.login import sqlalchemy_url
 from kith.db.removed import removed_tenants_table
 from kith.db.tenancy import create_roles
@@ -105,5 +106,5 @@ async def test_indexes_alone_are_one_migration(history: History) -> None:
 
 async def test_an_index_that_no_helper_can_build_is_not_drafted(history: History) -> None:
     await history.draft("first", ("orders", column("owner")))
-    with pytest.raises(NotImplementedError, match="postgresql_using"):
+    with pytest.raises(NotDrafted, match="postgresql_using"):
         await history.draft("hash", ("orders", column("owner"), Index("h", "owner", postgresql_using="hash")))

@@ -13,8 +13,9 @@ from tests.postgres.server import BY_CERTIFICATE, SUPERUSER, SUPERUSER_PASSWORD,
 
 from kith.bus import open_bus
 from kith.db import migrations
-from kith.db.connections import Database, create_engine
+from kith.db.connections import Database
 from kith.db.login import connect
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from sales.service import SERVICE
 from sales.settings import SalesSettings

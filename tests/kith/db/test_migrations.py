@@ -20,8 +20,9 @@ from tests.conftest import FreshDatabase
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.db import migrations
-from kith.db.connections import Database, create_engine
+from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
+from kith.db.sessions import create_engine
 from kith.db.tenancy import APP_ROLE, WORKER_ROLE, create_roles
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres

@@ -14,7 +14,8 @@ from tests.postgres.server import SUPERUSER, SUPERUSER_PASSWORD, Server, needed,
 
 from kith.api import api_of, context_for
 from kith.db import migrations
-from kith.db.connections import Database, UnsafeRole, session_of
+from kith.db.connections import Database, UnsafeRole
+from kith.db.sessions import session_of
 from kith.db.tenancy import APP_ROLE
 from kith.testing import Issuer, Tenant
 from sales.service import SERVICE

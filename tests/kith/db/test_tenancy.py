@@ -10,7 +10,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith.db.connections import Database, UnsafeRole, checked, create_engine
+from kith.db.connections import Database, UnsafeRole, checked
+from kith.db.sessions import create_engine
 from kith.db.tenancy import APP_ROLE, WORKER_ROLE
 from kith.ids import new_id
 from kith.runtime.service import Service

@@ -4,7 +4,8 @@ from sqlalchemy import text
 from tests.conftest import FreshDatabase
 from tests.tenant_filter import unfiltered
 
-from kith.db.connections import Database, driver_of
+from kith.db.connections import Database
+from kith.db.sessions import driver_of
 from sales.service import SERVICE as SALES
 
 

@@ -15,7 +15,7 @@ from tests.federation.conftest import key_server
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
 from kith.bus.port import Outgoing
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.doctor import database, events
 from kith.doctor.check import Severity

@@ -17,7 +17,9 @@ from contacts.service import SERVICE
 from contacts.touchpoints.form import TOUCHPOINTS, RecordTouchpoint
 from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
-from kith.db.connections import Database, Statement, driver_of
+from kith.db.connections import Database
+from kith.db.sessions import driver_of
+from kith.db.statements import Statement
 from kith.errors import Conflict, Invalid
 from kith.nouns.calls import Answer, Call
 from kith.nouns.commands import Commands

@@ -22,9 +22,9 @@ from analytics.service import SERVICE as ANALYTICS
 from kith.bus.generations import WrongGeneration, check_generation, ends_of, of_generation
 from kith.consumer import Subscription, consumer_tables, generations
 from kith.consumer.generations import follow
-from kith.db.connections import create_engine
 from kith.db.login import sqlalchemy_url
 from kith.db.removed import removed_tenants_table
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
 from kith.outbox import relay as relay_module

@@ -22,9 +22,10 @@ from kith.bus.embedded import EmbeddedBus
 from kith.bus.partitioner import partition_of
 from kith.bus.port import Bus, BusError, Consumer, Incoming, MessageRefused, NoTopic, Outgoing, Producer
 from kith.consumer import consumer_tables
-from kith.db.connections import Database, Transaction, create_engine
+from kith.db.connections import Database, Transaction
 from kith.db.login import sqlalchemy_url
 from kith.db.removed import removed_tenants_table
+from kith.db.sessions import create_engine
 from kith.db.tables import aggregate_table
 from kith.db.tenancy import WORKER_ROLE, create_roles, secure
 from kith.events.envelope import Envelope

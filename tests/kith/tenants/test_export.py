@@ -20,7 +20,8 @@ from tests.kith.tenants.filled import fill
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
-from kith.db.connections import Database, create_engine
+from kith.db.connections import Database
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.runtime.progress import Silent
 from kith.runtime.service import Service

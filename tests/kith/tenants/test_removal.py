@@ -28,7 +28,8 @@ from contacts.service import SERVICE as CONTACTS
 from kith.bus.embedded import EmbeddedBus
 from kith.bus.port import Outgoing
 from kith.consumer import Subscription, run
-from kith.db.connections import Database, create_engine
+from kith.db.connections import Database
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id

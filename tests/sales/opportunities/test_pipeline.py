@@ -4,7 +4,7 @@ import httpx
 from prometheus_client import REGISTRY
 from tests.conftest import FreshDatabase, Headers
 
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.testing import Issuer, serving
 from sales.opportunities.pipeline import report_pipeline

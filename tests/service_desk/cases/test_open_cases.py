@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 from tests.conftest import FreshDatabase, Headers
 
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.testing import Issuer, serving
 from service_desk.cases.open_cases import report_cases

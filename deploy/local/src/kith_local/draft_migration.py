@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kith.db import migrations
+from kith.db.drafting import NotDrafted
 from kith.db.login import sqlalchemy_url
 from kith_local.errors import LocalError
 from kith_local.postgres import EmbeddedPostgres
@@ -28,6 +29,8 @@ def draft_migration(*, service: str, name: str) -> None:
         try:
             server.create_databases("draft")
             asyncio.run(_draft(server.url("draft"), package, name))
+        except NotDrafted as error:
+            raise LocalError(str(error)) from error
         finally:
             server.stop()
 

@@ -5,7 +5,7 @@ from importlib import import_module
 import msgspec
 
 from kith.bus import open_bus
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.recovery.cli import restored
 from kith.runtime.service import Service

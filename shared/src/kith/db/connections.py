@@ -2,27 +2,20 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from datetime import datetime
+from typing import NamedTuple
 
-import asyncpg
-from sqlalchemy import JSON, Enum, Executable, Row, Select, TextClause, TypeDecorator, event, text
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.types import TypeEngine
 
-from kith.db.login import engine_for
-from kith.db.pool import WAITED, WorkerPool
+from kith.db.pool import WAITED
+from kith.db.sessions import create_engine, driver_of, is_in_doubt, leave, session_of
 from kith.db.tenancy import APP_ROLE, REMOVED, TENANT_PATTERN, TENANT_SETTING, WORKER_ROLE
 from kith.errors import TenantRemoved
 from kith.runtime.fairness import FairQueue
-from kith.runtime.slices import PIECE, in_slices
 
-STATEMENT_TIMEOUT = "5s"
-WORKER_STATEMENT_TIMEOUT = "60s"
 SNAPSHOTS = 4
 """How many may be read at a time, per process: its connections for them. One tenant has half of them at most."""
 SNAPSHOT_SECONDS = 1.0
@@ -61,54 +54,6 @@ _SNAPSHOT, _REPLICA_SNAPSHOT = (
     # A replica has what was committed up to then; its own clock is ahead of that.
     for now in ("clock_timestamp()", "pg_last_xact_replay_timestamp()")
 )
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-
-
-class Statement:
-    """A statement compiled once and given to the driver itself: what SQLAlchemy does each time it executes one costs
-    several times what the driver does. Values and rows are as the driver has them: text for an enumeration. See
-    `decoder_of`."""
-
-    def __init__(self, statement: Executable) -> None:
-        compiled = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # every Executable in use has it
-        self.sql: str = compiled.string
-        self._names: list[str] = compiled.positiontup
-
-    async def fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
-        """Raises asyncpg.PostgresError."""
-        try:
-            return await driver_of(connection).fetch(self.sql, *[values[name] for name in self._names])
-        except asyncpg.PostgresError as error:
-            error.detail = None  # it quotes rows, and errors are logged
-            raise
-
-
-def decoder_of(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
-    """What makes a value of this type of what the driver reads. None where the driver reads the value itself: all types
-    but enumerations and structures, which it reads as text."""
-    return kind.result_processor(_DIALECT, None) if isinstance(kind, Enum | JSON | TypeDecorator) else None
-
-
-async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int) -> AsyncIterator[Row[Any]]:
-    """The rows of an answer that may have as many as `most`. Of a long one the driver makes a piece ready at a time,
-    and whatever else waits has its turns."""
-    if most <= PIECE:  # in one go, at half the price
-        for row in await connection.execute(rows):
-            yield row
-        return
-    async with connection.stream(rows, execution_options={"yield_per": PIECE}) as result:
-        async for piece in result.partitions():
-            async for row in in_slices(piece):
-                yield row
-
-
-def zoned(fields: dict[str, Any]) -> dict[str, Any]:
-    """A row's. The driver has an instant of before or after all time without a zone: nobody could compare it. Such ones
-    were written before the door had bounds."""
-    for name, value in fields.items():
-        if value.__class__ is datetime and value.tzinfo is None:
-            fields[name] = value.replace(tzinfo=UTC)
-    return fields
 
 
 class Transaction(NamedTuple):
@@ -131,112 +76,6 @@ class UnsafeRole(RuntimeError):
     """The database login could see other tenants' rows."""
 
     loggable = True
-
-
-def create_engine(
-    url: str,
-    *,
-    role: str,
-    pool_size: int,
-    application: str,
-    pool_timeout: float = 5,
-    pooled: bool = False,
-    **options: Any,
-) -> AsyncEngine:
-    """An engine whose sessions run as `role`, whatever user logs in. Those of a pooler (`pooled`) are the server's own:
-    what they run as is set there, and `Database.check_role` sees to it."""
-    session = {} if pooled else {"application_name": application, **session_of(role)}
-    if role == WORKER_ROLE:
-        options.setdefault("poolclass", WorkerPool)
-    engine = engine_for(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=pool_timeout,
-        hide_parameters=True,  # an error is logged, and parameters hold names
-        driver={"server_settings": session},
-        **options,
-    )
-    event.listen(engine.sync_engine, "checkin", _keep_out)
-    event.listen(engine.sync_engine, "checkout", _refuse)
-    return engine
-
-
-def session_of(role: str) -> Mapping[str, str]:
-    """Returns what holds for a session of this role."""
-    worker = role == WORKER_ROLE
-    return {
-        "role": role,
-        "statement_timeout": WORKER_STATEMENT_TIMEOUT if worker else STATEMENT_TIMEOUT,
-        "idle_in_transaction_session_timeout": "1min" if worker else "10s",
-        "jit": "off",
-        # A worker's batches are large: a plan made while a table was empty, and kept, costs more than planning.
-        "plan_cache_mode": "force_custom_plan" if worker else "auto",
-    }
-
-
-Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-def driver_of(connection: AsyncConnection) -> Driver:
-    """The driver's own connection. What it executes is part of what SQLAlchemy has begun only if SQLAlchemy has."""
-    assert connection.sync_connection is not None
-    driver = connection.sync_connection.connection.driver_connection
-    assert isinstance(driver, asyncpg.Connection)
-    return driver
-
-
-_CUT = ("08", "57")
-_IDLED = ("25P03", "25P04")
-
-
-def is_in_doubt(error: BaseException) -> bool:
-    """Whether nobody knows what state a session is in that this came out of: its statement was cut by a cancellation, a
-    timeout or the server's end, or the driver lost its position in the protocol. A rule's refusal leaves it as it was,
-    and so does an error that the server has answered."""
-    driver: object = error
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return True
-        driver = error.orig.__cause__ if error.orig is not None else None
-    if isinstance(driver, asyncpg.PostgresError):
-        state = driver.sqlstate or ""
-        return state.startswith(_CUT) or state in _IDLED
-    of_driver = isinstance(driver, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
-    return of_driver or isinstance(error, DBAPIError) or not isinstance(error, Exception)
-
-
-async def _leave(driver: "asyncpg.Connection[asyncpg.Record]", error: BaseException) -> None:
-    """What was begun is rolled back; or the session is ended, and nobody gets it after us."""
-    if driver.is_closed():  # dead, or cancelled within SQLAlchemy, which closes it then
-        return
-    if is_in_doubt(error):
-        driver.terminate()
-        return
-    done = False
-    try:
-        await driver.execute("ROLLBACK")
-        done = True
-    finally:
-        if not done:
-            driver.terminate()  # cancelled again, or it died just now: nobody knows what state it is in
-
-
-def _keep_out(connection: Any, record: Any) -> None:
-    """No open transaction, so no tenant, and no dead connection goes back into the pool."""
-    if connection is not None and not _is_at_rest(connection):
-        record.invalidate()
-
-
-def _refuse(connection: Any, _: object, __: object) -> None:
-    """Nor does one come out of it that died there. The pool then makes another."""
-    if not _is_at_rest(connection):
-        raise DisconnectionError("it ended while nobody used it")
-
-
-def _is_at_rest(connection: Any) -> bool:
-    driver = connection.driver_connection
-    return driver is None or not (driver.is_closed() or driver.is_in_transaction())
 
 
 class Database:
@@ -334,7 +173,7 @@ class Database:
             except BaseException as error:
                 # Cancelled between preparing a statement and executing it, the driver leaves the session within a
                 # transaction, and takes it for idle.
-                await _leave(driver, error)
+                await leave(driver, error)
                 raise
 
     @asynccontextmanager
@@ -374,7 +213,7 @@ class Database:
                 yield connection
                 await driver.execute("COMMIT")
             except BaseException as error:
-                await _leave(driver, error)
+                await leave(driver, error)
                 raise
 
     async def check_role(self) -> None:

@@ -26,6 +26,10 @@ from kith.db.tables import Structured
 from kith.db.tenancy import REMOVED, secure, worker_only
 
 
+class NotDrafted(ValueError):
+    """What the migration has to do is not for a draft to say. Nothing was written."""
+
+
 class _BesideOthers(MigrateOperation):
     """An index of a table that is in use, to be built or dropped while others read and write."""
 
@@ -44,7 +48,7 @@ def _render(context: AutogenContext, beside: _BesideOthers) -> str:
     where = options.pop("postgresql_where", None)
     expressions = [str(each) for each in index.columns if not isinstance(each, Column)]
     if by_hand := [*options, *expressions]:
-        raise NotImplementedError(f"The index {index.index_name} has {by_hand}: write its migration by hand.")
+        raise NotDrafted(f"The index {index.index_name} has {by_hand}: write its migration by hand.")
     columns = [each.name for each in index.columns if isinstance(each, Column)]
     arguments = [repr(index.index_name), repr(index.table_name), repr(columns)]
     if where is not None:

@@ -16,7 +16,7 @@ from kith.consumer import discard_dead_letters, replay_dead_letters
 from kith.consumer.reads import LetterView, State, details_of, page_of
 from kith.consumer.replay import Wish
 from kith.consumer.requests import amend_as_operator, ask_worker
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.errors import DomainError
 from kith.outbox.dead_letters import group_of

@@ -10,7 +10,7 @@ from textwrap import wrap
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.doctor import database, events
 from kith.doctor.check import Check, Examined, Problem, Severity, fault

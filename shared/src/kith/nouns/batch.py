@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, select, update
 
-from kith.db.connections import Transaction, streamed
+from kith.db.connections import Transaction
+from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id

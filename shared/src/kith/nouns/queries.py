@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db.connections import Statement, decoder_of, zoned
+from kith.db.statements import Statement, decoder_of, zoned
 from kith.db.tables import Moment
 from kith.errors import Invalid, NotFound
 from kith.nouns.resource import Resource, View

@@ -94,7 +94,7 @@ class Resource(Form):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the driver reads and writes all columns natively (see kith.db.connections.Statement)."""
+        """Whether the driver reads and writes all columns natively (see kith.db.statements.Statement)."""
         return not any(isinstance(column.type, Structured) for column in self.table.c)
 
     @cached_property

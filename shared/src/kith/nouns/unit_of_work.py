@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db.connections import Statement, Transaction, streamed, zoned
+from kith.db.connections import Transaction
+from kith.db.statements import Statement, streamed, zoned
 from kith.db.tables import Moment, TenantId
 from kith.db.tenancy import TENANT_SETTING
 from kith.errors import Invalid

@@ -27,7 +27,8 @@ from kith.consumer.delivery import Line
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.replay import ATTEND_SECONDS, attend_once, is_requested
 from kith.consumer.subscription import Handler, Subscription
-from kith.db.connections import Statement, driver_of
+from kith.db.sessions import driver_of
+from kith.db.statements import Statement
 from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.outbox.dead_letters import DeadLetter, check, group_of, readable, set_aside

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.db import migrations
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.recovery.restored import Compared, NotRestored, compare, ensure_alone, mend, since_when
 from kith.runtime.service import Service

@@ -25,7 +25,7 @@ from kith.consumer.dead_letters import count_dead_letters
 from kith.consumer.generations import follow
 from kith.consumer.metrics import HALTED
 from kith.db import migrations
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import APP_ROLE, WORKER_ROLE
 from kith.http.probes import probes
 from kith.http.server import serve

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import MetaData
 
-from kith.db.connections import Driver
+from kith.db.sessions import Driver
 from kith.db.tables import DERIVED
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kith.db import migrations
-from kith.db.connections import Database, create_engine, is_tenant
+from kith.db.connections import Database, is_tenant
+from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.runtime.progress import Shown
 from kith.runtime.service import Service

@@ -15,7 +15,9 @@ import asyncpg
 import msgspec
 from sqlalchemy import MetaData, text
 
-from kith.db.connections import Database, Driver, driver_of, zoned
+from kith.db.connections import Database
+from kith.db.sessions import Driver, driver_of
+from kith.db.statements import zoned
 from kith.runtime.progress import Progress, Silent
 from kith.tenants.catalogue import TenantTable, derived_of, quoted, tables_of_tenants
 

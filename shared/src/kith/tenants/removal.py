@@ -17,7 +17,7 @@ import msgspec
 from asyncpg import LockNotAvailableError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kith.db.connections import Driver, driver_of
+from kith.db.sessions import Driver, driver_of
 from kith.db.tenancy import REMOVED
 from kith.runtime.progress import Progress, Silent
 from kith.tenants.catalogue import TenantTable, quoted, references_between, tables_of_tenants, tables_set_aside

@@ -20,7 +20,7 @@ from analytics.metrics.measure import Measure
 from analytics.metrics.plan import Evaluation, Plan
 from analytics.metrics.query import Value
 from analytics.metrics.question import Question
-from kith.db.connections import driver_of
+from kith.db.sessions import driver_of
 from kith.errors import Invalid
 
 # Of a tenant that has just come the planner knows too little, and would look up customer by customer; and a hundred

@@ -27,8 +27,9 @@ from analytics.projections.merging import MERGES
 from analytics.projections.past import Past
 from analytics.projections.projection import ReadModel, declared, read_models
 from analytics.projections.settings import SETTINGS
-from kith.db.connections import Database, Driver, checked, driver_of
+from kith.db.connections import Database, checked
 from kith.db.login import engine_for
+from kith.db.sessions import Driver, driver_of
 from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
 from kith.errors import Invalid

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from analytics.projections.past import CHUNK, Past
 from analytics.projections.replay import CountedFact, FoldedFacts, Recomputation
-from kith.db.connections import Driver
+from kith.db.sessions import Driver
 
 
 async def recompute(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.merging import MERGES, Merged, merged_by
-from kith.db.connections import Driver
+from kith.db.sessions import Driver
 from kith.events.catalogue import versions_of
 from kith.events.contacts import CustomerCreated
 

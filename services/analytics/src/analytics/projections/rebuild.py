@@ -24,8 +24,8 @@ from analytics.projections.fold import apply
 from analytics.projections.past import Past
 from analytics.projections.projection import Scope, Scopes, declared, rebuilt
 from analytics.projections.shadow import NOT_REMOVED, SCHEMA, Part, Print
-from kith.db.connections import Driver, driver_of
 from kith.db.login import engine_for
+from kith.db.sessions import Driver, driver_of
 from kith.runtime.progress import Progress, Silent
 
 SWAP_TRIES = 60

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.ledger.withdrawals import Withdrawn
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.projection import declared, rebuilt
-from kith.db.connections import Driver
+from kith.db.sessions import Driver
 from kith.db.tenancy import REMOVED, secure
 
 SCHEMA, KEPT = "kith_rebuild", "kith_before_rebuild"

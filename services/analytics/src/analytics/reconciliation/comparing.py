@@ -28,7 +28,7 @@ from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.figures import METRICS, Expected, Figure, Periods, differences
 from analytics.reconciliation.records import MARGIN, Comparison, LedgerEvent, Stood
 from analytics.reconciliation.report import SAMPLES, MetricReport, Report, Tally
-from kith.db.connections import driver_of
+from kith.db.sessions import driver_of
 
 FETCHED = 500
 """Rows that a cursor brings at a time; between them the process's other work has its turn."""

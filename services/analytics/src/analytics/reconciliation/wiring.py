@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from analytics.settings import AnalyticsSettings
-from kith.db.connections import create_engine
+from kith.db.sessions import create_engine
 from kith.db.tenancy import TENANT_PATTERN, WORKER_ROLE
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings

@@ -21,7 +21,7 @@ from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.erasure.rules import AlreadyErased
 from contacts.tables import idempotency, outbox
-from kith.db.connections import acting_for
+from kith.db.connections import acting_for, checked
 from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
 from kith.events.contacts import ContactErased, CustomerErased
@@ -83,6 +83,15 @@ async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) ->
     return erased
 
 
+def _read(line: bytes) -> Erasure:
+    """Raises ValueError, or RecursionError."""
+    found = msgspec.json.decode(line, type=Erasure)
+    checked(found.tenant)
+    if found.noun not in _FORMS:
+        raise ValueError("not a noun of which records are erased")
+    return found
+
+
 def read_file(path: Path) -> list[Erasure]:
     """Passes over what is no erasure, with a warning: a line whose writer died, which was written again. Raises
     OSError."""
@@ -90,8 +99,8 @@ def read_file(path: Path) -> list[Erasure]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             if line:
-                found.append(msgspec.json.decode(line, type=Erasure))
-        except msgspec.MsgspecError as error:
+                found.append(_read(line))
+        except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             log.warning("no erasure", file=str(path), line=number, error=error)
     return found
 

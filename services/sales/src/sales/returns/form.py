@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import ARRAY, TEXT, Column, Uuid, any_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.db.connections import streamed
+from kith.db.statements import streamed
 from kith.db.tables import Amount, aggregate_table, reference
 from kith.nouns.inputs import Input, Priced
 from kith.nouns.resource import Check, Command, Follows, One, Resource, View

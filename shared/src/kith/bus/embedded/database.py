@@ -9,8 +9,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kith.bus.port import BusError
-from kith.db.connections import is_in_doubt
 from kith.db.login import connect
+from kith.db.sessions import is_in_doubt
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
