@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 
@@ -22,10 +22,15 @@ def statements() -> Iterator[list[str]]:
         drivers.add(connection.driver_connection)
         connection.driver_connection.add_query_logger(note)
 
+    def executed(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)  # it prepares each, which the driver's logger does not see
+
     event.listen(Pool, "checkout", taken)
+    event.listen(Engine, "before_cursor_execute", executed)
     try:
         yield sent
     finally:
         event.remove(Pool, "checkout", taken)
+        event.remove(Engine, "before_cursor_execute", executed)
         for driver in drivers:
             driver.remove_query_logger(note)

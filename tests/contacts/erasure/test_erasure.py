@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
+from tests.statements import statements
 
 from contacts.erasure.ledger import Erasure, File, apply_again, erasures, read_file, told
 from contacts.service import SERVICE
@@ -98,6 +99,34 @@ async def test_remembered_answers_forget_it_too(mine: Tenant, worker: AsyncEngin
         kept = await connection.execute(text("SELECT convert_from(outcome, 'UTF8') FROM idempotency"))
         found = sorted(("ann@" in outcome, "bob@" in outcome) for outcome in kept.scalars())
     assert found == [(False, False), (False, True)], "hers is gone, and his is not"
+
+
+async def test_an_erasure_does_not_look_at_all_that_is_remembered(
+    mine: Tenant, tenant: str, url: str, worker: AsyncEngine
+) -> None:
+    """Of each row of a bulk request there is a key, for good: a statement that reads them all is cut after 5 s."""
+    ids = await person(mine)
+    async with worker.begin() as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO idempotency (tenant_id, key, fingerprint, subject, outcome, recorded_at)
+                SELECT :tenant, 'key ' || n, 0, gen_random_uuid(), CASE WHEN n % 2 = 0 THEN '{}'::bytea END, now()
+                FROM generate_series(1, 50000) n
+            """),
+            {"tenant": tenant},
+        )
+    owner = create_engine(url, role="postgres", pool_size=1, application="test owner")
+    async with owner.begin() as connection:
+        await connection.execute(text("ANALYZE idempotency"))
+    with statements() as sent:
+        await erase(mine, ids)
+    (forgotten,) = {each for each in sent if each.startswith("UPDATE idempotency")}
+    async with owner.connect() as connection:
+        plan = await connection.exec_driver_sql(f"EXPLAIN {forgotten}", ([new_id()], [b"{}"], tenant))
+        said = "".join(plan.scalars())
+    assert "idempotency_answers" in said
+    assert "subject = erased.subject" in said.partition("Index Cond:")[2]
+    await owner.dispose()
 
 
 async def test_the_worker_keeps_each_erasure_in_the_file_once(

@@ -1,6 +1,6 @@
 """The tables of contacts that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import MetaData
+from sqlalchemy import Index, MetaData
 
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
@@ -10,5 +10,12 @@ from kith.outbox.table import outbox_table
 metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
+# Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
+Index(
+    "idempotency_answers",
+    idempotency.c.tenant_id,
+    idempotency.c.subject,
+    postgresql_where=idempotency.c.outcome.is_not(None),
+)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)

@@ -140,7 +140,7 @@ async def _read(
                 fault(
                     f"The consumer {group} has read further in {name} than the topic goes: the database and the bus "
                     "do not belong together, as one of them was restored or replaced.",
-                    "Read “When the log has forgotten” in docs/operations.md before you start a worker.",
+                    "Read docs/recovery.md before you start a worker: “After a restore”, and “The bus was lost”.",
                 )
             )
         behind = sum(max(0, end - read.get(number, 0)) for number, end in enumerate(ends))
