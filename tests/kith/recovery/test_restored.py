@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
 
-from kith.bus.port import Bus, Incoming
+from kith.bus.port import Bus, Incoming, Outgoing
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
@@ -185,6 +186,38 @@ async def test_of_a_tenant_that_was_readmitted_its_new_events_are(
         )
     done = await restored(service, SETTINGS, engine, bus)
     assert done[1] == "Events withdrawn, which are on the bus and not in the database: 1"
+
+
+async def test_what_the_service_cannot_have_published_is_not_withdrawn(
+    service: Service, engine: AsyncEngine, bus: Bus
+) -> None:
+    """Somebody who may write to the topic must not keep a restored service from starting."""
+    kept, lost = new_id(), new_id()
+    await write(engine, kept, lost)
+    await publish(service, engine, bus)
+    await lose(engine, lost)
+    (event, *_) = await on_the_bus(service, bus)
+    year_1 = datetime(1, 1, 1, tzinfo=UTC)
+    poison: list[dict[str, Any]] = [
+        {"tenant_id": "ac\0me"},
+        {"tenant_id": "Acme Ltd"},
+        {"aggregate_version": 10**16},
+        {"time": year_1},
+        {"data": b"[" * 100_000},
+        {"data": b"\x00"},
+        {"type": "no type"},
+        {"source": "sales-of-another"},
+    ]
+    spoilt = [msgspec.structs.replace(event, id=new_id(), **fields) for fields in poison]
+    topic = topic_of(service.name)
+    async with bus.producer() as producer:
+        await producer.publish([Outgoing(topic, each.key(), each.data, each.headers()) for each in spoilt])
+        await producer.publish([Outgoing(topic, b"", b"\xff", (("ce_id", b"\xff"),))])
+    done = await restored(service, SETTINGS, engine, bus)
+    assert done[1:3] == [
+        "Events withdrawn, which are on the bus and not in the database: 1",
+        "  1 sales.order.placed.v1",
+    ]
 
 
 async def test_what_the_bus_has_lost_is_published_again(service: Service, engine: AsyncEngine, bus: Bus) -> None:

@@ -24,7 +24,7 @@ from kith.db.removed import TABLE as REMOVED
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
 from kith.ids import new_id
-from kith.outbox.dead_letters import group_of
+from kith.outbox.dead_letters import NotPublishable, check, group_of
 from kith.outbox.relay import own, topic_of
 from kith.runtime.slices import in_pieces
 
@@ -112,8 +112,7 @@ async def compare(
                     missing.pop(event.id, None)
                     if event.type == Withdrawal.type:
                         withdrawn |= _withdrawn_by(event)
-                    # What the bus itself says (kith.*) is no event of the service.
-                    if event.type.startswith("kith.") or event.recorded_at < since or event.id in known:
+                    if event.recorded_at < since or event.id in known or not _is_of(service, event):
                         continue
                     known.add(event.id)  # it may be there twice
                     found.lost.append(event)
@@ -126,6 +125,18 @@ async def compare(
         removed = {row.tenant_id: row.readmitted_at for row in rows}
         found.lost = [each for each in found.lost if each.id not in known and not _of_removed(each, removed)]
     return found
+
+
+def _is_of(service: str, event: Envelope) -> bool:
+    """Whether it is an event that the service has published. Others have no outbox to be lost from: what the bus itself
+    says (kith.*), and what somebody else has written to the topic, which may be anything."""
+    if event.source != service or event.type.startswith("kith."):
+        return False
+    try:
+        check(event)
+    except NotPublishable:
+        return False
+    return True
 
 
 def _withdrawn_by(event: Envelope) -> set[UUID]:
