@@ -21,6 +21,7 @@ from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOppo
 from sales.opportunities.rules import Stage
 from sales.service import SERVICE as SALES
 
+ACTOR = "client:bench"
 AT_ONCE = 16
 CEILING = """
     WITH row AS (
@@ -68,11 +69,12 @@ async def _append(postgres: EmbeddedPostgres) -> float:
         "bench",
         CUSTOMERS,
         Call(CUSTOMERS.create, CUSTOMERS.create.input.model_validate_json(b'{"kind": "person", "name": "Bench"}')),
+        actor=ACTOR,
     )
     touch = RecordTouchpoint(customer_id=customer.view.id, channel=Channel.EMAIL, direction=Direction.OUTBOUND)
 
     async def once() -> None:
-        await context.commands.run_one("bench", TOUCHPOINTS, Call(TOUCHPOINTS.create, touch))
+        await context.commands.run_one("bench", TOUCHPOINTS, Call(TOUCHPOINTS.create, touch), actor=ACTOR)
 
     try:
         return await rate(once, at_once=AT_ONCE)
@@ -84,7 +86,10 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
     context = await _context(postgres, SALES)
     opened = [
         await context.commands.run_one(
-            "bench", OPPORTUNITIES, Call(OPPORTUNITIES.create, OpenOpportunity(name="Bench", currency="EUR"))
+            "bench",
+            OPPORTUNITIES,
+            Call(OPPORTUNITIES.create, OpenOpportunity(name="Bench", currency="EUR")),
+            actor=ACTOR,
         )
         for _ in range(AT_ONCE)
     ]
@@ -95,7 +100,7 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
 
     async def once() -> None:
         id, stage = free.popleft()
-        await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id))
+        await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id), actor=ACTOR)
         free.append((id, stage))
 
     try:

@@ -235,7 +235,7 @@ async def test_rows_are_written_in_the_order_of_their_keys(house: House) -> None
         sent = [_row(name, command=command, **fields) for name in shuffled]
         given = [row_model(done).model_validate_json(json.dumps(row)) for row in sent]
         calls = [Call(done, each, external_id=each.external_id, remembered=True) for each in given]
-        await context.commands.run(house.tenant, CUSTOMERS, calls)
+        await context.commands.run(house.tenant, CUSTOMERS, calls, actor="service:test")
     await context.database.close()
     remembered = [f"customers/{name}/amend/2026-01-05 09:00:00+00:00" for name in names]
     assert keys == names + remembered
@@ -245,7 +245,7 @@ async def test_who_changes_a_customer_does_not_hold_up_new_dealings_with_it(hous
     thing, mine = await customer(house), await house.at(CONTACTS)
     database = Database(house.postgres.url("kith_contacts"), pool_size=1, application="test")
     async with database.write(house.tenant) as transaction:
-        uow = UnitOfWork(transaction, source="contacts", outbox=CONTACTS.outbox)
+        uow = UnitOfWork(transaction, source="contacts", outbox=CONTACTS.outbox, actor="service:test")
         await uow.repository(CUSTOMERS).load(ids=[UUID(thing["id"])])
         await mine.made("/v1/contacts", customer_id=thing["id"], name="Grace")
         await mine.made("/v1/touchpoints", customer_id=thing["id"], channel="email", direction="inbound")

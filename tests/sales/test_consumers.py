@@ -58,6 +58,7 @@ async def test_a_task_is_made_as_requested(
             "run_id": str(run),
         }.items()
     )
+    assert [row.actor for row in await worker.outbox_of(tenant)] == [f"run:{run}"]
     assert await shown(sales, theirs) == []
 
 

@@ -47,6 +47,7 @@ async def test_a_case_is_opened_as_requested(worker: Hearing, acme: Tenant, othe
             "assignee": "eve",
         }.items()
     )
+    assert f"run:{run}" in {row.actor for row in await worker.outbox_of(acme.name)}
     assert [each["priority"] for each in await shown(acme)] == ["moderate", "high"]
     assert await shown(other) == []
 

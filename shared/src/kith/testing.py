@@ -81,6 +81,8 @@ class Tenant:
     issuer: Issuer
     name: str
     scopes: str = ALL_SCOPES
+    subject: str = "test"
+    """Of its tokens: the client's, or a person's."""
 
     def without(self, scope: str) -> "Tenant":
         return replace(self, scopes=self.scopes.replace(scope, ""))
@@ -106,4 +108,4 @@ class Tenant:
         return found
 
     def _authorized(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.issuer.token(self.name, self.scopes)}"}
+        return {"Authorization": f"Bearer {self.issuer.token(self.name, self.scopes, sub=self.subject)}"}

@@ -42,6 +42,22 @@ async def test_a_timeline_is_of_an_interval_and_of_types(
     assert await times(analytics, mine, customer, **params, type=BOUGHT.type) == ["2011-01-03", "2011-01-02"]
 
 
+async def test_a_timeline_says_who_did_it_as_far_as_events_do(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    customer, by = new_id(), "user:2f0c7d5e-7c1f-5f0e-8c3a-5b0d1f9e6400"
+    await fold(
+        happened(BOUGHT, tenant, at("2011-01-01"), customer),
+        happened(BOUGHT, tenant, at("2011-01-02"), customer, actor=by),
+    )
+    page = (await analytics.get(f"/v1/customers/{customer}/timeline", headers=mine)).json()
+    assert [each["actor"] for each in page["items"]] == [by, None]
+    query = f"""{{ _entities(representations: [{{__typename: "Customer", id: "{customer}"}}]) {{
+        ... on Customer {{ timeline {{ nodes {{ actor }} }} }} }} }}"""
+    answer = (await analytics.post("/graphql", json={"query": query}, headers=mine)).json()
+    assert answer["data"]["_entities"][0]["timeline"]["nodes"] == [{"actor": by}, {"actor": None}]
+
+
 async def test_who_was_merged_brings_its_past_along_until_it_is_separated(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
 ) -> None:

@@ -11,7 +11,7 @@ from kith.bus.port import Headers
 from kith.events.envelope import Envelope, UnknownVersion
 
 
-def envelope(*, customer_id: UUID | None = None, traceparent: str | None = None) -> Envelope:
+def envelope(*, customer_id: UUID | None = None, traceparent: str | None = None, actor: str | None = None) -> Envelope:
     return Envelope(
         id=uuid4(),
         source="sales",
@@ -23,13 +23,16 @@ def envelope(*, customer_id: UUID | None = None, traceparent: str | None = None)
         aggregate_version=7,
         recorded_at=datetime(2026, 3, 1, 12, 30, 1, tzinfo=UTC),
         traceparent=traceparent,
+        actor=actor,
         data=b'{"value":"1"}',
     )
 
 
 KINDS = [
-    envelope(customer_id=customer, traceparent=trace)
-    for customer, trace in product((None, uuid4()), (None, f"00-{1:032x}-{2:016x}-01"))
+    envelope(customer_id=customer, traceparent=trace, actor=actor)
+    for customer, trace, actor in product(
+        (None, uuid4()), (None, f"00-{1:032x}-{2:016x}-01"), (None, "client:kith-local")
+    )
 ]
 
 

@@ -11,6 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from kith.errors import Forbidden
+from kith.events import actors
 from kith.http.auth import Authenticator, IssuerUnavailable, Unauthenticated
 from kith.runtime.settings import Settings
 from kith.testing import Issuer
@@ -27,6 +28,20 @@ async def test_a_good_token_says_who_asks(issuer: Issuer) -> None:
     assert (actor.tenant, actor.scopes) == ("acme", frozenset({"sales:read", "contacts:read"}))
     with pytest.raises(Forbidden, match="sales:write"):
         actor.require("sales:write")
+
+
+async def test_a_person_is_an_id_and_a_machine_is_its_client(issuer: Issuer) -> None:
+    async def named(tenant: str, **claims: Any) -> str:
+        token = issuer.token(tenant, **claims)
+        return (await issuer.authenticator().authenticate(f"Bearer {token}")).id
+
+    ann = await named("acme", sub="ann@example.com")
+    assert ann == f"user:{actors.user_id('acme', 'ann@example.com')}"
+    assert "ann" not in ann
+    assert ann == await named("acme", sub="ann@example.com", client_id="phone")
+    assert ann != await named("globex", sub="ann@example.com")
+    assert await named("acme", sub="till-7", client_id="till-7") == "client:till-7"
+    assert (await named("acme", sub="till-7", client_id=None)).startswith("user:")
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])

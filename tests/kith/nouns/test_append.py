@@ -28,6 +28,8 @@ from kith.nouns.unit_of_work import append_one
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 
+ACTOR = "client:test"
+
 ORDINARY = replace(TOUCHPOINTS, insert_only=False)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -57,12 +59,12 @@ def database(context: Any) -> Database:
 @pytest.fixture
 async def customer(commands: Commands, tenant: str) -> UUID:
     given = CUSTOMERS.create.input.model_validate_json(b'{"kind": "person", "name": "Ada"}')
-    return (await commands.run_one(tenant, CUSTOMERS, Call(CUSTOMERS.create, given))).view.id
+    return (await commands.run_one(tenant, CUSTOMERS, Call(CUSTOMERS.create, given), actor=ACTOR)).view.id
 
 
 async def record(commands: Commands, tenant: str, resource: Resource = TOUCHPOINTS, **fields: Any) -> Answer:
     given = RecordTouchpoint(channel=Channel.EMAIL, direction=Direction.OUTBOUND, **fields)
-    return await commands.run_one(tenant, resource, Call(resource.create, given))
+    return await commands.run_one(tenant, resource, Call(resource.create, given), actor=ACTOR)
 
 
 async def stored(database: Database, tenant: str, answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -116,7 +116,7 @@ async def carry_out(
     database = Database(postgres.url("kith_contacts"), pool_size=1, application="test")
     commands = Commands(database, source="contacts", outbox=SERVICE.outbox, idempotency=SERVICE.idempotency)
     try:
-        outcomes, _ = await commands.run(tenant, resource, calls)
+        outcomes, _ = await commands.run(tenant, resource, calls, actor="service:test")
     finally:
         await database.close()
     return outcomes

@@ -232,7 +232,7 @@ class World:
             yield transaction
 
     def unit_of_work(self, transaction: Transaction) -> UnitOfWork:
-        return UnitOfWork(transaction, source=self.service, outbox=OUTBOX)
+        return UnitOfWork(transaction, source=self.service, outbox=OUTBOX, actor="user:1")
 
     def worker(self, name: str = "relay") -> AsyncEngine:
         return create_engine(self.url, role=WORKER_ROLE, pool_size=2, application=name)
@@ -609,6 +609,7 @@ async def test_a_message_says_what_the_row_says(world: World) -> None:
         aggregate_version=1,
         recorded_at=row.recorded_at,
         traceparent=traceparent,
+        actor="user:1",
         data=b'{"count":0}',
     )
     assert partition == partition_of(envelope.key(), PARTITIONS)

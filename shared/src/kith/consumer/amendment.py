@@ -14,6 +14,7 @@ from kith.events.envelope import MAX_BYTES, Envelope, UnknownVersion
 from kith.scalars import Code, Id, Instant, Pattern, Whole, must_be_carried, reading
 
 AMENDABLE = (
+    "ce_actor",
     "ce_aggregateversion",
     "ce_customerid",
     "ce_id",
@@ -27,6 +28,7 @@ AMENDABLE = (
 )
 """All that makes an event but its tenant."""
 _SPELT: Mapping[str, Any] = {
+    "ce_actor": Annotated[str, Pattern("(user|client|run|service):.{1,500}", "It is an actor, as in user:<id>.")],
     "ce_aggregateversion": Annotated[int, Whole(1)],
     "ce_customerid": Id,
     "ce_id": Id,

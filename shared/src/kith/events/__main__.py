@@ -38,6 +38,10 @@ HEADERS = {
         "ce_customerid": {"type": "string", "format": "uuid", "description": "whose relationship it belongs to"},
         "ce_aggregateversion": {"type": "string", "pattern": "^[0-9]+$"},
         "ce_recordedat": {"type": "string", "format": "date-time", "description": "when we learned of it"},
+        "ce_actor": {
+            "type": "string",
+            "description": "who caused it: user:ID, client:ID, run:ID, or service:NAME",
+        },
         "ce_traceparent": {"type": "string", "description": "W3C trace context of the command"},
         "content-type": {"const": "application/json"},
     },

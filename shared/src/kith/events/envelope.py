@@ -6,6 +6,7 @@ What is said here of an event is all that a ledger, a dedupe index or a trace ne
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import compress, product
 from typing import Self
 from uuid import UUID
 
@@ -37,6 +38,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
     recorded_at: datetime
     """When we learned of it, by the database's clock."""
     traceparent: str | None
+    actor: str | None = None
+    """Who caused it: see kith.events.actors. None: it was published before events said so."""
     data: bytes
     """The body, JSON."""
 
@@ -58,6 +61,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
             pairs += (("ce_customerid", str(self.customer_id).encode()),)
         if self.traceparent is not None:
             pairs += (("ce_traceparent", self.traceparent.encode()),)
+        if self.actor is not None:
+            pairs += (_recurring("ce_actor", self.actor),)
         return pairs
 
     def key(self) -> bytes:
@@ -70,7 +75,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
         try:
             # Nearly all are written like this, and it is most of what reading an event costs: so in few steps.
             names, texts = zip(*headers, strict=True)
-            customer, trace = _PLACES[names]
+            customer, trace, actor = _PLACES[names]
             spec, id, source, type_, subject, time, tenant_id, version, recorded_at, *_ = texts
             id, subject, time, recorded_at, customer_id = _read_array(
                 b'["%b","%b","%b","%b",%b]'
@@ -88,6 +93,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
                     aggregate_version=int(version),
                     recorded_at=recorded_at,
                     traceparent=texts[trace].decode() if trace else None,
+                    actor=texts[actor].decode() if actor else None,
                     data=value,
                 )
         except (KeyError, ValueError, TypeError, AttributeError):  # the last two for a header without a value
@@ -100,7 +106,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
         try:
             if found["ce_specversion"] != b"1.0":
                 raise UnknownVersion(f"ce_specversion is {found['ce_specversion']!r}, not 1.0")
-            customer, trace = found.get("ce_customerid"), found.get("ce_traceparent")
+            customer, trace, actor = map(found.get, ("ce_customerid", "ce_traceparent", "ce_actor"))
             return cls(
                 id=_uuid(found["ce_id"]),
                 source=found["ce_source"].decode(),
@@ -112,6 +118,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing 
                 aggregate_version=int(found["ce_aggregateversion"]),
                 recorded_at=datetime.fromisoformat(found["ce_recordedat"].decode()),
                 traceparent=trace.decode() if trace else None,
+                actor=actor.decode() if actor else None,
                 data=value,
             )
         except KeyError as missing:
@@ -136,13 +143,20 @@ _ALWAYS = (
     "ce_recordedat",
     "content-type",
 )
-_PLACES: Mapping[tuple[str, ...], tuple[int, int]] = {
-    _ALWAYS: (0, 0),
-    (*_ALWAYS, "ce_customerid"): (10, 0),
-    (*_ALWAYS, "ce_traceparent"): (0, 10),
-    (*_ALWAYS, "ce_customerid", "ce_traceparent"): (10, 11),
+_SOMETIMES = ("ce_customerid", "ce_traceparent", "ce_actor")
+
+
+def _places(names: tuple[str, ...]) -> tuple[int, int, int]:
+    customer, trace, actor = (names.index(each) if each in names else 0 for each in _SOMETIMES)
+    return customer, trace, actor
+
+
+_PLACES: Mapping[tuple[str, ...], tuple[int, int, int]] = {
+    names: _places(names)
+    for some in product((True, False), repeat=len(_SOMETIMES))
+    for names in [(*_ALWAYS, *compress(_SOMETIMES, some))]
 }
-"""Names of headers -> where the customer's and the trace's are, if anywhere."""
+"""Names of headers -> where the customer's, the trace's and the actor's are, if anywhere."""
 
 _read_array = msgspec.json.Decoder(tuple[UUID, UUID, datetime, datetime, UUID | None]).decode
 _write = msgspec.json.Encoder().encode

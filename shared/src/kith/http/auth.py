@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kith.db.tenancy import TENANT_PATTERN
 from kith.errors import Forbidden
+from kith.events import actors
 from kith.runtime.settings import Settings
 from kith.scalars import LATEST, Real, Text, Written
 
@@ -59,6 +60,13 @@ class Actor:
     scopes: frozenset[str]
     expires_at: float
     """When it is nobody any more: seconds since the epoch."""
+    is_client: bool = False
+    """Whether it is a machine, which asks with no person behind it."""
+
+    @property
+    def id(self) -> str:
+        """Who it is in events and histories: see kith.events.actors."""
+        return actors.client(self.subject) if self.is_client else actors.user(self.tenant, self.subject)
 
     def require(self, scope: str) -> None:
         """Raises Forbidden naming the scope."""
@@ -135,7 +143,8 @@ class Authenticator:
         except ValidationError as wrong:
             named = ", ".join(str(each["loc"][0]) for each in wrong.errors(include_url=False))
             raise Unauthenticated(f"The token has claims that cannot be: {named}.") from None
-        return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS)
+        is_client = claims.get("client_id") == given.sub  # RFC 9068, 2.2: the subject is the client if it is no person
+        return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS, is_client)
 
     async def _fresh_keys(self) -> KeySet:
         if self._keys is None:

@@ -32,10 +32,12 @@ async def carry_out(
     source: str,
     outbox: Table,
     idempotency: Table,
+    actor: str,
 ) -> tuple[list[Outcome], datetime]:
     """Carries out all calls in a transaction that the caller commits, such as a consumer's
-    (kith.db.connections.acting_for). Returns an outcome per call, and the instant they are recorded at."""
-    uow = UnitOfWork(transaction, source=source, outbox=outbox)
+    (kith.db.connections.acting_for), as what `actor` did (kith.events.actors). Returns an outcome per call, and the
+    instant they are recorded at."""
+    uow = UnitOfWork(transaction, source=source, outbox=outbox, actor=actor)
     batch = Batch(uow, resource, idempotency)
     await batch.load(calls)
     outcomes = [batch.carry_out(call) async for call in in_slices(calls)]

@@ -46,36 +46,38 @@ class Commands:
         self._outbox = outbox
         self._keys = idempotency
 
-    async def run(self, tenant: str, resource: Resource, calls: Sequence[Call]) -> tuple[list[Outcome], datetime]:
-        """Carries out all calls in one transaction. Returns an outcome per call, and the instant they are recorded
-        at."""
+    async def run(
+        self, tenant: str, resource: Resource, calls: Sequence[Call], *, actor: str
+    ) -> tuple[list[Outcome], datetime]:
+        """Carries out all calls in one transaction, as what `actor` did (kith.events.actors). Returns an outcome per
+        call, and the instant they are recorded at."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
-            return await self._batch(transaction, resource, calls)
+            return await self._batch(transaction, resource, calls, actor)
 
         return await self._retrying(tenant, work)
 
     async def run_one(
-        self, tenant: str, resource: Resource, call: Call, *, idempotency_key: str | None = None
+        self, tenant: str, resource: Resource, call: Call, *, actor: str, idempotency_key: str | None = None
     ) -> Answer:
-        """Carries out one command. Raises the DomainError that a rule refuses it with.
+        """Carries out one command, as what `actor` did. Raises the DomainError that a rule refuses it with.
 
         Under an idempotency key a repeated call returns the first one's answer. Raises KeyReused if it is another
         request, InFlight while the first is still running.
         """
 
         insert_only = resource.insert_only and idempotency_key is None
-        if insert_only and (answer := await self._append(tenant, resource, call)) is not None:
+        if insert_only and (answer := await self._append(tenant, resource, call, actor)) is not None:
             return answer
 
         async def work(transaction: Transaction) -> Answer:
             if idempotency_key is None:
-                return await self._one(transaction, resource, call)
-            return await self._once(transaction, resource, call, f"key/{idempotency_key}")
+                return await self._one(transaction, resource, call, actor)
+            return await self._once(transaction, resource, call, actor, f"key/{idempotency_key}")
 
         return await self._retrying(tenant, work)
 
-    async def _append(self, tenant: str, resource: Resource, call: Call) -> Answer | None:
+    async def _append(self, tenant: str, resource: Resource, call: Call, actor: str) -> Answer | None:
         """Creates in one statement. Returns None, with nothing written, if a rule or a row refuses it: the ordinary
         path then raises the error, or finds that the call was carried out before."""
         if not resource.stands_alone(call.input):
@@ -93,6 +95,7 @@ class Commands:
                     self._outbox,
                     aggregate,
                     event,
+                    actor=actor,
                     occurred_at=call.input.occurred_at,
                 )
         except PostgresError as error:
@@ -114,13 +117,13 @@ class Commands:
                 await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("the last attempt returns or raises")
 
-    async def _one(self, transaction: Transaction, resource: Resource, call: Call) -> Answer:
-        (outcome,), recorded_at = await self._batch(transaction, resource, [call])
+    async def _one(self, transaction: Transaction, resource: Resource, call: Call, actor: str) -> Answer:
+        (outcome,), recorded_at = await self._batch(transaction, resource, [call], actor)
         if outcome.error is not None:
             raise outcome.error
         return Answer(as_view(resource, outcome.aggregate), recorded_at)
 
-    async def _once(self, transaction: Transaction, resource: Resource, call: Call, key: str) -> Answer:
+    async def _once(self, transaction: Transaction, resource: Resource, call: Call, actor: str, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
         # Tried, not waited for: the lock's holder is carrying out the same call at this moment.
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
@@ -138,7 +141,7 @@ class Commands:
             if done.fingerprint not in (fingerprint, call.as_spelt().fingerprint(resource)):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
             return Answer(msgspec.json.decode(done.outcome, type=resource.view), done.recorded_at)
-        answer = await self._one(transaction, resource, call)
+        answer = await self._one(transaction, resource, call, actor)
         await connection.execute(
             insert(self._keys).values(
                 tenant_id=tenant,
@@ -152,8 +155,8 @@ class Commands:
         return answer
 
     async def _batch(
-        self, transaction: Transaction, resource: Resource, calls: Sequence[Call]
+        self, transaction: Transaction, resource: Resource, calls: Sequence[Call], actor: str
     ) -> tuple[list[Outcome], datetime]:
         return await carry_out(
-            transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys
+            transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys, actor=actor
         )

@@ -252,7 +252,7 @@ class Graph:
                     command, command.input.model_validate(as_given(given)), id=named, expected_version=if_version
                 )
                 answer = await context.service.commands.run_one(
-                    context.actor.tenant, resource, call, idempotency_key=key
+                    context.actor.tenant, resource, call, actor=context.actor.id, idempotency_key=key
                 )
             except (DomainError, ValidationError) as error:
                 return Problem.of(problems.of_refusal(error), documents)

@@ -12,6 +12,7 @@ from kith.consumer import Handler
 from kith.consumer.tracing import event_span
 from kith.db.connections import acting_for
 from kith.errors import Invalid
+from kith.events import actors
 from kith.events.analytics import ActionRequested
 from kith.events.catalogue import current, decode
 from kith.events.envelope import Envelope
@@ -52,19 +53,33 @@ def creating(
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         for envelope in envelopes:
-            if current(envelope.type) != cause.type or (wanted := body(envelope, decode(envelope, cause))) is None:
+            if current(envelope.type) != cause.type:
+                continue
+            event = decode(envelope, cause)
+            if (wanted := body(envelope, event)) is None:
                 continue
             call = Call(command, _input(command.input, wanted))
             # One by one: each belongs to the trace of its own event.
             with event_span(envelope, f"{command.name} {resource.name}"):
                 async with acting_for(connection, envelope.tenant_id) as transaction:
                     (outcome,), _ = await carry_out(
-                        transaction, resource, [call], source=source, outbox=outbox, idempotency=idempotency
+                        transaction,
+                        resource,
+                        [call],
+                        source=source,
+                        outbox=outbox,
+                        idempotency=idempotency,
+                        actor=_actor(event, source),
                     )
             if outcome.error is not None:
                 raise outcome.error
 
     return handle
+
+
+def _actor(cause: Event, source: str) -> str:
+    """Returns the playbook run that asked for it; of its own accord it is the service."""
+    return actors.run(cause.run_id) if isinstance(cause, ActionRequested) else actors.service(source)
 
 
 def _input(kind: type[Input], body: Body) -> Input:

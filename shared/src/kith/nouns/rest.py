@@ -107,7 +107,7 @@ class Rest:
             body = await request.body()
             call = Call(command, read(command.input, body or b"null"), sent=body)
             answer = await context_of(request).commands.run_one(
-                actor.tenant, resource, call, idempotency_key=idempotency_key
+                actor.tenant, resource, call, actor=actor.id, idempotency_key=idempotency_key
             )
             where = {"Location": f"/v1/{resource.path}/{answer.view.id}"}
             return self._written(request, answer, actor, HTTPStatus.CREATED, where)
@@ -145,7 +145,7 @@ class Rest:
         given = read(command.input, body or b"{}")
         call = Call(command, given, id=id, expected_version=version_of(if_match), sent=body)
         answer = await context_of(request).commands.run_one(
-            actor.tenant, self._resource, call, idempotency_key=idempotency_key
+            actor.tenant, self._resource, call, actor=actor.id, idempotency_key=idempotency_key
         )
         return self._written(request, answer, actor)
 
@@ -227,7 +227,7 @@ class Rest:
                     results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
                 else:
                     results.append(parsed)
-            outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls)
+            outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls, actor=actor.id)
             outcome_of = iter(outcomes)
             counts = dict.fromkeys(Status, 0)
             written: list[Any] = []

@@ -55,6 +55,7 @@ EVENT_COLUMNS = (
     "time",
     "recorded_at",
     "traceparent",
+    "actor",
     "data",
 )
 """The columns that a command writes into the outbox; the relay writes the rest."""
@@ -63,7 +64,7 @@ EVENT_COLUMNS = (
 class UnitOfWork:
     """Wraps one write transaction. `flush` writes; the transaction's own block commits."""
 
-    def __init__(self, transaction: Transaction, *, source: str, outbox: Table) -> None:
+    def __init__(self, transaction: Transaction, *, source: str, outbox: Table, actor: str) -> None:
         self.connection: AsyncConnection = transaction.connection
         self.tenant = transaction.tenant
         self.now = transaction.now
@@ -73,6 +74,7 @@ class UnitOfWork:
         self._outbox = outbox
         self._events: list[dict[str, Any]] = []
         self._repositories: dict[str, Repository] = {}
+        self._actor = actor
         self._traceparent = current_traceparent()
 
     def repository(self, resource: Resource) -> "Repository":
@@ -88,7 +90,7 @@ class UnitOfWork:
         rows = []
         for event in events:
             aggregate.version += 1
-            row = _outbox_row(self.tenant, aggregate, event, self._traceparent)
+            row = _outbox_row(self.tenant, aggregate, event, self._actor, self._traceparent)
             rows.append(row | {"time": at, "recorded_at": self.now})
         self._events += rows
         return len(rows)
@@ -227,6 +229,7 @@ async def append(
     aggregate: Aggregate,
     event: Event,
     *,
+    actor: str,
     occurred_at: datetime | None,
 ) -> datetime | None:
     """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
@@ -234,7 +237,8 @@ async def append(
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
     values = {f"row_{name}": value for name, value in row.items()} | {
-        f"event_{name}": value for name, value in _outbox_row(tenant, aggregate, event, current_traceparent()).items()
+        f"event_{name}": value
+        for name, value in _outbox_row(tenant, aggregate, event, actor, current_traceparent()).items()
     }
     values |= {"setting": tenant, "occurred_at": occurred_at}
     written = await append_one(resource.table, outbox).fetch(connection, values)
@@ -245,7 +249,7 @@ async def append(
     return recorded_at
 
 
-def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, traceparent: str | None) -> dict[str, Any]:
+def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
     """Returns the event's row without its times. Raises Invalid for an event that is too large for the bus."""
     if len(data := _encode(event)) > MAX_BYTES:
         rule = f"Its event would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
@@ -258,6 +262,7 @@ def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, traceparent: st
         "aggregate_version": aggregate.version,
         "customer_id": aggregate.relationship(),
         "traceparent": traceparent,
+        "actor": actor,
         "data": data,
     }
 

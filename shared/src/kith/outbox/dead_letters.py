@@ -140,6 +140,7 @@ def _headers(row: Row[Any], service: str) -> Headers:
         "content-type": "application/json",
         "ce_customerid": row.customer_id,
         "ce_traceparent": row.traceparent,
+        "ce_actor": row.actor,
     }
     return tuple((name, str(value).encode()) for name, value in headers.items() if value is not None)
 
@@ -154,6 +155,7 @@ _HEADERS = (
     "recorded_at",
     "customer_id",
     "traceparent",
+    "actor",
 )
 
 _MOVE = text("""

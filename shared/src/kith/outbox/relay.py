@@ -257,7 +257,7 @@ class Relay:
             self._unmarked = []
 
     def _envelope(self, row: asyncpg.Record) -> Envelope:
-        _, id, type_, subject, time, tenant_id, customer_id, version, recorded_at, traceparent, data = row
+        _, id, type_, subject, time, tenant_id, customer_id, version, recorded_at, traceparent, actor, data = row
         return Envelope(
             id=id,
             source=self._service,
@@ -270,6 +270,7 @@ class Relay:
             recorded_at=recorded_at,
             # A trace is not worth an event.
             traceparent=None if traceparent is None or len(traceparent) > _TRACEPARENT else traceparent,
+            actor=actor,
             data=data,
         )
 
@@ -335,6 +336,7 @@ _ENVELOPE = (
     "aggregate_version",
     "recorded_at",
     "traceparent",
+    "actor",
     "data",
 )
 

@@ -20,6 +20,7 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("time", Moment, nullable=False),
         Column("recorded_at", Moment, nullable=False),
         Column("traceparent", Text),
+        Column("actor", Text, comment="null: of before events said who caused them"),
         Column("data", LargeBinary, nullable=False),
         Column("published_at", Moment),
     )

@@ -21,6 +21,7 @@ from kith.bus.port import Bus, NoTopic
 from kith.consumer.delivery import read
 from kith.consumer.tables import TABLES
 from kith.db.removed import TABLE as REMOVED
+from kith.events import actors
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
 from kith.ids import new_id
@@ -189,6 +190,7 @@ def _withdrawal(event: Envelope) -> dict[str, Any]:
         "subject": event.subject,
         "aggregate_version": event.aggregate_version,
         "customer_id": event.customer_id,
+        "actor": actors.service(event.source),
         "data": msgspec.json.encode(Withdrawal(event.id, event.type)),
     }
 

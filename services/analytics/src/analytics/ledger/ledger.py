@@ -21,6 +21,7 @@ _GIVEN = UnnestParams(
     customer_id="uuid",
     time="timestamptz",
     recorded_at="timestamptz",
+    actor="name",
     data="text",
 )
 
@@ -32,8 +33,9 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
         f"""
         WITH put AS (
             INSERT INTO ledger
-                (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, data)
-            SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, data::jsonb
+                (id, tenant_id, type, source, subject, aggregate_version, customer_id, time, recorded_at, actor,
+                 data)
+            SELECT id, tenant_id, type, source, subject, version, customer_id, time, recorded_at, actor, data::jsonb
             FROM {_GIVEN.sql}
             WHERE NOT EXISTS (SELECT FROM withdrawn_events w WHERE w.tenant_id = t.tenant_id AND w.id = t.id)
             ON CONFLICT DO NOTHING RETURNING id, tenant_id, type, customer_id
@@ -43,7 +45,7 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
                    CASE WHEN count(*) <= {_NAMED} THEN array_agg(DISTINCT customer_id) END
             FROM put GROUP BY tenant_id
         )
-        SELECT count(*), CASE WHEN count(*) < $11::int THEN array_agg(id) END FROM put
+        SELECT count(*), CASE WHEN count(*) < $12::int THEN array_agg(id) END FROM put
         """,  # noqa: S608 - made here
         (
             *_GIVEN.values(
@@ -56,6 +58,7 @@ async def record(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
                 [each.customer_id for each in envelopes],
                 [each.time for each in envelopes],
                 [each.recorded_at for each in envelopes],
+                [each.actor for each in envelopes],
                 [each.data.decode() for each in envelopes],
             ),
             len(envelopes),

@@ -30,6 +30,7 @@ ledger = Table(
     Column("time", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("data", JSONB, nullable=False),
+    Column("actor", Text(collation="C"), comment="null: of before events said who caused them"),
     Column("arrived", Xid8, server_default=func.pg_current_xact_id(), comment="null: before there were arrivals"),
     postgresql_partition_by="RANGE (id)",
 )
@@ -83,5 +84,6 @@ withdrawn_events = Table(
     Column("withdrawn_at", Moment, nullable=False, comment="when the withdrawal was recorded"),
     Column("time", Moment, comment="this and the next two as the ledger had them; null: it had not come yet"),
     Column("recorded_at", Moment),
+    Column("actor", Text(collation="C"), comment="as the ledger had it"),
     Column("data", JSONB),
 )

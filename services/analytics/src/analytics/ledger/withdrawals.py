@@ -41,12 +41,12 @@ async def withdraw(connection: AsyncConnection, envelopes: Sequence[Envelope]) -
         f"""
         WITH gone AS (
             DELETE FROM ledger l USING {_GIVEN.sql} WHERE l.tenant_id = t.tenant_id AND l.id = t.id
-            RETURNING l.tenant_id, l.id, l.type, l.subject, l.time, l.recorded_at, l.data
+            RETURNING l.tenant_id, l.id, l.type, l.subject, l.time, l.recorded_at, l.actor, l.data
         ), noted AS (
             INSERT INTO withdrawn_events
                 (tenant_id, id, type, source, subject, aggregate_version, customer_id, withdrawn_at, time, recorded_at,
-                 data)
-            SELECT t.*, gone.time, gone.recorded_at, gone.data
+                 actor, data)
+            SELECT t.*, gone.time, gone.recorded_at, gone.actor, gone.data
             FROM (SELECT DISTINCT ON (tenant_id, id) * FROM {_GIVEN.sql}) t LEFT JOIN gone USING (tenant_id, id)
             ON CONFLICT DO NOTHING
         ), announced AS (

@@ -239,7 +239,7 @@ _ABSORBED = text("""
     WHERE tenant_id = :tenant AND survivor = :customer AND customer_id <> :customer
 """)
 _TIMELINE = text("""
-    SELECT l.arrived::text::bigint, id, type, source, subject, time, recorded_at, data
+    SELECT l.arrived::text::bigint, id, type, source, subject, time, recorded_at, data, actor
     FROM ledger l
     WHERE tenant_id = :tenant AND customer_id = ANY(:selves)
       AND (l.arrived, id) > ((:arrived)::text::xid8, :id) AND l.arrived < (:horizon)::text::xid8

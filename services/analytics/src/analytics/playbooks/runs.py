@@ -23,6 +23,7 @@ from analytics.playbooks.trigger_event import TriggerEvent
 from analytics.tables import outbox
 from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
+from kith.events import actors
 from kith.events.analytics import ActionRequested
 from kith.ids import new_id
 from kith.runtime.telemetry import current_traceparent, log
@@ -232,6 +233,7 @@ def _requests(playbook: Started, run: Run, traceparent: str | None, now: datetim
             "time": run.trigger_event.at,
             "recorded_at": now,
             "traceparent": traceparent,
+            "actor": actors.run(run.id),
             "data": _encode(_event(playbook, run, action, now)),
         }
         for index, action in enumerate(playbook.plan.actions)

@@ -26,6 +26,8 @@ class TimelineEvent:
     time: datetime
     recorded_at: datetime
     data: Any
+    actor: str | None = None
+    """Who caused it: `user:<id>`, `client:<id>`, `run:<id>` of a playbook, or `service:<name>`; null: unknown."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ async def _newest(
     columns = (cast(list(column), ARRAY(Uuid)) for column in zip(*owners, strict=True))
     each = func.unnest(*columns).table_valued("owner", "customer_id").render_derived(name="each")
     newest = (
-        select(c.id, c.type, c.source, c.subject, c.time, c.recorded_at, c.data)
+        select(c.id, c.type, c.source, c.subject, c.time, c.recorded_at, c.data, c.actor)
         .where(c.tenant_id == tenant, c.customer_id == each.c.customer_id, *wanted.conditions())
         .order_by(c.time.desc(), c.id.desc())
         .limit(wanted.first + 1)

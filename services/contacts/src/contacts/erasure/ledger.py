@@ -24,6 +24,7 @@ from contacts.tables import idempotency, outbox
 from kith.db.connections import acting_for, checked
 from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
+from kith.events import actors
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
 from kith.nouns.batch import carry_out
@@ -73,7 +74,13 @@ async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) ->
         calls = [Call(erase, erase.input(), id=id) for id in sorted(of_tenant)]
         async with acting_for(connection, tenant) as transaction:
             outcomes, _ = await carry_out(
-                transaction, form, calls, source="contacts", outbox=outbox, idempotency=idempotency
+                transaction,
+                form,
+                calls,
+                source="contacts",
+                outbox=outbox,
+                idempotency=idempotency,
+                actor=actors.service("contacts"),
             )
         for outcome in outcomes:
             if outcome.error is None:

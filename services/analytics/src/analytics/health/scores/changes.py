@@ -12,6 +12,7 @@ from analytics.health.scores.kept import NewBandChange
 from analytics.ledger.unnest import UnnestParams
 from analytics.playbooks.trigger_event import TriggerEvent
 from kith.consumer.tracing import span_after
+from kith.events import actors
 from kith.events.analytics import Driver, HealthChanged
 from kith.ids import new_id
 from kith.runtime.telemetry import current_traceparent
@@ -75,9 +76,10 @@ _EVENTS = UnnestParams(
     id="uuid", subject="uuid", version="int", customer_id="uuid", time="timestamptz", traceparent="text", data="text"
 )
 _INSERT_EVENTS = f"""
-    INSERT INTO outbox (id, subject, aggregate_version, customer_id, time, traceparent, data, tenant_id, recorded_at,
-                        type)
-    SELECT id, subject, version, customer_id, time, traceparent, convert_to(data, 'UTF8'), ${len(_EVENTS) + 1},
+    INSERT INTO outbox (id, subject, aggregate_version, customer_id, time, traceparent, data, actor, tenant_id,
+                        recorded_at, type)
+    SELECT id, subject, version, customer_id, time, traceparent, convert_to(data, 'UTF8'),
+           '{actors.service("analytics")}', ${len(_EVENTS) + 1},
            ${len(_EVENTS) + 2}, ${len(_EVENTS) + 3}
     FROM {_EVENTS.sql}
 """  # noqa: S608 - made here

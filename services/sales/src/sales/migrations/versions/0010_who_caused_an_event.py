@@ -1,0 +1,16 @@
+"""who caused an event"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "outbox",
+        sa.Column("actor", sa.Text(), nullable=True, comment="null: of before events said who caused them"),
+    )
