@@ -16,7 +16,7 @@ from tests.conftest import FreshDatabase
 from analytics.projections.as_known_at import as_known_at
 from analytics.projections.lines import line_of
 from analytics.projections.past import Past
-from analytics.projections.projection import Batch, Projection, ReadModel, declare, declared, swapped
+from analytics.projections.projection import Batch, Moved, Projection, ReadModel, declare, declared, swapped
 from analytics.projections.rebuild import rebuild
 from analytics.projections.replay import CountedFact, Recomputation
 from analytics.projections.shadow import Part
@@ -56,8 +56,8 @@ class OrderCounts(Projection):
                     (tenant, customer, orders),
                 )
 
-    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-        whose = (tenant, list(customers))
+    async def move(self, connection: AsyncConnection, tenant: str, moved: Moved) -> None:
+        whose = (tenant, list(moved.customers))
         await connection.exec_driver_sql(
             "DELETE FROM order_counts WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])", whose
         )

@@ -463,13 +463,14 @@ async def test_a_definition_of_activity_with_segments_is_followed(busy: House) -
     await busy.pump()
     async with busy.engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE activity_rules SET ready_at = now()")
-    from analytics.projections.fold_activity import refold_activity
+    from analytics.projections.fold_activity import refold_activity, rules_of
 
     async with busy.engine.begin() as connection:
         rows = await connection.exec_driver_sql(
             "SELECT DISTINCT customer_id FROM facts WHERE tenant_id = $1 AND customer_id IS NOT NULL", (busy.name,)
         )
-        await refold_activity(connection, busy.name, [row[0] for row in rows])
+        rules = (await rules_of(connection, [busy.name]))[busy.name]
+        await refold_activity(connection, busy.name, [row[0] for row in rows], rules)
     found = await busy.reconciled()
     assert found.report is not None
     assert found.report.activity_version == 2

@@ -109,8 +109,11 @@ async def _fold(
     always = [*(each.event_types for each in declared()), *(each.event_types for each in made)]
     types = _whole_nouns(frozenset(wanted).union(*always))
     if customers is not None:
-        merged = await past.merged()
-        customers = [*customers, *(each.customer_id for each in merged if each.survivor in customers)]
+        wanted_customers = frozenset(customers)
+        customers = [
+            *customers,
+            *(each.customer_id for each in await past.merged() if each.survivor in wanted_customers),
+        ]
     if await past.count(types, customers, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
         raise TooManyEvents(
             f"Over {MAX_EVENTS:,} events were known then that these metrics look at: that many are not folded for one "

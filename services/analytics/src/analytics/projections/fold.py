@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.withdrawals import Withdrawn
-from analytics.projections.facts import RecordedEvent
+from analytics.projections.facts import RecordedEvent, Survivors
 from analytics.projections.merges import all_survivors, survivors
 from analytics.projections.merging import MERGES
 from analytics.projections.projection import Batch, declared
@@ -44,14 +44,16 @@ async def fold(
     if not events:
         return
     await enter_fold(connection, events)
-    merges = [each for each in events if each.type in MERGES]
-    merged = await survivors(connection, events)
-    exclusive = {tenant for tenant, _ in merged} | {each.tenant_id for each in merges}
-    await lock_tenants(connection, {each.tenant_id for each in events} - exclusive, exclusive=False)
+    tenants = {each.tenant_id for each in events}
+    merging = {each.tenant_id for each in events if each.type in MERGES}
+    exclusive = merging | {tenant for tenant, _ in await survivors(connection, events)}
+    await lock_tenants(connection, tenants - exclusive, exclusive=False)
     await lock_tenants(connection, exclusive, exclusive=True)
-    merged_meanwhile = {tenant for tenant, _ in await survivors(connection, events)} - exclusive
+    # Read again under the locks: until now another fold could change them.
+    merged = await survivors(connection, events)
+    merged_meanwhile = {tenant for tenant, _ in merged} - exclusive
     await lock_tenants(connection, merged_meanwhile, exclusive=True)  # of two that deadlock here, one is retried
-    await apply(connection, events, traceparents)
+    await apply(connection, events, merged, traceparents)
 
 
 async def retract(connection: AsyncConnection, withdrawn: Sequence[Withdrawn]) -> None:
@@ -67,20 +69,23 @@ async def retract(connection: AsyncConnection, withdrawn: Sequence[Withdrawn]) -
 
 
 async def apply(
-    connection: AsyncConnection, events: Sequence[RecordedEvent], traceparents: Mapping[UUID, str | None] = _UNTRACED
+    connection: AsyncConnection,
+    events: Sequence[RecordedEvent],
+    merged: Survivors,
+    traceparents: Mapping[UUID, str | None] = _UNTRACED,
 ) -> None:
-    """Applies the events to all projections. Needs the locks on their tenants."""
-    # The survivors are read again under the locks: until now another fold could change them.
-    batch = Batch(events, await survivors(connection, events), traceparents)
+    """Applies the events to all projections. Needs the locks on their tenants, and the survivors as they are read under
+    these locks."""
+    batch = Batch(events, merged, traceparents)
     for each in declared():
         await each.apply(connection, batch)
     await _move(connection, batch)
 
 
 async def _move(connection: AsyncConnection, batch: Batch) -> None:
-    for tenant, customers in batch.moved.items():
+    for tenant, moved in batch.moved.items():
         for each in declared():
-            await each.move(connection, tenant, customers)
+            await each.move(connection, tenant, moved)
 
 
 async def lock_tenants(connection: AsyncConnection, tenants: Iterable[str], *, exclusive: bool) -> None:

@@ -13,7 +13,7 @@ from analytics.projections.active_spans import SpanRows
 from analytics.projections.activity import PURCHASES, ActivityRule, Span, difference
 from analytics.projections.facts import Fact
 from analytics.projections.past import Past
-from analytics.projections.projection import Batch, Projection, ReadModel, Scopes
+from analytics.projections.projection import Batch, Moved, Projection, ReadModel, Scopes
 from analytics.projections.replay import Recomputation
 from analytics.projections.settings import rules_known
 from analytics.projections.tables import activity_spans
@@ -36,8 +36,12 @@ class Activity(Projection):
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         await fold_activity(connection, batch.facts)
 
-    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-        await refold_activity(connection, tenant, list(customers))
+    async def move(self, connection: AsyncConnection, tenant: str, moved: Moved) -> None:
+        """Extends the spans of who gained facts: whom a customer is merged into may have many already."""
+        rules = (await rules_of(connection, [tenant]))[tenant]
+        await refold_activity(connection, tenant, list(moved.lost), rules)
+        gained = (each for each in moved.gained if each.customer_id not in moved.lost)
+        await extend_spans(connection, _times(tenant, rules, gained), {rule.id: rule for rule in rules})
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:
         """Recomputes the spans of the rules that are kept; in a read as known at an instant, of all rules there were by
@@ -134,15 +138,15 @@ async def refold_activity(
     connection: AsyncConnection,
     tenant: str,
     customers: Sequence[UUID],
-    wanted: Iterable[ActivityRule] | None = None,
+    wanted: Sequence[ActivityRule],
 ) -> None:
-    """Recomputes the spans of some customers from their facts: by all rules, if none are named."""
-    rules = {rule.id: rule for rule in wanted or (await rules_of(connection, [tenant]))[tenant]}
+    """Recomputes the spans of some customers by these rules, from their facts."""
+    rules = {rule.id: rule for rule in wanted}
     await connection.exec_driver_sql(
         "DELETE FROM activity_spans WHERE tenant_id = $1 AND rule = ANY($2::text[]) AND customer_id = ANY($3::uuid[])",
         (tenant, list(rules), list(customers)),
     )
-    types = {type for rule in rules.values() for type in rule.types}
+    types = {type for rule in wanted for type in rule.types}
     rows: Any = await connection.exec_driver_sql(
         """
         SELECT customer_id, type, time FROM facts
@@ -150,12 +154,19 @@ async def refold_activity(
         """,
         (tenant, list(customers), list(types)),
     )
+    await extend_spans(connection, _times(tenant, wanted, rows), rules)
+
+
+def _times(
+    tenant: str, rules: Iterable[ActivityRule], facts: Iterable[tuple[UUID, str, datetime]]
+) -> Mapping[SpanKey, Sequence[datetime]]:
+    """Returns when each customer did what qualifies by each rule, of facts by customer and type."""
     times: dict[SpanKey, list[datetime]] = defaultdict(list)
-    for customer, type, time in rows:
-        for rule in rules.values():
+    for customer, type, time in facts:
+        for rule in rules:
             if type in rule.types:
                 times[SpanKey(tenant, rule.id, customer)].append(time)
-    await extend_spans(connection, times, rules)
+    return times
 
 
 async def _touching(

@@ -64,7 +64,7 @@ class Facts(Projection):
         batch.written = await retract_facts(connection, batch.withdrawn, batch.survivors)
         for fact in batch.written:
             for customer in concerned(fact):
-                batch.moved[fact.tenant_id].add(customer)
+                batch.moved[fact.tenant_id].lost.add(customer)
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:  # noqa: ARG002 - its facts are all it needs
         return [FactRows()]

@@ -19,24 +19,40 @@ class Merged(NamedTuple):
     version: int
 
 
+def newest_of(events: Iterable[RecordedEvent]) -> dict[UUID, RecordedEvent]:
+    """Returns the newest merge or unmerge of each customer: it says whether the customer is merged, and into whom."""
+    newest: dict[UUID, RecordedEvent] = {}
+    for event in events:
+        if event.subject not in newest or newest[event.subject].version < event.version:
+            newest[event.subject] = event
+    return newest
+
+
+def target_of(event: RecordedEvent | None) -> UUID | None:
+    """Returns the customer that the event merges its subject into; None for an unmerge, and for no event."""
+    return UUID(event.body["into"]) if event is not None and event.type == CustomerMerged.type else None
+
+
 def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
     """Returns the merged customers after these merges and unmerges: of each customer the newest event holds."""
-    newest: dict[UUID, RecordedEvent] = {}
-    for event in sorted(events, key=lambda each: each.version):
-        newest[event.subject] = event
-    into = {
-        customer: UUID(event.body["into"]) if event.type == CustomerMerged.type else None
-        for customer, event in newest.items()
-    }
-    return [Merged(id, into[id], survivor_of(id, into), event.version) for id, event in newest.items()]
+    newest = newest_of(events)
+    into = {customer: target_of(event) for customer, event in newest.items()}
+    survivors = survivors_of(into)
+    return [Merged(id, into[id], survivors[id], event.version) for id, event in newest.items()]
 
 
-def survivor_of(customer: UUID, merges: Mapping[UUID, UUID | None]) -> UUID:
-    """Returns the end of a chain of merges. The argument maps each customer to the one it was merged into, None once it
-    was separated again. Customers merged in a circle all have the smallest of their ids as survivor."""
-    seen = [customer]
-    while (into := merges.get(seen[-1])) is not None:
-        if into in seen:
-            return min(seen[seen.index(into) :])
-        seen.append(into)
-    return seen[-1]
+def survivors_of(into: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
+    """Returns the end of each customer's chain of merges. The argument maps each customer to the one it was merged
+    into, None once it was separated again. Customers merged in a circle all have the smallest of their ids as
+    survivor."""
+    survivors: dict[UUID, UUID] = {}
+    for customer in into:
+        end, chain = customer, dict[UUID, None]()  # as an ordered set
+        while end not in chain and end not in survivors and (target := into.get(end)) is not None:
+            chain[end] = None
+            end = target
+        if end in chain:
+            circle = list(chain)
+            end = min(circle[circle.index(end) :])
+        survivors |= dict.fromkeys([*chain, customer], survivors.get(end, end))
+    return survivors

@@ -2,9 +2,10 @@
 comparison, and reads as known at an instant follow from the list of projections."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table
@@ -36,6 +37,29 @@ class ReadModel:
         return self.table.name
 
 
+class GainedFact(NamedTuple):
+    """A fact that counts for another customer than before."""
+
+    customer_id: UUID
+    """The customer for whom it counts now."""
+    type: str
+    time: datetime
+
+
+@dataclass
+class Moved:
+    """Facts of a tenant that a merge, an unmerge or a withdrawal took from customers, and gave to others."""
+
+    lost: set[UUID] = field(default_factory=set)
+    """The customers that lost some of their facts, or all."""
+    gained: list[GainedFact] = field(default_factory=list)
+
+    @property
+    def customers(self) -> set[UUID]:
+        """The customers that lost facts, and those that own them now."""
+        return self.lost | {each.customer_id for each in self.gained}
+
+
 @dataclass
 class Batch:
     """Events that are folded together, with their facts and their effects."""
@@ -49,8 +73,8 @@ class Batch:
     """The same, and the other facts of their aggregates that were recomputed because an event came late."""
     withdrawn: Sequence[Withdrawn] = ()
     """The events that are removed; then there are no `events`, and `written` has their facts, too, as they were."""
-    moved: dict[str, set[UUID]] = field(default_factory=lambda: defaultdict(set))
-    """By tenant, the customers that lost facts to another one, and those that own them now."""
+    moved: dict[str, Moved] = field(default_factory=lambda: defaultdict(Moved))
+    """By tenant, what moved between customers."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +107,8 @@ class Projection:
         """Removes what came of events that were withdrawn: `batch.withdrawn`, of which the ledger has none any more. It
         is called in the place of `apply`, and `move` after it, for all their customers."""
 
-    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-        """Called after `apply`, for customers between whom facts have moved."""
+    async def move(self, connection: AsyncConnection, tenant: str, moved: Moved) -> None:
+        """Called after `apply`, if facts have moved between customers."""
 
     async def recompute(self, past: Past) -> Sequence[Recomputation]:  # noqa: ARG002 - of those that have tables
         """Returns the recomputations of a tenant's rows, one for each table but those with `dated_by`, from events up

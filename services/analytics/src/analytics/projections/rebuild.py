@@ -21,6 +21,7 @@ from analytics.projections import shadow
 from analytics.projections.copying import recompute
 from analytics.projections.facts import RecordedEvent
 from analytics.projections.fold import apply
+from analytics.projections.merges import survivors
 from analytics.projections.past import Past
 from analytics.projections.projection import Scope, Scopes, declared, rebuilt
 from analytics.projections.shadow import NOT_REMOVED, SCHEMA, Part, Print
@@ -245,7 +246,7 @@ async def _fold_noted(connection: AsyncConnection, done: Rebuilt) -> int:
     )
     events = [RecordedEvent.of(*row) for row in rows]
     if events:
-        await apply(connection, events)
+        await apply(connection, events, await survivors(connection, events))
     await connection.execute(text("SET LOCAL search_path = public"))
     done.caught_up += len(events)
     return len(noted)

@@ -68,6 +68,8 @@ merged_customers = Table(
     info={DERIVED: "folded from the ledger"},
 )
 
+Index("merged_customers_by_survivor", merged_customers.c.tenant_id, merged_customers.c.survivor)
+
 # The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not queried yet.
 activity_rules = Table(
     "activity_rules",

@@ -20,7 +20,7 @@ from analytics.metrics.catalogue import metric
 from analytics.metrics.question import Question
 from analytics.metrics.reads import figures
 from analytics.projections.activity import ActivityPolicy
-from analytics.projections.merging import survivor_of
+from analytics.projections.merging import survivors_of
 from analytics.projections.tables import merged_customers
 from analytics.projections.tenants import DEFAULT_ZONE, tenant_settings
 from analytics.reconciliation.collections import BY_TYPE, Collection, Record
@@ -152,7 +152,7 @@ async def _survivors(connection: AsyncConnection, tenant: str) -> Survivors:
     m = merged_customers.c
     rows = await connection.execute(select(m.customer_id, m.into).where(m.tenant_id == tenant))
     into = {row.customer_id: row.into for row in rows}
-    return {customer: survivor_of(customer, into) for customer in into}
+    return survivors_of(into)
 
 
 # Figures

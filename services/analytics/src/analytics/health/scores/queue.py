@@ -15,7 +15,7 @@ from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.scores.tables import health_rescorings, health_scores
 from analytics.ledger.unnest import UnnestParams
 from analytics.projections.facts import Fact, concerned, types_of
-from analytics.projections.projection import Batch, Projection
+from analytics.projections.projection import Batch, Moved, Projection
 from kith.events.analytics import ReadingRecorded
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent
@@ -32,8 +32,8 @@ class ScoreQueue(Projection):
     async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
         await rescore_by_new_models(connection, batch.written)
 
-    async def move(self, connection: AsyncConnection, tenant: str, customers: Iterable[UUID]) -> None:
-        await enqueue_customers(connection, tenant, customers)
+    async def move(self, connection: AsyncConnection, tenant: str, moved: Moved) -> None:
+        await enqueue_customers(connection, tenant, moved.customers)
 
     async def after_swap(self, connection: AsyncConnection) -> None:
         await rescore_everybody(connection)
