@@ -1,7 +1,7 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
-    [growth]
+    [merges] [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
 processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
@@ -14,7 +14,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import fold, freshness, growth, health, neighbours, query, rebuild, relay, rescoring, write_outbox
+from tests.bench import (
+    fold,
+    freshness,
+    growth,
+    health,
+    merges,
+    neighbours,
+    query,
+    rebuild,
+    relay,
+    rescoring,
+    write_outbox,
+)
 from tests.bench.measure import Figure, free_ports
 from tests.bench.unit_costs import UNIT_COSTS, show_unit_costs
 
@@ -32,6 +44,7 @@ WORK = {
     "health": health.run,
     "neighbours": neighbours.run,
     "rescoring": rescoring.run,
+    "merges": merges.run,
     "growth": growth.run,
 }
 WIDTH = 120

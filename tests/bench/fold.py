@@ -6,7 +6,7 @@ import gc
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -72,25 +72,28 @@ async def run(postgres: EmbeddedPostgres, kafka: str | None) -> list[Figure]:
     return figures
 
 
-def _events(customers: Iterator[UUID], chance: random.Random) -> list[Envelope]:
+def orders(customers: Iterable[UUID], chance: random.Random, tenant: str = "bench") -> Iterator[Envelope]:
+    """An order of each customer, of the last year."""
     now = datetime.now(UTC)
     data = msgspec.json.encode(OrderPlaced(value=Decimal("12.5000"), currency="EUR", country="Germany"))
-    return [
-        Envelope(
+    for customer in customers:
+        yield Envelope(
             id=new_id(),
             source="sales",
             type=OrderPlaced.type,
             subject=new_id(),
             time=now - timedelta(seconds=chance.randrange(31_536_000)),
-            tenant_id="bench",
+            tenant_id=tenant,
             customer_id=customer,
             aggregate_version=1,
             recorded_at=now,
             traceparent=None,
             data=data,
         )
-        for customer in itertools.islice(customers, BATCH)
-    ]
+
+
+def _events(customers: Iterator[UUID], chance: random.Random) -> list[Envelope]:
+    return list(orders(itertools.islice(customers, BATCH), chance))
 
 
 async def _copy(url: str, ids: list[UUID], chance: random.Random) -> float:
