@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
+from tests.kith.tenants.filled import tables_with
 from tests.statements import statements
 
 from contacts.erasure.ledger import Erasure, File, apply_again, erasures, read_file, told
@@ -99,6 +101,25 @@ async def test_remembered_answers_forget_it_too(mine: Tenant, worker: AsyncEngin
         kept = await connection.execute(text("SELECT convert_from(outcome, 'UTF8') FROM idempotency"))
         found = sorted(("ann@" in outcome, "bob@" in outcome) for outcome in kept.scalars())
     assert found == [(False, False), (False, True)], "hers is gone, and his is not"
+
+
+async def test_histories_forget_it_too(mine: Tenant, url: str) -> None:
+    ids = await person(mine)
+    amended = await mine.post(f"/v1/contacts/{ids['contacts']}:amend", {"email": "canary@gone.example", "role": "user"})
+    assert amended.status_code == 200, amended.text
+    again = await mine.post(f"/v1/contacts/{ids['contacts']}:amend", {"email": "new@gone.example"})
+    assert again.status_code == 200, again.text
+    owner = await asyncpg.connect(url)
+    try:
+        assert await tables_with(owner, "canary@gone.example") == {"public.history"}
+        await erase(mine, ids)
+        for value in ("canary@gone.example", "new@gone.example", PERSON["email"], PERSON["name"]):
+            assert await tables_with(owner, value) == set()
+    finally:
+        await owner.close()
+    page = (await mine.get(f"/v1/contacts/{ids['contacts']}/history")).json()
+    told = [(each["command"], [change["field"] for change in each["changes"]]) for each in page["items"]]
+    assert told == [("erase", ["erased_at"]), ("amend", []), ("amend", ["role"]), ("create", [])]
 
 
 async def test_an_erasure_does_not_look_at_all_that_is_remembered(

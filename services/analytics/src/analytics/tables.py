@@ -6,11 +6,13 @@ from sqlalchemy import (
 
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
+from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
+history = history_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)

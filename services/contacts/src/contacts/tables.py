@@ -4,12 +4,14 @@ from sqlalchemy import Index, MetaData
 
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
+from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
+history = history_table(metadata)
 # Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
 Index(
     "idempotency_answers",

@@ -5,12 +5,14 @@ from sqlalchemy import Column, MetaData, Uuid
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
 from kith.nouns.elsewhere import elsewhere_table
+from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
+history = history_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))

@@ -22,7 +22,7 @@ from sqlalchemy import Column
 
 from kith.consumer.tables import TABLES, restrict
 from kith.db import removed
-from kith.db.tables import Structured
+from kith.db.tables import EncodedJson, Structured
 from kith.db.tenancy import REMOVED, secure, worker_only
 
 
@@ -60,7 +60,7 @@ def _render(context: AutogenContext, beside: _BesideOthers) -> str:
 
 def plainly(_: str, item: object, __: object) -> str | Literal[False]:
     """A migration stays as it was when the types of our own change: it says what the database keeps."""
-    return "postgresql.JSONB()" if isinstance(item, Structured) else False
+    return "postgresql.JSONB()" if isinstance(item, EncodedJson | Structured) else False
 
 
 def draft(_: object, head: object, scripts: list[MigrationScript]) -> None:

@@ -2,15 +2,33 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import JSON, Enum, Executable, Row, Select, TypeDecorator
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    Enum,
+    Executable,
+    Row,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from kith.db.sessions import driver_of
+from kith.db.tables import EncodedJson
 from kith.runtime.slices import PIECE, in_slices
 
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
@@ -61,3 +79,17 @@ def zoned(fields: dict[str, Any]) -> dict[str, Any]:
         if value.__class__ is datetime and value.tzinfo is None:
             fields[name] = value.replace(tzinfo=UTC)
     return fields
+
+
+@cache
+def insert_many(table: Table, names: tuple[str, ...]) -> Statement:
+    """Returns the statement that inserts rows given as an array per column, in their order: in one go, and at a part of
+    the price of one by one."""
+    arrays = [bindparam(name, type_=ARRAY(_sent_as(table.c[name]))) for name in names]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived(name="rows")
+    columns = [cast(rows.c[name], table.c[name].type) for name in names]
+    return Statement(insert(table).from_select(list(names), select(*columns)))
+
+
+def _sent_as(column: Column[Any]) -> TypeEngine[Any]:
+    return Text() if isinstance(column.type, EncodedJson) else column.type

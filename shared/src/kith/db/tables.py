@@ -76,6 +76,16 @@ class Structured(TypeDecorator[Any]):
         return msgspec.convert(value, self.kind)
 
 
+class EncodedJson(TypeDecorator[str]):
+    """JSON that is written as text: who writes it has encoded it."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def bind_processor(self, dialect: Any) -> None:  # noqa: ARG002 - of its base
+        return None
+
+
 def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:
     """A column that names a row of the same tenant in the same service. Across services there are no foreign keys."""
     return (

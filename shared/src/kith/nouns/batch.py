@@ -15,6 +15,7 @@ from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
+from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
@@ -98,6 +99,7 @@ class Batch:
             await self._uow.connection.execute(insert(self._keys), piece)
         if self._erased:
             await self._erase_answers()
+            await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)
 
     async def _erase_answers(self) -> None:
         """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""
@@ -128,6 +130,7 @@ class Batch:
         self._check(given)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
+        self._uow.note(self._resource, call.command, None, aggregate, at=at)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
@@ -159,6 +162,7 @@ class Batch:
         events = call.command.rule(changed, at=at, **unshared(given.fields()))
         self._check(given)
         recorded = self._record(changed, events, at)
+        self._uow.note(self._resource, call.command, aggregate, changed, at=at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.command.erases:

@@ -28,6 +28,7 @@ from kith.graphql.limits import Admission
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
 from kith.nouns.calls import Call
+from kith.nouns.history_api import history_field
 from kith.nouns.parameters import First, filters_of, pascal
 from kith.nouns.queries import DEFAULT_PAGE, Queries
 from kith.nouns.resource import Command, One, Resource, View
@@ -128,6 +129,8 @@ class Graph:
         for relation in resource.relations:
             _add_field(node, relation.name, self._to_one(resource, relation))
         self._add_fields(resource.name, node)
+        if not resource.insert_only:
+            _add_field(node, "history", history_field(self._service, resource))
         if resource.singleton is not None:
             strawberry.type(node)
             return

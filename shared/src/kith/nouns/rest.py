@@ -21,6 +21,7 @@ from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk import MAX_ROWS, rows_of
 from kith.nouns.calls import Answer, Call, Outcome, Status
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
+from kith.nouns.history_api import add_history
 from kith.nouns.inputs import json_of, read
 from kith.nouns.parameters import (
     IdempotencyKey,
@@ -78,6 +79,7 @@ class Rest:
         self._rows = {command.name: row_model(command) for command in rows}
         self.router = APIRouter(prefix="/v1", tags=[resource.path])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
+        add_history(self.router, service, resource)
         if resource.singleton is not None:
             self._add_of_tenant(resource.singleton)
             return

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Insert,
     Select,
     Table,
     Text,
@@ -29,16 +30,17 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.connections import Transaction
-from kith.db.statements import Statement, streamed, zoned
+from kith.db.statements import Statement, insert_many, streamed, zoned
 from kith.db.tables import Moment, TenantId
 from kith.db.tenancy import TENANT_SETTING
 from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES
 from kith.events.event import Event
 from kith.ids import new_id
+from kith.nouns import history
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import CLOCK_SKEW
-from kith.nouns.resource import Resource
+from kith.nouns.resource import Command, Resource
 from kith.runtime.slices import in_pieces
 from kith.runtime.telemetry import current_traceparent
 
@@ -73,6 +75,8 @@ class UnitOfWork:
         self._source = source
         self._outbox = outbox
         self._events: list[dict[str, Any]] = []
+        self._entries: list[dict[str, Any]] = []
+        """Of the history."""
         self._repositories: dict[str, Repository] = {}
         self._actor = actor
         self._traceparent = current_traceparent()
@@ -95,29 +99,57 @@ class UnitOfWork:
         self._events += rows
         return len(rows)
 
+    def note(
+        self, resource: Resource, command: Command, before: Aggregate | None, after: Aggregate, *, at: datetime
+    ) -> None:
+        """Adds to the history what the command has changed; `before` is None if it has created."""
+        if resource.insert_only:
+            return
+        self._entries.append(
+            {
+                "tenant_id": self.tenant,
+                "subject": after.id,
+                "version": after.version,
+                "command": command.name,
+                "actor": self._actor,
+                "time": at,
+                "recorded_at": self.now,
+                "changes": None if before is None else history.changes_of(resource, before, after),
+            }
+        )
+
     async def flush(self) -> None:
         """Writes rows first and events after: the outbox draws its sequence numbers while the rows are locked."""
         if await self._flush_one():
             return
         for repository in self._repositories.values():
             await repository.flush()
-        if self._events:
-            for events in in_pieces(self._events):
-                await self.connection.execute(insert(self._outbox), events)
-            self._events = []
+        if len(self._events) == len(self._entries) == 1:
+            await _publish_one(self._outbox).fetch(self.connection, self._only_event())
+            return
+        for table, rows in ((self._outbox, self._events), (history.TABLE, self._entries)):
+            for piece in in_pieces(rows):
+                columns = {name: [row[name] for row in piece] for name in piece[0]}
+                await insert_many(table, tuple(columns)).fetch(self.connection, columns)
+        self._events, self._entries = [], []
 
     async def _flush_one(self) -> bool:
         """Writes one row changed by one event, the common case, in one statement."""
-        if len(self._events) != 1 or len(self._repositories) != 1:
+        if not (len(self._events) == len(self._entries) == len(self._repositories) == 1):
             return False
         (repository,) = self._repositories.values()
         if (row := repository.only_change()) is None:
             return False
-        values = {f"event_{name}": value for name, value in self._events.pop().items()} | {
-            f"row_{name}": value for name, value in row.items()
-        }
+        values = {f"row_{name}": value for name, value in row.items()} | self._only_event()
         await _change_one(repository.table, self._outbox).fetch(self.connection, values | {"tenant": self.tenant})
         return True
+
+    def _only_event(self) -> dict[str, Any]:
+        """Takes the parameters of the event and of its entry."""
+        event, entry = self._events.pop(), self._entries.pop()
+        return {f"event_{name}": value for name, value in event.items()} | {
+            f"entry_{name}": value for name, value in entry.items()
+        }
 
 
 class Repository:
@@ -321,8 +353,18 @@ def _locking(rows: Select[Any]) -> Select[Any]:
 def _change_one(table: Table, outbox: Table) -> Statement:
     changing = [column.name for column in table.c if column.name not in {"tenant_id", *_FIXED}]
     row = update(table).where(*_is_the_row(table)).values({name: bindparam(f"row_{name}") for name in changing})
+    return Statement(_event_and_entry(outbox).add_cte(row.cte("changed")))
+
+
+@cache
+def _publish_one(outbox: Table) -> Statement:
+    return Statement(_event_and_entry(outbox))
+
+
+def _event_and_entry(outbox: Table) -> Insert:
+    entry = insert(history.TABLE).values({each.name: bindparam(f"entry_{each.name}") for each in history.TABLE.c})
     event = insert(outbox).values({name: bindparam(f"event_{name}") for name in EVENT_COLUMNS})
-    return Statement(event.add_cte(row.cte("changed")))
+    return event.add_cte(entry.cte("noted"))
 
 
 def _is_the_row(table: Table) -> tuple[ColumnElement[bool], ...]:

@@ -1,0 +1,114 @@
+"""Reads the history of records, newest first, a page at a time by version."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.statements import Statement
+from kith.errors import Invalid
+from kith.nouns.history import TABLE, without
+from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, decoded
+from kith.nouns.resource import Resource
+
+
+@dataclass(slots=True)
+class FieldChange:
+    """Values are as REST shows them."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(slots=True)
+class HistoryEntry:
+    """What one command did to a record. `actor` is who sent it: `user:<id>`, `client:<id>`, `run:<id>` of a playbook,
+    or `service:<name>`. `version` is the record's after it."""
+
+    version: int
+    command: str
+    actor: str
+    time: datetime
+    recorded_at: datetime
+    changes: list[FieldChange]
+
+
+async def pages(
+    connection: AsyncConnection,
+    tenant: str,
+    resource: Resource,
+    subjects: Sequence[UUID],
+    *,
+    personal: bool,
+    first: int = DEFAULT_PAGE,
+    after: str | None = None,
+) -> Mapping[UUID, Page[HistoryEntry]]:
+    """Returns the same page of the histories of several records, in one select. Personal fields are not even selected
+    unless they may be shown. Raises Invalid for a malformed cursor or a page that is too big."""
+    if not 1 <= first <= MAX_PAGE:
+        raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
+    values = {
+        "tenant": tenant,
+        "subjects": list(subjects),
+        "before": _LATEST if after is None else _version_of(after),
+        "hidden": [] if personal else sorted(resource.personal_fields),
+        "most": first + 1,
+    }
+    found: dict[UUID, list[HistoryEntry]] = {id: [] for id in subjects}
+    for row in await _newest().fetch(connection, values):
+        found[row["subject"]].append(_entry(resource, row))
+    return {id: _page(entries, first) for id, entries in found.items()}
+
+
+def _entry(resource: Resource, row: Record) -> HistoryEntry:
+    changed: dict[str, Any] = row["changes"] or {}
+    changes = [FieldChange(name, *changed[name]) for name in resource.view_fields if name in changed]
+    return HistoryEntry(row["version"], row["command"], row["actor"], row["time"], row["recorded_at"], changes)
+
+
+def _page(entries: list[HistoryEntry], first: int) -> Page[HistoryEntry]:
+    rows = entries[:first]
+    return Page(rows, _cursor(rows[-1].version) if len(entries) > first else None)
+
+
+def _cursor(version: int) -> str:
+    return base64.urlsafe_b64encode(b"%d" % version).decode().rstrip("=")
+
+
+_LATEST = 2**31 - 1
+_Version = Annotated[int, msgspec.Meta(ge=1, le=_LATEST)]
+
+
+def _version_of(cursor: str) -> int:
+    try:
+        return msgspec.json.decode(decoded(cursor), type=_Version)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise Invalid("It is not a cursor of this list.", field="after") from error
+
+
+@cache
+def _newest() -> Statement:
+    columns = TABLE.c
+    wanted = func.unnest(bindparam("subjects", type_=ARRAY(Uuid))).table_valued("subject").render_derived(name="wanted")
+    shown = without(columns.changes, bindparam("hidden", type_=ARRAY(Text))).label("changes")
+    entries = (
+        select(columns.version, columns.command, columns.actor, columns.time, columns.recorded_at, shown)
+        .where(
+            columns.tenant_id == bindparam("tenant"),
+            columns.subject == wanted.c.subject,
+            columns.version < bindparam("before", type_=Integer),
+        )
+        .order_by(columns.version.desc())
+        .limit(bindparam("most", type_=Integer))
+        .lateral()
+    )
+    return Statement(select(wanted.c.subject, *entries.c).select_from(wanted, entries))
