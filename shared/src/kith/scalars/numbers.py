@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from kith.scalars.scalar import Scalar, refuse
+from kith.scalars.scalar import CoreSchemaOf, Scalar, refuse
 
 INT4 = 2**31 - 1
 MOST_MONEY = 10**12
@@ -35,7 +34,7 @@ class _Number(Scalar):
             refuse(self.rule)
         return self.of_text(sent)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: CoreSchemaOf) -> CoreSchema:
         read = core_schema.no_info_before_validator_function(self.read, self.kept())
         return core_schema.lax_or_strict_schema(read, self.kept())
 

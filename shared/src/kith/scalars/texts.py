@@ -7,11 +7,9 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from kith.scalars.scalar import Scalar, refuse
+from kith.scalars.scalar import JsonSchemaOf, Scalar, refuse
 
 _NOT_SEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and signs that are blank, beside what Unicode calls a space, a mark or a format character."""
@@ -54,7 +52,7 @@ class Written(Scalar):
     def kept(self) -> CoreSchema:
         return core_schema.str_schema(strict=True, min_length=1, max_length=self.most)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonSchemaOf) -> dict[str, Any]:
         return handler(schema) | ({"pattern": f"^{self.spelling}$"} if self.spelling else {})
 
 
@@ -88,7 +86,7 @@ class Pattern(Scalar):
     def kept(self) -> CoreSchema:
         return core_schema.str_schema(strict=True)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: JsonSchemaOf) -> dict[str, Any]:
         return handler(schema) | {"pattern": f"^{self.spelling}$"}
 
 
