@@ -15,17 +15,22 @@ from kith.errors import Invalid
 from kith.nouns.inputs import json_of
 from kith.scalars import (
     Code,
+    Country,
     Currency,
     Cursor,
     Day,
+    Email,
     Flag,
     Id,
     Instant,
     Key,
+    Language,
     Money,
     Note,
+    Phone,
     Real,
     Text,
+    TimeOfDay,
     Whole,
     Zone,
     bare,
@@ -54,6 +59,16 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Count, 365, 365),
     (Share, 1, 1.0),
     (Flag, True, True),
+    (Email, " Ada@Example.ORG ", "Ada@example.org"),
+    (Email, "a.b+c@mail.example.co.uk", "a.b+c@mail.example.co.uk"),
+    (Email, "zoe\u0308@bücher.example", "zoë@bücher.example"),
+    (Phone, "+43 1 5125 0", "+43 1 5125 0"),
+    (Phone, "(020) 7946/0958", "(020) 7946/0958"),
+    (Country, "AT", "AT"),
+    (Language, "de", "de"),
+    (Language, "zh-Hant-TW", "zh-Hant-TW"),
+    (TimeOfDay, "00:00", "00:00"),
+    (TimeOfDay, "23:59", "23:59"),
     (Text, "  Zoë\u200d  ", "Zoë\u200d"),
     (Text, "Zoe\u0308", "Zoë"),
     (Text, "👩‍👩‍👧", "👩‍👩‍👧"),
@@ -63,6 +78,29 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Key, "order 7/a", "order 7/a"),
 ]
 REFUSED: list[tuple[Any, Any]] = [
+    *(
+        (Email, sent)
+        for sent in (
+            "ada",
+            "ada@",
+            "@example.org",
+            "ada@localhost",
+            "a da@example.org",
+            "a@b@c.org",
+            "ada@example..org",
+            "a..b@example.org",
+            ".ada@example.org",
+            "ada@-example.org",
+            "ada@example.invalid",
+            "ada@[127.0.0.1]",
+            f"{'a' * 250}@example.org",
+            7,
+        )
+    ),
+    *((Phone, sent) for sent in ("call me", "+", "+43 1 5125 0 or so", "0" * 41, 431)),
+    *((Country, sent) for sent in ("at", "AUT", "Ö1", "")),
+    *((Language, sent) for sent in ("German", "de_AT", "DE", "zh-hant")),
+    *((TimeOfDay, sent) for sent in ("24:00", "9:00", "09:60", "09:00:00", "9am")),
     *(
         (Instant, sent)
         for sent in (

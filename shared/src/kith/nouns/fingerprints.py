@@ -26,8 +26,8 @@ def fingerprint(what: str, given: Input) -> int:
     return int.from_bytes(blake2b(body.encode(), digest_size=8).digest(), signed=True)
 
 
-_ODD = re.compile(rb'[+-]\d\d:\d\d"|[\x80-\xff]|\\u|\[')
-"""Matches an instant with an offset, text that is not ASCII, or a list."""
+_ODD = re.compile(rb'[+-]\d\d:\d\d"|[\x80-\xff]|\\u|\[|@[^"]*[A-Z]')
+"""Matches an instant with an offset, text that is not ASCII, a list, or a domain of e-mail with capitals."""
 
 
 def is_odd(sent: bytes) -> bool:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from kith.errors import Invalid
 from kith.scalars.currencies import MINOR_UNITS
+from kith.scalars.emails import EmailScalar
 from kith.scalars.numbers import INT4, MOST, MOST_MONEY, FlagScalar, MoneyScalar, Real, Whole
 from kith.scalars.scalar import Scalar
 from kith.scalars.texts import CurrencyScalar, IdScalar, Listed, LookedFor, Pattern, Written
@@ -33,20 +34,25 @@ __all__ = [
     "MOST",
     "MOST_MONEY",
     "Code",
+    "Country",
     "Currency",
     "Cursor",
     "Day",
+    "Email",
     "Flag",
     "Id",
     "Instant",
     "Key",
+    "Language",
     "LookedFor",
     "Money",
     "Note",
     "Pattern",
+    "Phone",
     "Real",
     "Scalar",
     "Text",
+    "TimeOfDay",
     "Whole",
     "Written",
     "Zone",
@@ -68,6 +74,17 @@ Text = Annotated[str, Written(500)]
 Code = Annotated[str, Written(100)]
 Note = Annotated[str, Written(500, lines=True)]
 Currency = Annotated[str, CurrencyScalar("a currency of ISO 4217", "EUR", frozenset(MINOR_UNITS))]
+Email = Annotated[str, EmailScalar()]
+Phone = Annotated[
+    str, Written(40, spelling=r"[+(]?[0-9][0-9 ()./-]{2,38}", rule="It is a telephone number, as in +43 1 5125 0.")
+]
+"""As it is written; `kith.scalars.phones` reads what it dials."""
+Country = Annotated[str, Pattern("[A-Z]{2}", "It is a country's code of ISO 3166, as in AT.")]
+Language = Annotated[
+    str, Pattern("[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?", "It is a language's tag, as in de or zh-Hant-TW.")
+]
+"""BCP 47: the language, and where it says more, its script and its region."""
+TimeOfDay = Annotated[str, Pattern("([01][0-9]|2[0-3]):[0-5][0-9]", "It is a time of day, as in 09:30.")]
 Zone = Annotated[str, Listed("an IANA time zone", "Europe/Vienna", ZONES)]
 Cursor = Annotated[str, Pattern("[A-Za-z0-9_-]{1,1000}", "It is not a cursor of this list.")]
 Key = Annotated[str, Pattern("[ -~]{1,255}", "It has 1 to 255 visible characters of ASCII.")]
