@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from itertools import count
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -13,17 +13,27 @@ from analytics.health.model.documents import HealthModelDocument
 from analytics.health.model.gallery import GALLERY
 from kith.events.sales import OrderPlaced
 from kith.nouns.inputs import ENVELOPE, Document, Input
+from kith.nouns.value_inputs import input_of
+from kith.values import Value, value_in
 
 Body = dict[str, Any]
 
 KNOWN: Mapping[str, Callable[[int], Any]] = {
-    "email": lambda n: f"zebulon{n:06}@example.org",
+    "email": lambda _: "zebulon@example.org",
+    "address": lambda _: "zebulon@example.org",  # the same: what is done with an address is done with one that is there
     "phone": lambda n: f"+43 1 {5_550_000 + n}",
+    "number": lambda n: f"+43 1 {5_550_000 + n}",
+    "written": lambda n: f"0043 1 {5_550_000 + n}",
+    "language": lambda n: ("de", "zh-Hant-TW")[n % 2],
+    "begins": lambda _: "09:00",
+    "ends": lambda _: "17:30",
     "time_zone": lambda n: ("Europe/Vienna", "Asia/Tokyo")[n % 2],
     "event_types": lambda _: [OrderPlaced.type],
     "gallery": lambda _: "retail",
 }
 """By field: what its schema does not say."""
+EITHER = {"email": "emails", "phone": "phones", "role": "roles"}
+"""Fields of which one or the other is sent: by turns."""
 DOCUMENTS: Mapping[type[Document], Callable[[int], Any]] = {
     HealthModelDocument: lambda n: {**GALLERY["retail"].document, "title": f"Title {n}"},
 }
@@ -37,15 +47,17 @@ def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, wit
     a number, is another one by `variant`."""
     schema = model.model_json_schema()
     made: Body = {}
+    both = [pair for pair in EITHER.items() if set(pair) <= schema["properties"].keys()]
+    left_out = {*ENVELOPE, *without, *(pair[variant % 2] for pair in both)}
     for name, each in schema["properties"].items():
-        if name in ENVELOPE or name in without:
+        if name in left_out:
             continue
         if name in ids:
             made[name] = ids[name]
         elif (document := _document(model.model_fields[name].annotation)) is not None:
             made[name] = DOCUMENTS[document](next(_number))
         else:
-            made[name] = _value(each, name, schema.get("$defs", {}), variant)
+            made[name] = _Maker(schema.get("$defs", {}), ids, variant).value(each, name)
     return made
 
 
@@ -53,26 +65,34 @@ def _document(annotation: Any) -> type[Document] | None:
     return next((each for each in (annotation, *get_args(annotation)) if each in DOCUMENTS), None)
 
 
-def _value(schema: Any, name: str, defs: Any, variant: int) -> Any:
-    if "$ref" in schema:
-        return _value(defs[schema["$ref"].rpartition("/")[2]], name, defs, variant)
-    if choices := schema.get("oneOf", schema.get("anyOf")):
-        return _value(choices[0], name, defs, variant)
-    match schema:
-        case {"type": "object"}:
-            fields = {each: schema["properties"][each] for each in schema.get("required", ())}
-            found: Any = {each: _value(kind, each, defs, variant) for each, kind in fields.items()}
-        case {"type": "array"} if name not in KNOWN:
-            found = [_value(schema["items"], name, defs, variant) for _ in range(schema.get("minItems", 1))]
-        case {"enum": members}:
-            found = members[variant % len(members)]
-        case {"type": "integer" | "number"}:
-            found = min(max(10 - variant, schema.get("minimum", 0)), schema.get("maximum", 10))
-        case {"type": "boolean"}:
-            found = variant % 2 == 0
-        case _:
-            found = _text(schema, name)
-    return found
+class _Maker(NamedTuple):
+    defs: Any
+    ids: Mapping[str, str]
+    variant: int
+
+    def value(self, schema: Any, name: str) -> Any:
+        if "$ref" in schema:
+            return self.value(self.defs[schema["$ref"].rpartition("/")[2]], name)
+        if choices := schema.get("oneOf", schema.get("anyOf")):
+            return self.value(choices[0], name)
+        match schema:
+            case {"type": "object"}:
+                # Of a value all parts, of any other object what it has to have.
+                wanted = schema["properties"] if "primary" in schema["properties"] else schema.get("required", ())
+                found: Any = {each: self.value(schema["properties"][each], each) for each in wanted}
+            case {"type": "array"} if name not in KNOWN:
+                found = [self.value(schema["items"], name) for _ in range(schema.get("minItems", 1))]
+            case {"enum": members}:
+                found = members[self.variant % len(members)]
+            case {"type": "integer" | "number"}:
+                found = min(max(10 - self.variant, schema.get("minimum", 0)), schema.get("maximum", 10))
+            case {"type": "boolean"}:
+                found = self.variant % 2 == 0
+            case _ if name in self.ids:
+                found = self.ids[name]
+            case _:
+                found = _text(schema, name)
+        return found
 
 
 def _text(schema: Any, name: str) -> Any:
@@ -80,12 +100,16 @@ def _text(schema: Any, name: str) -> Any:
         return KNOWN[name](next(_number))
     if schema.get("pattern") == "^[A-Z]{3}$":
         return "EUR"
+    if schema.get("pattern") == "^[A-Z]{2}$":
+        return "AT"
     return schema.get("const") or _FORMATS.get(schema.get("format", ""), f"Zebulon {next(_number):06}")
 
 
 def names_ids(model: type[BaseModel]) -> list[str]:
     """Its fields that hold an id."""
-    return [name for name, each in model.model_fields.items() if _holds(each.annotation, UUID)]
+    named = [name for name, each in model.model_fields.items() if _holds(each.annotation, UUID)]
+    values = [kind for each in model.model_fields.values() if (kind := value_in(each.annotation))]
+    return list(dict.fromkeys([*named, *(name for kind in values for name in names_ids(input_of(kind)))]))
 
 
 def _holds(annotation: Any, kind: type) -> bool:
@@ -104,6 +128,8 @@ def _as_graphql(annotation: Any, value: Any) -> Any:
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Enum):
             return kind(value).name
+        if isinstance(kind, type) and issubclass(kind, Value) and isinstance(value, dict):
+            return as_graphql(input_of(kind), value)
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, Document):
             return as_graphql(kind, value)
     return value

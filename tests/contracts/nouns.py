@@ -1,5 +1,6 @@
 """A tenant's nouns, made and changed by what their forms say alone."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -296,3 +297,16 @@ class World:
             them: {to_camel_case(noun.resource.plural)}(filter: $filter) {{ nodes {noun.selection()} }}
         }}"""
         return (await self.tenant.ask(query, filter=filter))["them"]["nodes"]
+
+
+def personal_values(noun: Noun, shown: Answer) -> list[str]:
+    """What is personal of a record, fields and parts of values, as JSON writes it."""
+    fields = [shown[name] for name in noun.resource.personal_fields if name in shown]
+    parts = [
+        value
+        for name, public in noun.resource.partly_personal.items()
+        for each in shown.get(name, ())
+        for part, value in each.items()
+        if part not in public
+    ]
+    return [json.dumps(each) for each in (*fields, *parts) if each is not None and each != []]

@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -83,7 +83,11 @@ def test_an_event_says_of_people_no_more_than_ids(kind: type[Event]) -> None:
     of_service = [each for noun, each in RESOURCES.items() if noun.startswith(f"{EventType.of(kind.type).service}.")]
     own = [RESOURCES[kind.noun]] if kind.noun in RESOURCES else of_service
     assert any(each.personal_fields for each in of_service)
-    assert not {name for each in own for name in each.personal_fields} & set(get_type_hints(kind))
+    hints = get_type_hints(kind)
+    assert not {name for each in own for name in each.personal_fields} & set(hints)
+    for name, parts in {name: parts for each in own for name, parts in each.partly_personal.items()}.items():
+        carried = {part for each in get_args(hints.get(name)) for part in each.__struct_fields__}
+        assert carried <= set(parts)
 
 
 def test_a_field_of_tomorrow_is_passed_over() -> None:

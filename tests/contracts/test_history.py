@@ -1,5 +1,6 @@
 """What was done to a record is told field by field, to whoever may see the fields."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from strawberry.utils.str_converters import to_camel_case
-from tests.contracts.nouns import NOUNS, Noun, World
+from tests.contracts.nouns import NOUNS, Noun, World, personal_values
 from tests.statements import statements
 
 from kith.events import actors
@@ -70,7 +71,8 @@ async def test_a_change_is_told_field_by_field(ours: World, tenant: str, noun: N
     )
     assert newest["time"] == changed["updated_at"]
     # An erased value stays with nobody.
-    kept = noun.resource.view_fields if not command.erases else set(changed) - noun.resource.personal_fields
+    erased = {*noun.resource.personal_fields, *noun.resource.partly_personal} if command.erases else set()
+    kept = set(noun.resource.view_fields) - erased
     assert newest["changes"] == [
         {"field": name, "old": before[name], "new": changed[name]}
         for name in noun.resource.view_fields
@@ -147,7 +149,8 @@ PERSONAL = [
     (noun, command)
     for noun in WITH
     for command in noun.resource.changes
-    if noun.resource.personal_fields & set(command.input.model_fields)
+    if noun.resource.personal_fields
+    & {name for name, each in command.input.model_fields.items() if not each.is_required()}
 ]
 every_personal_change = pytest.mark.parametrize(
     ("noun", "command"), PERSONAL, ids=lambda each: each.id if isinstance(each, Noun) else each.name
@@ -156,12 +159,12 @@ every_personal_change = pytest.mark.parametrize(
 
 @every_personal_change
 async def test_without_the_scope_a_personal_change_is_like_none(ours: World, noun: Noun, command: Command) -> None:
-    personal = noun.resource.personal_fields
+    personal, partly = noun.resource.personal_fields, noun.resource.partly_personal
     stranger = ours.tenant.without(noun.sees)
     told = []
     for hidden in (True, False):
         before, body = await ours.apart().prepared(noun, command)
-        sent = {name: value for name, value in body.items() if hidden or name not in personal}
+        sent = {name: value for name, value in body.items() if name not in partly and (hidden or name not in personal)}
         changed = await ours.tenant.post(noun.where(command, before["id"]), sent)
         assert changed.status_code == 200, changed.text
         newest = (await history(stranger, noun, before["id"]))["items"][0]
@@ -171,6 +174,28 @@ async def test_without_the_scope_a_personal_change_is_like_none(ours: World, nou
         told.append(([each["field"] for each in newest["changes"]], [each["field"] for each in seen["changes"]]))
         assert personal.isdisjoint(told[-1][0])
     assert told[0] == told[1]
+
+
+PARTLY = [(noun, command) for noun, command in PERSONAL if noun.resource.partly_personal]
+
+
+@pytest.mark.parametrize(("noun", "command"), PARTLY, ids=lambda each: each.id if isinstance(each, Noun) else each.name)
+async def test_without_the_scope_a_change_of_values_shows_no_personal_part(
+    ours: World, noun: Noun, command: Command
+) -> None:
+    before, body = await ours.prepared(noun, command)
+    await ours.tenant.post(noun.where(command, before["id"]), body)
+    whole = (await history(ours.tenant, noun, before["id"]))["items"][0]
+    secrets = [each for change in whole["changes"] for each in personal_values(noun, {change["field"]: change["new"]})]
+    assert secrets
+    stranger = ours.tenant.without(noun.sees)
+    newest = (await history(stranger, noun, before["id"]))["items"][0]
+    said = json.dumps([newest, (await over_graphql(stranger, noun, before["id"]))["nodes"][0]])
+    assert [each for each in secrets if each in said] == []
+    for each in newest["changes"]:
+        if (parts := noun.resource.partly_personal.get(each["field"])) is not None:
+            assert each["old"] != each["new"], "what nobody sees has not changed for them"
+            assert {part for value in (*each["old"], *each["new"]) for part in value} == set(parts)
 
 
 def test_nouns_that_are_only_created_have_none() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGES = ("kith", "contacts", "sales", "service_desk", "analytics", "kith_local")
 OF_RULES = ("kith.events", "kith.errors", "kith.error_codes", "kith.nouns.aggregate", "kith.scalars.currencies")
+OF_VALUES = ("kith.errors", "kith.scalars", "kith.values")
 BELOW_FEATURES = ("analytics.projections", "analytics.ledger", "analytics.tables", "kith")
 
 
@@ -34,8 +35,15 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 @pytest.mark.parametrize("module", sorted(each for each in imports() if each.endswith(".rules")))
 def test_rules_know_the_standard_library_the_events_and_the_rules_beside_them(module: str) -> None:
     service = module.partition(".")[0]
-    beside = tuple(each for each in imports() if each.startswith(f"{service}.") and each.endswith(".rules"))
+    beside = tuple(
+        each for each in imports() if each.startswith(f"{service}.") and each.endswith((".rules", ".values"))
+    )
     assert others(module, (*OF_RULES, *beside)) == PLANS.get(module, set())
+
+
+@pytest.mark.parametrize("module", sorted(each for each in imports() if each.endswith(".values")))
+def test_value_objects_know_the_standard_library_and_the_scalars(module: str) -> None:
+    assert others(module, OF_VALUES) == set()
 
 
 PLANS = {"analytics.playbooks.rules": {"analytics.playbooks.plan"}}

@@ -269,19 +269,27 @@ async def test_an_id_of_another_tenant_names_nothing(
     target = noun.target(name)
     their = await theirs.made(target) if target else {"id": str(new_id())}
     request = await ours.request(noun, command)
-    wrong = request.body | {name: their["id"]}
+    where, wrong = instead(request.body, name, their["id"])
     row = {"external_id": "y", "occurred_at": "2026-01-01T00:00:00Z", **wrong}
     sent = (await ours.tenant.post(request.path, wrong)).json()
     mutated = await ours.mutated(noun, command, wrong, request.id)
     rows = (await ours.tenant.post(f"{noun.path}:bulk", {"rows": [row]})).json() if command.creates else {}
     if target is None:  # another service has it, which alone can tell whose it is
         return
-    assert (sent["status"], [each["field"] for each in sent["errors"]]) == (422, [name])
-    assert (mutated["status"], [each["field"] for each in mutated["errors"]]) == (422, [to_camel_case(name)])
+    assert (sent["status"], [each["field"] for each in sent["errors"]]) == (422, [where])
+    assert (mutated["status"], [each["field"] for each in mutated["errors"]]) == (422, [to_camel_case(where)])
     for result in rows.get("results", ()):
-        assert [each["field"] for each in result["problem"]["errors"]] == [name]
+        assert [each["field"] for each in result["problem"]["errors"]] == [where]
     kept = [str(their[each]) for each in target.resource.personal_fields]
     assert not [each for each in kept if each in json.dumps([sent, mutated, rows])]
+
+
+def instead(body: Answer, name: str, id: str) -> tuple[str, Answer]:
+    """The body with another id in that field, or in that part of its values; and where that is."""
+    for field, value in body.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict) and name in value[0] and name not in body:
+            return f"{field}.0.{name}", body | {field: [value[0] | {name: id}]}
+    return name, body | {name: id}
 
 
 def another(kind: type[Any], value: Any) -> Any:

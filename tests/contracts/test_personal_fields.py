@@ -1,18 +1,19 @@
-"""What is personal in a noun shows to actors with the service's scope for it, and to nobody else anywhere."""
+"""What is personal in a noun shows to actors with the service's scope for it, and to nobody else anywhere: fields, and
+parts of the values that a field holds."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
 from strawberry.utils.str_converters import to_camel_case
-from tests.contracts.nouns import NOUNS, Noun, World
+from tests.contracts.nouns import NOUNS, Noun, World, personal_values
 
 from kith.nouns.resource import Command
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 
-PERSONAL = [each for each in NOUNS if each.resource.personal_fields]
+PERSONAL = [each for each in NOUNS if each.resource.personal_fields or each.resource.partly_personal]
 every_noun = pytest.mark.parametrize("noun", PERSONAL, ids=lambda noun: noun.id)
 every_change = pytest.mark.parametrize(
     ("noun", "command"),
@@ -37,14 +38,29 @@ def stranger(ours: World, noun: Noun) -> World:
 def assert_hidden(noun: Noun, shown: Answer, said: object) -> None:
     """None of the values is there that actors with the scope see."""
     text = said.text if isinstance(said, httpx.Response) else json.dumps(said)
-    for name in noun.resource.personal_fields:
-        assert str(shown[name]) not in text
+    for value in personal_values(noun, shown):
+        assert value not in text
+
+
+def assert_parts_absent(noun: Noun, shown: Answer, said: Answer) -> None:
+    for name, public in noun.resource.partly_personal.items():
+        assert said[name] == [{part: each[part] for part in public} for each in shown[name]]
+        assert said[name], "an example has one, or nothing is tested"
+
+
+def assert_parts_null(noun: Noun, shown: Answer, said: Answer) -> None:
+    for name, public in noun.resource.partly_personal.items():
+        parts = {to_camel_case(part): part in public for each in shown[name] for part in each}
+        for seen in said[to_camel_case(name)]:
+            assert not {part for part, value in seen.items() if value is not None and not parts[part]}
+            assert {part for part, value in seen.items() if value is not None}, "the others are there"
 
 
 def assert_null(noun: Noun, shown: Answer, said: Answer) -> None:
     for name in noun.resource.personal_fields:
         assert said[to_camel_case(name)] is None
-        assert str(shown[name]) not in json.dumps(said)
+    assert_parts_null(noun, shown, said)
+    assert_hidden(noun, shown, said)
 
 
 @every_noun
@@ -60,6 +76,7 @@ async def test_over_rest_it_is_absent(ours: World, stranger: World, noun: Noun) 
     listed, exported = (await stranger.tenant.get(noun.path)).json()["items"], await stranger.exported(noun)
     for said in (created.json(), again.json(), read.json(), *listed, *exported):
         assert set(shown) - set(said) == noun.resource.personal_fields
+        assert_parts_absent(noun, shown, said)
         assert_hidden(noun, shown, said)
     assert (await ours.tenant.get(noun.path)).json()["items"][0] == shown
     assert shown in await ours.exported(noun)
@@ -75,9 +92,11 @@ async def test_over_graphql_it_is_null(ours: World, stranger: World, noun: Noun)
     for said in (made, listed[0], *found):
         assert_null(noun, shown, said)
     for said in (await ours.one(noun, shown["id"]), (await ours.nodes(noun))[0]):
-        assert {said[to_camel_case(name)] for name in noun.resource.personal_fields} == {
-            shown[name] for name in noun.resource.personal_fields
-        }
+        for name in noun.resource.personal_fields:
+            seen = said[to_camel_case(name)]
+            assert seen == shown[name] or isinstance(seen, list)
+        texts = [value for value in personal_values(noun, shown) if value.startswith('"')]
+        assert [value for value in texts if value in json.dumps(said)] == texts
 
 
 @every_change
@@ -114,12 +133,12 @@ async def test_nor_does_a_refusal(ours: World, noun: Noun) -> None:
         await ours.tenant.post(noun.path, again | {"external_id": "x"}),
     ]
     problems = [await ours.mutated(noun, create, again | {"external_id": "x"})]
-    for name in noun.resource.personal_fields & body.keys():
-        wrong = body | {name: f"{body[name]}\0"}
+    for where, wrong in spoilt(noun, body):
         answer = await ours.tenant.post(noun.path, wrong)
-        assert [each["field"] for each in answer.json()["errors"]] == [name]
+        assert [each["field"] for each in answer.json()["errors"]] == [where]
         refused.append(answer)
         problems.append(await ours.mutated(noun, create, wrong))
+    for name in {name for name in noun.resource.personal_fields & body.keys() if isinstance(body[name], str)}:
         sent = ours.mutation(noun, create, body)
         sent["variables"]["input"][to_camel_case(name)] = [body[name]]
         mistyped = await ours.tenant.post("/graphql", sent)
@@ -130,6 +149,17 @@ async def test_nor_does_a_refusal(ours: World, noun: Noun) -> None:
     for said in (*refused, *problems):
         for sent in (shown, body, again):
             assert_hidden(noun, {**shown, **sent}, said)
+
+
+def spoilt(noun: Noun, body: Answer) -> Iterator[tuple[str, Answer]]:
+    """The body with one thing wrong that is personal, and where: a field, or a part of a value."""
+    for name in noun.resource.personal_fields & body.keys():
+        if isinstance(body[name], str):
+            yield name, body | {name: f"{body[name]}\0"}
+    for name, public in noun.resource.partly_personal.items():
+        for part in {part for each in body.get(name, ()) for part in each} - set(public):
+            first, *rest = body[name]
+            yield f"{name}.0.{part}", body | {name: [first | {part: f"{first[part]}\0"}, *rest]}
 
 
 @every_noun

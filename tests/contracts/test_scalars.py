@@ -16,8 +16,10 @@ from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
 from kith.dead_letters.rest import dead_letters_router
 from kith.nouns.rest import Rest
+from kith.nouns.value_inputs import input_of
 from kith.runtime.service import Service
 from kith.scalars import Scalar, bare_scalars
+from kith.values import Value
 from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
@@ -47,6 +49,8 @@ def bare_of(model: type[BaseModel], seen: set[type]) -> Iterator[str]:
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
+    if isinstance(annotation, type) and issubclass(annotation, Value):
+        yield input_of(annotation)
     for each in get_args(annotation):
         if not isinstance(each, type) or not issubclass(each, Enum):
             yield from models_in(each)

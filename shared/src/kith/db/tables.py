@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
@@ -84,6 +85,11 @@ class EncodedJson(TypeDecorator[str]):
 
     def bind_processor(self, dialect: Any) -> None:  # noqa: ARG002 - of its base
         return None
+
+
+def values_column(name: str, kind: type[Any]) -> Column[Any]:
+    """A list of value objects within a record; rows of before have none."""
+    return Column(name, Structured(list[kind]), nullable=False, server_default=text("'[]'"))  # type: ignore[valid-type]
 
 
 def reference(column: str, target: Table) -> tuple[Column[Any], ForeignKeyConstraint]:

@@ -1,7 +1,9 @@
 """An event: its body, and what its class declares of it for folding events into state."""
 
 import re
-from typing import Any, ClassVar, NamedTuple, Self
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -73,8 +75,8 @@ class Event(msgspec.Struct, omit_defaults=True):
     def of(cls, aggregate: object, **others: Any) -> Self:
         """Returns the event with the aggregate's values of its fields; `others` are the fields that the aggregate
         lacks."""
-        known = {name: getattr(aggregate, name) for name in cls.__struct_fields__ if hasattr(aggregate, name)}
-        return cls(**(known | others))
+        known = (name for name in cls.__struct_fields__ if hasattr(aggregate, name))
+        return cls(**(_published(cls, aggregate, known) | others))
 
     @classmethod
     def upcast(cls, body: dict[str, Any]) -> dict[str, Any]:
@@ -90,8 +92,31 @@ class Amended(Event):
 
     @classmethod
     def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
-        values = {name: getattr(aggregate, name) for name in changed if name in cls.__struct_fields__}
-        return cls(changed=changed, **values)
+        known = (name for name in changed if name in cls.__struct_fields__)
+        return cls(changed=changed, **_published(cls, aggregate, known))
+
+
+def _published(kind: type[Event], aggregate: object, names: Iterable[str]) -> dict[str, Any]:
+    """Returns the fields as the event has them: of value objects the parts that its struct has, which leaves out the
+    personal ones."""
+    structs, found = _structs_in(kind), dict[str, Any]()
+    for name in names:
+        held, struct = getattr(aggregate, name), structs.get(name)
+        found[name] = held if struct is None else [_as_struct(each, struct) for each in held]
+    return found
+
+
+def _as_struct(each: object, struct: type[msgspec.Struct]) -> msgspec.Struct:
+    if isinstance(each, struct):
+        return each
+    return struct(**{part: getattr(each, part) for part in struct.__struct_fields__})
+
+
+@cache
+def _structs_in(kind: type[Event]) -> dict[str, type[msgspec.Struct]]:
+    """Returns the fields that are lists of structs, each with the struct."""
+    lists = {name: get_args(hint)[0] for name, hint in get_type_hints(kind).items() if get_origin(hint) is list}
+    return {name: each for name, each in lists.items() if isinstance(each, type) and issubclass(each, msgspec.Struct)}
 
 
 class Replaced(Event):

@@ -29,7 +29,9 @@ from strawberry.types.scalar import ScalarDefinition
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.nouns.inputs import Document, detail
+from kith.nouns.value_inputs import input_of
 from kith.scalars import bare, spelt
+from kith.values import Value
 
 
 def checked(resolver: Callable[..., Any]) -> Any:
@@ -163,6 +165,8 @@ def _plain(kind: Any) -> Any:
         return Union[tuple(_plain(each) for each in inner)]  # noqa: UP007 - built at run time
     if origin in (list, tuple):
         return list[_plain(inner[0])]  # type: ignore[misc]
+    if isinstance(kind, type) and issubclass(kind, Value):
+        return _nested_input(input_of(kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return JSON if is_document(kind) else _nested_input(kind)
     return kind

@@ -78,7 +78,7 @@ class Batch:
         for name, follows in self._resource.named.items():
             if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
                 columns = follows.id.table.c
-                rows = select(follows.id, *(columns[each] for each in follows.takes)).where(
+                rows = select(follows.id, *(columns[each] for each in (*follows.takes, *follows.lends))).where(
                     columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
                 )
                 found = streamed(self._uow.connection, rows, most=len(wanted))
@@ -217,6 +217,9 @@ class Batch:
                 elif own is not None and getattr(record, field) not in (None, own):
                     wrong = field if hasattr(given, field) else name
                     raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
+            if changed is None:
+                lent = {field: getattr(record, field) for field in follows.lends if getattr(given, field) is None}
+                taken = {field: value for field, value in lent.items() if value is not None} | taken
         if changed is None:
             self._check_complete(given, taken)
         return given.taking(taken) if taken else given

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, NewInput
+from kith.values import personal
+
+__all__ = ["Check", "Command", "Follows", "Form", "One", "View", "personal"]
 
 
 @dataclass(slots=True)
@@ -22,12 +25,6 @@ class View:
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def personal() -> Any:
-    """Declares a field that only actors with the scope for personal data see; elsewhere it is absent. Such fields are a
-    view's last."""
-    return field(default=None, metadata={"personal": True})
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class Follows:
     """The id column of the table that has the other record."""
     takes: tuple[str, ...]
     """Columns of that table, which are fields of this record too."""
+    lends: tuple[str, ...] = ()
+    """As `takes`, of a record that is created; it may have others of its own."""
     on_sight: bool = False
     """The other record belongs to another service: it may be named before its event has arrived here."""
 

@@ -6,17 +6,15 @@ this service adds. The result of a mutation is the noun or a Problem, never a ba
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 from pydantic import ValidationError
-from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
-from strawberry.types import has_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.errors import DomainError
@@ -25,6 +23,7 @@ from kith.graphql.errors import Errors, Problem
 from kith.graphql.fields import Connection, connection_of
 from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, fields_of, is_document
 from kith.graphql.limits import Admission
+from kith.graphql.outputs import shown_types
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
 from kith.nouns.calls import Call
@@ -119,13 +118,7 @@ class Graph:
         node: Any = self._nodes[resource.name]
         for kind in resource.enums:
             strawberry.enum(kind)
-        node.__annotations__ = {
-            name: JSON | None if type(None) in get_args(kind) else JSON
-            for name, kind in get_type_hints(resource.view).items()
-            if dict[str, Any] in (kind, *get_args(kind))
-        }
-        for kind in _values_in(resource.view):
-            strawberry.type(kind)
+        node.__annotations__ = shown_types(resource.view)
         for relation in resource.relations:
             _add_field(node, relation.name, self._to_one(resource, relation))
         self._add_fields(resource.name, node)
@@ -292,8 +285,8 @@ class Graph:
 
 
 def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:
-    hidden = frozenset() if personal else resource.personal_fields
-    return node(**{name: None if name in hidden else getattr(view, name) for name in resource.view_fields})
+    row = {name: getattr(view, name) for name in resource.view_fields}
+    return node(**(row if personal else resource.hidden(row)))
 
 
 def _named(name: str, kind: Callable[..., Any], resolver: Any, description: str | None) -> Any:
@@ -311,11 +304,3 @@ def _add_field(kind: type, name: str, field: Any) -> None:
 def _noun_of(entity: type) -> str:
     """`CreditNote` is the type of a `credit_note`."""
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", entity.__name__).lower()
-
-
-def _values_in(view: type[View]) -> Iterable[type]:
-    """Returns the value objects that a view shows."""
-    for kind in get_type_hints(view).values():
-        for each in (kind, *get_args(kind)):
-            if isinstance(each, type) and is_dataclass(each) and not has_object_definition(each):
-                yield each

@@ -50,8 +50,8 @@ def changes_of(resource: Resource, before: Aggregate, after: Aggregate) -> str:
 
 
 async def erase(connection: AsyncConnection, tenant: str, resource: Resource, subjects: Iterable[UUID]) -> None:
-    """Takes the personal fields out of the entries of these records."""
-    columns, personal = TABLE.c, cast(sorted(resource.personal_fields), ARRAY(Text))
+    """Takes the personal fields out of the entries of these records, and those with values that have personal parts."""
+    columns, personal = TABLE.c, cast(sorted({*resource.personal_fields, *resource.partly_personal}), ARRAY(Text))
     await connection.execute(
         update(TABLE)
         .where(columns.tenant_id == tenant, columns.subject == any_(cast([*subjects], ARRAY(Uuid))))

@@ -65,12 +65,16 @@ async def pages(
     }
     found: dict[UUID, list[HistoryEntry]] = {id: [] for id in subjects}
     for row in await _newest().fetch(connection, values):
-        found[row["subject"]].append(_entry(resource, row))
+        found[row["subject"]].append(_entry(resource, row, personal=personal))
     return {id: _page(entries, first) for id, entries in found.items()}
 
 
-def _entry(resource: Resource, row: Record) -> HistoryEntry:
+def _entry(resource: Resource, row: Record, *, personal: bool) -> HistoryEntry:
     changed: dict[str, Any] = row["changes"] or {}
+    for name, parts in () if personal else resource.partly_personal.items():
+        if name in changed:
+            old, new = ([{part: each.get(part) for part in parts} for each in values] for values in changed.pop(name))
+            changed |= {name: (old, new)} if old != new else {}
     changes = [FieldChange(name, *changed[name]) for name in resource.view_fields if name in changed]
     return HistoryEntry(row["version"], row["command"], row["actor"], row["time"], row["recorded_at"], changes)
 

@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from kith.errors import Invalid
 from kith.scalars import Code, Currency, Instant, Money, Note, Text
 from kith.scalars.currencies import misfit
+from kith.values import as_sent
 
 __all__ = [
     "AS_SET",
@@ -142,4 +143,4 @@ class Amendment(Input):
     def sent(self) -> dict[str, Any]:
         # A null that was sent differs from a field that was not; otherwise two different calls would have one
         # fingerprint.
-        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        return {name: as_sent(getattr(self, name)) for name in sorted(self.model_fields_set)}

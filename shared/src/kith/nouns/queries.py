@@ -15,6 +15,7 @@ from kith.db.statements import Statement, decoder_of, zoned
 from kith.db.tables import Moment
 from kith.errors import Invalid, NotFound
 from kith.nouns.resource import Resource, View
+from kith.values import hidden as without_parts
 
 T = TypeVar("T")
 V = TypeVar("V", bound=View)
@@ -68,6 +69,8 @@ class Queries(Generic[V]):
         self._view = view
         self._table = resource.table
         hidden = frozenset() if personal else resource.personal_fields
+        self._personal = personal
+        self._partly = () if personal else tuple(resource.partly_personal)
         self._shown = [name for name in resource.view_fields if name not in hidden]
         self._columns = _Columns(self._table, resource.view_fields, hidden)
         self._decoders = _decoders(self._columns)
@@ -78,6 +81,8 @@ class Queries(Generic[V]):
         fields = zoned(dict(zip(self._resource.view_fields, row, strict=True)))
         for name, decode in self._decoders:
             fields[name] = decode(fields[name])
+        for name in self._partly:
+            fields[name] = without_parts(fields[name])
         return self._view(**fields)
 
     async def one(self, connection: AsyncConnection, tenant: str, id: UUID) -> V:
@@ -94,7 +99,8 @@ class Queries(Generic[V]):
         found = await self.many(connection, tenant, [unchanged.id])
         if unchanged.id in found:
             return found[unchanged.id]
-        return self._view(**{name: getattr(unchanged, name) for name in self._resource.view_fields})
+        row = {name: getattr(unchanged, name) for name in self._resource.view_fields}
+        return self._view(**(row if self._personal else self._resource.hidden(row)))
 
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
         values = {"tenant": tenant, "ids": list(ids)}
@@ -136,7 +142,8 @@ class Queries(Generic[V]):
         query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
         async with connection.stream(query) as result:
             async for rows in result.partitions():
-                yield [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
+                found = [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
+                yield [self._resource.without_personal(row) for row in found] if self._partly else found
 
     async def newest_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int

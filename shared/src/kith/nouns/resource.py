@@ -7,11 +7,12 @@ From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` 
 queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cached_property
 from inspect import cleandoc
-from typing import Any
+from typing import Any, get_type_hints
 
 from sqlalchemy import Column
 
@@ -19,6 +20,7 @@ from kith.db.tables import Structured
 from kith.nouns.form import Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.validation import validate
+from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
 __all__ = ["Check", "Command", "Follows", "One", "Resource", "View", "personal"]
 
@@ -66,7 +68,27 @@ class Resource(Form):
 
     @cached_property
     def personal_fields(self) -> frozenset[str]:
-        return frozenset(f.name for f in fields(self.view) if f.metadata.get("personal"))
+        return frozenset(f.name for f in fields(self.view) if is_personal(f))
+
+    @cached_property
+    def partly_personal(self) -> dict[str, tuple[str, ...]]:
+        """The fields that hold values with personal parts, each with the parts that are not."""
+        hints = get_type_hints(self.view)
+        kinds = {name: value_in(hints[name]) for name in self.view_fields if name not in self.personal_fields}
+        shown = {name: (kind, public_parts(kind)) for name, kind in kinds.items() if kind is not None}
+        return {name: parts for name, (kind, parts) in shown.items() if len(parts) < len(part_types(kind))}
+
+    def without_personal(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the fields of a view as JSON shows them without the scope for personal data: personal ones are
+        absent."""
+        shown = {name: value for name, value in row.items() if name not in self.personal_fields}
+        return shown | {name: without_personal(row[name], parts) for name, parts in self.partly_personal.items()}
+
+    def hidden(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the fields of a view as GraphQL shows them without the scope for personal data: personal ones are
+        null."""
+        shown = {name: None if name in self.personal_fields else value for name, value in row.items()}
+        return shown | {name: hidden(row[name]) for name in self.partly_personal}
 
     @cached_property
     def references(self) -> dict[str, Column[Any]]:

@@ -343,10 +343,10 @@ class Rest:
 
     def _shown(self, view: View, actor: Actor) -> object:
         """Leaves personal fields out, rather than emptying them, for actors without the scope."""
-        hidden = self._resource.personal_fields
-        if not hidden or actor.sees_personal(self._service):
+        resource = self._resource
+        if not (resource.personal_fields or resource.partly_personal) or actor.sees_personal(self._service):
             return view
-        return {name: getattr(view, name) for name in self._resource.view_fields if name not in hidden}
+        return resource.without_personal({name: getattr(view, name) for name in resource.view_fields})
 
 
 def _fill_in(result: RowResult, outcome: Outcome) -> None:

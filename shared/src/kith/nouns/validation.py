@@ -21,6 +21,8 @@ from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
 from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
+from kith.nouns.value_faces import event_faces, value_faces, values_of
+from kith.values import is_personal, part_types, public_parts
 
 _OF_ALL = frozenset(each.name for each in fields(Aggregate))
 """Attributes that every aggregate has: events have them in the envelope, or not at all."""
@@ -32,7 +34,7 @@ class InvalidForm(TypeError):
 
 def validate(form: Form) -> None:
     """Checks a form. Raises InvalidForm."""
-    faces = (_table, _view, _commands, _inputs, _events, _filters, _insertion, _relations, _follows)
+    faces = (_table, _view, _commands, _inputs, value_faces, _events, _filters, _insertion, _relations, _follows)
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
 
@@ -62,7 +64,7 @@ def _kinds(kind: type[Any]) -> dict[str, _Kind]:
 
 
 def _personal(form: Form) -> set[str]:
-    return {each.name for each in fields(form.view) if each.metadata.get("personal")}
+    return {each.name for each in fields(form.view) if is_personal(each)}
 
 
 def _table(form: Form) -> Iterator[str]:
@@ -181,6 +183,7 @@ def _events(form: Form) -> Iterator[str]:
         if events := events_of(command):
             for event in events:
                 yield from _declared(form, command, event)
+                yield from event_faces(form, event)
             for outcome in _outcomes_of(command):
                 yield from _carried(form, command, outcome)
         else:
@@ -205,6 +208,8 @@ def _carried(form: Form, command: Command, events: Sequence[type[Event]]) -> Ite
         yield f"the event {type} has a field `{name}`, which is personal."
     for name in sorted(carried & _free_text(command) - personal):
         yield f"the event {type} has a field `{name}`, which is free text, and may name a person."
+    for name in sorted(carried & _free_parts(form)):
+        yield f"the event {type} has a field `{name}` with a part that is free text, and may name a person."
     for name in sorted(_published(form, command) - carried):
         yield f"the event {type} lacks the field `{name}`, which `{command.name}` sets, and is not `personal()`."
 
@@ -212,6 +217,15 @@ def _carried(form: Form, command: Command, events: Sequence[type[Event]]) -> Ite
 def _free_text(command: Command) -> set[str]:
     fields = command.input.model_fields
     return {name for name, each in fields.items() if _is_free_text((each.annotation, *each.metadata))}
+
+
+def _free_parts(form: Form) -> set[str]:
+    """Returns the fields with values that have a free text in a part that is not personal."""
+    return {
+        name
+        for name, kind in values_of(form).items()
+        if any(_is_free_text((part_types(kind)[part],)) for part in public_parts(kind))
+    }
 
 
 def _is_free_text(parts: tuple[Any, ...]) -> bool:
@@ -280,7 +294,7 @@ def _follows(form: Form) -> Iterator[str]:
         if "tenant_id" not in follows.id.table.c:
             yield f"`follows` looks `{name}` up in the table {follows.id.table.name}, which has no `tenant_id`."
         target = follows.id.table
-        for field in follows.takes:
+        for field in (*follows.takes, *follows.lends):
             if field not in target.c:
                 yield f"`follows` takes `{field}` by `{name}`, which the table {target.name} has no column for."
             elif field not in attributes:
