@@ -17,16 +17,27 @@ ID, CUSTOMER = UUID(int=1), UUID(int=2)
 
 def create() -> tuple[Contact, ContactCreated]:
     contact, event = Contact.create(
-        id=ID, at=NOON, customer_id=CUSTOMER, name="Ada", email="ada@example.org", phone="+44 20 7946", role="buyer"
+        id=ID,
+        at=NOON,
+        customer_id=CUSTOMER,
+        name="Ada",
+        email="ada@example.org",
+        phone="+44 20 7946 0958",
+        role="buyer",
     )
     contact.created_at = contact.updated_at = NOON
     return contact, event
 
 
-def test_a_new_contact_is_published_by_role_alone() -> None:
+def test_a_new_contact_is_published_without_what_says_who_it_is() -> None:
     contact, event = create()
-    assert (contact.name, contact.email, contact.phone) == ("Ada", "ada@example.org", "+44 20 7946")
-    assert msgspec.json.decode(msgspec.json.encode(event)) == {"role": "buyer"}
+    assert (contact.name, contact.email, contact.phone) == ("Ada", "ada@example.org", "+44 20 7946 0958")
+    assert msgspec.json.decode(msgspec.json.encode(event)) == {
+        "role": "buyer",
+        "emails": [{"primary": True}],
+        "phones": [{"primary": True, "country": "GB"}],
+        "roles": [{"customer_id": str(CUSTOMER), "role": "buyer", "primary": True}],
+    }
 
 
 def test_its_dealings_are_the_customers() -> None:
@@ -42,14 +53,14 @@ def test_a_contact_is_always_somebodys() -> None:
 def test_what_is_personal_is_amended_and_not_published() -> None:
     contact, _ = create()
     event = contact.amend(at=LATER, name="Ada King", email=None)
-    assert (contact.name, contact.email, contact.phone) == ("Ada King", None, "+44 20 7946")
-    assert msgspec.json.decode(msgspec.json.encode(event)) == {"changed": ["email", "name"]}
+    assert (contact.name, contact.email, contact.phone) == ("Ada King", None, "+44 20 7946 0958")
+    assert msgspec.json.decode(msgspec.json.encode(event)) == {"changed": ["email", "emails", "name"]}
 
 
 def test_a_new_role_is_published() -> None:
     contact, _ = create()
     event = contact.amend(at=LATER, role="signatory")
-    assert (contact.role, event.role, event.changed) == ("signatory", "signatory", ["role"])
+    assert (contact.role, event.role, event.changed) == ("signatory", "signatory", ["role", "roles"])
 
 
 def test_an_amendment_that_changes_nothing_is_refused() -> None:

@@ -119,7 +119,7 @@ async def test_histories_forget_it_too(mine: Tenant, url: str) -> None:
         await owner.close()
     page = (await mine.get(f"/v1/contacts/{ids['contacts']}/history")).json()
     told = [(each["command"], [change["field"] for change in each["changes"]]) for each in page["items"]]
-    assert told == [("erase", ["erased_at"]), ("amend", []), ("amend", ["role"]), ("create", [])]
+    assert told == [("erase", ["erased_at"]), ("amend", []), ("amend", ["role", "roles"]), ("create", [])]
 
 
 async def test_an_erasure_does_not_look_at_all_that_is_remembered(

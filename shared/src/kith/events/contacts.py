@@ -1,5 +1,6 @@
 """What contacts publishes. Names, addresses and numbers of people stay in contacts."""
 
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -59,15 +60,82 @@ class CustomerUnmerged(Event):
     """The customer it had been merged into."""
 
 
+class EmailAddress(Struct, omit_defaults=True):
+    """What is known of an address of e-mail, without the address."""
+
+    label: str | None = None
+    primary: bool = False
+    verified_at: datetime | None = None
+    bounced_at: datetime | None = None
+
+
+class PhoneNumber(Struct, omit_defaults=True):
+    """What is known of a telephone number, without the number."""
+
+    country: str | None = None
+    label: str | None = None
+    primary: bool = False
+
+
+class PostalAddress(Struct, omit_defaults=True):
+    """What is known of an address, but for where in the country it is."""
+
+    kind: str
+    country: str | None = None
+    primary: bool = False
+
+
+class ContactRole(Struct, omit_defaults=True):
+    """What a contact is at a customer: at the envelope's, which is the primary one, or at another."""
+
+    customer_id: UUID
+    role: str | None = None
+    primary: bool = False
+    since: date | None = None
+    until: date | None = None
+
+
 class ContactCreated(Event):
     type: ClassVar[str] = "contacts.contact.created.v1"
     creates: ClassVar[bool] = True
     role: str | None = None
+    country: str | None = None
+    emails: list[EmailAddress] = field(default_factory=list)
+    phones: list[PhoneNumber] = field(default_factory=list)
+    addresses: list[PostalAddress] = field(default_factory=list)
+    roles: list[ContactRole] = field(default_factory=list)
+    preferred_channel: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
 
 
 class ContactAmended(Amended):
     type: ClassVar[str] = "contacts.contact.amended.v1"
     role: str | None = None
+    country: str | None = None
+    emails: list[EmailAddress] = field(default_factory=list)
+    phones: list[PhoneNumber] = field(default_factory=list)
+    addresses: list[PostalAddress] = field(default_factory=list)
+    roles: list[ContactRole] = field(default_factory=list)
+    preferred_channel: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+
+
+class ContactEmailVerified(Event):
+    """The owner of one of its addresses confirmed it, at the time of the event."""
+
+    type: ClassVar[str] = "contacts.contact.email-verified.v1"
+    emails: list[EmailAddress]
+
+
+class ContactEmailBounced(Event):
+    """Mail to one of its addresses came back for good."""
+
+    type: ClassVar[str] = "contacts.contact.email-bounced.v1"
+    qualifies: ClassVar[bool] = False
+    emails: list[EmailAddress]
+    reason: str | None = None
 
 
 class ContactErased(Event):

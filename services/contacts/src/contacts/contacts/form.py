@@ -1,33 +1,65 @@
 """The form of a contact: what can be done with it, its table, and how it is seen."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from sqlalchemy import TEXT, Column, Index
+from pydantic import Field, model_validator
+from sqlalchemy import ARRAY, TEXT, Column, Index, Uuid, any_, cast, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.contacts.rules import Contact
-from contacts.customers.form import of_known_customer
+from contacts.customers.form import customers, of_known_customer
 from contacts.tables import metadata
-from kith.db.tables import Moment, aggregate_table
-from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Command, One, Resource, View, personal
-from kith.scalars import Code, Id, Text, Written
+from contacts.touchpoints.rules import Channel
+from contacts.values import ContactRole, EmailAddress, PhoneNumber, PostalAddress, PreferredTime
+from kith.db.statements import streamed
+from kith.db.tables import Moment, aggregate_table, one_of, values_column
+from kith.errors import Invalid
+from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput, Wrong, refuse
+from kith.nouns.resource import Check, Command, Follows, One, Resource, View, personal
+from kith.nouns.value_inputs import Values
+from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
-# Something, one @, a domain with a dot. Only sending mail shows whether it arrives there.
-_EMAIL = r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"
-Email = Annotated[str, Written(254, spelling=_EMAIL, rule="It is an address of e-mail, as in ann@example.com.")]
-_PHONE = r"\+?[0-9][0-9 ()./-]{2,30}"
-Phone = Annotated[str, Written(32, spelling=_PHONE, rule="It is a telephone number, as in +43 1 5125 0.")]
+Emails = Annotated[list[EmailAddress], Values(20)]
+Phones = Annotated[list[PhoneNumber], Values(20)]
+Addresses = Annotated[list[PostalAddress], Values(20)]
+Roles = Annotated[list[ContactRole], Values(50)]
+PreferredTimes = Annotated[list[PreferredTime], Values(21)]
+_PRIMARY_OF = {"email": "emails", "phone": "phones", "role": "roles"}
+
+
+def _sent_twice(given: Input) -> Iterator[Wrong]:
+    for one, several in _PRIMARY_OF.items():
+        is_amended = isinstance(given, Amendment) and {one, several} <= given.model_fields_set
+        if is_amended or (getattr(given, one) and getattr(given, several)):
+            yield one, f"It is the primary one of `{several}`: send one or the other."
 
 
 class CreateContact(NewInput):
     customer_id: Id
     name: Text
-    email: Email | None = None
-    phone: Phone | None = None
+    email: Email | None = Field(default=None, description="the primary one, where there are no others to send")
+    phone: Phone | None = Field(default=None, description="the primary one, where there are no others to send")
     role: Code | None = None
+    country: Code | None = Field(default=None, description="of numbers without a +; the customer's, if none is sent")
+    emails: Emails = Field(default_factory=list)
+    phones: Phones = Field(default_factory=list)
+    addresses: Addresses = Field(default_factory=list)
+    roles: Roles = Field(default_factory=list)
+    salutation: Code | None = None
+    title: Text | None = None
+    preferred_channel: Channel | None = None
+    preferred_times: PreferredTimes = Field(default_factory=list)
+    language: Language | None = None
+    time_zone: Zone | None = None
+
+    @model_validator(mode="after")
+    def _each_sent_once(self) -> Self:
+        refuse(self, _sent_twice(self))
+        return self
 
 
 class AmendContact(Amendment):
@@ -35,10 +67,50 @@ class AmendContact(Amendment):
     email: Email | None = UNSENT
     phone: Phone | None = UNSENT
     role: Code | None = UNSENT
+    country: Code | None = UNSENT
+    emails: Emails = UNSENT
+    phones: Phones = UNSENT
+    addresses: Addresses = UNSENT
+    roles: Roles = UNSENT
+    salutation: Code | None = UNSENT
+    title: Text | None = UNSENT
+    preferred_channel: Channel | None = UNSENT
+    preferred_times: PreferredTimes = UNSENT
+    language: Language | None = UNSENT
+    time_zone: Zone | None = UNSENT
+
+    @model_validator(mode="after")
+    def _each_sent_once(self) -> Self:
+        refuse(self, _sent_twice(self))
+        return self
+
+
+class VerifyContact(Input):
+    email: Email
+
+
+class BounceContact(Input):
+    email: Email
+    reason: Code | None = None
 
 
 class EraseContact(Input):
     pass
+
+
+async def customers_are_there(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    """Returns the check that there is the customer of each role."""
+    named = {each.customer_id for given in inputs for each in getattr(given, "roles", None) or ()}
+    c = customers.c
+    rows = select(c.id).where(c.tenant_id == tenant, c.id == any_(cast(sorted(named), ARRAY(Uuid))))
+    found = {row.id async for row in streamed(connection, rows, most=len(named))} if named else set()
+
+    def check(given: Input) -> None:
+        for index, each in enumerate(getattr(given, "roles", None) or ()):
+            if each.customer_id not in found:
+                raise Invalid(f"There is no customer {each.customer_id}.", field=f"roles.{index}.customer_id")
+
+    return check
 
 
 contacts = of_known_customer(
@@ -49,6 +121,17 @@ contacts = of_known_customer(
         Column("email", TEXT),
         Column("phone", TEXT),
         Column("role", TEXT),
+        Column("country", TEXT),
+        values_column("emails", EmailAddress),
+        values_column("phones", PhoneNumber),
+        values_column("addresses", PostalAddress),
+        values_column("roles", ContactRole),
+        Column("salutation", TEXT),
+        Column("title", TEXT),
+        Column("preferred_channel", one_of(Channel)),
+        values_column("preferred_times", PreferredTime),
+        Column("language", TEXT),
+        Column("time_zone", TEXT),
         Column("erased_at", Moment),
         customer_owned=True,
     )
@@ -68,10 +151,21 @@ Index(
 class ContactView(View):
     customer_id: UUID
     role: str | None
+    country: str | None
     erased_at: datetime | None
+    emails: list[EmailAddress]
+    phones: list[PhoneNumber]
+    addresses: list[PostalAddress]
+    roles: list[ContactRole]
+    preferred_channel: Channel | None
+    language: str | None
+    time_zone: str | None
     name: str | None = personal()
     email: str | None = personal()
     phone: str | None = personal()
+    salutation: str | None = personal()
+    title: str | None = personal()
+    preferred_times: list[PreferredTime] | None = personal()
 
 
 CONTACTS = Resource(
@@ -83,8 +177,12 @@ CONTACTS = Resource(
     (
         Command("create", CreateContact, Contact.create),
         Command("amend", AmendContact, Contact.amend),
+        Command("verify", VerifyContact, Contact.verify),
+        Command("bounce", BounceContact, Contact.bounce),
         Command("erase", EraseContact, Contact.erase, erases=True),
     ),
     filters=("customer_id",),
+    follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
     relations=(One("customer", many="contacts"),),
+    checks=customers_are_there,
 )

@@ -1,12 +1,33 @@
 """Contact: a person at a customer."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from contacts.erasure.rules import Erasable
-from kith.events.contacts import ContactAmended, ContactCreated, ContactErased
+from contacts.touchpoints.rules import Channel
+from contacts.values import (
+    ContactRole,
+    EmailAddress,
+    PhoneNumber,
+    PostalAddress,
+    PreferredTime,
+    at_own_customer,
+    each_once,
+    primary_of,
+    with_one_primary,
+    with_primary,
+)
+from kith.errors import Invalid
+from kith.events.contacts import (
+    ContactAmended,
+    ContactCreated,
+    ContactEmailBounced,
+    ContactEmailVerified,
+    ContactErased,
+)
 from kith.nouns.aggregate import CustomerOwned
 
 
@@ -14,27 +35,153 @@ from kith.nouns.aggregate import CustomerOwned
 class Contact(CustomerOwned, Erasable):
     """A person at a customer."""
 
-    PERSONAL = ("name", "email", "phone")
+    PERSONAL = (
+        "name",
+        "salutation",
+        "title",
+        "email",
+        "phone",
+        "country",
+        "emails",
+        "phones",
+        "addresses",
+        "preferred_channel",
+        "preferred_times",
+        "language",
+        "time_zone",
+    )
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     name: str | None
     """None: it was erased."""
     email: str | None = None
+    """The primary one of `emails`."""
     phone: str | None = None
+    """The primary one of `phones`, as it was written."""
     role: str | None = None
+    """At its customer: of the primary one of `roles`."""
+    salutation: str | None = None
+    title: str | None = None
+    """Of the job."""
+    country: str | None = None
+    """Where numbers without the code of a country are dialled."""
+    emails: list[EmailAddress] = field(default_factory=list)
+    phones: list[PhoneNumber] = field(default_factory=list)
+    addresses: list[PostalAddress] = field(default_factory=list)
+    roles: list[ContactRole] = field(default_factory=list)
+    """At its customer, and at others."""
+    preferred_channel: Channel | None = None
+    preferred_times: list[PreferredTime] = field(default_factory=list)
+    language: str | None = None
+    time_zone: str | None = None
 
     @classmethod
-    def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ContactCreated]:
-        it = cls(id=id, **fields)
+    def create(
+        cls, *, id: UUID, at: datetime, customer_id: UUID, name: str, **fields: Any
+    ) -> tuple[Self, ContactCreated]:
+        it = cls(id=id, customer_id=customer_id, name=name)
+        it.roles = [ContactRole(customer_id=customer_id, primary=True)]
+        vars(it).update(it._agreed({name: value for name, value in fields.items() if value}))
         return it, ContactCreated.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> ContactAmended:
-        """Only the fields sent change; one sent as null is cleared."""
-        self.ensure_not_erased()
-        self.ensure_not_before_last_change(at)
-        return ContactAmended.of_changed(self, self.set(fields))
+        """Only the fields sent change; one sent as null is cleared. A list is sent whole."""
+        self._ensure_may_change(at)
+        return ContactAmended.of_changed(self, self.set(self._agreed(fields)))
+
+    def verify(self, *, at: datetime, email: str) -> ContactEmailVerified:
+        """The owner of an address confirmed it, by answering a mail to it for instance."""
+        self._ensure_may_change(at)
+        self._replace_email(self._email(email).verified(at))
+        return ContactEmailVerified.of(self)
+
+    def bounce(self, *, at: datetime, email: str, reason: str | None) -> ContactEmailBounced:
+        """Mail to an address came back for good. `reason` is the mail system's: `5.1.1`."""
+        self._ensure_may_change(at)
+        self._replace_email(self._email(email).bounced(at))
+        return ContactEmailBounced.of(self, reason=reason)
 
     def erase(self, *, at: datetime) -> ContactErased:
-        """Name, address and number go for good."""
+        """Name, addresses and numbers go for good."""
         self.forget(at)
         return ContactErased()
+
+    def _ensure_may_change(self, at: datetime) -> None:
+        self.ensure_not_erased()
+        self.ensure_not_before_last_change(at)
+
+    def _agreed(self, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the fields that were sent, each list with its primary one, and the single fields as that says."""
+        fields = dict(sent)
+        if "addresses" in fields:
+            fields["addresses"] = with_one_primary(fields["addresses"], "addresses")
+        roles = self._roles(fields)
+        if roles is not None:
+            fields |= {"roles": roles, "role": next(each.role for each in roles if each.primary)}
+        for index, each in enumerate(fields.get("preferred_times", ())):
+            if each.ends <= each.begins:
+                raise Invalid("It ends after it begins, on the same day.", field=f"preferred_times.{index}.ends")
+        emails = self._emails(fields)
+        if emails is not None:
+            primary = primary_of(emails)
+            fields |= {"emails": emails, "email": primary and primary.address}
+        phones = self._phones(fields)
+        if phones is not None:
+            main = primary_of(phones)
+            fields |= {"phones": phones, "phone": main and main.shown}
+        return fields
+
+    def _emails(self, sent: Mapping[str, Any]) -> list[EmailAddress] | None:
+        """Returns the addresses as they are then, if any were sent."""
+        if "emails" in sent:
+            each_once(sent["emails"], "emails", "address")
+            return with_one_primary(sent["emails"], "emails")
+        if "email" in sent:
+            address = sent["email"]
+            new = None if address is None else EmailAddress(address=address, primary=True)
+            return with_primary(self.emails, new, "address")
+        return None
+
+    def _phones(self, sent: Mapping[str, Any]) -> list[PhoneNumber] | None:
+        """Returns the numbers as they are then, if any were sent."""
+        country = self._country(sent)
+        if "phones" in sent:
+            read = [self._read(each, country, f"phones.{index}.number") for index, each in enumerate(sent["phones"])]
+            each_once(read, "phones", "number")
+            return with_one_primary(read, "phones")
+        if "phone" in sent:
+            number = sent["phone"]
+            if number is not None and number == self.phone:
+                return self.phones
+            new = None if number is None else PhoneNumber(number=number, primary=True).read(country, field="phone")
+            return with_primary(self.phones, new, "number")
+        return None
+
+    def _roles(self, sent: Mapping[str, Any]) -> list[ContactRole] | None:
+        """Returns the roles as they are then, if any were sent: one is primary, at the contact's own customer."""
+        if "roles" in sent:
+            return at_own_customer(sent["roles"], self.customer_id, self.role)
+        if "role" in sent:
+            own = primary_of(self.roles) or ContactRole(customer_id=self.customer_id, primary=True)
+            return [replace(own, role=sent["role"]), *(each for each in self.roles if not each.primary)]
+        return None
+
+    def _read(self, sent: PhoneNumber, country: str | None, field: str) -> PhoneNumber:
+        # One that was there before numbers were read is sent back as it is.
+        return sent if sent in self.phones else sent.read(country, field=field)
+
+    def _country(self, sent: Mapping[str, Any]) -> str | None:
+        """Returns the country in which numbers are dialled, if one is known: the contact's, or that of its address."""
+        addresses: Sequence[PostalAddress] = sent.get("addresses", self.addresses)
+        address = primary_of(addresses) or next(iter(addresses), None)
+        own: str | None = sent.get("country", self.country)
+        return own or (None if address is None else address.country)
+
+    def _email(self, address: str) -> EmailAddress:
+        found = next((each for each in self.emails if each.address == address), None)
+        if found is None:
+            raise Invalid("The contact has no such address.", field="email")
+        return found
+
+    def _replace_email(self, new: EmailAddress) -> None:
+        self.emails = [new if each.address == new.address else each for each in self.emails]
