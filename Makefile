@@ -51,8 +51,8 @@ reset: $(VENV)/.installed ## stop, and clear all data; downloads stay
 	@$(KITH) reset
 
 TENANT ?=
-token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [SCOPES="sales:read"]
-	@$(KITH) token --tenant '$(TENANT)' --scopes '$(SCOPES)'
+token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [SCOPES="sales:read"] [SUBJECT=ann [EMAIL=ann@example.org]]
+	@$(KITH) token --tenant '$(TENANT)' --scopes '$(SCOPES)' --subject '$(SUBJECT)' --email '$(EMAIL)'
 
 replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name] [END=now]
 	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)') $(if $(END),--end '$(END)')

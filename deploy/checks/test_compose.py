@@ -17,7 +17,8 @@ from deploy.checks.chart import ROOT, TOOLS
 from deploy.checks.processes import SERVICES, known_to, settings_of
 
 from kith.http.auth import ALGORITHMS
-from kith_local.issuer import AUDIENCE, SCOPES
+from kith.http.scopes import SCOPES
+from kith_local.issuer import AUDIENCE
 
 DEPLOY = ROOT / "deploy"
 PROCESSES = [f"{service}-{what}" for service in SERVICES for what in ("migrate", "api", "worker")]

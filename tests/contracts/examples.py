@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from itertools import count
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,9 +29,12 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "ends": lambda _: "17:30",
     "time_zone": lambda n: ("Europe/Vienna", "Asia/Tokyo")[n % 2],
     "event_types": lambda _: [OrderPlaced.type],
+    "scopes": lambda n: [("sales:read", "sales:write")[n % 2]],
     "gallery": lambda _: "retail",
 }
 """By field: what its schema does not say."""
+OWN = dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org")
+"""The same of the field of one input alone: of these no two may be alike."""
 EITHER = {"email": "emails", "phone": "phones", "role": "roles"}
 """Fields of which one or the other is sent: by turns."""
 DOCUMENTS: Mapping[type[Document], Callable[[int], Any]] = {
@@ -53,12 +56,20 @@ def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, wit
         if name in left_out:
             continue
         if name in ids:
-            made[name] = ids[name]
+            made[name] = as_named(model, name, ids[name])
+        elif (own := OWN.get(f"{model.__name__}.{name}")) is not None:
+            made[name] = own(next(_number))
         elif (document := _document(model.model_fields[name].annotation)) is not None:
             made[name] = DOCUMENTS[document](next(_number))
         else:
             made[name] = _Maker(schema.get("$defs", {}), ids, variant).value(each, name)
     return made
+
+
+def as_named(model: type[BaseModel], name: str, id: str) -> Any:
+    """The id, or a list of it where the field has several."""
+    annotation = model.model_fields[name].annotation
+    return [id] if any(get_origin(each) is list for each in (annotation, *get_args(annotation))) else id
 
 
 def _document(annotation: Any) -> type[Document] | None:

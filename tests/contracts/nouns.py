@@ -65,7 +65,7 @@ class Noun(NamedTuple):
         if (column := self.resource.references.get(field)) is not None:
             return tables[column.table]
         by = {each.column: each.noun for each in self.resource.relations}
-        return names.get(by.get(field, field.removesuffix("_id")))
+        return names.get(by.get(field, field.removesuffix("s").removesuffix("_id")))
 
     def siblings(self) -> "Iterator[Noun]":
         return (self._replace(resource=each) for each in self.api.resources)

@@ -15,8 +15,9 @@ from tests.conftest import take_port
 from tests.images.build import Image
 from tests.images.sandbox import PATIENCE, SOCKETS, Process, run, running, until
 
+from kith.http.scopes import SCOPES
 from kith.ids import new_id
-from kith_local.issuer import SCOPES, Issuer
+from kith_local.issuer import Issuer
 from kith_local.issuer_files import client_in, key_in
 from kith_local.postgres import EmbeddedPostgres
 

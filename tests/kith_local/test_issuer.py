@@ -11,7 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, KeySetSerialization
 from tests.conftest import free_ports
 
-from kith_local.issuer import LIFETIME, SCOPES, Issuer
+from kith.http.scopes import SCOPES
+from kith_local.issuer import LIFETIME, Issuer
 from kith_local.issuer_files import client_in, key_in
 from kith_local.issuer_server import listen
 
@@ -72,6 +73,14 @@ async def test_a_token_is_an_rfc_9068_access_token_for_kith(partner: Partner) ->
     assert claims["scope"].split() == list(SCOPES)
     assert claims["exp"] - claims["iat"] == 12 * 60 * 60
     assert abs(claims["iat"] - time.time()) < 5
+
+
+async def test_a_token_of_a_person_has_its_subject_and_its_address_but_not_its_client(partner: Partner) -> None:
+    published = await partner.keys()
+    answer = (await partner.ask(subject="ann", email="ann@example.org")).json()
+    claims = jwt.decode(answer["access_token"], published, algorithms=["ES256"]).claims
+    assert (claims["sub"], claims["client_id"]) == ("ann", "kith-local")
+    assert (claims["email"], claims["email_verified"]) == ("ann@example.org", True)
 
 
 async def test_no_two_tokens_have_the_same_id(partner: Partner) -> None:

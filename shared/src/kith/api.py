@@ -2,9 +2,9 @@
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -16,12 +16,14 @@ from kith.graphql.limits import GraphQLLimits
 from kith.graphql.subgraph import Subgraph, graphql_router
 from kith.http.admission import Limits
 from kith.http.app import Context, create_app
-from kith.http.auth import Authenticator
+from kith.http.auth import Actor, Authenticator
 from kith.http.limits import LiveLimits, SubscriptionLimiter
 from kith.nouns.commands import Commands
 from kith.nouns.graphql import Fields, Graph
 from kith.nouns.resource import Resource
 from kith.nouns.rest import Rest
+from kith.people.directory import Directory
+from kith.people.gate import Gate, Known
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
 
@@ -44,6 +46,10 @@ class Api:
     features: Sequence[Feature] = ()
     entities: Sequence[type] = ()
     """Other services' nouns whose types features name."""
+    people: Directory | None = None
+    """Where the service has the people of its tenants. None: it goes by tokens alone."""
+    first_sight: Callable[[Database, Commands, Actor, Known | None], Awaitable[bool]] | None = None
+    """What it does when somebody comes who is unknown or invited: see kith.people.gate.FirstSight."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Words for the groups of operations that the routers add."""
 
@@ -90,11 +96,19 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         database,
         commands,
         authenticator or Authenticator(settings),
+        gate=_gate(api_of(service), database, commands),
         subscription_limiter=SubscriptionLimiter(LiveLimits.of(settings)),
         limits=Limits.of(settings),
         graphql_limits=GraphQLLimits.of(settings),
         origins=settings.cors_origins,
     )
+
+
+def _gate(api: Api, database: Database, commands: Commands) -> Gate | None:
+    if api.people is None:
+        return None
+    first_sight = None if api.first_sight is None else partial(api.first_sight, database, commands)
+    return Gate(database, api.people, first_sight=first_sight)
 
 
 def export(service: Service, folder: Path) -> None:

@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a code, not a secret
     FORBIDDEN = "forbidden"
     TENANT_REMOVED = "tenant-removed"
+    USER_SUSPENDED = "user-suspended"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     REQUEST_TIMEOUT = "request-timeout"
@@ -50,6 +51,17 @@ class ErrorCode(StrEnum):
 
     # Contacts
     ALREADY_ERASED = "already-erased"
+    LAST_ADMINISTRATOR = "last-administrator"
+    ROLE_ALREADY_DEFINED = "role-already-defined"
+    ROLE_IN_USE = "role-in-use"
+    ROLE_REMOVED = "role-removed"
+    TEAM_IN_USE = "team-in-use"
+    TEAM_REMOVED = "team-removed"
+    USER_ALREADY_INVITED = "user-already-invited"
+    USER_ALREADY_LINKED = "user-already-linked"
+    USER_ALREADY_SUSPENDED = "user-already-suspended"
+    USER_NOT_INVITED = "user-not-invited"
+    USER_NOT_SUSPENDED = "user-not-suspended"
 
     # Sales
     MORE_THAN_IS_LEFT = "more-than-is-left"

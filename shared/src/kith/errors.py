@@ -58,3 +58,9 @@ class TenantRemoved(Forbidden):
     """The token is valid, and its tenant is not here any more."""
 
     code = ErrorCode.TENANT_REMOVED
+
+
+class UserSuspended(Forbidden):
+    """The token is valid, and its user may do nothing for now."""
+
+    code = ErrorCode.USER_SUSPENDED

@@ -1,9 +1,9 @@
 """For tests of the services: an issuer without a network, and a client of a service without a socket."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -12,18 +12,12 @@ from joserfc.jwk import ECKey, KeySet
 
 from kith.api import api_of, context_for
 from kith.http.auth import Authenticator
+from kith.http.scopes import SCOPES
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
 
-ALL_SCOPES = " ".join(
-    [
-        f"{service}:{verb}"
-        for service in ("contacts", "sales", "service-desk", "analytics")
-        for verb in ("read", "write", "operate", "personal")
-    ]
-    + ["contacts:admin"]
-)
+ALL_SCOPES = " ".join(SCOPES)
 
 
 Answer = dict[str, Any]
@@ -83,6 +77,8 @@ class Tenant:
     scopes: str = ALL_SCOPES
     subject: str = "test"
     """Of its tokens: the client's, or a person's."""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """Further claims of its tokens."""
 
     def without(self, scope: str) -> "Tenant":
         return replace(self, scopes=self.scopes.replace(scope, ""))
@@ -108,4 +104,4 @@ class Tenant:
         return found
 
     def _authorized(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.issuer.token(self.name, self.scopes, sub=self.subject)}"}
+        return {"Authorization": f"Bearer {self.issuer.token(self.name, self.scopes, sub=self.subject, **self.claims)}"}

@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from tests.analytics.conftest import Fold, happened
 from tests.conftest import free_ports
@@ -32,8 +32,10 @@ from analytics.live.reads import Cursor
 from analytics.metrics import question
 from analytics.metrics import reads as metrics
 from analytics.service import SERVICE
+from analytics.tables import people
 from kith.api import api_of, context_for
 from kith.db.login import sqlalchemy_url
+from kith.events.actors import user_id
 from kith.events.contacts import CustomerMerged
 from kith.events.sales import OrderPlaced
 from kith.http.auth import LEEWAY_SECONDS
@@ -400,6 +402,35 @@ async def test_it_ends_with_the_token(port: int, issuer: Issuer, tenant: str) ->
         await client.subscribe(TIMELINE, of=str(new_id()))
         await client.next()
         assert await client.closed() == (4403, "The token has expired"), "clients connect again by themselves after it"
+
+
+async def test_it_ends_with_what_its_user_may_do(port: int, issuer: Issuer, tenant: str, worker: AsyncEngine) -> None:
+    async def is_now(state: str, role: UUID) -> None:
+        known = {"tenant_id": tenant, "id": UUID(int=1), "actor_id": user_id(tenant, "ann"), "state": state}
+        async with worker.begin() as connection:
+            await connection.execute(delete(people.users).where(people.users.c.tenant_id == tenant))
+            await connection.execute(insert(people.users), known | {"role_ids": [role]})
+
+    reader, writer = new_id(), new_id()
+    async with worker.begin() as connection:
+        for role, scope in ((reader, "analytics:read"), (writer, "analytics:write")):
+            await connection.execute(insert(people.roles), {"tenant_id": tenant, "id": role, "scopes": [scope]})
+    await is_now("active", reader)
+    bearer = issuer.token(tenant, sub="ann")
+    async with connected(port, bearer) as client:
+        await client.subscribe(TIMELINE, of=str(new_id()))
+        await client.next()
+        await is_now("active", writer)
+        assert await client.closed() == (4403, "What the user's roles allow has changed: connect again")
+    async with connected(port, bearer) as client:
+        await client.subscribe(TIMELINE, of=str(new_id()))
+        assert (await client.error())["code"] == "forbidden"
+        await is_now("suspended", reader)
+        code, reason = await client.closed()
+        assert (code, reason[:22]) == (4403, "The user is suspended.")
+    with pytest.raises(ConnectionClosed, match="suspended"):
+        async with connected(port, bearer):
+            pass
 
 
 HEALTH = """subscription ($filter: HealthChangeFilter, $after: String) { healthChanged(filter: $filter, after: $after) {

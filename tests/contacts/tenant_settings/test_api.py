@@ -123,7 +123,8 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
 
 def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     """Nor what we think of a relationship, and what we mean to do about it."""
-    ours = {type for type in EVENTS if type.startswith(("analytics.", "sales.task."))}
+    people = ("contacts.user.", "contacts.team.", "contacts.role.")
+    ours = {type for type in EVENTS if type.startswith(("analytics.", "sales.task.", *people))}
     assert ours.isdisjoint(QUALIFYING)
     assert set(EVENTS) - QUALIFYING - ours == {
         "sales.product.created.v1",

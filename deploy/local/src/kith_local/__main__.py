@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "token":
             command.add_argument("--tenant", required=True)
             command.add_argument("--scopes", default="", help="separated by spaces; all if not given")
+            command.add_argument("--subject", default="", help="of a person; a machine's if not given")
+            command.add_argument("--email", default="", help="the person's, as verified")
         if name == "backup":
             command.add_argument("--to", type=Path, required=True, help="the folder in which it is made")
         if name == "restore":
@@ -143,7 +145,8 @@ def _token(arguments: argparse.Namespace) -> int:
     """print an access token"""
     from kith_local.tokens import fetch_token
 
-    print(fetch_token(Layout.of(), tenant=arguments.tenant, scopes=arguments.scopes))  # noqa: T201 - its whole purpose
+    who = {"subject": arguments.subject, "email": arguments.email}
+    print(fetch_token(Layout.of(), tenant=arguments.tenant, scopes=arguments.scopes, **who))  # noqa: T201 - its whole purpose
     return 0
 
 

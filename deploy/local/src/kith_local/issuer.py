@@ -1,4 +1,5 @@
-"""A tiny OAuth 2.0 issuer for one machine: client credentials in, RFC 9068 access tokens out. Loopback only.
+"""A tiny OAuth 2.0 issuer for one machine: client credentials in, RFC 9068 access tokens out, of the client itself or
+of a person that it names. Loopback only.
 
 In production any OpenID Connect provider stands here: the services know only its
 discovery document, its keys and the claims.
@@ -21,29 +22,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kith.http.scopes import SCOPES
 from kith_local.issuer_files import ClientCredentials
 
 AUDIENCE = "kith"
 LIFETIME = 12 * 60 * 60
-SCOPES = (
-    "contacts:read",
-    "contacts:write",
-    "contacts:operate",
-    "contacts:personal",
-    "contacts:admin",
-    "sales:read",
-    "sales:write",
-    "sales:operate",
-    "sales:personal",
-    "service-desk:read",
-    "service-desk:write",
-    "service-desk:operate",
-    "service-desk:personal",
-    "analytics:read",
-    "analytics:write",
-    "analytics:operate",
-    "analytics:personal",
-)
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MOST_BYTES = 16_384
 
@@ -103,9 +86,10 @@ class Issuer:
                 "unsupported_grant_type" if grant else "invalid_request", "grant_type must be client_credentials"
             )
         scopes, tenant = _scopes(form), _tenant(form)
+        who = _person(form)
         return JSONResponse(
             {
-                "access_token": self.issue(tenant=tenant, scopes=scopes, now=int(time.time())),
+                "access_token": self.issue(tenant=tenant, scopes=scopes, now=int(time.time()), person=who),
                 "token_type": "Bearer",
                 "expires_in": LIFETIME,
                 "scope": " ".join(scopes),
@@ -113,7 +97,10 @@ class Issuer:
             headers={"Cache-Control": "no-store"},
         )
 
-    def issue(self, *, tenant: str, scopes: tuple[str, ...], now: int) -> str:
+    def issue(
+        self, *, tenant: str, scopes: tuple[str, ...], now: int, person: Mapping[str, object] | None = None
+    ) -> str:
+        """Returns a token of the client, or of the person with these claims."""
         header = {"alg": "ES256", "typ": "at+jwt", "kid": self.key.kid}
         claims = {
             "iss": self.url,
@@ -125,6 +112,7 @@ class Issuer:
             "client_id": self.client.client_id,
             "scope": " ".join(scopes),
             "tenant": tenant,
+            **(person or {}),
         }
         return jwt.encode(header, claims, self.key)
 
@@ -142,6 +130,15 @@ def _scopes(form: Mapping[str, str]) -> tuple[str, ...]:
     if unknown := [scope for scope in requested if scope not in SCOPES]:
         raise OAuthError("invalid_scope", f"unknown: {' '.join(unknown)}; known: {' '.join(SCOPES)}")
     return requested
+
+
+def _person(form: Mapping[str, str]) -> Mapping[str, object]:
+    """Returns the claims of the person whom the token is to stand for: `subject`, and perhaps `email`. There is nobody
+    to log in here, so the client, which may do all, says who it is."""
+    if not (subject := form.get("subject", "")):
+        return {}
+    email = form.get("email", "")
+    return {"sub": subject} | ({"email": email, "email_verified": True} if email else {})
 
 
 def _tenant(form: Mapping[str, str]) -> str:

@@ -12,15 +12,16 @@ from kith_local.ports import ports_of
 from kith_local.state import StateFile
 
 
-def fetch_token(layout: Layout, *, tenant: str, scopes: str = "") -> str:
-    """Returns a token with all scopes, unless `scopes` names some. Raises LocalError if there is no issuer, or it
-    refuses."""
+def fetch_token(layout: Layout, *, tenant: str, scopes: str = "", subject: str = "", email: str = "") -> str:
+    """Returns a token with all scopes, unless `scopes` names some; of a machine, or of the person with this subject and
+    address. Raises LocalError if there is no issuer, or it refuses."""
     if not tenant:
         raise LocalError("A token is for one tenant: make -s token TENANT=demo")
     url = issuer_url(layout)
     try:
         client = json.loads((layout.issuer / "client.json").read_text())
-        body = urlencode({"grant_type": "client_credentials", "tenant": tenant, "scope": scopes, **client})
+        asked = {"tenant": tenant, "scope": scopes, "subject": subject, "email": email}
+        body = urlencode({"grant_type": "client_credentials", **asked, **client})
         with urlopen(Request(f"{url}/token", body.encode()), timeout=10) as answer:  # noqa: S310 - loopback http
             return str(json.load(answer)["access_token"])
     except HTTPError as refusal:

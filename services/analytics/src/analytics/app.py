@@ -16,6 +16,7 @@ from analytics.metrics import cohorts_api as cohorts
 from analytics.playbooks import api as playbooks
 from analytics.reconciliation import api as reconciliation
 from analytics.resources import RESOURCES
+from analytics.tables import people
 from analytics.timeline import api as timeline
 from kith.api import Api
 
@@ -40,6 +41,7 @@ API = Api(
         live.FEATURE,
     ),
     entities=(Customer,),
+    people=people,
     tags={
         "analytics": "Figures: metrics, cohorts and members, the timeline, and how far each is counted.",
         "customer value": "What customers are worth: predicted by a fit of the tenant's own purchases.",

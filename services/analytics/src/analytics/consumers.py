@@ -12,11 +12,13 @@ from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.watermarks import note_watermark
 from analytics.ledger.withdrawals import withdraw
 from analytics.projections.fold import fold, recorded_event, retract
+from analytics.tables import people
 from kith.consumer import Subscription
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
 from kith.outbox.relay import Watermark, topic_of
+from kith.people.directory import keeping
 
 COUNTED = prometheus_client.Counter(
     "kith_ledger_events_total", "Events that came into the ledger; again, if their batch was rolled back", ["type"]
@@ -33,6 +35,9 @@ WITHDRAWN = prometheus_client.Counter(
 )
 
 
+keep_people = keeping(people)
+
+
 async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
     withdrawals = [each for each in envelopes if each.type == Withdrawal.type]
     if withdrawals:  # before the events: an aggregate's new ones have the versions of those that are withdrawn
@@ -42,6 +47,7 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
     events = [each for each in envelopes if each.type not in _OF_THE_BUS]
     if events:
         new = await record(connection, events)
+        await keep_people(connection, new)
         await fold(connection, [recorded_event(each) for each in new], {each.id: each.traceparent for each in new})
         # A newer version of a service may write types that this one does not know: of those there may be any number.
         for type, number in Counter(each.type if each.type in EVENTS else "other" for each in new).items():

@@ -9,6 +9,7 @@ from kith.db.removed import removed_tenants_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
+from kith.people.directory import directory_tables
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -16,3 +17,4 @@ idempotency = idempotency_table(metadata)
 history = history_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
+people = directory_tables(metadata)

@@ -1,6 +1,19 @@
 """Where the API of contacts is wired together."""
 
+from contacts.me import api as me
 from contacts.resources import RESOURCES
+from contacts.roles.form import roles
+from contacts.teams.form import teams
+from contacts.users.first_sight import at_first_sight
+from contacts.users.form import users
 from kith.api import Api
+from kith.people.directory import Directory
 
-API = Api("contacts", RESOURCES)
+API = Api(
+    "contacts",
+    RESOURCES,
+    features=(me.FEATURE,),
+    people=Directory(users, teams, roles),
+    first_sight=at_first_sight,
+    tags={"me": me.WORDS},
+)

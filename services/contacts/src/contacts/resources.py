@@ -2,7 +2,10 @@
 
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
+from contacts.roles.form import ROLES
+from contacts.teams.form import TEAMS
 from contacts.tenant_settings.form import SETTINGS
 from contacts.touchpoints.form import TOUCHPOINTS
+from contacts.users.form import USERS
 
-RESOURCES = (CUSTOMERS, CONTACTS, TOUCHPOINTS, SETTINGS)
+RESOURCES = (CUSTOMERS, CONTACTS, TOUCHPOINTS, SETTINGS, USERS, TEAMS, ROLES)

@@ -2,5 +2,6 @@
 
 from kith.api import Api
 from sales.resources import RESOURCES
+from sales.tables import people
 
-API = Api("sales", RESOURCES)
+API = Api("sales", RESOURCES, people=people)

@@ -1,5 +1,5 @@
 """What sales does with what happens in the other services: a task for each that a playbook asks for. And it notes whose
-the runs of playbooks are, which tasks name."""
+the runs of playbooks are, which tasks name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
 from kith.events.analytics import ActionRequested
@@ -7,7 +7,8 @@ from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
-from sales.tables import idempotency, known_runs, outbox
+from kith.people.directory import keeping
+from sales.tables import idempotency, known_runs, outbox, people
 from sales.tasks.form import TASKS
 
 
@@ -29,4 +30,10 @@ def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 create_tasks = creating(TASKS, ActionRequested, task_for, source="sales", outbox=outbox, idempotency=idempotency)
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
-SUBSCRIPTIONS = (Subscription("sales", (topic_of("analytics"),), in_turn(note_runs, create_tasks)),)
+SUBSCRIPTIONS = (
+    Subscription(
+        "sales",
+        (topic_of("analytics"), topic_of("contacts")),
+        in_turn(keeping(people), note_runs, create_tasks),
+    ),
+)

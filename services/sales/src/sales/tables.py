@@ -8,6 +8,7 @@ from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.outbox.table import outbox_table
+from kith.people.directory import directory_tables
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -15,4 +16,5 @@ idempotency = idempotency_table(metadata)
 history = history_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
+people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))

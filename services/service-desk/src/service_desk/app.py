@@ -2,5 +2,6 @@
 
 from kith.api import Api
 from service_desk.resources import RESOURCES
+from service_desk.tables import people
 
-API = Api("service-desk", RESOURCES)
+API = Api("service-desk", RESOURCES, people=people)

@@ -1,5 +1,5 @@
 """What service-desk does with what happens in the other services: a case for each that a playbook asks for. And it
-notes whose the contacts and the runs of playbooks are, which cases name."""
+notes whose the contacts and the runs of playbooks are, which cases name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
 from kith.events.analytics import ActionRequested
@@ -8,9 +8,10 @@ from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
+from kith.people.directory import keeping
 from service_desk.cases.form import CASES
 from service_desk.cases.rules import CaseChannel
-from service_desk.tables import idempotency, known_contacts, known_runs, outbox
+from service_desk.tables import idempotency, known_contacts, known_runs, outbox, people
 
 
 def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
@@ -38,6 +39,6 @@ SUBSCRIPTIONS = (
     Subscription(
         "service-desk",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(note_contacts, note_runs, open_cases),
+        in_turn(keeping(people), note_contacts, note_runs, open_cases),
     ),
 )

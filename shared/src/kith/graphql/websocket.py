@@ -1,7 +1,8 @@
 """Subscriptions over WebSocket, in the protocol `graphql-transport-ws`: who may connect, how many, and for how long.
 
-A connection says who it is in `connection_init`, before anything else, and lasts no longer than its token is valid. On
-it there are subscriptions only: queries and commands are requests of their own, with limits of their own.
+A connection says who it is in `connection_init`, before anything else. It lasts no longer than its token is valid, and
+than its user may do the same. On it there are subscriptions only: queries and commands are requests of their own, with
+limits of their own.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
@@ -17,8 +18,10 @@ from graphql import GraphQLError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
+from kith.errors import Forbidden
 from kith.graphql.context import GraphQLContext
 from kith.http.auth import Actor, IssuerUnavailable, Unauthenticated
+from kith.http.faults import fault, is_transient
 from kith.http.limits import ConnectionSlot, SubscriptionLimiter
 
 # Close codes: of the protocol (44xx), and ones that any client knows how to take.
@@ -58,8 +61,9 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
         payload = message.get("payload") or {}  # null as well: so a router sends it that has nothing to hand on
         if not self.connection_init_received:
             try:
-                self.context.actor = await self._authenticate(payload)
-            except Unauthenticated as refused:
+                bearer = await self._authenticate(payload)
+                self.context.actor = await self.context.service.admitted(bearer)
+            except (Unauthenticated, Forbidden) as refused:
                 await self._close(FORBIDDEN, str(refused))
                 return
             except IssuerUnavailable as away:
@@ -69,7 +73,7 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
                 most = self._limiter.limits.connections_per_tenant
                 await self._close(TRY_AGAIN_LATER, f"This process serves {most} connections of a tenant at a time")
                 return
-            self._expiry = asyncio.create_task(self._end_with_token(self.context.actor))
+            self._expiry = asyncio.create_task(self._end_with_token(bearer))
         await super().handle_connection_init({"type": "connection_init", "payload": payload})
 
     async def _authenticate(self, payload: Mapping[str, Any]) -> Actor:
@@ -99,11 +103,28 @@ class SubscriptionHandler(BaseGraphQLTransportWSHandler[GraphQLContext, None]):
             self._expiry.cancel()
         await super().shutdown()
 
-    async def _end_with_token(self, actor: Actor) -> None:
-        await asyncio.sleep(max(0.0, actor.expires_at - time.time()))
+    async def _end_with_token(self, bearer: Actor) -> None:
+        while (left := bearer.expires_at - time.time()) > 0:
+            await asyncio.sleep(min(left, self.context.service.look_again_seconds))
+            if reason := await self._ended_before(bearer):
+                await self._close(FORBIDDEN, reason)
+                return
         # Nothing is said of each subscription: ended by a message it would be over, and clients that connect again by
         # themselves, with a new token and after their last cursor, would not.
         await self._close(FORBIDDEN, "The token has expired")
+
+    async def _ended_before(self, bearer: Actor) -> str | None:
+        """Returns why the connection may not go on: with other scopes it would have to begin anew."""
+        try:
+            admitted = await self.context.service.admitted(bearer)
+        except Forbidden as refused:
+            return refused.detail
+        except Exception as error:  # noqa: BLE001 - whatever it was, the connection ends or is looked at again
+            if is_transient(error):  # it is looked up again
+                return None
+            fault(error)
+            return "This is an internal error: connect again"
+        return None if admitted == self.context.actor else "What the user's roles allow has changed: connect again"
 
     def _leave(self) -> None:
         # Not awaited: a client that does not answer the closing would keep the next one out.

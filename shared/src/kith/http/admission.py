@@ -1,11 +1,12 @@
 """The door of a service: who asks is known, and may ask so much, before anything is done for them.
 
 In this order, each cheaper than what comes after: the token, the tenant's rate, the size and kind of the body, the body
-itself, a slot. A request holds its slot until its answer begins: by then the work is done, or it is a stream, and what
+itself, a slot, and what the tenant lets the
+actor do. A request holds its slot until its answer begins: by then the work is done, or it is a stream, and what
 that holds is limited where it is held.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kith.http.auth import Authenticator
+from kith.http.auth import Actor, Authenticator
 from kith.http.bodies import check_media_type, check_size, declared_bytes, most_bytes, read_body
 from kith.runtime.fairness import Allowance, FairQueue, QueueFull, Rates
 from kith.runtime.settings import Settings
@@ -66,10 +67,17 @@ class Admission:
     """Lets requests in. `is_public` says by the path what anybody may have at any time."""
 
     def __init__(
-        self, app: ASGIApp, *, authenticator: Authenticator, limits: Limits, is_public: Callable[[str], bool]
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        admitted: Callable[[Actor], Awaitable[Actor]],
+        limits: Limits,
+        is_public: Callable[[str], bool],
     ) -> None:
         self._app = app
         self._authenticator = authenticator
+        self._admitted = admitted
         self._is_public = is_public
         self._rates = Rates(limits.rate, limits.burst)
         self._slots = FairQueue(limits.slots, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside)
@@ -83,7 +91,6 @@ class Admission:
             return
         headers = Headers(scope=scope)
         actor = await self._authenticator.authenticate(headers.get("authorization"))
-        scope[ACTOR] = actor
         allowance = self._rates.take(actor.tenant)
         rates = self._rate_headers(allowance)
         if not allowance.allowed:
@@ -94,6 +101,7 @@ class Admission:
         check_media_type(headers)
         body = await self._body(actor.tenant, limit, size, receive)
         async with self._slot(self._slots, actor.tenant, rates) as give_back:
+            scope[ACTOR] = await self._admitted(actor)
             await self._app(scope, _replayed(body, receive), _with_headers(send, rates, give_back))
 
     async def _body(self, tenant: str, limit: int, size: int | None, receive: Receive) -> bytes:

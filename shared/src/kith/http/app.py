@@ -1,5 +1,6 @@
 """The HTTP side of a service: one application with REST, GraphQL, probes, problems and limits."""
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from kith.http.limits import SubscriptionLimiter
 from kith.http.origins import Origins
 from kith.http.probes import readiness
 from kith.nouns.commands import Commands
+from kith.people.gate import Gate
 from kith.runtime.telemetry import TelemetryMiddleware
 
 
@@ -54,11 +56,21 @@ class Context:
     database: Database
     commands: Commands
     authenticator: Authenticator
+    gate: Gate | None = None
     subscription_limiter: SubscriptionLimiter = field(default_factory=SubscriptionLimiter)
     limits: Limits = field(default_factory=Limits)
     graphql_limits: GraphQLLimits = field(default_factory=GraphQLLimits)
     origins: Sequence[str] = ()
     """The origins whose pages may call the API (CORS)."""
+
+    async def admitted(self, actor: Actor) -> Actor:
+        """Returns the actor with the scopes that it has here. Raises UserSuspended and TenantRemoved."""
+        return actor if self.gate is None else await self.gate.admitted(actor)
+
+    @property
+    def look_again_seconds(self) -> float:
+        """How long what it has admitted may go on without being admitted again."""
+        return math.inf if self.gate is None else self.gate.seconds
 
     def position(self, recorded_at: Any) -> dict[str, str]:
         """Returns the header with the position that a reader of another service must have reached to see this write."""
@@ -76,14 +88,15 @@ def actor_of(request: HTTPConnection) -> Actor:
     return actor
 
 
-def actor_with(scope: str) -> Any:
-    """Returns a dependency that yields the actor, if the token carries the scope."""
+def actor_with(scope: str | None) -> Any:
+    """Returns a dependency that yields the actor, if it has the scope; None: whatever scopes it has."""
 
     async def check(
         request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
     ) -> Actor:
         actor = actor_of(request)
-        actor.require(scope)
+        if scope is not None:
+            actor.require(scope)
         return actor
 
     return Depends(check)
@@ -144,6 +157,7 @@ def create_app(
     app.add_middleware(
         Admission,
         authenticator=context.authenticator,
+        admitted=context.admitted,
         limits=context.limits,
         is_public=lambda path: path in PUBLIC or path.startswith("/docs/"),
     )

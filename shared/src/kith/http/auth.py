@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -62,6 +62,8 @@ class Actor:
     """When it is nobody any more: seconds since the epoch."""
     is_client: bool = False
     """Whether it is a machine, which asks with no person behind it."""
+    email: str | None = field(default=None, repr=False)
+    """If the issuer says that it has verified it: another one may be anybody's."""
 
     @property
     def id(self) -> str:
@@ -144,7 +146,8 @@ class Authenticator:
             named = ", ".join(str(each["loc"][0]) for each in wrong.errors(include_url=False))
             raise Unauthenticated(f"The token has claims that cannot be: {named}.") from None
         is_client = claims.get("client_id") == given.sub  # RFC 9068, 2.2: the subject is the client if it is no person
-        return Actor(tenant, given.sub, frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS, is_client)
+        scopes, expires_at = frozenset(given.scope.split()), given.exp + LEEWAY_SECONDS
+        return Actor(tenant, given.sub, scopes, expires_at, is_client, _verified_email(claims))
 
     async def _fresh_keys(self) -> KeySet:
         if self._keys is None:
@@ -179,6 +182,11 @@ class Authenticator:
             return True
         finally:
             self._refreshing = None
+
+
+def _verified_email(claims: Mapping[str, Any]) -> str | None:
+    email = claims.get("email")
+    return email if isinstance(email, str) and claims.get("email_verified") is True else None
 
 
 FetchKeys = Callable[[Settings], Awaitable[Any]]

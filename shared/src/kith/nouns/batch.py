@@ -16,7 +16,7 @@ from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.nouns import history
-from kith.nouns.aggregate import Aggregate, unshared
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Input, NewInput
@@ -59,7 +59,7 @@ class Batch:
         self._erased: dict[UUID, View] = {}
         self._named: dict[str, dict[UUID, Any]] = {}
         """By field: the records that the calls name, as far as they exist."""
-        self._check: Check = lambda _: None
+        self._check: Check = lambda *_: None
 
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
@@ -127,7 +127,7 @@ class Batch:
         given = self._followed(call.input)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
-        self._check(given)
+        self._check(given, aggregate)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._uow.note(self._resource, call.command, None, aggregate, at=at)
@@ -137,7 +137,7 @@ class Batch:
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """Returns a new aggregate, and its events."""
         assert isinstance(given, NewInput)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **unshared(given.fields()))
+        aggregate, events = call.command.rule(id=new_id(), at=at, **call.command.arguments(given, self._uow.tenant))
         aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
         return aggregate, events
@@ -159,8 +159,8 @@ class Batch:
             at = max(at, aggregate.updated_at)
         # A rule that refuses half-way must leave nothing behind: it works on a copy.
         changed = aggregate.copy()
-        events = call.command.rule(changed, at=at, **unshared(given.fields()))
-        self._check(given)
+        events = call.command.rule(changed, at=at, **call.command.arguments(given, self._uow.tenant))
+        self._check(given, changed)
         recorded = self._record(changed, events, at)
         self._uow.note(self._resource, call.command, aggregate, changed, at=at)
         changed.updated_at = max(changed.updated_at, at)

@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError
 from kith.db.connections import Database, Transaction, checked
 from kith.db.sqlstates import sqlstate
 from kith.ids import new_id
-from kith.nouns.aggregate import unshared
 from kith.nouns.batch import as_view, carry_out
 from kith.nouns.calls import Answer, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import NewInput
@@ -83,7 +82,8 @@ class Commands:
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)
-        aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **unshared(call.input.fields()))
+        arguments = call.command.arguments(call.input, tenant)
+        aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **arguments)
         if (external_id := call.input.external_id) is not None:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
         try:

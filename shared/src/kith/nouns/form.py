@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from inspect import signature
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.nouns.aggregate import Aggregate
+from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.inputs import Input, NewInput
 from kith.values import personal
 
@@ -40,6 +42,15 @@ class Command:
     @property
     def creates(self) -> bool:
         return issubclass(self.input, NewInput)
+
+    @cached_property
+    def takes_tenant(self) -> bool:
+        """Whether the rule has a parameter `tenant`, for what is computed from the tenant's name."""
+        return "tenant" in signature(self.rule).parameters
+
+    def arguments(self, given: Input, tenant: str) -> dict[str, Any]:
+        """Returns the arguments of the rule, but for the id and the time."""
+        return unshared(given.fields()) | ({"tenant": tenant} if self.takes_tenant else {})
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,8 @@ class One:
         return self.to or self.name
 
 
-Check = Callable[[Input], None]
-"""Raises the DomainError with which an input is refused."""
+Check = Callable[[Input, Aggregate], None]
+"""Given an input, and the record as the rule has left it. Raises the DomainError with which the input is refused."""
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ class Fields:
     """The fields that a feature adds to a service's subgraph beside the nouns."""
 
     queries: Sequence[Any] = ()
+    queries_of: Callable[[Mapping[str, Any]], Sequence[Any]] = lambda _: ()
+    """Further queries, given the types of the service's nouns by their names."""
     subscriptions: Sequence[Any] = ()
     """Each checks its arguments, and returns `watching` its events."""
     extends: Mapping[str, Sequence[Any]] = dataclass_field(default_factory=dict)
@@ -97,7 +99,8 @@ class Graph:
 
     def schema(self) -> Subgraph:
         queries = [each for resource in self._resources.values() for each in self._queries_of(resource)]
-        queries += [each for feature in self._features for each in feature.queries]
+        for feature in self._features:
+            queries += [*feature.queries, *feature.queries_of(self._nodes)]
         mutations = [
             self._mutation(resource, self._nodes[resource.name], command)
             for resource in self._resources.values()

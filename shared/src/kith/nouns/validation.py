@@ -129,7 +129,7 @@ def _inputs(form: Form) -> Iterator[str]:
                 yield f"the input {face} has a field `{name}` that the rule of `{command.name}` does not take."
         for each in parameters:
             needed = each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
-            if needed and each.name not in {"id", "at", *sent}:
+            if needed and each.name not in {"id", "at", "tenant", *sent}:
                 yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
 
 

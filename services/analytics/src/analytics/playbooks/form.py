@@ -20,6 +20,7 @@ from analytics.signals.form import signals
 from analytics.tables import metadata
 from kith.db.tables import Moment, Structured, aggregate_table, one_of
 from kith.errors import Invalid
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Check, Command, Resource, View
 from kith.scalars import Text
@@ -56,7 +57,7 @@ async def signal_is_defined(connection: AsyncConnection, tenant: str, inputs: Se
     if named:
         known = set(await connection.scalars(select(c.id).where(c.tenant_id == tenant, c.id.in_(named))))
 
-    def check(given: Input) -> None:
+    def check(given: Input, _: Aggregate) -> None:
         signal = _signal(given)
         if signal is not None and signal not in known:
             raise Invalid(f"There is no signal {signal}. Define it first.", field="document.when.signal")

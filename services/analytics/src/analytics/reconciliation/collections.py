@@ -10,7 +10,15 @@ import msgspec
 
 from analytics.projections.facts import types_of
 from kith.events.catalogue import versions_of
-from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged, TouchpointRecorded
+from kith.events.contacts import (
+    ContactCreated,
+    CustomerCreated,
+    RoleCreated,
+    SettingsChanged,
+    TeamCreated,
+    TouchpointRecorded,
+    UserInvited,
+)
 from kith.events.event import Event
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
@@ -52,6 +60,9 @@ COLLECTIONS = (
     _of("contacts", "customers", CustomerCreated),
     _of("contacts", "contacts", ContactCreated),
     _of("contacts", "touchpoints", TouchpointRecorded),
+    _of("contacts", "users", UserInvited),
+    _of("contacts", "teams", TeamCreated),
+    _of("contacts", "roles", RoleCreated),
     _of("sales", "products", ProductCreated),
     _of("sales", "opportunities", OpportunityOpened),
     _of("sales", "orders", OrderPlaced),

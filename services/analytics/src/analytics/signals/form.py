@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.signals.rules import Reading, Signal, SignalDefinedAlready
 from analytics.tables import metadata
 from kith.db.tables import TenantId, aggregate_table, reference
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Check, Command, One, Resource, View
 from kith.scalars import Code, Id, Note, Real, Text
@@ -39,7 +40,7 @@ async def code_is_free(connection: AsyncConnection, tenant: str, inputs: Sequenc
     c, codes = signals.c, [each.code for each in inputs if isinstance(each, DefineSignal)]
     taken = set(await connection.scalars(select(c.code).where(c.tenant_id == tenant, c.code.in_(codes))))
 
-    def check(given: Input) -> None:
+    def check(given: Input, _: Aggregate) -> None:
         if isinstance(given, DefineSignal):
             if given.code in taken:
                 raise SignalDefinedAlready(given.code)

@@ -18,6 +18,7 @@ from contacts.values import ContactRole, EmailAddress, PhoneNumber, PostalAddres
 from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput, Wrong, refuse
 from kith.nouns.resource import Check, Command, Follows, One, Resource, View, personal
 from kith.nouns.value_inputs import Values
@@ -105,7 +106,7 @@ async def customers_are_there(connection: AsyncConnection, tenant: str, inputs: 
     rows = select(c.id).where(c.tenant_id == tenant, c.id == any_(cast(sorted(named), ARRAY(Uuid))))
     found = {row.id async for row in streamed(connection, rows, most=len(named))} if named else set()
 
-    def check(given: Input) -> None:
+    def check(given: Input, _: Aggregate) -> None:
         for index, each in enumerate(getattr(given, "roles", None) or ()):
             if each.customer_id not in found:
                 raise Invalid(f"There is no customer {each.customer_id}.", field=f"roles.{index}.customer_id")

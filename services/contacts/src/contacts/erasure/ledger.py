@@ -21,18 +21,19 @@ from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.erasure.rules import AlreadyErased
 from contacts.tables import idempotency, outbox
+from contacts.users.form import USERS
 from kith.db.connections import acting_for, checked
 from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
 from kith.events import actors
-from kith.events.contacts import ContactErased, CustomerErased
+from kith.events.contacts import ContactErased, CustomerErased, UserErased
 from kith.events.envelope import Envelope
 from kith.nouns.batch import carry_out
 from kith.nouns.calls import Call
 from kith.runtime.telemetry import log
 
-_FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS}
-_NOUNS = {ContactErased.type: CONTACTS.name, CustomerErased.type: CUSTOMERS.name}
+_FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS, USERS.name: USERS}
+_NOUNS = {ContactErased.type: CONTACTS.name, CustomerErased.type: CUSTOMERS.name, UserErased.type: USERS.name}
 
 
 class Erasure(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.statements import streamed
 from kith.db.tables import Amount, aggregate_table, reference
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, Priced
 from kith.nouns.resource import Check, Command, Follows, One, Resource, View
 from kith.scalars import Code, Currency, Id, Money
@@ -52,7 +53,7 @@ async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequenc
     """Returns the check that what is returned of an order is left of it, also while others return something of it."""
     named = {each.order_id for each in inputs if isinstance(each, RecordReturn) and each.order_id is not None}
     if not named:
-        return lambda _: None
+        return lambda *_: None
     o, r = orders.c, returns.c
     wanted = cast(sorted(named), ARRAY(Uuid))
     # In the order of their ids: no two requests deadlock.
@@ -73,7 +74,7 @@ async def orders_cover(connection: AsyncConnection, tenant: str, inputs: Sequenc
     async for row in streamed(connection, given_back, most=len(named)):
         left[row.order_id].left -= row.value
 
-    def check(given: Input) -> None:
+    def check(given: Input, _: Aggregate) -> None:
         if isinstance(given, RecordReturn) and given.order_id in left:
             left[given.order_id].give_back(given.value, at=given.occurred_at)
 

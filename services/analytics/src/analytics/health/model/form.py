@@ -1,6 +1,6 @@
 """The form of a health model: its commands, its table and its view."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -68,6 +68,11 @@ def ready_made(name: str) -> HealthModelDocument:
 
 
 async def signals_are_defined(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+    check = await signals_checked(connection, tenant, inputs)
+    return lambda given, _: check(given)
+
+
+async def signals_checked(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Callable[[Input], None]:
     named = {each.signal for given in inputs for each in _measures(given) if each.signal is not None}
     c, known = signals.c, set[UUID]()
     if named:
