@@ -161,6 +161,22 @@ async def test_events_of_an_absorbed_customer_are_sent_too(client: Client, tenan
         assert (await client.event())["event"]["id"] == str(event.id)
 
 
+async def test_to_a_merged_customer_the_events_of_its_survivor_are_sent(
+    client: Client, tenant: str, fold: Fold
+) -> None:
+    merged, other, survivor = (new_id() for _ in range(3))
+    await fold(
+        happened(CustomerMerged(into=survivor), tenant, NOW, merged),
+        happened(CustomerMerged(into=survivor), tenant, NOW, other),
+    )
+    await client.subscribe(TIMELINE, of=str(merged))
+    await client.next()
+    for customer in (survivor, other, merged):
+        event = happened(BOUGHT, tenant, NOW, customer)
+        await fold(event)
+        assert (await client.event())["event"]["id"] == str(event.id)
+
+
 async def test_a_cursor_is_of_one_subscription_and_one_database(
     client: Client, worker: AsyncEngine, issuer: Issuer, port: int, tenant: str, other_tenant: str
 ) -> None:

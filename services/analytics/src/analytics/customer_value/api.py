@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from analytics.ledger.instants import ensure_past
 from analytics.metrics.definition import Metric
 from analytics.metrics.measure import Score
 from analytics.metrics.question import Question
+from analytics.projections.survivors import merged_among
 from analytics.projections.tenants import tenant_settings
 from kith.api import Feature
 from kith.db.connections import Database
@@ -65,7 +66,7 @@ async def fitted(database: Database, tenant: str, metrics: Iterable[Metric], end
 async def values_of(
     database: Database, tenant: str, ids: list[UUID], at: datetime | None, currency: str | None
 ) -> dict[UUID, CustomerValue]:
-    """Returns each customer's value, now or as it was at an instant."""
+    """Returns each customer's value, of a merged one its survivor's, now or as it was at an instant."""
     ends_at, unpredicted = _past(at or datetime.now(UTC)), None
     interval = Interval(ends_at - timedelta(days=365), ends_at)  # of which the values look at the end only
     try:
@@ -76,7 +77,10 @@ async def values_of(
         settings = await tenant_settings(connection, tenant)
         question = Question(interval, settings.zone, settings.policy)
         models = await purchases(connection, tenant, question, currency=currency)
-    return await asyncio.to_thread(values, models, ids, ends_at, unpredicted)
+        merged = await merged_among(connection, tenant, ids)
+    survivors = list({merged.get(each, each) for each in ids})
+    found = await asyncio.to_thread(values, models, survivors, ends_at, unpredicted)
+    return {id: replace(found[merged.get(id, id)], merged_into=merged.get(id)) for id in ids}
 
 
 def _past(at: datetime) -> datetime:

@@ -59,6 +59,8 @@ class CustomerValue:
     by_currency: list[CurrencyValue]
     weeks_ahead: int
     unpredicted: str | None
+    merged_into: UUID | None = None
+    """The customer whose value it is, if the one that was asked for was merged."""
 
 
 async def purchases(

@@ -156,10 +156,10 @@ class Timeline:
 async def timeline_after(
     connection: AsyncConnection, tenant: str, customer: UUID, position: Position, epoch: str
 ) -> Timeline:
-    """With the events of the customers it has absorbed, as of now. Raises CursorLost."""
+    """With the events of the customers it has absorbed, as of now; of a merged one, its survivor's. Raises
+    CursorLost."""
     horizon = await horizon_of(connection, epoch)
-    absorbed = await connection.scalars(_ABSORBED, {"tenant": tenant, "customer": customer})
-    selves = [customer, *absorbed]
+    selves = list(await connection.scalars(_SELVES, {"tenant": tenant, "customer": customer}))
     found = await connection.execute(
         _TIMELINE,
         {
@@ -234,9 +234,16 @@ def page_of(rows: Sequence[tuple[Position, R]], horizon: int) -> Page[R]:
     return Page(rows, rows[-1][0] if more else Position(horizon), more)
 
 
-_ABSORBED = text("""
-    SELECT customer_id FROM merged_customers
-    WHERE tenant_id = :tenant AND survivor = :customer AND customer_id <> :customer
+_SELVES = text("""
+    WITH it AS (
+        SELECT coalesce(
+            (SELECT survivor FROM merged_customers WHERE tenant_id = :tenant AND customer_id = (:customer)::uuid),
+            (:customer)::uuid
+        ) AS survivor
+    )
+    SELECT survivor FROM it
+    UNION
+    SELECT m.customer_id FROM merged_customers m JOIN it USING (survivor) WHERE m.tenant_id = :tenant
 """)
 _TIMELINE = text("""
     SELECT l.arrived::text::bigint, id, type, source, subject, time, recorded_at, data, actor

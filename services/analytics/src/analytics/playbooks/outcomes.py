@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
-from sqlalchemy import ARRAY, Boolean, Uuid, any_, bindparam, cast, func, select, text, update
+from sqlalchemy import ARRAY, Boolean, Uuid, bindparam, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.health.engine.base import micros
@@ -23,7 +23,8 @@ from analytics.playbooks.plan import Outcome
 from analytics.playbooks.runs import FAILED
 from analytics.playbooks.tables import playbook_runs
 from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy
-from analytics.projections.tables import facts, merged_customers
+from analytics.projections.survivors import merged_among
+from analytics.projections.tables import facts
 from kith.consumer.faults import Fault, fault_of
 from kith.db.tables import Moment
 from kith.events.contacts import SettingsChanged
@@ -134,7 +135,7 @@ async def _settle_each(connection: AsyncConnection, tenant: str, rows: Sequence[
 
 
 async def _settle(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> None:
-    survivors = await _survivors(connection, tenant, [each.customer_id for each in runs])
+    survivors = await merged_among(connection, tenant, [each.customer_id for each in runs])
     runs = [each._replace(customer_id=survivors.get(each.customer_id, each.customer_id)) for each in runs]
     by_kind: dict[str, list[Open]] = defaultdict(list)
     for each in runs:
@@ -156,16 +157,6 @@ async def _settle(connection: AsyncConnection, tenant: str, runs: Sequence[Open]
         .where(_R.tenant_id == tenant, _R.id == given.c.id)
         .values(succeeded=given.c.succeeded, evidence_id=given.c.evidence_id, settled_at=func.clock_timestamp())
     )
-
-
-async def _survivors(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> dict[UUID, UUID]:
-    m = merged_customers.c
-    rows = await connection.execute(
-        select(m.customer_id, m.survivor).where(
-            m.tenant_id == tenant, m.customer_id == any_(cast(list(customers), ARRAY(Uuid)))
-        )
-    )
-    return {customer: survivor for customer, survivor in rows}  # noqa: C416 - of rows
 
 
 async def _by_events(

@@ -59,8 +59,9 @@ async def as_known_at(
     customers: Sequence[UUID] | None = None,
 ) -> AsyncIterator[AsyncConnection]:
     """Yields a transaction in which activity, and facts of these types, are read as they were known; if customers are
-    named, only theirs and those of customers merged into them. Totals must not be read in it (see Question.settled).
-    Raises TooManyEvents, TenantRemoved, and sqlalchemy.exc.TimeoutError if too many such reads run at once."""
+    named, only theirs, those of customers merged into them, and those of their survivors. Totals must not be read in it
+    (see Question.settled). Raises TooManyEvents, TenantRemoved, and sqlalchemy.exc.TimeoutError if too many such reads
+    run at once."""
     await database.admit(tenant)
     try:
         async with timeout(WAIT_SECONDS):
@@ -109,11 +110,9 @@ async def _fold(
     always = [*(each.event_types for each in declared()), *(each.event_types for each in made)]
     types = _whole_nouns(frozenset(wanted).union(*always))
     if customers is not None:
-        wanted_customers = frozenset(customers)
-        customers = [
-            *customers,
-            *(each.customer_id for each in await past.merged() if each.survivor in wanted_customers),
-        ]
+        merged = {each.customer_id: each.survivor for each in await past.merged()}
+        survivors = {merged.get(each, each) for each in customers}
+        customers = [*survivors, *(each for each, survivor in merged.items() if survivor in survivors)]
     if await past.count(types, customers, up_to=MAX_EVENTS + 1) > MAX_EVENTS:
         raise TooManyEvents(
             f"Over {MAX_EVENTS:,} events were known then that these metrics look at: that many are not folded for one "

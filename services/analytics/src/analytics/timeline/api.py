@@ -12,6 +12,7 @@ from starlette.responses import Response
 from strawberry.scalars import JSON
 
 from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.projections.survivors import merged_among
 from analytics.timeline import reads as queries
 from kith.api import Feature
 from kith.graphql.context import Ctx
@@ -30,6 +31,8 @@ READER: Any = actor_with("analytics:read")
 class TimelinePage:
     items: list[queries.TimelineEvent]
     next: str | None
+    merged_into: UUID | None
+    """The customer whose timeline it is, if the one that was asked for was merged."""
 
 
 @router.get("/ledger", operation_id="getLedgerSize", summary="How many events there are, by type")
@@ -54,12 +57,14 @@ async def get_timeline(
     ends_at: Annotated[Instant | None, Query(alias="to")] = None,
     actor: Actor = READER,
 ) -> Response:
-    """Newest first; what happened to customers merged into this one too."""
+    """Newest first; what happened to customers merged into this one too. Of a customer that was merged, that of its
+    survivor."""
     await must_be_heard_of(context_of(request).database, actor.tenant, id)
     wanted = queries.Wanted(first, after, tuple(type or ()), starts_at, ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await queries.timeline(connection, actor.tenant, id, wanted)
-    return json_response(TimelinePage(page.rows, page.next))
+        merged = await merged_among(connection, actor.tenant, [id])
+    return json_response(TimelinePage(page.rows, page.next, merged.get(id)))
 
 
 @strawberry.type
@@ -67,7 +72,10 @@ class TimelineEvent(queries.TimelineEvent):
     data: JSON
 
 
-@field(description="Every exchange with the customer, and with customers merged into it, newest first.")
+@field(
+    description="Every exchange with the customer, and with customers merged into it, newest first. Of a merged one, "
+    "that of its survivor."
+)
 async def timeline(
     self: Customer,
     info: Ctx,

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, exists, func, lit
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.tables import ledger
+from analytics.projections.survivors import merged_among
 from analytics.projections.tables import merged_customers
 from kith.errors import Invalid
 from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
@@ -71,14 +72,18 @@ async def timeline(
 async def timelines(
     connection: AsyncConnection, tenant: str, customer_ids: Sequence[UUID], wanted: Wanted
 ) -> dict[UUID, Page[TimelineEvent]]:
-    """The same page of several customers' timelines. Whom a customer absorbed in a merge, its past is in it too."""
+    """The same page of several customers' timelines. Whom a customer absorbed in a merge, its past is in it too;
+    that of a merged customer is its survivor's."""
     if not 1 <= wanted.first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     if wanted.starts_at is not None and wanted.ends_at is not None and wanted.starts_at >= wanted.ends_at:
         raise Invalid("It must be later than `from`.", field="to")
-    selves = await _selves(connection, tenant, customer_ids)
+    merged = await merged_among(connection, tenant, customer_ids)
+    survivors = {id: merged.get(id, id) for id in customer_ids}
+    selves = await _selves(connection, tenant, list({*survivors.values()}))
     found = await _newest(connection, tenant, selves, wanted)
-    return {id: _page(sorted(events, key=_position, reverse=True), wanted.first) for id, events in found.items()}
+    pages = {id: _page(sorted(events, key=_position, reverse=True), wanted.first) for id, events in found.items()}
+    return {id: pages[survivor] for id, survivor in survivors.items()}
 
 
 async def _newest(

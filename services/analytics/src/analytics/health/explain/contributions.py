@@ -48,7 +48,7 @@ class Cases(NamedTuple):
 
 class Explanation(NamedTuple):
     model: HealthModel | None
-    """None: no model is for the customer."""
+    """None: no model is for the customer, which stands for many."""
     at: int
     score: float | None
     """None if no input is known."""
@@ -60,8 +60,6 @@ class Explanation(NamedTuple):
     unknown."""
     drivers: tuple[tuple[Measure, float], ...] = ()
     """The changes of the measures' parts over those days, the greatest first."""
-    merged_into: UUID | None = None
-    """The survivor, if the customer was merged. Otherwise a customer without a model stands for many."""
     cases: Cases | None = None
     """Present if the model has acts on cases to evaluate."""
 
@@ -74,7 +72,7 @@ def explain(model: HealthModel, base: CustomerBase, at: int) -> list[Explanation
 def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Explanation]:
     """Explains these customers, each by the model that was for it at the instant."""
     some = facts.everybody() if some is None else some
-    found: list[Explanation] = [_unscored(facts, index, at) for index in some.tolist()]
+    found: list[Explanation] = [_unscored(at) for _ in some.tolist()]
     for model, numbers in facts.assigned(at, some):
         for number, explanation in zip(numbers.tolist(), explained_by(facts, model, at, some[numbers]), strict=True):
             found[number] = explanation
@@ -85,7 +83,7 @@ def explained(facts: HealthFacts, at: int, some: Ints | None = None) -> list[Exp
 def explained_by(facts: HealthFacts, model: HealthModel | None, at: int, some: Ints) -> list[Explanation]:
     """Explains by this model, whichever one was for the customer then; without a trend."""
     if model is None:
-        return [_unscored(facts, index, at) for index in some.tolist()]
+        return [_unscored(at) for _ in some.tolist()]
     scorer = facts.scorer(model)
     scored = scorer.score(at, some)
     bands = scorer.bands(at, some, scored.score)
@@ -124,8 +122,8 @@ def parts(facts: HealthFacts, at: int, some: Ints) -> list[Parts]:
     return found
 
 
-def _unscored(facts: HealthFacts, index: int, at: int) -> Explanation:
-    return Explanation(None, at, None, None, 0.0, (), merged_into=facts.merged.get(facts.customers[index]))
+def _unscored(at: int) -> Explanation:
+    return Explanation(None, at, None, None, 0.0, ())
 
 
 def _contributions(scorer: Scorer, scored: Scored, number: int, index: int, at: int) -> tuple[Contribution, ...]:

@@ -1,6 +1,6 @@
 """The explainer: explains a customer's health, its change, the path to other bands, and its history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,6 +23,7 @@ from analytics.health.model.assignment import Models
 from analytics.health.model.timeline import model_in_force
 from analytics.health.wording.languages import WORDINGS
 from analytics.health.wording.words import Language, Words
+from analytics.projections.survivors import merged_among
 from analytics.projections.tenants import tenant_settings
 from kith.errors import Invalid
 
@@ -33,17 +34,21 @@ class HealthSnapshot:
 
     facts: HealthFacts
     zone: str
+    merged: Mapping[UUID, UUID]
+    """The survivors of those that were asked for and are merged: the explanations are of these."""
 
 
 async def snapshot(
     connection: AsyncConnection, tenant: str, customers: Sequence[UUID], model: str | None = None
 ) -> HealthSnapshot:
-    """Reads what explains the health of some customers. `model` is the id of one in force now, which then scores all of
-    them, whether or not it is for them; otherwise the model that was for each at the instant does. Raises Invalid if no
-    model in force has that id."""
+    """Reads what explains the health of some customers, of merged ones that of their survivors. `model` is the id of
+    one in force now, which then scores all of them, whether or not it is for them; otherwise the model that was for
+    each at the instant does. Raises Invalid if no model in force has that id."""
     zone = (await tenant_settings(connection, tenant)).zone
     named = None if model is None else Models.only(await model_in_force(connection, tenant, model))
-    return HealthSnapshot(await facts_of(connection, tenant, customers, models=named), zone)
+    merged = await merged_among(connection, tenant, customers)
+    survivors = list({merged.get(each, each) for each in customers})
+    return HealthSnapshot(await facts_of(connection, tenant, survivors, models=named), zone, merged)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ class HealthExplainer:
 
     def health(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, HealthView]:
         found = explained(self.of.facts, micros(at), self._indexes(customers))
-        return {id: as_view(each, self._words) for id, each in zip(customers, found, strict=True)}
+        return {
+            id: as_view(each, self._words, self.of.merged.get(id)) for id, each in zip(customers, found, strict=True)
+        }
 
     def difference(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
@@ -64,11 +71,13 @@ class HealthExplainer:
         """Returns the difference between two instants. Raises Invalid unless the interval goes forward."""
         _check(starts_at, ends_at)
         found = differences(self.of.facts, micros(starts_at), micros(ends_at), self._indexes(customers))
-        return {id: difference_view(each, self._words) for id, each in zip(customers, found, strict=True)}
+        words, merged = self._words, self.of.merged
+        return {id: difference_view(each, words, merged.get(id)) for id, each in zip(customers, found, strict=True)}
 
     def path(self, customers: Sequence[UUID], at: datetime) -> dict[UUID, PathView]:
         found = paths(self.of.facts, micros(at), self._indexes(customers))
-        return {id: path_view(each, self._words) for id, each in zip(customers, found, strict=True)}
+        words, merged = self._words, self.of.merged
+        return {id: path_view(each, words, merged.get(id)) for id, each in zip(customers, found, strict=True)}
 
     def history(
         self, customers: Sequence[UUID], starts_at: datetime, ends_at: datetime
@@ -86,7 +95,8 @@ class HealthExplainer:
                 field="from",
             ) from error
         return {
-            id: history_view(each, starts_at, ends_at, self._words) for id, each in zip(customers, found, strict=True)
+            id: history_view(each, starts_at, ends_at, self._words, self.of.merged.get(id))
+            for id, each in zip(customers, found, strict=True)
         }
 
     @property
@@ -95,7 +105,7 @@ class HealthExplainer:
 
     def _indexes(self, customers: Sequence[UUID]) -> Ints:
         index_of = {customer: index for index, customer in enumerate(self.of.facts.customers)}
-        return np.array([index_of[each] for each in customers], np.int64)
+        return np.array([index_of[self.of.merged.get(each, each)] for each in customers], np.int64)
 
 
 def _check(starts_at: datetime, ends_at: datetime) -> None:

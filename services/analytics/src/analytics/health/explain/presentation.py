@@ -1,6 +1,7 @@
 """Explanations of health as views, with words in one language."""
 
 from datetime import datetime
+from uuid import UUID
 
 from analytics.health.engine.base import moment
 from analytics.health.explain.contributions import Contribution, Explanation
@@ -38,7 +39,7 @@ def _named_by(model: HealthModel | None) -> tuple[str, int] | tuple[None, None]:
     return (None, None) if model is None else (model.id, model.version)
 
 
-def difference_view(difference: Difference, words: Words) -> DifferenceView:
+def difference_view(difference: Difference, words: Words, merged_into: UUID | None) -> DifferenceView:
     return DifferenceView(
         before=_scored(difference.before),
         after=_scored(difference.after),
@@ -53,6 +54,7 @@ def difference_view(difference: Difference, words: Words) -> DifferenceView:
         ],
         groups=[GroupView(each.group, each.before, each.after, each.change) for each in difference.groups],
         changes=[_change(difference, each, words) for each in difference.changes],
+        merged_into=merged_into,
     )
 
 
@@ -84,7 +86,7 @@ def _part(contribution: Contribution | None) -> PartView | None:
     )
 
 
-def path_view(path: Path, words: Words) -> PathView:
+def path_view(path: Path, words: Words, merged_into: UUID | None) -> PathView:
     model, version = _named_by(path.explanation.model)
     return PathView(
         at=moment(path.explanation.at),
@@ -95,6 +97,7 @@ def path_view(path: Path, words: Words) -> PathView:
         up=_way(path, path.up, words),
         down=_way(path, path.down, words),
         caveat=words.caveat(),
+        merged_into=merged_into,
     )
 
 
@@ -137,7 +140,7 @@ def _step(path: Path, way: Way, step: Step, words: Words) -> StepView:
 
 
 def history_view(
-    history: History | TooManyPoints, starts_at: datetime, ends_at: datetime, words: Words
+    history: History | TooManyPoints, starts_at: datetime, ends_at: datetime, words: Words, merged_into: UUID | None
 ) -> HistoryView | Invalid | None:
     if isinstance(history, TooManyPoints):
         return Invalid(
@@ -158,6 +161,7 @@ def history_view(
         band=history.band,
         points=[PointView(moment(each.at), each.score) for each in history.points],
         changes=[_band_change(each, words) for each in history.changes],
+        merged_into=merged_into,
     )
 
 

@@ -66,6 +66,8 @@ class HealthView:
     drivers: list[DriverView]
     words: str
     contributions: list[ContributionView]
+    merged_into: UUID | None
+    """The customer whose health it is, if the one that was asked for was merged."""
 
 
 async def explanations(
@@ -85,7 +87,7 @@ async def explanations(
     return dict(zip(facts.customers, await asyncio.to_thread(explained, facts, instant), strict=True))
 
 
-def as_view(explanation: Explanation, words: Words) -> HealthView:
+def as_view(explanation: Explanation, words: Words, merged_into: UUID | None = None) -> HealthView:
     return HealthView(
         at=moment(explanation.at),
         score=explanation.score,
@@ -98,6 +100,7 @@ def as_view(explanation: Explanation, words: Words) -> HealthView:
         drivers=[DriverView(measure.id, measure.title, change) for measure, change in explanation.drivers],
         words=words.summary(explanation),
         contributions=[_contribution(explanation, each, words) for each in explanation.contributions],
+        merged_into=merged_into,
     )
 
 

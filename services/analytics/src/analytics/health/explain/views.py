@@ -86,6 +86,8 @@ class DifferenceView:
     model_changes: list[ModelChangeView]
     groups: list[GroupView]
     changes: list[ChangeView]
+    merged_into: UUID | None
+    """The customer whose health it is, if the one that was asked for was merged."""
 
 
 @dataclass(slots=True)
@@ -146,6 +148,8 @@ class PathView:
     up: WayView | None
     down: WayView | None
     caveat: str
+    merged_into: UUID | None
+    """The customer whose health it is, if the one that was asked for was merged."""
 
 
 @dataclass(slots=True)
@@ -192,3 +196,5 @@ class HistoryView:
     band: Band | None
     points: list[PointView]
     changes: list[BandChangeView]
+    merged_into: UUID | None
+    """The customer whose health it is, if the one that was asked for was merged."""

@@ -151,9 +151,7 @@ class Chinese:
     def unknown(self, explanation: Explanation, on: str) -> str:
         return f"{on}：{_model(explanation.model)}的各项指标目前都没有数据。"
 
-    def unscored(self, explanation: Explanation, on: str) -> str:
-        if explanation.merged_into is not None:
-            return f"{on}：没有评分。该客户已并入客户{explanation.merged_into}，其历史记录也归入该客户。"
+    def unscored(self, on: str) -> str:
         return f"{on}：没有评分。它代表许多未识别的客户，因此没有适用的模型。"
 
     def brings(self, title: str, phrase: str, contribution: Contribution, score: float) -> str:

@@ -152,9 +152,7 @@ class English:
     def unknown(self, explanation: Explanation, on: str) -> str:
         return f"On {on}: nothing is known of what {_model(explanation.model)} looks at."
 
-    def unscored(self, explanation: Explanation, on: str) -> str:
-        if explanation.merged_into is not None:
-            return f"On {on}: no score. It was merged into customer {explanation.merged_into}, which has its history."
+    def unscored(self, on: str) -> str:
         return f"On {on}: no score. It stands for many customers, so no model is for it."
 
     def brings(self, title: str, phrase: str, contribution: Contribution, score: float) -> str:
