@@ -19,7 +19,7 @@ from analytics.health.scores.rescoring import process_score_queue, score_due, sc
 from analytics.health.scores.tables import health_changes, health_queue, health_scores
 from analytics.tables import outbox
 from kith.events.analytics import HealthChanged, HealthModelPublished, HealthModelRetired, PulseSet
-from kith.events.contacts import CustomerCreated, CustomerMerged
+from kith.events.contacts import CustomerCreated, CustomerMerged, CustomerUnmerged
 from kith.events.envelope import Envelope
 from kith.events.sales import OrderPlaced
 from kith.events.service_desk import CaseOpened
@@ -254,6 +254,22 @@ async def test_who_was_merged_away_has_no_score_and_who_survives_has_both_pasts(
     gone = await stored(worker, tenant, absorbed)
     assert (gone.band, gone.model, gone.due_at) == (None, None, None)
     assert (await stored(worker, tenant, kept)).band == "healthy"
+
+
+async def test_who_was_separated_is_in_its_band_since_it_came_into_it(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    kept, absorbed, start = new_id(), new_id(), now()
+    await fold(happened(BOUGHT, tenant, start - 300 * DAY, kept), happened(BOUGHT, tenant, start - 20 * DAY, absorbed))
+    await score()
+    before = await stored(worker, tenant, absorbed)
+    await fold(happened(CustomerMerged(into=kept), tenant, start, absorbed, aggregate_version=2))
+    await score()
+    await fold(happened(CustomerUnmerged(out_of=kept), tenant, start, absorbed, aggregate_version=3))
+    await score()
+    after = await stored(worker, tenant, absorbed)
+    assert (after.band, after.band_since) == (before.band, before.band_since)
+    assert before.band_since < start - DAY
 
 
 async def test_who_refers_another_is_looked_at_again(fold: Any, worker: AsyncEngine, tenant: str) -> None:

@@ -112,9 +112,10 @@ def search_from(facts: HealthFacts, stored: Sequence[Stored], at: int) -> Since:
             past = facts.assignments(index, int(-FAR), int(published[index]))
             ends = [each.until for each in past if _named(each.model) == by]
             published[index] = max(ends, default=published[index])
-    # A customer that is scored for the first time may have been in its band for long.
-    new = np.array([_is_new(each) for each in stored], np.bool_)
-    return Since(published, np.where(new, at - AHEAD, published - LAG))
+    # A customer that had no band may have been in the one it has now for long: it is scored for the first time, or was
+    # merged into another one until now.
+    without = np.array([each.band is None for each in stored], np.bool_)
+    return Since(published, np.where(without, at - AHEAD, published - LAG))
 
 
 def rescored(unread: UnreadFacts, stored: Sequence[Stored], since: Since, now: datetime) -> Rescored:
@@ -173,8 +174,8 @@ class _Scoring:
         return Row(before.customer_id, version, None, None, None, None, 0.0, since, None, None)
 
     def _since_when(self, bands: Bands) -> dict[int, datetime]:
-        """Returns since when the customers scored for the first time have been in their band, which may be long."""
-        new = [index for index, each in enumerate(self.stored) if _is_new(each) and bands[index] >= 0]
+        """Returns since when the customers that had no band have been in theirs, which may be long."""
+        new = [index for index, each in enumerate(self.stored) if each.band is None and bands[index] >= 0]
         since = self.facts.since(self.at - AHEAD, self.at, np.array(new, np.int64))
         return {index: moment(at) for index, at in zip(new, since.tolist(), strict=True)}
 
