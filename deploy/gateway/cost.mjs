@@ -5,7 +5,7 @@
 //
 // - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types
 // there are 100. - A list of objects costs what `first` says, or the argument's default; else as many as there are
-// `ids` or `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`. - What is
+// `ids` or `representations` in the arguments; else 10. So do the lists `nodes` and `edges` of a field with `first`. - What is
 // selected on an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
 import { getNamedType, isCompositeType, isListType, isNonNullType, Kind, SchemaMetaFieldDef, TypeMetaFieldDef } from 'graphql';
 
@@ -14,7 +14,7 @@ const TYPES = 100;
 // Costs are counted in tenths, so that they are whole numbers.
 const TENTHS = 10;
 const PAGE = 'first';
-const NODES = 'nodes';
+const ITEMS = ['nodes', 'edges'];
 const KEYS = ['ids', 'representations'];
 const MOST_NESTED = 200;
 const MOST = 1e13;
@@ -115,14 +115,14 @@ export function costOf(schema, document, operation, variables) {
   );
   const known = new Map();
 
-  /** The cost of what is selected on one object: of each of its `nodes`, and of all else. */
+  /** The cost of what is selected on one object: of each of its `nodes` or `edges`, and of all else. */
   function ofSet(set, type) {
     let each = 0;
     let rest = 0;
     for (const selection of set?.selections ?? []) {
       if (selection.kind === Kind.FIELD) {
         const cost = ofField(selection, type);
-        if (selection.name.value === NODES) each += cost;
+        if (ITEMS.includes(selection.name.value)) each += cost;
         else rest += cost;
       } else {
         const inside =
@@ -145,7 +145,7 @@ export function costOf(schema, document, operation, variables) {
     return known.get(name);
   }
 
-  /** Of one object that has the field; of `nodes`, for each of its items. */
+  /** Of one object that has the field; of `nodes` and `edges`, for each of their items. */
   function ofField(node, parent) {
     const field = fieldOf(schema, parent, node.name.value);
     const type = field && getNamedType(field.type);
@@ -156,7 +156,7 @@ export function costOf(schema, document, operation, variables) {
     const paged = page ?? USUAL_LENGTH;
     if (!isList(field.type)) return Math.min(MOST, own + rest + paged * each);
     const items = own + rest + USUAL_LENGTH * each;
-    if (node.name.value === NODES && page === undefined) return Math.min(MOST, items);
+    if (ITEMS.includes(node.name.value) && page === undefined) return Math.min(MOST, items);
     return Math.min(MOST, (page ?? keysOf(node) ?? lengthOf(parent, field)) * items);
   }
 

@@ -57,17 +57,20 @@ async def test_a_customer_shows_its_contacts_and_touchpoints(acme: Tenant, custo
     found = await acme.ask(
         """query ($id: UUID!, $referred: UUID!) {
           customer(id: $id) {
-            contacts(first: 2) { name customer { name } }
-            touchpoints { channel direction contact { name } customer { id } }
+            contacts(first: 2) { nodes { name customer { name } } }
+            touchpoints { nodes { channel direction contact { name } customer { id } } }
           }
-          referred: customer(id: $referred) { referrer { name } contacts { id } }
+          referred: customer(id: $referred) { referrer { name } contacts { nodes { id } } }
         }""",
         id=customer["id"],
         referred=referred["id"],
     )
     works = {"name": "Acme Works"}
-    assert found["customer"]["contacts"] == [{"name": "Cy", "customer": works}, {"name": "Bob", "customer": works}]
-    assert found["customer"]["touchpoints"] == [
+    assert found["customer"]["contacts"]["nodes"] == [
+        {"name": "Cy", "customer": works},
+        {"name": "Bob", "customer": works},
+    ]
+    assert found["customer"]["touchpoints"]["nodes"] == [
         {
             "channel": channel,
             "direction": "INBOUND",
@@ -76,7 +79,7 @@ async def test_a_customer_shows_its_contacts_and_touchpoints(acme: Tenant, custo
         }
         for channel in ("PHONE", "EMAIL")
     ]
-    assert found["referred"] == {"referrer": works, "contacts": []}
+    assert found["referred"] == {"referrer": works, "contacts": {"nodes": []}}
 
 
 async def test_the_others_subgraphs_find_a_customer_by_its_id(acme: Tenant, other: Tenant, customer: Answer) -> None:
@@ -88,7 +91,7 @@ async def test_the_others_subgraphs_find_a_customer_by_its_id(acme: Tenant, othe
 
 async def test_no_other_tenant_is_shown_anything(acme: Tenant, other: Tenant, customer: Answer) -> None:
     query = """query ($id: UUID!) { customer(id: $id) { id } customers { nodes { id } }
-      contacts(filter: {customerId: $id}) { nodes { id } } touchpoints { nodes { id } } }"""
+      contacts(where: {customerId: {eq: $id}}) { nodes { id } } touchpoints { nodes { id } } }"""
     await acme.made("/v1/contacts", customer_id=customer["id"], name="Ada")
     assert (await acme.ask(query, id=customer["id"]))["contacts"]["nodes"] != []
     nothing: Answer = {"nodes": []}
@@ -106,7 +109,7 @@ async def test_what_is_personal_is_null_to_actors_who_may_not_see_it(acme: Tenan
     stranger = acme.without("contacts:personal")
     found = await stranger.ask(
         """query ($id: UUID!, $contact: UUID!) {
-          customer(id: $id) { name segment contacts { name email phone customerId } }
+          customer(id: $id) { name segment contacts { nodes { name email phone customerId } } }
           customers { nodes { name } }
           contact(id: $contact) { name email phone customer { name } }
         }""",
@@ -115,7 +118,7 @@ async def test_what_is_personal_is_null_to_actors_who_may_not_see_it(acme: Tenan
     )
     nobody = {"name": None, "email": None, "phone": None}
     assert found == {
-        "customer": {"name": None, "segment": "smb", "contacts": [{**nobody, "customerId": customer["id"]}]},
+        "customer": {"name": None, "segment": "smb", "contacts": {"nodes": [{**nobody, "customerId": customer["id"]}]}},
         "customers": {"nodes": [{"name": None}]},
         "contact": {**nobody, "customer": {"name": None}},
     }

@@ -15,6 +15,7 @@ from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import Api, api_of
 from kith.ids import new_id
+from kith.nouns.lists.listing import Listing
 from kith.nouns.parameters import pascal
 from kith.nouns.resource import Command, Resource
 from kith.runtime.service import Service
@@ -39,6 +40,10 @@ class Noun(NamedTuple):
     @property
     def path(self) -> str:
         return f"/v1/{self.resource.path}"
+
+    @property
+    def listing(self) -> Listing:
+        return self.api.listings[self.resource.name]
 
     @property
     def type(self) -> str:
@@ -291,12 +296,12 @@ class World:
         (found,) = (await self.tenant.ask(query, r=[{"__typename": noun.type, "id": id}]))["_entities"]
         return found
 
-    async def nodes(self, noun: Noun, filter: Answer | None = None) -> Any:
+    async def nodes(self, noun: Noun, where: Answer | None = None) -> Any:
         """Of the list over GraphQL."""
-        query = f"""query($filter: {pascal(noun.resource.plural)}Filter) {{
-            them: {to_camel_case(noun.resource.plural)}(filter: $filter) {{ nodes {noun.selection()} }}
+        query = f"""query($where: {pascal(noun.resource.plural)}Where) {{
+            them: {to_camel_case(noun.resource.plural)}(where: $where) {{ nodes {noun.selection()} }}
         }}"""
-        return (await self.tenant.ask(query, filter=filter))["them"]["nodes"]
+        return (await self.tenant.ask(query, where=where))["them"]["nodes"]
 
 
 def personal_values(noun: Noun, shown: Answer) -> list[str]:

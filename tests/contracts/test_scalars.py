@@ -65,7 +65,7 @@ def parameters(dependant: Dependant) -> Iterator[Any]:
 @services
 def test_every_parameter_and_every_body_is_read_by_the_scalars(service: Service) -> None:
     api = api_of(service)
-    rests = [Rest(service.name, resource) for resource in api.resources]
+    rests = [Rest(listing) for listing in api.listings.values()]
     routers = [
         *(each.router for each in rests),
         *(router for each in api.features for router in each.routers),

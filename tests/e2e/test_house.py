@@ -30,10 +30,10 @@ CUSTOMER = """
 query ($id: UUID!) {
   customer(id: $id) {
     id name
-    contacts { id name }
-    opportunities { id stage value }
-    orders { id value currency }
-    cases { id state }
+    contacts { nodes { id name } }
+    opportunities { nodes { id stage value } }
+    orders { nodes { id value currency } }
+    cases { nodes { id state } }
     health { score band coverage contributions { measure events } }
     timeline { nodes { id type source subject } }
   }
@@ -94,12 +94,14 @@ def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
 
     shown = ours.ask(CUSTOMER, id=customer)["customer"]
     assert (shown["id"], shown["name"]) == (customer, "Hotel Adler")
-    assert shown["contacts"] == [{"id": contact, "name": "Ada Lang"}]
-    assert [(each["id"], each["stage"], float(each["value"])) for each in shown["opportunities"]] == [
+    assert shown["contacts"]["nodes"] == [{"id": contact, "name": "Ada Lang"}]
+    assert [(each["id"], each["stage"], float(each["value"])) for each in shown["opportunities"]["nodes"]] == [
         (opportunity, "WON", 1100)
     ]
-    assert [(each["id"], float(each["value"]), each["currency"]) for each in shown["orders"]] == [(order, 1100, "EUR")]
-    assert [each["id"] for each in shown["cases"]] == [case]
+    assert [(each["id"], float(each["value"]), each["currency"]) for each in shown["orders"]["nodes"]] == [
+        (order, 1100, "EUR")
+    ]
+    assert [each["id"] for each in shown["cases"]["nodes"]] == [case]
     # How the relationship came to be scored is in it too, whenever that was.
     timeline = [each for each in shown["timeline"]["nodes"] if each["source"] != "analytics"]
     assert [(each["type"], each["subject"]) for each in reversed(timeline)] == [

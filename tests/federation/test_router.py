@@ -39,7 +39,7 @@ SERVICES = (contacts.service.SERVICE, sales.service.SERVICE, analytics.service.S
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CREATE = """mutation ($name: String!) { createCustomer(input: {kind: PERSON, name: $name}) {
     ... on Customer { id } ... on Problem { code detail } } }"""
-WHOLE = "query ($id: UUID!) { customer(id: $id) { name opportunities { name } health { band } } }"
+WHOLE = "query ($id: UUID!) { customer(id: $id) { name opportunities { nodes { name } } health { band } } }"
 TIMELINE = "subscription ($of: UUID!) { timeline(customerId: $of) { cursor event { id } } }"
 
 
@@ -114,7 +114,7 @@ async def customer(house: House, mine: dict[str, str]) -> str:
 
 async def test_a_customer_is_made_of_what_the_services_know(house: House, mine: dict[str, str], customer: str) -> None:
     whole = await house.ask(WHOLE, mine, id=customer)
-    assert whole["data"] == {"customer": {"name": "Ada", "opportunities": [], "health": None}}
+    assert whole["data"] == {"customer": {"name": "Ada", "opportunities": {"nodes": []}, "health": None}}
     (unknown,) = whole["errors"]  # to analytics, which has heard of no event of it
     assert (unknown["extensions"]["code"], unknown["extensions"]["service"]) == (ErrorCode.NOT_FOUND, "analytics")
     other = await house.ask(
@@ -139,7 +139,9 @@ async def test_a_service_that_fails_is_named_and_the_rest_comes(
     house: House, mine: dict[str, str], customer: str
 ) -> None:
     house.service_desk.answer = (502, "text/html", "")
-    answer = await house.ask("query ($id: UUID!) { customer(id: $id) { name cases { id } } }", mine, id=customer)
+    answer = await house.ask(
+        "query ($id: UUID!) { customer(id: $id) { name cases { nodes { id } } } }", mine, id=customer
+    )
     assert answer["data"] == {"customer": {"name": "Ada", "cases": None}}
     assert answer["errors"][0]["extensions"]["service"] == "service-desk"
 

@@ -65,7 +65,7 @@ async def test_without_a_token_there_is_no_graphql(sales: httpx.AsyncClient) -> 
 async def test_a_list_goes_page_by_page(sales: httpx.AsyncClient, mine: Headers) -> None:
     made = [(await opened(sales, mine, stage="engaging"))["id"] for _ in range(3)]
     await opened(sales, mine)
-    query = """query ($after: String) { opportunities(first: 2, after: $after, filter: {stage: ENGAGING}) {
+    query = """query ($after: String) { opportunities(first: 2, after: $after, where: {stage: {eq: ENGAGING}}) {
         nodes { id } pageInfo { hasNextPage endCursor } } }"""
     first = (await ask(sales, mine, query))["data"]["opportunities"]
     second = (await ask(sales, mine, query, after=first["pageInfo"]["endCursor"]))["data"]["opportunities"]
@@ -77,9 +77,9 @@ async def test_a_customers_dealings_are_the_newest_first(sales: httpx.AsyncClien
     one, other = str(new_id()), str(new_id())
     dealings = [(await opened(sales, mine, customer_id=one))["id"] for _ in range(3)]
     await opened(sales, mine, customer_id=other)
-    found = await entities(sales, mine, [one, other, str(new_id())], "opportunities(first: 2) { id }")
-    assert [each["id"] for each in found[0]["opportunities"]] == dealings[:0:-1]
-    assert [len(customer["opportunities"]) for customer in found] == [2, 1, 0]
+    found = await entities(sales, mine, [one, other, str(new_id())], "opportunities(first: 2) { nodes { id } }")
+    assert [each["id"] for each in found[0]["opportunities"]["nodes"]] == dealings[:0:-1]
+    assert [len(customer["opportunities"]["nodes"]) for customer in found] == [2, 1, 0]
 
 
 async def test_another_tenants_customer_has_no_dealings(
@@ -87,7 +87,9 @@ async def test_another_tenants_customer_has_no_dealings(
 ) -> None:
     customer = str(new_id())
     await opened(sales, theirs, customer_id=customer)
-    assert await entities(sales, mine, [customer], "opportunities { id }") == [{"opportunities": []}]
+    assert await entities(sales, mine, [customer], "opportunities { nodes { id } }") == [
+        {"opportunities": {"nodes": []}}
+    ]
 
 
 async def test_the_dealings_of_many_customers_are_one_select(sales: httpx.AsyncClient, mine: Headers) -> None:
@@ -95,17 +97,17 @@ async def test_the_dealings_of_many_customers_are_one_select(sales: httpx.AsyncC
     for customer in customers[:3]:
         await opened(sales, mine, customer_id=customer)
     with statements() as sent:
-        await entities(sales, mine, customers, "opportunities { id }")
+        await entities(sales, mine, customers, "opportunities { nodes { id } }")
     assert len([statement for statement in sent if "opportunities" in statement]) == 1
 
 
 async def test_pages_of_any_length_are_one_statement(sales: httpx.AsyncClient, mine: Headers) -> None:
     """With its limit as a parameter. With a number written out, PostgreSQL would come to read all rows for a page."""
-    page = "query ($first: Int!) { opportunities(first: $first, filter: {stage: ENGAGING}) { nodes { id } } }"
+    page = "query ($first: Int!) { opportunities(first: $first, where: {stage: {eq: ENGAGING}}) { nodes { id } } }"
     with statements() as sent:
         for first in (1, 50):
             await ask(sales, mine, page, first=first)
-            await entities(sales, mine, [str(new_id())], f"opportunities(first: {first}) {{ id }}")
+            await entities(sales, mine, [str(new_id())], f"opportunities(first: {first}) {{ nodes {{ id }} }}")
     limited = {statement for statement in sent if "LIMIT" in statement}
     assert len(limited) == 2
     assert all(re.search(r"LIMIT \$\d", statement) for statement in limited)
@@ -155,6 +157,6 @@ async def test_an_internal_error_says_nothing_of_itself(
 
 
 async def test_a_query_too_deep_is_refused(sales: httpx.AsyncClient, mine: Headers) -> None:
-    deep = "{ opportunities { nodes { " + "customer { opportunities { " * 7 + "id" + " } }" * 7 + " } } }"
+    deep = "{ opportunities { nodes { " + "customer { opportunities { nodes { " * 7 + "id" + " } } }" * 7 + " } } }"
     refused = await ask(sales, mine, deep)
-    assert refused["errors"][0]["message"] == "A query has at most 15 levels of fields; this has 17."
+    assert refused["errors"][0]["message"] == "A query has at most 15 levels of fields; this has 24."

@@ -42,17 +42,17 @@ async def test_a_customer_shows_its_cases(acme: Tenant, other: Tenant) -> None:
     for subject in ("One", "Two", "Three"):
         await acme.made("/v1/cases", subject=subject, channel="web", customer_id=busy)
     query = """query ($r: [_Any!]!) { _entities(representations: $r) {
-      ... on Customer { id cases(first: 2) { subject } } } }"""
+      ... on Customer { id cases(first: 2) { nodes { subject } } } } }"""
     references = [{"__typename": "Customer", "id": id} for id in (busy, quiet)]
     assert (await acme.ask(query, r=references))["_entities"] == [
-        {"id": busy, "cases": [{"subject": "Three"}, {"subject": "Two"}]},
-        {"id": quiet, "cases": []},
+        {"id": busy, "cases": {"nodes": [{"subject": "Three"}, {"subject": "Two"}]}},
+        {"id": quiet, "cases": {"nodes": []}},
     ]
-    assert [each["cases"] for each in (await other.ask(query, r=references))["_entities"]] == [[], []]
+    assert [each["cases"]["nodes"] for each in (await other.ask(query, r=references))["_entities"]] == [[], []]
 
 
 async def test_cases_are_filtered(acme: Tenant, other: Tenant, case: Answer) -> None:
-    query = "query ($state: CaseState) { cases(filter: {state: $state}) { nodes { id } } }"
+    query = "query ($state: CaseState) { cases(where: {state: {eq: $state}}) { nodes { id } } }"
     assert (await acme.ask(query, state="NEW"))["cases"]["nodes"] == [{"id": case["id"]}]
     assert (await acme.ask(query, state="OPEN"))["cases"]["nodes"] == []
     assert (await other.ask(query, state="NEW"))["cases"]["nodes"] == []

@@ -10,7 +10,7 @@ LISTS = {
     "contacts": """{ customers(first: 8) { nodes { id externalId kind name country tags segment } pageInfo
         { hasNextPage endCursor } } contacts(first: 4) { nodes { name email customer { name } } }
         touchpoints(first: 4) { nodes { channel direction customer { id name } } } settings { timeZone currency } }""",
-    "sales": """{ opportunities(first: 8, filter: {stage: WON}) { nodes { name stage value currency closedAt
+    "sales": """{ opportunities(first: 8, where: {stage: {eq: WON}}) { nodes { name stage value currency closedAt
         product { name price } customer { id } } } orders(first: 4) { nodes { value currency customerId } }
         returns(first: 4) { nodes { value orderId } } tasks(first: 4) { nodes { title state dueAt } } }""",
     "service-desk": """{ cases(first: 8) { nodes { id state priority channel reopenedCount firstRespondedAt resolvedAt

@@ -20,6 +20,7 @@ from kith.http.auth import Actor, Authenticator
 from kith.http.limits import LiveLimits, SubscriptionLimiter
 from kith.nouns.commands import Commands
 from kith.nouns.graphql import Fields, Graph
+from kith.nouns.lists.listing import Listing, listings_of
 from kith.nouns.resource import Resource
 from kith.nouns.rest import Rest
 from kith.people.directory import Directory
@@ -55,10 +56,14 @@ class Api:
 
     @cached_property
     def schema(self) -> Subgraph:
-        return Graph(self.service, self.resources, self.features, self.entities).schema()
+        return Graph(self.service, self.listings, self.features, self.entities).schema()
+
+    @cached_property
+    def listings(self) -> dict[str, Listing]:
+        return listings_of(self.service, self.resources)
 
     def create(self, context: Context) -> FastAPI:
-        rest = [Rest(context.service, resource) for resource in self.resources]
+        rest = [Rest(listing) for listing in self.listings.values()]
         return create_app(
             context,
             routers=[

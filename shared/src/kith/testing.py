@@ -1,7 +1,7 @@
 """For tests of the services: an issuer without a network, and a client of a service without a socket."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -86,7 +86,7 @@ class Tenant:
     async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
         return await self.client.post(path, json=body, headers={**self._authorized(), **headers})
 
-    async def get(self, path: str, **query: str | int) -> httpx.Response:
+    async def get(self, path: str, **query: str | int | Sequence[str]) -> httpx.Response:
         return await self.client.get(path, params=query, headers=self._authorized())
 
     async def made(self, path: str, **body: object) -> Answer:

@@ -15,7 +15,7 @@ from tests.analytics.reference.figures import FIGURES, Query, as_of_customers, c
 from tests.analytics.reference.questions import Question, ask, without
 from tests.recorded import needs_recorded_data
 
-from kith.nouns.queries import MAX_PAGE
+from kith.nouns.lists.pages import MAX_PAGE
 
 pytestmark = [
     needs_recorded_data,

@@ -88,7 +88,10 @@ async def test_a_customer_shows_what_was_said_of_it(acme: Tenant) -> None:
     for score in (30, 60):
         await acme.made("/v1/pulses", customer_id=customer, score=score)
     query = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on Customer {
-        pulses { score customer { id } } readings(first: 1) { value signal { code } customer { id } } } } }"""
+        pulses { nodes { score customer { id } } }
+        readings(first: 1) { nodes { value signal { code } customer { id } } } } } }"""
     (shown,) = (await acme.ask(query, r=[{"__typename": "Customer", "id": customer}]))["_entities"]
-    assert [each["score"] for each in shown["pulses"]] == [60, 30]
-    assert shown["readings"] == [{"value": 4, "signal": {"code": "active_seats"}, "customer": {"id": customer}}]
+    assert [each["score"] for each in shown["pulses"]["nodes"]] == [60, 30]
+    assert shown["readings"]["nodes"] == [
+        {"value": 4, "signal": {"code": "active_seats"}, "customer": {"id": customer}}
+    ]

@@ -31,7 +31,8 @@ _ORDERS = (
     "query Orders($first: Int!) { orders(first: $first) { nodes { id customerId value currency country createdAt } } }"
 )
 _ACROSS = """query Across($first: Int!) { customers(first: $first) { nodes {
-    id name segment orders(first: 5) { id value currency } cases(first: 5) { id state } health { score band }
+    id name segment orders(first: 5) { nodes { id value currency } }
+    cases(first: 5) { nodes { id state } } health { score band }
 } } }"""
 
 

@@ -78,7 +78,7 @@ async def test_an_index_of_a_table_in_use_is_built_beside_its_writers_in_a_migra
     history: History,
 ) -> None:
     (first,) = await history.draft("first", ("orders", column("owner"), Index("by_owner", "owner")))
-    assert "op.create_index('by_owner'" in first
+    assert "op.create_index('by_owner', 'orders', [sa.literal_column('owner COLLATE \"C\"')]" in first
     assert "build_index" not in first
 
     def orders() -> tuple[str, *tuple[Column[str] | Index, ...]]:
@@ -92,8 +92,8 @@ async def test_an_index_of_a_table_in_use_is_built_beside_its_writers_in_a_migra
     assert "op." not in built.replace("op.f", "").partition("def upgrade")[2]
     assert "revision = '0003'\ndown_revision = '0002'" in built
     assert "drop_index('by_owner')" in built
-    assert "build_index('by_both', 'orders', ['tenant_id', 'owner'], unique=True)" in built
-    assert "build_index('by_channel', 'orders', ['channel'], where='channel IS NOT NULL')" in built
+    assert "build_index('by_both', 'orders', ['tenant_id COLLATE \"C\"', 'owner COLLATE \"C\"'], unique=True)" in built
+    assert "build_index('by_channel', 'orders', ['channel COLLATE \"C\"'], where='channel IS NOT NULL')" in built
     (nothing,) = await history.draft("nothing", orders())
     assert "    pass\n" in nothing
 
@@ -101,10 +101,16 @@ async def test_an_index_of_a_table_in_use_is_built_beside_its_writers_in_a_migra
 async def test_indexes_alone_are_one_migration(history: History) -> None:
     await history.draft("first", ("orders", column("owner")))
     (built,) = await history.draft("indexes", ("orders", column("owner"), Index("by_owner", "owner")))
-    assert "build_index('by_owner', 'orders', ['owner'])" in built
+    assert "build_index('by_owner', 'orders', ['owner COLLATE \"C\"'])" in built
+    (again,) = await history.draft("both", ("orders", column("owner"), Index("by_owner", "owner", "tenant_id")))
+    assert "rebuild_index('by_owner', 'orders', ['owner COLLATE \"C\"', 'tenant_id COLLATE \"C\"'])" in again
+    (nothing,) = await history.draft("nothing", ("orders", column("owner"), Index("by_owner", "owner", "tenant_id")))
+    assert "    pass\n" in nothing
 
 
 async def test_an_index_that_no_helper_can_build_is_not_drafted(history: History) -> None:
     await history.draft("first", ("orders", column("owner")))
-    with pytest.raises(NotDrafted, match="postgresql_using"):
-        await history.draft("hash", ("orders", column("owner"), Index("h", "owner", postgresql_using="hash")))
+    with pytest.raises(NotDrafted, match="postgresql_with"):
+        await history.draft(
+            "hash", ("orders", column("owner"), Index("h", "owner", postgresql_with={"fillfactor": 50}))
+        )

@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
-from tests.conftest import FreshDatabase
+from tests.kith.db.former import database_at
 
 from kith.db import lock_waits, migrations
-from sales.service import SERVICE as SALES
+from kith_local.postgres import EmbeddedPostgres
 
 REQUEST_SECONDS = 5
 """What `statement_timeout` gives a request."""
@@ -26,16 +26,9 @@ Connect = Callable[[], Any]
 
 
 @pytest.fixture
-async def url(fresh_database: FreshDatabase) -> str:
+async def url(postgres: EmbeddedPostgres) -> str:
     """A database that lacks a column of `known_runs`, and the indexes of the migration after that."""
-    url = await fresh_database(SALES)
-    session = await asyncpg.connect(url)
-    await session.execute("ALTER TABLE known_runs DROP COLUMN playbook_id")
-    await session.execute("DROP INDEX opportunities_by_stage")
-    await session.execute("DROP TABLE removed_tenants CASCADE")
-    await session.execute("UPDATE alembic_version SET version_num = '0004'")
-    await session.close()
-    return url
+    return await database_at(postgres, "sales", "0004")
 
 
 @pytest.fixture

@@ -226,10 +226,10 @@ class Gate:
 
         original = Queries.page
 
-        async def page(queries: Any, connection: Any, tenant: str, **named: Any) -> Any:
+        async def page(queries: Any, connection: Any, tenant: str, *asked: Any) -> Any:
             self.requests.append(tenant)
             await self.opened.wait()
-            return await original(queries, connection, tenant, **named)
+            return await original(queries, connection, tenant, *asked)
 
         monkeypatch.setattr(Queries, "page", page)
 

@@ -170,8 +170,8 @@ async def test_a_mutation_returns_a_problem_by_the_same_rules(
     ("arguments", "field"),
     [
         ('after: "%"', "after"),
-        ('filter: {customerId: "7"}', "filter.customerId"),
-        ('filter: {owner: "a\\u0000b"}', "filter.owner"),
+        ('where: {customerId: {eq: "7"}}', "where.customerId.eq"),
+        ('where: {owner: {eq: "a\\u0000b"}}', "where.owner.eq"),
     ],
 )
 async def test_a_query_returns_the_same_problem_as_an_error(

@@ -15,12 +15,16 @@ from contacts.tenant_settings.rules import ActivityRule
 from contacts.tenant_settings.rules import Settings as OfTenant
 from contacts.touchpoints.form import TOUCHPOINTS
 from contacts.touchpoints.rules import Channel
+from kith.api import api_of
 from kith.db.connections import Database
+from kith.nouns.lists.listing import ALL
+from kith.nouns.lists.operators import Operator
 from kith.nouns.queries import Queries
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 
+LISTINGS = api_of(SERVICE).listings
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 
 
@@ -42,17 +46,17 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
     rule: dict[str, Any] = {"event_types": ["sales.order.placed.v1"], "window_days": 9}
     await contacts.post("/v1/settings:amend", {"activity": rule})
     customers, touchpoints, settings = (
-        Queries[Any](each, each.view, personal=True) for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
+        Queries[Any](LISTINGS[each.name], each.view, personal=True) for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
     )
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
-        listed = await customers.page(connection, contacts.name, filters={"kind": CustomerKind.PERSON})
-        newest = await touchpoints.newest_of(connection, contacts.name, "customer_id", [one.id], first=5)
+        listed = await customers.page(connection, contacts.name, ALL.and_also("kind", Operator.EQ, CustomerKind.PERSON))
+        newest = await touchpoints.pages_of(connection, contacts.name, "customer_id", [one.id], ALL)
         theirs = await settings.singleton(connection, contacts.name)
     assert (one.kind, one.tags) == (CustomerKind.PERSON, ["gold", "new"])
     assert isinstance(one.kind, CustomerKind)
     assert listed.rows == [one]
-    (seen,) = newest[one.id]
+    (seen,) = newest[one.id].rows
     assert (str(seen.id), seen.responded) == (grace["id"], None)
     assert isinstance(seen.channel, Channel)
     assert theirs.activity == ActivityRule(**rule)
@@ -61,7 +65,7 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
 
 async def test_what_may_not_be_shown_is_not_read(contacts: Tenant, database: Database) -> None:
     ada = await contacts.made("/v1/customers", kind="person", name="Ada")
-    customers = Queries[Any](CUSTOMERS, CUSTOMERS.view, personal=False)
+    customers = Queries[Any](LISTINGS["customer"], CUSTOMERS.view, personal=False)
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
     assert (one.name, one.kind) == (None, CustomerKind.PERSON)

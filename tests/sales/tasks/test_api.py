@@ -34,11 +34,11 @@ async def test_a_customers_tasks_are_shown_with_the_customer(sales: httpx.AsyncC
     for title in ("Call them", "Write to them"):
         await sales.post("/v1/tasks", json={"title": title, "customer_id": customer}, headers=mine)
     query = """query ($of: [_Any!]!) { _entities(representations: $of) {
-        ... on Customer { tasks(first: 1) { title state customer { id } } } } }"""
+        ... on Customer { tasks(first: 1) { nodes { title state customer { id } } } } } }"""
     of = [{"__typename": "Customer", "id": customer}]
     answer = await sales.post("/graphql", json={"query": query, "variables": {"of": of}}, headers=mine)
     assert answer.json()["data"]["_entities"] == [
-        {"tasks": [{"title": "Write to them", "state": "OPEN", "customer": {"id": customer}}]}
+        {"tasks": {"nodes": [{"title": "Write to them", "state": "OPEN", "customer": {"id": customer}}]}}
     ]
 
 

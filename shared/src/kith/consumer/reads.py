@@ -15,7 +15,7 @@ from kith.consumer.dead_letters import UNRESOLVED, headers_of
 from kith.consumer.replay import Wish
 from kith.consumer.tables import TABLES
 from kith.errors import Invalid, NotFound
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page
 
 SHOWN_WAITING = 100
 

@@ -2,8 +2,9 @@
 statements that secure a new table, and with indexes of tables in use built beside their writers, in a migration of
 their own."""
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
@@ -18,11 +19,12 @@ from alembic.operations.ops import (
     ModifyTableOps,
     UpgradeOps,
 )
-from sqlalchemy import Column
+from sqlalchemy import Column, text
+from sqlalchemy.dialects import postgresql
 
 from kith.consumer.tables import TABLES, restrict
 from kith.db import removed
-from kith.db.tables import EncodedJson, Structured
+from kith.db.tables import EncodedJson, Structured, compared
 from kith.db.tenancy import REMOVED, secure, worker_only
 
 
@@ -33,29 +35,43 @@ class NotDrafted(ValueError):
 class _BesideOthers(MigrateOperation):
     """An index of a table that is in use, to be built or dropped while others read and write."""
 
-    def __init__(self, operation: CreateIndexOp | DropIndexOp) -> None:
+    def __init__(self, operation: CreateIndexOp | DropIndexOp, *, again: bool) -> None:
         self.operation = operation
+        self.again = again
+        """Whether it takes the place of another one of its name."""
 
 
 @renderers.dispatch_for(_BesideOthers)
 def _render(context: AutogenContext, beside: _BesideOthers) -> str:
     index = beside.operation
-    helper = "drop_index" if isinstance(index, DropIndexOp) else "build_index"
+    helper = "drop_index" if isinstance(index, DropIndexOp) else "rebuild_index" if beside.again else "build_index"
     context.imports.add(f"from kith.db.migrations import {helper}")
     if isinstance(index, DropIndexOp):
         return f"drop_index({index.index_name!r})"
     options = {name: value for name, value in index.kw.items() if value is not None}
-    where = options.pop("postgresql_where", None)
-    expressions = [str(each) for each in index.columns if not isinstance(each, Column)]
-    if by_hand := [*options, *expressions]:
-        raise NotDrafted(f"The index {index.index_name} has {by_hand}: write its migration by hand.")
-    columns = [each.name for each in index.columns if isinstance(each, Column)]
-    arguments = [repr(index.index_name), repr(index.table_name), repr(columns)]
+    where, using = (options.pop(f"postgresql_{each}", None) for each in ("where", "using"))
+    if options or (beside.again and (where is not None or index.unique)):
+        raise NotDrafted(f"The index {index.index_name} has {[*options]}: write its migration by hand.")
+    arguments = [repr(index.index_name), repr(index.table_name), repr([_in_sql(each) for each in index.columns])]
     if where is not None:
         arguments.append(f"where={str(where)!r}")
+    if using is not None:
+        arguments.append(f"using={using!r}")
     if index.unique:
         arguments.append("unique=True")
-    return f"build_index({', '.join(arguments)})"
+    return f"{helper}({', '.join(arguments)})"
+
+
+def _collated(part: Any) -> Any:
+    return text(_in_sql(part)) if isinstance(part, Column) and compared(part) is not part else part
+
+
+def _in_sql(part: Any) -> str:
+    part = compared(part) if isinstance(part, Column) else part
+    return str(part.compile(dialect=_DIALECT, compile_kwargs={"include_table": False}))
+
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def plainly(_: str, item: object, __: object) -> str | Literal[False]:
@@ -93,10 +109,16 @@ def _take_indexes_of_tables_in_use(operations: UpgradeOps) -> Iterator[_BesideOt
     new = {each.table_name for each in operations.ops if isinstance(each, CreateTableOp)}
     for table in [each for each in operations.ops if isinstance(each, ModifyTableOps)]:
         if table.table_name in new:
+            for index in [each for each in table.ops if isinstance(each, CreateIndexOp)]:
+                index.columns = [_collated(part) for part in index.columns]
             continue
-        for each in [each for each in table.ops if isinstance(each, (CreateIndexOp, DropIndexOp))]:
+        indexes = [each for each in table.ops if isinstance(each, (CreateIndexOp, DropIndexOp))]
+        named = Counter(each.index_name for each in indexes)
+        for each in indexes:
             table.ops.remove(each)
-            yield _BesideOthers(each)
+            again = named[each.index_name] > 1
+            if not again or isinstance(each, CreateIndexOp):
+                yield _BesideOthers(each, again=again)
         if table.is_empty():
             operations.ops.remove(table)
 

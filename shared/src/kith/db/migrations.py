@@ -119,14 +119,32 @@ def _upgrade(connection: Connection, package: str, after: After | None) -> None:
 
 
 def build_index(
-    name: str, table: str, columns: Sequence[str], *, where: str | None = None, unique: bool = False
+    name: str,
+    table: str,
+    columns: Sequence[str],
+    *,
+    where: str | None = None,
+    unique: bool = False,
+    using: str = "btree",
 ) -> None:
     """In a migration: build an index of a table that is in use. It waits for transactions that read and write now, and
     blocks none; what an earlier try left behind is dropped first."""
     kind, rows = "UNIQUE INDEX" if unique else "INDEX", f" WHERE {where}" if where else ""
     _beside_others(
         f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
-        f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name} ON {table} ({', '.join(columns)}){rows}",
+        f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name} ON {table} USING {using} ({', '.join(columns)}){rows}",
+    )
+
+
+def rebuild_index(name: str, table: str, columns: Sequence[str]) -> None:
+    """In a migration: put an index of other columns, or of all rows, in the place of one of the same name, as
+    `build_index` does. The old one serves until the new one is there."""
+    new = f"{name}_new"
+    _beside_others(
+        f"DROP INDEX CONCURRENTLY IF EXISTS {new}",
+        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {new} ON {table} ({', '.join(columns)})",
+        f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+        f"ALTER INDEX {new} RENAME TO {name}",
     )
 
 

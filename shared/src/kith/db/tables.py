@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Enum,
     ForeignKeyConstraint,
@@ -19,8 +21,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
+    func,
     text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
@@ -108,7 +112,8 @@ def aggregate_table(
     listed_by: Sequence[str] = (),
 ) -> Table:
     """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, if so), then its own columns. It has
-    an index for each column that it is `listed_by`: pages of the rows with one value, newest first."""
+    an index for each column that it is `listed_by`: pages of the rows with one value, newest first, and of all rows in
+    the order of their values."""
     table = Table(
         name,
         metadata,
@@ -119,9 +124,17 @@ def aggregate_table(
         Column("version", Integer, nullable=False),
         Column("created_at", Moment, nullable=False),
         Column("updated_at", Moment, nullable=False),
+        Column(
+            "recorded_at",
+            Moment,
+            nullable=False,
+            server_default=text("now()"),
+            comment="when its last change was, whenever that happened",
+        ),
         *columns,
         Index(f"{name}_by_external_id", "tenant_id", "external_id", unique=True),
         Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
+        Index(f"{name}_by_recording", "tenant_id", "recorded_at", "created_at", "id"),
     )
     if customer_owned:
         table.append_column(Column("customer_id", Uuid))
@@ -132,8 +145,11 @@ def aggregate_table(
         Index(f"{name}_by_{column}", table.c.tenant_id, by, postgresql_where=by.is_not(None))
     for column in listed_by:
         by = table.c[column]
-        rows = by.is_not(None) if by.nullable else None
-        Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id, postgresql_where=rows)
+        if isinstance(by.type, ARRAY):
+            Index(f"{name}_by_{column}", keys_of(table.c.tenant_id, by), postgresql_using="gin")
+        else:
+            # Of a text the migration says COLLATE "C": see `compared`.
+            Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id)
     return table
 
 
@@ -145,3 +161,14 @@ def _named_rows(table: Table) -> set[str]:
         for column in constraint.columns
         if column.name != "tenant_id"
     }
+
+
+def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a column as lists compare and sort it: text by the numbers of its characters, in every database alike."""
+    has_another = isinstance(column.type, Text) and column.type.collation != "C"
+    return column.collate("C") if has_another else column
+
+
+def keys_of(tenant: Any, texts: Any) -> ColumnElement[Any]:
+    """Returns a list of texts with the tenant before each: an index of them has every tenant's apart."""
+    return func.kith_tenant_keys(tenant, texts, type_=postgresql.ARRAY(Text))

@@ -30,8 +30,8 @@ from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.http.openapi import answers
 from kith.nouns.inputs import json_of, read
+from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First
-from kith.nouns.queries import DEFAULT_PAGE
 from kith.scalars import Code, Cursor, Flag, Note, Whole, reading
 
 DEAD_LETTERS = "Events that this service could not apply, or could not publish: why, and how to mend and replay them."

@@ -7,7 +7,7 @@ The gateway counts by the same rules, in cost.mjs; tests/federation/costs.json h
 - An object costs 1, a scalar nothing. One of the introspection costs a tenth, as it comes from memory; of types there
   are 100.
 - A list of objects costs what `first` says, or the argument's default; else as many as there are `ids` or
-  `representations` in the arguments; else 10. So does the list `nodes` of a field with `first`.
+  `representations` in the arguments; else 10. So do the lists `nodes` and `edges` of a field with `first`.
 - What is selected on an object is counted for each. @skip and @include are not looked at: it is the most it may cost.
 """
 
@@ -44,7 +44,7 @@ from graphql import (
 )
 
 USUAL_LENGTH, TYPES = 10, 100
-PAGE, NODES = "first", "nodes"
+PAGE, ITEMS = "first", ("nodes", "edges")
 KEYS = ("ids", "representations")
 _TENTHS = 10
 """Costs are counted in tenths, so that they are whole numbers."""
@@ -162,7 +162,7 @@ def cost_of(
 
 
 class _Cost(NamedTuple):
-    """The cost of what is selected on one object: of each of its `nodes`, and of all else."""
+    """The cost of what is selected on one object: of each of its `nodes` or `edges`, and of all else."""
 
     each: int = 0
     rest: int = 0
@@ -188,7 +188,7 @@ class _Costs:
         for selection in _selections(selections):
             if isinstance(selection, FieldNode):
                 cost = self._of_field(selection, parent)
-                if selection.name.value == NODES:
+                if selection.name.value in ITEMS:
                     each += cost
                 else:
                     rest += cost
@@ -211,7 +211,7 @@ class _Costs:
         return self._known[name]
 
     def _of_field(self, node: FieldNode, parent: GraphQLNamedType | None) -> int:
-        """Of one object that has the field; of `nodes`, for each of its items."""
+        """Of one object that has the field; of `nodes` and `edges`, for each of their items."""
         field = _field_of(parent, node.name.value)
         kind = get_named_type(field.type) if field else None
         if field is None or not is_composite_type(kind):
@@ -222,7 +222,7 @@ class _Costs:
         if not _is_list(field.type):
             return min(_MOST, own + rest + (USUAL_LENGTH if page is None else page) * each)
         items = own + rest + USUAL_LENGTH * each
-        if node.name.value == NODES and page is None:
+        if node.name.value in ITEMS and page is None:
             return min(_MOST, items)
         length = page if page is not None else self._keys(node)
         return min(_MOST, (_usual_length(parent, node) if length is None else length) * items)

@@ -7,7 +7,7 @@ import strawberry
 
 from kith.graphql.context import Ctx
 from kith.graphql.inputs import checked
-from kith.nouns.queries import Page
+from kith.nouns.lists.pages import Page
 
 N = TypeVar("N")
 
@@ -27,7 +27,11 @@ class Connection(Generic[N]):
 
 
 def connection_of(page: Page[N]) -> Connection[N]:
-    return Connection(nodes=page.rows, page_info=PageInfo(has_next_page=page.next is not None, end_cursor=page.next))
+    return Connection(nodes=page.rows, page_info=page_info_of(page))
+
+
+def page_info_of(page: Page[Any]) -> PageInfo:
+    return PageInfo(has_next_page=page.next is not None, end_cursor=page.next)
 
 
 def field(*, description: str, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:

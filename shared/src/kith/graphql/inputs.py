@@ -2,6 +2,7 @@
 that check them."""
 
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, make_dataclass, replace
@@ -9,7 +10,8 @@ from dataclasses import field as dataclass_field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, wraps
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Annotated, Any, ForwardRef, Optional, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import strawberry
@@ -29,6 +31,7 @@ from strawberry.types.scalar import ScalarDefinition
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.nouns.inputs import Document, detail
+from kith.nouns.lists.models import FieldCondition, Where
 from kith.nouns.value_inputs import input_of
 from kith.scalars import bare, spelt
 from kith.values import Value
@@ -124,7 +127,8 @@ def as_given(value: Any) -> dict[str, Any]:
     """What was sent: fields left out stay out, so that the model's own defaults hold."""
     if value is None or value is UNSET:
         return {}
-    return {name: _sent(each) for name in value.__dataclass_fields__ if (each := getattr(value, name)) is not UNSET}
+    sent = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+    return {name.rstrip("_"): _sent(each) for name, each in sent if each is not UNSET}
 
 
 def _sent(value: Any) -> Any:
@@ -134,14 +138,24 @@ def _sent(value: Any) -> Any:
 
 
 def derived_input(name: str, fields: Mapping[str, tuple[Any, Any]]) -> Any:
-    """A GraphQL input of these fields (name -> type, default or MISSING)."""
+    """A GraphQL input of these fields (name -> type, default or MISSING). A name that is a word of Python has an
+    underscore behind it."""
     made = [
-        (each, _plain(kind)) if default is MISSING else (each, _plain(kind) | None, dataclass_field(default=UNSET))
+        (each, _plain(kind)) if default is MISSING else (each, Optional[_plain(kind)], dataclass_field(default=UNSET))  # noqa: UP045 - it may be a name
         for each, (kind, default) in fields.items()
     ]
-    derived = strawberry.input(make_dataclass(name, made, kw_only=True))
+    derived: Any = strawberry.input(make_dataclass(name, made, kw_only=True, namespace={"__module__": _named.__name__}))
+    for each in derived.__strawberry_definition__.fields:
+        if each.python_name.endswith("_"):
+            each.graphql_name = each.python_name.rstrip("_")
+    setattr(_named, name, derived)
     _DERIVED.add(derived)
     return derived
+
+
+_named = ModuleType("kith.graphql.inputs.derived")
+"""What was derived, by name: an input that contains itself names itself."""
+sys.modules[_named.__name__] = _named
 
 
 _DERIVED: set[Any] = set()
@@ -152,8 +166,20 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, tuple[Any, Any]]:
 
 
 @cache
-def _nested_input(model: type[BaseModel]) -> Any:
-    return derived_input(model.__name__.removesuffix("Input") + "Input", fields_of(model))
+def graphql_input_of(model: type[BaseModel]) -> Any:
+    """Returns the GraphQL input of a model, which may contain itself."""
+    _being_derived.add(model)
+    derived = derived_input(_input_name(model), fields_of(model))
+    _being_derived.remove(model)
+    return derived
+
+
+_being_derived: set[type[BaseModel]] = set()
+
+
+def _input_name(model: type[BaseModel]) -> str:
+    name = model.__name__
+    return name if issubclass(model, (Where, FieldCondition)) else name.removesuffix("Input") + "Input"
 
 
 def _plain(kind: Any) -> Any:
@@ -166,9 +192,11 @@ def _plain(kind: Any) -> Any:
     if origin in (list, tuple):
         return list[_plain(inner[0])]  # type: ignore[misc]
     if isinstance(kind, type) and issubclass(kind, Value):
-        return _nested_input(input_of(kind))
+        kind = input_of(kind)
+    if kind in _being_derived:
+        return ForwardRef(_input_name(kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return JSON if is_document(kind) else _nested_input(kind)
+        return JSON if is_document(kind) else graphql_input_of(kind)
     return kind
 
 

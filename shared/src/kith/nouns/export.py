@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from kith.http.app import Context
+from kith.nouns.lists.listing import Asked
 from kith.nouns.queries import Queries
 
 NDJSON, TEXT = "application/x-ndjson", "text/plain"
@@ -28,11 +29,17 @@ class Export(StreamingResponse):
     response begins, so that the request can still be refused, and is released however it ends."""
 
     def __init__(
-        self, context: Context, tenant: str, queries: Queries[Any], after: UUID | None, media_type: str = NDJSON
+        self,
+        context: Context,
+        tenant: str,
+        queries: Queries[Any],
+        asked: Asked,
+        after: UUID | None,
+        media_type: str = NDJSON,
     ) -> None:
         super().__init__(self._lines(), media_type=media_type)
         self._context, self._tenant = context, tenant
-        self._queries, self._after = queries, after
+        self._queries, self._asked, self._after = queries, asked, after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._context.database.snapshot(self._tenant) as self._snapshot:
@@ -42,7 +49,7 @@ class Export(StreamingResponse):
 
     async def _lines(self) -> AsyncIterator[bytes]:
         encoder, count = msgspec.json.Encoder(), 0
-        async for rows in self._queries.all(self._snapshot.connection, self._tenant, after=self._after):
+        async for rows in self._queries.all(self._snapshot.connection, self._tenant, self._asked, after=self._after):
             count += len(rows)
             yield encoder.encode_lines(rows)
         yield encoder.encode_lines([{"end": {"rows": count}}])

@@ -107,6 +107,7 @@ class Form:
     view: type[View]
     commands: tuple[Command, ...]
     filters: tuple[str, ...] = ()
+    """The fields that lists are filtered and sorted by, beside those of all nouns."""
     unindexed: Mapping[str, str] = field(default_factory=dict)
     """Filters that have no index of their own, each with the reason."""
     unpublished: Mapping[str, str] = field(default_factory=dict)

@@ -8,58 +8,72 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
+from functools import cache
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError, create_model
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.errors import DomainError
+from kith.graphql.connections import NounConnection, noun_connection
 from kith.graphql.context import Ctx
 from kith.graphql.errors import Errors, Problem
-from kith.graphql.fields import Connection, connection_of
-from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, fields_of, is_document
+from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, fields_of, graphql_input_of, is_document
 from kith.graphql.limits import Admission
+from kith.graphql.orders import order_input, terms_of
 from kith.graphql.outputs import shown_types
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
 from kith.nouns.calls import Call
 from kith.nouns.history_api import history_field
-from kith.nouns.parameters import First, filters_of, pascal
-from kith.nouns.queries import DEFAULT_PAGE, Queries
+from kith.nouns.lists.listing import Asked, Listing
+from kith.nouns.lists.pages import DEFAULT_PAGE, Page
+from kith.nouns.parameters import First, pascal
+from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, One, Resource, View
-from kith.scalars import Id, Key, reading
+from kith.scalars import Cursor, Id, Key, reading
 
 N = TypeVar("N")
 
 
-def load_one(info: Ctx, resource: Resource, view: type[N], id: UUID) -> Awaitable[N]:
-    """Loads one record of the resource by id, batched over the request."""
+def load_one(info: Ctx, listing: Listing, view: type[N], id: UUID) -> Awaitable[N]:
+    """Loads one record by id, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.sees_personal)
+        queries: Queries[Any] = Queries(listing, view, personal=context.sees_personal)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.many(connection, context.actor.tenant, ids)
 
-    return context.load((resource.plural, "one"), id, batch)
+    return context.load((listing.resource.plural, "one"), id, batch)
 
 
-async def load_newest(info: Ctx, resource: Resource, view: type[N], *, of: str, owner: UUID, first: int) -> list[N]:
-    """Loads the newest records of the resource that belong to `owner` by column `of`, batched over the request."""
+async def load_page(
+    info: Ctx, listing: Listing, view: type[N], asked: Asked, *, of: str, owner: UUID
+) -> NounConnection[N]:
+    """Loads a page of the records that name `owner` by their column `of`, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
+    tenant, queries = context.actor.tenant, Queries[Any](listing, view, personal=context.sees_personal)
+    name = (listing.resource.plural, of, asked.key)
 
-    async def batch(owners: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(resource, view, personal=context.sees_personal)
-        async with context.service.database.read(context.actor.tenant) as connection:
-            return await queries.newest_of(connection, context.actor.tenant, of, owners, first=first)
+    async def pages(owners: Sequence[UUID]) -> Mapping[UUID, Page[Any]]:
+        async with context.service.database.read(tenant) as connection:
+            return await queries.pages_of(connection, tenant, of, owners, asked)
 
-    return await context.load((resource.plural, of, first), owner, batch) or []
+    async def counts(owners: Sequence[UUID]) -> Mapping[UUID, int]:
+        async with context.service.database.read(tenant) as connection:
+            return await queries.counts_of(connection, tenant, of, owners, asked)
+
+    async def counted() -> int:
+        return await context.load(("count", *name), owner, counts)
+
+    return noun_connection(await context.load(name, owner, pages), counted)
 
 
 @dataclass(frozen=True)
@@ -80,19 +94,25 @@ class Graph:
     that only relations name are made here."""
 
     def __init__(
-        self, service: str, resources: Sequence[Resource], features: Sequence[Fields] = (), entities: Sequence[Any] = ()
+        self,
+        service: str,
+        listings: Mapping[str, Listing],
+        features: Sequence[Fields] = (),
+        entities: Sequence[Any] = (),
     ) -> None:
         self._service = service
-        self._resources = {each.name: each for each in resources}
+        self._listings = listings
+        self._resources = {name: each.resource for name, each in listings.items()}
         self._features = features
         # All types exist before their fields, which name each other.
-        self._nodes = {each.name: type(pascal(each.name), (each.view,), {}) for each in resources}
+        self._nodes = {name: type(pascal(name), (each.view,), {}) for name, each in self._resources.items()}
         self._entities: dict[str, Any] = {_noun_of(each): each for each in entities}
-        for resource in resources:
+        for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun not in {*self._nodes, *self._entities}:
                     self._entities[relation.noun] = make_dataclass(pascal(relation.noun), [("id", UUID)])
-        for resource in resources:
+        self._orders = {name: order_input(each) for name, each in listings.items()}
+        for resource in self._resources.values():
             self._complete_node(resource)
         for name, entity in self._entities.items():
             self._complete_entity(name, entity)
@@ -132,7 +152,7 @@ class Graph:
             return
 
         async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
-            return await load_one(info, resource, node, reading(Id, id, field="id"))
+            return await load_one(info, self._listings[resource.name], node, reading(Id, id, field="id"))
 
         strawberry.federation.type(node, keys=["id"])
         node.resolve_reference = resolve_reference
@@ -158,7 +178,7 @@ class Graph:
 
     def _to_one(self, resource: Resource, relation: One) -> Any:
         if relation.noun in self._nodes:
-            target, node = self._resources[relation.noun], self._nodes[relation.noun]
+            target, node = self._listings[relation.noun], self._nodes[relation.noun]
 
             async def load(self: Any, info: Ctx) -> node | None:  # type: ignore[valid-type]
                 id = getattr(self, relation.column)
@@ -175,10 +195,19 @@ class Graph:
         return strawberry.field(name, name=to_camel_case(relation.name))
 
     def _to_many(self, resource: Resource, relation: One) -> Any:
-        node, column = self._nodes[resource.name], relation.column
+        listing, node, column = self._listings[resource.name], self._nodes[resource.name], relation.column
+        where_type, order_type = graphql_input_of(listing.where), self._orders[resource.name]
 
-        async def load(self: Any, info: Ctx, first: First = 20) -> list[node] | None:  # type: ignore[valid-type]
-            return await load_newest(info, resource, node, of=column, owner=self.id, first=first)
+        async def load(
+            self: Any,
+            info: Ctx,
+            first: First = 20,
+            after: Cursor | None = None,
+            where: where_type | None = None,  # type: ignore[valid-type]
+            order_by: list[order_type] | None = None,  # type: ignore[valid-type]
+        ) -> NounConnection[node] | None:  # type: ignore[valid-type]
+            asked = _asked(info, listing, where, order_by, first, after)
+            return await load_page(info, listing, node, asked, of=column, owner=self.id)
 
         return strawberry.field(checked(load), description=relation.words, name=to_camel_case(relation.many))
 
@@ -192,7 +221,7 @@ class Graph:
 
     def _one(self, resource: Resource, node: Any) -> Any:
         async def one(info: Ctx, id: UUID) -> node | None:
-            found: Any = await load_one(info, resource, node, id)
+            found: Any = await load_one(info, self._listings[resource.name], node, id)
             return found
 
         return _named(resource.name, strawberry.field, checked(one), "One, or null if there is none.")
@@ -201,7 +230,7 @@ class Graph:
         async def singleton(info: Ctx) -> node:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            queries: Queries[Any] = Queries(resource, node, personal=context.sees_personal)
+            queries: Queries[Any] = Queries(self._listings[resource.name], node, personal=context.sees_personal)
             async with context.service.database.read(context.actor.tenant) as connection:
                 return await queries.singleton(connection, context.actor.tenant)
 
@@ -213,28 +242,33 @@ class Graph:
         )
 
     def _list(self, resource: Resource, node: Any) -> Any:
-        filter_type = derived_input(
-            f"{pascal(resource.plural)}Filter",
-            {name: (kind | None, None) for name, kind in resource.filter_types.items()},
-        )
-
-        filters = filters_of(resource)
+        listing = self._listings[resource.name]
+        where_type, order_type = graphql_input_of(listing.where), self._orders[resource.name]
 
         async def page(
             info: Ctx,
-            first: int = DEFAULT_PAGE,
-            after: str | None = None,
-            filter: filter_type | None = None,  # type: ignore[valid-type]
-        ) -> Connection[node]:
+            first: First = DEFAULT_PAGE,
+            after: Cursor | None = None,
+            where: where_type | None = None,  # type: ignore[valid-type]
+            order_by: list[order_type] | None = None,  # type: ignore[valid-type]
+        ) -> NounConnection[node]:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            wanted = filters.model_validate({"filter": as_given(filter)}).filter.model_dump(exclude_none=True)
-            queries: Queries[Any] = Queries(resource, node, personal=context.sees_personal)
-            async with context.service.database.read(context.actor.tenant) as connection:
-                found = await queries.page(connection, context.actor.tenant, first=first, after=after, filters=wanted)
-            return connection_of(found)
+            asked = _asked(info, listing, where, order_by, first, after)
+            queries: Queries[Any] = Queries(listing, node, personal=context.sees_personal)
+            database, tenant = context.service.database, context.actor.tenant
 
-        return _named(resource.plural, strawberry.field, checked(page), "Newest first.")
+            async def counted() -> int:
+                async with database.read(tenant) as connection:
+                    return await queries.count(connection, tenant, asked)
+
+            async with database.read(tenant) as connection:
+                found = await queries.page(connection, tenant, asked)
+            return noun_connection(found, counted)
+
+        return _named(
+            resource.plural, strawberry.field, checked(page), "Newest first, unless `orderBy` says otherwise."
+        )
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
         input_type = derived_input(command.input.__name__ + "Input", fields_of(command.input))
@@ -285,6 +319,19 @@ class Graph:
         name = f"{command.name}_{resource.name}"
         resolver = change_of_tenant if resource.singleton else create if command.creates else change
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
+
+
+def _asked(info: Ctx, listing: Listing, where: Any, order_by: Any, first: int, after: str | None) -> Asked:
+    """Raises ValidationError, Invalid and Forbidden."""
+    given = None if where is None else _wrapped(listing).model_validate({"where": as_given(where)}).where
+    personal = info.context.sees_personal
+    return listing.asked_in_graphql(given, terms_of(order_by), first, after, personal=personal)
+
+
+@cache
+def _wrapped(listing: Listing) -> Any:
+    """Returns the model of the argument, so that an error names it."""
+    return create_model("Where", __config__=ConfigDict(strict=True), where=(listing.where, ...))
 
 
 def _shown(view: View, resource: Resource, node: Any, *, personal: bool) -> Any:

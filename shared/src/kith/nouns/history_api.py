@@ -17,8 +17,10 @@ from kith.graphql.fields import PageInfo, field
 from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.nouns.history_reads import FieldChange, HistoryEntry, pages
+from kith.nouns.lists.listing import Listing
+from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First, article, pascal
-from kith.nouns.queries import DEFAULT_PAGE, Page, Queries
+from kith.nouns.queries import Queries
 from kith.nouns.resource import Resource
 from kith.scalars import Cursor, Id
 
@@ -31,8 +33,9 @@ class HistoryPage:
     next: str | None
 
 
-def add_history(router: APIRouter, service: str, resource: Resource) -> None:
+def add_history(router: APIRouter, listing: Listing) -> None:
     """Adds the route of the history, if the noun has one."""
+    service, resource = listing.service, listing.resource
     if resource.insert_only:
         return
     reader = actor_with(f"{service}:read")
@@ -47,7 +50,7 @@ def add_history(router: APIRouter, service: str, resource: Resource) -> None:
         personal = actor.sees_personal(service)
         async with context_of(request).database.read(actor.tenant) as connection:
             if resource.singleton is None:  # whoever may not see the record may not see its history
-                await Queries(resource, resource.view, personal=False).one(connection, actor.tenant, id)
+                await Queries(listing, resource.view, personal=False).one(connection, actor.tenant, id)
             found = await pages(connection, actor.tenant, resource, [id], personal=personal, first=first, after=after)
         return json_response(HistoryPage(found[id].rows, found[id].next))
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.db.statements import Statement
 from kith.errors import Invalid
 from kith.nouns.history import TABLE, without
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, decoded
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, decoded
 from kith.nouns.resource import Resource
 
 

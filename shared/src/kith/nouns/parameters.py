@@ -1,17 +1,17 @@
-"""The names and parameters of REST operations: bodies, rows and filters of a noun."""
+"""The names and parameters of REST operations: bodies and rows of a noun."""
 
 import re
 from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, create_model
 
 from kith.errors import Invalid
 from kith.nouns.inputs import read
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE
+from kith.nouns.lists.pages import MAX_PAGE
 from kith.nouns.resource import Command, Resource
-from kith.scalars import Code, Cursor, Instant, Key, Whole, spelt
+from kith.scalars import Code, Instant, Key, Whole
 
 First = Annotated[int, Whole(1, MAX_PAGE)]
 
@@ -32,29 +32,6 @@ def row_model(command: Command) -> Any:
         external_id=(Code, ...),
         occurred_at=(Instant, ...),
     )
-
-
-def query_of(resource: Resource) -> Any:
-    """Returns the model of a list's query parameters: the page, and the filters the resource allows; others are
-    refused."""
-    fields: dict[str, Any] = {
-        "first": (First, Field(default=DEFAULT_PAGE, description="rows of the page")),
-        "after": (Cursor | None, Field(default=None, description="cursor of the page before")),
-    }
-    name = f"{pascal(resource.plural)}Query"
-    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields, **_filters(resource))
-
-
-def filters_of(resource: Resource) -> Any:
-    """Returns the model of a list's filters alone, in `filter`, with JSON values."""
-    filters = create_model(
-        f"{pascal(resource.plural)}Filters", __config__=ConfigDict(strict=True), **_filters(resource)
-    )
-    return create_model(f"Filtered{pascal(resource.plural)}", filter=(filters, ...))
-
-
-def _filters(resource: Resource) -> dict[str, Any]:
-    return {name: (spelt(kind) | None, None) for name, kind in resource.filter_types.items()}
 
 
 def version_of(if_match: str | None) -> int | None:

@@ -1,84 +1,53 @@
 """Reads rows as views by Core selects, a page at a time by key and never by offset."""
 
-import base64
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.statements import Statement, decoder_of, zoned
-from kith.db.tables import Moment
-from kith.errors import Invalid, NotFound
-from kith.nouns.resource import Resource, View
+from kith.db.tables import TenantId
+from kith.errors import NotFound
+from kith.nouns.lists.conditions import Shape, predicate
+from kith.nouns.lists.listing import ALL, Asked, Listing
+from kith.nouns.lists.order import Order, Part, beyond, parts, sorting, whole
+from kith.nouns.lists.pages import MOST_COUNTED, Page
 from kith.values import hidden as without_parts
 
-T = TypeVar("T")
-V = TypeVar("V", bound=View)
+V = TypeVar("V")
 
-DEFAULT_PAGE, MAX_PAGE = 50, 500
 BATCH = 500
 """The rows that a cursor fetches at a time."""
 
 
-class Page(NamedTuple, Generic[T]):
-    rows: list[T]
-    next: str | None
-    """The cursor of the next page, if there is one."""
-
-
-class Position(msgspec.Struct, array_like=True, frozen=True):
-    """The last row of a page, after which the next one continues."""
-
-    at: datetime
-    id: UUID
-
-    def cursor(self) -> str:
-        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
-
-    @classmethod
-    def of(cls, cursor: str) -> "Position":
-        try:
-            found = msgspec.json.decode(decoded(cursor), type=cls)
-        except (ValueError, msgspec.DecodeError) as error:
-            raise Invalid("It is not a cursor of this list.", field="after") from error
-        # Of any year: it is the position of a row that may have been stored before inputs had bounds.
-        # The driver returns -infinity and infinity without a time zone.
-        if found.at.utcoffset() not in (None, timedelta(0)):
-            raise Invalid("It is not a cursor of this list.", field="after")
-        return cls(found.at.replace(tzinfo=UTC), found.id)
-
-
-def decoded(cursor: str) -> bytes:
-    """Returns the content of a cursor. Raises ValueError for a malformed one."""
-    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-
-
 class Queries(Generic[V]):
-    """Reads the rows of one noun as `view`, which is the resource's or a GraphQL type that inherits it.
+    """Reads the rows of one noun as `view`, which is the resource's, or a GraphQL type that inherits it; or as a dict,
+    of these `fields` alone.
 
     Personal fields are not even selected unless they may be shown.
     """
 
-    def __init__(self, resource: Resource, view: type[V], *, personal: bool) -> None:
-        self._resource = resource
+    def __init__(
+        self, listing: Listing, view: type[V], *, personal: bool, fields: tuple[str, ...] | None = None
+    ) -> None:
+        self._listing = listing
+        self._resource = resource = listing.resource
         self._view = view
         self._table = resource.table
         hidden = frozenset() if personal else resource.personal_fields
         self._personal = personal
-        self._partly = () if personal else tuple(resource.partly_personal)
-        self._shown = [name for name in resource.view_fields if name not in hidden]
-        self._columns = _Columns(self._table, resource.view_fields, hidden)
+        self._shown = [name for name in fields or resource.view_fields if name not in hidden]
+        self._partly = () if personal else tuple(each for each in resource.partly_personal if each in self._shown)
+        self._columns = _Columns(listing, fields or resource.view_fields, hidden)
         self._decoders = _decoders(self._columns)
 
     def _seen(self, row: Iterable[Any]) -> V:
         """Returns the view of a row that the driver returned."""
         # By name: a GraphQL type may redeclare a field with a description of its own.
-        fields = zoned(dict(zip(self._resource.view_fields, row, strict=True)))
+        fields = zoned(dict(zip(self._columns.fields, row, strict=True)))
         for name, decode in self._decoders:
             fields[name] = decode(fields[name])
         for name in self._partly:
@@ -107,72 +76,114 @@ class Queries(Generic[V]):
         rows = await _rows_by_id(self._columns).fetch(connection, values)
         return {row["id"]: self._seen(row) for row in rows}
 
-    async def page(
-        self,
-        connection: AsyncConnection,
-        tenant: str,
-        *,
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
-        filters: Mapping[str, Any] | None = None,
-    ) -> Page[V]:
-        """Returns a page, newest first. Raises Invalid for a malformed cursor or a page that is too big."""
-        if not 1 <= first <= MAX_PAGE:
-            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-        filters = filters or {}
-        values = {"tenant": tenant, "most": first + 1} | {f"filter_{name}": value for name, value in filters.items()}
-        if after is not None:
-            last = Position.of(after)
-            values |= {"last_at": last.at, "last_id": last.id}
-        statement = _page_of_rows(self._columns, tuple(sorted(filters)), goes_on=after is not None)
-        rows = [self._seen(row) for row in await statement.fetch(connection, values)]
-        more = len(rows) > first
-        rows = rows[:first]
-        return Page(rows, Position(rows[-1].created_at, rows[-1].id).cursor() if more else None)
+    async def page(self, connection: AsyncConnection, tenant: str, asked: Asked = ALL) -> Page[V]:
+        """Returns a page. Raises Invalid for a malformed cursor."""
+        wanted, found = asked.first + 1, list[Any]()
+        for number, keys in self._rest(asked):
+            statement = _page_of_rows(self._columns, asked.shape, asked.order, number, _nulls_of(keys))
+            values = {"tenant": tenant, "most": wanted - len(found), **asked.parameters(), **_named(keys)}
+            found += await statement.fetch(connection, values)
+            if len(found) == wanted:
+                break
+        return self._page(found, asked)
+
+    def _rest(self, asked: Asked) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
+        """Yields the numbers of the list's parts from the cursor on; of the first, the keys after which it goes on."""
+        all_parts = parts(asked.order, self._table)
+        begins, keys = 0, None
+        if asked.after is not None:
+            keys = asked.order.keys(asked.after, self._table)
+            if len(all_parts) > 1:
+                begins = [each.is_null for each in all_parts].index(keys[0] is None)
+            keys = keys[1:] if all_parts[begins].is_null else keys
+        yield begins, keys
+        yield from ((number, None) for number in range(begins + 1, len(all_parts)))
+
+    def _page(self, found: list[Any], asked: Asked) -> Page[V]:
+        """Returns the page of these rows, of which one too many says that there are more."""
+        shown = len(self._columns.fields)
+        rows = found[: asked.first]
+
+        def cursor_of(number: int) -> str:
+            keys = {str(each): key for each, key in enumerate(rows[number][shown:])}
+            return asked.order.cursor(list(zoned(keys).values()))
+
+        more = len(found) > asked.first
+        return Page([self._seen(row[:shown]) for row in rows], cursor_of(len(rows) - 1) if more else None, cursor_of)
+
+    async def count(self, connection: AsyncConnection, tenant: str, asked: Asked) -> int:
+        """Returns how many rows there are on all pages; one more than MOST_COUNTED if there are more."""
+        statement = _number_of_rows(self._columns, asked.shape)
+        values = {"tenant": tenant, "most": MOST_COUNTED + 1, **asked.parameters()}
+        ((number,),) = await statement.fetch(connection, values)
+        return int(number)
 
     async def all(
-        self, connection: AsyncConnection, tenant: str, *, after: UUID | None = None
+        self, connection: AsyncConnection, tenant: str, asked: Asked = ALL, *, after: UUID | None = None
     ) -> AsyncIterator[list[dict[str, Any]]]:
         """Yields the rows in the order of their ids, or those after an id, a batch at a time by a cursor. Personal
         fields are included only on request."""
         table = self._table
-        query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == tenant)
+        query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == bindparam("tenant"))
+        if asked.condition is not None:
+            query = query.where(predicate(asked.condition.shape, table, self._listing.relations))
         if after is not None:
             query = query.where(table.c.id > after)
         query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
-        async with connection.stream(query) as result:
+        async with connection.stream(query, {"tenant": tenant, **asked.parameters()}) as result:
             async for rows in result.partitions():
                 found = [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
                 yield [self._resource.without_personal(row) for row in found] if self._partly else found
 
-    async def newest_of(
-        self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], *, first: int
-    ) -> dict[UUID, list[V]]:
-        """Returns the newest rows of each owner (of each customer, say), in one select."""
-        if not 1 <= first <= MAX_PAGE:
-            raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-        found: dict[UUID, list[V]] = {id: [] for id in owners}
-        values = {"tenant": tenant, "owners": list(owners), "most": first}
-        for key, *row in await _newest_rows(self._columns, column).fetch(connection, values):
-            found[key].append(self._seen(row))
-        return found
+    async def pages_of(
+        self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked
+    ) -> dict[UUID, Page[V]]:
+        """Returns a page of the rows of each owner (of each customer, say), in one select."""
+        keys = None if asked.after is None else asked.order.keys(asked.after, self._table)
+        statement = _pages_of_owners(self._columns, column, asked.shape, asked.order, _nulls_of(keys))
+        values = {"tenant": tenant, "owners": list(owners), "most": asked.first + 1}
+        values |= asked.parameters() | _named(keys)
+        found: dict[UUID, list[Any]] = {id: [] for id in owners}
+        for owner, *row in await statement.fetch(connection, values):
+            found[owner].append(row)
+        return {id: self._page(rows, asked) for id, rows in found.items()}
+
+    async def counts_of(
+        self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked
+    ) -> dict[UUID, int]:
+        """Returns how many rows each owner has, as `count` does."""
+        statement = _numbers_of_owners(self._columns, column, asked.shape)
+        values = {"tenant": tenant, "owners": list(owners), "most": MOST_COUNTED + 1, **asked.parameters()}
+        return {row["owner"]: row["number"] for row in await statement.fetch(connection, values)}
+
+
+def _nulls_of(keys: tuple[Any, ...] | None) -> "_Nulls":
+    return None if keys is None else tuple(each is None for each in keys)
+
+
+def _named(keys: tuple[Any, ...] | None) -> dict[str, Any]:
+    return {f"k{number}": key for number, key in enumerate(keys or ()) if key is not None}
 
 
 class _Columns(NamedTuple):
-    """The columns of a table that a view shows, in the order of its fields; a hidden one is NULL."""
+    """The columns that are shown of a noun, in the order of its fields; a hidden one is NULL."""
 
-    table: Table
+    listing: Listing
     fields: tuple[str, ...]
     hidden: frozenset[str]
 
-    def select(self) -> Select[Any]:
-        """Returns the select of a tenant's rows."""
+    @property
+    def table(self) -> Table:
+        return self.listing.resource.table
+
+    def select(self, *more: ColumnElement[Any]) -> Select[Any]:
+        """Returns the select of a tenant's rows, with more columns behind those that are shown."""
         table = self.table
         columns = [null().label(name) if name in self.hidden else table.c[name] for name in self.fields]
-        return select(*columns).where(table.c.tenant_id == bindparam("tenant"))
+        return select(*columns, *more).where(table.c.tenant_id == _TENANT)
 
-    def newest_first(self) -> tuple[ColumnElement[Any], ...]:
-        return self.table.c.created_at.desc(), self.table.c.id.desc()
+    def of(self, shape: Shape | None) -> ColumnElement[bool]:
+        return true() if shape is None else predicate(shape, self.table, self.listing.relations)
 
 
 @cache
@@ -185,9 +196,11 @@ def _decoders(columns: _Columns) -> tuple[tuple[str, Callable[[Any], Any]], ...]
 
 # A limit is always a parameter: PostgreSQL keeps a plan for any parameters where it looks no dearer than one for these,
 # and with a small limit written out it does, though it reads all of a tenant's rows for a page from the middle.
-_MOST = bindparam("most", type_=Integer)
+_TENANT, _MOST = bindparam("tenant", type_=TenantId), bindparam("most", type_=Integer)
 _STATEMENTS = 1000
-"""Pages are requested by any set of filters: that many statements are kept."""
+"""Pages are requested by any condition and order: that many statements are kept."""
+_Nulls = tuple[bool, ...] | None
+"""Of the position after which a page goes on: which of its keys are none. None: it begins at the first row."""
 
 
 @cache
@@ -197,19 +210,41 @@ def _rows_by_id(columns: _Columns) -> Statement:
 
 
 @lru_cache(_STATEMENTS)
-def _page_of_rows(columns: _Columns, filters: tuple[str, ...], *, goes_on: bool) -> Statement:
+def _page_of_rows(columns: _Columns, shape: Shape | None, order: Order, number: int, nulls: _Nulls) -> Statement:
+    """Of the part of the list that has this number."""
+    table, part = columns.table, parts(order, columns.table)[number]
+    return Statement(_sorted(columns.select(*order.columns(table)).where(columns.of(shape)), table, part, nulls))
+
+
+def _sorted(rows: Select[Any], table: Table, part: Part, nulls: _Nulls) -> Select[Any]:
+    rows = rows.where(part.where, true() if nulls is None else beyond(part, table, nulls))
+    return rows.order_by(*sorting(part, table)).limit(_MOST)
+
+
+@lru_cache(_STATEMENTS)
+def _number_of_rows(columns: _Columns, shape: Shape | None) -> Statement:
     table = columns.table
-    query = columns.select().where(*(table.c[name] == bindparam(f"filter_{name}") for name in filters))
-    if goes_on:
-        last = tuple_(bindparam("last_at", type_=Moment), bindparam("last_id", type_=Uuid))
-        query = query.where(tuple_(table.c.created_at, table.c.id) < last)
-    return Statement(query.order_by(*columns.newest_first()).limit(_MOST))
+    rows = select(table.c.id).where(table.c.tenant_id == _TENANT, columns.of(shape)).limit(_MOST)
+    return Statement(select(func.count()).select_from(rows.subquery()))
 
 
-@cache
-def _newest_rows(columns: _Columns, owner: str) -> Statement:
+@lru_cache(_STATEMENTS)
+def _pages_of_owners(columns: _Columns, owner: str, shape: Shape | None, order: Order, nulls: _Nulls) -> Statement:
+    table, wanted = columns.table, _owners()
+    rows = columns.select(*order.columns(table)).where(table.c[owner] == wanted.c.owner, columns.of(shape))
+    page = _sorted(rows, table, whole(order, table), nulls).lateral()
+    return Statement(select(wanted.c.owner, *page.c).select_from(wanted, page))
+
+
+@lru_cache(_STATEMENTS)
+def _numbers_of_owners(columns: _Columns, owner: str, shape: Shape | None) -> Statement:
+    table, wanted = columns.table, _owners()
+    is_theirs = table.c[owner] == wanted.c.owner
+    rows = select(table.c.id).where(table.c.tenant_id == _TENANT, is_theirs, columns.of(shape)).limit(_MOST)
+    number = select(func.count().label("number")).select_from(rows.correlate(wanted).subquery()).lateral()
+    return Statement(select(wanted.c.owner, number.c.number).select_from(wanted, number))
+
+
+def _owners() -> Any:
     owners = bindparam("owners", type_=ARRAY(Uuid))
-    wanted = func.unnest(owners).table_valued("owner").render_derived(name="wanted")
-    rows = columns.select().where(columns.table.c[owner] == wanted.c.owner)
-    newest = rows.order_by(*columns.newest_first()).limit(_MOST).lateral()
-    return Statement(select(wanted.c.owner, *newest.c).select_from(wanted, newest))
+    return func.unnest(owners).table_valued("owner").render_derived(name="wanted")

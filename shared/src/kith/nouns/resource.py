@@ -129,11 +129,3 @@ class Resource(Form):
         """The columns that hold an enumeration's value as text, each with the enumeration."""
         types = {name: self.table.c[name].type for name in self.attributes}
         return {name: kind for name, each in types.items() if (kind := getattr(each, "enum_class", None)) is not None}
-
-    @cached_property
-    def filter_types(self) -> dict[str, Any]:
-        """The fields that a list may be filtered by, each with its type."""
-        return {
-            name: getattr(self.table.c[name].type, "enum_class", None) or self.table.c[name].type.python_type
-            for name in self.filters
-        }

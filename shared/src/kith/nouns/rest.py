@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,6 +24,9 @@ from kith.nouns.calls import Answer, Call, Outcome, Status
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.history_api import add_history
 from kith.nouns.inputs import json_of, read
+from kith.nouns.lists.listing import Asked, Listing
+from kith.nouns.lists.pages import MOST_COUNTED
+from kith.nouns.lists.query_string import parameters_of
 from kith.nouns.parameters import (
     IdempotencyKey,
     IfMatch,
@@ -31,13 +35,12 @@ from kith.nouns.parameters import (
     described,
     operation,
     pascal,
-    query_of,
     row_model,
     several,
     version_of,
 )
 from kith.nouns.queries import Queries
-from kith.nouns.resource import Command, Resource, View
+from kith.nouns.resource import Command, View
 from kith.runtime.slices import in_slices
 from kith.scalars import Id
 
@@ -63,6 +66,28 @@ class BulkResult:
     events: int
 
 
+@dataclass(slots=True)
+class Total:
+    """How many rows all pages have. They are counted up to a limit: if it is not exact, there are more."""
+
+    count: int
+    is_exact: bool
+
+
+def total_of(counted: int) -> Total:
+    return Total(min(counted, MOST_COUNTED), is_exact=counted <= MOST_COUNTED)
+
+
+_OF_PAGES = frozenset({"first", "after", "order_by", "count"})
+"""What is asked of pages, and not of an export."""
+_LIST = """Newest first, unless `order_by` says otherwise. `next` is the cursor of the next page: send it as `after`,
+with everything else as it was.
+
+A parameter that is a field compares it: `stage=won`, or with an operator `value.gte=100`; `stage.in=won&stage.in=lost`
+has any of several values. One that begins with a relation is of the related record: `customer.segment=retail`. All
+parameters have to hold."""
+_SEARCH = """The same as the list, asked by a document: `where` may combine its parts by `and`, `or` and `not`, up to
+five deep. What is asked for is in no address, and so in no log."""
 _EXPORT = """Lines of JSON, each {row}, by id, all as they were at one instant; the header Kith-Position says at which.
 The last line is `{{"end": {{"rows": 1204}}}}`: without it the export broke off, and goes on `after` the last id that
 came. `Accept: text/plain` gives the same lines to clients that know none of JSON."""
@@ -71,15 +96,16 @@ came. `Accept: text/plain` gives the same lines to clients that know none of JSO
 class Rest:
     """The router of one resource, and the models of its request bodies."""
 
-    def __init__(self, service: str, resource: Resource) -> None:
-        self._service, self._resource = service, resource
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._service, self._resource = service, resource = listing.service, listing.resource
         self._reader = actor_with(f"{service}:read")
         self._writer = actor_with(f"{service}:{resource.write_verb}")
         rows = () if resource.singleton else resource.commands
         self._rows = {command.name: row_model(command) for command in rows}
         self.router = APIRouter(prefix="/v1", tags=[resource.path])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
-        add_history(self.router, service, resource)
+        add_history(self.router, listing)
         if resource.singleton is not None:
             self._add_of_tenant(resource.singleton)
             return
@@ -87,7 +113,9 @@ class Rest:
         self._add_create()
         for command in resource.changes:
             self._add_change(command)
+        self.models = [*self.models, listing.search]
         self._add_list()
+        self._add_search()
         self._add_export()
         self._add_get()
 
@@ -164,7 +192,7 @@ class Rest:
         async def get(request: Request, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command. Version 0 is the initial state, before any
             change."""
-            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
+            queries = self._queries(actor)
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.singleton(connection, actor.tenant)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
@@ -249,31 +277,58 @@ class Rest:
 
     def _add_list(self) -> None:
         resource = self._resource
-        query_model = query_of(resource)
-        page_model: Any = create_model(
-            f"{pascal(resource.name)}Page",
-            items=(list[resource.view], ...),  # type: ignore[name-defined]
-            next=(str | None, ...),
-        )
 
         @self.router.get(
             f"/{resource.path}",
-            response_model=page_model,
+            response_model=self._page_model,
             operation_id=f"list{pascal(resource.plural)}",
             summary=f"List {several(resource)}",
+            description=_LIST,
+            openapi_extra={"parameters": parameters_of(self._listing)},
         )
-        async def list_(
-            request: Request,
-            query: Annotated[query_model, Query()],  # type: ignore[valid-type]
-            actor: Actor = self._reader,
-        ) -> Response:
-            """Newest first. `next` is the cursor of the next page: send it as `after`."""
-            given: dict[str, Any] = query.model_dump(exclude_none=True)  # type: ignore[attr-defined]
-            first, after = given.pop("first"), given.pop("after", None)
-            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
-            async with context_of(request).database.read(actor.tenant) as connection:
-                page = await queries.page(connection, actor.tenant, first=first, after=after, filters=given)
-            return json_response({"items": [self._shown(row, actor) for row in page.rows], "next": page.next})
+        async def list_(request: Request, actor: Actor = self._reader) -> Response:
+            sent = request.query_params.multi_items()
+            return await self._page(request, actor, self._listing.asked_in_query(sent, personal=self._sees(actor)))
+
+    def _add_search(self) -> None:
+        resource = self._resource
+
+        @self.router.post(
+            f"/{resource.path}:search",
+            response_model=self._page_model,
+            operation_id=f"search{pascal(resource.plural)}",
+            summary=f"Search {several(resource)}",
+            description=_SEARCH,
+            openapi_extra=body_of(self._listing.search),
+        )
+        async def search(request: Request, actor: Actor = self._reader) -> Response:
+            body = await request.body()
+            return await self._page(request, actor, self._listing.asked_in_body(body, personal=self._sees(actor)))
+
+    @cached_property
+    def _page_model(self) -> Any:
+        return create_model(
+            f"{pascal(self._resource.name)}Page",
+            items=(list[self._resource.view], ...),  # type: ignore[name-defined]
+            next=(str | None, ...),
+            total=(Total | None, None),
+        )
+
+    async def _page(self, request: Request, actor: Actor, asked: Asked) -> Response:
+        queries, total = self._queries(actor, asked.fields), None
+        async with context_of(request).database.read(actor.tenant) as connection:
+            page = await queries.page(connection, actor.tenant, asked)
+            if asked.counts:
+                total = total_of(await queries.count(connection, actor.tenant, asked))
+        found: dict[str, Any] = {"items": [self._shown(row, actor) for row in page.rows], "next": page.next}
+        return json_response(found | ({"total": total} if total else {}))
+
+    def _sees(self, actor: Actor) -> bool:
+        return actor.sees_personal(self._service)
+
+    def _queries(self, actor: Actor, fields: tuple[str, ...] | None = None) -> Queries[Any]:
+        view = dict if fields else self._resource.view
+        return Queries(self._listing, view, personal=self._sees(actor), fields=fields)
 
     def _add_export(self) -> None:
         resource = self._resource
@@ -286,14 +341,17 @@ class Rest:
             operation_id=f"export{pascal(resource.plural)}",
             summary=f"All {several(resource)}, a line each",
             description=_EXPORT.format(row=article(resource.view.__name__)),
+            openapi_extra={"parameters": parameters_of(self._listing, but=_OF_PAGES)},
         )
         async def export(
             request: Request,
             after: Annotated[Id | None, Query(description="go on after this id, with rows as they are now")] = None,
             actor: Actor = self._reader,
         ) -> Response:
-            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
-            return Export(context_of(request), actor.tenant, queries, after, media_type_of(request))
+            sent = [each for each in request.query_params.multi_items() if each[0] != "after"]
+            asked = self._listing.asked_in_query(sent, personal=self._sees(actor), but=_OF_PAGES)
+            queries = self._queries(actor, asked.fields)
+            return Export(context_of(request), actor.tenant, queries, asked, after, media_type_of(request))
 
     def _add_get(self) -> None:
         resource = self._resource
@@ -306,7 +364,7 @@ class Rest:
         )
         async def get(request: Request, id: Id, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command."""
-            queries = Queries(resource, resource.view, personal=actor.sees_personal(self._service))
+            queries = self._queries(actor)
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.one(connection, actor.tenant, id)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
@@ -341,10 +399,12 @@ class Rest:
         tagged = {"ETag": f'"{answer.view.version}"', **position, **(headers or {})}
         return json_response(self._shown(answer.view, actor), status=status, headers=tagged)
 
-    def _shown(self, view: View, actor: Actor) -> object:
+    def _shown(self, view: View | dict[str, Any], actor: Actor) -> object:
         """Leaves personal fields out, rather than emptying them, for actors without the scope."""
         resource = self._resource
-        if not (resource.personal_fields or resource.partly_personal) or actor.sees_personal(self._service):
+        if isinstance(view, dict):
+            return view
+        if not (resource.personal_fields or resource.partly_personal) or self._sees(actor):
             return view
         return resource.without_personal({name: getattr(view, name) for name in resource.view_fields})
 

@@ -239,7 +239,7 @@ class Repository:
             statement = (
                 update(table)
                 .where(table.c.tenant_id == tenant, table.c.id == bindparam("the_id"))
-                .values({name: bindparam(name) for name in changing})
+                .values({name: bindparam(name) for name in (*changing, "recorded_at")})
             )
             for piece in in_pieces({"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)):
                 await self._uow.connection.execute(statement, piece)
@@ -247,7 +247,8 @@ class Repository:
 
     def _values(self, id: UUID, names: Iterable[str] | None = None) -> dict[str, Any]:
         aggregate = self._by_id[id]
-        return {name: getattr(aggregate, name) for name in names or self._resource.attributes}
+        values = {name: getattr(aggregate, name) for name in names or self._resource.attributes}
+        return values | {"recorded_at": self._uow.now}
 
 
 _FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
@@ -315,7 +316,7 @@ def append_one(table: Table, outbox: Table) -> Statement:
         postgresql.insert(table)
         .from_select(
             list(of_row),
-            select(*(of_row | {"created_at": at, "updated_at": at}).values())
+            select(*(of_row | {"created_at": at, "updated_at": at, "recorded_at": begun.c.now}).values())
             .select_from(begun)
             .where(func.coalesce(occurred_at, begun.c.now) <= latest),
         )
@@ -335,7 +336,7 @@ def append_one(table: Table, outbox: Table) -> Statement:
 
 @cache
 def _lock_one(table: Table) -> Statement:
-    columns = [column for column in table.c if column.name != "tenant_id"]
+    columns = [column for column in table.c if column.name not in {"tenant_id", "recorded_at"}]
     return Statement(_locking(select(*columns).where(*_is_the_row(table))))
 
 

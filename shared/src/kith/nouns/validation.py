@@ -11,12 +11,12 @@ from datetime import datetime
 from inspect import Parameter, signature
 from itertools import chain, product
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Index, Table
+from sqlalchemy import ARRAY, ClauseElement, Column, Index, Table
 
-from kith.db.tables import Structured
+from kith.db.tables import Structured, keys_of
 from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
@@ -78,7 +78,7 @@ def _table(form: Form) -> Iterator[str]:
             yield f"the table's column `{name}` may be null, and the aggregate's field is never None."
         elif kind.optional and not columns[name].nullable:
             yield f"the table's column `{name}` is never null, and the aggregate's field may be None."
-    for name in columns.keys() - attributes.keys() - {"tenant_id"}:
+    for name in columns.keys() - attributes.keys() - {"tenant_id", "recorded_at"}:
         yield f"the table has a column `{name}` that the aggregate has no field for."
     yield from _tenancy(form.table)
 
@@ -251,8 +251,6 @@ def _filters(form: Form) -> Iterator[str]:
     for name in form.filters:
         if name not in form.table.c:
             yield f"the filter `{name}` has no column in the table."
-        elif name in _personal(form):
-            yield f"the filter `{name}` is personal: lists would disclose it without the scope."
         elif not is_indexed(form.table, name) and name not in form.unindexed:
             yield f"the filter `{name}` has no index in the table that begins with `tenant_id` and it."
     for name in form.unindexed:
@@ -265,8 +263,11 @@ def is_indexed(table: Table, name: str) -> bool:
 
 
 def _serves(index: Index, column: Column[Any]) -> bool:
-    """Whether the index serves a filter by the column. A partial index of the rows that have a value does too."""
+    """Whether the index serves a condition on the column. A partial one, of the rows that have a value, serves those
+    that name the value."""
     where = index.dialect_options["postgresql"].get("where")
+    if isinstance(column.type, ARRAY):
+        return keys_of(column.table.c.tenant_id, column).compare(cast("ClauseElement", index.expressions[0]))
     of_all = where is None or where.compare(column.is_not(None))
     return of_all and list(index.columns.keys())[:2] == ["tenant_id", column.name]
 

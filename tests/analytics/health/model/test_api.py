@@ -139,7 +139,7 @@ async def test_over_graphql_it_is_the_same_model(acme: Tenant) -> None:
     assert (made["state"], made["draftDocument"]) == ("DRAFT", shown["draft_document"])
     done = (await acme.ask(PUBLISH, id=made["id"]))["publishHealthModel"]
     assert (done["version"], done["state"], done["publishedDocument"]) == (2, "PUBLISHED", shown["draft_document"])
-    listed = await acme.ask("{ healthModels(filter: { state: PUBLISHED }) { nodes { id title } } }")
+    listed = await acme.ask("{ healthModels(where: { state: { eq: PUBLISHED } }) { nodes { id title } } }")
     assert listed["healthModels"]["nodes"] == [{"id": made["id"], "title": "Shops"}]
 
 

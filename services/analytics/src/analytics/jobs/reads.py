@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.jobs.tables import health_jobs
 from kith.errors import Invalid, NotFound
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _J = health_jobs.c
 

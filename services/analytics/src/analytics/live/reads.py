@@ -25,7 +25,7 @@ from analytics.health.model.definition import Band, Cause
 from analytics.timeline.reads import TimelineEvent
 from kith.error_codes import ErrorCode
 from kith.errors import Invalid
-from kith.nouns.queries import decoded
+from kith.nouns.lists.pages import decoded
 
 R = TypeVar("R")
 PAGE = 500

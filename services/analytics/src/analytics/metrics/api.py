@@ -18,8 +18,8 @@ from kith import scalars
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
+from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First
-from kith.nouns.queries import DEFAULT_PAGE
 from kith.scalars import Cursor
 
 strawberry.enum(Grain)

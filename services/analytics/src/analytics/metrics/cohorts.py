@@ -24,7 +24,7 @@ from analytics.metrics.question import Question
 from analytics.projections.tables import facts
 from kith.errors import Invalid
 from kith.events.catalogue import QUALIFYING
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 ID, VERSION = "retention.matrix", 1
 MAX_PERIODS = 60

@@ -13,7 +13,7 @@ from analytics.metrics.plan import Plan
 from analytics.metrics.query import Member, Weighed
 from analytics.metrics.question import Question
 from kith.errors import Invalid
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 
 @dataclass(slots=True)

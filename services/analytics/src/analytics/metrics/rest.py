@@ -19,8 +19,8 @@ from kith import scalars
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.http.openapi import answers
+from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First, body, body_of
-from kith.nouns.queries import DEFAULT_PAGE
 from kith.scalars import Code, Cursor, Flag, Instant, LookedFor, Whole
 
 Version = Annotated[int, Whole(0)]

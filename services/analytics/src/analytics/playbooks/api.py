@@ -35,10 +35,13 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.lists.listing import Listing
+from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First, body, body_of
-from kith.nouns.queries import DEFAULT_PAGE, Queries
+from kith.nouns.queries import Queries
 from kith.scalars import Cursor, Id, Instant
 
+_LISTING = Listing("analytics", PLAYBOOKS, {})
 router = APIRouter(prefix="/v1", tags=["playbooks"], dependencies=[Depends(only_known_parameters)])
 READER: Any = actor_with("analytics:read")
 WRITER: Any = actor_with("analytics:write")
@@ -143,7 +146,7 @@ async def dry_run(
     """A job: poll the answered address until it is `done`; its `report` states how often the playbook would have fired,
     when, and for whom. No action is requested. The playbook may be a draft."""
     async with context_of(request).database.write(actor.tenant) as transaction:
-        of = Queries(PLAYBOOKS, PlaybookView, personal=False)
+        of = Queries(_LISTING, PlaybookView, personal=False)
         playbook = await of.one(transaction.connection, actor.tenant, id)
         params = _params(given, transaction.now, str(id), playbook.document)
         return await accepted(transaction.connection, actor, "dry_run", params)

@@ -18,7 +18,7 @@ from analytics.playbooks.tables import playbook_runs
 from analytics.projections.facts import types_of, word_of
 from analytics.projections.tables import facts, merged_customers
 from kith.errors import Invalid, NotFound
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 
 @dataclass(slots=True)

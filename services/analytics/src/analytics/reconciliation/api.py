@@ -12,8 +12,8 @@ from analytics.reconciliation.reads import ReconciliationDetails, Reconciliation
 from kith.api import Feature
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First
-from kith.nouns.queries import DEFAULT_PAGE
 from kith.scalars import Cursor, Id
 
 router = APIRouter(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.reconciliation.report import Report
 from analytics.reconciliation.tables import reconciliations
 from kith.errors import Invalid, NotFound
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _R = reconciliations.c
 _SUMMARY = (

@@ -13,7 +13,7 @@ from analytics.ledger.tables import ledger
 from analytics.projections.survivors import merged_among
 from analytics.projections.tables import merged_customers
 from kith.errors import Invalid
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 
 @dataclass(slots=True)

@@ -135,6 +135,7 @@ contacts = of_known_customer(
         Column("time_zone", TEXT),
         Column("erased_at", Moment),
         customer_owned=True,
+        listed_by=("name", "email", "role"),
     )
 )
 
@@ -182,7 +183,7 @@ CONTACTS = Resource(
         Command("bounce", BounceContact, Contact.bounce),
         Command("erase", EraseContact, Contact.erase, erases=True),
     ),
-    filters=("customer_id",),
+    filters=("customer_id", "name", "email", "role"),
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
     relations=(One("customer", many="contacts"),),
     checks=customers_are_there,

@@ -61,7 +61,7 @@ customers = aggregate_table(
     Column("referred_by", Uuid),
     Column("erased_at", Moment),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
-    listed_by=("kind", "segment", "owner", "country", "source"),
+    listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "tags"),
 )
 
 
@@ -106,6 +106,6 @@ CUSTOMERS = Resource(
         Command("amend", AmendCustomer, Customer.amend),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
-    filters=("kind", "segment", "owner", "country", "source"),
+    filters=("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "referred_by"),
     relations=(One("referrer", by="referred_by", to="customer"),),
 )

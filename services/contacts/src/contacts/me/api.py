@@ -18,11 +18,13 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import field
 from kith.http.app import Context, actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.lists.listing import Listing
 from kith.nouns.queries import Queries
 
 WORDS = "Who asks: the actor of the token, and what both the token and its roles allow."
 router = APIRouter(prefix="/v1", tags=["me"], dependencies=[Depends(only_known_parameters)])
 ANYBODY: Any = actor_with(None)
+_USERS, _TEAMS = (Listing("contacts", each, {}) for each in (USERS, TEAMS))
 
 
 @dataclass(slots=True)
@@ -44,9 +46,9 @@ async def me_of(context: Context, actor: Actor, user: type[Any] = UserView, team
         id = await _user(connection, actor)
         found: list[Any] = []
         if id is not None:
-            found.append(await Queries(USERS, user, personal=personal).one(connection, actor.tenant, id))
+            found.append(await Queries(_USERS, user, personal=personal).one(connection, actor.tenant, id))
         within = await _teams(connection, actor.tenant, found[0].team_id) if found else []
-        known = await Queries(TEAMS, team, personal=personal).many(connection, actor.tenant, within) if within else {}
+        known = await Queries(_TEAMS, team, personal=personal).many(connection, actor.tenant, within) if within else {}
     return Me(actor.id, actor.tenant, sorted(actor.scopes), next(iter(found), None), [known[each] for each in within])
 
 

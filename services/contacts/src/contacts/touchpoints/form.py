@@ -67,7 +67,7 @@ TOUCHPOINTS = Resource(
     touchpoints,
     TouchpointView,
     (Command("record", RecordTouchpoint, Touchpoint.record),),
-    filters=("customer_id", "channel", "direction"),
+    filters=("customer_id", "contact_id", "channel", "direction"),
     unindexed={"direction": "One of two: pages by time come to enough of either soon."},
     follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
     relations=(One("customer", many="touchpoints"), One("contact")),

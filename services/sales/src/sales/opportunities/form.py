@@ -64,7 +64,7 @@ opportunities = aggregate_table(
     Column("closed_at", Moment),
     Column("lost_reason", TEXT),
     customer_owned=True,
-    listed_by=("stage", "owner", "product_id"),
+    listed_by=("name", "stage", "owner", "product_id", "value", "source", "expected_close", "closed_at"),
 )
 
 
@@ -96,7 +96,17 @@ OPPORTUNITIES = Resource(
         Command("win", WinOpportunity, Opportunity.win),
         Command("lose", LoseOpportunity, Opportunity.lose),
     ),
-    filters=("customer_id", "stage", "owner", "product_id"),
+    filters=(
+        "customer_id",
+        "name",
+        "stage",
+        "owner",
+        "product_id",
+        "value",
+        "source",
+        "expected_close",
+        "closed_at",
+    ),
     follows={"product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product")),
 )

@@ -32,7 +32,7 @@ orders = aggregate_table(
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
     customer_owned=True,
-    listed_by=("country",),
+    listed_by=("country", "value"),
 )
 
 
@@ -52,7 +52,7 @@ ORDERS = Resource(
     orders,
     OrderView,
     (Command("place", PlaceOrder, Order.place),),
-    filters=("customer_id", "country"),
+    filters=("customer_id", "opportunity_id", "country", "value"),
     follows={"opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
     relations=(One("customer", many="orders"),),
     insert_only=True,

@@ -27,7 +27,7 @@ products = aggregate_table(
     Column("family", TEXT),
     Column("price", Amount, nullable=False),
     Column("currency", TEXT, nullable=False),
-    listed_by=("family",),
+    listed_by=("name", "family", "price"),
 )
 
 
@@ -46,6 +46,6 @@ PRODUCTS = Resource(
     products,
     ProductView,
     (Command("create", CreateProduct, Product.create),),
-    filters=("family",),
+    filters=("name", "family", "price"),
     unpublished={"name": "Words for people. Figures go by the family."},
 )

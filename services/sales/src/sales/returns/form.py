@@ -36,7 +36,7 @@ returns = aggregate_table(
     Column("country", TEXT),
     *reference("order_id", orders),
     customer_owned=True,
-    listed_by=("country",),
+    listed_by=("country", "value"),
 )
 
 
@@ -88,7 +88,7 @@ RETURNS = Resource(
     returns,
     ReturnView,
     (Command("record", RecordReturn, Return.record),),
-    filters=("customer_id", "country"),
+    filters=("customer_id", "order_id", "country", "value"),
     follows={"order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
     relations=(One("customer"),),
     checks=orders_cover,

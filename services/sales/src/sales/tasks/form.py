@@ -57,7 +57,7 @@ tasks = aggregate_table(
     Column("outcome", TEXT),
     Column("closed_at", Moment),
     customer_owned=True,
-    listed_by=("owner", "state", "playbook_id"),
+    listed_by=("owner", "state", "due_at", "playbook_id"),
 )
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
 
@@ -90,7 +90,7 @@ TASKS = Resource(
         Command("cancel", CancelTask, Task.cancel),
         Command("reopen", ReopenTask, Task.reopen),
     ),
-    filters=("customer_id", "owner", "state", "run_id", "playbook_id"),
+    filters=("customer_id", "owner", "state", "due_at", "run_id", "playbook_id"),
     unpublished={"explanation": "A path that follows from the run."},
     follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
     relations=(One("customer", many="tasks"),),

@@ -81,7 +81,17 @@ cases = aggregate_table(
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     customer_owned=True,
-    listed_by=("state", "priority", "assignee", "queue", "playbook_id"),
+    listed_by=(
+        "state",
+        "priority",
+        "channel",
+        "category",
+        "assignee",
+        "queue",
+        "contact_id",
+        "resolved_at",
+        "playbook_id",
+    ),
 )
 Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))
 
@@ -126,7 +136,19 @@ CASES = Resource(
         Command("escalate", EscalateCase, Case.escalate),
         Command("assign", AssignCase, Case.assign),
     ),
-    filters=("customer_id", "state", "priority", "assignee", "queue", "run_id", "playbook_id"),
+    filters=(
+        "customer_id",
+        "contact_id",
+        "state",
+        "priority",
+        "channel",
+        "category",
+        "assignee",
+        "queue",
+        "resolved_at",
+        "run_id",
+        "playbook_id",
+    ),
     unpublished={
         "explanation": "A path that follows from the run.",
         "reopened_count": "None yet when it opens; from then on its events say it.",

@@ -17,8 +17,8 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First
-from kith.nouns.queries import DEFAULT_PAGE, Page
 from kith.scalars import Code, Cursor, Instant
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])

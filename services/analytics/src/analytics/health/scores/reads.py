@@ -12,7 +12,7 @@ from analytics.health.model.definition import Band
 from analytics.health.model.timeline import model_in_force
 from analytics.health.scores.tables import health_rescorings, health_scores, health_set_aside
 from kith.errors import Invalid
-from kith.nouns.queries import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
 
 _S, _R, _A = health_scores.c, health_rescorings.c, health_set_aside.c
 MAX_SET_ASIDE = 100

@@ -45,7 +45,7 @@ from analytics.metrics.query import (
     spans,
 )
 from analytics.projections.tables import facts
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 _IN_WORDS = {
     "at_start": ("active at the start", "not active at the start"),

@@ -48,7 +48,7 @@ from analytics.projections.facts import noun_of, word_of
 from analytics.projections.fields import field_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 
 class DistinctKind(MeasureKind[DistinctCount]):

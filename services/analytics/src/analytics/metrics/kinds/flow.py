@@ -15,7 +15,7 @@ from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Value, W
 from analytics.metrics.rollup_keys import is_plain
 from analytics.projections.facts import attributes_of, noun_of
 from analytics.projections.tables import facts
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 
 class FlowKind(MeasureKind[Flow]):

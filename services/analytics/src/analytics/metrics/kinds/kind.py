@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.measure import Measure
 from analytics.metrics.query import Cells, Member, MetricQuery, Value, Weighed
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 M_contra = TypeVar("M_contra", bound=Measure, contravariant=True)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, Subquery, select
 
 from analytics.metrics.measure import Active, DistinctCount
 from analytics.metrics.query import Cell, Cells
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 M = TypeVar("M", bound=Active | DistinctCount)
 

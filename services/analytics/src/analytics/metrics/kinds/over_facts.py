@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.metrics.measure import Count, Flow, Median, Of, Stock, Sum
 from analytics.metrics.query import Cell, Cells, Member, MetricQuery, Weighed, all_hold, holds, number_of
 from analytics.projections.tables import facts
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 M = TypeVar("M", bound=Flow | Stock)
 

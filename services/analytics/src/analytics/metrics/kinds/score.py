@@ -34,7 +34,7 @@ from analytics.metrics.measure import Measure, Score
 from analytics.metrics.query import Cell, Cells, Filter, Member, MetricQuery, Value, Weighed
 from analytics.projections.tables import facts
 from kith.events.sales import OrderPlaced, OrderReturned
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 LABEL = Dimension("label", Source.LABEL)
 _OF_AMOUNTS = frozenset({"historic", "simple", "predicted"})

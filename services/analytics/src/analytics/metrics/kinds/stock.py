@@ -14,7 +14,7 @@ from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Weighed
 from analytics.projections.facts import attributes_of, types_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
-from kith.nouns.queries import Position
+from kith.nouns.lists.pages import Position
 
 
 class StockKind(MeasureKind[Stock]):

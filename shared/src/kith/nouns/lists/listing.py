@@ -1,0 +1,236 @@
+"""What may be asked of the lists of a noun, and what was asked: which rows, in which order, how many, which fields."""
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from sqlalchemy import ARRAY
+
+from kith.errors import Forbidden, Invalid
+from kith.nouns.inputs import read
+from kith.nouns.lists.conditions import Combination, Comparison, Condition, ListedField, Relation, Shape
+from kith.nouns.lists.models import MOST_VALUES, Where, condition_of, where_model
+from kith.nouns.lists.operators import Operator
+from kith.nouns.lists.order import MOST_TERMS, NEWEST, Order, Term
+from kith.nouns.lists.pages import DEFAULT_PAGE
+from kith.nouns.lists.query_string import document_of, in_parameters
+from kith.nouns.parameters import First, pascal
+from kith.nouns.resource import Resource
+from kith.nouns.validation import InvalidForm
+from kith.scalars import Code, Cursor, Flag, Id, Instant
+
+RECORDED = "recorded_at"
+OF_ALL = ("id", "external_id", "created_at", RECORDED)
+"""Fields by which the lists of all nouns are filtered and sorted."""
+_WAYS = [[*way, *nulls] for way in ([], ["asc"], ["desc"]) for nulls in ([], ["nulls_first"], ["nulls_last"])]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a list."""
+
+    condition: Condition | None = None
+    order: Order = NEWEST
+    first: int = DEFAULT_PAGE
+    after: str | None = None
+    counts: bool = False
+    """Whether to count the rows, up to MOST_COUNTED."""
+    fields: tuple[str, ...] | None = None
+    """The fields to show; None: all."""
+
+    @property
+    def shape(self) -> Shape | None:
+        return self.condition.shape if self.condition else None
+
+    def parameters(self) -> dict[str, Any]:
+        """Returns the values of the condition, by the names that they have in SQL."""
+        return self.condition.parameters() if self.condition else {}
+
+    @property
+    def key(self) -> Hashable:
+        """What it has in common with another that asks for the same."""
+        values = tuple(tuple(each) if isinstance(each, list) else each for each in self.parameters().values())
+        return self.shape, values, self.order, self.first, self.after
+
+    def and_also(self, field: str, operator: Operator, value: Any) -> "Asked":
+        """Returns the same of fewer rows."""
+        also = Comparison(field, operator)
+        if self.condition is None:
+            return replace(self, condition=Condition(also, (value,)))
+        shape = Combination("and", (self.condition.shape, also))
+        return replace(self, condition=Condition(shape, (*self.condition.values, value)))
+
+
+ALL = Asked()
+
+
+class Question(BaseModel):
+    """Base of what may be asked of a noun's list."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    first: First = Field(default=DEFAULT_PAGE, description="rows of the page")
+    after: Cursor | None = Field(default=None, description="cursor of the page before")
+    order_by: list[Code] = Field(
+        default_factory=list,
+        max_length=MOST_TERMS,
+        description="fields, each with `.desc` or `.asc`, and `.nulls_first` or `.nulls_last`: ascending, nulls last, "
+        "if nothing is said; newest first if there are none",
+    )
+    count: Flag = Field(default=False, description="whether to count the rows of all pages")
+    fields: list[Code] = Field(default_factory=list, description="fields to show; all by default")
+    ids: list[Id] | None = Field(default=None, max_length=MOST_VALUES)
+    updated_since: Instant | None = Field(
+        default=None, description="recorded at this instant or later, whenever it happened"
+    )
+
+
+class Listing:
+    """What may be asked of the lists of one noun. `siblings` has those of all nouns of its service, itself among
+    them."""
+
+    def __init__(self, service: str, resource: Resource, siblings: "Mapping[str, Listing]") -> None:
+        self.service, self.resource = service, resource
+        self._siblings = siblings
+        self.fields = fields_of(resource)
+
+    def check(self) -> None:
+        """Raises InvalidForm."""
+        if taken := Question.model_fields.keys() & {*self.fields, *self.relations}:
+            raise InvalidForm(f"{self.resource.name}: lists have parameters {sorted(taken)} of another meaning.")
+
+    @cached_property
+    def _related(self) -> "dict[str, tuple[Relation, Listing]]":
+        """The relations whose both sides are of this service."""
+        ours, found = self.resource, dict[str, tuple[Relation, Listing]]()
+        for each in ours.relations:
+            if (other := self._siblings.get(each.noun)) is not None:
+                found[each.name] = (Relation(other.resource.table, each.column, "id", other.fields), other)
+        for other in self._siblings.values():
+            for each in other.resource.relations:
+                if each.noun == ours.name and each.many:
+                    found[each.many] = (Relation(other.resource.table, "id", each.column, other.fields), other)
+        return found
+
+    @cached_property
+    def relations(self) -> dict[str, Relation]:
+        return {name: relation for name, (relation, _) in self._related.items()}
+
+    @cached_property
+    def where(self) -> type[Where]:
+        """The model of a condition: `CustomersWhere`."""
+        related = {name: other.where_related for name, (_, other) in self._related.items()}
+        return where_model(pascal(self.resource.plural), self.fields, related, strict=True)
+
+    @cached_property
+    def where_related(self) -> type[Where]:
+        """The same for records of another noun that are related to these."""
+        return where_model(f"Related{pascal(self.resource.plural)}", self.fields, {}, strict=True)
+
+    @cached_property
+    def query(self) -> type[Question]:
+        """The model of what is asked in a query string."""
+        related = {
+            name: where_model(name, other.fields, {}, strict=False) for name, (_, other) in self._related.items()
+        }
+        return self._question(where_model("Query", self.fields, related, strict=False), strict=False)
+
+    @cached_property
+    def search(self) -> type[Question]:
+        """The model of the body of a search: `SearchCustomers`."""
+        return self._question(self.where, strict=True)
+
+    def _question(self, where: type[Where], *, strict: bool) -> type[Question]:
+        name = f"Search{pascal(self.resource.plural)}"
+        base = Question if strict else type("LaxQuestion", (Question,), {"model_config": ConfigDict(strict=False)})
+        optional: Any = where | None
+        return create_model(name, __base__=base, where=(optional, None))
+
+    def asked_in_body(self, body: bytes, *, personal: bool) -> Asked:
+        """Returns what is asked by a JSON body. Raises Invalid, ValidationError, and Forbidden for a field that the
+        actor may not see."""
+        return self._asked(read(self.search, body or b"{}"), personal=personal)
+
+    def asked_in_query(self, sent: Iterable[tuple[str, str]], *, personal: bool, but: Collection[str] = ()) -> Asked:
+        """Returns what is asked by the parameters of a query string, `but` these, which it does not take. Raises as
+        `asked_in_body`."""
+        document = document_of(sent, self, but)
+        try:
+            given = self.query.model_validate(document)
+        except ValidationError as error:
+            raise in_parameters(error) from None
+        return self._asked(given, personal=personal)
+
+    def asked_in_graphql(
+        self, where: Where | None, terms: Sequence[Term], first: int, after: str | None, *, personal: bool
+    ) -> Asked:
+        """Raises Invalid, and Forbidden for a field that the actor may not see."""
+        if len(terms) > MOST_TERMS:
+            raise Invalid(f"A list is sorted by at most {MOST_TERMS} fields.", field="orderBy")
+        asked = Asked(condition_of(where), Order.by(terms) if terms else NEWEST, first, after)
+        if not personal:
+            self._require_visible(asked)
+        return asked
+
+    def _asked(self, given: Any, *, personal: bool) -> Asked:
+        terms = [self._term(each) for each in given.order_by]
+        order = Order.by(terms) if terms else NEWEST
+        shown = tuple(dict.fromkeys(self._shown(each) for each in given.fields)) or None
+        asked = Asked(condition_of(given.where), order, given.first, given.after, given.count, shown)
+        if given.ids is not None:
+            asked = asked.and_also("id", Operator.IN, given.ids)
+        if given.updated_since is not None:
+            asked = asked.and_also(RECORDED, Operator.GTE, given.updated_since)
+        if not personal:
+            self._require_visible(asked)
+        return asked
+
+    def _term(self, sent: str) -> Term:
+        name, *how = sent.split(".")
+        sorted_by = [each.name for each in self.fields.values() if each.sorts]
+        if name not in sorted_by:
+            raise Invalid(f"Lists are sorted by {', '.join(sorted_by)}; not by {name!r}.", field="order_by")
+        if how not in _WAYS:
+            raise Invalid("Behind the field stands .asc or .desc, .nulls_first or .nulls_last.", field="order_by")
+        return Term(name, "desc" in how, "nulls_first" in how)
+
+    def _shown(self, sent: str) -> str:
+        if sent not in self.resource.view_fields:
+            raise Invalid(f"It is one of {', '.join(self.resource.view_fields)}; not {sent!r}.", field="fields")
+        return sent
+
+    def _require_visible(self, asked: Asked) -> None:
+        """An actor who may not see a field must not learn of it by asking which rows have a value of it, or in which
+        order they come."""
+        compared = asked.condition.fields() if asked.condition else ()
+        fields = [(self.fields if over is None else self.relations[over].fields)[name] for over, name in compared]
+        fields += [self.fields[each.field] for each in asked.order.terms]
+        shown = self.resource.personal_fields.intersection(asked.fields or ())
+        if shown or any(each.personal for each in fields):
+            raise Forbidden(f"This needs the scope {self.service}:personal.")
+
+
+def listings_of(service: str, resources: Sequence[Resource]) -> dict[str, Listing]:
+    """Returns the listing of each noun of a service, by the noun's name."""
+    listings: dict[str, Listing] = {}
+    listings.update((each.name, Listing(service, each, listings)) for each in resources)
+    for each in listings.values():
+        each.check()
+    return listings
+
+
+def fields_of(resource: Resource) -> dict[str, ListedField]:
+    """Returns the fields that lists of the noun may be filtered by, in the order of its form."""
+    return {name: _field(resource, name) for name in (*OF_ALL, *resource.filters)}
+
+
+def _field(resource: Resource, name: str) -> ListedField:
+    column = resource.table.c[name]
+    kind = list[str] if isinstance(column.type, ARRAY) else getattr(column.type, "enum_class", None)
+    kind = kind or column.type.python_type
+    # An order by what names other records tells nobody anything.
+    sorts = name in OF_ALL or (kind not in (list[str], UUID) and name not in resource.unindexed)
+    return ListedField(name, kind, name in resource.personal_fields, sorts)

@@ -1,0 +1,141 @@
+"""What may be sent of a list: the models that check it, made of the noun's fields.
+
+A condition is a document, the same over REST and GraphQL:
+
+    {"stage": {"in": ["won", "lost"]}, "not": {"owner": {"is_null": true}}, "customer": {"segment": {"eq": "retail"}}}
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from keyword import iskeyword
+from typing import Annotated, Any, ForwardRef, Optional
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from kith.errors import Invalid
+from kith.nouns.lists.conditions import Combination, Comparison, Condition, ListedField, Related, Shape
+from kith.nouns.lists.operators import Operator, operators_of
+from kith.scalars import spelt
+
+MOST_LEVELS, MOST_COMPARISONS, MOST_VALUES, MOST_BRANCHES = 5, 50, 500, 20
+
+
+class FieldCondition(BaseModel):
+    """Base of what may be sent for a field: operators, which all have to hold."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Where(BaseModel):
+    """Base of what may be sent for a noun. All its parts have to hold; one that is null is left out."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+_LAX = ConfigDict(strict=False)
+"""Of the models that read a query string: all it has is text."""
+_NAMES: dict[Any, str] = {
+    str: "Text",
+    UUID: "Id",
+    bool: "Flag",
+    int: "Whole",
+    float: "Number",
+    Decimal: "Money",
+    datetime: "Instant",
+    date: "Day",
+    list[str]: "Tags",
+}
+
+
+def operands(kind: Any) -> dict[Operator, Any]:
+    """Returns the operators of a type of field, each with the type of what it takes."""
+    scalar: Any = spelt(str if kind == list[str] else kind)
+    bounds = Annotated[list[scalar], Field(min_length=2, max_length=2)]
+    some, several = (Annotated[list[scalar], Field(min_length=least, max_length=MOST_VALUES)] for least in (1, 0))
+    taken: dict[Operator, Any] = {
+        Operator.IS_NULL: spelt(bool),
+        Operator.BETWEEN: bounds,
+        **dict.fromkeys((Operator.IN, Operator.NOT_IN), several),
+        **dict.fromkeys((Operator.ANY_OF, Operator.ALL_OF, Operator.NONE_OF), some),
+    }
+    return {each: taken.get(each, scalar) for each in operators_of(kind)}
+
+
+@cache
+def _condition_model(kind: Any, *, strict: bool) -> type[FieldCondition]:
+    name = f"{_NAMES.get(kind) or kind.__name__}Condition"
+    taken = {operator.value: operand for operator, operand in operands(kind).items()}
+    made: type[FieldCondition] = _made(FieldCondition, name, taken, strict=strict)
+    return made
+
+
+def where_model(
+    name: str, fields: Mapping[str, ListedField], related: Mapping[str, type[Where]], *, strict: bool
+) -> type[Where]:
+    """Returns the model of a condition on a noun, `CustomersWhere`; one that is not strict reads text. `related` has
+    those of the nouns one step away, by relation."""
+    conditions = {each.name: _condition_model(each.kind, strict=strict) for each in fields.values()}
+    itself = ForwardRef(f"{name}Where")
+    several = Annotated[list[itself], Field(max_length=MOST_BRANCHES)]  # type: ignore[valid-type]  # made below
+    combined = {"and": several, "or": several, "not": itself}
+    made: type[Where] = _made(Where, f"{name}Where", {**conditions, **related, **combined}, strict=strict)
+    return made
+
+
+def _made(base: type[BaseModel], name: str, fields: Mapping[str, Any], *, strict: bool) -> Any:
+    """Returns a model whose fields may all be left out. One whose name is a word of Python has an underscore behind it
+    there."""
+    if not strict:
+        base = type(base.__name__, (base,), {"model_config": _LAX, "__module__": __name__})
+    given: dict[str, Any] = {
+        f"{each}_" if iskeyword(each) else each: (Optional[kind], Field(default=None, alias=each))  # noqa: UP045 - kinds may be named
+        for each, kind in fields.items()
+    }
+    return create_model(name, __base__=base, __module__=__name__, **given)
+
+
+def condition_of(where: Where | None) -> Condition | None:
+    """Returns what was sent as a condition. Raises Invalid for one that is too deep or too long."""
+    if where is None:
+        return None
+    values: list[Any] = []
+    shape = _shape(where, values, level=1)
+    if len(values) > MOST_COMPARISONS:
+        raise Invalid(f"A condition has at most {MOST_COMPARISONS} comparisons.", field="where")
+    return Condition(shape, tuple(values))
+
+
+def _shape(where: Where, values: list[Any], level: int) -> Shape:
+    if level > MOST_LEVELS:
+        raise Invalid(f"Conditions are at most {MOST_LEVELS} deep.", field="where")
+    found: list[Shape] = []
+    for name, given in where:
+        match given:
+            case FieldCondition():
+                found += _comparisons(name, given, values)
+            case list():
+                parts = [_shape(each, values, level + 1) for each in given]
+                found.append(Combination(name.rstrip("_"), tuple(parts)))
+            case Where() if name == "not_":
+                found.append(Combination("not", (_shape(given, values, level + 1),)))
+            case Where():
+                found.append(Related(name, _shape(given, values, level)))
+    return found[0] if len(found) == 1 else Combination("and", tuple(found))
+
+
+def _comparisons(field: str, given: FieldCondition, values: list[Any]) -> Iterator[Comparison]:
+    for name, value in given:
+        operator = Operator(name.rstrip("_"))
+        if value is None:
+            continue
+        if operator is Operator.IS_NULL:
+            yield Comparison(field, operator, holds=value)
+        elif operator is Operator.BETWEEN:
+            values += value
+            yield from (Comparison(field, Operator.GTE), Comparison(field, Operator.LTE))
+        else:
+            values.append(value)
+            yield Comparison(field, operator)
