@@ -113,6 +113,8 @@ def _by_squawk(every: Sequence[Migration]) -> Iterator[Violation]:
         for each in json.loads(run.stdout):
             migration = files[each["file"]]
             statement = migration.sql.splitlines()[each["line"]].strip()
+            if each["rule_name"] == "renaming-object" and statement.startswith("ALTER INDEX"):
+                continue  # no client names an index
             yield Violation(migration.name, each["rule_name"], f"{each['message']} {each['help'] or ''} ({statement})")
 
 
