@@ -84,8 +84,8 @@ class Batch:
                 found = streamed(self._uow.connection, rows, most=len(wanted))
                 self._named[name] = {row[0]: row async for row in found}
         if self._resource.checks is not None:
-            inputs = [call.input for call in calls]
-            self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, inputs)
+            asked = [(call.input, self._named_by(call)) for call in calls]
+            self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
 
     def carry_out(self, call: Call) -> Outcome:
         try:
@@ -185,11 +185,7 @@ class Batch:
         return are_alike(existing, made)
 
     def _find(self, call: Call) -> Aggregate:
-        found = (
-            self._repository.get(call.id)
-            if call.id is not None
-            else self._repository.get_by_external_id(call.external_id or "")
-        )
+        found = self._named_by(call)
         if found is None and self._resource.singleton is not None:
             found = self._resource.singleton(self._uow.tenant)
             found.created_at = found.updated_at = call.input.happened_at(self._uow.now)
@@ -197,6 +193,12 @@ class Batch:
             field = "id" if call.id is not None else "external_id"
             raise NotFound.of(self._resource.words, getattr(call, field), field=field)
         return found
+
+    def _named_by(self, call: Call) -> Aggregate | None:
+        """Returns the record that a call is to change, if it is there."""
+        if call.id is not None:
+            return self._repository.get(call.id)
+        return self._repository.get_by_external_id(call.external_id or "")
 
     def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does

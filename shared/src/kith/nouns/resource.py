@@ -17,12 +17,12 @@ from typing import Any, get_type_hints
 from sqlalchemy import Column
 
 from kith.db.tables import Structured
-from kith.nouns.form import Check, Command, Follows, Form, One, View, personal
+from kith.nouns.form import Asked, Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.validation import validate
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
-__all__ = ["Check", "Command", "Follows", "One", "Resource", "View", "personal"]
+__all__ = ["Asked", "Check", "Command", "Follows", "One", "Resource", "View", "personal"]
 
 
 @dataclass(frozen=True)

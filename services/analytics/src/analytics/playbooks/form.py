@@ -22,7 +22,7 @@ from kith.db.tables import Moment, Structured, aggregate_table, one_of
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Check, Command, Resource, View
+from kith.nouns.resource import Asked, Check, Command, Resource, View
 from kith.scalars import Text
 
 
@@ -51,8 +51,8 @@ class StopPlaybook(Input):
     pass
 
 
-async def signal_is_defined(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
-    named = {signal for each in inputs if (signal := _signal(each)) is not None}
+async def signal_is_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+    named = {signal for each, _ in asked if (signal := _signal(each)) is not None}
     c, known = signals.c, set[UUID]()
     if named:
         known = set(await connection.scalars(select(c.id).where(c.tenant_id == tenant, c.id.in_(named))))

@@ -20,7 +20,7 @@ from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput, Wrong, refuse
-from kith.nouns.resource import Check, Command, Follows, One, Resource, View, personal
+from kith.nouns.resource import Asked, Check, Command, Follows, One, Resource, View, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
@@ -99,9 +99,9 @@ class EraseContact(Input):
     pass
 
 
-async def customers_are_there(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+async def customers_are_there(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that there is the customer of each role."""
-    named = {each.customer_id for given in inputs for each in getattr(given, "roles", None) or ()}
+    named = {each.customer_id for given, _ in asked for each in getattr(given, "roles", None) or ()}
     c = customers.c
     rows = select(c.id).where(c.tenant_id == tenant, c.id == any_(cast(sorted(named), ARRAY(Uuid))))
     found = {row.id async for row in streamed(connection, rows, most=len(named))} if named else set()

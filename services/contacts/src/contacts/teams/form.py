@@ -16,7 +16,7 @@ from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Check, Command, One, Resource, View
+from kith.nouns.resource import Asked, Check, Command, One, Resource, View
 from kith.scalars import Id, Text
 
 
@@ -50,14 +50,14 @@ teams = aggregate_table(
 )
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that no team is within itself or within one that was removed, and that nobody is in a team that
     is removed."""
     await one_at_a_time(connection, tenant)
     c = teams.c
     rows = await connection.execute(select(c.id, c.parent_id).where(c.tenant_id == tenant, c.removed_at.is_(None)))
     parents: dict[UUID, UUID | None] = {row.id: row.parent_id for row in rows}
-    in_use = await teams_in_use(connection, tenant) if any(isinstance(each, RemoveTeam) for each in inputs) else set()
+    in_use = await teams_in_use(connection, tenant) if any(isinstance(each, RemoveTeam) for each, _ in asked) else set()
 
     def check(given: Input, team: Aggregate) -> None:
         assert isinstance(team, Team)

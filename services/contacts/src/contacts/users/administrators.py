@@ -13,7 +13,7 @@ from contacts.tables import metadata
 from contacts.users.rules import User, UserState
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
-from kith.nouns.inputs import Input
+from kith.nouns.resource import Asked
 
 SCOPE = "contacts:admin"
 
@@ -30,9 +30,9 @@ def _table(name: str) -> Table:
     return metadata.tables[name]
 
 
-def given_in(inputs: Sequence[Input], name: str) -> list[Any]:
+def given_in(asked: Sequence[Asked], name: str) -> list[Any]:
     """Returns the values that inputs have of a field that some of them have."""
-    values = (getattr(each, name, None) for each in inputs)
+    values = (getattr(each, name, None) for each, _ in asked)
     return [value for value in values if value is not None]
 
 

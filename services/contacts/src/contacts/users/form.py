@@ -22,7 +22,7 @@ from kith.errors import Conflict, Invalid
 from kith.events.actors import user_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Check, Command, One, Resource, View, personal
+from kith.nouns.resource import Asked, Check, Command, One, Resource, View, personal
 from kith.scalars import Email, Id, Text
 
 # Of ASCII only: other scripts have letters that turn into Latin ones (a Kelvin sign into a k), and so one address into
@@ -101,14 +101,14 @@ Index(
 )
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that an address and a subject are one user's, that team and roles are there, and that one
     administrator is left."""
     await one_at_a_time(connection, tenant)
     u, r, t = users.c, roles.c, teams.c
-    emails, actors = given_in(inputs, "email"), {user_id(tenant, each) for each in given_in(inputs, "subject")}
-    wanted = {id for ids in given_in(inputs, "role_ids") for id in ids}
-    within = given_in(inputs, "team_id")
+    emails, actors = given_in(asked, "email"), {user_id(tenant, each) for each in given_in(asked, "subject")}
+    wanted = {id for ids in given_in(asked, "role_ids") for id in ids}
+    within = given_in(asked, "team_id")
     has_one = u.email.in_(emails) | u.actor_id.in_(actors)
     owners = select(u.id, u.email, u.actor_id).where(u.tenant_id == tenant, has_one)
     there = select(r.id).where(r.tenant_id == tenant, r.id.in_(wanted), r.removed_at.is_(None))
