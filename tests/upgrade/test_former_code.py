@@ -117,6 +117,10 @@ async def test_a_migration_leaves_the_code_of_before_what_it_relies_on_or_says_s
         ("ALTER TABLE orders ADD COLUMN x text NOT NULL", "orders: x is new, may not be null, and has no default"),
         ("ALTER TABLE outbox ALTER COLUMN seq DROP IDENTITY", "outbox: seq has no default any more"),
         ("ALTER TABLE orders ADD CHECK (value > 0)", "orders: a row must keep to CHECK ((value > (0)::numeric))"),
+        (
+            "ALTER TABLE orders ADD FOREIGN KEY (tenant_id, customer_id) REFERENCES products (tenant_id, id) NOT VALID",
+            "orders: a row must keep to FOREIGN KEY (tenant_id, customer_id)",
+        ),
         ("CREATE UNIQUE INDEX ON orders (tenant_id, country)", "orders: a row must keep to CREATE UNIQUE INDEX ON"),
         ("REVOKE DELETE ON orders FROM kith_app", "orders: kith_app: DELETE is not granted any more"),
         ("REVOKE SELECT ON orders FROM kith_worker", "orders: kith_worker: SELECT of country is not granted any more"),
@@ -142,6 +146,7 @@ async def test_what_code_of_before_relies_on_is_missed(
         "ALTER TABLE orders ADD COLUMN x text",
         "ALTER TABLE orders ADD COLUMN x text NOT NULL DEFAULT ''",
         "ALTER TABLE orders ADD COLUMN x text CHECK (x <> '')",
+        "ALTER TABLE orders ADD COLUMN x uuid, ADD FOREIGN KEY (tenant_id, x) REFERENCES orders (tenant_id, id)",
         "CREATE INDEX ON orders (country)",
         "CREATE TABLE quotes (id uuid PRIMARY KEY)",
     ],
