@@ -25,6 +25,7 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "number": lambda n: f"+43 1 {5_550_000 + n}",
     "written": lambda n: f"0043 1 {5_550_000 + n}",
     "language": lambda n: ("de", "zh-Hant-TW")[n % 2],
+    "website": lambda n: f"https://zebulon{n}.example/",
     "begins": lambda _: "09:00",
     "ends": lambda _: "17:30",
     "time_zone": lambda n: ("Europe/Vienna", "Asia/Tokyo")[n % 2],

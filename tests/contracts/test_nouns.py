@@ -12,7 +12,7 @@ import httpx
 import pytest
 from strawberry.utils.str_converters import to_camel_case
 from tests.contracts.examples import names_ids
-from tests.contracts.nouns import NOUNS, Noun, Step, World
+from tests.contracts.nouns import NOUNS, Noun, Step, World, personal_values
 
 from kith.ids import new_id
 from kith.nouns.parameters import pascal
@@ -186,6 +186,8 @@ async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun:
     (found,) = (await stranger.ask(query))["_entities"]
     for name in noun.resource.personal_fields:
         assert [each[to_camel_case(name)] for each in found["it"]["nodes"]] == [None, None]
+    secrets = [value for each in made for value in personal_values(noun, each)]
+    assert not [each for each in secrets if each in json.dumps(found)]
 
 
 @every_change

@@ -125,3 +125,19 @@ async def test_what_code_of_before_erases_is_erased_from_the_lists(url: str, iss
     lists = ("emails", "phones", "addresses", "preferred_times")
     assert {name: ada[name] for name in lists} == {name: [] for name in lists}
     assert (ada["title"], ada["country"]) == (None, None)
+
+
+async def test_what_code_of_before_erases_of_a_customer_is_erased_whole(url: str, issuer: Issuer, tenant: str) -> None:
+    await upgrade(url, SERVICE, AFTER)
+    async with former_code(url, tenant) as former, code_of_today(url, issuer, tenant) as mine:
+        made = await mine.made(
+            "/v1/customers",
+            kind="person",
+            name="Ada",
+            website="https://ada.example",
+            addresses=[{"street": "Ring 1", "city": "Wien", "country": "AT"}],
+        )
+        erasing = "UPDATE customers SET name = NULL, erased_at = now() WHERE tenant_id = $1 AND id = $2"
+        await former.connection.execute(erasing, tenant, UUID(made["id"]))
+        ada = (await mine.get(f"/v1/customers/{made['id']}")).json()
+    assert (ada["website"], ada["addresses"]) == (None, [])

@@ -7,13 +7,15 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from contacts.customers.rules import Customer, CustomerKind
-from kith.errors import Invalid, NothingAmended
+from contacts.customers.rules import MOST_LEVELS, Customer, CustomerKind, Hierarchy, LifecycleStage
+from contacts.values import PostalAddress
+from kith.errors import Conflict, Invalid, NothingAmended
+from kith.events import contacts as events
 from kith.events.contacts import CustomerCreated
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
-ID, REFERRER = UUID(int=1), UUID(int=2)
+ID, REFERRER, PARENT = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 def create(**fields: Any) -> tuple[Customer, CustomerCreated]:
@@ -31,10 +33,18 @@ def test_a_new_customer_is_published_without_its_name() -> None:
         "source": "fair",
         "owner": "eve",
         "referred_by": REFERRER,
+        "parent_id": PARENT,
+        "stage": LifecycleStage.LEAD,
+        "industry": "software",
+        "size": "1-9",
+        "language": "en",
+        "time_zone": "Europe/London",
     }
-    customer, event = create(**published, tags=["vip"])
-    assert customer.name == "Ada Lovelace"
-    assert msgspec.structs.asdict(event) == {"kind": "person", "tags": ["vip"], **published}
+    address = PostalAddress(street="12 St James's Square", city="London", country="GB")
+    customer, event = create(**published, tags=["vip"], website="https://ada.example", addresses=[address])
+    assert (customer.name, customer.website, customer.stage_since) == ("Ada Lovelace", "https://ada.example", NOON)
+    addresses = [events.PostalAddress(kind="postal", country="GB", primary=True)]
+    assert msgspec.structs.asdict(event) == {"kind": "person", "tags": ["vip"], **published, "addresses": addresses}
 
 
 def test_its_dealings_are_its_own() -> None:
@@ -98,3 +108,90 @@ def test_a_customer_cannot_have_referred_itself() -> None:
         customer.amend(at=LATER, referred_by=ID)
     assert refused.value.field == "referred_by"
     assert customer.amend(at=LATER, referred_by=REFERRER).referred_by == REFERRER
+
+
+Stage = LifecycleStage
+
+
+@pytest.mark.parametrize(
+    ("stages", "refused"),
+    [
+        ((Stage.LEAD, Stage.PROSPECT, Stage.CUSTOMER, Stage.LOYAL, Stage.LAPSED, Stage.CUSTOMER), Stage.LEAD),
+        ((Stage.LEAD, Stage.LOST, Stage.LEAD, Stage.CUSTOMER), Stage.PROSPECT),
+        ((Stage.PROSPECT, Stage.LEAD), Stage.LAPSED),
+        ((None, Stage.LOYAL, Stage.CUSTOMER, Stage.LOST, Stage.PROSPECT), Stage.LOYAL),
+        ((Stage.LAPSED, Stage.LOST), Stage.LAPSED),
+    ],
+)
+def test_a_relationship_moves_from_stage_to_stage(stages: tuple[LifecycleStage | None, ...], refused: Stage) -> None:
+    first, *others = stages
+    customer, _ = create(stage=first)
+    for hours, stage in enumerate(others, 1):
+        assert stage is not None
+        left, at = customer.stage, NOON + timedelta(hours=hours)
+        moved = customer.move(at=at, stage=stage, reason="price")
+        assert (customer.stage, customer.stage_since) == (stage, at)
+        assert (moved.from_stage, moved.stage, moved.reason) == (left, stage, "price")
+    for wrong in (refused, customer.stage):
+        assert wrong is not None
+        with pytest.raises(Conflict) as conflict:
+            customer.move(at=NOON + timedelta(days=1), stage=wrong, reason="price")
+        assert conflict.value.field == "stage"
+
+
+def test_why_one_is_lost_is_said() -> None:
+    customer, _ = create(stage=Stage.CUSTOMER)
+    with pytest.raises(Invalid) as refused:
+        customer.move(at=LATER, stage=Stage.LOST, reason=None)
+    assert refused.value.field == "reason"
+    assert customer.stage is Stage.CUSTOMER
+
+
+def test_who_was_erased_moves_no_more_and_lives_nowhere() -> None:
+    address = PostalAddress(street="12 St James's Square", city="London", country="GB")
+    customer, _ = create(website="https://ada.example", addresses=[address], language="en", time_zone="Europe/London")
+    customer.erase(at=LATER)
+    assert {each for each in vars(customer).values() if isinstance(each, str)} == {CustomerKind.PERSON}
+    assert customer.addresses == []
+    with pytest.raises(Conflict):
+        customer.move(at=LATER, stage=Stage.LEAD, reason=None)
+
+
+def organisation(n: int, parent: int | None = None, kind: CustomerKind = CustomerKind.ORGANISATION) -> Customer:
+    return Customer(id=UUID(int=n), kind=kind, name="Works", parent_id=None if parent is None else UUID(int=parent))
+
+
+def hierarchy(*edges: tuple[int, int | None]) -> Hierarchy:
+    rows = [organisation(*each) for each in edges]
+    return Hierarchy([(each.id, each.parent_id, each.kind) for each in rows])
+
+
+def refused(tree: Hierarchy, customer: Customer) -> str:
+    with pytest.raises(Invalid) as error:
+        tree.place(customer)
+    return str(error.value.field)
+
+
+def test_nobody_is_a_part_of_its_own_parts() -> None:
+    tree = hierarchy((1, None), (2, 1), (3, 2))
+    assert refused(tree, organisation(1, 3)) == "parent_id"
+    tree.place(organisation(3, None))
+    tree.place(organisation(1, 3))
+    assert refused(tree, organisation(3, 2)) == "parent_id", "what it accepted before counts"
+
+
+def test_a_tree_has_so_many_levels() -> None:
+    chain = [(n, n - 1 or None) for n in range(1, MOST_LEVELS)]
+    tree = hierarchy(*chain, (20, None), (21, 20))
+    tree.place(organisation(30, MOST_LEVELS - 1))
+    assert refused(tree, organisation(31, 30)) == "parent_id"
+    assert refused(tree, organisation(20, MOST_LEVELS - 1)) == "parent_id", "with what is below it"
+    tree.place(organisation(20, MOST_LEVELS - 2))
+
+
+def test_only_an_organisation_has_parts() -> None:
+    person = organisation(5, kind=CustomerKind.PERSON)
+    tree = Hierarchy([(person.id, None, person.kind), (UUID(int=1), None, CustomerKind.ORGANISATION)])
+    assert refused(tree, organisation(2, 5)) == "parent_id"
+    tree.place(organisation(2, 1))
+    assert refused(tree, organisation(1, kind=CustomerKind.PERSON)) == "kind"

@@ -134,6 +134,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         "contacts.customer.erased.v1",
         "contacts.contact.erased.v1",
         "contacts.contact.email-bounced.v1",
+        "contacts.customer.lifecycle-moved.v1",
     }
 
 

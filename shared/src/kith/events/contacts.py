@@ -9,6 +9,14 @@ from msgspec import Struct, field
 from kith.events.event import Amended, Event, Replaced
 
 
+class PostalAddress(Struct, omit_defaults=True):
+    """What is known of an address, but for where in the country it is."""
+
+    kind: str
+    country: str | None = None
+    primary: bool = False
+
+
 class CustomerCreated(Event):
     type: ClassVar[str] = "contacts.customer.created.v1"
     creates: ClassVar[bool] = True
@@ -20,6 +28,13 @@ class CustomerCreated(Event):
     owner: str | None = None
     tags: list[str] = field(default_factory=list)
     referred_by: UUID | None = None
+    parent_id: UUID | None = None
+    stage: str | None = None
+    industry: str | None = None
+    size: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    addresses: list[PostalAddress] = field(default_factory=list)
 
 
 class CustomerAmended(Amended):
@@ -32,6 +47,23 @@ class CustomerAmended(Amended):
     owner: str | None = None
     tags: list[str] = field(default_factory=list)
     referred_by: UUID | None = None
+    parent_id: UUID | None = None
+    industry: str | None = None
+    size: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    addresses: list[PostalAddress] = field(default_factory=list)
+
+
+class CustomerLifecycleMoved(Event):
+    """Our relationship to the customer has come to another stage, in which it is from the time of the event."""
+
+    type: ClassVar[str] = "contacts.customer.lifecycle-moved.v1"
+    qualifies: ClassVar[bool] = False
+    stage: str
+    from_stage: str | None = None
+    """None: nobody had said."""
+    reason: str | None = None
 
 
 class CustomerErased(Event):
@@ -74,14 +106,6 @@ class PhoneNumber(Struct, omit_defaults=True):
 
     country: str | None = None
     label: str | None = None
-    primary: bool = False
-
-
-class PostalAddress(Struct, omit_defaults=True):
-    """What is known of an address, but for where in the country it is."""
-
-    kind: str
-    country: str | None = None
     primary: bool = False
 
 

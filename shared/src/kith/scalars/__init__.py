@@ -53,6 +53,7 @@ __all__ = [
     "Scalar",
     "Text",
     "TimeOfDay",
+    "Website",
     "Whole",
     "Written",
     "Zone",
@@ -84,6 +85,9 @@ Language = Annotated[
     str, Pattern("[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?", "It is a language's tag, as in de or zh-Hant-TW.")
 ]
 """BCP 47: the language, and where it says more, its script and its region."""
+Website = Annotated[
+    str, Written(500, spelling=r"https?://[^\s/]+(/\S*)?", rule="It is an address of the web: https://example.com.")
+]
 TimeOfDay = Annotated[str, Pattern("([01][0-9]|2[0-3]):[0-5][0-9]", "It is a time of day, as in 09:30.")]
 Zone = Annotated[str, Listed("an IANA time zone", "Europe/Vienna", ZONES)]
 Cursor = Annotated[str, Pattern("[A-Za-z0-9_-]{1,1000}", "It is not a cursor of this list.")]

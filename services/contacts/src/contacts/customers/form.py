@@ -1,20 +1,27 @@
 """The form of a customer: what can be done with it, its table, and how it is seen."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Table, Uuid
+from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.customers.rules import Customer, CustomerKind
+from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage
 from contacts.tables import metadata
-from kith.db.tables import Moment, aggregate_table, one_of
+from contacts.values import PostalAddress
+from kith.db.statements import streamed
+from kith.db.tables import Moment, aggregate_table, one_of, values_column
+from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Command, One, Resource, View, personal
-from kith.scalars import Code, Id, Text
+from kith.nouns.resource import Asked, Check, Command, One, Resource, View, personal
+from kith.nouns.value_inputs import Values
+from kith.scalars import Code, Id, Language, Text, Website, Zone
 
+Addresses = Annotated[list[PostalAddress], Values(20)]
 Tags = Annotated[list[Code], Field(max_length=50), AS_SET]
 
 
@@ -28,6 +35,14 @@ class CreateCustomer(NewInput):
     owner: Code | None = None
     tags: Tags = Field(default_factory=list)
     referred_by: Id | None = None
+    parent_id: Id | None = Field(default=None, description="the organisation that it is a part of")
+    stage: LifecycleStage | None = None
+    industry: Code | None = None
+    size: Code | None = None
+    language: Language | None = None
+    time_zone: Zone | None = None
+    website: Website | None = None
+    addresses: Addresses = Field(default_factory=list)
 
 
 class AmendCustomer(Amendment):
@@ -40,6 +55,18 @@ class AmendCustomer(Amendment):
     owner: Code | None = UNSENT
     tags: Tags = UNSENT
     referred_by: Id | None = UNSENT
+    parent_id: Id | None = UNSENT
+    industry: Code | None = UNSENT
+    size: Code | None = UNSENT
+    language: Language | None = UNSENT
+    time_zone: Zone | None = UNSENT
+    website: Website | None = UNSENT
+    addresses: Addresses = UNSENT
+
+
+class MoveCustomer(Input):
+    stage: LifecycleStage
+    reason: Code | None = None
 
 
 class EraseCustomer(Input):
@@ -59,9 +86,19 @@ customers = aggregate_table(
     Column("tags", ARRAY(TEXT), nullable=False),
     # By name: the table it refers to is this one.
     Column("referred_by", Uuid),
+    Column("parent_id", Uuid),
+    Column("stage", one_of(LifecycleStage)),
+    Column("stage_since", Moment),
+    Column("industry", TEXT),
+    Column("size", TEXT),
+    Column("language", TEXT),
+    Column("time_zone", TEXT),
+    Column("website", TEXT),
+    values_column("addresses", PostalAddress),
     Column("erased_at", Moment),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
-    listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "tags"),
+    ForeignKeyConstraint(["tenant_id", "parent_id"], ["customers.tenant_id", "customers.id"]),
+    listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "stage", "parent_id"),
 )
 
 
@@ -91,8 +128,54 @@ class CustomerView(View):
     owner: str | None
     tags: list[str]
     referred_by: UUID | None
+    parent_id: UUID | None
+    stage: LifecycleStage | None
+    stage_since: datetime | None
+    industry: str | None
+    size: str | None
+    language: str | None
+    time_zone: str | None
+    addresses: list[PostalAddress]
     erased_at: datetime | None
     name: str | None = personal()
+    website: str | None = personal()
+
+
+async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+    """Returns the check that organisations form a tree, also while other requests change it."""
+    parents = {parent for given, _ in asked if (parent := getattr(given, "parent_id", None)) is not None}
+    changed = {record.id for given, record in asked if record is not None and _changes_tree(given)}
+    if not parents and not changed:
+        return lambda *_: None
+    # Two that each make a part of the other would not see each other: a tenant's tree is changed by one at a time.
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant}/hierarchy", 0))))
+    rows = streamed(connection, _around(tenant, parents, changed), most=_ANY_NUMBER)
+    hierarchy = Hierarchy([(row.id, row.parent_id, row.kind) async for row in rows])
+
+    def check(given: Input, customer: Aggregate | None) -> None:
+        assert isinstance(customer, Customer)
+        if getattr(given, "parent_id", None) is not None or customer.id in changed:
+            hierarchy.place(customer)
+
+    return check
+
+
+_ANY_NUMBER = 10**6
+
+
+def _changes_tree(given: Input) -> bool:
+    return isinstance(given, AmendCustomer) and not given.model_fields_set.isdisjoint({"parent_id", "kind"})
+
+
+def _around(tenant: str, parents: Collection[UUID], changed: Collection[UUID]) -> Select[Any]:
+    """Selects the parents with all above them, and what is changed with all below it."""
+    columns = (customers.c.id, customers.c.parent_id, customers.c.kind)
+    own = select(*columns).where(customers.c.tenant_id == tenant)
+    above = own.where(customers.c.id == any_(cast([*parents], ARRAY(Uuid)))).cte("above", recursive=True)
+    above = above.union(own.where(customers.c.id == above.c.parent_id))
+    below = own.where(customers.c.id == any_(cast([*changed], ARRAY(Uuid)))).cte("below", recursive=True)
+    below = below.union(own.where(customers.c.parent_id == below.c.id))
+    return select(select(above).union(select(below)).subquery())
 
 
 CUSTOMERS = Resource(
@@ -104,8 +187,13 @@ CUSTOMERS = Resource(
     (
         Command("create", CreateCustomer, Customer.create),
         Command("amend", AmendCustomer, Customer.amend),
+        Command("move", MoveCustomer, Customer.move),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
-    filters=("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "referred_by"),
-    relations=(One("referrer", by="referred_by", to="customer"),),
+    filters=(
+        *("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "referred_by"),
+        *("stage", "parent_id"),
+    ),
+    relations=(One("referrer", by="referred_by", to="customer"), One("parent", to="customer", many="children")),
+    checks=parents_form_a_tree,
 )

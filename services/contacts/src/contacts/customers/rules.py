@@ -1,6 +1,7 @@
 """Customer: a party we deal with, the unit of relationship. Other services know it by its id alone."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,8 +9,9 @@ from typing import Any, Self
 from uuid import UUID
 
 from contacts.erasure.rules import Erasable
-from kith.errors import Invalid
-from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased
+from contacts.values import PostalAddress, with_one_primary
+from kith.errors import Conflict, Invalid
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved
 
 
 class CustomerKind(StrEnum):
@@ -17,11 +19,32 @@ class CustomerKind(StrEnum):
     PERSON = "person"
 
 
+class LifecycleStage(StrEnum):
+    LEAD = "lead"
+    PROSPECT = "prospect"
+    CUSTOMER = "customer"
+    LOYAL = "loyal"
+    LAPSED = "lapsed"
+    LOST = "lost"
+
+
+_S = LifecycleStage
+MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
+    _S.LEAD: (_S.PROSPECT, _S.CUSTOMER, _S.LOST),
+    _S.PROSPECT: (_S.LEAD, _S.CUSTOMER, _S.LOST),
+    _S.CUSTOMER: (_S.LOYAL, _S.LAPSED, _S.LOST),
+    _S.LOYAL: (_S.CUSTOMER, _S.LAPSED, _S.LOST),
+    _S.LAPSED: (_S.CUSTOMER, _S.LOST),
+    _S.LOST: (_S.LEAD, _S.PROSPECT, _S.CUSTOMER),
+}
+"""Who has bought is never a lead again, unless lost before; who has not cannot lapse."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Customer(Erasable):
     """An organisation or a person that the tenant has a relationship with."""
 
-    PERSONAL = ("name",)
+    PERSONAL = ("name", "website", "addresses", "language", "time_zone")
 
     kind: CustomerKind
     name: str | None
@@ -36,26 +59,109 @@ class Customer(Erasable):
     """In order, each once."""
     referred_by: UUID | None = None
     """The customer through whom it came."""
+    parent_id: UUID | None = None
+    """The organisation that it is a part of."""
+    stage: LifecycleStage | None = None
+    """None: nobody has said."""
+    stage_since: datetime | None = None
+    industry: str | None = None
+    size: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    website: str | None = None
+    addresses: list[PostalAddress] = field(default_factory=list)
 
     def relationship(self) -> UUID | None:
         return self.id
 
     @classmethod
-    def create(cls, *, id: UUID, at: datetime, tags: Sequence[str], **fields: Any) -> tuple[Self, CustomerCreated]:
-        it = cls(id=id, tags=sorted(set(tags)), **fields)
+    def create(
+        cls, *, id: UUID, at: datetime, tags: Sequence[str], addresses: Sequence[PostalAddress] = (), **fields: Any
+    ) -> tuple[Self, CustomerCreated]:
+        it = cls(id=id, tags=sorted(set(tags)), addresses=with_one_primary(addresses, "addresses"), **fields)
+        it.stage_since = None if it.stage is None else at
         return it, CustomerCreated.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> CustomerAmended:
         """Only the fields sent change; one sent as null is cleared."""
         if fields.get("referred_by") == self.id:
             raise Invalid("A customer cannot have referred itself.", field="referred_by")
+        if fields.get("parent_id") == self.id:
+            raise Invalid("A customer is no part of itself.", field="parent_id")
+        if "addresses" in fields:
+            fields["addresses"] = with_one_primary(fields["addresses"], "addresses")
         if "tags" in fields:
             fields["tags"] = sorted(set(fields["tags"]))
         self.ensure_not_erased()
         self.ensure_not_before_last_change(at)
         return CustomerAmended.of_changed(self, self.set(fields))
 
+    def move(self, *, at: datetime, stage: LifecycleStage, reason: str | None) -> CustomerLifecycleMoved:
+        """To another stage of the relationship: a lead or a prospect becomes a customer or is lost; a customer becomes
+        loyal, lapses or is lost; one that lapsed or was lost comes back. Say why it is lost."""
+        self.ensure_not_erased()
+        self.ensure_not_before_last_change(at)
+        left = self.stage
+        if stage is left:
+            raise Conflict(f"Customer {self.id} is in stage {stage} already.", field="stage")
+        if left is not None and stage not in MOVES[left]:
+            raise Conflict(f"From {left} it moves to {', '.join(MOVES[left])}.", field="stage")
+        if stage is LifecycleStage.LOST and reason is None:
+            raise Invalid("Say why it is lost.", field="reason")
+        self.stage, self.stage_since = stage, at
+        return CustomerLifecycleMoved.of(self, from_stage=left, reason=reason)
+
     def erase(self, *, at: datetime) -> CustomerErased:
-        """The name goes for good. Its contacts are erased one by one."""
+        """Name, website and addresses go for good. Its contacts are erased one by one."""
         self.forget(at)
         return CustomerErased()
+
+
+MOST_LEVELS = 10
+
+
+class Hierarchy:
+    """A part of a tenant's tree of organisations: those above the ones that are named, and those below the ones that
+    are moved."""
+
+    def __init__(self, rows: Iterable[tuple[UUID, UUID | None, CustomerKind]]) -> None:
+        self._parents: dict[UUID, UUID | None] = {}
+        self._kinds: dict[UUID, CustomerKind] = {}
+        self._children: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        for id, parent, kind in rows:
+            self._put(id, parent, kind)
+
+    def place(self, customer: Customer) -> None:
+        """Puts a customer where it says that it belongs. Raises Invalid for what would be no tree of organisations."""
+        parent = customer.parent_id
+        above = self._above(parent)
+        if customer.id in above:
+            raise Invalid(f"Customer {parent} is a part of this one.", field="parent_id")
+        if parent is not None and self._kinds.get(parent) is CustomerKind.PERSON:
+            raise Invalid(f"Customer {parent} is a person: only an organisation has parts.", field="parent_id")
+        if customer.kind is CustomerKind.PERSON and self._children[customer.id]:
+            raise Invalid("It has parts, and only an organisation has.", field="kind")
+        if len(above) + self._levels(customer.id) > MOST_LEVELS:
+            raise Invalid(f"A tree of organisations has at most {MOST_LEVELS} levels.", field="parent_id")
+        self._put(customer.id, parent, customer.kind)
+
+    def _put(self, id: UUID, parent: UUID | None, kind: CustomerKind) -> None:
+        if (before := self._parents.get(id)) is not None:
+            self._children[before].discard(id)
+        self._parents[id], self._kinds[id] = parent, kind
+        if parent is not None:
+            self._children[parent].add(id)
+
+    def _above(self, id: UUID | None) -> list[UUID]:
+        found = list[UUID]()
+        while id is not None:
+            found.append(id)
+            id = self._parents.get(id)
+        return found
+
+    def _levels(self, id: UUID) -> int:
+        """Returns how many levels there are from this one down."""
+        level, levels = {id}, 0
+        while level:
+            level, levels = {child for each in level for child in self._children[each]}, levels + 1
+        return levels
