@@ -51,7 +51,7 @@ class ShakyBus:
         return 0
 
 
-async def _nothing(*_: Any) -> None:
+async def _nothing(*_: Any, **__: Any) -> None:
     return None
 
 
@@ -90,6 +90,7 @@ async def test_a_worker_goes_by_the_generation_of_the_topics_that_its_settings_s
     monkeypatch.setattr(process, "follow", follow)
     monkeypatch.setattr(process, "attend_dead_letters", attend)
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(bus))
+    monkeypatch.setattr(process, "attend", _nothing)
     monkeypatch.setattr(process, "_prune", _nothing)
     monkeypatch.setattr(process, "_report", _nothing)
     monkeypatch.setattr(Relay, "run", relay)
@@ -130,6 +131,7 @@ async def test_a_worker_attends_to_the_dead_letters_of_each_subscription(monkeyp
     monkeypatch.setattr(process, "attend_dead_letters", attend)
     monkeypatch.setattr(process, "open_bus", lambda *_: nullcontext(ShakyBus()))
     monkeypatch.setattr(process, "_consume", _nothing)
+    monkeypatch.setattr(process, "attend", _nothing)
     monkeypatch.setattr(process, "_prune", _nothing)
     monkeypatch.setattr(process, "_report", _nothing)
     monkeypatch.setattr(Relay, "run", _nothing)

@@ -5,7 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
-from kith_local.migration_lint import ALONE, Migration, all_migrations, complaints_about, sql_of, waivers_in
+from kith_local.migration_lint import (
+    ALONE,
+    Migration,
+    all_migrations,
+    complaints_about,
+    doubled,
+    files,
+    sql_of,
+    waivers_in,
+)
 
 HEAD = """\
 import sqlalchemy as sa
@@ -94,3 +103,10 @@ def test_the_migrations_of_every_service_are_looked_at() -> None:
     names = {each.name for each in all_migrations()}
     assert {"contacts/0001_the_first_tables", "sales/0001_the_first_tables"} <= names
     assert {"service_desk/0001_the_first_tables", "analytics/0001_the_first_tables"} <= names
+
+
+def test_two_migrations_that_were_written_side_by_side_are_found() -> None:
+    assert sorted(files()) == sorted(each.name for each in all_migrations())
+    assert doubled(files()) == []
+    (found,) = doubled(["sales/0020_a", "sales/0021_c", "sales/0020_b", "contacts/0020_a"])
+    assert found.startswith("sales/0020_a, sales/0020_b: ")

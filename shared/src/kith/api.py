@@ -10,6 +10,8 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from kith.audit.disclosures import AuditWriter
+from kith.audit.rest import AUDIT, audit_router
 from kith.db.connections import Database
 from kith.dead_letters.rest import DEAD_LETTERS, dead_letters_router
 from kith.graphql.limits import GraphQLLimits
@@ -70,13 +72,19 @@ class Api:
                 *(each.router for each in rest),
                 *(router for feature in self.features for router in feature.routers),
                 dead_letters_router(context.service),
+                audit_router(context.service),
                 graphql_router(self.schema),
             ],
             models=[
                 *(model for each in rest for model in each.models),
                 *(model for feature in self.features for model in feature.models),
             ],
-            tags={"dead letters": DEAD_LETTERS, **{each.path: each.described for each in self.resources}, **self.tags},
+            tags={
+                "dead letters": DEAD_LETTERS,
+                "audit log": AUDIT,
+                **{each.path: each.described for each in self.resources},
+                **self.tags,
+            },
         )
 
 
@@ -100,6 +108,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         service.name,
         database,
         commands,
+        AuditWriter(service.name, database),
         authenticator or Authenticator(settings),
         gate=_gate(api_of(service), database, commands),
         subscription_limiter=SubscriptionLimiter(LiveLimits.of(settings)),

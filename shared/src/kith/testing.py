@@ -64,7 +64,7 @@ async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncI
     transport = httpx.ASGITransport(app=api_of(service).create(context))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
         yield client
-    await context.database.close()
+    await context.close()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from contacts.tenant_settings.rules import Settings as OfTenant
 from contacts.touchpoints.form import TOUCHPOINTS
 from contacts.touchpoints.rules import Channel
 from kith.api import api_of
+from kith.audit.disclosures import AuditWriter, Disclosure
 from kith.db.connections import Database
 from kith.nouns.lists.listing import ALL
 from kith.nouns.lists.operators import Operator
@@ -40,13 +41,20 @@ async def database(contacts: Tenant, postgres: EmbeddedPostgres) -> AsyncIterato
     await database.close()
 
 
-async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Database) -> None:
+@pytest.fixture
+async def shown(contacts: Tenant, database: Database) -> AsyncIterator[Disclosure]:
+    writer = AuditWriter("contacts", database)
+    yield Disclosure(writer, contacts.name, "client:test")
+    await writer.close()
+
+
+async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Database, shown: Disclosure) -> None:
     ada = await contacts.made("/v1/customers", kind="person", name="Ada", tags=["gold", "new"])
     grace = await contacts.made("/v1/touchpoints", customer_id=ada["id"], channel="email", direction="inbound")
     rule: dict[str, Any] = {"event_types": ["sales.order.placed.v1"], "window_days": 9}
     await contacts.post("/v1/settings:amend", {"activity": rule})
     customers, touchpoints, settings = (
-        Queries[Any](LISTINGS[each.name], each.view, personal=True) for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
+        Queries[Any](LISTINGS[each.name], each.view, personal=shown) for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
     )
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
@@ -65,7 +73,7 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
 
 async def test_what_may_not_be_shown_is_not_read(contacts: Tenant, database: Database) -> None:
     ada = await contacts.made("/v1/customers", kind="person", name="Ada")
-    customers = Queries[Any](LISTINGS["customer"], CUSTOMERS.view, personal=False)
+    customers = Queries[Any](LISTINGS["customer"], CUSTOMERS.view, personal=None)
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
     assert (one.name, one.kind) == (None, CustomerKind.PERSON)

@@ -36,7 +36,9 @@ def test_event_types_and_bands_are_real_ones() -> None:
 def test_every_metric_is_on_a_dashboard_or_left_out_on_purpose() -> None:
     queries = "\n".join(query for each in DASHBOARDS for query in each.queries())
     assert {each.name for each in exposed() if each.name not in queries} == {
-        "kith_connections_cut_total",  # these have an alert, and are zero otherwise
+        "kith_audit_lost_total",  # these have an alert, and are zero otherwise
+        "kith_audit_waiting_entries",
+        "kith_connections_cut_total",
         "kith_gateway_connections_refused_total",
         "kith_gateway_deaths_total",
         "kith_gateway_faults_total",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tests.reliability.alerts.conftest import Start, Watched
 
+from contacts.service import SERVICE as CONTACTS
 from sales.service import SERVICE as SALES
 
 ORDERS = "/v1/orders?first=1"
@@ -64,6 +65,16 @@ async def test_connections_that_do_not_speak_http_are_cut(start: Start) -> None:
             connection.recv(1000)
     await api.until("kith_connections_cut_total", lambda number: number >= 100)
     await api.fires("KithConnectionsCut")
+
+
+async def test_an_audit_log_that_cannot_be_written_is_heard_of(start: Start) -> None:
+    api = await start(CONTACTS, "api", "ALTER TABLE audit_log RENAME TO elsewhere")
+    customer = {"kind": "person", "name": "Bob"}
+    made = await api.client.post(f"{api.process.url}/v1/customers", json=customer, headers=api.headers)
+    where = f"{api.process.url}{made.headers['location']}"
+    assert (await api.client.get(where, headers=api.headers)).status_code == 200
+    after = await api.until("kith_audit_lost_total", lambda lost: lost > 0)
+    await api.fires("KithAuditLogNotWritten", after=after)
 
 
 async def test_requests_that_wait_for_a_connection_are_heard_of(start: Start) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ SQUAWK = Path(sys.executable).with_name("squawk")
 ALONE = "index-build-stands-alone"
 """A rule of this house. What precedes an index that is built concurrently is committed without its revision: were the
 build to fail, the migration could not be run again."""
+_NUMBERED = re.compile(r"^[a-z_-]+/[0-9]+")
 _WAIVER = re.compile(r"# squawk: (?P<rule>[a-z-]+) - \S")
 
 
@@ -50,6 +51,9 @@ class Violation:
 
 def check_migrations(console: Console) -> int:
     """Returns 1 if a migration violates a rule that neither it nor the list of those that have landed waives."""
+    if twice := doubled(files()):  # of which Alembic can make nothing
+        console.print("\n".join(twice), markup=False, highlight=False, soft_wrap=True)
+        return 1
     every = list(all_migrations())
     landed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["kith"]["landed-migrations"]
     complaints = complaints_about(every, landed)
@@ -74,6 +78,21 @@ def complaints_about(every: Sequence[Migration], landed: Mapping[str, Sequence[s
         ),
         *(f"{name}: {rule} is waived, and not violated" for name, rule in sorted(waived - violated)),
     ]
+
+
+def files() -> Iterator[str]:
+    """Yields the names of all migrations as they lie in their folders: of two with one number Alembic sees one."""
+    for package in SERVICES:
+        folder = ScriptDirectory.from_config(migrations.configuration(package)).versions
+        yield from (f"{package}/{path.stem}" for path in Path(folder).glob("[0-9]*.py"))
+
+
+def doubled(names: Iterable[str]) -> list[str]:
+    """Returns a sentence for each number that two migrations of a service have: they were written side by side."""
+    of_number: dict[str, list[str]] = {}
+    for name in sorted(names):
+        of_number.setdefault(_NUMBERED.findall(name)[0], []).append(name)
+    return [f"{', '.join(each)}: they have one number" for each in of_number.values() if len(each) > 1]
 
 
 def all_migrations() -> Iterator[Migration]:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Index, MetaData
 
+from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
 from kith.nouns.history import history_table
@@ -12,6 +13,7 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 history = history_table(metadata)
+audit_log = audit_table(metadata)
 # Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
 Index(
     "idempotency_answers",

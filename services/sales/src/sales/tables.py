@@ -2,6 +2,7 @@
 
 from sqlalchemy import Column, MetaData, Uuid
 
+from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
 from kith.nouns.elsewhere import elsewhere_table
@@ -14,6 +15,7 @@ metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 history = history_table(metadata)
+audit_log = audit_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
 people = directory_tables(metadata)

@@ -22,6 +22,8 @@ from alembic.operations.ops import (
 from sqlalchemy import Column, text
 from sqlalchemy.dialects import postgresql
 
+from kith.audit import table as audit
+from kith.audit.table import AUDIT_LOG
 from kith.consumer.tables import TABLES, restrict
 from kith.db import removed
 from kith.db.tables import EncodedJson, Structured, compared
@@ -130,6 +132,8 @@ def _secure_new_tables(operations: UpgradeOps) -> None:
         statements = secure(made.table_name) if of_tenant else worker_only(made.table_name)
         if made.table_name == TABLES.dead_letters.name:
             statements = [*statements, *restrict(made.table_name)]
+        if made.table_name == AUDIT_LOG:
+            statements = [*statements, *audit.restrict()]
         if made.table_name == REMOVED:
             statements = [*statements, *removed.restrict()]
         operations.ops.extend(ExecuteSQLOp(statement) for statement in statements)

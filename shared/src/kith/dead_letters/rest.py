@@ -6,7 +6,7 @@ does it within a second, and the answer waits a little for that. 202 says it is 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
+from kith.audit import entries as audit
+from kith.audit.entries import Entry
 from kith.consumer import reads, requests
 from kith.consumer.amendment import AMENDABLE
 from kith.consumer.reads import LetterDetails, LetterView, State
@@ -139,6 +141,7 @@ def dead_letters_router(service: str) -> APIRouter:
         wanted = read(ReplayLetters, await request.body() or b"{}")
         async with _write(request, actor) as transaction:
             requested = await requests.ask_replay(transaction, wanted.ids, by=actor.subject)
+            await _note(transaction, actor, "replay", wanted.ids or ())
         database = context_of(request).database
 
         async def done() -> bool:
@@ -194,6 +197,7 @@ def dead_letters_router(service: str) -> APIRouter:
                 by=actor.subject,
                 note=given.note,
             )
+            await _note(transaction, actor, "amend", (id,))
         return json_response(await _details(request, actor, id))
 
     return router
@@ -202,6 +206,7 @@ def dead_letters_router(service: str) -> APIRouter:
 async def _ask(request: Request, actor: Actor, id: int, wish: Wish, note: str | None = None) -> Response:
     async with _write(request, actor) as transaction:
         await requests.ask(transaction, id, wish, by=actor.subject, note=note)
+        await _note(transaction, actor, wish, (id,))
     letter = await _details(request, actor, id)
 
     async def done() -> bool:
@@ -211,6 +216,13 @@ async def _ask(request: Request, actor: Actor, id: int, wish: Wish, note: str | 
 
     await _wait(done)
     return json_response(letter, status=HTTPStatus.OK if letter.requested is None else HTTPStatus.ACCEPTED)
+
+
+async def _note(transaction: Transaction, actor: Actor, action: str, ids: Sequence[int]) -> None:
+    """Adds to the audit log what was requested."""
+    which = ", ".join(map(str, ids)) or "all"
+    entry = Entry(transaction.tenant, transaction.now, actor.id, action, "dead-letter", detail=which)
+    await audit.add(transaction.connection, [entry])
 
 
 async def _details(request: Request, actor: Actor, id: int) -> LetterDetails:

@@ -7,6 +7,7 @@ from strawberry import Info
 from strawberry.dataloader import DataLoader
 from strawberry.fastapi import BaseContext
 
+from kith.audit.disclosures import Disclosure
 from kith.http.app import Context
 from kith.http.auth import Actor
 
@@ -27,6 +28,11 @@ class GraphQLContext(BaseContext):
     def sees_personal(self) -> bool:
         """Whether who asks is shown the personal fields of this service's nouns."""
         return self.actor.sees_personal(self.service.service)
+
+    @property
+    def disclosure(self) -> Disclosure | None:
+        """The same, and where it is noted what was shown."""
+        return self.service.disclosure_to(self.actor)
 
     def again(self) -> "GraphQLContext":
         """For another operation of the same actor: loaders keep what they have loaded."""

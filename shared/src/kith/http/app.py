@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from kith.audit.disclosures import AuditWriter, Disclosure
 from kith.db.connections import Database
 from kith.errors import Invalid
 from kith.graphql.limits import GraphQLLimits
@@ -55,6 +56,7 @@ class Context:
     service: str
     database: Database
     commands: Commands
+    audit: AuditWriter
     authenticator: Authenticator
     gate: Gate | None = None
     subscription_limiter: SubscriptionLimiter = field(default_factory=SubscriptionLimiter)
@@ -71,6 +73,15 @@ class Context:
     def look_again_seconds(self) -> float:
         """How long what it has admitted may go on without being admitted again."""
         return math.inf if self.gate is None else self.gate.seconds
+
+    def disclosure_to(self, actor: Actor) -> Disclosure | None:
+        """Returns where it is noted which personal fields of the service's nouns the actor was shown; None if they are
+        hidden from it."""
+        return Disclosure(self.audit, actor.tenant, actor.id) if actor.sees_personal(self.service) else None
+
+    async def close(self) -> None:
+        await self.audit.close()
+        await self.database.close()
 
     def position(self, recorded_at: Any) -> dict[str, str]:
         """Returns the header with the position that a reader of another service must have reached to see this write."""
@@ -131,7 +142,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await context.database.close()
+        await context.close()
 
     app = FastAPI(
         title=f"Kith {context.service}",

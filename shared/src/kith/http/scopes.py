@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 VERBS: Mapping[str, Sequence[str]] = {
-    "contacts": ("read", "write", "operate", "personal", "admin"),
-    "sales": ("read", "write", "operate", "personal"),
-    "service-desk": ("read", "write", "operate", "personal"),
-    "analytics": ("read", "write", "operate", "personal"),
+    "contacts": ("read", "write", "operate", "personal", "audit", "admin"),
+    "sales": ("read", "write", "operate", "personal", "audit"),
+    "service-desk": ("read", "write", "operate", "personal", "audit"),
+    "analytics": ("read", "write", "operate", "personal", "audit"),
 }
 SCOPES = tuple(f"{service}:{verb}" for service, verbs in VERBS.items() for verb in verbs)

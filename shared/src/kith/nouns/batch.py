@@ -10,6 +10,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, select, update
 
+from kith.audit import entries as audit
+from kith.audit.entries import Entry
 from kith.db.connections import Transaction
 from kith.db.statements import streamed
 from kith.db.tables import TenantId
@@ -57,6 +59,8 @@ class Batch:
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
         self._erased: dict[UUID, View] = {}
+        self._administered: list[Entry] = []
+        """Of the audit log."""
         self._named: dict[str, dict[UUID, Any]] = {}
         """By field: the records that the calls name, as far as they exist."""
         self._check: Check = lambda *_: None
@@ -95,6 +99,7 @@ class Batch:
 
     async def flush(self) -> None:
         await self._uow.flush()
+        await audit.add(self._uow.connection, self._administered)
         for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
             await self._uow.connection.execute(insert(self._keys), piece)
         if self._erased:
@@ -130,7 +135,7 @@ class Batch:
         self._check(given, aggregate)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
-        self._uow.note(self._resource, call.command, None, aggregate, at=at)
+        self._note(call, None, aggregate, at)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
@@ -162,7 +167,7 @@ class Batch:
         events = call.command.rule(changed, at=at, **call.command.arguments(given, self._uow.tenant))
         self._check(given, changed)
         recorded = self._record(changed, events, at)
-        self._uow.note(self._resource, call.command, aggregate, changed, at=at)
+        self._note(call, aggregate, changed, at)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.command.erases:
@@ -235,6 +240,13 @@ class Batch:
     def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
         happened = events if isinstance(events, Iterable) else (events,)
         return self._uow.record(aggregate, *happened, at=at)
+
+    def _note(self, call: Call, before: Aggregate | None, after: Aggregate, at: datetime) -> None:
+        command, uow = call.command, self._uow
+        uow.note(self._resource, command, before, after, at=at)
+        if command.erases or self._resource.is_administration:
+            entry = Entry(uow.tenant, uow.now, uow.actor, command.name, self._resource.name, [after.id])
+            self._administered.append(entry)
 
     def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
         self._done[key] = fingerprint

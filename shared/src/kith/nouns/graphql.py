@@ -46,7 +46,7 @@ def load_one(info: Ctx, listing: Listing, view: type[N], id: UUID) -> Awaitable[
     context.actor.require(f"{context.service.service}:read")
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(listing, view, personal=context.sees_personal)
+        queries: Queries[Any] = Queries(listing, view, personal=context.disclosure)
         async with context.service.database.read(context.actor.tenant) as connection:
             return await queries.many(connection, context.actor.tenant, ids)
 
@@ -59,7 +59,7 @@ async def load_page(
     """Loads a page of the records that name `owner` by their column `of`, batched over the request."""
     context = info.context
     context.actor.require(f"{context.service.service}:read")
-    tenant, queries = context.actor.tenant, Queries[Any](listing, view, personal=context.sees_personal)
+    tenant, queries = context.actor.tenant, Queries[Any](listing, view, personal=context.disclosure)
     name = (listing.resource.plural, of, asked.key)
 
     async def pages(owners: Sequence[UUID]) -> Mapping[UUID, Page[Any]]:
@@ -230,7 +230,7 @@ class Graph:
         async def singleton(info: Ctx) -> node:
             context = info.context
             context.actor.require(f"{self._service}:read")
-            queries: Queries[Any] = Queries(self._listings[resource.name], node, personal=context.sees_personal)
+            queries: Queries[Any] = Queries(self._listings[resource.name], node, personal=context.disclosure)
             async with context.service.database.read(context.actor.tenant) as connection:
                 return await queries.singleton(connection, context.actor.tenant)
 
@@ -255,7 +255,7 @@ class Graph:
             context = info.context
             context.actor.require(f"{self._service}:read")
             asked = _asked(info, listing, where, order_by, first, after)
-            queries: Queries[Any] = Queries(listing, node, personal=context.sees_personal)
+            queries: Queries[Any] = Queries(listing, node, personal=context.disclosure)
             database, tenant = context.service.database, context.actor.tenant
 
             async def counted() -> int:

@@ -47,10 +47,10 @@ def add_history(router: APIRouter, listing: Listing) -> None:
     }
 
     async def page_of(request: Request, actor: Actor, id: UUID, first: int, after: str | None) -> Response:
-        personal = actor.sees_personal(service)
+        personal = context_of(request).disclosure_to(actor)
         async with context_of(request).database.read(actor.tenant) as connection:
             if resource.singleton is None:  # whoever may not see the record may not see its history
-                await Queries(listing, resource.view, personal=False).one(connection, actor.tenant, id)
+                await Queries(listing, resource.view, personal=None).one(connection, actor.tenant, id)
             found = await pages(connection, actor.tenant, resource, [id], personal=personal, first=first, after=after)
         return json_response(HistoryPage(found[id].rows, found[id].next))
 
@@ -108,7 +108,7 @@ def history_field(service: str, resource: Resource) -> Any:
                     context.actor.tenant,
                     resource,
                     ids,
-                    personal=context.sees_personal,
+                    personal=context.disclosure,
                     first=first,
                     after=after,
                 )

@@ -13,6 +13,8 @@ from asyncpg import Record
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.audit.disclosures import Disclosure
+from kith.audit.entries import Read
 from kith.db.statements import Statement
 from kith.errors import Invalid
 from kith.nouns.history import TABLE, without
@@ -48,24 +50,26 @@ async def pages(
     resource: Resource,
     subjects: Sequence[UUID],
     *,
-    personal: bool,
+    personal: Disclosure | None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Mapping[UUID, Page[HistoryEntry]]:
     """Returns the same page of the histories of several records, in one select. Personal fields are not even selected
-    unless they may be shown. Raises Invalid for a malformed cursor or a page that is too big."""
+    unless they may be shown, which `personal` notes then. Raises Invalid for a malformed cursor or too big a page."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     values = {
         "tenant": tenant,
         "subjects": list(subjects),
         "before": _LATEST if after is None else _version_of(after),
-        "hidden": [] if personal else sorted(resource.personal_fields),
+        "hidden": [] if personal is not None else sorted(resource.personal_fields),
         "most": first + 1,
     }
     found: dict[UUID, list[HistoryEntry]] = {id: [] for id in subjects}
     for row in await _newest().fetch(connection, values):
-        found[row["subject"]].append(_entry(resource, row, personal=personal))
+        found[row["subject"]].append(_entry(resource, row, personal=personal is not None))
+    if personal is not None and resource.has_personal:
+        personal.note(Read.HISTORY, resource.name, [id for id, entries in found.items() if entries])
     return {id: _page(entries, first) for id, entries in found.items()}
 
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.audit.disclosures import Disclosure
+from kith.audit.entries import Read
 from kith.db.statements import Statement, decoder_of, zoned
 from kith.db.tables import TenantId
 from kith.errors import NotFound
@@ -27,20 +29,22 @@ class Queries(Generic[V]):
     """Reads the rows of one noun as `view`, which is the resource's, or a GraphQL type that inherits it; or as a dict,
     of these `fields` alone.
 
-    Personal fields are not even selected unless they may be shown.
+    Personal fields are not even selected unless they may be shown, which `personal` notes then.
     """
 
     def __init__(
-        self, listing: Listing, view: type[V], *, personal: bool, fields: tuple[str, ...] | None = None
+        self, listing: Listing, view: type[V], *, personal: Disclosure | None, fields: tuple[str, ...] | None = None
     ) -> None:
         self._listing = listing
         self._resource = resource = listing.resource
         self._view = view
         self._table = resource.table
-        hidden = frozenset() if personal else resource.personal_fields
-        self._personal = personal
+        sees = personal is not None
+        hidden = frozenset() if sees else resource.personal_fields
+        self._personal = sees
+        self._disclosure = personal if resource.has_personal else None
         self._shown = [name for name in fields or resource.view_fields if name not in hidden]
-        self._partly = () if personal else tuple(each for each in resource.partly_personal if each in self._shown)
+        self._partly = () if sees else tuple(each for each in resource.partly_personal if each in self._shown)
         self._columns = _Columns(listing, fields or resource.view_fields, hidden)
         self._decoders = _decoders(self._columns)
 
@@ -74,7 +78,14 @@ class Queries(Generic[V]):
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
         values = {"tenant": tenant, "ids": list(ids)}
         rows = await _rows_by_id(self._columns).fetch(connection, values)
-        return {row["id"]: self._seen(row) for row in rows}
+        found = {row["id"]: self._seen(row) for row in rows}
+        self._note(Read.READ, found)
+        return found
+
+    def _note(self, how: Read, ids: Iterable[UUID] | None = None) -> None:
+        """Notes that these records are shown, or all."""
+        if self._disclosure is not None:
+            self._disclosure.note(how, self._resource.name, ids)
 
     async def page(self, connection: AsyncConnection, tenant: str, asked: Asked = ALL) -> Page[V]:
         """Returns a page. Raises Invalid for a malformed cursor."""
@@ -85,6 +96,7 @@ class Queries(Generic[V]):
             found += await statement.fetch(connection, values)
             if len(found) == wanted:
                 break
+        self._note(Read.LIST, self._ids(found[: asked.first], asked))
         return self._page(found, asked)
 
     def _rest(self, asked: Asked) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
@@ -98,6 +110,11 @@ class Queries(Generic[V]):
             keys = keys[1:] if all_parts[begins].is_null else keys
         yield begins, keys
         yield from ((number, None) for number in range(begins + 1, len(all_parts)))
+
+    def _ids(self, rows: Iterable[Any], asked: Asked) -> list[UUID]:
+        """Returns the ids of the rows, which are among the keys that follow what is shown."""
+        place = len(self._columns.fields) + [each.field for each in asked.order.terms].index("id")
+        return [row[place] for row in rows]
 
     def _page(self, found: list[Any], asked: Asked) -> Page[V]:
         """Returns the page of these rows, of which one too many says that there are more."""
@@ -123,6 +140,7 @@ class Queries(Generic[V]):
     ) -> AsyncIterator[list[dict[str, Any]]]:
         """Yields the rows in the order of their ids, or those after an id, a batch at a time by a cursor. Personal
         fields are included only on request."""
+        self._note(Read.EXPORT)
         table = self._table
         query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == bindparam("tenant"))
         if asked.condition is not None:
@@ -146,6 +164,7 @@ class Queries(Generic[V]):
         found: dict[UUID, list[Any]] = {id: [] for id in owners}
         for owner, *row in await statement.fetch(connection, values):
             found[owner].append(row)
+        self._note(Read.LIST, [id for rows in found.values() for id in self._ids(rows[: asked.first], asked)])
         return {id: self._page(rows, asked) for id, rows in found.items()}
 
     async def counts_of(

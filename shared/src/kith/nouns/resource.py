@@ -78,6 +78,11 @@ class Resource(Form):
         shown = {name: (kind, public_parts(kind)) for name, kind in kinds.items() if kind is not None}
         return {name: parts for name, (kind, parts) in shown.items() if len(parts) < len(part_types(kind))}
 
+    @property
+    def has_personal(self) -> bool:
+        """Whether there is anything in its view that needs the scope for personal data."""
+        return bool(self.personal_fields or self.partly_personal)
+
     def without_personal(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the fields of a view as JSON shows them without the scope for personal data: personal ones are
         absent."""
@@ -113,6 +118,11 @@ class Resource(Form):
         """Whether it can be created from the input alone, without reading the records that it names."""
         names = any(getattr(given, name, None) is not None for name in self.follows)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
+
+    @property
+    def is_administration(self) -> bool:
+        """Whether its commands are for administrators, and so in the audit log."""
+        return self.write_verb == "admin"
 
     @cached_property
     def is_plain(self) -> bool:

@@ -192,7 +192,7 @@ class Rest:
         async def get(request: Request, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command. Version 0 is the initial state, before any
             change."""
-            queries = self._queries(actor)
+            queries = self._queries(request, actor)
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.singleton(connection, actor.tenant)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
@@ -315,7 +315,7 @@ class Rest:
         )
 
     async def _page(self, request: Request, actor: Actor, asked: Asked) -> Response:
-        queries, total = self._queries(actor, asked.fields), None
+        queries, total = self._queries(request, actor, asked.fields), None
         async with context_of(request).database.read(actor.tenant) as connection:
             page = await queries.page(connection, actor.tenant, asked)
             if asked.counts:
@@ -326,9 +326,10 @@ class Rest:
     def _sees(self, actor: Actor) -> bool:
         return actor.sees_personal(self._service)
 
-    def _queries(self, actor: Actor, fields: tuple[str, ...] | None = None) -> Queries[Any]:
+    def _queries(self, request: Request, actor: Actor, fields: tuple[str, ...] | None = None) -> Queries[Any]:
         view = dict if fields else self._resource.view
-        return Queries(self._listing, view, personal=self._sees(actor), fields=fields)
+        disclosure = context_of(request).disclosure_to(actor)
+        return Queries(self._listing, view, personal=disclosure, fields=fields)
 
     def _add_export(self) -> None:
         resource = self._resource
@@ -350,7 +351,7 @@ class Rest:
         ) -> Response:
             sent = [each for each in request.query_params.multi_items() if each[0] != "after"]
             asked = self._listing.asked_in_query(sent, personal=self._sees(actor), but=_OF_PAGES)
-            queries = self._queries(actor, asked.fields)
+            queries = self._queries(request, actor, asked.fields)
             return Export(context_of(request), actor.tenant, queries, asked, after, media_type_of(request))
 
     def _add_get(self) -> None:
@@ -364,7 +365,7 @@ class Rest:
         )
         async def get(request: Request, id: Id, actor: Actor = self._reader) -> Response:
             """Its version is the ETag: send it as If-Match with a command."""
-            queries = self._queries(actor)
+            queries = self._queries(request, actor)
             async with context_of(request).database.read(actor.tenant) as connection:
                 view = await queries.one(connection, actor.tenant, id)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})

@@ -78,7 +78,7 @@ class UnitOfWork:
         self._entries: list[dict[str, Any]] = []
         """Of the history."""
         self._repositories: dict[str, Repository] = {}
-        self._actor = actor
+        self.actor = actor
         self._traceparent = current_traceparent()
 
     def repository(self, resource: Resource) -> "Repository":
@@ -94,7 +94,7 @@ class UnitOfWork:
         rows = []
         for event in events:
             aggregate.version += 1
-            row = _outbox_row(self.tenant, aggregate, event, self._actor, self._traceparent)
+            row = _outbox_row(self.tenant, aggregate, event, self.actor, self._traceparent)
             rows.append(row | {"time": at, "recorded_at": self.now})
         self._events += rows
         return len(rows)
@@ -111,7 +111,7 @@ class UnitOfWork:
                 "subject": after.id,
                 "version": after.version,
                 "command": command.name,
-                "actor": self._actor,
+                "actor": self.actor,
                 "time": at,
                 "recorded_at": self.now,
                 "changes": None if before is None else history.changes_of(resource, before, after),

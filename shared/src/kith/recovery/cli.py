@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kith.audit import entries as audit
+from kith.audit.entries import Entry
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.db import migrations
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
+from kith.events import actors
 from kith.recovery.restored import Compared, NotRestored, compare, ensure_alone, mend, since_when
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
@@ -82,11 +85,19 @@ async def restored(
             if not dry_run:
                 async with engine.begin() as connection:
                     await mend(connection, outbox, found)
+                    await audit.add(connection, _entries(service, found, datetime.now(UTC)))
                     if service.after_restore is not None:
                         lines.append(await service.after_restore(connection, settings, found.lost))
         finally:
             await owning.invalidate()  # back in the pool the session would keep the outbox
     return lines
+
+
+def _entries(service: Service, found: Compared, now: datetime) -> Iterator[Entry]:
+    """Of the audit logs of the tenants that have lost something."""
+    for tenant, lost in sorted(Counter(each.tenant_id for each in found.lost).items()):
+        detail = f"{lost} events withdrawn since {found.since.isoformat()}"
+        yield Entry(tenant, now, actors.service(service.name), "restore", "database", detail=detail)
 
 
 def _report(found: Compared, *, dry_run: bool) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kith.audit.chain import SEALING
 from kith.bus import open_bus
 from kith.bus.port import Bus, BusError
 from kith.consumer import Subscription, attend_dead_letters
@@ -41,6 +42,7 @@ from kith.runtime.waiting import pause
 
 VERBS = ("api", "worker", "all", "migrate", "export")
 COMMANDS = {
+    "audit": "kith.audit.cli",
     "dead-letters": "kith.dead_letters.cli",
     "doctor": "kith.doctor.cli",
     "restored": "kith.recovery.cli",
@@ -191,7 +193,7 @@ async def _start_workers(
         # Beside the consumer, not in it: one that has halted for its dead letters is the one that needs it.
         current = subscription.current(generation=settings.topic_generation, partitions=settings.topic_partitions)
         tasks.create_task(attend_dead_letters(current, engine, stop=stop))
-    for task in service.tasks:
+    for task in (SEALING, *service.tasks):
         tasks.create_task(attend(task, engine, stop=stop))
 
 

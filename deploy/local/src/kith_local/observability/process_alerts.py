@@ -33,6 +33,20 @@ PROCESSES = Group(
             labels={"service": "sales"},
         ),
         Alert(
+            "KithAuditLogNotWritten",
+            Severity.CRITICAL,
+            "sum by (service) (increase(kith_audit_lost_total[15m])) > 0 "
+            "or max by (service) (kith_audit_waiting_entries) > 1000",
+            "The audit log of {{ $labels.service }} lacks {{ $value | humanize }} entries of who has read what.",
+            lasts="1m",
+            fires={'kith_audit_waiting_entries{service="sales"}': "0+1000x20"},
+            quiet={
+                'kith_audit_waiting_entries{service="sales"}': "0 900 0x18",
+                'kith_audit_lost_total{service="sales"}': "7x20",
+            },
+            labels={"service": "sales"},
+        ),
+        Alert(
             "KithDatabaseWaits",
             Severity.WARNING,
             "histogram_quantile(0.95, sum by (pool, le) (rate(kith_database_wait_seconds_bucket[5m]))) > 0.5",

@@ -41,7 +41,7 @@ class Me:
 
 async def me_of(context: Context, actor: Actor, user: type[Any] = UserView, team: type[Any] = TeamView) -> Me:
     """Returns it with these views of the user and of teams."""
-    personal = actor.sees_personal(context.service)
+    personal = context.disclosure_to(actor)
     async with context.database.read(actor.tenant) as connection:
         id = await _user(connection, actor)
         found: list[Any] = []
