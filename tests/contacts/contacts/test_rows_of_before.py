@@ -127,6 +127,21 @@ async def test_what_code_of_before_erases_is_erased_from_the_lists(url: str, iss
     assert (ada["title"], ada["country"]) == (None, None)
 
 
+async def test_a_request_that_code_of_before_remembered_is_answered(url: str, issuer: Issuer, tenant: str) -> None:
+    """Its answer lacks the fields that contacts have gained: the record is shown as it is now."""
+    await upgrade(url, SERVICE, AFTER)
+    async with former_code(url, tenant) as former, code_of_today(url, issuer, tenant) as mine:
+        await former.creates_customer()
+        body = {"customer_id": str(former.customer), "name": "Ada", "email": "ada@example.org"}
+        first = await mine.post("/v1/contacts", body, **{"Idempotency-Key": "once"})
+        remembered = "convert_to((convert_from(outcome, 'UTF8')::jsonb - 'emails' - 'roles')::text, 'UTF8')"
+        await former.connection.execute(f"UPDATE idempotency SET outcome = {remembered}")  # noqa: S608 - a constant
+        again = await mine.post("/v1/contacts", body, **{"Idempotency-Key": "once"})
+        other = await mine.post("/v1/contacts", body | {"name": "Bob"}, **{"Idempotency-Key": "once"})
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert other.json()["code"] == "idempotency-key-reused"
+
+
 async def test_what_code_of_before_erases_of_a_customer_is_erased_whole(url: str, issuer: Issuer, tenant: str) -> None:
     await upgrade(url, SERVICE, AFTER)
     async with former_code(url, tenant) as former, code_of_today(url, issuer, tenant) as mine:

@@ -22,8 +22,8 @@ from kith.ids import new_id
 from kith.nouns.batch import as_view, carry_out
 from kith.nouns.calls import Answer, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import NewInput
-from kith.nouns.resource import Resource
-from kith.nouns.unit_of_work import append
+from kith.nouns.resource import Resource, View
+from kith.nouns.unit_of_work import UnitOfWork, append
 
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ class Commands:
         fingerprint, keys = call.fingerprint(resource), self._keys.c
         done = (
             await connection.execute(
-                select(keys.fingerprint, keys.outcome, keys.recorded_at).where(
+                select(keys.fingerprint, keys.subject, keys.outcome, keys.recorded_at).where(
                     keys.tenant_id == tenant, keys.key == key
                 )
             )
@@ -140,7 +140,14 @@ class Commands:
         if done is not None:
             if done.fingerprint not in (fingerprint, call.as_spelt().fingerprint(resource)):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
-            return Answer(msgspec.json.decode(done.outcome, type=resource.view), done.recorded_at)
+            try:
+                view: View = msgspec.json.decode(done.outcome, type=resource.view)
+            except msgspec.ValidationError:  # code of before remembered it, whose view lacks a field
+                uow = UnitOfWork(transaction, source=self._source, outbox=self._outbox, actor=actor)
+                records = uow.repository(resource)
+                await records.load(ids=[done.subject])
+                view = as_view(resource, records.get(done.subject))
+            return Answer(view, done.recorded_at)
         answer = await self._one(transaction, resource, call, actor)
         await connection.execute(
             insert(self._keys).values(
