@@ -25,7 +25,7 @@ RESOURCES: dict[str, Resource] = {
     each.path: each for service in (contacts, sales, service_desk, analytics) for each in service.RESOURCES
 }
 
-NOT_IN_THE_DEMO = {"settings", "tasks", "playbooks"}
+NOT_IN_THE_DEMO = {"users", "teams", "roles", "settings", "tasks", "playbooks"}
 """The first are the tenant's own to make, and playbooks would ask for the second."""
 
 

@@ -116,6 +116,7 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
     known: dict[str, Any] = {"zone": "UTC", "currency": "EUR", "customer_id": str(new_id())}
     known["customers.id"] = known["customer_id"]
     known |= {"metrics.id": "revenue", "gallery": "retail", "code": f"code-{new_id()}", "language": "en"}
+    known |= {"email": "ann@example.org", "scopes": ["sales:read"]}
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
     for resource in api_of(service).resources:

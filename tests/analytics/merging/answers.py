@@ -15,7 +15,7 @@ _OF_THE_CLOCK = {"known_at", "freshness"}
 
 
 async def answers(tenant: Tenant, customers: Sequence[UUID], ends_at: datetime, seed: int) -> Answers:
-    """The same questions for the same seed; of more customers, about more metrics."""
+    """The same questions for the same seed."""
     return {name: answer async for name, answer in _asked(tenant, customers, ends_at, random.Random(seed))}
 
 
@@ -48,8 +48,7 @@ async def _asked(
     tenant: Tenant, customers: Sequence[UUID], ends_at: datetime, chance: random.Random
 ) -> AsyncIterator[tuple[str, Any]]:
     over = _over(ends_at)
-    metrics = (await tenant.get("/v1/metrics")).json()["metrics"]
-    for metric in chance.sample(metrics, min(len(metrics), 3 * len(customers))):
+    for metric in (await tenant.get("/v1/metrics")).json()["metrics"]:
         path, dimensions = f"/v1/metrics/{metric['id']}", [each["name"] for each in metric["dimensions"]]
         yield f"{path} by quarter", await _get(tenant, path, **over, grain="quarter")
         for dimension in chance.sample(dimensions, min(1, len(dimensions))):

@@ -65,8 +65,7 @@ async def test_after_all_is_undone_every_answer_is_that_of_a_tenant_that_never_m
     for at, answer in then:
         again = await known(merging, some, ends_at, at)
         assert different({name: again[name] for name in answer}, answer) == []
-    seed = chance.randrange(2**32)
-    assert different(await answers(merging, some, ends_at, seed), await answers(never, some, ends_at, seed)) == []
+    assert different(await answers(merging, some, ends_at, 1), await answers(never, some, ends_at, 1)) == []
 
 
 def parts(published: Sequence[tuple[Envelope, ...]], number: int) -> list[Sequence[tuple[Envelope, ...]]]:

@@ -1,10 +1,20 @@
 """What holds among the users, roles and teams of a tenant, also while others change them."""
 
 import asyncio
+from uuid import UUID
 
+import asyncpg
 import httpx
 
+from contacts.service import SERVICE
+from contacts.users.administrators import LastAdministrator
+from contacts.users.form import USERS, SuspendUser
+from kith.api import context_for
+from kith.nouns.calls import Answer as Answered
+from kith.nouns.calls import Call
+from kith.runtime.settings import Settings
 from kith.testing import Answer, Tenant
+from kith_local.postgres import EmbeddedPostgres
 
 
 async def invited(acme: Tenant, name: str, **more: object) -> Answer:
@@ -72,17 +82,47 @@ async def test_the_last_administrator_stays(acme: Tenant) -> None:
     assert (await acme.post(f"/v1/users/{ann}:suspend", {})).status_code == 200
 
 
-async def test_two_administrators_who_suspend_each_other_at_once_are_not_both_gone(acme: Tenant) -> None:
+async def test_two_administrators_who_suspend_each_other_at_once_are_not_both_gone(
+    acme: Tenant, postgres: EmbeddedPostgres
+) -> None:
     admin = await role(acme, "admin", "contacts:admin")
     both = [await administrator(acme, name, admin) for name in ("ann", "bob")]
-    answers = await asyncio.gather(*(acme.post(f"/v1/users/{each}:suspend", {}) for each in both))
-    assert sorted(each.status_code for each in answers) == [200, 409]
-    rows = [{"command": "erase", "external_id": name, "occurred_at": "2026-01-02T00:00:00Z"} for name in ("eve", "joe")]
+    (suspend,) = (each for each in USERS.commands if each.name == "suspend")
+    url = postgres.url("kith_contacts")
+    settings = Settings(database_url=url, port=0, pool_size=1)
+    processes = [context_for(SERVICE, settings, acme.issuer.authenticator()) for _ in both]
+    holder = await asyncpg.connect(url)
+    try:
+        held = holder.transaction()
+        await held.start()  # both have begun, and wait for their rows
+        await holder.execute("SELECT FROM users WHERE tenant_id = $1 FOR UPDATE", acme.name)
+        calls = [Call(suspend, SuspendUser(), id=UUID(each)) for each in both]
+        tasks = [
+            asyncio.create_task(process.commands.run_one(acme.name, USERS, call, actor="client:test"))
+            for process, call in zip(processes, calls, strict=True)
+        ]
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))"
+        async with asyncio.timeout(4):
+            while await holder.fetchval(waiting, holder.get_server_pid()) < len(both):  # noqa: ASYNC110 - no event says so
+                await asyncio.sleep(0.01)
+        await held.rollback()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        await holder.close()
+        for process in processes:
+            await process.database.close()
+    assert sum(isinstance(each, LastAdministrator) for each in answers) == 1, answers
+    assert sum(isinstance(each, Answered) for each in answers) == 1, answers
+
+
+async def test_who_administers_nothing_is_nobodys_last_administrator(acme: Tenant) -> None:
+    names, day = ("eve", "joe"), "2026-01-0{}T00:00:00Z"
     made = [
-        {"external_id": name, "name": name, "email": f"{name}@example.org", "occurred_at": "2026-01-01T00:00:00Z"}
-        for name in ("eve", "joe")
+        {"external_id": name, "name": name, "email": f"{name}@example.org", "occurred_at": day.format(1)}
+        for name in names
     ]
-    assert (await acme.post("/v1/users:bulk", {"rows": made + rows})).json()["accepted"] == 4, "they are none"
+    erased = [{"command": "erase", "external_id": name, "occurred_at": day.format(2)} for name in names]
+    assert (await acme.post("/v1/users:bulk", {"rows": made + erased})).json()["accepted"] == 4
 
 
 async def test_a_role_that_someone_has_stays(acme: Tenant) -> None:

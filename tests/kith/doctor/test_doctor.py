@@ -28,6 +28,8 @@ from sales.service import SERVICE
 from sales.settings import SalesSettings
 
 WARNING, FAULT = Severity
+TOPICS = ("kith.analytics", "kith.contacts", "kith.sales")
+"""What sales reads, and what it publishes to."""
 ONE_LETTER = """
     INSERT INTO dead_letters (group_name, topic, partition, "offset", message_key, value, headers, reason, parked,
                               attempts)
@@ -67,7 +69,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
     engine = create_engine(settings.database_url, role=WORKER_ROLE, pool_size=2, application="kith sales worker")
     stop = asyncio.Event()
     async with EmbeddedBus(settings.database_url_bus or "") as bus:
-        await bus.create_topics({"kith.sales": 2, "kith.analytics": 2})
+        await bus.create_topics(dict.fromkeys(TOPICS, 2))
         relay = Relay(SERVICE.name, engine, SERVICE.outbox, bus, partitions=2, retention_days=1)
         task = asyncio.create_task(relay.run(stop))
         try:
@@ -184,9 +186,9 @@ async def test_what_the_server_has_too_little_of(
 
 async def test_a_bus_that_does_not_fit(settings: Settings, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = (await found(SERVICE, settings))["bus"]
-    assert [words for _, words, _ in missing] == ["There is no topic kith.analytics.", "There is no topic kith.sales."]
+    assert [words for _, words, _ in missing] == [f"There is no topic {topic}." for topic in TOPICS]
     async with EmbeddedBus(settings.database_url_bus or "") as bus:
-        await bus.create_topics({"kith.sales": 3, "kith.analytics": 2})
+        await bus.create_topics({"kith.sales": 3, "kith.contacts": 2, "kith.analytics": 2})
     await assert_finds(SERVICE, settings, Cause("bus", "", FAULT, "kith.sales has 3 partitions", "PARTITIONS=3"))
 
     fitting = settings.model_copy(update={"topic_partitions": 3})
@@ -213,13 +215,13 @@ async def test_topics_of_which_there_are_several_generations(settings: Settings,
     second = settings.model_copy(update={"topic_generation": 2, "topic_partitions": 3})
     message = Outgoing("kith.analytics", b"key", b"{}")
     async with EmbeddedBus(settings.database_url_bus or "") as bus, bus.producer() as producer:
-        await bus.create_topics({"kith.sales": 2, "kith.analytics": 2, "kith.sales.2": 3, "kith.analytics.2": 3})
+        await bus.create_topics(dict.fromkeys(TOPICS, 2) | {f"{topic}.2": 3 for topic in TOPICS})
         await producer.publish([message])
         words = [words for _, words, _ in (await found(SERVICE, second))["bus"]]
         assert [each for each in words if "are not published in generation 2 yet" in each] != []
         assert [each for each in words if "sales has 1 messages of kith.analytics to read" in each] != []
 
-        await producer.publish([message._replace(topic=f"{name}.2") for name in ("kith.analytics", "kith.sales")])
+        await producer.publish([message._replace(topic=f"{name}.2") for name in TOPICS])
         read = f"INSERT INTO consumer_offsets VALUES ('sales', 'kith.analytics', {partition_of(b'key', 2)}, 1)"  # noqa: S608
         await session.execute(read)
         assert (await found(SERVICE, second))["bus"] == []
@@ -262,7 +264,7 @@ def test_it_is_read_by_people_and_by_programs(settings: Settings, capsys: pytest
     assert "ok       migrations" in lines
     assert "fault    relay                 No relay runs: no events wait in the outbox, and none is published." in lines
     assert "                               -> Start a worker: python -m sales worker" in lines
-    assert lines[-1] == "checks: 12, faults: 1, warnings: 2"
+    assert lines[-1] == "checks: 12, faults: 1, warnings: 3"
 
     with pytest.raises(SystemExit):
         run(SERVICE, settings, ["--json"])
