@@ -59,6 +59,12 @@ def decoder_of(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
     return kind.result_processor(_DIALECT, None) if isinstance(kind, Enum | JSON | TypeDecorator) else None
 
 
+def encoder_of(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """What makes of a value of this type what the driver writes: text of a structure. None where the driver writes the
+    value itself."""
+    return kind.bind_processor(_DIALECT) if isinstance(kind, TypeDecorator) else None
+
+
 async def streamed(connection: AsyncConnection, rows: Select[Any], *, most: int) -> AsyncIterator[Row[Any]]:
     """The rows of an answer that may have as many as `most`. Of a long one the driver makes a piece ready at a time,
     and whatever else waits has its turns."""

@@ -7,7 +7,7 @@ From this come, over REST, `GET` one and a list, `POST` one, `POST ../{id}:win` 
 queries `opportunity` and `opportunities` and the mutations `openOpportunity`, `winOpportunity`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 from sqlalchemy import Column
 
-from kith.db.tables import Structured
+from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.form import Asked, Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.validation import validate
@@ -125,9 +125,16 @@ class Resource(Form):
         return self.write_verb == "admin"
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether the driver reads and writes all columns natively (see kith.db.statements.Statement)."""
-        return not any(isinstance(column.type, Structured) for column in self.table.c)
+    def encoders(self) -> dict[str, Callable[[Any], Any]]:
+        """The columns whose values the driver does not write itself (see kith.db.statements.Statement)."""
+        made = {name: encoder_of(self.table.c[name].type) for name in self.attributes}
+        return {name: encode for name, encode in made.items() if encode is not None}
+
+    @cached_property
+    def decoders(self) -> dict[str, Callable[[Any], Any]]:
+        """The columns whose values the driver reads as text."""
+        made = {name: decoder_of(self.table.c[name].type) for name in self.attributes}
+        return {name: decode for name, decode in made.items() if decode is not None}
 
     @cached_property
     def enums(self) -> list[type[Enum]]:

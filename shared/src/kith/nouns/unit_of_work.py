@@ -169,7 +169,7 @@ class Repository:
         wanted, named = list(ids), list(external_ids)
         if not wanted and not named:
             return
-        if len(wanted) == 1 and not named and self._resource.is_plain:
+        if len(wanted) == 1 and not named:
             await self._load_one(wanted[0])
             return
         table = self.table
@@ -193,9 +193,8 @@ class Repository:
         for row in await _lock_one(self.table).fetch(self._uow.connection, values):
             fields = dict(row)
             self._uow.locked(fields.pop(_LOCKED_AT))
-            for name, kind in self._resource.stored_enums.items():
-                if fields[name] is not None:
-                    fields[name] = kind(fields[name])
+            for name, decode in self._resource.decoders.items():
+                fields[name] = decode(fields[name])
             self._keep(self._resource.aggregate(**zoned(fields)))
 
     def get(self, id: UUID) -> Aggregate | None:
@@ -217,9 +216,9 @@ class Repository:
 
     def only_change(self) -> dict[str, Any] | None:
         """Returns the row if it is the only one to write and not a new one; it counts as written then."""
-        if self._new or len(self._changed) != 1 or not self._resource.is_plain:
+        if self._new or len(self._changed) != 1:
             return None
-        return self._values(self._changed.pop())
+        return _encoded(self._resource, self._values(self._changed.pop()))
 
     def _keep(self, aggregate: Aggregate) -> None:
         self._by_id[aggregate.id] = aggregate
@@ -269,6 +268,7 @@ async def append(
     None, with nothing written, if its external id is taken or its time is in the future. Raises PostgresError."""
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
+    row = _encoded(resource, row)
     values = {f"row_{name}": value for name, value in row.items()} | {
         f"event_{name}": value
         for name, value in _outbox_row(tenant, aggregate, event, actor, current_traceparent()).items()
@@ -280,6 +280,11 @@ async def append(
     aggregate.created_at = aggregate.updated_at = written[0]["time"]
     recorded_at: datetime = written[0]["recorded_at"]
     return recorded_at
+
+
+def _encoded(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row as the driver writes it."""
+    return row | {name: encode(row[name]) for name, encode in resource.encoders.items()}
 
 
 def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
