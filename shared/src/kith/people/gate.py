@@ -60,7 +60,8 @@ class Gate:
         self._database = database
         self._statement = _statement(directory)
         self._first_sight = first_sight
-        self._trusted: dict[tuple[str, UUID], _Trusted] = {}
+        self._trusted: dict[tuple[str, str], _Trusted] = {}
+        """By tenant and subject."""
 
     async def admitted(self, actor: Actor) -> Actor:
         """Returns the actor with the scopes that its roles leave of its token's. Raises UserSuspended and
@@ -73,21 +74,22 @@ class Gate:
         return actor if known.scopes is None else replace(actor, scopes=actor.scopes & known.scopes)
 
     async def _known(self, actor: Actor) -> Known | None:
-        now, key = time.monotonic(), (actor.tenant, user_id(actor.tenant, actor.subject))
+        now, key = time.monotonic(), (actor.tenant, actor.subject)
         if (trusted := self._trusted.get(key)) is not None and now < trusted.until:
             return trusted.known
-        known = await self._look_up(*key)
+        known = await self._look_up(actor)
         if self._first_sight is not None and (known is None or known.state == INVITED):  # noqa: SIM102 - two questions
             if await self._first_sight(actor, known):
-                known = await self._look_up(*key)
+                known = await self._look_up(actor)
         if len(self._trusted) >= MOST_TRUSTED:
             self._trusted.clear()
         self._trusted[key] = _Trusted(known, now + self.seconds)
         return known
 
-    async def _look_up(self, tenant: str, id: UUID) -> Known | None:
-        async with self._database.read(tenant) as connection:
-            rows = await self._statement.fetch(connection, {"tenant": tenant, "actor": id})
+    async def _look_up(self, actor: Actor) -> Known | None:
+        values = {"tenant": actor.tenant, "actor": user_id(actor.tenant, actor.subject)}
+        async with self._database.read(actor.tenant) as connection:
+            rows = await self._statement.fetch(connection, values)
         if not rows:
             return None
         row = rows[0]  # there is one at most
