@@ -233,6 +233,20 @@ async def test_what_the_owner_of_the_table_changes_is_found(
     assert [each for each in found if each.startswith(fault)], found
 
 
+async def test_an_entry_that_is_altered_with_its_hash_breaks_the_chain_behind_it(
+    ann: Tenant, context: Context, worker: AsyncEngine, owner: asyncpg.Connection
+) -> None:
+    await filled(ann, context, 3)
+    await sealed(worker)
+    await owner.execute("UPDATE audit_log SET actor = 'client:nobody' WHERE position = 2")
+    async with worker.connect() as connection:
+        first, second, _ = [row async for row in chain._chain(connection, ann.name)]
+    forged = chain.hash_of(first.hash, 2, second)
+    await owner.execute("UPDATE audit_log SET hash = $1 WHERE position = 2", forged)
+    (found,) = await faults(worker, ann.name)
+    assert found.startswith("position 3: entry")
+
+
 async def test_a_chain_written_anew_is_not_the_one_that_was_kept(
     ann: Tenant, context: Context, worker: AsyncEngine, owner: asyncpg.Connection
 ) -> None:
