@@ -33,7 +33,7 @@ _OLDEST_CODE, _FIRST = "oldest code: ", "0001"
 _ADVISORY_LOCK = 0x6B697468  # "kith"
 TIMEOUTS = ("SET lock_timeout = '2s'", "SET statement_timeout = '600s'")
 """Of each statement of a migration."""
-_FILLED_AT_A_TIME = 5000
+_PAGES_AT_A_TIME = 200
 _UNLIMITED = ("SET lock_timeout = 0", "SET statement_timeout = 0")
 
 
@@ -154,18 +154,21 @@ def drop_index(name: str) -> None:
 
 
 def fill(table: str, values: str, *, where: str) -> None:
-    """In a migration: set columns of the rows of before, some thousand rows at a time, so that who writes one of them
-    waits for a moment. `where` selects the rows that are not filled yet, so that it can be run again. Like
-    `build_index`, it stands in a migration of its own."""
-    some = f"SELECT ctid FROM {table} WHERE {where} LIMIT {_FILLED_AT_A_TIME} FOR UPDATE"  # noqa: S608 - of a migration
-    statement = text(f"UPDATE {table} SET {values} WHERE ctid IN ({some})")  # noqa: S608 - of a migration
+    """In a migration: set columns of the rows of before, some pages of the table at a time, so that who writes one of
+    them waits for a moment. Rows that are written meanwhile have to be right already. `where` selects those that are
+    not filled yet, so that it can be run again; like `build_index`, it stands in a migration of its own."""
+    update = f"UPDATE {table} SET {values} WHERE ({where})"  # noqa: S608 - of a migration
     context = op.get_context()
     with context.autocommit_block():
         op.execute(f"SET ROLE {WORKER_ROLE}")  # who owns a table sees none of its rows
         if context.as_sql:  # it is printed
-            op.execute(statement)
-        while not context.as_sql and op.get_bind().execute(statement).rowcount:
-            pass
+            op.execute(update)
+        else:
+            size = text("SELECT pg_relation_size(:table) / current_setting('block_size')::int")
+            pages: int = op.get_bind().scalar(size, {"table": table}) or 0
+            for first in range(0, pages, _PAGES_AT_A_TIME):
+                some = f"ctid >= '({first},0)' AND ctid < '({first + _PAGES_AT_A_TIME},0)'"
+                op.execute(f"{update} AND {some}")
         op.execute("RESET ROLE")
 
 
