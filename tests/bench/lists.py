@@ -1,0 +1,102 @@
+"""Pages of lists of customers for a tenant of 200,000, beside the same for one of 200 in the same database: filtered,
+sorted, from the middle, over a relation, counted."""
+# ruff: noqa: S608 - the statements are made of this file's constants
+
+import json
+from typing import Any
+
+import asyncpg
+from tests.bench.measure import Figure, rate
+
+from contacts.resources import RESOURCES
+from contacts.service import SERVICE
+from kith.db.connections import Database
+from kith.db.migrations import migrate
+from kith.nouns.lists.listing import Asked, Listing, listings_of
+from kith.nouns.queries import Queries
+from kith_local.postgres import EmbeddedPostgres
+
+WHALE, SMALL, MOST_MS = "whale", "small-1", 20
+CUSTOMERS, TENANTS, OF_EACH = 200_000, 100, 200
+
+# One in a hundred has no owner, one in a thousand is tagged rare, one in two is of the segment s0.
+_FILL = f"""
+    INSERT INTO customers (tenant_id, id, external_id, version, created_at, updated_at, kind, name, country, segment,
+                           tier, owner, tags)
+    SELECT tenant, uuidv7(), 'x-' || n, 1, at, at, 'person', 'Customer ' || md5(n::text),
+           'c' || n % 30, CASE WHEN n % 2 = 0 THEN 's0' ELSE 's' || n % 97 END, 't' || n % 5,
+           CASE WHEN n % 100 > 0 THEN 'o' || n % 50 END,
+           CASE WHEN n % 1000 = 7 THEN ARRAY['common', 'rare'] WHEN n % 3 = 0 THEN ARRAY['common'] ELSE '{{}}' END
+    FROM (
+        SELECT '{WHALE}' AS tenant, n FROM generate_series(1, {CUSTOMERS}) n
+        UNION ALL
+        SELECT 'small-' || s, n FROM generate_series(1, {TENANTS}) s, generate_series(1, {OF_EACH}) n
+    ) every, LATERAL (SELECT timestamptz '2020-01-01' + n * interval '10 minutes' AS at) times
+"""
+_CONTACTS = """
+    INSERT INTO contacts (tenant_id, id, customer_id, version, created_at, updated_at, name, role)
+    SELECT tenant_id, uuidv7(), id, 1, created_at, created_at, 'Contact of ' || name, 'r' || external_id::text
+    FROM customers WHERE segment = 's0'
+"""
+_PAGES: dict[str, dict[str, Any]] = {
+    "newest first": {},
+    "half of all": {"where": {"segment": {"eq": "s0"}}},
+    "one in a hundred": {"where": {"segment": {"eq": "s17"}}},
+    "two fields": {"where": {"segment": {"in": ["s3", "s5"]}, "country": {"eq": "c7"}}},
+    "tag of a third": {"where": {"tags": {"any_of": ["common"]}}},
+    "tag of one in a thousand": {"where": {"tags": {"all_of": ["rare", "common"]}}},
+    "prefix of a name, by name": {"where": {"name": {"prefix": "Customer ab"}}, "order_by": ["name"]},
+    "by name": {"order_by": ["name.desc"]},
+    "by owner, those without first": {"order_by": ["owner.nulls_first", "name"]},
+    "without an owner": {"where": {"owner": {"is_null": True}}},
+    "not of half": {"where": {"not": {"or": [{"segment": {"eq": "s0"}}, {"tier": {"eq": "t1"}}]}}},
+    "over a relation": {"where": {"contacts": {"role": {"prefix": "rx-1"}}}},
+    "counted": {"where": {"segment": {"eq": "s0"}}, "count": True},
+}
+
+
+async def fill(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    for statement in (_FILL, _CONTACTS, "VACUUM ANALYZE customers", "VACUUM ANALYZE contacts"):
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    await connection.execute("CREATE DATABASE lists")
+    await connection.close()
+    url = postgres.url("lists")
+    await migrate(url, SERVICE.package, SERVICE.after_migrations)
+    await fill(url)
+    return await measured(url)
+
+
+async def measured(url: str) -> list[Figure]:
+    database, listing = Database(url, pool_size=2, application="bench"), listings_of("contacts", RESOURCES)["customer"]
+    found = []
+    try:
+        for name, asked in _PAGES.items():
+            for way, page in (("", 0), (", 20th page", 20)) if name != "counted" else (("", 0),):
+                whale, small = [await _milliseconds(database, listing, each, asked, page) for each in (WHALE, SMALL)]
+                found.append(Figure(name + way, whale, "for 200", small, MOST_MS, unit="ms"))
+    finally:
+        await database.close()
+    return found
+
+
+async def _milliseconds(database: Database, listing: Listing, tenant: str, sent: dict[str, Any], page: int) -> float:
+    asked = listing.asked_in_body(json.dumps({"first": 50, **sent}).encode(), personal=True)
+    queries = Queries[Any](listing, listing.resource.view, personal=None)
+
+    async def once(after: str | None = None) -> str | None:
+        this = Asked(asked.condition, asked.order, asked.first, after)
+        async with database.read(tenant) as connection:
+            if asked.counts:
+                await queries.count(connection, tenant, this)
+            return (await queries.page(connection, tenant, this)).next
+
+    after = None
+    for _ in range(page):
+        after = await once(after) or after
+    return 1000 / await rate(lambda: once(after))
