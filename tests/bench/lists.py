@@ -91,7 +91,7 @@ async def _milliseconds(database: Database, listing: Listing, tenant: str, sent:
 
     async def once(after: str | None = None) -> str | None:
         this = Asked(asked.condition, asked.order, asked.first, after)
-        async with database.read(tenant) as connection:
+        async with database.read(tenant, by_values=this.has_values) as connection:
             if asked.counts:
                 await queries.count(connection, tenant, this)
             return (await queries.page(connection, tenant, this)).next

@@ -27,6 +27,7 @@ MOST_WAITING = 1000
 # The tenant is checked, so it may be quoted: without parameters it goes in one round trip with what begins.
 # One snapshot for all that is read: a figure, and how fresh it is, are of the same instant.
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ; %sSELECT set_config('{TENANT_SETTING}', '%s', true)"
+_BY_VALUES = ", set_config('plan_cache_mode', 'force_custom_plan', true)"
 # The transaction's id is taken before the clock is read, so that once all transactions up to an id have ended, every
 # row recorded before has been seen (see kith.outbox.relay).
 _IS_REMOVED = f"EXISTS (SELECT FROM {REMOVED} WHERE tenant_id = $1 AND readmitted_at IS NULL)"
@@ -127,9 +128,10 @@ class Database:
         """By tenant, until when its reads need not be looked up."""
 
     @asynccontextmanager
-    async def read(self, tenant: str) -> AsyncIterator[AsyncConnection]:
-        """A transaction to read in. Raises TenantRemoved."""
-        begin = _READ % (self._locks, checked(tenant))
+    async def read(self, tenant: str, *, by_values: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction to read in; `by_values`: each statement is planned for its values, of which some are had by
+        half of all rows and others by a few. Raises TenantRemoved."""
+        begin = (_READ % (self._locks, checked(tenant))) + (_BY_VALUES if by_values else "")
         async with self._transaction(tenant, begin) as connection:
             await self._admit(connection, tenant)
             yield connection

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
@@ -21,10 +20,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     Uuid,
-    func,
     text,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
@@ -145,11 +142,8 @@ def aggregate_table(
         Index(f"{name}_by_{column}", table.c.tenant_id, by, postgresql_where=by.is_not(None))
     for column in listed_by:
         by = table.c[column]
-        if isinstance(by.type, ARRAY):
-            Index(f"{name}_by_{column}", keys_of(table.c.tenant_id, by), postgresql_using="gin")
-        else:
-            # Of a text the migration says COLLATE "C": see `compared`.
-            Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id)
+        # Of a text the migration says COLLATE "C": see `compared`.
+        Index(f"{name}_by_{column}", table.c.tenant_id, by, table.c.created_at, table.c.id)
     return table
 
 
@@ -167,8 +161,3 @@ def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Returns a column as lists compare and sort it: text by the numbers of its characters, in every database alike."""
     has_another = isinstance(column.type, Text) and column.type.collation != "C"
     return column.collate("C") if has_another else column
-
-
-def keys_of(tenant: Any, texts: Any) -> ColumnElement[Any]:
-    """Returns a list of texts with the tenant before each: an index of them has every tenant's apart."""
-    return func.kith_tenant_keys(tenant, texts, type_=postgresql.ARRAY(Text))

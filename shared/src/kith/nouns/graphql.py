@@ -63,11 +63,11 @@ async def load_page(
     name = (listing.resource.plural, of, asked.key)
 
     async def pages(owners: Sequence[UUID]) -> Mapping[UUID, Page[Any]]:
-        async with context.service.database.read(tenant) as connection:
+        async with context.service.database.read(tenant, by_values=asked.has_values) as connection:
             return await queries.pages_of(connection, tenant, of, owners, asked)
 
     async def counts(owners: Sequence[UUID]) -> Mapping[UUID, int]:
-        async with context.service.database.read(tenant) as connection:
+        async with context.service.database.read(tenant, by_values=asked.has_values) as connection:
             return await queries.counts_of(connection, tenant, of, owners, asked)
 
     async def counted() -> int:
@@ -259,10 +259,10 @@ class Graph:
             database, tenant = context.service.database, context.actor.tenant
 
             async def counted() -> int:
-                async with database.read(tenant) as connection:
+                async with database.read(tenant, by_values=asked.has_values) as connection:
                     return await queries.count(connection, tenant, asked)
 
-            async with database.read(tenant) as connection:
+            async with database.read(tenant, by_values=asked.has_values) as connection:
                 found = await queries.page(connection, tenant, asked)
             return noun_connection(found, counted)
 

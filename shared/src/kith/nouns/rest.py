@@ -316,7 +316,7 @@ class Rest:
 
     async def _page(self, request: Request, actor: Actor, asked: Asked) -> Response:
         queries, total = self._queries(request, actor, asked.fields), None
-        async with context_of(request).database.read(actor.tenant) as connection:
+        async with context_of(request).database.read(actor.tenant, by_values=asked.has_values) as connection:
             page = await queries.page(connection, actor.tenant, asked)
             if asked.counts:
                 total = total_of(await queries.count(connection, actor.tenant, asked))

@@ -11,12 +11,12 @@ from datetime import datetime
 from inspect import Parameter, signature
 from itertools import chain, product
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ClauseElement, Column, Index, Table
+from sqlalchemy import ARRAY, Column, Index, Table
 
-from kith.db.tables import Structured, keys_of
+from kith.db.tables import Structured
 from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
@@ -266,8 +266,6 @@ def _serves(index: Index, column: Column[Any]) -> bool:
     """Whether the index serves a condition on the column. A partial one, of the rows that have a value, serves those
     that name the value."""
     where = index.dialect_options["postgresql"].get("where")
-    if isinstance(column.type, ARRAY):
-        return keys_of(column.table.c.tenant_id, column).compare(cast("ClauseElement", index.expressions[0]))
     of_all = where is None or where.compare(column.is_not(None))
     return of_all and list(index.columns.keys())[:2] == ["tenant_id", column.name]
 

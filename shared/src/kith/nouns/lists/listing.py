@@ -45,6 +45,11 @@ class Asked:
     def shape(self) -> Shape | None:
         return self.condition.shape if self.condition else None
 
+    @property
+    def has_values(self) -> bool:
+        """Whether what is found depends on values that were sent."""
+        return self.condition is not None
+
     def parameters(self) -> dict[str, Any]:
         """Returns the values of the condition, by the names that they have in SQL."""
         return self.condition.parameters() if self.condition else {}

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import EnumType, StrEnum
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, TEXT, ColumnElement, Text, all_, any_, bindparam, literal_column, or_
+from sqlalchemy import TEXT, ColumnElement, Text, all_, any_, bindparam, literal_column, or_, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from kith.db.tables import compared, keys_of
+from kith.db.tables import compared
 
 
 class Operator(StrEnum):
@@ -66,18 +67,18 @@ def comparison(column: Any, operator: Operator, name: str) -> ColumnElement[bool
     """Returns the comparison of a column with the parameter `name`, which has a list where the operator takes many. A
     field without a value is unequal to every value, and in no range."""
     if operator in _SET:
-        return _of_set(column, operator, keys_of(bindparam("tenant"), bindparam(name, type_=ARRAY(TEXT))))
+        return _of_set(column, operator, bindparam(name, type_=ARRAY(TEXT)))
     kind = TEXT() if isinstance(column.type, Text) else column.type
     one, many = bindparam(name, type_=kind), bindparam(name, type_=ARRAY(kind))
     return _IN_SQL[operator](compared(column), many if operator.takes_many else one)
 
 
 def _of_set(column: Any, operator: Operator, wanted: Any) -> ColumnElement[bool]:
-    keys: Any = keys_of(column.table.c.tenant_id, column)
+    entries = type_coerce(column, ARRAY(TEXT))
     if operator is Operator.ALL_OF:
-        return cast("ColumnElement[bool]", keys.contains(wanted))
-    has_any: ColumnElement[bool] = keys.overlap(wanted)
-    return has_any if operator is Operator.ANY_OF else has_any.is_not(True)
+        return entries.contains(wanted)
+    has_any: ColumnElement[bool] = entries.overlap(wanted)
+    return has_any if operator is Operator.ANY_OF else ~has_any
 
 
 _IN_SQL: dict[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {

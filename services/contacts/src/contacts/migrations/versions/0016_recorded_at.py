@@ -9,14 +9,6 @@ branch_labels = None
 depends_on = None
 
 
-# Of an index: a tenant's entries of a list lie apart from those of all others.
-TENANT_KEYS = """
-CREATE FUNCTION kith_tenant_keys(tenant text, keys text[]) RETURNS text[]
-IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
-RETURN (SELECT array_agg(tenant || chr(31) || key) FROM unnest(keys) AS key)
-"""
-
-
 def upgrade() -> None:
     for table in ("customers", "contacts", "touchpoints", "settings", "users", "teams", "roles"):
         op.add_column(
@@ -29,4 +21,3 @@ def upgrade() -> None:
                 comment="when its last change was, whenever that happened",
             ),
         )
-    op.execute(TENANT_KEYS)

@@ -31,4 +31,3 @@ def upgrade() -> None:
         for column in columns:
             name = column.partition(" ")[0]
             rebuild_index(f"{table}_by_{name}", table, ["tenant_id", column, *BY_CREATION])
-    build_index("customers_by_tags", "customers", ["kith_tenant_keys(tenant_id, tags)"], using="gin")
