@@ -147,13 +147,28 @@ class Call:
 class Turns:
     """Deals the values out: to each field every so many-th, to the next field the ones after them."""
 
-    def __init__(self, every: int) -> None:
-        self._every = every
+    def __init__(self, every: int, values: Sequence[Any] = VALUES) -> None:
+        self._every, self._values = every, values
         self._next = 0
 
     def __call__(self) -> Sequence[Any]:
         self._next += 1
-        return VALUES[self._next % self._every :: self._every]
+        return self._values[self._next % self._every :: self._every]
+
+
+class Once:
+    """Remembers which schemas of conditions were gone into: they are the same code wherever they stand, and contain
+    themselves."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def again(self, name: str) -> bool:
+        if not name.endswith(("Condition", "Where")):
+            return False
+        seen = name in self._seen
+        self._seen.add(name)
+        return seen
 
 
 class Rest:
@@ -162,6 +177,7 @@ class Rest:
     def __init__(self, service: str, known: Known) -> None:
         self._document = json.loads((ROOT / "services" / service / "openapi.json").read_text())
         self._known = known
+        self._conditions = Once()
 
     def collections(self) -> list[str]:
         """Paths of what can be listed and exported."""
@@ -180,20 +196,20 @@ class Rest:
     def calls(self, every: int = 1) -> Iterator[Call]:
         """Each parameter and each field of each body with each value in turn, all else being right; each field with
         every so many-th value only."""
-        turns = Turns(every)
+        turns, of_operators = Turns(every), Turns(every, IN_TEXT)
         for path, methods in self._document["paths"].items():
             for method, operation in methods.items():
-                yield from self._parameters(method.upper(), path, operation)
+                yield from self._parameters(method.upper(), path, operation, of_operators)
                 if (schema := self._body(operation)) is not None:
                     url = self._url(path, self._right(operation, path))
                     yield from (Call(method.upper(), url, body) for body in NO_JSON)
                     yield from (Call(method.upper(), url, body) for body in self._bodies(path, schema, turns))
 
-    def _parameters(self, method: str, path: str, operation: Any) -> Iterator[Call]:
+    def _parameters(self, method: str, path: str, operation: Any, of_operators: Turns) -> Iterator[Call]:
         right, schema = self._right(operation, path), self._body(operation)
         body = None if schema is None else json.dumps(self.example(schema, path))
         for each in operation.get("parameters", ()):
-            for value in IN_TEXT:
+            for value in of_operators() if "." in each["name"] else IN_TEXT:
                 if each["in"] == "header":
                     yield Call(method, self._url(path, right), body, ((each["name"], value),))
                 else:
@@ -247,9 +263,9 @@ class Rest:
 
     def paths(self, schema: Any, path: str, *, depth: int = 5) -> Iterator[FieldPath]:
         """Yields the paths of all fields, nested ones too."""
-        schema = self._resolved(schema)
-        if depth == 0:
+        if depth == 0 or self._conditions.again(schema.get("$ref", "").rpartition("/")[2]):
             return
+        schema = self._resolved(schema)
         for choice in schema.get("oneOf", schema.get("anyOf", ())):
             yield from self.paths(choice, path, depth=depth)
         for name, each in schema.get("properties", {}).items():
@@ -314,6 +330,7 @@ class Graph:
         text = (ROOT / "services" / service / "schema.graphql").read_text()
         self._schema: GraphQLSchema = build_schema(text, assume_valid=True, assume_valid_sdl=True)
         self._known = known
+        self._conditions = Once()
 
     def calls(self, every: int = 1) -> Iterator[Call]:
         """Each argument of each query, mutation and field of an entity, and each field of its inputs, with every so
@@ -345,7 +362,7 @@ class Graph:
         if item:
             yield item
         named = get_named_type(kind)
-        if isinstance(named, GraphQLInputObjectType) and depth:
+        if isinstance(named, GraphQLInputObjectType) and depth and not self._conditions.again(named.name):
             for name, field in named.fields.items():
                 yield (*item, name)
                 yield from ((*item, name, *rest) for rest in self._paths(field.type, depth - 1))
