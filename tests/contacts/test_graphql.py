@@ -1,5 +1,7 @@
 """The subgraph of contacts."""
 
+from tests.statements import statements
+
 from kith.ids import new_id
 from kith.testing import Answer, Tenant
 
@@ -131,3 +133,33 @@ async def test_nor_does_a_write_or_its_replay_show_it(acme: Tenant, customer: An
     again = (await stranger.ask(CREATE, **given))["createCustomer"]
     assert (first["name"], again) == ("Ada", {**first, "name": None})
     assert (await stranger.ask(AMEND, id=customer["id"], input={"name": "New"}))["amendCustomer"]["name"] is None
+
+
+LISTS = """{ customers(first: 50) { totalCount { count } edges { cursor node {
+    referrer { name } children(first: 3) { nodes { name } }
+    all: contacts { nodes { name } totalCount { count } }
+    some: contacts(first: 2, where: {role: {eq: "cfo"}}) { edges { cursor node { customer { name } } } }
+    named: contacts(orderBy: [{field: NAME, nulls: FIRST}]) { nodes { name } }
+    touchpoints(first: 2) { nodes { contact { name } } }
+    calls: touchpoints(where: {or: [{channel: {eq: PHONE}}, {not: {customer: {tier: {eq: "gold"}}}}]}) { nodes { id } }
+} } } }"""
+
+
+async def test_the_lists_of_a_page_are_as_many_statements_however_long_it_is(acme: Tenant) -> None:
+    async def made(number: int) -> None:
+        customer = (await acme.made("/v1/customers", kind="person", name=f"Customer {number}"))["id"]
+        contact = (await acme.made("/v1/contacts", customer_id=customer, name=f"Contact {number}", role="cfo"))["id"]
+        await acme.made("/v1/touchpoints", contact_id=contact, channel="phone", direction="inbound")
+
+    async def sent_for_a_page() -> tuple[int, int]:
+        with statements() as sent:
+            page = (await acme.ask(LISTS))["customers"]["edges"]
+        assert all(each["node"]["calls"]["nodes"] for each in page)
+        return len(page), len([each for each in sent if "FROM customers" in each or "FROM unnest" in each])
+
+    await made(0)
+    few = await sent_for_a_page()
+    for number in range(1, 50):
+        await made(number)
+    assert (few[0], await sent_for_a_page()) == (1, (50, few[1]))
+    assert few[1] > 5

@@ -20,6 +20,7 @@ from tests.kith.db.former import database_at
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
+from kith.api import api_of
 from kith.db import migrations
 from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
@@ -50,6 +51,29 @@ async def test_the_migrations_come_to_the_declared_tables(
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+NOT_AS_COMPARED = """
+    SELECT indrelid::regclass::text AS table, attname AS column
+    FROM pg_index JOIN pg_attribute ON attrelid = indexrelid JOIN pg_collation ON pg_collation.oid = attcollation
+    WHERE indrelid = ANY($1::text[]::regclass[]) AND collname <> 'C' AND NOT indisunique
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_every_text_that_lists_are_sorted_by_is_indexed_as_it_is_compared(
+    service: Service, serve: Callable[[Service], Awaitable[httpx.AsyncClient]], postgres: EmbeddedPostgres
+) -> None:
+    """In a database of another collation an index without this one would serve no list."""
+    await serve(service)
+    nouns = {each.table.name: each for each in api_of(service).resources}
+    connection = await asyncpg.connect(postgres.url(f"kith_{service.package}"))
+    try:
+        found = await connection.fetch(NOT_AS_COMPARED, list(nouns))
+    finally:
+        await connection.close()
+    # Enumerations are compared as the database does.
+    assert [tuple(row) for row in found if row["column"] not in nouns[row["table"]].stored_enums] == []
 
 
 async def test_migrating_again_changes_nothing_and_at_once_is_safe(postgres: EmbeddedPostgres) -> None:
