@@ -248,6 +248,15 @@ async def test_a_cursor_is_of_one_order_alone(rows: tuple[Tenant, list[Answer]])
         assert answer.json()["errors"] == [{"field": "after", "rule": "It is not a cursor of this list."}], order
 
 
+async def test_a_cursor_has_the_longest_names_in_it(serve: Serve, issuer: Issuer, tenant: str) -> None:
+    ours = Tenant(await serve(SERVICE), issuer, tenant)
+    for number in range(3):
+        await ours.made("/v1/customers", kind="person", name="語" * 499 + str(number), segment="語" * 100)
+    page = (await ours.get("/v1/customers", first=2, order_by="segment,name")).json()
+    rest = (await ours.get("/v1/customers", first=2, order_by="segment,name", after=page["next"])).json()
+    assert [each["name"][-1] for each in page["items"] + rest["items"]] == ["0", "1", "2"]
+
+
 async def test_only_the_fields_that_were_asked_for(rows: tuple[Tenant, list[Answer]]) -> None:
     tenant, customers = rows
     page = (await tenant.get("/v1/customers", fields="owner,id", order_by="name")).json()
