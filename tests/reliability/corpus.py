@@ -209,7 +209,10 @@ class Rest:
         right, schema = self._right(operation, path), self._body(operation)
         body = None if schema is None else json.dumps(self.example(schema, path))
         for each in operation.get("parameters", ()):
-            for value in of_operators() if "." in each["name"] else IN_TEXT:
+            is_condition = "." in each["name"]
+            if is_condition and path.endswith(":export"):
+                continue  # they are read as the list's are
+            for value in of_operators() if is_condition else IN_TEXT:
                 if each["in"] == "header":
                     yield Call(method, self._url(path, right), body, ((each["name"], value),))
                 else:

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from analytics.health.scores.rescoring import process_score_queue, score_due, sc
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
+from kith.db.connections import SNAPSHOTS
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
@@ -55,11 +57,12 @@ async def answered(service: Tenant, calls: Iterable[Call]) -> Counter[str]:
     token = service.issuer.token(service.name)
     outcomes: Counter[str] = Counter()
     faults: list[str] = []
-    waiting = iter(calls)
+    waiting, exports = iter(calls), asyncio.Semaphore(SNAPSHOTS // 2)  # a tenant has as many at a time
 
     async def ask() -> None:
         for call in waiting:
-            status, answer = await sent(transport.app, call, token)
+            async with exports if ":export" in call.path else nullcontext():
+                status, answer = await sent(transport.app, call, token)
             found = [str(status)]
             if call.path == "/graphql" and status == 200:
                 found = [error["extensions"]["code"] for error in json.loads(answer).get("errors", ())] or found

@@ -24,7 +24,7 @@ from kith.events.envelope import Envelope
 from kith.testing import Issuer, Tenant
 
 pytestmark = pytest.mark.own_database
-PAIRS = int(os.environ.get("KITH_MERGED_PAIRS", "40"))
+PAIRS = int(os.environ.get("KITH_MERGED_PAIRS", "25"))
 EVENTS = 600 + 6 * PAIRS
 MOMENTS = 2
 """At which all is compared in between."""

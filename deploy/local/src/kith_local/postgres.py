@@ -5,6 +5,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -75,7 +76,8 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.stop()
+            with suppress(psutil.NoSuchProcess):  # it has ended by itself meanwhile
+                self._server.stop()
 
     @property
     def is_starting(self) -> bool:

@@ -39,8 +39,8 @@ PAGE = """query ($r: [_Any!]!, $at: DateTime!, $from: DateTime!) { _entities(rep
         history(from: $from) { models { model startsAt } points { at score } changes { at band cause words } }
         path { up { border steps { measure words } } down { border steps { measure words } } } }
     before: health(at: $from, language: "zh") { score words history(from: "2020-01-01T00:00:00Z") { band } }
-    pulses { score }
-    readings { value }
+    pulses { nodes { score } }
+    readings { nodes { value } }
     value(at: $at) { historic }
     timeline(first: 3) { nodes { id } } } } }"""
 
