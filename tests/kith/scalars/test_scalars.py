@@ -174,7 +174,7 @@ REFUSED: list[tuple[Any, Any]] = [
         (Zone, sent)
         for sent in ("localtime", "Factory", "posixrules", "posix/Europe/Vienna", "Vienna", "../etc/passwd", "")
     ),
-    *((Cursor, sent) for sent in ("", "=", "a b", "é", "x" * 1001)),
+    *((Cursor, sent) for sent in ("", "=", "a b", "é", "x" * 15_001)),
     *((Key, sent) for sent in ("", "\0", "é", "a\tb", "x" * 256)),
 ]
 
