@@ -167,3 +167,19 @@ async def test_openapi_says_that_it_may_be_absent(ours: World, noun: Noun) -> No
     document = (await ours.tenant.get("/openapi.json")).json()
     required = document["components"]["schemas"][noun.resource.view.__name__]["required"]
     assert set(required) == set(noun.resource.view_fields) - noun.resource.personal_fields
+
+
+@every_noun
+async def test_nor_do_fields_that_are_asked_for_by_name(ours: World, stranger: World, noun: Noun) -> None:
+    """A field that is personal is refused; of one that is so in part, what is personal is not there."""
+    shown = await ours.made(noun)
+    for name in noun.resource.personal_fields:
+        answer = await stranger.tenant.get(noun.path, fields=name)
+        assert (answer.status_code, answer.json()["detail"]) == (403, f"This needs the scope {noun.sees}.")
+    for name in noun.resource.partly_personal:
+        for path in (noun.path, f"{noun.path}:export"):
+            answer = await stranger.tenant.get(path, fields=name)
+            assert answer.status_code == 200
+            assert_hidden(noun, shown, answer)
+        (row,) = (await stranger.tenant.get(noun.path, fields=name, ids=shown["id"])).json()["items"]
+        assert row[name] == (await stranger.tenant.get(f"{noun.path}/{shown['id']}")).json()[name]

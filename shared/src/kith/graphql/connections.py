@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import strawberry
 
 from kith.graphql.fields import PageInfo, page_info_of
-from kith.nouns.lists.pages import MOST_COUNTED, Page
+from kith.nouns.lists.pages import Page, total_of
 
 N = TypeVar("N")
 
@@ -41,8 +41,8 @@ class NounConnection(Generic[N]):
 
     @strawberry.field(description="Counted only where it is asked for.")  # type: ignore[untyped-decorator]
     async def total_count(self) -> TotalCount:
-        counted = await self.counted()
-        return TotalCount(count=min(counted, MOST_COUNTED), is_exact=counted <= MOST_COUNTED)
+        total = total_of(await self.counted())
+        return TotalCount(count=total.count, is_exact=total.is_exact)
 
 
 def noun_connection(page: Page[N], counted: Callable[[], Awaitable[int]]) -> NounConnection[N]:

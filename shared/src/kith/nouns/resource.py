@@ -84,10 +84,11 @@ class Resource(Form):
         return bool(self.personal_fields or self.partly_personal)
 
     def without_personal(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the fields of a view as JSON shows them without the scope for personal data: personal ones are
-        absent."""
+        """Returns the fields of a view, or some of them, as JSON shows them without the scope for personal data:
+        personal ones are absent."""
         shown = {name: value for name, value in row.items() if name not in self.personal_fields}
-        return shown | {name: without_personal(row[name], parts) for name, parts in self.partly_personal.items()}
+        parts = {name: public for name, public in self.partly_personal.items() if name in shown}
+        return shown | {name: without_personal(row[name], public) for name, public in parts.items()}
 
     def hidden(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the fields of a view as GraphQL shows them without the scope for personal data: personal ones are

@@ -1,31 +1,25 @@
-"""Derives REST from a resource: get, list, create, change, bulk. It translates; the rules are elsewhere."""
+"""Derives REST from a resource: get, list, create, change. It translates; the rules are elsewhere."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Query, Request
-from msgspec import Raw
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, create_model
 from starlette.responses import Response, StreamingResponse
 
-from kith.errors import DomainError, Invalid
-from kith.http import problems
 from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
-from kith.http.bodies import MAX_BODY
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.bulk import MAX_ROWS, rows_of
-from kith.nouns.calls import Answer, Call, Outcome, Status
+from kith.nouns.bulk_api import add_bulk
+from kith.nouns.calls import Answer, Call
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.history_api import add_history
-from kith.nouns.inputs import json_of, read
+from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Asked, Listing
-from kith.nouns.lists.pages import MOST_COUNTED
+from kith.nouns.lists.pages import Total, total_of
 from kith.nouns.lists.query_string import parameters_of
 from kith.nouns.parameters import (
     IdempotencyKey,
@@ -41,42 +35,7 @@ from kith.nouns.parameters import (
 )
 from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, View
-from kith.runtime.slices import in_slices
 from kith.scalars import Id
-
-
-@dataclass(slots=True)
-class RowResult:
-    """The result of one row. `id` and `version` are the aggregate's; `problem` is the reason of a rejection."""
-
-    index: int
-    external_id: str | None
-    status: Status
-    id: UUID | None = None
-    version: int | None = None
-    problem: problems.ProblemDetails | None = None
-
-
-@dataclass(slots=True)
-class BulkResult:
-    results: list[RowResult]
-    accepted: int
-    unchanged: int
-    rejected: int
-    events: int
-
-
-@dataclass(slots=True)
-class Total:
-    """How many rows all pages have. They are counted up to a limit: if it is not exact, there are more."""
-
-    count: int
-    is_exact: bool
-
-
-def total_of(counted: int) -> Total:
-    return Total(min(counted, MOST_COUNTED), is_exact=counted <= MOST_COUNTED)
-
 
 _OF_PAGES = frozenset({"first", "after", "order_by", "count"})
 """What is asked of pages, and not of an export."""
@@ -109,7 +68,7 @@ class Rest:
         if resource.singleton is not None:
             self._add_of_tenant(resource.singleton)
             return
-        self._add_bulk()
+        add_bulk(self.router, service, resource, self._rows)
         self._add_create()
         for command in resource.changes:
             self._add_change(command)
@@ -220,61 +179,6 @@ class Rest:
             id = unchanged(actor.tenant).id
             return await self._change(request, actor, command, id, if_match, idempotency_key)
 
-    def _add_bulk(self) -> None:
-        resource = self._resource
-        row_refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in self._rows.values()]
-        body = {
-            "type": "object",
-            "required": ["rows"],
-            "additionalProperties": False,
-            "properties": {
-                "rows": {
-                    "type": "array",
-                    "maxItems": MAX_ROWS,
-                    "items": row_refs[0] if len(row_refs) == 1 else {"anyOf": row_refs},
-                }
-            },
-        }
-
-        @self.router.post(
-            f"/{resource.path}:bulk",
-            response_model=BulkResult,
-            operation_id=f"bulk{pascal(resource.plural)}",
-            summary=f"Many commands on {several(resource)}, safe to send twice",
-            openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}},
-        )
-        async def bulk(request: Request, actor: Actor = self._writer) -> Response:
-            """Rows are carried out in order, in one transaction. A row that is rejected does not stop the others.
-            A row without `command` creates. A row sent before is answered `unchanged`."""
-            context = context_of(request)
-            rows = await rows_of(await request.body())
-            results: list[RowResult] = []
-            calls: list[Call] = []
-            async for index, raw in in_slices(enumerate(rows)):
-                parsed = self._parse(index, raw)
-                if isinstance(parsed, Call):
-                    calls.append(parsed)
-                    results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
-                else:
-                    results.append(parsed)
-            outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls, actor=actor.id)
-            outcome_of = iter(outcomes)
-            counts = dict.fromkeys(Status, 0)
-            written: list[Any] = []
-            async for result in in_slices(results):
-                if result.status is Status.ACCEPTED:
-                    _fill_in(result, next(outcome_of))
-                counts[result.status] += 1
-                written.append(Raw(msgspec.json.encode(result)))
-            done = BulkResult(
-                written,
-                accepted=counts[Status.ACCEPTED],
-                unchanged=counts[Status.UNCHANGED],
-                rejected=counts[Status.REJECTED],
-                events=sum(outcome.events for outcome in outcomes),
-            )
-            return json_response(done, headers=context.position(recorded_at))
-
     def _add_list(self) -> None:
         resource = self._resource
 
@@ -370,24 +274,6 @@ class Rest:
                 view = await queries.one(connection, actor.tenant, id)
             return json_response(self._shown(view, actor), headers={"ETag": f'"{view.version}"'})
 
-    def _parse(self, index: int, raw: bytes) -> Call | RowResult:
-        external_id = None
-        try:
-            if len(raw) > MAX_BODY:
-                raise Invalid(f"It has at most {MAX_BODY} bytes.", field="row")
-            row = json_of(raw, field="row")
-            if not isinstance(row, dict):
-                raise Invalid("It is an object.", field="row")
-            external_id = sent if isinstance(sent := row.get("external_id"), str) else None
-            name = row.get("command", self._resource.create.name)
-            if not isinstance(name, str) or name not in self._rows:
-                raise Invalid(f"It is one of {', '.join(self._rows)}.", field="command")
-            given: Any = self._rows[name].model_validate_json(raw)
-        except (DomainError, ValidationError) as error:
-            return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
-        command = next(command for command in self._resource.commands if command.name == name)
-        return Call(command, given, external_id=given.external_id, remembered=True, sent=raw)
-
     def _written(
         self,
         request: Request,
@@ -403,16 +289,7 @@ class Rest:
     def _shown(self, view: View | dict[str, Any], actor: Actor) -> object:
         """Leaves personal fields out, rather than emptying them, for actors without the scope."""
         resource = self._resource
-        if isinstance(view, dict):
-            return view
         if not (resource.personal_fields or resource.partly_personal) or self._sees(actor):
             return view
-        return resource.without_personal({name: getattr(view, name) for name in resource.view_fields})
-
-
-def _fill_in(result: RowResult, outcome: Outcome) -> None:
-    result.status = outcome.status
-    if outcome.aggregate is not None:
-        result.id, result.version = outcome.aggregate.id, outcome.aggregate.version
-    if outcome.error is not None:
-        result.problem = problems.of_domain_error(outcome.error)
+        row = view if isinstance(view, dict) else {name: getattr(view, name) for name in resource.view_fields}
+        return resource.without_personal(row)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -24,6 +25,18 @@ class Page(NamedTuple, Generic[T]):
     """The cursor of the next page, if there is one."""
     cursor_of: Callable[[int], str] | None = None
     """Returns the cursor of a row by its number in the page, where the list has such."""
+
+
+@dataclass(slots=True)
+class Total:
+    """How many rows all pages have. They are counted up to a limit: if it is not exact, there are more."""
+
+    count: int
+    is_exact: bool
+
+
+def total_of(counted: int) -> Total:
+    return Total(min(counted, MOST_COUNTED), is_exact=counted <= MOST_COUNTED)
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):
