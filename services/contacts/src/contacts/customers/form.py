@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, func, select
+from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage
+from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.values import PostalAddress
 from kith.db.statements import streamed
@@ -148,7 +149,7 @@ async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: S
     if not parents and not changed:
         return lambda *_: None
     # Two that each make a part of the other would not see each other: a tenant's tree is changed by one at a time.
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant}/hierarchy", 0))))
+    await one_at_a_time(connection, tenant, "hierarchy")
     rows = streamed(connection, _around(tenant, parents, changed), most=_ANY_NUMBER)
     hierarchy = Hierarchy([(row.id, row.parent_id, row.kind) async for row in rows])
 

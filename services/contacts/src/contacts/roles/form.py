@@ -10,9 +10,10 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import ARRAY, TEXT, Column, Index, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contacts.one_at_a_time import one_at_a_time
 from contacts.roles.rules import Role
 from contacts.tables import metadata
-from contacts.users.administrators import Administrators, given_in, one_at_a_time, roles_in_use
+from contacts.users.administrators import Administrators, given_in, roles_in_use
 from kith.db.tables import Moment, TenantId, aggregate_table
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
@@ -71,7 +72,7 @@ Index("roles_one_by_code", roles.c.tenant_id, roles.c.code, unique=True, postgre
 async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that a code names one role, that nobody has a role that is removed, and that one administrator
     is left."""
-    await one_at_a_time(connection, tenant)
+    await one_at_a_time(connection, tenant, "people")
     c, codes = roles.c, given_in(asked, "code")
     named = select(c.code, c.id).where(c.tenant_id == tenant, c.code.in_(codes), c.removed_at.is_(None))
     taken = {row.code: row.id for row in await connection.execute(named)} if codes else {}

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import TEXT, Column, ForeignKeyConstraint, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.teams.rules import Team
-from contacts.users.administrators import one_at_a_time, teams_in_use
+from contacts.users.administrators import teams_in_use
 from kith.db.tables import Moment, aggregate_table
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
@@ -53,7 +54,7 @@ teams = aggregate_table(
 async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that no team is within itself or within one that was removed, and that nobody is in a team that
     is removed."""
-    await one_at_a_time(connection, tenant)
+    await one_at_a_time(connection, tenant, "people")
     c = teams.c
     rows = await connection.execute(select(c.id, c.parent_id).where(c.tenant_id == tenant, c.removed_at.is_(None)))
     parents: dict[UUID, UUID | None] = {row.id: row.parent_id for row in rows}

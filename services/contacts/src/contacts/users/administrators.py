@@ -36,12 +36,6 @@ def given_in(asked: Sequence[Asked], name: str) -> list[Any]:
     return [value for value in values if value is not None]
 
 
-async def one_at_a_time(connection: AsyncConnection, tenant: str) -> None:
-    """Waits for others who change people of the tenant, to the end of the transaction: what is looked up of other rows
-    holds until then. Rows are locked before, so no two wait for each other."""
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"people/{tenant}", 0))))
-
-
 async def roles_in_use(connection: AsyncConnection, tenant: str) -> set[UUID]:
     u = _table("users").c
     return set(await connection.scalars(select(func.unnest(u.role_ids)).where(u.tenant_id == tenant).distinct()))

@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import ARRAY, TEXT, Column, Index, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contacts.one_at_a_time import one_at_a_time
 from contacts.roles.form import roles
 from contacts.tables import metadata
 from contacts.teams.form import teams
-from contacts.users.administrators import Administrators, given_in, one_at_a_time
+from contacts.users.administrators import Administrators, given_in
 from contacts.users.rules import User, UserState
 from kith.db.tables import Moment, TenantId, aggregate_table, one_of, reference
 from kith.error_codes import ErrorCode
@@ -104,7 +105,7 @@ Index(
 async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that an address and a subject are one user's, that team and roles are there, and that one
     administrator is left."""
-    await one_at_a_time(connection, tenant)
+    await one_at_a_time(connection, tenant, "people")
     u, r, t = users.c, roles.c, teams.c
     emails, actors = given_in(asked, "email"), {user_id(tenant, each) for each in given_in(asked, "subject")}
     wanted = {id for ids in given_in(asked, "role_ids") for id in ids}
