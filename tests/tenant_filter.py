@@ -43,9 +43,13 @@ def _look_at(statement: str) -> None:
 
 @cache
 def _of_tenants() -> frozenset[str]:
+    import analytics.resources  # the tables of nouns are known once these are
     import analytics.service
+    import contacts.resources
     import contacts.service
+    import sales.resources
     import sales.service
+    import service_desk.resources
     import service_desk.service
 
     services = (each.service.SERVICE for each in (contacts, sales, service_desk, analytics))
