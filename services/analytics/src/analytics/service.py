@@ -16,8 +16,10 @@ from analytics.projections.compute_rules import compute_rules
 from analytics.projections.projection import declare, swapped
 from analytics.read_models import PROJECTIONS
 from analytics.reconciliation.wiring import TASKS as RECONCILIATION
+from analytics.resources import RESOURCES
 from analytics.settings import AnalyticsSettings
 from analytics.tables import idempotency, outbox
+from kith.nouns.fills import filling
 from kith.runtime.offload import LIVE
 from kith.runtime.service import Service
 from kith.runtime.tasks import Task
@@ -44,6 +46,7 @@ SERVICE = Service(
         *RETENTION,
         *PLAYBOOKS,
         *PLAYBOOK_OUTCOMES,
+        filling(RESOURCES),
     ],
     lanes=[LIVE],
     checks=CHECKS,

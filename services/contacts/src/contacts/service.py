@@ -1,8 +1,10 @@
 """What makes contacts a service."""
 
 from contacts.erasure.wiring import TASKS, after_restore
+from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
+from kith.nouns.fills import filling
 from kith.runtime.service import Service
 
 SERVICE = Service(
@@ -11,7 +13,7 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="contacts.app:API",
-    tasks=TASKS,
+    tasks=(*TASKS, filling(RESOURCES)),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,
 )

@@ -5,14 +5,18 @@ from sqlalchemy import Index, MetaData
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.db.removed import removed_tenants_table
+from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
+from kith.nouns.search.entries import search_entries_table
 from kith.outbox.table import outbox_table
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
 idempotency = idempotency_table(metadata)
 history = history_table(metadata)
+search_entries = search_entries_table(metadata)
+fills = fills_table(metadata)
 audit_log = audit_table(metadata)
 # Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
 Index(

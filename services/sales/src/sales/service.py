@@ -1,8 +1,10 @@
 """What makes sales a service."""
 
+from kith.nouns.fills import filling
 from kith.runtime.service import Service
 from sales.consumers import SUBSCRIPTIONS
 from sales.opportunities.pipeline import TASKS
+from sales.resources import RESOURCES
 from sales.settings import SalesSettings
 from sales.tables import idempotency, outbox
 
@@ -13,5 +15,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=TASKS,
+    tasks=(*TASKS, filling(RESOURCES)),
 )

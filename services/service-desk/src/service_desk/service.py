@@ -1,8 +1,10 @@
 """What makes service-desk a service."""
 
+from kith.nouns.fills import filling
 from kith.runtime.service import Service
 from service_desk.cases.open_cases import TASKS
 from service_desk.consumers import SUBSCRIPTIONS
+from service_desk.resources import RESOURCES
 from service_desk.settings import ServiceDeskSettings
 from service_desk.tables import idempotency, outbox
 
@@ -13,5 +15,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=TASKS,
+    tasks=(*TASKS, filling(RESOURCES)),
 )

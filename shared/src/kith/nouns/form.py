@@ -110,6 +110,9 @@ class Form:
     commands: tuple[Command, ...]
     filters: tuple[str, ...] = ()
     """The fields that lists are filtered and sorted by, beside those of all nouns."""
+    searched: tuple[str, ...] = ()
+    """The texts that searches look in beside the external id, the most telling first: fields, or parts of the values
+    that a field holds, as in `emails.address`."""
     unindexed: Mapping[str, str] = field(default_factory=dict)
     """Filters that have no index of their own, each with the reason."""
     unpublished: Mapping[str, str] = field(default_factory=dict)

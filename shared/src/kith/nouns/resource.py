@@ -19,7 +19,10 @@ from sqlalchemy import Column
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.form import Asked, Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
+from kith.nouns.search.entries import SearchedField, SearchEntries
+from kith.nouns.side_tables import SideTable
 from kith.nouns.validation import validate
+from kith.scalars import Phone
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
 __all__ = ["Asked", "Check", "Command", "Follows", "One", "Resource", "View", "personal"]
@@ -95,6 +98,25 @@ class Resource(Form):
         null."""
         shown = {name: None if name in self.personal_fields else value for name, value in row.items()}
         return shown | {name: hidden(row[name]) for name in self.partly_personal}
+
+    @cached_property
+    def searched_fields(self) -> tuple[SearchedField, ...]:
+        """What searches look in, beside the external id."""
+        return tuple(self._searched(*path.partition(".")[::2]) for path in self.searched)
+
+    def _searched(self, field: str, part: str) -> SearchedField:
+        name, personal = f"{self.name}.{field}", field in self.personal_fields
+        if not part:
+            return SearchedField(name, field, None, is_number=False, personal=personal)
+        kind = value_in(get_type_hints(self.view)[field])
+        assert kind is not None
+        is_number, is_hidden = part_types(kind)[part] == Phone, part not in public_parts(kind)
+        return SearchedField(f"{name}.{part}", field, part, is_number=is_number, personal=personal or is_hidden)
+
+    @cached_property
+    def side_tables(self) -> tuple[SideTable, ...]:
+        """What follows from its records, and is written with them."""
+        return (SearchEntries(self.searched_fields),) if self.searched else ()
 
     @cached_property
     def references(self) -> dict[str, Column[Any]]:

@@ -37,7 +37,7 @@ from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES
 from kith.events.event import Event
 from kith.ids import new_id
-from kith.nouns import history
+from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.resource import Command, Resource
@@ -120,6 +120,11 @@ class UnitOfWork:
 
     async def flush(self) -> None:
         """Writes rows first and events after: the outbox draws its sequence numbers while the rows are locked."""
+        await self._flush_rows_and_events()
+        for repository in self._repositories.values():
+            await repository.flush_side_tables()
+
+    async def _flush_rows_and_events(self) -> None:
         if await self._flush_one():
             return
         for repository in self._repositories.values():
@@ -163,6 +168,8 @@ class Repository:
         self._by_external_id: dict[str, Aggregate] = {}
         self._new: set[UUID] = set()
         self._changed: set[UUID] = set()
+        self._before: dict[UUID, Aggregate | None] = {}
+        """What is written, as it was before."""
 
     async def load(self, *, ids: Iterable[UUID] = (), external_ids: Iterable[str] = ()) -> None:
         """Loads and locks the aggregates that exist, in the order of their ids, so that no two batches deadlock."""
@@ -205,9 +212,11 @@ class Repository:
 
     def add(self, aggregate: Aggregate) -> None:
         self._new.add(aggregate.id)
+        self._before[aggregate.id] = None
         self._keep(aggregate)
 
     def replace(self, aggregate: Aggregate) -> None:
+        self._before.setdefault(aggregate.id, self._by_id.get(aggregate.id))
         if aggregate.id not in self._by_id:
             self._new.add(aggregate.id)
         elif aggregate.id not in self._new:
@@ -243,6 +252,13 @@ class Repository:
             for piece in in_pieces({"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)):
                 await self._uow.connection.execute(statement, piece)
         self._new, self._changed = set(), set()
+
+    async def flush_side_tables(self) -> None:
+        """Writes what follows from the records, which are written already."""
+        for side in self._resource.side_tables:
+            written = (side_tables.Written(before, self._by_id[id]) for id, before in self._before.items())
+            await side_tables.write(self._uow.connection, self._uow.tenant, side, written)
+        self._before = {}
 
     def _values(self, id: UUID, names: Iterable[str] | None = None) -> dict[str, Any]:
         aggregate = self._by_id[id]

@@ -22,6 +22,7 @@ from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
 from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
 from kith.nouns.value_faces import event_faces, value_faces, values_of
+from kith.scalars import bare
 from kith.values import is_personal, part_types, public_parts
 
 _OF_ALL = frozenset(each.name for each in fields(Aggregate))
@@ -34,7 +35,10 @@ class InvalidForm(TypeError):
 
 def validate(form: Form) -> None:
     """Checks a form. Raises InvalidForm."""
-    faces = (_table, _view, _commands, _inputs, value_faces, _events, _filters, _insertion, _relations, _follows)
+    faces = (
+        *(_table, _view, _commands, _inputs, value_faces, _events, _filters, _searched, _insertion, _relations),
+        _follows,
+    )
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
 
@@ -258,6 +262,19 @@ def _filters(form: Form) -> Iterator[str]:
             yield f"`unindexed` names `{name}`, which is no filter without an index."
 
 
+def _searched(form: Form) -> Iterator[str]:
+    kinds, values = _kinds(form.view), values_of(form)
+    for path in form.searched:
+        name, _, part = path.partition(".")
+        kind = part_types(values[name]).get(part) if part and name in values else None
+        if name not in kinds or not (_is_text(kind) if part else kinds[name].type is str):
+            yield f"searches look in `{path}`, which is no text of the view."
+
+
+def _is_text(annotation: Any) -> bool:
+    return bare(_Kind.of(annotation).type) is str
+
+
 def is_indexed(table: Table, name: str) -> bool:
     return any(_serves(index, table.c[name]) for index in table.indexes)
 
@@ -273,6 +290,8 @@ def _serves(index: Index, column: Column[Any]) -> bool:
 def _insertion(form: Form) -> Iterator[str]:
     if form.insert_only and form.checks is not None:
         yield "it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
+    if form.insert_only and form.searched:
+        yield "it is `insert_only`, so one statement makes it, and is `searched`, whose entries that would pass by."
 
 
 def _relations(form: Form) -> Iterator[str]:

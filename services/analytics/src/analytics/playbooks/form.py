@@ -111,6 +111,7 @@ PLAYBOOKS = Resource(
         Command("stop", StopPlaybook, Playbook.stop),
     ),
     filters=("state",),
+    searched=("title",),
     unindexed={"state": "A tenant has a handful of them."},
     unpublished=dict.fromkeys(
         ("title", "document", "state", "fires"), "What acts is here, and what it does is in the events of its actions."

@@ -93,6 +93,7 @@ SIGNALS = Resource(
     SignalView,
     (Command("define", DefineSignal, Signal.define),),
     filters=("code",),
+    searched=("title", "code"),
     unpublished=dict.fromkeys(("title", "unit", "description"), "Words for people. Readings go by the signal's id."),
     checks=code_is_free,
 )

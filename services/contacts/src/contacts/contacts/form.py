@@ -184,6 +184,7 @@ CONTACTS = Resource(
         Command("erase", EraseContact, Contact.erase, erases=True),
     ),
     filters=("customer_id", "name", "email", "role"),
+    searched=("name", "emails.address", "phones.number"),
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
     relations=(One("customer", many="contacts"),),
     checks=customers_are_there,

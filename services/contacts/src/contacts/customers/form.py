@@ -195,6 +195,7 @@ CUSTOMERS = Resource(
         *("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "referred_by"),
         *("stage", "parent_id"),
     ),
+    searched=("name", "website"),
     unindexed={
         "tags": "No index serves lists of texts under row-level security; pages by time come to a common tag soon."
     },

@@ -111,6 +111,7 @@ ROLES = Resource(
         Command("remove", RemoveRole, Role.remove),
     ),
     filters=("code",),
+    searched=("name", "code"),
     unpublished={"name": "Words for people. Services go by the scopes."},
     write_verb="admin",
     checks=can_be_so,

@@ -98,6 +98,7 @@ TEAMS = Resource(
         Command("remove", RemoveTeam, Team.remove),
     ),
     filters=("parent_id",),
+    searched=("name",),
     relations=(One("parent", to="team", many="teams", words="The teams within it, newest first."),),
     unpublished={"name": "Words for people. Services go by the id."},
     write_verb="admin",

@@ -164,6 +164,7 @@ USERS = Resource(
         Command("erase", EraseUser, User.erase, erases=True),
     ),
     filters=("state", "team_id", "actor_id"),
+    searched=("name", "email"),
     relations=(One("team", many="users"),),
     write_verb="admin",
     checks=can_be_so,

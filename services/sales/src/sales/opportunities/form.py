@@ -107,6 +107,7 @@ OPPORTUNITIES = Resource(
         "expected_close",
         "closed_at",
     ),
+    searched=("name",),
     follows={"product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product")),
 )

@@ -47,5 +47,6 @@ PRODUCTS = Resource(
     ProductView,
     (Command("create", CreateProduct, Product.create),),
     filters=("name", "family", "price"),
+    searched=("name",),
     unpublished={"name": "Words for people. Figures go by the family."},
 )

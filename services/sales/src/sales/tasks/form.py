@@ -91,6 +91,7 @@ TASKS = Resource(
         Command("reopen", ReopenTask, Task.reopen),
     ),
     filters=("customer_id", "owner", "state", "due_at", "run_id", "playbook_id"),
+    searched=("title",),
     unpublished={"explanation": "A path that follows from the run."},
     follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
     relations=(One("customer", many="tasks"),),

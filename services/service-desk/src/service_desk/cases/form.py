@@ -149,6 +149,7 @@ CASES = Resource(
         "run_id",
         "playbook_id",
     ),
+    searched=("subject",),
     unpublished={
         "explanation": "A path that follows from the run.",
         "reopened_count": "None yet when it opens; from then on its events say it.",

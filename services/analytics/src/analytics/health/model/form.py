@@ -128,6 +128,7 @@ HEALTH_MODELS = Resource(
         Command("retire", RetireHealthModel, HealthModel.retire),
     ),
     filters=("state",),
+    searched=("title",),
     unindexed={"state": "A tenant has a handful of them."},
     unpublished=dict.fromkeys(
         ("title", "state", "number"), "A draft scores no customer; a model that does is published."
