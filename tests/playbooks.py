@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import Row, select
@@ -22,6 +22,7 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
+from kith.events.event import Event
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
@@ -121,4 +122,22 @@ def action_requested(tenant: str, kind: str, *, trace: int | None = None, **fiel
         recorded_at=now,
         traceparent=None if trace is None else f"00-{trace:032x}-{trace:016x}-01",
         data=msgspec.json.encode(action),
+    )
+
+
+def of_customer(tenant: str, customer: UUID, event: Event) -> Envelope:
+    """An event of a customer, as contacts publishes it."""
+    now = datetime.now(UTC)
+    return Envelope(
+        id=new_id(),
+        source="contacts",
+        type=event.type,
+        subject=customer,
+        time=now,
+        tenant_id=tenant,
+        customer_id=customer,
+        aggregate_version=1,
+        recorded_at=now,
+        traceparent=None,
+        data=msgspec.json.encode(event),
     )

@@ -25,6 +25,10 @@ from kith.nouns.graphql import Fields, Graph
 from kith.nouns.lists.listing import Listing, listings_of
 from kith.nouns.resource import Resource
 from kith.nouns.rest import Rest
+from kith.nouns.unconfirmed_api import TAG as UNCONFIRMED
+from kith.nouns.unconfirmed_api import WORDS as UNCONFIRMED_WORDS
+from kith.nouns.unconfirmed_api import unconfirmed_router
+from kith.nouns.unconfirmed_reads import known_of
 from kith.people.directory import Directory
 from kith.people.gate import Gate, Known
 from kith.runtime.service import Service
@@ -66,6 +70,7 @@ class Api:
 
     def create(self, context: Context) -> FastAPI:
         rest = [Rest(listing) for listing in self.listings.values()]
+        known = known_of(self.resources)
         return create_app(
             context,
             routers=[
@@ -73,6 +78,7 @@ class Api:
                 *(router for feature in self.features for router in feature.routers),
                 dead_letters_router(context.service),
                 audit_router(context.service),
+                *([unconfirmed_router(context.service, known)] if known else ()),
                 graphql_router(self.schema),
             ],
             models=[
@@ -82,6 +88,7 @@ class Api:
             tags={
                 "dead letters": DEAD_LETTERS,
                 "audit log": AUDIT,
+                **({UNCONFIRMED: UNCONFIRMED_WORDS} if known else {}),
                 **{each.path: each.described for each in self.resources},
                 **self.tags,
             },

@@ -33,6 +33,10 @@ OF_CUSTOMER = """
     INSERT INTO outbox (id, tenant_id, type, subject, customer_id, aggregate_version, time, recorded_at, data)
     VALUES ($1, 'acme', $2, $1, $3, 1, now(), now(), $4)
 """
+UNCONFIRMED = """
+    INSERT INTO unconfirmed_references (tenant_id, noun, id, named_by, record_id, noted_at)
+    VALUES ('acme', 'customer', gen_random_uuid(), 'order', gen_random_uuid(), now() - interval '10 minutes')
+"""
 HANG_UP = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%ledger%'
@@ -71,6 +75,12 @@ async def test_events_that_cannot_be_published_are_dead_letters_that_somebody_he
         await write_event(worker, type="no type")
     await worker.until('kith_dead_letters_unresolved{group="sales.outbox",kind="failed"', lambda count: count == 60)
     await worker.fires("KithDeadLetters", "KithDeadLettersManyFailed")
+
+
+async def test_a_customer_that_no_event_has_confirmed_is_heard_of(start: Start) -> None:
+    worker = await start(SALES, "worker", UNCONFIRMED)
+    await worker.until('kith_unconfirmed_references{noun="customer"', lambda count: count == 1)
+    await worker.fires("KithReferencesUnconfirmed")
 
 
 async def test_a_consumer_without_its_tables_halts(start: Start) -> None:

@@ -2,13 +2,14 @@
 the runs of playbooks are, which tasks name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
+from kith.customers.known import keeping_customers
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
-from sales.tables import idempotency, known_runs, outbox, people
+from sales.tables import idempotency, known_customers, known_runs, outbox, people
 from sales.tasks.form import TASKS
 
 
@@ -34,6 +35,6 @@ SUBSCRIPTIONS = (
     Subscription(
         "sales",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(keeping(people), note_runs, create_tasks),
+        in_turn(keeping(people), keeping_customers(known_customers), note_runs, create_tasks),
     ),
 )

@@ -1,6 +1,7 @@
 """What makes sales a service."""
 
 from kith.nouns.fills import filling
+from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
 from sales.consumers import SUBSCRIPTIONS
 from sales.opportunities.pipeline import TASKS
@@ -15,5 +16,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES)),
 )

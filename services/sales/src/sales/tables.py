@@ -4,12 +4,15 @@ from sqlalchemy import Column, MetaData, Uuid
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
+from kith.customers.known import known_customers_table
 from kith.db.removed import removed_tenants_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
+from kith.nouns.form import Follows
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
 from kith.nouns.search.entries import search_entries_table
+from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
 
@@ -24,3 +27,6 @@ offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
 people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
+known_customers = known_customers_table(metadata)
+unconfirmed_references = unconfirmed_table(metadata)
+CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)

@@ -2,6 +2,7 @@
 notes whose the contacts and the runs of playbooks are, which cases name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
+from kith.customers.known import keeping_customers
 from kith.events.analytics import ActionRequested
 from kith.events.contacts import ContactCreated
 from kith.events.envelope import Envelope
@@ -11,7 +12,7 @@ from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
 from service_desk.cases.form import CASES
 from service_desk.cases.rules import CaseChannel
-from service_desk.tables import idempotency, known_contacts, known_runs, outbox, people
+from service_desk.tables import idempotency, known_contacts, known_customers, known_runs, outbox, people
 
 
 def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
@@ -39,6 +40,6 @@ SUBSCRIPTIONS = (
     Subscription(
         "service-desk",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(keeping(people), note_contacts, note_runs, open_cases),
+        in_turn(keeping(people), keeping_customers(known_customers), note_contacts, note_runs, open_cases),
     ),
 )

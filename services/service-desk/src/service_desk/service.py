@@ -1,6 +1,7 @@
 """What makes service-desk a service."""
 
 from kith.nouns.fills import filling
+from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
 from service_desk.cases.open_cases import TASKS
 from service_desk.consumers import SUBSCRIPTIONS
@@ -15,5 +16,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES)),
 )

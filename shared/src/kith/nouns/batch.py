@@ -17,12 +17,13 @@ from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
-from kith.nouns import history
+from kith.nouns import history, unconfirmed
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Check, Resource, View
+from kith.nouns.unconfirmed import Unconfirmed
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_pieces, in_slices
 
@@ -63,6 +64,7 @@ class Batch:
         """Of the audit log."""
         self._named: dict[str, dict[UUID, Any]] = {}
         """By field: the records that the calls name, as far as they exist."""
+        self._unconfirmed: list[Unconfirmed] = []
         self._check: Check = lambda *_: None
 
     async def load(self, calls: Sequence[Call]) -> None:
@@ -99,6 +101,7 @@ class Batch:
 
     async def flush(self) -> None:
         await self._uow.flush()
+        await unconfirmed.note(self._uow.connection, self._uow.tenant, self._unconfirmed, self._uow.now)
         await audit.add(self._uow.connection, self._administered)
         for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
             await self._uow.connection.execute(insert(self._keys), piece)
@@ -136,6 +139,7 @@ class Batch:
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._note(call, None, aggregate, at)
+        self._note_unconfirmed(given, aggregate.id)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
@@ -168,6 +172,7 @@ class Batch:
         self._check(given, changed)
         recorded = self._record(changed, events, at)
         self._note(call, aggregate, changed, at)
+        self._note_unconfirmed(given, changed.id)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.command.erases:
@@ -247,6 +252,12 @@ class Batch:
         if command.erases or self._resource.is_administration:
             entry = Entry(uow.tenant, uow.now, uow.actor, command.name, self._resource.name, [after.id])
             self._administered.append(entry)
+
+    def _note_unconfirmed(self, given: Input, record: UUID) -> None:
+        for each in self._resource.on_sight:
+            id = getattr(given, each.field, None)
+            if id is not None and id not in self._named.get(each.field, ()):
+                self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
 
     def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
         self._done[key] = fingerprint

@@ -64,7 +64,13 @@ class Follows:
     lends: tuple[str, ...] = ()
     """As `takes`, of a record that is created; it may have others of its own."""
     on_sight: bool = False
-    """The other record belongs to another service: it may be named before its event has arrived here."""
+    """The other record belongs to another service: it may be named before its event has arrived here. Until then the
+    reference is noted as unconfirmed (kith.nouns.unconfirmed)."""
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether a record has fields of the one that it names."""
+        return bool(self.takes or self.lends)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from kith.nouns.form import Asked, Check, Command, Follows, Form, One, View, per
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
+from kith.nouns.unconfirmed import OnSight
 from kith.nouns.validation import validate
 from kith.scalars import Phone
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
@@ -132,6 +133,11 @@ class Resource(Form):
         return {name: Follows(target, ()) for name, target in self.references.items()} | dict(self.follows)
 
     @cached_property
+    def on_sight(self) -> tuple[OnSight, ...]:
+        """The fields that name records of other services."""
+        return tuple(OnSight(name, each.id, self.name) for name, each in self.follows.items() if each.on_sight)
+
+    @cached_property
     def may_be_taken(self) -> frozenset[str]:
         """Required fields that may be left out where a record is named that has them."""
         taken = {name for each in self.follows.values() for name in each.takes}
@@ -139,7 +145,7 @@ class Resource(Form):
 
     def stands_alone(self, given: Input) -> bool:
         """Whether it can be created from the input alone, without reading the records that it names."""
-        names = any(getattr(given, name, None) is not None for name in self.follows)
+        names = any(getattr(given, name, None) is not None for name, each in self.follows.items() if each.is_inherited)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
 
     @property

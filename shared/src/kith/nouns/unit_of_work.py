@@ -1,6 +1,6 @@
 """The aggregates of one transaction: loaded and locked together, changed by rules, written with their events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     Insert,
     Select,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from kith.db.connections import Transaction
 from kith.db.statements import Statement, insert_many, streamed, zoned
@@ -41,6 +43,8 @@ from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.resource import Command, Resource
+from kith.nouns.unconfirmed import TABLE as UNCONFIRMED
+from kith.nouns.unconfirmed import OnSight
 from kith.runtime.slices import in_pieces
 from kith.runtime.telemetry import current_traceparent
 
@@ -290,7 +294,7 @@ async def append(
         for name, value in _outbox_row(tenant, aggregate, event, actor, current_traceparent()).items()
     }
     values |= {"setting": tenant, "occurred_at": occurred_at}
-    written = await append_one(resource.table, outbox).fetch(connection, values)
+    written = await append_one(resource.table, outbox, resource.on_sight).fetch(connection, values)
     if not written:
         return None
     aggregate.created_at = aggregate.updated_at = written[0]["time"]
@@ -322,11 +326,13 @@ def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, tra
 
 
 @cache
-def append_one(table: Table, outbox: Table) -> Statement:
-    """Returns the statement of both inserts. They select from the query that sets the tenant and reads the clock (after
-    the transaction's id, see kith.db.connections), so they run after it; row-level security checks each row as it is
-    inserted."""
-    setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true())
+def append_one(table: Table, outbox: Table, on_sight: tuple[OnSight, ...] = ()) -> Statement:
+    """Returns the statement of both inserts, and of what is noted of records named on sight. They select from the query
+    that sets the tenant and reads the clock (after the transaction's id, see kith.db.connections), so they run after
+    it; row-level security checks each row as it is inserted."""
+    setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true()).label(
+        "tenant"
+    )
     now = func.clock_timestamp(type_=Moment).label("now")
     begun = select(setting, func.pg_current_xact_id(), now).cte("begun").prefix_with("MATERIALIZED")
     occurred_at = bindparam("occurred_at", type_=Moment)
@@ -352,7 +358,27 @@ def append_one(table: Table, outbox: Table) -> Statement:
             row.join(begun, true())
         ),
     )
+    for each in on_sight:
+        event = event.add_cte(_noted(each, of_row, begun, row).cte(f"noted_{each.field}"))
     return Statement(event.returning(outbox.c.time, outbox.c.recorded_at))
+
+
+def _noted(given: OnSight, of_row: Mapping[str, Any], begun: CTE, row: CTE) -> ReturningInsert[Any]:
+    """Returns the insert that notes the record that a new row names, if it is not known."""
+    ids, named = given.known, of_row[given.field]
+    # A scalar subquery that needs the tenant of `begun` runs after it, which a join does not have to.
+    known = select(ids).where(ids.table.c.tenant_id == begun.c.tenant, ids == named).scalar_subquery()
+    values = {
+        "tenant_id": of_row["tenant_id"],
+        "noun": literal_column(f"'{given.noun}'"),
+        "id": named,
+        "named_by": literal_column(f"'{given.named_by}'"),
+        "record_id": of_row["id"],
+        "noted_at": begun.c.now,
+    }
+    rows = select(*values.values()).select_from(row.join(begun, true())).where(named.is_not(None), known.is_(None))
+    noting = postgresql.insert(UNCONFIRMED).from_select(list(values), rows).on_conflict_do_nothing()
+    return noting.returning(UNCONFIRMED.c.id)
 
 
 @cache

@@ -24,6 +24,7 @@ EXPOSED_BY = {
     "kith.runtime.telemetry": "APIs",
     "kith.consumer": "workers",
     "kith.outbox": "workers",
+    "kith.nouns": "sales: worker, service-desk: worker",
     "kith.runtime.offload": "analytics: API, worker",
     "kith.runtime.tasks": "workers",
     "analytics": "analytics: worker",

@@ -78,6 +78,16 @@ EVENTS = Group(
             quiet={'kith_dead_letters_unresolved{group="analytics",kind="failed"}': "50x20"},
             labels={"group": "analytics"},
         ),
+        Alert(
+            "KithReferencesUnconfirmed",
+            Severity.WARNING,
+            "max by (noun) (kith_unconfirmed_references) > 0",
+            "{{ $value }} ids that records name as a {{ $labels.noun }} belong to none that is known.",
+            lasts="10m",
+            fires={'kith_unconfirmed_references{noun="customer",instance="a"}': "0x3 2x17"},
+            quiet={'kith_unconfirmed_references{noun="customer",instance="a"}': "0x3 500x8 0x9"},
+            labels={"noun": "customer"},
+        ),
     ),
 )
 

@@ -107,6 +107,12 @@ _EVENTS = Row(
             alarm=60,
         ),
         Panel(
+            "References that no event has confirmed, after a minute",
+            (Query("max by (noun) (kith_unconfirmed_references)", "{{noun}}"),),
+            "short",
+            alarm=1,
+        ),
+        Panel(
             "Published, and applied",
             (
                 Query(f"sum by (service) (rate(kith_outbox_published_total{_RATE}))", "published: {{service}}"),

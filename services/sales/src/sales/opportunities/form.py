@@ -14,7 +14,7 @@ from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity, Stage
 from sales.products.form import products
-from sales.tables import metadata
+from sales.tables import CUSTOMER, metadata
 
 
 class OpenOpportunity(Priced):
@@ -108,6 +108,6 @@ OPPORTUNITIES = Resource(
         "closed_at",
     ),
     searched=("name",),
-    follows={"product_id": Follows(products.c.id, ("currency",))},
+    follows={"customer_id": CUSTOMER, "product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product")),
 )

@@ -13,7 +13,7 @@ from kith.nouns.resource import Command, Follows, One, Resource, View
 from kith.scalars import Code, Currency, Id, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
-from sales.tables import metadata
+from sales.tables import CUSTOMER, metadata
 
 
 class PlaceOrder(Priced):
@@ -53,7 +53,7 @@ ORDERS = Resource(
     OrderView,
     (Command("place", PlaceOrder, Order.place),),
     filters=("customer_id", "opportunity_id", "country", "value"),
-    follows={"opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
+    follows={"customer_id": CUSTOMER, "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
     relations=(One("customer", many="orders"),),
     insert_only=True,
 )

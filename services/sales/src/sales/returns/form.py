@@ -17,7 +17,7 @@ from kith.nouns.resource import Asked, Check, Command, Follows, One, Resource, V
 from kith.scalars import Code, Currency, Id, Money
 from sales.orders.form import orders
 from sales.returns.rules import Rest, Return
-from sales.tables import metadata
+from sales.tables import CUSTOMER, metadata
 
 
 class RecordReturn(Priced):
@@ -89,7 +89,7 @@ RETURNS = Resource(
     ReturnView,
     (Command("record", RecordReturn, Return.record),),
     filters=("customer_id", "order_id", "country", "value"),
-    follows={"order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
+    follows={"customer_id": CUSTOMER, "order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
     relations=(One("customer"),),
     checks=orders_cover,
 )

@@ -10,7 +10,7 @@ from kith.db.tables import Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Id, Instant, Text
-from sales.tables import known_runs, metadata
+from sales.tables import CUSTOMER, known_runs, metadata
 from sales.tasks.rules import Task, TaskState
 
 
@@ -93,6 +93,9 @@ TASKS = Resource(
     filters=("customer_id", "owner", "state", "due_at", "run_id", "playbook_id"),
     searched=("title",),
     unpublished={"explanation": "A path that follows from the run."},
-    follows={"run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True)},
+    follows={
+        "customer_id": CUSTOMER,
+        "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
+    },
     relations=(One("customer", many="tasks"),),
 )

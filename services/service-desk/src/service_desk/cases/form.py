@@ -11,7 +11,7 @@ from kith.nouns.inputs import Input, NewInput
 from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Flag, Id, Text
 from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
-from service_desk.tables import known_contacts, known_runs, metadata
+from service_desk.tables import CUSTOMER, known_contacts, known_runs, metadata
 
 
 class OpenCase(NewInput):
@@ -155,6 +155,7 @@ CASES = Resource(
         "reopened_count": "None yet when it opens; from then on its events say it.",
     },
     follows={
+        "customer_id": CUSTOMER,
         "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from sqlalchemy import ARRAY
+from sqlalchemy import ARRAY, Table
 
 from kith.errors import Forbidden, Invalid
 from kith.nouns.inputs import read
@@ -108,12 +108,15 @@ class Listing:
             raise InvalidForm(f"{self.resource.name}: lists have parameters {sorted(taken)} of another meaning.")
 
     @cached_property
-    def _related(self) -> "dict[str, tuple[Relation, Listing]]":
-        """The relations whose both sides are of this service."""
-        ours, found = self.resource, dict[str, tuple[Relation, Listing]]()
+    def _related(self) -> "dict[str, tuple[Relation, Listing | _Known]]":
+        """The relations whose both sides are of this service, and those to records of which it keeps some facts."""
+        ours, found = self.resource, dict[str, tuple[Relation, Listing | _Known]]()
         for each in ours.relations:
             if (other := self._siblings.get(each.noun)) is not None:
                 found[each.name] = (Relation(other.resource.table, each.column, "id", other.fields), other)
+            elif each.column in ours.follows:
+                known = _Known(ours.follows[each.column].id.table)
+                found[each.name] = (Relation(known.table, each.column, "id", known.fields), known)
         for other in self._siblings.values():
             for each in other.resource.relations:
                 if each.noun == ours.name and each.many:
@@ -216,6 +219,27 @@ class Listing:
         shown = self.resource.personal_fields.intersection(asked.fields or ())
         if shown or any(each.personal for each in fields):
             raise Forbidden(f"This needs the scope {self.service}:personal.")
+
+
+class _Known:
+    """The records of another service of which facts are kept here, in a table of their own: `known_customers`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        named = (column for column in table.c if not column.primary_key)
+        self.fields = {
+            each.name: ListedField(each.name, each.type.python_type, personal=False, sorts=False) for each in named
+        }
+
+    @cached_property
+    def where_related(self) -> type[Where]:
+        return _where_known(self.table)
+
+
+@cache
+def _where_known(table: Table) -> type[Where]:
+    """Returns the one model for all nouns of a service: `KnownCustomersWhere`."""
+    return where_model(pascal(table.name), _Known(table).fields, {}, strict=True)
 
 
 def listings_of(service: str, resources: Sequence[Resource]) -> dict[str, Listing]:

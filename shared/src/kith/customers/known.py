@@ -1,0 +1,92 @@
+"""Customers as a service learns them from the events of contacts: the few facts that its lists are filtered by."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TEXT, Column, Index, MetaData, Table, Uuid, any_, cast, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.consumer import Handler
+from kith.db.tables import DERIVED, tenant_column
+from kith.events.catalogue import EVENTS, current, decode
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerLifecycleMoved
+from kith.events.envelope import Envelope
+from kith.events.event import Event
+
+FACTS = ("kind", "segment", "tier", "owner", "stage")
+_ROWS = 2000
+"""A statement takes 32767 parameters."""
+_Key = tuple[str, UUID]
+_Facts = dict[str, Any]
+
+
+def known_customers_table(metadata: MetaData) -> Table:
+    table = Table(
+        "known_customers",
+        metadata,
+        tenant_column(),
+        Column("id", Uuid, primary_key=True),
+        *(Column(name, TEXT) for name in FACTS),
+        info={DERIVED: "the customers of the tenant are in contacts"},
+    )
+    for name in FACTS:
+        # Of a text the migration says COLLATE "C": see kith.db.tables.compared.
+        Index(f"known_customers_by_{name}", table.c.tenant_id, table.c[name], table.c.id)
+    return table
+
+
+def keeping_customers(table: Table) -> Handler:
+    """Returns a handler that keeps the facts of customers."""
+
+    async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        changes: dict[_Key, _Facts] = {}
+        for each in envelopes:
+            kind = EVENTS.get(current(each.type))
+            if kind is not None and kind.noun == CustomerCreated.noun:
+                changes.setdefault((each.tenant_id, each.subject), {}).update(_said(decode(each, kind)))
+        # In the order of keys, like all writes, so that no two transactions deadlock.
+        keys = sorted(changes)
+        for start in range(0, len(keys), _ROWS):
+            piece = {key: changes[key] for key in keys[start : start + _ROWS]}
+            before = await _kept(connection, table, piece)
+            rows = [_row(key, before.get(key, {}) | said) for key, said in piece.items()]
+            statement = insert(table).values(rows)
+            new = {name: statement.excluded[name] for name in FACTS}
+            await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "id"], set_=new))
+
+    return handle
+
+
+def _said(event: Event) -> _Facts:
+    """Returns the facts that an event says. It says no others: those stay as they were."""
+    match event:
+        case CustomerCreated():
+            names: Sequence[str] = FACTS
+        case CustomerAmended(changed=changed):
+            names = [name for name in FACTS if name in changed]
+        case CustomerLifecycleMoved():
+            names = ["stage"]
+        case _:
+            names = []
+    return {name: getattr(event, name) for name in names}
+
+
+async def _kept(connection: AsyncConnection, table: Table, keys: Mapping[_Key, Any]) -> Mapping[_Key, _Facts]:
+    """Returns the facts as they are kept of those customers that the events say only some of."""
+    partly = [key for key, said in keys.items() if len(said) < len(FACTS)]
+    tenants, ids = sorted({tenant for tenant, _ in partly}), [id for _, id in partly]
+    if not partly:
+        return {}
+    c = table.c
+    rows = await connection.execute(
+        select(c.tenant_id, c.id, *(c[name] for name in FACTS)).where(
+            c.tenant_id == any_(cast(tenants, ARRAY(TEXT))), c.id == any_(cast(ids, ARRAY(Uuid)))
+        )
+    )
+    return {(row.tenant_id, row.id): {name: getattr(row, name) for name in FACTS} for row in rows}
+
+
+def _row(key: _Key, facts: _Facts) -> dict[str, Any]:
+    return {"tenant_id": key[0], "id": key[1], **dict.fromkeys(FACTS), **facts}
