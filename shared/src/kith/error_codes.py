@@ -48,6 +48,8 @@ class ErrorCode(StrEnum):
     NOTHING_AMENDED = "nothing-amended"
     IDEMPOTENCY_KEY_IN_FLIGHT = "idempotency-key-in-flight"
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
+    RECORD_ARCHIVED = "record-archived"
+    RECORD_NOT_ARCHIVED = "record-not-archived"
 
     # Contacts
     ALREADY_ERASED = "already-erased"

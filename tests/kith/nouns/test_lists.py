@@ -183,7 +183,11 @@ PARAMETERS = [
     ("owner=a&owner=b", "owner", "It is given once."),
     ("owner=%00", "owner", "It has a control character"),
     ("contacts.customer_id=7", "contacts.customer_id", "It is a UUID"),
-    ("order_by=tags", "order_by", "Lists are sorted by id, external_id, created_at, recorded_at, name, kind, "),
+    (
+        "order_by=tags",
+        "order_by",
+        "Lists are sorted by id, external_id, created_at, recorded_at, archived_at, name, ",
+    ),
     ("order_by=name.up", "order_by", "Behind the field stands .asc or .desc, .nulls_first or .nulls_last."),
     ("order_by=id,name,kind,tier,owner,source", "order_by", "List should have at most 5 items"),
     ("fields=id,colour", "fields", "It is one of id, external_id, "),

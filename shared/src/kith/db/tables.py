@@ -106,11 +106,12 @@ def aggregate_table(
     metadata: MetaData,
     *columns: Column[Any] | ForeignKeyConstraint,
     customer_owned: bool = False,
+    archivable: bool = False,
     listed_by: Sequence[str] = (),
 ) -> Table:
-    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, if so), then its own columns. It has
-    an index for each column that it is `listed_by`: pages of the rows with one value, newest first, and of all rows in
-    the order of their values."""
+    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, `Archivable`), then its own columns.
+    It has an index for each column that it is `listed_by`: pages of the rows with one value, newest first, and of all
+    rows in the order of their values."""
     table = Table(
         name,
         metadata,
@@ -136,6 +137,11 @@ def aggregate_table(
     if customer_owned:
         table.append_column(Column("customer_id", Uuid))
         Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
+    if archivable:
+        table.append_column(Column("archived_at", Moment))
+        at = table.c.archived_at
+        rows = (table.c.tenant_id, at, table.c.created_at, table.c.id)
+        Index(f"{name}_by_archived_at", *rows, postgresql_where=at.is_not(None))
     for column in sorted(_named_rows(table) - set(listed_by)):
         # Who deletes a row that may be named is not to search for those that name it.
         by = table.c[column]

@@ -92,6 +92,18 @@ class CustomerUnmerged(Event):
     """The customer it had been merged into."""
 
 
+class CustomerArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "contacts.customer.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class CustomerRestored(Event):
+    type: ClassVar[str] = "contacts.customer.restored.v1"
+    qualifies: ClassVar[bool] = False
+
+
 class EmailAddress(Struct, omit_defaults=True):
     """What is known of an address of e-mail, without the address."""
 
@@ -166,6 +178,18 @@ class ContactErased(Event):
     """As CustomerErased."""
 
     type: ClassVar[str] = "contacts.contact.erased.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class ContactArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "contacts.contact.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class ContactRestored(Event):
+    type: ClassVar[str] = "contacts.contact.restored.v1"
     qualifies: ClassVar[bool] = False
 
 

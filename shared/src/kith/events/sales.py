@@ -17,6 +17,18 @@ class ProductCreated(Event):
     family: str | None = None
 
 
+class ProductArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "sales.product.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class ProductRestored(Event):
+    type: ClassVar[str] = "sales.product.restored.v1"
+    qualifies: ClassVar[bool] = False
+
+
 class OpportunityOpened(Event):
     type: ClassVar[str] = "sales.opportunity.opened.v1"
     creates: ClassVar[bool] = True
@@ -55,6 +67,18 @@ class OpportunityLost(Event):
     type: ClassVar[str] = "sales.opportunity.lost.v1"
     from_stage: str
     reason: str | None = None
+
+
+class OpportunityArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "sales.opportunity.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class OpportunityRestored(Event):
+    type: ClassVar[str] = "sales.opportunity.restored.v1"
+    qualifies: ClassVar[bool] = False
 
 
 class OrderPlaced(Event):
@@ -120,3 +144,15 @@ class TaskReopened(Event):
     qualifies: ClassVar[bool] = False
     state: str
     from_state: str
+
+
+class TaskArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "sales.task.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class TaskRestored(Event):
+    type: ClassVar[str] = "sales.task.restored.v1"
+    qualifies: ClassVar[bool] = False

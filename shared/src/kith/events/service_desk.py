@@ -73,3 +73,15 @@ class CaseAssigned(CaseEvent, kw_only=True):
     type: ClassVar[str] = "service-desk.case.assigned.v1"
     from_queue: str | None = None
     from_assignee: str | None = None
+
+
+class CaseArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "service-desk.case.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class CaseRestored(Event):
+    type: ClassVar[str] = "service-desk.case.restored.v1"
+    qualifies: ClassVar[bool] = False

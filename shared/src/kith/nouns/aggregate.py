@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
-from kith.errors import Invalid, NothingAmended
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid, NothingAmended
 
 _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, UUID, Decimal, date, datetime})
 
@@ -64,6 +65,43 @@ class Aggregate:
         for name in changed:
             setattr(self, name, fields[name])
         return changed
+
+
+class RecordArchived(Conflict):
+    code = ErrorCode.RECORD_ARCHIVED
+
+    def __init__(self, record: Aggregate) -> None:
+        super().__init__(f"{type(record).__name__} {record.id} is archived: restore it first.")
+
+
+class RecordNotArchived(Conflict):
+    code = ErrorCode.RECORD_NOT_ARCHIVED
+
+    def __init__(self, record: Aggregate) -> None:
+        super().__init__(f"{type(record).__name__} {record.id} is not archived.")
+
+
+@dataclass(kw_only=True, eq=False)
+class Archivable(Aggregate):
+    """Base of the nouns whose records can be archived: they stay as they are, and are left out of lists."""
+
+    archived_at: datetime | None = None
+
+    def put_away(self, at: datetime) -> None:
+        """Raises Invalid. That it is not archived yet has been ensured, as for every command but a restoring one."""
+        self.ensure_not_before_last_change(at)
+        self.archived_at = at
+
+    def take_back(self, at: datetime) -> None:
+        if self.archived_at is None:
+            raise RecordNotArchived(self)
+        self.ensure_not_before_last_change(at)
+        self.archived_at = None
+
+    def ensure_not_archived(self) -> None:
+        """Raises RecordArchived."""
+        if self.archived_at is not None:
+            raise RecordArchived(self)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, select, update
+from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, null, select, update
 
 from kith.audit import entries as audit
 from kith.audit.entries import Entry
@@ -18,7 +18,7 @@ from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.nouns import history, unconfirmed
-from kith.nouns.aggregate import Aggregate
+from kith.nouns.aggregate import Aggregate, Archivable
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Input, NewInput
@@ -84,7 +84,9 @@ class Batch:
         for name, follows in self._resource.named.items():
             if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
                 columns = follows.id.table.c
-                rows = select(follows.id, *(columns[each] for each in (*follows.takes, *follows.lends))).where(
+                read: list[Any] = [follows.id, *(columns[each] for each in (*follows.takes, *follows.lends))]
+                read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
+                rows = select(*read).where(
                     columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
                 )
                 found = streamed(self._uow.connection, rows, most=len(wanted))
@@ -158,6 +160,8 @@ class Batch:
             if before not in (fingerprint, call.as_spelt().fingerprint(self._resource)):
                 raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
             return Outcome(Status.UNCHANGED, aggregate)
+        if isinstance(aggregate, Archivable) and not (call.command.of_archived or call.command.erases):
+            aggregate.ensure_not_archived()
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
         given = self._followed(call.input, aggregate)
@@ -218,10 +222,10 @@ class Batch:
             if (id := getattr(given, name, None)) is None:
                 continue
             follows, what = self._resource.named[name], name.removesuffix("_id")
-            if (record := records.get(id)) is None:
-                if follows.on_sight:
-                    continue
-                raise Invalid(f"There is no {what} {id}.", field=name)
+            record = records.get(id)
+            self._check_named(record, name, id, changed)
+            if record is None:
+                continue
             for field in follows.takes:
                 own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
                 if own is None and changed is None and (theirs := getattr(record, field)) is not None:
@@ -235,6 +239,16 @@ class Batch:
         if changed is None:
             self._check_complete(given, taken)
         return given.taking(taken) if taken else given
+
+    def _check_named(self, record: Any, name: str, id: UUID, changed: Aggregate | None) -> None:
+        """Raises Invalid for a record that may not be named."""
+        what = name.removesuffix("_id")
+        if record is None and not self._resource.named[name].on_sight:
+            raise Invalid(f"There is no {what} {id}.", field=name)
+        # What has happened is recorded of whomever it happened with.
+        is_new = not self._resource.insert_only and (changed is None or id != getattr(changed, name))
+        if is_new and record is not None and record.archived_at is not None:
+            raise Invalid(f"The {what} {id} is archived.", field=name)
 
     def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
         for field in sorted(self._resource.may_be_taken - set(taken)):

@@ -15,7 +15,7 @@ from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.inputs import Input, NewInput
 from kith.values import personal
 
-__all__ = ["Asked", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
+__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
 
 
 @dataclass(slots=True)
@@ -29,6 +29,11 @@ class View:
     updated_at: datetime
 
 
+@dataclass(slots=True)
+class ArchivableView(View):
+    archived_at: datetime | None
+
+
 @dataclass(frozen=True)
 class Command:
     """One use case: a verb, its input, and the rule that decides."""
@@ -38,6 +43,8 @@ class Command:
     rule: Callable[..., Any]
     erases: bool = False
     """Whether what it takes from the record goes from remembered answers, too."""
+    of_archived: bool = False
+    """Whether it may be given for a record that is archived, as one that erases may."""
 
     @property
     def creates(self) -> bool:

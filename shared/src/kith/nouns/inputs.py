@@ -20,6 +20,7 @@ from kith.values import as_sent
 __all__ = [
     "AS_SET",
     "Amendment",
+    "Archive",
     "Code",
     "Currency",
     "Document",
@@ -28,6 +29,7 @@ __all__ = [
     "NewInput",
     "Note",
     "Priced",
+    "Restore",
     "Text",
 ]
 
@@ -121,6 +123,14 @@ class Priced(NewInput):
         for name, value in given.items():
             if isinstance(value, Decimal) and (rule := misfit(value, given["currency"])):
                 yield name, rule
+
+
+class Archive(Input):
+    pass
+
+
+class Restore(Input):
+    pass
 
 
 class Document(BaseModel):

@@ -17,7 +17,8 @@ from typing import Any, get_type_hints
 from sqlalchemy import Column
 
 from kith.db.statements import decoder_of, encoder_of
-from kith.nouns.form import Asked, Check, Command, Follows, Form, One, View, personal
+from kith.nouns.aggregate import Archivable
+from kith.nouns.form import ArchivableView, Asked, Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
@@ -26,7 +27,7 @@ from kith.nouns.validation import validate
 from kith.scalars import Phone
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
-__all__ = ["Asked", "Check", "Command", "Follows", "One", "Resource", "View", "personal"]
+__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "One", "Resource", "View", "personal"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Resource(Form):
     def attributes(self) -> tuple[str, ...]:
         """The aggregate's fields, which are its table's columns but for the tenant."""
         return tuple(f.name for f in fields(self.aggregate))
+
+    @cached_property
+    def archivable(self) -> bool:
+        return issubclass(self.aggregate, Archivable)
 
     @cached_property
     def view_fields(self) -> tuple[str, ...]:

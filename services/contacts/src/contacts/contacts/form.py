@@ -19,8 +19,8 @@ from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput, Wrong, refuse
-from kith.nouns.resource import Asked, Check, Command, Follows, One, Resource, View, personal
+from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore, Wrong, refuse
+from kith.nouns.resource import ArchivableView, Asked, Check, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
@@ -135,6 +135,7 @@ contacts = of_known_customer(
         Column("time_zone", TEXT),
         Column("erased_at", Moment),
         customer_owned=True,
+        archivable=True,
         listed_by=("name", "email", "role"),
     )
 )
@@ -150,7 +151,7 @@ Index(
 
 
 @dataclass(slots=True)
-class ContactView(View):
+class ContactView(ArchivableView):
     customer_id: UUID
     role: str | None
     country: str | None
@@ -181,6 +182,8 @@ CONTACTS = Resource(
         Command("amend", AmendContact, Contact.amend),
         Command("verify", VerifyContact, Contact.verify),
         Command("bounce", BounceContact, Contact.bounce),
+        Command("archive", Archive, Contact.archive),
+        Command("restore", Restore, Contact.restore, of_archived=True),
         Command("erase", EraseContact, Contact.erase, erases=True),
     ),
     filters=("customer_id", "name", "email", "role"),

@@ -23,16 +23,18 @@ from contacts.values import (
 from kith.errors import Invalid
 from kith.events.contacts import (
     ContactAmended,
+    ContactArchived,
     ContactCreated,
     ContactEmailBounced,
     ContactEmailVerified,
     ContactErased,
+    ContactRestored,
 )
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned
 
 
 @dataclass(kw_only=True, eq=False)
-class Contact(CustomerOwned, Erasable):
+class Contact(Archivable, CustomerOwned, Erasable):
     """A person at a customer."""
 
     PERSONAL = (
@@ -100,6 +102,16 @@ class Contact(CustomerOwned, Erasable):
         self._ensure_may_change(at)
         self._replace_email(self._email(email).bounced(at))
         return ContactEmailBounced.of(self, reason=reason)
+
+    def archive(self, *, at: datetime) -> ContactArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays counted."""
+        self.put_away(at)
+        return ContactArchived()
+
+    def restore(self, *, at: datetime) -> ContactRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return ContactRestored()
 
     def erase(self, *, at: datetime) -> ContactErased:
         """Name, addresses and numbers go for good."""

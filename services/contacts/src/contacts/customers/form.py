@@ -17,8 +17,8 @@ from contacts.values import PostalAddress
 from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, One, Resource, View, personal
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, Input, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id, Language, Text, Website, Zone
 
@@ -99,6 +99,7 @@ customers = aggregate_table(
     Column("erased_at", Moment),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
     ForeignKeyConstraint(["tenant_id", "parent_id"], ["customers.tenant_id", "customers.id"]),
+    archivable=True,
     listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "stage", "parent_id"),
 )
 
@@ -120,7 +121,7 @@ def of_known_customer(table: Table) -> Table:
 
 
 @dataclass(slots=True)
-class CustomerView(View):
+class CustomerView(ArchivableView):
     kind: CustomerKind
     country: str | None
     segment: str | None
@@ -189,6 +190,8 @@ CUSTOMERS = Resource(
         Command("create", CreateCustomer, Customer.create),
         Command("amend", AmendCustomer, Customer.amend),
         Command("move", MoveCustomer, Customer.move),
+        Command("archive", Archive, Customer.archive),
+        Command("restore", Restore, Customer.restore, of_archived=True),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=(

@@ -11,7 +11,15 @@ from uuid import UUID
 from contacts.erasure.rules import Erasable
 from contacts.values import PostalAddress, with_one_primary
 from kith.errors import Conflict, Invalid
-from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved
+from kith.events.contacts import (
+    CustomerAmended,
+    CustomerArchived,
+    CustomerCreated,
+    CustomerErased,
+    CustomerLifecycleMoved,
+    CustomerRestored,
+)
+from kith.nouns.aggregate import Archivable
 
 
 class CustomerKind(StrEnum):
@@ -41,7 +49,7 @@ MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
 
 
 @dataclass(kw_only=True, eq=False)
-class Customer(Erasable):
+class Customer(Archivable, Erasable):
     """An organisation or a person that the tenant has a relationship with."""
 
     PERSONAL = ("name", "website", "addresses", "language", "time_zone")
@@ -110,6 +118,16 @@ class Customer(Erasable):
             raise Invalid("Say why it is lost.", field="reason")
         self.stage, self.stage_since = stage, at
         return CustomerLifecycleMoved.of(self, from_stage=left, reason=reason)
+
+    def archive(self, *, at: datetime) -> CustomerArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays counted."""
+        self.put_away(at)
+        return CustomerArchived()
+
+    def restore(self, *, at: datetime) -> CustomerRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return CustomerRestored()
 
     def erase(self, *, at: datetime) -> CustomerErased:
         """Name, website and addresses go for good. Its contacts are erased one by one."""

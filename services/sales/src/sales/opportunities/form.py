@@ -9,8 +9,8 @@ from pydantic import Field
 from sqlalchemy import TEXT, Column, Date
 
 from kith.db.tables import Amount, Moment, aggregate_table, one_of, reference
-from kith.nouns.inputs import UNSENT, Amendment, Input, Priced
-from kith.nouns.resource import Command, Follows, One, Resource, View, personal
+from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, Priced, Restore
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity, Stage
 from sales.products.form import products
@@ -64,12 +64,13 @@ opportunities = aggregate_table(
     Column("closed_at", Moment),
     Column("lost_reason", TEXT),
     customer_owned=True,
+    archivable=True,
     listed_by=("name", "stage", "owner", "product_id", "value", "source", "expected_close", "closed_at"),
 )
 
 
 @dataclass(slots=True)
-class OpportunityView(View):
+class OpportunityView(ArchivableView):
     customer_id: UUID | None
     stage: Stage
     owner: str | None
@@ -95,6 +96,8 @@ OPPORTUNITIES = Resource(
         Command("advance", AdvanceOpportunity, Opportunity.advance),
         Command("win", WinOpportunity, Opportunity.win),
         Command("lose", LoseOpportunity, Opportunity.lose),
+        Command("archive", Archive, Opportunity.archive),
+        Command("restore", Restore, Opportunity.restore, of_archived=True),
     ),
     filters=(
         "customer_id",

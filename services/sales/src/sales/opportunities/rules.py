@@ -12,11 +12,13 @@ from kith.errors import Conflict, Invalid
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
+    OpportunityArchived,
     OpportunityLost,
     OpportunityOpened,
+    OpportunityRestored,
     OpportunityWon,
 )
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned
 from kith.scalars.currencies import must_fit
 
 
@@ -41,7 +43,7 @@ class OpportunityAlreadyClosed(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Opportunity(CustomerOwned):
+class Opportunity(Archivable, CustomerOwned):
     """A deal that may come about, in a stage of the pipeline until it is won or lost."""
 
     name: str
@@ -93,6 +95,19 @@ class Opportunity(CustomerOwned):
         self._must_be_open(at)
         left, self.stage, self.lost_reason, self.closed_at = self.stage, Stage.LOST, reason, at
         return OpportunityLost.of(self, from_stage=left, reason=reason)
+
+    def archive(self, *, at: datetime) -> OpportunityArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays
+        counted. Only one that is won or lost is archived."""
+        if self.stage.is_open:
+            raise Conflict("It is open: win or lose it first.", field="stage")
+        self.put_away(at)
+        return OpportunityArchived()
+
+    def restore(self, *, at: datetime) -> OpportunityRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return OpportunityRestored()
 
     def _must_be_open(self, at: datetime) -> None:
         if not self.stage.is_open:

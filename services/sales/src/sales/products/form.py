@@ -6,8 +6,8 @@ from decimal import Decimal
 from sqlalchemy import TEXT, Column
 
 from kith.db.tables import Amount, aggregate_table
-from kith.nouns.inputs import Priced
-from kith.nouns.resource import Command, Resource, View
+from kith.nouns.inputs import Archive, Priced, Restore
+from kith.nouns.resource import ArchivableView, Command, Resource
 from kith.scalars import Code, Currency, Money, Text
 from sales.products.rules import Product
 from sales.tables import metadata
@@ -27,12 +27,13 @@ products = aggregate_table(
     Column("family", TEXT),
     Column("price", Amount, nullable=False),
     Column("currency", TEXT, nullable=False),
+    archivable=True,
     listed_by=("name", "family", "price"),
 )
 
 
 @dataclass(slots=True)
-class ProductView(View):
+class ProductView(ArchivableView):
     name: str
     family: str | None
     price: Decimal
@@ -45,7 +46,11 @@ PRODUCTS = Resource(
     Product,
     products,
     ProductView,
-    (Command("create", CreateProduct, Product.create),),
+    (
+        Command("create", CreateProduct, Product.create),
+        Command("archive", Archive, Product.archive),
+        Command("restore", Restore, Product.restore, of_archived=True),
+    ),
     filters=("name", "family", "price"),
     searched=("name",),
     unpublished={"name": "Words for people. Figures go by the family."},

@@ -6,12 +6,16 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from kith.events.sales import ProductCreated
-from kith.nouns.aggregate import Aggregate
+from kith.events.sales import (
+    ProductArchived,
+    ProductCreated,
+    ProductRestored,
+)
+from kith.nouns.aggregate import Archivable
 
 
 @dataclass(kw_only=True, eq=False)
-class Product(Aggregate):
+class Product(Archivable):
     """Something that is sold, with its list price."""
 
     name: str
@@ -23,3 +27,13 @@ class Product(Aggregate):
     def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ProductCreated]:
         it = cls(id=id, **fields)
         return it, ProductCreated.of(it)
+
+    def archive(self, *, at: datetime) -> ProductArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays counted."""
+        self.put_away(at)
+        return ProductArchived()
+
+    def restore(self, *, at: datetime) -> ProductRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return ProductRestored()

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import TEXT, Column, Index, Uuid
 
 from kith.db.tables import Moment, aggregate_table, one_of
-from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, View, personal
+from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Instant, Text
 from sales.tables import CUSTOMER, known_runs, metadata
 from sales.tasks.rules import Task, TaskState
@@ -57,13 +57,14 @@ tasks = aggregate_table(
     Column("outcome", TEXT),
     Column("closed_at", Moment),
     customer_owned=True,
+    archivable=True,
     listed_by=("owner", "state", "due_at", "playbook_id"),
 )
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
 
 
 @dataclass(slots=True)
-class TaskView(View):
+class TaskView(ArchivableView):
     customer_id: UUID | None
     owner: str | None
     due_at: datetime | None
@@ -89,6 +90,8 @@ TASKS = Resource(
         Command("complete", CompleteTask, Task.complete),
         Command("cancel", CancelTask, Task.cancel),
         Command("reopen", ReopenTask, Task.reopen),
+        Command("archive", Archive, Task.archive),
+        Command("restore", Restore, Task.restore, of_archived=True),
     ),
     filters=("customer_id", "owner", "state", "due_at", "run_id", "playbook_id"),
     searched=("title",),

@@ -8,8 +8,16 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
-from kith.events.sales import TaskAmended, TaskCancelled, TaskCompleted, TaskCreated, TaskReopened
-from kith.nouns.aggregate import CustomerOwned
+from kith.events.sales import (
+    TaskAmended,
+    TaskArchived,
+    TaskCancelled,
+    TaskCompleted,
+    TaskCreated,
+    TaskReopened,
+    TaskRestored,
+)
+from kith.nouns.aggregate import Archivable, CustomerOwned
 
 
 class TaskState(StrEnum):
@@ -33,7 +41,7 @@ class TaskStillOpen(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Task(CustomerOwned):
+class Task(Archivable, CustomerOwned):
     """Something that somebody is to do for a customer."""
 
     title: str
@@ -75,6 +83,19 @@ class Task(CustomerOwned):
         self.ensure_not_before_last_change(at)
         left, self.state, self.outcome, self.closed_at = self.state, TaskState.OPEN, None, None
         return TaskReopened.of(self, from_state=left)
+
+    def archive(self, *, at: datetime) -> TaskArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays
+        counted. Only one that is done or cancelled is archived."""
+        if self.state is TaskState.OPEN:
+            raise TaskStillOpen(self)
+        self.put_away(at)
+        return TaskArchived()
+
+    def restore(self, *, at: datetime) -> TaskRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return TaskRestored()
 
     def _close(self, state: TaskState, at: datetime, outcome: str | None) -> None:
         self._must_be_open(at)

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
 from kith.db.tables import Moment, aggregate_table, one_of
-from kith.nouns.inputs import Input, NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, View, personal
+from kith.nouns.inputs import Archive, Input, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Flag, Id, Text
 from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
 from service_desk.tables import CUSTOMER, known_contacts, known_runs, metadata
@@ -81,6 +81,7 @@ cases = aggregate_table(
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     customer_owned=True,
+    archivable=True,
     listed_by=(
         "state",
         "priority",
@@ -97,7 +98,7 @@ Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.
 
 
 @dataclass(slots=True)
-class CaseView(View):
+class CaseView(ArchivableView):
     customer_id: UUID | None
     contact_id: UUID | None
     priority: Priority
@@ -135,6 +136,8 @@ CASES = Resource(
         Command("reopen", ReopenCase, Case.reopen),
         Command("escalate", EscalateCase, Case.escalate),
         Command("assign", AssignCase, Case.assign),
+        Command("archive", Archive, Case.archive),
+        Command("restore", Restore, Case.restore, of_archived=True),
     ),
     filters=(
         "customer_id",

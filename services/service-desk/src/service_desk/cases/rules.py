@@ -9,6 +9,7 @@ from uuid import UUID
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.service_desk import (
+    CaseArchived,
     CaseAssigned,
     CaseClosed,
     CaseEscalated,
@@ -16,10 +17,11 @@ from kith.events.service_desk import (
     CaseOpened,
     CaseReopened,
     CaseResolved,
+    CaseRestored,
     CaseStarted,
     CaseWaiting,
 )
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned
 
 E = TypeVar("E", bound=CaseEvent)
 
@@ -110,7 +112,7 @@ class CaseAlreadyAssigned(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Case(CustomerOwned):
+class Case(Archivable, CustomerOwned):
     """A customer's question or complaint, from its opening to its resolution."""
 
     subject: str
@@ -205,6 +207,18 @@ class Case(CustomerOwned):
         if (self.assignee, self.queue) == before:
             raise CaseAlreadyAssigned(self)
         return self._event(CaseAssigned, from_assignee=before[0], from_queue=before[1])
+
+    def archive(self, *, at: datetime) -> CaseArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays
+        counted. Only one that is resolved or closed is archived."""
+        self._must_be_resolved(at)
+        self.put_away(at)
+        return CaseArchived()
+
+    def restore(self, *, at: datetime) -> CaseRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return CaseRestored()
 
     def _must_be_unresolved(self, at: datetime) -> None:
         if self.state is CaseState.RESOLVED:

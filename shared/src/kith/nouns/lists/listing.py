@@ -25,6 +25,11 @@ from kith.scalars import Code, Cursor, Flag, Id, Instant
 RECORDED = "recorded_at"
 OF_ALL = ("id", "external_id", "created_at", RECORDED)
 """Fields by which the lists of all nouns are filtered and sorted."""
+ARCHIVED = "archived_at"
+_NOT_ARCHIVED = Comparison(ARCHIVED, Operator.IS_NULL)
+_SPEAK_OF_ARCHIVED = frozenset({"id", "external_id", RECORDED, ARCHIVED})
+"""The fields by which a condition asks for records whether or not they are archived: who compares one of them means
+these very records, or follows what changes."""
 _WAYS = [[*way, *nulls] for way in ([], ["asc"], ["desc"]) for nulls in ([], ["nulls_first"], ["nulls_last"])]
 
 
@@ -48,7 +53,7 @@ class Asked:
     @property
     def has_values(self) -> bool:
         """Whether what is found depends on values that were sent."""
-        return self.condition is not None
+        return self.shape not in (None, _NOT_ARCHIVED)
 
     def parameters(self) -> dict[str, Any]:
         """Returns the values of the condition, by the names that they have in SQL."""
@@ -60,13 +65,22 @@ class Asked:
         values = tuple(tuple(each) if isinstance(each, list) else each for each in self.parameters().values())
         return self.shape, values, self.order, self.first, self.after
 
+    def fields_compared(self) -> Iterable[tuple[str | None, str]]:
+        """Returns the fields that its condition compares, each with the relation over which it does."""
+        return () if self.condition is None else self.condition.fields()
+
     def and_also(self, field: str, operator: Operator, value: Any) -> "Asked":
         """Returns the same of fewer rows."""
-        also = Comparison(field, operator)
+        return self._and(Comparison(field, operator), value)
+
+    def without_archived(self) -> "Asked":
+        return self._and(_NOT_ARCHIVED)
+
+    def _and(self, also: Comparison, *values: Any) -> "Asked":
         if self.condition is None:
-            return replace(self, condition=Condition(also, (value,)))
+            return replace(self, condition=Condition(also, values))
         shape = Combination("and", (self.condition.shape, also))
-        return replace(self, condition=Condition(shape, (*self.condition.values, value)))
+        return replace(self, condition=Condition(shape, (*self.condition.values, *values)))
 
 
 ALL = Asked()
@@ -179,9 +193,7 @@ class Listing:
         if len(terms) > MOST_TERMS:
             raise Invalid(f"A list is sorted by at most {MOST_TERMS} fields.", field="orderBy")
         asked = Asked(condition_of(where), Order.by(terms) if terms else NEWEST, first, after)
-        if not personal:
-            self._require_visible(asked)
-        return asked
+        return self._settled(asked, personal=personal)
 
     def _asked(self, given: Any, *, personal: bool) -> Asked:
         terms = [self._term(each) for each in given.order_by]
@@ -192,9 +204,16 @@ class Listing:
             asked = asked.and_also("id", Operator.IN, given.ids)
         if given.updated_since is not None:
             asked = asked.and_also(RECORDED, Operator.GTE, given.updated_since)
+        return self._settled(asked, personal=personal)
+
+    def _settled(self, asked: Asked, *, personal: bool) -> Asked:
+        """Returns what was asked, without archived records unless it speaks of them. Raises Forbidden."""
         if not personal:
             self._require_visible(asked)
-        return asked
+        if not self.resource.archivable:
+            return asked
+        compared = {field for over, field in asked.fields_compared() if over is None}
+        return asked if compared & _SPEAK_OF_ARCHIVED else asked.without_archived()
 
     def _term(self, sent: str) -> Term:
         name, *how = sent.split(".")
@@ -213,7 +232,7 @@ class Listing:
     def _require_visible(self, asked: Asked) -> None:
         """An actor who may not see a field must not learn of it by asking which rows have a value of it, or in which
         order they come."""
-        compared = asked.condition.fields() if asked.condition else ()
+        compared = asked.fields_compared()
         fields = [(self.fields if over is None else self.relations[over].fields)[name] for over, name in compared]
         fields += [self.fields[each.field] for each in asked.order.terms]
         shown = self.resource.personal_fields.intersection(asked.fields or ())
@@ -253,7 +272,8 @@ def listings_of(service: str, resources: Sequence[Resource]) -> dict[str, Listin
 
 def fields_of(resource: Resource) -> dict[str, ListedField]:
     """Returns the fields that lists of the noun may be filtered by, in the order of its form."""
-    return {name: _field(resource, name) for name in (*OF_ALL, *resource.filters)}
+    archived = (ARCHIVED,) if resource.archivable else ()
+    return {name: _field(resource, name) for name in (*OF_ALL, *archived, *resource.filters)}
 
 
 def _field(resource: Resource, name: str) -> ListedField:

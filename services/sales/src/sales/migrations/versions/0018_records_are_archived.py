@@ -1,0 +1,14 @@
+"""when records were archived"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for table in ("products", "opportunities", "tasks"):
+        op.add_column(table, sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True))
