@@ -13,8 +13,8 @@ const LINGER_MILLISECONDS = 200;
 const ALLOW = 'GET, HEAD, POST, OPTIONS';
 const COMMON = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' };
 const UTF_8 = new Set(['', 'charset=utf-8', 'charset="utf-8"']);
-const SHARED_HEADERS = 'Kith-Query-Cost, Retry-After, WWW-Authenticate';
-const SENT_HEADERS = 'Authorization, Content-Type, Accept, Traceparent';
+const SHARED_HEADERS = 'Kith-Query-Cost, Kith-Position, Kith-Reached, Retry-After, WWW-Authenticate';
+const SENT_HEADERS = 'Authorization, Content-Type, Accept, Kith-Wait-For, Traceparent';
 
 /** Pages of `origins` may ask, besides our own. `graphql` takes the request once it may be read, with its body, read, in `request.body`. */
 export function door({ path, origins, tokens, graphql, isStopping }) {

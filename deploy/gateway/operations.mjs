@@ -3,6 +3,7 @@
 import { GraphQLError } from 'graphql';
 import { faultOf, Refusal } from './problems.mjs';
 import * as metrics from './metrics.mjs';
+import { extensionsOf } from './positions.mjs';
 import { cutIn } from './upstream.mjs';
 
 const CODE = /^[a-z]+(-[a-z]+)*$/;
@@ -42,7 +43,7 @@ export function admission(documents) {
       if (Symbol.asyncIterator in result) {
         if (context.res) setResult(brokenOffWhenCut(result, context.res));
       } else {
-        setResult(withHeaders(result, operation.cost));
+        setResult(withHeaders(result, operation.cost, extensionsOf(context)));
       }
     },
   };
@@ -51,11 +52,11 @@ export function admission(documents) {
 const accepts = (request, type) => (request.headers.get('accept') ?? '').includes(type);
 
 /** Says what it may have cost, and when to come again if a subgraph had too many requests, or did not answer at all. */
-function withHeaders(result, cost) {
+function withHeaders(result, cost, more) {
   const waits = (result.errors ?? []).map(({ extensions }) => extensions?.retryAfter).filter(Number.isFinite);
   const headers = { 'kith-query-cost': String(cost), ...(waits.length > 0 && { 'retry-after': String(Math.max(...waits)) }) };
   const status = statusOf(result);
-  return { ...result, extensions: { ...result.extensions, http: { headers, ...(status && { status }) } } };
+  return { ...result, extensions: { ...result.extensions, ...more, http: { headers, ...(status && { status }) } } };
 }
 
 /** The status of an answer without any data, because all subgraphs said so. Any data makes it 200. */

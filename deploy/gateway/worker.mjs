@@ -8,6 +8,7 @@ import { limits } from './limits.mjs';
 import { described, keepLibrariesQuiet, log } from './log.mjs';
 import { faults } from './metrics.mjs';
 import { admission, maskError } from './operations.mjs';
+import { heardOf, waitedFor } from './positions.mjs';
 import { settings } from './settings.mjs';
 import { serveSockets } from './sockets.mjs';
 import { tokens as tokensOf } from './tokens.mjs';
@@ -38,10 +39,12 @@ const gateway = createGatewayRuntime({
   plugins: () => [admission(() => documents), hearProblems],
   // What one may see is decided in the subgraph; which trace it belongs to is recorded there too.
   propagateHeaders: {
-    fromClientToSubgraphs: ({ request }) => ({
+    fromClientToSubgraphs: ({ request, context }) => ({
       authorization: request.headers.get('authorization'),
       traceparent: request.headers.get('traceparent'),
+      'kith-wait-for': waitedFor(request, context),
     }),
+    fromSubgraphsToClient: ({ response, context }) => heardOf(response, context),
   },
   transports,
   transportEntries: transportEntries(settings),

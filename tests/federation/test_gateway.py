@@ -65,6 +65,29 @@ def test_it_asks_where_the_environment_says_and_hands_on_who_asks(gateway: Gatew
     assert gateway.client.get("/livez").status_code == 200
 
 
+def test_it_hands_on_what_is_waited_for_and_back_what_was_reached(gateway: Gateway, subgraph: type[Subgraph]) -> None:
+    position = "sales@2026-05-01T12:00:00Z"
+    subgraph.more = {"Kith-Reached": "contacts=no", "Kith-Position": position}
+    headers = {"authorization": f"Bearer {gateway.token}"}
+    for sent, more in (
+        ({"extensions": {"waitFor": position}}, {}),
+        ({}, {"Kith-Wait-For": position}),
+    ):
+        answer = gateway.client.post("/graphql", json={"query": NAME, **sent}, headers=headers | more)
+        received, _ = subgraph.requests[-1]
+        assert received["kith-wait-for"] == position
+        assert answer.json()["extensions"] == {"positions": [position], "reached": {"contacts": False}}
+        assert (answer.headers["kith-reached"], answer.headers["kith-position"]) == ("contacts=no", position)
+    for nonsense in (7, ["a"], "a\r\nx: y", "\u0000"):
+        body = {"query": NAME, "extensions": {"waitFor": nonsense}}
+        assert gateway.client.post("/graphql", json=body, headers=headers).status_code == 200
+        received, _ = subgraph.requests[-1]
+        assert "x" not in received
+        assert received.get("kith-wait-for") in (None, "7", "a")
+    subgraph.more = {}
+    assert "extensions" not in gateway.ask(NAME).json()
+
+
 def forged(gateway: Gateway, issuer: Issuer) -> dict[str, str]:
     """Tokens of another issuer, or for another audience, or not valid now."""
     now, good = int(time.time()), gateway.token

@@ -20,6 +20,7 @@ from kith.http.admission import Limits
 from kith.http.app import Context, create_app
 from kith.http.auth import Actor, Authenticator
 from kith.http.limits import LiveLimits, SubscriptionLimiter
+from kith.http.positions import Positions
 from kith.nouns.commands import Commands
 from kith.nouns.graphql import Fields, Graph
 from kith.nouns.lists.listing import Listing, listings_of
@@ -117,6 +118,7 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         commands,
         AuditWriter(service.name, database),
         authenticator or Authenticator(settings),
+        Positions(service.name, database, service.subscriptions),
         gate=_gate(api_of(service), database, commands),
         subscription_limiter=SubscriptionLimiter(LiveLimits.of(settings)),
         limits=Limits.of(settings),

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.ledger.ledger import record
 from analytics.ledger.sources import GROUP, SOURCES
-from analytics.ledger.watermarks import note_watermark
 from analytics.ledger.withdrawals import withdraw
 from analytics.projections.fold import fold, recorded_event, retract
 from analytics.tables import people
 from kith.consumer import Subscription
+from kith.consumer.positions import keep_watermarks
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
@@ -52,9 +52,7 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
         # A newer version of a service may write types that this one does not know: of those there may be any number.
         for type, number in Counter(each.type if each.type in EVENTS else "other" for each in new).items():
             COUNTED.labels(type).inc(number)
-    for each in envelopes:
-        if each.type == Watermark.type:
-            await note_watermark(connection, each)
+    await keep_watermarks(connection, envelopes)
 
 
 SUBSCRIPTIONS = (Subscription(GROUP, tuple(topic_of(source) for source in SOURCES), handle),)

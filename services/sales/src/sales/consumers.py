@@ -2,6 +2,7 @@
 the runs of playbooks are, which tasks name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
+from kith.consumer.positions import keep_watermarks
 from kith.customers.known import keeping_customers
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
@@ -35,6 +36,6 @@ SUBSCRIPTIONS = (
     Subscription(
         "sales",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(keeping(people), keeping_customers(known_customers), note_runs, create_tasks),
+        in_turn(keep_watermarks, keeping(people), keeping_customers(known_customers), note_runs, create_tasks),
     ),
 )

@@ -2,6 +2,7 @@
 notes whose the contacts and the runs of playbooks are, which cases name, and who the people of the tenants are."""
 
 from kith.consumer import Subscription
+from kith.consumer.positions import keep_watermarks
 from kith.customers.known import keeping_customers
 from kith.events.analytics import ActionRequested
 from kith.events.contacts import ContactCreated
@@ -40,6 +41,8 @@ SUBSCRIPTIONS = (
     Subscription(
         "service-desk",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(keeping(people), keeping_customers(known_customers), note_contacts, note_runs, open_cases),
+        in_turn(
+            keep_watermarks, keeping(people), keeping_customers(known_customers), note_contacts, note_runs, open_cases
+        ),
     ),
 )

@@ -1,6 +1,7 @@
 """What the resolvers of one GraphQL request share."""
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from strawberry import Info
@@ -33,6 +34,11 @@ class GraphQLContext(BaseContext):
     def disclosure(self) -> Disclosure | None:
         """The same, and where it is noted what was shown."""
         return self.service.disclosure_to(self.actor)
+
+    def recorded(self, at: datetime) -> None:
+        """Says in the answer where this write stands: see kith.http.positions."""
+        if self.response is not None:
+            self.response.headers.update(self.service.position(at))
 
     def again(self) -> "GraphQLContext":
         """For another operation of the same actor: loaders keep what they have loaded."""

@@ -1,9 +1,8 @@
 """The door of a service: who asks is known, and may ask so much, before anything is done for them.
 
 In this order, each cheaper than what comes after: the token, the tenant's rate, the size and kind of the body, the body
-itself, a slot, and what the tenant lets the
-actor do. A request holds its slot until its answer begins: by then the work is done, or it is a stream, and what
-that holds is limited where it is held.
+itself, what the request says it waits for, a slot, and what the tenant lets the actor do. A request holds its slot
+until its answer begins: by then the work is done, or it is a stream, and what that holds is limited where it is held.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kith.http.auth import Actor, Authenticator
 from kith.http.bodies import check_media_type, check_size, declared_bytes, most_bytes, read_body
+from kith.http.positions import WAIT_FOR
 from kith.runtime.fairness import Allowance, FairQueue, QueueFull, Rates
 from kith.runtime.settings import Settings
 
@@ -72,12 +72,14 @@ class Admission:
         *,
         authenticator: Authenticator,
         admitted: Callable[[Actor], Awaitable[Actor]],
+        waited_for: Callable[[str, str], Awaitable[dict[str, str]]],
         limits: Limits,
         is_public: Callable[[str], bool],
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._admitted = admitted
+        self._waited_for = waited_for
         self._is_public = is_public
         self._rates = Rates(limits.rate, limits.burst)
         self._slots = FairQueue(limits.slots, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside)
@@ -100,9 +102,12 @@ class Admission:
         check_size(size or 0, limit)
         check_media_type(headers)
         body = await self._body(actor.tenant, limit, size, receive)
+        said = rates
+        if (position := headers.get(WAIT_FOR)) is not None:
+            said = rates | await self._waited_for(actor.tenant, position)
         async with self._slot(self._slots, actor.tenant, rates) as give_back:
             scope[ACTOR] = await self._admitted(actor)
-            await self._app(scope, _replayed(body, receive), _with_headers(send, rates, give_back))
+            await self._app(scope, _replayed(body, receive), _with_headers(send, said, give_back))
 
     async def _body(self, tenant: str, limit: int, size: int | None, receive: Receive) -> bytes:
         if size is not None and size <= SMALL_BODY:

@@ -29,6 +29,7 @@ from kith.http.auth import Actor, Authenticator
 from kith.http.faults import Faults, refusal
 from kith.http.limits import SubscriptionLimiter
 from kith.http.origins import Origins
+from kith.http.positions import Positions
 from kith.http.probes import readiness
 from kith.nouns.commands import Commands
 from kith.people.gate import Gate
@@ -58,6 +59,7 @@ class Context:
     commands: Commands
     audit: AuditWriter
     authenticator: Authenticator
+    positions: Positions
     gate: Gate | None = None
     subscription_limiter: SubscriptionLimiter = field(default_factory=SubscriptionLimiter)
     limits: Limits = field(default_factory=Limits)
@@ -169,6 +171,7 @@ def create_app(
         Admission,
         authenticator=context.authenticator,
         admitted=context.admitted,
+        waited_for=context.positions.waited_for,
         limits=context.limits,
         is_public=lambda path: path in PUBLIC or path.startswith("/docs/"),
     )

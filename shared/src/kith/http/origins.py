@@ -10,8 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 METHODS = ("GET", "HEAD", "POST")
-ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "traceparent")
-SHOWN = ("ETag", "Location", "Kith-Position", "Retry-After", "RateLimit", "RateLimit-Policy", "Allow")
+ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Kith-Wait-For", "traceparent")
+SHOWN = ("ETag", "Location", "Kith-Position", "Kith-Reached", "Retry-After", "RateLimit", "RateLimit-Policy", "Allow")
 
 
 class Origins:

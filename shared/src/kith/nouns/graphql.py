@@ -289,6 +289,7 @@ class Graph:
                 )
             except (DomainError, ValidationError) as error:
                 return Problem.of(problems.of_refusal(error), documents)
+            context.recorded(answer.recorded_at)
             return _shown(answer.view, resource, node, personal=context.sees_personal)
 
         async def create(

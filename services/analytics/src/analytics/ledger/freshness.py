@@ -6,10 +6,10 @@ from datetime import datetime
 from functools import partial
 
 from prometheus_client import Gauge
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from analytics.ledger.sources import GROUP, SOURCES
+from kith.consumer.positions import reached
 from kith.runtime.tasks import Task
 
 BEHIND = Gauge(
@@ -27,9 +27,8 @@ class Freshness:
 async def freshness(connection: AsyncConnection) -> list[Freshness]:
     """Returns the newest watermark of each source that was reached: every partition's offset is past the end it
     names."""
-    rows = await connection.execute(_REACHED, {"group": GROUP})
-    reached = {row.source: row.up_to for row in rows}
-    return [Freshness(source, reached.get(source)) for source in SOURCES]
+    instants = await reached(connection, GROUP)
+    return [Freshness(source, instants.get(source)) for source in SOURCES]
 
 
 async def report_freshness(engine: AsyncEngine) -> bool:
@@ -47,18 +46,3 @@ def _since(instant: float) -> float:
 
 
 TASKS = (Task("freshness", report_freshness),)
-
-_REACHED = text("""
-    WITH read AS (
-        SELECT topic, partition, next_offset FROM consumer_offsets
-        WHERE group_name = :group
-    )
-    SELECT source, max(up_to) AS up_to
-    FROM watermarks w
-    WHERE NOT EXISTS (
-        SELECT FROM unnest(w.ends) WITH ORDINALITY AS e(ends, number)
-        LEFT JOIN read r ON r.topic = coalesce(w.topic, 'kith.' || w.source) AND r.partition = e.number - 1
-        WHERE e.ends > coalesce(r.next_offset, 0)
-    )
-    GROUP BY source
-""")

@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from analytics.tables import metadata
+from kith.consumer.positions import watermarks_table
 from kith.db.tables import DERIVED, Moment, TenantId, Xid8, tenant_column
 
 # Every event, once. Its key is the dedupe index; partitions are months of the UUIDv7 ids (see ledger.partitions).
@@ -59,15 +60,7 @@ live_epoch = Table(
     Column("system_identifier", Text, nullable=False),
 )
 
-# How far each service's events are on the bus; of no tenant (see kith.outbox.relay.Watermark).
-watermarks = Table(
-    "watermarks",
-    metadata,
-    Column("source", Text(collation="C"), primary_key=True),
-    Column("up_to", Moment, primary_key=True),
-    Column("ends", ARRAY(BigInteger), nullable=False),
-    Column("topic", Text(collation="C"), comment="whose ends they are; null: of before topics had generations"),
-)
+watermarks = watermarks_table(metadata)
 
 # Events that their service withdrew, as it was restored to before them (see ledger.withdrawals). No figure, timeline or
 # rebuild reads them, and the ledger does not take them again.
