@@ -34,7 +34,14 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "gallery": lambda _: "retail",
 }
 """By field: what its schema does not say."""
-OWN = dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org")
+OWN: Mapping[str, Callable[[int], Any]] = {
+    **dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org"),
+    "CreateFieldDefinition.code": lambda n: f"zebulon{n:06}",
+    "CreateFieldDefinition.value_type": lambda _: "money",
+    "CreateFieldDefinition.links_to": lambda _: None,
+    **dict.fromkeys(("CreateFieldDefinition.choices", "AmendFieldDefinition.choices"), lambda _: []),
+    **dict.fromkeys(("CreateFieldDefinition.default", "AmendFieldDefinition.default"), lambda n: f"{n}.50"),
+}
 """The same of the field of one input alone: of these no two may be alike."""
 EITHER = {"email": "emails", "phone": "phones", "role": "roles"}
 """Fields of which one or the other is sent: by turns."""
@@ -90,7 +97,8 @@ class _Maker(NamedTuple):
         match schema:
             case {"type": "object"}:
                 # Of a value all parts, of any other object what it has to have.
-                wanted = schema["properties"] if "primary" in schema["properties"] else schema.get("required", ())
+                parts = schema.get("properties", {})
+                wanted = parts if "primary" in parts else schema.get("required", ())
                 found: Any = {each: self.value(schema["properties"][each], each) for each in wanted}
             case {"type": "array"} if name not in KNOWN:
                 found = [self.value(schema["items"], name) for _ in range(schema.get("minItems", 1))]

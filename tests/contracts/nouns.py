@@ -314,4 +314,4 @@ def personal_values(noun: Noun, shown: Answer) -> list[str]:
         for part, value in each.items()
         if part not in public
     ]
-    return [json.dumps(each) for each in (*fields, *parts) if each is not None and each != []]
+    return [json.dumps(each) for each in (*fields, *parts) if each not in (None, [], {})]

@@ -8,7 +8,10 @@ import grimp
 import pytest
 
 PACKAGES = ("kith", "contacts", "sales", "service_desk", "analytics", "kith_local")
-OF_RULES = ("kith.events", "kith.errors", "kith.error_codes", "kith.nouns.aggregate", "kith.scalars.currencies")
+OF_RULES = (
+    *("kith.events", "kith.errors", "kith.error_codes", "kith.nouns.aggregate", "kith.scalars.currencies"),
+    "kith.custom.field",
+)
 OF_VALUES = ("kith.errors", "kith.scalars", "kith.values")
 BELOW_FEATURES = ("analytics.projections", "analytics.ledger", "analytics.tables", "kith")
 

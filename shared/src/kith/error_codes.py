@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     # Limits
     TOO_MANY_REQUESTS = "too-many-requests"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
+    TOO_MANY_FIELDS = "too-many-fields"
     TOO_MANY_JOBS = "too-many-jobs"
     TOO_MANY_EVENTS = "too-many-events"
     TOO_MANY_HAPPENINGS = "too-many-happenings"
@@ -50,9 +51,12 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
     RECORD_ARCHIVED = "record-archived"
     RECORD_NOT_ARCHIVED = "record-not-archived"
+    NOT_UNIQUE = "not-unique"
 
     # Contacts
     ALREADY_ERASED = "already-erased"
+    FIELD_ALREADY_DEFINED = "field-already-defined"
+    FIELD_REMOVED = "field-removed"
     LAST_ADMINISTRATOR = "last-administrator"
     ROLE_ALREADY_DEFINED = "role-already-defined"
     ROLE_IN_USE = "role-in-use"

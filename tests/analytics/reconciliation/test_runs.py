@@ -281,7 +281,7 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
     assert report is not None
     assert {each.collection: each.records for each in report.collections} == {
         "settings": 1, "customers": 3, "contacts": 1, "touchpoints": 2, "products": 1, "opportunities": 4,
-        "orders": 7, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0,
+        "orders": 7, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0, "field-definitions": 0,
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * len(COLLECTIONS)
     assert report.compared_to > NOW

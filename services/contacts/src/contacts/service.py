@@ -4,6 +4,7 @@ from contacts.erasure.wiring import TASKS, after_restore
 from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
+from kith.custom.sweep import sweeping
 from kith.nouns.fills import filling
 from kith.runtime.service import Service
 
@@ -13,7 +14,7 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="contacts.app:API",
-    tasks=(*TASKS, filling(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), sweeping(RESOURCES)),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,
 )

@@ -4,6 +4,7 @@ from sqlalchemy import Index, MetaData
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
+from kith.custom.tables import entries_table
 from kith.db.removed import removed_tenants_table
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
@@ -26,4 +27,5 @@ Index(
     postgresql_where=idempotency.c.outcome.is_not(None),
 )
 offsets, dead_letters = consumer_tables(metadata)
+custom_entries = entries_table(metadata)
 removed_tenants = removed_tenants_table(metadata)

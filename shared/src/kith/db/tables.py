@@ -107,11 +107,12 @@ def aggregate_table(
     *columns: Column[Any] | ForeignKeyConstraint,
     customer_owned: bool = False,
     archivable: bool = False,
+    customisable: bool = False,
     listed_by: Sequence[str] = (),
 ) -> Table:
-    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, `Archivable`), then its own columns.
-    It has an index for each column that it is `listed_by`: pages of the rows with one value, newest first, and of all
-    rows in the order of their values."""
+    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, `Archivable`, `Customisable`), then
+    its own columns. It has an index for each column that it is `listed_by`: pages of the rows with one value, newest
+    first, and of all rows in the order of their values."""
     table = Table(
         name,
         metadata,
@@ -142,6 +143,9 @@ def aggregate_table(
         at = table.c.archived_at
         rows = (table.c.tenant_id, at, table.c.created_at, table.c.id)
         Index(f"{name}_by_archived_at", *rows, postgresql_where=at.is_not(None))
+    for held in ("custom", "custom_personal") if customisable else ():
+        # Rows of before have none.
+        table.append_column(Column(held, Structured(dict[str, Any]), nullable=False, server_default=text("'{}'")))
     for column in sorted(_named_rows(table) - set(listed_by)):
         # Who deletes a row that may be named is not to search for those that name it.
         by = table.c[column]

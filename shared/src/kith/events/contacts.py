@@ -1,7 +1,7 @@
 """What contacts publishes. Names, addresses and numbers of people stay in contacts."""
 
 from datetime import date, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -35,6 +35,8 @@ class CustomerCreated(Event):
     language: str | None = None
     time_zone: str | None = None
     addresses: list[PostalAddress] = field(default_factory=list)
+    custom: dict[str, Any] = field(default_factory=dict)
+    """Values of the fields that the tenant defines, by their codes; none that shows people."""
 
 
 class CustomerAmended(Amended):
@@ -53,6 +55,7 @@ class CustomerAmended(Amended):
     language: str | None = None
     time_zone: str | None = None
     addresses: list[PostalAddress] = field(default_factory=list)
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class CustomerLifecycleMoved(Event):
@@ -143,6 +146,7 @@ class ContactCreated(Event):
     preferred_channel: str | None = None
     language: str | None = None
     time_zone: str | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class ContactAmended(Amended):
@@ -156,6 +160,7 @@ class ContactAmended(Amended):
     preferred_channel: str | None = None
     language: str | None = None
     time_zone: str | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class ContactEmailVerified(Event):
@@ -329,3 +334,68 @@ class SettingsChanged(Replaced):
     activity: ActivityPolicy
     currency: str | None = None
     """ISO 4217, the base currency. None: all amounts are in one currency, and nothing is converted."""
+
+
+class FieldDefined(Event):
+    """Base of the events of a field that a tenant has defined. Each carries all that services keep of it; its words for
+    people stay in contacts."""
+
+    of_noun: str
+    """The noun whose records have it, `customer`."""
+    code: str
+    value_type: str
+    required: bool = False
+    unique: bool = False
+    personal: bool = False
+    filterable: bool = False
+    default: str | None = None
+    choices: list[str] = field(default_factory=list)
+    currency: str | None = None
+    links_to: str | None = None
+    archived_at: datetime | None = None
+    removed_at: datetime | None = None
+
+
+class FieldDefinitionCreated(FieldDefined):
+    type: ClassVar[str] = "contacts.field-definition.created.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+
+
+class FieldDefinitionAmended(Amended):
+    """Besides what changed it carries the rest of FieldDefined."""
+
+    type: ClassVar[str] = "contacts.field-definition.amended.v1"
+    qualifies: ClassVar[bool] = False
+    of_noun: str
+    code: str
+    value_type: str
+    required: bool = False
+    unique: bool = False
+    personal: bool = False
+    filterable: bool = False
+    default: str | None = None
+    choices: list[str] = field(default_factory=list)
+    currency: str | None = None
+    links_to: str | None = None
+    archived_at: datetime | None = None
+    removed_at: datetime | None = None
+
+
+class FieldDefinitionArchived(FieldDefined):
+    """Its values are read, and no more written."""
+
+    type: ClassVar[str] = "contacts.field-definition.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class FieldDefinitionRestored(FieldDefined):
+    type: ClassVar[str] = "contacts.field-definition.restored.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class FieldDefinitionRemoved(FieldDefined):
+    """It is gone, and so are its values."""
+
+    type: ClassVar[str] = "contacts.field-definition.removed.v1"
+    qualifies: ClassVar[bool] = False

@@ -197,7 +197,7 @@ def _plain(kind: Any) -> Any:
         return ForwardRef(_input_name(kind))
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return JSON if is_document(kind) else graphql_input_of(kind)
-    return kind
+    return JSON if origin is dict else kind
 
 
 def is_document(kind: Any) -> bool:

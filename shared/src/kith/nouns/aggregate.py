@@ -105,6 +105,15 @@ class Archivable(Aggregate):
 
 
 @dataclass(kw_only=True, eq=False)
+class Customisable(Aggregate):
+    """Base of the nouns whose records have fields that a tenant defines, by their codes (kith.custom)."""
+
+    custom: dict[str, Any] = field(default_factory=dict)
+    custom_personal: dict[str, Any] = field(default_factory=dict)
+    """The values of those that show people."""
+
+
+@dataclass(kw_only=True, eq=False)
 class CustomerOwned(Aggregate):
     """Base of the nouns that belong to a customer, where one is known."""
 

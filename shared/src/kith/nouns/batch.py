@@ -12,16 +12,17 @@ from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert
 
 from kith.audit import entries as audit
 from kith.audit.entries import Entry
+from kith.custom.changes import CustomChanges
 from kith.db.connections import Transaction
 from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.ids import new_id
 from kith.nouns import history, unconfirmed
-from kith.nouns.aggregate import Aggregate, Archivable
+from kith.nouns.aggregate import Aggregate, Archivable, Customisable
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
-from kith.nouns.inputs import Input, NewInput
+from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.resource import Check, Resource, View
 from kith.nouns.unconfirmed import Unconfirmed
 from kith.nouns.unit_of_work import Repository, UnitOfWork
@@ -66,6 +67,7 @@ class Batch:
         """By field: the records that the calls name, as far as they exist."""
         self._unconfirmed: list[Unconfirmed] = []
         self._check: Check = lambda *_: None
+        self._custom: CustomChanges | None = None
 
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
@@ -91,6 +93,10 @@ class Batch:
                 )
                 found = streamed(self._uow.connection, rows, most=len(wanted))
                 self._named[name] = {row[0]: row async for row in found}
+        if self._resource.is_customisable:
+            connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
+            given = [call.input for call in calls]
+            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, given)
         if self._resource.checks is not None:
             asked = [(call.input, self._named_by(call)) for call in calls]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
@@ -104,6 +110,8 @@ class Batch:
     async def flush(self) -> None:
         await self._uow.flush()
         await unconfirmed.note(self._uow.connection, self._uow.tenant, self._unconfirmed, self._uow.now)
+        if self._custom is not None:
+            await self._custom.flush()
         await audit.add(self._uow.connection, self._administered)
         for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
             await self._uow.connection.execute(insert(self._keys), piece)
@@ -134,10 +142,11 @@ class Batch:
                 raise Conflict(
                     f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
                 )
-        given = self._followed(call.input)
+        given = self._complete(call.input)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
         self._check(given, aggregate)
+        self._check_custom(None, aggregate)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._note(call, None, aggregate, at)
@@ -164,7 +173,7 @@ class Batch:
             aggregate.ensure_not_archived()
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
-        given = self._followed(call.input, aggregate)
+        given = self._complete(call.input, aggregate)
         at, now = call.input.happened_at(self._uow.now), self._uow.now
         if call.input.occurred_at is None or call.input.occurred_at > now:
             # A change without `occurred_at` is never before the last one, whatever the clock says: it may have been set
@@ -174,6 +183,7 @@ class Batch:
         changed = aggregate.copy()
         events = call.command.rule(changed, at=at, **call.command.arguments(given, self._uow.tenant))
         self._check(given, changed)
+        self._check_custom(aggregate, changed)
         recorded = self._record(changed, events, at)
         self._note(call, aggregate, changed, at)
         self._note_unconfirmed(given, changed.id)
@@ -195,7 +205,7 @@ class Batch:
             return True
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
             return False
-        made, _ = self._made(call, self._followed(call.input), existing.created_at)
+        made, _ = self._made(call, self._complete(call.input), existing.created_at)
         return are_alike(existing, made)
 
     def _find(self, call: Call) -> Aggregate:
@@ -213,6 +223,14 @@ class Batch:
         if call.id is not None:
             return self._repository.get(call.id)
         return self._repository.get_by_external_id(call.external_id or "")
+
+    def _complete(self, given: Input, changed: Aggregate | None = None) -> Input:
+        """Returns the input with the fields that it inherits, and with the values of all custom fields. Raises
+        Invalid."""
+        given = self._followed(given, changed)
+        if self._custom is None or not isinstance(given, _SETS_CUSTOM):
+            return given
+        return self._custom.merged(given, _customisable(changed))
 
     def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
@@ -250,6 +268,10 @@ class Batch:
         if is_new and record is not None and record.archived_at is not None:
             raise Invalid(f"The {what} {id} is archived.", field=name)
 
+    def _check_custom(self, before: Aggregate | None, after: Aggregate) -> None:
+        if self._custom is not None:
+            self._custom.check(_customisable(before), _customisable(after))
+
     def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
         for field in sorted(self._resource.may_be_taken - set(taken)):
             if getattr(given, field, None) is None:
@@ -262,6 +284,8 @@ class Batch:
 
     def _note(self, call: Call, before: Aggregate | None, after: Aggregate, at: datetime) -> None:
         command, uow = call.command, self._uow
+        if self._custom is not None:
+            self._custom.note(_customisable(before), _customisable(after))
         uow.note(self._resource, command, before, after, at=at)
         if command.erases or self._resource.is_administration:
             entry = Entry(uow.tenant, uow.now, uow.actor, command.name, self._resource.name, [after.id])
@@ -284,6 +308,15 @@ class Batch:
                 "recorded_at": self._uow.now,
             }
         )
+
+
+_SETS_CUSTOM = NewInput | Amendment
+"""The inputs that have values of custom fields."""
+
+
+def _customisable(record: Aggregate | None) -> Any:
+    assert isinstance(record, Customisable | None)
+    return record
 
 
 def as_view(resource: Resource, aggregate: Aggregate | None) -> View:

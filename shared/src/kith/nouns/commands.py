@@ -16,6 +16,7 @@ from asyncpg import PostgresError
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from kith.custom.known import forget
 from kith.db.connections import Database, Transaction, checked
 from kith.db.sqlstates import sqlstate
 from kith.ids import new_id
@@ -54,7 +55,7 @@ class Commands:
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
             return await self._batch(transaction, resource, calls, actor)
 
-        return await self._retrying(tenant, work)
+        return await self._retrying(tenant, resource, work)
 
     async def run_one(
         self, tenant: str, resource: Resource, call: Call, *, actor: str, idempotency_key: str | None = None
@@ -74,7 +75,7 @@ class Commands:
                 return await self._one(transaction, resource, call, actor)
             return await self._once(transaction, resource, call, actor, f"key/{idempotency_key}")
 
-        return await self._retrying(tenant, work)
+        return await self._retrying(tenant, resource, work)
 
     async def _append(self, tenant: str, resource: Resource, call: Call, actor: str) -> Answer | None:
         """Creates in one statement. Returns None, with nothing written, if a rule or a row refuses it: the ordinary
@@ -106,7 +107,7 @@ class Commands:
             raise
         return None if recorded_at is None else Answer(as_view(resource, aggregate), recorded_at)
 
-    async def _retrying(self, tenant: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _retrying(self, tenant: str, resource: Resource, work: Callable[[Transaction], Awaitable[T]]) -> T:
         for attempt in range(1, _TRIES + 1):
             try:
                 async with self._database.write(tenant) as transaction:
@@ -115,6 +116,9 @@ class Commands:
                 if sqlstate(error) not in _RETRIED or attempt == _TRIES:
                     raise
                 await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            finally:
+                if resource.defines_fields:
+                    forget(tenant)
         raise AssertionError("the last attempt returns or raises")
 
     async def _one(self, transaction: Transaction, resource: Resource, call: Call, actor: str) -> Answer:

@@ -6,7 +6,7 @@ The scalars of their fields are in kith.scalars.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import jiter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
@@ -19,10 +19,12 @@ from kith.values import as_sent
 
 __all__ = [
     "AS_SET",
+    "CUSTOM",
     "Amendment",
     "Archive",
     "Code",
     "Currency",
+    "CustomValues",
     "Document",
     "Input",
     "Money",
@@ -37,6 +39,11 @@ M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
 ENVELOPE = frozenset({"occurred_at", "external_id", "command"})
 """Fields of inputs that no rule takes."""
+
+CustomValues = Annotated[dict[Code, Any], Field(max_length=100)]
+"""Values of custom fields by their codes, read by the tenant's definitions (kith.custom)."""
+CUSTOM = ("custom", "custom_personal")
+"""The fields of inputs and of records that have them."""
 
 AS_SET = AfterValidator(lambda sent: sorted(set(sent)))
 """Sorts a list that stands for a set and drops duplicates, so that it is the same however it was spelt."""

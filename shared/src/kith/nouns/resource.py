@@ -16,8 +16,9 @@ from typing import Any, get_type_hints
 
 from sqlalchemy import Column
 
+from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
-from kith.nouns.aggregate import Archivable
+from kith.nouns.aggregate import Archivable, Customisable
 from kith.nouns.form import ArchivableView, Asked, Check, Command, Follows, Form, One, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
@@ -129,7 +130,7 @@ class Resource(Form):
         """The columns that refer to a row of this service, each with the id column it refers to."""
         return {
             str(constraint.column_keys[1]): constraint.elements[1].column
-            for constraint in self.table.foreign_key_constraints
+            for constraint in sorted(self.table.foreign_key_constraints, key=lambda each: [*each.column_keys])
         }
 
     @cached_property
@@ -152,6 +153,16 @@ class Resource(Form):
         """Whether it can be created from the input alone, without reading the records that it names."""
         names = any(getattr(given, name, None) is not None for name, each in self.follows.items() if each.is_inherited)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
+
+    @property
+    def is_customisable(self) -> bool:
+        """Whether a tenant may define fields of its records."""
+        return issubclass(self.aggregate, Customisable)
+
+    @property
+    def defines_fields(self) -> bool:
+        """Whether its records are the definitions of custom fields."""
+        return self.table.name == DEFINITIONS.name
 
     @property
     def is_administration(self) -> bool:

@@ -13,6 +13,7 @@ from kith.events.catalogue import versions_of
 from kith.events.contacts import (
     ContactCreated,
     CustomerCreated,
+    FieldDefinitionCreated,
     RoleCreated,
     SettingsChanged,
     TeamCreated,
@@ -69,6 +70,7 @@ COLLECTIONS = (
     _of("sales", "returns", OrderReturned),
     _of("sales", "tasks", TaskCreated),
     _of("service-desk", "cases", CaseOpened),
+    _of("contacts", "field-definitions", FieldDefinitionCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

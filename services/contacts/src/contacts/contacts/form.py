@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -19,7 +19,7 @@ from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore, Wrong, refuse
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
 from kith.nouns.resource import ArchivableView, Asked, Check, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
@@ -56,6 +56,8 @@ class CreateContact(NewInput):
     preferred_times: PreferredTimes = Field(default_factory=list)
     language: Language | None = None
     time_zone: Zone | None = None
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _each_sent_once(self) -> Self:
@@ -79,6 +81,8 @@ class AmendContact(Amendment):
     preferred_times: PreferredTimes = UNSENT
     language: Language | None = UNSENT
     time_zone: Zone | None = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
 
     @model_validator(mode="after")
     def _each_sent_once(self) -> Self:
@@ -136,6 +140,7 @@ contacts = of_known_customer(
         Column("erased_at", Moment),
         customer_owned=True,
         archivable=True,
+        customisable=True,
         listed_by=("name", "email", "role"),
     )
 )
@@ -163,12 +168,14 @@ class ContactView(ArchivableView):
     preferred_channel: Channel | None
     language: str | None
     time_zone: str | None
+    custom: dict[str, Any]
     name: str | None = personal()
     email: str | None = personal()
     phone: str | None = personal()
     salutation: str | None = personal()
     title: str | None = personal()
     preferred_times: list[PreferredTime] | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
 
 
 CONTACTS = Resource(

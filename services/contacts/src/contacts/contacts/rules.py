@@ -30,11 +30,11 @@ from kith.events.contacts import (
     ContactErased,
     ContactRestored,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
 
 
 @dataclass(kw_only=True, eq=False)
-class Contact(Archivable, CustomerOwned, Erasable):
+class Contact(Archivable, Customisable, CustomerOwned, Erasable):
     """A person at a customer."""
 
     PERSONAL = (
@@ -51,6 +51,7 @@ class Contact(Archivable, CustomerOwned, Erasable):
         "preferred_times",
         "language",
         "time_zone",
+        "custom_personal",
     )
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

@@ -17,7 +17,7 @@ from contacts.values import PostalAddress
 from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, Input, NewInput, Restore
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id, Language, Text, Website, Zone
@@ -44,6 +44,8 @@ class CreateCustomer(NewInput):
     time_zone: Zone | None = None
     website: Website | None = None
     addresses: Addresses = Field(default_factory=list)
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
 
 
 class AmendCustomer(Amendment):
@@ -63,6 +65,8 @@ class AmendCustomer(Amendment):
     time_zone: Zone | None = UNSENT
     website: Website | None = UNSENT
     addresses: Addresses = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
 
 
 class MoveCustomer(Input):
@@ -100,6 +104,7 @@ customers = aggregate_table(
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
     ForeignKeyConstraint(["tenant_id", "parent_id"], ["customers.tenant_id", "customers.id"]),
     archivable=True,
+    customisable=True,
     listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "stage", "parent_id"),
 )
 
@@ -139,8 +144,10 @@ class CustomerView(ArchivableView):
     time_zone: str | None
     addresses: list[PostalAddress]
     erased_at: datetime | None
+    custom: dict[str, Any]
     name: str | None = personal()
     website: str | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
 
 
 async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:

@@ -19,7 +19,7 @@ from kith.events.contacts import (
     CustomerLifecycleMoved,
     CustomerRestored,
 )
-from kith.nouns.aggregate import Archivable
+from kith.nouns.aggregate import Archivable, Customisable
 
 
 class CustomerKind(StrEnum):
@@ -49,10 +49,10 @@ MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
 
 
 @dataclass(kw_only=True, eq=False)
-class Customer(Archivable, Erasable):
+class Customer(Archivable, Customisable, Erasable):
     """An organisation or a person that the tenant has a relationship with."""
 
-    PERSONAL = ("name", "website", "addresses", "language", "time_zone")
+    PERSONAL = ("name", "website", "addresses", "language", "time_zone", "custom_personal")
 
     kind: CustomerKind
     name: str | None

@@ -30,7 +30,8 @@ class Erasable(Aggregate):
         self.ensure_not_erased()
         self.ensure_not_before_last_change(at)
         for name in self.PERSONAL:
-            setattr(self, name, [] if isinstance(getattr(self, name), list) else None)
+            held = getattr(self, name)
+            setattr(self, name, type(held)() if isinstance(held, list | dict) else None)
         self.erased_at = at
 
     def ensure_not_erased(self) -> None:
