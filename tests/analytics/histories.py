@@ -98,7 +98,7 @@ def _order(chance: random.Random) -> Event:
 
 def _opportunity(chance: random.Random) -> list[Event]:
     value = Decimal(chance.randrange(1, 9_000))
-    events: list[Event] = [OpportunityOpened(stage="prospecting", currency="EUR", owner="ann", value=value)]
+    events: list[Event] = [OpportunityOpened(stage="prospecting", currency="EUR", owner_id=new_id(), value=value)]
     events.append(OpportunityAdvanced(stage="engaging", from_stage="prospecting"))
     if chance.random() < 0.5:
         events.append(OpportunityAmended(changed=["value"], value=value + 1))

@@ -263,7 +263,7 @@ async def test_a_list_is_filtered_over_every_relation(ours: World, noun: Noun, r
     naming = noun if step.theirs == "id" else other
     named = (await ours.made(naming))[step.ours if naming is noun else step.theirs]
     await ours.apart().made(naming)
-    (related,) = [each for each in await all_of(ours, other) if each[step.theirs] == named]
+    related = next(each for each in await all_of(ours, other) if each[step.theirs] == named)
     found = [each["id"] for each in await all_of(ours, noun) if each[step.ours] == named]
     assert found
     for where, wanted in (({"id": {"eq": related["id"]}}, found), ({"external_id": {"eq": "nobody"}}, [])):

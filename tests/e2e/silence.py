@@ -20,7 +20,12 @@ PLAYBOOK = {
     "document": {
         "when": {"kind": "band_changed", "to": ["at_risk"]},
         "actions": [
-            {"kind": "task", "title": "Ask how they are", "due_in_days": 2, "owner": "eve"},
+            {
+                "kind": "task",
+                "title": "Ask how they are",
+                "due_in_days": 2,
+                "owner": "019ca000-0000-7000-8000-000000000009",
+            },
             {"kind": "case", "title": "Has gone silent", "priority": "high", "queue": "success"},
         ],
     },

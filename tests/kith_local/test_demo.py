@@ -25,7 +25,7 @@ RESOURCES: dict[str, Resource] = {
     each.path: each for service in (contacts, sales, service_desk, analytics) for each in service.RESOURCES
 }
 
-NOT_IN_THE_DEMO = {"users", "teams", "roles", "settings", "tasks", "playbooks"}
+NOT_IN_THE_DEMO = {"teams", "roles", "settings", "tasks", "playbooks"}
 """The first are the tenant's own to make, and playbooks would ask for the second."""
 
 
@@ -51,7 +51,7 @@ def carried_out(command: Command, aggregate: Any, ids: dict[Reference, UUID]) ->
     given = row_model(rule).model_validate_json(msgspec.json.encode(command.body(ids)))
     if rule.creates:
         assert aggregate is None
-        aggregate, _ = rule.rule(id=uuid4(), at=command.at, **given.fields())
+        aggregate, _ = rule.rule(id=uuid4(), at=command.at, **rule.arguments(given, "t"))
         aggregate.created_at = command.at
     else:
         aggregate = copy.copy(aggregate)

@@ -19,6 +19,7 @@ from kith.api import context_for
 from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
+from kith.ids import new_id
 from kith.nouns import commands
 from kith.nouns.calls import Call
 from kith.nouns.parameters import row_model
@@ -110,7 +111,7 @@ Body = Callable[[int], Mapping[str, object]]
         (CONTACTS, the_settings, "/v1/settings:amend", lambda n: {"activity": _orders_within(n + 1)}),
         (SALES, opportunity, "/v1/opportunities/{id}:amend", lambda n: {"name": f"Beans {n}"}),
         (SALES, task, "/v1/tasks/{id}:amend", lambda n: {"title": f"Call {n}"}),
-        (SERVICE_DESK, case, "/v1/cases/{id}:assign", lambda n: {"assignee": f"agent {n}"}),
+        (SERVICE_DESK, case, "/v1/cases/{id}:assign", lambda _: {"assignee_id": str(new_id())}),
     ],
     ids=["customer", "contact", "settings", "opportunity", "task", "case"],
 )

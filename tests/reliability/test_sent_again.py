@@ -63,7 +63,7 @@ SPELLINGS: list[tuple[Service, str, Row, Row]] = [
     (SALES, "opportunities", BEANS | {"value": "10.00"}, BEANS | {"value": 10, "stage": "prospecting"}),
     (SALES, "orders", ORDER | {"value": 10.5}, ORDER | {"value": "10.5000", "occurred_at": NOON_IN_VIENNA}),
     (SALES, "tasks", TASK, TASK | {"due_at": "2026-02-01T13:00:00+01:00"}),
-    (SERVICE_DESK, "cases", CASE, CASE | {"priority": "moderate", "assignee": None}),
+    (SERVICE_DESK, "cases", CASE, CASE | {"priority": "moderate", "assignee_id": None}),
     (ANALYTICS, "playbooks", playbook(), playbook(when={"to": ["at_risk", "steady"], "kind": "band_changed"})),
     (ANALYTICS, "playbooks", playbook(audience={"tags": ["b", "a"]}), playbook(audience={"tags": ["a", "b", "a"]})),
     (ANALYTICS, "health-models", health_model({"tiers": ["b", "a"]}), health_model({"tiers": ["a", "b"], "tags": []})),

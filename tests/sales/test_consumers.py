@@ -31,13 +31,13 @@ async def shown(sales: httpx.AsyncClient, headers: Headers) -> list[dict[str, ob
 async def test_a_task_is_made_as_requested(
     worker: Hearing, sales: httpx.AsyncClient, tenant: str, mine: Headers, theirs: Headers
 ) -> None:
-    playbook, run = new_id(), new_id()
+    playbook, run, eve = new_id(), new_id(), new_id()
     action = action_requested(
         tenant,
         "task",
         playbook_id=playbook,
         run_id=run,
-        owner="eve",
+        owner_id=eve,
         due_at="2026-03-08T09:00:00+00:00",
         explanation="/v1/customers/x/health",
     )
@@ -49,7 +49,7 @@ async def test_a_task_is_made_as_requested(
             "external_id": f"playbook-action:{action.subject}",
             "customer_id": str(action.customer_id),
             "title": "Find out what is wrong",
-            "owner": "eve",
+            "owner_id": str(eve),
             "due_at": "2026-03-08T09:00:00Z",
             "state": "open",
             "reason": "band_changed",

@@ -27,9 +27,9 @@ async def shown(tenant: Tenant, **filters: str) -> list[Answer]:
 
 
 async def test_a_case_is_opened_as_requested(worker: Hearing, acme: Tenant, other: Tenant) -> None:
-    run = new_id()
+    run, eve = new_id(), new_id()
     action = action_requested(
-        acme.name, "case", run_id=run, priority="high", category="retention", queue="success", owner="eve"
+        acme.name, "case", run_id=run, priority="high", category="retention", queue="success", owner_id=eve
     )
     await worker.hears(action, action_requested(acme.name, "case"))
     (case,) = await shown(acme, run_id=str(run))
@@ -44,7 +44,7 @@ async def test_a_case_is_opened_as_requested(worker: Hearing, acme: Tenant, othe
             "priority": "high",
             "category": "retention",
             "queue": "success",
-            "assignee": "eve",
+            "assignee_id": str(eve),
         }.items()
     )
     assert f"run:{run}" in {row.actor for row in await worker.outbox_of(acme.name)}

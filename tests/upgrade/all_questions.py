@@ -9,20 +9,20 @@ from typing import Any
 from tests.upgrade.graphql_questions import graphql_questions_of
 from tests.upgrade.house import House
 from tests.upgrade.questions import Question
-from tests.upgrade.scenario import BEGIN, END, PLAYBOOKS_START, SERVICE_OF, Scenario
+from tests.upgrade.scenario import BEGIN, END, PLAYBOOKS_START, SERVICE_OF, USERS, Scenario
 
 START, MIDDLE, LATE, LAST = (
     each.isoformat() for each in (BEGIN, BEGIN + timedelta(days=330), END - timedelta(days=15), END)
 )
 OVER = {"from": START, "to": LAST}
 FILTERS = {
-    "customers": ({"segment": "smith"}, {"kind": "person", "country": "AT"}, {"owner": "ann", "source": "web"}),
+    "customers": ({"segment": "smith"}, {"kind": "person", "country": "AT"}, {"owner_id": "ann", "source": "web"}),
     "touchpoints": ({"channel": "visit"}, {"direction": "inbound"}),
     "products": ({"family": "kilns"},),
-    "opportunities": ({"stage": "won"}, {"owner": "bob"}),
+    "opportunities": ({"stage": "won"}, {"owner_id": "bob"}),
     "orders": ({"country": "DE"},),
-    "tasks": ({"state": "done"}, {"owner": "ann"}),
-    "cases": ({"state": "resolved"}, {"priority": "critical", "queue": "first line"}, {"assignee": "joe"}),
+    "tasks": ({"state": "done"}, {"owner_id": "ann"}),
+    "cases": ({"state": "resolved"}, {"priority": "critical", "queue": "first line"}, {"assignee_id": "joe"}),
     "health-models": ({"state": "published"},),
     "signals": ({"code": "logins"},),
     "playbooks": ({"state": "stopped"},),
@@ -90,7 +90,9 @@ def _records(scenario: Scenario, stranger: str) -> Iterator[Question]:
         if len(ids) > PAGE:
             yield Question(service, scenario.name, f"{path}:export", {"after": ids[-PAGE]})
         for filters in FILTERS.get(noun, ()):
-            yield Question(service, scenario.name, path, {"first": PAGE, **filters})
+            ids_of = {value: scenario.user(value) for value in filters.values() if value in USERS}
+            named = {name: ids_of.get(value, value) for name, value in filters.items()}
+            yield Question(service, scenario.name, path, {"first": PAGE, **named})
         for id in (ids[0], ids[-1]):
             yield Question(service, scenario.name, f"{path}/{id}")
         yield Question(service, stranger, f"{path}/{ids[0]}")

@@ -29,7 +29,7 @@ async def make_dead_letters(house: House, tenant: str) -> None:
             ("contacts", "contacts.customer.created.v1", {"kind": 7}),
             ("contacts", "contacts.settings.changed.v1", {"time_zone": "Nowhere/At_All", "activity": 3}),
             ("analytics", "analytics.action.requested.v1", {**_ACTION, "kind": "case", "priority": "urgent"}),
-            ("analytics", "analytics.action.requested.v1", {**_ACTION, "kind": "task", "owner": "x" * 900}),
+            ("analytics", "analytics.action.requested.v1", {**_ACTION, "kind": "task", "reason": "x" * 900}),
         ):
             envelope = _envelope(service, of_type, tenant, before, body)
             message = Outgoing(topic_of(service), envelope.key(), envelope.data, envelope.headers())

@@ -19,11 +19,12 @@ from kith.testing import Answer, Tenant
 BEGIN, END = datetime(2025, 1, 6, 9, tzinfo=UTC), datetime(2026, 6, 30, tzinfo=UTC)
 PLAYBOOKS_START = BEGIN + timedelta(days=300)
 SERVICE_OF = {
-    **dict.fromkeys(("customers", "contacts", "touchpoints", "settings"), "contacts"),
+    **dict.fromkeys(("users", "customers", "contacts", "touchpoints", "settings"), "contacts"),
     **dict.fromkeys(("products", "opportunities", "orders", "returns", "tasks"), "sales"),
     **dict.fromkeys(("cases",), "service-desk"),
     **dict.fromkeys(("health-models", "signals", "readings", "pulses", "playbooks"), "analytics"),
 }
+USERS = ("ann", "bob", "eve", "joe")
 STAGES = ("engaging", "proposing", "negotiating")
 
 
@@ -77,6 +78,9 @@ class Scenario:
     def day(self, first: int = 0, last: int = 520) -> datetime:
         return BEGIN + timedelta(days=self.chance.randrange(first, last), minutes=self.chance.randrange(600))
 
+    def user(self, name: str) -> str:
+        return self.ids["users"][USERS.index(name)]
+
     async def make(self, noun: str, at: datetime, **body: object) -> str:
         given = {key: value for key, value in body.items() if value is not None}
         made = await self.api(SERVICE_OF[noun]).made(f"/v1/{noun}", occurred_at=at.isoformat(), **given)
@@ -101,6 +105,8 @@ class Scenario:
     async def first(self) -> None:
         """How the tenant has set things up, and a year of its customers."""
         await self.settings(BEGIN, time_zone="Europe/Vienna", currency=self.currency)
+        for name in USERS:
+            await self.make("users", BEGIN, name=name, email=f"{name}@example.com")
         signal = await self.make("signals", BEGIN, code="logins", title="Logins in a week", unit="logins")
         await self.make("signals", BEGIN, code="errors", title="Errors seen", description="by the product itself")
         await self._models(signal)
@@ -168,7 +174,7 @@ class Scenario:
             segment=segment,
             tier=("gold", "silver", None)[number % 5 % 3],
             source=chance.choice(("fair", "web")),
-            owner=chance.choice(("ann", "bob")),
+            owner_id=self.user(chance.choice(("ann", "bob"))),
             tags=[["vip"], ["vip", "beta"], []][number % 4 % 3] if number else ["unidentified"],
             referred_by=known[number // 2] if number % 7 == 6 else None,
         )
@@ -207,13 +213,14 @@ class Scenario:
     async def _opportunity(self, customer: str, number: int) -> None:
         product = self.ids["products"][number % 3]
         at = self.day(50, 420)
-        id = await self.make("opportunities", at, name=f"Deal {number}", customer_id=customer, owner="ann",
+        ann = self.user("ann")
+        id = await self.make("opportunities", at, name=f"Deal {number}", customer_id=customer, owner_id=ann,
                              product_id=product, value=money(self.chance, 100, 900), currency="EUR", source="fair",
                              expected_close=(at + timedelta(days=60)).date().isoformat())  # fmt: skip
         for stage in STAGES[: number % 4]:
             await self.act("opportunities", id, "advance", 24 * self.chance.randrange(1, 12), stage=stage)
         if number % 2:
-            await self.act("opportunities", id, "amend", 30, value="640.00", owner="bob")
+            await self.act("opportunities", id, "amend", 30, value="640.00", owner_id=self.user("bob"))
         if number % 5 < 2:
             await self.act("opportunities", id, "win", 50)
             await self.make("orders", self.times[id], customer_id=customer, opportunity_id=id, value="640.00")
@@ -229,17 +236,19 @@ class Scenario:
                 queue="first line",
             )  # fmt: skip
             steps: list[tuple[str, dict[str, object]]] = [
-                ("assign", {"assignee": "eve"}), ("start", {}), ("wait", {"reason": "customer"}),
-                ("escalate", {"priority": "critical"}), ("start", {"assignee": "joe"}),
+                ("assign", {"assignee_id": self.user("eve")}), ("start", {}), ("wait", {"reason": "customer"}),
+                ("escalate", {"priority": "critical"}), ("start", {"assignee_id": self.user("joe")}),
                 ("resolve", {"sla_met": number % 3 != 0, "resolution_code": "mended"}), ("close", {}),
                 ("reopen", {"reason": "again"}), ("resolve", {"sla_met": number % 2 == 0}), ("close", {}),
             ]  # fmt: skip
             for verb, body in steps[: 1 + number * 3 % 11]:
                 await self.act("cases", id, verb, self.chance.randrange(1, 40), **body)
         for number, customer in enumerate(self.ids["customers"][::6]):
-            id = await self.make("tasks", self.day(), title=f"Send it {number}", customer_id=customer, owner="ann")
+            id = await self.make(
+                "tasks", self.day(), title=f"Send it {number}", customer_id=customer, owner_id=self.user("ann")
+            )
             for verb in ("amend", "complete", "reopen", "cancel")[: number % 5]:
-                changed: dict[str, Any] = {"owner": "bob"} if verb == "amend" else {}
+                changed: dict[str, Any] = {"owner_id": self.user("bob")} if verb == "amend" else {}
                 await self.act("tasks", id, verb, **changed)
 
     async def second(self) -> None:
@@ -256,7 +265,7 @@ class Scenario:
             for number in range(2):
                 await self.make("cases", datetime.now(UTC), customer_id=customer, subject=f"It broke {number}",
                                 channel="phone", category="complaint")  # fmt: skip
-        await self.act("customers", customers[0], "amend", 24 * 200, tier="gold", owner=None)
+        await self.act("customers", customers[0], "amend", 24 * 200, tier="gold", owner_id=None)
         for customer, into in zip(customers[5:8], customers[1:4], strict=True):
             await merge(self.house, self.name, UUID(customer), UUID(into), BEGIN + timedelta(days=380))
         await unmerge(self.house, self.name, UUID(customers[6]), BEGIN + timedelta(days=440))

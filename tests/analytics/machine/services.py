@@ -24,6 +24,7 @@ from kith.events.contacts import (
 )
 from kith.events.envelope import Envelope
 from kith.events.event import Event
+from kith.events.named_users import named_user
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
@@ -213,7 +214,9 @@ class Services:
         if it is None or it.phase in ("won", "lost"):
             it = Course(self._new_id(), thing.customer, thing.time, phase=STAGES[thing.step % 4])
             self.opportunities.append(it)
-            opened = OpportunityOpened(stage=it.phase, currency="EUR", owner=thing.word, value=thing.value)
+            opened = OpportunityOpened(
+                stage=it.phase, currency="EUR", owner_id=named_user("", thing.word), value=thing.value
+            )
             return self._next(it, opened, thing.time, thing.pause)
         left = it.phase
         match thing.step:
@@ -221,7 +224,9 @@ class Services:
                 changed = OpportunityAmended(changed=["value"], value=thing.value)
                 return self._next(it, changed, it.time, thing.pause)
             case 1:
-                changed = OpportunityAmended(changed=["owner"], owner=thing.word if thing.value else None)
+                changed = OpportunityAmended(
+                    changed=["owner"], owner_id=named_user("", thing.word) if thing.value else None
+                )
                 return self._next(it, changed, it.time, thing.pause)
             case 2 | 3:
                 it.phase = STAGES[(STAGES.index(left) + thing.step - 1) % 4]

@@ -32,6 +32,9 @@ SPRING = {"from": "2011-03-01T00:00:00Z", "to": "2011-06-01T00:00:00Z"}
 CASE: dict[str, Any] = {"priority": "low", "channel": "email"}
 
 
+ANN, BOB = new_id(), new_id()
+
+
 def course(tenant: str, customer: UUID | None, *steps: tuple[str, Any]) -> list[Envelope]:
     """The events of one aggregate, a version each."""
     subject = new_id()
@@ -56,7 +59,7 @@ def some_of_everything(tenant: str) -> list[Envelope]:
         *course(
             tenant,
             gold,
-            ("2011-03-01", OpportunityOpened(stage="prospecting", currency="EUR", owner="ann", value=Decimal(10))),
+            ("2011-03-01", OpportunityOpened(stage="prospecting", currency="EUR", owner_id=ANN, value=Decimal(10))),
             ("2011-03-03", OpportunityAdvanced(stage="engaging", from_stage="prospecting")),
             ("2011-03-04", OpportunityAmended(changed=["value"], value=Decimal(90))),
             ("2011-03-11", OpportunityLost(from_stage="engaging")),
@@ -64,13 +67,13 @@ def some_of_everything(tenant: str) -> list[Envelope]:
         *course(
             tenant,
             silver,
-            ("2011-03-01", OpportunityOpened(stage="engaging", currency="EUR", owner="bob", value=Decimal(5))),
+            ("2011-03-01", OpportunityOpened(stage="engaging", currency="EUR", owner_id=BOB, value=Decimal(5))),
             ("2011-04-01", OpportunityWon(from_stage="engaging", value=Decimal(30), currency="EUR")),
         ),
         *course(
             tenant,
             gold,
-            ("2011-05-01", OpportunityOpened(stage="proposing", currency="EUR", owner="ann", value=Decimal(40))),
+            ("2011-05-01", OpportunityOpened(stage="proposing", currency="EUR", owner_id=ANN, value=Decimal(40))),
         ),
         *course(
             tenant,
@@ -262,7 +265,7 @@ NAMES = (
 )
 
 
-@pytest.mark.parametrize("dimension", ["segment", "country", "owner", "source", "tier", "tag"])
+@pytest.mark.parametrize("dimension", ["segment", "country", "source", "tier", "tag"])
 async def test_every_name_that_can_be_stored_can_be_queried(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, dimension: str
 ) -> None:

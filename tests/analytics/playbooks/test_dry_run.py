@@ -61,7 +61,9 @@ def a_past(tenant: str, begin: datetime, days: int, customers: int = 30) -> list
         segment = random.choice(["gold", "plain", None])
         tags = ["unidentified"] if random.random() < 0.1 else []
         events.append(
-            happened(CustomerCreated(kind="person", segment=segment, tags=tags, owner="ada"), tenant, begin - DAY, id)
+            happened(
+                CustomerCreated(kind="person", segment=segment, tags=tags, owner_id=new_id()), tenant, begin - DAY, id
+            )
         )
         for number in range(days):
             time = begin + (number + random.random()) * DAY

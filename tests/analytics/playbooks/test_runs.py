@@ -22,6 +22,7 @@ from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
 SPRING = at("2026-03-01")
+ADA = new_id()
 NOON = SPRING + timedelta(hours=12)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -33,7 +34,7 @@ def us(analytics: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
 
 async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, worker: AsyncEngine, fold: Fold) -> None:
     customer = new_id()
-    await fold(happened(CustomerCreated(kind="person", owner="ada"), us.name, at("2026-01-01"), customer))
+    await fold(happened(CustomerCreated(kind="person", owner_id=ADA), us.name, at("2026-01-01"), customer))
     playbook = await started(us, SPRING)
     assert await triggered(worker, us.name, sank(customer, NOON, traceparent=TRACE)) == 1
     (run,) = await runs(worker, us.name)
@@ -46,8 +47,13 @@ async def test_a_run_asks_for_each_action_with_all_that_it_takes(us: Tenant, wor
         "cause": "silence",
     }
     (task_row, task), (case_row, case) = await actions(worker, us.name)
-    assert (task.kind, task.title, task.due_at, task.owner) == ("task", "Call them", NOON + timedelta(days=3), "ada")
-    assert (case.kind, case.priority, case.owner) == ("case", "moderate", None)
+    assert (task.kind, task.title, task.due_at, task.owner_id) == (
+        "task",
+        "Call them",
+        NOON + timedelta(days=3),
+        ADA,
+    )
+    assert (case.kind, case.priority, case.owner_id) == ("case", "moderate", None)
     assert (task.playbook_id, task.run_id, task.trigger) == (playbook, run.id, "band_changed")
     known = task_row.recorded_at.isoformat().replace("+00:00", "Z")
     assert task.explanation == f"/v1/customers/{customer}/health?at=2026-03-01T12:00:00Z&knownAt={known}"

@@ -46,6 +46,7 @@ from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
+EVE, JOE = str(new_id()), str(new_id())
 NOW = datetime.now(UTC)
 
 
@@ -192,7 +193,7 @@ async def fill(house: House) -> None:
     chances = [
         await house.sales.made(
             "/v1/opportunities", customer_id=cid["id"], name="Chance", value=str(value), currency="EUR",
-            owner="eve", product_id=beans["id"], expected_close="2030-01-31", stage="engaging", occurred_at=ago(150),
+            owner_id=EVE, product_id=beans["id"], expected_close="2030-01-31", stage="engaging", occurred_at=ago(150),
         )
         for value in (100, 200, 300, 400)
     ]  # fmt: skip
@@ -200,16 +201,16 @@ async def fill(house: House) -> None:
     await changed(house.sales, f"{won}:advance", stage="negotiating", occurred_at=ago(140))
     await changed(house.sales, f"{won}:win", value="110", occurred_at=ago(80))
     await changed(house.sales, f"{lost}:lose", reason="price", occurred_at=ago(70))
-    await changed(house.sales, f"{amended}:amend", value="333", owner=None, occurred_at=ago(5))
+    await changed(house.sales, f"{amended}:amend", value="333", owner_id=None, occurred_at=ago(5))
     tasks = [
         await house.sales.made(
-            "/v1/tasks", customer_id=cid["id"], title="Call", reason="band_changed", owner="eve",
+            "/v1/tasks", customer_id=cid["id"], title="Call", reason="band_changed", owner_id=EVE,
             due_at="2030-01-31T09:00:00.5+01:00", playbook_id=str(new_id()), run_id=str(new_id()), occurred_at=ago(50),
         )
         for _ in range(3)
     ]  # fmt: skip
     done, reopened, _ = (f"/v1/tasks/{each['id']}" for each in tasks)
-    await changed(house.sales, f"{done}:amend", title="Call them", owner="joe", due_at=None, occurred_at=ago(45))
+    await changed(house.sales, f"{done}:amend", title="Call them", owner_id=JOE, due_at=None, occurred_at=ago(45))
     await changed(house.sales, f"{done}:complete", outcome="called_back", occurred_at=ago(44))
     await changed(house.sales, f"{reopened}:cancel", occurred_at=ago(43))
     await changed(house.sales, f"{reopened}:reopen", occurred_at=ago(42))
@@ -222,7 +223,7 @@ async def fill(house: House) -> None:
     ]  # fmt: skip
     first, second, _ = (f"/v1/cases/{each['id']}" for each in cases)
     for each in (first, second):
-        await changed(house.desk, f"{each}:start", assignee="joe", occurred_at=ago(110))
+        await changed(house.desk, f"{each}:start", assignee_id=JOE, occurred_at=ago(110))
         await changed(house.desk, f"{each}:resolve", sla_met=True, occurred_at=ago(100))
     await changed(house.desk, f"{first}:close", occurred_at=ago(90))
     await changed(house.desk, f"{second}:reopen", reason="again", occurred_at=ago(60))

@@ -25,7 +25,7 @@ from kith.runtime.service import Service
 from kith.testing import Issuer
 from kith_local.postgres import EmbeddedPostgres
 from kith_local.replay.api import Api
-from kith_local.replay.commands import CUSTOMERS, PRODUCTS, Noun
+from kith_local.replay.commands import CUSTOMERS, PRODUCTS, USERS, Noun
 from kith_local.replay.files import locate, read
 from kith_local.replay.sender import Sender
 from kith_local.replay.session import DATA_SETS
@@ -78,7 +78,7 @@ async def replayed(
         for name in DATA_SETS:
             tenant = f"t-{new_id().hex}"
             ids = await sent(name, Api(http, urls, issuer.token(tenant), patience=PATIENCE))
-            company = facts.company(name).known_as(ids.get(CUSTOMERS, {}), ids.get(PRODUCTS, {}))
+            company = facts.company(name).known_as(ids.get(CUSTOMERS, {}), ids.get(PRODUCTS, {}), ids.get(USERS, {}))
             sets[tenant] = Replayed(company, tenant, clients[ANALYTICS.name], issuer)
     batches = [batch for service in SOURCES async for batch in published(postgres, service, list(sets))]
     worker = create_engine(postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=5, application="test worker")

@@ -84,10 +84,18 @@ class Company:
     ids: Mapping[str, str] = field(default_factory=dict)
     """What the services call its customers."""
 
-    def known_as(self, customers: Mapping[str, str], products: Mapping[str, str]) -> "Company":
-        """With the services' ids: of customers beside their names, of products instead of them."""
-        opportunities = self.opportunities.with_columns(pl.col("product").replace(products))
-        return replace(self, ids=customers, opportunities=opportunities)
+    users: Mapping[str, str] = field(default_factory=dict)
+    """What the services call its users."""
+
+    def known_as(
+        self, customers: Mapping[str, str], products: Mapping[str, str], users: Mapping[str, str]
+    ) -> "Company":
+        """With the services' ids: of customers beside their names, of products and users instead of them."""
+        opportunities = self.opportunities.with_columns(
+            pl.col("product").replace(products), pl.col("owner").replace(users)
+        )
+        cases = self.cases.with_columns(pl.col("assignee").replace(users))
+        return replace(self, ids=customers, users=users, opportunities=opportunities, cases=cases)
 
 
 @cache

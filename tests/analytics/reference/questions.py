@@ -1,8 +1,8 @@
 """What is queried of each set, by period, by dimension and with filters: intervals that begin at midnight and in the
 middle of a day, on the instant of an order and before there was any, in zones with offsets and across clock changes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,13 @@ class Question:
         filters = (f"{each.dimension}{'!' * each.excludes}={'|'.join(each.values)}" for each in self.filters)
         interval = f"{self.start:%y-%m-%dT%H:%M} {self.end:%y-%m-%dT%H:%M}"
         return " ".join([self.of, interval, self.grain or "whole", *self.by, *filters, self.zone.rpartition("/")[2]])
+
+    def known_as(self, users: Mapping[str, str]) -> "Question":
+        """With the services' ids of users instead of their names."""
+        filters = (
+            each._replace(values=tuple(users.get(value, value) for value in each.values)) for each in self.filters
+        )
+        return replace(self, filters=tuple(filters))
 
     @property
     def periods(self) -> list[datetime]:

@@ -80,6 +80,7 @@ def query() -> Iterator[Any]:
 @pytest.mark.parametrize(("question", "id"), list(query()))
 async def test_it_is_what_the_files_come_to(replayed: dict[str, Replayed], question: Question, id: str) -> None:
     company, figure = replayed[question.of].company, FIGURES[id]
+    question = question.known_as(company.users)
     query = Query(company, question.start, question.end, ZoneInfo(question.zone))
     nothing = numbers_of(figure, {name: part.of_nothing for name, part in figure.parts.items()})
     answer = await replayed[question.of].get(f"/v1/metrics/{id}", question.params)

@@ -15,7 +15,7 @@ from kith.events.contacts import CustomerCreated
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
-ID, REFERRER, PARENT = UUID(int=1), UUID(int=2), UUID(int=3)
+ID, REFERRER, PARENT, OWNER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
 
 
 def create(**fields: Any) -> tuple[Customer, CustomerCreated]:
@@ -31,7 +31,7 @@ def test_a_new_customer_is_published_without_its_name() -> None:
         "segment": "smb",
         "tier": "gold",
         "source": "fair",
-        "owner": "eve",
+        "owner_id": OWNER,
         "referred_by": REFERRER,
         "parent_id": PARENT,
         "stage": LifecycleStage.LEAD,

@@ -112,7 +112,7 @@ def test_a_second_version_reads_the_first_and_a_first_reads_none() -> None:
 
 def test_an_event_of_an_old_version_is_read_as_the_newest(published: None) -> None:
     old = ("sales.quote.issued.v1", {"value": "12"})
-    assert upcast(*old) == ("sales.quote.issued.v3", {"amount": "12", "currency": "EUR", "channel": "letter"})
+    assert upcast("t", *old) == ("sales.quote.issued.v3", {"amount": "12", "currency": "EUR", "channel": "letter"})
     assert current("sales.quote.issued.v1") == "sales.quote.issued.v3"
     assert list(versions_of(QuoteIssuedV3.type)) == [kind.type for kind in reversed(VERSIONS)]
 

@@ -17,7 +17,7 @@ from kith.testing import Answer, Issuer, Tenant
 
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 WORDS = ["a", "B", "b", "ä", "a%", "a_", "z\\", "'; SELECT pg_sleep(9) --", "ab", "中", "中文"]
-OPTIONAL = ("segment", "tier", "owner", "country")
+OPTIONAL = ("segment", "tier", "source", "country")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ async def test_any_condition_in_any_order_page_by_page(
 async def test_a_list_and_its_negation_are_the_whole(rows: tuple[Tenant, list[Answer]], operator: str) -> None:
     """Also of rows without a value, for which SQL knows neither."""
     tenant, customers = rows
-    wanted = {"owner": {operator: ["a", "b"] if operator in ("in", "not_in") else "a"}}
+    wanted = {"source": {operator: ["a", "b"] if operator in ("in", "not_in") else "a"}}
     for where in (wanted, {"not": wanted}):
         found = (await tenant.post("/v1/customers:search", {"where": where, "first": 500})).json()["items"]
         assert [each["id"] for each in found] == [each["id"] for each in customers if is_true(where, each)]
@@ -172,7 +172,7 @@ def deep(levels: int) -> Answer:
 
 
 PARAMETERS = [
-    ("owner.like=a", "owner.like", "There is no parameter 'owner.like'. There are: after, count, "),
+    ("source.like=a", "source.like", "There is no parameter 'source.like'. There are: after, count, "),
     ("colour=red", "colour", "There is no parameter 'colour'."),
     ("contacts=x", "contacts", "There is no parameter 'contacts'."),
     ("contacts.role.eq.x=y", "contacts.role.eq.x", "There is no parameter"),
@@ -180,8 +180,8 @@ PARAMETERS = [
     ("kind.in=person&kind.in=dog", "kind.in", "Input should be 'organisation' or 'person'"),
     ("created_at.gte=yesterday", "created_at.gte", "It is an instant"),
     ("created_at.between=2026-01-01T00:00:00Z", "created_at.between", "List should have at least 2 items"),
-    ("owner=a&owner=b", "owner", "It is given once."),
-    ("owner=%00", "owner", "It has a control character"),
+    ("source=a&source=b", "source", "It is given once."),
+    ("source=%00", "source", "It has a control character"),
     ("contacts.customer_id=7", "contacts.customer_id", "It is a UUID"),
     (
         "order_by=tags",
@@ -189,7 +189,7 @@ PARAMETERS = [
         "Lists are sorted by id, external_id, created_at, recorded_at, archived_at, name, ",
     ),
     ("order_by=name.up", "order_by", "Behind the field stands .asc or .desc, .nulls_first or .nulls_last."),
-    ("order_by=id,name,kind,tier,owner,source", "order_by", "List should have at most 5 items"),
+    ("order_by=id,name,kind,tier,source,country", "order_by", "List should have at most 5 items"),
     ("fields=id,colour", "fields", "It is one of id, external_id, "),
     ("first=0", "first", "Input should be greater than or equal to 1"),
     ("after=nonsense", "after", "It is not a cursor of this list."),
@@ -212,8 +212,8 @@ async def test_a_parameter_that_is_wrong_is_named_with_its_rule(
 
 BODIES: list[tuple[Answer, str, str]] = [
     ({"where": {"colour": {"eq": "red"}}}, "where.colour", "Extra inputs are not permitted"),
-    ({"where": {"owner": {"like": "a"}}}, "where.owner.like", "Extra inputs are not permitted"),
-    ({"where": {"owner": "a"}}, "where.owner", "Input should be "),
+    ({"where": {"source": {"like": "a"}}}, "where.source.like", "Extra inputs are not permitted"),
+    ({"where": {"source": "a"}}, "where.source", "Input should be "),
     ({"where": {"or": [{}, {"kind": {"eq": "dog"}}]}}, "where.or.1.kind.eq", "Input should be 'organisation'"),
     ({"where": {"contacts": {"customer": {}}}}, "where.contacts.customer", "Extra inputs are not permitted"),
     ({"where": deep(7)}, "where", "Conditions are at most 5 deep."),
@@ -246,7 +246,7 @@ async def test_five_levels_are_not_too_deep(rows: tuple[Tenant, list[Answer]]) -
 async def test_a_cursor_is_of_one_order_alone(rows: tuple[Tenant, list[Answer]]) -> None:
     tenant, _ = rows
     page = (await tenant.get("/v1/customers", first=2, order_by="name")).json()
-    for order in ("owner", "name.desc", "name.nulls_first", "name,kind", None):
+    for order in ("source", "name.desc", "name.nulls_first", "name,kind", None):
         asked = {"order_by": order} if order else {}
         answer = await tenant.get("/v1/customers", after=page["next"], **asked)
         assert answer.json()["errors"] == [{"field": "after", "rule": "It is not a cursor of this list."}], order
@@ -263,12 +263,12 @@ async def test_a_cursor_has_the_longest_names_in_it(serve: Serve, issuer: Issuer
 
 async def test_only_the_fields_that_were_asked_for(rows: tuple[Tenant, list[Answer]]) -> None:
     tenant, customers = rows
-    page = (await tenant.get("/v1/customers", fields="owner,id", order_by="name")).json()
-    assert [list(each) for each in page["items"]] == [["owner", "id"]] * 50
-    exported = await tenant.get("/v1/customers:export", fields="owner", tier="B")
+    page = (await tenant.get("/v1/customers", fields="source,id", order_by="name")).json()
+    assert [list(each) for each in page["items"]] == [["source", "id"]] * 50
+    exported = await tenant.get("/v1/customers:export", fields="source", tier="B")
     lines = [httpx.Response(200, content=line).json() for line in exported.text.splitlines()]
-    owners = [each["owner"] for each in sorted(customers, key=lambda each: each["id"]) if each["tier"] == "B"]
-    assert lines == [*({"owner": each} for each in owners), {"end": {"rows": len(owners)}}]
+    sources = [each["source"] for each in sorted(customers, key=lambda each: each["id"]) if each["tier"] == "B"]
+    assert lines == [*({"source": each} for each in sources), {"end": {"rows": len(sources)}}]
 
 
 async def test_an_export_has_no_pages(rows: tuple[Tenant, list[Answer]]) -> None:

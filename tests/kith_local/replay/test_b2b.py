@@ -7,7 +7,7 @@ import pytest
 
 from kith_local.errors import LocalError
 from kith_local.replay.b2b import ACCOUNTS, PIPELINE, PRODUCT_LIST, TEAMS, Decision, map_b2b
-from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, Mapped, Reference
+from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, USERS, Mapped, Reference
 
 WON = "1C1I7A6R,Moses Frase,GTX Plus Basic,Cancity,Won,10/20/2016,3/1/2017,1054"
 B2b = Callable[..., Mapped]
@@ -35,7 +35,7 @@ def test_a_won_deal_opens_at_its_list_price_and_is_won_for_its_value(b2b: B2b) -
         "name": "GTX Plus Basic for Cancity",
         "customer_id": Reference(CUSTOMERS, "Cancity"),
         "stage": "engaging",
-        "owner": "Moses Frase",
+        "owner_id": Reference(USERS, "Moses Frase"),
         "product_id": Reference(PRODUCTS, "GTX Plus Basic"),
         "value": Decimal(1096),
         "currency": "USD",
@@ -51,7 +51,7 @@ def test_a_won_deal_is_an_order_too(b2b: B2b) -> None:
 
 
 def test_what_is_referred_to_is_sent_before(b2b: B2b) -> None:
-    assert list(b2b(WON).commands) == [CUSTOMERS, PRODUCTS, OPPORTUNITIES, ORDERS]
+    assert list(b2b(WON).commands) == [USERS, CUSTOMERS, PRODUCTS, OPPORTUNITIES, ORDERS]
 
 
 def test_a_lost_deal_is_no_order(b2b: B2b) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from kith_local.replay.commands import CASES, CUSTOMERS, Mapped, Reference
+from kith_local.replay.commands import CASES, CUSTOMERS, USERS, Mapped, Reference
 from kith_local.replay.desk import LOG, Decision, map_desk
 
 Desk = Callable[..., Mapped]
@@ -145,7 +145,7 @@ def test_assignment_and_a_higher_priority_are_commands_of_their_own(desk: Desk) 
     )
     _, escalated, assigned, started = mapped.commands[CASES]
     assert (escalated.verb, escalated.fields) == ("escalate", {"priority": "critical"})
-    assert (assigned.verb, assigned.fields) == ("assign", {"assignee": "Resolver 1"})
+    assert (assigned.verb, assigned.fields) == ("assign", {"assignee_id": Reference(USERS, "Resolver 1")})
     assert started.verb == "start"
 
 

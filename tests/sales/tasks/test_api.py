@@ -12,7 +12,7 @@ Headers = dict[str, str]
 async def test_a_task_goes_its_way_and_no_other_tenant_sees_it(
     sales: httpx.AsyncClient, mine: Headers, theirs: Headers
 ) -> None:
-    customer, run = str(new_id()), str(new_id())
+    customer, run, eve = str(new_id()), str(new_id()), str(new_id())
     body = {"title": "Call them", "customer_id": customer, "run_id": run, "due_at": "2026-03-08T09:00:00Z"}
     created = await sales.post("/v1/tasks", json=body, headers=mine)
     assert created.status_code == 201, created.text
@@ -21,8 +21,8 @@ async def test_a_task_goes_its_way_and_no_other_tenant_sees_it(
     assert (await sales.get(path, headers=theirs)).status_code == 404
     assert await listed(sales, mine, run_id=run, state="open") == [created.json()["id"]]
     assert await listed(sales, theirs, run_id=run) == []
-    moved = await sales.post(f"{path}:amend", json={"owner": "eve", "due_at": None}, headers=mine)
-    assert moved.json().items() >= {"owner": "eve", "due_at": None, "title": "Call them"}.items()
+    moved = await sales.post(f"{path}:amend", json={"owner_id": eve, "due_at": None}, headers=mine)
+    assert moved.json().items() >= {"owner_id": eve, "due_at": None, "title": "Call them"}.items()
     done = await sales.post(f"{path}:complete", json={"outcome": "called_back"}, headers=mine)
     assert done.json().items() >= {"state": "done", "outcome": "called_back", "version": 3}.items()
     again = await sales.post(f"{path}:cancel", json={}, headers=mine)

@@ -9,6 +9,7 @@ from kith.ids import new_id
 from sales.tasks.rules import Task, TaskAlreadyClosed, TaskState, TaskStillOpen
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
+EVE = new_id()
 
 
 def created(**fields: Any) -> Task:
@@ -38,7 +39,7 @@ def test_a_closed_task_takes_no_more_steps() -> None:
     for step in (
         lambda: task.complete(at=DAY, outcome=None),
         lambda: task.cancel(at=DAY, outcome=None),
-        lambda: task.amend(at=DAY, owner="eve"),
+        lambda: task.amend(at=DAY, owner_id=EVE),
     ):
         with pytest.raises(TaskAlreadyClosed):
             step()
@@ -57,7 +58,7 @@ def test_its_history_is_published_in_order() -> None:
 
 def test_an_amendment_changes_something() -> None:
     with pytest.raises(NothingAmended):
-        created(owner="eve").amend(at=DAY, owner="eve")
+        created(owner_id=EVE).amend(at=DAY, owner_id=EVE)
 
 
 def test_no_event_tells_its_title() -> None:

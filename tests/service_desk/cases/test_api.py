@@ -6,6 +6,7 @@ from kith.ids import new_id
 from kith.testing import Answer, Tenant
 
 PATH = "/v1/cases"
+EVE = str(new_id())
 
 
 async def test_a_case_is_opened_and_found_again(acme: Tenant) -> None:
@@ -17,7 +18,7 @@ async def test_a_case_is_opened_and_found_again(acme: Tenant) -> None:
         "channel": "phone",
         "category": "lighting",
         "queue": "tier-1",
-        "assignee": "eve",
+        "assignee_id": EVE,
         "external_id": "INC1",
     }
     created = await acme.post(PATH, body)
@@ -31,7 +32,7 @@ async def test_a_case_is_opened_and_found_again(acme: Tenant) -> None:
 async def test_a_case_goes_through_its_whole_life(acme: Tenant, case: Answer) -> None:
     moves = [
         ("assign", {"queue": "tier-1"}, {"state": "new", "queue": "tier-1"}),
-        ("start", {"assignee": "eve"}, {"state": "open", "assignee": "eve"}),
+        ("start", {"assignee_id": EVE}, {"state": "open", "assignee_id": EVE}),
         ("escalate", {"priority": "critical"}, {"state": "open", "priority": "critical"}),
         ("wait", {"reason": "parts"}, {"state": "pending", "pending_reason": "parts"}),
         ("resolve", {"sla_met": True, "resolution_code": "replaced"}, {"state": "resolved", "sla_met": True}),

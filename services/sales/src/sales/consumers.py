@@ -21,7 +21,7 @@ def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
         "external_id": f"playbook-action:{envelope.subject}",
         "title": action.title,
         "customer_id": envelope.customer_id,
-        "owner": action.owner,
+        "owner_id": action.owner_id,
         "due_at": action.due_at,
         "reason": action.trigger,
         "explanation": action.explanation,

@@ -27,7 +27,7 @@ def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
         "channel": CaseChannel.PLAYBOOK,
         "category": action.category,
         "queue": action.queue,
-        "assignee": action.owner,
+        "assignee_id": action.owner_id,
         "explanation": action.explanation,
         "playbook_id": action.playbook_id,
         "run_id": action.run_id,

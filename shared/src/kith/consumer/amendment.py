@@ -9,8 +9,10 @@ import msgspec
 
 from kith.bus.port import Headers
 from kith.errors import Invalid, NothingAmended
-from kith.events.catalogue import EVENTS
+from kith.events.catalogue import EVENTS, NAMING_USERS
 from kith.events.envelope import MAX_BYTES, Envelope, UnknownVersion
+from kith.events.event import Event
+from kith.events.named_users import naming_by_id
 from kith.scalars import Code, Id, Instant, Pattern, Whole, must_be_carried, reading
 
 AMENDABLE = (
@@ -94,16 +96,20 @@ def _check(envelope: Envelope, tenant: str) -> None:
         reading(Instant, moment, field=f"headers.{name}")
     if len(envelope.data) > MAX_BYTES:
         raise Invalid(f"It has at most {MAX_BYTES} bytes.", field="body")
-    _check_body(kind, envelope.data)
+    _check_body(kind, envelope)
 
 
-def _check_body(kind: type[msgspec.Struct], body: bytes) -> None:
+def _check_body(kind: type[Event], envelope: Envelope) -> None:
+    body = envelope.data
     try:
+        if kind.type in NAMING_USERS:  # an event of before may name one by a text
+            given = msgspec.json.decode(body, type=dict[str, Any])
+            body = msgspec.json.encode(naming_by_id(envelope.tenant_id, given))
         # Once more as a struct that knows no other fields: a slip in a name must not pass for a field left out.
         event = msgspec.json.decode(body, type=_strict(kind))
     except msgspec.ValidationError as wrong:
         words, _, where = str(wrong).partition(" - at `$")
-        fields = ", ".join(kind.__struct_fields__) or "none"
+        fields = ", ".join(kind.__struct_encode_fields__) or "none"
         raise Invalid(f"{words}. Its fields: {fields}.", field="body" + where.rstrip("`")) from wrong
     except (msgspec.DecodeError, ValueError, RecursionError) as wrong:
         raise Invalid(f"It is not JSON: {wrong}.", field="body") from wrong
@@ -113,7 +119,7 @@ def _check_body(kind: type[msgspec.Struct], body: bytes) -> None:
 def _strict(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     # What it defaults to does not matter here.
     fields: list[Any] = [
-        (field.name, field.type) if field.required else (field.name, field.type, None)
+        (field.encode_name, field.type) if field.required else (field.encode_name, field.type, None)
         for field in msgspec.structs.fields(kind)
     ]
     return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True)

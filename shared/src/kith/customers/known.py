@@ -9,13 +9,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Handler
-from kith.db.tables import DERIVED, tenant_column
+from kith.db.tables import DERIVED, FORMER, tenant_column
 from kith.events.catalogue import EVENTS, current, decode
 from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerLifecycleMoved
 from kith.events.envelope import Envelope
 from kith.events.event import Event
 
-FACTS = ("kind", "segment", "tier", "owner", "stage")
+_TEXTS = ("kind", "segment", "tier", "stage")
+FACTS = (*_TEXTS, "owner_id")
 _ROWS = 2000
 """A statement takes 32767 parameters."""
 _Key = tuple[str, UUID]
@@ -28,10 +29,12 @@ def known_customers_table(metadata: MetaData) -> Table:
         metadata,
         tenant_column(),
         Column("id", Uuid, primary_key=True),
-        *(Column(name, TEXT) for name in FACTS),
+        *(Column(name, TEXT) for name in _TEXTS),
+        Column("owner", TEXT, info={FORMER: "owner_id"}),
+        Column("owner_id", Uuid),
         info={DERIVED: "the customers of the tenant are in contacts"},
     )
-    for name in FACTS:
+    for name in (*FACTS, "owner"):
         # Of a text the migration says COLLATE "C": see kith.db.tables.compared.
         Index(f"known_customers_by_{name}", table.c.tenant_id, table.c[name], table.c.id)
     return table
@@ -64,8 +67,8 @@ def _said(event: Event) -> _Facts:
     match event:
         case CustomerCreated():
             names: Sequence[str] = FACTS
-        case CustomerAmended(changed=changed):
-            names = [name for name in FACTS if name in changed]
+        case CustomerAmended():
+            names = [name for name in FACTS if name in event.changed_fields]
         case CustomerLifecycleMoved():
             names = ["stage"]
         case _:

@@ -29,6 +29,8 @@ from sqlalchemy.types import UserDefinedType
 DERIVED = "derived"
 """The key in a table's `info`: why it need not be exported. What it holds follows from other tables, or is work still
 to be done."""
+FORMER = "former"
+"""The key in a column's `info`: the column in its place. Code of before uses it while a version is rolled out."""
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
 Moment = DateTime(timezone=True)
@@ -165,6 +167,11 @@ def _named_rows(table: Table) -> set[str]:
         for column in constraint.columns
         if column.name != "tenant_id"
     }
+
+
+def columns_in_use(table: Table) -> list[Column[Any]]:
+    """Returns the columns that code of today uses: all but those of FORMER."""
+    return [column for column in table.c if FORMER not in column.info]
 
 
 def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:

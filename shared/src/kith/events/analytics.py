@@ -132,7 +132,7 @@ class ActionRequested(Event):
     title: str
     """Of the playbook's author, the same for every customer: it must name nobody."""
     due_at: datetime | None = None
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     priority: str | None = None
     category: str | None = None
     queue: str | None = None

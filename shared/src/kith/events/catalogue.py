@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kith.events import analytics, contacts, sales, service_desk
+from kith.events import analytics, contacts, named_users, sales, service_desk
 from kith.events.envelope import Envelope
 from kith.events.event import Amended, Event, EventType, Replaced
+from kith.events.named_users import naming_by_id
 
 E = TypeVar("E", bound=Event)
 
@@ -39,7 +40,7 @@ class Noun:
     def attributes(self) -> frozenset[str]:
         """The fields that hold until another event says otherwise; all other fields are their event's only."""
         lasting = (each for each in self.events if each.creates or issubclass(each, Amended))
-        return frozenset(name for each in lasting for name in each.__struct_fields__) - {"changed"}
+        return frozenset(name for each in lasting for name in each.__struct_encode_fields__) - {"changed"}
 
     @cached_property
     def happens_once(self) -> bool:
@@ -91,8 +92,15 @@ QUALIFYING: frozenset[str] = frozenset(kind.type for kind in EVENTS.values() if 
 """The types a tenant may count as activity."""
 
 
-def upcast(type: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The type and the body that the event would be published with today."""
+NAMING_USERS: frozenset[str] = frozenset(
+    kind.type for kind in EVENTS.values() if not named_users.FIELDS.isdisjoint(kind.__struct_encode_fields__)
+)
+"""The types that have a field which names a user."""
+
+
+def upcast(tenant: str, type: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The type and the body that the tenant's event would be published with today."""
+    body = naming_by_id(tenant, body) if type in NAMING_USERS else body
     while (newer := NEWER.get(type)) is not None:
         type, body = newer.type, newer.upcast(body)
     return type, body
@@ -100,9 +108,13 @@ def upcast(type: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def decode(envelope: Envelope, kind: type[E]) -> E:
     """The body of an event of this type, or of a version that it supersedes."""
-    if envelope.type == kind.type:
+    if envelope.type == kind.type and kind.type not in NAMING_USERS:
         return msgspec.json.decode(envelope.data, type=kind)
-    _, body = upcast(envelope.type, msgspec.json.decode(envelope.data))
+    body = msgspec.json.decode(envelope.data, type=dict[str, Any])
+    if envelope.type == kind.type:
+        body = naming_by_id(envelope.tenant_id, body)
+    else:
+        _, body = upcast(envelope.tenant_id, envelope.type, body)
     return msgspec.convert(body, kind)
 
 

@@ -25,7 +25,7 @@ class CustomerCreated(Event):
     segment: str | None = None
     tier: str | None = None
     source: str | None = None
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     tags: list[str] = field(default_factory=list)
     referred_by: UUID | None = None
     parent_id: UUID | None = None
@@ -46,7 +46,7 @@ class CustomerAmended(Amended):
     segment: str | None = None
     tier: str | None = None
     source: str | None = None
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     tags: list[str] = field(default_factory=list)
     referred_by: UUID | None = None
     parent_id: UUID | None = None

@@ -92,8 +92,15 @@ class Amended(Event):
 
     @classmethod
     def of_changed(cls, aggregate: object, changed: list[str]) -> Self:
-        known = (name for name in changed if name in cls.__struct_fields__)
-        return cls(changed=changed, **_published(cls, aggregate, known))
+        published = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+        known = (name for name in changed if name in published)
+        return cls(changed=[published.get(name, name) for name in changed], **_published(cls, aggregate, known))
+
+    @property
+    def changed_fields(self) -> list[str]:
+        """What was changed, by the names of this class's fields, which may be published by others."""
+        fields = dict(zip(self.__struct_encode_fields__, self.__struct_fields__, strict=True))
+        return [fields[name] for name in self.changed if name in fields]
 
 
 def _published(kind: type[Event], aggregate: object, names: Iterable[str]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
+from msgspec import field
+
 from kith.events.event import Amended, Event
 
 
@@ -34,7 +36,7 @@ class OpportunityOpened(Event):
     creates: ClassVar[bool] = True
     stage: str
     currency: str
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     product_id: UUID | None = None
     value: Decimal | None = None
     source: str | None = None
@@ -43,7 +45,7 @@ class OpportunityOpened(Event):
 
 class OpportunityAmended(Amended):
     type: ClassVar[str] = "sales.opportunity.amended.v1"
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     product_id: UUID | None = None
     value: Decimal | None = None
     source: str | None = None
@@ -109,7 +111,7 @@ class TaskCreated(Event):
     creates: ClassVar[bool] = True
     qualifies: ClassVar[bool] = False
     state: str
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     due_at: datetime | None = None
     reason: str | None = None
     """Why there is one: `band_changed`, say, of a playbook."""
@@ -120,7 +122,7 @@ class TaskCreated(Event):
 class TaskAmended(Amended):
     type: ClassVar[str] = "sales.task.amended.v1"
     qualifies: ClassVar[bool] = False
-    owner: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
     due_at: datetime | None = None
 
 

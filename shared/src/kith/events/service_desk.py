@@ -3,6 +3,8 @@
 from typing import ClassVar
 from uuid import UUID
 
+from msgspec import field
+
 from kith.events.event import Event
 
 
@@ -14,7 +16,7 @@ class CaseEvent(Event, kw_only=True):
     channel: str
     category: str | None = None
     queue: str | None = None
-    assignee: str | None = None
+    assignee_id: UUID | None = field(default=None, name="assignee")
 
 
 class CaseOpened(CaseEvent, kw_only=True):
@@ -72,7 +74,7 @@ class CaseEscalated(CaseEvent, kw_only=True):
 class CaseAssigned(CaseEvent, kw_only=True):
     type: ClassVar[str] = "service-desk.case.assigned.v1"
     from_queue: str | None = None
-    from_assignee: str | None = None
+    from_assignee_id: UUID | None = field(default=None, name="from_assignee")
 
 
 class CaseArchived(Event):

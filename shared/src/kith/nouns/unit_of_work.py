@@ -33,7 +33,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from kith.db.connections import Transaction
 from kith.db.statements import Statement, insert_many, streamed, zoned
-from kith.db.tables import Moment, TenantId
+from kith.db.tables import Moment, TenantId, columns_in_use
 from kith.db.tenancy import TENANT_SETTING
 from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES
@@ -338,7 +338,7 @@ def append_one(table: Table, outbox: Table, on_sight: tuple[OnSight, ...] = ()) 
     occurred_at = bindparam("occurred_at", type_=Moment)
     at = func.least(occurred_at, begun.c.now, type_=Moment)  # the same rule as Input.happened_at
     latest = begun.c.now + literal_column(f"interval '{CLOCK_SKEW.total_seconds()} seconds'")
-    of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in table.c}
+    of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in columns_in_use(table)}
     row = (
         postgresql.insert(table)
         .from_select(
@@ -383,7 +383,7 @@ def _noted(given: OnSight, of_row: Mapping[str, Any], begun: CTE, row: CTE) -> R
 
 @cache
 def _lock_one(table: Table) -> Statement:
-    columns = [column for column in table.c if column.name not in {"tenant_id", "recorded_at"}]
+    columns = [column for column in columns_in_use(table) if column.name not in {"tenant_id", "recorded_at"}]
     return Statement(_locking(select(*columns).where(*_is_the_row(table))))
 
 
@@ -399,7 +399,7 @@ def _locking(rows: Select[Any]) -> Select[Any]:
 
 @cache
 def _change_one(table: Table, outbox: Table) -> Statement:
-    changing = [column.name for column in table.c if column.name not in {"tenant_id", *_FIXED}]
+    changing = [column.name for column in columns_in_use(table) if column.name not in {"tenant_id", *_FIXED}]
     row = update(table).where(*_is_the_row(table)).values({name: bindparam(f"row_{name}") for name in changing})
     return Statement(_event_and_entry(outbox).add_cte(row.cte("changed")))
 

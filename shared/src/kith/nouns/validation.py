@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, Index, Table
 
-from kith.db.tables import Structured
+from kith.db.tables import Structured, columns_in_use
 from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, CustomerOwned
 from kith.nouns.form import Command, Form
@@ -82,7 +82,8 @@ def _table(form: Form) -> Iterator[str]:
             yield f"the table's column `{name}` may be null, and the aggregate's field is never None."
         elif kind.optional and not columns[name].nullable:
             yield f"the table's column `{name}` is never null, and the aggregate's field may be None."
-    for name in columns.keys() - attributes.keys() - {"tenant_id", "recorded_at"}:
+    used = {each.name for each in columns_in_use(form.table)}
+    for name in used - attributes.keys() - {"tenant_id", "recorded_at"}:
         yield f"the table has a column `{name}` that the aggregate has no field for."
     yield from _tenancy(form.table)
 

@@ -20,7 +20,7 @@ from kith.bus.port import Headers
 from kith.consumer.dead_letters import REASON_LENGTH, stored, without_nul
 from kith.db.connections import is_tenant
 from kith.db.tables import Moment
-from kith.events.catalogue import EVENTS
+from kith.events.catalogue import EVENTS, NAMING_USERS, decode
 from kith.events.envelope import MAX_BYTES, Envelope
 from kith.events.withdrawal import Withdrawal
 from kith.runtime.telemetry import log
@@ -72,7 +72,10 @@ def check(envelope: Envelope) -> None:
     if envelope.data is None or len(envelope.data) > MAX_BYTES:
         raise NotPublishable(f"data: more than {MAX_BYTES} bytes")
     try:
-        _READERS.get(envelope.type, msgspec.json.decode)(envelope.data)
+        if envelope.type in NAMING_USERS:
+            decode(envelope, EVENTS[envelope.type])
+        else:
+            _READERS.get(envelope.type, msgspec.json.decode)(envelope.data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise NotPublishable(f"data: {error}") from error
 

@@ -79,7 +79,9 @@ class Twin:
             self.did(ReadingRecorded(signal_id=SIGNAL, value=12), "2026-01-01"),
             self.did(ReadingRecorded(signal_id=SIGNAL, value=30), "2026-02-01"),
             self.did(PulseSet(score=40, expires_at=at("2026-09-01")), "2026-02-01"),
-            self.did(OpportunityOpened(stage="prospecting", currency="EUR", owner="ann"), "2026-02-01", self.deals[0]),
+            self.did(
+                OpportunityOpened(stage="prospecting", currency="EUR", owner_id=new_id()), "2026-02-01", self.deals[0]
+            ),
             *(self.did(opened, "2026-02-20", case) for case in self.cases),
             *(self.did(opened, "2025-01-01", case) for case in self.settled),
             *(self.did(CaseResolved(sla_met=True, **RESOLVED), "2025-01-02", case, 2) for case in self.settled),
@@ -124,7 +126,7 @@ class Twin:
             case "tier":
                 return [now(CustomerAmended(changed=["tier"], tier=step["word"]), None, 2)]
             case "opportunity_opened":
-                return [now(OpportunityOpened(stage="prospecting", currency="EUR", owner="ann"))]
+                return [now(OpportunityOpened(stage="prospecting", currency="EUR", owner_id=new_id()))]
             case "opportunity_closed":
                 won = OpportunityWon(from_stage="prospecting", value=Decimal(1), currency="EUR")
                 return [now(won, self.deals[number], 2)]

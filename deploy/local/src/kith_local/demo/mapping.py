@@ -10,6 +10,8 @@ from kith_local.replay.files import Row
 
 CONTACTS = Noun("contacts", "contacts")
 CURRENCY = "EUR"
+CARE = "jule"
+"""Who works on cases."""
 OPENS_AT = time(9, tzinfo=UTC)
 CUPS = Reference(nouns.SIGNALS, "cups")
 
@@ -17,6 +19,8 @@ CUPS = Reference(nouns.SIGNALS, "cups")
 def map_demo(today: date) -> Mapped:
     mapped = Mapped()
     # What is referred to goes before what refers to it, and a noun is sent whole.
+    for name in dict.fromkeys((*(story.owner for story in STORIES), CARE)):
+        mapped.invite(_row("staff", 0), name, _at(today, 365))
     for number, product in enumerate(PRODUCTS):
         since = _at(today, 365)
         mapped.add(
@@ -62,6 +66,7 @@ class _StoryCommands:
         self._story = story
         self._row = row
         self._customer = Reference(nouns.CUSTOMERS, story.key)
+        self._owner = Reference(nouns.USERS, story.owner)
 
     def add_all(self) -> None:
         story = self._story
@@ -75,7 +80,7 @@ class _StoryCommands:
             segment=story.segment,
             tier=story.tier,
             source=story.source,
-            owner=story.owner,
+            owner_id=self._owner,
         )
         self._people()
         self._touches()
@@ -138,7 +143,7 @@ class _StoryCommands:
             name=deal.name,
             customer_id=self._customer,
             stage=stage,
-            owner=self._story.owner,
+            owner_id=self._owner,
             product_id=Reference(nouns.PRODUCTS, deal.product),
             value=f"{deal.value}",
             currency=CURRENCY,
@@ -185,7 +190,7 @@ class _StoryCommands:
         )
         for after, step in case.steps:
             said: dict[str, dict[str, object]] = {
-                "start": {"assignee": "jule"},
+                "start": {"assignee_id": Reference(nouns.USERS, CARE)},
                 "wait": {"reason": "spare part"},
                 "resolve": {"sla_met": after < 2},
             }

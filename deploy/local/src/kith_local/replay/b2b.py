@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from kith_local.errors import LocalError
 from kith_local.replay.cells import BadRow, amount, instant, some_text
-from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, DataSet, Mapped, Reference
+from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, USERS, DataSet, Mapped, Reference
 from kith_local.replay.files import Row, Source, Tables
 
 CURRENCY = "USD"
@@ -29,12 +29,13 @@ class Decision(StrEnum):
     SUBSIDIARY = "... subsidiary_of: not used, an organisation has no parent yet"
     PRODUCT = "A product exists from the pipeline's first date on; family = series, price = list price"
     PRODUCT_NAME = "Product name written in another way (GTXPro): the product whose name differs by blanks only"
-    OPPORTUNITY = "An opportunity opens at its engage_date in stage engaging; owner = sales_agent, value = list price"
+    OPPORTUNITY = "An opportunity opens at its engage_date in stage engaging, value = list price"
     NO_ACCOUNT = "... without account: it counts in the pipeline, for no relationship"
     NO_DATE = "... Prospecting, without any date: opens in stage prospecting at the pipeline's last date"
     WON = "Won: at close_date, for close_value"
     ORDER = "... a won opportunity is a sale: an order of that value at that time, external id <opportunity>:order"
     LOST = "Lost: at close_date; the reason is not known"
+    AGENT = "A sales_agent is a user of the tenant, invited at the pipeline's first date"
     TEAM = "A row of the sales teams (manager, regional office): not used, there are no teams yet"
 
 
@@ -110,6 +111,9 @@ def map_b2b(tables: Tables) -> Mapped:
         with mapped.mapping(row):
             deals.append(Deal.of(row, prices))
     period = _period(deals)
+    for agent, deal in {name: each for each in deals if (name := each.row["sales_agent"])}.items():
+        mapped.invite(deal.row, agent, period.first)
+        mapped.decide(Decision.AGENT)
     _accounts(tables[ACCOUNTS.name], deals, period, mapped)
     for row in products:
         name = row["product"]
@@ -171,7 +175,7 @@ def _opportunity(deal: Deal, period: Period, mapped: Mapped) -> None:
         name=f"{deal.product} for {deal.account}" if deal.account else deal.product,
         customer_id=_customer(deal),
         stage="engaging" if deal.engaged else "prospecting",
-        owner=deal.row["sales_agent"] or None,
+        owner_id=Reference(USERS, agent) if (agent := deal.row["sales_agent"]) else None,
         product_id=Reference(PRODUCTS, deal.product),
         value=deal.list_price,
         currency=CURRENCY,

@@ -1,5 +1,6 @@
 """What a set is mapped to: commands for the bulk API in the order they are sent, decisions, and rows refused."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ class Noun(NamedTuple):
     plural: str
 
 
+USERS = Noun("contacts", "users")
 CUSTOMERS = Noun("contacts", "customers")
 TOUCHPOINTS = Noun("contacts", "touchpoints")
 PRODUCTS = Noun("sales", "products")
@@ -88,12 +90,22 @@ class Mapped:
     """By noun, in the order of sending: what is referred to goes before what refers to it."""
     decisions: Counter[StrEnum] = field(default_factory=Counter)
     rejected: list[Rejected] = field(default_factory=list)
+    _users: set[Reference] = field(default_factory=set)
 
     def add(
         self, noun: Noun, origin: Row, external_id: str, at: datetime, verb: str | None = None, /, **fields: Any
     ) -> Reference:
         self.commands.setdefault(noun, []).append(Command(noun, external_id, at, origin, verb, fields))
         return Reference(noun, external_id)
+
+    def invite(self, origin: Row, name: str, at: datetime) -> Reference:
+        """A person who works with the tenant's data, of whom the files have a name alone; the same one each time."""
+        user = Reference(USERS, name)
+        if user not in self._users:
+            self._users.add(user)
+            address = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+            self.add(USERS, origin, name, at, name=name, email=f"{address}@staff.example")
+        return user
 
     def decide(self, decision: StrEnum, times: int = 1) -> None:
         self.decisions[decision] += times

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from kith_local.replay.cells import BadRow, instant, some_text
-from kith_local.replay.commands import CASES, CUSTOMERS, DataSet, Mapped, Reference
+from kith_local.replay.commands import CASES, CUSTOMERS, USERS, DataSet, Mapped, Reference
 from kith_local.replay.files import Row, Source, Tables
 
 TIMES = ("%d-%m-%Y %H:%M", "%d/%m/%Y %H:%M")
@@ -15,13 +16,13 @@ AWAITING = "Awaiting "
 PRIORITIES = ("critical", "high", "moderate", "low")
 CHANNELS = {"phone": "phone", "ivr": "phone", "email": "email", "self service": "web", "direct opened": "web"}
 SETTLED = ("Resolved", "Closed")
-ASSIGNED = {"assignee": "assigned_to", "queue": "assignment_group"}
 TICK = timedelta(seconds=1)
 
 
 class Decision(StrEnum):
     READING = "Times are read day-month-year, UTC"
     CUSTOMER = "A caller is a person, named by its number, from its first case on"
+    RESOLVER = "Who is named in assigned_to is a user of the tenant, from the first case on"
     NO_CALLER = "A case whose caller is '?' has no customer"
     CASE = "A case opens at opened_at with its first row's values; subject = category and symptom"
     FIRST_STATE = "... whose first row is past New: it opens, and the transition to that state follows"
@@ -57,7 +58,7 @@ class Entry:
     caller: str | None
     priority: str
     channel: str
-    assigned: dict[str, str]
+    assigned: dict[str, Any]
 
     @classmethod
     def of(cls, row: Row) -> "Entry":
@@ -70,8 +71,14 @@ class Entry:
             caller=_known(row, "caller_id"),
             priority=_priority(row),
             channel=_channel(row),
-            assigned={name: value for name, column in ASSIGNED.items() if (value := _known(row, column))},
+            assigned=_assigned(row),
         )
+
+
+def _assigned(row: Row) -> dict[str, Any]:
+    resolver, queue = _known(row, "assigned_to"), _known(row, "assignment_group")
+    found = {"assignee_id": resolver and Reference(USERS, resolver), "queue": queue}
+    return {name: value for name, value in found.items() if value}
 
 
 def _state(row: Row) -> str:
@@ -106,11 +113,23 @@ def map_desk(tables: Tables) -> Mapped:
             entry = Entry.of(row)
             cases.setdefault(entry.number, []).append(entry)
             mapped.decide(Decision.READING)
+    _resolvers(cases, mapped)
     _callers(cases, mapped)
     for entries in cases.values():
         _open(entries, mapped)
         _Course(entries, mapped).carry_out()
     return mapped
+
+
+def _resolvers(cases: dict[str, list[Entry]], mapped: Mapped) -> None:
+    """Invited when the first case was opened: whom the log names later was there already, for all that it says."""
+    entries = [entry for each in cases.values() for entry in each]
+    began = min((entry.opened for entry in entries), default=None)
+    first = {user.external_id: entry for entry in reversed(entries) if (user := entry.assigned.get("assignee_id"))}
+    for name, entry in first.items():
+        assert began is not None
+        mapped.invite(entry.row, name, began)
+    mapped.decide(Decision.RESOLVER, len(first))
 
 
 def _callers(cases: dict[str, list[Entry]], mapped: Mapped) -> None:
@@ -154,7 +173,7 @@ class _Course:
     state: str = "New"
     at: datetime = field(init=False)
     priority: str = field(init=False)
-    assigned: dict[str, str] = field(init=False)
+    assigned: dict[str, Any] = field(init=False)
     said: set[tuple[str, datetime]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

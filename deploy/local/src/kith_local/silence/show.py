@@ -42,7 +42,7 @@ PLAYBOOK = {
     "document": {
         "when": {"kind": "band_changed", "to": [BAND]},
         "actions": [
-            {"kind": "task", "title": "Ask how they are", "due_in_days": 2, "owner": "success"},
+            {"kind": "task", "title": "Ask how they are", "due_in_days": 2},
             {"kind": "case", "title": "Has gone silent", "priority": "high", "queue": "success"},
         ],
     },
@@ -149,7 +149,7 @@ class _Step:
         task = await self.made("sales", "tasks", customer)
         case = await self.made("service-desk", "cases", customer)
         await self.explain(task["explanation"], customer)
-        self.say(f"In sales a task: {task['title']}, for {task['owner']}, due {task['due_at']} ({task['id']})")
+        self.say(f"In sales a task: {task['title']}, due {task['due_at']} ({task['id']})")
         self.say(f"In service-desk a case: {case['subject']}, {case['priority']}, {case['queue']} ({case['id']})")
         await self.trace(watch, change["traceId"])
 

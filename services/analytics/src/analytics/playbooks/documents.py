@@ -113,7 +113,7 @@ class TaskActionDocument(Document):
     kind: Literal["task"]
     title: Text
     due_in_days: Annotated[int, Whole(0, 365)] | None = None
-    owner: Code | None = None
+    owner: Id | None = None
 
 
 class CaseActionDocument(Document):
@@ -125,7 +125,7 @@ class CaseActionDocument(Document):
     priority: Literal["critical", "high", "moderate", "low"] = "moderate"
     category: Code | None = None
     queue: Code | None = None
-    owner: Code | None = None
+    owner: Id | None = None
 
 
 class WebhookActionDocument(Document):

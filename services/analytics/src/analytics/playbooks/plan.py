@@ -170,7 +170,7 @@ class Action(Struct, frozen=True):
     title: str
     due_in_days: int | None = None
     owner: str | None = None
-    """None: a task is assigned to the customer's owner."""
+    """A user, by its id; in documents of before by a text of the tenant's. None: a task is the customer's owner's."""
     priority: str | None = None
     category: str | None = None
     queue: str | None = None

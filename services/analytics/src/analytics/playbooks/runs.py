@@ -25,6 +25,7 @@ from kith.consumer.faults import Fault, fault_of
 from kith.consumer.tracing import span_after
 from kith.events import actors
 from kith.events.analytics import ActionRequested
+from kith.events.named_users import named_user
 from kith.ids import new_id
 from kith.runtime.telemetry import current_traceparent, log
 
@@ -243,6 +244,7 @@ def _requests(playbook: Started, run: Run, traceparent: str | None, now: datetim
 def _event(playbook: Started, run: Run, action: Action, now: datetime) -> ActionRequested:
     trigger_event = run.trigger_event
     # The record as it was known then: what is published or recorded later does not change the reason.
+    owner = action.owner_for(run.customer)
     at, known_at = (each.isoformat().replace("+00:00", "Z") for each in (trigger_event.at, now))
     return ActionRequested(
         kind=action.kind,
@@ -251,7 +253,7 @@ def _event(playbook: Started, run: Run, action: Action, now: datetime) -> Action
         trigger=trigger_event.kind,
         title=action.title,
         due_at=action.due_at(trigger_event.at),
-        owner=action.owner_for(run.customer),
+        owner_id=None if owner is None else named_user(playbook.tenant, owner),
         priority=action.priority,
         category=action.category,
         queue=action.queue,

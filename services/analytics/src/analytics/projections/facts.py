@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from kith.events.catalogue import EVENTS, NEWER, NOUNS, upcast
+from kith.events.catalogue import EVENTS, NAMING_USERS, NEWER, NOUNS, upcast
 from kith.events.event import Amended
 
 PHASES = ("stage", "state")
@@ -62,8 +62,8 @@ class RecordedEvent(NamedTuple):
     ) -> Self:
         """Decodes an event from the form in which it was published."""
         body = _decode(data)
-        if type in NEWER:
-            type, body = upcast(type, body)
+        if type in NEWER or type in NAMING_USERS:
+            type, body = upcast(tenant_id, type, body)
         return cls(tenant_id, event_id, type, subject, version, time, customer_id, body)
 
 
@@ -186,7 +186,7 @@ def _state_after(event: RecordedEvent, before: Fact) -> dict[str, Any]:
     kind = EVENTS.get(event.type)
     if kind is not None:
         # A field that the type declares and the event lacks was cleared; an amendment names the fields that it cleared.
-        for name in event.body.get("changed", ()) if issubclass(kind, Amended) else kind.__struct_fields__:
+        for name in event.body.get("changed", ()) if issubclass(kind, Amended) else kind.__struct_encode_fields__:
             state.pop(name, None)
     state.update(event.body)
     state.pop("changed", None)

@@ -151,7 +151,7 @@ class Comparison:
         for name, field in self.collection.fields.items():
             if name not in record:
                 continue
-            expected, found = record[name], state.get(name, _default(field))
+            expected, found = record[name], state.get(field.encode_name, _default(field))
             if expected != found:
                 yield from self._field(id, version, name, _typed(expected, field), _typed(found, field))
         # What figures are made of is kept beside the state, too.

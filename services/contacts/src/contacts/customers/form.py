@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage
 from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
+from contacts.users.form import users
+from contacts.users.owners import owners_take_more
 from contacts.values import PostalAddress
 from kith.db.statements import streamed
-from kith.db.tables import Moment, aggregate_table, one_of, values_column
+from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, personal
@@ -33,7 +35,7 @@ class CreateCustomer(NewInput):
     segment: Code | None = None
     tier: Code | None = None
     source: Code | None = None
-    owner: Code | None = None
+    owner_id: Id | None = None
     tags: Tags = Field(default_factory=list)
     referred_by: Id | None = None
     parent_id: Id | None = Field(default=None, description="the organisation that it is a part of")
@@ -55,7 +57,7 @@ class AmendCustomer(Amendment):
     segment: Code | None = UNSENT
     tier: Code | None = UNSENT
     source: Code | None = UNSENT
-    owner: Code | None = UNSENT
+    owner_id: Id | None = UNSENT
     tags: Tags = UNSENT
     referred_by: Id | None = UNSENT
     parent_id: Id | None = UNSENT
@@ -87,7 +89,8 @@ customers = aggregate_table(
     Column("segment", TEXT),
     Column("tier", TEXT),
     Column("source", TEXT),
-    Column("owner", TEXT),
+    Column("owner", TEXT, info={FORMER: "owner_id"}),
+    *reference("owner_id", users),
     Column("tags", ARRAY(TEXT), nullable=False),
     # By name: the table it refers to is this one.
     Column("referred_by", Uuid),
@@ -105,7 +108,7 @@ customers = aggregate_table(
     ForeignKeyConstraint(["tenant_id", "parent_id"], ["customers.tenant_id", "customers.id"]),
     archivable=True,
     customisable=True,
-    listed_by=("name", "kind", "segment", "tier", "owner", "country", "source", "stage", "parent_id"),
+    listed_by=("name", "kind", "segment", "tier", "owner", "owner_id", "country", "source", "stage", "parent_id"),
 )
 
 
@@ -132,7 +135,7 @@ class CustomerView(ArchivableView):
     segment: str | None
     tier: str | None
     source: str | None
-    owner: str | None
+    owner_id: UUID | None
     tags: list[str]
     referred_by: UUID | None
     parent_id: UUID | None
@@ -165,6 +168,17 @@ async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: S
         assert isinstance(customer, Customer)
         if getattr(given, "parent_id", None) is not None or customer.id in changed:
             hierarchy.place(customer)
+
+    return check
+
+
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+    """Returns the check of what a customer's rules cannot see."""
+    checks = [await each(connection, tenant, asked) for each in (parents_form_a_tree, owners_take_more)]
+
+    def check(given: Input, customer: Aggregate) -> None:
+        for each in checks:
+            each(given, customer)
 
     return check
 
@@ -202,13 +216,17 @@ CUSTOMERS = Resource(
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=(
-        *("name", "kind", "segment", "tier", "owner", "country", "source", "tags", "referred_by"),
+        *("name", "kind", "segment", "tier", "owner_id", "country", "source", "tags", "referred_by"),
         *("stage", "parent_id"),
     ),
     searched=("name", "website"),
     unindexed={
         "tags": "No index serves lists of texts under row-level security; pages by time come to a common tag soon."
     },
-    relations=(One("referrer", by="referred_by", to="customer"), One("parent", to="customer", many="children")),
-    checks=parents_form_a_tree,
+    relations=(
+        One("referrer", by="referred_by", to="customer"),
+        One("parent", to="customer", many="children"),
+        One("owner", to="user", many="customers"),
+    ),
+    checks=can_be_so,
 )

@@ -62,7 +62,8 @@ class Customer(Archivable, Customisable, Erasable):
     tier: str | None = None
     source: str | None = None
     """Where it came from."""
-    owner: str | None = None
+    owner_id: UUID | None = None
+    """The user of the tenant who looks after the relationship."""
     tags: list[str] = field(default_factory=list)
     """In order, each once."""
     referred_by: UUID | None = None

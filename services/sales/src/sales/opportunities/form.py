@@ -6,9 +6,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import TEXT, Column, Date
+from sqlalchemy import TEXT, Column, Date, Uuid
 
-from kith.db.tables import Amount, Moment, aggregate_table, one_of, reference
+from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, Priced, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
@@ -21,7 +21,7 @@ class OpenOpportunity(Priced):
     name: Text
     customer_id: Id | None = None
     stage: Stage = Stage.PROSPECTING
-    owner: Code | None = None
+    owner_id: Id | None = None
     product_id: Id | None = None
     value: Money | None = None
     currency: Currency | None = Field(default=None, description="the product's, if one is named")
@@ -31,7 +31,7 @@ class OpenOpportunity(Priced):
 
 class AmendOpportunity(Amendment):
     name: Text = UNSENT
-    owner: Code | None = UNSENT
+    owner_id: Id | None = UNSENT
     product_id: Id | None = UNSENT
     value: Money | None = UNSENT
     source: Code | None = UNSENT
@@ -55,7 +55,8 @@ opportunities = aggregate_table(
     metadata,
     Column("name", TEXT, nullable=False),
     Column("stage", one_of(Stage), nullable=False),
-    Column("owner", TEXT),
+    Column("owner", TEXT, info={FORMER: "owner_id"}),
+    Column("owner_id", Uuid),
     *reference("product_id", products),
     Column("value", Amount),
     Column("currency", TEXT, nullable=False),
@@ -65,7 +66,7 @@ opportunities = aggregate_table(
     Column("lost_reason", TEXT),
     customer_owned=True,
     archivable=True,
-    listed_by=("name", "stage", "owner", "product_id", "value", "source", "expected_close", "closed_at"),
+    listed_by=("name", "stage", "owner", "owner_id", "product_id", "value", "source", "expected_close", "closed_at"),
 )
 
 
@@ -73,7 +74,7 @@ opportunities = aggregate_table(
 class OpportunityView(ArchivableView):
     customer_id: UUID | None
     stage: Stage
-    owner: str | None
+    owner_id: UUID | None
     product_id: UUID | None
     value: Decimal | None
     currency: str
@@ -103,7 +104,7 @@ OPPORTUNITIES = Resource(
         "customer_id",
         "name",
         "stage",
-        "owner",
+        "owner_id",
         "product_id",
         "value",
         "source",
@@ -112,5 +113,5 @@ OPPORTUNITIES = Resource(
     ),
     searched=("name",),
     follows={"customer_id": CUSTOMER, "product_id": Follows(products.c.id, ("currency",))},
-    relations=(One("customer", many="opportunities"), One("product")),
+    relations=(One("customer", many="opportunities"), One("product"), One("owner", to="user", many="opportunities")),
 )

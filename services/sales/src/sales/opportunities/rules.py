@@ -49,7 +49,7 @@ class Opportunity(Archivable, CustomerOwned):
     name: str
     currency: str
     stage: Stage = Stage.PROSPECTING
-    owner: str | None = None
+    owner_id: UUID | None = None
     product_id: UUID | None = None
     value: Decimal | None = None
     source: str | None = None

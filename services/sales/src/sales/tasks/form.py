@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TEXT, Column, Index, Uuid
 
-from kith.db.tables import Moment, aggregate_table, one_of
+from kith.db.tables import FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Instant, Text
@@ -17,7 +17,7 @@ from sales.tasks.rules import Task, TaskState
 class CreateTask(NewInput):
     title: Text
     customer_id: Id | None = None
-    owner: Code | None = None
+    owner_id: Id | None = None
     due_at: Instant | None = None
     reason: Code | None = None
     explanation: Text | None = None
@@ -27,7 +27,7 @@ class CreateTask(NewInput):
 
 class AmendTask(Amendment):
     title: Text = UNSENT
-    owner: Code | None = UNSENT
+    owner_id: Id | None = UNSENT
     due_at: Instant | None = UNSENT
 
 
@@ -47,7 +47,8 @@ tasks = aggregate_table(
     "tasks",
     metadata,
     Column("title", TEXT, nullable=False),
-    Column("owner", TEXT),
+    Column("owner", TEXT, info={FORMER: "owner_id"}),
+    Column("owner_id", Uuid),
     Column("due_at", Moment),
     Column("state", one_of(TaskState), nullable=False),
     Column("reason", TEXT),
@@ -58,7 +59,7 @@ tasks = aggregate_table(
     Column("closed_at", Moment),
     customer_owned=True,
     archivable=True,
-    listed_by=("owner", "state", "due_at", "playbook_id"),
+    listed_by=("owner", "owner_id", "state", "due_at", "playbook_id"),
 )
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
 
@@ -66,7 +67,7 @@ Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.
 @dataclass(slots=True)
 class TaskView(ArchivableView):
     customer_id: UUID | None
-    owner: str | None
+    owner_id: UUID | None
     due_at: datetime | None
     state: TaskState
     reason: str | None
@@ -93,12 +94,12 @@ TASKS = Resource(
         Command("archive", Archive, Task.archive),
         Command("restore", Restore, Task.restore, of_archived=True),
     ),
-    filters=("customer_id", "owner", "state", "due_at", "run_id", "playbook_id"),
+    filters=("customer_id", "owner_id", "state", "due_at", "run_id", "playbook_id"),
     searched=("title",),
     unpublished={"explanation": "A path that follows from the run."},
     follows={
         "customer_id": CUSTOMER,
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },
-    relations=(One("customer", many="tasks"),),
+    relations=(One("customer", many="tasks"), One("owner", to="user", many="tasks")),
 )

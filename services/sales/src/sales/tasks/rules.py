@@ -45,7 +45,7 @@ class Task(Archivable, CustomerOwned):
     """Something that somebody is to do for a customer."""
 
     title: str
-    owner: str | None = None
+    owner_id: UUID | None = None
     due_at: datetime | None = None
     state: TaskState = TaskState.OPEN
     reason: str | None = None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
-from kith.db.tables import Moment, aggregate_table, one_of
+from kith.db.tables import FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Flag, Id, Text
@@ -22,14 +22,14 @@ class OpenCase(NewInput):
     channel: CaseChannel
     category: Code | None = None
     queue: Code | None = None
-    assignee: Code | None = None
+    assignee_id: Id | None = None
     explanation: Text | None = None
     playbook_id: Id | None = None
     run_id: Id | None = None
 
 
 class StartCase(Input):
-    assignee: Code | None = None
+    assignee_id: Id | None = None
 
 
 class WaitCase(Input):
@@ -54,7 +54,7 @@ class EscalateCase(Input):
 
 
 class AssignCase(Input):
-    assignee: Code | None = None
+    assignee_id: Id | None = None
     queue: Code | None = None
 
 
@@ -67,7 +67,8 @@ cases = aggregate_table(
     Column("channel", one_of(CaseChannel), nullable=False),
     Column("category", TEXT),
     Column("queue", TEXT),
-    Column("assignee", TEXT),
+    Column("assignee", TEXT, info={FORMER: "assignee_id"}),
+    Column("assignee_id", Uuid),
     Column("state", one_of(CaseState), nullable=False),
     Column("pending_reason", TEXT),
     Column("first_responded_at", Moment),
@@ -88,6 +89,7 @@ cases = aggregate_table(
         "channel",
         "category",
         "assignee",
+        "assignee_id",
         "queue",
         "contact_id",
         "resolved_at",
@@ -105,7 +107,7 @@ class CaseView(ArchivableView):
     channel: CaseChannel
     category: str | None
     queue: str | None
-    assignee: str | None
+    assignee_id: UUID | None
     state: CaseState
     pending_reason: str | None
     first_responded_at: datetime | None
@@ -146,7 +148,7 @@ CASES = Resource(
         "priority",
         "channel",
         "category",
-        "assignee",
+        "assignee_id",
         "queue",
         "resolved_at",
         "run_id",
@@ -162,5 +164,5 @@ CASES = Resource(
         "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },
-    relations=(One("customer", many="cases"),),
+    relations=(One("customer", many="cases"), One("assignee", to="user", many="cases")),
 )

@@ -122,7 +122,7 @@ class Case(Archivable, CustomerOwned):
     category: str | None = None
     queue: str | None = None
     """The group it is assigned to."""
-    assignee: str | None = None
+    assignee_id: UUID | None = None
     state: CaseState = CaseState.NEW
     pending_reason: str | None = None
     first_responded_at: datetime | None = None
@@ -144,12 +144,12 @@ class Case(Archivable, CustomerOwned):
         it = cls(id=id, **fields)
         return it, it._event(CaseOpened, contact_id=it.contact_id)
 
-    def start(self, *, at: datetime, assignee: str | None) -> CaseStarted:
+    def start(self, *, at: datetime, assignee_id: UUID | None) -> CaseStarted:
         """Someone works on it: who, if said; else whom it was assigned to."""
         self._must_be_unresolved(at)
         if self.state is CaseState.OPEN:
             raise CaseAlreadyStarted(self)
-        self.assignee = assignee or self.assignee
+        self.assignee_id = assignee_id or self.assignee_id
         responded = self._respond(at)
         return self._move(CaseState.OPEN, CaseStarted, seconds_to_first_response=responded)
 
@@ -197,16 +197,16 @@ class Case(Archivable, CustomerOwned):
         before, self.priority = self.priority, priority
         return self._event(CaseEscalated, from_priority=before)
 
-    def assign(self, *, at: datetime, assignee: str | None, queue: str | None) -> CaseAssigned:
+    def assign(self, *, at: datetime, assignee_id: UUID | None, queue: str | None) -> CaseAssigned:
         """To a person, a group or both; what is not said stays as it is."""
         self._must_be_unresolved(at)
-        if assignee is None and queue is None:
-            raise Invalid("Say whom it is assigned to: an assignee, a queue or both.", field="assignee")
-        before = self.assignee, self.queue
-        self.assignee, self.queue = assignee or self.assignee, queue or self.queue
-        if (self.assignee, self.queue) == before:
+        if assignee_id is None and queue is None:
+            raise Invalid("Say whom it is assigned to: an assignee, a queue or both.", field="assignee_id")
+        before = self.assignee_id, self.queue
+        self.assignee_id, self.queue = assignee_id or self.assignee_id, queue or self.queue
+        if (self.assignee_id, self.queue) == before:
             raise CaseAlreadyAssigned(self)
-        return self._event(CaseAssigned, from_assignee=before[0], from_queue=before[1])
+        return self._event(CaseAssigned, from_assignee_id=before[0], from_queue=before[1])
 
     def archive(self, *, at: datetime) -> CaseArchived:
         """It is left out of lists, and is not changed until it is restored. What happened stays

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from sqlalchemy import ARRAY, Table
 
+from kith.db.tables import columns_in_use
 from kith.errors import Forbidden, Invalid
 from kith.nouns.inputs import read
 from kith.nouns.lists.conditions import Combination, Comparison, Condition, ListedField, Relation, Shape
@@ -245,7 +246,7 @@ class _Known:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        named = (column for column in table.c if not column.primary_key)
+        named = (column for column in columns_in_use(table) if not column.primary_key)
         self.fields = {
             each.name: ListedField(each.name, each.type.python_type, personal=False, sorts=False) for each in named
         }

@@ -47,7 +47,7 @@ def fields_of(name: str) -> frozenset[str]:
     """Returns the fields that a measure of this input may filter events by: those of all published events of its nouns.
     The last value of a field holds."""
     types = {type for each in INPUTS[name].events if each in EVENTS for type in types_of(noun_of(each))}
-    return frozenset(field for type in types for field in EVENTS[type].__struct_fields__)
+    return frozenset(field for type in types for field in EVENTS[type].__struct_encode_fields__)
 
 
 def _each_once(given: list[str]) -> list[str]:
