@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import strawberry
 
 from kith.graphql.fields import PageInfo, page_info_of
-from kith.nouns.lists.pages import Page, total_of
+from kith.nouns.lists.pages import Page, Total
 
 N = TypeVar("N")
 
@@ -33,7 +33,7 @@ class NounConnection(Generic[N]):
     nodes: list[N]
     page_info: PageInfo
     cursor_of: strawberry.Private[Callable[[int], str]]
-    counted: strawberry.Private[Callable[[], Awaitable[int]]]
+    counted: strawberry.Private[Callable[[], Awaitable[Total]]]
 
     @strawberry.field
     def edges(self) -> list[Edge[N]]:
@@ -41,10 +41,10 @@ class NounConnection(Generic[N]):
 
     @strawberry.field(description="Counted only where it is asked for.")  # type: ignore[untyped-decorator]
     async def total_count(self) -> TotalCount:
-        total = total_of(await self.counted())
+        total = await self.counted()
         return TotalCount(count=total.count, is_exact=total.is_exact)
 
 
-def noun_connection(page: Page[N], counted: Callable[[], Awaitable[int]]) -> NounConnection[N]:
+def noun_connection(page: Page[N], counted: Callable[[], Awaitable[Total]]) -> NounConnection[N]:
     assert page.cursor_of is not None
     return NounConnection(nodes=page.rows, page_info=page_info_of(page), cursor_of=page.cursor_of, counted=counted)

@@ -5,10 +5,10 @@ this service adds. The result of a mutation is the noun or a Problem, never a ba
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from strawberry.tools import create_type
 from strawberry.utils.str_converters import to_camel_case
 
 from kith.errors import DomainError
-from kith.graphql.connections import NounConnection, noun_connection
+from kith.graphql.connections import NounConnection
 from kith.graphql.context import Ctx
 from kith.graphql.errors import Errors, Problem
 from kith.graphql.inputs import SCALARS, as_given, checked, derived_input, fields_of, graphql_input_of, is_document
@@ -31,49 +31,17 @@ from kith.http import problems
 from kith.nouns.calls import Call
 from kith.nouns.history_api import history_field
 from kith.nouns.lists.listing import Asked, Listing
-from kith.nouns.lists.pages import DEFAULT_PAGE, Page
+from kith.nouns.lists.pages import DEFAULT_PAGE
+from kith.nouns.loads import load_one, load_page, page_of
 from kith.nouns.parameters import First, pascal
 from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, One, Resource, View
-from kith.scalars import Cursor, Id, Key, reading
+from kith.scalars import Cursor, Id, Key, SearchText, reading
 
 N = TypeVar("N")
 
-
-def load_one(info: Ctx, listing: Listing, view: type[N], id: UUID) -> Awaitable[N]:
-    """Loads one record by id, batched over the request."""
-    context = info.context
-    context.actor.require(f"{context.service.service}:read")
-
-    async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:
-        queries: Queries[Any] = Queries(listing, view, personal=context.disclosure)
-        async with context.service.database.read(context.actor.tenant) as connection:
-            return await queries.many(connection, context.actor.tenant, ids)
-
-    return context.load((listing.resource.plural, "one"), id, batch)
-
-
-async def load_page(
-    info: Ctx, listing: Listing, view: type[N], asked: Asked, *, of: str, owner: UUID
-) -> NounConnection[N]:
-    """Loads a page of the records that name `owner` by their column `of`, batched over the request."""
-    context = info.context
-    context.actor.require(f"{context.service.service}:read")
-    tenant, queries = context.actor.tenant, Queries[Any](listing, view, personal=context.disclosure)
-    name = (listing.resource.plural, of, asked.key)
-
-    async def pages(owners: Sequence[UUID]) -> Mapping[UUID, Page[Any]]:
-        async with context.service.database.read(tenant, by_values=asked.has_values) as connection:
-            return await queries.pages_of(connection, tenant, of, owners, asked)
-
-    async def counts(owners: Sequence[UUID]) -> Mapping[UUID, int]:
-        async with context.service.database.read(tenant, by_values=asked.has_values) as connection:
-            return await queries.counts_of(connection, tenant, of, owners, asked)
-
-    async def counted() -> int:
-        return await context.load(("count", *name), owner, counts)
-
-    return noun_connection(await context.load(name, owner, pages), counted)
+_SEARCH = """What agrees with words, with the beginning of an external id, an address or a telephone number: of each
+noun that is asked for, the best first."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +87,7 @@ class Graph:
 
     def schema(self) -> Subgraph:
         queries = [each for resource in self._resources.values() for each in self._queries_of(resource)]
+        queries.append(self._complete_search())
         for feature in self._features:
             queries += [*feature.queries, *feature.queries_of(self._nodes)]
         mutations = [
@@ -251,24 +220,48 @@ class Graph:
             after: Cursor | None = None,
             where: where_type | None = None,  # type: ignore[valid-type]
             order_by: list[order_type] | None = None,  # type: ignore[valid-type]
+            q: SearchText | None = None,
         ) -> NounConnection[node]:
-            context = info.context
-            context.actor.require(f"{self._service}:read")
-            asked = _asked(info, listing, where, order_by, first, after)
-            queries: Queries[Any] = Queries(listing, node, personal=context.disclosure)
-            database, tenant = context.service.database, context.actor.tenant
+            asked = _asked(info, listing, where, order_by, first, after, q)
+            return await page_of(info, listing, node, asked)
 
-            async def counted() -> int:
-                async with database.read(tenant, by_values=asked.has_values) as connection:
-                    return await queries.count(connection, tenant, asked)
+        words = "Newest first, unless `orderBy` says otherwise; the best first, where `q` says what is searched for."
+        return _named(resource.plural, strawberry.field, checked(page), words)
 
-            async with database.read(tenant, by_values=asked.has_values) as connection:
-                found = await queries.page(connection, tenant, asked)
-            return noun_connection(found, counted)
+    def _complete_search(self) -> Any:
+        """Adds the nouns to the type of a search of all of them, and returns the query of it. A gateway asks each
+        service for its own nouns."""
+        search: Any = type("Search", (), {"__annotations__": {"q": str}, "__doc__": _SEARCH})
+        for resource in self._resources.values():
+            if resource.singleton is None:
+                _add_field(search, resource.plural, self._found(resource, self._nodes[resource.name]))
 
-        return _named(
-            resource.plural, strawberry.field, checked(page), "Newest first, unless `orderBy` says otherwise."
-        )
+        def resolve_reference(q: str, **_: object) -> Any:
+            return search(q=reading(SearchText, q, field="q"))
+
+        search.resolve_reference = resolve_reference
+        strawberry.federation.type(search, keys=["q"], description=_SEARCH)
+
+        def found(q: SearchText) -> search:
+            return search(q=q)
+
+        return _named("search", partial(strawberry.federation.field, shareable=True), checked(found), _SEARCH)
+
+    def _found(self, resource: Resource, node: Any) -> Any:
+        listing = self._listings[resource.name]
+        where_type = graphql_input_of(listing.where)
+
+        async def page(
+            self: Any,
+            info: Ctx,
+            first: First = 20,
+            after: Cursor | None = None,
+            where: where_type | None = None,  # type: ignore[valid-type]
+        ) -> NounConnection[node] | None:
+            asked = _asked(info, listing, where, None, first, after, self.q)
+            return await page_of(info, listing, node, asked)
+
+        return strawberry.field(checked(page), description="The best first.", name=to_camel_case(resource.plural))
 
     def _mutation(self, resource: Resource, node: Any, command: Command) -> Any:
         input_type = derived_input(command.input.__name__ + "Input", fields_of(command.input))
@@ -322,11 +315,13 @@ class Graph:
         return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
 
 
-def _asked(info: Ctx, listing: Listing, where: Any, order_by: Any, first: int, after: str | None) -> Asked:
+def _asked(
+    info: Ctx, listing: Listing, where: Any, order_by: Any, first: int, after: str | None, q: str | None = None
+) -> Asked:
     """Raises ValidationError, Invalid and Forbidden."""
     given = None if where is None else _wrapped(listing).model_validate({"where": as_given(where)}).where
     personal = info.context.sees_personal
-    return listing.asked_in_graphql(given, terms_of(order_by), first, after, personal=personal)
+    return listing.asked_in_graphql(given, terms_of(order_by), first, after, q, personal=personal)
 
 
 @cache

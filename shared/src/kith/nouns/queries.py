@@ -16,7 +16,9 @@ from kith.errors import NotFound
 from kith.nouns.lists.conditions import Shape, predicate
 from kith.nouns.lists.listing import ALL, Asked, Listing
 from kith.nouns.lists.order import Order, Part, beyond, parts, sorting, whole
-from kith.nouns.lists.pages import MOST_COUNTED, Page
+from kith.nouns.lists.pages import MOST_COUNTED, Page, Total, total_of
+from kith.nouns.search import finding
+from kith.nouns.search.wanted import Wanted
 from kith.values import hidden as without_parts
 
 V = TypeVar("V")
@@ -89,6 +91,8 @@ class Queries(Generic[V]):
 
     async def page(self, connection: AsyncConnection, tenant: str, asked: Asked = ALL) -> Page[V]:
         """Returns a page. Raises Invalid for a malformed cursor."""
+        if asked.wanted is not None:
+            return await self._page_found(connection, tenant, asked, asked.wanted)
         wanted, found = asked.first + 1, list[Any]()
         for number, keys in self._rest(asked):
             statement = _page_of_rows(self._columns, asked.shape, asked.order, number, _nulls_of(keys))
@@ -98,6 +102,25 @@ class Queries(Generic[V]):
                 break
         self._note(Read.LIST, self._ids(found[: asked.first], asked))
         return self._page(found, asked)
+
+    async def _page_found(self, connection: AsyncConnection, tenant: str, asked: Asked, wanted: Wanted) -> Page[V]:
+        """Returns a page of what is found, the best first."""
+        after = None if asked.after is None else finding.Rank.of(asked.after)
+        search = await self._search(connection, tenant, wanted)
+        values = {"most": asked.first + 1, **asked.parameters(), **search.values}
+        values |= {} if after is None else after.parameters()
+        statement = _page_of_found(self._columns, asked.shape, search.words, after is not None)
+        found = await statement.fetch(connection, values)
+        shown, rows = len(self._columns.fields), found[: asked.first]
+        ranks = [finding.Rank(*row[shown:]) for row in rows]
+        self._note(Read.LIST, [each.id for each in ranks])
+        following = ranks[-1].cursor() if len(found) > asked.first else None
+        return Page([self._seen(row[:shown]) for row in rows], following, lambda number: ranks[number].cursor())
+
+    async def _search(self, connection: AsyncConnection, tenant: str, wanted: Wanted) -> finding.Search:
+        """Makes a search ready of what the actor sees."""
+        fields = [each for each in self._resource.searched_fields if self._personal or not each.personal]
+        return await finding.made_ready(connection, tenant, wanted, fields)
 
     def _rest(self, asked: Asked) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
         """Yields the numbers of the list's parts from the cursor on; of the first, the keys after which it goes on."""
@@ -128,12 +151,17 @@ class Queries(Generic[V]):
         more = len(found) > asked.first
         return Page([self._seen(row[:shown]) for row in rows], cursor_of(len(rows) - 1) if more else None, cursor_of)
 
-    async def count(self, connection: AsyncConnection, tenant: str, asked: Asked) -> int:
-        """Returns how many rows there are on all pages; one more than MOST_COUNTED if there are more."""
+    async def count(self, connection: AsyncConnection, tenant: str, asked: Asked) -> Total:
+        """Returns how many rows there are on all pages, counted up to MOST_COUNTED."""
+        if asked.wanted is not None:
+            search = await self._search(connection, tenant, asked.wanted)
+            statement = _number_of_found(self._columns, asked.shape, search.words)
+            ((number, looked_at),) = await statement.fetch(connection, {**asked.parameters(), **search.values})
+            return Total(number, is_exact=looked_at < finding.LOOKED_AT)
         statement = _number_of_rows(self._columns, asked.shape)
         values = {"tenant": tenant, "most": MOST_COUNTED + 1, **asked.parameters()}
         ((number,),) = await statement.fetch(connection, values)
-        return int(number)
+        return total_of(number)
 
     async def all(
         self, connection: AsyncConnection, tenant: str, asked: Asked = ALL, *, after: UUID | None = None
@@ -169,11 +197,11 @@ class Queries(Generic[V]):
 
     async def counts_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked
-    ) -> dict[UUID, int]:
+    ) -> dict[UUID, Total]:
         """Returns how many rows each owner has, as `count` does."""
         statement = _numbers_of_owners(self._columns, column, asked.shape)
         values = {"tenant": tenant, "owners": list(owners), "most": MOST_COUNTED + 1, **asked.parameters()}
-        return {row["owner"]: row["number"] for row in await statement.fetch(connection, values)}
+        return {row["owner"]: total_of(row["number"]) for row in await statement.fetch(connection, values)}
 
 
 def _nulls_of(keys: tuple[Any, ...] | None) -> "_Nulls":
@@ -245,6 +273,17 @@ def _number_of_rows(columns: _Columns, shape: Shape | None) -> Statement:
     table = columns.table
     rows = select(table.c.id).where(table.c.tenant_id == _TENANT, columns.of(shape)).limit(_MOST)
     return Statement(select(func.count()).select_from(rows.subquery()))
+
+
+@lru_cache(_STATEMENTS)
+def _page_of_found(columns: _Columns, shape: Shape | None, words: int, goes_on: bool) -> Statement:
+    condition = None if shape is None else columns.of(shape)
+    return finding.page(columns.select(), columns.table, condition, words=words, goes_on=goes_on)
+
+
+@lru_cache(_STATEMENTS)
+def _number_of_found(columns: _Columns, shape: Shape | None, words: int) -> Statement:
+    return finding.number(columns.table, None if shape is None else columns.of(shape), words=words)
 
 
 @lru_cache(_STATEMENTS)

@@ -19,7 +19,7 @@ from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.history_api import add_history
 from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Asked, Listing
-from kith.nouns.lists.pages import Total, total_of
+from kith.nouns.lists.pages import Total
 from kith.nouns.lists.query_string import parameters_of
 from kith.nouns.parameters import (
     IdempotencyKey,
@@ -37,7 +37,7 @@ from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, View
 from kith.scalars import Id
 
-_OF_PAGES = frozenset({"first", "after", "order_by", "count"})
+_OF_PAGES = frozenset({"q", "first", "after", "order_by", "count"})
 """What is asked of pages, and not of an export."""
 _LIST = """Newest first, unless `order_by` says otherwise. `next` is the cursor of the next page: send it as `after`,
 with everything else as it was.
@@ -223,7 +223,7 @@ class Rest:
         async with context_of(request).database.read(actor.tenant, by_values=asked.has_values) as connection:
             page = await queries.page(connection, actor.tenant, asked)
             if asked.counts:
-                total = total_of(await queries.count(connection, actor.tenant, asked))
+                total = await queries.count(connection, actor.tenant, asked)
         found: dict[str, Any] = {"items": [self._shown(row, actor) for row in page.rows], "next": page.next}
         return json_response(found | ({"total": total} if total else {}))
 

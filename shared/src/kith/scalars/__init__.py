@@ -51,6 +51,7 @@ __all__ = [
     "Phone",
     "Real",
     "Scalar",
+    "SearchText",
     "Text",
     "TimeOfDay",
     "Website",
@@ -92,6 +93,7 @@ TimeOfDay = Annotated[str, Pattern("([01][0-9]|2[0-3]):[0-5][0-9]", "It is a tim
 Zone = Annotated[str, Listed("an IANA time zone", "Europe/Vienna", ZONES)]
 Cursor = Annotated[str, Pattern("[A-Za-z0-9_-]{1,15000}", "It is not a cursor of this list.")]
 """It has the values of up to five fields, of 500 characters each."""
+SearchText = Annotated[str, Written(200)]
 Key = Annotated[str, Pattern("[ -~]{1,255}", "It has 1 to 255 visible characters of ASCII.")]
 """The sender's own, of a request."""
 

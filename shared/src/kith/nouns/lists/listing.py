@@ -20,8 +20,9 @@ from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.lists.query_string import document_of, in_parameters
 from kith.nouns.parameters import First, pascal
 from kith.nouns.resource import Resource
+from kith.nouns.search.wanted import Wanted
 from kith.nouns.validation import InvalidForm
-from kith.scalars import Code, Cursor, Flag, Id, Instant
+from kith.scalars import Code, Cursor, Flag, Id, Instant, SearchText
 
 RECORDED = "recorded_at"
 OF_ALL = ("id", "external_id", "created_at", RECORDED)
@@ -46,6 +47,8 @@ class Asked:
     """Whether to count the rows, up to MOST_COUNTED."""
     fields: tuple[str, ...] | None = None
     """The fields to show; None: all."""
+    wanted: Wanted | None = None
+    """What is searched for: then the best come first, whatever the order."""
 
     @property
     def shape(self) -> Shape | None:
@@ -54,7 +57,7 @@ class Asked:
     @property
     def has_values(self) -> bool:
         """Whether what is found depends on values that were sent."""
-        return self.shape not in (None, _NOT_ARCHIVED)
+        return self.wanted is not None or self.shape not in (None, _NOT_ARCHIVED)
 
     def parameters(self) -> dict[str, Any]:
         """Returns the values of the condition, by the names that they have in SQL."""
@@ -64,7 +67,7 @@ class Asked:
     def key(self) -> Hashable:
         """What it has in common with another that asks for the same."""
         values = tuple(tuple(each) if isinstance(each, list) else each for each in self.parameters().values())
-        return self.shape, values, self.order, self.first, self.after
+        return self.shape, values, self.order, self.first, self.after, self.wanted
 
     def fields_compared(self) -> Iterable[tuple[str | None, str]]:
         """Returns the fields that its condition compares, each with the relation over which it does."""
@@ -92,6 +95,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    q: SearchText | None = Field(default=None, description="words, the beginning of an external id, or a number")
     first: First = Field(default=DEFAULT_PAGE, description="rows of the page")
     after: Cursor | None = Field(default=None, description="cursor of the page before")
     order_by: list[Code] = Field(
@@ -188,19 +192,28 @@ class Listing:
         return self._asked(given, personal=personal)
 
     def asked_in_graphql(
-        self, where: Where | None, terms: Sequence[Term], first: int, after: str | None, *, personal: bool
+        self,
+        where: Where | None,
+        terms: Sequence[Term],
+        first: int,
+        after: str | None,
+        q: str | None = None,
+        *,
+        personal: bool,
     ) -> Asked:
         """Raises Invalid, and Forbidden for a field that the actor may not see."""
         if len(terms) > MOST_TERMS:
             raise Invalid(f"A list is sorted by at most {MOST_TERMS} fields.", field="orderBy")
-        asked = Asked(condition_of(where), Order.by(terms) if terms else NEWEST, first, after)
+        order = Order.by(terms) if terms else NEWEST
+        asked = Asked(condition_of(where), order, first, after, wanted=_wanted(q, terms, "orderBy"))
         return self._settled(asked, personal=personal)
 
     def _asked(self, given: Any, *, personal: bool) -> Asked:
         terms = [self._term(each) for each in given.order_by]
         order = Order.by(terms) if terms else NEWEST
         shown = tuple(dict.fromkeys(self._shown(each) for each in given.fields)) or None
-        asked = Asked(condition_of(given.where), order, given.first, given.after, given.count, shown)
+        wanted = _wanted(given.q, terms, "order_by")
+        asked = Asked(condition_of(given.where), order, given.first, given.after, given.count, shown, wanted)
         if given.ids is not None:
             asked = asked.and_also("id", Operator.IN, given.ids)
         if given.updated_since is not None:
@@ -260,6 +273,14 @@ class _Known:
 def _where_known(table: Table) -> type[Where]:
     """Returns the one model for all nouns of a service: `KnownCustomersWhere`."""
     return where_model(pascal(table.name), _Known(table).fields, {}, strict=True)
+
+
+def _wanted(q: str | None, terms: Sequence[Term], order_by: str) -> Wanted | None:
+    if q is None:
+        return None
+    if terms:
+        raise Invalid("Of a search the best come first: send no order with it.", field=order_by)
+    return Wanted.by(q)
 
 
 def listings_of(service: str, resources: Sequence[Resource]) -> dict[str, Listing]:

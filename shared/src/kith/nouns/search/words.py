@@ -2,8 +2,8 @@
 
 A token is a word, without accents and in small letters, and is found by its beginning. Chinese, Japanese and Korean
 have no spaces between words: there each character is a token, and each pair of neighbours. Other tokens begin with a
-sign that no word has: `=` a whole text, `+` a number in E.164, `#` its digits from the last to the first, by which the
-end of a number is the beginning of a token.
+sign that no word has: `=` a whole text or address of e-mail, `+` a telephone number in E.164, `#` its digits from the
+last to the first: so the end of a number is the beginning of a token.
 """
 
 import re
@@ -75,9 +75,14 @@ def is_cjk(text: str) -> bool:
     return any(first <= ord(text[0]) <= last for first, last in _CJK)
 
 
+def query_words(text: str) -> list[str]:
+    """Returns the words of a folded text that is searched for."""
+    return words_of(text.translate(_JOINED))
+
+
 def whole_of(text: str) -> str:
     """Returns the token of a whole folded text, whatever stands between its words."""
-    words = words_of(text.translate(_JOINED))
+    words = query_words(text)
     return (WHOLE + (" ".join(words) or text.strip()))[:MOST_OF_WHOLE]
 
 
@@ -87,7 +92,13 @@ def tokens_of(text: str) -> list[str]:
     joined = text.translate(_JOINED)
     words = words_of(joined) + ([] if joined == text else words_of(text))
     tokens = (token for word in words for token in (grams(word) if is_cjk(word) else [word[:MOST_OF_WORD]]))
-    return [*dict.fromkeys((whole_of(text), *tokens))][:MOST_TOKENS]
+    addresses = (whole_of(part) for part in text.split() if is_address(part)) if "@" in text else ()
+    return [*dict.fromkeys((whole_of(text), *addresses, *tokens))][:MOST_TOKENS]
+
+
+def is_address(part: str) -> bool:
+    """Whether a part of a text is an address of e-mail, or the beginning of one."""
+    return part.find("@") > 0
 
 
 def grams(word: str) -> Iterator[str]:
@@ -105,13 +116,14 @@ def tokens_of_number(number: str) -> list[str]:
 def number_token(text: str) -> str | None:
     """Returns with what the token of a telephone number begins that is looked for so, as it is dialled at home or from
     abroad; None if it is none."""
-    digits = _digits(text)
-    if len(digits) < LEAST_DIGITS or not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text):
         return None
-    if text.startswith("+") or digits.startswith("00"):
-        return f"+{digits.removeprefix('00')}"[:MOST_OF_WORD]
-    own = digits.lstrip("0")  # the first one is dialled at home alone
-    return f"#{own[::-1]}"[:MOST_OF_WORD] if len(own) >= LEAST_DIGITS else None
+    digits = _digits(text)
+    is_from_abroad = text.startswith("+") or digits.startswith("00")
+    known = digits.lstrip("0")  # without what is dialled before it
+    if len(known) < LEAST_DIGITS:
+        return None
+    return (f"+{known}" if is_from_abroad else f"#{known[::-1]}")[:MOST_OF_WORD]
 
 
 def _digits(text: str) -> str:
