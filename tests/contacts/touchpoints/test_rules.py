@@ -20,6 +20,10 @@ def test_a_touchpoint_is_published_whole() -> None:
         "attempts": 3,
         "campaign": "spring",
         "responded": False,
+        "sentiment": -40,
+        "user_id": UUID(int=4),
+        "about": "sales.opportunity",
+        "about_id": UUID(int=5),
     }
     touchpoint, event = Touchpoint.record(
         id=ID, at=NOON, customer_id=CUSTOMER, channel=Channel.PHONE, direction=Direction.OUTBOUND, **fields

@@ -11,7 +11,8 @@ from tests.analytics.conftest import Fold, happened
 from analytics.health.model.inputs import INPUTS
 from analytics.metrics.catalogue import METRICS
 from kith.events.analytics import HealthModelPublished
-from kith.events.contacts import TouchpointRecorded
+from kith.events.contacts import AdoptionMeasured, TouchpointRecorded, UsageRecorded
+from kith.events.event import Event
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.ids import new_id
 
@@ -54,6 +55,29 @@ async def test_breadth_is_absent_until_an_exchange_names_a_contact(
     assert await exchanged(10) == (True, 1, 3)
     assert await exchanged(5, contact_id=contact) == (True, 1, 4)
     assert await exchanged(4, contact_id=new_id()) == (True, 2, 5)
+
+
+async def test_sentiment_use_and_adoption_are_of_those_who_told_of_them(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(happened(model("sentiment", "usage", "feature_adoption"), tenant, now() - 60 * DAY))
+
+    async def inputs(days: int, event: Event) -> dict[str, float | None]:
+        await fold(happened(event, tenant, now() - days * DAY, customer))
+        found = await contributions(analytics, mine, customer)
+        return {name: each["input"] for name, each in found.items() if each["present"]}
+
+    said = TouchpointRecorded(channel="phone", direction="inbound", sentiment=80)
+    silent = TouchpointRecorded(channel="phone", direction="inbound")
+    assert await inputs(20, silent) == {}
+    assert await inputs(19, said) == {"sentiment": 80}
+    assert await inputs(18, silent) == {"sentiment": 80}
+    badly = TouchpointRecorded(channel="phone", direction="inbound", sentiment=-20)
+    assert await inputs(17, badly) == {"sentiment": 30}
+    assert (await inputs(16, UsageRecorded(amount=40)))["usage"] == 40
+    assert (await inputs(15, AdoptionMeasured(bought=10, used=4, share=0.4)))["feature_adoption"] == 0.4
+    assert (await inputs(14, AdoptionMeasured(bought=10, used=7, share=0.7)))["feature_adoption"] == 0.7
 
 
 async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(

@@ -60,6 +60,11 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "marketing.touchpoints": {"touchpoints": 2 + 1},
     "marketing.response_rate": {"responses": 6, "outbound": 50},
     "marketing.lead_conversion": {"converted": 22, "reached": 200},
+    "marketing.page_views": {"pages": 3 + 1},
+    "lifecycle.moves": {"moves": 2},
+    "usage.uses": {"uses": 3 + 40},
+    "usage.customers": {"users": 2},
+    "usage.adoption": {"used": 3 + 5, "bought": 10 + 6},
 }
 """Of each metric its components, as its example gives them; what it does not give is chosen to fit."""
 

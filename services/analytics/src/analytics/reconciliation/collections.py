@@ -11,6 +11,7 @@ import msgspec
 from analytics.projections.facts import types_of
 from kith.events.catalogue import versions_of
 from kith.events.contacts import (
+    AdoptionMeasured,
     ContactCreated,
     CustomerCreated,
     FieldDefinitionCreated,
@@ -18,7 +19,9 @@ from kith.events.contacts import (
     SettingsChanged,
     TeamCreated,
     TouchpointRecorded,
+    UsageRecorded,
     UserInvited,
+    WebVisitRecorded,
 )
 from kith.events.event import Event
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
@@ -61,6 +64,9 @@ COLLECTIONS = (
     _of("contacts", "customers", CustomerCreated),
     _of("contacts", "contacts", ContactCreated),
     _of("contacts", "touchpoints", TouchpointRecorded),
+    _of("contacts", "usages", UsageRecorded),
+    _of("contacts", "adoptions", AdoptionMeasured),
+    _of("contacts", "web-visits", WebVisitRecorded),
     _of("contacts", "users", UserInvited),
     _of("contacts", "teams", TeamCreated),
     _of("contacts", "roles", RoleCreated),

@@ -1,18 +1,19 @@
 """The form of a touchpoint: what can be done with it, its table, and how it is seen."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
-from sqlalchemy import TEXT, Boolean, Column, Integer
+from pydantic import Field, model_validator
+from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
 from contacts.contacts.form import contacts
 from contacts.customers.form import of_known_customer
 from contacts.tables import metadata
 from contacts.touchpoints.rules import Channel, Direction, Touchpoint
+from contacts.users.form import users
 from kith.db.tables import aggregate_table, one_of, reference
-from kith.nouns.inputs import NewInput
+from kith.nouns.inputs import NewInput, refuse
 from kith.nouns.resource import Command, Follows, One, Resource, View
 from kith.scalars import Code, Flag, Id, Whole
 
@@ -27,6 +28,18 @@ class RecordTouchpoint(NewInput):
     attempts: Annotated[int, Whole(1)] = 1
     campaign: Code | None = None
     responded: Flag | None = None
+    sentiment: Annotated[int, Whole(-100, 100)] | None = Field(
+        default=None, description="how they took it: -100 is as badly as can be, 100 as well"
+    )
+    user_id: Id | None = Field(default=None, description="who of ours it was")
+    about: Code | None = Field(default=None, description="the noun of what it was about: `sales.opportunity`")
+    about_id: Id | None = Field(default=None, description="which one of them")
+
+    @model_validator(mode="after")
+    def _about_something(self) -> Self:
+        if (self.about is None) != (self.about_id is None):
+            refuse(self, [("about" if self.about is None else "about_id", "Send both about and about_id, or neither.")])
+        return self
 
 
 touchpoints = of_known_customer(
@@ -41,9 +54,21 @@ touchpoints = of_known_customer(
         Column("attempts", Integer, nullable=False),
         Column("campaign", TEXT),
         Column("responded", Boolean),
+        Column("sentiment", Integer),
+        *reference("user_id", users),
+        Column("about", TEXT),
+        Column("about_id", Uuid),
         customer_owned=True,
         listed_by=("channel",),
     )
+)
+Index(
+    "touchpoints_by_about_id",
+    touchpoints.c.tenant_id,
+    touchpoints.c.about_id,
+    touchpoints.c.created_at,
+    touchpoints.c.id,
+    postgresql_where=touchpoints.c.about_id.is_not(None),
 )
 
 
@@ -58,6 +83,10 @@ class TouchpointView(View):
     attempts: int
     campaign: str | None
     responded: bool | None
+    sentiment: int | None
+    user_id: UUID | None
+    about: str | None
+    about_id: UUID | None
 
 
 TOUCHPOINTS = Resource(
@@ -67,9 +96,9 @@ TOUCHPOINTS = Resource(
     touchpoints,
     TouchpointView,
     (Command("record", RecordTouchpoint, Touchpoint.record),),
-    filters=("customer_id", "contact_id", "channel", "direction"),
+    filters=("customer_id", "contact_id", "channel", "direction", "user_id", "about_id"),
     unindexed={"direction": "One of two: pages by time come to enough of either soon."},
     follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
-    relations=(One("customer", many="touchpoints"), One("contact")),
+    relations=(One("customer", many="touchpoints"), One("contact"), One("user")),
     insert_only=True,
 )

@@ -40,6 +40,13 @@ class Touchpoint(CustomerOwned):
     """How often it was tried until it came about, this one included."""
     campaign: str | None = None
     responded: bool | None = None
+    sentiment: int | None = None
+    """How they took it, from -100 to 100."""
+    user_id: UUID | None = None
+    """Who of ours it was."""
+    about: str | None = None
+    about_id: UUID | None = None
+    """What it was about: the noun with its service, and its id."""
 
     @classmethod
     def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, TouchpointRecorded]:

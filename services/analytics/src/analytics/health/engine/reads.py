@@ -297,6 +297,9 @@ def _conditions(source: Input, measure: Measure) -> Iterator[ColumnElement[bool]
         yield field_of(facts, "playbook_id").is_(None)
     if source.kind is Kind.DISTINCT and source.reads is not None:
         yield field_of(facts, source.reads).is_not(None)  # a reference without an id does not count
+    if source.kind is Kind.MEAN and source.reads not in (None, "value"):
+        # An exchange of which nobody said how it went is none of those that a mean is of.
+        yield _valid(field_of(facts, str(source.reads)), "numeric").is_not(None)
     if source.kind is not Kind.STANDING:  # an event of another type there ends the state
         for name, values in ({**source.where, **measure.where}).items():
             yield field_of(facts, name).in_(values)

@@ -11,7 +11,7 @@ from analytics.health.model.definition import DAY, Curve, HealthModel, Measure
 from analytics.projections.facts import types_of
 from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
-from kith.events.contacts import CustomerCreated, TouchpointRecorded
+from kith.events.contacts import AdoptionMeasured, CustomerCreated, TouchpointRecorded, UsageRecorded
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 
@@ -79,7 +79,7 @@ _TAKES = {
 
 _CASES, _OPPORTUNITIES = types_of("service-desk.case"), types_of("sales.opportunity")
 _SURVEY = ("service-desk.survey.answered.v1",)
-_USAGE, _ADOPTION = ("analytics.usage.recorded.v1",), ("analytics.adoption.measured.v1",)
+_USAGE, _ADOPTION = (UsageRecorded.type,), (AdoptionMeasured.type,)
 _SUBSCRIPTION = ("sales.subscription.started.v1", "sales.subscription.renewed.v1", "sales.subscription.changed.v1")
 
 INPUTS: Mapping[str, Input] = {
@@ -145,7 +145,7 @@ INPUTS: Mapping[str, Input] = {
     "csat": Input("Satisfaction", "score", Kind.MEAN, _SURVEY, "score", window_days=180, where={"kind": ("csat",)}),
     "nps": Input("Likelihood to recommend", "score", Kind.LATEST, _SURVEY, "score", where={"kind": ("nps",)}),
     "ces": Input("Effort", "score", Kind.MEAN, _SURVEY, "score", window_days=180, where={"kind": ("ces",)}),
-    "sentiment": Input("Sentiment", "score", Kind.MEAN, ("contacts.sentiment.set.v1",), "score", window_days=90),
+    "sentiment": Input("Sentiment", "score", Kind.MEAN, (TouchpointRecorded.type,), "sentiment", window_days=90),
     "pulse": Input("A person's judgement", "points", Kind.LATEST, (PulseSet.type,), "score", until="expires_at"),
     "renewal": Input("Days until the renewal", "days", Kind.AHEAD, _SUBSCRIPTION, "renews_on"),
     "overdue_invoices": Input(

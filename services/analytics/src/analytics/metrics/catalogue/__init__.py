@@ -1,6 +1,6 @@
 """The catalogue: every metric there is, by its id."""
 
-from analytics.metrics.catalogue import marketing, retention, sales, service, value
+from analytics.metrics.catalogue import lifecycle, marketing, retention, sales, service, value
 from analytics.metrics.definition import Metric
 from kith.errors import NotFound
 
@@ -10,6 +10,7 @@ AREAS: dict[str, tuple[Metric, ...]] = {
     "Sales": sales.METRICS,
     "Service": service.METRICS,
     "Marketing": marketing.METRICS,
+    "Lifecycle and usage": lifecycle.METRICS,
 }
 METRICS: dict[str, Metric] = {metric.id: metric for metrics in AREAS.values() for metric in metrics}
 

@@ -1,8 +1,8 @@
 """Marketing: the touchpoints with customers, and their responses."""
 
-from analytics.metrics.definition import Metric, Unit, by
-from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is
-from kith.events.contacts import TouchpointRecorded
+from analytics.metrics.definition import Dimension, Metric, Unit, by
+from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, Sum
+from kith.events.contacts import TouchpointRecorded, WebVisitRecorded
 
 TOUCHED = (TouchpointRecorded.type,)
 OUTBOUND = Is("direction", ("outbound",))
@@ -46,5 +46,15 @@ METRICS = (
         numerator="converted",
         denominator="reached",
         example="200 customers called, some of them twice, and 22 of them subscribed: 11 %.",
+    ),
+    Metric(
+        id="marketing.page_views",
+        title="Page views",
+        unit=Unit.COUNT,
+        words="Pages of our sites that known visitors saw.",
+        components={"pages": Flow((WebVisitRecorded.type,), Sum("pages"))},
+        numerator="pages",
+        dimensions=by("site", "campaign", Dimension("visit_source", stored_as="source")),
+        example="Two visits, of 3 pages and of 1: 4.",
     ),
 )

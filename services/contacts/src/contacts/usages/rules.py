@@ -1,0 +1,29 @@
+"""Usage: what a customer used of what it bought, as the product reports it. It happened: it never changes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from kith.events.contacts import UsageRecorded
+from kith.nouns.aggregate import CustomerOwned
+
+
+@dataclass(kw_only=True, eq=False)
+class Usage(CustomerOwned):
+    """A use of a product by a customer, or several uses told together."""
+
+    customer_id: UUID = field()  # not optional here, and so without the default it would inherit
+    contact_id: UUID | None = None
+    product: str | None = None
+    feature: str | None = None
+    amount: int = 1
+    """How many uses."""
+    duration_seconds: int | None = None
+    failures: int | None = None
+    """How many of them failed."""
+
+    @classmethod
+    def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, UsageRecorded]:
+        it = cls(id=id, **fields)
+        return it, UsageRecorded.of(it)

@@ -1,0 +1,28 @@
+"""Web visit: somebody known came to a site of ours. It happened: it never changes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from kith.events.contacts import WebVisitRecorded
+from kith.nouns.aggregate import CustomerOwned
+
+
+@dataclass(kw_only=True, eq=False)
+class WebVisit(CustomerOwned):
+    """A visit of a customer to a site, with the pages that were seen."""
+
+    customer_id: UUID = field()  # not optional here, and so without the default it would inherit
+    contact_id: UUID | None = None
+    site: str | None = None
+    landing_page: str | None = None
+    source: str | None = None
+    campaign: str | None = None
+    pages: int = 1
+    duration_seconds: int | None = None
+
+    @classmethod
+    def record(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, WebVisitRecorded]:
+        it = cls(id=id, **fields)
+        return it, WebVisitRecorded.of(it)
