@@ -69,6 +69,8 @@ class Noun(NamedTuple):
         names = {each.resource.name: each for each in self.siblings()}
         if (column := self.resource.references.get(field)) is not None:
             return tables[column.table]
+        if field == "into":  # what is merged is merged into one of its kind
+            return self
         by = {each.column: each.noun for each in self.resource.relations}
         return names.get(by.get(field, field.removesuffix("s").removesuffix("_id")))
 

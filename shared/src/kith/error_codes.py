@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
 
     # Contacts
     ALREADY_ERASED = "already-erased"
+    CUSTOMER_MERGED = "customer-merged"
     FIELD_ALREADY_DEFINED = "field-already-defined"
     FIELD_REMOVED = "field-removed"
     LAST_ADMINISTRATOR = "last-administrator"

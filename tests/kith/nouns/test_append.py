@@ -21,10 +21,10 @@ from kith.db.connections import Database
 from kith.db.sessions import driver_of
 from kith.db.statements import Statement
 from kith.errors import Conflict, Invalid
+from kith.nouns.append import append_one
 from kith.nouns.calls import Answer, Call
 from kith.nouns.commands import Commands
 from kith.nouns.resource import Resource
-from kith.nouns.unit_of_work import append_one
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 

@@ -1,5 +1,6 @@
 """Where the API of contacts is wired together."""
 
+from contacts.customers.merging import api as merging
 from contacts.me import api as me
 from contacts.resources import RESOURCES
 from contacts.roles.form import roles
@@ -12,7 +13,7 @@ from kith.people.directory import Directory
 API = Api(
     "contacts",
     RESOURCES,
-    features=(me.FEATURE,),
+    features=(me.FEATURE, merging.FEATURE),
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
     tags={"me": me.WORDS},

@@ -1,5 +1,6 @@
 """What makes contacts a service."""
 
+from contacts.customers.form import REPOINTING
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
@@ -14,7 +15,7 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="contacts.app:API",
-    tasks=(*TASKS, filling(RESOURCES), sweeping(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), sweeping(RESOURCES), REPOINTING.task()),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,
 )

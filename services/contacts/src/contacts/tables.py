@@ -5,6 +5,7 @@ from sqlalchemy import Index, MetaData
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.custom.tables import entries_table
+from kith.customers.repointing import repointings_table
 from kith.db.removed import removed_tenants_table
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
@@ -19,6 +20,7 @@ history = history_table(metadata)
 search_entries = search_entries_table(metadata)
 fills = fills_table(metadata)
 audit_log = audit_table(metadata)
+repointings = repointings_table(metadata)
 # Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
 Index(
     "idempotency_answers",

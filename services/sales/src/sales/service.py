@@ -1,5 +1,6 @@
 """What makes sales a service."""
 
+from kith.customers.repointing import Repointing
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
@@ -7,7 +8,7 @@ from sales.consumers import SUBSCRIPTIONS
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
 from sales.settings import SalesSettings
-from sales.tables import idempotency, outbox
+from sales.tables import idempotency, known_customers, outbox
 
 SERVICE = Service(
     name="sales",
@@ -16,5 +17,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task()),
 )

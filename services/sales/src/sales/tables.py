@@ -6,6 +6,7 @@ from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
 from kith.customers.known import known_customers_table
+from kith.customers.repointing import repointings_table
 from kith.db.removed import removed_tenants_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
@@ -24,6 +25,7 @@ history = history_table(metadata)
 search_entries = search_entries_table(metadata)
 fills = fills_table(metadata)
 audit_log = audit_table(metadata)
+repointings = repointings_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)

@@ -1,5 +1,6 @@
 """What makes service-desk a service."""
 
+from kith.customers.repointing import Repointing
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
@@ -7,7 +8,7 @@ from service_desk.cases.open_cases import TASKS
 from service_desk.consumers import SUBSCRIPTIONS
 from service_desk.resources import RESOURCES
 from service_desk.settings import ServiceDeskSettings
-from service_desk.tables import idempotency, outbox
+from service_desk.tables import idempotency, known_customers, outbox
 
 SERVICE = Service(
     name="service-desk",
@@ -16,5 +17,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES)),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task()),
 )

@@ -4,14 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TEXT, Column, Index, MetaData, Table, Uuid, any_, cast, select
+from sqlalchemy import TEXT, Column, Index, MetaData, Table, Uuid, any_, cast, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Handler
+from kith.customers.links import merge_columns, relink, survivors, take_turn
+from kith.customers.repointing import Repointing
 from kith.db.tables import DERIVED, FORMER, tenant_column
 from kith.events.catalogue import EVENTS, current, decode
-from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerLifecycleMoved
+from kith.events.contacts import (
+    CustomerAmended,
+    CustomerCreated,
+    CustomerLifecycleMoved,
+    CustomerMerged,
+    CustomerUnmerged,
+)
 from kith.events.envelope import Envelope
 from kith.events.event import Event
 
@@ -32,8 +40,10 @@ def known_customers_table(metadata: MetaData) -> Table:
         *(Column(name, TEXT) for name in _TEXTS),
         Column("owner", TEXT, info={FORMER: "owner_id"}),
         Column("owner_id", Uuid),
+        *merge_columns(),
         info={DERIVED: "the customers of the tenant are in contacts"},
     )
+    Index("known_customers_by_merged_into", table.c.tenant_id, table.c.merged_into)
     for name in (*FACTS, "owner"):
         # Of a text the migration says COLLATE "C": see kith.db.tables.compared.
         Index(f"known_customers_by_{name}", table.c.tenant_id, table.c[name], table.c.id)
@@ -41,7 +51,8 @@ def known_customers_table(metadata: MetaData) -> Table:
 
 
 def keeping_customers(table: Table) -> Handler:
-    """Returns a handler that keeps the facts of customers."""
+    """Returns a handler that keeps the facts of customers, and gives the records of merged ones to others."""
+    repointing = Repointing(table)
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         changes: dict[_Key, _Facts] = {}
@@ -58,8 +69,33 @@ def keeping_customers(table: Table) -> Handler:
             statement = insert(table).values(rows)
             new = {name: statement.excluded[name] for name in FACTS}
             await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "id"], set_=new))
+        for tenant, merged in sorted(_merges(envelopes).items()):
+            await take_turn(connection, tenant)
+            changed = await relink(connection, tenant, table, await _link(connection, tenant, table, merged))
+            await repointing.begin(connection, tenant, changed)
 
     return handle
+
+
+def _merges(envelopes: Sequence[Envelope]) -> Mapping[str, Mapping[UUID, UUID | None]]:
+    """Returns, by tenant, into whom the customers are merged after these events; None: separated again."""
+    found: dict[str, dict[UUID, UUID | None]] = {}
+    for each in envelopes:
+        if (type := current(each.type)) in (CustomerMerged.type, CustomerUnmerged.type):
+            into = decode(each, CustomerMerged).into if type == CustomerMerged.type else None
+            found.setdefault(each.tenant_id, {})[each.subject] = into
+    return found
+
+
+async def _link(
+    connection: AsyncConnection, tenant: str, table: Table, merged: Mapping[UUID, UUID | None]
+) -> dict[UUID, UUID]:
+    """Notes into whom customers are merged. Returns which customer remained for each before."""
+    before = await survivors(connection, tenant, table, merged.keys())
+    for id, into in sorted(merged.items()):
+        linked = update(table).where(table.c.tenant_id == tenant, table.c.id == id)
+        await connection.execute(linked.values(merged_into=into, told_merged_into=None))
+    return {id: before.get(id, id) for id in merged}
 
 
 def _said(event: Event) -> _Facts:

@@ -107,14 +107,17 @@ def aggregate_table(
     name: str,
     metadata: MetaData,
     *columns: Column[Any] | ForeignKeyConstraint,
+    of_customer: bool = False,
     customer_owned: bool = False,
     archivable: bool = False,
     customisable: bool = False,
+    told: Sequence[str] = (),
     listed_by: Sequence[str] = (),
 ) -> Table:
-    """The table of an aggregate: what `kith.nouns.aggregate` has (`CustomerOwned`, `Archivable`, `Customisable`), then
-    its own columns. It has an index for each column that it is `listed_by`: pages of the rows with one value, newest
-    first, and of all rows in the order of their values."""
+    """The table of an aggregate: what `kith.nouns.aggregate` has (of `OfCustomer`, `CustomerOwned`, `Archivable`,
+    `Customisable`), then its own columns. It has an index for each column that it is `listed_by`: pages of the rows
+    with one value, newest first, and of all rows in the order of their values. Beside a column that names customers
+    stands one for the id that was told (kith.customers.repointing), if it is among `told`."""
     table = Table(
         name,
         metadata,
@@ -137,7 +140,7 @@ def aggregate_table(
         Index(f"{name}_by_time", "tenant_id", "created_at", "id"),
         Index(f"{name}_by_recording", "tenant_id", "recorded_at", "created_at", "id"),
     )
-    if customer_owned:
+    if of_customer or customer_owned:
         table.append_column(Column("customer_id", Uuid))
         Index(f"{name}_by_customer", table.c.tenant_id, table.c.customer_id, table.c.created_at, table.c.id)
     if archivable:
@@ -148,6 +151,10 @@ def aggregate_table(
     for held in ("custom", "custom_personal") if customisable else ():
         # Rows of before have none.
         table.append_column(Column(held, Structured(dict[str, Any]), nullable=False, server_default=text("'{}'")))
+    for column in (*told, *(["customer_id"] if customer_owned else ())):
+        by = Column(f"told_{column}", Uuid, comment="the id that was told, where that customer is merged")
+        table.append_column(by)
+        Index(f"{name}_by_told_{column}", table.c.tenant_id, by, postgresql_where=by.is_not(None))
     for column in sorted(_named_rows(table) - set(listed_by)):
         # Who deletes a row that may be named is not to search for those that name it.
         by = table.c[column]

@@ -114,10 +114,21 @@ class Customisable(Aggregate):
 
 
 @dataclass(kw_only=True, eq=False)
-class CustomerOwned(Aggregate):
-    """Base of the nouns that belong to a customer, where one is known."""
+class OfCustomer(Aggregate):
+    """Base of the nouns that name a customer, where one is known."""
 
     customer_id: UUID | None = None
 
     def relationship(self) -> UUID | None:
         return self.customer_id
+
+
+@dataclass(kw_only=True, eq=False)
+class CustomerOwned(OfCustomer):
+    """Base of the nouns that belong to a customer, and to the one that remains of it when it is merged."""
+
+    told_customer_id: UUID | None = None
+    """The customer that it was told, where that one is merged."""
+
+    def relationship(self) -> UUID | None:
+        return self.told_customer_id or self.customer_id

@@ -1,29 +1,43 @@
 """The calls of one transaction: the records they name are loaded, the rules decide call by call, and all rows are
 written at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, LargeBinary, Table, Uuid, any_, cast, func, insert, null, select, update
+from sqlalchemy import (
+    ARRAY,
+    LargeBinary,
+    Table,
+    Uuid,
+    any_,
+    cast,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 
 from kith.audit import entries as audit
 from kith.audit.entries import Entry
 from kith.custom.changes import CustomChanges
+from kith.customers.pointing import Pointing, told_of
 from kith.db.connections import Transaction
 from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
+from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history, unconfirmed
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
-from kith.nouns.resource import Check, Resource, View
+from kith.nouns.resource import Check, Resource, Together, View
 from kith.nouns.unconfirmed import Unconfirmed
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_pieces, in_slices
@@ -65,13 +79,16 @@ class Batch:
         """Of the audit log."""
         self._named: dict[str, dict[UUID, Any]] = {}
         """By field: the records that the calls name, as far as they exist."""
+        self._pointing = Pointing(resource)
+        self._together: dict[Together, dict[UUID, Aggregate]] = {}
+        """The records that commands of two records have changed first, as they were before."""
         self._unconfirmed: list[Unconfirmed] = []
         self._check: Check = lambda *_: None
         self._custom: CustomChanges | None = None
 
     async def load(self, calls: Sequence[Call]) -> None:
         external_ids = {external for call in calls if (external := _external_id(call)) is not None}
-        await self._repository.load(ids={call.id for call in calls if call.id is not None}, external_ids=external_ids)
+        await self._load_records(calls, external_ids)
         remembered: set[str] = set()
         async for call in in_slices(calls):
             if call.remembered and not call.command.creates:
@@ -86,20 +103,31 @@ class Batch:
         for name, follows in self._resource.named.items():
             if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
                 columns = follows.id.table.c
-                read: list[Any] = [follows.id, *(columns[each] for each in (*follows.takes, *follows.lends))]
+                read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
                 read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
                 rows = select(*read).where(
                     columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
                 )
                 found = streamed(self._uow.connection, rows, most=len(wanted))
                 self._named[name] = {row[0]: row async for row in found}
+        inputs = [call.input for call in calls]
+        await self._pointing.look_up(self._uow.connection, self._uow.tenant, inputs, self._named)
         if self._resource.is_customisable:
             connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
-            given = [call.input for call in calls]
-            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, given)
+            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs)
         if self._resource.checks is not None:
             asked = [(call.input, self._named_by(call)) for call in calls]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
+
+    async def _load_records(self, calls: Sequence[Call], external_ids: Collection[str]) -> None:
+        for together in {call.command.together for call in calls if call.command.together is not None}:
+            await together.before(self._uow.connection, self._uow.tenant)
+            self._together[together] = {}
+        ids = {id for call in calls for id in (call.id, self._other_of(call)) if id is not None}
+        await self._repository.load(ids=ids, external_ids=external_ids)
+        if self._together:
+            others = {id for call in calls if (id := self._other_of(call)) is not None}
+            await self._repository.load(ids=others - ids)
 
     def carry_out(self, call: Call) -> Outcome:
         try:
@@ -110,6 +138,8 @@ class Batch:
     async def flush(self) -> None:
         await self._uow.flush()
         await unconfirmed.note(self._uow.connection, self._uow.tenant, self._unconfirmed, self._uow.now)
+        for together, before in self._together.items():
+            await together.after(self._uow.connection, self._uow.tenant, before)
         if self._custom is not None:
             await self._custom.flush()
         await audit.add(self._uow.connection, self._administered)
@@ -145,6 +175,7 @@ class Batch:
         given = self._complete(call.input)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
+        self._pointing.point(aggregate, self._resource.told)
         self._check(given, aggregate)
         self._check_custom(None, aggregate)
         aggregate.external_hash = fingerprint
@@ -174,16 +205,13 @@ class Batch:
         if call.expected_version not in (None, aggregate.version):
             raise VersionMismatch(f"It is at version {aggregate.version}, not {call.expected_version}.")
         given = self._complete(call.input, aggregate)
+        other = self._other(call)
         at, now = call.input.happened_at(self._uow.now), self._uow.now
         if call.input.occurred_at is None or call.input.occurred_at > now:
             # A change without `occurred_at` is never before the last one, whatever the clock says: it may have been set
             # back.
-            at = max(at, aggregate.updated_at)
-        # A rule that refuses half-way must leave nothing behind: it works on a copy.
-        changed = aggregate.copy()
-        events = call.command.rule(changed, at=at, **call.command.arguments(given, self._uow.tenant))
-        self._check(given, changed)
-        self._check_custom(aggregate, changed)
+            at = max(at, aggregate.updated_at, *([other.updated_at] if other is not None else ()))
+        changed, events = self._decided(call, given, aggregate, other, at)
         recorded = self._record(changed, events, at)
         self._note(call, aggregate, changed, at)
         self._note_unconfirmed(given, changed.id)
@@ -194,6 +222,33 @@ class Batch:
         if call.remembered:
             self._remember(key, fingerprint, changed.id)
         return Outcome(Status.ACCEPTED, changed, events=recorded)
+
+    def _decided(
+        self, call: Call, given: Input, aggregate: Aggregate, other: Aggregate | None, at: datetime
+    ) -> tuple[Aggregate, Any]:
+        """Returns the record as the rule has changed it, and its events; what became of the other record is kept."""
+        # A rule that refuses half-way must leave nothing behind: it works on copies.
+        changed, changed_other = aggregate.copy(), None if other is None else other.copy()
+        arguments = call.command.arguments(given, self._uow.tenant)
+        events = call.command.rule(
+            changed, at=at, **arguments, **({} if changed_other is None else {"other": changed_other})
+        )
+        self._pointing.point(changed, given.model_fields_set)
+        self._check(given, changed)
+        self._check_custom(aggregate, changed)
+        if (together := call.command.together) is not None:
+            events, of_other = events
+            self._together[together].setdefault(changed.id, aggregate)
+            if other is not None and changed_other is not None:
+                self._keep_other(call, other, changed_other, of_other, at)
+        return changed, events
+
+    def _keep_other(self, call: Call, before: Aggregate, after: Aggregate, event: Event | None, at: datetime) -> None:
+        if event is not None:
+            self._record(after, event, at)
+            self._note(call, before, after, at)
+            after.updated_at = max(after.updated_at, at)
+        self._repository.replace(after)
 
     def _before(self, call: Call, key: str) -> int | None:
         """Returns the fingerprint of the same change, if it was sent before."""
@@ -206,6 +261,7 @@ class Batch:
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
             return False
         made, _ = self._made(call, self._complete(call.input), existing.created_at)
+        self._pointing.point(made, self._resource.told)
         return are_alike(existing, made)
 
     def _find(self, call: Call) -> Aggregate:
@@ -216,6 +272,18 @@ class Batch:
         if found is None:
             field = "id" if call.id is not None else "external_id"
             raise NotFound.of(self._resource.words, getattr(call, field), field=field)
+        return found
+
+    def _other_of(self, call: Call) -> UUID | None:
+        """Returns the id of the other record that a call is to change."""
+        together = call.command.together
+        return None if together is None else together.other(call.input, self._named_by(call))
+
+    def _other(self, call: Call) -> Aggregate | None:
+        if (id := self._other_of(call)) is None:
+            return None
+        if (found := self._repository.get(id)) is None:
+            raise Invalid(f"There is no {self._resource.words} {id}.", field="into")
         return found
 
     def _named_by(self, call: Call) -> Aggregate | None:
@@ -248,7 +316,7 @@ class Batch:
                 own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
                 if own is None and changed is None and (theirs := getattr(record, field)) is not None:
                     taken[field] = theirs
-                elif own is not None and getattr(record, field) not in (None, own):
+                elif not self._pointing.agree(field, own, getattr(record, field)):
                     wrong = field if hasattr(given, field) else name
                     raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
             if changed is None:

@@ -20,11 +20,12 @@ from kith.custom.known import forget
 from kith.db.connections import Database, Transaction, checked
 from kith.db.sqlstates import sqlstate
 from kith.ids import new_id
+from kith.nouns.append import append
 from kith.nouns.batch import as_view, carry_out
 from kith.nouns.calls import Answer, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import NewInput
 from kith.nouns.resource import Resource, View
-from kith.nouns.unit_of_work import UnitOfWork, append
+from kith.nouns.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 

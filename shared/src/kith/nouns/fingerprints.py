@@ -57,6 +57,8 @@ def _spelt(kept: Any, sent: Any) -> Any:
 
 
 def _spelt_list(kept: list[Any], sent: list[Any]) -> list[Any]:
+    if any(isinstance(each, Enum) for each in kept):
+        return kept
     if all(isinstance(each, str) for each in (*kept, *sent)):
         return [each.strip() for each in sent]
     if len(kept) == len(sent):

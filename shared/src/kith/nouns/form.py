@@ -35,6 +35,19 @@ class ArchivableView(View):
 
 
 @dataclass(frozen=True)
+class Together:
+    """A command that changes two records of its noun. The rule gets the second one as `other`, and returns an event of
+    each; None for the second if that stays as it is."""
+
+    other: Callable[[Input, Aggregate | None], UUID | None]
+    """Returns the id of the other record, given the input, and the first record if it was loaded."""
+    before: Callable[[AsyncConnection, str], Awaitable[None]]
+    """Given the tenant; called before the records are locked."""
+    after: Callable[[AsyncConnection, str, Mapping[UUID, Aggregate]], Awaitable[None]]
+    """Given the first records as they were before, by id; called when all are written."""
+
+
+@dataclass(frozen=True)
 class Command:
     """One use case: a verb, its input, and the rule that decides."""
 
@@ -45,6 +58,8 @@ class Command:
     """Whether what it takes from the record goes from remembered answers, too."""
     of_archived: bool = False
     """Whether it may be given for a record that is archived, as one that erases may."""
+    together: Together | None = None
+    """Of one that changes two records."""
 
     @property
     def creates(self) -> bool:

@@ -14,12 +14,12 @@ from functools import cached_property
 from inspect import cleandoc
 from typing import Any, get_type_hints
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Table
 
 from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.aggregate import Archivable, Customisable
-from kith.nouns.form import ArchivableView, Asked, Check, Command, Follows, Form, One, View, personal
+from kith.nouns.form import ArchivableView, Asked, Check, Command, Follows, Form, One, Together, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
@@ -28,7 +28,7 @@ from kith.nouns.validation import validate
 from kith.scalars import Phone
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
-__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "One", "Resource", "View", "personal"]
+__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "One", "Resource", "Together", "View", "personal"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,12 @@ class Resource(Form):
     def on_sight(self) -> tuple[OnSight, ...]:
         """The fields that name records of other services."""
         return tuple(OnSight(name, each.id, self.name) for name, each in self.follows.items() if each.on_sight)
+
+    @cached_property
+    def told(self) -> dict[str, Table]:
+        """The fields that name customers, who may be merged, each with the table of customers."""
+        found = {name: each.id.table for name, each in self.named.items() if f"told_{name}" in self.table.c}
+        return {name: table for name, table in found.items() if "merged_into" in table.c}
 
     @cached_property
     def may_be_taken(self) -> frozenset[str]:

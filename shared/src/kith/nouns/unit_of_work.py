@@ -1,6 +1,6 @@
 """The aggregates of one transaction: loaded and locked together, changed by rules, written with their events."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,42 +9,32 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import (
     ARRAY,
-    CTE,
     ColumnElement,
     Insert,
     Select,
     Table,
-    Text,
     Uuid,
     any_,
     bindparam,
     cast,
     func,
     insert,
-    literal_column,
     or_,
     select,
-    true,
     update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert
 
 from kith.db.connections import Transaction
 from kith.db.statements import Statement, insert_many, streamed, zoned
 from kith.db.tables import Moment, TenantId, columns_in_use
-from kith.db.tenancy import TENANT_SETTING
 from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES
 from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import CLOCK_SKEW
 from kith.nouns.resource import Command, Resource
-from kith.nouns.unconfirmed import TABLE as UNCONFIRMED
-from kith.nouns.unconfirmed import OnSight
 from kith.runtime.slices import in_pieces
 from kith.runtime.telemetry import current_traceparent
 
@@ -98,7 +88,7 @@ class UnitOfWork:
         rows = []
         for event in events:
             aggregate.version += 1
-            row = _outbox_row(self.tenant, aggregate, event, self.actor, self._traceparent)
+            row = outbox_row(self.tenant, aggregate, event, self.actor, self._traceparent)
             rows.append(row | {"time": at, "recorded_at": self.now})
         self._events += rows
         return len(rows)
@@ -231,7 +221,7 @@ class Repository:
         """Returns the row if it is the only one to write and not a new one; it counts as written then."""
         if self._new or len(self._changed) != 1:
             return None
-        return _encoded(self._resource, self._values(self._changed.pop()))
+        return encoded(self._resource, self._values(self._changed.pop()))
 
     def _keep(self, aggregate: Aggregate) -> None:
         self._by_id[aggregate.id] = aggregate
@@ -273,41 +263,12 @@ class Repository:
 _FIXED = frozenset({"id", "external_id", "external_hash", "created_at"})
 
 
-async def append(
-    connection: AsyncConnection,
-    tenant: str,
-    resource: Resource,
-    outbox: Table,
-    aggregate: Aggregate,
-    event: Event,
-    *,
-    actor: str,
-    occurred_at: datetime | None,
-) -> datetime | None:
-    """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
-    None, with nothing written, if its external id is taken or its time is in the future. Raises PostgresError."""
-    aggregate.version += 1
-    row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
-    row = _encoded(resource, row)
-    values = {f"row_{name}": value for name, value in row.items()} | {
-        f"event_{name}": value
-        for name, value in _outbox_row(tenant, aggregate, event, actor, current_traceparent()).items()
-    }
-    values |= {"setting": tenant, "occurred_at": occurred_at}
-    written = await append_one(resource.table, outbox, resource.on_sight).fetch(connection, values)
-    if not written:
-        return None
-    aggregate.created_at = aggregate.updated_at = written[0]["time"]
-    recorded_at: datetime = written[0]["recorded_at"]
-    return recorded_at
-
-
-def _encoded(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:
+def encoded(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:
     """Returns a row as the driver writes it."""
     return row | {name: encode(row[name]) for name, encode in resource.encoders.items()}
 
 
-def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
+def outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
     """Returns the event's row without its times. Raises Invalid for an event that is too large for the bus."""
     if len(data := _encode(event)) > MAX_BYTES:
         rule = f"Its event would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
@@ -323,62 +284,6 @@ def _outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, tra
         "actor": actor,
         "data": data,
     }
-
-
-@cache
-def append_one(table: Table, outbox: Table, on_sight: tuple[OnSight, ...] = ()) -> Statement:
-    """Returns the statement of both inserts, and of what is noted of records named on sight. They select from the query
-    that sets the tenant and reads the clock (after the transaction's id, see kith.db.connections), so they run after
-    it; row-level security checks each row as it is inserted."""
-    setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true()).label(
-        "tenant"
-    )
-    now = func.clock_timestamp(type_=Moment).label("now")
-    begun = select(setting, func.pg_current_xact_id(), now).cte("begun").prefix_with("MATERIALIZED")
-    occurred_at = bindparam("occurred_at", type_=Moment)
-    at = func.least(occurred_at, begun.c.now, type_=Moment)  # the same rule as Input.happened_at
-    latest = begun.c.now + literal_column(f"interval '{CLOCK_SKEW.total_seconds()} seconds'")
-    of_row = {column.name: bindparam(f"row_{column.name}", type_=column.type) for column in columns_in_use(table)}
-    row = (
-        postgresql.insert(table)
-        .from_select(
-            list(of_row),
-            select(*(of_row | {"created_at": at, "updated_at": at, "recorded_at": begun.c.now}).values())
-            .select_from(begun)
-            .where(func.coalesce(occurred_at, begun.c.now) <= latest),
-        )
-        .on_conflict_do_nothing()
-        .returning(table.c.created_at)
-        .cte("row")
-    )
-    of_event = {name: bindparam(f"event_{name}", type_=outbox.c[name].type) for name in EVENT_COLUMNS}
-    event = insert(outbox).from_select(
-        list(of_event),
-        select(*(of_event | {"time": row.c.created_at, "recorded_at": begun.c.now}).values()).select_from(
-            row.join(begun, true())
-        ),
-    )
-    for each in on_sight:
-        event = event.add_cte(_noted(each, of_row, begun, row).cte(f"noted_{each.field}"))
-    return Statement(event.returning(outbox.c.time, outbox.c.recorded_at))
-
-
-def _noted(given: OnSight, of_row: Mapping[str, Any], begun: CTE, row: CTE) -> ReturningInsert[Any]:
-    """Returns the insert that notes the record that a new row names, if it is not known."""
-    ids, named = given.known, of_row[given.field]
-    # A scalar subquery that needs the tenant of `begun` runs after it, which a join does not have to.
-    known = select(ids).where(ids.table.c.tenant_id == begun.c.tenant, ids == named).scalar_subquery()
-    values = {
-        "tenant_id": of_row["tenant_id"],
-        "noun": literal_column(f"'{given.noun}'"),
-        "id": named,
-        "named_by": literal_column(f"'{given.named_by}'"),
-        "record_id": of_row["id"],
-        "noted_at": begun.c.now,
-    }
-    rows = select(*values.values()).select_from(row.join(begun, true())).where(named.is_not(None), known.is_(None))
-    noting = postgresql.insert(UNCONFIRMED).from_select(list(values), rows).on_conflict_do_nothing()
-    return noting.returning(UNCONFIRMED.c.id)
 
 
 @cache

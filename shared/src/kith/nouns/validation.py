@@ -18,7 +18,7 @@ from sqlalchemy import ARRAY, Column, Index, Table
 
 from kith.db.tables import Structured, columns_in_use
 from kith.events.event import Event, Replaced
-from kith.nouns.aggregate import Aggregate, CustomerOwned
+from kith.nouns.aggregate import Aggregate, OfCustomer
 from kith.nouns.form import Command, Form
 from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
 from kith.nouns.value_faces import event_faces, value_faces, values_of
@@ -134,7 +134,7 @@ def _inputs(form: Form) -> Iterator[str]:
                 yield f"the input {face} has a field `{name}` that the rule of `{command.name}` does not take."
         for each in parameters:
             needed = each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
-            if needed and each.name not in {"id", "at", "tenant", *sent}:
+            if needed and each.name not in {"id", "at", "tenant", *sent} | ({"other"} if command.together else set()):
                 yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
 
 
@@ -248,7 +248,7 @@ def _published(form: Form, command: Command) -> set[str]:
     wanted = {name for name in _sent(command) if name in attributes}
     if command.creates:
         wanted |= {name for name, kind in attributes.items() if not kind.optional}
-    of_envelope = {"customer_id"} if issubclass(form.aggregate, CustomerOwned) else set()
+    of_envelope = {"customer_id"} if issubclass(form.aggregate, OfCustomer) else set()
     return wanted - _OF_ALL - of_envelope - _personal(form) - form.unpublished.keys()
 
 

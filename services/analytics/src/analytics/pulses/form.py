@@ -33,7 +33,7 @@ pulses = aggregate_table(
     Column("score", Integer, nullable=False),
     Column("note", TEXT),
     Column("expires_at", Moment, nullable=False),
-    customer_owned=True,
+    of_customer=True,
 )
 pulses.c.customer_id.nullable = False
 

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from kith.errors import Invalid
 from kith.events.analytics import PulseSet
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import OfCustomer
 
 HOLDS = timedelta(days=90)
 """Unless who sets it says otherwise: an opinion of last season is none of today."""
 
 
 @dataclass(kw_only=True, eq=False)
-class Pulse(CustomerOwned):
+class Pulse(OfCustomer):
     """A person's own judgement of how a relationship stands, for ninety days."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

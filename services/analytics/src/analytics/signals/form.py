@@ -64,7 +64,7 @@ readings = aggregate_table(
     metadata,
     *reference("signal_id", signals),
     Column("value", Double, nullable=False),
-    customer_owned=True,
+    of_customer=True,
     listed_by=("signal_id",),
 )
 readings.c.signal_id.nullable = readings.c.customer_id.nullable = False

@@ -8,7 +8,7 @@ from uuid import UUID
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
 from kith.events.analytics import ReadingRecorded, SignalDefined
-from kith.nouns.aggregate import Aggregate, CustomerOwned
+from kith.nouns.aggregate import Aggregate, OfCustomer
 
 
 class SignalDefinedAlready(Conflict):
@@ -35,7 +35,7 @@ class Signal(Aggregate):
 
 
 @dataclass(kw_only=True, eq=False)
-class Reading(CustomerOwned):
+class Reading(OfCustomer):
     """One value of a signal, of a customer at an instant."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit

@@ -1,6 +1,6 @@
 """The form of a customer: what can be done with it, its table, and how it is seen."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,17 +10,21 @@ from pydantic import Field
 from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage
+from contacts.customers.merging.rules import MergedField, merge, unmerge
+from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage, Taken
 from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.users.form import users
 from contacts.users.owners import owners_take_more
 from contacts.values import PostalAddress
+from kith.customers.links import merge_columns, relink, survivors, take_turn
+from kith.customers.repointing import Repointing
 from kith.db.statements import streamed
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column
+from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, Together, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id, Language, Text, Website, Zone
 
@@ -80,6 +84,17 @@ class EraseCustomer(Input):
     pass
 
 
+class MergeCustomer(Input):
+    into: Id = Field(description="the customer that remains")
+    take: Annotated[list[MergedField], Field(max_length=20), AS_SET] = Field(
+        default_factory=list, description="fields in which this customer's values win, though the other one has some"
+    )
+
+
+class UnmergeCustomer(Input):
+    pass
+
+
 customers = aggregate_table(
     "customers",
     metadata,
@@ -104,11 +119,17 @@ customers = aggregate_table(
     Column("website", TEXT),
     values_column("addresses", PostalAddress),
     Column("erased_at", Moment),
+    *merge_columns(),
+    values_column("taken", Taken),
     ForeignKeyConstraint(["tenant_id", "referred_by"], ["customers.tenant_id", "customers.id"]),
     ForeignKeyConstraint(["tenant_id", "parent_id"], ["customers.tenant_id", "customers.id"]),
+    told=("referred_by", "parent_id"),
     archivable=True,
     customisable=True,
-    listed_by=("name", "kind", "segment", "tier", "owner", "owner_id", "country", "source", "stage", "parent_id"),
+    listed_by=(
+        *("name", "kind", "segment", "tier", "owner", "owner_id", "country", "source", "stage", "parent_id"),
+        "merged_into",
+    ),
 )
 
 
@@ -147,25 +168,56 @@ class CustomerView(ArchivableView):
     time_zone: str | None
     addresses: list[PostalAddress]
     erased_at: datetime | None
+    merged_into: UUID | None
     custom: dict[str, Any]
     name: str | None = personal()
     website: str | None = personal()
     custom_personal: dict[str, Any] | None = personal()
 
 
+def merging(other: Callable[[Any, Any], UUID | None]) -> Together:
+    return Together(other, take_turn, merges_take_effect)
+
+
+def _told(customer: Customer | None) -> UUID | None:
+    return None if customer is None else customer.told_merged_into or customer.merged_into
+
+
+async def merges_take_effect(connection: AsyncConnection, tenant: str, before: Mapping[UUID, Aggregate]) -> None:
+    """Has `merged_into` name those that remain, and gives them what is listed by the others."""
+    remained = {id: getattr(each, "merged_into", None) or id for id, each in before.items()}
+    changed = await relink(connection, tenant, customers, remained)
+    await REPOINTING.begin(connection, tenant, changed)
+
+
+REPOINTING = Repointing(customers)
+
+
 async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
     """Returns the check that organisations form a tree, also while other requests change it."""
-    parents = {parent for given, _ in asked if (parent := getattr(given, "parent_id", None)) is not None}
+    told = {parent for given, _ in asked if (parent := getattr(given, "parent_id", None)) is not None}
+    told |= {given.into for given, _ in asked if isinstance(given, MergeCustomer)}
+    separated = [record for given, record in asked if isinstance(given, UnmergeCustomer) and record is not None]
+    told |= {parent for each in separated if (parent := getattr(each, "parent_id", None)) is not None}
+    remaining = await survivors(connection, tenant, customers, told)
+    parents = {remaining.get(each, each) for each in told}
     changed = {record.id for given, record in asked if record is not None and _changes_tree(given)}
     if not parents and not changed:
         return lambda *_: None
     # Two that each make a part of the other would not see each other: a tenant's tree is changed by one at a time.
     await one_at_a_time(connection, tenant, "hierarchy")
     rows = streamed(connection, _around(tenant, parents, changed), most=_ANY_NUMBER)
-    hierarchy = Hierarchy([(row.id, row.parent_id, row.kind) async for row in rows])
+    found = [row async for row in rows]
+    hierarchy = Hierarchy([(row.id, row.parent_id, row.kind) for row in found])
+    parts_again = {row.told_parent_id: row.id for row in found if row.told_parent_id is not None}
 
     def check(given: Input, customer: Aggregate | None) -> None:
         assert isinstance(customer, Customer)
+        if isinstance(given, MergeCustomer) and hierarchy.is_below(given.into, customer.id):
+            raise Invalid(f"Customer {given.into} is a part of this one.", field="into")
+        part = parts_again.get(customer.id) if isinstance(given, UnmergeCustomer) else None
+        if part is not None and customer.parent_id is not None and hierarchy.is_below(customer.parent_id, part):
+            raise Conflict(f"Customer {part} would be a part of it again, and is above it: give that another parent.")
         if getattr(given, "parent_id", None) is not None or customer.id in changed:
             hierarchy.place(customer)
 
@@ -192,7 +244,7 @@ def _changes_tree(given: Input) -> bool:
 
 def _around(tenant: str, parents: Collection[UUID], changed: Collection[UUID]) -> Select[Any]:
     """Selects the parents with all above them, and what is changed with all below it."""
-    columns = (customers.c.id, customers.c.parent_id, customers.c.kind)
+    columns = (customers.c.id, customers.c.parent_id, customers.c.kind, customers.c.told_parent_id)
     own = select(*columns).where(customers.c.tenant_id == tenant)
     above = own.where(customers.c.id == any_(cast([*parents], ARRAY(Uuid)))).cte("above", recursive=True)
     above = above.union(own.where(customers.c.id == above.c.parent_id))
@@ -213,16 +265,19 @@ CUSTOMERS = Resource(
         Command("move", MoveCustomer, Customer.move),
         Command("archive", Archive, Customer.archive),
         Command("restore", Restore, Customer.restore, of_archived=True),
+        Command("merge", MergeCustomer, merge, together=merging(lambda given, _: given.into)),
+        Command("unmerge", UnmergeCustomer, unmerge, together=merging(lambda _, it: _told(it)), of_archived=True),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=(
         *("name", "kind", "segment", "tier", "owner_id", "country", "source", "tags", "referred_by"),
-        *("stage", "parent_id"),
+        *("stage", "parent_id", "merged_into"),
     ),
     searched=("name", "website"),
     unindexed={
         "tags": "No index serves lists of texts under row-level security; pages by time come to a common tag soon."
     },
+    unpublished={"taken": "It begins with none; what it takes is amended."},
     relations=(
         One("referrer", by="referred_by", to="customer"),
         One("parent", to="customer", many="children"),

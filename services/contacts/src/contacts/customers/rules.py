@@ -10,6 +10,7 @@ from uuid import UUID
 
 from contacts.erasure.rules import Erasable
 from contacts.values import PostalAddress, with_one_primary
+from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.contacts import (
     CustomerAmended,
@@ -37,6 +38,26 @@ class LifecycleStage(StrEnum):
 
 
 _S = LifecycleStage
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A field that a customer took from one that was merged into it: what it had before, and what it has of it. Values
+    are as JSON has them. Of tags there are those that it lacked."""
+
+    of: UUID
+    field: str
+    before: Any
+    after: Any
+
+
+class Merged(Conflict):
+    code = ErrorCode.CUSTOMER_MERGED
+
+    def __init__(self, customer: "Customer") -> None:
+        super().__init__(f"Customer {customer.id} is merged into {customer.merged_into}: say that one.")
+
+
 MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
     _S.LEAD: (_S.PROSPECT, _S.CUSTOMER, _S.LOST),
     _S.PROSPECT: (_S.LEAD, _S.CUSTOMER, _S.LOST),
@@ -79,6 +100,14 @@ class Customer(Archivable, Customisable, Erasable):
     time_zone: str | None = None
     website: str | None = None
     addresses: list[PostalAddress] = field(default_factory=list)
+    merged_into: UUID | None = None
+    """The customer that remains of it; None: it stands for itself."""
+    told_merged_into: UUID | None = None
+    """The customer that it was merged into, where that one was merged again."""
+    told_referred_by: UUID | None = None
+    told_parent_id: UUID | None = None
+    taken: list[Taken] = field(default_factory=list)
+    """From those that were merged into it, in the order in which they were."""
 
     def relationship(self) -> UUID | None:
         return self.id
@@ -102,6 +131,7 @@ class Customer(Archivable, Customisable, Erasable):
         if "tags" in fields:
             fields["tags"] = sorted(set(fields["tags"]))
         self.ensure_not_erased()
+        self.ensure_not_merged()
         self.ensure_not_before_last_change(at)
         return CustomerAmended.of_changed(self, self.set(fields))
 
@@ -109,6 +139,7 @@ class Customer(Archivable, Customisable, Erasable):
         """To another stage of the relationship: a lead or a prospect becomes a customer or is lost; a customer becomes
         loyal, lapses or is lost; one that lapsed or was lost comes back. Say why it is lost."""
         self.ensure_not_erased()
+        self.ensure_not_merged()
         self.ensure_not_before_last_change(at)
         left = self.stage
         if stage is left:
@@ -131,9 +162,16 @@ class Customer(Archivable, Customisable, Erasable):
         return CustomerRestored()
 
     def erase(self, *, at: datetime) -> CustomerErased:
-        """Name, website and addresses go for good. Its contacts are erased one by one."""
+        """Name, website and addresses go for good. Its contacts, and the customers that were merged into it, are erased
+        one by one."""
         self.forget(at)
+        self.taken = [each for each in self.taken if each.field not in self.PERSONAL]
         return CustomerErased()
+
+    def ensure_not_merged(self) -> None:
+        """Raises Merged, which names the customer that remains."""
+        if self.merged_into is not None:
+            raise Merged(self)
 
 
 MOST_LEVELS = 10
@@ -164,6 +202,10 @@ class Hierarchy:
             raise Invalid(f"A tree of organisations has at most {MOST_LEVELS} levels.", field="parent_id")
         self._put(customer.id, parent, customer.kind)
 
+    def is_below(self, id: UUID, other: UUID) -> bool:
+        """Whether the one is the other, or a part of it."""
+        return other in self._above(id)
+
     def _put(self, id: UUID, parent: UUID | None, kind: CustomerKind) -> None:
         if (before := self._parents.get(id)) is not None:
             self._children[before].discard(id)
@@ -173,7 +215,7 @@ class Hierarchy:
 
     def _above(self, id: UUID | None) -> list[UUID]:
         found = list[UUID]()
-        while id is not None:
+        while id is not None and id not in found:
             found.append(id)
             id = self._parents.get(id)
         return found

@@ -259,7 +259,8 @@ class _Known:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        named = (column for column in columns_in_use(table) if not column.primary_key)
+        out = {"merged_into", "told_merged_into"}
+        named = (each for each in columns_in_use(table) if not each.primary_key and each.name not in out)
         self.fields = {
             each.name: ListedField(each.name, each.type.python_type, personal=False, sorts=False) for each in named
         }
