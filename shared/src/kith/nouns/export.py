@@ -43,6 +43,7 @@ class Export(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._context.database.snapshot(self._tenant) as self._snapshot:
+            self._asked = await self._queries.known(self._snapshot.connection, self._tenant, self._asked)
             self.headers.update(self._context.position(self._snapshot.now))
             async with timeout(LONGEST_SECONDS):
                 await super().__call__(scope, receive, send)

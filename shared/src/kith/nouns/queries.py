@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.audit.disclosures import Disclosure
 from kith.audit.entries import Read
+from kith.custom import listed
 from kith.db.statements import Statement, decoder_of, zoned
 from kith.db.tables import TenantId
 from kith.errors import NotFound
@@ -91,6 +92,7 @@ class Queries(Generic[V]):
 
     async def page(self, connection: AsyncConnection, tenant: str, asked: Asked = ALL) -> Page[V]:
         """Returns a page. Raises Invalid for a malformed cursor."""
+        asked = await self.known(connection, tenant, asked)
         if asked.wanted is not None:
             return await self._page_found(connection, tenant, asked, asked.wanted)
         wanted, found = asked.first + 1, list[Any]()
@@ -121,6 +123,10 @@ class Queries(Generic[V]):
         """Makes a search ready of what the actor sees."""
         fields = [each for each in self._resource.searched_fields if self._personal or not each.personal]
         return await finding.made_ready(connection, tenant, wanted, fields)
+
+    async def known(self, connection: AsyncConnection, tenant: str, asked: Asked) -> Asked:
+        """Returns what is asked, by the tenant's custom fields. Raises Invalid and Forbidden."""
+        return await listed.known(connection, tenant, self._listing, asked, personal=self._personal)
 
     def _rest(self, asked: Asked) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
         """Yields the numbers of the list's parts from the cursor on; of the first, the keys after which it goes on."""
@@ -153,6 +159,7 @@ class Queries(Generic[V]):
 
     async def count(self, connection: AsyncConnection, tenant: str, asked: Asked) -> Total:
         """Returns how many rows there are on all pages, counted up to MOST_COUNTED."""
+        asked = await self.known(connection, tenant, asked)
         if asked.wanted is not None:
             search = await self._search(connection, tenant, asked.wanted)
             statement = _number_of_found(self._columns, asked.shape, search.words)
@@ -168,6 +175,7 @@ class Queries(Generic[V]):
     ) -> AsyncIterator[list[dict[str, Any]]]:
         """Yields the rows in the order of their ids, or those after an id, a batch at a time by a cursor. Personal
         fields are included only on request."""
+        asked = await self.known(connection, tenant, asked)
         self._note(Read.EXPORT)
         table = self._table
         query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == bindparam("tenant"))
@@ -185,6 +193,7 @@ class Queries(Generic[V]):
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked
     ) -> dict[UUID, Page[V]]:
         """Returns a page of the rows of each owner (of each customer, say), in one select."""
+        asked = await self.known(connection, tenant, asked)
         keys = None if asked.after is None else asked.order.keys(asked.after, self._table)
         statement = _pages_of_owners(self._columns, column, asked.shape, asked.order, _nulls_of(keys))
         values = {"tenant": tenant, "owners": list(owners), "most": asked.first + 1}
@@ -199,6 +208,7 @@ class Queries(Generic[V]):
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked
     ) -> dict[UUID, Total]:
         """Returns how many rows each owner has, as `count` does."""
+        asked = await self.known(connection, tenant, asked)
         statement = _numbers_of_owners(self._columns, column, asked.shape)
         values = {"tenant": tenant, "owners": list(owners), "most": MOST_COUNTED + 1, **asked.parameters()}
         return {row["owner"]: total_of(row["number"]) for row in await statement.fetch(connection, values)}

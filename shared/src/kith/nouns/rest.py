@@ -43,8 +43,9 @@ _LIST = """Newest first, unless `order_by` says otherwise. `next` is the cursor 
 with everything else as it was.
 
 A parameter that is a field compares it: `stage=won`, or with an operator `value.gte=100`; `stage.in=won&stage.in=lost`
-has any of several values. One that begins with a relation is of the related record: `customer.segment=retail`. All
-parameters have to hold."""
+has any of several values. One that begins with a relation is of the related record: `customer.segment=retail`; one that
+begins with `custom.` is of a custom field that is filterable: `custom.region=north`. All parameters have
+to hold."""
 _SEARCH = """The same as the list, asked by a document: `where` may combine its parts by `and`, `or` and `not`, up to
 five deep. What is asked for is in no address, and so in no log."""
 _EXPORT = """Lines of JSON, each {row}, by id, all as they were at one instant; the header Kith-Position says at which.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, exists, false, or_, true
+from sqlalchemy import ColumnElement, FromClause, Table, Uuid, and_, bindparam, exists, false, or_, true
 
+from kith.custom.tables import ENTRIES
 from kith.nouns.lists.operators import Operator, comparison
 
 
@@ -42,6 +43,22 @@ class Comparison(NamedTuple):
     """Of `is_null`, which takes no parameter."""
 
 
+class CustomComparison(NamedTuple):
+    """Of a custom field, by its code, with texts for values, until it is known what field that is (kith.custom)."""
+
+    code: str
+    operator: Operator
+    holds: bool = True
+
+
+class EntryComparison(NamedTuple):
+    """The same of the entries of a custom field. Its first parameter is the field's id, and its values are keys."""
+
+    by_text: bool
+    operator: Operator
+    holds: bool = True
+
+
 class Related(NamedTuple):
     """Of at least one related record."""
 
@@ -55,7 +72,7 @@ class Combination(NamedTuple):
     parts: tuple["Shape", ...]
 
 
-Shape: TypeAlias = Comparison | Related | Combination
+Shape: TypeAlias = Comparison | CustomComparison | EntryComparison | Related | Combination
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,16 @@ def _fields_in(shape: Shape, over: str | None) -> Iterator[tuple[str | None, str
                 yield from _fields_in(each, over)
 
 
+def customs_in(shape: Shape) -> Iterator[CustomComparison]:
+    """Yields the comparisons of custom fields."""
+    match shape:
+        case CustomComparison():
+            yield shape
+        case Combination(parts=parts):
+            for each in parts:
+                yield from customs_in(each)
+
+
 def predicate(shape: Shape, table: FromClause, relations: Mapping[str, Relation]) -> ColumnElement[bool]:
     """Returns the SQL of a condition on the rows of a table. Its parameters are those of Condition.parameters, and
     `tenant`."""
@@ -97,6 +124,10 @@ def _predicate(
             return table.c[field].is_(None) if holds else table.c[field].is_not(None)
         case Comparison(field=field, operator=operator):
             return comparison(table.c[field], operator, _name(next(numbers)))
+        case EntryComparison():
+            return _of_entries(shape, table, numbers)
+        case CustomComparison(code=code):
+            raise AssertionError(f"It is not known yet what field {code} is.")
         case Related(relation=name, shape=inner):
             relation = relations[name]
             other = relation.table.alias()
@@ -109,6 +140,22 @@ def _predicate(
         case Combination(operator=operator, parts=parts):
             found = [_predicate(each, table, relations, numbers) for each in parts]
             return or_(false(), *found) if operator == "or" else and_(true(), *found)
+
+
+_CONTRARY = {Operator.NE: Operator.EQ, Operator.NOT_IN: Operator.IN}
+
+
+def _of_entries(shape: EntryComparison, table: FromClause, numbers: Iterator[int]) -> ColumnElement[bool]:
+    """A record without a value has no entry, and so is unequal to every value."""
+    entry = ENTRIES.alias()
+    of_field = entry.c.field_id == bindparam(_name(next(numbers)), type_=Uuid)
+    found = exists().where(entry.c.tenant_id == bindparam("tenant"), entry.c.record_id == table.c.id, of_field)
+    if shape.operator is Operator.IS_NULL:
+        return ~found if shape.holds else found
+    column = entry.c.text if shape.by_text else entry.c.number
+    operator = _CONTRARY.get(shape.operator, shape.operator)
+    found = found.where(comparison(column, operator, _name(next(numbers))))
+    return found if operator is shape.operator else ~found
 
 
 def _name(number: int) -> str:

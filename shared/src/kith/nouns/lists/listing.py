@@ -146,11 +146,16 @@ class Listing:
     def relations(self) -> dict[str, Relation]:
         return {name: relation for name, (relation, _) in self._related.items()}
 
+    @property
+    def customisable(self) -> bool:
+        return self.resource.is_customisable
+
     @cached_property
     def where(self) -> type[Where]:
         """The model of a condition: `CustomersWhere`."""
         related = {name: other.where_related for name, (_, other) in self._related.items()}
-        return where_model(pascal(self.resource.plural), self.fields, related, strict=True)
+        name, customisable = pascal(self.resource.plural), self.customisable
+        return where_model(name, self.fields, related, strict=True, customisable=customisable)
 
     @cached_property
     def where_related(self) -> type[Where]:
@@ -163,7 +168,8 @@ class Listing:
         related = {
             name: where_model(name, other.fields, {}, strict=False) for name, (_, other) in self._related.items()
         }
-        return self._question(where_model("Query", self.fields, related, strict=False), strict=False)
+        where = where_model("Query", self.fields, related, strict=False, customisable=self.customisable)
+        return self._question(where, strict=False)
 
     @cached_property
     def search(self) -> type[Question]:

@@ -16,9 +16,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kith.errors import Invalid
-from kith.nouns.lists.conditions import Combination, Comparison, Condition, ListedField, Related, Shape
+from kith.nouns.lists.conditions import (
+    Combination,
+    Comparison,
+    Condition,
+    CustomComparison,
+    ListedField,
+    Related,
+    Shape,
+)
 from kith.nouns.lists.operators import Operator, operators_of
-from kith.scalars import spelt
+from kith.scalars import Code, Text, spelt
 
 MOST_LEVELS, MOST_COMPARISONS, MOST_VALUES, MOST_BRANCHES = 5, 50, 500, 20
 
@@ -72,8 +80,32 @@ def _condition_model(kind: Any, *, strict: bool) -> type[FieldCondition]:
     return made
 
 
+class _OfCode(FieldCondition):
+    """Of a custom field, with texts for values: as they are spelt in a query string."""
+
+    code: Code
+
+
+@cache
+def _custom_model(*, strict: bool) -> type[FieldCondition]:
+    """Returns the model of a condition on a custom field."""
+    several, bounds = (Annotated[list[Text], Field(min_length=n, max_length=m)] for n, m in ((0, MOST_VALUES), (2, 2)))
+    many = {Operator.IN: several, Operator.NOT_IN: several, Operator.BETWEEN: bounds, Operator.IS_NULL: spelt(bool)}
+    taken: dict[str, Any] = {each.value: many.get(each, Text) for each in Operator if each not in _OF_SETS}
+    made: type[FieldCondition] = _made(_OfCode, "CustomCondition", taken, strict=strict)
+    return made
+
+
+_OF_SETS = (Operator.ANY_OF, Operator.ALL_OF, Operator.NONE_OF)
+
+
 def where_model(
-    name: str, fields: Mapping[str, ListedField], related: Mapping[str, type[Where]], *, strict: bool
+    name: str,
+    fields: Mapping[str, ListedField],
+    related: Mapping[str, type[Where]],
+    *,
+    strict: bool,
+    customisable: bool = False,
 ) -> type[Where]:
     """Returns the model of a condition on a noun, `CustomersWhere`; one that is not strict reads text. `related` has
     those of the nouns one step away, by relation."""
@@ -81,7 +113,10 @@ def where_model(
     itself = ForwardRef(f"{name}Where")
     several = Annotated[list[itself], Field(max_length=MOST_BRANCHES)]  # type: ignore[valid-type]  # made below
     combined = {"and": several, "or": several, "not": itself}
-    made: type[Where] = _made(Where, f"{name}Where", {**conditions, **related, **combined}, strict=strict)
+    of_custom: Any = _custom_model(strict=strict)
+    custom = {"custom": Annotated[list[of_custom], Field(max_length=MOST_BRANCHES)]} if customisable else {}
+    parts = {**conditions, **custom, **related, **combined}
+    made: type[Where] = _made(Where, f"{name}Where", parts, strict=strict)
     return made
 
 
@@ -116,6 +151,8 @@ def _shape(where: Where, values: list[Any], level: int) -> Shape:
         match given:
             case FieldCondition():
                 found += _comparisons(name, given, values)
+            case list() if name == "custom":
+                found += [one for each in given for one in _of_custom(each, values)]
             case list():
                 parts = [_shape(each, values, level + 1) for each in given]
                 found.append(Combination(name.rstrip("_"), tuple(parts)))
@@ -126,11 +163,16 @@ def _shape(where: Where, values: list[Any], level: int) -> Shape:
     return found[0] if len(found) == 1 else Combination("and", tuple(found))
 
 
+def _of_custom(given: _OfCode, values: list[Any]) -> Iterator[CustomComparison]:
+    for each in _comparisons(given.code, given, values):
+        yield CustomComparison(*each)
+
+
 def _comparisons(field: str, given: FieldCondition, values: list[Any]) -> Iterator[Comparison]:
     for name, value in given:
-        operator = Operator(name.rstrip("_"))
-        if value is None:
+        if value is None or name == "code":
             continue
+        operator = Operator(name.rstrip("_"))
         if operator is Operator.IS_NULL:
             yield Comparison(field, operator, holds=value)
         elif operator is Operator.BETWEEN:

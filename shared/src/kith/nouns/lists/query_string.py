@@ -30,6 +30,9 @@ class Listed(Protocol):
     def relations(self) -> Mapping[str, Relation]: ...
 
     @property
+    def customisable(self) -> bool: ...
+
+    @property
     def query(self) -> type[BaseModel]: ...
 
 
@@ -42,16 +45,21 @@ def document_of(sent: Iterable[tuple[str, str]], listed: Listed, but: Collection
     asked = listed.query.model_fields.keys() - {"where", *but}
     document: dict[str, Any] = {}
     where: dict[str, Any] = {}
+    custom: dict[str, dict[str, Any]] = {}
     for name, values in given.items():
         if name in _JOINED & asked:
             document[name] = [part for value in values for part in value.split(",")]
         elif name in asked:
             document[name] = values if name in _SEVERAL else _one(name, values)
+        elif listed.customisable and name.startswith("custom."):
+            code, operator = _custom(name)
+            of_code = custom.setdefault(code, {"code": code})
+            of_code[operator] = values if operator.takes_many else _one(name, values)
         else:
             relation, field, operator = _parsed(name, listed, asked)
             fields = where if relation is None else where.setdefault(relation, {})
             fields.setdefault(field, {})[operator] = values if operator.takes_many else _one(name, values)
-    return document | {"where": where}
+    return document | {"where": where | ({"custom": list(custom.values())} if custom else {})}
 
 
 def in_parameters(error: ValidationError) -> ValidationError:
@@ -69,6 +77,14 @@ def _one(name: str, values: list[str]) -> str:
     if len(values) > 1:
         raise Invalid("It is given once.", field=name)
     return values[0]
+
+
+def _custom(parameter: str) -> tuple[str, Operator]:
+    """Returns the code of the custom field, and the operator."""
+    _, code, *operator = parameter.split(".")
+    if len(operator) > 1 or not {*operator} <= {*Operator} or not code:
+        raise Invalid("It is `custom.`, the code of a field and an operator: `custom.region.in`.", field=parameter)
+    return code, Operator(operator[0]) if operator else Operator.EQ
 
 
 def _parsed(parameter: str, listed: Listed, asked: Collection[str]) -> tuple[str | None, str, Operator]:

@@ -1,0 +1,146 @@
+"""Lists are filtered by the custom fields that are declared so, over REST, exports and GraphQL."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.contacts.field_definitions.test_values import created, defined, refusal
+
+from kith.custom.field import CustomField, FieldType
+from kith.custom.reading import key_of_operand, keys_of, read
+from kith.errors import Invalid
+from kith.testing import Tenant
+
+SENT: dict[str, list[Any]] = {
+    "text": ["Ab", "Abc", "b"],
+    "number": [-1.5, 0, 12.25],
+    "money": ["1.00", "2.5", "10.00"],
+    "date": ["2025-12-31", "2026-01-01", "2026-11-30"],
+    "instant": ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-02-01T00:00:00+02:00"],
+    "choice": ["north", "south"],
+    "multi_choice": [["a"], ["a", "b"], ["c"]],
+    "boolean": [True, False],
+}
+ASKED = [
+    ("text", {"": "Ab"}, ["Ab"]),
+    ("text", {".prefix": "Ab"}, ["Ab", "Abc"]),
+    ("text", {".ne": "Ab"}, ["Abc", "b", None]),
+    ("number", {".gte": "0"}, [0, 12.25]),
+    ("number", {".between": ["-2", "0"]}, [-1.5, 0]),
+    ("money", {".lt": "2.50"}, ["1.0000"]),
+    ("date", {".gt": "2025-12-31", ".lt": "2026-02-01"}, ["2026-01-01"]),
+    ("instant", {".lte": "2026-01-01T01:00:00.5+01:00"}, ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500000Z"]),
+    ("choice", {".in": ["north", "west"]}, ["north"]),
+    ("choice", {".not_in": ["north"]}, ["south", None]),
+    ("multi_choice", {"": "a"}, [["a"], ["a", "b"]]),
+    ("multi_choice", {".ne": "a"}, [["c"], None]),
+    ("boolean", {"": "false"}, [False]),
+    ("boolean", {".is_null": "true"}, [None]),
+    ("boolean", {".is_null": "false"}, [True, False]),
+]
+
+
+@pytest.mark.parametrize(("kind", "asked", "found"), ASKED, ids=[f"{kind}-{asked}" for kind, asked, _ in ASKED])
+async def test_each_operator_finds_what_it_says(
+    acme: Tenant, other: Tenant, kind: str, asked: dict[str, Any], found: list[Any]
+) -> None:
+    for tenant in (acme, other):
+        await defined(tenant, "it", kind, filterable=True)
+        for value in (*SENT[kind], None):
+            assert (await created(tenant, {"it": value})).status_code == 201
+    query = {f"custom.it{operator}": value for operator, value in asked.items()}
+    rows = (await acme.get("/v1/customers", **query, order_by="created_at", count="true")).json()
+    assert [each["custom"].get("it") for each in rows["items"]] == found
+    assert rows["total"]["count"] == len(found)
+    exported = (await acme.get("/v1/customers:export", **query)).text.splitlines()
+    assert len(exported) == len(found) + 1
+    condition = {"code": "it"} | {
+        operator.strip(".") or "eq": value == "true" if operator == ".is_null" else value
+        for operator, value in asked.items()
+    }
+    searched = await acme.post("/v1/customers:search", {"where": {"or": [{"custom": [condition]}]}, "count": True})
+    assert searched.json()["total"]["count"] == len(found)
+    condition = {{"not_in": "notIn", "is_null": "isNull"}.get(name, name): value for name, value in condition.items()}
+    answer = await acme.ask(
+        "query($where: CustomersWhere) { customers(where: $where) { nodes { custom } } }", where={"custom": [condition]}
+    )
+    assert len(answer["customers"]["nodes"]) == len(found)
+
+
+async def test_entries_follow_what_is_amended(acme: Tenant) -> None:
+    await defined(acme, "region", filterable=True)
+    id = (await created(acme, {"region": "north"})).json()["id"]
+    for value, found in (("south", []), ("north", [id]), (None, [])):
+        await acme.post(f"/v1/customers/{id}:amend", {"custom": {"region": value}})
+        rows = (await acme.get("/v1/customers", **{"custom.region": "north"})).json()["items"]
+        assert [each["id"] for each in rows] == found
+
+
+async def test_a_list_is_not_filtered_by_what_is_not_declared_so(acme: Tenant, other: Tenant) -> None:
+    await defined(acme, "plain", "number")
+    await defined(acme, "rank", "number", filterable=True)
+    await defined(other, "theirs", "number", filterable=True)
+    for parameter, field in (
+        ("custom.plain", "custom.plain"),
+        ("custom.theirs", "custom.theirs"),
+        ("custom.rank.prefix", "custom.rank.prefix"),
+        ("custom.rank.gte.lte", "custom.rank.gte.lte"),
+        ("custom.rank.near", "custom.rank.near"),
+        ("custom.", "custom."),
+    ):
+        for path in ("/v1/customers", "/v1/customers:export"):
+            assert refusal(await acme.get(path, **{parameter: "1"})) == (422, field)
+    many = await acme.get("/v1/customers", **{"custom.rank": "many"})
+    assert refusal(many) == (422, "custom.rank")
+
+
+async def test_without_the_scope_nobody_learns_of_a_personal_value_by_asking(acme: Tenant) -> None:
+    await defined(acme, "nickname", "text", personal=True, filterable=True)
+    await created(acme, personal={"nickname": "Canary"})
+    found = (await acme.get("/v1/customers", **{"custom.nickname": "Canary"})).json()["items"]
+    assert [each["custom_personal"] for each in found] == [{"nickname": "Canary"}]
+    stranger = acme.without("contacts:personal")
+    answers = [await stranger.get("/v1/customers", **{"custom.nickname": each}) for each in ("Canary", "Nobody")]
+    assert [each.status_code for each in answers] == [403, 403]
+    assert answers[0].content == answers[1].content
+
+
+def of(kind: FieldType) -> CustomField:
+    return CustomField(UUID(int=1), "customer", "it", kind, personal=False, currency="EUR", choices=("a", "b"))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from([*FieldType]),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=20)
+        | st.sampled_from(["a", "1.5"])
+        | st.dates().map(str)
+        | st.datetimes().map(lambda at: f"{at.isoformat()}Z")
+        | st.uuids().map(str),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=5,
+    ),
+)
+def test_whatever_is_sent_is_refused_by_a_rule_or_kept_as_it_is_read_again(kind: FieldType, sent: Any) -> None:
+    try:
+        kept = read(of(kind), sent)
+    except Invalid:
+        return
+    assert read(of(kind), kept) == kept
+    assert all(isinstance(key, str) or -(2**63) <= key < 2**63 for key in keys_of(kind, kept))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e12, 1e12).map(lambda each: round(each, 6)), st.floats(-1e12, 1e12).map(lambda each: round(each, 6)))
+def test_numbers_are_compared_as_they_are(one: float, other: float) -> None:
+    field = of(FieldType.NUMBER)
+    keys = [int(keys_of(FieldType.NUMBER, read(field, each))[0]) for each in (one, other)]
+    assert (keys[0] < keys[1], keys[0] == keys[1]) == (one < other, one == other)
+    assert key_of_operand(field, f"{one:f}") == keys[0] or abs(one) > 1e9
