@@ -4,6 +4,7 @@ sorted, from the middle, over a relation, counted."""
 
 import json
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from tests.bench.measure import Figure, rate
@@ -38,6 +39,20 @@ _CONTACTS = """
     SELECT tenant_id, uuidv7(), id, 1, created_at, created_at, 'Contact of ' || name, 'r' || external_id::text
     FROM customers WHERE segment = 's0'
 """
+_FIELDS = f"""
+    INSERT INTO field_definitions (tenant_id, id, version, created_at, updated_at, of_noun, code, value_type, label,
+                                   position, required, "unique", personal, filterable, choices)
+    SELECT tenant, id::uuid, 1, now(), now(), 'customer', code, kind, code, 0, false, false, false, true, '{{}}'
+    FROM (VALUES ('{UUID(int=1)}', 'region', 'choice'), ('{UUID(int=2)}', 'rank', 'number')) f (id, code, kind),
+         (SELECT DISTINCT tenant_id AS tenant FROM customers) tenants
+"""
+_ENTRIES = f"""
+    INSERT INTO custom_entries (tenant_id, record_id, field_id, place, text, number, is_unique)
+    SELECT tenant_id, id, '{UUID(int=1)}'::uuid, 0, segment, NULL::bigint, false FROM customers
+    UNION ALL
+    SELECT tenant_id, id, '{UUID(int=2)}'::uuid, 0, NULL, substr(external_id, 3)::bigint % 5000 * 1000000, false
+    FROM customers
+"""
 _PAGES: dict[str, dict[str, Any]] = {
     "newest first": {},
     "half of all": {"where": {"segment": {"eq": "s0"}}},
@@ -51,13 +66,21 @@ _PAGES: dict[str, dict[str, Any]] = {
     "without an owner": {"where": {"owner_id": {"is_null": True}}},
     "not of half": {"where": {"not": {"or": [{"segment": {"eq": "s0"}}, {"tier": {"eq": "t1"}}]}}},
     "over a relation": {"where": {"contacts": {"role": {"prefix": "rx-1"}}}},
+    "half of all by a custom field": {"where": {"custom": [{"code": "region", "eq": "s0"}]}},
+    "one in a hundred by a custom field": {"where": {"custom": [{"code": "region", "eq": "s17"}]}},
+    "by a number of a custom field": {"where": {"custom": [{"code": "rank", "between": ["10", "19"]}]}},
+    "not by a custom field": {"where": {"custom": [{"code": "region", "ne": "s0"}]}},
+    "by two custom fields": {
+        "where": {"custom": [{"code": "region", "in": ["s3", "s5"]}, {"code": "rank", "lt": "1000"}]}
+    },
     "counted": {"where": {"segment": {"eq": "s0"}}, "count": True},
 }
 
 
 async def fill(url: str) -> None:
     connection = await asyncpg.connect(url)
-    for statement in (_FILL, _CONTACTS, "VACUUM ANALYZE customers", "VACUUM ANALYZE contacts"):
+    vacuum = (f"VACUUM ANALYZE {each}" for each in ("customers", "contacts", "custom_entries"))
+    for statement in (_FILL, _CONTACTS, _FIELDS, _ENTRIES, *vacuum):
         await connection.execute(statement)
     await connection.close()
 
