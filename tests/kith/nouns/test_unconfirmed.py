@@ -13,7 +13,7 @@ from tests.playbooks import Hearing, hearing, of_customer
 
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
-from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved, UserInvited
 from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns.unconfirmed_reads import confirming
@@ -138,6 +138,25 @@ async def test_lists_are_filtered_by_the_facts_of_customers(house: House, path: 
     assert len(await found("customer.stage=loyal&customer.segment=public")) == 1
     await house.hears(mine, CustomerAmended(changed=["segment"]))
     assert len(await found("customer.segment=public")) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "body", "by"),
+    [(SALES, "/v1/tasks", {"title": "Call"}, "owner"), (SERVICE_DESK, "/v1/cases", CASE, "assignee")],
+    ids=["sales", "desk"],
+)
+async def test_an_owner_is_confirmed_and_lists_are_filtered_by_its_team(
+    house: House, path: str, body: dict[str, Any], by: str
+) -> None:
+    user, team = new_id(), new_id()
+    made = await house.here.made(path, **body, **{f"{by}_id": str(user)})
+    await house.here.made(path, **body)
+    await house.grows_old()
+    assert await house.listed() == [("user", str(user), path[4:-1], made["id"])]
+    await house.hears(user, UserInvited(state="invited", team_id=team))
+    assert await house.listed() == []
+    found = (await house.here.get(path, **{f"{by}.team_id": str(team)})).json()["items"]
+    assert [each["id"] for each in found] == [made["id"]]
 
 
 async def test_workers_forget_what_is_known_and_count_the_rest(

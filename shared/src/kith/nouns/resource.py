@@ -141,7 +141,12 @@ class Resource(Form):
     @cached_property
     def on_sight(self) -> tuple[OnSight, ...]:
         """The fields that name records of other services."""
-        return tuple(OnSight(name, each.id, self.name) for name, each in self.follows.items() if each.on_sight)
+        nouns = {each.column: each.noun for each in self.relations}
+        return tuple(
+            OnSight(name, each.id, self.name, nouns.get(name, name.removesuffix("_id")))
+            for name, each in self.follows.items()
+            if each.on_sight
+        )
 
     @cached_property
     def told(self) -> dict[str, Table]:

@@ -46,11 +46,8 @@ class OnSight(NamedTuple):
     known: Column[Any]
     """The ids of those that are known."""
     named_by: str
-
-    @property
-    def noun(self) -> str:
-        """The noun that is named: `customer` by `customer_id`."""
-        return self.field.removesuffix("_id")
+    noun: str
+    """The noun that is named: `customer` by `customer_id`, `user` by `owner_id`."""
 
 
 async def note(connection: AsyncConnection, tenant: str, found: Iterable[Unconfirmed], at: Any) -> None:

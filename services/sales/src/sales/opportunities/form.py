@@ -14,7 +14,7 @@ from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource,
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity, Stage
 from sales.products.form import products
-from sales.tables import CUSTOMER, metadata
+from sales.tables import CUSTOMER, USER, metadata
 
 
 class OpenOpportunity(Priced):
@@ -112,6 +112,6 @@ OPPORTUNITIES = Resource(
         "closed_at",
     ),
     searched=("name",),
-    follows={"customer_id": CUSTOMER, "product_id": Follows(products.c.id, ("currency",))},
+    follows={"customer_id": CUSTOMER, "owner_id": USER, "product_id": Follows(products.c.id, ("currency",))},
     relations=(One("customer", many="opportunities"), One("product"), One("owner", to="user", many="opportunities")),
 )

@@ -10,7 +10,7 @@ from kith.db.tables import FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Instant, Text
-from sales.tables import CUSTOMER, known_runs, metadata
+from sales.tables import CUSTOMER, USER, known_runs, metadata
 from sales.tasks.rules import Task, TaskState
 
 
@@ -99,6 +99,7 @@ TASKS = Resource(
     unpublished={"explanation": "A path that follows from the run."},
     follows={
         "customer_id": CUSTOMER,
+        "owner_id": USER,
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },
     relations=(One("customer", many="tasks"), One("owner", to="user", many="tasks")),

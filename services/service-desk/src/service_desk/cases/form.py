@@ -11,7 +11,7 @@ from kith.nouns.inputs import Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Flag, Id, Text
 from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
-from service_desk.tables import CUSTOMER, known_contacts, known_runs, metadata
+from service_desk.tables import CUSTOMER, USER, known_contacts, known_runs, metadata
 
 
 class OpenCase(NewInput):
@@ -161,6 +161,7 @@ CASES = Resource(
     },
     follows={
         "customer_id": CUSTOMER,
+        "assignee_id": USER,
         "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },

@@ -266,7 +266,8 @@ class _Known:
     def __init__(self, table: Table) -> None:
         self.table = table
         out = {"merged_into", "told_merged_into"}
-        named = (each for each in columns_in_use(table) if not each.primary_key and each.name not in out)
+        facts = (each for each in columns_in_use(table) if not each.primary_key and each.name not in out)
+        named = (each for each in facts if not isinstance(each.type, ARRAY))
         self.fields = {
             each.name: ListedField(each.name, each.type.python_type, personal=False, sorts=False) for each in named
         }
