@@ -54,6 +54,8 @@ class Api:
     features: Sequence[Feature] = ()
     entities: Sequence[type] = ()
     """Other services' nouns whose types features name."""
+    nodes: Sequence[str] = ()
+    """The other services' nouns, where the service finds records of all by their `nodeId`: one of them does."""
     people: Directory | None = None
     """Where the service has the people of its tenants. None: it goes by tokens alone."""
     first_sight: Callable[[Database, Commands, Actor, Known | None], Awaitable[bool]] | None = None
@@ -63,7 +65,7 @@ class Api:
 
     @cached_property
     def schema(self) -> Subgraph:
-        return Graph(self.service, self.listings, self.features, self.entities).schema()
+        return Graph(self.service, self.listings, self.features, self.entities, self.nodes).schema()
 
     @cached_property
     def listings(self) -> dict[str, Listing]:

@@ -8,12 +8,18 @@ from contacts.teams.form import teams
 from contacts.users.first_sight import at_first_sight
 from contacts.users.form import users
 from kith.api import Api
+from kith.events.catalogue import NOUNS
 from kith.people.directory import Directory
+
+_NO_RECORDS = {"analytics.action", "analytics.health"}
+"""What events are about besides: no type of GraphQL has its id."""
+_OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name not in _NO_RECORDS]
 
 API = Api(
     "contacts",
     RESOURCES,
     features=(me.FEATURE, merging.FEATURE),
+    nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
     tags={"me": me.WORDS},

@@ -110,16 +110,19 @@ def _as_checked(kind: Any) -> Any:
     return Annotated[Any, BeforeValidator(read)]
 
 
-def _as_sent(scalar: ScalarDefinition, description: str) -> ScalarDefinition:
+def _as_sent(scalar: ScalarDefinition, description: str, document: str) -> ScalarDefinition:
     """Its values are read by what takes them, an input or an argument (see `checked`): only that knows their names."""
-    return replace(scalar, parse_value=lambda given: given, description=description)
+    url = f"https://www.rfc-editor.org/rfc/{document}"
+    return replace(scalar, parse_value=lambda given: given, description=description, specified_by_url=url)
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
-    date: _as_sent(DateDefinition, "A day of ISO 8601: 2026-01-31"),
-    datetime: _as_sent(DateTimeDefinition, "An instant of ISO 8601 with its zone: 2026-01-31T12:00:00Z"),
-    Decimal: _as_sent(DecimalDefinition, 'A decimal in digits: "10.50"'),
-    UUID: _as_sent(UUIDDefinition, "A UUID with its hyphens: 019ca000-0000-7000-8000-000000000002"),
+    date: _as_sent(DateDefinition, "A day of ISO 8601: 2026-01-31", "rfc3339#section-5.6"),
+    datetime: _as_sent(
+        DateTimeDefinition, "An instant of ISO 8601 with its zone: 2026-01-31T12:00:00Z", "rfc3339#section-5.6"
+    ),
+    Decimal: _as_sent(DecimalDefinition, 'A decimal in digits: "10.50"', "rfc8259#section-6"),
+    UUID: _as_sent(UUIDDefinition, "A UUID with its hyphens: 019ca000-0000-7000-8000-000000000002", "rfc9562"),
 }
 
 

@@ -33,6 +33,7 @@ from kith.nouns.history_api import history_field
 from kith.nouns.lists.listing import Asked, Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.loads import load_one, load_page, page_of
+from kith.nouns.node_ids import Node, NodeId, node_id_field
 from kith.nouns.parameters import First, pascal
 from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, One, Resource, View
@@ -59,7 +60,8 @@ class Fields:
 
 class Graph:
     """The subgraph of a service. `entities` are the types of other services' nouns that features name themselves; types
-    that only relations name are made here."""
+    that only relations name are made here, and those of `nodes`, the nouns of others whose records it finds by their
+    `nodeId`."""
 
     def __init__(
         self,
@@ -67,14 +69,20 @@ class Graph:
         listings: Mapping[str, Listing],
         features: Sequence[Fields] = (),
         entities: Sequence[Any] = (),
+        nodes: Sequence[str] = (),
     ) -> None:
         self._service = service
         self._listings = listings
         self._resources = {name: each.resource for name, each in listings.items()}
         self._features = features
         # All types exist before their fields, which name each other.
-        self._nodes = {name: type(pascal(name), (each.view,), {}) for name, each in self._resources.items()}
-        self._entities: dict[str, Any] = {_noun_of(each): each for each in entities}
+        self._nodes = {
+            name: type(pascal(name), (each.view,) if each.singleton else (each.view, Node), {})
+            for name, each in self._resources.items()
+        }
+        self._finds_nodes = bool(nodes)
+        stubs = {name: make_dataclass(pascal(name), [("id", UUID)], bases=(Node,)) for name in nodes}
+        self._entities: dict[str, Any] = stubs | {_noun_of(each): each for each in entities}
         for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun not in {*self._nodes, *self._entities}:
@@ -88,6 +96,8 @@ class Graph:
     def schema(self) -> Subgraph:
         queries = [each for resource in self._resources.values() for each in self._queries_of(resource)]
         queries.append(self._complete_search())
+        if self._finds_nodes:
+            queries.append(self._node())
         for feature in self._features:
             queries += [*feature.queries, *feature.queries_of(self._nodes)]
         mutations = [
@@ -123,6 +133,7 @@ class Graph:
         async def resolve_reference(info: Ctx, id: str, **_: object) -> Any:
             return await load_one(info, self._listings[resource.name], node, reading(Id, id, field="id"))
 
+        node.node_id = node_id_field()
         strawberry.federation.type(node, keys=["id"])
         node.resolve_reference = resolve_reference
 
@@ -132,6 +143,8 @@ class Graph:
         def resolve_reference(id: str, **_: object) -> Any:
             return entity(id=reading(Id, id, field="id"))
 
+        if issubclass(entity, Node):
+            entity.node_id = node_id_field()
         strawberry.federation.type(entity, keys=["id"])
         entity.resolve_reference = resolve_reference
 
@@ -194,6 +207,20 @@ class Graph:
             return found
 
         return _named(resource.name, strawberry.field, checked(one), "One, or null if there is none.")
+
+    def _node(self) -> Any:
+        by_type = {pascal(name): name for name, each in self._resources.items() if each.singleton is None}
+        others = {kind.__name__: kind for kind in self._entities.values() if issubclass(kind, Node)}
+
+        async def node(info: Ctx, id: strawberry.ID) -> Node | None:
+            named = NodeId.of(id)
+            if (name := by_type.get(named.type)) is not None:
+                found: Any = await load_one(info, self._listings[name], self._nodes[name], named.id)
+                return cast("Node | None", found)
+            # Whether it is there the service says that has it: it shows none of its fields then.
+            return others[named.type](id=named.id) if named.type in others else None
+
+        return _named("node", strawberry.field, node, "The record with this `nodeId`, of any noun of any service.")
 
     def _of_tenant(self, resource: Resource, node: Any) -> Any:
         async def singleton(info: Ctx) -> node:
