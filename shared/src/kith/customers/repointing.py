@@ -10,7 +10,22 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, MetaData, Table, Uuid, delete, func, literal_column, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    MetaData,
+    Table,
+    Uuid,
+    any_,
+    cast,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -118,15 +133,18 @@ async def _move(
     survivor: UUID,
     most: int,
 ) -> int:
-    own = table.c.tenant_id == tenant
+    own, c = table.c.tenant_id == tenant, table.c
     # A customer that came through one it was merged with later did not come through itself.
-    is_another = table.c.id != survivor
-    some = select(table.c.id).where(own, *wrong, is_another).limit(most).cte("some").prefix_with("MATERIALIZED")
-    # In the order of their ids, like all writes, so that no two transactions deadlock.
-    locked = select(table.c.id).where(own, table.c.id.in_(select(some.c.id))).order_by(table.c.id)
-    rows = locked.with_for_update(key_share=True).cte("locked").prefix_with("MATERIALIZED")
+    found = await connection.scalars(select(c.id).where(own, *wrong, c.id != survivor).limit(most))
+    ids = cast(sorted(found), ARRAY(Uuid))
+    # By their ids alone: who looked for the customer again would read all of its records for each of these. And in the
+    # order of their ids, like all writes, so that no two transactions deadlock.
+    locked = select(c.id, func.coalesce(c[f"told_{column}"], c[column]).label("told"), c[column].label("to"))
+    locked = locked.where(own, c.id == any_(ids)).order_by(c.id).with_for_update(key_share=True)
+    rows = await connection.execute(locked)
+    given = [row.id for row in rows if row.told == id and row.to != survivor]
     values: dict[str, Any] = {column: survivor, f"told_{column}": None if survivor == id else id}
-    if "recorded_at" in table.c:
+    if "recorded_at" in c:
         values["recorded_at"] = func.clock_timestamp()
-    result = await connection.execute(update(table).where(own, table.c.id == rows.c.id, *wrong).values(values))
-    return result.rowcount
+    await connection.execute(update(table).where(own, c.id == any_(cast(given, ARRAY(Uuid)))).values(values))
+    return len(given)
