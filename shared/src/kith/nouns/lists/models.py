@@ -2,7 +2,7 @@
 
 A condition is a document, the same over REST and GraphQL:
 
-    {"stage": {"in": ["won", "lost"]}, "not": {"owner": {"is_null": true}}, "customer": {"segment": {"eq": "retail"}}}
+    {"stage": {"in": ["won"]}, "not": {"owner_id": {"is_null": true}}, "customer": {"segment": {"eq": "retail"}}}
 """
 
 from collections.abc import Iterator, Mapping
