@@ -120,6 +120,9 @@ class House:
             rows = await connection.fetch(_NEW, self.contacts.name, self._heard)
         finally:
             await connection.close()
+        told = self.told["/v1/touchpoints"] | self.told["/v1/contacts"]
+        named = {str(row["subject"]): str(row["customer_id"]) for row in rows if str(row["subject"]) in told}
+        assert named == {id: told[id] for id in named}, "an event names the customer that was told"
         names = set(Envelope.__struct_fields__)
         new = [Envelope(source="contacts", **{k: v for k, v in row.items() if k in names}) for row in rows]
         self._heard = max((row["seq"] for row in rows), default=self._heard)
