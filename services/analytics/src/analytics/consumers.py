@@ -14,6 +14,7 @@ from analytics.projections.fold import fold, recorded_event, retract
 from analytics.tables import people
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
+from kith.customers.stating import CustomerStated
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
@@ -25,7 +26,7 @@ COUNTED = prometheus_client.Counter(
 )
 
 
-_OF_THE_BUS = (Watermark.type, Withdrawal.type)
+_NO_EVENTS = (Watermark.type, Withdrawal.type, CustomerStated.type)
 
 
 WITHDRAWN = prometheus_client.Counter(
@@ -44,7 +45,7 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
         await retract(connection, await withdraw(connection, withdrawals))
         for source, number in Counter(each.source for each in withdrawals).items():
             WITHDRAWN.labels(source).inc(number)
-    events = [each for each in envelopes if each.type not in _OF_THE_BUS]
+    events = [each for each in envelopes if each.type not in _NO_EVENTS]
     if events:
         new = await record(connection, events)
         await keep_people(connection, new)

@@ -1,11 +1,12 @@
 """What makes contacts a service."""
 
-from contacts.customers.form import REPOINTING
+from contacts.customers.form import CUSTOMERS, REPOINTING
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
 from kith.custom.sweep import sweeping
+from kith.customers.stating import stating
 from kith.nouns.fills import filling
 from kith.runtime.service import Service
 
@@ -15,7 +16,12 @@ SERVICE = Service(
     outbox=outbox,
     idempotency=idempotency,
     api="contacts.app:API",
-    tasks=(*TASKS, filling(RESOURCES), sweeping(RESOURCES), REPOINTING.task()),
+    tasks=(
+        *TASKS,
+        filling(RESOURCES, stating(CUSTOMERS, outbox, source="contacts")),
+        sweeping(RESOURCES),
+        REPOINTING.task(),
+    ),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import TEXT, Column, Index, MetaData, Table, Uuid, any_, cast, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.consumer import Handler
 from kith.customers.links import merge_columns, relink, survivors, take_turn
 from kith.customers.repointing import Repointing
+from kith.customers.stating import CustomerStated
 from kith.db.tables import DERIVED, FORMER, tenant_column
 from kith.events.catalogue import EVENTS, current, decode
 from kith.events.contacts import (
@@ -57,9 +59,8 @@ def keeping_customers(table: Table) -> Handler:
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         changes: dict[_Key, _Facts] = {}
         for each in envelopes:
-            kind = EVENTS.get(current(each.type))
-            if kind is not None and kind.noun == CustomerCreated.noun:
-                changes.setdefault((each.tenant_id, each.subject), {}).update(_said(decode(each, kind)))
+            if (said := _said_by(each)) is not None:
+                changes.setdefault((each.tenant_id, each.subject), {}).update(said)
         # In the order of keys, like all writes, so that no two transactions deadlock.
         keys = sorted(changes)
         for start in range(0, len(keys), _ROWS):
@@ -96,6 +97,19 @@ async def _link(
         linked = update(table).where(table.c.tenant_id == tenant, table.c.id == id)
         await connection.execute(linked.values(merged_into=into, told_merged_into=None))
     return {id: before.get(id, id) for id in merged}
+
+
+def _said_by(envelope: Envelope) -> _Facts | None:
+    """Returns the facts that it says of a customer; None: it is of none."""
+    if envelope.type == CustomerStated.type:
+        return _read_statement(envelope)
+    kind = EVENTS.get(current(envelope.type))
+    return _said(decode(envelope, kind)) if kind is not None and kind.noun == CustomerCreated.noun else None
+
+
+def _read_statement(envelope: Envelope) -> _Facts:
+    stated = msgspec.json.decode(envelope.data, type=CustomerStated)
+    return {name: getattr(stated, name) for name in FACTS}
 
 
 def _said(event: Event) -> _Facts:

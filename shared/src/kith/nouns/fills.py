@@ -1,7 +1,9 @@
-"""Fills side tables (kith.nouns.side_tables) for the records that were there before: of all tenants in the order of
-their keys, some at a time, beside those who write. It keeps how far it has come, and goes on from there."""
+"""Does for the records that were there before what is done with each that is written since: fills side tables
+(kith.nouns.side_tables), say. Of all tenants in the order of their keys, some at a time, beside those who write. It
+keeps how far it has come, and goes on from there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -40,23 +42,30 @@ _C = fills_table(MetaData()).c
 
 
 class Fill(NamedTuple):
-    """Of one side table, for the records of one noun."""
-
+    name: str
+    """Under which it is kept how far it has come: it is done once."""
     resource: Resource
-    side: SideTable
-
-    @property
-    def name(self) -> str:
-        return f"{self.side.table.name}/{self.resource.name}/{self.side.version}"
+    """The noun for whose records it is done."""
+    write: Callable[[AsyncConnection, str, Sequence[Any]], Awaitable[None]]
+    """Given some records of a tenant, which are locked."""
 
 
 def fills_of(resources: Sequence[Resource]) -> Iterator[Fill]:
-    return (Fill(resource, side) for resource in resources for side in resource.side_tables)
+    """Yields those of side tables."""
+    for resource in resources:
+        for side in resource.side_tables:
+            name = f"{side.table.name}/{resource.name}/{side.version}"
+            yield Fill(name, resource, partial(_write_side_table, side))
 
 
-def filling(resources: Sequence[Resource]) -> Task:
-    """Returns the task of a worker that fills the side tables of these nouns."""
-    due = list(fills_of(resources))
+async def _write_side_table(side: SideTable, connection: AsyncConnection, tenant: str, records: Sequence[Any]) -> None:
+    await side_tables.remove(connection, tenant, side.table, [each.id for each in records])
+    await side_tables.add(connection, tenant, side, records)
+
+
+def filling(resources: Sequence[Resource], *more: Fill) -> Task:
+    """Returns the task of a worker that fills the side tables of these nouns, and does more."""
+    due = [*fills_of(resources), *more]
 
     async def step(engine: AsyncEngine) -> bool:
         while due:
@@ -83,9 +92,7 @@ async def _go_on(connection: AsyncConnection, fill: Fill) -> bool:
     after = None if progress is None else (progress.last_tenant, progress.last_id)
     found = await _records(connection, fill.resource, after)
     for tenant, of_tenant in groupby(found, key=lambda each: each[0]):
-        records = [record for _, record in of_tenant]
-        await side_tables.remove(connection, tenant, fill.side.table, [each.id for each in records])
-        await side_tables.add(connection, tenant, fill.side, records)
+        await fill.write(connection, tenant, [record for _, record in of_tenant])
     is_finished = len(found) < AT_A_TIME
     number = len(found) + (0 if progress is None else progress.records)
     reached: dict[str, Any] = {"records": number, "finished_at": func.now() if is_finished else None}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from typing import Any
 from uuid import UUID
 
@@ -27,11 +27,13 @@ from kith.scalars import Code, Cursor, Flag, Id, Instant, SearchText
 RECORDED = "recorded_at"
 OF_ALL = ("id", "external_id", "created_at", RECORDED)
 """Fields by which the lists of all nouns are filtered and sorted."""
-ARCHIVED = "archived_at"
-_NOT_ARCHIVED = Comparison(ARCHIVED, Operator.IS_NULL)
-_SPEAK_OF_ARCHIVED = frozenset({"id", "external_id", RECORDED, ARCHIVED})
-"""The fields by which a condition asks for records whether or not they are archived: who compares one of them means
-these very records, or follows what changes."""
+_LEFT_OUT = ("archived_at", "merged_into")
+"""Fields that lists are filtered by: of a noun that has one, lists leave out the records with a value of it."""
+_SPEAK_OF_ALL = frozenset({"id", "external_id", RECORDED, *_LEFT_OUT})
+"""The fields by which a condition asks for those as well: who compares one of them means these very records, or follows
+what changes."""
+_HELD = tuple(Comparison(each, Operator.IS_NULL) for each in _LEFT_OUT)
+_OF_NO_VALUES = (None, *_HELD, Combination("and", _HELD))
 _WAYS = [[*way, *nulls] for way in ([], ["asc"], ["desc"]) for nulls in ([], ["nulls_first"], ["nulls_last"])]
 
 
@@ -57,7 +59,7 @@ class Asked:
     @property
     def has_values(self) -> bool:
         """Whether what is found depends on values that were sent."""
-        return self.wanted is not None or self.shape not in (None, _NOT_ARCHIVED)
+        return self.wanted is not None or self.shape not in _OF_NO_VALUES
 
     def parameters(self) -> dict[str, Any]:
         """Returns the values of the condition, by the names that they have in SQL."""
@@ -77,8 +79,9 @@ class Asked:
         """Returns the same of fewer rows."""
         return self._and(Comparison(field, operator), value)
 
-    def without_archived(self) -> "Asked":
-        return self._and(_NOT_ARCHIVED)
+    def without(self, *fields: str) -> "Asked":
+        """Returns the same of the rows without a value of these fields."""
+        return reduce(Asked._and, (each for each in _HELD if each.field in fields), self)
 
     def _and(self, also: Comparison, *values: Any) -> "Asked":
         if self.condition is None:
@@ -227,13 +230,12 @@ class Listing:
         return self._settled(asked, personal=personal)
 
     def _settled(self, asked: Asked, *, personal: bool) -> Asked:
-        """Returns what was asked, without archived records unless it speaks of them. Raises Forbidden."""
+        """Returns what was asked, without the records that lists leave out, unless it speaks of them. Raises
+        Forbidden."""
         if not personal:
             self._require_visible(asked)
-        if not self.resource.archivable:
-            return asked
         compared = {field for over, field in asked.fields_compared() if over is None}
-        return asked if compared & _SPEAK_OF_ARCHIVED else asked.without_archived()
+        return asked if compared & _SPEAK_OF_ALL else asked.without(*self.fields)
 
     def _term(self, sent: str) -> Term:
         name, *how = sent.split(".")
@@ -302,7 +304,7 @@ def listings_of(service: str, resources: Sequence[Resource]) -> dict[str, Listin
 
 def fields_of(resource: Resource) -> dict[str, ListedField]:
     """Returns the fields that lists of the noun may be filtered by, in the order of its form."""
-    archived = (ARCHIVED,) if resource.archivable else ()
+    archived = ("archived_at",) if resource.archivable else ()
     return {name: _field(resource, name) for name in (*OF_ALL, *archived, *resource.filters)}
 
 

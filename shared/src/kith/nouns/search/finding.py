@@ -47,6 +47,7 @@ from kith.nouns.search.wanted import Range, Wanted, Word
 
 LOOKED_AT = 2000
 """Entries that are read of each source: what is found is among them."""
+_ALL = 10**6
 _EXACTLY, _NEARLY = 0, 1
 """The ranks of what agrees as a whole."""
 _BY_WORDS, _BEGINNING = 10, 100
@@ -171,12 +172,12 @@ def page(
         c, last = best.selected_columns, bindparam("k0", type_=Integer)
         before = tuple_(c.at, c.id) < tuple_(bindparam("k1", type_=Moment), bindparam("k2", type_=Uuid))
         best = best.where(or_(c.rank > last, and_(c.rank == last, before)))
-    if condition is None:  # then only rows of the page are looked up
-        c = best.selected_columns
-        best = best.order_by(c.rank, c.at.desc(), c.id.desc()).limit(most)
-    found = best.cte("best").prefix_with("MATERIALIZED")
-    rows = columns.add_columns(found.c.rank, found.c.at, found.c.id.label("found_id"))
-    rows = rows.join_from(table, found, table.c.id == found.c.id).where(true() if condition is None else condition)
+    c = best.selected_columns
+    # A subquery in order is read as far as the page needs, and so only its rows are looked up. Without the limit, which
+    # is no less than there may be, the planner would not take its order over.
+    found = best.order_by(c.rank, c.at.desc(), c.id.desc()).limit(_int(_ALL)).subquery("best")
+    row = columns.where(table.c.id == found.c.id, true() if condition is None else condition).correlate(found).lateral()
+    rows = select(*row.c, found.c.rank, found.c.at, found.c.id.label("found_id")).select_from(found.join(row, true()))
     return Statement(rows.order_by(found.c.rank, found.c.at.desc(), found.c.id.desc()).limit(most))
 
 
