@@ -1,7 +1,7 @@
 """The calls of one transaction: the records they name are loaded, the rules decide call by call, and all rows are
 written at once."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -17,7 +17,6 @@ from sqlalchemy import (
     cast,
     func,
     insert,
-    null,
     select,
     update,
 )
@@ -25,20 +24,19 @@ from sqlalchemy import (
 from kith.audit import entries as audit
 from kith.audit.entries import Entry
 from kith.custom.changes import CustomChanges
-from kith.customers.pointing import Pointing, told_of
 from kith.db.connections import Transaction
 from kith.db.statements import streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.events.event import Event
 from kith.ids import new_id
-from kith.nouns import history, unconfirmed
+from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
+from kith.nouns.named import Named
 from kith.nouns.resource import Check, Resource, Together, View
-from kith.nouns.unconfirmed import Unconfirmed
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_pieces, in_slices
 
@@ -77,12 +75,9 @@ class Batch:
         self._erased: dict[UUID, View] = {}
         self._administered: list[Entry] = []
         """Of the audit log."""
-        self._named: dict[str, dict[UUID, Any]] = {}
-        """By field: the records that the calls name, as far as they exist."""
-        self._pointing = Pointing(resource)
+        self._named = Named(resource)
         self._together: dict[Together, dict[UUID, Aggregate]] = {}
         """The records that commands of two records have changed first, as they were before."""
-        self._unconfirmed: list[Unconfirmed] = []
         self._check: Check = lambda *_: None
         self._custom: CustomChanges | None = None
 
@@ -100,18 +95,8 @@ class Batch:
             )
             found = streamed(self._uow.connection, rows, most=len(remembered))
             self._done = {row.key: row.fingerprint async for row in found}
-        for name, follows in self._resource.named.items():
-            if wanted := {id for call in calls if (id := getattr(call.input, name, None)) is not None}:
-                columns = follows.id.table.c
-                read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
-                read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
-                rows = select(*read).where(
-                    columns.tenant_id == self._uow.tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
-                )
-                found = streamed(self._uow.connection, rows, most=len(wanted))
-                self._named[name] = {row[0]: row async for row in found}
         inputs = [call.input for call in calls]
-        await self._pointing.look_up(self._uow.connection, self._uow.tenant, inputs, self._named)
+        await self._named.load(self._uow.connection, self._uow.tenant, inputs)
         if self._resource.is_customisable:
             connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
             self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs)
@@ -137,7 +122,7 @@ class Batch:
 
     async def flush(self) -> None:
         await self._uow.flush()
-        await unconfirmed.note(self._uow.connection, self._uow.tenant, self._unconfirmed, self._uow.now)
+        await self._named.flush(self._uow.connection, self._uow.tenant, self._uow.now)
         for together, before in self._together.items():
             await together.after(self._uow.connection, self._uow.tenant, before)
         if self._custom is not None:
@@ -175,13 +160,13 @@ class Batch:
         given = self._complete(call.input)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
-        self._pointing.point(aggregate, self._resource.told)
+        self._named.point(aggregate, self._resource.told)
         self._check(given, aggregate)
         self._check_custom(None, aggregate)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
         self._note(call, None, aggregate, at)
-        self._note_unconfirmed(given, aggregate.id)
+        self._named.note(given, aggregate.id)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
 
@@ -214,7 +199,7 @@ class Batch:
         changed, events = self._decided(call, given, aggregate, other, at)
         recorded = self._record(changed, events, at)
         self._note(call, aggregate, changed, at)
-        self._note_unconfirmed(given, changed.id)
+        self._named.note(given, changed.id)
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.command.erases:
@@ -233,7 +218,7 @@ class Batch:
         events = call.command.rule(
             changed, at=at, **arguments, **({} if changed_other is None else {"other": changed_other})
         )
-        self._pointing.point(changed, given.model_fields_set)
+        self._named.point(changed, given.model_fields_set)
         self._check(given, changed)
         self._check_custom(aggregate, changed)
         if (together := call.command.together) is not None:
@@ -261,7 +246,7 @@ class Batch:
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
             return False
         made, _ = self._made(call, self._complete(call.input), existing.created_at)
-        self._pointing.point(made, self._resource.told)
+        self._named.point(made, self._resource.told)
         return are_alike(existing, made)
 
     def _find(self, call: Call) -> Aggregate:
@@ -295,56 +280,14 @@ class Batch:
     def _complete(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits, and with the values of all custom fields. Raises
         Invalid."""
-        given = self._followed(given, changed)
+        given = self._named.followed(given, changed)
         if self._custom is None or not isinstance(given, _SETS_CUSTOM):
             return given
         return self._custom.merged(given, _customisable(changed))
 
-    def _followed(self, given: Input, changed: Aggregate | None = None) -> Input:
-        """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
-        not exist, or contradicts the input."""
-        taken: dict[str, Any] = {}
-        for name, records in self._named.items():
-            if (id := getattr(given, name, None)) is None:
-                continue
-            follows, what = self._resource.named[name], name.removesuffix("_id")
-            record = records.get(id)
-            self._check_named(record, name, id, changed)
-            if record is None:
-                continue
-            for field in follows.takes:
-                own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
-                if own is None and changed is None and (theirs := getattr(record, field)) is not None:
-                    taken[field] = theirs
-                elif not self._pointing.agree(field, own, getattr(record, field)):
-                    wrong = field if hasattr(given, field) else name
-                    raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
-            if changed is None:
-                lent = {field: getattr(record, field) for field in follows.lends if getattr(given, field) is None}
-                taken = {field: value for field, value in lent.items() if value is not None} | taken
-        if changed is None:
-            self._check_complete(given, taken)
-        return given.taking(taken) if taken else given
-
-    def _check_named(self, record: Any, name: str, id: UUID, changed: Aggregate | None) -> None:
-        """Raises Invalid for a record that may not be named."""
-        what = name.removesuffix("_id")
-        if record is None and not self._resource.named[name].on_sight:
-            raise Invalid(f"There is no {what} {id}.", field=name)
-        # What has happened is recorded of whomever it happened with.
-        is_new = not self._resource.insert_only and (changed is None or id != getattr(changed, name))
-        if is_new and record is not None and record.archived_at is not None:
-            raise Invalid(f"The {what} {id} is archived.", field=name)
-
     def _check_custom(self, before: Aggregate | None, after: Aggregate) -> None:
         if self._custom is not None:
             self._custom.check(_customisable(before), _customisable(after))
-
-    def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
-        for field in sorted(self._resource.may_be_taken - set(taken)):
-            if getattr(given, field, None) is None:
-                names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
-                raise Invalid(f"Send it, or name what has one: {names}.", field=field)
 
     def _record(self, aggregate: Aggregate, events: Any, at: datetime) -> int:
         happened = events if isinstance(events, Iterable) else (events,)
@@ -358,12 +301,6 @@ class Batch:
         if command.erases or self._resource.is_administration:
             entry = Entry(uow.tenant, uow.now, uow.actor, command.name, self._resource.name, [after.id])
             self._administered.append(entry)
-
-    def _note_unconfirmed(self, given: Input, record: UUID) -> None:
-        for each in self._resource.on_sight:
-            id = getattr(given, each.field, None)
-            if id is not None and id not in self._named.get(each.field, ()):
-                self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
 
     def _remember(self, key: str, fingerprint: int, subject: UUID) -> None:
         self._done[key] = fingerprint

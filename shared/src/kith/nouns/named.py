@@ -1,0 +1,99 @@
+"""The records that the calls of one transaction name: a record inherits fields from those that it names, and may not
+contradict them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, cast, null, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.customers.pointing import Pointing, told_of
+from kith.db.statements import streamed
+from kith.errors import Invalid
+from kith.nouns import unconfirmed
+from kith.nouns.aggregate import Aggregate
+from kith.nouns.inputs import Input
+from kith.nouns.resource import Resource
+from kith.nouns.unconfirmed import Unconfirmed
+
+
+class Named:
+    """Of calls on one noun."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._records: dict[str, dict[UUID, Any]] = {}
+        """By field: as far as they exist."""
+        self._pointing = Pointing(resource)
+        self._unconfirmed: list[Unconfirmed] = []
+
+    async def load(self, connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> None:
+        for name, follows in self._resource.named.items():
+            if wanted := {id for given in inputs if (id := getattr(given, name, None)) is not None}:
+                columns = follows.id.table.c
+                read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
+                read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
+                rows = select(*read).where(
+                    columns.tenant_id == tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
+                )
+                found = streamed(connection, rows, most=len(wanted))
+                self._records[name] = {row[0]: row async for row in found}
+        await self._pointing.look_up(connection, tenant, inputs, self._records)
+
+    def followed(self, given: Input, changed: Aggregate | None = None) -> Input:
+        """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
+        not exist, or contradicts the input."""
+        taken: dict[str, Any] = {}
+        for name, records in self._records.items():
+            if (id := getattr(given, name, None)) is None:
+                continue
+            follows, what = self._resource.named[name], name.removesuffix("_id")
+            record = records.get(id)
+            self._check_named(record, name, id, changed)
+            if record is None:
+                continue
+            for field in follows.takes:
+                own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
+                if own is None and changed is None and (theirs := getattr(record, field)) is not None:
+                    taken[field] = theirs
+                elif not self._pointing.agree(field, own, getattr(record, field)):
+                    wrong = field if hasattr(given, field) else name
+                    raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
+            if changed is None:
+                lent = {field: getattr(record, field) for field in follows.lends if getattr(given, field) is None}
+                taken = {field: value for field, value in lent.items() if value is not None} | taken
+        if changed is None:
+            self._check_complete(given, taken)
+        return given.taking(taken) if taken else given
+
+    def _check_named(self, record: Any, name: str, id: UUID, changed: Aggregate | None) -> None:
+        """Raises Invalid for a record that may not be named."""
+        what = name.removesuffix("_id")
+        if record is None and not self._resource.named[name].on_sight:
+            raise Invalid(f"There is no {what} {id}.", field=name)
+        # What has happened is recorded of whomever it happened with.
+        is_new = not self._resource.insert_only and (changed is None or id != getattr(changed, name))
+        if is_new and record is not None and record.archived_at is not None:
+            raise Invalid(f"The {what} {id} is archived.", field=name)
+
+    def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
+        for field in sorted(self._resource.may_be_taken - set(taken)):
+            if getattr(given, field, None) is None:
+                names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
+                raise Invalid(f"Send it, or name what has one: {names}.", field=field)
+
+    def point(self, aggregate: Aggregate, told: Collection[str]) -> None:
+        """Has the fields of a record that were told name the customers that remained: see kith.customers.pointing."""
+        self._pointing.point(aggregate, told)
+
+    def note(self, given: Input, record: UUID) -> None:
+        """Notes what a record names that is not known."""
+        for each in self._resource.on_sight:
+            id = getattr(given, each.field, None)
+            if id is not None and id not in self._records.get(each.field, ()):
+                self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
+
+    async def flush(self, connection: AsyncConnection, tenant: str, at: datetime) -> None:
+        await unconfirmed.note(connection, tenant, self._unconfirmed, at)
