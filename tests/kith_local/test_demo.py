@@ -25,8 +25,11 @@ RESOURCES: dict[str, Resource] = {
     each.path: each for service in (contacts, sales, service_desk, analytics) for each in service.RESOURCES
 }
 
-NOT_IN_THE_DEMO = {"teams", "roles", "settings", "tasks", "playbooks"}
-"""The first are the tenant's own to make, and playbooks would ask for the second."""
+NOT_IN_THE_DEMO = {
+    *("teams", "roles", "settings", "field-definitions"),  # the tenant's own to make
+    *("tasks", "playbooks"),  # playbooks would ask for the others
+    *("usages", "adoptions", "web-visits"),  # it sells groceries
+}
 
 
 def every_command() -> Iterator[Command]:

@@ -114,11 +114,15 @@ async def sent(app: Any, call: Call, token: str) -> tuple[int, bytes]:
     return status, answer
 
 
+_OF_OTHER_TYPES = ("currency", "links_to", "choices", "default")
+"""What a definition of a custom field does not have of every type."""
+
+
 async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: Service) -> dict[str, Any]:
     """One of each noun, and by which names requests name it."""
     known: dict[str, Any] = {"zone": "UTC", "currency": "EUR", "customer_id": str(new_id())}
     known["customers.id"] = known["customer_id"]
-    known |= {"metrics.id": "revenue", "gallery": "retail", "code": f"code-{new_id()}", "language": "en"}
+    known |= {"metrics.id": "revenue", "gallery": "retail", "code": f"code_{new_id().hex}", "language": "en"}
     known |= {"email": "ann@example.org", "scopes": ["sales:read"]}
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
@@ -128,11 +132,13 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
         path = f"/v1/{resource.path}"
         body = Rest(service.name, known).created(path)
         body |= {"gallery": "retail"} if resource.name == "health_model" else {}
+        for name in _OF_OTHER_TYPES if resource.name == "field_definition" else ():
+            body.pop(name, None)
         made = await (await acme(service)).made(path, **body)
         id = made["id"]
         known |= {f"{resource.path}.id": id, f"{resource.name}_id": id, f"{resource.name}.id": id, "version": 0}
         known |= {f"{command.name}{pascal(resource.name)}.id": id for command in resource.changes}
-        known["code"] = f"code-{new_id()}"
+        known["code"] = f"code_{new_id().hex}"
     return known | {"customerId": known["customer_id"], "signalId": known.get("signal_id")}
 
 

@@ -130,6 +130,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     assert set(EVENTS) - QUALIFYING - ours - put_away == {
         "sales.product.created.v1",
         "contacts.settings.changed.v1",
+        "contacts.adoption.measured.v1",
         "contacts.customer.merged.v1",
         "contacts.customer.unmerged.v1",
         "contacts.customer.erased.v1",

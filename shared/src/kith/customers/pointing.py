@@ -10,7 +10,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from kith.customers.links import survivors
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import Input
+from kith.nouns.inputs import Input, values_of
 from kith.nouns.resource import Resource
 
 
@@ -30,7 +30,7 @@ class Pointing:
     ) -> None:
         """Looks up the customers that the inputs name, and those of the records that they name."""
         for name, customers in self._resource.told.items():
-            told: set[Any] = {getattr(each, name, None) for each in inputs}
+            told = values_of(inputs, name)
             for field, follows in self._resource.named.items():
                 if name in follows.takes:
                     told |= {getattr(row, name) for row in named.get(field, {}).values()}

@@ -223,7 +223,7 @@ class UsageRecorded(Event):
 
     type: ClassVar[str] = "contacts.usage.recorded.v1"
     creates: ClassVar[bool] = True
-    amount: int
+    uses: int
     contact_id: UUID | None = None
     product: str | None = None
     feature: str | None = None

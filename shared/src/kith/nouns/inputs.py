@@ -68,6 +68,12 @@ def json_of(body: bytes | str, *, field: str = "body") -> Any:
         raise Invalid(f"It is not JSON that can be read: {error}.", field=field) from None
 
 
+def values_of(inputs: Iterable["Input"], name: str) -> set[Any]:
+    """Returns the values that inputs have in a field, but None. Inputs without the field are no slower: to ask a model
+    for what it has not takes ten times as long, and there may be ten thousand."""
+    return {getattr(each, name) for each in inputs if name in type(each).model_fields} - {None}
+
+
 def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
     """Raises a ValidationError that lists these problems, located at the fields of `given`, if there are any."""
     if found := list(wrong):

@@ -14,7 +14,7 @@ from kith.db.statements import streamed
 from kith.errors import Invalid
 from kith.nouns import unconfirmed
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import Input
+from kith.nouns.inputs import Input, values_of
 from kith.nouns.resource import Resource
 from kith.nouns.unconfirmed import Unconfirmed
 
@@ -31,7 +31,7 @@ class Named:
 
     async def load(self, connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> None:
         for name, follows in self._resource.named.items():
-            if wanted := {id for given in inputs if (id := getattr(given, name, None)) is not None}:
+            if wanted := values_of(inputs, name):
                 columns = follows.id.table.c
                 read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
                 read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
@@ -91,7 +91,7 @@ class Named:
     def note(self, given: Input, record: UUID) -> None:
         """Notes what a record names that is not known."""
         for each in self._resource.on_sight:
-            id = getattr(given, each.field, None)
+            id = getattr(given, each.field) if each.field in type(given).model_fields else None
             if id is not None and id not in self._records.get(each.field, ()):
                 self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
 

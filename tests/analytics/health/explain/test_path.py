@@ -272,13 +272,13 @@ def test_at_the_top_there_is_no_way_up_and_where_nothing_is_known_no_way_at_all(
 def test_what_no_service_tells_of_is_no_way() -> None:
     measures: list[dict[str, Any]] = [
         {"id": "tenure", "input": "tenure", "weight": 1, "curve": [[0, 50], [9, 50]]},
-        {"id": "usage", "input": "usage", "weight": 9, "curve": [[0, 0], [9, 100]]},
+        {"id": "nps", "input": "nps", "weight": 9, "curve": [[0, 0], [9, 100]]},
     ]
     model = HealthModel.from_document("m", 1, {"measures": measures})
     base = base_of(model, [[[Past(0, int(FAR), UNITS, new_id().bytes)], []]])
-    assert not INPUTS["usage"].published
+    assert not INPUTS["nps"].published
     found = steps(path(explain(model, base, DAY)[0]).up)
-    assert {id: (step.doing, step.to) for id, step in found.items()} == {"tenure": (None, None), "usage": (None, None)}
+    assert {id: (step.doing, step.to) for id, step in found.items()} == {"tenure": (None, None), "nps": (None, None)}
 
 
 def test_a_tier_is_one_that_there_is() -> None:

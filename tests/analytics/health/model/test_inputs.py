@@ -75,7 +75,7 @@ async def test_sentiment_use_and_adoption_are_of_those_who_told_of_them(
     assert await inputs(18, silent) == {"sentiment": 80}
     badly = TouchpointRecorded(channel="phone", direction="inbound", sentiment=-20)
     assert await inputs(17, badly) == {"sentiment": 30}
-    assert (await inputs(16, UsageRecorded(amount=40)))["usage"] == 40
+    assert (await inputs(16, UsageRecorded(uses=40)))["usage"] == 40
     assert (await inputs(15, AdoptionMeasured(bought=10, used=4, share=0.4)))["feature_adoption"] == 0.4
     assert (await inputs(14, AdoptionMeasured(bought=10, used=7, share=0.7)))["feature_adoption"] == 0.7
 

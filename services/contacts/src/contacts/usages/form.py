@@ -22,7 +22,7 @@ class RecordUsage(NewInput):
     contact_id: Id | None = None
     product: Code | None = None
     feature: Code | None = None
-    amount: Annotated[int, Whole(1)] = Field(default=1, description="how many uses")
+    uses: Annotated[int, Whole(1)] = Field(default=1, description="how many uses")
     duration_seconds: Annotated[int, Whole(0)] | None = None
     failures: Annotated[int, Whole(0)] | None = Field(default=None, description="how many of them failed")
 
@@ -34,7 +34,7 @@ usages = of_known_customer(
         *reference("contact_id", contacts),
         Column("product", TEXT),
         Column("feature", TEXT),
-        Column("amount", Integer, nullable=False),
+        Column("uses", Integer, nullable=False),
         Column("duration_seconds", Integer),
         Column("failures", Integer),
         customer_owned=True,
@@ -49,7 +49,7 @@ class UsageView(View):
     contact_id: UUID | None
     product: str | None
     feature: str | None
-    amount: int
+    uses: int
     duration_seconds: int | None
     failures: int | None
 

@@ -17,7 +17,7 @@ class Usage(CustomerOwned):
     contact_id: UUID | None = None
     product: str | None = None
     feature: str | None = None
-    amount: int = 1
+    uses: int = 1
     """How many uses."""
     duration_seconds: int | None = None
     failures: int | None = None

@@ -134,6 +134,8 @@ class RepeatedAct:
             _TYPES[self.act] in source.events
             and (source.whose is not None) == (self.act is Act.REFERRAL)
             and measure.signal == self.signal
+            # How an exchange goes nobody can promise: it is none of those that a mean of sentiment is of.
+            and not (source.kind is Kind.MEAN and source.reads != "value")
             and all(self.fields.get(name) in values for name, values in named.items())
         )
 

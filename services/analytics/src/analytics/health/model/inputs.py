@@ -102,7 +102,7 @@ INPUTS: Mapping[str, Input] = {
         window_days=90,
     ),
     "returns": Input("Returns, by number", "returns", Kind.SUM, (OrderReturned.type,), window_days=365),
-    "usage": Input("Product usage", "uses", Kind.SUM, _USAGE, "amount", window_days=30),
+    "usage": Input("Product usage", "uses", Kind.SUM, _USAGE, "uses", window_days=30),
     "feature_adoption": Input("Share of what was bought that is used", "share", Kind.LATEST, _ADOPTION, "share"),
     "seat_growth": Input("Seats over those of the window before", "ratio", Kind.TREND, _SUBSCRIPTION, "seats"),
     "engagement": Input(

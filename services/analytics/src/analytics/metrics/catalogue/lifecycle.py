@@ -1,12 +1,12 @@
 """The course of relationships: moves between lifecycle stages, and the use of what was bought."""
 
-from analytics.metrics.definition import Metric, Unit, by
+from analytics.metrics.definition import Metric, Unit, by, of
 from analytics.metrics.measure import Did, DistinctCount, Flow, Sum
 from kith.events.contacts import AdoptionMeasured, CustomerLifecycleMoved, UsageRecorded
 
 USED = (UsageRecorded.type,)
 MEASURED = (AdoptionMeasured.type,)
-OF_USAGE = by("product", "feature")
+OF_USAGE = by(*of("used", "product", "feature"))
 
 METRICS = (
     Metric(
@@ -16,7 +16,7 @@ METRICS = (
         words="Moves of customers to another lifecycle stage.",
         components={"moves": Flow((CustomerLifecycleMoved.type,))},
         numerator="moves",
-        dimensions=by("stage", "from_stage", "reason"),
+        dimensions=by(*of("lifecycle", "stage"), "from_stage", "reason"),
         example="A lead becomes a prospect, and then a customer: 2.",
     ),
     Metric(
@@ -24,7 +24,7 @@ METRICS = (
         title="Product usage",
         unit=Unit.COUNT,
         words="Uses of what customers bought.",
-        components={"uses": Flow(USED, Sum("amount"))},
+        components={"uses": Flow(USED, Sum("uses"))},
         numerator="uses",
         dimensions=OF_USAGE,
         example="Two reports, of 3 uses and of 40: 43.",
@@ -46,7 +46,7 @@ METRICS = (
         components={"used": Flow(MEASURED, Sum("used")), "bought": Flow(MEASURED, Sum("bought"))},
         numerator="used",
         denominator="bought",
-        dimensions=by("product"),
+        dimensions=by(*of("used", "product")),
         example="One customer uses 3 of 10 features, another 5 of 6: (3 + 5) / 16 = 50 %.",
     ),
 )

@@ -66,7 +66,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.Uuid(), nullable=True),
         sa.Column("product", sa.TEXT(), nullable=True),
         sa.Column("feature", sa.TEXT(), nullable=True),
-        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
         sa.Column("duration_seconds", sa.Integer(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=True),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
