@@ -32,7 +32,7 @@ from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.testing import Issuer
 
-CASES = int(os.environ.get("KITH_FUZZ_CASES", "60"))
+CASES = int(os.environ.get("KITH_FUZZ_CASES", "100"))
 SERVICES = [each.service.SERVICE for each in (contacts, sales, service_desk, analytics)]
 CHECKS = [
     not_a_server_error,

@@ -6,12 +6,13 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, create_model
 from starlette.responses import Response, StreamingResponse
 
 from kith.http.app import actor_with, context_of, json_response
 from kith.http.auth import Actor
+from kith.http.routers import CollectionRouter
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk_api import add_bulk
 from kith.nouns.calls import Answer, Call
@@ -63,7 +64,7 @@ class Rest:
         self._writer = actor_with(f"{service}:{resource.write_verb}")
         rows = () if resource.singleton else resource.commands
         self._rows = {command.name: row_model(command) for command in rows}
-        self.router = APIRouter(prefix="/v1", tags=[resource.path])
+        self.router = CollectionRouter(f"/v1/{resource.path}", prefix="/v1", tags=[resource.path])
         self.models: Sequence[type[BaseModel]] = [*(c.input for c in resource.commands), *self._rows.values()]
         add_history(self.router, listing)
         if resource.singleton is not None:
