@@ -9,15 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from kith.events.contacts import (
-    CustomerAmended,
-    CustomerCreated,
-    CustomerMerged,
-    CustomerUnmerged,
-    TouchpointRecorded,
-)
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerMerged, CustomerUnmerged
 from kith.events.envelope import Envelope
 from kith.events.event import Event
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,

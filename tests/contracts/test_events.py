@@ -61,7 +61,7 @@ def test_every_event_is_in_the_corpus(kind: type[Event]) -> None:
 def test_a_type_names_its_service_its_noun_what_happened_and_its_version(kind: type[Event]) -> None:
     service, noun, happened, version = EventType.of(kind.type)
     assert service in PRODUCERS
-    assert kind.__module__ == PRODUCERS[service].__name__
+    assert kind.__module__ in [each.__name__ for each in PRODUCERS[service]]
     name = f"{noun}{happened}" if version == 1 else f"{noun}{happened}v{version}"
     assert kind.__name__.lower() == name.replace("-", "")
 

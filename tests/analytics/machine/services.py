@@ -20,10 +20,10 @@ from kith.events.contacts import (
     CustomerMerged,
     CustomerUnmerged,
     SettingsChanged,
-    TouchpointRecorded,
 )
 from kith.events.envelope import Envelope
 from kith.events.event import Event
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.named_users import named_user
 from kith.events.sales import (
     OpportunityAdvanced,

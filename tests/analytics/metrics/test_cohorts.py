@@ -14,15 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 
 from analytics.projections.compute_rules import compute_rules
-from kith.events.contacts import (
-    ActivityPolicy,
-    ActivityRule,
-    CustomerCreated,
-    CustomerMerged,
-    SettingsChanged,
-    TouchpointRecorded,
-)
+from kith.events.contacts import ActivityPolicy, ActivityRule, CustomerCreated, CustomerMerged, SettingsChanged
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 

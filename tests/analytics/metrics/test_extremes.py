@@ -18,8 +18,9 @@ from analytics.jobs.kinds import TASKS
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.rollups import settle_days
 from kith.events.analytics import HealthModelPublished, PulseSet, ReadingRecorded
-from kith.events.contacts import CustomerCreated, TouchpointRecorded
+from kith.events.contacts import CustomerCreated
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseResolved
 from kith.ids import new_id

@@ -13,8 +13,9 @@ from tests.analytics.filters import written
 from analytics.metrics.catalogue import METRICS
 from analytics.metrics.definition import Metric
 from analytics.metrics.filtering import FilterBy
-from kith.events.contacts import CustomerAmended, CustomerCreated, TouchpointRecorded
+from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from tests.analytics.conftest import Fold, at, happened
 
-from kith.events.contacts import AdoptionMeasured, CustomerLifecycleMoved, UsageRecorded, WebVisitRecorded
+from kith.events.contacts import CustomerLifecycleMoved
 from kith.events.event import Event
+from kith.events.exchanges import AdoptionMeasured, UsageRecorded, WebVisitRecorded
 from kith.ids import new_id
 
 Headers = dict[str, str]

@@ -17,7 +17,7 @@ from analytics.metrics.rollups import settle_days
 from analytics.service import SERVICE
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
-from kith.events.contacts import TouchpointRecorded
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 from kith.testing import Issuer, serving

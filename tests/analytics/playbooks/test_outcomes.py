@@ -13,8 +13,8 @@ from tests.analytics.playbooks.scenarios import runs, sank, started, triggered
 
 from analytics.playbooks.outcomes import GRACE, settle
 from kith.events.contacts import ActivityPolicy, ActivityRule, CustomerCreated, CustomerMerged, SettingsChanged
-from kith.events.contacts import TouchpointRecorded as Touched
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded as Touched
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant

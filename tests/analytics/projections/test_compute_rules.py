@@ -30,9 +30,9 @@ from kith.events.contacts import (
     CustomerCreated,
     CustomerMerged,
     SettingsChanged,
-    TouchpointRecorded,
 )
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import httpx
 from tests.analytics.conftest import Fold, at, happened
 
-from kith.events.contacts import CustomerMerged, CustomerUnmerged, TouchpointRecorded
+from kith.events.contacts import CustomerMerged, CustomerUnmerged
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 

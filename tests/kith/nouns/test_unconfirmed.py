@@ -13,8 +13,9 @@ from tests.playbooks import Hearing, hearing, of_customer
 
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
-from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved, UserInvited
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerErased, CustomerLifecycleMoved
 from kith.events.event import Event
+from kith.events.people import UserInvited
 from kith.ids import new_id
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service

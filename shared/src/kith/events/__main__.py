@@ -64,8 +64,8 @@ def schema_of(kind: type[Event]) -> dict[str, Any]:
 def asyncapi() -> dict[str, Any]:
     """The topics and what stands on them, as AsyncAPI 3."""
     channels, operations = {}, {}
-    for service, module in PRODUCERS.items():
-        kinds = list(events_of(module))
+    for service, modules in PRODUCERS.items():
+        kinds = [kind for module in modules for kind in events_of(module)]
         channels[service] = {
             "address": f"kith.{service}",
             "description": f"What {service} publishes, in order per customer (the key is the customer's id).",

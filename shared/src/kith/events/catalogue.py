@@ -9,19 +9,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kith.events import analytics, contacts, named_users, sales, service_desk
+from kith.events import analytics, contacts, custom_fields, exchanges, named_users, people, sales, service_desk
 from kith.events.envelope import Envelope
 from kith.events.event import Amended, Event, EventType, Replaced
 from kith.events.named_users import naming_by_id
 
 E = TypeVar("E", bound=Event)
 
-PRODUCERS: dict[str, ModuleType] = {
-    "contacts": contacts,
-    "sales": sales,
-    "service-desk": service_desk,
-    "analytics": analytics,
+PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
+    "contacts": (contacts, exchanges, people, custom_fields),
+    "sales": (sales,),
+    "service-desk": (service_desk,),
+    "analytics": (analytics,),
 }
+"""The modules that declare what a service publishes."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def nouns_of(kinds: Collection[type[Event]]) -> dict[str, Noun]:
     return {name: Noun(name, tuple(events)) for name, events in found.items()}
 
 
-EVENTS: dict[str, type[Event]] = {kind.type: kind for module in PRODUCERS.values() for kind in events_of(module)}
+EVENTS: dict[str, type[Event]] = {
+    kind.type: kind for modules in PRODUCERS.values() for module in modules for kind in events_of(module)
+}
 NOUNS: dict[str, Noun] = nouns_of(EVENTS.values())
 NEWER: dict[str, type[Event]] = newer_of(EVENTS.values())
 QUALIFYING: frozenset[str] = frozenset(kind.type for kind in EVENTS.values() if kind.qualifies)

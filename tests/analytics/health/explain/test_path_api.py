@@ -10,8 +10,9 @@ import pytest
 from tests.analytics.conftest import at, happened
 
 from kith.events.analytics import HealthModelPublished, PulseSet, ReadingRecorded
-from kith.events.contacts import CustomerAmended, CustomerCreated, TouchpointRecorded
+from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 from kith.ids import new_id

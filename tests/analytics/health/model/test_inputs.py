@@ -11,8 +11,8 @@ from tests.analytics.conftest import Fold, happened
 from analytics.health.model.inputs import INPUTS
 from analytics.metrics.catalogue import METRICS
 from kith.events.analytics import HealthModelPublished
-from kith.events.contacts import AdoptionMeasured, TouchpointRecorded, UsageRecorded
 from kith.events.event import Event
+from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.ids import new_id
 

@@ -15,7 +15,8 @@ from tests.analytics.playbooks.scenarios import runs, started
 
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.health.scores.tables import health_changes, health_scores
-from kith.events.contacts import CustomerCreated, TouchpointRecorded
+from kith.events.contacts import CustomerCreated
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OrderPlaced
 from kith.events.service_desk import CaseOpened
 from kith.ids import new_id

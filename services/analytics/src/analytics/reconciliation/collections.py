@@ -10,20 +10,11 @@ import msgspec
 
 from analytics.projections.facts import types_of
 from kith.events.catalogue import versions_of
-from kith.events.contacts import (
-    AdoptionMeasured,
-    ContactCreated,
-    CustomerCreated,
-    FieldDefinitionCreated,
-    RoleCreated,
-    SettingsChanged,
-    TeamCreated,
-    TouchpointRecorded,
-    UsageRecorded,
-    UserInvited,
-    WebVisitRecorded,
-)
+from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged
+from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
+from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
+from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
 

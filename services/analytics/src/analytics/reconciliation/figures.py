@@ -19,7 +19,8 @@ from analytics.calendar import Grain, Interval, boundaries, midnight, zone_of
 from analytics.metrics.definition import DIGITS
 from analytics.projections.activity import ActivityPolicy
 from analytics.reconciliation.collections import Record
-from kith.events.contacts import ContactCreated, CustomerCreated, TouchpointRecorded
+from kith.events.contacts import ContactCreated, CustomerCreated
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.errors import Invalid
-from kith.events.contacts import AdoptionMeasured
+from kith.events.exchanges import AdoptionMeasured
 from kith.nouns.aggregate import CustomerOwned
 
 

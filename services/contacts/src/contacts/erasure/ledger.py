@@ -26,8 +26,9 @@ from kith.db.connections import acting_for, checked
 from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
 from kith.events import actors
-from kith.events.contacts import ContactErased, CustomerErased, UserErased
+from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
+from kith.events.people import UserErased
 from kith.nouns.batch import carry_out
 from kith.nouns.calls import Call
 from kith.runtime.telemetry import log

@@ -8,7 +8,7 @@ from uuid import UUID
 from kith.custom.field import LINKED, FieldType
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
-from kith.events.contacts import (
+from kith.events.custom_fields import (
     FieldDefinitionAmended,
     FieldDefinitionArchived,
     FieldDefinitionCreated,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
-from kith.events.contacts import TeamAmended, TeamCreated, TeamRemoved
+from kith.events.people import TeamAmended, TeamCreated, TeamRemoved
 from kith.nouns.aggregate import Aggregate
 
 

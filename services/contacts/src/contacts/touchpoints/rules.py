@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from kith.events.contacts import TouchpointRecorded
+from kith.events.exchanges import TouchpointRecorded
 from kith.nouns.aggregate import CustomerOwned
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from kith.events.contacts import UsageRecorded
+from kith.events.exchanges import UsageRecorded
 from kith.nouns.aggregate import CustomerOwned
 
 

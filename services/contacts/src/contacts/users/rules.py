@@ -10,7 +10,7 @@ from contacts.erasure.rules import Erasable
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.actors import user_id
-from kith.events.contacts import (
+from kith.events.people import (
     UserActivated,
     UserAmended,
     UserErased,

@@ -14,7 +14,8 @@ from analytics.health.explain.contributions import Contribution, Explanation
 from analytics.health.model.definition import DAY, Measure
 from analytics.health.model.inputs import Kind, input_of
 from kith.events.analytics import PulseSet, ReadingRecorded
-from kith.events.contacts import CustomerAmended, CustomerCreated, TouchpointRecorded
+from kith.events.contacts import CustomerAmended, CustomerCreated
+from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import OpportunityOpened, OpportunityWon, OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 

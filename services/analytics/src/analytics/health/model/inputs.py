@@ -11,7 +11,8 @@ from analytics.health.model.definition import DAY, Curve, HealthModel, Measure
 from analytics.projections.facts import types_of
 from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
-from kith.events.contacts import AdoptionMeasured, CustomerCreated, TouchpointRecorded, UsageRecorded
+from kith.events.contacts import CustomerCreated
+from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 

@@ -2,7 +2,8 @@
 
 from analytics.metrics.definition import Metric, Unit, by, of
 from analytics.metrics.measure import Did, DistinctCount, Flow, Sum
-from kith.events.contacts import AdoptionMeasured, CustomerLifecycleMoved, UsageRecorded
+from kith.events.contacts import CustomerLifecycleMoved
+from kith.events.exchanges import AdoptionMeasured, UsageRecorded
 
 USED = (UsageRecorded.type,)
 MEASURED = (AdoptionMeasured.type,)

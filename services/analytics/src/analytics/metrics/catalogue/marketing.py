@@ -2,7 +2,7 @@
 
 from analytics.metrics.definition import Dimension, Metric, Unit, by
 from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, Sum
-from kith.events.contacts import TouchpointRecorded, WebVisitRecorded
+from kith.events.exchanges import TouchpointRecorded, WebVisitRecorded
 
 TOUCHED = (TouchpointRecorded.type,)
 OUTBOUND = Is("direction", ("outbound",))
