@@ -56,7 +56,10 @@ async def test_the_one_that_remains_takes_what_it_lacks_and_gives_it_back(acme: 
     assert (remains["tags"], remains["website"]) == (["a", "b", "c"], before[one]["website"])
     assert (await shown(acme, one)).items() >= {"segment": "retail", "tier": "gold", "merged_into": other}.items()
     assert await listed(acme, PATH, merged_into=other) == [one]
+    assert await listed(acme, PATH) == await listed(acme, PATH, q="tee") == [other]
+    assert await listed(acme, PATH, ids=one) == [one]
     await does(acme, one, "unmerge")
+    assert await listed(acme, PATH) == [other, one]
     changed = {"version", "updated_at"}
     for id, was in before.items():
         now = await shown(acme, id)
