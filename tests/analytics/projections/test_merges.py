@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 
 from analytics.consumers import handle
-from analytics.projections.merging import survivors_of
+from kith.customers.chains import survivors_of
 from kith.db.sessions import create_engine
 from kith.events.contacts import CustomerMerged, CustomerUnmerged
 from kith.events.envelope import Envelope

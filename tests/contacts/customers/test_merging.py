@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from contacts.customers.form import REPOINTING
+from contacts.customers.merging.api import MOVED
 from kith.customers import repointing
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
@@ -86,10 +87,16 @@ async def test_what_was_taken_on_top_is_given_back_to_what_was_below(acme: Tenan
     assert (await shown(acme, other))["tier"] is None
 
 
+def test_a_dry_run_counts_all_that_a_merge_moves() -> None:
+    counted = {(column.table.name, column.name) for name, column in MOVED.items() if name != "merged"}
+    assert counted == {(each.table.name, each.column) for each in REPOINTING.named}
+
+
 async def test_a_dry_run_says_who_wins_and_why_and_what_is_moved(acme: Tenant) -> None:
     one = await made(acme, name="Tea", segment="retail", country="AT", tags=["a"])
     other = await made(acme, name="Tee", country="DE")
     await acme.made("/v1/contacts", customer_id=one, name="Ann")
+    await acme.made("/v1/usages", customer_id=one)
     await made(acme, parent_id=one)
     body = {"into": other, "take": ["country"]}
     answer = (await acme.post(f"{PATH}/{one}:merge_dry_run", body)).json()
@@ -104,7 +111,8 @@ async def test_a_dry_run_says_who_wins_and_why_and_what_is_moved(acme: Tenant) -
         }.items()
     )
     assert {name: each["count"] for name, each in answer["moved"].items()} == {
-        "contacts": 1, "touchpoints": 0, "parts": 1, "referrals": 0, "merged": 0,
+        "contacts": 1, "touchpoints": 0, "usages": 1, "adoptions": 0, "web_visits": 0,
+        "parts": 1, "referrals": 0, "merged": 0,
     }  # fmt: skip
     assert "analytics" in answer["elsewhere"]
     assert (await shown(acme, one))["merged_into"] is None

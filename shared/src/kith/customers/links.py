@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, Table, Uuid, any_, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.customers.chains import survivors_of
+
 TURN = "merges"
 """The name under which a tenant's merges take turns: what one reads the others do not change."""
 
@@ -61,23 +63,6 @@ async def relink(
             of_it = update(customers).where(c.tenant_id == tenant, c.id == id)
             await connection.execute(of_it.values(merged_into=end, told_merged_into=told))
     return [id for id, row in sorted(rows.items()) if now[id] != (changed.get(id, row.merged_into) or id)]
-
-
-def survivors_of(into: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
-    """Returns the end of each customer's chain of merges. The argument maps each customer to the one it was merged
-    into, None once it was separated again. Customers merged in a circle all have the smallest of their ids as
-    survivor."""
-    found: dict[UUID, UUID] = {}
-    for customer in into:
-        end, chain = customer, dict[UUID, None]()  # as an ordered set
-        while end not in chain and end not in found and (target := into.get(end)) is not None:
-            chain[end] = None
-            end = target
-        if end in chain:
-            circle = list(chain)
-            end = min(circle[circle.index(end) :])
-        found |= dict.fromkeys([*chain, customer], found.get(end, end))
-    return found
 
 
 def not_yet(ids: Iterable[UUID]) -> dict[UUID, UUID]:

@@ -69,7 +69,7 @@ class Repointing:
         self._customers = customers
 
     @cached_property
-    def _named(self) -> Sequence[Named]:
+    def named(self) -> Sequence[Named]:
         """The columns of all tables that have one beside them for the id that was told."""
         tables = sorted(self._customers.metadata.tables.values(), key=lambda each: each.name)
         beside = ((table, column.name.removeprefix("told_")) for table in tables for column in table.c)
@@ -112,7 +112,7 @@ class Repointing:
         """Gives at most so many records that name a customer to whom they belong. Returns how many."""
         survivor = (await survivors(connection, tenant, self._customers, [id])).get(id, id)
         given = 0
-        for table, column in self._named:
+        for table, column in self.named:
             to, told = table.c[column], table.c[f"told_{column}"]
             wrong: list[tuple[ColumnElement[bool], ...]] = [(told == id, to != survivor)]
             if survivor != id:

@@ -15,7 +15,7 @@ from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.inputs import Input, NewInput
 from kith.values import personal
 
-__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
+__all__ = ["ArchivableView", "Attempt", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class One:
         return self.to or self.name
 
 
-Asked = tuple[Input, Aggregate | None]
+Attempt = tuple[Input, Aggregate | None]
 """An input, and the record that it is to change. None: it creates one, or there is none."""
 Check = Callable[[Input, Aggregate], None]
 """Given an input, and the record as the rule has left it. Raises the DomainError with which the input is refused."""
@@ -155,7 +155,7 @@ class Form:
     relations: tuple[One, ...] = ()
     write_verb: str = "write"
     """The verb of the scope that its commands need."""
-    checks: Callable[[AsyncConnection, str, Sequence[Asked]], Awaitable[Check]] | None = None
+    checks: Callable[[AsyncConnection, str, Sequence[Attempt]], Awaitable[Check]] | None = None
     """Checks what its rules cannot see: reads other rows for the inputs of a tenant's request, and returns the check
     that is called after each rule. An input that it accepts takes effect: it may count on that for later ones of the
     request."""

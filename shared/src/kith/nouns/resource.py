@@ -19,7 +19,7 @@ from sqlalchemy import Column, Table
 from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.aggregate import Archivable, Customisable
-from kith.nouns.form import ArchivableView, Asked, Check, Command, Follows, Form, One, Together, View, personal
+from kith.nouns.form import ArchivableView, Attempt, Check, Command, Follows, Form, One, Together, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
@@ -28,7 +28,18 @@ from kith.nouns.validation import validate
 from kith.scalars import Phone
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
-__all__ = ["ArchivableView", "Asked", "Check", "Command", "Follows", "One", "Resource", "Together", "View", "personal"]
+__all__ = [
+    "ArchivableView",
+    "Attempt",
+    "Check",
+    "Command",
+    "Follows",
+    "One",
+    "Resource",
+    "Together",
+    "View",
+    "personal",
+]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from kith.db.tables import Moment, Structured, aggregate_table, one_of
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, Resource, View
 from kith.scalars import Text
 
 
@@ -51,7 +51,7 @@ class StopPlaybook(Input):
     pass
 
 
-async def signal_is_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def signal_is_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     named = {signal for each, _ in asked if (signal := _signal(each)) is not None}
     c, known = signals.c, set[UUID]()
     if named:

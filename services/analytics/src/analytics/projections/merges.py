@@ -13,11 +13,12 @@ from analytics.ledger.unnest import UnnestParams
 from analytics.ledger.withdrawals import Withdrawn
 from analytics.projections.facts import Customer, RecordedEvent
 from analytics.projections.lines import line_of
-from analytics.projections.merging import MERGES, Merged, newest_of, survivors_of, target_of
+from analytics.projections.merging import MERGES, Merged, newest_of, target_of
 from analytics.projections.past import Past
 from analytics.projections.projection import Batch, GainedFact, Projection, ReadModel
 from analytics.projections.replay import Recomputation
 from analytics.projections.tables import merged_customers
+from kith.customers.chains import survivors_of
 from kith.events.catalogue import versions_of
 
 E = TypeVar("E", RecordedEvent, Withdrawn)

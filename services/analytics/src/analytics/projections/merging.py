@@ -1,10 +1,11 @@
-"""Merged customers: who was merged into whom, and where a chain of merges ends."""
+"""Merged customers: who was merged into whom, as the events tell it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
 from analytics.projections.facts import RecordedEvent
+from kith.customers.chains import survivors_of
 from kith.events.contacts import CustomerMerged, CustomerUnmerged
 
 MERGES = frozenset({CustomerMerged.type, CustomerUnmerged.type})
@@ -39,20 +40,3 @@ def merged_by(events: Iterable[RecordedEvent]) -> list[Merged]:
     into = {customer: target_of(event) for customer, event in newest.items()}
     survivors = survivors_of(into)
     return [Merged(id, into[id], survivors[id], event.version) for id, event in newest.items()]
-
-
-def survivors_of(into: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
-    """Returns the end of each customer's chain of merges. The argument maps each customer to the one it was merged
-    into, None once it was separated again. Customers merged in a circle all have the smallest of their ids as
-    survivor."""
-    survivors: dict[UUID, UUID] = {}
-    for customer in into:
-        end, chain = customer, dict[UUID, None]()  # as an ordered set
-        while end not in chain and end not in survivors and (target := into.get(end)) is not None:
-            chain[end] = None
-            end = target
-        if end in chain:
-            circle = list(chain)
-            end = min(circle[circle.index(end) :])
-        survivors |= dict.fromkeys([*chain, customer], survivors.get(end, end))
-    return survivors

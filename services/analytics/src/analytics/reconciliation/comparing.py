@@ -20,7 +20,6 @@ from analytics.metrics.catalogue import metric
 from analytics.metrics.question import Question
 from analytics.metrics.reads import figures
 from analytics.projections.activity import ActivityPolicy
-from analytics.projections.merging import survivors_of
 from analytics.projections.tables import merged_customers
 from analytics.projections.tenants import DEFAULT_ZONE, tenant_settings
 from analytics.reconciliation.collections import BY_TYPE, Collection, Record
@@ -28,6 +27,7 @@ from analytics.reconciliation.export_files import Exported
 from analytics.reconciliation.figures import METRICS, Expected, Figure, Periods, differences
 from analytics.reconciliation.records import MARGIN, Comparison, LedgerEvent, Stood
 from analytics.reconciliation.report import SAMPLES, MetricReport, Report, Tally
+from kith.customers.chains import survivors_of
 from kith.db.sessions import driver_of
 
 FETCHED = 500

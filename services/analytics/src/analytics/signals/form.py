@@ -19,7 +19,7 @@ from analytics.tables import metadata
 from kith.db.tables import TenantId, aggregate_table, reference
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, One, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, One, Resource, View
 from kith.scalars import Code, Id, Note, Real, Text
 
 
@@ -36,7 +36,7 @@ class RecordReading(NewInput):
     value: Annotated[float, Real()]
 
 
-async def code_is_free(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def code_is_free(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     c, codes = signals.c, [each.code for each, _ in asked if isinstance(each, DefineSignal)]
     taken = set(await connection.scalars(select(c.code).where(c.tenant_id == tenant, c.code.in_(codes))))
 

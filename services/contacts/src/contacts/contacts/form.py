@@ -20,7 +20,7 @@ from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
-from kith.nouns.resource import ArchivableView, Asked, Check, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
@@ -103,7 +103,7 @@ class EraseContact(Input):
     pass
 
 
-async def customers_are_there(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def customers_are_there(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that there is the customer of each role."""
     named = {each.customer_id for given, _ in asked for each in getattr(given, "roles", None) or ()}
     c = customers.c

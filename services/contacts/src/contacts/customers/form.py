@@ -24,7 +24,7 @@ from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, v
 from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Asked, Check, Command, One, Resource, Together, personal
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource, Together, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id, Language, Text, Website, Zone
 
@@ -193,7 +193,7 @@ async def merges_take_effect(connection: AsyncConnection, tenant: str, before: M
 REPOINTING = Repointing(customers)
 
 
-async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that organisations form a tree, also while other requests change it."""
     told = {parent for given, _ in asked if (parent := getattr(given, "parent_id", None)) is not None}
     told |= {given.into for given, _ in asked if isinstance(given, MergeCustomer)}
@@ -224,7 +224,7 @@ async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: S
     return check
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check of what a customer's rules cannot see."""
     checks = [await each(connection, tenant, asked) for each in (parents_form_a_tree, owners_take_more)]
 

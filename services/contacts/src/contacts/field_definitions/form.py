@@ -21,7 +21,7 @@ from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Asked, Check, Command, Resource
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Resource
 from kith.scalars import Code, Currency, Flag, Note, Pattern, Text, Whole
 
 MOST_FIELDS, MOST_CHOICES = 100, 200
@@ -103,7 +103,7 @@ Index(
 )
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that a code names one field of a noun, and that a noun has no more fields than are read with
     each of its records."""
     if not any(isinstance(given, CreateFieldDefinition) for given, _ in asked):

@@ -20,7 +20,7 @@ from kith.errors import Conflict
 from kith.http.scopes import SCOPES
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, Resource, View
 from kith.scalars import Code, Text
 
 
@@ -69,7 +69,7 @@ roles = aggregate_table(
 Index("roles_one_by_code", roles.c.tenant_id, roles.c.code, unique=True, postgresql_where=roles.c.removed_at.is_(None))
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that a code names one role, that nobody has a role that is removed, and that one administrator
     is left."""
     await one_at_a_time(connection, tenant, "people")

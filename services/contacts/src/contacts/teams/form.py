@@ -17,7 +17,7 @@ from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, One, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, One, Resource, View
 from kith.scalars import Id, Text
 
 
@@ -51,7 +51,7 @@ teams = aggregate_table(
 )
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that no team is within itself or within one that was removed, and that nobody is in a team that
     is removed."""
     await one_at_a_time(connection, tenant, "people")

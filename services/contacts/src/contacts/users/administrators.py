@@ -13,7 +13,7 @@ from contacts.tables import metadata
 from contacts.users.rules import User, UserState
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
-from kith.nouns.resource import Asked
+from kith.nouns.resource import Attempt
 
 SCOPE = "contacts:admin"
 
@@ -30,7 +30,7 @@ def _table(name: str) -> Table:
     return metadata.tables[name]
 
 
-def given_in(asked: Sequence[Asked], name: str) -> list[Any]:
+def given_in(asked: Sequence[Attempt], name: str) -> list[Any]:
     """Returns the values that inputs have of a field that some of them have."""
     values = (getattr(each, name, None) for each, _ in asked)
     return [value for value in values if value is not None]

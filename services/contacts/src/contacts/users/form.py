@@ -23,7 +23,7 @@ from kith.errors import Conflict, Invalid
 from kith.events.actors import user_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
-from kith.nouns.resource import Asked, Check, Command, One, Resource, View, personal
+from kith.nouns.resource import Attempt, Check, Command, One, Resource, View, personal
 from kith.scalars import Email, Id, Text
 
 # Of ASCII only: other scripts have letters that turn into Latin ones (a Kelvin sign into a k), and so one address into
@@ -102,7 +102,7 @@ Index(
 )
 
 
-async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that an address and a subject are one user's, that team and roles are there, and that one
     administrator is left."""
     await one_at_a_time(connection, tenant, "people")

@@ -11,10 +11,10 @@ from contacts.users.rules import UserState
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input
-from kith.nouns.resource import Asked, Check
+from kith.nouns.resource import Attempt, Check
 
 
-async def owners_take_more(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def owners_take_more(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that no record is given to a suspended user. The reference sees to it that there is one."""
     u, wanted = users.c, set(given_in(asked, "owner_id"))
     suspended = select(u.id).where(u.tenant_id == tenant, u.id.in_(wanted), u.state == UserState.SUSPENDED)

@@ -13,7 +13,7 @@ from kith.db.statements import streamed
 from kith.db.tables import Amount, aggregate_table, reference
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, Priced
-from kith.nouns.resource import Asked, Check, Command, Follows, One, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, Follows, One, Resource, View
 from kith.scalars import Code, Currency, Id, Money
 from sales.orders.form import orders
 from sales.returns.rules import Rest, Return
@@ -49,7 +49,7 @@ class ReturnView(View):
     order_id: UUID | None
 
 
-async def orders_cover(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def orders_cover(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that what is returned of an order is left of it, also while others return something of it."""
     named = {each.order_id for each, _ in asked if isinstance(each, RecordReturn) and each.order_id is not None}
     if not named:

@@ -24,7 +24,7 @@ from analytics.tables import metadata
 from kith.db.tables import Moment, Structured, aggregate_table, one_of
 from kith.errors import Invalid
 from kith.nouns.inputs import Input, NewInput, refuse
-from kith.nouns.resource import Asked, Check, Command, Resource, View
+from kith.nouns.resource import Attempt, Check, Command, Resource, View
 from kith.scalars import Code
 
 
@@ -67,7 +67,7 @@ def ready_made(name: str) -> HealthModelDocument:
     return HealthModelDocument.model_validate(GALLERY[name].document)
 
 
-async def signals_are_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Asked]) -> Check:
+async def signals_are_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     check = await signals_checked(connection, tenant, [given for given, _ in asked])
     return lambda given, _: check(given)
 

@@ -1,6 +1,6 @@
 """What a merge would do, before it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,14 @@ from sqlalchemy import Column, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from contacts.adoptions.form import adoptions
 from contacts.contacts.form import contacts
 from contacts.customers.form import CUSTOMERS, MergeCustomer, customers
 from contacts.customers.merging.rules import Wins, ensure_mergeable, outcome
 from contacts.customers.rules import Customer
 from contacts.touchpoints.form import touchpoints
+from contacts.usages.form import usages
+from contacts.web_visits.form import web_visits
 from kith.api import Feature
 from kith.audit.entries import Read
 from kith.db.statements import zoned
@@ -28,6 +31,16 @@ from kith.scalars import Id
 
 router = APIRouter(prefix="/v1", tags=["customers"])
 _WRITER = actor_with("contacts:write")
+MOVED: Mapping[str, Column[Any]] = {
+    "contacts": contacts.c.customer_id,
+    "touchpoints": touchpoints.c.customer_id,
+    "usages": usages.c.customer_id,
+    "adoptions": adoptions.c.customer_id,
+    "web_visits": web_visits.c.customer_id,
+    "parts": customers.c.parent_id,
+    "referrals": customers.c.referred_by,
+    "merged": customers.c.merged_into,
+}
 ELSEWHERE = (
     "Sales and service-desk give the customer's orders, returns, opportunities, tasks and cases to the one that "
     "remains, and analytics counts what both have done for it, at every instant, as soon as they hear of the merge."
@@ -51,6 +64,9 @@ class MovedRecords:
 
     contacts: Total
     touchpoints: Total
+    usages: Total
+    adoptions: Total
+    web_visits: Total
     parts: Total
     referrals: Total
     merged: Total
@@ -86,18 +102,7 @@ async def dry_run(request: Request, id: Id, actor: Actor = _WRITER) -> Response:
             raise Invalid(f"There is no customer {given.into}.", field="into")
         customer, other = found[id], found[given.into]
         ensure_mergeable(customer, other)
-        moved = MovedRecords(
-            *[
-                await _number(connection, actor.tenant, column, id)
-                for column in (
-                    contacts.c.customer_id,
-                    touchpoints.c.customer_id,
-                    customers.c.parent_id,
-                    customers.c.referred_by,
-                    customers.c.merged_into,
-                )
-            ]
-        )
+        moved = {name: await _number(connection, actor.tenant, column, id) for name, column in MOVED.items()}
     sees = actor.sees_personal("contacts")
     if (disclosure := context.disclosure_to(actor)) is not None:
         disclosure.note(Read.READ, CUSTOMERS.name, [id, given.into])
@@ -105,7 +110,7 @@ async def dry_run(request: Request, id: Id, actor: Actor = _WRITER) -> Response:
         MergedFieldOutcome(name, wins, *_shown(name, (getattr(other, name), after), sees=sees))
         for name, (after, wins) in outcome(customer, other, given.take).items()
     ]
-    return json_response(MergeDryRun(id, given.into, fields, moved, ELSEWHERE))
+    return json_response(MergeDryRun(id, given.into, fields, MovedRecords(**moved), ELSEWHERE))
 
 
 def _shown(name: str, values: Sequence[Any], *, sees: bool) -> Sequence[Any]:
