@@ -1,7 +1,7 @@
 """Jobs: done once, by the process that takes them; begun again where a process died, and not for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
 
-from analytics.jobs.reads import HealthJobDetails, details_of
-from analytics.jobs.runner import OPEN_PER_TENANT, TRIES, Jobs, Progress, TooManyJobs, cancel, request
+from analytics.jobs.reads import HealthJobDetails
+from analytics.jobs.tables import health_jobs
 from analytics.service import SERVICE
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.errors import Conflict, Invalid, NotFound
 from kith.ids import new_id
+from kith.jobs import runner
+from kith.jobs.changes import OPEN_PER_TENANT, TooManyJobs, cancel, pause, request, resume
+from kith.jobs.reads import details_of
+from kith.jobs.runner import AGAIN, TRIES, Jobs, NotMine, Run, Work
 from kith.testing import Issuer, Tenant, serving
 
 
@@ -45,17 +49,28 @@ async def api(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
 
 async def requested(engine: AsyncEngine, tenant: str, kind: str = "count", **params: Any) -> UUID:
     async with engine.begin() as connection:
-        return await request(connection, tenant, kind, params, by="ann")
+        return await request(connection, health_jobs, tenant, kind, params, by="ann")
 
 
 async def look(engine: AsyncEngine, tenant: str, id: UUID) -> HealthJobDetails:
     async with engine.connect() as connection:
-        return await details_of(connection, tenant, id)
+        return await details_of(connection, health_jobs, HealthJobDetails, tenant, id)
 
 
-async def count(_: AsyncEngine, tenant: str, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    await progress(params["to"], params["to"])
-    return {"tenant": tenant, "counted": params["to"]}
+def jobs_of(kinds: dict[str, Run], lease: timedelta = runner.LEASE) -> Jobs:
+    return Jobs(health_jobs, kinds, lease)
+
+
+async def count(work: Work) -> dict[str, Any]:
+    await work.progress(work.params["to"], work.params["to"])
+    return {"tenant": work.tenant, "counted": work.params["to"]}
+
+
+async def step_by_step(work: Work) -> Any:
+    """Counts by one in each turn, and keeps where it is with what it has counted."""
+    async with work.engine.begin() as connection:
+        await work.renew(connection, checkpoint=(work.checkpoint or 0) + 1, done=work.done + 1, total=3)
+    return {"counted": work.done + 1} if work.done == 2 else AGAIN
 
 
 class ForEver:
@@ -64,15 +79,15 @@ class ForEver:
     def __init__(self) -> None:
         self.begun = asyncio.Event()
 
-    async def __call__(self, _engine: Any, _tenant: str, _params: Any, progress: Progress) -> None:
-        await progress(1, 9)
+    async def __call__(self, work: Work) -> None:
+        await work.progress(1, 9)
         self.begun.set()
         await asyncio.Event().wait()
 
 
 async def test_a_job_is_done_and_its_report_kept(engine: AsyncEngine, tenant: str) -> None:
     id = await requested(engine, tenant, to=7)
-    jobs = Jobs({"count": count})
+    jobs = jobs_of({"count": count})
     assert await jobs.step(engine)
     assert not await jobs.step(engine)
     found = await look(engine, tenant, id)
@@ -90,7 +105,7 @@ async def test_a_refusal_is_reported_in_its_words_and_an_error_by_its_name(engin
         raise KeyError("somebody's name")
 
     ids = [await requested(engine, tenant, kind) for kind in ("refused", "broken")]
-    jobs = Jobs({"refused": refuse, "broken": break_down})
+    jobs = jobs_of({"refused": refuse, "broken": break_down})
     assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
     found = [await look(engine, tenant, id) for id in ids]
     assert [each.state for each in found] == ["failed", "failed"]
@@ -103,25 +118,25 @@ async def test_a_job_whose_process_died_is_begun_again_and_not_for_ever(engine: 
     async def die() -> None:
         """What runs it goes, and with it all it would have written."""
         async with engine.begin() as connection:
-            assert await Jobs({"count": count}, lease=timedelta(0))._claim(connection) is not None
+            assert await jobs_of({"count": count}, lease=timedelta(0))._claim(engine, connection) is not None
 
     for _ in range(TRIES):
         await die()
     assert (await look(engine, tenant, id)).state == "running"
-    assert await Jobs({"count": count}).step(engine)
+    assert await jobs_of({"count": count}).step(engine)
     found = await look(engine, tenant, id)
     assert found.state == "failed"
     assert f"begun {TRIES} times" in (found.reason or "")
 
     again = await requested(engine, tenant, to=1)
     await die()
-    assert await Jobs({"count": count}).step(engine)
+    assert await jobs_of({"count": count}).step(engine)
     assert (await look(engine, tenant, again)).state == "done"
 
 
 async def test_a_job_that_runs_is_taken_by_nobody_else(engine: AsyncEngine, tenant: str) -> None:
     await requested(engine, tenant, "long")
-    jobs = Jobs({"long": ForEver()}, lease=timedelta(seconds=0.4))
+    jobs = jobs_of({"long": ForEver()}, lease=timedelta(seconds=0.4))
     running = asyncio.create_task(jobs.step(engine))
     await asyncio.sleep(1.2)  # three leases, if they were not renewed
     assert not await jobs.step(engine)
@@ -133,7 +148,7 @@ async def test_a_job_that_runs_is_taken_by_nobody_else(engine: AsyncEngine, tena
 async def test_a_worker_that_stops_puts_its_job_back(engine: AsyncEngine, tenant: str) -> None:
     id = await requested(engine, tenant, "long")
     long = ForEver()
-    running = asyncio.create_task(Jobs({"long": long}).step(engine))
+    running = asyncio.create_task(jobs_of({"long": long}).step(engine))
     await long.begun.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -143,27 +158,27 @@ async def test_a_worker_that_stops_puts_its_job_back(engine: AsyncEngine, tenant
     async def quick(*_: Any) -> dict[str, int]:
         return {"found": 1}
 
-    assert await Jobs({"long": quick}).step(engine)
+    assert await jobs_of({"long": quick}).step(engine)
     assert (await look(engine, tenant, id)).report == {"found": 1}
 
 
 async def test_a_cancelled_job_stops_and_stays_so(engine: AsyncEngine, tenant: str) -> None:
     id = await requested(engine, tenant, "long")
     long = ForEver()
-    jobs = Jobs({"long": long}, lease=timedelta(seconds=0.4))
+    jobs = jobs_of({"long": long}, lease=timedelta(seconds=0.4))
     running = asyncio.create_task(jobs.step(engine))
     await long.begun.wait()
     assert (await look(engine, tenant, id)).total == 9
     async with engine.begin() as connection:
-        await cancel(connection, tenant, id)
+        await cancel(connection, health_jobs, tenant, id)
     assert await asyncio.wait_for(running, 5)
     assert (await look(engine, tenant, id)).state == "cancelled"
     assert not await jobs.step(engine)
     async with engine.begin() as connection:
         with pytest.raises(Conflict):
-            await cancel(connection, tenant, id)
+            await cancel(connection, health_jobs, tenant, id)
         with pytest.raises(NotFound):
-            await cancel(connection, tenant, new_id())
+            await cancel(connection, health_jobs, tenant, new_id())
 
 
 async def test_a_tenant_has_so_many_open_and_another_its_own(
@@ -174,12 +189,93 @@ async def test_a_tenant_has_so_many_open_and_another_its_own(
     with pytest.raises(TooManyJobs):
         await requested(engine, tenant, to=1)
     await requested(engine, other_tenant, to=1)
-    assert await Jobs({"count": count}).step(engine)
+    assert await jobs_of({"count": count}).step(engine)
     await requested(engine, tenant, to=1)
 
 
+async def test_a_job_goes_on_from_its_checkpoint_turn_by_turn(engine: AsyncEngine, tenant: str) -> None:
+    id = await requested(engine, tenant, "steps")
+    jobs = jobs_of({"steps": step_by_step})
+    assert await jobs.step(engine)
+    found = await look(engine, tenant, id)
+    assert (found.state, found.done, found.total) == ("running", 1, 3)
+    async with engine.begin() as connection:  # a process that dies in its turn
+        assert await jobs_of({}, lease=timedelta(0))._claim(engine, connection) is not None
+    assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
+    found = await look(engine, tenant, id)
+    assert (found.state, found.done, found.report) == ("done", 3, {"counted": 3})
+
+
+async def test_a_paused_job_keeps_what_it_has_done_and_goes_on_when_resumed(engine: AsyncEngine, tenant: str) -> None:
+    id = await requested(engine, tenant, "steps")
+    jobs = jobs_of({"steps": step_by_step})
+    await jobs.step(engine)
+    async with engine.begin() as connection:
+        await pause(connection, health_jobs, tenant, id)
+        with pytest.raises(Conflict):
+            await pause(connection, health_jobs, tenant, id)
+    assert not await jobs.step(engine)
+    assert ((await look(engine, tenant, id)).state, (await look(engine, tenant, id)).done) == ("paused", 1)
+    async with engine.begin() as connection:
+        await resume(connection, health_jobs, tenant, id)
+        with pytest.raises(Conflict):
+            await resume(connection, health_jobs, tenant, id)
+    assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
+    assert (await look(engine, tenant, id)).report == {"counted": 3}
+
+
+async def test_what_a_job_does_after_it_was_taken_from_it_is_rolled_back(engine: AsyncEngine, tenant: str) -> None:
+    id = await requested(engine, tenant, "steps")
+    async with engine.begin() as connection:
+        lost = await jobs_of({}, lease=timedelta(0))._claim(engine, connection)
+    assert lost is not None
+    await jobs_of({"steps": step_by_step}).step(engine)
+    with pytest.raises(NotMine):
+        await step_by_step(lost)
+    assert (await look(engine, tenant, id)).done == 1
+
+
+async def test_an_error_on_the_way_is_tried_again_and_resumed_from_there(engine: AsyncEngine, tenant: str) -> None:
+    broken = True
+
+    async def breaks(work: Work) -> Any:
+        if broken and work.done == 1:
+            raise OSError("the disk")
+        return await step_by_step(work)
+
+    id = await requested(engine, tenant, "steps")
+    jobs = jobs_of({"steps": breaks})
+    for _ in range(TRIES + 1):
+        assert await jobs.step(engine)
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE health_jobs SET leased_until = now() WHERE state = 'running'"))
+    found = await look(engine, tenant, id)
+    assert (found.state, found.reason, found.done) == ("failed", "An internal error: OSError.", 1)
+    broken = False
+    async with engine.begin() as connection:
+        await resume(connection, health_jobs, tenant, id)
+    assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
+    assert (await look(engine, tenant, id)).report == {"counted": 3}
+
+
+async def test_tenants_take_turns(engine: AsyncEngine, tenant: str, other_tenant: str) -> None:
+    served: list[str] = []
+
+    async def noted(work: Work) -> Any:
+        served.append(work.tenant)
+        return await step_by_step(work)
+
+    for _ in range(2):
+        await requested(engine, tenant, "steps")
+    await requested(engine, other_tenant, "steps")
+    jobs = jobs_of({"steps": noted})
+    while await jobs.step(engine):
+        pass
+    assert served[:6] == [tenant, other_tenant] * 3
+
+
 async def test_what_is_old_goes_with_the_next_of_its_tenant(engine: AsyncEngine, tenant: str) -> None:
-    jobs = Jobs({"count": count})
+    jobs = jobs_of({"count": count})
     old = await requested(engine, tenant, to=1)
     await jobs.step(engine)
     async with engine.begin() as connection:

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 from tests.analytics.playbooks.scenarios import document, sank, started, triggered
 
-from analytics.jobs.kinds import KINDS
-from analytics.jobs.runner import Jobs
+from analytics.jobs.kinds import JOBS
 from analytics.playbooks.firing import is_control
 from analytics.playbooks.tables import playbook_runs
 from kith.events.sales import OrderPlaced, TaskCompleted, TaskCreated
@@ -261,7 +260,7 @@ async def test_a_dry_run_is_a_job_that_says_how_often_it_would_have_fired_and_fo
 async def done(us: Tenant, worker: AsyncEngine, answer: httpx.Response) -> Answer:
     where = answer.headers["Location"]
     while (found := (await us.get(where)).json())["state"] in ("requested", "running"):
-        await Jobs(KINDS).step(worker)
+        await JOBS.step(worker)
     assert found["state"] == "done", found["reason"]
     return dict(found)
 

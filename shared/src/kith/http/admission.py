@@ -16,7 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kith.http.auth import Actor, Authenticator
-from kith.http.bodies import check_media_type, check_size, declared_bytes, most_bytes, read_body
+from kith.http.bodies import (
+    check_content_type,
+    check_media_type,
+    check_size,
+    declared_bytes,
+    is_content,
+    most_bytes,
+    read_body,
+)
 from kith.http.positions import WAIT_FOR
 from kith.runtime.fairness import Allowance, FairQueue, QueueFull, Rates
 from kith.runtime.settings import Settings
@@ -36,6 +44,9 @@ SMALL_BODY = 64 * 1024
 """So much the server reads ahead anyway. Larger bodies are read a few at a time."""
 UPLOADS = 8
 UPLOAD_SECONDS = 60.0
+FILES = 8
+FILES_OF_TENANT = 2
+"""A file is read as fast as it is sent, which may be slowly: some at a time, and beside all else."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,9 @@ class Admission:
         self._rates = Rates(limits.rate, limits.burst)
         self._slots = FairQueue(limits.slots, waiting=limits.queue, seconds=limits.queue_seconds, beside=limits.beside)
         self._uploads = FairQueue(UPLOADS, waiting=limits.queue, seconds=UPLOAD_SECONDS)
+        self._files = FairQueue(FILES, waiting=limits.queue, seconds=limits.queue_seconds, share=FILES_OF_TENANT)
         self._policy = f'"tenant";q={limits.burst};w={max(1, round(limits.burst / limits.rate))}'
-        WAITING.set_function(lambda: self._slots.waiting + self._uploads.waiting)
+        WAITING.set_function(lambda: self._slots.waiting + self._uploads.waiting + self._files.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._is_public(scope["path"]):
@@ -98,6 +110,12 @@ class Admission:
         if not allowance.allowed:
             REFUSED.labels("rate").inc()
             raise _too_many(f"A tenant may ask {self._rates.rate:g} times a second.", allowance.retry, rates)
+        if is_content(scope["method"], scope["path"]):
+            check_content_type(headers)
+            async with self._slot(self._files, actor.tenant, rates) as give_back:
+                scope[ACTOR] = await self._admitted(actor)
+                await self._app(scope, receive, _with_headers(send, rates, give_back))
+            return
         limit, size = most_bytes(scope["path"]), declared_bytes(headers)
         check_size(size or 0, limit)
         check_media_type(headers)

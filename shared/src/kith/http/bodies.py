@@ -1,6 +1,6 @@
 """What a request's body may be: JSON in UTF-8, and not too much of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -13,6 +13,14 @@ MAX_BODY = 1024 * 1024
 MAX_BULK_BODY = 32 * 1024 * 1024
 BULK = ":bulk"
 """How the path of an operation ends that takes many rows."""
+
+CONTENT = "/content"
+"""How the path of an operation ends that takes a file, by PUT: its handler reads it piece by piece."""
+CONTENT_TYPES = ("text/csv", "application/x-ndjson")
+
+
+def is_content(method: str, path: str) -> bool:
+    return method == "PUT" and path.endswith(CONTENT)
 
 
 def most_bytes(path: str) -> int:
@@ -30,13 +38,28 @@ def check_media_type(headers: Mapping[str, str]) -> None:
     first, and a body without a type too; JSON it cannot."""
     if declared_bytes(headers) == 0:
         return
+    _check_type(headers, (JSON,), "A body is JSON in UTF-8")
+    _check_encoding(headers)
+
+
+def check_content_type(headers: Mapping[str, str]) -> None:
+    """The same for a file. Raises HTTPException (415)."""
+    _check_type(headers, CONTENT_TYPES, "A file is CSV or lines of JSON, in UTF-8")
+    _check_encoding(headers)
+
+
+def _check_type(headers: Mapping[str, str], kinds: Sequence[str], rule: str) -> None:
     kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
-    if kind != JSON or any(each not in ("", "charset=utf-8", 'charset="utf-8"') for each in parameters):
+    is_utf_8 = all(each in ("", "charset=utf-8", 'charset="utf-8"') for each in parameters)
+    if kind not in kinds or not is_utf_8:
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"A body is JSON in UTF-8: send it with Content-Type: {JSON}.",
-            {"Accept": JSON},
+            f"{rule}: send it with Content-Type: {' or '.join(kinds)}.",
+            {"Accept": ", ".join(kinds)},
         )
+
+
+def _check_encoding(headers: Mapping[str, str]) -> None:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A body is not compressed.", {"Accept-Encoding": "identity"}

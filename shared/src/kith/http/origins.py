@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-METHODS = ("GET", "HEAD", "POST")
+METHODS = ("GET", "HEAD", "POST", "PUT")
 ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Kith-Wait-For", "traceparent")
 SHOWN = ("ETag", "Location", "Kith-Position", "Kith-Reached", "Retry-After", "RateLimit", "RateLimit-Policy", "Allow")
 

@@ -22,8 +22,7 @@ from analytics.health.evaluation.what_if_reads import compared
 from analytics.health.model.definition import DEFAULT, HealthModel, band_of
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.health.scores.tables import health_scores
-from analytics.jobs.kinds import KINDS
-from analytics.jobs.runner import Jobs
+from analytics.jobs.kinds import JOBS
 from analytics.projections.snapshot import snapshot, within
 from analytics.projections.tables import merged_customers
 from analytics.tables import outbox
@@ -51,7 +50,7 @@ async def report_of(mine: Tenant, worker: AsyncEngine, path: str, body: Answer) 
 
 
 async def ended(mine: Tenant, worker: AsyncEngine, params: httpx.Response) -> Answer:
-    while await Jobs(KINDS).step(worker):
+    while await JOBS.step(worker):
         pass
     found: Answer = (await mine.get(params.headers["Location"])).json()
     assert found["done"] == found["total"] or found["state"] == "failed", found

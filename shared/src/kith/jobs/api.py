@@ -1,0 +1,183 @@
+"""Jobs over both APIs: seen, paused, resumed, cancelled. What requests one is elsewhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from kith.graphql.context import Ctx
+from kith.graphql.fields import Connection, connection_of, field
+from kith.graphql.inputs import checked
+from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.auth import Actor
+from kith.jobs import changes
+from kith.jobs.reads import JobView, details_of, page_of
+from kith.nouns.lists.pages import DEFAULT_PAGE
+from kith.nouns.parameters import First, pascal
+from kith.scalars import Cursor, Id
+
+Change = Callable[[AsyncConnection, Table, str, UUID], Any]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What may be asked of a job that there is."""
+
+    name: str
+    summary: str
+    words: str
+    change: Change
+
+
+CANCEL = Verb(
+    "cancel",
+    "Call a job off",
+    "One that runs stops within some seconds. One that has ended is refused (409).",
+    changes.cancel,
+)
+PAUSE = Verb(
+    "pause", "Pause a job", "It stops within some seconds, and keeps what it has done until then.", changes.pause
+)
+RESUME = Verb(
+    "resume",
+    "Resume a job",
+    "It goes on from where it was: one that is paused, and one that failed on its way.",
+    changes.resume,
+)
+
+
+@dataclass(frozen=True)
+class JobsApi:
+    """The jobs of one table over both APIs."""
+
+    table: Table
+    service: str
+    name: str
+    """In the singular, words joined by underscores: `health_job`."""
+    plural: str
+    tag: str
+    summary: type[JobView]
+    """What a list shows of a job."""
+    details: type[JobView]
+    page: Any
+    """The model of a page, and of one job, in REST."""
+    model: Any
+    summary_type: Any
+    """The same in GraphQL."""
+    type: Any
+    words: Mapping[str, str]
+    """Descriptions in GraphQL, by the names of its queries; of the list in REST by `list`."""
+    verbs: tuple[Verb, ...] = (CANCEL,)
+    shown: Callable[[Any, Actor], Any] = lambda job, _: job
+    """Returns a job as an actor sees it."""
+
+    @property
+    def path(self) -> str:
+        return f"/v1/{self.plural.replace('_', '-')}"
+
+    async def accepted(self, connection: AsyncConnection, actor: Actor, id: UUID) -> Response:
+        """Answers with a job that was requested, and where to look for what comes of it."""
+        found = self.shown(await details_of(connection, self.table, self.details, actor.tenant, id), actor)
+        return json_response(found, status=HTTPStatus.ACCEPTED, headers={"Location": f"{self.path}/{id}"})
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix=self.path, tags=[self.tag], dependencies=[Depends(only_known_parameters)])
+        reader, writer = actor_with(f"{self.service}:read"), actor_with(f"{self.service}:write")
+
+        @router.get(
+            "",
+            response_model=self.page,
+            operation_id=f"list{pascal(self.plural)}",
+            summary="Jobs, newest first",
+            description=self.words["list"],
+        )
+        async def list_jobs(
+            request: Request, first: First = DEFAULT_PAGE, after: Cursor | None = None, actor: Actor = reader
+        ) -> Response:
+            async with context_of(request).database.read(actor.tenant) as connection:
+                page = await page_of(connection, self.table, self.summary, actor.tenant, first=first, after=after)
+            return json_response(self.page([self.shown(each, actor) for each in page.rows], page.next))
+
+        @router.get(
+            "/{id:segment}",
+            response_model=self.model,
+            operation_id=f"get{pascal(self.name)}",
+            summary="How far a job is, and its report",
+            description="Look again until `state` is `done`, `failed` or `cancelled`.",
+        )
+        async def get_job(request: Request, id: Id, actor: Actor = reader) -> Response:
+            async with context_of(request).database.read(actor.tenant) as connection:
+                return json_response(self.shown(await self._one(connection, actor, id), actor))
+
+        for verb in self.verbs:
+            self._add(router, verb, writer)
+        return router
+
+    def _add(self, router: APIRouter, verb: Verb, writer: Any) -> None:
+        @router.post(
+            f"/{{id:segment}}:{verb.name}",
+            response_model=self.model,
+            operation_id=f"{verb.name}{pascal(self.name)}",
+            summary=verb.summary,
+            description=verb.words,
+        )
+        async def change(request: Request, id: Id, actor: Actor = writer) -> Response:
+            async with context_of(request).database.write(actor.tenant) as transaction:
+                await verb.change(transaction.connection, self.table, actor.tenant, id)
+                return json_response(self.shown(await self._one(transaction.connection, actor, id), actor))
+
+    async def _one(self, connection: AsyncConnection, actor: Actor, id: UUID) -> Any:
+        return await details_of(connection, self.table, self.details, actor.tenant, id)
+
+    def queries(self) -> tuple[Any, ...]:
+        """Returns the queries of GraphQL: one job, and all of them."""
+        one, several = (_camel(name) for name in (self.name, self.plural))
+        one_type, summary_type = self.type, self.summary_type
+
+        @field(name=one, description=self.words[one])
+        async def one_job(info: Ctx, id: UUID) -> one_type:  # type: ignore[valid-type]
+            context, actor = info.context, info.context.actor
+            actor.require(f"{self.service}:read")
+            async with context.service.database.read(actor.tenant) as connection:
+                job: Any = self.shown(await self._one(connection, actor, id), actor)
+            return job  # type: ignore[no-any-return]  # resolved by field name
+
+        @field(name=several, description=self.words[several])
+        async def all_jobs(
+            info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None
+        ) -> Connection[summary_type]:  # type: ignore[valid-type]
+            context, actor = info.context, info.context.actor
+            actor.require(f"{self.service}:read")
+            async with context.service.database.read(actor.tenant) as connection:
+                page = await page_of(connection, self.table, self.summary, actor.tenant, first=first, after=after)
+            return connection_of(page._replace(rows=[self.shown(each, actor) for each in page.rows]))
+
+        return one_job, all_jobs
+
+    def mutations(self) -> tuple[Any, ...]:
+        return tuple(self._mutation(verb) for verb in self.verbs)
+
+    def _mutation(self, verb: Verb) -> Any:
+        one_type = self.type
+
+        async def change(info: Ctx, id: UUID) -> one_type:  # type: ignore[valid-type]
+            context, actor = info.context, info.context.actor
+            actor.require(f"{self.service}:write")
+            async with context.service.database.write(actor.tenant) as transaction:
+                await verb.change(transaction.connection, self.table, actor.tenant, id)
+                return self.shown(await self._one(transaction.connection, actor, id), actor)  # type: ignore[no-any-return]
+
+        name = f"{verb.name}{pascal(self.name)}"
+        return strawberry.mutation(checked(change), name=name, description=verb.words)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(each.capitalize() for each in others)

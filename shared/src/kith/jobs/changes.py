@@ -1,0 +1,89 @@
+"""What is asked of a job: that it be done, paused, resumed, cancelled."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, NotFound
+from kith.ids import new_id
+from kith.jobs.table import DUE, OPEN, JobState
+
+OPEN_PER_TENANT = 3
+
+
+class TooManyJobs(Conflict):
+    code = ErrorCode.TOO_MANY_JOBS
+
+
+async def request(
+    connection: AsyncConnection,
+    jobs: Table,
+    tenant: str,
+    kind: str,
+    params: Mapping[str, Any],
+    *,
+    by: str,
+    state: JobState = JobState.REQUESTED,
+) -> UUID:
+    """Requests one; `params` is what its kind gets, as JSON. Raises TooManyJobs."""
+    # Requests at the same moment are counted one after the other.
+    words = jobs.name.replace("_", " ")
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{words} {tenant}", 0))))
+    open_ones = select(func.count()).where(jobs.c.tenant_id == tenant, jobs.c.state.in_(OPEN))
+    if (await connection.execute(open_ones)).scalar_one() >= OPEN_PER_TENANT:
+        raise TooManyJobs(
+            f"{OPEN_PER_TENANT} jobs are requested or running, which is as many as there may be. Wait for one, or "
+            "cancel it."
+        )
+    id = new_id()
+    await connection.execute(
+        insert(jobs).values(
+            tenant_id=tenant,
+            id=id,
+            kind=kind,
+            params=params,
+            state=state,
+            requested_at=func.clock_timestamp(),
+            requested_by=by,
+        )
+    )
+    return id
+
+
+async def cancel(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
+    """Cancels one: the process that runs it stops at its next step. Raises NotFound, and Conflict for one that has
+    ended."""
+    ended = {"state": JobState.CANCELLED, "finished_at": func.clock_timestamp(), "leased_until": None}
+    await _change(connection, jobs, tenant, id, jobs.c.state.in_(OPEN), ended, "there is nothing to cancel")
+
+
+async def pause(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
+    """Pauses one that is requested or running: it goes on from where it is once it is resumed. Raises NotFound, and
+    Conflict."""
+    paused = {"state": JobState.PAUSED, "leased_until": None}
+    await _change(connection, jobs, tenant, id, jobs.c.state.in_(DUE), paused, "there is nothing to pause")
+
+
+async def resume(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
+    """Resumes one that is paused, or has failed on its way: it goes on from where it was. Raises NotFound, and
+    Conflict."""
+    broke_off = and_(jobs.c.state == JobState.FAILED, jobs.c.checkpoint.is_not(None))
+    resumable = or_(jobs.c.state == JobState.PAUSED, broke_off)
+    due = {"state": JobState.REQUESTED, "attempts": 0, "finished_at": None, "reason": None}
+    await _change(connection, jobs, tenant, id, resumable, due, "there is nothing to resume")
+
+
+async def _change(
+    connection: AsyncConnection, jobs: Table, tenant: str, id: UUID, allowed: Any, values: Mapping[str, Any], why: str
+) -> None:
+    mine = (jobs.c.tenant_id == tenant, jobs.c.id == id)
+    if (await connection.execute(update(jobs).where(*mine, allowed).values(**values))).rowcount:
+        return
+    state = await connection.scalar(select(jobs.c.state).where(*mine))
+    if state is None:
+        raise NotFound.of("job", id)
+    raise Conflict(f"It is {state}: {why}.")
