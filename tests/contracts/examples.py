@@ -26,6 +26,7 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "written": lambda n: f"0043 1 {5_550_000 + n}",
     "language": lambda n: ("de", "zh-Hant-TW")[n % 2],
     "website": lambda n: f"https://zebulon{n}.example/",
+    "token": lambda _: "zebulon-by-chance-0",  # the same: it confirms what was requested with it
     "begins": lambda _: "09:00",
     "ends": lambda _: "17:30",
     "time_zone": lambda n: ("Europe/Vienna", "Asia/Tokyo")[n % 2],

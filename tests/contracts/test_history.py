@@ -164,7 +164,9 @@ async def test_without_the_scope_a_personal_change_is_like_none(ours: World, nou
     told = []
     for hidden in (True, False):
         before, body = await ours.apart().prepared(noun, command)
-        if all(before[name] == value for name, value in body.items() if name not in personal):  # all it names it has
+        if all(
+            before.get(name) == value for name, value in body.items() if name not in personal
+        ):  # all it names it has
             body = await ours.apart().body(noun, (await ours.way(noun, command)).steps[-1])
         sent = {name: value for name, value in body.items() if name not in partly and (hidden or name not in personal)}
         changed = await ours.tenant.post(noun.where(command, before["id"]), sent)

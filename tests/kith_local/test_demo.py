@@ -27,6 +27,7 @@ RESOURCES: dict[str, Resource] = {
 
 NOT_IN_THE_DEMO = {
     *("teams", "roles", "settings", "field-definitions"),  # the tenant's own to make
+    "consents",  # it sends nothing that needs one
     *("tasks", "playbooks"),  # playbooks would ask for the others
     *("usages", "adoptions", "web-visits"),  # it sells groceries
 }

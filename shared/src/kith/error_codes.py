@@ -55,6 +55,10 @@ class ErrorCode(StrEnum):
 
     # Contacts
     ALREADY_ERASED = "already-erased"
+    CONSENT_ALREADY_GIVEN = "consent-already-given"
+    CONSENT_ALREADY_RECORDED = "consent-already-recorded"
+    CONSENT_NOT_GIVEN = "consent-not-given"
+    CONSENT_NOT_REQUESTED = "consent-not-requested"
     CUSTOMER_MERGED = "customer-merged"
     FIELD_ALREADY_DEFINED = "field-already-defined"
     FIELD_REMOVED = "field-removed"

@@ -1,5 +1,6 @@
 """Where the API of contacts is wired together."""
 
+from contacts.consents import api as consents
 from contacts.customers.merging import api as merging
 from contacts.me import api as me
 from contacts.resources import RESOURCES
@@ -18,7 +19,7 @@ _OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name n
 API = Api(
     "contacts",
     RESOURCES,
-    features=(me.FEATURE, merging.FEATURE),
+    features=(me.FEATURE, merging.FEATURE, consents.FEATURE),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,

@@ -1,6 +1,7 @@
 """The nouns of contacts."""
 
 from contacts.adoptions.form import ADOPTIONS
+from contacts.consents.form import CONSENTS
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.field_definitions.form import FIELD_DEFINITIONS
@@ -24,4 +25,5 @@ RESOURCES = (
     TEAMS,
     ROLES,
     FIELD_DEFINITIONS,
+    CONSENTS,
 )

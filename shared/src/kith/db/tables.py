@@ -31,6 +31,9 @@ DERIVED = "derived"
 to be done."""
 FORMER = "former"
 """The key in a column's `info`: the column in its place. Code of before uses it while a version is rolled out."""
+ERASED_WITH = "erased_with"
+"""The key in a column's `info`: the column of its table that names another record, with which what it holds is
+erased (kith.nouns.erasing)."""
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
 Moment = DateTime(timezone=True)

@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kith.events import analytics, contacts, custom_fields, exchanges, named_users, people, sales, service_desk
+from kith.events import (
+    analytics,
+    consents,
+    contacts,
+    custom_fields,
+    exchanges,
+    named_users,
+    people,
+    sales,
+    service_desk,
+)
 from kith.events.envelope import Envelope
 from kith.events.event import Amended, Event, EventType, Replaced
 from kith.events.named_users import naming_by_id
@@ -17,7 +27,7 @@ from kith.events.named_users import naming_by_id
 E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
-    "contacts": (contacts, exchanges, people, custom_fields),
+    "contacts": (contacts, exchanges, people, custom_fields, consents),
     "sales": (sales,),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

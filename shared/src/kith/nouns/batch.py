@@ -33,6 +33,7 @@ from kith.ids import new_id
 from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
 from kith.nouns.calls import Call, KeyReused, Outcome, Status
+from kith.nouns.erasing import erase_with
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.named import Named
@@ -133,6 +134,8 @@ class Batch:
         if self._erased:
             await self._erase_answers()
             await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)
+            table = self._resource.table
+            await erase_with(self._uow.connection, self._uow.tenant, table, self._keys, self._erased)
 
     async def _erase_answers(self) -> None:
         """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""

@@ -4,7 +4,7 @@ An entry is written in the transaction of its command, and never changed; but an
 those of its record. Records that are only created (`Form.insert_only`) have none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +51,12 @@ def changes_of(resource: Resource, before: Aggregate, after: Aggregate) -> str:
 
 async def erase(connection: AsyncConnection, tenant: str, resource: Resource, subjects: Iterable[UUID]) -> None:
     """Takes the personal fields out of the entries of these records, and those with values that have personal parts."""
-    columns, personal = TABLE.c, cast(sorted({*resource.personal_fields, *resource.partly_personal}), ARRAY(Text))
+    await take_out(connection, tenant, {*resource.personal_fields, *resource.partly_personal}, subjects)
+
+
+async def take_out(connection: AsyncConnection, tenant: str, fields: Collection[str], subjects: Iterable[UUID]) -> None:
+    """Takes these fields out of the entries of these records."""
+    columns, personal = TABLE.c, cast(sorted(fields), ARRAY(Text))
     await connection.execute(
         update(TABLE)
         .where(columns.tenant_id == tenant, columns.subject == any_(cast([*subjects], ARRAY(Uuid))))

@@ -10,6 +10,7 @@ import msgspec
 
 from analytics.projections.facts import types_of
 from kith.events.catalogue import versions_of
+from kith.events.consents import ConsentChanged
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged
 from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
@@ -58,6 +59,7 @@ COLLECTIONS = (
     _of("contacts", "usages", UsageRecorded),
     _of("contacts", "adoptions", AdoptionMeasured),
     _of("contacts", "web-visits", WebVisitRecorded),
+    _of("contacts", "consents", ConsentChanged),
     _of("contacts", "users", UserInvited),
     _of("contacts", "teams", TeamCreated),
     _of("contacts", "roles", RoleCreated),

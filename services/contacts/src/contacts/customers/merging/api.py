@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from contacts.adoptions.form import adoptions
+from contacts.consents.form import consents
 from contacts.contacts.form import contacts
 from contacts.customers.form import CUSTOMERS, MergeCustomer, customers
 from contacts.customers.merging.rules import Wins, ensure_mergeable, outcome
@@ -37,6 +38,7 @@ MOVED: Mapping[str, Column[Any]] = {
     "usages": usages.c.customer_id,
     "adoptions": adoptions.c.customer_id,
     "web_visits": web_visits.c.customer_id,
+    "consents": consents.c.customer_id,
     "parts": customers.c.parent_id,
     "referrals": customers.c.referred_by,
     "merged": customers.c.merged_into,
@@ -67,6 +69,7 @@ class MovedRecords:
     usages: Total
     adoptions: Total
     web_visits: Total
+    consents: Total
     parts: Total
     referrals: Total
     merged: Total

@@ -1,0 +1,127 @@
+"""Reads consents as they were at an instant, and who may be contacted then."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contacts.consents.form import consents
+from contacts.consents.rules import Because, ConsentChannel, ConsentState, Said, Standing, Verdict, standing, verdict
+from contacts.contacts.form import contacts
+from contacts.tables import history
+from kith.db.tables import Moment
+
+
+@dataclass(slots=True)
+class ConsentAt:
+    """A consent as it was at an instant. `state` is `expired` from `expires_at` on."""
+
+    id: UUID
+    contact_id: UUID
+    purpose: str
+    channel: ConsentChannel
+    state: Standing
+    separate: bool
+    text_version: str | None
+    source: str | None
+    requested_at: datetime | None
+    given_at: datetime | None
+    withdrawn_at: datetime | None
+    refused_at: datetime | None
+    expires_at: datetime | None
+
+    @property
+    def since(self) -> datetime:
+        """When it was said that it is so."""
+        by = ConsentState.GIVEN if self.state is Standing.EXPIRED else self.state
+        since: datetime = getattr(self, f"{by}_at")
+        return since
+
+
+class _Row(msgspec.Struct):
+    """A consent as a database has it, or a history."""
+
+    id: UUID
+    contact_id: UUID
+    purpose: str
+    channel: ConsentChannel
+    state: ConsentState
+    separate: bool
+    text_version: str | None = None
+    source: str | None = None
+    requested_at: datetime | None = None
+    given_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    refused_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+_FIELDS = _Row.__struct_fields__
+
+
+async def clock(connection: AsyncConnection) -> datetime:
+    now: datetime = (await connection.execute(select(cast(func.clock_timestamp(), Moment)))).scalar_one()
+    return now
+
+
+async def consents_at(
+    connection: AsyncConnection, tenant: str, of: Collection[UUID], at: datetime
+) -> dict[UUID, list[ConsentAt]]:
+    """Returns the consents of these contacts as they were at the instant, in the order of purposes and channels, by
+    contact. What they are now is changed back by their histories."""
+    c, h = consents.c, history.c
+    rows = select(*(c[name] for name in _FIELDS)).where(c.tenant_id == tenant, c.contact_id.in_(of), c.created_at <= at)
+    found = {row.id: dict(zip(_FIELDS, row, strict=True)) for row in await connection.execute(rows)}
+    later = (
+        select(h.subject, h.changes)
+        .where(h.tenant_id == tenant, h.subject.in_(found), h.time > at, h.changes.is_not(None))
+        .order_by(h.subject, h.version.desc())
+    )
+    for change in await connection.execute(later) if found else ():
+        for name, (old, _) in change.changes.items():
+            if name in _FIELDS:
+                found[change.subject][name] = old
+    by_contact = defaultdict[UUID, list[ConsentAt]](list)
+    for each in sorted(found.values(), key=lambda each: (each["purpose"], each["channel"], each["id"])):
+        row = msgspec.convert(each, _Row)
+        by_contact[row.contact_id].append(
+            ConsentAt(**{name: getattr(row, name) for name in _FIELDS} | {"state": standing(row, at)})
+        )
+    return by_contact
+
+
+async def who_may_be_contacted(
+    connection: AsyncConnection,
+    tenant: str,
+    of: Sequence[UUID],
+    *,
+    purpose: str,
+    channel: ConsentChannel,
+    at: datetime,
+) -> Mapping[UUID, Verdict]:
+    """Decides for each of these contacts whether it may be sent something for this purpose by this channel at that
+    instant. Whatever sends something asks here, and tells the reason where it may not. Contacts that are not there are
+    left out."""
+    c = contacts.c
+    rows = select(c.id, c.erased_at, c.archived_at).where(c.tenant_id == tenant, c.id.in_(of))
+    there = (await connection.execute(rows)).all()
+    held = await consents_at(connection, tenant, of, at)
+    found: dict[UUID, Verdict] = {}
+    for contact in there:
+        if contact.erased_at is not None:
+            found[contact.id] = Verdict(Because.CONTACT_ERASED)
+        elif contact.archived_at is not None:
+            found[contact.id] = Verdict(Because.CONTACT_ARCHIVED)
+        else:
+            concerned = (each for each in held.get(contact.id, ()) if each.purpose == purpose)
+            found[contact.id] = verdict(
+                Said(each.state, each.since, each.id)
+                for each in concerned
+                if each.channel in {channel, ConsentChannel.ANY}
+            )
+    return found

@@ -1,0 +1,71 @@
+"""What other records hold of one that is erased goes with it, in the same transaction.
+
+A column declares it: `Column("proof", TEXT, info={ERASED_WITH: "contact_id"})`. Its version stays: nothing that was
+published has changed.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, Uuid, any_, cast, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.tables import ERASED_WITH
+from kith.nouns import history
+
+_NO_ANSWER = literal(b"{}", LargeBinary)
+"""An answer that lacks the fields of a view: a repeated command is answered by the record as it is then."""
+
+
+async def erase_with(
+    connection: AsyncConnection, tenant: str, table: Table, idempotency: Table, subjects: Collection[UUID]
+) -> None:
+    """Takes out what records hold of these rows of the table: of the rows themselves, of their histories, and of
+    remembered answers."""
+    erased = any_(cast([*subjects], ARRAY(Uuid)))
+    for held, by_name in held_of(table).items():
+        for name, columns in by_name.items():
+            await take_out(connection, tenant, held, columns, held.c[name] == erased, idempotency=idempotency)
+
+
+@cache
+def held_of(table: Table) -> Mapping[Table, Mapping[str, Sequence[str]]]:
+    """Returns the columns that are erased with the rows of a table: by their own table, and by the column of that which
+    names the row."""
+    found: dict[Table, dict[str, list[str]]] = {}
+    for other in table.metadata.sorted_tables:
+        for column in other.c:
+            name = column.info.get(ERASED_WITH)
+            if name is not None and other.c[name].references(table.c.id):
+                found.setdefault(other, {}).setdefault(name, []).append(column.name)
+    return found
+
+
+async def take_out(
+    connection: AsyncConnection,
+    tenant: str,
+    table: Table,
+    columns: Sequence[str],
+    of: ColumnElement[bool],
+    *,
+    idempotency: Table,
+    most: int | None = None,
+) -> Sequence[UUID]:
+    """Empties these columns of the rows, or of the first so many that hold something. Returns the ids of the rows."""
+    c, keys = table.c, idempotency.c
+    holds = or_(*(c[name].is_not(None) for name in columns))
+    # In the order of their ids, like all writes, so that no two transactions deadlock.
+    rows = select(c.id).where(c.tenant_id == tenant, of, holds).order_by(c.id).with_for_update(key_share=True)
+    ids = (await connection.scalars(rows.limit(most))).all()
+    if not ids:
+        return ids
+    them: Any = cast(ids, ARRAY(Uuid))
+    await connection.execute(
+        update(table).where(c.tenant_id == tenant, c.id == any_(them)).values(dict.fromkeys(columns))
+    )
+    await history.take_out(connection, tenant, columns, ids)
+    answers = update(idempotency).where(keys.tenant_id == tenant, keys.subject == any_(them))
+    await connection.execute(answers.where(keys.outcome.is_not(None)).values(outcome=_NO_ANSWER))
+    return ids
