@@ -15,6 +15,7 @@ from kith.db.connections import Database
 from kith.db.migrations import migrate
 from kith.nouns.lists.listing import Asked, Listing, listings_of
 from kith.nouns.queries import Queries
+from kith.reach import EVERYONE, Reach
 from kith_local.postgres import EmbeddedPostgres
 
 WHALE, SMALL, MOST_MS = "whale", "small-1", 20
@@ -75,6 +76,17 @@ _PAGES: dict[str, dict[str, Any]] = {
     },
     "counted": {"where": {"segment": {"eq": "s0"}}, "count": True},
 }
+_REACHED: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "one's own, of 4,000": ("customer", 1, {}),
+    "one's own, of none": ("customer", 0, {}),
+    "a team's, of 80,000": ("customer", 20, {}),
+    "one's own, counted": ("customer", 1, {"count": True}),
+    "one's own of half of all": ("customer", 1, {"where": {"segment": {"eq": "s0"}}}),
+    "one's own by name": ("customer", 1, {"order_by": ["name"]}),
+    "contacts of one's own": ("contact", 1, {}),
+    "contacts of no customer": ("contact", 0, {}),
+}
+"""For an actor with a limited reach: the noun, and of how many users the records are."""
 
 
 async def fill(url: str) -> None:
@@ -96,25 +108,47 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
 
 
 async def measured(url: str) -> list[Figure]:
-    database, listing = Database(url, pool_size=2, application="bench"), listings_of("contacts", RESOURCES)["customer"]
+    database, listings = Database(url, pool_size=2, application="bench"), listings_of("contacts", RESOURCES)
     found = []
     try:
         for name, asked in _PAGES.items():
             for way, page in (("", 0), (", 20th page", 20)) if name != "counted" else (("", 0),):
-                whale, small = [await _milliseconds(database, listing, each, asked, page) for each in (WHALE, SMALL)]
+                list_ = (database, listings["customer"], asked, page)
+                whale, small = [await _milliseconds(each, *list_) for each in (WHALE, SMALL)]
                 found.append(Figure(name + way, whale, "for 200", small, MOST_MS, unit="ms"))
+        for name, (noun, owners, asked) in _REACHED.items():
+            list_ = (database, listings[noun], asked, 0)
+            whale, small = [
+                await _milliseconds(each, *list_, await _reach(url, each, owners)) for each in (WHALE, SMALL)
+            ]
+            found.append(Figure(name, whale, "for 200", small, MOST_MS, unit="ms"))
     finally:
         await database.close()
     return found
 
 
-async def _milliseconds(database: Database, listing: Listing, tenant: str, sent: dict[str, Any], page: int) -> float:
+async def _reach(url: str, tenant: str, owners: int) -> Reach:
+    """Of so many of the 50 users who own 99 in 100 customers; of one who owns nothing, if none."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT DISTINCT owner_id FROM customers WHERE tenant_id = $1 AND owner_id IS NOT NULL ORDER BY 1 LIMIT $2",
+            *(tenant, owners),
+        )
+    finally:
+        await connection.close()
+    return Reach(tuple(row["owner_id"] for row in rows) or (UUID(int=1),))
+
+
+async def _milliseconds(
+    tenant: str, database: Database, listing: Listing, sent: dict[str, Any], page: int, reach: Reach = EVERYONE
+) -> float:
     asked = listing.asked_in_body(json.dumps({"first": 50, **sent}).encode(), personal=True)
-    queries = Queries[Any](listing, listing.resource.view, personal=None)
+    queries = Queries[Any](listing, listing.resource.view, reach=reach, personal=None)
 
     async def once(after: str | None = None) -> str | None:
         this = Asked(asked.condition, asked.order, asked.first, after)
-        async with database.read(tenant, by_values=this.has_values) as connection:
+        async with database.read(tenant, by_values=this.has_values or reach.is_limited) as connection:
             if asked.counts:
                 await queries.count(connection, tenant, this)
             return (await queries.page(connection, tenant, this)).next

@@ -14,14 +14,15 @@ from contacts.touchpoints.rules import Channel, Direction
 from kith.api import context_for
 from kith.db.migrations import migrate
 from kith.ids import new_id
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
+from kith.reach import EVERYONE
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOpportunity
 from sales.opportunities.rules import Stage
 from sales.service import SERVICE as SALES
 
-ACTOR = "client:bench"
+BY = By("client:bench", EVERYONE)
 AT_ONCE = 16
 CEILING = """
     WITH row AS (
@@ -69,12 +70,12 @@ async def _append(postgres: EmbeddedPostgres) -> float:
         "bench",
         CUSTOMERS,
         Call(CUSTOMERS.create, CUSTOMERS.create.input.model_validate_json(b'{"kind": "person", "name": "Bench"}')),
-        actor=ACTOR,
+        by=BY,
     )
     touch = RecordTouchpoint(customer_id=customer.view.id, channel=Channel.EMAIL, direction=Direction.OUTBOUND)
 
     async def once() -> None:
-        await context.commands.run_one("bench", TOUCHPOINTS, Call(TOUCHPOINTS.create, touch), actor=ACTOR)
+        await context.commands.run_one("bench", TOUCHPOINTS, Call(TOUCHPOINTS.create, touch), by=BY)
 
     try:
         return await rate(once, at_once=AT_ONCE)
@@ -89,7 +90,7 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
             "bench",
             OPPORTUNITIES,
             Call(OPPORTUNITIES.create, OpenOpportunity(name="Bench", currency="EUR")),
-            actor=ACTOR,
+            by=BY,
         )
         for _ in range(AT_ONCE)
     ]
@@ -100,7 +101,7 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
 
     async def once() -> None:
         id, stage = free.popleft()
-        await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id), actor=ACTOR)
+        await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id), by=BY)
         free.append((id, stage))
 
     try:

@@ -21,9 +21,10 @@ from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
 from kith.ids import new_id
 from kith.nouns import commands
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
 from kith.nouns.parameters import row_model
 from kith.nouns.unit_of_work import UnitOfWork
+from kith.reach import EVERYONE
 from kith.runtime.service import Service
 from kith.runtime.settings import Settings
 from kith.testing import Answer, Issuer, Tenant
@@ -236,7 +237,7 @@ async def test_rows_are_written_in_the_order_of_their_keys(house: House) -> None
         sent = [_row(name, command=command, **fields) for name in shuffled]
         given = [row_model(done).model_validate_json(json.dumps(row)) for row in sent]
         calls = [Call(done, each, external_id=each.external_id, remembered=True) for each in given]
-        await context.commands.run(house.tenant, CUSTOMERS, calls, actor="service:test")
+        await context.commands.run(house.tenant, CUSTOMERS, calls, by=By("service:test", EVERYONE))
     await context.database.close()
     remembered = [f"customers/{name}/amend/2026-01-05 09:00:00+00:00" for name in names]
     assert keys == names + remembered
@@ -246,7 +247,7 @@ async def test_who_changes_a_customer_does_not_hold_up_new_dealings_with_it(hous
     thing, mine = await customer(house), await house.at(CONTACTS)
     database = Database(house.postgres.url("kith_contacts"), pool_size=1, application="test")
     async with database.write(house.tenant) as transaction:
-        uow = UnitOfWork(transaction, source="contacts", outbox=CONTACTS.outbox, actor="service:test")
+        uow = UnitOfWork(transaction, source="contacts", outbox=CONTACTS.outbox, by=By("service:test", EVERYONE))
         await uow.repository(CUSTOMERS).load(ids=[UUID(thing["id"])])
         await mine.made("/v1/contacts", customer_id=thing["id"], name="Grace")
         await mine.made("/v1/touchpoints", customer_id=thing["id"], channel="email", direction="inbound")

@@ -11,7 +11,8 @@ from contacts.users.administrators import LastAdministrator
 from contacts.users.form import USERS, SuspendUser
 from kith.api import context_for
 from kith.nouns.calls import Answer as Answered
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
+from kith.reach import EVERYONE
 from kith.runtime.settings import Settings
 from kith.testing import Answer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -98,7 +99,7 @@ async def test_two_administrators_who_suspend_each_other_at_once_are_not_both_go
         await holder.execute("SELECT FROM users WHERE tenant_id = $1 FOR UPDATE", acme.name)
         calls = [Call(suspend, SuspendUser(), id=UUID(each)) for each in both]
         tasks = [
-            asyncio.create_task(process.commands.run_one(acme.name, USERS, call, actor="client:test"))
+            asyncio.create_task(process.commands.run_one(acme.name, USERS, call, by=By("client:test", EVERYONE)))
             for process, call in zip(processes, calls, strict=True)
         ]
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND $1 = ANY(pg_blocking_pids(pid))"

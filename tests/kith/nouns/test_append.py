@@ -22,9 +22,10 @@ from kith.db.sessions import driver_of
 from kith.db.statements import Statement
 from kith.errors import Conflict, Invalid
 from kith.nouns.append import append_one
-from kith.nouns.calls import Answer, Call
+from kith.nouns.calls import Answer, By, Call
 from kith.nouns.commands import Commands
 from kith.nouns.resource import Resource
+from kith.reach import EVERYONE
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 
@@ -59,12 +60,12 @@ def database(context: Any) -> Database:
 @pytest.fixture
 async def customer(commands: Commands, tenant: str) -> UUID:
     given = CUSTOMERS.create.input.model_validate_json(b'{"kind": "person", "name": "Ada"}')
-    return (await commands.run_one(tenant, CUSTOMERS, Call(CUSTOMERS.create, given), actor=ACTOR)).view.id
+    return (await commands.run_one(tenant, CUSTOMERS, Call(CUSTOMERS.create, given), by=By(ACTOR, EVERYONE))).view.id
 
 
 async def record(commands: Commands, tenant: str, resource: Resource = TOUCHPOINTS, **fields: Any) -> Answer:
     given = RecordTouchpoint(channel=Channel.EMAIL, direction=Direction.OUTBOUND, **fields)
-    return await commands.run_one(tenant, resource, Call(resource.create, given), actor=ACTOR)
+    return await commands.run_one(tenant, resource, Call(resource.create, given), by=By(ACTOR, EVERYONE))
 
 
 async def stored(database: Database, tenant: str, answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:

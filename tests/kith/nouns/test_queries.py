@@ -21,6 +21,7 @@ from kith.db.connections import Database
 from kith.nouns.lists.listing import ALL
 from kith.nouns.lists.operators import Operator
 from kith.nouns.queries import Queries
+from kith.reach import EVERYONE
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -54,7 +55,8 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
     rule: dict[str, Any] = {"event_types": ["sales.order.placed.v1"], "window_days": 9}
     await contacts.post("/v1/settings:amend", {"activity": rule})
     customers, touchpoints, settings = (
-        Queries[Any](LISTINGS[each.name], each.view, personal=shown) for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
+        Queries[Any](LISTINGS[each.name], each.view, reach=EVERYONE, personal=shown)
+        for each in (CUSTOMERS, TOUCHPOINTS, SETTINGS)
     )
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
@@ -73,7 +75,7 @@ async def test_a_value_is_what_the_rules_have(contacts: Tenant, database: Databa
 
 async def test_what_may_not_be_shown_is_not_read(contacts: Tenant, database: Database) -> None:
     ada = await contacts.made("/v1/customers", kind="person", name="Ada")
-    customers = Queries[Any](LISTINGS["customer"], CUSTOMERS.view, personal=None)
+    customers = Queries[Any](LISTINGS["customer"], CUSTOMERS.view, reach=EVERYONE, personal=None)
     async with database.read(contacts.name) as connection:
         one: CustomerView = await customers.one(connection, contacts.name, UUID(ada["id"]))
     assert (one.name, one.kind) == (None, CustomerKind.PERSON)

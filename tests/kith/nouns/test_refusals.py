@@ -20,9 +20,10 @@ from kith.errors import Conflict
 from kith.events.contacts import CustomerCreated, SettingsChanged
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.calls import Call, Outcome, Status
+from kith.nouns.calls import By, Call, Outcome, Status
 from kith.nouns.commands import Commands
 from kith.nouns.resource import Command, Resource
+from kith.reach import EVERYONE
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
@@ -116,7 +117,7 @@ async def carry_out(
     database = Database(postgres.url("kith_contacts"), pool_size=1, application="test")
     commands = Commands(database, source="contacts", outbox=SERVICE.outbox, idempotency=SERVICE.idempotency)
     try:
-        outcomes, _ = await commands.run(tenant, resource, calls, actor="service:test")
+        outcomes, _ = await commands.run(tenant, resource, calls, by=By("service:test", EVERYONE))
     finally:
         await database.close()
     return outcomes

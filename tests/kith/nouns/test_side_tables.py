@@ -21,9 +21,10 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
 from kith.nouns import fills
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
 from kith.nouns.fills import filling
 from kith.nouns.resource import Resource, View
+from kith.reach import EVERYONE
 from kith.runtime.settings import Settings
 
 NAME_OF_ADA = {"=ada lovelace", "ada", "lovelace"}
@@ -57,7 +58,7 @@ class Records:
     async def do(self, verb: str, id: UUID | None = None, **fields: Any) -> View:
         command = next(each for each in CUSTOMERS.commands if each.name == verb)
         call = Call(command, command.input.model_validate_json(json.dumps(fields)), id=id)
-        answer = await self._context.commands.run_one(self._tenant, CUSTOMERS, call, actor="client:test")
+        answer = await self._context.commands.run_one(self._tenant, CUSTOMERS, call, by=By("client:test", EVERYONE))
         view: View = answer.view
         return view
 

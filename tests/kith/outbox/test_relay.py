@@ -32,11 +32,13 @@ from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
+from kith.nouns.calls import By
 from kith.nouns.resource import Resource, View
 from kith.nouns.unit_of_work import UnitOfWork
 from kith.outbox import relay as relay_module
 from kith.outbox.relay import Relay, Watermark, topic_of
 from kith.outbox.table import outbox_table
+from kith.reach import EVERYONE
 from kith.runtime.telemetry import current_traceparent
 from kith_local.postgres import EmbeddedPostgres
 
@@ -232,7 +234,7 @@ class World:
             yield transaction
 
     def unit_of_work(self, transaction: Transaction) -> UnitOfWork:
-        return UnitOfWork(transaction, source=self.service, outbox=OUTBOX, actor="user:1")
+        return UnitOfWork(transaction, source=self.service, outbox=OUTBOX, by=By("user:1", EVERYONE))
 
     def worker(self, name: str = "relay") -> AsyncEngine:
         return create_engine(self.url, role=WORKER_ROLE, pool_size=2, application=name)

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from kith.http.scopes import SCOPES
+from kith.http.scopes import NARROW_SCOPES, SCOPES
 from kith_local.issuer_files import ClientCredentials
 
 AUDIENCE = "kith"
@@ -71,7 +71,7 @@ class Issuer:
                 "response_types_supported": [],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["ES256"],
-                "scopes_supported": list(SCOPES),
+                "scopes_supported": [*SCOPES, *NARROW_SCOPES],
             }
         )
 
@@ -127,8 +127,9 @@ class Issuer:
 
 def _scopes(form: Mapping[str, str]) -> tuple[str, ...]:
     requested = tuple(dict.fromkeys(form.get("scope", "").split())) or SCOPES
-    if unknown := [scope for scope in requested if scope not in SCOPES]:
-        raise OAuthError("invalid_scope", f"unknown: {' '.join(unknown)}; known: {' '.join(SCOPES)}")
+    known = (*SCOPES, *NARROW_SCOPES)
+    if unknown := [scope for scope in requested if scope not in known]:
+        raise OAuthError("invalid_scope", f"unknown: {' '.join(unknown)}; known: {' '.join(known)}")
     return requested
 
 

@@ -7,6 +7,7 @@ from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
 from kith.customers.known import known_customers_table
 from kith.customers.repointing import repointings_table
+from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
@@ -33,6 +34,8 @@ people = directory_tables(metadata)
 known_contacts = elsewhere_table("known_contacts", metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)
+for each in (known_contacts, known_runs):
+    owned_through(each, known_customers)
 unconfirmed_references = unconfirmed_table(metadata)
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)

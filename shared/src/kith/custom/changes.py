@@ -4,19 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, cast, delete, select
+from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, cast, delete, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.custom.field import LINKED, CustomField, FieldType
 from kith.custom.known import Fields, fields_of
 from kith.custom.reading import keys_of, read, read_text
 from kith.custom.tables import ENTRIES
+from kith.db.owned import within
 from kith.db.statements import insert_many, streamed
 from kith.db.tables import TenantId
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Customisable
 from kith.nouns.inputs import CUSTOM, Input, NewInput
+from kith.reach import Reach
 from kith.runtime.slices import in_pieces
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - as in Input
@@ -44,7 +46,7 @@ class CustomChanges:
 
     @classmethod
     async def of(
-        cls, connection: AsyncConnection, tenant: str, noun: str, table: Table, given: Sequence[Input]
+        cls, connection: AsyncConnection, tenant: str, noun: str, table: Table, given: Sequence[Input], reach: Reach
     ) -> "CustomChanges":
         sent = {code for each in given for held in CUSTOM for code in getattr(each, held, None) or ()}
         fields = await fields_of(connection, tenant)
@@ -52,11 +54,11 @@ class CustomChanges:
             fields = await fields_of(connection, tenant, anew=True)
         it = cls(connection, tenant, noun, table, fields)
         if sent:
-            await it._look_up(given)
+            await it._look_up(given, reach)
         return it
 
-    async def _look_up(self, given: Sequence[Input]) -> None:
-        """Reads who has the unique values that are sent, and which of the records exist that links name."""
+    async def _look_up(self, given: Sequence[Input], reach: Reach) -> None:
+        """Reads who has the unique values that are sent, and which of the records within reach that links name."""
         unique: dict[UUID, set[str]] = {}
         linked: dict[str, set[UUID]] = {}
         for field, value in self._sent(given):
@@ -77,7 +79,9 @@ class CustomChanges:
         for noun, ids in linked.items():
             if (other := self._table.metadata.tables.get(LINKED[noun])) is not None:
                 existing = select(other.c.id).where(
-                    other.c.tenant_id == self._tenant, other.c.id == any_(cast([*ids], ARRAY(Uuid)))
+                    other.c.tenant_id == self._tenant,
+                    other.c.id == any_(cast([*ids], ARRAY(Uuid))),
+                    true() if reach.owners is None else within(other, owners=cast([*reach.owners], ARRAY(Uuid))),
                 )
                 self._linked[noun] = {row.id async for row in streamed(self._connection, existing, most=len(ids))}
 

@@ -13,6 +13,7 @@ from kith.consumer import Handler
 from kith.customers.links import merge_columns, relink, survivors, take_turn
 from kith.customers.repointing import Repointing
 from kith.customers.stating import CustomerStated
+from kith.db.owned import owned_by
 from kith.db.tables import DERIVED, FORMER, tenant_column
 from kith.events.catalogue import EVENTS, current, decode
 from kith.events.contacts import (
@@ -49,7 +50,7 @@ def known_customers_table(metadata: MetaData) -> Table:
     for name in (*FACTS, "owner"):
         # Of a text the migration says COLLATE "C": see kith.db.tables.compared.
         Index(f"known_customers_by_{name}", table.c.tenant_id, table.c[name], table.c.id)
-    return table
+    return owned_by(table, "owner_id")
 
 
 def keeping_customers(table: Table) -> Handler:

@@ -1,7 +1,7 @@
 """The HTTP side of a service: one application with REST, GraphQL, probes, problems and limits."""
 
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,7 +43,16 @@ class _Segment(StringConvertor):
     regex = "(?:(?!:[a-z_]+$)[^/])+"
 
 
-__all__ = ["Context", "actor_of", "actor_with", "context_of", "create_app", "json_response", "only_known_parameters"]
+__all__ = [
+    "Context",
+    "actor_of",
+    "actor_who",
+    "actor_with",
+    "context_of",
+    "create_app",
+    "json_response",
+    "only_known_parameters",
+]
 
 register_url_convertor("segment", _Segment())
 
@@ -104,15 +113,20 @@ def actor_of(request: HTTPConnection) -> Actor:
 def actor_with(scope: str | None) -> Any:
     """Returns a dependency that yields the actor, if it has the scope; None: whatever scopes it has."""
 
-    async def check(
+    return actor_who(lambda actor: None if scope is None else actor.require(scope))
+
+
+def actor_who(check: Callable[[Actor], object]) -> Any:
+    """Returns a dependency that yields the actor, unless `check` raises Forbidden."""
+
+    async def checked(
         request: Request, _: Annotated[object, Depends(HTTPBearer(auto_error=False, bearerFormat="JWT"))]
     ) -> Actor:
         actor = actor_of(request)
-        if scope is not None:
-            actor.require(scope)
+        check(actor)
         return actor
 
-    return Depends(check)
+    return Depends(checked)
 
 
 def only_known_parameters(request: Request) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import httpx
 from joserfc import jwt
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kith.db.tenancy import TENANT_PATTERN
 from kith.errors import Forbidden
 from kith.events import actors
+from kith.http.scopes import Width, width_of
+from kith.reach import EVERYONE, Reach
 from kith.runtime.settings import Settings
 from kith.scalars import LATEST, Real, Text, Written
 
@@ -39,6 +42,8 @@ _UNREADABLE = (JoseError, ValueError, TypeError, KeyError, AttributeError, Recur
 """Raised by what is no token: nothing has been verified yet, so it may be anything."""
 _REFRESH_SECONDS = 300
 _RETRY_SECONDS = 5
+MOST_OF_TEAM = 5000
+"""The users whose records one may reach: each statement carries their ids."""
 
 
 class Unauthenticated(Exception):
@@ -64,6 +69,11 @@ class Actor:
     """Whether it is a machine, which asks with no person behind it."""
     email: str | None = field(default=None, repr=False)
     """If the issuer says that it has verified it: another one may be anybody's."""
+    user_id: UUID | None = None
+    """The user that it is, as far as that was looked up: where a narrow scope needs it."""
+    team: tuple[UUID, ...] = ()
+    """The same, and all users of its team and of the teams within that; one more than MOST_OF_TEAM: they are too
+    many."""
 
     @property
     def id(self) -> str:
@@ -71,9 +81,25 @@ class Actor:
         return actors.client(self.subject) if self.is_client else actors.user(self.tenant, self.subject)
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden naming the scope."""
+        """Raises Forbidden naming the scope. A narrow form of it is not enough: what is not one user's needs all of
+        it."""
         if scope not in self.scopes:
             raise Forbidden(f"This needs the scope {scope}.")
+
+    def reach(self, scope: str) -> Reach:
+        """Returns whose records it reaches by the scope, or by a narrow form of it. Raises Forbidden."""
+        width = width_of(scope, self.scopes)
+        if width is Width.ALL:
+            return EVERYONE
+        if width is Width.NONE:
+            raise Forbidden(f"This needs the scope {scope}.")
+        if width is Width.OWN:
+            return Reach(() if self.user_id is None else (self.user_id,), self.user_id)
+        if len(self.team) > MOST_OF_TEAM:
+            raise Forbidden(
+                f"Its team and the teams within have more than {MOST_OF_TEAM} users: {scope}:team is no use."
+            )
+        return Reach(self.team, self.user_id)
 
     def sees_personal(self, service: str) -> bool:
         """Whether the personal fields of the service's nouns are shown."""

@@ -32,11 +32,12 @@ from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
-from kith.nouns.calls import Call, KeyReused, Outcome, Status
+from kith.nouns.calls import By, Call, KeyReused, Outcome, Status
 from kith.nouns.erasing import erase_with
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.named import Named
+from kith.nouns.owning import Owning
 from kith.nouns.resource import Check, Resource, Together, View
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_pieces, in_slices
@@ -50,12 +51,12 @@ async def carry_out(
     source: str,
     outbox: Table,
     idempotency: Table,
-    actor: str,
+    by: By,
 ) -> tuple[list[Outcome], datetime]:
     """Carries out all calls in a transaction that the caller commits, such as a consumer's
-    (kith.db.connections.acting_for), as what `actor` did (kith.events.actors). Returns an outcome per call, and the
-    instant they are recorded at."""
-    uow = UnitOfWork(transaction, source=source, outbox=outbox, actor=actor)
+    (kith.db.connections.acting_for), as what `by` does. Returns an outcome per call, and the instant they are recorded
+    at."""
+    uow = UnitOfWork(transaction, source=source, outbox=outbox, by=by)
     batch = Batch(uow, resource, idempotency)
     await batch.load(calls)
     outcomes = [batch.carry_out(call) async for call in in_slices(calls)]
@@ -76,7 +77,8 @@ class Batch:
         self._erased: dict[UUID, View] = {}
         self._administered: list[Entry] = []
         """Of the audit log."""
-        self._named = Named(resource)
+        self._named = Named(resource, uow.reach)
+        self._owning = Owning(resource, uow.reach)
         self._together: dict[Together, dict[UUID, Aggregate]] = {}
         """The records that commands of two records have changed first, as they were before."""
         self._check: Check = lambda *_: None
@@ -96,13 +98,14 @@ class Batch:
             )
             found = streamed(self._uow.connection, rows, most=len(remembered))
             self._done = {row.key: row.fingerprint async for row in found}
-        inputs = [call.input for call in calls]
+        inputs = [self._owning.given(call.input) for call in calls]
         await self._named.load(self._uow.connection, self._uow.tenant, inputs)
+        await self._owning.load(self._uow.connection, self._uow.tenant, inputs, self._named)
         if self._resource.is_customisable:
             connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
-            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs)
+            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs, self._uow.reach)
         if self._resource.checks is not None:
-            asked = [(call.input, self._named_by(call)) for call in calls]
+            asked = [(given, self._named_by(call)) for given, call in zip(inputs, calls, strict=True)]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
 
     async def _load_records(self, calls: Sequence[Call], external_ids: Collection[str]) -> None:
@@ -157,13 +160,14 @@ class Batch:
             if (existing := self._repository.get_by_external_id(external_id)) is not None:
                 if self._is_what_made(existing, call, fingerprint):
                     return Outcome(Status.UNCHANGED, existing)
-                raise Conflict(
-                    f"There is another {self._resource.words} under external id {external_id}.", field="external_id"
-                )
+                raise self._taken(external_id)
+            if self._repository.is_taken(external_id):
+                raise self._taken(external_id)
         given = self._complete(call.input)
         at = given.happened_at(self._uow.now)
         aggregate, events = self._made(call, given, at)
         self._named.point(aggregate, self._resource.told)
+        self._owning.check(None, aggregate)
         self._check(given, aggregate)
         self._check_custom(None, aggregate)
         aggregate.external_hash = fingerprint
@@ -172,6 +176,10 @@ class Batch:
         self._named.note(given, aggregate.id)
         self._repository.add(aggregate)
         return Outcome(Status.ACCEPTED, aggregate, events=recorded)
+
+    def _taken(self, external_id: str) -> Conflict:
+        what = self._resource.words
+        return Conflict(f"There is another {what} under external id {external_id}.", field="external_id")
 
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """Returns a new aggregate, and its events."""
@@ -222,6 +230,7 @@ class Batch:
             changed, at=at, **arguments, **({} if changed_other is None else {"other": changed_other})
         )
         self._named.point(changed, given.model_fields_set)
+        self._owning.check(aggregate, changed)
         self._check(given, changed)
         self._check_custom(aggregate, changed)
         if (together := call.command.together) is not None:
@@ -283,7 +292,7 @@ class Batch:
     def _complete(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits, and with the values of all custom fields. Raises
         Invalid."""
-        given = self._named.followed(given, changed)
+        given = self._named.followed(self._owning.given(given), changed)
         if self._custom is None or not isinstance(given, _SETS_CUSTOM):
             return given
         return self._custom.merged(given, _customisable(changed))

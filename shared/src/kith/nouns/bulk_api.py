@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from kith.errors import DomainError, Invalid
 from kith.http import problems
-from kith.http.app import actor_with, context_of, json_response
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
 from kith.http.bodies import MAX_BODY
+from kith.nouns.access import reach_to_write
 from kith.nouns.bulk import MAX_ROWS, rows_of
-from kith.nouns.calls import Call, Outcome, Status
+from kith.nouns.calls import By, Call, Outcome, Status
 from kith.nouns.inputs import json_of
 from kith.nouns.parameters import pascal, several
 from kith.nouns.resource import Resource
@@ -47,7 +48,7 @@ class BulkResult:
 
 def add_bulk(router: APIRouter, service: str, resource: Resource, rows: Mapping[str, Any]) -> None:
     """Adds the route of bulk requests. `rows` are the models of a row, by its command."""
-    writer = actor_with(f"{service}:{resource.write_verb}")
+    writer = actor_who(lambda actor: reach_to_write(actor, service, resource))
     row_refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in rows.values()]
     body = {
         "type": "object",
@@ -83,7 +84,8 @@ def add_bulk(router: APIRouter, service: str, resource: Resource, rows: Mapping[
                 results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
             else:
                 results.append(parsed)
-        outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls, actor=actor.id)
+        by = By(actor.id, reach_to_write(actor, service, resource))
+        outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls, by=by)
         outcome_of = iter(outcomes)
         counts = dict.fromkeys(Status, 0)
         written: list[Any] = []

@@ -12,6 +12,16 @@ from kith.nouns.aggregate import Aggregate
 from kith.nouns.fingerprints import as_spelt, fingerprint, is_odd
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Command, Resource, View
+from kith.reach import Reach
+
+
+class By(NamedTuple):
+    """Who carries out commands."""
+
+    actor: str
+    """As events and histories name it: see kith.events.actors."""
+    reach: Reach
+    """Whose records it may change."""
 
 
 class Status(StrEnum):

@@ -9,7 +9,7 @@ import random
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from asyncpg import PostgresError
@@ -19,10 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from kith.custom.known import forget
 from kith.db.connections import Database, Transaction, checked
 from kith.db.sqlstates import sqlstate
+from kith.errors import NotFound
 from kith.ids import new_id
 from kith.nouns.append import append
 from kith.nouns.batch import as_view, carry_out
-from kith.nouns.calls import Answer, Call, InFlight, KeyReused, Outcome
+from kith.nouns.calls import Answer, By, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import NewInput
 from kith.nouns.resource import Resource, View
 from kith.nouns.unit_of_work import UnitOfWork
@@ -48,33 +49,34 @@ class Commands:
         self._keys = idempotency
 
     async def run(
-        self, tenant: str, resource: Resource, calls: Sequence[Call], *, actor: str
+        self, tenant: str, resource: Resource, calls: Sequence[Call], *, by: By
     ) -> tuple[list[Outcome], datetime]:
-        """Carries out all calls in one transaction, as what `actor` did (kith.events.actors). Returns an outcome per
+        """Carries out all calls in one transaction, as what `by` does. Returns an outcome per
         call, and the instant they are recorded at."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
-            return await self._batch(transaction, resource, calls, actor)
+            return await self._batch(transaction, resource, calls, by)
 
         return await self._retrying(tenant, resource, work)
 
     async def run_one(
-        self, tenant: str, resource: Resource, call: Call, *, actor: str, idempotency_key: str | None = None
+        self, tenant: str, resource: Resource, call: Call, *, by: By, idempotency_key: str | None = None
     ) -> Answer:
-        """Carries out one command, as what `actor` did. Raises the DomainError that a rule refuses it with.
+        """Carries out one command, as what `by` does. Raises the DomainError that a rule refuses it with.
 
         Under an idempotency key a repeated call returns the first one's answer. Raises KeyReused if it is another
         request, InFlight while the first is still running.
         """
 
-        insert_only = resource.insert_only and idempotency_key is None
-        if insert_only and (answer := await self._append(tenant, resource, call, actor)) is not None:
+        # What may be told of others' records only is looked up before.
+        insert_only = resource.insert_only and idempotency_key is None and not by.reach.is_limited
+        if insert_only and (answer := await self._append(tenant, resource, call, by.actor)) is not None:
             return answer
 
         async def work(transaction: Transaction) -> Answer:
             if idempotency_key is None:
-                return await self._one(transaction, resource, call, actor)
-            return await self._once(transaction, resource, call, actor, f"key/{idempotency_key}")
+                return await self._one(transaction, resource, call, by)
+            return await self._once(transaction, resource, call, by, f"key/{idempotency_key}")
 
         return await self._retrying(tenant, resource, work)
 
@@ -122,13 +124,13 @@ class Commands:
                     forget(tenant)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _one(self, transaction: Transaction, resource: Resource, call: Call, actor: str) -> Answer:
-        (outcome,), recorded_at = await self._batch(transaction, resource, [call], actor)
+    async def _one(self, transaction: Transaction, resource: Resource, call: Call, by: By) -> Answer:
+        (outcome,), recorded_at = await self._batch(transaction, resource, [call], by)
         if outcome.error is not None:
             raise outcome.error
         return Answer(as_view(resource, outcome.aggregate), recorded_at)
 
-    async def _once(self, transaction: Transaction, resource: Resource, call: Call, actor: str, key: str) -> Answer:
+    async def _once(self, transaction: Transaction, resource: Resource, call: Call, by: By, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
         # Tried, not waited for: the lock's holder is carrying out the same call at this moment.
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
@@ -145,15 +147,8 @@ class Commands:
         if done is not None:
             if done.fingerprint not in (fingerprint, call.as_spelt().fingerprint(resource)):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
-            try:
-                view: View = msgspec.json.decode(done.outcome, type=resource.view)
-            except msgspec.ValidationError:  # code of before remembered it, whose view lacks a field
-                uow = UnitOfWork(transaction, source=self._source, outbox=self._outbox, actor=actor)
-                records = uow.repository(resource)
-                await records.load(ids=[done.subject])
-                view = as_view(resource, records.get(done.subject))
-            return Answer(view, done.recorded_at)
-        answer = await self._one(transaction, resource, call, actor)
+            return Answer(await self._remembered(transaction, resource, by, done), done.recorded_at)
+        answer = await self._one(transaction, resource, call, by)
         await connection.execute(
             insert(self._keys).values(
                 tenant_id=tenant,
@@ -166,9 +161,24 @@ class Commands:
         )
         return answer
 
+    async def _remembered(self, transaction: Transaction, resource: Resource, by: By, done: Any) -> View:
+        """Returns the first call's answer. Raises NotFound if its record is out of reach now."""
+        try:
+            view: View | None = msgspec.json.decode(done.outcome, type=resource.view)
+        except msgspec.ValidationError:  # code of before remembered it, whose view lacks a field
+            view = None
+        if view is None or by.reach.is_limited:
+            uow = UnitOfWork(transaction, source=self._source, outbox=self._outbox, by=by)
+            records = uow.repository(resource)
+            await records.load(ids=[done.subject])
+            if (found := records.get(done.subject)) is None:
+                raise NotFound.of(resource.words, done.subject)
+            view = view or as_view(resource, found)
+        return view
+
     async def _batch(
-        self, transaction: Transaction, resource: Resource, calls: Sequence[Call], actor: str
+        self, transaction: Transaction, resource: Resource, calls: Sequence[Call], by: By
     ) -> tuple[list[Outcome], datetime]:
         return await carry_out(
-            transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys, actor=actor
+            transaction, resource, calls, source=self._source, outbox=self._outbox, idempotency=self._keys, by=by
         )

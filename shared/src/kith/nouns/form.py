@@ -152,7 +152,13 @@ class Form:
     """Declares that there is one per tenant, without an id in the API; returns its initial state, at version 0."""
     follows: Mapping[str, Follows] = field(default_factory=dict)
     """By the field that names another record."""
+    parts_name: Mapping[str, Column[Any]] = field(default_factory=dict)
+    """Parts of values that name records which have to be there, as in `roles.customer_id`, each with the id column of
+    the table that has these."""
     relations: tuple[One, ...] = ()
+    reference_data: bool = False
+    """Whether who may read some records of the service reads all of these. Other nouns whose table says nothing of
+    owners (kith.db.owned) are read by the whole scope alone; by it alone all of them are written."""
     write_verb: str = "write"
     """The verb of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Attempt]], Awaitable[Check]] | None = None

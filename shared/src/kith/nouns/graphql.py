@@ -28,7 +28,8 @@ from kith.graphql.orders import order_input, terms_of
 from kith.graphql.outputs import shown_types
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
-from kith.nouns.calls import Call
+from kith.nouns.access import reach_to_read, reach_to_write
+from kith.nouns.calls import By, Call
 from kith.nouns.history_api import history_field
 from kith.nouns.lists.listing import Asked, Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
@@ -225,8 +226,10 @@ class Graph:
     def _of_tenant(self, resource: Resource, node: Any) -> Any:
         async def singleton(info: Ctx) -> node:
             context = info.context
-            context.actor.require(f"{self._service}:read")
-            queries: Queries[Any] = Queries(self._listings[resource.name], node, personal=context.disclosure)
+            reach = reach_to_read(context.actor, self._service, resource)
+            queries: Queries[Any] = Queries(
+                self._listings[resource.name], node, reach=reach, personal=context.disclosure
+            )
             async with context.service.database.read(context.actor.tenant) as connection:
                 return await queries.singleton(connection, context.actor.tenant)
 
@@ -298,14 +301,14 @@ class Graph:
         async def run(info: Ctx, given: Any, id: UUID | None, if_version: int | None, key: str | None) -> Any:
             context = info.context
             try:
-                context.actor.require(f"{self._service}:{resource.write_verb}")
+                by = By(context.actor.id, reach_to_write(context.actor, self._service, resource))
                 named = None if id is None else reading(Id, id, field="id")
                 key = None if key is None else reading(Key, key, field="idempotencyKey")
                 call = Call(
                     command, command.input.model_validate(as_given(given)), id=named, expected_version=if_version
                 )
                 answer = await context.service.commands.run_one(
-                    context.actor.tenant, resource, call, actor=context.actor.id, idempotency_key=key
+                    context.actor.tenant, resource, call, by=by, idempotency_key=key
                 )
             except (DomainError, ValidationError) as error:
                 return Problem.of(problems.of_refusal(error), documents)

@@ -14,8 +14,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from kith.graphql.context import Ctx
 from kith.graphql.fields import PageInfo, field
-from kith.http.app import actor_with, context_of, json_response
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
+from kith.nouns.access import reach_to_read
 from kith.nouns.history_reads import FieldChange, HistoryEntry, pages
 from kith.nouns.lists.listing import Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE, Page
@@ -38,7 +39,7 @@ def add_history(router: APIRouter, listing: Listing) -> None:
     service, resource = listing.service, listing.resource
     if resource.insert_only:
         return
-    reader = actor_with(f"{service}:read")
+    reader = actor_who(lambda actor: reach_to_read(actor, service, resource))
     path, of_one = f"/{resource.path}", f"/{resource.path}/{{id:segment}}"
     named: dict[str, Any] = {
         "response_model": HistoryPage,
@@ -50,7 +51,8 @@ def add_history(router: APIRouter, listing: Listing) -> None:
         personal = context_of(request).disclosure_to(actor)
         async with context_of(request).database.read(actor.tenant) as connection:
             if resource.singleton is None:  # whoever may not see the record may not see its history
-                await Queries(listing, resource.view, personal=None).one(connection, actor.tenant, id)
+                reach = reach_to_read(actor, service, resource)
+                await Queries(listing, resource.view, reach=reach, personal=None).one(connection, actor.tenant, id)
             found = await pages(connection, actor.tenant, resource, [id], personal=personal, first=first, after=after)
         return json_response(HistoryPage(found[id].rows, found[id].next))
 
@@ -99,7 +101,7 @@ def history_field(service: str, resource: Resource) -> Any:
         self: Any, info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None
     ) -> HistoryConnection | None:
         context = info.context
-        context.actor.require(f"{service}:read")
+        reach_to_read(context.actor, service, resource)  # of the record, which is within its reach
 
         async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[HistoryEntry]]:
             async with context.service.database.read(context.actor.tenant) as connection:

@@ -1,15 +1,16 @@
 """The records that the calls of one transaction name: a record inherits fields from those that it names, and may not
 contradict them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, cast, null, select
+from sqlalchemy import ARRAY, Column, ColumnElement, Uuid, any_, cast, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.customers.pointing import Pointing, told_of
+from kith.db.owned import named_within
 from kith.db.statements import streamed
 from kith.errors import Invalid
 from kith.nouns import unconfirmed
@@ -17,15 +18,18 @@ from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, values_of
 from kith.nouns.resource import Resource
 from kith.nouns.unconfirmed import Unconfirmed
+from kith.reach import Reach
 
 
 class Named:
     """Of calls on one noun."""
 
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
+    def __init__(self, resource: Resource, reach: Reach) -> None:
+        self._resource, self._reach = resource, reach
         self._records: dict[str, dict[UUID, Any]] = {}
-        """By field: as far as they exist."""
+        """By field: as far as they exist and are within reach."""
+        self._parts: dict[str, set[UUID]] = {}
+        """The same of parts of values."""
         self._pointing = Pointing(resource)
         self._unconfirmed: list[Unconfirmed] = []
 
@@ -35,16 +39,27 @@ class Named:
                 columns = follows.id.table.c
                 read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
                 read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
-                rows = select(*read).where(
-                    columns.tenant_id == tenant, follows.id == any_(cast(list(wanted), ARRAY(Uuid)))
-                )
+                rows = select(*read).where(*self._are_there(follows.id, tenant, wanted))
                 found = streamed(connection, rows, most=len(wanted))
                 self._records[name] = {row[0]: row async for row in found}
+        for path, id in self._resource.parts_name.items():
+            wanted = {part for given in inputs for part in _parts(given, path)}
+            rows = select(id).where(*self._are_there(id, tenant, wanted))
+            found = streamed(connection, rows, most=len(wanted))
+            self._parts[path] = {row[0] async for row in found} if wanted else set()
         await self._pointing.look_up(connection, tenant, inputs, self._records)
+
+    def _are_there(self, id: Column[Any], tenant: str, wanted: Collection[UUID]) -> Iterator[ColumnElement[bool]]:
+        owners = self._reach.owners
+        yield id.table.c.tenant_id == tenant
+        yield id == any_(cast([*wanted], ARRAY(Uuid)))
+        if owners is not None:
+            yield named_within(id.table, cast([*owners], ARRAY(Uuid)))
 
     def followed(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
         not exist, or contradicts the input."""
+        self._check_parts(given, changed)
         taken: dict[str, Any] = {}
         for name, records in self._records.items():
             if (id := getattr(given, name, None)) is None:
@@ -78,11 +93,28 @@ class Named:
         if is_new and record is not None and record.archived_at is not None:
             raise Invalid(f"The {what} {id} is archived.", field=name)
 
+    def _check_parts(self, given: Input, changed: Aggregate | None) -> None:
+        """Raises Invalid for a part that names a record which is not there; what the record had before it may keep."""
+        for path, found in self._parts.items():
+            field, _, part = path.partition(".")
+            for number, id in enumerate(_parts(given, path)):
+                if id not in found and id not in _parts(changed, path):
+                    what = part.removesuffix("_id").replace("_", " ")
+                    raise Invalid(f"There is no {what} {id}.", field=f"{field}.{number}.{part}")
+
     def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
         for field in sorted(self._resource.may_be_taken - set(taken)):
             if getattr(given, field, None) is None:
                 names = " or ".join(name for name, each in self._resource.follows.items() if field in each.takes)
                 raise Invalid(f"Send it, or name what has one: {names}.", field=field)
+
+    def told(self, field: str, inputs: Sequence[Input]) -> set[UUID]:
+        """Returns what a field may be told by these inputs: by themselves, and by the records that they name."""
+        told: set[UUID] = {*values_of(inputs, field)}
+        for name, follows in self._resource.named.items():
+            if field in follows.takes:
+                told |= {getattr(row, field) for row in self._records.get(name, {}).values()}
+        return told - {None}
 
     def point(self, aggregate: Aggregate, told: Collection[str]) -> None:
         """Has the fields of a record that were told name the customers that remained: see kith.customers.pointing."""
@@ -97,3 +129,9 @@ class Named:
 
     async def flush(self, connection: AsyncConnection, tenant: str, at: datetime) -> None:
         await unconfirmed.note(connection, tenant, self._unconfirmed, at)
+
+
+def _parts(of: Input | Aggregate | None, path: str) -> list[UUID]:
+    """Returns what a part of the values of a field is, of each of them."""
+    field, _, part = path.partition(".")
+    return [getattr(each, part) for each in getattr(of, field, None) or ()]

@@ -5,12 +5,27 @@ from functools import cache, lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Table, Uuid, any_, bindparam, func, null, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    null,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.audit.disclosures import Disclosure
 from kith.audit.entries import Read
 from kith.custom import listed
+from kith.db.owned import PARAMETER, within
 from kith.db.statements import Statement, decoder_of, zoned
 from kith.db.tables import TenantId
 from kith.errors import NotFound
@@ -20,6 +35,7 @@ from kith.nouns.lists.order import Order, Part, beyond, parts, sorting, whole
 from kith.nouns.lists.pages import MOST_COUNTED, Page, Total, total_of
 from kith.nouns.search import finding
 from kith.nouns.search.wanted import Wanted
+from kith.reach import Reach
 from kith.values import hidden as without_parts
 
 V = TypeVar("V")
@@ -29,14 +45,20 @@ BATCH = 500
 
 
 class Queries(Generic[V]):
-    """Reads the rows of one noun as `view`, which is the resource's, or a GraphQL type that inherits it; or as a dict,
-    of these `fields` alone.
+    """Reads the rows of one noun that are within `reach` as `view`, which is the resource's, or a GraphQL type that
+    inherits it; or as a dict, of these `fields` alone.
 
     Personal fields are not even selected unless they may be shown, which `personal` notes then.
     """
 
     def __init__(
-        self, listing: Listing, view: type[V], *, personal: Disclosure | None, fields: tuple[str, ...] | None = None
+        self,
+        listing: Listing,
+        view: type[V],
+        *,
+        reach: Reach,
+        personal: Disclosure | None,
+        fields: tuple[str, ...] | None = None,
     ) -> None:
         self._listing = listing
         self._resource = resource = listing.resource
@@ -48,7 +70,9 @@ class Queries(Generic[V]):
         self._disclosure = personal if resource.has_personal else None
         self._shown = [name for name in fields or resource.view_fields if name not in hidden]
         self._partly = () if sees else tuple(each for each in resource.partly_personal if each in self._shown)
-        self._columns = _Columns(listing, fields or resource.view_fields, hidden)
+        self._columns = _Columns(listing, fields or resource.view_fields, hidden, reach.is_limited)
+        self._reach = {PARAMETER: reach.owners}
+        self.is_limited = reach.is_limited
         self._decoders = _decoders(self._columns)
 
     def _seen(self, row: Iterable[Any]) -> V:
@@ -79,7 +103,7 @@ class Queries(Generic[V]):
         return self._view(**(row if self._personal else self._resource.hidden(row)))
 
     async def many(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, V]:
-        values = {"tenant": tenant, "ids": list(ids)}
+        values = {"tenant": tenant, "ids": list(ids), **self._reach}
         rows = await _rows_by_id(self._columns).fetch(connection, values)
         found = {row["id"]: self._seen(row) for row in rows}
         self._note(Read.READ, found)
@@ -98,7 +122,7 @@ class Queries(Generic[V]):
         wanted, found = asked.first + 1, list[Any]()
         for number, keys in self._rest(asked):
             statement = _page_of_rows(self._columns, asked.shape, asked.order, number, _nulls_of(keys))
-            values = {"tenant": tenant, "most": wanted - len(found), **asked.parameters(), **_named(keys)}
+            values = {"tenant": tenant, "most": wanted - len(found), **self._asked(asked), **_named(keys)}
             found += await statement.fetch(connection, values)
             if len(found) == wanted:
                 break
@@ -109,7 +133,7 @@ class Queries(Generic[V]):
         """Returns a page of what is found, the best first."""
         after = None if asked.after is None else finding.Rank.of(asked.after)
         search = await self._search(connection, tenant, wanted)
-        values = {"most": asked.first + 1, **asked.parameters(), **search.values}
+        values = {"most": asked.first + 1, **self._asked(asked), **search.values}
         values |= {} if after is None else after.parameters()
         statement = _page_of_found(self._columns, asked.shape, search.words, after is not None)
         found = await statement.fetch(connection, values)
@@ -118,6 +142,10 @@ class Queries(Generic[V]):
         self._note(Read.LIST, [each.id for each in ranks])
         following = ranks[-1].cursor() if len(found) > asked.first else None
         return Page([self._seen(row[:shown]) for row in rows], following, lambda number: ranks[number].cursor())
+
+    def _asked(self, asked: Asked) -> dict[str, Any]:
+        """Returns the parameters of what is asked, and of the reach."""
+        return asked.parameters() | self._reach
 
     async def _search(self, connection: AsyncConnection, tenant: str, wanted: Wanted) -> finding.Search:
         """Makes a search ready of what the actor sees."""
@@ -163,10 +191,10 @@ class Queries(Generic[V]):
         if asked.wanted is not None:
             search = await self._search(connection, tenant, asked.wanted)
             statement = _number_of_found(self._columns, asked.shape, search.words)
-            ((number, looked_at),) = await statement.fetch(connection, {**asked.parameters(), **search.values})
+            ((number, looked_at),) = await statement.fetch(connection, {**self._asked(asked), **search.values})
             return Total(number, is_exact=looked_at < finding.LOOKED_AT)
         statement = _number_of_rows(self._columns, asked.shape)
-        values = {"tenant": tenant, "most": MOST_COUNTED + 1, **asked.parameters()}
+        values = {"tenant": tenant, "most": MOST_COUNTED + 1, **self._asked(asked)}
         ((number,),) = await statement.fetch(connection, values)
         return total_of(number)
 
@@ -178,13 +206,11 @@ class Queries(Generic[V]):
         asked = await self.known(connection, tenant, asked)
         self._note(Read.EXPORT)
         table = self._table
-        query = select(*(table.c[name] for name in self._shown)).where(table.c.tenant_id == bindparam("tenant"))
-        if asked.condition is not None:
-            query = query.where(predicate(asked.condition.shape, table, self._listing.relations))
+        query = select(*(table.c[name] for name in self._shown)).where(self._columns.rows(asked.shape))
         if after is not None:
             query = query.where(table.c.id > after)
         query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
-        async with connection.stream(query, {"tenant": tenant, **asked.parameters()}) as result:
+        async with connection.stream(query, {"tenant": tenant, **self._asked(asked)}) as result:
             async for rows in result.partitions():
                 found = [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
                 yield [self._resource.without_personal(row) for row in found] if self._partly else found
@@ -197,7 +223,7 @@ class Queries(Generic[V]):
         keys = None if asked.after is None else asked.order.keys(asked.after, self._table)
         statement = _pages_of_owners(self._columns, column, asked.shape, asked.order, _nulls_of(keys))
         values = {"tenant": tenant, "owners": list(owners), "most": asked.first + 1}
-        values |= asked.parameters() | _named(keys)
+        values |= self._asked(asked) | _named(keys)
         found: dict[UUID, list[Any]] = {id: [] for id in owners}
         for owner, *row in await statement.fetch(connection, values):
             found[owner].append(row)
@@ -210,7 +236,7 @@ class Queries(Generic[V]):
         """Returns how many rows each owner has, as `count` does."""
         asked = await self.known(connection, tenant, asked)
         statement = _numbers_of_owners(self._columns, column, asked.shape)
-        values = {"tenant": tenant, "owners": list(owners), "most": MOST_COUNTED + 1, **asked.parameters()}
+        values = {"tenant": tenant, "owners": list(owners), "most": MOST_COUNTED + 1, **self._asked(asked)}
         return {row["owner"]: total_of(row["number"]) for row in await statement.fetch(connection, values)}
 
 
@@ -223,11 +249,13 @@ def _named(keys: tuple[Any, ...] | None) -> dict[str, Any]:
 
 
 class _Columns(NamedTuple):
-    """The columns that are shown of a noun, in the order of its fields; a hidden one is NULL."""
+    """The columns that are shown of a noun, in the order of its fields; a hidden one is NULL. And whether its rows are
+    those within a limited reach."""
 
     listing: Listing
     fields: tuple[str, ...]
     hidden: frozenset[str]
+    limited: bool
 
     @property
     def table(self) -> Table:
@@ -237,10 +265,16 @@ class _Columns(NamedTuple):
         """Returns the select of a tenant's rows, with more columns behind those that are shown."""
         table = self.table
         columns = [null().label(name) if name in self.hidden else table.c[name] for name in self.fields]
-        return select(*columns, *more).where(table.c.tenant_id == _TENANT)
+        return select(*columns, *more).where(self.rows())
+
+    def rows(self, shape: Shape | None = None) -> ColumnElement[bool]:
+        """Returns the condition of a tenant's rows, or of those among them of which another one is true."""
+        within_reach = within(self.table) if self.limited else true()
+        return and_(self.table.c.tenant_id == _TENANT, within_reach, self.of(shape))
 
     def of(self, shape: Shape | None) -> ColumnElement[bool]:
-        return true() if shape is None else predicate(shape, self.table, self.listing.relations)
+        relations = self.listing.relations
+        return true() if shape is None else predicate(shape, self.table, relations, limited=self.limited)
 
 
 @cache
@@ -281,19 +315,23 @@ def _sorted(rows: Select[Any], table: Table, part: Part, nulls: _Nulls) -> Selec
 @lru_cache(_STATEMENTS)
 def _number_of_rows(columns: _Columns, shape: Shape | None) -> Statement:
     table = columns.table
-    rows = select(table.c.id).where(table.c.tenant_id == _TENANT, columns.of(shape)).limit(_MOST)
+    rows = select(table.c.id).where(columns.rows(shape)).limit(_MOST)
     return Statement(select(func.count()).select_from(rows.subquery()))
 
 
 @lru_cache(_STATEMENTS)
 def _page_of_found(columns: _Columns, shape: Shape | None, words: int, goes_on: bool) -> Statement:
-    condition = None if shape is None else columns.of(shape)
-    return finding.page(columns.select(), columns.table, condition, words=words, goes_on=goes_on)
+    return finding.page(columns.select(), columns.table, _sifted(columns, shape), words=words, goes_on=goes_on)
 
 
 @lru_cache(_STATEMENTS)
 def _number_of_found(columns: _Columns, shape: Shape | None, words: int) -> Statement:
-    return finding.number(columns.table, None if shape is None else columns.of(shape), words=words)
+    return finding.number(columns.table, _sifted(columns, shape), words=words)
+
+
+def _sifted(columns: _Columns, shape: Shape | None) -> ColumnElement[bool] | None:
+    """Returns the condition of what is found that is asked for. None: all of it is."""
+    return None if shape is None and not columns.limited else columns.rows(shape)
 
 
 @lru_cache(_STATEMENTS)
@@ -308,7 +346,7 @@ def _pages_of_owners(columns: _Columns, owner: str, shape: Shape | None, order: 
 def _numbers_of_owners(columns: _Columns, owner: str, shape: Shape | None) -> Statement:
     table, wanted = columns.table, _owners()
     is_theirs = table.c[owner] == wanted.c.owner
-    rows = select(table.c.id).where(table.c.tenant_id == _TENANT, is_theirs, columns.of(shape)).limit(_MOST)
+    rows = select(table.c.id).where(columns.rows(shape), is_theirs).limit(_MOST)
     number = select(func.count().label("number")).select_from(rows.correlate(wanted).subquery()).lateral()
     return Statement(select(wanted.c.owner, number.c.number).select_from(wanted, number))
 

@@ -19,10 +19,11 @@ from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.http.problems import of_validation_error
 from kith.nouns.batch import carry_out
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
 from kith.nouns.elsewhere import Known
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Resource
+from kith.reach import EVERYONE
 
 E = TypeVar("E", bound=Event)
 Body = Mapping[str, Any]
@@ -69,7 +70,7 @@ def creating(
                         source=source,
                         outbox=outbox,
                         idempotency=idempotency,
-                        actor=_actor(event, source),
+                        by=By(_actor(event, source), EVERYONE),
                     )
             if outcome.error is not None:
                 raise outcome.error

@@ -10,12 +10,13 @@ from fastapi import Query, Request
 from pydantic import BaseModel, create_model
 from starlette.responses import Response, StreamingResponse
 
-from kith.http.app import actor_with, context_of, json_response
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
 from kith.http.routers import CollectionRouter
+from kith.nouns.access import reach_to_read, reach_to_write
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk_api import add_bulk
-from kith.nouns.calls import Answer, Call
+from kith.nouns.calls import Answer, By, Call
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.history_api import add_history
 from kith.nouns.inputs import read
@@ -60,8 +61,8 @@ class Rest:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._service, self._resource = service, resource = listing.service, listing.resource
-        self._reader = actor_with(f"{service}:read")
-        self._writer = actor_with(f"{service}:{resource.write_verb}")
+        self._reader = actor_who(lambda actor: reach_to_read(actor, service, resource))
+        self._writer = actor_who(lambda actor: reach_to_write(actor, service, resource))
         rows = () if resource.singleton else resource.commands
         self._rows = {command.name: row_model(command) for command in rows}
         self.router = CollectionRouter(f"/v1/{resource.path}", prefix="/v1", tags=[resource.path])
@@ -98,7 +99,7 @@ class Rest:
             body = await request.body()
             call = Call(command, read(command.input, body or b"null"), sent=body)
             answer = await context_of(request).commands.run_one(
-                actor.tenant, resource, call, actor=actor.id, idempotency_key=idempotency_key
+                actor.tenant, resource, call, by=self._by(actor), idempotency_key=idempotency_key
             )
             where = {"Location": f"/v1/{resource.path}/{answer.view.id}"}
             return self._written(request, answer, actor, HTTPStatus.CREATED, where)
@@ -136,7 +137,7 @@ class Rest:
         given = read(command.input, body or b"{}")
         call = Call(command, given, id=id, expected_version=version_of(if_match), sent=body)
         answer = await context_of(request).commands.run_one(
-            actor.tenant, self._resource, call, actor=actor.id, idempotency_key=idempotency_key
+            actor.tenant, self._resource, call, by=self._by(actor), idempotency_key=idempotency_key
         )
         return self._written(request, answer, actor)
 
@@ -222,7 +223,8 @@ class Rest:
 
     async def _page(self, request: Request, actor: Actor, asked: Asked) -> Response:
         queries, total = self._queries(request, actor, asked.fields), None
-        async with context_of(request).database.read(actor.tenant, by_values=asked.has_values) as connection:
+        by_values = asked.has_values or queries.is_limited
+        async with context_of(request).database.read(actor.tenant, by_values=by_values) as connection:
             page = await queries.page(connection, actor.tenant, asked)
             if asked.counts:
                 total = await queries.count(connection, actor.tenant, asked)
@@ -235,7 +237,11 @@ class Rest:
     def _queries(self, request: Request, actor: Actor, fields: tuple[str, ...] | None = None) -> Queries[Any]:
         view = dict if fields else self._resource.view
         disclosure = context_of(request).disclosure_to(actor)
-        return Queries(self._listing, view, personal=disclosure, fields=fields)
+        reach = reach_to_read(actor, self._service, self._resource)
+        return Queries(self._listing, view, reach=reach, personal=disclosure, fields=fields)
+
+    def _by(self, actor: Actor) -> By:
+        return By(actor.id, reach_to_write(actor, self._service, self._resource))
 
     def _add_export(self) -> None:
         resource = self._resource

@@ -21,11 +21,13 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.connections import Transaction
+from kith.db.owned import PARAMETER, within
 from kith.db.statements import Statement, insert_many, streamed, zoned
 from kith.db.tables import Moment, TenantId, columns_in_use
 from kith.errors import Invalid
@@ -34,6 +36,7 @@ from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
+from kith.nouns.calls import By
 from kith.nouns.resource import Command, Resource
 from kith.runtime.slices import in_pieces
 from kith.runtime.telemetry import current_traceparent
@@ -60,7 +63,7 @@ EVENT_COLUMNS = (
 class UnitOfWork:
     """Wraps one write transaction. `flush` writes; the transaction's own block commits."""
 
-    def __init__(self, transaction: Transaction, *, source: str, outbox: Table, actor: str) -> None:
+    def __init__(self, transaction: Transaction, *, source: str, outbox: Table, by: By) -> None:
         self.connection: AsyncConnection = transaction.connection
         self.tenant = transaction.tenant
         self.now = transaction.now
@@ -72,7 +75,7 @@ class UnitOfWork:
         self._entries: list[dict[str, Any]] = []
         """Of the history."""
         self._repositories: dict[str, Repository] = {}
-        self.actor = actor
+        self.actor, self.reach = by
         self._traceparent = current_traceparent()
 
     def repository(self, resource: Resource) -> "Repository":
@@ -152,7 +155,8 @@ class UnitOfWork:
 
 
 class Repository:
-    """The aggregates of one noun in this transaction, each once."""
+    """The aggregates of one noun in this transaction, each once. One that is out of reach is as if it were not there,
+    but that its external id is taken."""
 
     def __init__(self, uow: UnitOfWork, resource: Resource) -> None:
         self._uow = uow
@@ -160,6 +164,8 @@ class Repository:
         self.table = resource.table
         self._by_id: dict[UUID, Aggregate] = {}
         self._by_external_id: dict[str, Aggregate] = {}
+        self._taken: set[str] = set()
+        """External ids of records that are out of reach."""
         self._new: set[UUID] = set()
         self._changed: set[UUID] = set()
         self._before: dict[UUID, Aggregate | None] = {}
@@ -179,19 +185,29 @@ class Repository:
             matches.append(table.c.id == any_(cast(wanted, ARRAY(Uuid))))
         if named:
             matches.append(table.c.external_id == any_(cast(named, ARRAY(TenantId))))
+        # By external ids all rows are read: of one that is out of reach it is said that the id is taken.
+        reached = self._reached()
         rows = _locking(
-            select(*(table.c[name] for name in self._resource.attributes))
+            select(*(table.c[name] for name in self._resource.attributes), reached.label(_REACHED))
             .where(table.c.tenant_id == self._uow.tenant, or_(*matches))
             .order_by(table.c.id)
         )
         async for row in streamed(self._uow.connection, rows, most=len(wanted) + len(named)):
             fields = row._asdict()
             self._uow.locked(fields.pop(_LOCKED_AT))
-            self._keep(self._resource.aggregate(**zoned(fields)))
+            if fields.pop(_REACHED):
+                self._keep(self._resource.aggregate(**zoned(fields)))
+            elif fields["external_id"] is not None:
+                self._taken.add(fields["external_id"])
+
+    def _reached(self) -> ColumnElement[bool]:
+        owners = self._uow.reach.owners
+        return true() if owners is None else within(self.table, owners=cast([*owners], ARRAY(Uuid)))
 
     async def _load_one(self, id: UUID) -> None:
-        values = {"tenant": self._uow.tenant, "row_id": id}
-        for row in await _lock_one(self.table).fetch(self._uow.connection, values):
+        reach = self._uow.reach
+        values = {"tenant": self._uow.tenant, "row_id": id, PARAMETER: reach.owners}
+        for row in await _lock_one(self.table, reach.is_limited).fetch(self._uow.connection, values):
             fields = dict(row)
             self._uow.locked(fields.pop(_LOCKED_AT))
             for name, decode in self._resource.decoders.items():
@@ -203,6 +219,10 @@ class Repository:
 
     def get_by_external_id(self, external_id: str) -> Aggregate | None:
         return self._by_external_id.get(external_id)
+
+    def is_taken(self, external_id: str) -> bool:
+        """Whether a record that is out of reach has this external id."""
+        return external_id in self._taken
 
     def add(self, aggregate: Aggregate) -> None:
         self._new.add(aggregate.id)
@@ -287,12 +307,13 @@ def outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, trac
 
 
 @cache
-def _lock_one(table: Table) -> Statement:
+def _lock_one(table: Table, limited: bool) -> Statement:
     columns = [column for column in columns_in_use(table) if column.name not in {"tenant_id", "recorded_at"}]
-    return Statement(_locking(select(*columns).where(*_is_the_row(table))))
+    reached = within(table) if limited else true()
+    return Statement(_locking(select(*columns).where(*_is_the_row(table), reached)))
 
 
-_LOCKED_AT = "locked_at"
+_LOCKED_AT, _REACHED = "locked_at", "reached"
 
 
 def _locking(rows: Select[Any]) -> Select[Any]:

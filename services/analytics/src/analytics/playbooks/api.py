@@ -39,6 +39,7 @@ from kith.nouns.lists.listing import Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First, body, body_of
 from kith.nouns.queries import Queries
+from kith.reach import EVERYONE
 from kith.scalars import Cursor, Id, Instant
 
 _LISTING = Listing("analytics", PLAYBOOKS, {})
@@ -146,7 +147,7 @@ async def dry_run(
     """A job: poll the answered address until it is `done`; its `report` states how often the playbook would have fired,
     when, and for whom. No action is requested. The playbook may be a draft."""
     async with context_of(request).database.write(actor.tenant) as transaction:
-        of = Queries(_LISTING, PlaybookView, personal=None)
+        of = Queries(_LISTING, PlaybookView, reach=EVERYONE, personal=None)
         playbook = await of.one(transaction.connection, actor.tenant, id)
         params = _params(given, transaction.now, str(id), playbook.document)
         return await accepted(transaction.connection, actor, "dry_run", params)

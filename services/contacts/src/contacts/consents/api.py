@@ -24,6 +24,7 @@ from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Listing
 from kith.nouns.parameters import body_of
 from kith.nouns.queries import Queries
+from kith.reach import EVERYONE
 from kith.scalars import Code, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["consents"], dependencies=[Depends(only_known_parameters)])
@@ -89,7 +90,7 @@ async def of_contact(
     async with context.database.read(actor.tenant) as connection:
         at = as_of or await clock(connection)
         # Whoever may not see the contact may not see its consents.
-        await Queries(_CONTACTS, CONTACTS.view, personal=None).one(connection, actor.tenant, id)
+        await Queries(_CONTACTS, CONTACTS.view, reach=EVERYONE, personal=None).one(connection, actor.tenant, id)
         found = await consents_at(connection, actor.tenant, [id], at)
     return json_response(ConsentsAt(at, found.get(id, [])))
 

@@ -1,26 +1,22 @@
 """The form of a contact: what can be done with it, its table, and how it is seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ARRAY, TEXT, Column, Index, Uuid, any_, cast, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import TEXT, Column, Index
 
 from contacts.contacts.rules import Contact
 from contacts.customers.form import customers, of_known_customer
 from contacts.tables import metadata
 from contacts.touchpoints.rules import Channel
 from contacts.values import ContactRole, EmailAddress, PhoneNumber, PostalAddress, PreferredTime
-from kith.db.statements import streamed
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
-from kith.errors import Invalid
-from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
-from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
@@ -103,21 +99,6 @@ class EraseContact(Input):
     pass
 
 
-async def customers_are_there(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
-    """Returns the check that there is the customer of each role."""
-    named = {each.customer_id for given, _ in asked for each in getattr(given, "roles", None) or ()}
-    c = customers.c
-    rows = select(c.id).where(c.tenant_id == tenant, c.id == any_(cast(sorted(named), ARRAY(Uuid))))
-    found = {row.id async for row in streamed(connection, rows, most=len(named))} if named else set()
-
-    def check(given: Input, _: Aggregate) -> None:
-        for index, each in enumerate(getattr(given, "roles", None) or ()):
-            if each.customer_id not in found:
-                raise Invalid(f"There is no customer {each.customer_id}.", field=f"roles.{index}.customer_id")
-
-    return check
-
-
 contacts = of_known_customer(
     aggregate_table(
         "contacts",
@@ -196,6 +177,6 @@ CONTACTS = Resource(
     filters=("customer_id", "name", "email", "role"),
     searched=("name", "emails.address", "phones.number"),
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
+    parts_name={"roles.customer_id": customers.c.id},
     relations=(One("customer", many="contacts"),),
-    checks=customers_are_there,
 )

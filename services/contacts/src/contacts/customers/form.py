@@ -19,6 +19,7 @@ from contacts.users.owners import owners_take_more
 from contacts.values import PostalAddress
 from kith.customers.links import merge_columns, relink, survivors, take_turn
 from kith.customers.repointing import Repointing
+from kith.db.owned import owned_by, owned_through
 from kith.db.statements import streamed
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column
 from kith.errors import Conflict, Invalid
@@ -131,6 +132,7 @@ customers = aggregate_table(
         "merged_into",
     ),
 )
+owned_by(customers, "owner_id")
 
 
 Index(
@@ -146,7 +148,7 @@ def of_known_customer(table: Table) -> Table:
     """Customers live here, so here (and in no other service) a dealing must name one that exists."""
     table.c.customer_id.nullable = False
     table.append_constraint(ForeignKeyConstraint(["tenant_id", "customer_id"], [customers.c.tenant_id, customers.c.id]))
-    return table
+    return owned_through(table, customers)
 
 
 @dataclass(slots=True)

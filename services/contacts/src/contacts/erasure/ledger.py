@@ -30,7 +30,8 @@ from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
 from kith.events.people import UserErased
 from kith.nouns.batch import carry_out
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
+from kith.reach import EVERYONE
 from kith.runtime.telemetry import log
 
 _FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS, USERS.name: USERS}
@@ -82,7 +83,7 @@ async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) ->
                 source="contacts",
                 outbox=outbox,
                 idempotency=idempotency,
-                actor=actors.service("contacts"),
+                by=By(actors.service("contacts"), EVERYONE),
             )
         for outcome in outcomes:
             if outcome.error is None:

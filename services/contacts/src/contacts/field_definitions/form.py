@@ -174,6 +174,7 @@ FIELD_DEFINITIONS = Resource(
     unpublished=dict.fromkeys(
         ("label", "help", "position"), "Words for people, and their order. Services go by the code."
     ),
+    reference_data=True,
     write_verb="admin",
     checks=can_be_so,
 )

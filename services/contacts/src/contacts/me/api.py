@@ -20,6 +20,7 @@ from kith.http.app import Context, actor_with, context_of, json_response, only_k
 from kith.http.auth import Actor
 from kith.nouns.lists.listing import Listing
 from kith.nouns.queries import Queries
+from kith.reach import EVERYONE
 
 WORDS = "Who asks: the actor of the token, and what both the token and its roles allow."
 router = APIRouter(prefix="/v1", tags=["me"], dependencies=[Depends(only_known_parameters)])
@@ -46,9 +47,11 @@ async def me_of(context: Context, actor: Actor, user: type[Any] = UserView, team
         id = await _user(connection, actor)
         found: list[Any] = []
         if id is not None:
-            found.append(await Queries(_USERS, user, personal=personal).one(connection, actor.tenant, id))
+            it = Queries(_USERS, user, reach=EVERYONE, personal=personal)
+            found.append(await it.one(connection, actor.tenant, id))
         within = await _teams(connection, actor.tenant, found[0].team_id) if found else []
-        known = await Queries(_TEAMS, team, personal=personal).many(connection, actor.tenant, within) if within else {}
+        of = Queries(_TEAMS, team, reach=EVERYONE, personal=personal)
+        known = await of.many(connection, actor.tenant, within) if within else {}
     return Me(actor.id, actor.tenant, sorted(actor.scopes), next(iter(found), None), [known[each] for each in within])
 
 

@@ -17,7 +17,7 @@ from contacts.users.administrators import Administrators, given_in, roles_in_use
 from kith.db.tables import Moment, TenantId, aggregate_table
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
-from kith.http.scopes import SCOPES
+from kith.http.scopes import NARROW_SCOPES, SCOPES
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Input, NewInput
 from kith.nouns.resource import Attempt, Check, Command, Resource, View
@@ -33,8 +33,9 @@ class RoleInUse(Conflict):
 
 
 def _scope(sent: str) -> str:
-    if sent not in SCOPES:
-        raise PydanticCustomError("unknown", "It is one of {allowed}.", {"allowed": ", ".join(SCOPES)})
+    if sent not in (*SCOPES, *NARROW_SCOPES):
+        allowed = ", ".join((*SCOPES, *NARROW_SCOPES))
+        raise PydanticCustomError("unknown", "It is one of {allowed}.", {"allowed": allowed})
     return sent
 
 

@@ -101,6 +101,7 @@ TEAMS = Resource(
     searched=("name",),
     relations=(One("parent", to="team", many="teams", words="The teams within it, newest first."),),
     unpublished={"name": "Words for people. Services go by the id."},
+    reference_data=True,
     write_verb="admin",
     checks=can_be_so,
 )

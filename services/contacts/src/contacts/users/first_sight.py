@@ -10,9 +10,10 @@ from contacts.users.rules import UserState
 from kith.db.connections import Database
 from kith.errors import Conflict
 from kith.http.auth import Actor
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
 from kith.nouns.commands import Commands
 from kith.people.gate import Known
+from kith.reach import EVERYONE
 
 _COMMANDS = {command.input: command for command in USERS.commands}
 
@@ -37,5 +38,6 @@ async def at_first_sight(database: Database, commands: Commands, actor: Actor, k
         wanted = ActivateUser if row.state is UserState.INVITED else LinkUser
         id, given = row.id, wanted(subject=actor.subject)
     with suppress(Conflict):  # another request of the same user was first, or someone has changed it just now
-        await commands.run_one(actor.tenant, USERS, Call(_COMMANDS[type(given)], given, id=id), actor=actor.id)
+        call = Call(_COMMANDS[type(given)], given, id=id)
+        await commands.run_one(actor.tenant, USERS, call, by=By(actor.id, EVERYONE))
     return True

@@ -166,6 +166,7 @@ USERS = Resource(
     filters=("state", "team_id", "actor_id"),
     searched=("name", "email"),
     relations=(One("team", many="users"),),
+    reference_data=True,
     write_verb="admin",
     checks=can_be_so,
 )

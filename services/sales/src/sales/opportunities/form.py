@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import TEXT, Column, Date, Uuid
 
+from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, Priced, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
@@ -68,6 +69,7 @@ opportunities = aggregate_table(
     archivable=True,
     listed_by=("name", "stage", "owner", "owner_id", "product_id", "value", "source", "expected_close", "closed_at"),
 )
+owned_by(opportunities, "owner_id")
 
 
 @dataclass(slots=True)

@@ -7,13 +7,14 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import TEXT, Column
 
+from kith.db.owned import owned_through
 from kith.db.tables import Amount, aggregate_table, reference
 from kith.nouns.inputs import Priced
 from kith.nouns.resource import Command, Follows, One, Resource, View
 from kith.scalars import Code, Currency, Id, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
-from sales.tables import CUSTOMER, metadata
+from sales.tables import CUSTOMER, known_customers, metadata
 
 
 class PlaceOrder(Priced):
@@ -34,6 +35,7 @@ orders = aggregate_table(
     customer_owned=True,
     listed_by=("country", "value"),
 )
+owned_through(orders, known_customers)
 
 
 @dataclass(slots=True)

@@ -54,4 +54,5 @@ PRODUCTS = Resource(
     filters=("name", "family", "price"),
     searched=("name",),
     unpublished={"name": "Words for people. Figures go by the family."},
+    reference_data=True,
 )

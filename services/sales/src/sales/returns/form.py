@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import ARRAY, TEXT, Column, Uuid, any_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.db.owned import owned_through
 from kith.db.statements import streamed
 from kith.db.tables import Amount, aggregate_table, reference
 from kith.nouns.aggregate import Aggregate
@@ -17,7 +18,7 @@ from kith.nouns.resource import Attempt, Check, Command, Follows, One, Resource,
 from kith.scalars import Code, Currency, Id, Money
 from sales.orders.form import orders
 from sales.returns.rules import Rest, Return
-from sales.tables import CUSTOMER, metadata
+from sales.tables import CUSTOMER, known_customers, metadata
 
 
 class RecordReturn(Priced):
@@ -38,6 +39,7 @@ returns = aggregate_table(
     customer_owned=True,
     listed_by=("country", "value"),
 )
+owned_through(returns, known_customers)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TEXT, Column, Index, Uuid
 
+from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
@@ -61,6 +62,7 @@ tasks = aggregate_table(
     archivable=True,
     listed_by=("owner", "owner_id", "state", "due_at", "playbook_id"),
 )
+owned_by(tasks, "owner_id")
 Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.c.run_id.is_not(None))
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
+from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
@@ -96,6 +97,7 @@ cases = aggregate_table(
         "playbook_id",
     ),
 )
+owned_by(cases, "assignee_id")
 Index("cases_by_run", cases.c.tenant_id, cases.c.run_id, postgresql_where=cases.c.run_id.is_not(None))
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import ColumnElement, FromClause, Table, Uuid, and_, bindparam, exists, false, or_, true
 
 from kith.custom.tables import ENTRIES
+from kith.db.owned import within
 from kith.nouns.lists.operators import Operator, comparison
 
 
@@ -110,14 +111,20 @@ def customs_in(shape: Shape) -> Iterator[CustomComparison]:
                 yield from customs_in(each)
 
 
-def predicate(shape: Shape, table: FromClause, relations: Mapping[str, Relation]) -> ColumnElement[bool]:
+def predicate(
+    shape: Shape, table: FromClause, relations: Mapping[str, Relation], *, limited: bool = False
+) -> ColumnElement[bool]:
     """Returns the SQL of a condition on the rows of a table. Its parameters are those of Condition.parameters, and
-    `tenant`."""
-    return _predicate(shape, table, relations, count())
+    `tenant`; where the reach is limited, that of kith.db.owned: what is out of it is related to nothing."""
+    return _predicate(shape, table, relations, count(), limited)
 
 
 def _predicate(
-    shape: Shape, table: FromClause, relations: Mapping[str, Relation], numbers: Iterator[int]
+    shape: Shape,
+    table: FromClause,
+    relations: Mapping[str, Relation],
+    numbers: Iterator[int],
+    limited: bool,
 ) -> ColumnElement[bool]:
     match shape:
         case Comparison(field=field, operator=Operator.IS_NULL, holds=holds):
@@ -132,13 +139,14 @@ def _predicate(
             relation = relations[name]
             other = relation.table.alias()
             is_related = other.c[relation.theirs] == table.c[relation.ours]
-            condition = _predicate(inner, other, {}, numbers)
-            return exists().where(other.c.tenant_id == bindparam("tenant"), is_related, condition)
+            condition = _predicate(inner, other, {}, numbers, limited)
+            shown = within(relation.table, other) if limited else true()
+            return exists().where(other.c.tenant_id == bindparam("tenant"), is_related, shown, condition)
         case Combination(operator="not", parts=(part,)):
             # A comparison with a field that has no value is NULL in SQL, and so is its negation.
-            return _predicate(part, table, relations, numbers).is_not(True)
+            return _predicate(part, table, relations, numbers, limited).is_not(True)
         case Combination(operator=operator, parts=parts):
-            found = [_predicate(each, table, relations, numbers) for each in parts]
+            found = [_predicate(each, table, relations, numbers, limited) for each in parts]
             return or_(false(), *found) if operator == "or" else and_(true(), *found)
 
 

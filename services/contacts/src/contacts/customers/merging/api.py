@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Column, func, select
+from sqlalchemy import ARRAY, Column, Uuid, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -21,17 +21,20 @@ from contacts.usages.form import usages
 from contacts.web_visits.form import web_visits
 from kith.api import Feature
 from kith.audit.entries import Read
+from kith.db.owned import within
 from kith.db.statements import zoned
 from kith.errors import Invalid, NotFound
-from kith.http.app import actor_with, context_of, json_response
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
+from kith.nouns.access import reach_to_write
 from kith.nouns.inputs import read
 from kith.nouns.lists.pages import MOST_COUNTED, Total, total_of
 from kith.nouns.parameters import body_of
+from kith.reach import Reach
 from kith.scalars import Id
 
 router = APIRouter(prefix="/v1", tags=["customers"])
-_WRITER = actor_with("contacts:write")
+_WRITER = actor_who(lambda actor: reach_to_write(actor, "contacts", CUSTOMERS))
 MOVED: Mapping[str, Column[Any]] = {
     "contacts": contacts.c.customer_id,
     "touchpoints": touchpoints.c.customer_id,
@@ -98,7 +101,8 @@ async def dry_run(request: Request, id: Id, actor: Actor = _WRITER) -> Response:
     given = read(MergeCustomer, await request.body() or b"{}")
     context = context_of(request)
     async with context.database.read(actor.tenant) as connection:
-        found = await _customers(connection, actor.tenant, [id, given.into])
+        reach = reach_to_write(actor, "contacts", CUSTOMERS)
+        found = await _customers(connection, actor.tenant, [id, given.into], reach)
         if id not in found:
             raise NotFound.of("customer", id)
         if given.into not in found:
@@ -125,10 +129,14 @@ def _shown(name: str, values: Sequence[Any], *, sees: bool) -> Sequence[Any]:
     return [CUSTOMERS.without_personal({name: value})[name] for value in values]
 
 
-async def _customers(connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, Customer]:
-    columns = (customers.c[name] for name in CUSTOMERS.attributes)
-    rows = await connection.execute(select(*columns).where(customers.c.tenant_id == tenant, customers.c.id.in_(ids)))
-    return {row.id: Customer(**zoned(row._asdict())) for row in rows}
+async def _customers(
+    connection: AsyncConnection, tenant: str, ids: Sequence[UUID], reach: Reach
+) -> dict[UUID, Customer]:
+    rows = select(*(customers.c[name] for name in CUSTOMERS.attributes))
+    rows = rows.where(customers.c.tenant_id == tenant, customers.c.id.in_(ids))
+    if reach.owners is not None:
+        rows = rows.where(within(customers, owners=cast([*reach.owners], ARRAY(Uuid))))
+    return {row.id: Customer(**zoned(row._asdict())) for row in await connection.execute(rows)}
 
 
 async def _number(connection: AsyncConnection, tenant: str, column: Column[Any], id: UUID) -> Total:
