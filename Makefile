@@ -122,7 +122,7 @@ check-rules: $(VENV)/.installed $(PROMTOOL) ## check the rules for Prometheus, a
 	  $(PROMTOOL) test rules kith.test.yml kith-slo.test.yml
 
 check-deploy: check-rules check-docker sbom $(VENV)/.installed $(HELM) $(KUBECONFORM) $(KUSTOMIZE) $(COMPOSE) $(TOOLS)/schemas/.collected ## check what is deployed, without a cluster
-	@$(BIN)/python -m pytest deploy/checks -q
+	@$(BIN)/python -m pytest deploy/checks -q -n 2
 
 freeze-chart: $(VENV)/.installed $(HELM) ## keep the chart of today, for the next release to be upgraded from: for each release
 	@$(BIN)/python -m deploy.cluster.former

@@ -40,7 +40,7 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 def render(*values: Path, settings: Sequence[str] = ()) -> list[Manifest]:
     done = template(*values, settings=settings)
     assert done.returncode == 0, done.stderr
-    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    return [manifest for manifest in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if manifest]
 
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
@@ -71,7 +71,8 @@ def conforms(manifests: Sequence[Manifest]) -> None:
     )
     named = [part for each in locations for part in ("-schema-location", f"{TOOLS}/schemas/{each}")]
     done = subprocess.run(
-        [TOOLS / "bin/kubeconform", "-strict", "-summary", *named],
+        # One after the other: several at once would each read the schema of a kind that none has read yet.
+        [TOOLS / "bin/kubeconform", "-strict", "-summary", "-n", "1", *named],
         input=yaml.safe_dump_all(manifests),
         check=False,
         capture_output=True,

@@ -118,7 +118,8 @@ def test_other_settings_are_other_pods() -> None:
     before, after = checksums(), checksums("services.sales.settings.KITH_POOL_SIZE=20")
     assert {name for name in before if before[name] != after[name]} == {"kith-sales-api", "kith-sales-worker"}
     url = "services.sales.database.url=postgresql://kith:other@db.example/kith_sales"
-    assert {name for name in before if before[name] != checksums(url)[name]} == {"kith-sales-api", "kith-sales-worker"}
+    after = checksums(url)
+    assert {name for name in before if before[name] != after[name]} == {"kith-sales-api", "kith-sales-worker"}
 
 
 def test_migrations_run_one_after_the_other_before_the_new_code(manifests: list[Manifest]) -> None:

@@ -17,17 +17,17 @@ def test_the_values_of_the_readme_install_each_size(tmp_path: Path) -> None:
     [written] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "KITH_ISSUER_URL" in block]
     values = tmp_path / "kith.yaml"
     values.write_text(written)
-    for size in sorted((CHART / "values").glob("*.yaml")):
-        conforms(render(size, values))
+    sizes = sorted((CHART / "values").glob("*.yaml"))
+    conforms([each for size in sizes for each in render(size, values)])
 
 
 def test_the_application_of_argo_cd_names_what_is_there(tmp_path: Path) -> None:
     application: Manifest = yaml.safe_load((EXAMPLES / "argocd.yaml").read_text())
-    conforms([application])
     source = application["spec"]["source"]
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(source["helm"]["valuesObject"]))
-    conforms(render(*(ROOT / source["path"] / each for each in source["helm"]["valueFiles"]), values))
+    rendered = render(*(ROOT / source["path"] / each for each in source["helm"]["valueFiles"]), values)
+    conforms([application, *rendered])
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def kustomized() -> list[Manifest]:
     folder = str(EXAMPLES / "kustomize")
     done = subprocess.run([*command, folder], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return [each for each in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if each]
 
 
 def test_the_overlay_of_kustomize_renders_the_chart_and_what_is_added(kustomized: list[Manifest]) -> None:
