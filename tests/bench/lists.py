@@ -84,6 +84,7 @@ _REACHED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "one's own of half of all": ("customer", 1, {"where": {"segment": {"eq": "s0"}}}),
     "one's own by name": ("customer", 1, {"order_by": ["name"]}),
     "contacts of one's own": ("contact", 1, {}),
+    "contacts of a team's": ("contact", 20, {}),
     "contacts of no customer": ("contact", 0, {}),
 }
 """For an actor with a limited reach: the noun, and of how many users the records are."""
@@ -128,11 +129,13 @@ async def measured(url: str) -> list[Figure]:
 
 
 async def _reach(url: str, tenant: str, owners: int) -> Reach:
-    """Of so many of the 50 users who own 99 in 100 customers; of one who owns nothing, if none."""
+    """Of so many of the users who own customers, those first of whose customers most are of the segment s0, as those
+    with contacts are; of one who owns nothing, if none."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
-            "SELECT DISTINCT owner_id FROM customers WHERE tenant_id = $1 AND owner_id IS NOT NULL ORDER BY 1 LIMIT $2",
+            "SELECT owner_id FROM customers WHERE tenant_id = $1 AND owner_id IS NOT NULL GROUP BY owner_id "
+            "ORDER BY count(*) FILTER (WHERE segment = 's0') DESC, owner_id LIMIT $2",
             *(tenant, owners),
         )
     finally:

@@ -134,6 +134,26 @@ async def test_a_user_with_roles_may_do_what_both_they_and_the_token_allow(house
     assert ((await ann.get(house.path)).status_code, await may_write(ann, house)) == (403, True)
 
 
+@pytest.mark.parametrize("service", [SALES], ids=["sales"])
+async def test_a_team_is_known_by_events(house: House) -> None:
+    north = (await house.contacts.made("/v1/teams", name="North"))["id"]
+    oslo = (await house.contacts.made("/v1/teams", name="Oslo", parent_id=north))["id"]
+    ids = {name: await house.invited(name, team_id=team) for name, team in (("lea", north), ("ann", oslo))}
+    await house.hears()
+    for name, id in ids.items():
+        await house.there.made("/v1/tasks", title=name, owner_id=id)
+
+    async def seen_by(name: str, width: str) -> set[str]:
+        narrow = replace(house.acting_as(name), scopes=f"sales:read:{width} sales:personal")
+        return {each["title"] for each in (await narrow.get("/v1/tasks")).json()["items"]}
+
+    assert [await seen_by(name, "team") for name in ids] == [{"lea", "ann"}, {"ann"}]
+    assert [await seen_by(name, "own") for name in ids] == [{"lea"}, {"ann"}]
+    await house.does(f"/v1/users/{ids['ann']}:amend", {"team_id": None})
+    await house.hears()
+    assert [await seen_by(name, "team") for name in ids] == [{"lea"}, {"ann"}]
+
+
 async def may_write(ann: Tenant, house: House) -> bool:
     """Whether a command is refused for its body, or before that for who sent it."""
     path = "/v1/pulses" if house.path == "/v1/ledger" else house.path

@@ -18,18 +18,19 @@ from kith.api import Feature
 from kith.errors import NotFound
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import Context, actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import Context, actor_who, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.nouns.access import reach_to_read
 from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Listing
 from kith.nouns.parameters import body_of
 from kith.nouns.queries import Queries
-from kith.reach import EVERYONE
+from kith.reach import Reach
 from kith.scalars import Code, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["consents"], dependencies=[Depends(only_known_parameters)])
 _CONTACTS = Listing("contacts", CONTACTS, {})
-_READER = actor_with("contacts:read")
+_READER = actor_who(lambda actor: reach_to_read(actor, "contacts", CONTACTS))
 _WORDS = "Whether a contact may be sent something for a purpose by a channel, and why, or why not."
 
 
@@ -90,9 +91,17 @@ async def of_contact(
     async with context.database.read(actor.tenant) as connection:
         at = as_of or await clock(connection)
         # Whoever may not see the contact may not see its consents.
-        await Queries(_CONTACTS, CONTACTS.view, reach=EVERYONE, personal=None).one(connection, actor.tenant, id)
+        await _contacts(actor).one(connection, actor.tenant, id)
         found = await consents_at(connection, actor.tenant, [id], at)
     return json_response(ConsentsAt(at, found.get(id, [])))
+
+
+def _reach(actor: Actor) -> Reach:
+    return reach_to_read(actor, "contacts", CONTACTS)
+
+
+def _contacts(actor: Actor) -> Queries[ContactView]:
+    return Queries(_CONTACTS, ContactView, reach=_reach(actor), personal=None)
 
 
 async def _checked(
@@ -102,7 +111,7 @@ async def _checked(
         found = await who_may_be_contacted(
             connection,
             actor.tenant,
-            [contact_id],
+            [*await _contacts(actor).many(connection, actor.tenant, [contact_id])],
             purpose=purpose,
             channel=channel,
             at=at or await clock(connection),
@@ -124,14 +133,13 @@ async def may_contact(
     info: Ctx, contact_id: UUID, purpose: Code, channel: ConsentChannel, at: datetime | None = None
 ) -> _Check:  # type: ignore[valid-type]
     context = info.context
-    context.actor.require("contacts:read")
     return await _checked(context.service, context.actor, contact_id, purpose, channel, at)
 
 
 @field(description="What the contact had consented to at an instant, by purpose and channel.")
 async def consents_as_of(self: ContactView, info: Ctx, at: datetime) -> list[_Consent]:  # type: ignore[valid-type]
     context = info.context
-    context.actor.require("contacts:read")
+    _reach(context.actor)  # the contact is within it
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, list[ConsentAt]]:
         async with context.service.database.read(context.actor.tenant) as connection:
