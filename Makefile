@@ -143,7 +143,7 @@ noun: $(VENV)/.installed ## write the skeleton of a noun: SERVICE=sales NAME=quo
 lock: $(VENV)/.installed ## resolve all dependencies again into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-emit-package kith --custom-compile-command "make lock" --group dev shared/pyproject.toml \
-	  services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
+	  services/contacts/pyproject.toml services/analytics/pyproject.toml deploy/local/pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory lock-images
 
 ## Deploy it

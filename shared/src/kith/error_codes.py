@@ -63,6 +63,7 @@ class ErrorCode(StrEnum):
     FIELD_ALREADY_DEFINED = "field-already-defined"
     FIELD_REMOVED = "field-removed"
     LAST_ADMINISTRATOR = "last-administrator"
+    POSSIBLE_DUPLICATE = "possible-duplicate"
     ROLE_ALREADY_DEFINED = "role-already-defined"
     ROLE_IN_USE = "role-in-use"
     ROLE_REMOVED = "role-removed"

@@ -1,6 +1,7 @@
 """The errors that a business rule may raise. The edge chooses how each is answered (see kith.http.faults)."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from kith.error_codes import ErrorCode
 
@@ -9,6 +10,9 @@ class DomainError(Exception):
     """A business fact stands in the way. The API chooses the status by the class, the words are for people."""
 
     code: ClassVar[ErrorCode] = ErrorCode.INVALID
+
+    candidates: Sequence[Mapping[str, Any]] = ()
+    """Records that may be what was meant: each with its `id`, a `score` of 100, and `reasons`."""
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)

@@ -49,6 +49,7 @@ def test_every_metric_is_on_a_dashboard_or_left_out_on_purpose() -> None:
         "kith_consumer_dead_letters_total",
         "kith_consumer_dropped_total",
         "kith_consumer_event_age_seconds",
+        "kith_duplicate_tokens_left_out_total",
         "kith_gateway_query_cost",
         "kith_graphql_refused_total",
         "kith_ledger_withdrawn_events_total",

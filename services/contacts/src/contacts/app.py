@@ -2,6 +2,7 @@
 
 from contacts.consents import api as consents
 from contacts.customers.merging import api as merging
+from contacts.duplicates import api as duplicates
 from contacts.me import api as me
 from contacts.resources import RESOURCES
 from contacts.roles.form import roles
@@ -19,9 +20,9 @@ _OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name n
 API = Api(
     "contacts",
     RESOURCES,
-    features=(me.FEATURE, merging.FEATURE, consents.FEATURE),
+    features=(me.FEATURE, merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
-    tags={"me": me.WORDS},
+    tags={"me": me.WORDS, "duplicates": duplicates.WORDS},
 )

@@ -1,6 +1,7 @@
 """What makes contacts a service."""
 
 from contacts.customers.form import CUSTOMERS, REPOINTING
+from contacts.duplicates.worker import looking
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
@@ -21,6 +22,7 @@ SERVICE = Service(
         filling(RESOURCES, stating(CUSTOMERS, outbox, source="contacts")),
         sweeping(RESOURCES),
         REPOINTING.task(),
+        looking(),
     ),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from graphql import FieldNode, GraphQLError
@@ -32,6 +33,13 @@ class FieldProblem:
     rule: str
 
 
+@strawberry.federation.type(shareable=True, description="A record that may be what was meant: how alike it is, of 100")
+class ProblemCandidate:
+    id: UUID
+    score: int
+    reasons: list[str]
+
+
 @strawberry.federation.type(shareable=True, description="RFC 9457 problem details: why a command was refused")
 class Problem:
     type: str
@@ -40,6 +48,7 @@ class Problem:
     status: int
     detail: str | None
     errors: list[FieldProblem]
+    candidates: list[ProblemCandidate]
 
     @classmethod
     def of(cls, details: problems.ProblemDetails, documents: Sequence[str] = ()) -> "Problem":
@@ -52,6 +61,10 @@ class Problem:
             status=details["status"],
             detail=details.get("detail"),
             errors=errors,
+            candidates=[
+                ProblemCandidate(id=UUID(each["id"]), score=each["score"], reasons=each["reasons"])
+                for each in details.get("candidates", ())
+            ],
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, NotRequired
+from typing import Any, NotRequired, cast
 
 from pydantic import ValidationError
 from typing_extensions import TypedDict
@@ -24,6 +24,14 @@ class FieldError(TypedDict):
     rule: str
 
 
+class ProblemCandidate(TypedDict):
+    """A record that may be what was meant: how alike it is, of 100, and why."""
+
+    id: str
+    score: int
+    reasons: list[str]
+
+
 class ProblemDetails(TypedDict):
     """https://www.rfc-editor.org/rfc/rfc9457"""
 
@@ -34,6 +42,7 @@ class ProblemDetails(TypedDict):
     detail: NotRequired[str]
     instance: NotRequired[str]
     errors: NotRequired[list[FieldError]]
+    candidates: NotRequired[list[ProblemCandidate]]
 
 
 def problem(status: HTTPStatus, code: ErrorCode, detail: str, errors: Sequence[FieldError] = ()) -> ProblemDetails:
@@ -52,7 +61,10 @@ def problem(status: HTTPStatus, code: ErrorCode, detail: str, errors: Sequence[F
 def of_domain_error(error: DomainError) -> ProblemDetails:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.UNPROCESSABLE_ENTITY)
     errors: list[FieldError] = [{"field": error.field, "rule": error.detail}] if error.field else []
-    return problem(status, error.code, error.detail, errors)
+    found = problem(status, error.code, error.detail, errors)
+    if error.candidates:
+        found["candidates"] = [cast("ProblemCandidate", each) for each in error.candidates]
+    return found
 
 
 def of_refusal(error: DomainError | ValidationError) -> ProblemDetails:

@@ -18,7 +18,7 @@ from kith.http.auth import Actor
 from kith.http.bodies import MAX_BODY
 from kith.nouns.access import reach_to_write
 from kith.nouns.bulk import MAX_ROWS, rows_of
-from kith.nouns.calls import By, Call, Outcome, Status
+from kith.nouns.calls import By, Call, Outcome, Status, ensure_permitted
 from kith.nouns.inputs import json_of
 from kith.nouns.parameters import pascal, several
 from kith.nouns.resource import Resource
@@ -84,6 +84,7 @@ def add_bulk(router: APIRouter, service: str, resource: Resource, rows: Mapping[
                 results.append(RowResult(index, parsed.external_id, Status.ACCEPTED))
             else:
                 results.append(parsed)
+        ensure_permitted(actor, service, calls)
         by = By(actor.id, reach_to_write(actor, service, resource))
         outcomes, recorded_at = await context.commands.run(actor.tenant, resource, calls, by=by)
         outcome_of = iter(outcomes)

@@ -1,5 +1,6 @@
 """A call of a command on a noun, and its outcome."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, DomainError, Invalid
+from kith.http.auth import Actor
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.fingerprints import as_spelt, fingerprint, is_odd
 from kith.nouns.inputs import Input
@@ -55,6 +57,12 @@ class Call:
 
     def key(self, resource: Resource) -> str:
         return f"{resource.plural}/{self.external_id or self.id}/{self.command.name}/{self.input.occurred_at}"
+
+
+def ensure_permitted(actor: Actor, service: str, calls: Iterable[Call]) -> None:
+    """Raises Forbidden for an input that needs a scope which the actor has not."""
+    for verb in {verb for call in calls for verb in call.input.needs}:
+        actor.require(f"{service}:{verb}")
 
 
 class Outcome(NamedTuple):

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.inputs import Input, NewInput
+from kith.nouns.side_tables import SideTable
 from kith.values import personal
 
 __all__ = ["ArchivableView", "Attempt", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
@@ -159,6 +160,8 @@ class Form:
     reference_data: bool = False
     """Whether who may read some records of the service reads all of these. Other nouns whose table says nothing of
     owners (kith.db.owned) are read by the whole scope alone; by it alone all of them are written."""
+    more_side_tables: tuple[SideTable, ...] = ()
+    """What follows from its records beside what they are searched by (kith.nouns.side_tables)."""
     write_verb: str = "write"
     """The verb of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Attempt]], Awaitable[Check]] | None = None

@@ -29,7 +29,7 @@ from kith.graphql.outputs import shown_types
 from kith.graphql.subgraph import Subgraph
 from kith.http import problems
 from kith.nouns.access import reach_to_read, reach_to_write
-from kith.nouns.calls import By, Call
+from kith.nouns.calls import By, Call, ensure_permitted
 from kith.nouns.history_api import history_field
 from kith.nouns.lists.listing import Asked, Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
@@ -53,6 +53,8 @@ class Fields:
     queries: Sequence[Any] = ()
     queries_of: Callable[[Mapping[str, Any]], Sequence[Any]] = lambda _: ()
     """Further queries, given the types of the service's nouns by their names."""
+    mutations_of: Callable[[Mapping[str, Any]], Sequence[Any]] = lambda _: ()
+    """Mutations beside the commands, given the same."""
     subscriptions: Sequence[Any] = ()
     """Each checks its arguments, and returns `watching` its events."""
     extends: Mapping[str, Sequence[Any]] = dataclass_field(default_factory=dict)
@@ -106,6 +108,7 @@ class Graph:
             for resource in self._resources.values()
             for command in resource.commands
         ]
+        mutations += [each for feature in self._features for each in feature.mutations_of(self._nodes)]
         subscriptions = [each for feature in self._features for each in feature.subscriptions]
         return Subgraph(
             query=create_type("Query", queries),
@@ -307,6 +310,7 @@ class Graph:
                 call = Call(
                     command, command.input.model_validate(as_given(given)), id=named, expected_version=if_version
                 )
+                ensure_permitted(context.actor, self._service, [call])
                 answer = await context.service.commands.run_one(
                     context.actor.tenant, resource, call, by=by, idempotency_key=key
                 )

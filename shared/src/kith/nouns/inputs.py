@@ -3,7 +3,7 @@
 The scalars of their fields are in kith.scalars.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Self, TypeVar
@@ -37,7 +37,7 @@ __all__ = [
 
 M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
-ENVELOPE = frozenset({"occurred_at", "external_id", "command"})
+ENVELOPE = frozenset({"occurred_at", "external_id", "command", "on_duplicate"})
 """Fields of inputs that no rule takes."""
 
 CustomValues = Annotated[dict[Code, Any], Field(max_length=100)]
@@ -93,6 +93,11 @@ class Input(BaseModel):
     occurred_at: Instant | None = Field(
         default=None, description="when it happened, if not just now; never in the future"
     )
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """The verbs of the scopes that it needs beside the one of its command."""
+        return ()
 
     def fields(self) -> dict[str, Any]:
         """Returns the arguments of the rule: all fields but those of the envelope."""

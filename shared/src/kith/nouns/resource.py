@@ -134,7 +134,8 @@ class Resource(Form):
     @cached_property
     def side_tables(self) -> tuple[SideTable, ...]:
         """What follows from its records, and is written with them."""
-        return (SearchEntries(self.searched_fields),) if self.searched else ()
+        entries = (SearchEntries(self.searched_fields),) if self.searched else ()
+        return (*entries, *self.more_side_tables)
 
     @cached_property
     def references(self) -> dict[str, Column[Any]]:

@@ -16,7 +16,7 @@ from kith.http.routers import CollectionRouter
 from kith.nouns.access import reach_to_read, reach_to_write
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk_api import add_bulk
-from kith.nouns.calls import Answer, By, Call
+from kith.nouns.calls import Answer, By, Call, ensure_permitted
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
 from kith.nouns.history_api import add_history
 from kith.nouns.inputs import read
@@ -98,6 +98,7 @@ class Rest:
         ) -> Response:
             body = await request.body()
             call = Call(command, read(command.input, body or b"null"), sent=body)
+            ensure_permitted(actor, self._service, [call])
             answer = await context_of(request).commands.run_one(
                 actor.tenant, resource, call, by=self._by(actor), idempotency_key=idempotency_key
             )

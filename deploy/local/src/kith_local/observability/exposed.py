@@ -27,6 +27,7 @@ EXPOSED_BY = {
     "kith.nouns": "sales: worker, service-desk: worker",
     "kith.runtime.offload": "analytics: API, worker",
     "kith.runtime.tasks": "workers",
+    "contacts": "contacts: API, worker",
     "analytics": "analytics: worker",
     "sales": "sales: worker",
     "service_desk": "service-desk: worker",

@@ -1,22 +1,27 @@
 """The form of a contact: what can be done with it, its table, and how it is seen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 from sqlalchemy import TEXT, Column, Index
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.contacts.rules import Contact
 from contacts.customers.form import customers, of_known_customer
+from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
+from contacts.duplicates.tables import ToBeChecked
 from contacts.tables import metadata
 from contacts.touchpoints.rules import Channel
 from contacts.values import ContactRole, EmailAddress, PhoneNumber, PostalAddress, PreferredTime
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
+from kith.errors import Invalid
+from kith.ids import new_id
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
-from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
@@ -54,6 +59,11 @@ class CreateContact(NewInput):
     time_zone: Zone | None = None
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
+    on_duplicate: OnDuplicate = OnDuplicate.PROCEED
+
+    @property
+    def needs(self) -> Sequence[str]:
+        return needed_to(self.on_duplicate)
 
     @model_validator(mode="after")
     def _each_sent_once(self) -> Self:
@@ -97,6 +107,20 @@ class BounceContact(Input):
 
 class EraseContact(Input):
     pass
+
+
+async def are_new(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
+    """Returns the check that a contact is not there already, where that is asked for."""
+    return await none_alike(connection, tenant, CONTACTS, asked, _made)
+
+
+def _made(given: CreateContact) -> Contact:
+    sent = given.fields() | {"roles": [], "preferred_times": []}
+    try:
+        contact, _ = Contact.create(id=new_id(), at=datetime.now(UTC), **sent)
+    except Invalid:  # a number without a country, say, which is dialled in the customer's
+        contact, _ = Contact.create(id=new_id(), at=datetime.now(UTC), **(sent | {"phone": None, "phones": []}))
+    return contact
 
 
 contacts = of_known_customer(
@@ -179,4 +203,6 @@ CONTACTS = Resource(
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
     parts_name={"roles.customer_id": customers.c.id},
     relations=(One("customer", many="contacts"),),
+    checks=are_new,
+    more_side_tables=(ToBeChecked("contact", ("name", "emails", "phones", "archived_at", "erased_at")),),
 )

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.customers.merging.rules import MergedField, merge, unmerge
 from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage, Taken
+from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
+from contacts.duplicates.tables import ToBeChecked
 from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.users.form import users
@@ -23,6 +25,7 @@ from kith.db.owned import owned_by, owned_through
 from kith.db.statements import streamed
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column
 from kith.errors import Conflict, Invalid
+from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource, Together, personal
@@ -53,6 +56,11 @@ class CreateCustomer(NewInput):
     addresses: Addresses = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
+    on_duplicate: OnDuplicate = OnDuplicate.PROCEED
+
+    @property
+    def needs(self) -> Sequence[str]:
+        return needed_to(self.on_duplicate)
 
 
 class AmendCustomer(Amendment):
@@ -229,12 +237,17 @@ async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: S
 async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check of what a customer's rules cannot see."""
     checks = [await each(connection, tenant, asked) for each in (parents_form_a_tree, owners_take_more)]
+    checks.append(await none_alike(connection, tenant, CUSTOMERS, asked, _made))
 
     def check(given: Input, customer: Aggregate) -> None:
         for each in checks:
             each(given, customer)
 
     return check
+
+
+def _made(given: CreateCustomer) -> Customer:
+    return Customer(id=new_id(), kind=given.kind, name=given.name, website=given.website)
 
 
 _ANY_NUMBER = 10**6
@@ -286,4 +299,5 @@ CUSTOMERS = Resource(
         One("owner", to="user", many="customers"),
     ),
     checks=can_be_so,
+    more_side_tables=(ToBeChecked("customer", ("kind", "name", "website", "merged_into", "archived_at", "erased_at")),),
 )
