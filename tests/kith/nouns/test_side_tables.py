@@ -118,7 +118,7 @@ async def fill(worker: AsyncEngine, resource: Resource) -> int:
 
 def once_more() -> Resource:
     """The noun with a version of its entries that no test has filled yet."""
-    (side,) = CUSTOMERS.side_tables
+    side, *_ = CUSTOMERS.side_tables
     resource = replace(CUSTOMERS)
     resource.__dict__["side_tables"] = (replace(side, version=new_id().int % 10**9),)  # type: ignore[type-var]
     return resource

@@ -5,6 +5,7 @@ from contacts.consents.form import CONSENTS
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.field_definitions.form import FIELD_DEFINITIONS
+from contacts.notes.form import NOTES
 from contacts.roles.form import ROLES
 from contacts.teams.form import TEAMS
 from contacts.tenant_settings.form import SETTINGS
@@ -26,4 +27,5 @@ RESOURCES = (
     ROLES,
     FIELD_DEFINITIONS,
     CONSENTS,
+    NOTES,
 )

@@ -3,6 +3,7 @@
 from contacts.customers.form import CUSTOMERS, REPOINTING
 from contacts.duplicates.worker import looking
 from contacts.erasure.wiring import TASKS, after_restore
+from contacts.notes.forgetting import forgetting
 from contacts.resources import RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
@@ -23,6 +24,7 @@ SERVICE = Service(
         sweeping(RESOURCES),
         REPOINTING.task(),
         looking(),
+        forgetting(),
     ),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,

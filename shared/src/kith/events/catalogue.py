@@ -16,6 +16,7 @@ from kith.events import (
     custom_fields,
     exchanges,
     named_users,
+    notes,
     people,
     sales,
     service_desk,
@@ -27,7 +28,7 @@ from kith.events.named_users import naming_by_id
 E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
-    "contacts": (contacts, exchanges, people, custom_fields, consents),
+    "contacts": (contacts, exchanges, people, custom_fields, consents, notes),
     "sales": (sales,),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

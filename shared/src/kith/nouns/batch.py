@@ -184,7 +184,8 @@ class Batch:
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """Returns a new aggregate, and its events."""
         assert isinstance(given, NewInput)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **call.command.arguments(given, self._uow.tenant))
+        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
+        aggregate, events = call.command.rule(id=new_id(), at=at, **arguments)
         aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
         return aggregate, events
@@ -225,7 +226,7 @@ class Batch:
         """Returns the record as the rule has changed it, and its events; what became of the other record is kept."""
         # A rule that refuses half-way must leave nothing behind: it works on copies.
         changed, changed_other = aggregate.copy(), None if other is None else other.copy()
-        arguments = call.command.arguments(given, self._uow.tenant)
+        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
         events = call.command.rule(
             changed, at=at, **arguments, **({} if changed_other is None else {"other": changed_other})
         )

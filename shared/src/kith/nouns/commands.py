@@ -86,7 +86,7 @@ class Commands:
         if not resource.stands_alone(call.input):
             return None
         assert isinstance(call.input, NewInput)
-        arguments = call.command.arguments(call.input, tenant)
+        arguments = call.command.arguments(call.input, tenant, actor)
         aggregate, event = call.command.rule(id=new_id(), at=call.input.occurred_at, **arguments)
         if (external_id := call.input.external_id) is not None:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)

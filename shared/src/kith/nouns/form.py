@@ -71,9 +71,19 @@ class Command:
         """Whether the rule has a parameter `tenant`, for what is computed from the tenant's name."""
         return "tenant" in signature(self.rule).parameters
 
-    def arguments(self, given: Input, tenant: str) -> dict[str, Any]:
+    @cached_property
+    def takes_actor(self) -> bool:
+        """Whether the rule has a parameter `actor`, for who has given the command (kith.events.actors)."""
+        return "actor" in signature(self.rule).parameters
+
+    def arguments(self, given: Input, tenant: str, actor: str) -> dict[str, Any]:
         """Returns the arguments of the rule, but for the id and the time."""
-        return unshared(given.fields()) | ({"tenant": tenant} if self.takes_tenant else {})
+        found = unshared(given.fields())
+        if self.takes_tenant:
+            found["tenant"] = tenant
+        if self.takes_actor:
+            found["actor"] = actor
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,8 @@ class One:
     """The field of the other side that lists these records, newest first; none by default."""
     words: str = "Newest first."
     """The description of that list."""
+    one_sided: bool = False
+    """Whether only the other side has a field of it: the column may have ids of several nouns."""
 
     @property
     def column(self) -> str:

@@ -125,7 +125,7 @@ class Graph:
         for kind in resource.enums:
             strawberry.enum(kind)
         node.__annotations__ = shown_types(resource.view)
-        for relation in resource.relations:
+        for relation in (each for each in resource.relations if not each.one_sided):
             _add_field(node, relation.name, self._to_one(resource, relation))
         self._add_fields(resource.name, node)
         if not resource.insert_only:

@@ -134,7 +134,9 @@ def _inputs(form: Form) -> Iterator[str]:
                 yield f"the input {face} has a field `{name}` that the rule of `{command.name}` does not take."
         for each in parameters:
             needed = each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
-            if needed and each.name not in {"id", "at", "tenant", *sent} | ({"other"} if command.together else set()):
+            if needed and each.name not in {"id", "at", "tenant", "actor", *sent} | (
+                {"other"} if command.together else set()
+            ):
                 yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
 
 

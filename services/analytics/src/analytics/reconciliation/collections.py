@@ -15,6 +15,7 @@ from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChange
 from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
+from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
@@ -70,6 +71,7 @@ COLLECTIONS = (
     _of("sales", "tasks", TaskCreated),
     _of("service-desk", "cases", CaseOpened),
     _of("contacts", "field-definitions", FieldDefinitionCreated),
+    _of("contacts", "notes", NoteWritten),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

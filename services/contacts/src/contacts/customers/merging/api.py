@@ -16,6 +16,7 @@ from contacts.contacts.form import contacts
 from contacts.customers.form import CUSTOMERS, MergeCustomer, customers
 from contacts.customers.merging.rules import Wins, ensure_mergeable, outcome
 from contacts.customers.rules import Customer
+from contacts.notes.form import notes
 from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
 from contacts.web_visits.form import web_visits
@@ -42,6 +43,7 @@ MOVED: Mapping[str, Column[Any]] = {
     "adoptions": adoptions.c.customer_id,
     "web_visits": web_visits.c.customer_id,
     "consents": consents.c.customer_id,
+    "notes": notes.c.customer_id,
     "parts": customers.c.parent_id,
     "referrals": customers.c.referred_by,
     "merged": customers.c.merged_into,
@@ -73,6 +75,7 @@ class MovedRecords:
     adoptions: Total
     web_visits: Total
     consents: Total
+    notes: Total
     parts: Total
     referrals: Total
     merged: Total
