@@ -61,13 +61,12 @@ class Named:
         not exist, or contradicts the input."""
         self._check_parts(given, changed)
         taken: dict[str, Any] = {}
-        for name, records in self._records.items():
-            if (id := getattr(given, name, None)) is None:
-                continue
+        named = {name: id for name in self._records if (id := getattr(given, name, None)) is not None}
+        for name, id in named.items():
+            self._check_named(self._records[name].get(id), name, id, changed)
+        for name, id in named.items():
             follows, what = self._resource.named[name], name.removesuffix("_id")
-            record = records.get(id)
-            self._check_named(record, name, id, changed)
-            if record is None:
+            if (record := self._records[name].get(id)) is None:
                 continue
             for field in follows.takes:
                 own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
