@@ -16,7 +16,8 @@ from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
 from kith.events import actors
 from kith.nouns.batch import carry_out
-from kith.nouns.calls import Call
+from kith.nouns.calls import By, Call
+from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 
 AT_A_TIME = 200
@@ -40,7 +41,7 @@ async def step(engine: AsyncEngine) -> bool:
                     source="contacts",
                     outbox=outbox,
                     idempotency=idempotency,
-                    actor=actors.service("contacts"),
+                    by=By(actors.service("contacts"), EVERYONE),
                 )
             for outcome in outcomes:
                 if outcome.error is not None and not isinstance(outcome.error, AlreadyErased):
