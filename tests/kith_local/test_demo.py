@@ -56,7 +56,7 @@ def carried_out(command: Command, aggregate: Any, ids: dict[Reference, UUID]) ->
     given = row_model(rule).model_validate_json(msgspec.json.encode(command.body(ids)))
     if rule.creates:
         assert aggregate is None
-        aggregate, _ = rule.rule(id=uuid4(), at=command.at, **rule.arguments(given, "t"))
+        aggregate, _ = rule.rule(id=uuid4(), at=command.at, **rule.arguments(given, "t", "client:test"))
         aggregate.created_at = command.at
     else:
         aggregate = copy.copy(aggregate)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ARRAY, TEXT, Column, Index, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy import ARRAY, TEXT, Column, Index, Integer, Table, Text, Uuid
 
 from contacts.tables import metadata
 from kith.db.tables import DERIVED, Moment, one_of, tenant_column
@@ -26,7 +26,7 @@ duplicates = Table(
     Column("noun", Text(collation="C"), nullable=False),
     Column("one_id", Uuid, nullable=False, comment="of both the one that is less"),
     Column("other_id", Uuid, nullable=False),
-    Column("score", SmallInteger, nullable=False),
+    Column("score", nullable=False),
     Column("reasons", ARRAY(TEXT), nullable=False),
     Column("state", one_of(PairState), nullable=False),
     Column("found_at", Moment, nullable=False),

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("noun", sa.Text(collation="C"), nullable=False),
         sa.Column("one_id", sa.Uuid(), nullable=False, comment="of both the one that is less"),
         sa.Column("other_id", sa.Uuid(), nullable=False),
-        sa.Column("score", sa.SmallInteger(), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("reasons", sa.ARRAY(sa.TEXT()), nullable=False),
         sa.Column(
             "state", sa.Enum("suspected", "dismissed", name="pairstate", native_enum=False, length=64), nullable=False
