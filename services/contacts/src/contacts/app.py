@@ -4,13 +4,14 @@ from contacts.consents import api as consents
 from contacts.customers.merging import api as merging
 from contacts.duplicates import api as duplicates
 from contacts.me import api as me
-from contacts.resources import RESOURCES
+from contacts.resources import IMPORTED, RESOURCES
 from contacts.roles.form import roles
 from contacts.teams.form import teams
 from contacts.users.first_sight import at_first_sight
 from contacts.users.form import users
 from kith.api import Api
 from kith.events.catalogue import NOUNS
+from kith.imports import api as imports
 from kith.people.directory import Directory
 
 _NO_RECORDS = {"analytics.action", "analytics.health"}
@@ -20,9 +21,12 @@ _OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name n
 API = Api(
     "contacts",
     RESOURCES,
-    features=(me.FEATURE, merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
+    features=(
+        *(me.FEATURE, merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
+        imports.imports_feature("contacts", IMPORTED),
+    ),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
-    tags={"me": me.WORDS, "duplicates": duplicates.WORDS},
+    tags={"me": me.WORDS, "duplicates": duplicates.WORDS, imports.TAG: imports.WORDS},
 )

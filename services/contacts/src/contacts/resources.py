@@ -29,3 +29,5 @@ RESOURCES = (
     CONSENTS,
     NOTES,
 )
+IMPORTED = (CUSTOMERS, CONTACTS)
+"""Those that are created and updated from files."""

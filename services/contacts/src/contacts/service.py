@@ -4,11 +4,13 @@ from contacts.customers.form import CUSTOMERS, REPOINTING
 from contacts.duplicates.worker import looking
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.notes.forgetting import forgetting
-from contacts.resources import RESOURCES
+from contacts.resources import IMPORTED, RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
 from kith.custom.sweep import sweeping
 from kith.customers.stating import stating
+from kith.imports.rows import Wiring
+from kith.imports.run import Importer
 from kith.nouns.fills import filling
 from kith.runtime.service import Service
 
@@ -25,6 +27,7 @@ SERVICE = Service(
         REPOINTING.task(),
         looking(),
         forgetting(),
+        *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,

@@ -7,6 +7,7 @@ from kith.consumer import consumer_tables
 from kith.custom.tables import entries_table
 from kith.customers.repointing import repointings_table
 from kith.db.removed import removed_tenants_table
+from kith.imports.tables import import_tables
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
@@ -31,3 +32,4 @@ Index(
 offsets, dead_letters = consumer_tables(metadata)
 custom_entries = entries_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
+imports = import_tables(metadata)

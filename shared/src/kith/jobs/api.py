@@ -1,20 +1,24 @@
 """Jobs over both APIs: seen, paused, resumed, cancelled. What requests one is elsewhere."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 from fastapi import APIRouter, Depends, Request
+from pydantic import ValidationError
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from kith.errors import DomainError
 from kith.graphql.context import Ctx
+from kith.graphql.errors import Problem
 from kith.graphql.fields import Connection, connection_of, field
 from kith.graphql.inputs import checked
+from kith.http import problems
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.jobs import changes
@@ -165,17 +169,36 @@ class JobsApi:
         return tuple(self._mutation(verb) for verb in self.verbs)
 
     def _mutation(self, verb: Verb) -> Any:
-        one_type = self.type
-
-        async def change(info: Ctx, id: UUID) -> one_type:  # type: ignore[valid-type]
-            context, actor = info.context, info.context.actor
-            actor.require(f"{self.service}:write")
-            async with context.service.database.write(actor.tenant) as transaction:
-                await verb.change(transaction.connection, self.table, actor.tenant, id)
-                return self.shown(await self._one(transaction.connection, actor, id), actor)  # type: ignore[no-any-return]
-
         name = f"{verb.name}{pascal(self.name)}"
+        result = result_of(name, self.type)
+
+        async def change(info: Ctx, id: UUID) -> result:  # type: ignore[valid-type]
+            context, actor = info.context, info.context.actor
+
+            async def changed() -> Any:
+                actor.require(f"{self.service}:write")
+                async with context.service.database.write(actor.tenant) as transaction:
+                    await verb.change(transaction.connection, self.table, actor.tenant, id)
+                    return self.shown(await self._one(transaction.connection, actor, id), actor)
+
+            return await or_problem(changed(), self.type)  # type: ignore[no-any-return]
+
+        change.__name__ = name  # the fields of a type are told apart by the names of their functions
         return strawberry.mutation(checked(change), name=name, description=verb.words)
+
+
+def result_of(mutation: str, type: Any) -> Any:
+    """Returns the type of what a mutation returns: a job, or a Problem."""
+    return Annotated[type | Problem, strawberry.union(f"{mutation[0].upper()}{mutation[1:]}Result")]
+
+
+async def or_problem(made: Awaitable[Any], type: Any) -> Any:
+    """Returns what was made as this type, or the Problem why it was refused."""
+    try:
+        job = await made
+    except (DomainError, ValidationError) as error:
+        return Problem.of(problems.of_refusal(error), [])
+    return type(**{each.name: getattr(job, each.name) for each in fields(job)})
 
 
 def _camel(name: str) -> str:

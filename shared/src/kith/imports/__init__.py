@@ -1,0 +1,1 @@
+"""Imports: records of a noun, created and updated from a file, as a job (kith.jobs)."""
