@@ -1,7 +1,7 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
-    [merges] [lists] [search] [growth]
+    [merges] [import] [lists] [search] [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
 processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
@@ -19,6 +19,7 @@ from tests.bench import (
     freshness,
     growth,
     health,
+    imports,
     lists,
     merges,
     neighbours,
@@ -47,6 +48,7 @@ WORK = {
     "neighbours": neighbours.run,
     "rescoring": rescoring.run,
     "merges": merges.run,
+    "import": imports.run,
     "lists": lists.run,
     "search": search.run,
     "growth": growth.run,

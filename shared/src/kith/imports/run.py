@@ -30,7 +30,11 @@ from kith.runtime.slices import in_pieces
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 
-ROWS = Counter("kith_import_rows_total", "Rows of imports, by what became of them", ["noun", "outcome"])
+ROWS = Counter(
+    "kith_import_rows_total",
+    "Rows of imports by what became of them: `created`, `updated`, `unchanged`, `skipped`, `failed`",
+    ["noun", "outcome"],
+)
 MOST_FAULTS = 100_000
 """Rows that were refused are kept up to so many of an import, and counted beyond."""
 FIRST_FAULTS = 20

@@ -23,6 +23,7 @@ EXPOSED_BY = {
     "kith.http": "APIs",
     "kith.runtime.telemetry": "APIs",
     "kith.consumer": "workers",
+    "kith.imports": "contacts: worker",
     "kith.outbox": "workers",
     "kith.nouns": "sales: worker, service-desk: worker",
     "kith.runtime.offload": "analytics: API, worker",

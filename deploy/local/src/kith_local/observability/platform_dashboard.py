@@ -169,6 +169,12 @@ _FIGURES = Row(
             "How long after its time a task of a worker is not done. One that is done in time is not shown.",
         ),
         Panel(
+            "Rows of imports",
+            (Query(f"sum by (outcome) (rate(kith_import_rows_total{_RATE}))", "{{outcome}}"),),
+            "ops",
+            "What became of them, a second. Those of dry runs are not counted.",
+        ),
+        Panel(
             "Computation beside the loop, 95th percentile",
             (Query(_quantile(0.95, "lane", f"rate(kith_offload_seconds_bucket{_RATE})"), "{{lane}}"),),
             "s",
