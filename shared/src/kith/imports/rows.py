@@ -19,9 +19,10 @@ from kith.http.problems import of_refusal
 from kith.imports.content import cells_of, object_of
 from kith.imports.plan import EXTERNAL_ID, ID, Plan
 from kith.nouns.batch import carry_out
-from kith.nouns.calls import Call, Status
+from kith.nouns.calls import By, Call, Status
 from kith.nouns.inputs import Amendment
 from kith.nouns.resource import One
+from kith.reach import EVERYONE
 from kith.runtime.slices import in_slices
 
 ROUNDS = 20
@@ -208,7 +209,7 @@ class Rows:
             source=w.source,
             outbox=w.outbox,
             idempotency=w.idempotency,
-            actor=self._actor,
+            by=By(self._actor, EVERYONE),
         )
         for (row, call), outcome in zip(calls, outcomes, strict=True):
             if outcome.status is Status.ACCEPTED:
