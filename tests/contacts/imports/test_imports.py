@@ -392,3 +392,30 @@ async def test_what_nobody_will_import_any_more_is_swept(us: Tenant, engine: Asy
     while await JOBS.step(engine):
         pass
     assert "import it anew" in (await look(us, tried))["reason"]
+
+
+async def test_an_export_to_csv_is_safe_to_open_and_is_imported_again(us: Tenant, engine: AsyncEngine) -> None:
+    await us.made("/v1/field-definitions", of_noun="customer", code="note", value_type="text", label="Note")
+    made = await us.made(
+        "/v1/customers",
+        kind="organisation",
+        name=" =HYPERLINK(1)",
+        external_id="a",
+        segment="@x",
+        tags=["a", "b"],
+        addresses=[{"city": "+1"}],
+        custom_personal={"note": "-2"},
+    )
+    headers = {**us._authorized(), "Accept": "text/csv"}
+    exported = (await us.client.get("/v1/customers:export", headers=headers)).text
+    (row,) = csv.DictReader(io.StringIO(exported))
+    assert (row["name"], row["segment"], row["tags"]) == ("'=HYPERLINK(1)", "'@x", "a;b")
+    assert row["custom_personal.note"] == "'-2"
+    assert counts(await imported(us, engine, exported)) == {"unchanged": 1}
+    assert counts(await imported(us, engine, exported.replace(",a,", ",b,", 1))) == {"created": 1}
+    again = (await customers(us))["b"]
+    kept = ("name", "segment", "tags", "addresses", "custom_personal")
+    assert {name: again[name] for name in kept} == {name: made[name] for name in kept}
+    hidden = {**us.without("contacts:personal")._authorized(), "Accept": "text/csv"}
+    header = (await us.client.get("/v1/customers:export", headers=hidden)).text.splitlines()[0].split(",")
+    assert not {"name", "website", "custom_personal.note"} & set(header)

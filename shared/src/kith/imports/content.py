@@ -40,7 +40,7 @@ class Splitter:
         """What has come of a line whose end has not."""
         self._open: list[str] = []
         """Lines of a record whose quotes are not closed yet."""
-        self._size = self._tries = 0
+        self._size = self._tries = self._ended = self._quotes = 0
         self.row = 0
 
     def fed(self, piece: bytes, *, final: bool = False) -> Iterator[str]:
@@ -73,19 +73,23 @@ class Splitter:
             self._open.append(line)
             self._size = sum(map(len, self._open)) if len(self._open) == 1 else self._size + len(line)
             self._must_fit()
-            if '"' not in line or not self._ends(record := "\n".join(self._open)):
+            self._quotes += line.count('"')
+            if '"' not in line or not self._may_end() or not self._ends(record := "\n".join(self._open)):
                 return
-            self._open, self._tries = [], 0
+            self._open, self._tries, self._ended, self._quotes = [], 0, 0, 0
         self._size = len(record)
         self._must_fit()
         self.row += 1
         yield record.removesuffix("\r")
 
-    def _ends(self, record: str) -> bool:
+    def _may_end(self) -> bool:
+        """As a rule a record that has ended has an even number of quotes, and a stray one is soon behind it."""
         self._tries += 1
-        if self._tries > _TRIES and record.count('"') % 2:
-            return False
-        if self._tries > 10 * _TRIES:
+        return self._tries <= _TRIES or not self._quotes % 2
+
+    def _ends(self, record: str) -> bool:
+        self._ended += 1
+        if self._ended > 10 * _TRIES:
             raise self._refused("has quotes that do not match")
         try:
             next(csv.reader([record], delimiter=self.delimiter or ",", strict=True))

@@ -1,5 +1,6 @@
 """Exports a whole collection as a stream of lines (NDJSON): its rows in one snapshot, and a last line that confirms
-that they are complete. A stream that breaks off has no last line."""
+that they are complete. A stream that breaks off has no last line. As CSV there is none: a stream that breaks off has no
+last chunk, which clients of HTTP report."""
 
 from asyncio import timeout
 from collections.abc import AsyncIterable, AsyncIterator
@@ -11,7 +12,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from kith.custom.known import fields_of
 from kith.http.app import Context
+from kith.nouns import export_csv
+from kith.nouns.export_csv import CSV
 from kith.nouns.lists.listing import Asked
 from kith.nouns.queries import Queries
 
@@ -37,7 +41,7 @@ class Export(StreamingResponse):
         after: UUID | None,
         media_type: str = NDJSON,
     ) -> None:
-        super().__init__(self._lines(), media_type=media_type)
+        super().__init__(self._rows() if media_type == CSV else self._lines(), media_type=media_type)
         self._context, self._tenant = context, tenant
         self._queries, self._asked, self._after = queries, asked, after
 
@@ -55,10 +59,19 @@ class Export(StreamingResponse):
             yield encoder.encode_lines(rows)
         yield encoder.encode_lines([{"end": {"rows": count}}])
 
+    async def _rows(self) -> AsyncIterator[bytes]:
+        connection, queries = self._snapshot.connection, self._queries
+        custom = await fields_of(connection, self._tenant)
+        columns = export_csv.columns_of(queries.resource, queries.shown, custom)
+        yield export_csv.header(columns)
+        async for rows in queries.all(connection, self._tenant, self._asked, after=self._after):
+            yield export_csv.lines(rows, columns)
+
 
 def media_type_of(request: Request) -> str:
     """Returns the media type of the lines that the client accepts: many generated clients know text, and not NDJSON."""
-    return TEXT if request.headers.get("accept", "").partition(";")[0].strip() == TEXT else NDJSON
+    accepted = request.headers.get("accept", "").partition(";")[0].strip()
+    return accepted if accepted in (TEXT, CSV) else NDJSON
 
 
 async def rows_of(body: AsyncIterable[bytes]) -> AsyncIterator[dict[str, Any]]:

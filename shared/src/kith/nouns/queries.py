@@ -61,14 +61,14 @@ class Queries(Generic[V]):
         fields: tuple[str, ...] | None = None,
     ) -> None:
         self._listing = listing
-        self._resource = resource = listing.resource
+        self.resource = self._resource = resource = listing.resource
         self._view = view
         self._table = resource.table
         sees = personal is not None
         hidden = frozenset() if sees else resource.personal_fields
         self._personal = sees
         self._disclosure = personal if resource.has_personal else None
-        self._shown = [name for name in fields or resource.view_fields if name not in hidden]
+        self.shown = self._shown = [name for name in fields or resource.view_fields if name not in hidden]
         self._partly = () if sees else tuple(each for each in resource.partly_personal if each in self._shown)
         self._columns = _Columns(listing, fields or resource.view_fields, hidden, reach.is_limited)
         self._reach = {PARAMETER: reach.owners}

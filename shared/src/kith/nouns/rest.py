@@ -18,6 +18,7 @@ from kith.nouns.aggregate import Aggregate
 from kith.nouns.bulk_api import add_bulk
 from kith.nouns.calls import Answer, By, Call, ensure_permitted
 from kith.nouns.export import NDJSON, TEXT, Export, media_type_of
+from kith.nouns.export_csv import CSV
 from kith.nouns.history_api import add_history
 from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Asked, Listing
@@ -52,7 +53,9 @@ _SEARCH = """The same as the list, asked by a document: `where` may combine its 
 five deep. What is asked for is in no address, and so in no log."""
 _EXPORT = """Lines of JSON, each {row}, by id, all as they were at one instant; the header Kith-Position says at which.
 The last line is `{{"end": {{"rows": 1204}}}}`: without it the export broke off, and goes on `after` the last id that
-came. `Accept: text/plain` gives the same lines to clients that know none of JSON."""
+came. `Accept: text/plain`
+gives the same lines to clients that know none of JSON, and `Accept: text/csv` a row each, under the names of the
+fields, which can be imported again."""
 
 
 class Rest:
@@ -246,7 +249,7 @@ class Rest:
 
     def _add_export(self) -> None:
         resource = self._resource
-        lines = {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, TEXT)}}
+        lines = {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, TEXT, CSV)}}
 
         @self.router.get(
             f"/{resource.path}:export",
