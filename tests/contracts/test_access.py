@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from strawberry.utils.str_converters import to_camel_case
+from tests.contracts.examples import EITHER
 from tests.contracts.nouns import NOUNS, Noun, Step, World
 
 from contacts.service import SERVICE as CONTACTS
@@ -233,9 +234,11 @@ async def test_commands_find_none_of_them(sides: Sides) -> None:
         assert_alike(answer, await ann.post(noun.where(command, none), body), id, none)
         said, of_none = [await World(ann).mutated(noun, command, body, each) for each in (id, none)]
         assert json.dumps(said).replace(id, none) == json.dumps(of_none)
-        rows = [{"command": command.name, "external_id": each, **body} for each in ("other", "nil")]
+        row = {"command": command.name, "occurred_at": "2020-02-01T12:00:00Z", **body}
+        rows = [{**row, "external_id": each} for each in ("other", "nil")]
         done = (await ann.post(f"{noun.path}:bulk", {"rows": rows})).json()
         first, second = (each["problem"] for each in done["results"])
+        assert first["code"] == "not-found", first
         assert first == json.loads(json.dumps(second).replace("nil", "other"))
         assert [each["id"] for each in done["results"]] == [None, None]
     assert await sides.theirs.current(noun, id) == sides.other
@@ -267,6 +270,28 @@ async def test_what_one_makes_is_ones_own(more: Sides) -> None:
     again = await more.ann.post(path, (await more.ours.body(noun, step)) | {"external_id": "mine"})
     assert (taken.status_code, again.status_code) == (409, 409)
     assert taken.text == again.text.replace("mine", "other"), "that it is taken, and nothing else"
+
+
+@every_owned_noun
+async def test_what_one_makes_names_none_of_them(more: Sides) -> None:
+    """Of what is named on sight nothing is told: it is taken, whether it is out of reach or not there."""
+    noun, form = more.noun, more.noun.resource
+    step, none = await more.ours.creation(noun), str(new_id())
+    mine, other = [await each.body(noun, step) for each in (more.ours, more.theirs)]
+    for name, follows in form.named.items():
+        if ownership(follows.id.table) is not None and name in other:
+            answers = [await more.ann.post(noun.path, mine | {name: each}) for each in (other[name], none)]
+            if follows.on_sight and answers[0].status_code == answers[1].status_code == 201:
+                continue
+            assert answers[0].status_code == 422
+            assert_alike(answers[0], answers[1], other[name], none)
+    for path in form.parts_name:
+        field, _, part = path.partition(".")
+        values = [[{**each, part: id} for each in other[field]] for id in (other[field][0][part], none)]
+        without = {name: value for name, value in mine.items() if name not in EITHER}
+        answers = [await more.ann.post(noun.path, without | {field: each}) for each in values]
+        assert answers[0].status_code == 422
+        assert_alike(answers[0], answers[1], other[field][0][part], none)
 
 
 @pytest.mark.parametrize("noun", SHARED, ids=by_name)
