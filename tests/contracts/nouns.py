@@ -71,7 +71,7 @@ class Noun(NamedTuple):
             return tables[column.table]
         if field == "into":  # what is merged is merged into one of its kind
             return self
-        by = {each.column: each.noun for each in self.resource.relations}
+        by = {"mentions": "user"} | {each.column: each.noun for each in self.resource.relations}
         return names.get(by.get(field, field.removesuffix("s").removesuffix("_id")))
 
     def siblings(self) -> "Iterator[Noun]":

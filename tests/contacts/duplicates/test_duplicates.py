@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete
@@ -253,7 +254,11 @@ async def test_records_of_before_are_looked_at_too(acme: Tenant, worker: AsyncEn
         await connection.execute(delete(checks).where(checks.c.tenant_id == acme.name))
     (fill,) = [each for each in fills.fills_of([FORM]) if "duplicate" in each.name]
     async with worker.begin() as connection:
-        found = [each for tenant, each in await fills._records(connection, FORM, None) if tenant == acme.name]
+        found = [
+            each
+            for tenant, each in await fills._records(connection, FORM, (acme.name, UUID(int=0)))
+            if tenant == acme.name
+        ]
         await fill.write(connection, acme.name, found)
     await looked(worker, acme)
     assert len(await pairs(acme)) == 1
