@@ -18,7 +18,7 @@ from kith.nouns.inputs import json_of
 MOST_BYTES = 2 * 1024**3
 MOST_OF_RECORD = 256 * 1024
 MOST_COLUMNS = 500
-DELIMITERS = ",;\t|"
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _TRIES = 20
 """So often a record is tried that does not end where its quotes say that it does."""
 
@@ -107,7 +107,7 @@ class Splitter:
 
 def delimiter_of(header: str) -> str:
     """Returns the delimiter that makes most columns of a header."""
-    return max(DELIMITERS, key=lambda each: len(_parsed(header, each)))  # of several the first
+    return max(DELIMITERS.values(), key=lambda each: len(_parsed(header, each)))  # of several the first
 
 
 def header_of(record: str, delimiter: str) -> list[str]:

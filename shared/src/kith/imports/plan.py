@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -29,8 +29,6 @@ OWN = (ID, EXTERNAL_ID)
 MOST_VALUES = 20
 """Of one list."""
 
-Target = Annotated[str, Field(max_length=200)]
-
 
 class CreateImport(BaseModel):
     """What is to be imported, and how. The file is sent afterwards: `PUT /v1/imports/{id}/content`."""
@@ -39,16 +37,18 @@ class CreateImport(BaseModel):
 
     noun: Code = Field(description="in the singular: `customer`")
     format: Code = Field(default="csv", description="`csv` or `ndjson`")
-    delimiter: str | None = Field(
-        default=None, max_length=1, description="of CSV; by default the one that makes most columns of the first row"
+    delimiter: Code | None = Field(
+        default=None,
+        description="of CSV: `comma`, `semicolon`, `tab` or `bar`; by default the one that makes most columns of the "
+        "first row",
     )
-    mapping: dict[Text, Target | None] | None = Field(
+    mapping: dict[Text, Text | None] | None = Field(
         default=None,
         max_length=MOST_COLUMNS,
         description="the target of each column by its name; by default as with the last file that had these columns, "
         "or else by their names. A column without a target is left out",
     )
-    match_by: Target = Field(
+    match_by: Text = Field(
         default=EXTERNAL_ID,
         description="the target by which a record is recognised: `external_id`, `id`, a field that lists are filtered "
         "by, or a custom field that is unique",
@@ -78,7 +78,7 @@ def checked(given: CreateImport, resources: Mapping[str, Resource]) -> Resource:
         if getattr(given, name) not in allowed:
             raise Invalid(f"It is one of {', '.join(allowed)}.", field=name)
     if given.delimiter is not None and given.delimiter not in DELIMITERS:
-        raise Invalid("It is a comma, a semicolon, a tab or a bar.", field="delimiter")
+        raise Invalid(f"It is one of {', '.join(DELIMITERS)}.", field="delimiter")
     resource = resources[given.noun]
     targets = Targets(resource)
     for column, target in (given.mapping or {}).items():

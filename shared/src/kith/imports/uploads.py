@@ -13,7 +13,7 @@ from kith.custom.known import fields_of
 from kith.db.connections import Database
 from kith.errors import Conflict, Invalid, NotFound
 from kith.ids import new_id
-from kith.imports.content import MOST_BYTES, Format, Splitter, header_of, keys_of, packed
+from kith.imports.content import DELIMITERS, MOST_BYTES, Format, Splitter, header_of, keys_of, packed
 from kith.imports.plan import Targets, fingerprint_of
 from kith.imports.tables import IMPORTS, PIECES
 from kith.jobs.table import JobState
@@ -31,7 +31,7 @@ class _Upload:
         self._database = database
         self._tenant = tenant
         self._format = Format(params["format"])
-        self._splitter = Splitter(self._format, params["delimiter"])
+        self._splitter = Splitter(self._format, DELIMITERS.get(params["delimiter"]))
         self.columns: list[str] = []
         self.rows = 0
         self.pieces = 0
