@@ -3,6 +3,7 @@
 from analytics.activity_definitions import api as activity_definitions
 from analytics.customer import Customer
 from analytics.customer_value import api as customer_value
+from analytics.erasures import api as erasures
 from analytics.health.evaluation import api as health_evaluation
 from analytics.health.evaluation import distribution_api as health_distribution
 from analytics.health.explain import api as health
@@ -38,6 +39,7 @@ API = Api(
         jobs.FEATURE,
         playbooks.FEATURE,
         reconciliation.FEATURE,
+        erasures.FEATURE,
         live.FEATURE,
     ),
     entities=(Customer,),
@@ -45,6 +47,7 @@ API = Api(
     tags={
         "analytics": "Figures: metrics, cohorts and members, the timeline, and how far each is counted.",
         "customer value": "What customers are worth: predicted by a fit of the tenant's own purchases.",
+        "erasures": erasures.WORDS,
         "health": "How relationships stand: scores, what changes next, and models tried on the past.",
         "reconciliations": "What was counted, compared with what the services hold.",
     },

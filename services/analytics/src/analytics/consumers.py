@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import prometheus_client
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.erasures.erasing import keep_receipts
 from analytics.ledger.ledger import record
 from analytics.ledger.sources import GROUP, SOURCES
 from analytics.ledger.withdrawals import withdraw
@@ -49,6 +50,7 @@ async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> 
     if events:
         new = await record(connection, events)
         await keep_people(connection, new)
+        await keep_receipts(connection, new)
         await fold(connection, [recorded_event(each) for each in new], {each.id: each.traceparent for each in new})
         # A newer version of a service may write types that this one does not know: of those there may be any number.
         for type, number in Counter(each.type if each.type in EVENTS else "other" for each in new).items():

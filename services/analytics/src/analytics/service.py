@@ -2,6 +2,7 @@
 
 from analytics.consumers import SUBSCRIPTIONS
 from analytics.doctor import CHECKS
+from analytics.erasures.erasing import ERASING
 from analytics.health.scores.backlog import TASKS as BACKLOG
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.jobs.kinds import TASKS as HEALTH_JOBS
@@ -47,6 +48,7 @@ SERVICE = Service(
         *PLAYBOOKS,
         *PLAYBOOK_OUTCOMES,
         filling(RESOURCES),
+        ERASING.task(),
     ],
     lanes=[LIVE],
     checks=CHECKS,

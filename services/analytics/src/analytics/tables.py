@@ -6,6 +6,7 @@ from sqlalchemy import (
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
+from kith.customers.erasing import erasures_table
 from kith.db.removed import removed_tenants_table
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
@@ -23,4 +24,5 @@ fills = fills_table(metadata)
 audit_log = audit_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
+erasures = erasures_table(metadata)
 people = directory_tables(metadata)

@@ -10,11 +10,11 @@ from contacts.teams.form import teams
 from contacts.users.first_sight import at_first_sight
 from contacts.users.form import users
 from kith.api import Api
-from kith.events.catalogue import NOUNS
+from kith.events.catalogue import NOUNS, PRODUCERS
 from kith.imports import api as imports
 from kith.people.directory import Directory
 
-_NO_RECORDS = {"analytics.action", "analytics.health"}
+_NO_RECORDS = {"analytics.action", "analytics.health", *(f"{each}.erasure" for each in PRODUCERS)}
 """What events are about besides: no type of GraphQL has its id."""
 _OTHERS = [name for name in NOUNS if not name.startswith("contacts.") and name not in _NO_RECORDS]
 

@@ -1,6 +1,6 @@
 """The tables of contacts that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import Index, MetaData
+from sqlalchemy import MetaData
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
@@ -22,13 +22,6 @@ search_entries = search_entries_table(metadata)
 fills = fills_table(metadata)
 audit_log = audit_table(metadata)
 repointings = repointings_table(metadata)
-# Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
-Index(
-    "idempotency_answers",
-    idempotency.c.tenant_id,
-    idempotency.c.subject,
-    postgresql_where=idempotency.c.outcome.is_not(None),
-)
 offsets, dead_letters = consumer_tables(metadata)
 custom_entries = entries_table(metadata)
 removed_tenants = removed_tenants_table(metadata)

@@ -10,6 +10,7 @@ from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
+from sales.erasing import ERASING
 from sales.tables import idempotency, known_customers, known_runs, outbox, people
 from sales.tasks.form import TASKS
 
@@ -36,6 +37,13 @@ SUBSCRIPTIONS = (
     Subscription(
         "sales",
         (topic_of("analytics"), topic_of("contacts")),
-        in_turn(keep_watermarks, keeping(people), keeping_customers(known_customers), note_runs, create_tasks),
+        in_turn(
+            keep_watermarks,
+            keeping(people),
+            keeping_customers(known_customers),
+            note_runs,
+            create_tasks,
+            ERASING.handler,
+        ),
     ),
 )

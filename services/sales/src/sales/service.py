@@ -5,6 +5,7 @@ from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
 from sales.consumers import SUBSCRIPTIONS
+from sales.erasing import ERASING
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
 from sales.settings import SalesSettings
@@ -17,5 +18,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task()),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task(), ERASING.task()),
 )

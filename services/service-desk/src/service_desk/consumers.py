@@ -13,6 +13,7 @@ from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
 from service_desk.cases.form import CASES
 from service_desk.cases.rules import CaseChannel
+from service_desk.erasing import ERASING
 from service_desk.tables import idempotency, known_contacts, known_customers, known_runs, outbox, people
 
 
@@ -42,7 +43,13 @@ SUBSCRIPTIONS = (
         "service-desk",
         (topic_of("analytics"), topic_of("contacts")),
         in_turn(
-            keep_watermarks, keeping(people), keeping_customers(known_customers), note_contacts, note_runs, open_cases
+            keep_watermarks,
+            keeping(people),
+            keeping_customers(known_customers),
+            note_contacts,
+            note_runs,
+            open_cases,
+            ERASING.handler,
         ),
     ),
 )

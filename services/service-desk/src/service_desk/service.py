@@ -6,6 +6,7 @@ from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
 from service_desk.cases.open_cases import TASKS
 from service_desk.consumers import SUBSCRIPTIONS
+from service_desk.erasing import ERASING
 from service_desk.resources import RESOURCES
 from service_desk.settings import ServiceDeskSettings
 from service_desk.tables import idempotency, known_customers, outbox
@@ -17,5 +18,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task()),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task(), ERASING.task()),
 )

@@ -5,6 +5,7 @@ from sqlalchemy import Column, MetaData, Uuid
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
+from kith.customers.erasing import erasures_table
 from kith.customers.known import known_customers_table
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
@@ -30,6 +31,7 @@ repointings = repointings_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
+erasures = erasures_table(metadata)
 people = directory_tables(metadata)
 known_contacts = elsewhere_table("known_contacts", metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from kith.events.catalogue import EVENTS, PRODUCERS, events_of
-from kith.events.event import Event
+from kith.events.event import Event, EventType
 
 HEADERS = {
     "type": "object",
@@ -69,7 +69,7 @@ def asyncapi() -> dict[str, Any]:
         channels[service] = {
             "address": f"kith.{service}",
             "description": f"What {service} publishes, in order per customer (the key is the customer's id).",
-            "messages": {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in kinds},
+            "messages": {_message_of(kind): {"$ref": f"#/components/messages/{_message_of(kind)}"} for kind in kinds},
         }
         operations[f"publish-{service}"] = {"action": "send", "channel": {"$ref": f"#/channels/{service}"}}
     return {
@@ -80,7 +80,7 @@ def asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {
             "messages": {
-                kind.__name__: {
+                _message_of(kind): {
                     "name": kind.type,
                     "title": kind.__name__,
                     "headers": HEADERS,
@@ -91,6 +91,13 @@ def asyncapi() -> dict[str, Any]:
             }
         },
     }
+
+
+def _message_of(kind: type[Event]) -> str:
+    """Returns the event's name in the document: its class's, with the service where several have one of that name."""
+    alike = [each for each in EVENTS.values() if each.__name__ == kind.__name__]
+    service = EventType.of(kind.type).service.replace("-", " ").title().replace(" ", "")
+    return kind.__name__ if len(alike) == 1 else f"{service}{kind.__name__}"
 
 
 class _Plain(yaml.SafeDumper):

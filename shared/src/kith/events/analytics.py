@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from kith.events.erasures import Confirmation
 from kith.events.event import Event, Replaced
 
 
@@ -138,3 +139,8 @@ class ActionRequested(Event):
     queue: str | None = None
     explanation: str | None = None
     """Path in analytics' REST API of why: the customer's health at that instant."""
+
+
+class ErasureConfirmed(Confirmation):
+    type: ClassVar[str] = "analytics.erasure.confirmed.v1"
+    creates: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import field
 
+from kith.events.erasures import Confirmation
 from kith.events.event import Amended, Event
 
 
@@ -158,3 +159,8 @@ class TaskArchived(Event):
 class TaskRestored(Event):
     type: ClassVar[str] = "sales.task.restored.v1"
     qualifies: ClassVar[bool] = False
+
+
+class ErasureConfirmed(Confirmation):
+    type: ClassVar[str] = "sales.erasure.confirmed.v1"
+    creates: ClassVar[bool] = True

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import field
 
+from kith.events.erasures import Confirmation
 from kith.events.event import Event
 
 
@@ -87,3 +88,8 @@ class CaseArchived(Event):
 class CaseRestored(Event):
     type: ClassVar[str] = "service-desk.case.restored.v1"
     qualifies: ClassVar[bool] = False
+
+
+class ErasureConfirmed(Confirmation):
+    type: ClassVar[str] = "service-desk.erasure.confirmed.v1"
+    creates: ClassVar[bool] = True

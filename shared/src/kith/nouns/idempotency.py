@@ -4,13 +4,13 @@ for the rows of bulk requests.
 The key is written in the transaction of its call, so either both are there or neither.
 """
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Uuid
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Uuid
 
 from kith.db.tables import Moment, TenantId, tenant_column
 
 
 def idempotency_table(metadata: MetaData) -> Table:
-    return Table(
+    table = Table(
         "idempotency",
         metadata,
         tenant_column(),
@@ -20,3 +20,7 @@ def idempotency_table(metadata: MetaData) -> Table:
         Column("outcome", LargeBinary),
         Column("recorded_at", Moment, nullable=False),
     )
+    # Who is erased goes from remembered answers; of rows of bulk requests, which are kept for good, there are none.
+    c = table.c
+    Index("idempotency_answers", c.tenant_id, c.subject, postgresql_where=c.outcome.is_not(None))
+    return table

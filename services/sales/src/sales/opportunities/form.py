@@ -54,7 +54,7 @@ class LoseOpportunity(Input):
 opportunities = aggregate_table(
     "opportunities",
     metadata,
-    Column("name", TEXT, nullable=False),
+    Column("name", TEXT, comment="null: it was erased"),
     Column("stage", one_of(Stage), nullable=False),
     Column("owner", TEXT, info={FORMER: "owner_id"}),
     Column("owner_id", Uuid),

@@ -46,7 +46,8 @@ class OpportunityAlreadyClosed(Conflict):
 class Opportunity(Archivable, CustomerOwned):
     """A deal that may come about, in a stage of the pipeline until it is won or lost."""
 
-    name: str
+    name: str | None
+    """None: it was erased."""
     currency: str
     stage: Stage = Stage.PROSPECTING
     owner_id: UUID | None = None

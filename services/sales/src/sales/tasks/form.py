@@ -47,7 +47,7 @@ class ReopenTask(Input):
 tasks = aggregate_table(
     "tasks",
     metadata,
-    Column("title", TEXT, nullable=False),
+    Column("title", TEXT, comment="null: it was erased"),
     Column("owner", TEXT, info={FORMER: "owner_id"}),
     Column("owner_id", Uuid),
     Column("due_at", Moment),

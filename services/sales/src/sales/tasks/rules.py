@@ -44,7 +44,8 @@ class TaskStillOpen(Conflict):
 class Task(Archivable, CustomerOwned):
     """Something that somebody is to do for a customer."""
 
-    title: str
+    title: str | None
+    """None: it was erased."""
     owner_id: UUID | None = None
     due_at: datetime | None = None
     state: TaskState = TaskState.OPEN

@@ -63,7 +63,7 @@ cases = aggregate_table(
     "cases",
     metadata,
     Column("contact_id", Uuid),
-    Column("subject", TEXT, nullable=False),
+    Column("subject", TEXT, comment="null: it was erased"),
     Column("priority", one_of(Priority), nullable=False),
     Column("channel", one_of(CaseChannel), nullable=False),
     Column("category", TEXT),

@@ -115,7 +115,8 @@ class CaseAlreadyAssigned(Conflict):
 class Case(Archivable, CustomerOwned):
     """A customer's question or complaint, from its opening to its resolution."""
 
-    subject: str
+    subject: str | None
+    """None: it was erased."""
     priority: Priority
     channel: CaseChannel
     contact_id: UUID | None = None

@@ -1,0 +1,165 @@
+"""When contacts erases a customer or a contact, every other service takes out what its records say of people: of the
+customer's records, and of those that name the contact. What happened stays, and the service confirms it by an event.
+
+The handler notes what is to be erased, and a task of the worker does it, some records at a time.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kith.consumer import Handler
+from kith.db.connections import acting_for
+from kith.db.tables import EncodedJson, Moment, tenant_column
+from kith.events import actors
+from kith.events.catalogue import current
+from kith.events.contacts import ContactErased, CustomerErased
+from kith.events.envelope import Envelope
+from kith.events.erasures import Confirmation
+from kith.ids import new_id
+from kith.nouns.erasing import take_out
+from kith.nouns.resource import Resource
+from kith.nouns.search.entries import TABLE as SEARCH_ENTRIES
+from kith.runtime.tasks import Task
+from kith.runtime.telemetry import current_traceparent
+
+AT_A_TIME = 1000
+"""Records that a transaction takes something out of; they are locked meanwhile."""
+NOUNS = {CustomerErased.type: "customer", ContactErased.type: "contact"}
+"""What is erased by each event."""
+_NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id",)}
+
+
+def erasures_table(metadata: MetaData) -> Table:
+    return Table(
+        "erasures",
+        metadata,
+        tenant_column(),
+        Column("record_id", Uuid, primary_key=True, comment="of what was erased in contacts"),
+        Column("service", Text(collation="C"), primary_key=True, comment="that erases it, too"),
+        Column("noun", Text(collation="C"), nullable=False),
+        Column("noted_at", Moment, nullable=False),
+        Column("erased_at", Moment, comment="null: it is being erased"),
+        Column("records", EncodedJson, comment="how many of each noun something was taken out of"),
+    )
+
+
+TABLE = erasures_table(MetaData())
+"""The same again for Kith's own statements: it is alike in every service."""
+
+
+class Erasing:
+    """Of one service, given its nouns and the event by which it confirms an erasure."""
+
+    def __init__(
+        self, service: str, resources: Sequence[Resource], confirmed: type[Confirmation], outbox: Table, keys: Table
+    ) -> None:
+        self._service = service
+        self._resources = [each for each in resources if each.personal_fields]
+        self._confirmed = confirmed
+        self._outbox = outbox
+        self._keys = keys
+
+    @property
+    def handler(self) -> Handler:
+        """Notes what contacts has erased."""
+
+        async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+            rows = [
+                {"record_id": each.subject, "noun": NOUNS[current(each.type)], "noted_at": func.clock_timestamp()}
+                | {"tenant_id": each.tenant_id, "service": self._service}
+                for each in envelopes
+                if current(each.type) in NOUNS
+            ]
+            for row in rows:
+                await connection.execute(insert(TABLE).values(row).on_conflict_do_nothing())
+
+        return handle
+
+    def task(self) -> Task:
+        """Returns the task that erases what is noted. Any number of workers may do so."""
+        w = TABLE.c
+        mine = (w.service == self._service, w.erased_at.is_(None))
+        due = select(w.tenant_id, w.record_id, w.noun, w.records).where(*mine).order_by(w.noted_at).limit(1)
+
+        async def step(engine: AsyncEngine) -> bool:
+            async with engine.begin() as connection:
+                row = (await connection.execute(due.with_for_update(skip_locked=True))).one_or_none()
+                if row is None:
+                    return False
+                done = Counter(await self._some(connection, row.tenant_id, row.noun, row.record_id))
+                records = dict(Counter(row.records or {}) + done)
+                values: dict[str, Any] = {"records": msgspec.json.encode(records).decode()}
+                if not done:
+                    values["erased_at"] = func.clock_timestamp()
+                    await self._confirm(connection, row.tenant_id, row.noun, row.record_id, records)
+                its = (w.tenant_id == row.tenant_id, w.record_id == row.record_id, w.service == self._service)
+                await connection.execute(update(TABLE).where(*its).values(values))
+            return True
+
+        return Task("erasures", step, seconds=1)
+
+    async def _some(self, connection: AsyncConnection, tenant: str, noun: str, id: UUID) -> dict[str, int]:
+        """Takes what is personal out of some of the records. Returns how many of each noun; none, if there are none."""
+        found: dict[str, int] = {}
+        for resource in self._resources:
+            names = [each for each in _NAMED_BY[noun] if each in resource.table.c]
+            left = AT_A_TIME - sum(found.values())
+            if not names or left <= 0:
+                continue
+            columns = sorted(resource.personal_fields)
+            of = or_(*(resource.table.c[each] == id for each in names))
+            ids = await take_out(connection, tenant, resource.table, columns, of, idempotency=self._keys, most=left)
+            if ids:
+                found[resource.plural] = len(ids)
+                await _forget_words(connection, tenant, resource, ids)
+        return found
+
+    async def _confirm(
+        self, connection: AsyncConnection, tenant: str, noun: str, id: UUID, records: dict[str, int]
+    ) -> None:
+        event = self._confirmed(of_noun=noun, record_id=id, records=records)
+        async with acting_for(connection, tenant) as transaction:
+            row = {
+                "id": new_id(),
+                "tenant_id": tenant,
+                "type": event.type,
+                "subject": new_id(),
+                "aggregate_version": 1,
+                "customer_id": None,
+                "time": transaction.now,
+                "recorded_at": transaction.now,
+                "traceparent": current_traceparent(),
+                "actor": actors.service(self._service),
+                "data": msgspec.json.encode(event),
+            }
+            await connection.execute(plain_insert(self._outbox).values(row))
+
+
+async def _forget_words(connection: AsyncConnection, tenant: str, resource: Resource, ids: Sequence[UUID]) -> None:
+    fields = [each.name for each in resource.searched_fields if each.personal]
+    if fields:
+        c = SEARCH_ENTRIES.c
+        them = (c.id == any_(cast(ids, ARRAY(Uuid))), c.field.in_(fields))
+        await connection.execute(delete(SEARCH_ENTRIES).where(c.tenant_id == tenant, *them))
