@@ -1,0 +1,149 @@
+"""Whoever is erased is found nowhere any more: in no database, no topic, no log and no file. What happened stays
+counted."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.e2e.house import SERVICES, House, Tenant, until
+
+from kith.ids import new_id
+
+pytestmark = [pytest.mark.timeout(360), pytest.mark.parametrize("house", ["embedded"], indirect=True)]
+_TABLES = """
+    SELECT quote_ident(nspname) || '.' || quote_ident(relname) AS name FROM pg_class t
+    JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'm') AND nspname !~ '^(pg_|information_schema)' ORDER BY 1
+"""
+JSON = {"Content-Type": "application/json"}
+JUNE = "2026-06-15T12:00:00Z"
+FIGURES = ("revenue", "orders", "marketing.touchpoints", "service.cases_opened")
+
+
+def found_in_databases(house: House, word: str) -> set[str]:
+    """The tables of all databases, the bus's among them, with a row that has the word as text or in bytes."""
+
+    async def look() -> set[str]:
+        found = set[str]()
+        for name in (*SERVICES, "bus"):
+            connection = await asyncpg.connect(house.database_url(name))
+            try:
+                for (table,) in await connection.fetch(_TABLES):
+                    has = "SELECT EXISTS (SELECT FROM %s t WHERE strpos(t::text, $1) > 0 OR strpos(t::text, $2) > 0)"
+                    if await connection.fetchval(has % table, word, word.encode().hex()):
+                        found.add(f"{name}.{table.removeprefix('public.')}")
+            finally:
+                await connection.close()
+        return found
+
+    return asyncio.run(look())
+
+
+def found_in_files(house: House, word: str) -> list[Path]:
+    """All files of the house but the database's own, which are looked at row by row."""
+    home = house.layout.home
+    files = [each for folder in (home, house.layout.logs.resolve()) for each in folder.rglob("*") if each.is_file()]
+    own = (house.layout.data / "postgres", house.layout.downloads)
+    looked_at = [each for each in files if not any(each.is_relative_to(folder) for folder in own)]
+    assert looked_at
+    return [each for each in looked_at if word.encode() in each.read_bytes()]
+
+
+class Person:
+    """Somebody whose name is a word that nobody else has, known to every service."""
+
+    def __init__(self, ours: Tenant) -> None:
+        self.ours, self.word = ours, f"kanari{new_id().hex}"
+        ours.post(
+            "contacts",
+            "/v1/field-definitions",
+            {"of_noun": "contact", "code": "nick", "label": "Nick", "value_type": "text", "filterable": True},
+        )
+        address = {"street": f"{self.word} 1", "city": self.word, "postal_code": "1010"}
+        key = {"Idempotency-Key": "made-once"}
+        whole = {"kind": "person", "name": f"Ann {self.word}", "addresses": [address]}
+        whole["website"] = f"https://{self.word}.example/"
+        self.customer = str(ours.post("contacts", "/v1/customers", whole, **key)["id"])
+        self.body: dict[str, Any] = {
+            "customer_id": self.customer,
+            "name": f"Ann {self.word}",
+            "title": f"Head of {self.word}",
+            "email": f"ann@{self.word}.example",
+            "addresses": [address],
+            "custom_personal": {"nick": self.word},
+        }
+        self.contact = str(ours.post("contacts", "/v1/contacts", self.body, **{"Idempotency-Key": "her-too"})["id"])
+        self.is_known_everywhere()
+
+    def is_known_everywhere(self) -> None:
+        ours, word, of = self.ours, self.word, {"customer_id": self.customer}
+        then = of | {"occurred_at": JUNE}
+        ours.post("contacts", f"/v1/contacts/{self.contact}:amend", {"email": f"new@{word}.example"})
+        consent = {"contact_id": self.contact, "purpose": "news", "channel": "email", "state": "given"}
+        ours.post("contacts", "/v1/consents", consent | {"proof": f"{word} signed"}, **{"Idempotency-Key": "once"})
+        ours.post("contacts", "/v1/touchpoints", {"channel": "email", "direction": "outbound", **then})
+        self.opportunity = ours.post("sales", "/v1/opportunities", {"name": word, "currency": "EUR", **of})["id"]
+        ours.post("sales", f"/v1/opportunities/{self.opportunity}:amend", {"name": f"{word} again"})
+        ours.post("sales", "/v1/tasks", {"title": f"Call {word}", **of}, **{"Idempotency-Key": "a-task"})
+        ours.post("sales", "/v1/orders", {"value": "10", "currency": "EUR", **then})
+        case = {"subject": f"{word} is stuck", "channel": "email", "contact_id": self.contact, **then}
+        self.case = ours.post("service-desk", "/v1/cases", case)["id"]
+        ours.post("analytics", "/v1/pulses", {"score": 50, "note": f"{word} is cross", **of})
+
+    def fails(self) -> None:
+        """Requests that are refused, and one whose answer is streamed."""
+        http, headers = self.ours.house.http, self.ours.headers
+        url = f"{self.ours.house.url('contacts')}/v1/contacts"
+        assert http.post(url, json=self.body | {"email": self.word}, headers=headers).status_code == 422
+        assert http.post(url, content=f'{{"name": "{self.word}', headers=headers | JSON).status_code == 422
+        assert self.word in http.get(url, params={"q": self.word}, headers=headers).text
+        assert self.word in http.get(f"{url}:export", headers=headers).text
+
+
+def figures(ours: Tenant) -> list[Any]:
+    ours.until_counted()
+    query = '{ metric(id: "%s", from: "2026-06-01T00:00:00Z", to: "2026-07-01T00:00:00Z") { value } }'
+    return [ours.ask(query % each)["metric"]["value"] for each in FIGURES]
+
+
+def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House, ours: Tenant) -> None:
+    person = Person(ours)
+    person.fails()
+    counted = figures(ours)
+    assert all(float(each) for each in counted), "there is something to keep"
+    held = found_in_databases(house, person.word)
+    assert held >= {
+        *(f"contacts.{each}" for each in ("contacts", "customers", "consents", "history", "idempotency")),
+        *("contacts.search_entries", "contacts.custom_entries"),
+        *("sales.opportunities", "sales.tasks", "sales.history", "sales.search_entries", "sales.idempotency"),
+        *("service_desk.cases".replace("_", "-"), "service-desk.search_entries", "analytics.pulses"),
+    }
+    assert not [each for each in held if each.startswith("bus.")], "nothing personal travels"
+    ours.post("contacts", f"/v1/contacts/{person.contact}:erase", {})
+    ours.post("contacts", f"/v1/customers/{person.customer}:erase", {})
+    erased = {person.contact: "contact", person.customer: "customer"}
+    until(lambda: all(is_complete(ours, each) for each in erased))
+    for id, noun in erased.items():
+        receipt = ours.get("analytics", f"/v1/erasures/{id}")
+        assert (receipt["noun"], [each["service"] for each in receipt["parts"]]) == (noun, [*SERVICES])
+        shown = ours.ask(RECEIPT, id=id)["erasure"]
+        assert (shown["complete"], [each["records"] for each in shown["parts"]]) == (
+            receipt["complete"],
+            [each["records"] for each in receipt["parts"]],
+        )
+    assert found_in_databases(house, person.word) == set()
+    assert found_in_files(house, person.word) == []
+    assert figures(ours) == counted
+    shown = ours.get("sales", f"/v1/opportunities/{person.opportunity}")
+    assert (shown["name"], shown["stage"], shown["customer_id"]) == (None, "prospecting", person.customer)
+
+
+RECEIPT = "query ($id: UUID!) { erasure(id: $id) { complete parts { service records { noun count } } } }"
+
+
+def is_complete(ours: Tenant, id: str) -> bool:
+    house = ours.house
+    answer = house.http.get(f"{house.url('analytics')}/v1/erasures/{id}", headers=ours.headers)
+    return answer.status_code == 200 and bool(answer.json()["complete"])
