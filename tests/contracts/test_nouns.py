@@ -171,7 +171,7 @@ def entity(type: str, id: str, selection: str) -> str:
 async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun: Noun, relation: One) -> None:
     target = noun.target(relation.column)
     named = (await ours.made(target))["id"] if target else str(new_id())
-    within = {target.id if target else relation.column: named}
+    within = ours.ids | {target.id if target else relation.column: named}
     others = () if target == noun else (noun.id,)
     made = [await World(ours.tenant, dict(within)).made(noun, within=others) for _ in range(3)]
     await ours.apart().alone(noun)

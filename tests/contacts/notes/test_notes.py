@@ -68,7 +68,7 @@ async def test_what_is_theirs_in_another_service_has_notes_too(acme: Tenant, cus
 async def test_what_cannot_be_is_named(acme: Tenant, customer: Answer) -> None:
     note = {"customer_id": customer["id"], "body": "x"}
     wrong: dict[str, dict[str, Any]] = {
-        "mentions.0": {"mentions": [str(new_id())]},
+        "mentions": {"mentions": [str(new_id())]},
         "about": {"about_id": str(new_id())},
         "about_id": {"about": "sales.order"},
         "body": {"body": "x" * 10_001},

@@ -98,9 +98,9 @@ async def users_are_there(connection: AsyncConnection, tenant: str, asked: Seque
     found = set(await connection.scalars(rows)) if named else set()
 
     def check(given: Input, _: Aggregate) -> None:
-        for index, each in enumerate(getattr(given, "mentions", None) or ()):
+        for each in getattr(given, "mentions", None) or ():
             if each not in found:
-                raise Invalid(f"There is no user {each}.", field=f"mentions.{index}")
+                raise Invalid(f"There is no user {each}.", field="mentions")
 
     return check
 
