@@ -16,6 +16,9 @@ import service_desk.service
 from kith.runtime.service import Service
 
 SERVICES = [each.service.SERVICE for each in (contacts, sales, service_desk, analytics)]
+FILES = (":export", "/faults")
+"""How the paths end of what is answered by a file."""
+EXPORTED_AS = ("application/x-ndjson", "text/plain", "text/csv")
 ALWAYS = {"401", "403", "422", "429", "500", "503"}
 
 
@@ -68,10 +71,10 @@ def test_every_operation_says_each_way_in_which_it_may_fail_and_no_other(documen
         assert statuses >= ALWAYS, (method, path)
         names_something = "{" in path or path in ("/v1/dead-letters:replay", "/v1/metrics:query")
         assert ("404" in statuses) == names_something, (method, path)
-        assert ({"413", "415"} <= statuses) == (method == "post"), (method, path)
+        assert ({"413", "415"} <= statuses) == (method in ("post", "put")), (method, path)
         headers = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"}
         assert ("412" in statuses) == ("if-match" in headers), (method, path)
-        if method == "post":
+        if method in ("post", "put"):
             assert ("409" in statuses) == (not path.endswith(":bulk")), (method, path)
 
 
@@ -90,10 +93,10 @@ def test_an_answer_is_of_a_kind_that_clients_are_generated_for(document: dict[st
         for status, response in operation["responses"].items():
             for kind in response.get("content", {}):
                 is_json = kind == "application/json" or kind.endswith("+json")
-                assert is_json or path.endswith(":export"), (method, path, status)
+                assert is_json or path.endswith(FILES), (method, path, status)
         if path.endswith(":export"):
             lines = operation["responses"]["200"]["content"]
-            assert lines == {kind: {"schema": {"type": "string"}} for kind in ("application/x-ndjson", "text/plain")}
+            assert lines == {kind: {"schema": {"type": "string"}} for kind in EXPORTED_AS}
         if path.endswith(":bulk"):
             rows = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]["rows"]["items"]
             assert [list(each) for each in rows.get("anyOf", [rows])] == [["$ref"]] * len(rows.get("anyOf", [rows]))

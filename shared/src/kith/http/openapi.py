@@ -133,7 +133,7 @@ def _responses(path: str, method: str, operation: Operation) -> dict[str, Any]:
 def _by_kind(path: str, method: str, operation: Operation) -> Iterator[HTTPStatus]:
     if "{" in path:
         yield HTTPStatus.NOT_FOUND
-    if method == "post":
+    if method in ("post", "put"):
         yield from _OF_BODIES
         if not path.endswith(BULK):  # where each row has a problem of its own
             yield HTTPStatus.CONFLICT

@@ -24,7 +24,6 @@ from kith.graphql.context import Ctx
 from kith.graphql.inputs import as_given, checked, graphql_input_of
 from kith.http.app import Context, actor_with, context_of, json_response
 from kith.http.auth import Actor
-from kith.http.openapi import answers
 from kith.imports import uploads
 from kith.imports.content import MOST_COLUMNS, Format, cells_of, object_of
 from kith.imports.plan import CreateImport, Targets, fingerprint_of
@@ -166,7 +165,6 @@ def imports_feature(service: str, resources: Sequence[Resource]) -> Feature:
         "/{id}/content",
         status_code=HTTPStatus.ACCEPTED,
         response_model=Import,
-        responses=answers(HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
         operation_id="sendImportContent",
         summary="Send the content of an import",
         openapi_extra={
