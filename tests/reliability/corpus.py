@@ -234,7 +234,7 @@ class Rest:
 
     def _body(self, operation: Any) -> Any:
         content = operation.get("requestBody", {}).get("content", {})
-        return content["application/json"]["schema"] if content else None
+        return content["application/json"]["schema"] if "application/json" in content else None  # but for files
 
     def _bodies(self, path: str, schema: Any, turns: Turns) -> Iterator[str]:
         if path.endswith(":bulk"):
