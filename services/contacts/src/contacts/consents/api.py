@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from kith.graphql.context import Ctx
 from kith.graphql.fields import field
 from kith.http.app import Context, actor_who, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
+from kith.http.openapi import answers
 from kith.nouns.access import reach_to_read
 from kith.nouns.inputs import read
 from kith.nouns.lists.listing import Listing
@@ -63,6 +65,7 @@ class ConsentsAt:
 @router.post(
     "/consents:check",
     response_model=ConsentCheck,
+    responses=answers(HTTPStatus.NOT_FOUND),
     operation_id="checkConsent",
     summary="Whether a contact may be contacted",
     openapi_extra=body_of(ConsentCheckRequest),
