@@ -126,10 +126,12 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     people = ("contacts.user.", "contacts.team.", "contacts.role.", "contacts.field-definition.", "contacts.note.")
     ours = {type for type in EVENTS if type.startswith(("analytics.", "sales.task.", *people))}
     put_away = {type for type in EVENTS if type.split(".")[2] in ("archived", "restored")}
-    assert (ours | put_away).isdisjoint(QUALIFYING)
-    assert set(EVENTS) - QUALIFYING - ours - put_away == {
+    confirmed = {type for type in EVENTS if type.endswith(".erasure.confirmed.v1")}
+    assert (ours | put_away | confirmed).isdisjoint(QUALIFYING)
+    assert set(EVENTS) - QUALIFYING - ours - put_away - confirmed == {
         "sales.product.created.v1",
         "contacts.settings.changed.v1",
+        "contacts.consent.changed.v1",
         "contacts.adoption.measured.v1",
         "contacts.customer.merged.v1",
         "contacts.customer.unmerged.v1",
