@@ -152,7 +152,9 @@ class Comparison:
             if name not in record:
                 continue
             expected, found = record[name], state.get(field.encode_name, _default(field))
-            if expected != found:
+            # Events carry of a list of addresses what is not personal, and an erasure empties it without telling of it.
+            emptied = expected == [] and fact.type.endswith(".erased.v1")
+            if expected != found and not emptied:
                 yield from self._field(id, version, name, _typed(expected, field), _typed(found, field))
         # What figures are made of is kept beside the state, too.
         if "value" in self.collection.fields:
