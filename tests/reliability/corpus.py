@@ -171,11 +171,23 @@ class Once:
         return seen
 
 
+def with_parameters(document: Any) -> Any:
+    """Returns the document with the parameters that operations refer to."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            referred = [each.get("$ref", "").rpartition("/")[2] for each in operation.get("parameters", ())]
+            operation["parameters"] = [
+                document["components"]["parameters"][name] if name else each
+                for name, each in zip(referred, operation.get("parameters", ()), strict=True)
+            ]
+    return document
+
+
 class Rest:
     """What an OpenAPI document says can be sent."""
 
     def __init__(self, service: str, known: Known) -> None:
-        self._document = json.loads((ROOT / "services" / service / "openapi.json").read_text())
+        self._document = with_parameters(json.loads((ROOT / "services" / service / "openapi.json").read_text()))
         self._known = known
         self._conditions = Once()
 

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contacts.duplicates import finding
+from contacts.duplicates.likeness import Sketch
 from contacts.duplicates.tables import checks
 from contacts.duplicates.worker import look_at
 from kith.db.sessions import create_engine
@@ -95,6 +96,38 @@ async def test_two_tenants_with_the_same_addresses_never_meet(acme: Tenant, othe
     refused = {"customer_id": await customer(acme, "Else"), "name": "Eva", "email": "eva@x.example"}
     await other.made(CONTACTS, **refused | {"customer_id": await customer(other, "Else")})
     assert (await acme.post(CONTACTS, refused | {"on_duplicate": "refuse"})).status_code == 201
+
+
+@pytest.mark.parametrize("website", ["http://[::1", "https://[bad]/", "https://\u2100.example"])
+async def test_an_address_that_is_none_keeps_nothing_from_being_compared(
+    acme: Tenant, worker: AsyncEngine, website: str
+) -> None:
+    one, other = [await customer(acme, website=website) for _ in range(2)]
+    assert (await acme.post(CUSTOMERS, {"kind": "organisation", "name": "Else", "website": website})).is_success
+    await looked(worker, acme)
+    (pair,) = await pairs(acme)
+    assert (both(pair), pair["reasons"]) == ({one, other}, ["same_name"])
+    refused = {"kind": "organisation", "name": "Teehaus Graben", "website": website, "on_duplicate": "refuse"}
+    assert (await acme.post(CUSTOMERS, refused)).status_code == 409
+
+
+async def test_a_record_that_cannot_be_compared_is_passed_over(
+    acme: Tenant, worker: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, poison = await customer(acme), await customer(acme), await customer(acme, "Poison")
+    sketch_of = Sketch.of
+
+    def of(record: Any) -> Any:
+        if record.name == "Poison":
+            raise ValueError(record.name)
+        return sketch_of(record)
+
+    monkeypatch.setattr(Sketch, "of", of)
+    await looked(worker, acme)
+    assert [both(each) for each in await pairs(acme)] == [{one, other}]
+    async with worker.connect() as connection:
+        left = await connection.scalar(select(func.count()).where(checks.c.tenant_id == acme.name))
+    assert (left, poison not in {one, other}) == (0, True)
 
 
 async def test_what_is_amended_is_looked_at_again(acme: Tenant, worker: AsyncEngine) -> None:

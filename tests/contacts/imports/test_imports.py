@@ -306,6 +306,25 @@ async def test_an_import_is_checked_before_its_content_is_sent(us: Tenant, tenan
     assert suggested["mapping"] == {"E-Mail": "email", "Name": "name", "x": None}
 
 
+async def test_what_says_who_is_there_takes_the_scopes_to_see_it(us: Tenant) -> None:
+    defined = {"of_noun": "customer", "value_type": "text", "label": "Number", "unique": True, "filterable": True}
+    for code, personal in (("tax_id", True), ("branch", False)):
+        await us.made("/v1/field-definitions", **defined, code=code, personal=personal)
+    blind = us.without("contacts:personal")
+    for noun, match_by, status in (
+        ("contact", "email", 403),
+        ("customer", "name", 403),
+        ("customer", "custom.tax_id", 403),
+        ("customer", "custom_personal.tax_id", 403),
+        ("customer", "custom.branch", 201),
+        ("customer", "external_id", 201),
+    ):
+        asked = {"noun": noun, "match_by": match_by}
+        assert (await blind.post("/v1/imports", asked)).status_code == status, match_by
+    refused = await us.without("contacts:read").post("/v1/imports", {"noun": "customer"})
+    assert (refused.status_code, refused.json()["detail"]) == (403, "This needs the scope contacts:read.")
+
+
 async def test_an_import_that_is_cut_off_goes_on_without_loss_or_double(
     us: Tenant, engine: AsyncEngine, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contacts.notes.forgetting import step
+from contacts.notes.forgetting import forgetting
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
@@ -21,6 +21,7 @@ async def contact(acme: Tenant, customer: Answer) -> Answer:
 
 async def forgotten(postgres: EmbeddedPostgres) -> None:
     engine = create_engine(postgres.url("kith_contacts"), role=WORKER_ROLE, pool_size=1, application="worker")
+    step = forgetting().step
     while await step(engine):
         pass
     await engine.dispose()

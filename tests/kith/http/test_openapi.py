@@ -36,6 +36,24 @@ async def document(client: httpx.AsyncClient) -> dict[str, Any]:
     return found
 
 
+def parameters(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
+    shared = document["components"]["parameters"]
+    return [shared.get(each.get("$ref", "").rpartition("/")[2], each) for each in operation.get("parameters", ())]
+
+
+def test_what_several_operations_take_is_written_once(document: dict[str, Any]) -> None:
+    own = [
+        (each["name"], each["in"])
+        for _, _, operation in operations(document)
+        for each in operation.get("parameters", ())
+        if "$ref" not in each and "." in each["name"]
+    ]
+    assert max(Counter(own).values(), default=1) == 1
+    for path, _, operation in operations(document):
+        names = [each["name"] for each in parameters(document, operation)]
+        assert len(names) == len({*names}), path
+
+
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -73,7 +91,7 @@ def test_every_operation_says_each_way_in_which_it_may_fail_and_no_other(documen
         names_something = "{" in path or path in NAME_IN_THE_BODY
         assert ("404" in statuses) == names_something, (method, path)
         assert ({"413", "415"} <= statuses) == (method in ("post", "put")), (method, path)
-        headers = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"}
+        headers = {each["name"] for each in parameters(document, operation) if each["in"] == "header"}
         assert ("412" in statuses) == ("if-match" in headers), (method, path)
         if method in ("post", "put"):
             assert ("409" in statuses) == (not path.endswith(":bulk")), (method, path)
@@ -83,8 +101,8 @@ def test_every_problem_is_one(document: dict[str, Any]) -> None:
     for name, response in document["components"]["responses"].items():
         assert list(response["content"]) == ["application/problem+json"], name
         assert response["description"]
-    used = re.findall(r"#/components/(\w+)/([\w-]+)", str(document))
-    for kind in ("responses", "headers", "schemas"):
+    used = re.findall(r"#/components/(\w+)/([\w.-]+)", str(document))
+    for kind in ("responses", "headers", "schemas", "parameters"):
         there, named = set(document["components"][kind]), {name for each, name in used if each == kind}
         assert named == there, there ^ named
 

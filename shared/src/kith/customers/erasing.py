@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.consumer import Handler
 from kith.db.connections import acting_for
+from kith.db.removed import TABLE as REMOVED
 from kith.db.tables import EncodedJson, Moment, tenant_column
 from kith.events import actors
 from kith.events.catalogue import current
@@ -43,6 +44,7 @@ from kith.nouns.resource import Resource
 from kith.nouns.search.entries import TABLE as SEARCH_ENTRIES
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import current_traceparent
+from kith.runtime.turns import Turns
 
 AT_A_TIME = 1000
 """Records that a transaction takes something out of; they are locked meanwhile."""
@@ -100,13 +102,18 @@ class Erasing:
     def task(self) -> Task:
         """Returns the task that erases what is noted. Any number of workers may do so."""
         w = TABLE.c
-        mine = (w.service == self._service, w.erased_at.is_(None))
+        removed = select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
+        mine = (w.service == self._service, w.erased_at.is_(None), w.tenant_id.not_in(removed))
+        turns = Turns(select(w.tenant_id).where(*mine))
         due = select(w.tenant_id, w.record_id, w.noun, w.records).where(*mine).order_by(w.noted_at).limit(1)
 
         async def step(engine: AsyncEngine) -> bool:
             async with engine.begin() as connection:
-                row = (await connection.execute(due.with_for_update(skip_locked=True))).one_or_none()
-                if row is None:
+                if (tenant := await turns.next(connection)) is None:
+                    return False
+                next_one = due.where(w.tenant_id == tenant).with_for_update(skip_locked=True)
+                row = (await connection.execute(next_one)).one_or_none()
+                if row is None:  # another worker has it
                     return False
                 done = Counter(await self._some(connection, row.tenant_id, row.noun, row.record_id))
                 records = dict(Counter(row.records or {}) + done)

@@ -4,7 +4,8 @@ Statuses follow from what an operation is, as the edge and the commands answer t
 there, who commands may come too late. A route that may answer another one says so itself, by `answers`.
 """
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -82,6 +83,7 @@ def document(app: FastAPI, models: Sequence[type[BaseModel]], tags: Mapping[str,
         used.update(operation["tags"])
         operation.setdefault("description", f"{operation['summary']}.")
         operation["responses"] = _responses(path, method, operation)
+    components["parameters"] = _refer_to_parameters([each for *_, each in _operations(found)])
     found["tags"] = [{"name": name, "description": tags[name]} for name in sorted(used)]
     return found
 
@@ -90,6 +92,35 @@ def _operations(found: Mapping[str, Any]) -> Iterator[tuple[str, str, Operation]
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
+
+
+def _refer_to_parameters(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Has operations refer to the parameters that several have, and returns these by their names: lists and exports of
+    a noun take the same hundred. Where a name means several things, it is that of a tag, or the parameter stays."""
+    used = defaultdict[str, list[Operation]](list)
+    for operation in operations:
+        for each in operation.get("parameters", ()):
+            used[_spelt(each)].append(operation)
+    shared = {spelt: {each["tags"][0] for each in by} for spelt, by in used.items() if len(by) > 1}
+    meanings = Counter(json.loads(spelt)["name"] for spelt in shared)
+    found, names = dict[str, Any](), dict[str, str]()
+    for spelt, tags in shared.items():
+        parameter = json.loads(spelt)
+        name = parameter["name"] if meanings[parameter["name"]] == 1 else f"{min(tags)}-{parameter['name']}"
+        name = name.replace(" ", "-")
+        if (meanings[parameter["name"]] == 1 or len(tags) == 1) and name not in found:
+            found[name], names[spelt] = parameter, name
+    for operation in operations:
+        if "parameters" in operation:
+            operation["parameters"] = [
+                {"$ref": f"#/components/parameters/{names[spelt]}"} if (spelt := _spelt(each)) in names else each
+                for each in operation["parameters"]
+            ]
+    return found
+
+
+def _spelt(parameter: Mapping[str, Any]) -> str:
+    return json.dumps(parameter, sort_keys=True)
 
 
 def _schemas(there: Mapping[str, Any], models: Sequence[type[BaseModel]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from strawberry.scalars import JSON
 
 from kith.api import Feature
 from kith.audit.entries import Read
+from kith.custom.known import fields_of
 from kith.errors import DomainError, Invalid
 from kith.graphql.context import Ctx
 from kith.graphql.inputs import as_given, checked, graphql_input_of
@@ -26,7 +27,7 @@ from kith.http.app import Context, actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.imports import uploads
 from kith.imports.content import MOST_COLUMNS, Format, cells_of, object_of
-from kith.imports.plan import CreateImport, Targets, fingerprint_of
+from kith.imports.plan import CreateImport, Targets, fingerprint_of, is_personal
 from kith.imports.plan import checked as checked_import
 from kith.imports.run import ImportReport
 from kith.imports.tables import FAULTS, IMPORTS
@@ -138,7 +139,8 @@ def imports_feature(service: str, resources: Sequence[Resource]) -> Feature:
         openapi_extra=body_of(CreateImport),
     )
     async def create(request: Request, actor: Actor = writer) -> Response:
-        """It waits for its content, which is sent next: `PUT /v1/imports/{id}/content`."""
+        """It waits for its content, which is sent next: `PUT /v1/imports/{id}/content`. What is recognised says what is
+        there, so it takes the scope to read as well; and that for personal data, if it is by something personal."""
         given = read(CreateImport, await request.body() or b"null")
         made = await _create(context_of(request), nouns, actor, given)
         where = {"Location": f"{jobs.path}/{made.id}"}
@@ -227,9 +229,13 @@ def imports_feature(service: str, resources: Sequence[Resource]) -> Feature:
 
 
 async def _create(context: Context, nouns: Mapping[str, Resource], actor: Actor, given: CreateImport) -> ImportView:
-    resource = checked_import(given, nouns)
+    resource, service = checked_import(given, nouns), context.service
+    actor.require(f"{service}:read")
     async with context.database.write(actor.tenant) as transaction:
         connection, params = transaction.connection, given.model_dump(mode="json")
+        fields = (await fields_of(connection, actor.tenant)).of(resource.name)
+        if is_personal(given.match_by, resource, fields):
+            actor.require(f"{service}:personal")
         id = await request(
             connection, IMPORTS, actor.tenant, resource.name, params, by=actor.id, state=JobState.WAITING
         )

@@ -88,6 +88,13 @@ def checked(given: CreateImport, resources: Mapping[str, Resource]) -> Resource:
     return resource
 
 
+def is_personal(target: str, resource: Resource, fields: Mapping[str, CustomField]) -> bool:
+    """Whether a field, or one of the tenant's custom fields, is shown by the scope for personal data alone."""
+    head, _, code = target.partition(".")
+    held = fields[code].held_in if head in CUSTOM and code in fields else head
+    return held in resource.personal_fields
+
+
 def fingerprint_of(columns: Iterable[str]) -> str:
     """Of the columns of a file, in whatever order."""
     return blake2b("\n".join(sorted(each.casefold() for each in columns)).encode(), digest_size=16).hexdigest()

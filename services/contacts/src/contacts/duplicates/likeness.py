@@ -86,9 +86,10 @@ def _without_forms(words: list[str]) -> Iterator[str]:
 
 
 def host_of(website: str | None) -> str | None:
-    if website is None:
+    try:
+        host = urlsplit(website or "").hostname
+    except ValueError:  # `http://[::1`
         return None
-    host = urlsplit(website).hostname
     return None if host is None else host.removeprefix("www.")
 
 

@@ -22,6 +22,8 @@ from kith.db.statements import streamed
 from kith.ids import new_id
 from kith.nouns.resource import Resource
 from kith.runtime.tasks import Task
+from kith.runtime.telemetry import log
+from kith.runtime.turns import Turns
 
 AT_A_TIME = 50
 """Records that a step looks at."""
@@ -33,26 +35,18 @@ _LOCK = select(func.pg_try_advisory_xact_lock(func.hashtextextended("duplicates"
 
 def looking() -> Task:
     """Returns the task."""
-    last = ""
+    turns = Turns(select(_C.tenant_id))
 
     async def step(engine: AsyncEngine) -> bool:
-        nonlocal last
         async with engine.begin() as connection:
             if not await connection.scalar(_LOCK):
                 return False
-            before, last = last, await _next_tenant(connection, last) or ""
-            if last:
-                await look_at(connection, last)
-        return bool(last or before)  # after the last tenant comes the first one
+            if (tenant := await turns.next(connection)) is None:
+                return False
+            await look_at(connection, tenant)
+        return True
 
     return Task("duplicates", step, seconds=1)
-
-
-async def _next_tenant(connection: AsyncConnection, last: str) -> str | None:
-    found: str | None = await connection.scalar(
-        select(_C.tenant_id).where(_C.tenant_id > last).order_by(_C.tenant_id).limit(1)
-    )
-    return found
 
 
 async def look_at(connection: AsyncConnection, tenant: str) -> None:
@@ -61,14 +55,30 @@ async def look_at(connection: AsyncConnection, tenant: str) -> None:
     due = (await connection.execute(rows)).all()
     removed = select(REMOVED.c.tenant_id).where(REMOVED.c.tenant_id == tenant, REMOVED.c.readmitted_at.is_(None))
     if await connection.scalar(removed) is None:
-        of_noun = defaultdict[str, list[UUID]](list)
-        for row in due:
-            of_noun[row.noun].append(row.id)
-        for noun, ids in of_noun.items():
-            await _compare(connection, tenant, _NOUNS[noun], ids)
+        try:
+            await _compare_all(connection, tenant, due)
+        except _OF_A_RECORD:
+            for row in due:
+                try:
+                    await _compare_all(connection, tenant, [row])
+                except _OF_A_RECORD as error:  # it is passed over until it is changed
+                    log.warning("record not compared", tenant=tenant, noun=row.noun, id=str(row.id), error=error)
     # One that was changed meanwhile has another version, and is looked at again.
     looked_at = [(row.id, row.version) for row in due]
     await connection.execute(delete(checks).where(_C.tenant_id == tenant, tuple_(_C.id, _C.version).in_(looked_at)))
+
+
+_OF_A_RECORD = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a record that is like no other may raise."""
+
+
+async def _compare_all(connection: AsyncConnection, tenant: str, due: Sequence[Any]) -> None:
+    of_noun = defaultdict[str, list[UUID]](list)
+    for row in due:
+        of_noun[row.noun].append(row.id)
+    async with connection.begin_nested():
+        for noun, ids in of_noun.items():
+            await _compare(connection, tenant, _NOUNS[noun], ids)
 
 
 async def _compare(connection: AsyncConnection, tenant: str, resource: Resource, ids: Sequence[UUID]) -> None:
