@@ -63,6 +63,23 @@ async def test_what_is_withdrawn_of_any_channel_is_withdrawn_of_each(acme: Tenan
     assert await may(acme, ada) == (False, "consent-withdrawn")
 
 
+async def test_a_no_holds_while_it_is_asked_for_again(acme: Tenant, ada: str) -> None:
+    await said(acme, ada, channel="any", occurred_at="2026-01-02T00:00:00Z")
+    it = await said(acme, ada, occurred_at="2026-01-03T00:00:00Z")
+    for verb, day, because in (
+        ("withdraw", "04", "consent-withdrawn"),
+        ("request", "05", "consent-withdrawn"),
+        ("refuse", "06", "consent-refused"),
+        ("request", "07", "consent-refused"),
+        ("confirm", "08", "consent-given"),
+    ):
+        answer = await acme.post(f"{PATH}/{it['id']}:{verb}", {"occurred_at": f"2026-01-{day}T00:00:00Z"})
+        assert answer.status_code == 200, answer.text
+        assert await may(acme, ada) == (because == "consent-given", because)
+    assert await may(acme, ada, at="2026-01-05T12:00:00Z") == (False, "consent-withdrawn")
+    assert await may(acme, ada, channel="post") == (True, "consent-given")
+
+
 async def test_it_is_known_what_was_allowed_at_any_instant(acme: Tenant, ada: str) -> None:
     it = await said(acme, ada, text_version="1", occurred_at="2026-02-01T00:00:00Z", expires_at="2026-06-01T00:00:00Z")
     await acme.post(f"{PATH}/{it['id']}:withdraw", {"occurred_at": "2026-03-01T00:00:00Z"})

@@ -1,7 +1,7 @@
 """Reads consents as they were at an instant, and who may be contacted then."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,6 +41,15 @@ class ConsentAt:
         by = ConsentState.GIVEN if self.state is Standing.EXPIRED else self.state
         since: datetime = getattr(self, f"{by}_at")
         return since
+
+    def said(self) -> Iterator[Said]:
+        """Yields what of it decides. A no holds while it is asked for again: another consent, of any channel say, that
+        was given before does not come back by the question."""
+        yield Said(self.state, self.since, self.id)
+        noes = {Standing.WITHDRAWN: self.withdrawn_at, Standing.REFUSED: self.refused_at}
+        for no, at in noes.items():
+            if self.state is Standing.REQUESTED and at is not None and (self.given_at is None or at >= self.given_at):
+                yield Said(no, at, self.id)
 
 
 class _Row(msgspec.Struct):
@@ -120,8 +129,6 @@ async def who_may_be_contacted(
         else:
             concerned = (each for each in held.get(contact.id, ()) if each.purpose == purpose)
             found[contact.id] = verdict(
-                Said(each.state, each.since, each.id)
-                for each in concerned
-                if each.channel in {channel, ConsentChannel.ANY}
+                said for each in concerned if each.channel in {channel, ConsentChannel.ANY} for said in each.said()
             )
     return found
