@@ -39,6 +39,8 @@ EVERY = int(os.environ.get("KITH_CORPUS_EVERY", "20"))
 """Each field of a body gets every so many-th value, in turn: 1 is all, in some ten minutes (`make prove`). Parameters
 and rows of bulk requests get all of them always."""
 AT_ONCE = 8
+STREAMED = (":export", "/personal-data/")
+"""What is read in a snapshot."""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -61,7 +63,7 @@ async def answered(service: Tenant, calls: Iterable[Call]) -> Counter[str]:
 
     async def ask() -> None:
         for call in waiting:
-            async with exports if ":export" in call.path else nullcontext():
+            async with exports if any(each in call.path for each in STREAMED) else nullcontext():
                 status, answer = await sent(transport.app, call, token)
             found = [str(status)]
             if call.path == "/graphql" and status == 200:

@@ -12,6 +12,9 @@ from pydantic import BaseModel
 
 from kith.audit.disclosures import AuditWriter
 from kith.audit.rest import AUDIT, audit_router
+from kith.customers.held_api import TAG as HELD
+from kith.customers.held_api import WORDS as HELD_WORDS
+from kith.customers.held_api import held_router
 from kith.db.connections import Database
 from kith.dead_letters.rest import DEAD_LETTERS, dead_letters_router
 from kith.graphql.limits import GraphQLLimits
@@ -81,6 +84,7 @@ class Api:
                 *(router for feature in self.features for router in feature.routers),
                 dead_letters_router(context.service),
                 audit_router(context.service),
+                held_router(context.service, self.resources),
                 *([unconfirmed_router(context.service, known)] if known else ()),
                 graphql_router(self.schema),
             ],
@@ -91,6 +95,7 @@ class Api:
             tags={
                 "dead letters": DEAD_LETTERS,
                 "audit log": AUDIT,
+                HELD: HELD_WORDS,
                 **({UNCONFIRMED: UNCONFIRMED_WORDS} if known else {}),
                 **{each.path: each.described for each in self.resources},
                 **self.tags,

@@ -50,7 +50,8 @@ AT_A_TIME = 1000
 """Records that a transaction takes something out of; they are locked meanwhile."""
 NOUNS = {CustomerErased.type: "customer", ContactErased.type: "contact"}
 """What is erased by each event."""
-_NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id",)}
+NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id",)}
+"""The columns by which records of any noun name it."""
 
 
 def erasures_table(metadata: MetaData) -> Table:
@@ -131,7 +132,7 @@ class Erasing:
         """Takes what is personal out of some of the records. Returns how many of each noun; none, if there are none."""
         found: dict[str, int] = {}
         for resource in self._resources:
-            names = [each for each in _NAMED_BY[noun] if each in resource.table.c]
+            names = [each for each in NAMED_BY[noun] if each in resource.table.c]
             left = AT_A_TIME - sum(found.values())
             if not names or left <= 0:
                 continue

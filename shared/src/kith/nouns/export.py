@@ -28,9 +28,27 @@ class Incomplete(Exception):
     """The export broke off: the rows that were read are not complete."""
 
 
-class Export(StreamingResponse):
-    """Streams rows as fast as the client takes them, a few hundred at a time. The connection is acquired before the
+class SnapshotResponse(StreamingResponse):
+    """Streams what is read in one snapshot, as fast as the client takes it. The connection is acquired before the
     response begins, so that the request can still be refused, and is released however it ends."""
+
+    def __init__(self, context: Context, tenant: str, content: AsyncIterator[bytes], media_type: str) -> None:
+        super().__init__(content, media_type=media_type)
+        self._context, self._tenant = context, tenant
+
+    async def ready(self) -> None:
+        """Called with the snapshot at hand, before the response begins. What it raises refuses the request."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._context.database.snapshot(self._tenant) as self._snapshot:
+            await self.ready()
+            self.headers.update(self._context.position(self._snapshot.now))
+            async with timeout(LONGEST_SECONDS):
+                await super().__call__(scope, receive, send)
+
+
+class Export(SnapshotResponse):
+    """Streams the rows of a noun, a few hundred at a time."""
 
     def __init__(
         self,
@@ -41,16 +59,12 @@ class Export(StreamingResponse):
         after: UUID | None,
         media_type: str = NDJSON,
     ) -> None:
-        super().__init__(self._rows() if media_type == CSV else self._lines(), media_type=media_type)
-        self._context, self._tenant = context, tenant
+        content = self._rows() if media_type == CSV else self._lines()
+        super().__init__(context, tenant, content, media_type)
         self._queries, self._asked, self._after = queries, asked, after
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._context.database.snapshot(self._tenant) as self._snapshot:
-            self._asked = await self._queries.known(self._snapshot.connection, self._tenant, self._asked)
-            self.headers.update(self._context.position(self._snapshot.now))
-            async with timeout(LONGEST_SECONDS):
-                await super().__call__(scope, receive, send)
+    async def ready(self) -> None:
+        self._asked = await self._queries.known(self._snapshot.connection, self._tenant, self._asked)
 
     async def _lines(self) -> AsyncIterator[bytes]:
         encoder, count = msgspec.json.Encoder(), 0

@@ -1,7 +1,7 @@
 """Reads the history of records, newest first, a page at a time by version."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import Record
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, func, select
+from sqlalchemy import ARRAY, Integer, RowMapping, Select, Text, Uuid, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.audit.disclosures import Disclosure
@@ -20,6 +20,9 @@ from kith.errors import Invalid
 from kith.nouns.history import TABLE, without
 from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, decoded
 from kith.nouns.resource import Resource
+
+BATCH = 500
+"""The entries that a cursor fetches at a time."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,19 @@ async def pages(
     return {id: _page(entries, first) for id, entries in found.items()}
 
 
-def _entry(resource: Resource, row: Record, *, personal: bool) -> HistoryEntry:
+async def whole(
+    connection: AsyncConnection, tenant: str, resource: Resource, subjects: Sequence[UUID]
+) -> AsyncIterator[list[tuple[UUID, HistoryEntry]]]:
+    """Yields all entries of several records, with their personal fields, a batch at a time by a cursor; each record's
+    newest first."""
+    values = {"tenant": tenant, "subjects": list(subjects), "before": _LATEST, "hidden": [], "most": None}
+    entries = _newest_rows().execution_options(yield_per=BATCH)
+    async with connection.stream(entries, values) as found:
+        async for rows in found.mappings().partitions():
+            yield [(row["subject"], _entry(resource, row, personal=True)) for row in rows]
+
+
+def _entry(resource: Resource, row: Record | RowMapping, *, personal: bool) -> HistoryEntry:
     changed: dict[str, Any] = row["changes"] or {}
     for name, parts in () if personal else resource.partly_personal.items():
         if name in changed:
@@ -105,6 +120,11 @@ def _version_of(cursor: str) -> int:
 
 @cache
 def _newest() -> Statement:
+    return Statement(_newest_rows())
+
+
+@cache
+def _newest_rows() -> Select[Any]:
     columns = TABLE.c
     wanted = func.unnest(bindparam("subjects", type_=ARRAY(Uuid))).table_valued("subject").render_derived(name="wanted")
     shown = without(columns.changes, bindparam("hidden", type_=ARRAY(Text))).label("changes")
@@ -119,4 +139,4 @@ def _newest() -> Statement:
         .limit(bindparam("most", type_=Integer))
         .lateral()
     )
-    return Statement(select(wanted.c.subject, *entries.c).select_from(wanted, entries))
+    return select(wanted.c.subject, *entries.c).select_from(wanted, entries)
