@@ -69,7 +69,7 @@ test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests
 	@$(TESTS)
 
 prove: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run them with coverage, and at full length what make test does in part
-	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 KITH_REPLAY_WHOLE=1 KITH_RESTARTS=20 KITH_MERGED_PAIRS=1000 \
+	@KITH_MACHINE_RUNS='$(RUNS)' KITH_FUZZ_CASES='$(CASES)' KITH_CORPUS_EVERY=1 KITH_REPLAY_WHOLE=1 KITH_RESTARTS=20 KITH_MERGED_PAIRS=1000 KITH_PROVE=1 \
 	  $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 check: check-style check-types check-imports check-migrations check-contracts ## lint, format, types, import rules, migrations, contracts: [-j2]

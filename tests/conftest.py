@@ -18,6 +18,7 @@ import httpx
 import hypothesis
 import pytest
 import structlog
+from tests.proved import is_whole_run, left_to_prove
 from tests.tenant_filter import unfiltered, watch
 
 from kith.db.migrations import migrate
@@ -74,6 +75,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_whole_run(config) and (left := left_to_prove(items)):
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
     if hasattr(config, "workerinput"):
         from tests.parallel import longest_first
 

@@ -206,29 +206,39 @@ class Rest:
                 yield from (Call("POST", path, body) for body in self._rows(path, self._body(methods["post"])))
 
     def calls(self, every: int = 1) -> Iterator[Call]:
-        """Each parameter and each field of each body with each value in turn, all else being right; each field with
-        every so many-th value only."""
-        turns, of_operators = Turns(every), Turns(every, IN_TEXT)
+        """Each parameter and each field of each body with each value in turn, all else being right; each field, and
+        each parameter from the second operation on that has it, with every so many-th value only. What is in the rows
+        of bulk requests is left to `bulks`."""
+        turns, self._of_parameters = Turns(every), Turns(every, IN_TEXT)
+        self._parameters_seen: set[str] = set()
         for path, methods in self._document["paths"].items():
             for method, operation in methods.items():
-                yield from self._parameters(method.upper(), path, operation, of_operators)
+                yield from self._parameters(method.upper(), path, operation)
                 if (schema := self._body(operation)) is not None:
                     url = self._url(path, self._right(operation, path))
                     yield from (Call(method.upper(), url, body) for body in NO_JSON)
-                    yield from (Call(method.upper(), url, body) for body in self._bodies(path, schema, turns))
+                    if not path.endswith(":bulk"):
+                        yield from (Call(method.upper(), url, body) for body in self._bodies(path, schema, turns))
 
-    def _parameters(self, method: str, path: str, operation: Any, of_operators: Turns) -> Iterator[Call]:
+    def _parameters(self, method: str, path: str, operation: Any) -> Iterator[Call]:
         right, schema = self._right(operation, path), self._body(operation)
         body = None if schema is None else json.dumps(self.example(schema, path))
         for each in operation.get("parameters", ()):
             is_condition = "." in each["name"]
             if is_condition and path.endswith(":export"):
                 continue  # they are read as the list's are
-            for value in of_operators() if is_condition else IN_TEXT:
+            for value in self._of_parameters() if is_condition or self._is_seen(each) else IN_TEXT:
                 if each["in"] == "header":
                     yield Call(method, self._url(path, right), body, ((each["name"], value),))
                 else:
                     yield Call(method, self._url(path, right | {each["name"]: value}), body)
+
+    def _is_seen(self, parameter: Any) -> bool:
+        """Whether an operation before had the same one."""
+        text = json.dumps(parameter, sort_keys=True)
+        seen = text in self._parameters_seen
+        self._parameters_seen.add(text)
+        return seen
 
     def _right(self, operation: Any, path: str) -> dict[str, str]:
         return {
@@ -249,9 +259,6 @@ class Rest:
         return content["application/json"]["schema"] if "application/json" in content else None  # but for files
 
     def _bodies(self, path: str, schema: Any, turns: Turns) -> Iterator[str]:
-        if path.endswith(":bulk"):
-            yield from self._rows(path, schema)
-            return
         right = self.example(schema, path)
         for field in self.paths(schema, path):
             yield from (json.dumps(put(right, field, value)) for value in turns())

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.conftest import FreshDatabase
-from tests.reliability.processes import keys_of, running
+from tests.reliability.processes import PATIENCE, keys_of, running
 
 import analytics.service
 import contacts.service
@@ -87,7 +87,7 @@ def fuzz(url: str, headers: dict[str, str]) -> int:
         def answers_as_documented(case: Any) -> None:
             nonlocal count
             made.put_into(case)
-            response = case.call(headers=headers)
+            response = case.call(headers=headers, timeout=PATIENCE)
             count += 1
             made.note(case, response)
             case.validate_response(response, checks=CHECKS, headers=headers)

@@ -35,7 +35,7 @@ from service_desk.service import SERVICE as SERVICE_DESK
 
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 SERVICES = (CONTACTS, SALES, SERVICE_DESK, ANALYTICS)
-EVERY = int(os.environ.get("KITH_CORPUS_EVERY", "20"))
+EVERY = int(os.environ.get("KITH_CORPUS_EVERY", "40"))
 """Each field of a body gets every so many-th value, in turn: 1 is all, in some ten minutes (`make prove`). Parameters
 and rows of bulk requests get all of them always."""
 AT_ONCE = 8

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.kith.consumer.world import World
@@ -57,11 +58,19 @@ def test_what_an_event_of_a_batch_comes_to_goes_on_with_its_own_trace(
 
 
 def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: World, spans: InMemorySpanExporter) -> None:
-    with tracing.batch_span("group", []), tracing.event_span(world.event(uuid4()), "create task"):
+    event = world.event(uuid4())
+    with tracing.batch_span("group", [read(world.message(event))]), tracing.event_span(event, "create task"):
         pass
     inner, batch = spans.get_finished_spans()
     assert inner.parent is not None
     assert (inner.parent.span_id, inner.links) == (batch.context.span_id, ())
+
+
+def test_a_batch_of_watermarks_has_none(world: World, spans: InMemorySpanExporter) -> None:
+    of_no_tenant = msgspec.structs.replace(world.event(uuid4()), tenant_id="")
+    with tracing.batch_span("group", [read(world.message(of_no_tenant))]):
+        pass
+    assert spans.get_finished_spans() == ()
 
 
 def test_what_goes_wrong_is_recorded_by_its_kind_and_not_in_its_words(spans: InMemorySpanExporter) -> None:

@@ -33,8 +33,7 @@ async def keep_watermarks(connection: AsyncConnection, envelopes: Sequence[Envel
     for each in envelopes:
         if each.type == Watermark.type:
             found = msgspec.json.decode(each.data, type=Watermark)
-            await connection.exec_driver_sql(_NOTE, (each.source, each.time, found.ends, found.topic))
-            await connection.exec_driver_sql(_FORGET, (each.source,))
+            await connection.exec_driver_sql(_KEEP, (each.source, each.time, found.ends, found.topic))
 
 
 async def reached(connection: AsyncConnection, group: str) -> dict[str, datetime]:
@@ -43,11 +42,16 @@ async def reached(connection: AsyncConnection, group: str) -> dict[str, datetime
     return {row.source: row.up_to for row in rows}
 
 
-_NOTE = "INSERT INTO watermarks (source, up_to, ends, topic) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-_FORGET = """
-    DELETE FROM watermarks WHERE source = $1 AND up_to < (
-        SELECT min(up_to) FROM (SELECT up_to FROM watermarks WHERE source = $1 ORDER BY up_to DESC LIMIT 100) newest
+# Of those before: the one that is noted in the same statement is none of the hundred that it sees.
+_KEEP = """
+    WITH forgotten AS (
+        DELETE FROM watermarks WHERE source = $1 AND up_to < (
+            SELECT min(up_to) FROM (
+                SELECT up_to FROM watermarks WHERE source = $1 ORDER BY up_to DESC LIMIT 99
+            ) newest
+        )
     )
+    INSERT INTO watermarks (source, up_to, ends, topic) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
 _REACHED = text("""
     WITH read AS (

@@ -25,7 +25,9 @@ async def without_removed(
 ) -> Sequence[Delivery]:
     """Returns the deliveries that are to take effect. Of a tenant that was readmitted these are the events recorded
     since. No tenant of theirs is removed before the transaction ends."""
-    tenants = {each.tenant_id for each in deliveries}
+    tenants = {each.tenant_id for each in deliveries} - {None}
+    if not tenants:  # nothing but watermarks
+        return deliveries
     rows = await connection.execute(
         select(TABLE.c.tenant_id, TABLE.c.readmitted_at).where(TABLE.c.tenant_id.in_(tenants))
     )
