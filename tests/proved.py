@@ -19,7 +19,7 @@ LEFT = tuple(
         # Recorded data that are not retail are sent once more; `make doctor` is called by other pages, too.
         r"tests/e2e/test_documents\.py::.*\[docs/(replay|runbooks/KithReconciliation(Late|Mismatch))\.md",
         # Each follows a page in a checkout of its own; that of a noun takes every step that the others take.
-        r"tests/documents/test_howto\.py::.*\[add-(field|event|metric|projection)",
+        r"tests/documents/test_howto\.py::.*\[add-an?-(field|event|metric|projection)",
     )
 )
 """Tests that are as slow as they are like others."""
