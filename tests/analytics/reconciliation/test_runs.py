@@ -442,6 +442,16 @@ async def test_merged_customers_are_one_on_both_sides(busy: House) -> None:
     assert "survivor" in {each.field for each in collection(await busy.reconciled(), "orders").samples}
 
 
+async def test_whoever_is_erased_agrees_with_what_was_told_before(busy: House) -> None:
+    """Events carry the kinds of addresses, and an erasure empties the list without telling of it."""
+    (customer, *_) = await busy.behind_the_back("contacts", "SELECT id FROM customers WHERE tenant_id = $1", busy.name)
+    emails = [{"address": "ada@example.org", "label": "work"}]
+    ada = await busy.contacts.made("/v1/contacts", customer_id=str(customer["id"]), name="Ada", emails=emails)
+    await changed(busy.contacts, f"/v1/contacts/{ada['id']}:erase")
+    await busy.pump()
+    assert kinds(await busy.reconciled()) == {}
+
+
 async def test_all_before_the_last_year_is_compared_as_one(busy: House) -> None:
     order = await busy.sales.made("/v1/orders", value="8", currency="EUR", occurred_at="2011-05-05T12:00:00Z")
     await busy.pump()
