@@ -7,15 +7,17 @@ import gc
 import os
 import random
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import hypothesis
+import psutil
 import pytest
 import structlog
 from tests.proved import is_whole_run, left_to_prove
@@ -92,10 +94,25 @@ def every_statement_names_the_tenant() -> Iterator[None]:
     assert found == []
 
 
+def clear_leftovers() -> None:
+    """Of test sessions that were killed: their server goes on, and what it holds fills the memory."""
+    for folder in Path(scratch() or tempfile.gettempdir()).glob("kith-test-*-*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            with suppress(OSError, psutil.Error, ValueError):
+                server = psutil.Process(int((folder / "pg" / "postmaster.pid").read_text().split("\n", 1)[0]))
+                if server.cwd() == str(folder / "pg"):
+                    server.send_signal(signal.SIGQUIT)
+                    server.wait(10)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test session's own."""
-    with tempfile.TemporaryDirectory(prefix="kith-test-", dir=scratch(), ignore_cleanup_errors=True) as folder:
+    clear_leftovers()
+    prefix = f"kith-test-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=scratch(), ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder) / "pg", SETTINGS | UNSAFE).start()
         try:
             yield server
