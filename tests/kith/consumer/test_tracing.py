@@ -10,15 +10,19 @@ from tests.kith.consumer.world import World
 from kith.bus.port import Incoming
 from kith.consumer import tracing
 from kith.consumer.delivery import Delivery, read
+from kith.events.envelope import Envelope
 from kith.runtime import telemetry
 from kith.runtime.telemetry import current_traceparent
 
 
 def _delivery(world: World, trace: int) -> Delivery:
-    message = world.message(world.event(uuid4()))
     traceparent = f"00-{trace:032x}-{trace:016x}-01".encode()
-    headers = (*message.headers, ("ce_traceparent", traceparent))
-    return read(Incoming(message.topic, 0, 0, message.key, message.value, headers))
+    return _delivered(world, world.event(uuid4()), ("ce_traceparent", traceparent))
+
+
+def _delivered(world: World, event: Envelope, *more: tuple[str, bytes]) -> Delivery:
+    message = world.message(event)
+    return read(Incoming(message.topic, 0, 0, message.key, message.value, (*message.headers, *more)))
 
 
 def test_a_single_event_goes_on_with_its_trace(world: World, spans: InMemorySpanExporter) -> None:
@@ -59,7 +63,7 @@ def test_what_an_event_of_a_batch_comes_to_goes_on_with_its_own_trace(
 
 def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: World, spans: InMemorySpanExporter) -> None:
     event = world.event(uuid4())
-    with tracing.batch_span("group", [read(world.message(event))]), tracing.event_span(event, "create task"):
+    with tracing.batch_span("group", [_delivered(world, event)]), tracing.event_span(event, "create task"):
         pass
     inner, batch = spans.get_finished_spans()
     assert inner.parent is not None
@@ -68,7 +72,7 @@ def test_what_an_event_without_a_trace_comes_to_is_part_of_the_batch(world: Worl
 
 def test_a_batch_of_watermarks_has_none(world: World, spans: InMemorySpanExporter) -> None:
     of_no_tenant = msgspec.structs.replace(world.event(uuid4()), tenant_id="")
-    with tracing.batch_span("group", [read(world.message(of_no_tenant))]):
+    with tracing.batch_span("group", [_delivered(world, of_no_tenant)]):
         pass
     assert spans.get_finished_spans() == ()
 
