@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.audit.table import TABLE
 from kith.db.statements import insert_many
 from kith.ids import new_id
-from kith.runtime.slices import in_pieces
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,20 +41,17 @@ class Entry:
 
 async def add(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
     """Adds them in the transaction at hand."""
-    for piece in in_pieces(entries):
-        await insert_many(TABLE, _ADDED).fetch(
-            connection,
-            {
-                "tenant_id": [each.tenant for each in piece],
-                "id": [each.id for each in piece],
-                "at": [each.at for each in piece],
-                "actor": [each.actor for each in piece],
-                "action": [each.action for each in piece],
-                "noun": [each.noun for each in piece],
-                "subjects": [None if each.subjects is None else _encode(each.subjects).decode() for each in piece],
-                "detail": [each.detail for each in piece],
-            },
-        )
-
-
-_ADDED = ("tenant_id", "id", "at", "actor", "action", "noun", "subjects", "detail")
+    rows = (
+        {
+            "tenant_id": each.tenant,
+            "id": each.id,
+            "at": each.at,
+            "actor": each.actor,
+            "action": each.action,
+            "noun": each.noun,
+            "subjects": None if each.subjects is None else _encode(each.subjects).decode(),
+            "detail": each.detail,
+        }
+        for each in entries
+    )
+    await insert_many(connection, TABLE, rows)

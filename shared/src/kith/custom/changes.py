@@ -19,7 +19,6 @@ from kith.errors import Conflict, Invalid
 from kith.nouns.aggregate import Customisable
 from kith.nouns.inputs import CUSTOM, Input, NewInput
 from kith.reach import Reach
-from kith.runtime.slices import in_pieces
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - as in Input
 
@@ -107,7 +106,8 @@ class CustomChanges:
                 taken[held] = self._values(sent or {}, held, getattr(before, held, {}))
         if isinstance(given, NewInput):
             self._complete(taken)
-        return given.model_copy(update=taken) if taken else given
+        is_complete = all(getattr(given, held, None) == values for held, values in taken.items())
+        return given if is_complete else given.model_copy(update=taken)
 
     def _values(self, sent: Mapping[str, Any], held: str, before: Mapping[str, Any]) -> dict[str, Any]:
         values = dict(before)
@@ -191,10 +191,8 @@ class CustomChanges:
             return
         values = {"tenant": self._tenant, "records": sorted(self._changed)}
         await self._connection.execute(_DELETE, values)
-        rows = [row for id in sorted(self._changed) for row in self._entries(self._changed[id])]
-        for piece in in_pieces(rows):
-            columns = {name: [row[name] for row in piece] for name in piece[0]}
-            await insert_many(ENTRIES, tuple(columns)).fetch(self._connection, columns)
+        rows = (row for id in sorted(self._changed) for row in self._entries(self._changed[id]))
+        await insert_many(self._connection, ENTRIES, rows)
         self._changed = {}
 
     def _entries(self, record: Customisable) -> Iterator[dict[str, Any]]:

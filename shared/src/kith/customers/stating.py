@@ -15,7 +15,6 @@ from kith.events import actors
 from kith.ids import new_id
 from kith.nouns.fills import Fill
 from kith.nouns.resource import Resource
-from kith.nouns.unit_of_work import EVENT_COLUMNS
 
 
 class CustomerStated(msgspec.Struct, omit_defaults=True):
@@ -54,7 +53,6 @@ def stating(customers: Resource, outbox: Table, *, source: str) -> Fill:
             }
             for each in records
         ]
-        columns = {name: [row[name] for row in rows] for name in EVENT_COLUMNS}
-        await insert_many(outbox, EVENT_COLUMNS).fetch(connection, columns)
+        await insert_many(connection, outbox, rows)
 
     return Fill("stated/customer/1", customers, state)

@@ -72,10 +72,10 @@ class Event(msgspec.Struct, omit_defaults=True):
             raise TypeError(f"{cls.type} has to {wanted}")
 
     @classmethod
-    def of(cls, aggregate: object, **others: Any) -> Self:
+    def of(cls, aggregate: Any, **others: Any) -> Self:
         """Returns the event with the aggregate's values of its fields; `others` are the fields that the aggregate
         lacks."""
-        known = (name for name in cls.__struct_fields__ if hasattr(aggregate, name))
+        known = _known(cls, type(aggregate))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
         return cls(**(_published(cls, aggregate, known) | others))
 
     @classmethod
@@ -117,6 +117,13 @@ def _as_struct(each: object, struct: type[msgspec.Struct]) -> msgspec.Struct:
     if isinstance(each, struct):
         return each
     return struct(**{part: getattr(each, part) for part in struct.__struct_fields__})
+
+
+@cache
+def _known(event: type[Event], kind: type[Any]) -> tuple[str, ...]:
+    """Returns the fields of an event that aggregates of this kind have."""
+    has = {*dir(kind), *getattr(kind, "__dataclass_fields__", ())}
+    return tuple(name for name in event.__struct_fields__ if name in has)
 
 
 @cache

@@ -20,7 +20,7 @@ from kith.imports.content import cells_of, object_of
 from kith.imports.plan import EXTERNAL_ID, ID, Plan
 from kith.nouns.batch import carry_out
 from kith.nouns.calls import By, Call, Status
-from kith.nouns.inputs import Amendment
+from kith.nouns.inputs import Amendment, names_of
 from kith.nouns.resource import One
 from kith.reach import EVERYONE
 from kith.runtime.slices import in_slices
@@ -188,7 +188,7 @@ class Rows:
                 raise Invalid("It is what a record is recognised by.", field=plan.match_by)
             raise NotFound(f"There is no {resource.words} with it.", field=plan.match_by)
         command = plan.targets.create
-        known = command.input.model_fields
+        known = names_of(command.input)
         given = {name: value for name, value in document.items() if name in known and value is not None}
         return Call(command, command.input.model_validate(given, strict=False))
 
@@ -197,7 +197,7 @@ class Rows:
         if command is None:
             raise Invalid(f"A {self._plan.resource.words} is not changed by an import.")
         assert issubclass(command.input, Amendment)
-        given = {name: value for name, value in document.items() if name in command.input.model_fields}
+        given = {name: value for name, value in document.items() if name in names_of(command.input)}
         return Call(command, command.input.model_validate(given, strict=False), id=id)
 
     async def _carry_out(self, calls: Sequence[tuple[_Row, Call]]) -> None:

@@ -11,13 +11,14 @@ from uuid import UUID
 import msgspec
 from asyncpg import PostgresError
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, String, cast, delete, exists, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, String, cast, delete, exists, func, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.custom.known import fields_of
 from kith.db.connections import acting_for
 from kith.db.sqlstates import sqlstate
+from kith.db.statements import insert_many
 from kith.errors import DomainError, Invalid
 from kith.imports.content import Format, unpacked
 from kith.imports.plan import Plan
@@ -26,7 +27,6 @@ from kith.imports.tables import FAULTS, IMPORTS, PIECES
 from kith.jobs.runner import AGAIN, Jobs, NotMine, Work
 from kith.jobs.table import OPEN, JobState
 from kith.nouns.resource import Resource
-from kith.runtime.slices import in_pieces
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 
@@ -186,18 +186,17 @@ async def _records(connection: AsyncConnection, work: Work, position: int) -> li
 
 async def _keep(connection: AsyncConnection, work: Work, faults: Sequence[Fault]) -> None:
     own = {"tenant_id": work.tenant, "import_id": work.id}
-    for piece in in_pieces(faults):
-        rows = [
-            {
-                **own,
-                "row": each.row,
-                "field": each.field,
-                "reason": each.reason,
-                "record": each.record.replace("\0", ""),
-            }
-            for each in piece
-        ]
-        await connection.execute(insert(FAULTS), rows)
+    rows = (
+        {
+            **own,
+            "row": each.row,
+            "field": each.field,
+            "reason": each.reason,
+            "record": each.record.replace("\0", ""),
+        }
+        for each in faults
+    )
+    await insert_many(connection, FAULTS, rows)
 
 
 async def sweep(engine: AsyncEngine) -> bool:

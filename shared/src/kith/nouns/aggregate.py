@@ -18,11 +18,19 @@ _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes, UUID, Decimal,
 def unshared(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the same values, unshared: a change of the result, in place and however deep, leaves the argument
     unchanged."""
-    # Nearly all values are of these types, and a copy of each would cost more than the rule.
-    return {
-        name: value if type(value) in _IMMUTABLE or isinstance(value, Enum) else deepcopy(value)
-        for name, value in values.items()
-    }
+    return {name: _unshared(value) for name, value in values.items()}
+
+
+def _unshared(value: Any) -> Any:
+    # Nearly all values are of these types, and deepcopy would cost more than the rule.
+    kind = type(value)
+    if kind in _IMMUTABLE or isinstance(value, Enum):
+        return value
+    if kind is list:
+        return [_unshared(each) for each in value]
+    if kind is dict:
+        return {name: _unshared(each) for name, each in value.items()}
+    return deepcopy(value)
 
 
 @dataclass(kw_only=True, eq=False)

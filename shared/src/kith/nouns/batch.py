@@ -16,7 +16,6 @@ from sqlalchemy import (
     any_,
     cast,
     func,
-    insert,
     select,
     update,
 )
@@ -25,7 +24,7 @@ from kith.audit import entries as audit
 from kith.audit.entries import Entry
 from kith.custom.changes import CustomChanges
 from kith.db.connections import Transaction
-from kith.db.statements import streamed
+from kith.db.statements import insert_many, streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.events.event import Event
@@ -40,7 +39,7 @@ from kith.nouns.named import Named
 from kith.nouns.owning import Owning
 from kith.nouns.resource import Check, Resource, Together, View
 from kith.nouns.unit_of_work import Repository, UnitOfWork
-from kith.runtime.slices import in_pieces, in_slices
+from kith.runtime.slices import in_slices
 
 
 async def carry_out(
@@ -132,8 +131,7 @@ class Batch:
         if self._custom is not None:
             await self._custom.flush()
         await audit.add(self._uow.connection, self._administered)
-        for piece in in_pieces(sorted(self._new_keys, key=itemgetter("key"))):
-            await self._uow.connection.execute(insert(self._keys), piece)
+        await insert_many(self._uow.connection, self._keys, sorted(self._new_keys, key=itemgetter("key")))
         if self._erased:
             await self._erase_answers()
             await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)

@@ -6,6 +6,7 @@ The scalars of their fields are in kith.scalars.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Self, TypeVar
 
 import jiter
@@ -71,7 +72,13 @@ def json_of(body: bytes | str, *, field: str = "body") -> Any:
 def values_of(inputs: Iterable["Input"], name: str) -> set[Any]:
     """Returns the values that inputs have in a field, but None. Inputs without the field are no slower: to ask a model
     for what it has not takes ten times as long, and there may be ten thousand."""
-    return {getattr(each, name) for each in inputs if name in type(each).model_fields} - {None}
+    return {getattr(each, name) for each in inputs if name in names_of(type(each))} - {None}
+
+
+@cache
+def names_of(kind: type[BaseModel]) -> Mapping[str, None]:
+    """Returns the names of a model's fields, in order. The model itself takes a thousand times as long."""
+    return dict.fromkeys(kind.model_fields)
 
 
 def refuse(given: BaseModel, wrong: Iterable[Wrong]) -> None:
@@ -101,7 +108,7 @@ class Input(BaseModel):
 
     def fields(self) -> dict[str, Any]:
         """Returns the arguments of the rule: all fields but those of the envelope."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in ENVELOPE}
+        return {name: getattr(self, name) for name in names_of(type(self)) if name not in ENVELOPE}
 
     def taking(self, taken: Mapping[str, Any]) -> Self:
         """Returns the input with these inherited fields added. Raises Invalid if they do not go with it."""

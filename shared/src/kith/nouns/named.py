@@ -15,7 +15,7 @@ from kith.db.statements import streamed
 from kith.errors import Invalid
 from kith.nouns import unconfirmed
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import Input, values_of
+from kith.nouns.inputs import Input, names_of, values_of
 from kith.nouns.resource import Resource
 from kith.nouns.unconfirmed import Unconfirmed
 from kith.reach import Reach
@@ -122,7 +122,7 @@ class Named:
     def note(self, given: Input, record: UUID) -> None:
         """Notes what a record names that is not known."""
         for each in self._resource.on_sight:
-            id = getattr(given, each.field) if each.field in type(given).model_fields else None
+            id = getattr(given, each.field) if each.field in names_of(type(given)) else None
             if id is not None and id not in self._records.get(each.field, ()):
                 self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.statements import insert_many
 from kith.nouns.aggregate import Aggregate
-from kith.runtime.slices import in_pieces, in_slices
+from kith.runtime.slices import in_slices
 
 
 class SideTable(Protocol):
@@ -61,9 +61,7 @@ async def add(connection: AsyncConnection, tenant: str, side: SideTable, records
     rows: list[dict[str, Any]] = []
     async for record in in_slices(records):
         rows += [{"tenant_id": tenant, "id": record.id, **row} for row in side.rows(record)]
-    for piece in in_pieces(rows):
-        columns = {name: [row[name] for row in piece] for name in piece[0]}
-        await insert_many(side.table, tuple(columns)).fetch(connection, columns)
+    await insert_many(connection, side.table, rows)
 
 
 def _differ(side: SideTable, record: Written) -> bool:

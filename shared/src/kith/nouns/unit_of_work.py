@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.connections import Transaction
 from kith.db.owned import PARAMETER, within
-from kith.db.statements import Statement, insert_many, streamed, zoned
+from kith.db.statements import Statement, insert_many, streamed, update_many, zoned
 from kith.db.tables import Moment, TenantId, columns_in_use
 from kith.errors import Invalid
 from kith.events.envelope import MAX_BYTES
@@ -38,7 +38,6 @@ from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.calls import By
 from kith.nouns.resource import Command, Resource
-from kith.runtime.slices import in_pieces
 from kith.runtime.telemetry import current_traceparent
 
 _encode = msgspec.json.Encoder().encode
@@ -130,9 +129,7 @@ class UnitOfWork:
             await _publish_one(self._outbox).fetch(self.connection, self._only_event())
             return
         for table, rows in ((self._outbox, self._events), (history.TABLE, self._entries)):
-            for piece in in_pieces(rows):
-                columns = {name: [row[name] for row in piece] for name in piece[0]}
-                await insert_many(table, tuple(columns)).fetch(self.connection, columns)
+            await insert_many(self.connection, table, rows)
         self._events, self._entries = [], []
 
     async def _flush_one(self) -> bool:
@@ -254,17 +251,12 @@ class Repository:
             # In the order of keys: two batches of the same new rows wait for each other in one order, and so never
             # deadlock.
             new = sorted(self._new, key=lambda each: (self._by_id[each].external_id or "", each))
-            for piece in in_pieces({"tenant_id": tenant, **self._values(id)} for id in new):
-                await self._uow.connection.execute(insert(table), piece)
+            rows = ({"tenant_id": tenant, **self._values(id)} for id in new)
+            await insert_many(self._uow.connection, table, rows)
         if self._changed:
             changing = [name for name in self._resource.attributes if name not in _FIXED]
-            statement = (
-                update(table)
-                .where(table.c.tenant_id == tenant, table.c.id == bindparam("the_id"))
-                .values({name: bindparam(name) for name in (*changing, "recorded_at")})
-            )
-            for piece in in_pieces({"the_id": id, **self._values(id, changing)} for id in sorted(self._changed)):
-                await self._uow.connection.execute(statement, piece)
+            rows = ({"id": id, **self._values(id, changing)} for id in sorted(self._changed))
+            await update_many(self._uow.connection, table, tenant, rows)
         self._new, self._changed = set(), set()
 
     async def flush_side_tables(self) -> None:

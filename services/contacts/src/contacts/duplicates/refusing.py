@@ -56,6 +56,8 @@ async def none_alike(
             records[_key(given)] = made(given)
     found = await alike(connection, tenant, resource, [*records.values()]) if records else []
     others = dict(zip(records, found, strict=True))
+    if not others:
+        return lambda *_: None
 
     def check(given: Input, _: Aggregate) -> None:
         if _refuses(given) and (known := others.get(_key(given))):

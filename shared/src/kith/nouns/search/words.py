@@ -37,6 +37,7 @@ _CJK = (
     *((0x1100, 0x11FF), (0x2E80, 0x2FDF), (0x3005, 0x3007), (0x3040, 0x318F), (0x31F0, 0x31FF), (0x3400, 0x4DBF)),
     *((0x4E00, 0x9FFF), (0xA960, 0xA97F), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
 )
+_FIRST_OF_CJK = chr(_CJK[0][0])
 
 
 def folded(text: str) -> str:
@@ -72,7 +73,7 @@ def _kind(character: str) -> str:
 
 def is_cjk(text: str) -> bool:
     """Whether a word is Chinese, Japanese or Korean."""
-    return any(first <= ord(text[0]) <= last for first, last in _CJK)
+    return text[0] >= _FIRST_OF_CJK and any(first <= ord(text[0]) <= last for first, last in _CJK)
 
 
 def query_words(text: str) -> list[str]:
