@@ -62,10 +62,10 @@ silence: $(VENV)/.installed ## show on recorded data what silence alone sets off
 
 ## Work on it
 
-# Two more than there are cores: those with the house, Kafka and the recorded data wait for these most of the time.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# One more than there are cores: those with the house, Kafka and the recorded data wait for these some of the time.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 TESTS := $(BIN)/pytest -n '$(WORKERS)' --maxprocesses=8
-test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, in two processes more than there are cores: [WORKERS=0]
+test: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run the tests, in one process more than there are cores: [WORKERS=0]
 	@$(TESTS)
 
 prove: $(VENV)/.installed deploy/gateway/node_modules/.installed ## run them with coverage, and at full length what make test does in part
