@@ -93,7 +93,9 @@ async def start(
             watched = Watched(
                 process, metrics_port, job, database, holder, client, tmp_path, {"Authorization": f"Bearer {token}"}
             )
-            watched.before = await watched.until("up{", lambda up: up == 1)
+            found = await watched.until("up{", lambda up: up == 1)
+            # What was prepared it may have reported by now: before that, all was 0.
+            watched.before = {name: value for name, value in found.items() if not prepared or name.startswith("up{")}
             return watched
 
         yield begin
