@@ -448,6 +448,8 @@ def action_requested(kind: str) -> Envelope:
 
 async def listed(tenant: Tenant) -> Sequence[Answer]:
     answer = await tenant.get("/v1/dead-letters", state="unresolved", first=500)
+    while answer.status_code == 503:  # the machine is too busy just now
+        answer = await tenant.get("/v1/dead-letters", state="unresolved", first=500)
     assert answer.status_code == 200, answer.text
     found: Sequence[Answer] = answer.json()["items"]
     return found
