@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
 
@@ -222,6 +222,24 @@ async def test_a_paused_job_keeps_what_it_has_done_and_goes_on_when_resumed(engi
             await resume(connection, health_jobs, tenant, id)
     assert [await jobs.step(engine) for _ in range(3)] == [True, True, False]
     assert (await look(engine, tenant, id)).report == {"counted": 3}
+
+
+async def test_one_that_failed_on_its_way_is_resumed_where_there_is_room_for_it(
+    engine: AsyncEngine, tenant: str
+) -> None:
+    id = await requested(engine, tenant, "steps")
+    async with engine.begin() as connection:
+        failed = {"state": "failed", "checkpoint": 1}
+        await connection.execute(update(health_jobs).where(health_jobs.c.id == id).values(**failed))
+    others = [await requested(engine, tenant, to=1) for _ in range(OPEN_PER_TENANT)]
+    with pytest.raises(TooManyJobs):
+        async with engine.begin() as connection:
+            await resume(connection, health_jobs, tenant, id)
+    async with engine.begin() as connection:
+        await pause(connection, health_jobs, tenant, others[0])
+        await resume(connection, health_jobs, tenant, others[0])  # which is one of those that are open
+        await cancel(connection, health_jobs, tenant, others[0])
+        await resume(connection, health_jobs, tenant, id)
 
 
 async def test_what_a_job_does_after_it_was_taken_from_it_is_rolled_back(engine: AsyncEngine, tenant: str) -> None:

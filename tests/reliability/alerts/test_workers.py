@@ -49,6 +49,10 @@ OF_A_NEWER_VERSION = """
     INSERT INTO playbooks (tenant_id, id, version, created_at, updated_at, title, document, state, started_at, fires)
     VALUES ('acme', gen_random_uuid(), 2, now(), now(), 'p', '{"of": "tomorrow"}', 'started', now(), true)
 """
+JOB_OF_A_NEWER_VERSION = """
+    INSERT INTO health_jobs (tenant_id, id, kind, params, state, requested_at, requested_by)
+    VALUES ('acme', gen_random_uuid(), 'tomorrow', '{}', 'requested', now(), 'ann')
+"""
 DUE = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since, due_at)
     VALUES ('acme', gen_random_uuid(), 0, 0, now(), now(), now() - interval '10 minutes')
@@ -184,6 +188,13 @@ async def test_a_playbook_that_nobody_can_read_does_not_act(start: Start) -> Non
     await worker.database.execute(OF_CUSTOMER, new_id(), OrderPlaced.type, new_id(), order)
     await worker.until("kith_playbook_failed_total", bool)
     await worker.fires("KithPlaybooksFailed")
+
+
+async def test_a_job_that_a_fault_has_ended_is_heard_of(start: Start) -> None:
+    """As a newer version may have requested it."""
+    worker = await start(ANALYTICS, "worker", JOB_OF_A_NEWER_VERSION)
+    await worker.until("kith_jobs_failed_total", bool)
+    await worker.fires("KithJobsFailed")
 
 
 async def test_what_a_worker_does_in_the_background_and_may_not_is_heard_of(start: Start) -> None:

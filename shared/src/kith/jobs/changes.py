@@ -30,16 +30,8 @@ async def request(
     state: JobState = JobState.REQUESTED,
 ) -> UUID:
     """Requests one; `params` is what its kind gets, as JSON. Raises TooManyJobs."""
-    # Requests at the same moment are counted one after the other.
-    words = jobs.name.replace("_", " ")
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{words} {tenant}", 0))))
-    open_ones = select(func.count()).where(jobs.c.tenant_id == tenant, jobs.c.state.in_(OPEN))
-    if (await connection.execute(open_ones)).scalar_one() >= OPEN_PER_TENANT:
-        raise TooManyJobs(
-            f"{OPEN_PER_TENANT} jobs are requested or running, which is as many as there may be. Wait for one, or "
-            "cancel it."
-        )
     id = new_id()
+    await _may_be_open(connection, jobs, tenant, id)
     await connection.execute(
         insert(jobs).values(
             tenant_id=tenant,
@@ -52,6 +44,19 @@ async def request(
         )
     )
     return id
+
+
+async def _may_be_open(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
+    """Raises TooManyJobs where as many others are open as there may be."""
+    # Requests at the same moment are counted one after the other.
+    words = jobs.name.replace("_", " ")
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{words} {tenant}", 0))))
+    others = select(func.count()).where(jobs.c.tenant_id == tenant, jobs.c.id != id, jobs.c.state.in_(OPEN))
+    if (await connection.execute(others)).scalar_one() >= OPEN_PER_TENANT:
+        raise TooManyJobs(
+            f"{OPEN_PER_TENANT} jobs are requested or running, which is as many as there may be. Wait for one, or "
+            "cancel it."
+        )
 
 
 async def cancel(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
@@ -70,7 +75,8 @@ async def pause(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID)
 
 async def resume(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
     """Resumes one that is paused, or has failed on its way: it goes on from where it was. Raises NotFound, and
-    Conflict."""
+    Conflict: TooManyJobs, if it is not open yet and others are."""
+    await _may_be_open(connection, jobs, tenant, id)
     broke_off = and_(jobs.c.state == JobState.FAILED, jobs.c.checkpoint.is_not(None))
     resumable = or_(jobs.c.state == JobState.PAUSED, broke_off)
     due = {"state": JobState.REQUESTED, "attempts": 0, "finished_at": None, "reason": None}

@@ -19,6 +19,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 from sqlalchemy import Table, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -26,6 +27,9 @@ from kith.errors import Conflict, DomainError
 from kith.jobs.table import DUE, JobState
 from kith.runtime.telemetry import log
 
+FAULTS = Counter(
+    "kith_jobs_failed_total", "Jobs that failed by a fault of ours, not for what they were asked", ["kind"]
+)
 TRIES = 3
 """So often in a row one is begun: what ends its process each time is not begun for ever."""
 LEASE = timedelta(seconds=60)
@@ -39,6 +43,10 @@ Progress = Callable[[int, int], Awaitable[None]]
 
 AGAIN: Final = object()
 """What a job returns that has given up its turn: it goes on from its checkpoint."""
+
+
+class GivenUp(Conflict):
+    """What ends the process that does it is not begun for ever."""
 
 
 class NotMine(Exception):
@@ -156,7 +164,7 @@ class Jobs:
 
     async def _run(self, work: Work) -> Any:
         if work.attempts > TRIES:
-            raise Conflict(f"It was begun {TRIES} times and each time its process ended.")
+            raise GivenUp(f"It was begun {TRIES} times and each time its process ended.")
         running = asyncio.ensure_future(self.kinds[work.kind](work))
         async with _kept_alive(work, running):
             return await running
@@ -167,13 +175,14 @@ class Jobs:
         raised = None if is_refusal else error
         log.warning("job failed", tenant=work.tenant, kind=work.kind, error=error, exc_info=raised)
         if is_refusal or work.checkpoint is None or work.attempts >= TRIES:
-            await self._finish(work, JobState.FAILED, reason=reason)
+            is_fault = not is_refusal or isinstance(error, GivenUp)
+            await self._finish(work, JobState.FAILED, is_fault=is_fault, reason=reason)
             return
         with suppress(NotMine):
             async with work.engine.begin() as connection:
                 await work.keep(connection, leased_until=func.clock_timestamp() + TRIED_AGAIN)
 
-    async def _finish(self, work: Work, state: JobState, **values: object) -> None:
+    async def _finish(self, work: Work, state: JobState, *, is_fault: bool = False, **values: object) -> None:
         ended = {"state": state, "finished_at": func.clock_timestamp(), "leased_until": None}
         j = self.jobs.c
         try:
@@ -184,6 +193,8 @@ class Jobs:
         except NotMine:
             log.info("job given up", tenant=work.tenant, kind=work.kind)
             return
+        if is_fault:
+            FAULTS.labels(work.kind).inc()
         log.info("job ended", tenant=work.tenant, kind=work.kind, state=state)
 
 

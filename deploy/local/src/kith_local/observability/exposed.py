@@ -24,6 +24,7 @@ EXPOSED_BY = {
     "kith.runtime.telemetry": "APIs",
     "kith.consumer": "workers",
     "kith.imports": "contacts: worker",
+    "kith.jobs": "workers",
     "kith.outbox": "workers",
     "kith.nouns": "sales: worker, service-desk: worker",
     "kith.runtime.offload": "analytics: API, worker",

@@ -162,6 +162,15 @@ FIGURES = Group(
             quiet={"kith_playbook_failed_total": "3x20"},
         ),
         Alert(
+            "KithJobsFailed",
+            Severity.WARNING,
+            "sum by (kind) (increase(kith_jobs_failed_total[1h])) > 0",
+            "A job that a tenant has asked for failed by a fault of ours: {{ $labels.kind }}.",
+            fires={'kith_jobs_failed_total{kind="customer"}': "0x10 1x10"},
+            quiet={'kith_jobs_failed_total{kind="customer"}': "2x20"},
+            labels={"kind": "customer"},
+        ),
+        Alert(
             "KithComputationLost",
             Severity.WARNING,
             "sum by (lane) (increase(kith_offload_lost_total[1h])) > 2",

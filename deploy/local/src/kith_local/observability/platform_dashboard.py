@@ -194,10 +194,11 @@ _RECONCILIATION = Row(
             "Since the oldest last reconciliation", (Query("max(kith_reconciliation_age_seconds)"),), "s", alarm=172800
         ),
         Panel(
-            "Customers not scored, playbooks and tasks that failed",
+            "Customers not scored, playbooks, jobs and tasks that failed",
             (
                 Query(f"sum(increase(kith_health_failed_total{_RATE}))", "not scored"),
                 Query(f"sum(increase(kith_playbook_failed_total{_RATE}))", "playbooks"),
+                Query(f"sum by (kind) (increase(kith_jobs_failed_total{_RATE})) > 0", "job: {{kind}}"),
                 Query(f"sum by (task) (increase(kith_task_faults_total{_RATE})) > 0", "{{task}}"),
             ),
             "short",
