@@ -5,6 +5,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,8 @@ FIRST_FAULTS = 20
 CONTENT_KEPT: ColumnElement[Any] = literal_column("interval '1 day'")
 """Of what nobody is going to do any more, and of a dry run."""
 FAULTS_KEPT: ColumnElement[Any] = literal_column("interval '30 days'")
+LEASE = timedelta(seconds=20)
+"""So long an import waits whose process was killed. One that only was slow loses no more than a piece."""
 _TRIES = 4
 _RETRIED = frozenset({"23505", "40001", "40P01"})
 """Somebody else created the same record, or wrote the same rows in another order."""
@@ -77,7 +80,7 @@ class Importer:
         self._wiring = wiring
 
     def tasks(self) -> tuple[Task, ...]:
-        jobs = Jobs(IMPORTS, dict.fromkeys(self._resources, self.run))
+        jobs = Jobs(IMPORTS, dict.fromkeys(self._resources, self.run), LEASE)
         return (Task("imports", jobs.step, seconds=1), Task("contents of imports", sweep, seconds=300))
 
     async def run(self, work: Work) -> Any:
