@@ -10,8 +10,8 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
@@ -19,6 +19,7 @@ from kith.api import context_for
 from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
 from kith.db.sqlstates import sqlstate
+from kith.db.statements import Statement
 from kith.ids import new_id
 from kith.nouns import commands
 from kith.nouns.calls import By, Call
@@ -219,17 +220,20 @@ async def test_nor_do_writers_of_the_same_changes_in_opposite_order_wait_for_eac
     assert deadlocks == []
 
 
-async def test_rows_are_written_in_the_order_of_their_keys(house: House) -> None:
+async def test_rows_are_written_in_the_order_of_their_keys(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order in which they were sent: so no two requests deadlock."""
     await house.at(CONTACTS)
     context = context_for(CONTACTS, Settings(database_url=house.postgres.url("kith_contacts"), port=0))
     keys: list[str] = []
+    fetch = Statement.fetch
 
-    def note(_: object, __: object, statement: str, rows: Any, ___: object, many: bool) -> None:
-        if many and statement.startswith(("INSERT INTO customers", "INSERT INTO idempotency")):
-            keys.extend(value for row in rows for value in row if isinstance(value, str) and "key-" in value)
+    async def noting(statement: Statement, connection: AsyncConnection, values: Mapping[str, Any]) -> Any:
+        if statement.sql.startswith(("INSERT INTO customers ", "INSERT INTO idempotency ")):
+            written = (value for row in json.loads(values["rows"]) for value in row.values())
+            keys.extend(value for value in written if isinstance(value, str) and "key-" in value)
+        return await fetch(statement, connection, values)
 
-    event.listen(context.database.engine.sync_engine, "before_cursor_execute", note)
+    monkeypatch.setattr(Statement, "fetch", noting)
     names = [f"key-{n:02}" for n in range(30)]
     shuffled = names[::3] + names[2::3] + names[1::3]
     for command, fields in (("create", {"kind": "person", "name": "Ada"}), ("amend", {"tier": "gold"})):
