@@ -94,25 +94,34 @@ def every_statement_names_the_tenant() -> Iterator[None]:
     assert found == []
 
 
-def clear_leftovers() -> None:
+OWNER = "owner"
+"""A file that is locked for as long as the session lives that has the folder."""
+
+
+def clear_leftovers(among: Path) -> None:
     """Of test sessions that were killed: their server goes on, and what it holds fills the memory."""
-    for folder in Path(scratch() or tempfile.gettempdir()).glob("kith-test-*-*"):
-        owner = folder.name.split("-")[2]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            with suppress(OSError, psutil.Error, ValueError):
-                server = psutil.Process(int((folder / "pg" / "postmaster.pid").read_text().split("\n", 1)[0]))
-                if server.cwd() == str(folder / "pg"):
+    for owner in among.glob(f"kith-test-*/{OWNER}"):
+        with suppress(OSError, ValueError, psutil.Error), owner.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            data = owner.parent / "pg"
+            with suppress(FileNotFoundError, psutil.NoSuchProcess):
+                server = psutil.Process(int((data / "postmaster.pid").read_text().split("\n", 1)[0]))
+                if server.cwd() == str(data):
                     server.send_signal(signal.SIGQUIT)
                     server.wait(10)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test session's own."""
-    clear_leftovers()
-    prefix = f"kith-test-{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=scratch(), ignore_cleanup_errors=True) as folder:
+    clear_leftovers(Path(scratch() or tempfile.gettempdir()))
+    with (
+        tempfile.TemporaryDirectory(prefix="kith-test-", dir=scratch(), ignore_cleanup_errors=True) as folder,
+        Path(folder, "locked").open("wb") as owner,
+    ):
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        Path(owner.name).rename(Path(folder, OWNER))
         server = EmbeddedPostgres(Path(folder) / "pg", SETTINGS | UNSAFE).start()
         try:
             yield server

@@ -1,6 +1,6 @@
 """What `make test` leaves to `make prove`, so that it ends in time on two cores.
 
-It concerns a run of all tests only: whoever names tests, by a path or by `-k`, runs all that he names.
+It concerns a run of all tests only: of tests that are named, by a path, `-k` or `-m`, all are run.
 """
 
 import os
@@ -18,7 +18,7 @@ LEFT = tuple(
         r"tests/reliability/test_poison_rows\.py::.*\[kafka-(contacts|service-desk|analytics)",
         # Recorded data that are not retail are sent once more; `make doctor` is called by other pages, too.
         r"tests/e2e/test_documents\.py::.*\[docs/(replay|runbooks/KithReconciliation(Late|Mismatch))\.md",
-        # Each follows a page in a checkout of its own; that of a noun takes every step that the others take.
+        # Each takes minutes, in a checkout of its own: after a change of a page, or of what it shows, name the test.
         r"tests/documents/test_howto\.py::.*\[add-an?-(field|event|metric|projection)",
     )
 )
@@ -36,8 +36,9 @@ FEW, ONE_IN = 40, 3
 
 
 def is_whole_run(config: pytest.Config) -> bool:
-    named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
-    return not named and not os.environ.get("KITH_PROVE")
+    named = config.option.keyword or config.option.markexpr
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not named
+    return whole and not os.environ.get("KITH_PROVE")
 
 
 def left_to_prove(items: list[pytest.Item]) -> list[pytest.Item]:

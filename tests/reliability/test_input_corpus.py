@@ -36,8 +36,8 @@ from service_desk.service import SERVICE as SERVICE_DESK
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 SERVICES = (CONTACTS, SALES, SERVICE_DESK, ANALYTICS)
 EVERY = int(os.environ.get("KITH_CORPUS_EVERY", "40"))
-"""Each field of a body gets every so many-th value, in turn: 1 is all, in some ten minutes (`make prove`). Parameters
-and rows of bulk requests get all of them always."""
+"""Each field of a body gets every so many-th value, in turn, and so does a parameter that an operation before had: 1 is
+all (`make prove`). Other parameters, and rows of bulk requests, get all of them always."""
 AT_ONCE = 8
 STREAMED = (":export", "/personal-data/")
 """What is read in a snapshot."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
@@ -240,6 +241,32 @@ async def test_one_that_failed_on_its_way_is_resumed_where_there_is_room_for_it(
         await resume(connection, health_jobs, tenant, others[0])  # which is one of those that are open
         await cancel(connection, health_jobs, tenant, others[0])
         await resume(connection, health_jobs, tenant, id)
+
+
+async def test_what_cannot_be_resumed_says_why_however_many_are_open(engine: AsyncEngine, tenant: str) -> None:
+    for _ in range(OPEN_PER_TENANT):
+        await requested(engine, tenant)
+    with pytest.raises(NotFound):
+        async with engine.begin() as connection:
+            await resume(connection, health_jobs, tenant, new_id())
+
+
+async def test_faults_are_counted_from_the_start_by_kinds_that_are_known(engine: AsyncEngine, tenant: str) -> None:
+    """A counter that begins with its first fault has not increased."""
+
+    def counted(kind: str) -> float | None:
+        return REGISTRY.get_sample_value("kith_jobs_failed_total", {"kind": kind})
+
+    known, of_tomorrow = f"k{new_id().hex}", f"t{new_id().hex}"
+    jobs = jobs_of({known: count})
+    assert await jobs.step(engine) is False
+    assert counted(known) == 0
+    before = counted("unknown")
+    assert before is not None
+    await requested(engine, tenant, of_tomorrow)
+    await requested(engine, tenant, known)  # without what it counts to
+    assert [await jobs.step(engine), await jobs.step(engine)] == [True, True]
+    assert (counted(known), counted("unknown"), counted(of_tomorrow)) == (1, before + 1, None)
 
 
 async def test_what_a_job_does_after_it_was_taken_from_it_is_rolled_back(engine: AsyncEngine, tenant: str) -> None:

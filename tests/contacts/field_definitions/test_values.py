@@ -214,6 +214,13 @@ async def tables_with(word: str, postgres: Server) -> set[str]:
         await connection.close()
 
 
+async def test_a_number_is_kept_alike_however_it_is_sent(acme: Tenant) -> None:
+    await defined(acme, "cups", "number")
+    for sent in (4, 4.0):
+        assert '"cups":4.0}' in (await created(acme, {"cups": sent})).text
+    assert (await acme.get("/v1/customers", fields="custom")).text.count('"cups":4.0}') == 2
+
+
 async def test_a_noun_has_at_most_a_hundred_fields_and_each_code_is_one(acme: Tenant) -> None:
     rows = [
         {"external_id": f"f{n}", "of_noun": "customer", "code": f"f{n}", "value_type": "number", "label": "F"}

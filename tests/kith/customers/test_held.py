@@ -96,6 +96,11 @@ async def test_a_merged_customers_record_and_those_of_before_are_held_of_the_one
     found = await held_of(contacts, "customer", ann)
     assert {each["id"] for each in found["customer"]} == {ann, twin}
     assert contact["id"] in {each["id"] for each in (await held_of(contacts, "customer", twin))["contact"]}
+    last, _ = await named(contacts, "Anne")
+    assert (await contacts.post(f"/v1/customers/{ann}:merge", {"into": last})).status_code == 200
+    found = await held_of(contacts, "customer", last)
+    assert {each["id"] for each in found["customer"]} == {ann, twin, last}
+    assert contact["id"] in {each["id"] for each in found["contact"]}
 
 
 async def test_history_has_the_values_of_before_until_the_person_is_erased(contacts: Tenant) -> None:

@@ -3,16 +3,22 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contacts.service import SERVICE as CONTACTS
+from kith.consumer.positions import keep_watermarks
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
+from kith.events.envelope import Envelope
 from kith.http import positions
+from kith.ids import new_id
+from kith.outbox.relay import Watermark
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -41,6 +47,22 @@ async def has_read(worker: AsyncEngine, source: str, up_to: str) -> None:
         await connection.exec_driver_sql(
             "INSERT INTO watermarks (source, up_to, ends) VALUES ($1, $2::text::timestamptz, '{}')", (source, up_to)
         )
+
+
+async def test_the_newest_hundred_watermarks_are_kept(worker: AsyncEngine) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    marks = [
+        Envelope(
+            id=new_id(), source="contacts", type=Watermark.type, subject=new_id(), time=start + timedelta(minutes=n),
+            tenant_id="", customer_id=None, aggregate_version=0, recorded_at=start, traceparent=None,
+            data=msgspec.json.encode(Watermark([])),
+        )
+        for n in range(105)
+    ]  # fmt: skip
+    async with worker.begin() as connection:
+        await keep_watermarks(connection, marks)
+        kept = await connection.execute(text("SELECT count(*), min(up_to), max(up_to) FROM watermarks"))
+        assert tuple(kept.one()) == (100, marks[5].time, marks[-1].time)
 
 
 async def asked(tenant: Tenant, wait_for: str) -> httpx.Response:

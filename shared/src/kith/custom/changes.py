@@ -106,8 +106,9 @@ class CustomChanges:
                 taken[held] = self._values(sent or {}, held, getattr(before, held, {}))
         if isinstance(given, NewInput):
             self._complete(taken)
-        is_complete = all(getattr(given, held, None) == values for held, values in taken.items())
-        return given if is_complete else given.model_copy(update=taken)
+        # Not by what is equal: 4 is 4.0, and only one of them is as it is kept.
+        has_any = any(values or getattr(given, held, None) for held, values in taken.items())
+        return given.model_copy(update=taken) if has_any else given
 
     def _values(self, sent: Mapping[str, Any], held: str, before: Mapping[str, Any]) -> dict[str, Any]:
         values = dict(before)

@@ -75,12 +75,12 @@ async def pause(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID)
 
 async def resume(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
     """Resumes one that is paused, or has failed on its way: it goes on from where it was. Raises NotFound, and
-    Conflict: TooManyJobs, if it is not open yet and others are."""
-    await _may_be_open(connection, jobs, tenant, id)
+    Conflict: TooManyJobs, if as many others are open as there may be."""
     broke_off = and_(jobs.c.state == JobState.FAILED, jobs.c.checkpoint.is_not(None))
     resumable = or_(jobs.c.state == JobState.PAUSED, broke_off)
     due = {"state": JobState.REQUESTED, "attempts": 0, "finished_at": None, "reason": None}
     await _change(connection, jobs, tenant, id, resumable, due, "there is nothing to resume")
+    await _may_be_open(connection, jobs, tenant, id)
 
 
 async def _change(

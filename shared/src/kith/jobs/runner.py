@@ -30,6 +30,8 @@ from kith.runtime.telemetry import log
 FAULTS = Counter(
     "kith_jobs_failed_total", "Jobs that failed by a fault of ours, not for what they were asked", ["kind"]
 )
+_UNKNOWN = "unknown"
+"""The kind of a job that a newer version has requested."""
 TRIES = 3
 """So often in a row one is begun: what ends its process each time is not begun for ever."""
 LEASE = timedelta(seconds=60)
@@ -111,6 +113,8 @@ class Jobs:
     async def step(self, engine: AsyncEngine) -> bool:
         """Does the next one, if any, or its next turn. Returns whether there was one. Several processes may, each takes
         another."""
+        for kind in (*self.kinds, _UNKNOWN):
+            FAULTS.labels(kind)  # from the start: else the first would not be an increase
         async with engine.begin() as connection:
             work = await self._claim(engine, connection)
         if work is None:
@@ -194,7 +198,7 @@ class Jobs:
             log.info("job given up", tenant=work.tenant, kind=work.kind)
             return
         if is_fault:
-            FAULTS.labels(work.kind).inc()
+            FAULTS.labels(work.kind if work.kind in self.kinds else _UNKNOWN).inc()
         log.info("job ended", tenant=work.tenant, kind=work.kind, state=state)
 
 
