@@ -194,7 +194,7 @@ async def test_who_leaves_server_sent_events_or_does_not_read_them_is_forgotten(
             await reader.readuntil(b"event: next")
             if reads:
                 writer.close()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await closed.wait()
         finally:
             writer.transport.abort()
