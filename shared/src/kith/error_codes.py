@@ -59,6 +59,7 @@ class ErrorCode(StrEnum):
     CONSENT_ALREADY_RECORDED = "consent-already-recorded"
     CONSENT_NOT_GIVEN = "consent-not-given"
     CONSENT_NOT_REQUESTED = "consent-not-requested"
+    CONTACT_MERGED = "contact-merged"
     CUSTOMER_MERGED = "customer-merged"
     FIELD_ALREADY_DEFINED = "field-already-defined"
     FIELD_REMOVED = "field-removed"

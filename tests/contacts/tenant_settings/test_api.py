@@ -134,6 +134,8 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         "contacts.consent.changed.v1",
         "contacts.adoption.measured.v1",
         "contacts.customer.merged.v1",
+        "contacts.contact.merged.v1",
+        "contacts.contact.unmerged.v1",
         "contacts.customer.unmerged.v1",
         "contacts.customer.erased.v1",
         "contacts.contact.erased.v1",

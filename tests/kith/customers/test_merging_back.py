@@ -1,6 +1,6 @@
-"""Customers are merged at random, on top of each other, and separated again, while records of them are made: each
-service lists a record by the customer that remains of the one that it was told, and after all is undone every list is
-what it would be had nobody been merged.
+"""Customers and contacts are merged at random, on top of each other, and separated again, while records of them are
+made: each service lists a record by the customer and the contact that remain of those that it was told, and after all
+is undone every list is what it would be had nobody been merged.
 
 `make prove` does a thousand pairs; `make test` some dozens.
 """
@@ -21,17 +21,19 @@ from kith.customers.known import keeping_customers
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.envelope import Envelope
+from kith.nouns.elsewhere import in_turn
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 from sales.tables import known_customers as known_in_sales
+from service_desk.consumers import keep_merged_contacts, note_contacts
 from service_desk.service import SERVICE as SERVICE_DESK
 from service_desk.tables import known_customers as known_in_service_desk
 
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 PAIRS = int(os.environ.get("KITH_MERGED_PAIRS", "30"))
-pytestmark = pytest.mark.timeout(60 + 2 * PAIRS)
+pytestmark = pytest.mark.timeout(60 + 5 * PAIRS)
 CUSTOMERS = 12
 _NEW = "SELECT * FROM outbox WHERE tenant_id = $1 AND seq > $2 ORDER BY seq"
 FIELDS = ("segment", "tier", "country", "source", "size", "industry")
@@ -43,6 +45,7 @@ MADE = {
     "/v1/tasks": {"title": "Call"},
     "/v1/cases": {"subject": "No light", "channel": "phone"},
 }
+NAME_CONTACTS = ("/v1/touchpoints", "/v1/cases")
 
 
 class House:
@@ -53,11 +56,18 @@ class House:
     ) -> None:
         self.contacts = tenants["contacts"]
         self._tenants, self._workers, self._url, self._chance = tenants, workers, url, chance
-        self._handlers = {"sales": keeping_customers(known_in_sales), "desk": keeping_customers(known_in_service_desk)}
+        self._handlers = {
+            "sales": keeping_customers(known_in_sales),
+            "desk": in_turn(keeping_customers(known_in_service_desk), note_contacts, keep_merged_contacts),
+        }
         self._heard = 0
         self.customers: dict[str, dict[str, Any]] = {}
         self.into: dict[str, str] = {}
         self.told: dict[str, dict[str, str]] = {path: {} for path in MADE}
+        self.people: dict[str, dict[str, Any]] = {}
+        """The contacts as they are when none is merged."""
+        self.named: dict[str, dict[str, str]] = {path: {} for path in NAME_CONTACTS}
+        """The contacts that records were told."""
         self.number = 0
 
     def of(self, path: str) -> Tenant:
@@ -81,8 +91,21 @@ class House:
 
     async def record(self) -> None:
         path, customer = self._chance.choice([*MADE]), self._any()
-        made = await self.of(path).made(path, **MADE[path], customer_id=customer)
+        contacts, more = self.told["/v1/contacts"], dict[str, Any]()
+        if path in NAME_CONTACTS and contacts and self._chance.random() < 0.5:
+            more["contact_id"] = self._chance.choice([*contacts])
+            customer = contacts[more["contact_id"]]
+        if path == "/v1/contacts":
+            letters = self._chance.sample("abcd", self._chance.randrange(3))
+            more["emails"] = [{"address": f"{each}@x.example"} for each in letters]
+            more["title"] = self._chance.choice([None, "Dr", "Prof"])
+            more["role"] = self._chance.choice([None, "buyer", "boss"])
+        made = await self.of(path).made(path, **MADE[path], customer_id=customer, **more)
         self.told[path][made["id"]] = customer
+        if path == "/v1/contacts":
+            self.people[made["id"]] = {name: made[name] for name in ("title", "emails", "email", "role", "roles")}
+        if "contact_id" in more:
+            self.named[path][made["id"]] = more["contact_id"]
         if self.of(path) is self.contacts:
             assert made["customer_id"] == self.end(customer)
 
@@ -97,8 +120,17 @@ class House:
         self.into[one] = other
         return True
 
+    async def merge_contacts(self) -> None:
+        contacts = [each for each in self.told["/v1/contacts"] if each not in self.into]
+        if len(contacts) > 1:
+            one, other = self._chance.sample(contacts, 2)
+            answer = await self.contacts.post(f"/v1/contacts/{one}:merge", {"into": other})
+            assert answer.status_code == 200, answer.text
+            self.into[one] = other
+
     async def unmerge(self, one: str) -> None:
-        answer = await self.contacts.post(f"/v1/customers/{one}:unmerge", {})
+        noun = "contacts" if one in self.told["/v1/contacts"] else "customers"
+        answer = await self.contacts.post(f"/v1/{noun}/{one}:unmerge", {})
         assert (answer.status_code, answer.json()["merged_into"]) == (200, None), answer.text
         del self.into[one]
 
@@ -135,7 +167,11 @@ class House:
     async def check(self) -> None:
         for path, told in self.told.items():
             listed = {each["id"]: each["customer_id"] for each in await all_of(self.of(path), path)}
-            assert listed == {id: self.end(customer) for id, customer in told.items()}, path
+            assert listed == {id: self.end(customer) for id, customer in told.items() if id not in self.into}, path
+        for path, told in self.named.items():
+            rows = await all_of(self.of(path), path)
+            named = {each["id"]: each["contact_id"] for each in rows if each["contact_id"] is not None}
+            assert named == {id: self.end(contact) for id, contact in told.items()}, path
         customer = self._any()
         found = {each["id"] for each in await all_of(self.of("/v1/orders"), "/v1/orders", customer_id=customer)}
         assert found == {id for id, told in self.told["/v1/orders"].items() if self.end(told) == customer}
@@ -145,6 +181,8 @@ class House:
         for id, fields in self.customers.items():
             assert {name: listed[id][name] for name in fields} == fields
             assert listed[id]["merged_into"] is None
+        contacts = {each["id"]: each for each in await all_of(self.contacts, "/v1/contacts")}
+        assert {id: {name: contacts[id][name] for name in each} for id, each in self.people.items()} == self.people
 
 
 def shuffled(envelopes: Sequence[Envelope], chance: random.Random) -> list[list[Envelope]]:
@@ -189,9 +227,11 @@ async def test_after_all_is_undone_every_list_is_what_it_would_be_without_merges
         await house.record()
     while merges < PAIRS:
         what = chance.random()
-        if what < 0.4:
+        if what < 0.35:
             merges += await house.merge()
-        elif what < 0.6 and house.into:
+        elif what < 0.5:
+            await house.merge_contacts()
+        elif what < 0.65 and house.into:
             await house.unmerge(chance.choice([*house.into]))
         elif what < 0.9:
             await house.record()

@@ -1,6 +1,7 @@
 """Where the API of contacts is wired together."""
 
 from contacts.consents import api as consents
+from contacts.contacts import merging as contact_merging
 from contacts.customers.merging import api as merging
 from contacts.duplicates import api as duplicates
 from contacts.me import api as me
@@ -22,7 +23,7 @@ API = Api(
     "contacts",
     RESOURCES,
     features=(
-        *(me.FEATURE, merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
+        *(me.FEATURE, merging.FEATURE, contact_merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
         imports.imports_feature("contacts", IMPORTED),
     ),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],

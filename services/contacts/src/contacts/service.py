@@ -1,8 +1,9 @@
 """What makes contacts a service."""
 
-from contacts.customers.form import CUSTOMERS, REPOINTING
+from contacts.customers.form import CUSTOMERS
 from contacts.duplicates.worker import looking
 from contacts.erasure.wiring import TASKS, after_restore
+from contacts.merging.effect import REPOINTING
 from contacts.notes.forgetting import forgetting
 from contacts.resources import IMPORTED, RESOURCES
 from contacts.settings import ContactsSettings

@@ -127,20 +127,20 @@ def with_one_primary(values: Sequence[V], field: str) -> list[V]:
     return [_primary(values[0], primary=True), *values[1:]]
 
 
-def at_own_customer(roles: Sequence[ContactRole], customer_id: UUID, role: str | None) -> list[ContactRole]:
+def at_own_customer(roles: Sequence[ContactRole], own: Sequence[UUID], role: str | None) -> list[ContactRole]:
     """Returns the roles with one that is primary, at the contact's own customer: the first one there, or else this one.
-    Raises Invalid."""
+    `own` are the ids of that customer, the one that was told first; it has two when it is merged. Raises Invalid."""
     for index, each in enumerate(roles):
-        if each.primary and each.customer_id != customer_id:
+        if each.primary and each.customer_id not in own:
             raise Invalid("The primary role is at the customer of the contact.", field=f"roles.{index}.customer_id")
         if each.since and each.until and each.until < each.since:
             raise Invalid("It ends before it begins.", field=f"roles.{index}.until")
-    own = [index for index, each in enumerate(roles) if each.customer_id == customer_id]
-    if not own:
-        return [ContactRole(customer_id=customer_id, role=role, primary=True), *roles]
+    there = [index for index, each in enumerate(roles) if each.customer_id in own]
+    if not there:
+        return [ContactRole(customer_id=own[0], role=role, primary=True), *roles]
     if any(each.primary for each in roles):
         return with_one_primary(roles, "roles")
-    return [_primary(each, primary=index == own[0]) for index, each in enumerate(roles)]
+    return [_primary(each, primary=index == there[0]) for index, each in enumerate(roles)]
 
 
 def primary_of(values: Sequence[V]) -> V | None:

@@ -9,7 +9,7 @@ from sales.erasing import ERASING
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
 from sales.settings import SalesSettings
-from sales.tables import idempotency, known_customers, outbox
+from sales.tables import idempotency, outbox
 
 SERVICE = Service(
     name="sales",
@@ -18,5 +18,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="sales.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task(), ERASING.task()),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(outbox.metadata).task(), ERASING.task()),
 )

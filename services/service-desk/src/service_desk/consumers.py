@@ -3,9 +3,9 @@ notes whose the contacts and the runs of playbooks are, which cases name, and wh
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
-from kith.customers.known import keeping_customers
+from kith.customers.known import keeping_customers, keeping_merges
 from kith.events.analytics import ActionRequested
-from kith.events.contacts import ContactCreated
+from kith.events.contacts import ContactCreated, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
@@ -37,6 +37,7 @@ def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 open_cases = creating(CASES, ActionRequested, case_for, source="service-desk", outbox=outbox, idempotency=idempotency)
 note_contacts = noting(known_contacts, {ContactCreated.type: lambda envelope: {"id": envelope.subject}})
+keep_merged_contacts = keeping_merges(known_contacts, ContactMerged, ContactUnmerged)
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
 SUBSCRIPTIONS = (
     Subscription(
@@ -47,6 +48,7 @@ SUBSCRIPTIONS = (
             keeping(people),
             keeping_customers(known_customers),
             note_contacts,
+            keep_merged_contacts,
             note_runs,
             open_cases,
             ERASING.handler,

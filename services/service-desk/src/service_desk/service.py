@@ -9,7 +9,7 @@ from service_desk.consumers import SUBSCRIPTIONS
 from service_desk.erasing import ERASING
 from service_desk.resources import RESOURCES
 from service_desk.settings import ServiceDeskSettings
-from service_desk.tables import idempotency, known_customers, outbox
+from service_desk.tables import idempotency, outbox
 
 SERVICE = Service(
     name="service-desk",
@@ -18,5 +18,5 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(known_customers).task(), ERASING.task()),
+    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(outbox.metadata).task(), ERASING.task()),
 )

@@ -1,12 +1,13 @@
 """The tables of service-desk that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import Column, MetaData, Uuid
+from sqlalchemy import Column, Index, MetaData, Uuid
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
 from kith.customers.erasing import erasures_table
 from kith.customers.known import known_customers_table
+from kith.customers.links import merge_columns
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
@@ -33,7 +34,8 @@ watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 erasures = erasures_table(metadata)
 people = directory_tables(metadata)
-known_contacts = elsewhere_table("known_contacts", metadata)
+known_contacts = elsewhere_table("known_contacts", metadata, *merge_columns("contact"))
+Index("known_contacts_by_merged_into", known_contacts.c.tenant_id, known_contacts.c.merged_into)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)
 for each in (known_contacts, known_runs):

@@ -50,7 +50,7 @@ AT_A_TIME = 1000
 """Records that a transaction takes something out of; they are locked meanwhile."""
 NOUNS = {CustomerErased.type: "customer", ContactErased.type: "contact"}
 """What is erased by each event."""
-NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id",)}
+NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id", "told_contact_id")}
 """The columns by which records of any noun name it."""
 
 

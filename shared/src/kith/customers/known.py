@@ -17,6 +17,8 @@ from kith.db.owned import owned_by
 from kith.db.tables import DERIVED, FORMER, tenant_column
 from kith.events.catalogue import EVENTS, current, decode
 from kith.events.contacts import (
+    ContactMerged,
+    ContactUnmerged,
     CustomerAmended,
     CustomerCreated,
     CustomerLifecycleMoved,
@@ -55,7 +57,7 @@ def known_customers_table(metadata: MetaData) -> Table:
 
 def keeping_customers(table: Table) -> Handler:
     """Returns a handler that keeps the facts of customers, and gives the records of merged ones to others."""
-    repointing = Repointing(table)
+    keep_merges = keeping_merges(table, CustomerMerged, CustomerUnmerged)
 
     async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
         changes: dict[_Key, _Facts] = {}
@@ -71,7 +73,24 @@ def keeping_customers(table: Table) -> Handler:
             statement = insert(table).values(rows)
             new = {name: statement.excluded[name] for name in FACTS}
             await connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "id"], set_=new))
-        for tenant, merged in sorted(_merges(envelopes).items()):
+        await keep_merges(connection, envelopes)
+
+    return handle
+
+
+def keeping_merges(
+    table: Table, merges: type[CustomerMerged | ContactMerged], separates: type[CustomerUnmerged | ContactUnmerged]
+) -> Handler:
+    """Returns a handler that keeps who in the table is merged, and gives the records of merged ones to others."""
+    repointing = Repointing(table.metadata)
+
+    async def handle(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+        found: dict[str, dict[UUID, UUID | None]] = {}
+        for each in envelopes:
+            if (type := current(each.type)) in (merges.type, separates.type):
+                into = decode(each, merges).into if type == merges.type else None
+                found.setdefault(each.tenant_id, {})[each.subject] = into
+        for tenant, merged in sorted(found.items()):
             await take_turn(connection, tenant)
             changed = await relink(connection, tenant, table, await _link(connection, tenant, table, merged))
             await repointing.begin(connection, tenant, changed)
@@ -79,20 +98,10 @@ def keeping_customers(table: Table) -> Handler:
     return handle
 
 
-def _merges(envelopes: Sequence[Envelope]) -> Mapping[str, Mapping[UUID, UUID | None]]:
-    """Returns, by tenant, into whom the customers are merged after these events; None: separated again."""
-    found: dict[str, dict[UUID, UUID | None]] = {}
-    for each in envelopes:
-        if (type := current(each.type)) in (CustomerMerged.type, CustomerUnmerged.type):
-            into = decode(each, CustomerMerged).into if type == CustomerMerged.type else None
-            found.setdefault(each.tenant_id, {})[each.subject] = into
-    return found
-
-
 async def _link(
     connection: AsyncConnection, tenant: str, table: Table, merged: Mapping[UUID, UUID | None]
 ) -> dict[UUID, UUID]:
-    """Notes into whom customers are merged. Returns which customer remained for each before."""
+    """Notes into whom they are merged; None: separated again. Returns which one remained for each before."""
     before = await survivors(connection, tenant, table, merged.keys())
     for id, into in sorted(merged.items()):
         linked = update(table).where(table.c.tenant_id == tenant, table.c.id == id)

@@ -1,5 +1,5 @@
-"""Who was merged into whom. A table of customers has two columns for it: `merged_into`, the customer that remains at
-the end of the chain, and `told_merged_into`, the one that it was merged into, where that is another one."""
+"""Who was merged into whom. A table of customers, or of contacts, has two columns for it: `merged_into`, the one that
+remains at the end of the chain, and `told_merged_into`, the one that it was merged into, where that is another one."""
 
 from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
@@ -13,10 +13,10 @@ TURN = "merges"
 """The name under which a tenant's merges take turns: what one reads the others do not change."""
 
 
-def merge_columns() -> tuple[Column[UUID], Column[UUID]]:
+def merge_columns(what: str = "customer") -> tuple[Column[UUID], Column[UUID]]:
     return (
-        Column("merged_into", Uuid, comment="the customer that remains; null: it stands for itself"),
-        Column("told_merged_into", Uuid, comment="the customer that it was merged into, where that was merged again"),
+        Column("merged_into", Uuid, comment=f"the {what} that remains; null: it stands for itself"),
+        Column("told_merged_into", Uuid, comment=f"the {what} that it was merged into, where that was merged again"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Records of merged customers are given to the customer that remains, and back when the two are separated.
+"""Records of merged customers and contacts are given to the one that remains, and back when the two are separated.
 
 A record keeps the id that it was told beside the one that it is listed by: `told_customer_id`, null where both are the
 same, and `customer_id`. The second follows from the first and the merges, so that a merge that was undone leaves
@@ -40,10 +40,12 @@ _PATIENCE: ColumnElement[Any] = literal_column("interval '2 minutes'")
 
 
 class Named(NamedTuple):
-    """A column by which records name customers, beside one for the id that they were told."""
+    """A column by which records name what may be merged, beside one for the id that they were told."""
 
     table: Table
     column: str
+    of: Table
+    """The table of what is named."""
 
 
 def repointings_table(metadata: MetaData) -> Table:
@@ -51,6 +53,7 @@ def repointings_table(metadata: MetaData) -> Table:
         "repointings",
         metadata,
         tenant_column(),
+        # Or a contact, that was merged or separated: no two have the same id.
         Column("customer_id", Uuid, primary_key=True),
         Column("noted_at", Moment, nullable=False, server_default=text("now()")),
         Column("moved_at", Moment, comment="when there were no more to give"),
@@ -63,18 +66,23 @@ TABLE = repointings_table(MetaData())
 
 
 class Repointing:
-    """Of one service, given its table of customers."""
+    """Of one service, given its tables."""
 
-    def __init__(self, customers: Table) -> None:
-        self._customers = customers
+    def __init__(self, metadata: MetaData) -> None:
+        self._metadata = metadata
 
     @cached_property
     def named(self) -> Sequence[Named]:
         """The columns of all tables that have one beside them for the id that was told."""
-        tables = sorted(self._customers.metadata.tables.values(), key=lambda each: each.name)
+        tables = sorted(self._metadata.tables.values(), key=lambda each: each.name)
         beside = ((table, column.name.removeprefix("told_")) for table in tables for column in table.c)
-        found = (Named(*each) for each in beside if f"told_{each[1]}" in each[0].c and each[1] in each[0].c)
-        return [each for each in dict.fromkeys(found) if each.column != "merged_into"]
+        found = ((table, name) for table, name in beside if f"told_{name}" in table.c and name in table.c)
+        return [Named(*each, self._named_by(*each)) for each in dict.fromkeys(found) if each[1] != "merged_into"]
+
+    def _named_by(self, table: Table, column: str) -> Table:
+        for key in table.c[column].foreign_keys:
+            return key.column.table
+        return self._metadata.tables[f"known_{column.removesuffix('_id')}s"]
 
     async def begin(self, connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> None:
         """Gives the first records to whom they belong now, in this transaction, and has the task give the others."""
@@ -109,10 +117,11 @@ class Repointing:
         return Task("merges", step, seconds=1)
 
     async def _give(self, connection: AsyncConnection, tenant: str, id: UUID, most: int) -> int:
-        """Gives at most so many records that name a customer to whom they belong. Returns how many."""
-        survivor = (await survivors(connection, tenant, self._customers, [id])).get(id, id)
+        """Gives at most so many records that name a customer or a contact to whom they belong. Returns how many."""
+        remaining = {of: await survivors(connection, tenant, of, [id]) for of in {each.of for each in self.named}}
         given = 0
-        for table, column in self.named:
+        for table, column, of in self.named:
+            survivor = remaining[of].get(id, id)
             to, told = table.c[column], table.c[f"told_{column}"]
             wrong: list[tuple[ColumnElement[bool], ...]] = [(told == id, to != survivor)]
             if survivor != id:

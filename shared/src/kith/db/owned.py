@@ -50,11 +50,13 @@ def within(table: Table, rows: FromClause | None = None, owners: Any = _OWNERS) 
 
 
 def named_within(table: Table, owners: Any) -> ColumnElement[bool]:
-    """Returns the condition of the rows that others may name within a limited reach: of a customer that was merged the
-    one that remains has to be within it, as what names the one is given to the other."""
+    """Returns the condition of the rows that others may name within a limited reach: of one that was merged the one
+    that remains has to be within it, as what names the one is given to the other."""
     if "merged_into" not in table.c:
         return within(table, owners=owners)
-    return _of_customer(table, table.c.tenant_id, func.coalesce(table.c.merged_into, table.c.id), owners)
+    remains = table.alias()
+    is_it = (remains.c.tenant_id == table.c.tenant_id, remains.c.id == func.coalesce(table.c.merged_into, table.c.id))
+    return exists().where(*is_it, within(table, remains, owners))
 
 
 def _of_customer(

@@ -119,8 +119,8 @@ def aggregate_table(
 ) -> Table:
     """The table of an aggregate: what `kith.nouns.aggregate` has (of `OfCustomer`, `CustomerOwned`, `Archivable`,
     `Customisable`), then its own columns. It has an index for each column that it is `listed_by`: pages of the rows
-    with one value, newest first, and of all rows in the order of their values. Beside a column that names customers
-    stands one for the id that was told (kith.customers.repointing), if it is among `told`."""
+    with one value, newest first, and of all rows in the order of their values. Beside a column that names customers or
+    contacts stands one for the id that was told (kith.customers.repointing), if it is among `told`."""
     table = Table(
         name,
         metadata,
@@ -155,7 +155,8 @@ def aggregate_table(
         # Rows of before have none.
         table.append_column(Column(held, Structured(dict[str, Any]), nullable=False, server_default=text("'{}'")))
     for column in (*told, *(["customer_id"] if customer_owned else ())):
-        by = Column(f"told_{column}", Uuid, comment="the id that was told, where that customer is merged")
+        what = "contact" if column == "contact_id" else "customer"
+        by = Column(f"told_{column}", Uuid, comment=f"the id that was told, where that {what} is merged")
         table.append_column(by)
         Index(f"{name}_by_told_{column}", table.c.tenant_id, by, postgresql_where=by.is_not(None))
     for column in sorted(_named_rows(table) - set(listed_by)):

@@ -179,6 +179,23 @@ class ContactEmailBounced(Event):
     reason: str | None = None
 
 
+class ContactMerged(Event):
+    """Two contacts turned out to be one person. The subject is the one that was absorbed; what names it is of the other
+    one from now on, and its own events still name it. What happened stays with its customer."""
+
+    type: ClassVar[str] = "contacts.contact.merged.v1"
+    qualifies: ClassVar[bool] = False
+    into: UUID
+
+
+class ContactUnmerged(Event):
+    """A contact that was merged stands for itself again."""
+
+    type: ClassVar[str] = "contacts.contact.unmerged.v1"
+    qualifies: ClassVar[bool] = False
+    out_of: UUID
+
+
 class ContactErased(Event):
     """As CustomerErased."""
 

@@ -140,3 +140,12 @@ class CustomerOwned(OfCustomer):
 
     def relationship(self) -> UUID | None:
         return self.told_customer_id or self.customer_id
+
+
+@dataclass(kw_only=True, eq=False)
+class NamesContact(Aggregate):
+    """Base of the nouns that name a contact, where one is known, and the one that remains of it when it is merged."""
+
+    contact_id: UUID | None = None
+    told_contact_id: UUID | None = None
+    """The contact that it was told, where that one is merged."""

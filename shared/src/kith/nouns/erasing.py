@@ -27,7 +27,9 @@ async def erase_with(
     erased = any_(cast([*subjects], ARRAY(Uuid)))
     for held, by_name in held_of(table).items():
         for name, columns in by_name.items():
-            await take_out(connection, tenant, held, columns, held.c[name] == erased, idempotency=idempotency)
+            names = [held.c[each] for each in (name, f"told_{name}") if each in held.c]
+            of = or_(*(each == erased for each in names))
+            await take_out(connection, tenant, held, columns, of, idempotency=idempotency)
 
 
 @cache

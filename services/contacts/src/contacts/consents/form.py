@@ -14,6 +14,8 @@ from contacts.consents.rules import Consent, ConsentChannel, ConsentState
 from contacts.contacts.form import contacts
 from contacts.customers.form import of_known_customer
 from contacts.tables import metadata
+from kith.customers.links import survivors
+from kith.customers.pointing import told_of
 from kith.db.tables import ERASED_WITH, Moment, TenantId, aggregate_table, one_of, reference
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
@@ -101,13 +103,15 @@ consents = of_known_customer(
         Column("token_hash", TEXT),
         Column("proof", TEXT, info={ERASED_WITH: "contact_id"}),
         customer_owned=True,
+        told=("contact_id",),
         listed_by=("purpose", "state"),
     )
 )
 consents.c.contact_id.nullable = False
+_TOLD = told_of(consents.c, "contact_id")
 Index(
-    "consents_one_each",
-    *(consents.c[name] for name in ("tenant_id", "contact_id", "purpose", "channel")),
+    "consents_one_of_each",
+    *(consents.c.tenant_id, _TOLD, consents.c.purpose, consents.c.channel),
     unique=True,
 )
 _OF_ERASED = WithdrawConsent | RefuseConsent
@@ -118,13 +122,14 @@ async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[At
     """Returns the check that a contact has one consent each for a purpose and a channel, and was not erased."""
     new = {given.contact_id for given, _ in asked if isinstance(given, RecordConsent)}
     of = new | {record.contact_id for _, record in asked if isinstance(record, Consent)}
+    of |= {*(await survivors(connection, tenant, contacts, of)).values()}
     t, c = contacts.c, consents.c
     # Locked, so that none is erased meanwhile: what proves it would come after.
     erased = select(t.id).where(t.tenant_id == tenant, t.id.in_(of), t.erased_at.is_not(None))
     locked = select(t.id).where(t.tenant_id == tenant, t.id.in_(of)).order_by(t.id).with_for_update(read=True)
     await connection.execute(locked)
     gone = set(await connection.scalars(erased))
-    there = select(c.contact_id, c.purpose, c.channel, c.id).where(c.tenant_id == tenant, c.contact_id.in_(new))
+    there = select(_TOLD, c.purpose, c.channel, c.id).where(c.tenant_id == tenant, _TOLD.in_(new))
     taken = {tuple(row)[:3]: row.id for row in await connection.execute(there)} if new else {}
 
     def check(given: Input, consent: Aggregate) -> None:
@@ -132,7 +137,8 @@ async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[At
         if consent.contact_id in gone and not isinstance(given, _OF_ERASED):
             raise ContactWasErased(f"Contact {consent.contact_id} was erased.", field="contact_id")
         if isinstance(given, RecordConsent):
-            key = (consent.contact_id, consent.purpose, consent.channel)
+            # The contact that was told: who was two had one consent of each, and has two until they are separated.
+            key = (consent.told_contact_id or consent.contact_id, consent.purpose, consent.channel)
             if key in taken:
                 raise ConsentAlreadyRecorded(f"It is consent {taken[key]}: change that one.", field="purpose")
             taken[key] = consent.id

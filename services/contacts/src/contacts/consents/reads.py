@@ -7,13 +7,14 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import cast, func, select
+from sqlalchemy import and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.consents.form import consents
 from contacts.consents.rules import Because, ConsentChannel, ConsentState, Said, Standing, Verdict, standing, verdict
 from contacts.contacts.form import contacts
 from contacts.tables import history
+from kith.customers.links import survivors
 from kith.db.tables import Moment
 
 
@@ -82,9 +83,13 @@ async def consents_at(
     connection: AsyncConnection, tenant: str, of: Collection[UUID], at: datetime
 ) -> dict[UUID, list[ConsentAt]]:
     """Returns the consents of these contacts as they were at the instant, in the order of purposes and channels, by
-    contact. What they are now is changed back by their histories."""
+    contact; of one that is merged those of the one that remains. What they are now is changed back by their
+    histories."""
     c, h = consents.c, history.c
-    rows = select(*(c[name] for name in _FIELDS)).where(c.tenant_id == tenant, c.contact_id.in_(of), c.created_at <= at)
+    remaining = await survivors(connection, tenant, contacts, of)
+    ids = {remaining.get(each, each) for each in of}
+    rows = select(*(c[name] for name in _FIELDS))
+    rows = rows.where(c.tenant_id == tenant, c.contact_id.in_(ids), c.created_at <= at)
     found = {row.id: dict(zip(_FIELDS, row, strict=True)) for row in await connection.execute(rows)}
     later = (
         select(h.subject, h.changes)
@@ -101,7 +106,7 @@ async def consents_at(
         by_contact[row.contact_id].append(
             ConsentAt(**{name: getattr(row, name) for name in _FIELDS} | {"state": standing(row, at)})
         )
-    return by_contact
+    return {each: by_contact[remaining.get(each, each)] for each in of}
 
 
 async def who_may_be_contacted(
@@ -116,8 +121,10 @@ async def who_may_be_contacted(
     """Decides for each of these contacts whether it may be sent something for this purpose by this channel at that
     instant. Whatever sends something asks here, and tells the reason where it may not. Contacts that are not there are
     left out."""
-    c = contacts.c
-    rows = select(c.id, c.erased_at, c.archived_at).where(c.tenant_id == tenant, c.id.in_(of))
+    remains = contacts.alias()
+    is_it = (remains.c.tenant_id == tenant, remains.c.id == func.coalesce(contacts.c.merged_into, contacts.c.id))
+    rows = select(contacts.c.id, remains.c.erased_at, remains.c.archived_at).join(remains, and_(*is_it))
+    rows = rows.where(contacts.c.tenant_id == tenant, contacts.c.id.in_(of))
     there = (await connection.execute(rows)).all()
     held = await consents_at(connection, tenant, of, at)
     found: dict[UUID, Verdict] = {}

@@ -12,7 +12,7 @@ from uuid import UUID
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.consents import ConsentChanged
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import CustomerOwned, NamesContact
 
 
 class ConsentChannel(StrEnum):
@@ -46,11 +46,11 @@ class ConsentAlreadyGiven(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Consent(CustomerOwned):
+class Consent(CustomerOwned, NamesContact):
     """What a contact allows, for one purpose by one channel. There is one each; what is said later changes it."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID
+    contact_id: UUID = field()
     purpose: str
     channel: ConsentChannel = ConsentChannel.ANY
     state: ConsentState

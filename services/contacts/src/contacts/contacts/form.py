@@ -10,25 +10,28 @@ from pydantic import Field, model_validator
 from sqlalchemy import TEXT, Column, Index
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.contacts.rules import Contact
+from contacts.contacts.rules import Contact, MergedContactField
 from contacts.customers.form import customers, of_known_customer
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
+from contacts.merging.effect import merging, separating
+from contacts.merging.rules import Taken
 from contacts.tables import metadata
 from contacts.touchpoints.rules import Channel
 from contacts.values import ContactRole, EmailAddress, PhoneNumber, PostalAddress, PreferredTime
+from kith.customers.links import merge_columns
 from kith.db.tables import Moment, aggregate_table, one_of, values_column
 from kith.errors import Invalid
 from kith.ids import new_id
-from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
 from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Email, Id, Language, Phone, Text, Zone
 
-Emails = Annotated[list[EmailAddress], Values(20)]
-Phones = Annotated[list[PhoneNumber], Values(20)]
-Addresses = Annotated[list[PostalAddress], Values(20)]
-Roles = Annotated[list[ContactRole], Values(50)]
+Emails = Annotated[list[EmailAddress], Values(Contact.MOST["emails"])]
+Phones = Annotated[list[PhoneNumber], Values(Contact.MOST["phones"])]
+Addresses = Annotated[list[PostalAddress], Values(Contact.MOST["addresses"])]
+Roles = Annotated[list[ContactRole], Values(Contact.MOST["roles"])]
 PreferredTimes = Annotated[list[PreferredTime], Values(21)]
 _PRIMARY_OF = {"email": "emails", "phone": "phones", "role": "roles"}
 
@@ -109,6 +112,17 @@ class EraseContact(Input):
     pass
 
 
+class MergeContact(Input):
+    into: Id = Field(description="the contact that remains")
+    take: Annotated[list[MergedContactField], Field(max_length=20), AS_SET] = Field(
+        default_factory=list, description="fields in which this contact's values win, though the other one has some"
+    )
+
+
+class UnmergeContact(Input):
+    pass
+
+
 async def are_new(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that a contact is not there already, where that is asked for."""
     return await none_alike(connection, tenant, CONTACTS, asked, _made)
@@ -143,10 +157,12 @@ contacts = of_known_customer(
         Column("language", TEXT),
         Column("time_zone", TEXT),
         Column("erased_at", Moment),
+        *merge_columns("contact"),
+        values_column("taken", Taken),
         customer_owned=True,
         archivable=True,
         customisable=True,
-        listed_by=("name", "email", "role"),
+        listed_by=("name", "email", "role", "merged_into"),
     )
 )
 
@@ -166,6 +182,7 @@ class ContactView(ArchivableView):
     role: str | None
     country: str | None
     erased_at: datetime | None
+    merged_into: UUID | None
     emails: list[EmailAddress]
     phones: list[PhoneNumber]
     addresses: list[PostalAddress]
@@ -196,13 +213,16 @@ CONTACTS = Resource(
         Command("bounce", BounceContact, Contact.bounce),
         Command("archive", Archive, Contact.archive),
         Command("restore", Restore, Contact.restore, of_archived=True),
+        Command("merge", MergeContact, Contact.merge, together=merging(contacts)),
+        Command("unmerge", UnmergeContact, Contact.unmerge, together=separating(contacts), of_archived=True),
         Command("erase", EraseContact, Contact.erase, erases=True),
     ),
-    filters=("customer_id", "name", "email", "role"),
+    filters=("customer_id", "name", "email", "role", "merged_into"),
     searched=("name", "emails.address", "phones.number"),
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
     parts_name={"roles.customer_id": customers.c.id},
+    unpublished={"taken": "It begins with none; what it takes is amended."},
     relations=(One("customer", many="contacts"),),
     checks=are_new,
-    more_side_tables=(ToBeChecked("contact", ("name", "emails", "phones", "archived_at", "erased_at")),),
+    more_side_tables=(ToBeChecked("contact", ("name", "emails", "phones", "merged_into", "archived_at", "erased_at")),),
 )

@@ -1,12 +1,15 @@
 """Contact: a person at a customer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Self
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from contacts.erasure.rules import Erasable
+from contacts.merging import rules as merging
+from contacts.merging.rules import Mergeable
 from contacts.touchpoints.rules import Channel
 from contacts.values import (
     ContactRole,
@@ -20,6 +23,7 @@ from contacts.values import (
     with_one_primary,
     with_primary,
 )
+from kith.error_codes import ErrorCode
 from kith.errors import Invalid
 from kith.events.contacts import (
     ContactAmended,
@@ -28,13 +32,40 @@ from kith.events.contacts import (
     ContactEmailBounced,
     ContactEmailVerified,
     ContactErased,
+    ContactMerged,
     ContactRestored,
+    ContactUnmerged,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
+from kith.nouns.aggregate import CustomerOwned, Customisable
+
+
+class MergedContactField(StrEnum):
+    """A field that the contact that remains may take from the one that is merged into it."""
+
+    NAME = "name"
+    SALUTATION = "salutation"
+    TITLE = "title"
+    COUNTRY = "country"
+    PREFERRED_CHANNEL = "preferred_channel"
+    PREFERRED_TIMES = "preferred_times"
+    LANGUAGE = "language"
+    TIME_ZONE = "time_zone"
+
+
+class ContactMergedAlready(merging.Merged):
+    code = ErrorCode.CONTACT_MERGED
+
+
+def _where(address: PostalAddress) -> PostalAddress:
+    return replace(address, primary=False)
+
+
+def _what_at_whom(role: ContactRole) -> tuple[UUID, str | None]:
+    return role.customer_id, role.role
 
 
 @dataclass(kw_only=True, eq=False)
-class Contact(Archivable, Customisable, CustomerOwned, Erasable):
+class Contact(Mergeable, Customisable, CustomerOwned):
     """A person at a customer."""
 
     PERSONAL = (
@@ -53,6 +84,15 @@ class Contact(Archivable, Customisable, CustomerOwned, Erasable):
         "time_zone",
         "custom_personal",
     )
+    SINGLE = tuple(MergedContactField)
+    UNITED: ClassVar = {
+        "emails": attrgetter("address"),
+        "phones": attrgetter("number"),
+        "addresses": _where,
+        "roles": _what_at_whom,
+    }
+    MOST: ClassVar = {"emails": 20, "phones": 20, "addresses": 20, "roles": 50}
+    MERGED = ContactMergedAlready
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
     name: str | None
@@ -115,12 +155,51 @@ class Contact(Archivable, Customisable, CustomerOwned, Erasable):
         return ContactRestored()
 
     def erase(self, *, at: datetime) -> ContactErased:
-        """Name, addresses and numbers go for good."""
+        """Name, addresses and numbers go for good. Contacts that were merged into it are erased one by one."""
         self.forget(at)
+        self.taken = [each for each in self.taken if each.field not in self.PERSONAL]
         return ContactErased()
+
+    def merge(
+        self, *, at: datetime, into: UUID, take: Collection[MergedContactField], other: Self
+    ) -> tuple[ContactMerged, ContactAmended | None]:
+        """Into another contact, which remains: from now on both are that one. It takes the fields that it lacks, and
+        those that `take` names; addresses, numbers and roles are united. `:unmerge` undoes it."""
+        changed = self.merge_into(other, at, take)
+        return ContactMerged(into=into), ContactAmended.of_changed(other, changed) if changed else None
+
+    def unmerge(self, *, at: datetime, other: Self | None = None) -> tuple[ContactUnmerged, ContactAmended | None]:
+        """It stands for itself again, with all that it was told, and all that was told of it since. The contact that it
+        was merged into gives back what it took, where that was not changed since."""
+        changed = self.separate_from(other, at)
+        assert other is not None  # or it has refused
+        return ContactUnmerged(out_of=other.id), ContactAmended.of_changed(other, changed) if changed else None
+
+    def settled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        lists = dict(fields)
+        if "roles" in lists:
+            lists["roles"] = self._telling(lists["roles"])
+        return self._agreed(lists)
+
+    def _telling(self, roles: Sequence[ContactRole]) -> list[ContactRole]:
+        """Returns the roles without those that say nothing but the customer, where another one says what it is there;
+        and with its own customer, where alone a role is primary."""
+        told = {each.customer_id for each in roles if each.role is not None}
+        found = [each for each in roles if each.customer_id not in told or each.role or each.since or each.until]
+        found = [replace(each, primary=each.primary and each.customer_id in self._own) for each in found]
+        if any(each.customer_id in self._own for each in found):
+            return found
+        return [ContactRole(customer_id=self._own[0], primary=True), *found]
+
+    @property
+    def _own(self) -> Sequence[UUID]:
+        """The ids of its customer, which has two when it is merged."""
+        told = self.told_customer_id
+        return [self.customer_id] if told is None else [told, self.customer_id]
 
     def _ensure_may_change(self, at: datetime) -> None:
         self.ensure_not_erased()
+        self.ensure_not_merged()
         self.ensure_not_before_last_change(at)
 
     def _agreed(self, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,9 +252,9 @@ class Contact(Archivable, Customisable, CustomerOwned, Erasable):
     def _roles(self, sent: Mapping[str, Any]) -> list[ContactRole] | None:
         """Returns the roles as they are then, if any were sent: one is primary, at the contact's own customer."""
         if "roles" in sent:
-            return at_own_customer(sent["roles"], self.customer_id, self.role)
+            return at_own_customer(sent["roles"], self._own, self.role)
         if "role" in sent:
-            own = primary_of(self.roles) or ContactRole(customer_id=self.customer_id, primary=True)
+            own = primary_of(self.roles) or ContactRole(customer_id=self._own[0], primary=True)
             return [replace(own, role=sent["role"]), *(each for each in self.roles if not each.primary)]
         return None
 

@@ -1,6 +1,6 @@
 """The form of a customer: what can be done with it, its table, and how it is seen."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,17 +10,18 @@ from pydantic import Field
 from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.customers.merging.rules import MergedField, merge, unmerge
-from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage, Taken
+from contacts.customers.merging.rules import merge, unmerge
+from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage, MergedField
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
+from contacts.merging.effect import merging, separating
+from contacts.merging.rules import Taken
 from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.users.form import users
 from contacts.users.owners import owners_take_more
 from contacts.values import PostalAddress
-from kith.customers.links import merge_columns, relink, survivors, take_turn
-from kith.customers.repointing import Repointing
+from kith.customers.links import merge_columns, survivors
 from kith.db.owned import owned_by, owned_through
 from kith.db.statements import streamed
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column
@@ -28,7 +29,7 @@ from kith.errors import Conflict, Invalid
 from kith.ids import new_id
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource, Together, personal
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource, personal
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Id, Language, Text, Website, Zone
 
@@ -185,24 +186,6 @@ class CustomerView(ArchivableView):
     custom_personal: dict[str, Any] | None = personal()
 
 
-def merging(other: Callable[[Any, Any], UUID | None]) -> Together:
-    return Together(other, take_turn, merges_take_effect)
-
-
-def _told(customer: Customer | None) -> UUID | None:
-    return None if customer is None else customer.told_merged_into or customer.merged_into
-
-
-async def merges_take_effect(connection: AsyncConnection, tenant: str, before: Mapping[UUID, Aggregate]) -> None:
-    """Has `merged_into` name those that remain, and gives them what is listed by the others."""
-    remained = {id: getattr(each, "merged_into", None) or id for id, each in before.items()}
-    changed = await relink(connection, tenant, customers, remained)
-    await REPOINTING.begin(connection, tenant, changed)
-
-
-REPOINTING = Repointing(customers)
-
-
 async def parents_form_a_tree(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
     """Returns the check that organisations form a tree, also while other requests change it."""
     told = {parent for given, _ in asked if (parent := getattr(given, "parent_id", None)) is not None}
@@ -280,8 +263,8 @@ CUSTOMERS = Resource(
         Command("move", MoveCustomer, Customer.move),
         Command("archive", Archive, Customer.archive),
         Command("restore", Restore, Customer.restore, of_archived=True),
-        Command("merge", MergeCustomer, merge, together=merging(lambda given, _: given.into)),
-        Command("unmerge", UnmergeCustomer, unmerge, together=merging(lambda _, it: _told(it)), of_archived=True),
+        Command("merge", MergeCustomer, merge, together=merging(customers)),
+        Command("unmerge", UnmergeCustomer, unmerge, together=separating(customers), of_archived=True),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=(

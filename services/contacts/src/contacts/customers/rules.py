@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from contacts.erasure.rules import Erasable
+from contacts.merging import rules as merging
+from contacts.merging.rules import Mergeable
 from contacts.values import PostalAddress, with_one_primary
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
@@ -20,7 +21,7 @@ from kith.events.contacts import (
     CustomerLifecycleMoved,
     CustomerRestored,
 )
-from kith.nouns.aggregate import Archivable, Customisable
+from kith.nouns.aggregate import Customisable
 
 
 class CustomerKind(StrEnum):
@@ -40,22 +41,25 @@ class LifecycleStage(StrEnum):
 _S = LifecycleStage
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A field that a customer took from one that was merged into it: what it had before, and what it has of it. Values
-    are as JSON has them. Of tags there are those that it lacked."""
+class MergedField(StrEnum):
+    """A field that the customer that remains may take from the one that is merged into it."""
 
-    of: UUID
-    field: str
-    before: Any
-    after: Any
+    NAME = "name"
+    COUNTRY = "country"
+    SEGMENT = "segment"
+    TIER = "tier"
+    SOURCE = "source"
+    OWNER_ID = "owner_id"
+    INDUSTRY = "industry"
+    SIZE = "size"
+    LANGUAGE = "language"
+    TIME_ZONE = "time_zone"
+    WEBSITE = "website"
+    ADDRESSES = "addresses"
 
 
-class Merged(Conflict):
+class Merged(merging.Merged):
     code = ErrorCode.CUSTOMER_MERGED
-
-    def __init__(self, customer: "Customer") -> None:
-        super().__init__(f"Customer {customer.id} is merged into {customer.merged_into}: say that one.")
 
 
 MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
@@ -70,10 +74,13 @@ MOVES: Mapping[LifecycleStage, tuple[LifecycleStage, ...]] = {
 
 
 @dataclass(kw_only=True, eq=False)
-class Customer(Archivable, Customisable, Erasable):
+class Customer(Mergeable, Customisable):
     """An organisation or a person that the tenant has a relationship with."""
 
     PERSONAL = ("name", "website", "addresses", "language", "time_zone", "custom_personal")
+    SINGLE = tuple(MergedField)
+    UNITED: ClassVar = {"tags": str}
+    MERGED = Merged
 
     kind: CustomerKind
     name: str | None
@@ -100,14 +107,8 @@ class Customer(Archivable, Customisable, Erasable):
     time_zone: str | None = None
     website: str | None = None
     addresses: list[PostalAddress] = field(default_factory=list)
-    merged_into: UUID | None = None
-    """The customer that remains of it; None: it stands for itself."""
-    told_merged_into: UUID | None = None
-    """The customer that it was merged into, where that one was merged again."""
     told_referred_by: UUID | None = None
     told_parent_id: UUID | None = None
-    taken: list[Taken] = field(default_factory=list)
-    """From those that were merged into it, in the order in which they were."""
 
     def relationship(self) -> UUID | None:
         return self.id
@@ -168,10 +169,13 @@ class Customer(Archivable, Customisable, Erasable):
         self.taken = [each for each in self.taken if each.field not in self.PERSONAL]
         return CustomerErased()
 
-    def ensure_not_merged(self) -> None:
-        """Raises Merged, which names the customer that remains."""
-        if self.merged_into is not None:
-            raise Merged(self)
+    def ensure_mergeable(self, other: Mergeable) -> None:
+        super().ensure_mergeable(other)
+        if isinstance(other, Customer) and other.kind is not self.kind:
+            raise Invalid("A person and an organisation are not one.", field="into")
+
+    def settled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: sorted(value) if name == "tags" else value for name, value in fields.items()}
 
 
 MOST_LEVELS = 10

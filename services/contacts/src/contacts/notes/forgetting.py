@@ -55,7 +55,7 @@ def _due() -> Subquery:
     """Selects the tenants and ids of notes of which the customer or the contact was erased."""
     n, removed = notes.c, select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
     whose: dict[Table, ColumnElement[bool]] = {
-        contacts: n.contact_id == contacts.c.id,
+        contacts: or_(n.contact_id == contacts.c.id, n.told_contact_id == contacts.c.id),
         customers: or_(n.customer_id == customers.c.id, n.told_customer_id == customers.c.id),
     }
     return union(

@@ -76,6 +76,7 @@ notes = of_known_customer(
         Column("pinned", Boolean, nullable=False),
         Column("erased_at", Moment),
         customer_owned=True,
+        told=("contact_id",),
         archivable=True,
         listed_by=("author",),
     )

@@ -7,17 +7,16 @@ from uuid import UUID
 
 from contacts.erasure.rules import Erasable
 from kith.events.notes import NoteAmended, NoteArchived, NoteErased, NoteRestored, NoteWritten
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)
-class Note(Archivable, CustomerOwned, Erasable):
+class Note(Archivable, CustomerOwned, Erasable, NamesContact):
     """What somebody wrote down of a customer, a contact, or something that is theirs."""
 
     PERSONAL = ("body",)
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID | None = None
     about: str | None = None
     """The noun of what else it is about, with the service."""
     about_id: UUID | None = None

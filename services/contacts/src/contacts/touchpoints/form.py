@@ -59,6 +59,7 @@ touchpoints = of_known_customer(
         Column("about", TEXT),
         Column("about_id", Uuid),
         customer_owned=True,
+        told=("contact_id",),
         listed_by=("channel",),
     )
 )

@@ -7,7 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.exchanges import TouchpointRecorded
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import CustomerOwned, NamesContact
 
 
 class Channel(StrEnum):
@@ -27,11 +27,10 @@ class Direction(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class Touchpoint(CustomerOwned):
+class Touchpoint(CustomerOwned, NamesContact):
     """An exchange with a customer: a call, a message, a meeting, a visit."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID | None = None
     channel: Channel
     direction: Direction
     outcome: str | None = None

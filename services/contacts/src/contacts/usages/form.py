@@ -38,6 +38,7 @@ usages = of_known_customer(
         Column("duration_seconds", Integer),
         Column("failures", Integer),
         customer_owned=True,
+        told=("contact_id",),
         listed_by=("product", "feature"),
     )
 )

@@ -6,15 +6,14 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.exchanges import UsageRecorded
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import CustomerOwned, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)
-class Usage(CustomerOwned):
+class Usage(CustomerOwned, NamesContact):
     """A use of a product by a customer, or several uses told together."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID | None = None
     product: str | None = None
     feature: str | None = None
     uses: int = 1

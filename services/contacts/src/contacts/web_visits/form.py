@@ -40,6 +40,7 @@ web_visits = of_known_customer(
         Column("pages", Integer, nullable=False),
         Column("duration_seconds", Integer),
         customer_owned=True,
+        told=("contact_id",),
         listed_by=("site", "campaign"),
     )
 )

@@ -6,15 +6,14 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.exchanges import WebVisitRecorded
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import CustomerOwned, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)
-class WebVisit(CustomerOwned):
+class WebVisit(CustomerOwned, NamesContact):
     """A visit of a customer to a site, with the pages that were seen."""
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID | None = None
     site: str | None = None
     landing_page: str | None = None
     source: str | None = None

@@ -83,6 +83,7 @@ cases = aggregate_table(
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     customer_owned=True,
+    told=("contact_id",),
     archivable=True,
     listed_by=(
         "state",

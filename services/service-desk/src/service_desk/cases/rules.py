@@ -21,7 +21,7 @@ from kith.events.service_desk import (
     CaseStarted,
     CaseWaiting,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
 
 E = TypeVar("E", bound=CaseEvent)
 
@@ -112,14 +112,13 @@ class CaseAlreadyAssigned(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Case(Archivable, CustomerOwned):
+class Case(Archivable, CustomerOwned, NamesContact):
     """A customer's question or complaint, from its opening to its resolution."""
 
     subject: str | None
     """None: it was erased."""
     priority: Priority
     channel: CaseChannel
-    contact_id: UUID | None = None
     category: str | None = None
     queue: str | None = None
     """The group it is assigned to."""
