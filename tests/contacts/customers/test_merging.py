@@ -88,6 +88,16 @@ async def test_what_was_taken_on_top_is_given_back_to_what_was_below(acme: Tenan
     assert (await shown(acme, other))["tier"] is None
 
 
+async def test_what_was_changed_between_two_merges_stays_below_the_second(acme: Tenant) -> None:
+    first, second, other = await made(acme, tier="gold"), await made(acme, tier="silver"), await made(acme)
+    await does(acme, first, "merge", into=other)
+    await does(acme, other, "amend", tier="iron")
+    await does(acme, second, "merge", into=other, take=["tier"])
+    await does(acme, first, "unmerge")
+    await does(acme, second, "unmerge")
+    assert (await shown(acme, other))["tier"] == "iron"
+
+
 def test_a_dry_run_counts_all_that_a_merge_moves() -> None:
     counted = {(column.table.name, column.name) for name, column in MOVED.items() if name != "merged"}
     assert counted == {(each.table.name, each.column) for each in REPOINTING.named if each.of is customers}

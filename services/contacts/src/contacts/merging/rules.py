@@ -162,9 +162,11 @@ def _give_back(other: Mergeable, taken: Taken, values: dict[str, Any]) -> None:
         return
     above = next((each for each in later if each.field == name), None)
     if above is not None:
-        # What was taken later was put on top of this: without this, it is on top of what was below.
-        below = Taken(above.of, above.field, taken.before, above.after)
-        other.taken = [below if each is above else each for each in other.taken]
+        # What was taken later was put on top of this: without this, it is on top of what was below. Unless that was
+        # changed in between: then it is on top of the change.
+        if above.before == taken.after:
+            below = Taken(above.of, above.field, taken.before, above.after)
+            other.taken = [below if each is above else each for each in other.taken]
     elif _stored(getattr(other, name)) == taken.after and not _is_forgotten(other, name):
         values[name] = _restored(other, name, taken.before)
 
