@@ -188,8 +188,15 @@ def fresh_database(postgres: EmbeddedPostgres) -> FreshDatabase:
 
 
 @pytest.fixture(scope="session")
+def attachments_folder() -> Iterator[Path]:
+    """Where the services of this test session keep what is attached."""
+    with tempfile.TemporaryDirectory(prefix="kith-test-", dir=scratch(), ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 async def serve(
-    fresh_database: FreshDatabase, issuer: Issuer
+    fresh_database: FreshDatabase, issuer: Issuer, attachments_folder: Path
 ) -> AsyncIterator[Callable[[Service], Awaitable[httpx.AsyncClient]]]:
     """A client of a service on a migrated database of its own; one per service and test session."""
     clients: dict[str, httpx.AsyncClient] = {}
@@ -198,7 +205,9 @@ async def serve(
         async def start(service: Service) -> httpx.AsyncClient:
             if service.name not in clients:
                 url = await fresh_database(service, f"kith_{service.package}")
-                clients[service.name] = await stack.enter_async_context(serving(service, url, issuer))
+                clients[service.name] = await stack.enter_async_context(
+                    serving(service, url, issuer, attachments_folder)
+                )
             return clients[service.name]
 
         yield start

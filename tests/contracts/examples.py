@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from hashlib import sha256
 from itertools import count
 from typing import Any, NamedTuple, get_args, get_origin
 from uuid import UUID
@@ -17,6 +18,8 @@ from kith.nouns.value_inputs import input_of
 from kith.values import Value, value_in
 
 Body = dict[str, Any]
+FILE = b"Zebulon"
+"""What is attached."""
 
 KNOWN: Mapping[str, Callable[[int], Any]] = {
     "email": lambda _: "zebulon@example.org",
@@ -37,6 +40,9 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
 """By field: what its schema does not say."""
 OWN: Mapping[str, Callable[[int], Any]] = {
     **dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org"),
+    "AddAttachment.size": lambda _: len(FILE),
+    "AddAttachment.media_type": lambda _: "text/plain",
+    "AddAttachment.sha256": lambda _: sha256(FILE).hexdigest(),
     "CreateFieldDefinition.code": lambda n: f"zebulon{n:06}",
     "CreateFieldDefinition.value_type": lambda _: "money",
     "CreateFieldDefinition.links_to": lambda _: None,

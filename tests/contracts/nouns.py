@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from strawberry.utils.str_converters import to_camel_case
-from tests.contracts.examples import Body, as_graphql, example, names_ids
+from tests.contracts.examples import FILE, Body, as_graphql, example, names_ids
 
 from analytics.service import SERVICE as ANALYTICS
 from contacts.service import SERVICE as CONTACTS
@@ -68,7 +68,7 @@ class Noun(NamedTuple):
         tables = {each.resource.table: each for each in self.siblings()}
         names = {each.resource.name: each for each in self.siblings()}
         if (column := self.resource.references.get(field)) is not None:
-            return tables[column.table]
+            return tables.get(column.table)
         if field == "into":  # what is merged is merged into one of its kind
             return self
         by = {"mentions": "user"} | {each.column: each.noun for each in self.resource.relations}
@@ -144,7 +144,10 @@ class World:
         ids = {}
         for name in names_ids(model):
             target = noun.target(name)
-            if target is None:
+            if name == "content_id":  # which is attached once
+                sent = await self.tenant.send(f"{noun.path}/content", FILE)
+                ids[name] = sent.json()["id"]
+            elif target is None:
                 ids[name] = self.ids.setdefault(name, str(new_id()))
             elif target.id in within:
                 without.append(name)

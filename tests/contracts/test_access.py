@@ -316,7 +316,12 @@ def _derived(noun: Noun) -> Iterator[str]:
 
 OPEN = {"/v1/me"}
 """Paths that need no scope."""
-BESIDE = {"contacts": {"/v1/customers/{id}:merge_dry_run", "/v1/contacts/{id}/consents", "/v1/consents:check"}}
+BESIDE = {
+    "contacts": {
+        *("/v1/customers/{id}:merge_dry_run", "/v1/contacts/{id}/consents", "/v1/consents:check"),
+        *("/v1/attachments/content", "/v1/attachments:upload", "/v1/attachments/{id}/content"),
+    }
+}
 """Paths below those of nouns that do not follow from their forms."""
 
 

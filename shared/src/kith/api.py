@@ -10,6 +10,9 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from kith.attachments.receiving import Contents
+from kith.attachments.receiving import Limits as AttachmentLimits
+from kith.attachments.settings import AttachmentSettings
 from kith.audit.disclosures import AuditWriter
 from kith.audit.rest import AUDIT, audit_router
 from kith.customers.held_api import TAG as HELD
@@ -131,7 +134,14 @@ def context_for(service: Service, settings: Settings, authenticator: Authenticat
         limits=Limits.of(settings),
         graphql_limits=GraphQLLimits.of(settings),
         origins=settings.cors_origins,
+        contents=_contents(service, settings, database),
     )
+
+
+def _contents(service: Service, settings: Settings, database: Database) -> Contents | None:
+    if not isinstance(settings, AttachmentSettings) or (store := settings.attachments_store(service.name)) is None:
+        return None
+    return Contents(database, store, AttachmentLimits.of(settings))
 
 
 def _gate(api: Api, database: Database, commands: Commands) -> Gate | None:

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     INVALID = "invalid"
 
     # Limits
+    ATTACHMENTS_FULL = "attachments-full"
     TOO_MANY_REQUESTS = "too-many-requests"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
     TOO_MANY_FIELDS = "too-many-fields"

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from kith.api import api_of, context_for
+from kith.attachments.settings import AttachmentSettings
 from kith.http.auth import Authenticator
 from kith.http.scopes import SCOPES
 from kith.ids import new_id
@@ -57,9 +59,13 @@ class Issuer:
 
 
 @asynccontextmanager
-async def serving(service: Service, database_url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that speaks to the service's application directly."""
-    settings = Settings(database_url=database_url, port=0, pool_size=5)
+async def serving(
+    service: Service, database_url: str, issuer: Issuer, folder: Path | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that speaks to the service's application directly. What is attached is kept in the folder."""
+    keeps = folder is not None and issubclass(service.settings, AttachmentSettings)
+    stores: dict[str, Any] = {"attachments_folder": folder} if keeps else {}
+    settings = service.settings(database_url=database_url, port=0, pool_size=5, **stores)
     context = context_for(service, settings, issuer.authenticator())
     transport = httpx.ASGITransport(app=api_of(service).create(context))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service.name}") as client:
@@ -85,6 +91,11 @@ class Tenant:
 
     async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
         return await self.client.post(path, json=body, headers={**self._authorized(), **headers})
+
+    async def send(self, path: str, content: bytes, media_type: str = "text/plain", **headers: str) -> httpx.Response:
+        """Sends a file."""
+        kind = {"Content-Type": media_type}
+        return await self.client.post(path, content=content, headers={**self._authorized(), **kind, **headers})
 
     async def get(self, path: str, **query: str | int | Sequence[str]) -> httpx.Response:
         return await self.client.get(path, params=query, headers=self._authorized())

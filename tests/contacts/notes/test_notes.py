@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from contacts.notes.forgetting import forgetting
+from contacts.erasure.forgetting import forgetting
+from contacts.notes.form import NOTES
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
@@ -21,7 +22,7 @@ async def contact(acme: Tenant, customer: Answer) -> Answer:
 
 async def forgotten(postgres: EmbeddedPostgres) -> None:
     engine = create_engine(postgres.url("kith_contacts"), role=WORKER_ROLE, pool_size=1, application="worker")
-    step = forgetting().step
+    step = forgetting(NOTES).step
     while await step(engine):
         pass
     await engine.dispose()

@@ -1,5 +1,6 @@
 """Where the API of contacts is wired together."""
 
+from contacts.attachments import api as attachments
 from contacts.consents import api as consents
 from contacts.contacts import merging as contact_merging
 from contacts.customers.merging import api as merging
@@ -24,6 +25,7 @@ API = Api(
     RESOURCES,
     features=(
         *(me.FEATURE, merging.FEATURE, contact_merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
+        attachments.FEATURE,
         imports.imports_feature("contacts", IMPORTED),
     ),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],

@@ -1,6 +1,7 @@
 """The nouns of contacts."""
 
 from contacts.adoptions.form import ADOPTIONS
+from contacts.attachments.form import ATTACHMENTS
 from contacts.consents.form import CONSENTS
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
@@ -28,6 +29,7 @@ RESOURCES = (
     FIELD_DEFINITIONS,
     CONSENTS,
     NOTES,
+    ATTACHMENTS,
 )
 IMPORTED = (CUSTOMERS, CONTACTS)
 """Those that are created and updated from files."""

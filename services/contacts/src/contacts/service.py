@@ -1,10 +1,13 @@
 """What makes contacts a service."""
 
+from contacts.attachments.form import ATTACHMENTS
+from contacts.attachments.wiring import SWEEPING, after_removal
 from contacts.customers.form import CUSTOMERS
 from contacts.duplicates.worker import looking
+from contacts.erasure.forgetting import forgetting
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.merging.effect import REPOINTING
-from contacts.notes.forgetting import forgetting
+from contacts.notes.form import NOTES
 from contacts.resources import IMPORTED, RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
@@ -27,9 +30,12 @@ SERVICE = Service(
         sweeping(RESOURCES),
         REPOINTING.task(),
         looking(),
-        forgetting(),
+        forgetting(NOTES),
+        forgetting(ATTACHMENTS),
+        SWEEPING,
         *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),
     commands={"erasures": "contacts.erasure.wiring"},
     after_restore=after_restore,
+    after_removal=after_removal,
 )

@@ -2,6 +2,7 @@
 
 from sqlalchemy import MetaData
 
+from kith.attachments.tables import contents_tables
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.custom.tables import entries_table
@@ -26,3 +27,4 @@ offsets, dead_letters = consumer_tables(metadata)
 custom_entries = entries_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 imports = import_tables(metadata)
+contents = contents_tables(metadata)

@@ -11,6 +11,7 @@ import msgspec
 
 from kith.events import (
     analytics,
+    attachments,
     consents,
     contacts,
     custom_fields,
@@ -28,7 +29,7 @@ from kith.events.named_users import naming_by_id
 E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
-    "contacts": (contacts, exchanges, people, custom_fields, consents, notes),
+    "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
     "sales": (sales,),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

@@ -111,7 +111,7 @@ class Admission:
             REFUSED.labels("rate").inc()
             raise _too_many(f"A tenant may ask {self._rates.rate:g} times a second.", allowance.retry, rates)
         if is_content(scope["method"], scope["path"]):
-            check_content_type(headers)
+            check_content_type(scope["method"], headers)
             async with self._slot(self._files, actor.tenant, rates) as give_back:
                 scope[ACTOR] = await self._admitted(actor)
                 await self._app(scope, receive, _with_headers(send, rates, give_back))

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from kith.attachments.receiving import Contents
 from kith.audit.disclosures import AuditWriter, Disclosure
 from kith.db.connections import Database
 from kith.errors import Invalid
@@ -75,6 +76,8 @@ class Context:
     graphql_limits: GraphQLLimits = field(default_factory=GraphQLLimits)
     origins: Sequence[str] = ()
     """The origins whose pages may call the API (CORS)."""
+    contents: Contents | None = None
+    """The content of attachments; None: there is no store for it."""
 
     async def admitted(self, actor: Actor) -> Actor:
         """Returns the actor with the scopes that it has here. Raises UserSuspended and TenantRemoved."""
@@ -91,6 +94,8 @@ class Context:
         return Disclosure(self.audit, actor.tenant, actor.id) if actor.sees_personal(self.service) else None
 
     async def close(self) -> None:
+        if self.contents is not None:
+            await self.contents.store.close()
         await self.audit.close()
         await self.database.close()
 

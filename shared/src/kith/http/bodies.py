@@ -15,12 +15,14 @@ BULK = ":bulk"
 """How the path of an operation ends that takes many rows."""
 
 CONTENT = "/content"
-"""How the path of an operation ends that takes a file, by PUT: its handler reads it piece by piece."""
+"""How the path of an operation ends that takes a file: its handler reads it piece by piece. By PUT it is one of
+records; by POST, as where the path ends with UPLOAD, it may be of any kind, and the handler says of which."""
+UPLOAD = ":upload"
 CONTENT_TYPES = ("text/csv", "application/x-ndjson")
 
 
 def is_content(method: str, path: str) -> bool:
-    return method == "PUT" and path.endswith(CONTENT)
+    return method in ("PUT", "POST") and path.endswith((CONTENT, UPLOAD))
 
 
 def most_bytes(path: str) -> int:
@@ -42,9 +44,10 @@ def check_media_type(headers: Mapping[str, str]) -> None:
     _check_encoding(headers)
 
 
-def check_content_type(headers: Mapping[str, str]) -> None:
+def check_content_type(method: str, headers: Mapping[str, str]) -> None:
     """The same for a file. Raises HTTPException (415)."""
-    _check_type(headers, CONTENT_TYPES, "A file is CSV or lines of JSON, in UTF-8")
+    if method == "PUT":
+        _check_type(headers, CONTENT_TYPES, "A file is CSV or lines of JSON, in UTF-8")
     _check_encoding(headers)
 
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kith.attachments.store import StoreFault
 from kith.db.sqlstates import sqlstate
 from kith.error_codes import ErrorCode
 from kith.errors import DomainError
@@ -97,7 +98,7 @@ def unavailable(detail: str) -> Refusal:
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed the next time, with nothing mended by anybody."""
     match error:
-        case IssuerUnavailable() | QueueFull() | PoolTimeoutError() | ConnectionError() | TimeoutError():
+        case IssuerUnavailable() | StoreFault() | QueueFull() | PoolTimeoutError() | ConnectionError() | TimeoutError():
             return True
         case DBAPIError() if error.connection_invalidated:
             return True

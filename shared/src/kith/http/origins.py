@@ -10,7 +10,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 METHODS = ("GET", "HEAD", "POST", "PUT")
-ASKED_WITH = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Kith-Wait-For", "traceparent")
+ASKED_WITH = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Kith-File-Name", "Kith-Wait-For", "Range"),
+    "traceparent",
+)
 SHOWN = ("ETag", "Location", "Kith-Position", "Kith-Reached", "Retry-After", "RateLimit", "RateLimit-Policy", "Allow")
 
 

@@ -38,6 +38,8 @@ class Service:
     after_restore: Callable[[AsyncConnection, Settings, Sequence[Envelope]], Awaitable[str]] | None = None
     """What `restored` does besides: given the events that the service published and has lost, in the transaction that
     withdraws them. Returns what it did, in words."""
+    after_removal: Callable[[Settings, str], Awaitable[str]] | None = None
+    """What is done when all rows of a tenant are removed: of what it has elsewhere. Returns what it did, in words."""
     after_migrations: Callable[[Connection], None] | None = None
     """What each run of the migrations does besides: partitions of the months to come, say."""
 

@@ -53,6 +53,24 @@ class WritableFile(Scalar):
 
 
 @dataclass(frozen=True)
+class WritableFolder(Scalar):
+    """The path of a folder that this process keeps files in."""
+
+    rule: ClassVar = "a folder that this process can write to"
+
+    def read(self, sent: Any) -> Any:
+        if not isinstance(sent, str | Path):
+            return sent
+        path = Path(sent)
+        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            refuse(f"It is {self.rule}, and {sent} is not.")
+        return path
+
+    def kept(self) -> CoreSchema:
+        return core_schema.is_instance_schema(Path)
+
+
+@dataclass(frozen=True)
 class OneOf(Scalar):
     words: tuple[str, ...]
 
@@ -92,6 +110,7 @@ Rate = Annotated[float, Real(above=0, most=1e9)]
 Line = Annotated[str, Written(2000)]
 File = Annotated[Path, ReadableFile()]
 NewFile = Annotated[Path, WritableFile()]
+Folder = Annotated[Path, WritableFolder()]
 WebUrl = Annotated[
     str, Pattern(r"https?://[^\s/]+(/\S*)?", "It is a URL of http or https, as in https://sales.example.")
 ]

@@ -53,12 +53,13 @@ async def _done(service: Service, settings: Settings, given: argparse.Namespace)
         if given.verb == "readmit":
             return [f"{given.tenant} is let in again as of {(await readmit_tenant(engine, given.tenant)).isoformat()}."]
         removed = await remove_tenant(engine, given.tenant, progress=shown)
+        more = [] if service.after_removal is None else [await service.after_removal(settings, given.tenant)]
     except RemovalRefused as refused:
         raise SystemExit(f"{service.name}: {refused}") from refused
     finally:
         shown.end()
         await engine.dispose()
-    return list(_receipt(service, given.tenant, removed))
+    return [*_receipt(service, given.tenant, removed), *more]
 
 
 async def _export(service: Service, settings: Settings, given: argparse.Namespace) -> list[str]:

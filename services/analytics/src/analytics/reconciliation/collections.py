@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from analytics.projections.facts import types_of
+from kith.events.attachments import AttachmentAdded
 from kith.events.catalogue import versions_of
 from kith.events.consents import ConsentChanged
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged
@@ -72,6 +73,7 @@ COLLECTIONS = (
     _of("service-desk", "cases", CaseOpened),
     _of("contacts", "field-definitions", FieldDefinitionCreated),
     _of("contacts", "notes", NoteWritten),
+    _of("contacts", "attachments", AttachmentAdded),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

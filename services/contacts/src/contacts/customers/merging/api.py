@@ -10,6 +10,7 @@ from sqlalchemy import Column
 from starlette.responses import Response
 
 from contacts.adoptions.form import adoptions
+from contacts.attachments.form import attachments
 from contacts.consents.form import consents
 from contacts.contacts.form import contacts
 from contacts.customers.form import CUSTOMERS, MergeCustomer, customers
@@ -37,6 +38,7 @@ MOVED: Mapping[str, Column[Any]] = {
     "web_visits": web_visits.c.customer_id,
     "consents": consents.c.customer_id,
     "notes": notes.c.customer_id,
+    "attachments": attachments.c.customer_id,
     "parts": customers.c.parent_id,
     "referrals": customers.c.referred_by,
     "merged": customers.c.merged_into,
@@ -58,6 +60,7 @@ class MovedRecords:
     web_visits: Total
     consents: Total
     notes: Total
+    attachments: Total
     parts: Total
     referrals: Total
     merged: Total

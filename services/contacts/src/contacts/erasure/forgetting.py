@@ -1,4 +1,4 @@
-"""The task of the workers that erases what was written of somebody who was erased."""
+"""The task of the workers that erases what was written of somebody who was erased, or attached to them."""
 
 from sqlalchemy import ColumnElement, Subquery, Table, and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -6,36 +6,37 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contacts.contacts.form import contacts
 from contacts.customers.form import customers
 from contacts.erasure.rules import AlreadyErased
-from contacts.notes.form import NOTES, EraseNote, notes
 from contacts.tables import idempotency, outbox
 from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
 from kith.events import actors
 from kith.nouns.batch import carry_out
 from kith.nouns.calls import By, Call
+from kith.nouns.resource import Resource
 from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 from kith.runtime.turns import Turns
 
 AT_A_TIME = 200
-(_ERASE,) = (each for each in NOTES.commands if each.erases)
 
 
-def forgetting() -> Task:
-    """Returns the task. Any number of workers may do it."""
-    turns = Turns(select(_due().c.tenant_id))
+def forgetting(resource: Resource) -> Task:
+    """Returns the task, given a noun of which records are of a customer and may be of a contact. Any number of workers
+    may do it."""
+    (erase,) = (each for each in resource.commands if each.erases)
+    due = _due(resource.table)
+    turns = Turns(select(due.c.tenant_id))
 
     async def step(engine: AsyncEngine) -> bool:
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
-            due = _due()
             rows = select(due.c.id).where(due.c.tenant_id == tenant).order_by(due.c.id).limit(AT_A_TIME)
-            calls = [Call(_ERASE, EraseNote(), id=id) for id in await connection.scalars(rows)]
+            calls = [Call(erase, erase.input(), id=id) for id in await connection.scalars(rows)]
             async with acting_for(connection, tenant) as transaction:
                 outcomes, _ = await carry_out(
                     transaction,
-                    NOTES,
+                    resource,
                     calls,
                     source="contacts",
                     outbox=outbox,
@@ -48,12 +49,12 @@ def forgetting() -> Task:
                 raise outcome.error
         return True
 
-    return Task("notes", step, seconds=2)
+    return Task(resource.plural, step, seconds=2)
 
 
-def _due() -> Subquery:
-    """Selects the tenants and ids of notes of which the customer or the contact was erased."""
-    n, removed = notes.c, select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
+def _due(records: Table) -> Subquery:
+    """Selects the tenants and ids of records of which the customer or the contact was erased."""
+    n, removed = records.c, select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
     whose: dict[Table, ColumnElement[bool]] = {
         contacts: or_(n.contact_id == contacts.c.id, n.told_contact_id == contacts.c.id),
         customers: or_(n.customer_id == customers.c.id, n.told_customer_id == customers.c.id),
@@ -61,7 +62,7 @@ def _due() -> Subquery:
     return union(
         *(
             select(n.tenant_id, n.id)
-            .select_from(notes.join(table, and_(n.tenant_id == table.c.tenant_id, names)))
+            .select_from(records.join(table, and_(n.tenant_id == table.c.tenant_id, names)))
             .where(table.c.erased_at.is_not(None), n.erased_at.is_(None), n.tenant_id.not_in(removed))
             for table, names in whose.items()
         )

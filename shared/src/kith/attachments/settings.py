@@ -1,0 +1,68 @@
+"""Settings of attachments, for a service that has some."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, Field
+from pydantic_core import CoreSchema, core_schema
+from pydantic_settings import NoDecode
+
+from kith.attachments.kinds import DEFAULT, NEVER, MediaType
+from kith.attachments.store import FolderStore, Store
+from kith.errors import Invalid
+from kith.runtime.setting_types import Count, Folder
+from kith.scalars import Scalar, reading
+from kith.scalars.scalar import refuse
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class MediaTypes(Scalar):
+    """Of `application/pdf, image/png`."""
+
+    rule: ClassVar = "a list of media types, by commas: application/pdf,image/png"
+
+    def read(self, sent: Any) -> Any:
+        if not isinstance(sent, str):
+            return sent
+        found = tuple(each for part in sent.split(",") if (each := part.strip()))
+        for each in found:
+            try:
+                reading(MediaType, each, field="")
+            except Invalid as wrong:
+                refuse(f"{each!r}: {wrong}")
+            if NEVER.fullmatch(each):
+                refuse(f"{each} is never taken: browsers or systems run it.")
+        return found
+
+    def kept(self) -> CoreSchema:
+        return core_schema.tuple_variable_schema(core_schema.str_schema())
+
+
+class AttachmentSettings(BaseModel):
+    attachments_folder: Folder | None = Field(
+        default=None,
+        description="where the content of attachments is kept, shared by all processes; none are taken if it is unset",
+    )
+    attachments_megabytes: Annotated[Count, Field(le=5000)] = Field(
+        default=50, description="the size of an attachment at most, in MiB"
+    )
+    attachments_tenant_megabytes: Count = Field(
+        default=10 * 1024, description="the size of all attachments of a tenant, in MiB"
+    )
+    attachments_types: Annotated[tuple[str, ...], NoDecode, MediaTypes()] = Field(
+        default=DEFAULT, description="media types of attachments"
+    )
+
+    def attachments_store(self, service: str) -> Store | None:
+        """Returns the store that is set, of the content of this service."""
+        if self.attachments_folder is None:
+            return None
+        return FolderStore(self.attachments_folder / service)
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yields each setting that does not go with the others, and the rule."""
+        if self.attachments_tenant_megabytes < self.attachments_megabytes:
+            yield "attachments_tenant_megabytes", "It is at least KITH_ATTACHMENTS_MEGABYTES."
