@@ -173,6 +173,15 @@ def test_only_the_worker_of_contacts_has_the_ledger_of_erasures() -> None:
         assert {"claimName": "erasures"} in claims
 
 
+def test_contacts_has_the_folder_of_what_is_attached_and_nobody_else() -> None:
+    deployed = pods(render(OUTSIDE, settings=["attachments.claim=files"]))
+    having = {name for name, pod in deployed.items() if "KITH_ATTACHMENTS_FOLDER" in str(pod["containers"][0])}
+    assert having == {"kith-contacts-api", "kith-contacts-worker", "kith-contacts-restored"}
+    for name in having:
+        claims = [each.get("persistentVolumeClaim") for each in deployed[name]["volumes"]]
+        assert {"claimName": "files"} in claims
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

@@ -123,7 +123,7 @@ async def test_a_dry_run_says_who_wins_and_why_and_what_is_moved(acme: Tenant) -
     )
     assert {name: each["count"] for name, each in answer["moved"].items()} == {
         "contacts": 1, "touchpoints": 0, "usages": 1, "adoptions": 0, "web_visits": 0,
-        "consents": 0, "notes": 0,
+        "consents": 0, "notes": 0, "attachments": 0,
         "parts": 1, "referrals": 0, "merged": 0,
     }  # fmt: skip
     assert "analytics" in answer["elsewhere"]

@@ -123,7 +123,10 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
 
 def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     """Nor what we think of a relationship, and what we mean to do about it."""
-    people = ("contacts.user.", "contacts.team.", "contacts.role.", "contacts.field-definition.", "contacts.note.")
+    people = (
+        *("contacts.user.", "contacts.team.", "contacts.role.", "contacts.field-definition."),
+        *("contacts.note.", "contacts.attachment."),
+    )
     ours = {type for type in EVENTS if type.startswith(("analytics.", "sales.task.", *people))}
     put_away = {type for type in EVENTS if type.split(".")[2] in ("archived", "restored")}
     confirmed = {type for type in EVENTS if type.endswith(".erasure.confirmed.v1")}

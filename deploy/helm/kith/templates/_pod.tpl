@@ -92,6 +92,15 @@ API has no such folder, so the setting is not in the ConfigMap of both: (list $ 
 
 {{- define "kith.erasures.folder" -}}/var/lib/kith{{- end -}}
 
+{{/* What is attached is a folder that contacts' API and its worker share: (list $ "contacts" "api"). */}}
+{{- define "kith.attachments" -}}
+{{- if and (eq (index . 1) "contacts") (index . 0).Values.attachments.claim -}}
+{{ (index . 0).Values.attachments.claim }}
+{{- end -}}
+{{- end -}}
+
+{{- define "kith.attachments.folder" -}}/var/lib/kith-attachments{{- end -}}
+
 {{/* Of all ConfigMaps these: (list $maps (list "sales" "kafka")). */}}
 {{- define "kith.pick" -}}
 {{- range index . 1 }}

@@ -1,7 +1,8 @@
 """Backups of the house on this machine, and back: `make backup`, `make restore`.
 
-A backup is a folder: the databases of all services, the issuer's keys and clients, and the ledger of erasures. With
-KITH_ARCHIVE set at the start, PostgreSQL also archives its log there, and any instant since a backup can be restored.
+A backup is a folder: the databases of all services, the issuer's keys and clients, what is attached, and the ledger of
+erasures. With KITH_ARCHIVE set at the start, PostgreSQL also archives its log there, and any instant since a backup can
+be restored.
 """
 
 import shutil
@@ -58,6 +59,9 @@ def backup(layout: Layout, to: Path, console: Console) -> int:
             shutil.copytree(layout.issuer, part / "issuer")
         if layout.erasures.exists():
             shutil.copy(layout.erasures, part / layout.erasures.name)
+        if layout.attachments.exists():
+            # After the databases: what they say is attached is there, unless it was erased since. Then nobody misses it.
+            shutil.copytree(layout.attachments, part / layout.attachments.name, ignore=shutil.ignore_patterns("*.part"))
         about = About(layout.bus, now, str(layout.archive.resolve()) if layout.archive.exists() else None)
         (part / _ABOUT).write_bytes(msgspec.json.encode(about))
         part.rename(folder)
@@ -109,6 +113,8 @@ def _restore(layout: Layout, backup: Path, to: datetime | None, console: Console
         shutil.copytree(backup / "issuer", layout.issuer)
     if not layout.erasures.exists() and (backup / layout.erasures.name).exists():
         shutil.copy(backup / layout.erasures.name, layout.erasures)
+    if (backup / layout.attachments.name).exists():
+        shutil.copytree(backup / layout.attachments.name, layout.attachments, dirs_exist_ok=True)
     Restored.marker(layout).write_bytes(msgspec.json.encode(Restored(to or about.taken_at)))
     if data.exists():
         data.rename(kept)

@@ -53,6 +53,11 @@ class Layout:
         return self.home / "erasures.jsonl"
 
     @property
+    def attachments(self) -> Path:
+        """Outside of the data: a restore puts back what is missing, and takes nothing away."""
+        return self.home / "attachments"
+
+    @property
     def run(self) -> Path:
         return self.home / "run"
 

@@ -20,6 +20,7 @@ def plan_for(layout: Layout, environment: Mapping[str, str] = os.environ) -> Pla
     given = {f"KITH_PORT_{name.upper()}": str(ports[name].number) for name in ("gateway", "issuer", *SERVICES)}
     given["PYTHONUNBUFFERED"] = "1"
     given["KITH_ERASURES_FILE"] = environment.get("KITH_ERASURES_FILE") or str(layout.erasures)
+    given["KITH_ATTACHMENTS_FOLDER"] = environment.get("KITH_ATTACHMENTS_FOLDER") or str(layout.attachments)
     early = [_gateway(ports, layout)]
     if not environment.get("KITH_ISSUER_URL"):
         given["KITH_ISSUER_URL"] = f"http://127.0.0.1:{ports['issuer'].number}"

@@ -11,6 +11,7 @@ from contacts.notes.form import NOTES
 from contacts.resources import IMPORTED, RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
+from kith.attachments.checking import NEWEST
 from kith.custom.sweep import sweeping
 from kith.customers.stating import stating
 from kith.imports.rows import Wiring
@@ -35,7 +36,8 @@ SERVICE = Service(
         SWEEPING,
         *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),
-    commands={"erasures": "contacts.erasure.wiring"},
+    commands={"erasures": "contacts.erasure.wiring", "attachments": "kith.attachments.checking"},
+    checks=(NEWEST,),
     after_restore=after_restore,
     after_removal=after_removal,
 )

@@ -54,7 +54,7 @@ class WritableFile(Scalar):
 
 @dataclass(frozen=True)
 class WritableFolder(Scalar):
-    """The path of a folder that this process keeps files in."""
+    """The path of a folder that this process keeps files in: it is made when there is something to keep."""
 
     rule: ClassVar = "a folder that this process can write to"
 
@@ -62,7 +62,7 @@ class WritableFolder(Scalar):
         if not isinstance(sent, str | Path):
             return sent
         path = Path(sent)
-        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        if not os.access(path if path.exists() else path.parent, os.W_OK | os.X_OK) or path.is_file():
             refuse(f"It is {self.rule}, and {sent} is not.")
         return path
 

@@ -108,7 +108,8 @@ async def upload(
             "external_id": external_id,
             "occurred_at": occurred_at,
             "file_name": _named(file_name),
-            "category": category, "content_id": _NONE,
+            "category": category,
+            "content_id": _NONE,
         }
     )
     received = await _received(request, actor, sha256)
