@@ -46,7 +46,9 @@ def test_a_service_starts_with_the_settings_of_the_chart(
 
 
 def _here(value: str, container: Manifest, folder: Path) -> str:
-    """A file of a volume of the pod, as one that is there: settings say whether it can be read, or written."""
+    """A file of a volume of the pod, or its folder, as one that is there: settings say whether it can be used."""
+    if any(value == mount["mountPath"] for mount in container["volumeMounts"]):
+        return str(folder)
     if not value.startswith(("/etc/kith/", "/var/lib/kith/")):
         return value
     assert str(Path(value).parent) in {mount["mountPath"] for mount in container["volumeMounts"]}, value

@@ -64,6 +64,7 @@ async def running(
         f"KITH_DATABASE_URL_{name}": url,
         f"KITH_PORT_{name}" if what == "api" else "KITH_METRICS_PORT": str(port),
         "KITH_JWKS_URL": keys,
+        "KITH_ATTACHMENTS_FOLDER": str(folder / "attachments"),
         **more,
     }
     with process.log.open("wb") as log:

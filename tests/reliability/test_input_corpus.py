@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.contracts.examples import FILE
 from tests.reliability.corpus import Call, Graph, Rest
 
 from analytics.consumers import handle
@@ -128,6 +129,9 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
     known |= {"email": "ann@example.org", "scopes": ["sales:read"]}
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
+        sent = await (await acme(CONTACTS)).send("/v1/attachments/content", FILE)
+        known |= {"content_id": sent.json()["id"], "media_type": "text/plain", "size": len(FILE)}
+        known |= {"sha256": sent.json()["sha256"]}
     for resource in api_of(service).resources:
         if resource.singleton is not None:
             continue

@@ -14,6 +14,8 @@ import pytest
 
 from contacts.attachments.form import ATTACHMENTS, attachments
 from contacts.erasure.forgetting import forgetting
+from contacts.service import SERVICE
+from contacts.settings import ContactsSettings
 from kith.attachments import receiving
 from kith.attachments.checking import lost, unknown
 from kith.attachments.store import FolderStore, StoreFault
@@ -22,6 +24,7 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.http.app import Context
 from kith.ids import new_id
+from kith.tenants import cli
 from kith.testing import Answer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 
@@ -384,3 +387,19 @@ async def test_what_is_lost_and_what_is_left_over_is_found(
         assert await found() == ([whole.name], [left.name])
     finally:
         await engine.dispose()
+
+
+async def test_a_tenant_that_is_removed_has_nothing_in_the_store(
+    acme: Tenant, other: Tenant, customer: Answer, folder: Path, attachments_folder: Path, postgres: EmbeddedPostgres
+) -> None:
+    await uploaded(acme, customer)
+    await uploaded(other, await other.made("/v1/customers", kind="person", name="Bo"))
+    settings = ContactsSettings(
+        database_url=postgres.url("kith_contacts"), port=0, attachments_folder=attachments_folder
+    )
+    await asyncio.to_thread(cli.run, SERVICE, settings, ["remove", "--tenant", acme.name, "--confirm", acme.name])
+    assert kept(folder) == []
+    assert kept(attachments_folder / "contacts" / other.name) == [PDF]
+    name = {"Kith-File-Name": "offer.pdf"}
+    refused = await acme.send(f"{UPLOAD}?customer_id={customer['id']}", PDF, KIND, **name)
+    assert refusal(refused)[:2] == (403, "tenant-removed")

@@ -6,6 +6,7 @@ be restored.
 """
 
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,8 +61,8 @@ def backup(layout: Layout, to: Path, console: Console) -> int:
         if layout.erasures.exists():
             shutil.copy(layout.erasures, part / layout.erasures.name)
         if layout.attachments.exists():
-            # After the databases: what they say is attached is there, unless it was erased since. Then nobody misses it.
-            shutil.copytree(layout.attachments, part / layout.attachments.name, ignore=shutil.ignore_patterns("*.part"))
+            # After the databases: what these say is attached is there, or was erased since, and then nobody misses it.
+            shutil.copytree(layout.attachments, part / layout.attachments.name, copy_function=_copy_if_there)
         about = About(layout.bus, now, str(layout.archive.resolve()) if layout.archive.exists() else None)
         (part / _ABOUT).write_bytes(msgspec.json.encode(about))
         part.rename(folder)
@@ -70,6 +71,11 @@ def backup(layout: Layout, to: Path, console: Console) -> int:
         raise
     console.print(f"Backed up: {folder}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def restore(layout: Layout, backup: Path, to: datetime | None, console: Console) -> int:
