@@ -205,7 +205,7 @@ async def test_a_dry_run_says_who_wins_and_what_is_moved_and_changes_nothing(acm
     assert (fields["name"]["before"], fields["name"]["after"]) == ("Ada", "Ada L.")
     assert of(fields["emails"]["after"], "address") == ["b@x.example", "a@x.example"]
     assert {name: each["count"] for name, each in answer["moved"].items()} == {
-        "touchpoints": 0, "usages": 0, "web_visits": 0, "consents": 0, "notes": 1, "merged": 0,
+        "touchpoints": 0, "usages": 0, "web_visits": 0, "consents": 0, "notes": 1, "attachments": 0, "merged": 0,
     }  # fmt: skip
     assert (await shown(acme, one))["merged_into"] is None
     blind = (await acme.without("contacts:personal").post(f"{PATH}/{one}:merge_dry_run", {"into": other})).json()

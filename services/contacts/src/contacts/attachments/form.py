@@ -80,6 +80,7 @@ attachments = of_known_customer(
         Column("author", TEXT),
         Column("erased_at", Moment),
         customer_owned=True,
+        told=("contact_id",),
         archivable=True,
         listed_by=("author", "category", "size"),
     )

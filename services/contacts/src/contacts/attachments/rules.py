@@ -13,17 +13,16 @@ from kith.events.attachments import (
     AttachmentErased,
     AttachmentRestored,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)
-class Attachment(Archivable, CustomerOwned, Erasable):
+class Attachment(Archivable, CustomerOwned, Erasable, NamesContact):
     """A file that belongs to a customer, a contact, or something that is theirs. What is in it never changes."""
 
     PERSONAL = ("file_name", "sha256")
 
     customer_id: UUID = field()  # not optional here, and so without the default it would inherit
-    contact_id: UUID | None = None
     about: str | None = None
     """The noun of what else it belongs to, with the service."""
     about_id: UUID | None = None

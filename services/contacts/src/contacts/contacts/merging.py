@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Column
 from starlette.responses import Response
 
+from contacts.attachments.form import attachments
 from contacts.consents.form import consents
 from contacts.contacts.form import CONTACTS, MergeContact, contacts
 from contacts.merging.dry_run import MergedFieldOutcome, fields_and_moved
@@ -33,6 +34,7 @@ MOVED: Mapping[str, Column[Any]] = {
     "web_visits": web_visits.c.contact_id,
     "consents": consents.c.contact_id,
     "notes": notes.c.contact_id,
+    "attachments": attachments.c.contact_id,
     "merged": contacts.c.merged_into,
 }
 ELSEWHERE = (
@@ -50,6 +52,7 @@ class MovedContactRecords:
     web_visits: Total
     consents: Total
     notes: Total
+    attachments: Total
     merged: Total
     """Contacts that were merged into it before."""
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0038"
-down_revision = "0037"
+revision = "0040"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 
@@ -73,6 +73,9 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
+            "told_contact_id", sa.Uuid(), nullable=True, comment="the id that was told, where that contact is merged"
+        ),
+        sa.Column(
             "told_customer_id", sa.Uuid(), nullable=True, comment="the id that was told, where that customer is merged"
         ),
         sa.ForeignKeyConstraint(
@@ -139,6 +142,13 @@ def upgrade() -> None:
     )
     op.create_index("attachments_by_size", "attachments", ["tenant_id", "size", "created_at", "id"], unique=False)
     op.create_index("attachments_by_time", "attachments", ["tenant_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "attachments_by_told_contact_id",
+        "attachments",
+        ["tenant_id", "told_contact_id"],
+        unique=False,
+        postgresql_where=sa.text("told_contact_id IS NOT NULL"),
+    )
     op.create_index(
         "attachments_by_told_customer_id",
         "attachments",
