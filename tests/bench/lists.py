@@ -63,7 +63,7 @@ _PAGES: dict[str, dict[str, Any]] = {
     "tag of one in a thousand": {"where": {"tags": {"all_of": ["rare", "common"]}}},
     "prefix of a name, by name": {"where": {"name": {"prefix": "Customer ab"}}, "order_by": ["name"]},
     "by name": {"order_by": ["name.desc"]},
-    "by owner, those without first": {"order_by": ["owner_id.nulls_first", "name"]},
+    "by stage, those without first": {"order_by": ["stage.nulls_first", "name"]},
     "without an owner": {"where": {"owner_id": {"is_null": True}}},
     "not of half": {"where": {"not": {"or": [{"segment": {"eq": "s0"}}, {"tier": {"eq": "t1"}}]}}},
     "over a relation": {"where": {"contacts": {"role": {"prefix": "rx-1"}}}},
@@ -73,6 +73,12 @@ _PAGES: dict[str, dict[str, Any]] = {
     "not by a custom field": {"where": {"custom": [{"code": "region", "ne": "s0"}]}},
     "by two custom fields": {
         "where": {"custom": [{"code": "region", "in": ["s3", "s5"]}, {"code": "rank", "lt": "1000"}]}
+    },
+    "sorted by a custom field": {"order_by": ["custom.rank.desc"]},
+    "sorted by a custom field, those without first": {"order_by": ["custom.rank.nulls_first"]},
+    "half of all, sorted by a custom field": {
+        "where": {"custom": [{"code": "region", "eq": "s0"}]},
+        "order_by": ["custom.rank"],
     },
     "counted": {"where": {"segment": {"eq": "s0"}}, "count": True},
 }

@@ -63,6 +63,7 @@ class ErrorCode(StrEnum):
     CONTACT_MERGED = "contact-merged"
     CUSTOMER_MERGED = "customer-merged"
     FIELD_ALREADY_DEFINED = "field-already-defined"
+    FIELD_NOT_READY = "field-not-ready"
     FIELD_REMOVED = "field-removed"
     LAST_ADMINISTRATOR = "last-administrator"
     POSSIBLE_DUPLICATE = "possible-duplicate"

@@ -267,3 +267,38 @@ async def test_the_records_of_a_large_customer_are_moved_some_at_a_time(
     finally:
         await engine.dispose()
         await connection.close()
+
+
+async def test_custom_fields_are_filled_shown_by_the_dry_run_and_given_back(acme: Tenant, other: Tenant) -> None:
+    for code, more in (
+        ("roast", {}),
+        ("cups", {}),
+        ("nick", {"personal": True}),
+        ("number", {"personal": False, "unique": True}),
+    ):
+        kind = "number" if code == "cups" else "text"
+        field = {"of_noun": "customer", "code": code, "value_type": kind, "label": code, "filterable": True}
+        await acme.made("/v1/field-definitions", **field | ({"personal": False} | more))
+    one = await made(acme, custom={"roast": "dark", "cups": 2, "number": "K-1"}, custom_personal={"nick": "Tea"})
+    stays = await made(acme, custom={"cups": 4})
+    before = await shown(acme, stays)
+    dry = await does(acme, one, "merge_dry_run", into=stays)
+    fields = {each.pop("field"): each for each in dry["fields"] if each["field"].startswith("custom")}
+    assert fields == {
+        "custom.cups": {"wins": "kept", "before": 4.0, "after": 4.0},
+        "custom.number": {"wins": "kept", "before": None, "after": None},
+        "custom.roast": {"wins": "filled", "before": None, "after": "dark"},
+        "custom_personal.nick": {"wins": "filled", "before": None, "after": "Tea"},
+    }
+    hidden = await does(acme.without("contacts:personal"), one, "merge_dry_run", into=stays)
+    assert "Tea" not in str(hidden)
+    await does(acme, one, "merge", into=stays)
+    remains = await shown(acme, stays)
+    assert (remains["custom"], remains["custom_personal"]) == ({"cups": 4.0, "roast": "dark"}, {"nick": "Tea"})
+    assert await listed(acme, PATH, **{"custom.roast": "dark"}) == [stays]
+    await does(acme, stays, "amend", custom={"cups": 5})
+    await does(acme, one, "unmerge")
+    now = await shown(acme, stays)
+    assert (now["custom"], now["custom_personal"]) == ({"cups": 5.0}, before["custom_personal"])
+    assert await listed(acme, PATH, **{"custom.roast": "dark"}) == [one]
+    assert await listed(acme, PATH, **{"custom.number": "K-1"}) == [one]

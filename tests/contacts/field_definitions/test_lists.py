@@ -1,17 +1,28 @@
 """Lists are filtered by the custom fields that are declared so, over REST, exports and GraphQL."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.contacts.field_definitions.test_values import created, defined, refusal
 
+from contacts.resources import RESOURCES
+from kith.custom import filling
 from kith.custom.field import CustomField, FieldType
+from kith.custom.filling import Filling
+from kith.custom.known import forget
 from kith.custom.reading import key_of_operand, keys_of, read
+from kith.db.sessions import create_engine
+from kith.db.tenancy import WORKER_ROLE
 from kith.errors import Invalid
+from kith.nouns.lists.pages import encoded
 from kith.testing import Tenant
+from kith_local.postgres import EmbeddedPostgres as Server
 
 SENT: dict[str, list[Any]] = {
     "text": ["Ab", "Abc", "b"],
@@ -144,3 +155,125 @@ def test_numbers_are_compared_as_they_are(one: float, other: float) -> None:
     keys = [int(keys_of(FieldType.NUMBER, read(field, each))[0]) for each in (one, other)]
     assert (keys[0] < keys[1], keys[0] == keys[1]) == (one < other, one == other)
     assert key_of_operand(field, f"{one:f}") == keys[0] or abs(one) > 1e9
+
+
+async def pages_of(tenant: Tenant, first: int, **query: Any) -> list[Any]:
+    """The values of `it` on all pages, a cursor each."""
+    found, after = list[Any](), dict[str, str]()
+    while True:
+        page = (await tenant.get("/v1/customers", first=first, **query, **after)).json()
+        found += [each["custom"].get("it") for each in page["items"]]
+        if page["next"] is None:
+            return found
+        after = {"after": page["next"]}
+
+
+@pytest.mark.parametrize("kind", [each for each in SENT if each != "multi_choice"])
+async def test_lists_are_sorted_by_a_field_as_its_type_is(acme: Tenant, other: Tenant, kind: str) -> None:
+    values = SENT[kind]
+    for tenant in (other, acme):
+        await defined(tenant, "it", kind, filterable=True)
+        for value in (values[-1], None, *values[:-1], None, values[0]):
+            assert (await created(tenant, {"it": value})).status_code == 201
+    rows = (await acme.get("/v1/customers")).json()["items"]
+    kept = [each["custom"]["it"] for each in rows if each["custom"]]
+    ascending = sorted(kept, key=lambda each: keys_of(FieldType(kind), each)[0])
+    for first in (1, 2, 50):
+        assert await pages_of(acme, first, order_by="custom.it") == [*ascending, None, None]
+        assert await pages_of(acme, first, order_by="custom.it.desc") == [*ascending[::-1], None, None]
+        assert await pages_of(acme, first, order_by="custom.it.desc.nulls_first") == [None, None, *ascending[::-1]]
+        both = await pages_of(acme, first, order_by="kind,custom.it.desc,created_at")
+        assert both == [*ascending[::-1], None, None]
+    query = "query($by: [CustomersOrder!]) { customers(orderBy: $by) { nodes { custom } } }"
+    found = await acme.ask(query, by=[{"custom": "it", "direction": "DESC"}, {"field": "NAME"}])
+    assert [each["custom"].get("it") for each in found["customers"]["nodes"]] == [*ascending[::-1], None, None]
+
+
+async def test_the_lists_of_many_records_are_sorted_by_a_field_each(acme: Tenant) -> None:
+    await defined(acme, "rank", "number", of_noun="contact", filterable=True)
+    ids = [(await created(acme)).json()["id"] for _ in range(2)]
+    for number, id in enumerate(ids):
+        for rank in (2, None, 1, 3):
+            body = {"customer_id": id, "name": "Ann", "custom": {"rank": rank and rank * 10 + number}}
+            await acme.made("/v1/contacts", **body)
+    query = """query($after: String) { customers(orderBy: [{field: CREATED_AT}]) { nodes {
+        contacts(orderBy: [{custom: "rank", direction: DESC}], first: 2, after: $after) {
+            nodes { custom } pageInfo { endCursor } } } } }"""
+    first = (await acme.ask(query))["customers"]["nodes"]
+    assert [[each["custom"]["rank"] for each in one["contacts"]["nodes"]] for one in first] == [[30, 20], [31, 21]]
+    rest = (await acme.ask(query, after=first[0]["contacts"]["pageInfo"]["endCursor"]))["customers"]["nodes"]
+    assert [each["custom"] for each in rest[0]["contacts"]["nodes"]] == [{"rank": 10}, {}]
+
+
+async def test_what_lists_are_not_sorted_by_is_refused_by_its_name(acme: Tenant, other: Tenant) -> None:
+    await defined(acme, "plain", "number")
+    await defined(acme, "many", "multi_choice", filterable=True)
+    await defined(acme, "to", "link", filterable=True)
+    await defined(other, "theirs", "number", filterable=True)
+    for code in ("plain", "many", "to", "theirs", "", "x" * 300, "it.up"):
+        assert refusal(await acme.get("/v1/customers", order_by=f"custom.{code}")) == (422, "order_by")
+    assert refusal(await acme.get("/v1/users", order_by="custom.plain")) == (422, "order_by")
+    await defined(acme, "nickname", "text", personal=True, filterable=True)
+    await created(acme, personal={"nickname": "Canary"})
+    stranger = acme.without("contacts:personal")
+    assert (await stranger.get("/v1/customers", order_by="custom.nickname")).status_code == 403
+    for by in ([{"direction": "DESC"}], [{"custom": "nickname", "field": "NAME"}]):
+        answer = await acme.post(
+            "/graphql",
+            {
+                "query": "query($by: [CustomersOrder!]) { customers(orderBy: $by) { nodes { id } } }",
+                "variables": {"by": by},
+            },
+        )
+        assert "one of them" in answer.text
+
+
+async def test_a_cursor_is_of_the_field_that_it_was_made_for(acme: Tenant) -> None:
+    for code in ("one", "two"):
+        await defined(acme, code, "number", filterable=True)
+    for number in range(3):
+        await created(acme, {"one": number, "two": number})
+    cursor = (await acme.get("/v1/customers", order_by="custom.one", first=1)).json()["next"]
+    assert refusal(await acme.get("/v1/customers", order_by="custom.two", after=cursor)) == (422, "after")
+    id = "019ca000-0000-7000-8000-000000000002"
+    for keys in (["custom.one.asc,id.asc", 10**30, id], ["custom.one.asc,id.asc", "x", id]):
+        assert refusal(await acme.get("/v1/customers", order_by="custom.one", after=encoded(keys))) == (422, "after")
+
+
+async def test_a_field_may_be_made_filterable_when_records_have_values_already(
+    acme: Tenant, other: Tenant, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "AT_A_TIME", 2)
+    fields = {tenant.name: await defined(tenant, "tags", "multi_choice") for tenant in (acme, other)}
+    for value in (["a"], ["a", "b"], None, ["c"], ["b"]):
+        for tenant in (acme, other):
+            await created(tenant, {"tags": value})
+    path = f"/v1/field-definitions/{fields[acme.name]}:amend"
+    amended = await acme.post(path, {"filterable": True})
+    assert (amended.status_code, amended.json()["filterable"]) == (200, True)
+    early = await acme.get("/v1/customers", **{"custom.tags": "a"})
+    assert (early.status_code, early.json()["code"]) == (409, "field-not-ready")
+    late = (await created(acme, {"tags": ["a", "c"]})).json()["id"]
+    async with worker_of(postgres) as engine:
+        work = Filling(RESOURCES, wait=0)
+        assert await work.step(engine)
+        forget(acme.name)
+        assert "of 2 records" in (await acme.get("/v1/customers", **{"custom.tags": "a"})).text
+        steps = [await work.step(engine) for _ in range(4)]
+        assert steps == [True, True, True, False]
+    forget(acme.name)
+    rows = (await acme.get("/v1/customers", order_by="created_at", **{"custom.tags": "a"})).json()["items"]
+    assert [each["custom"]["tags"] for each in rows] == [["a"], ["a", "b"], ["a", "c"]]
+    assert rows[-1]["id"] == late
+    assert len((await acme.get("/v1/customers", **{"custom.tags.is_null": "true"})).json()["items"]) == 1
+    assert refusal(await acme.post(path, {"filterable": False})) == (422, "filterable")
+    assert refusal(await other.get("/v1/customers", **{"custom.tags": "a"})) == (422, "custom.tags")
+
+
+@asynccontextmanager
+async def worker_of(postgres: Server) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(postgres.url("kith_contacts"), role=WORKER_ROLE, pool_size=1, application="entries")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()

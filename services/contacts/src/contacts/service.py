@@ -6,12 +6,15 @@ from contacts.customers.form import CUSTOMERS
 from contacts.duplicates.worker import looking
 from contacts.erasure.forgetting import forgetting
 from contacts.erasure.wiring import TASKS, after_restore
+from contacts.field_definitions.form import FIELD_DEFINITIONS
 from contacts.merging.effect import REPOINTING
 from contacts.notes.form import NOTES
 from contacts.resources import IMPORTED, RESOURCES
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
 from kith.attachments.checking import NEWEST
+from kith.custom.filling import making_entries
+from kith.custom.stating import stating_fields
 from kith.custom.sweep import sweeping
 from kith.customers.stating import stating
 from kith.imports.rows import Wiring
@@ -27,8 +30,13 @@ SERVICE = Service(
     api="contacts.app:API",
     tasks=(
         *TASKS,
-        filling(RESOURCES, stating(CUSTOMERS, outbox, source="contacts")),
+        filling(
+            RESOURCES,
+            stating(CUSTOMERS, outbox, source="contacts"),
+            stating_fields(FIELD_DEFINITIONS, outbox, source="contacts"),
+        ),
         sweeping(RESOURCES),
+        making_entries(RESOURCES),
         REPOINTING.task(),
         looking(),
         forgetting(NOTES),

@@ -3,6 +3,7 @@ the runs of playbooks are, which tasks name, and who the people of the tenants a
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
+from kith.custom.keeping import keeping_fields
 from kith.customers.known import keeping_customers
 from kith.events.analytics import ActionRequested
 from kith.events.envelope import Envelope
@@ -41,6 +42,7 @@ SUBSCRIPTIONS = (
             keep_watermarks,
             keeping(people),
             keeping_customers(known_customers),
+            keeping_fields("sales"),
             note_runs,
             create_tasks,
             ERASING.handler,

@@ -5,6 +5,7 @@ from sqlalchemy import Column, MetaData, Uuid
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
+from kith.custom.tables import definitions_table, entries_table
 from kith.customers.erasing import erasures_table
 from kith.customers.known import known_customers_table
 from kith.customers.repointing import repointings_table
@@ -36,6 +37,8 @@ people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)
 owned_through(known_runs, known_customers)
+field_definitions = definitions_table(metadata)
+custom_entries = entries_table(metadata)
 unconfirmed_references = unconfirmed_table(metadata)
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)

@@ -3,6 +3,7 @@ notes whose the contacts and the runs of playbooks are, which cases name, and wh
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
+from kith.custom.keeping import keeping_fields
 from kith.customers.known import keeping_customers, keeping_merges
 from kith.events.analytics import ActionRequested
 from kith.events.contacts import ContactCreated, ContactMerged, ContactUnmerged
@@ -47,6 +48,7 @@ SUBSCRIPTIONS = (
             keep_watermarks,
             keeping(people),
             keeping_customers(known_customers),
+            keeping_fields("service-desk"),
             note_contacts,
             keep_merged_contacts,
             note_runs,

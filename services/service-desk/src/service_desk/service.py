@@ -1,5 +1,7 @@
 """What makes service-desk a service."""
 
+from kith.custom.filling import making_entries
+from kith.custom.sweep import sweeping
 from kith.customers.repointing import Repointing
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
@@ -18,5 +20,13 @@ SERVICE = Service(
     idempotency=idempotency,
     api="service_desk.app:API",
     subscriptions=SUBSCRIPTIONS,
-    tasks=(*TASKS, filling(RESOURCES), confirming(RESOURCES), Repointing(outbox.metadata).task(), ERASING.task()),
+    tasks=(
+        *TASKS,
+        filling(RESOURCES),
+        sweeping(RESOURCES),
+        making_entries(RESOURCES),
+        confirming(RESOURCES),
+        Repointing(outbox.metadata).task(),
+        ERASING.task(),
+    ),
 )

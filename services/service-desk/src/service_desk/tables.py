@@ -5,6 +5,7 @@ from sqlalchemy import Column, Index, MetaData, Uuid
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.consumer.positions import watermarks_table
+from kith.custom.tables import definitions_table, entries_table
 from kith.customers.erasing import erasures_table
 from kith.customers.known import known_customers_table
 from kith.customers.links import merge_columns
@@ -40,6 +41,8 @@ known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid)
 known_customers = known_customers_table(metadata)
 for each in (known_contacts, known_runs):
     owned_through(each, known_customers)
+field_definitions = definitions_table(metadata)
+custom_entries = entries_table(metadata)
 unconfirmed_references = unconfirmed_table(metadata)
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)

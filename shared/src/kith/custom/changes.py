@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, cast, delete, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.custom.entries import entries_of
 from kith.custom.field import LINKED, CustomField, FieldType
 from kith.custom.known import Fields, fields_of
 from kith.custom.reading import keys_of, read, read_text
@@ -16,7 +17,9 @@ from kith.db.statements import insert_many, streamed
 from kith.db.tables import TenantId
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
+from kith.events import actors
 from kith.nouns.aggregate import Customisable
+from kith.nouns.calls import By
 from kith.nouns.inputs import CUSTOM, Input, NewInput
 from kith.reach import Reach
 
@@ -30,13 +33,17 @@ class NotUnique(Conflict):
 class CustomChanges:
     """Of the calls of one transaction on one noun, whose tables are those of `metadata`."""
 
-    def __init__(self, connection: AsyncConnection, tenant: str, noun: str, table: Table, fields: Fields) -> None:
+    def __init__(
+        self, connection: AsyncConnection, tenant: str, noun: str, table: Table, fields: Fields, *, by_form: bool = True
+    ) -> None:
         self._connection = connection
         self._tenant = tenant
         self._noun = noun
         self._table = table
         self._all = fields
         self._fields = fields.of(noun)
+        self._by_form = by_form
+        """Whether somebody fills in what is required. What a playbook asks for is made without it."""
         self._holders: dict[tuple[UUID, str], UUID] = {}
         """By unique field and key: the record that has the value."""
         self._linked: dict[str, set[UUID]] = {}
@@ -45,15 +52,15 @@ class CustomChanges:
 
     @classmethod
     async def of(
-        cls, connection: AsyncConnection, tenant: str, noun: str, table: Table, given: Sequence[Input], reach: Reach
+        cls, connection: AsyncConnection, tenant: str, noun: str, table: Table, given: Sequence[Input], by: By
     ) -> "CustomChanges":
         sent = {code for each in given for held in CUSTOM for code in getattr(each, held, None) or ()}
         fields = await fields_of(connection, tenant)
         if not sent <= fields.of(noun).keys():
             fields = await fields_of(connection, tenant, anew=True)
-        it = cls(connection, tenant, noun, table, fields)
+        it = cls(connection, tenant, noun, table, fields, by_form=actors.fills_in_forms(by.actor))
         if sent:
-            await it._look_up(given, reach)
+            await it._look_up(given, by.reach)
         return it
 
     async def _look_up(self, given: Sequence[Input], reach: Reach) -> None:
@@ -95,6 +102,11 @@ class CustomChanges:
                             yield field, read(field, value)
                         except Invalid:
                             continue
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """The codes of the fields of which several records may have the same value."""
+        return shared_of(self._fields)
 
     def merged(self, given: I, before: Customisable | None) -> I:
         """Returns the input with all custom values as they are then: those that were sent, and of a record that is
@@ -157,7 +169,7 @@ class CustomChanges:
                 continue
             if field.default is not None:
                 values[field.code] = read_text(field, field.default)
-            elif field.required:
+            elif field.required and self._by_form:
                 raise Invalid("It is required.", field=field.path)
 
     def check(self, before: Customisable | None, after: Customisable) -> None:
@@ -198,17 +210,12 @@ class CustomChanges:
 
     def _entries(self, record: Customisable) -> Iterator[dict[str, Any]]:
         for field, value in self._held(record):
-            for place, key in enumerate(keys_of(field.value_type, value) if field.has_entries else ()):
-                is_text = isinstance(key, str) or field.unique
-                yield {
-                    "tenant_id": self._tenant,
-                    "record_id": record.id,
-                    "field_id": field.id,
-                    "place": place,
-                    "text": str(key) if is_text else None,
-                    "number": key if isinstance(key, int) else None,
-                    "is_unique": field.unique,
-                }
+            if field.has_entries:
+                yield from entries_of(self._tenant, record.id, field, value)
+
+
+def shared_of(fields: Mapping[str, CustomField]) -> frozenset[str]:
+    return frozenset(code for code, field in fields.items() if not field.unique)
 
 
 def _differ(before: Customisable | None, after: Customisable) -> bool:

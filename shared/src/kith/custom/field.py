@@ -27,7 +27,14 @@ class FieldType(StrEnum):
         return self in (FieldType.TEXT, FieldType.NUMBER, FieldType.LINK)
 
 
-SERVICES: Mapping[str, str] = {"customer": "contacts", "contact": "contacts"}
+SERVICES: Mapping[str, str] = {
+    "customer": "contacts",
+    "contact": "contacts",
+    "opportunity": "sales",
+    "order": "sales",
+    "task": "sales",
+    "case": "service-desk",
+}
 """The nouns whose records take custom fields, each with the service that has them."""
 LINKED: Mapping[str, str] = {
     "customer": "customers",
@@ -58,6 +65,8 @@ class CustomField:
     default: str | None = None
     """As a query string spells a value."""
     archived: bool = False
+    filling: int | None = None
+    """Of how many records entries are made, while lists are not filtered by it yet: see kith.custom.filling."""
 
     @classmethod
     def of(cls, defined: Any) -> Self:
@@ -68,6 +77,7 @@ class CustomField:
             value_type=FieldType(defined.value_type),
             choices=tuple(defined.choices),
             archived=defined.archived_at is not None,
+            filling=None if defined.entries_after is None else defined.entries_made or 0,
         )
 
     @property
@@ -84,4 +94,4 @@ class CustomField:
         return self.filterable or self.unique
 
 
-_READ_OTHERWISE = frozenset({"value_type", "choices", "archived"})
+_READ_OTHERWISE = frozenset({"value_type", "choices", "archived", "filling"})

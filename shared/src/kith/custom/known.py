@@ -88,7 +88,7 @@ def forget(tenant: str) -> None:
         each.pop(tenant, None)
 
 
-_COLUMNS = [each for each in DEFINITIONS.c if each.name not in ("tenant_id", "swept_at")]
+_COLUMNS = [each for each in DEFINITIONS.c if each.name not in ("tenant_id", "swept_at", "version")]
 _STATEMENT = Statement(
     select(*_COLUMNS)
     .where(DEFINITIONS.c.tenant_id == bindparam("tenant", type_=TenantId), DEFINITIONS.c.swept_at.is_(None))

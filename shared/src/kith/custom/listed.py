@@ -1,16 +1,17 @@
 """What is asked of custom fields in lists: the fields that are named by their codes, and the keys of the values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kith.custom.field import CustomField
+from kith.custom.field import CustomField, FieldType
 from kith.custom.known import Fields, fields_of
 from kith.custom.reading import COMPARED_AS, key_of_operand
-from kith.errors import Forbidden, Invalid
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Forbidden, Invalid
 from kith.nouns.lists.conditions import (
     Combination,
     Comparison,
@@ -23,23 +24,36 @@ from kith.nouns.lists.conditions import (
 )
 from kith.nouns.lists.listing import Asked, Listing
 from kith.nouns.lists.operators import Operator, operators_of
+from kith.nouns.lists.order import Order, Term
+
+
+class FieldNotReady(Conflict):
+    code = ErrorCode.FIELD_NOT_READY
 
 
 async def known(connection: AsyncConnection, tenant: str, listing: Listing, asked: Asked, *, personal: bool) -> Asked:
-    """Returns what is asked, by the tenant's fields. Raises Invalid for a field that lists are not filtered by or a
-    value that it cannot have, and Forbidden for one that the actor may not see."""
-    if asked.condition is None or not (named := {each.code for each in customs_in(asked.condition.shape)}):
+    """Returns what is asked, by the tenant's fields. Raises Invalid for a field that lists are not filtered or sorted
+    by or a value that it cannot have, and Forbidden for one that the actor may not see."""
+    compared = set() if asked.condition is None else {each.code for each in customs_in(asked.condition.shape)}
+    ordered = [each.code for each in asked.order.terms if each.is_custom and each.by_text is None]
+    if not (named := {*compared, *ordered}):
         return asked
     noun = listing.resource.name
     fields = await fields_of(connection, tenant)
     if not named <= fields.of(noun).keys():
         fields = await fields_of(connection, tenant, anew=True)
-    found = {code: _filterable(fields, noun, code) for code in named}
+    found = {code: _filterable(fields, noun, code) for code in compared}
+    found |= {code: _sortable(fields, noun, code) for code in ordered}
     if not personal and any(each.personal for each in found.values()):
         raise Forbidden(f"This needs the scope {listing.service}:personal.")
-    values: list[Any] = []
-    shape = _known(asked.condition.shape, iter(asked.condition.values), found, values)
-    return replace(asked, condition=Condition(shape, tuple(values)))
+    if asked.condition is not None:
+        values: list[Any] = []
+        shape = _known(asked.condition.shape, iter(asked.condition.values), found, values)
+        asked = replace(asked, condition=Condition(shape, tuple(values)))
+    if ordered:
+        order = Order(tuple(_with_keys(each, found) for each in asked.order.terms))
+        asked = replace(asked, order=order, sorted_by=tuple(found[code].id for code in ordered))
+    return asked
 
 
 def _filterable(fields: Fields, noun: str, code: str) -> CustomField:
@@ -47,7 +61,34 @@ def _filterable(fields: Fields, noun: str, code: str) -> CustomField:
     if field is None or not field.filterable:
         there = ", ".join(sorted(each.code for each in fields.of(noun).values() if each.filterable)) or "none"
         raise Invalid(f"Lists are filtered by these custom fields: {there}.", field=f"custom.{code}")
+    return _ready(field, f"custom.{code}")
+
+
+def _sortable(fields: Fields, noun: str, code: str) -> CustomField:
+    field = fields.of(noun).get(code)
+    if field is None or not _sorts(field):
+        there = ", ".join(sorted(each.code for each in fields.of(noun).values() if _sorts(each))) or "none"
+        raise Invalid(f"Lists are sorted by these custom fields: {there}; not by {code[:100]!r}.", field="order_by")
+    return _ready(field, "order_by")
+
+
+def _ready(field: CustomField, asked_in: str) -> CustomField:
+    """Raises FieldNotReady."""
+    if field.filling is not None:
+        rule = f"Lists are filtered by {field.code} soon: its values are entered, of {field.filling:,} records so far."
+        raise FieldNotReady(rule, field=asked_in)
     return field
+
+
+def _sorts(field: CustomField) -> bool:
+    """One of several choices has no place among the others, and an order of ids tells nobody anything."""
+    return field.filterable and field.value_type not in (FieldType.MULTI_CHOICE, FieldType.LINK)
+
+
+def _with_keys(term: Term, fields: Mapping[str, CustomField]) -> Term:
+    if not term.is_custom:
+        return term
+    return term._replace(by_text=COMPARED_AS[fields[term.code].value_type] in _BY_TEXT)
 
 
 def _known(shape: Shape, sent: Iterator[Any], fields: dict[str, CustomField], values: list[Any]) -> Shape:

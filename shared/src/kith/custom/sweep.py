@@ -48,7 +48,7 @@ class Sweep:
         c, now = DEFINITIONS.c, time.monotonic()
         rows = (
             select(c.tenant_id, c.id, c.of_noun, c.code, c.personal)
-            .where(c.removed_at.is_not(None), c.swept_at.is_(None), c.of_noun.in_(self._tables))
+            .where(c.removed_at.is_not(None), c.swept_at.is_(None))
             .order_by(c.removed_at)
             .limit(PAGE)
         )
@@ -62,8 +62,16 @@ class Sweep:
         return due
 
     async def _sweep(self, engine: AsyncEngine, field: _Removed) -> None:
-        table, after = self._tables[field.of_noun], UUID(int=0)
-        code = cast(field.code, Text)
+        # Contacts has the definitions of all nouns, and others have the records of some.
+        if (table := self._tables.get(field.of_noun)) is not None:
+            await self._take_out(engine, field, table)
+        c = DEFINITIONS.c
+        swept = update(DEFINITIONS).where(c.tenant_id == field.tenant, c.id == field.id).values(swept_at=func.now())
+        async with engine.begin() as connection:
+            await connection.execute(swept)
+
+    async def _take_out(self, engine: AsyncEngine, field: _Removed, table: Table) -> None:
+        code, after = cast(field.code, Text), UUID(int=0)
         held: Any = table.c[field.held_in]
         while True:
             page = (
@@ -88,7 +96,3 @@ class Sweep:
                     .where(ENTRIES.c.field_id == field.id)
                 )
             after = ids[-1]
-        c = DEFINITIONS.c
-        swept = update(DEFINITIONS).where(c.tenant_id == field.tenant, c.id == field.id).values(swept_at=func.now())
-        async with engine.begin() as connection:
-            await connection.execute(swept)

@@ -3,6 +3,8 @@
 No index serves a condition on JSON under row-level security: what is compared has entries of its own.
 """
 
+from typing import Any
+
 from sqlalchemy import ARRAY, TEXT, BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Uuid
 
 from kith.db.tables import DERIVED, Moment, TenantId, tenant_column
@@ -30,6 +32,14 @@ def entries_table(metadata: MetaData) -> Table:
     return table
 
 
+def filling_columns() -> tuple[Column[Any], ...]:
+    """Of the definition of a field whose entries are made of records that were there before it had any."""
+    return (
+        Column("entries_after", Uuid, comment="the record that it has come to; null: all entries are there"),
+        Column("entries_made", BigInteger, comment="of how many records"),
+    )
+
+
 def definitions_table(metadata: MetaData) -> Table:
     """Of a service that learns the definitions from events. In contacts it is the noun's own, which has more."""
     return Table(
@@ -51,6 +61,8 @@ def definitions_table(metadata: MetaData) -> Table:
         Column("archived_at", Moment),
         Column("removed_at", Moment),
         Column("swept_at", Moment, comment="null: records may have values of it"),
+        *filling_columns(),
+        Column("version", Integer, nullable=False, comment="of its definition, after the last event that was read"),
         info={DERIVED: "the definitions are in contacts"},
     )
 

@@ -30,3 +30,8 @@ def run(run_id: UUID) -> str:
 
 def service(name: str) -> str:
     return f"service:{name}"
+
+
+def fills_in_forms(actor: str) -> bool:
+    """Whether it is a user or a client: who decides what a record says."""
+    return actor.startswith(("user:", "client:"))

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec import field
@@ -42,6 +42,8 @@ class OpportunityOpened(Event):
     value: Decimal | None = None
     source: str | None = None
     expected_close: date | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
+    """Values of the fields that the tenant defines, by their codes; none that shows people."""
 
 
 class OpportunityAmended(Amended):
@@ -51,6 +53,7 @@ class OpportunityAmended(Amended):
     value: Decimal | None = None
     source: str | None = None
     expected_close: date | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class OpportunityAdvanced(Event):
@@ -91,6 +94,7 @@ class OrderPlaced(Event):
     currency: str
     country: str | None = None
     opportunity_id: UUID | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class OrderReturned(Event):
@@ -118,6 +122,7 @@ class TaskCreated(Event):
     """Why there is one: `band_changed`, say, of a playbook."""
     playbook_id: UUID | None = None
     run_id: UUID | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class TaskAmended(Amended):
@@ -125,6 +130,7 @@ class TaskAmended(Amended):
     qualifies: ClassVar[bool] = False
     owner_id: UUID | None = field(default=None, name="owner")
     due_at: datetime | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class TaskCompleted(Event):

@@ -1,12 +1,12 @@
 """What service-desk publishes."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec import field
 
 from kith.events.erasures import Confirmation
-from kith.events.event import Event
+from kith.events.event import Amended, Event
 
 
 class CaseEvent(Event, kw_only=True):
@@ -27,6 +27,15 @@ class CaseOpened(CaseEvent, kw_only=True):
     playbook_id: UUID | None = None
     """Of the playbook that had it opened; None: a person did."""
     run_id: UUID | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
+    """Values of the fields that the tenant defines, by their codes; none that shows people."""
+
+
+class CaseAmended(Amended):
+    type: ClassVar[str] = "service-desk.case.amended.v1"
+    qualifies: ClassVar[bool] = False
+    category: str | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
 
 class CaseStarted(CaseEvent, kw_only=True):

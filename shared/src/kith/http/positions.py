@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kith.consumer import Subscription
 from kith.consumer.positions import reached
+from kith.custom.known import forget
 from kith.db.connections import Database
 from kith.errors import Invalid
 from kith.scalars import Instant
@@ -72,6 +73,8 @@ class Positions:
         wanted = Position.several(text)
         read = [each for each in wanted if each.service in self._group and each.service != self._service]
         is_reached = not read or await self._wait(tenant, read)
+        if read:  # what is trusted of the tenant's fields may be of before
+            forget(tenant)
         return {REACHED: f"{self._service}={'yes' if is_reached else 'no'}"}
 
     async def _wait(self, tenant: str, wanted: Sequence[Position]) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    ColumnElement,
     ScalarSelect,
     Table,
     Text,
     bindparam,
     case,
+    exists,
     func,
     insert,
     literal_column,
@@ -22,6 +24,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
+from kith.custom.tables import DEFINITIONS
 from kith.db.statements import Statement
 from kith.db.tables import Moment, columns_in_use
 from kith.db.tenancy import TENANT_SETTING
@@ -47,7 +50,8 @@ async def append(
     occurred_at: datetime | None,
 ) -> datetime | None:
     """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
-    None, with nothing written, if its external id is taken or its time is in the future. Raises PostgresError."""
+    None, with nothing written, if its external id is taken, its time is in the future, or the tenant has fields of such
+    records. Raises PostgresError."""
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
     row = encoded(resource, row)
@@ -56,9 +60,9 @@ async def append(
         for name, value in outbox_row(tenant, aggregate, event, actor, current_traceparent()).items()
     }
     values |= {"setting": tenant, "occurred_at": occurred_at}
-    written = await append_one(resource.table, outbox, resource.on_sight, tuple(resource.told.items())).fetch(
-        connection, values
-    )
+    noun = resource.name if resource.is_customisable else None
+    statement = append_one(resource.table, outbox, resource.on_sight, tuple(resource.told.items()), noun)
+    written = await statement.fetch(connection, values)
     if not written:
         return None
     aggregate.created_at = aggregate.updated_at = written[0]["time"]
@@ -71,11 +75,15 @@ async def append(
 
 @cache
 def append_one(
-    table: Table, outbox: Table, on_sight: tuple[OnSight, ...] = (), told: tuple[tuple[str, Table], ...] = ()
+    table: Table,
+    outbox: Table,
+    on_sight: tuple[OnSight, ...] = (),
+    told: tuple[tuple[str, Table], ...] = (),
+    customisable: str | None = None,
 ) -> Statement:
     """Returns the statement of both inserts, and of what is noted of records named on sight. They select from the query
     that sets the tenant and reads the clock (after the transaction's id, see kith.db.connections), so they run after
-    it; row-level security checks each row as it is inserted."""
+    it; row-level security checks each row as it is inserted. A noun that is `customisable` is so by its name."""
     setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true()).label(
         "tenant"
     )
@@ -97,7 +105,7 @@ def append_one(
             list(of_row),
             select(*(of_row | of_told | {"created_at": at, "updated_at": at, "recorded_at": begun.c.now}).values())
             .select_from(source)
-            .where(func.coalesce(occurred_at, begun.c.now) <= latest),
+            .where(func.coalesce(occurred_at, begun.c.now) <= latest, _has_no_fields(customisable, begun)),
         )
         .on_conflict_do_nothing()
         .returning(table.c.created_at, *(table.c[name] for name in of_told))
@@ -114,6 +122,15 @@ def append_one(
         event = event.add_cte(_noted(each, of_row, begun, row).cte(f"noted_{each.field}"))
     shown = (select(row.c[name]).scalar_subquery().label(name) for name in of_told)
     return Statement(event.returning(outbox.c.time, outbox.c.recorded_at, *shown))
+
+
+def _has_no_fields(noun: str | None, begun: CTE) -> ColumnElement[bool]:
+    c = DEFINITIONS.c
+    if noun is None:
+        return true()
+    return ~exists().where(
+        c.tenant_id == begun.c.tenant, c.of_noun == literal_column(f"'{noun}'"), c.swept_at.is_(None)
+    )
 
 
 def _survivor(customers: Table, id: Any, begun: CTE) -> ScalarSelect[Any]:

@@ -102,7 +102,8 @@ class Batch:
         await self._owning.load(self._uow.connection, self._uow.tenant, inputs, self._named)
         if self._resource.is_customisable:
             connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
-            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs, self._uow.reach)
+            by = By(self._uow.actor, self._uow.reach)
+            self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs, by)
         if self._resource.checks is not None:
             asked = [(given, self._named_by(call)) for given, call in zip(inputs, calls, strict=True)]
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
@@ -225,9 +226,11 @@ class Batch:
         # A rule that refuses half-way must leave nothing behind: it works on copies.
         changed, changed_other = aggregate.copy(), None if other is None else other.copy()
         arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
-        events = call.command.rule(
-            changed, at=at, **arguments, **({} if changed_other is None else {"other": changed_other})
-        )
+        if changed_other is not None:
+            arguments["other"] = changed_other
+        if self._custom is not None and call.command.together is not None and call.command.together.shares_fields:
+            arguments["shared"] = self._custom.shared
+        events = call.command.rule(changed, at=at, **arguments)
         self._named.point(changed, given.model_fields_set)
         self._owning.check(aggregate, changed)
         self._check(given, changed)

@@ -24,7 +24,7 @@ from kith.ids import new_id
 from kith.nouns.append import append
 from kith.nouns.batch import as_view, carry_out
 from kith.nouns.calls import Answer, By, Call, InFlight, KeyReused, Outcome
-from kith.nouns.inputs import NewInput
+from kith.nouns.inputs import CUSTOM, NewInput
 from kith.nouns.resource import Resource, View
 from kith.nouns.unit_of_work import UnitOfWork
 
@@ -83,7 +83,7 @@ class Commands:
     async def _append(self, tenant: str, resource: Resource, call: Call, actor: str) -> Answer | None:
         """Creates in one statement. Returns None, with nothing written, if a rule or a row refuses it: the ordinary
         path then raises the error, or finds that the call was carried out before."""
-        if not resource.stands_alone(call.input):
+        if not resource.stands_alone(call.input) or any(getattr(call.input, held, None) for held in CUSTOM):
             return None
         assert isinstance(call.input, NewInput)
         arguments = call.command.arguments(call.input, tenant, actor)

@@ -9,12 +9,30 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Table, Uuid, any_, cast, literal, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Table,
+    Uuid,
+    any_,
+    cast,
+    delete,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.custom.tables import DEFINITIONS, ENTRIES
 from kith.db.tables import ERASED_WITH
 from kith.nouns import history
 
+_NO_VALUES = literal_column("'{}'::jsonb", JSONB)
+"""Of custom fields: their column is never null."""
 _NO_ANSWER = literal(b"{}", LargeBinary)
 """An answer that lacks the fields of a view: a repeated command is answered by the record as it is then."""
 
@@ -57,17 +75,27 @@ async def take_out(
 ) -> Sequence[UUID]:
     """Empties these columns of the rows, or of the first so many that hold something. Returns the ids of the rows."""
     c, keys = table.c, idempotency.c
-    holds = or_(*(c[name].is_not(None) for name in columns))
+    empty = {name: None if c[name].nullable else _NO_VALUES for name in columns}
+    holds = or_(*(c[name].is_not(None) if nothing is None else c[name] != nothing for name, nothing in empty.items()))
     # In the order of their ids, like all writes, so that no two transactions deadlock.
     rows = select(c.id).where(c.tenant_id == tenant, of, holds).order_by(c.id).with_for_update(key_share=True)
     ids = (await connection.scalars(rows.limit(most))).all()
     if not ids:
         return ids
     them: Any = cast(ids, ARRAY(Uuid))
-    await connection.execute(
-        update(table).where(c.tenant_id == tenant, c.id == any_(them)).values(dict.fromkeys(columns))
-    )
+    await connection.execute(update(table).where(c.tenant_id == tenant, c.id == any_(them)).values(empty))
+    if "custom_personal" in columns:
+        await _forget_entries(connection, tenant, them)
     await history.take_out(connection, tenant, columns, ids)
     answers = update(idempotency).where(keys.tenant_id == tenant, keys.subject == any_(them))
     await connection.execute(answers.where(keys.outcome.is_not(None)).values(outcome=_NO_ANSWER))
     return ids
+
+
+async def _forget_entries(connection: AsyncConnection, tenant: str, records: Any) -> None:
+    """Of the custom fields that show people."""
+    f, e = DEFINITIONS.c, ENTRIES.c
+    personal = select(f.id).where(f.tenant_id == tenant, f.personal)
+    await connection.execute(
+        delete(ENTRIES).where(e.tenant_id == tenant, e.record_id == any_(records), e.field_id.in_(personal))
+    )

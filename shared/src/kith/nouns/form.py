@@ -46,6 +46,8 @@ class Together:
     """Given the tenant; called before the records are locked."""
     after: Callable[[AsyncConnection, str, Mapping[UUID, Aggregate]], Awaitable[None]]
     """Given the first records as they were before, by id; called when all are written."""
+    shares_fields: bool = False
+    """Whether the rule gets as `shared` the codes of the custom fields that both records may have the same value of."""
 
 
 @dataclass(frozen=True)

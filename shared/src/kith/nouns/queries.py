@@ -121,7 +121,7 @@ class Queries(Generic[V]):
             return await self._page_found(connection, tenant, asked, asked.wanted)
         wanted, found = asked.first + 1, list[Any]()
         for number, keys in self._rest(asked):
-            statement = _page_of_rows(self._columns, asked.shape, asked.order, number, _nulls_of(keys))
+            statement = _page_of_rows(self._columns, asked.shape, asked.order.shape, number, _nulls_of(keys))
             values = {"tenant": tenant, "most": wanted - len(found), **self._asked(asked), **_named(keys)}
             found += await statement.fetch(connection, values)
             if len(found) == wanted:
@@ -158,7 +158,7 @@ class Queries(Generic[V]):
 
     def _rest(self, asked: Asked) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
         """Yields the numbers of the list's parts from the cursor on; of the first, the keys after which it goes on."""
-        all_parts = parts(asked.order, self._table)
+        all_parts = parts(asked.order.shape, self._table)
         begins, keys = 0, None
         if asked.after is not None:
             keys = asked.order.keys(asked.after, self._table)
@@ -221,7 +221,7 @@ class Queries(Generic[V]):
         """Returns a page of the rows of each owner (of each customer, say), in one select."""
         asked = await self.known(connection, tenant, asked)
         keys = None if asked.after is None else asked.order.keys(asked.after, self._table)
-        statement = _pages_of_owners(self._columns, column, asked.shape, asked.order, _nulls_of(keys))
+        statement = _pages_of_owners(self._columns, column, asked.shape, asked.order.shape, _nulls_of(keys))
         values = {"tenant": tenant, "owners": list(owners), "most": asked.first + 1}
         values |= self._asked(asked) | _named(keys)
         found: dict[UUID, list[Any]] = {id: [] for id in owners}
@@ -304,7 +304,8 @@ def _rows_by_id(columns: _Columns) -> Statement:
 def _page_of_rows(columns: _Columns, shape: Shape | None, order: Order, number: int, nulls: _Nulls) -> Statement:
     """Of the part of the list that has this number."""
     table, part = columns.table, parts(order, columns.table)[number]
-    return Statement(_sorted(columns.select(*order.columns(table)).where(columns.of(shape)), table, part, nulls))
+    rows = columns.select(*order.columns(table)).select_from(order.joined(table)).where(columns.of(shape))
+    return Statement(_sorted(rows, table, part, nulls))
 
 
 def _sorted(rows: Select[Any], table: Table, part: Part, nulls: _Nulls) -> Select[Any]:
@@ -337,7 +338,8 @@ def _sifted(columns: _Columns, shape: Shape | None) -> ColumnElement[bool] | Non
 @lru_cache(_STATEMENTS)
 def _pages_of_owners(columns: _Columns, owner: str, shape: Shape | None, order: Order, nulls: _Nulls) -> Statement:
     table, wanted = columns.table, _owners()
-    rows = columns.select(*order.columns(table)).where(table.c[owner] == wanted.c.owner, columns.of(shape))
+    rows = columns.select(*order.columns(table)).select_from(order.joined(table))
+    rows = rows.where(table.c[owner] == wanted.c.owner, columns.of(shape))
     page = _sorted(rows, table, whole(order, table), nulls).lateral()
     return Statement(select(wanted.c.owner, *page.c).select_from(wanted, page))
 

@@ -157,15 +157,22 @@ class Contact(Mergeable, Customisable, CustomerOwned):
     def erase(self, *, at: datetime) -> ContactErased:
         """Name, addresses and numbers go for good. Contacts that were merged into it are erased one by one."""
         self.forget(at)
-        self.taken = [each for each in self.taken if each.field not in self.PERSONAL]
+        self.forget_taken()
         return ContactErased()
 
     def merge(
-        self, *, at: datetime, into: UUID, take: Collection[MergedContactField], other: Self
+        self,
+        *,
+        at: datetime,
+        into: UUID,
+        take: Collection[MergedContactField],
+        other: Self,
+        shared: Collection[str] = (),
     ) -> tuple[ContactMerged, ContactAmended | None]:
         """Into another contact, which remains: from now on both are that one. It takes the fields that it lacks, and
-        those that `take` names; addresses, numbers and roles are united. `:unmerge` undoes it."""
-        changed = self.merge_into(other, at, take)
+        those that `take` names; addresses, numbers and roles are united; of unique custom fields each keeps its own
+        value. `:unmerge` undoes it."""
+        changed = self.merge_into(other, at, take, shared)
         return ContactMerged(into=into), ContactAmended.of_changed(other, changed) if changed else None
 
     def unmerge(self, *, at: datetime, other: Self | None = None) -> tuple[ContactUnmerged, ContactAmended | None]:

@@ -166,7 +166,7 @@ class Customer(Mergeable, Customisable):
         """Name, website and addresses go for good. Its contacts, and the customers that were merged into it, are erased
         one by one."""
         self.forget(at)
-        self.taken = [each for each in self.taken if each.field not in self.PERSONAL]
+        self.forget_taken()
         return CustomerErased()
 
     def ensure_mergeable(self, other: Mergeable) -> None:

@@ -16,6 +16,7 @@ from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from kith.custom.field import SERVICES, CustomField, FieldType
 from kith.custom.reading import read_text
+from kith.custom.tables import filling_columns
 from kith.db.tables import Moment, TenantId, aggregate_table, one_of
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
@@ -63,6 +64,7 @@ class AmendFieldDefinition(Amendment):
     help: Note | None = UNSENT
     position: Position = UNSENT
     required: Flag = UNSENT
+    filterable: Flag = UNSENT
     default: Code | None = UNSENT
     choices: Choices = UNSENT
 
@@ -90,6 +92,7 @@ field_definitions = aggregate_table(
     Column("links_to", TEXT),
     Column("removed_at", Moment),
     Column("swept_at", Moment),
+    *filling_columns(),
     archivable=True,
     listed_by=("of_noun", "code"),
 )

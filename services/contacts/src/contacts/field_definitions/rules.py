@@ -47,6 +47,9 @@ class FieldDefinition(Archivable):
     removed_at: datetime | None = None
     swept_at: datetime | None = None
     """When no record had a value of it any more, after it was removed."""
+    entries_after: UUID | None = None
+    entries_made: int | None = None
+    """See kith.custom.filling."""
 
     @classmethod
     def create(
@@ -63,8 +66,12 @@ class FieldDefinition(Archivable):
         self._must_be_there(at)
         if missing := set(self.choices) - set(fields.get("choices", self.choices)):
             raise Invalid(f"Records may have {', '.join(sorted(missing))}: choices are only added.", field="choices")
+        if self.filterable and not fields.get("filterable", True):
+            raise Invalid("Lists are filtered by it, and go on to be.", field="filterable")
         changed = self.set(fields)
         self.ensure_consistent()
+        if "filterable" in changed:
+            self.entries_after, self.entries_made = UUID(int=0), 0
         return FieldDefinitionAmended.of(self, changed=changed)
 
     def archive(self, *, at: datetime) -> FieldDefinitionArchived:

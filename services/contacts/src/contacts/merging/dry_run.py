@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.merging.rules import Mergeable, Wins
 from kith.audit.entries import Read
+from kith.custom.changes import shared_of
+from kith.custom.known import fields_of
 from kith.db.owned import within
 from kith.db.statements import zoned
 from kith.errors import Invalid, NotFound
@@ -24,8 +26,9 @@ from kith.reach import Reach
 
 @dataclass(slots=True)
 class MergedFieldOutcome:
-    """A field of the record that remains. `wins` says why it has its value after the merge: `kept`, `filled`, `chosen`
-    or `united`. Personal values are null without the scope contacts:personal."""
+    """A field of the record that remains; a custom one is `custom.` and its code. `wins` says why it has its value
+    after the merge: `kept`, `filled`, `chosen` or `united`. Personal values are null without the scope
+    contacts:personal."""
 
     field: str
     wins: Wins
@@ -54,13 +57,14 @@ async def fields_and_moved(
             raise Invalid(f"There is no {resource.words} {into}.", field="into")
         record, other = found[id], found[into]
         record.ensure_mergeable(other)
+        shared = shared_of((await fields_of(connection, actor.tenant)).of(resource.name))
         numbers = {name: await _number(connection, actor.tenant, column, id) for name, column in moved.items()}
     sees = actor.sees_personal("contacts")
     if (disclosure := context.disclosure_to(actor)) is not None:
         disclosure.note(Read.READ, resource.name, [id, into])
     fields = [
-        MergedFieldOutcome(name, wins, *_shown(resource, name, (getattr(other, name), after), sees=sees))
-        for name, (after, wins) in record.outcome(other, take).items()
+        MergedFieldOutcome(name, wins, *_shown(resource, name, (other.value_of(name), after), sees=sees))
+        for name, (after, wins) in record.outcome(other, take, shared).items()
     ]
     return fields, numbers
 
@@ -69,7 +73,7 @@ def _shown(resource: Resource, name: str, values: Sequence[Any], *, sees: bool) 
     """Returns the values as an actor may see them."""
     if sees:
         return values
-    if name in resource.personal_fields:
+    if name.partition(".")[0] in resource.personal_fields:
         return ()
     return [resource.without_personal({name: value})[name] for value in values]
 

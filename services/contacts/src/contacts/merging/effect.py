@@ -20,7 +20,7 @@ REPOINTING = Repointing(metadata)
 
 def merging(table: Table) -> Together:
     """Of the command that merges one record into another."""
-    return _together(table, lambda given, _: given.into)
+    return _together(table, lambda given, _: given.into, shares_fields=True)
 
 
 def separating(table: Table) -> Together:
@@ -28,8 +28,8 @@ def separating(table: Table) -> Together:
     return _together(table, lambda _, it: _told(it))
 
 
-def _together(table: Table, other: Callable[[Any, Any], UUID | None]) -> Together:
-    return Together(other, take_turn, partial(_merges_take_effect, table))
+def _together(table: Table, other: Callable[[Any, Any], UUID | None], *, shares_fields: bool = False) -> Together:
+    return Together(other, take_turn, partial(_merges_take_effect, table), shares_fields)
 
 
 def _told(record: Mergeable | None) -> UUID | None:

@@ -1,7 +1,7 @@
 """Merging: what was recorded twice is one. The record that remains takes what it lacks; when the two are separated
 again it gives that back, unless it was changed since."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,20 +12,25 @@ import msgspec
 
 from contacts.erasure.rules import AlreadyErased, Erasable
 from kith.errors import Conflict, Invalid
-from kith.nouns.aggregate import Archivable
+from kith.nouns.aggregate import Archivable, Customisable
 
 Key = Callable[[Any], Any]
+CUSTOM = ("custom", "custom_personal")
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A field that a record took from one that was merged into it: what it had before, and what it has of it. Values
-    are as JSON has them. Of a list there is what it lacked."""
+    are as JSON has them. Of a list there is what it lacked. A custom field is `custom.` and its code."""
 
     of: UUID
     field: str
     before: Any
     after: Any
+
+    @property
+    def held_in(self) -> str:
+        return self.field.partition(".")[0]
 
 
 class Wins(StrEnum):
@@ -50,7 +55,7 @@ class Merged(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Mergeable(Archivable, Erasable):
+class Mergeable(Archivable, Customisable, Erasable):
     """Base of the nouns of which one record can be merged into another."""
 
     SINGLE: ClassVar[Sequence[str]]
@@ -90,17 +95,18 @@ class Mergeable(Archivable, Erasable):
         if other.archived_at is not None:
             raise Invalid(f"{type(other).__name__} {other.id} is archived.", field="into")
 
-    def merge_into(self, other: "Mergeable", at: datetime, take: Collection[str]) -> list[str]:
+    def merge_into(self, other: "Mergeable", at: datetime, take: Collection[str], shared: Collection[str]) -> list[str]:
         """Returns the fields of the other that have changed."""
         self.ensure_mergeable(other)
         self.ensure_not_before_last_change(at)
         other.ensure_not_before_last_change(at)
-        values = {name: value for name, (value, wins) in self.outcome(other, take).items() if wins is not Wins.KEPT}
+        found = self.outcome(other, take, shared)
+        values = {name: value for name, (value, wins) in found.items() if wins is not Wins.KEPT}
         for name, value in values.items():
             if name in self.UNITED:
                 taken = Taken(self.id, name, [], _stored(self._lacked_by(other, name)))
             else:
-                taken = Taken(self.id, name, _stored(getattr(other, name)), _stored(value))
+                taken = Taken(self.id, name, _stored(other.value_of(name)), _stored(value))
             other.taken = [*other.taken, taken]
         self.merged_into, self.told_merged_into = other.id, None
         return _changed(other, values)
@@ -116,9 +122,12 @@ class Mergeable(Archivable, Erasable):
         self.merged_into = self.told_merged_into = None
         return _changed(other, values)
 
-    def outcome(self, other: "Mergeable", take: Collection[str]) -> Mapping[str, tuple[Any, Wins]]:
-        """Returns what the record that remains has in each field after the merge, and why. Raises Invalid for a list
-        that would be too long."""
+    def outcome(
+        self, other: "Mergeable", take: Collection[str], shared: Collection[str]
+    ) -> Mapping[str, tuple[Any, Wins]]:
+        """Returns what the record that remains has in each field after the merge, and why. `shared` are the codes of
+        the custom fields of which both may have the same value: of the others each keeps its own. Raises Invalid for a
+        list that would be too long."""
         found: dict[str, tuple[Any, Wins]] = {}
         for name in self.SINGLE:
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -136,7 +145,25 @@ class Mergeable(Archivable, Erasable):
                 raise Invalid(f"It would have {len(united)} {name}: at most {self.MOST[name]}.", field="into")
             wins = Wins.UNITED if self._lacked_by(other, name) else Wins.KEPT
             found[name] = other.settled({name: united})[name], wins
+        for held, code in self._custom_of(other):
+            mine, theirs = getattr(self, held), getattr(other, held)
+            is_filled = code in shared and code not in theirs
+            found[f"{held}.{code}"] = (mine[code], Wins.FILLED) if is_filled else (theirs.get(code), Wins.KEPT)
         return found
+
+    def value_of(self, name: str) -> Any:
+        """Returns the value of a field, or of a custom field, as Taken names it."""
+        held, _, code = name.partition(".")
+        return getattr(self, held).get(code) if code else getattr(self, name)
+
+    def forget_taken(self) -> None:
+        """What says who it is goes from what it took, too."""
+        self.taken = [each for each in self.taken if each.held_in not in self.PERSONAL]
+
+    def _custom_of(self, other: "Mergeable") -> Iterator[tuple[str, str]]:
+        for held in CUSTOM:
+            for code in sorted({*getattr(self, held), *getattr(other, held)}):
+                yield held, code
 
     def _lacked_by(self, other: "Mergeable", name: str) -> list[Any]:
         """Returns what a list of this one has and the other's lacks. What that took from another one before is among
@@ -167,16 +194,22 @@ def _give_back(other: Mergeable, taken: Taken, values: dict[str, Any]) -> None:
         if above.before == taken.after:
             below = Taken(above.of, above.field, taken.before, above.after)
             other.taken = [below if each is above else each for each in other.taken]
-    elif _stored(getattr(other, name)) == taken.after and not _is_forgotten(other, name):
-        values[name] = _restored(other, name, taken.before)
+    elif _stored(other.value_of(name)) == taken.after and not _is_forgotten(other, taken):
+        values[name] = taken.before if taken.held_in in CUSTOM else _restored(other, name, taken.before)
 
 
-def _is_forgotten(other: Mergeable, field: str) -> bool:
-    return other.erased_at is not None and field in other.PERSONAL
+def _is_forgotten(other: Mergeable, taken: Taken) -> bool:
+    return other.erased_at is not None and taken.held_in in other.PERSONAL
 
 
 def _changed(other: Mergeable, values: Mapping[str, Any]) -> list[str]:
-    settled = other.settled(values)
+    settled = other.settled({name: value for name, value in values.items() if "." not in name})
+    for name in values.keys() - settled.keys():
+        held, _, code = name.partition(".")
+        if code:
+            rest = {each: kept for each, kept in settled.get(held, getattr(other, held)).items() if each != code}
+            # None: it had none before.
+            settled[held] = rest if values[name] is None else rest | {code: values[name]}
     changed = {name: value for name, value in settled.items() if value != getattr(other, name)}
     return other.set(changed) if changed else []
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from sqlalchemy import TEXT, Column, Date, Uuid
 
 from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference
-from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, Priced, Restore
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, Priced, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity, Stage
@@ -28,6 +29,8 @@ class OpenOpportunity(Priced):
     currency: Currency | None = Field(default=None, description="the product's, if one is named")
     source: Code | None = None
     expected_close: Day | None = None
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
 
 
 class AmendOpportunity(Amendment):
@@ -37,6 +40,8 @@ class AmendOpportunity(Amendment):
     value: Money | None = UNSENT
     source: Code | None = UNSENT
     expected_close: Day | None = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
 
 
 class AdvanceOpportunity(Input):
@@ -67,6 +72,7 @@ opportunities = aggregate_table(
     Column("lost_reason", TEXT),
     customer_owned=True,
     archivable=True,
+    customisable=True,
     listed_by=("name", "stage", "owner", "owner_id", "product_id", "value", "source", "expected_close", "closed_at"),
 )
 owned_by(opportunities, "owner_id")
@@ -84,7 +90,9 @@ class OpportunityView(ArchivableView):
     expected_close: date | None
     closed_at: datetime | None
     lost_reason: str | None
+    custom: dict[str, Any]
     name: str | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
 
 
 OPPORTUNITIES = Resource(

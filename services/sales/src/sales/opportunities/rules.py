@@ -18,7 +18,7 @@ from kith.events.sales import (
     OpportunityRestored,
     OpportunityWon,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
 from kith.scalars.currencies import must_fit
 
 
@@ -43,7 +43,7 @@ class OpportunityAlreadyClosed(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Opportunity(Archivable, CustomerOwned):
+class Opportunity(Archivable, Customisable, CustomerOwned):
     """A deal that may come about, in a stage of the pipeline until it is won or lost."""
 
     name: str | None

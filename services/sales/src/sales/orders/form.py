@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -9,8 +10,8 @@ from sqlalchemy import TEXT, Column
 
 from kith.db.owned import owned_through
 from kith.db.tables import Amount, aggregate_table, reference
-from kith.nouns.inputs import Priced
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.inputs import CustomValues, Priced
+from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.scalars import Code, Currency, Id, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
@@ -23,6 +24,8 @@ class PlaceOrder(Priced):
     currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
     country: Code | None = None
     opportunity_id: Id | None = None
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
 
 
 orders = aggregate_table(
@@ -33,6 +36,7 @@ orders = aggregate_table(
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
     customer_owned=True,
+    customisable=True,
     listed_by=("country", "value"),
 )
 owned_through(orders, known_customers)
@@ -45,6 +49,8 @@ class OrderView(View):
     currency: str
     country: str | None
     opportunity_id: UUID | None
+    custom: dict[str, Any]
+    custom_personal: dict[str, Any] | None = personal()
 
 
 ORDERS = Resource(

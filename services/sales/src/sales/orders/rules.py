@@ -7,12 +7,12 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.events.sales import OrderPlaced
-from kith.nouns.aggregate import CustomerOwned
+from kith.nouns.aggregate import CustomerOwned, Customisable
 from kith.scalars.currencies import must_fit
 
 
 @dataclass(kw_only=True, eq=False)
-class Order(CustomerOwned):
+class Order(Customisable, CustomerOwned):
     """What a customer bought."""
 
     value: Decimal

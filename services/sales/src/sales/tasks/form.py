@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import TEXT, Column, Index, Uuid
 
 from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of
-from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Instant, Text
 from sales.tables import CUSTOMER, USER, known_runs, metadata
@@ -24,12 +26,16 @@ class CreateTask(NewInput):
     explanation: Text | None = None
     playbook_id: Id | None = None
     run_id: Id | None = None
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
 
 
 class AmendTask(Amendment):
     title: Text = UNSENT
     owner_id: Id | None = UNSENT
     due_at: Instant | None = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
 
 
 class CompleteTask(Input):
@@ -60,6 +66,7 @@ tasks = aggregate_table(
     Column("closed_at", Moment),
     customer_owned=True,
     archivable=True,
+    customisable=True,
     listed_by=("owner", "owner_id", "state", "due_at", "playbook_id"),
 )
 owned_by(tasks, "owner_id")
@@ -78,7 +85,9 @@ class TaskView(ArchivableView):
     run_id: UUID | None
     outcome: str | None
     closed_at: datetime | None
+    custom: dict[str, Any]
     title: str | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
 
 
 TASKS = Resource(

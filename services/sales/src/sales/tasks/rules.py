@@ -17,7 +17,7 @@ from kith.events.sales import (
     TaskReopened,
     TaskRestored,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
 
 
 class TaskState(StrEnum):
@@ -41,7 +41,7 @@ class TaskStillOpen(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Task(Archivable, CustomerOwned):
+class Task(Archivable, Customisable, CustomerOwned):
     """Something that somebody is to do for a customer."""
 
     title: str | None

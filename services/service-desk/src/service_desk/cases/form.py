@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
 from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of
-from kith.nouns.inputs import Archive, Input, NewInput, Restore
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Flag, Id, Text
 from service_desk.cases.rules import Case, CaseChannel, CaseState, Priority
@@ -27,6 +29,15 @@ class OpenCase(NewInput):
     explanation: Text | None = None
     playbook_id: Id | None = None
     run_id: Id | None = None
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
+
+
+class AmendCase(Amendment):
+    subject: Text = UNSENT
+    category: Code | None = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
 
 
 class StartCase(Input):
@@ -85,6 +96,7 @@ cases = aggregate_table(
     customer_owned=True,
     told=("contact_id",),
     archivable=True,
+    customisable=True,
     listed_by=(
         "state",
         "priority",
@@ -123,7 +135,9 @@ class CaseView(ArchivableView):
     explanation: str | None
     playbook_id: UUID | None
     run_id: UUID | None
+    custom: dict[str, Any]
     subject: str | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
 
 
 CASES = Resource(
@@ -134,6 +148,7 @@ CASES = Resource(
     CaseView,
     (
         Command("open", OpenCase, Case.open),
+        Command("amend", AmendCase, Case.amend),
         Command("start", StartCase, Case.start),
         Command("wait", WaitCase, Case.wait),
         Command("resolve", ResolveCase, Case.resolve),

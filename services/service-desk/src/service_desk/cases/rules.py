@@ -9,6 +9,7 @@ from uuid import UUID
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.service_desk import (
+    CaseAmended,
     CaseArchived,
     CaseAssigned,
     CaseClosed,
@@ -21,7 +22,7 @@ from kith.events.service_desk import (
     CaseStarted,
     CaseWaiting,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable, NamesContact
 
 E = TypeVar("E", bound=CaseEvent)
 
@@ -112,7 +113,7 @@ class CaseAlreadyAssigned(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Case(Archivable, CustomerOwned, NamesContact):
+class Case(Archivable, Customisable, CustomerOwned, NamesContact):
     """A customer's question or complaint, from its opening to its resolution."""
 
     subject: str | None
@@ -143,6 +144,13 @@ class Case(Archivable, CustomerOwned, NamesContact):
     def open(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, CaseOpened]:
         it = cls(id=id, **fields)
         return it, it._event(CaseOpened, contact_id=it.contact_id)
+
+    def amend(self, *, at: datetime, **fields: Any) -> CaseAmended:
+        """Only the fields sent change; one sent as null is cleared. One that is closed stays as it is."""
+        if self.state is CaseState.CLOSED:
+            raise CaseAlreadyClosed(self)
+        self.ensure_not_before_last_change(at)
+        return CaseAmended.of_changed(self, self.set(fields))
 
     def start(self, *, at: datetime, assignee_id: UUID | None) -> CaseStarted:
         """Someone works on it: who, if said; else whom it was assigned to."""

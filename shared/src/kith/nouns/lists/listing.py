@@ -51,6 +51,8 @@ class Asked:
     """The fields to show; None: all."""
     wanted: Wanted | None = None
     """What is searched for: then the best come first, whatever the order."""
+    sorted_by: tuple[UUID, ...] = ()
+    """The ids of the custom fields in the order, once they are known."""
 
     @property
     def shape(self) -> Shape | None:
@@ -59,11 +61,13 @@ class Asked:
     @property
     def has_values(self) -> bool:
         """Whether what is found depends on values that were sent."""
-        return self.wanted is not None or self.shape not in _OF_NO_VALUES
+        by_custom = any(each.is_custom for each in self.order.terms)
+        return by_custom or self.wanted is not None or self.shape not in _OF_NO_VALUES
 
     def parameters(self) -> dict[str, Any]:
-        """Returns the values of the condition, by the names that they have in SQL."""
-        return self.condition.parameters() if self.condition else {}
+        """Returns the values of the condition and the fields of the order, by the names that they have in SQL."""
+        fields = {f"f{number}": id for number, id in enumerate(self.sorted_by)}
+        return fields | (self.condition.parameters() if self.condition else {})
 
     @property
     def key(self) -> Hashable:
@@ -239,8 +243,10 @@ class Listing:
 
     def _term(self, sent: str) -> Term:
         name, *how = sent.split(".")
+        if self.customisable and name == "custom" and how:
+            name, how = f"custom.{how[0]}", how[1:]
         sorted_by = [each.name for each in self.fields.values() if each.sorts]
-        if name not in sorted_by:
+        if name not in sorted_by and not name.startswith("custom."):
             raise Invalid(f"Lists are sorted by {', '.join(sorted_by)}; not by {name!r}.", field="order_by")
         if how not in _WAYS:
             raise Invalid("Behind the field stands .asc or .desc, .nulls_first or .nulls_last.", field="order_by")
@@ -256,7 +262,8 @@ class Listing:
         order they come."""
         compared = asked.fields_compared()
         fields = [(self.fields if over is None else self.relations[over].fields)[name] for over, name in compared]
-        fields += [self.fields[each.field] for each in asked.order.terms]
+        # A custom field may be seen or not by what the tenant says: see kith.custom.listed.
+        fields += [self.fields[each.field] for each in asked.order.terms if not each.is_custom]
         shown = self.resource.personal_fields.intersection(asked.fields or ())
         if shown or any(each.personal for each in fields):
             raise Forbidden(f"This needs the scope {self.service}:personal.")

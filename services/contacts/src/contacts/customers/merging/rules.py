@@ -9,12 +9,18 @@ from kith.events.contacts import CustomerAmended, CustomerMerged, CustomerUnmerg
 
 
 def merge(
-    customer: Customer, *, at: datetime, into: UUID, take: Collection[MergedField], other: Customer
+    customer: Customer,
+    *,
+    at: datetime,
+    into: UUID,
+    take: Collection[MergedField],
+    other: Customer,
+    shared: Collection[str] = (),
 ) -> tuple[CustomerMerged, CustomerAmended | None]:
     """Into another customer, which remains: from now on both are that one, and so is what both have done. It takes the
-    fields that it lacks, and those that `take` names; tags are united. Its stage, its parent and its referrer stay.
-    `:unmerge` undoes it."""
-    changed = customer.merge_into(other, at, take)
+    fields that it lacks, and those that `take` names; tags are united. Its stage, its parent and its referrer stay, and
+    of unique custom fields each keeps its own value. `:unmerge` undoes it."""
+    changed = customer.merge_into(other, at, take, shared)
     return CustomerMerged(into=into), CustomerAmended.of_changed(other, changed) if changed else None
 
 
