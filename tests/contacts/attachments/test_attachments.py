@@ -20,6 +20,7 @@ from kith.attachments import receiving
 from kith.attachments.checking import lost, unknown
 from kith.attachments.store import FolderStore, StoreFault
 from kith.attachments.sweeping import sweeping
+from kith.attachments.watched import FAULTS
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.http.app import Context
@@ -65,6 +66,10 @@ async def swept(postgres: EmbeddedPostgres, context: Context) -> None:
                 pass
     finally:
         await engine.dispose()
+
+
+def faults() -> dict[str, float]:
+    return {each: FAULTS.labels(each)._value.get() for each in ("lost", "put")}  # as it is scraped
 
 
 async def a_day_passes(postgres: EmbeddedPostgres, of: Tenant) -> None:
@@ -351,6 +356,7 @@ async def test_a_store_that_fails_is_not_the_callers_doing(
 ) -> None:
     made = await uploaded(acme, customer)
     shutil.rmtree(folder)
+    before = faults()
     lost = await acme.get(f"{PATH}/{made['id']}/content")
     assert refusal(lost)[:2] == (500, "internal")
 
@@ -360,6 +366,7 @@ async def test_a_store_that_fails_is_not_the_callers_doing(
     monkeypatch.setattr(FolderStore, "put", full)
     where, name = f"{UPLOAD}?customer_id={customer['id']}", {"Kith-File-Name": "offer.pdf"}
     assert refusal(await acme.send(where, PDF, KIND, **name))[:2] == (503, "unavailable")
+    assert {each: count - before[each] for each, count in faults().items()} == {"lost": 1, "put": 1}
     monkeypatch.setitem(vars(context), "contents", None)
     assert refusal(await acme.send(where, PDF, KIND, **name))[:2] == (503, "unavailable")
 

@@ -20,11 +20,11 @@ def given(monkeypatch: pytest.MonkeyPatch, **settings: object) -> ContactsSettin
 def test_it_is_kept_in_a_folder_or_in_a_bucket_or_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert given(monkeypatch).attachments_store("contacts") is None
     with monkeypatch.context() as patch:
-        assert isinstance(given(patch, FOLDER=tmp_path).attachments_store("contacts"), FolderStore)
+        assert isinstance(given(patch, FOLDER=tmp_path)._unwatched("contacts"), FolderStore)
     (tmp_path / "secret").write_text("s3cret\n")
     key = {"ACCESS_KEY": "kith", "SECRET_FILE": tmp_path / "secret"}
     settings = given(monkeypatch, BUCKET="files/kith", ENDPOINT="http://minio:9000", **key)
-    assert isinstance(settings.attachments_store("contacts"), BucketStore)
+    assert isinstance(settings._unwatched("contacts"), BucketStore)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.reliability.alerts.conftest import Start, Watched
 
@@ -45,6 +46,15 @@ async def test_a_tenant_that_sends_more_than_its_rate_is_heard_of(start: Start) 
     api = await start(SALES, "api", KITH_TENANT_RATE="1", KITH_TENANT_BURST="1")
     assert (await ask(api, 150)).count(429) > 100
     await api.fires("KithTenantsThrottled")
+
+
+async def test_a_store_that_takes_no_file_is_heard_of(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    api = await start(CONTACTS, "api", KITH_ATTACHMENTS_FOLDER=str(folder))
+    folder.write_text("no folder any more")
+    where, kind = f"{api.process.url}/v1/attachments/content", {"Content-Type": "text/plain"}
+    assert (await api.client.post(where, content=b"tea", headers=api.headers | kind)).status_code == 503
+    await api.fires("KithAttachmentStoreFailing")
 
 
 async def test_all_tenants_together_may_be_too_many(start: Start, token: Callable[..., Headers]) -> None:

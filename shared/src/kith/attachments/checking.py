@@ -92,7 +92,7 @@ def run(service: Service, settings: Settings, words: Sequence[str]) -> None:
     assert isinstance(settings, AttachmentSettings)
     store = settings.attachments_store(service.name)
     if store is None:
-        raise SystemExit("No store is set: see KITH_ATTACHMENTS_FOLDER.")
+        raise SystemExit("No store is set: see KITH_ATTACHMENTS_FOLDER and KITH_ATTACHMENTS_BUCKET.")
     if asyncio.run(_compared(settings, service.name, store, remove=given.remove)):
         raise SystemExit(1)
 
@@ -123,7 +123,7 @@ async def _newest(of: Examined) -> Sequence[Problem]:
     settings = of.settings
     assert isinstance(settings, AttachmentSettings)
     if (store := settings.attachments_store(of.name)) is None:
-        return [warning("No attachment is taken, as no store is set.", "Set KITH_ATTACHMENTS_FOLDER.")]
+        return [warning("No attachment is taken, as no store is set.", "Set KITH_ATTACHMENTS_FOLDER or _BUCKET.")]
     rows = await of.connection.execute(_whole().order_by(CONTENTS.c.begun_at.desc()).limit(_NEWEST))
     newest = [Named(each.tenant_id, each.id, each.size) for each in rows]
     try:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kith.attachments.store import ContentLost, Store
+from kith.attachments.watched import FAULTS
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 _NOT_SHOWN = re.compile(r"[^A-Za-z0-9 ._()-]")
@@ -47,6 +48,7 @@ async def response(request: Request, store: Store, it: Sent) -> Response:
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if (kept := await store.size(it.tenant, it.id)) != it.size:
+        FAULTS.labels("lost").inc()
         raise ContentLost(f"Content {it.id} has {kept} bytes in the store, and {it.size} were received.")
     first, count, status = 0, it.size, HTTPStatus.OK
     if (asked := _RANGE.fullmatch(request.headers.get("range", ""))) and "if-range" not in request.headers:

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from kith.attachments.kinds import DEFAULT, NEVER, MediaType
 from kith.attachments.store import FolderStore, Store
+from kith.attachments.watched import WatchedStore
 from kith.errors import Invalid
 from kith.runtime.secret_files import secret_in
 from kith.runtime.setting_types import Count, File, Folder, Line, WebUrl
@@ -70,11 +71,13 @@ class AttachmentSettings(BaseModel):
 
     def attachments_store(self, service: str) -> Store | None:
         """Returns the store that is set, of the content of this service."""
+        store = self._unwatched(service)
+        return None if store is None else WatchedStore(store)
+
+    def _unwatched(self, service: str) -> Store | None:
         if self.attachments_folder is not None:
             return FolderStore(self.attachments_folder / service)
-        if self.attachments_bucket is not None:
-            return self._bucket(self.attachments_bucket, service)
-        return None
+        return None if self.attachments_bucket is None else self._bucket(self.attachments_bucket, service)
 
     def _bucket(self, named: str, service: str) -> Store:
         from kith.attachments.s3 import BucketStore  # noqa: PLC0415 - only who uses it has to have it

@@ -17,6 +17,7 @@ SOURCES = ("shared/src", "services/contacts/src", "services/sales/src", "service
            "services/analytics/src")  # fmt: skip
 
 EXPOSED_BY = {
+    "kith.attachments": "contacts: API, worker",
     "kith.audit": "APIs",
     "kith.db": "APIs, workers",
     "kith.graphql": "APIs",

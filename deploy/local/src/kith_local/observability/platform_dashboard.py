@@ -175,6 +175,17 @@ _FIGURES = Row(
             "What became of them, a second. Those of dry runs are not counted.",
         ),
         Panel(
+            "Attachments: bytes",
+            (Query(f"sum by (way) (rate(kith_attachment_bytes_total{_RATE}))", "{{way}}"),),
+            "bytes",
+            "Taken in and sent, a second.",
+        ),
+        Panel(
+            "Attachments: faults of the store",
+            (Query(f"sum by (operation) (rate(kith_attachment_store_faults_total{_RATE}))", "{{operation}}"),),
+            "ops",
+        ),
+        Panel(
             "Computation beside the loop, 95th percentile",
             (Query(_quantile(0.95, "lane", f"rate(kith_offload_seconds_bucket{_RATE})"), "{{lane}}"),),
             "s",

@@ -47,6 +47,16 @@ PROCESSES = Group(
             labels={"service": "sales"},
         ),
         Alert(
+            "KithAttachmentStoreFailing",
+            Severity.WARNING,
+            "sum by (operation) (increase(kith_attachment_store_faults_total[10m])) > 0",
+            "The store of attachments fails: {{ $labels.operation }}.",
+            lasts="5m",
+            fires={'kith_attachment_store_faults_total{operation="put"}': "0+3x20"},
+            quiet={'kith_attachment_store_faults_total{operation="put"}': "7x20"},
+            labels={"operation": "put"},
+        ),
+        Alert(
             "KithDatabaseWaits",
             Severity.WARNING,
             "histogram_quantile(0.95, sum by (pool, le) (rate(kith_database_wait_seconds_bucket[5m]))) > 0.5",
