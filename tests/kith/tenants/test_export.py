@@ -215,7 +215,8 @@ async def test_each_table_of_tenants_is_written_or_says_why_not(
         assert {"facts", "totals", "health_queue"} <= derived
     else:
         learnt = {"known_roles", "known_teams", "known_users", "known_customers", "unconfirmed_references"}
-        of_contacts = {"duplicate_checks", "import_pieces", "import_faults"}
+        of_contacts = {"duplicate_checks", "import_pieces", "import_faults", "retention_passes"}
+        of_contacts |= {"attachment_contents", "attachment_drops"}
         assert derived == {
             "repointings",
             "search_entries",

@@ -7,6 +7,7 @@ from contacts.customers.merging import api as merging
 from contacts.duplicates import api as duplicates
 from contacts.me import api as me
 from contacts.resources import IMPORTED, RESOURCES
+from contacts.retention import api as retention
 from contacts.roles.form import roles
 from contacts.teams.form import teams
 from contacts.users.first_sight import at_first_sight
@@ -26,10 +27,11 @@ API = Api(
     features=(
         *(me.FEATURE, merging.FEATURE, contact_merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
         attachments.FEATURE,
+        retention.FEATURE,
         imports.imports_feature("contacts", IMPORTED),
     ),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
-    tags={"me": me.WORDS, "duplicates": duplicates.WORDS, imports.TAG: imports.WORDS},
+    tags={"me": me.WORDS, "duplicates": duplicates.WORDS, "retention": retention.WORDS, imports.TAG: imports.WORDS},
 )

@@ -10,6 +10,7 @@ from contacts.field_definitions.form import FIELD_DEFINITIONS
 from contacts.merging.effect import REPOINTING
 from contacts.notes.form import NOTES
 from contacts.resources import IMPORTED, RESOURCES
+from contacts.retention.applying import applying
 from contacts.settings import ContactsSettings
 from contacts.tables import idempotency, outbox
 from kith.attachments.checking import NEWEST
@@ -42,6 +43,7 @@ SERVICE = Service(
         forgetting(NOTES),
         forgetting(ATTACHMENTS),
         SWEEPING,
+        applying(),
         *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),
     commands={"erasures": "contacts.erasure.wiring", "attachments": "kith.attachments.checking"},

@@ -215,6 +215,11 @@ _RECONCILIATION = Row(
             "short",
             alarm=1,
         ),
+        Panel(
+            "Records that rules of retention have erased, and could not erase",
+            (Query(f"sum by (noun, outcome) (increase(kith_retention_records_total{_RATE}))", "{{noun}} {{outcome}}"),),
+            "short",
+        ),
     ),
 )
 _GATEWAY = Row(

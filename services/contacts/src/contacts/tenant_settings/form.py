@@ -9,12 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import TEXT, Column
 
+from contacts.retention.rules import MOST_RULES, RetentionRule
 from contacts.tables import metadata
 from contacts.tenant_settings.rules import ActivityRule, SegmentActivity, Settings
-from kith.db.tables import Structured, aggregate_table
+from kith.db.tables import Structured, aggregate_table, values_column
 from kith.events.catalogue import QUALIFYING
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment
 from kith.nouns.resource import Command, Resource, View
+from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Whole, Zone
 
 MAX_WINDOW_DAYS = 3650
@@ -51,6 +53,7 @@ class AmendSettings(Amendment):
         Field(max_length=MAX_SEGMENTS),
         AfterValidator(lambda sent: sorted(sent, key=attrgetter("segment"))),
     ] = UNSENT
+    retention: Annotated[list[RetentionRule], Values(MOST_RULES)] = UNSENT
 
 
 settings = aggregate_table(
@@ -60,6 +63,7 @@ settings = aggregate_table(
     Column("currency", TEXT),
     Column("activity", Structured(ActivityRule), nullable=False),
     Column("segment_activity", Structured(list[SegmentActivity]), nullable=False),
+    values_column("retention", RetentionRule),
 )
 
 
@@ -72,6 +76,7 @@ class SettingsView(View):
     currency: str | None
     activity: ActivityRule
     segment_activity: list[SegmentActivity]
+    retention: list[RetentionRule]
 
 
 SETTINGS = Resource(
@@ -81,7 +86,10 @@ SETTINGS = Resource(
     settings,
     SettingsView,
     (Command("amend", AmendSettings, Settings.amend),),
-    unpublished={"segment_activity": "It is in the event's `activity`, by segment."},
+    unpublished={
+        "segment_activity": "It is in the event's `activity`, by segment.",
+        "retention": "No other service goes by it: each erasure has its event.",
+    },
     singleton=Settings.singleton,
     write_verb="admin",
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID, uuid5
 
+from contacts.retention.rules import RetentionRule, agreed
 from kith.errors import Invalid
 from kith.events import contacts as events
 from kith.events.contacts import SettingsChanged
@@ -43,6 +44,8 @@ class Settings(Aggregate):
     activity: ActivityRule = field(default_factory=lambda: ActivityRule(event_types=[OrderPlaced.type], window_days=90))
     segment_activity: list[SegmentActivity] = field(default_factory=list)
     """By segment, each once."""
+    retention: list[RetentionRule] = field(default_factory=list)
+    """In the order in which they are applied."""
 
     @classmethod
     def singleton(cls, tenant: str) -> Self:
@@ -50,8 +53,11 @@ class Settings(Aggregate):
         return cls(id=uuid5(_NAMESPACE, tenant))
 
     def amend(self, *, at: datetime, **fields: Any) -> SettingsChanged:
-        """Only the fields sent change; the rules of segments are sent all or not at all."""
+        """Only the fields sent change; the rules of segments, and those of retention, are sent all or not at all. Rules
+        of retention are applied once the settings have stood for a day."""
         self.ensure_not_before_last_change(at)
+        if "retention" in fields:
+            fields["retention"] = agreed(fields["retention"])
         if "segment_activity" in fields:
             fields["segment_activity"] = _each_once(fields["segment_activity"])
         self.set(fields)

@@ -1,0 +1,92 @@
+"""What a rule of retention erases."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
+
+from contacts.attachments.form import ATTACHMENTS, attachments
+from contacts.consents.form import consents
+from contacts.contacts.form import CONTACTS
+from contacts.customers.form import CUSTOMERS, customers
+from contacts.notes.form import NOTES, notes
+from contacts.retention.rules import RetentionNoun, RetentionRule, RetentionSince
+from contacts.touchpoints.form import touchpoints
+from contacts.usages.form import usages
+from contacts.web_visits.form import web_visits
+from kith.nouns.resource import Command, Resource
+
+_CONTACT_IS_USED_BY = (
+    touchpoints.c.created_at,
+    web_visits.c.created_at,
+    usages.c.created_at,
+    notes.c.updated_at,
+    attachments.c.updated_at,
+    consents.c.updated_at,
+)
+
+
+class Erased(NamedTuple):
+    """A noun of which a rule erases records."""
+
+    resource: Resource
+    erase: Command
+
+
+def _of(resource: Resource) -> Erased:
+    (erase,) = (each for each in resource.commands if each.erases)
+    return Erased(resource, erase)
+
+
+ERASED: Mapping[RetentionNoun, Erased] = {
+    RetentionNoun.CUSTOMER: _of(CUSTOMERS),
+    RetentionNoun.CONTACT: _of(CONTACTS),
+    RetentionNoun.NOTE: _of(NOTES),
+    RetentionNoun.ATTACHMENT: _of(ATTACHMENTS),
+}
+
+
+def is_due(rule: RetentionRule, now: datetime) -> tuple[Table, ColumnElement[bool]]:
+    """Returns the table, and the condition of its rows that the rule erases now."""
+    table, before = ERASED[rule.of].resource.table, now - timedelta(days=rule.days)
+    of = customers if table is customers else customers.alias("of_customer")
+    own = and_(of.c.tenant_id == table.c.tenant_id, of.c.id == table.c.customer_id) if of is not customers else None
+
+    def of_customer(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        return condition if own is None else exists(select(of.c.id).where(own, condition))
+
+    if rule.since is RetentionSince.ARCHIVED:
+        # Of the two the one that was archived first.
+        it = or_(table.c.archived_at < before, of_customer(of.c.archived_at < before))
+    else:
+        it = and_(table.c.updated_at < before, *(_not_used(table, each, before) for each in _used_by(rule.of)))
+    if rule.stages:
+        it = and_(it, of_customer(of.c.stage.in_(rule.stages)))
+    if "merged_into" in table.c:
+        # What was recorded of it names the one that remains: it is erased when that one is.
+        remains = table.alias("remains")
+        that = and_(remains.c.tenant_id == table.c.tenant_id, remains.c.id == table.c.merged_into)
+        gone = exists(select(remains.c.id).where(that, remains.c.erased_at.is_not(None)))
+        it = or_(and_(table.c.merged_into.is_(None), it), gone)
+    return table, and_(table.c.erased_at.is_(None), it)
+
+
+def next_ones(rule: RetentionRule, tenant: str, now: datetime, after: UUID | None, most: int) -> Select[Any]:
+    """Selects the next records in the order of their ids, each with whether it is due."""
+    table, due = is_due(rule, now)
+    rows = select(table.c.id, due.label("due")).where(table.c.tenant_id == tenant)
+    if after is not None:
+        rows = rows.where(table.c.id > after)
+    return rows.order_by(table.c.id).limit(most)
+
+
+def _used_by(noun: RetentionNoun) -> tuple[Any, ...]:
+    return _CONTACT_IS_USED_BY if noun is RetentionNoun.CONTACT else ()
+
+
+def _not_used(table: Table, at: Any, before: datetime) -> ColumnElement[bool]:
+    c = at.table.c
+    names = and_(c.tenant_id == table.c.tenant_id, c.contact_id == table.c.id)
+    return ~exists(select(func.now()).where(names, at >= before))
