@@ -56,11 +56,9 @@ class Person:
 
     def __init__(self, ours: Tenant) -> None:
         self.ours, self.word = ours, f"kanari{new_id().hex}"
-        ours.post(
-            "contacts",
-            "/v1/field-definitions",
-            {"of_noun": "contact", "code": "nick", "label": "Nick", "value_type": "text", "filterable": True},
-        )
+        nick = {"code": "nick", "label": "Nick", "value_type": "text", "filterable": True}
+        for noun in ("contact", "case"):
+            ours.post("contacts", "/v1/field-definitions", nick | {"of_noun": noun})
         address = {"street": f"{self.word} 1", "city": self.word, "postal_code": "1010"}
         key = {"Idempotency-Key": "made-once"}
         whole = {"kind": "person", "name": f"Ann {self.word}", "addresses": [address]}
@@ -89,7 +87,8 @@ class Person:
         ours.post("sales", "/v1/tasks", {"title": f"Call {word}", **of}, **{"Idempotency-Key": "a-task"})
         ours.post("sales", "/v1/orders", {"value": "10", "currency": "EUR", **then})
         case = {"subject": f"{word} is stuck", "channel": "email", "contact_id": self.contact, **then}
-        self.case = ours.post("service-desk", "/v1/cases", case)["id"]
+        position = {"Kith-Wait-For": f"contacts@{ours.positions['contacts'].isoformat()}"}
+        self.case = ours.post("service-desk", "/v1/cases", case | {"custom_personal": {"nick": word}}, **position)["id"]
         ours.post("analytics", "/v1/pulses", {"score": 50, "note": f"{word} is cross", **of})
 
     def fails(self) -> None:
@@ -119,6 +118,7 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
         *("contacts.search_entries", "contacts.custom_entries"),
         *("sales.opportunities", "sales.tasks", "sales.history", "sales.search_entries", "sales.idempotency"),
         *("service_desk.cases".replace("_", "-"), "service-desk.search_entries", "analytics.pulses"),
+        "service-desk.custom_entries",
     }
     assert not [each for each in held if each.startswith("bus.")], "nothing personal travels"
     ours.post("contacts", f"/v1/contacts/{person.contact}:erase", {})

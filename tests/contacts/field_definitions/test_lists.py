@@ -277,3 +277,35 @@ async def worker_of(postgres: Server) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+async def test_lists_are_filtered_by_the_fields_of_related_records(acme: Tenant, other: Tenant) -> None:
+    for tenant in (acme, other):
+        await defined(tenant, "region", filterable=True)
+        await defined(tenant, "rank", "number", of_noun="contact", filterable=True)
+    ids = {}
+    for region in ("north", "south"):
+        ids[region] = (await created(acme, {"region": region})).json()["id"]
+        await acme.made("/v1/contacts", customer_id=ids[region], name=region, custom={"rank": len(ids)})
+    found = (await acme.get("/v1/contacts", **{"customer.custom.region": "north"})).json()["items"]
+    assert [each["name"] for each in found] == ["north"]
+    both = {"customer.custom.region.in": ["north", "south"], "custom.rank": "2", "customer.kind": "person"}
+    assert [each["name"] for each in (await acme.get("/v1/contacts", **both)).json()["items"]] == ["south"]
+    assert (await other.get("/v1/contacts", **{"customer.custom.region": "north"})).json()["items"] == []
+    by_rank = (await acme.get("/v1/customers", **{"contacts.custom.rank.gte": "2"})).json()["items"]
+    assert [each["id"] for each in by_rank] == [ids["south"]]
+    where = {"not": {"customer": {"not": {"custom": [{"code": "region", "eq": "north"}]}}}}
+    searched = (await acme.post("/v1/contacts:search", {"where": where})).json()["items"]
+    assert [each["name"] for each in searched] == ["north"]
+    query = """{ contacts(where: {customer: {custom: [{code: "region", eq: "south"}]}}) { nodes { name } } }"""
+    assert (await acme.ask(query))["contacts"]["nodes"] == [{"name": "south"}]
+    await defined(acme, "nickname", "text", personal=True, filterable=True)
+    hidden = await acme.without("contacts:personal").get("/v1/contacts", **{"customer.custom.nickname": "Ann"})
+    assert hidden.status_code == 403
+    for parameter, field in (
+        ("customer.custom.rank", "customer.custom.rank"),
+        ("customer.custom.region.gte", "customer.custom.region.gte"),
+        ("customer.custom.region.near", "customer.custom.region.near"),
+        ("owner.custom.region", "owner.custom.region"),
+    ):
+        assert refusal(await acme.get("/v1/contacts", **{parameter: "1"})) == (422, field)

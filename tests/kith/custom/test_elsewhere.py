@@ -1,5 +1,6 @@
 """Fields that a tenant defines in contacts, in the records of the other services."""
 
+import asyncio
 import csv
 import io
 import json
@@ -193,7 +194,7 @@ async def test_what_shows_people_is_hidden_unpublished_and_erased(house: House) 
     assert await tables_with(owner, word) == set()
     shown = (await house.there.get(f"{house.path}/{made['id']}")).json()
     assert (shown["custom"], shown["custom_personal"]) == ({"tall": True}, {})
-    assert len((await house.there.get(house.path, **{"custom.tall": "true"})).json()["items"]) == 1
+    assert len((await house.there.get(house.path, order_by="custom.tall")).json()["items"]) == 1
 
 
 async def exported(tenant: Tenant, path: str) -> httpx.Response:
@@ -341,6 +342,27 @@ async def test_a_field_is_made_filterable_when_orders_have_values_already(house:
     forget(house.there.name)
     rows = (await house.there.get(house.path, order_by="custom.rank.desc")).json()["items"]
     assert [each["custom"].get("rank") for each in rows] == [2, 1, None]
+
+
+@in_house("opportunity")
+async def test_many_fields_come_at_once_and_one_changes_while_records_are_written(house: House) -> None:
+    for noun in ("opportunity", "task"):
+        row = {"command": "create", "occurred_at": "2026-01-01T00:00:00Z", "of_noun": noun, "value_type": "number"}
+        rows = [row | {"external_id": f"{noun}{n}", "code": f"f{n}", "label": "F"} for n in range(100)]
+        assert (await house.contacts.post("/v1/field-definitions:bulk", {"rows": rows})).json()["accepted"] == 100
+    await house.hears()
+    everything = {f"f{n}": float(n) for n in range(100)}
+    assert (await house.made(everything))["custom"] == everything
+    (field,) = (await house.contacts.get("/v1/field-definitions", of_noun="opportunity", code="f7")).json()["items"]
+
+    async def archived() -> None:
+        await house.contacts.post(f"/v1/field-definitions/{field['id']}:archive", {})
+        await house.hears()
+
+    answers, _ = await asyncio.gather(asyncio.gather(*(house.created({"f7": n}) for n in range(100))), archived())
+    assert {refusal(each) for each in answers if each.status_code != 201} <= {(422, "custom.f7")}
+    assert refusal(await house.created({"f7": 1})) == (422, "custom.f7")
+    assert (await house.made({"f8": 1}))["custom"] == {"f8": 1}
 
 
 @in_house("case")

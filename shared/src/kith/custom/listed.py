@@ -1,6 +1,6 @@
 """What is asked of custom fields in lists: the fields that are named by their codes, and the keys of the values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -34,34 +34,42 @@ class FieldNotReady(Conflict):
 async def known(connection: AsyncConnection, tenant: str, listing: Listing, asked: Asked, *, personal: bool) -> Asked:
     """Returns what is asked, by the tenant's fields. Raises Invalid for a field that lists are not filtered or sorted
     by or a value that it cannot have, and Forbidden for one that the actor may not see."""
-    compared = set() if asked.condition is None else {each.code for each in customs_in(asked.condition.shape)}
+    compared = set() if asked.condition is None else {*customs_in(asked.condition.shape)}
     ordered = [each.code for each in asked.order.terms if each.is_custom and each.by_text is None]
-    if not (named := {*compared, *ordered}):
+    if not compared and not ordered:
         return asked
-    noun = listing.resource.name
+    nouns = {over: each.customisable or "" for over, each in listing.relations.items()} | {None: listing.resource.name}
     fields = await fields_of(connection, tenant)
-    if not named <= fields.of(noun).keys():
+    if not all(code in fields.of(nouns[over]) for over, code in (*compared, *((None, each) for each in ordered))):
         fields = await fields_of(connection, tenant, anew=True)
-    found = {code: _filterable(fields, noun, code) for code in compared}
-    found |= {code: _sortable(fields, noun, code) for code in ordered}
-    if not personal and any(each.personal for each in found.values()):
+    filtered = {(over, code): _filterable(fields, nouns[over], over, code) for over, code in compared}
+    sorted_by = [_sortable(fields, nouns[None], code) for code in ordered]
+    if not personal and any(each.personal for each in (*filtered.values(), *sorted_by)):
         raise Forbidden(f"This needs the scope {listing.service}:personal.")
     if asked.condition is not None:
         values: list[Any] = []
-        shape = _known(asked.condition.shape, iter(asked.condition.values), found, values)
+        shape = _known(asked.condition.shape, iter(asked.condition.values), filtered, values, None)
         asked = replace(asked, condition=Condition(shape, tuple(values)))
     if ordered:
-        order = Order(tuple(_with_keys(each, found) for each in asked.order.terms))
-        asked = replace(asked, order=order, sorted_by=tuple(found[code].id for code in ordered))
+        order = Order(tuple(_with_keys(each, sorted_by) for each in asked.order.terms))
+        asked = replace(asked, order=order, sorted_by=tuple(each.id for each in sorted_by))
     return asked
 
 
-def _filterable(fields: Fields, noun: str, code: str) -> CustomField:
+_Named = tuple[str | None, str]
+"""The code of a field, and the relation over which it is named."""
+
+
+def _path(over: str | None, code: str) -> str:
+    return f"custom.{code}" if over is None else f"{over}.custom.{code}"
+
+
+def _filterable(fields: Fields, noun: str, over: str | None, code: str) -> CustomField:
     field = fields.of(noun).get(code)
     if field is None or not field.filterable:
         there = ", ".join(sorted(each.code for each in fields.of(noun).values() if each.filterable)) or "none"
-        raise Invalid(f"Lists are filtered by these custom fields: {there}.", field=f"custom.{code}")
-    return _ready(field, f"custom.{code}")
+        raise Invalid(f"Lists are filtered by these custom fields: {there}.", field=_path(over, code))
+    return _ready(field, _path(over, code))
 
 
 def _sortable(fields: Fields, noun: str, code: str) -> CustomField:
@@ -85,41 +93,32 @@ def _sorts(field: CustomField) -> bool:
     return field.filterable and field.value_type not in (FieldType.MULTI_CHOICE, FieldType.LINK)
 
 
-def _with_keys(term: Term, fields: Mapping[str, CustomField]) -> Term:
-    if not term.is_custom:
-        return term
-    return term._replace(by_text=COMPARED_AS[fields[term.code].value_type] in _BY_TEXT)
+def _with_keys(term: Term, fields: Sequence[CustomField]) -> Term:
+    field = next((each for each in fields if term.is_custom and each.code == term.code), None)
+    return term if field is None else term._replace(by_text=COMPARED_AS[field.value_type] in _BY_TEXT)
 
 
-def _known(shape: Shape, sent: Iterator[Any], fields: dict[str, CustomField], values: list[Any]) -> Shape:
+def _known(
+    shape: Shape, sent: Iterator[Any], fields: Mapping[_Named, CustomField], values: list[Any], over: str | None
+) -> Shape:
     """Returns the shape with the fields' entries; the values are moved from `sent` to `values`."""
     match shape:
         case CustomComparison(code=code, operator=operator, holds=holds):
-            field = fields[code]
+            field = fields[over, code]
             if operator not in operators_of(COMPARED_AS[field.value_type]):
-                raise Invalid(
-                    f"A field of type {field.value_type} has no such operator.", field=f"custom.{code}.{operator}"
-                )
+                rule = f"A field of type {field.value_type} has no such operator."
+                raise Invalid(rule, field=f"{_path(over, code)}.{operator}")
             values.append(field.id)
             if operator is not Operator.IS_NULL:
                 values.append(_keys(field, next(sent)))
             return EntryComparison(COMPARED_AS[field.value_type] in _BY_TEXT, operator, holds)
         case Combination(operator=operator_, parts=parts):
-            return Combination(operator_, tuple(_known(each, sent, fields, values) for each in parts))
-        case _:
-            values += (next(sent) for _ in range(_values_of(shape)))
-            return shape
-
-
-def _values_of(shape: Shape) -> int:
-    """Returns how many values a condition has, of which no part is of a custom field."""
-    match shape:
+            return Combination(operator_, tuple(_known(each, sent, fields, values, over) for each in parts))
+        case Related(relation=relation, shape=inner):
+            return Related(relation, _known(inner, sent, fields, values, relation))
         case Comparison(operator=operator):
-            return int(operator is not Operator.IS_NULL)
-        case Related(shape=inner):
-            return _values_of(inner)
-        case Combination(parts=parts):
-            return sum(_values_of(each) for each in parts)
+            values += [] if operator is Operator.IS_NULL else [next(sent)]
+            return shape
         case _:
             raise AssertionError(shape)
 

@@ -35,6 +35,8 @@ class Relation(NamedTuple):
     theirs: str
     """The columns that are equal."""
     fields: Mapping[str, ListedField]
+    customisable: str | None = None
+    """The noun, if a tenant may define fields of its records."""
 
 
 class Comparison(NamedTuple):
@@ -101,14 +103,16 @@ def _fields_in(shape: Shape, over: str | None) -> Iterator[tuple[str | None, str
                 yield from _fields_in(each, over)
 
 
-def customs_in(shape: Shape) -> Iterator[CustomComparison]:
-    """Yields the comparisons of custom fields."""
+def customs_in(shape: Shape, over: str | None = None) -> Iterator[tuple[str | None, str]]:
+    """Yields the codes of the custom fields that are compared, each with the relation over which it is."""
     match shape:
-        case CustomComparison():
-            yield shape
+        case CustomComparison(code=code):
+            yield over, code
+        case Related(relation=relation, shape=inner):
+            yield from customs_in(inner, relation)
         case Combination(parts=parts):
             for each in parts:
-                yield from customs_in(each)
+                yield from customs_in(each, over)
 
 
 def predicate(

@@ -139,19 +139,24 @@ class Listing:
         ours, found = self.resource, dict[str, tuple[Relation, Listing | _Known]]()
         for each in ours.relations:
             if (other := self._siblings.get(each.noun)) is not None:
-                found[each.name] = (Relation(other.resource.table, each.column, "id", other.fields), other)
+                found[each.name] = (other.related_by(each.column, "id"), other)
             elif each.column in ours.follows:
                 known = _Known(ours.follows[each.column].id.table)
                 found[each.name] = (Relation(known.table, each.column, "id", known.fields), known)
         for other in self._siblings.values():
             for each in other.resource.relations:
                 if each.noun == ours.name and each.many:
-                    found[each.many] = (Relation(other.resource.table, "id", each.column, other.fields), other)
+                    found[each.many] = (other.related_by("id", each.column), other)
         return found
 
     @cached_property
     def relations(self) -> dict[str, Relation]:
         return {name: relation for name, (relation, _) in self._related.items()}
+
+    def related_by(self, ours: str, theirs: str) -> Relation:
+        """Returns the relation of another noun to these records, by the columns that are equal."""
+        customisable = self.resource.name if self.customisable else None
+        return Relation(self.resource.table, ours, theirs, self.fields, customisable)
 
     @property
     def customisable(self) -> bool:
@@ -167,13 +172,15 @@ class Listing:
     @cached_property
     def where_related(self) -> type[Where]:
         """The same for records of another noun that are related to these."""
-        return where_model(f"Related{pascal(self.resource.plural)}", self.fields, {}, strict=True)
+        name, customisable = f"Related{pascal(self.resource.plural)}", self.customisable
+        return where_model(name, self.fields, {}, strict=True, customisable=customisable)
 
     @cached_property
     def query(self) -> type[Question]:
         """The model of what is asked in a query string."""
         related = {
-            name: where_model(name, other.fields, {}, strict=False) for name, (_, other) in self._related.items()
+            name: where_model(name, other.fields, {}, strict=False, customisable=relation.customisable is not None)
+            for name, (relation, other) in self._related.items()
         }
         where = where_model("Query", self.fields, related, strict=False, customisable=self.customisable)
         return self._question(where, strict=False)

@@ -46,21 +46,23 @@ def document_of(sent: Iterable[tuple[str, str]], listed: Listed, but: Collection
     asked = listed.query.model_fields.keys() - {"where", *but}
     document: dict[str, Any] = {}
     where: dict[str, Any] = {}
-    custom: dict[str, dict[str, Any]] = {}
+    custom: dict[str | None, dict[str, dict[str, Any]]] = {}
     for name, values in given.items():
         if name in _JOINED & asked:
             document[name] = [part for value in values for part in value.split(",")]
         elif name in asked:
             document[name] = values if name in _SEVERAL else _one(name, values)
-        elif listed.customisable and name.startswith("custom."):
-            code, operator = _custom(name)
-            of_code = custom.setdefault(code, {"code": code})
+        elif (named := _custom(name, listed)) is not None:
+            over, code, operator = named
+            of_code = custom.setdefault(over, {}).setdefault(code, {"code": code})
             of_code[operator] = values if operator.takes_many else _one(name, values)
         else:
             relation, field, operator = _parsed(name, listed, asked)
             fields = where if relation is None else where.setdefault(relation, {})
             fields.setdefault(field, {})[operator] = values if operator.takes_many else _one(name, values)
-    return document | {"where": where | ({"custom": list(custom.values())} if custom else {})}
+    for over, of_codes in custom.items():
+        (where if over is None else where.setdefault(over, {}))["custom"] = list(of_codes.values())
+    return document | {"where": where}
 
 
 def in_parameters(error: ValidationError) -> ValidationError:
@@ -80,12 +82,19 @@ def _one(name: str, values: list[str]) -> str:
     return values[0]
 
 
-def _custom(parameter: str) -> tuple[str, Operator]:
-    """Returns the code of the custom field, and the operator."""
-    _, code, *operator = parameter.split(".")
+def _custom(parameter: str, listed: Listed) -> tuple[str | None, str, Operator] | None:
+    """Returns the relation over which a custom field is named, its code, and the operator; None: it names none."""
+    over, path = None, parameter.split(".")
+    customisable = listed.customisable
+    if path[0] in listed.relations:
+        over = path.pop(0)
+        customisable = listed.relations[over].customisable is not None
+    if not customisable or path[:1] != ["custom"] or len(path) < 2:
+        return None
+    _, code, *operator = path
     if len(operator) > 1 or not {*operator} <= {*Operator} or not code:
         raise Invalid("It is `custom.`, the code of a field and an operator: `custom.region.in`.", field=parameter)
-    return code, Operator(operator[0]) if operator else Operator.EQ
+    return over, code, Operator(operator[0]) if operator else Operator.EQ
 
 
 def _parsed(parameter: str, listed: Listed, asked: Collection[str]) -> tuple[str | None, str, Operator]:
