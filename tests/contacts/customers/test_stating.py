@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
@@ -15,6 +16,7 @@ from analytics.service import SERVICE as ANALYTICS
 from contacts.customers.form import CUSTOMERS
 from contacts.service import SERVICE as CONTACTS
 from contacts.tables import outbox
+from kith.custom.stating import FIELD_STATED
 from kith.customers.stating import CustomerStated, stating
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
@@ -90,7 +92,8 @@ async def test_it_is_no_event(
     await serve(ANALYTICS)
     engine = create_engine(postgres.url("kith_analytics"), role=WORKER_ROLE, pool_size=1, application="test worker")
     async with engine.begin() as connection:
-        await analytics_handle(connection, await stated(worker))
+        told = await stated(worker)
+        await analytics_handle(connection, [*told, *(replace(each, type=FIELD_STATED) for each in told)])
         number = await connection.scalar(text("SELECT count(*) FROM ledger WHERE tenant_id = :t"), {"t": tenant})
     await engine.dispose()
     assert number == 0
