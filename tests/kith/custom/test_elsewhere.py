@@ -22,6 +22,7 @@ from contacts.field_definitions.rules import FieldDefinition
 from contacts.resources import RESOURCES as OF_CONTACTS
 from contacts.service import SERVICE as CONTACTS
 from contacts.tables import outbox
+from kith.custom import known
 from kith.custom.filling import Filling
 from kith.custom.known import forget
 from kith.custom.stating import FIELD_STATED, stating_fields
@@ -30,6 +31,7 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import CustomerErased
 from kith.events.envelope import Envelope
+from kith.http import positions
 from kith.ids import new_id
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
@@ -342,6 +344,25 @@ async def test_a_field_is_made_filterable_when_orders_have_values_already(house:
     forget(house.there.name)
     rows = (await house.there.get(house.path, order_by="custom.rank.desc")).json()["items"]
     assert [each["custom"].get("rank") for each in rows] == [2, 1, None]
+
+
+@in_house("case")
+async def test_who_waits_for_a_change_of_a_field_finds_it_though_what_was_before_is_trusted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "TRUSTED_SECONDS", 1000)
+    monkeypatch.setattr(positions, "SECONDS", 0.1)
+    field = await house.defined()
+    await house.hears()
+    path = f"/v1/field-definitions/{field}:amend"
+    amended = await house.contacts.post(path, {"choices": ["north", "south", "west"]})
+    await house.made({"region": "north"})  # so that what holds now is trusted
+    await house.worker.hears(*await house.published())
+    assert refusal(await house.created({"region": "west"})) == (422, "custom.region")
+    # What the position says is not looked at here: the watermarks are a relay's, and there is none.
+    position = {"Kith-Wait-For": amended.headers["kith-position"]}
+    answer = await house.there.post(house.path, NEW["case"] | {"custom": {"region": "west"}}, **position)
+    assert answer.status_code == 201, answer.text
 
 
 @in_house("opportunity")
