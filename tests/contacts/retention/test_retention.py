@@ -162,6 +162,23 @@ async def test_a_rule_that_is_changed_or_taken_back_erases_nothing(acme: Tenant,
     assert not await is_erased(acme, quiet)
 
 
+async def test_a_rule_that_is_changed_on_the_way_begins_anew_and_erases_nothing(
+    acme: Tenant, worker: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applying, "AT_A_TIME", 1)
+    tea = await customer(acme)
+    ids = [await contact(acme, tea) for _ in range(3)]
+    await rules_are(acme, UNUSED)
+    await applied(worker, acme)
+    await days_pass(worker, acme)
+    async with worker.begin() as connection:
+        await apply(connection, acme.name)
+    await rules_are(acme, UNUSED | {"days": 30})
+    await applied(worker, acme)
+    assert [await is_erased(acme, each) for each in ids] == [True, False, False]
+    assert (await results(acme))["quiet"].items() >= {"due": 2, "erased": 1}.items()
+
+
 async def test_what_cannot_be_erased_keeps_no_other_from_it(
     acme: Tenant, worker: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
