@@ -2,6 +2,7 @@
 
 from contacts.attachments.form import ATTACHMENTS
 from contacts.attachments.wiring import SWEEPING, after_removal
+from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.duplicates.worker import looking
 from contacts.erasure.forgetting import forgetting
@@ -40,6 +41,8 @@ SERVICE = Service(
         making_entries(RESOURCES),
         REPOINTING.task(),
         looking(),
+        forgetting(CONTACTS),
+        forgetting(CUSTOMERS),
         forgetting(NOTES),
         forgetting(ATTACHMENTS),
         SWEEPING,

@@ -155,7 +155,7 @@ class Contact(Mergeable, Customisable, CustomerOwned):
         return ContactRestored()
 
     def erase(self, *, at: datetime) -> ContactErased:
-        """Name, addresses and numbers go for good. Contacts that were merged into it are erased one by one."""
+        """Name, addresses and numbers go for good. Contacts that were merged into it go with it."""
         self.forget(at)
         self.forget_taken()
         return ContactErased()

@@ -163,8 +163,8 @@ class Customer(Mergeable, Customisable):
         return CustomerRestored()
 
     def erase(self, *, at: datetime) -> CustomerErased:
-        """Name, website and addresses go for good. Its contacts, and the customers that were merged into it, are erased
-        one by one."""
+        """Name, website and addresses go for good, and the customers that were merged into it go with it. Its contacts
+        are erased one by one."""
         self.forget(at)
         self.forget_taken()
         return CustomerErased()

@@ -1,6 +1,7 @@
-"""The task of the workers that erases what was written of somebody who was erased, or attached to them."""
+"""The task of the workers that erases what was written of somebody who was erased, or attached to them, and what was
+merged into them."""
 
-from sqlalchemy import ColumnElement, Subquery, Table, and_, or_, select, union
+from sqlalchemy import ColumnElement, FromClause, Subquery, Table, and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contacts.contacts.form import contacts
@@ -21,8 +22,8 @@ AT_A_TIME = 200
 
 
 def forgetting(resource: Resource) -> Task:
-    """Returns the task, given a noun of which records are of a customer and may be of a contact. Any number of workers
-    may do it."""
+    """Returns the task, given a noun of which records are of a customer and may be of a contact, or may be merged. Any
+    number of workers may do it."""
     (erase,) = (each for each in resource.commands if each.erases)
     due = _due(resource.table)
     turns = Turns(select(due.c.tenant_id))
@@ -53,12 +54,16 @@ def forgetting(resource: Resource) -> Task:
 
 
 def _due(records: Table) -> Subquery:
-    """Selects the tenants and ids of records of which the customer or the contact was erased."""
+    """Selects the tenants and ids of records of which the customer or the contact was erased, or the one that remains
+    of them."""
     n, removed = records.c, select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
-    whose: dict[Table, ColumnElement[bool]] = {
-        contacts: or_(n.contact_id == contacts.c.id, n.told_contact_id == contacts.c.id),
-        customers: or_(n.customer_id == customers.c.id, n.told_customer_id == customers.c.id),
-    }
+    whose: dict[FromClause, ColumnElement[bool]] = {}
+    if "merged_into" in n:
+        remains = records.alias("remains")
+        whose[remains] = n.merged_into == remains.c.id
+    else:
+        whose[contacts] = or_(n.contact_id == contacts.c.id, n.told_contact_id == contacts.c.id)
+        whose[customers] = or_(n.customer_id == customers.c.id, n.told_customer_id == customers.c.id)
     return union(
         *(
             select(n.tenant_id, n.id)

@@ -65,11 +65,8 @@ def is_due(rule: RetentionRule, now: datetime) -> tuple[Table, ColumnElement[boo
     if rule.stages:
         it = and_(it, of_customer(of.c.stage.in_(rule.stages)))
     if "merged_into" in table.c:
-        # What was recorded of it names the one that remains: it is erased when that one is.
-        remains = table.alias("remains")
-        that = and_(remains.c.tenant_id == table.c.tenant_id, remains.c.id == table.c.merged_into)
-        gone = exists(select(remains.c.id).where(that, remains.c.erased_at.is_not(None)))
-        it = or_(and_(table.c.merged_into.is_(None), it), gone)
+        # What was recorded of it names the one that remains, and it is erased with that one.
+        it = and_(table.c.merged_into.is_(None), it)
     return table, and_(table.c.erased_at.is_(None), it)
 
 
