@@ -81,6 +81,7 @@ class Person:
         ours.post("contacts", f"/v1/contacts/{self.contact}:amend", {"email": f"new@{word}.example"})
         consent = {"contact_id": self.contact, "purpose": "news", "channel": "email", "state": "given"}
         ours.post("contacts", "/v1/consents", consent | {"proof": f"{word} signed"}, **{"Idempotency-Key": "once"})
+        self.sends_a_file()
         ours.post("contacts", "/v1/touchpoints", {"channel": "email", "direction": "outbound", **then})
         self.opportunity = ours.post("sales", "/v1/opportunities", {"name": word, "currency": "EUR", **of})["id"]
         ours.post("sales", f"/v1/opportunities/{self.opportunity}:amend", {"name": f"{word} again"})
@@ -90,6 +91,12 @@ class Person:
         position = {"Kith-Wait-For": f"contacts@{ours.positions['contacts'].isoformat()}"}
         self.case = ours.post("service-desk", "/v1/cases", case | {"custom_personal": {"nick": word}}, **position)["id"]
         ours.post("analytics", "/v1/pulses", {"score": 50, "note": f"{word} is cross", **of})
+
+    def sends_a_file(self) -> None:
+        url = f"{self.ours.house.url('contacts')}/v1/attachments:upload?contact_id={self.contact}"
+        named = {"Content-Type": "text/plain", "Kith-File-Name": f"{self.word}.txt", "Idempotency-Key": "a-file"}
+        answer = self.ours.house.http.post(url, content=f"From {self.word}", headers=self.ours.headers | named)
+        assert answer.status_code == 201, answer.text
 
     def fails(self) -> None:
         """Requests that are refused, and one whose answer is streamed."""
@@ -115,12 +122,14 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
     held = found_in_databases(house, person.word)
     assert held >= {
         *(f"contacts.{each}" for each in ("contacts", "customers", "consents", "history", "idempotency")),
-        *("contacts.search_entries", "contacts.custom_entries"),
+        *("contacts.search_entries", "contacts.custom_entries", "contacts.attachments"),
         *("sales.opportunities", "sales.tasks", "sales.history", "sales.search_entries", "sales.idempotency"),
         *("service_desk.cases".replace("_", "-"), "service-desk.search_entries", "analytics.pulses"),
         "service-desk.custom_entries",
     }
     assert not [each for each in held if each.startswith("bus.")], "nothing personal travels"
+    (attached,) = found_in_files(house, person.word)
+    assert attached.is_relative_to(house.layout.attachments)
     ours.post("contacts", f"/v1/contacts/{person.contact}:erase", {})
     ours.post("contacts", f"/v1/customers/{person.customer}:erase", {})
     erased = {person.contact: "contact", person.customer: "customer"}
@@ -133,8 +142,8 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
             receipt["complete"],
             [each["records"] for each in receipt["parts"]],
         )
-    assert found_in_databases(house, person.word) == set()
-    assert found_in_files(house, person.word) == []
+    until(lambda: not found_in_databases(house, person.word))  # what is attached goes a moment later
+    until(lambda: not found_in_files(house, person.word))
     assert figures(ours) == counted
     shown = ours.get("sales", f"/v1/opportunities/{person.opportunity}")
     assert (shown["name"], shown["stage"], shown["customer_id"]) == (None, "prospecting", person.customer)
