@@ -24,9 +24,9 @@ from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
 services = pytest.mark.parametrize("service", [CONTACTS, SALES, SERVICE_DESK, ANALYTICS], ids=lambda each: each.name)
-ELSEWHERE = {"accept-language", "if-match"}
-"""Headers: the one is written by browsers, and understood as far as it can be; the other is read by
-kith.nouns.parameters.version_of."""
+ELSEWHERE = {"accept-language", "if-match", "Kith-File-Name"}
+"""Headers: the first is written by browsers, and understood as far as it can be; the second is read by
+kith.nouns.parameters.version_of; what the third has encoded is read as a body's `file_name`."""
 
 
 def bare(field: FieldInfo, seen: set[type]) -> Iterator[str]:

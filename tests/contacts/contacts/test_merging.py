@@ -207,6 +207,13 @@ async def test_a_dry_run_says_who_wins_and_what_is_moved_and_changes_nothing(acm
     assert {name: each["count"] for name, each in answer["moved"].items()} == {
         "touchpoints": 0, "usages": 0, "web_visits": 0, "consents": 0, "notes": 1, "attachments": 0, "merged": 0,
     }  # fmt: skip
+    document = """query ($id: UUID!, $into: UUID!) { contactMergeDryRun(id: $id, into: $into, take: [NAME]) {
+        fields { field wins before after } moved { records total { count isExact } } elsewhere } }"""
+    told = (await acme.ask(document, id=one, into=other))["contactMergeDryRun"]
+    assert [each | {"wins": each["wins"].lower()} for each in told["fields"]] == answer["fields"]
+    assert {each["records"]: each["total"]["count"] for each in told["moved"]} == {
+        name: each["count"] for name, each in answer["moved"].items()
+    }
     assert (await shown(acme, one))["merged_into"] is None
     blind = (await acme.without("contacts:personal").post(f"{PATH}/{one}:merge_dry_run", {"into": other})).json()
     hidden = {each["field"]: each["after"] for each in blind["fields"]}

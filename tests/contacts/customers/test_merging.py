@@ -127,6 +127,13 @@ async def test_a_dry_run_says_who_wins_and_why_and_what_is_moved(acme: Tenant) -
         "parts": 1, "referrals": 0, "merged": 0,
     }  # fmt: skip
     assert "analytics" in answer["elsewhere"]
+    document = """query ($id: UUID!, $into: UUID!) { customerMergeDryRun(id: $id, into: $into, take: [COUNTRY]) {
+        fields { field before after } } }"""
+    told = (await acme.ask(document, id=one, into=other))["customerMergeDryRun"]["fields"]
+    assert told == [{name: each[name] for name in ("field", "before", "after")} for each in answer["fields"]]
+    nobody = await acme.without("contacts:personal").ask(document, id=one, into=other)
+    (name,) = [each for each in nobody["customerMergeDryRun"]["fields"] if each["field"] == "name"]
+    assert (name["before"], name["after"]) == (None, None)
     assert (await shown(acme, one))["merged_into"] is None
     blind = (await acme.without("contacts:personal").post(f"{PATH}/{one}:merge_dry_run", body)).json()
     (name,) = [each for each in blind["fields"] if each["field"] == "name"]

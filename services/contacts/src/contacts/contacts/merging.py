@@ -12,13 +12,16 @@ from starlette.responses import Response
 from contacts.attachments.form import attachments
 from contacts.consents.form import consents
 from contacts.contacts.form import CONTACTS, MergeContact, contacts
-from contacts.merging.dry_run import MergedFieldOutcome, fields_and_moved
+from contacts.contacts.rules import MergedContactField
+from contacts.merging.dry_run import DryRun, MergedFieldOutcome, dry_run_of, fields_and_moved
 from contacts.notes.form import notes
 from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
 from contacts.web_visits.form import web_visits
 from kith.api import Feature
-from kith.http.app import actor_who, json_response
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
 from kith.nouns.access import reach_to_write
 from kith.nouns.inputs import read
@@ -77,8 +80,16 @@ async def dry_run(request: Request, id: Id, actor: Actor = _WRITER) -> Response:
     """Says of each field who wins and why, and how many records name the contact that remains from then on. Nothing is
     changed. It refuses what `:merge` refuses."""
     given = read(MergeContact, await request.body() or b"{}")
-    fields, moved = await fields_and_moved(request, actor, CONTACTS, id, given.into, given.take, MOVED)
+    fields, moved = await fields_and_moved(context_of(request), actor, CONTACTS, id, given.into, given.take, MOVED)
     return json_response(ContactMergeDryRun(id, given.into, fields, MovedContactRecords(**moved), ELSEWHERE))
 
 
-FEATURE = Feature(routers=[router])
+@field(description="What a merge of the contact into another one would do. Nothing is changed.")
+async def contact_merge_dry_run(info: Ctx, id: Id, into: Id, take: list[MergedContactField] | None = None) -> DryRun:
+    context = info.context
+    reach_to_write(context.actor, "contacts", CONTACTS)
+    given = (id, into, take or [])
+    return await dry_run_of(context.service, context.actor, CONTACTS, given, MOVED, ELSEWHERE)
+
+
+FEATURE = Feature(routers=[router], queries=[contact_merge_dry_run])

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request
+import msgspec
+import strawberry
 from sqlalchemy import ARRAY, Column, Uuid, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.scalars import JSON
 
 from contacts.merging.rules import Mergeable, Wins
 from kith.audit.entries import Read
@@ -16,7 +18,8 @@ from kith.custom.known import fields_of
 from kith.db.owned import within
 from kith.db.statements import zoned
 from kith.errors import Invalid, NotFound
-from kith.http.app import context_of
+from kith.graphql.connections import TotalCount
+from kith.http.app import Context
 from kith.http.auth import Actor
 from kith.nouns.access import reach_to_write
 from kith.nouns.lists.pages import MOST_COUNTED, Total, total_of
@@ -37,7 +40,7 @@ class MergedFieldOutcome:
 
 
 async def fields_and_moved(
-    request: Request,
+    context: Context,
     actor: Actor,
     resource: Resource,
     id: UUID,
@@ -47,7 +50,6 @@ async def fields_and_moved(
 ) -> tuple[list[MergedFieldOutcome], dict[str, Total]]:
     """Returns who wins in each field, and how many records would be moved by each of these columns. Raises what the
     merge would."""
-    context = context_of(request)
     async with context.database.read(actor.tenant) as connection:
         reach = reach_to_write(actor, "contacts", resource)
         found = await _records(connection, actor.tenant, resource, [id, into], reach)
@@ -67,6 +69,56 @@ async def fields_and_moved(
         for name, (after, wins) in record.outcome(other, take, shared).items()
     ]
     return fields, numbers
+
+
+strawberry.enum(Wins, name="MergeWins")
+
+
+@strawberry.type(name="MergedFieldOutcome", description=MergedFieldOutcome.__doc__)
+class _Outcome:
+    field: str
+    wins: Wins
+    before: JSON | None
+    after: JSON | None
+
+
+@strawberry.type(description="Records that name the one that remains from then on.")
+class MovedByMerge:
+    records: str
+    total: TotalCount
+
+
+@strawberry.type(name="MergeDryRun", description="What a merge would do. Nothing is changed.")
+class DryRun:
+    fields: list[_Outcome]
+    moved: list[MovedByMerge]
+    elsewhere: str
+
+
+async def dry_run_of(
+    context: Context,
+    actor: Actor,
+    resource: Resource,
+    given: Any,
+    moved: Mapping[str, Column[Any]],
+    elsewhere: str,
+) -> DryRun:
+    """Returns what GraphQL shows, given id, `into` and `take`. Raises as `fields_and_moved`."""
+    id, into, take = given
+    fields, numbers = await fields_and_moved(context, actor, resource, id, into, take, moved)
+    outcomes = [
+        _Outcome(field=each.field, wins=each.wins, before=_plain(each.before), after=_plain(each.after))
+        for each in fields
+    ]
+    totals = [
+        MovedByMerge(records=name, total=TotalCount(count=each.count, is_exact=each.is_exact))
+        for name, each in numbers.items()
+    ]
+    return DryRun(fields=outcomes, moved=totals, elsewhere=elsewhere)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
 
 
 def _shown(resource: Resource, name: str, values: Sequence[Any], *, sees: bool) -> Sequence[Any]:

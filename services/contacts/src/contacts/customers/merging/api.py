@@ -14,13 +14,16 @@ from contacts.attachments.form import attachments
 from contacts.consents.form import consents
 from contacts.contacts.form import contacts
 from contacts.customers.form import CUSTOMERS, MergeCustomer, customers
-from contacts.merging.dry_run import MergedFieldOutcome, fields_and_moved
+from contacts.customers.rules import MergedField
+from contacts.merging.dry_run import DryRun, MergedFieldOutcome, dry_run_of, fields_and_moved
 from contacts.notes.form import notes
 from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
 from contacts.web_visits.form import web_visits
 from kith.api import Feature
-from kith.http.app import actor_who, json_response
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
+from kith.http.app import actor_who, context_of, json_response
 from kith.http.auth import Actor
 from kith.nouns.access import reach_to_write
 from kith.nouns.inputs import read
@@ -87,8 +90,16 @@ async def dry_run(request: Request, id: Id, actor: Actor = _WRITER) -> Response:
     """Says of each field who wins and why, and how many records are given to the customer that remains. Nothing is
     changed. It refuses what `:merge` refuses."""
     given = read(MergeCustomer, await request.body() or b"{}")
-    fields, moved = await fields_and_moved(request, actor, CUSTOMERS, id, given.into, given.take, MOVED)
+    fields, moved = await fields_and_moved(context_of(request), actor, CUSTOMERS, id, given.into, given.take, MOVED)
     return json_response(MergeDryRun(id, given.into, fields, MovedRecords(**moved), ELSEWHERE))
 
 
-FEATURE = Feature(routers=[router])
+@field(description="What a merge of the customer into another one would do. Nothing is changed.")
+async def customer_merge_dry_run(info: Ctx, id: Id, into: Id, take: list[MergedField] | None = None) -> DryRun:
+    context = info.context
+    reach_to_write(context.actor, "contacts", CUSTOMERS)
+    given = (id, into, take or [])
+    return await dry_run_of(context.service, context.actor, CUSTOMERS, given, MOVED, ELSEWHERE)
+
+
+FEATURE = Feature(routers=[router], queries=[customer_merge_dry_run])
