@@ -318,7 +318,8 @@ OPEN = {"/v1/me"}
 """Paths that need no scope."""
 BESIDE = {
     "contacts": {
-        *("/v1/customers/{id}:merge_dry_run", "/v1/contacts/{id}/consents", "/v1/consents:check"),
+        *("/v1/customers/{id}:merge_dry_run", "/v1/contacts/{id}:merge_dry_run"),
+        *("/v1/contacts/{id}/consents", "/v1/consents:check"),
         *("/v1/attachments/content", "/v1/attachments:upload", "/v1/attachments/{id}/content"),
     }
 }

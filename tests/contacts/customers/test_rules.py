@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from contacts.customers.rules import MOST_LEVELS, Customer, CustomerKind, Hierarchy, LifecycleStage
-from contacts.values import PostalAddress
+from contacts.customers.rules import MOST_LEVELS, Customer, CustomerKind, Hierarchy
+from contacts.values import LifecycleStage, PostalAddress
 from kith.errors import Conflict, Invalid, NothingAmended
 from kith.events import contacts as events
 from kith.events.contacts import CustomerCreated

@@ -1,14 +1,14 @@
-"""The value objects of customers and contacts: how to reach somebody, and where."""
+"""The value objects of contacts: how to reach somebody, and where; and how long somebody is known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self, TypeVar
+from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from kith.errors import Invalid
-from kith.scalars import Code, Country, Day, Email, Flag, Id, Instant, Phone, Text, TimeOfDay
+from kith.scalars import Code, Country, Day, Email, Flag, Id, Instant, Phone, Text, TimeOfDay, Whole
 from kith.scalars.phones import dialled
 from kith.values import Value, personal
 
@@ -107,6 +107,49 @@ class ContactRole(Value):
     since: Day | None = None
     until: Day | None = None
     """The last day."""
+
+
+class LifecycleStage(StrEnum):
+    LEAD = "lead"
+    PROSPECT = "prospect"
+    CUSTOMER = "customer"
+    LOYAL = "loyal"
+    LAPSED = "lapsed"
+    LOST = "lost"
+
+
+MOST_RETENTION_RULES = 20
+LEAST_DAYS = 30
+
+
+class RetentionNoun(StrEnum):
+    """What is erased."""
+
+    CUSTOMER = "customer"
+    CONTACT = "contact"
+    NOTE = "note"
+    ATTACHMENT = "attachment"
+
+
+class RetentionSince(StrEnum):
+    """Since when it is kept."""
+
+    ARCHIVED = "archived"
+    """Since it was archived, or its customer was."""
+    UNUSED = "unused"
+    """Since it was changed last, and since anything was recorded here that names it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetentionRule(Value):
+    """What is erased, and after how many days."""
+
+    code: Code
+    of: RetentionNoun
+    since: RetentionSince
+    days: Annotated[int, Whole(LEAST_DAYS, 36_500)]
+    stages: list[LifecycleStage] = field(default_factory=list)
+    """Of the customer whose record it is. None: any."""
 
 
 class _HasPrimary(Protocol):

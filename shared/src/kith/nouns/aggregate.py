@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
+
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid, NothingAmended
 
@@ -31,6 +33,16 @@ def _unshared(value: Any) -> Any:
     if kind is dict:
         return {name: _unshared(each) for name, each in value.items()}
     return deepcopy(value)
+
+
+def plain(value: Any) -> Any:
+    """Returns what a record holds as JSON has it."""
+    return msgspec.to_builtins(value)
+
+
+def read_again(value: Any, kind: Any) -> Any:
+    """Returns what `plain` has made of a value of this type."""
+    return msgspec.convert(value, kind)
 
 
 @dataclass(kw_only=True, eq=False)

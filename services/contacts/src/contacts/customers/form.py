@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.customers.merging.rules import merge, unmerge
-from contacts.customers.rules import Customer, CustomerKind, Hierarchy, LifecycleStage, MergedField
+from contacts.customers.rules import Customer, CustomerKind, Hierarchy, MergedField
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
 from contacts.merging.effect import merging, separating
@@ -20,7 +20,7 @@ from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.users.form import users
 from contacts.users.owners import owners_take_more
-from contacts.values import PostalAddress
+from contacts.values import LifecycleStage, PostalAddress
 from kith.customers.links import merge_columns, survivors
 from kith.db.owned import owned_by, owned_through
 from kith.db.statements import streamed

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from contacts.merging import rules as merging
 from contacts.merging.rules import Mergeable
-from contacts.values import PostalAddress, with_one_primary
+from contacts.values import LifecycleStage, PostalAddress, with_one_primary
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.contacts import (
@@ -27,15 +27,6 @@ from kith.nouns.aggregate import Customisable
 class CustomerKind(StrEnum):
     ORGANISATION = "organisation"
     PERSON = "person"
-
-
-class LifecycleStage(StrEnum):
-    LEAD = "lead"
-    PROSPECT = "prospect"
-    CUSTOMER = "customer"
-    LOYAL = "loyal"
-    LAPSED = "lapsed"
-    LOST = "lost"
 
 
 _S = LifecycleStage

@@ -8,11 +8,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, get_type_hints
 from uuid import UUID
 
-import msgspec
-
 from contacts.erasure.rules import AlreadyErased, Erasable
 from kith.errors import Conflict, Invalid
-from kith.nouns.aggregate import Archivable, Customisable
+from kith.nouns.aggregate import Archivable, Customisable, plain, read_again
 
 Key = Callable[[Any], Any]
 CUSTOM = ("custom", "custom_personal")
@@ -104,9 +102,9 @@ class Mergeable(Archivable, Customisable, Erasable):
         values = {name: value for name, (value, wins) in found.items() if wins is not Wins.KEPT}
         for name, value in values.items():
             if name in self.UNITED:
-                taken = Taken(self.id, name, [], _stored(self._lacked_by(other, name)))
+                taken = Taken(self.id, name, [], plain(self._lacked_by(other, name)))
             else:
-                taken = Taken(self.id, name, _stored(other.value_of(name)), _stored(value))
+                taken = Taken(self.id, name, plain(other.value_of(name)), plain(value))
             other.taken = [*other.taken, taken]
         self.merged_into, self.told_merged_into = other.id, None
         return _changed(other, values)
@@ -194,7 +192,7 @@ def _give_back(other: Mergeable, taken: Taken, values: dict[str, Any]) -> None:
         if above.before == taken.after:
             below = Taken(above.of, above.field, taken.before, above.after)
             other.taken = [below if each is above else each for each in other.taken]
-    elif _stored(other.value_of(name)) == taken.after and not _is_forgotten(other, taken):
+    elif plain(other.value_of(name)) == taken.after and not _is_forgotten(other, taken):
         values[name] = taken.before if taken.held_in in CUSTOM else _restored(other, name, taken.before)
 
 
@@ -219,13 +217,8 @@ def _joining(value: Any) -> Any:
     return replace(value, primary=False) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def _stored(value: Any) -> Any:
-    """Returns a value as it is kept, and read again."""
-    return msgspec.to_builtins(value)
-
-
 def _restored(record: Mergeable, field: str, kept: Any) -> Any:
-    return msgspec.convert(kept, get_type_hints(type(record))[field])
+    return read_again(kept, get_type_hints(type(record))[field])
 
 
 def _word(record: Mergeable) -> str:

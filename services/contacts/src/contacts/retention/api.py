@@ -10,11 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from contacts.customers.rules import LifecycleStage
 from contacts.retention.applying import Result
-from contacts.retention.rules import RetentionNoun, RetentionSince
 from contacts.tables import retention_passes as passes
 from contacts.tenant_settings.form import SETTINGS, settings
+from contacts.values import LifecycleStage, RetentionNoun, RetentionSince
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contacts.erasure.rules import AlreadyErased
 from contacts.retention.due import ERASED, next_ones
-from contacts.retention.rules import RetentionNoun, RetentionRule
 from contacts.tables import idempotency, outbox
 from contacts.tables import retention_passes as passes
 from contacts.tenant_settings.form import settings
+from contacts.values import RetentionNoun, RetentionRule
 from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
 from kith.events import actors

@@ -12,9 +12,9 @@ from contacts.consents.form import consents
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS, customers
 from contacts.notes.form import NOTES, notes
-from contacts.retention.rules import RetentionNoun, RetentionRule, RetentionSince
 from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
+from contacts.values import RetentionNoun, RetentionRule, RetentionSince
 from contacts.web_visits.form import web_visits
 from kith.nouns.resource import Command, Resource
 

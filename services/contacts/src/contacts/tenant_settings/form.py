@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import TEXT, Column
 
-from contacts.retention.rules import MOST_RULES, RetentionRule
 from contacts.tables import metadata
 from contacts.tenant_settings.rules import ActivityRule, SegmentActivity, Settings
+from contacts.values import MOST_RETENTION_RULES, RetentionRule
 from kith.db.tables import Structured, aggregate_table, values_column
 from kith.events.catalogue import QUALIFYING
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment
@@ -53,7 +53,7 @@ class AmendSettings(Amendment):
         Field(max_length=MAX_SEGMENTS),
         AfterValidator(lambda sent: sorted(sent, key=attrgetter("segment"))),
     ] = UNSENT
-    retention: Annotated[list[RetentionRule], Values(MOST_RULES)] = UNSENT
+    retention: Annotated[list[RetentionRule], Values(MOST_RETENTION_RULES)] = UNSENT
 
 
 settings = aggregate_table(

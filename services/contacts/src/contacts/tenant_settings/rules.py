@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID, uuid5
 
-from contacts.retention.rules import RetentionRule, agreed
+from contacts.retention.rules import agreed
+from contacts.values import RetentionRule
 from kith.errors import Invalid
 from kith.events import contacts as events
 from kith.events.contacts import SettingsChanged
