@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -369,6 +370,29 @@ async def test_a_store_that_fails_is_not_the_callers_doing(
     assert {each: count - before[each] for each, count in faults().items()} == {"lost": 1, "put": 1}
     monkeypatch.setitem(vars(context), "contents", None)
     assert refusal(await acme.send(where, PDF, KIND, **name))[:2] == (503, "unavailable")
+
+
+async def test_what_cannot_be_removed_holds_up_nothing_else(
+    acme: Tenant, customer: Answer, context: Context, folder: Path, postgres: EmbeddedPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for made in [await uploaded(acme, customer) for _ in range(3)]:
+        assert (await acme.post(f"{PATH}/{made['id']}:erase", {})).status_code == 200
+    drop, refused = FolderStore.drop, set[UUID]()
+
+    async def locked(store: FolderStore, tenant: str, id: UUID) -> None:
+        if tenant == acme.name and refused in (set(), {id}):
+            refused.add(id)
+            raise StoreFault("The store cannot be used: the object is locked.")
+        await drop(store, tenant, id)
+
+    monkeypatch.setattr(FolderStore, "drop", locked)
+    with pytest.raises(StoreFault, match="is locked"):
+        await swept(postgres, context)
+    assert len(kept(folder)) == 1
+    monkeypatch.setattr(FolderStore, "drop", drop)
+    await swept(postgres, context)
+    assert kept(folder) == []
 
 
 async def test_what_is_lost_and_what_is_left_over_is_found(

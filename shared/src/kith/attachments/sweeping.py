@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Table, delete, func, select, tuple
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kith.attachments.store import Store
+from kith.attachments.store import Store, StoreFault
 from kith.attachments.tables import CONTENTS, DROPS
 from kith.db.removed import TABLE as REMOVED
 from kith.runtime.tasks import Task
@@ -85,13 +85,23 @@ async def _drop(connection: AsyncConnection, them: Sequence[tuple[object, ...]])
 
 
 async def _dropped(engine: AsyncEngine, store: Store) -> bool:
-    """Removes from the store what is to go, with no transaction open: a store may be slow."""
-    d = DROPS.c
+    """Removes from the store what is to go, with no transaction open: a store may be slow. Raises StoreFault when the
+    others are removed."""
+    d, fault = DROPS.c, None
     async with engine.begin() as connection:
-        rows = (await connection.execute(select(d.tenant_id, d.id).limit(AT_A_TIME))).all()
-    for each in rows:
-        await store.drop(each.tenant_id, each.id)
-    if rows:
+        # In any order, so that what cannot be removed is not always before the others.
+        rows = await connection.execute(select(d.tenant_id, d.id).order_by(func.random()).limit(AT_A_TIME))
+        wanted = [tuple(each) for each in rows]
+    gone = []
+    for each in wanted:
+        try:
+            await store.drop(*each)
+            gone.append(each)
+        except StoreFault as error:
+            fault = error
+    if gone:
         async with engine.begin() as connection:
-            await connection.execute(delete(DROPS).where(tuple_(d.tenant_id, d.id).in_([tuple(r) for r in rows])))
-    return len(rows) == AT_A_TIME
+            await connection.execute(delete(DROPS).where(tuple_(d.tenant_id, d.id).in_(gone)))
+    if fault is not None:
+        raise fault
+    return len(wanted) == AT_A_TIME
