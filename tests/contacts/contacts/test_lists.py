@@ -167,6 +167,6 @@ def test_an_erased_contact_forgets_all_of_it() -> None:
         time_zone="Europe/Vienna",
         role="buyer",
     )
-    it.erase(at=LATER)
+    it.erase(at=LATER, actor="user:ann")
     assert {each for each in vars(it).values() if isinstance(each, str)} == {"buyer"}
     assert [it.emails, it.phones, it.addresses, it.preferred_times] == [[], [], [], []]

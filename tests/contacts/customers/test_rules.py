@@ -151,7 +151,7 @@ def test_why_one_is_lost_is_said() -> None:
 def test_who_was_erased_moves_no_more_and_lives_nowhere() -> None:
     address = PostalAddress(street="12 St James's Square", city="London", country="GB")
     customer, _ = create(website="https://ada.example", addresses=[address], language="en", time_zone="Europe/London")
-    customer.erase(at=LATER)
+    customer.erase(at=LATER, actor="user:ann")
     assert {each for each in vars(customer).values() if isinstance(each, str)} == {CustomerKind.PERSON}
     assert customer.addresses == []
     with pytest.raises(Conflict):

@@ -438,3 +438,33 @@ async def test_an_export_to_csv_is_safe_to_open_and_is_imported_again(us: Tenant
     hidden = {**us.without("contacts:personal")._authorized(), "Accept": "text/csv"}
     header = (await us.client.get("/v1/customers:export", headers=hidden)).text.splitlines()[0].split(",")
     assert not {"name", "website", "custom_personal.note"} & set(header)
+
+
+async def test_contacts_that_were_exported_are_imported_again_as_they_are(us: Tenant, engine: AsyncEngine) -> None:
+    customer = await us.made("/v1/customers", kind="organisation", name="Tea", external_id="t")
+    await us.made(
+        "/v1/contacts",
+        customer_id=customer["id"],
+        name="Ada",
+        external_id="a",
+        role="buyer",
+        emails=[{"address": "a@tea.example"}, {"address": "b@tea.example", "primary": True}],
+        phones=[{"number": "+43 1 58058"}],
+    )
+    headers = {**us._authorized(), "Accept": "text/csv"}
+    exported = (await us.client.get("/v1/contacts:export", headers=headers)).text
+    job = await imported(us, engine, exported, noun="contact")
+    assert counts(job) == {"unchanged": 1}, job["report"]
+    assert counts(await imported(us, engine, exported.replace("Ada", "Ida"), noun="contact")) == {"updated": 1}
+    another = exported.replace(",a,", ",c,", 1)
+    assert counts(await imported(us, engine, another, noun="contact")) == {"created": 1}
+    made = {each["external_id"]: each for each in (await us.get("/v1/contacts")).json()["items"]}
+    assert made["c"]["emails"] == made["a"]["emails"]
+
+
+async def test_a_file_of_refused_rows_goes_where_the_file_went_that_was_sent(us: Tenant, engine: AsyncEngine) -> None:
+    mapping = {"Nr": "external_id", "Wer": "name", "Art": "kind"}
+    job = await imported(us, engine, "Nr;Wer;Art\na;A;person\nb;B;human\n", mapping=mapping)
+    refused = (await us.client.get(f"/v1/imports/{job['id']}/faults", headers=us._authorized())).text
+    again = await imported(us, engine, refused.replace(",human,", ",person,", 1))
+    assert counts(again) == {"created": 1}, again["report"]

@@ -9,8 +9,10 @@ from prometheus_client import REGISTRY
 from sqlalchemy import ColumnElement, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contacts.contacts.form import CONTACTS
+from contacts.contacts.form import CONTACTS, contacts
+from contacts.customers.form import customers
 from contacts.erasure.forgetting import forgetting
+from contacts.notes.form import notes
 from contacts.retention import applying
 from contacts.retention.applying import apply
 from contacts.tables import retention_passes as passes
@@ -32,8 +34,13 @@ async def worker(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-async def applied(worker: AsyncEngine, tenant: Tenant) -> None:
-    """Goes through all records once."""
+async def applied(worker: AsyncEngine, tenant: Tenant, *, recorded_now: bool = False) -> None:
+    """Goes through all records once. They were recorded when it happened, but for what is `recorded_now`."""
+    for table in (customers, contacts, notes) if not recorded_now else ():
+        async with worker.begin() as connection:
+            await connection.execute(
+                update(table).where(table.c.tenant_id == tenant.name).values(recorded_at=table.c.updated_at)
+            )
     waits = select(passes.c.next_at > func.now()).where(passes.c.tenant_id == tenant.name)
     for _ in range(50):
         async with worker.begin() as connection:
@@ -41,6 +48,13 @@ async def applied(worker: AsyncEngine, tenant: Tenant) -> None:
             if await connection.scalar(waits):
                 return
     raise AssertionError("it does not come to an end")
+
+
+async def recorded_then(worker: AsyncEngine, tenant: Tenant) -> None:
+    async with worker.begin() as connection:
+        for table in (customers, contacts, notes):
+            then = update(table).where(table.c.tenant_id == tenant.name).values(recorded_at=table.c.updated_at)
+            await connection.execute(then)
 
 
 async def days_pass(worker: AsyncEngine, tenant: Tenant) -> None:
@@ -114,6 +128,7 @@ async def test_what_is_not_used_is_counted_first_and_erased_a_day_later(acme: Te
 async def test_what_was_archived_is_erased_with_what_is_of_it(acme: Tenant, worker: AsyncEngine) -> None:
     tea, oil, lead = await customer(acme), await customer(acme), await customer(acme, stage="lead")
     of_tea, of_oil, put_away, of_lead = [await contact(acme, each) for each in (tea, oil, oil, lead)]
+    busy = await contact(acme, tea, roles=[{"customer_id": oil, "role": "adviser"}])
     note = (await acme.made("/v1/notes", customer_id=oil, body="Old.", occurred_at=LONG_AGO))["id"]
     for path in (f"customers/{tea}", f"customers/{lead}", f"contacts/{put_away}", f"notes/{note}"):
         await does(acme, f"/v1/{path}:archive", occurred_at=SINCE)
@@ -127,7 +142,7 @@ async def test_what_was_archived_is_erased_with_what_is_of_it(acme: Tenant, work
     assert {code: each["due"] for code, each in (await results(acme)).items()} == {"gone": 3, "leads": 1, "notes": 1}
     await days_pass(worker, acme)
     await applied(worker, acme)
-    erased = [each for each in (of_tea, of_oil, put_away, of_lead) if await is_erased(acme, each)]
+    erased = [each for each in (of_tea, of_oil, put_away, of_lead, busy) if await is_erased(acme, each)]
     assert erased == [of_tea, put_away, of_lead]
     assert [await is_erased(acme, each, "/v1/customers") for each in (tea, oil, lead)] == [False, False, True]
     assert await is_erased(acme, note, "/v1/notes")
@@ -147,6 +162,34 @@ async def test_one_that_was_merged_goes_with_the_one_that_remains(acme: Tenant, 
     while await forgetting(CONTACTS).step(worker):
         pass
     assert [await is_erased(acme, each) for each in (one, busy, other, quiet)] == [False, False, True, True]
+
+
+async def test_what_was_recorded_only_now_is_not_erased_whatever_time_it_tells(
+    acme: Tenant, worker: AsyncEngine
+) -> None:
+    tea = await customer(acme)
+    await contact(acme, tea)
+    await does(acme, f"/v1/customers/{tea}:archive", occurred_at=SINCE)
+    await rules_are(acme, UNUSED, ARCHIVED)
+    await applied(worker, acme, recorded_now=True)
+    assert {each["due"] for each in (await results(acme)).values()} == {0}
+
+
+async def test_rules_that_are_changed_again_are_tried_to_the_end(
+    acme: Tenant, worker: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applying, "AT_A_TIME", 2)
+    tea = await customer(acme)
+    for _ in range(5):
+        await contact(acme, tea)
+    await rules_are(acme, UNUSED | {"days": 730})
+    await applied(worker, acme)
+    await rules_are(acme, UNUSED)
+    step = applying.applying().step
+    while await step(worker):
+        pass
+    found = (await results(acme))["quiet"]
+    assert (found["due"], found["days"]) == (5, 365)
 
 
 async def test_a_rule_that_is_changed_or_taken_back_erases_nothing(acme: Tenant, worker: AsyncEngine) -> None:
@@ -205,6 +248,7 @@ async def test_what_cannot_be_erased_keeps_no_other_from_it(
 
 async def test_tenants_take_turns_and_have_their_own(acme: Tenant, other: Tenant, worker: AsyncEngine) -> None:
     mine, theirs = [await contact(each, await customer(each)) for each in (acme, other)]
+    await recorded_then(worker, acme)
     await rules_are(acme, UNUSED)
     step = applying.applying().step
     while await step(worker):

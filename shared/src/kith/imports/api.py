@@ -27,7 +27,7 @@ from kith.http.app import Context, actor_with, context_of, json_response
 from kith.http.auth import Actor
 from kith.imports import uploads
 from kith.imports.content import MOST_COLUMNS, Format, cells_of, object_of
-from kith.imports.plan import CreateImport, Targets, fingerprint_of, is_personal
+from kith.imports.plan import REPORTED, CreateImport, Targets, fingerprint_of, is_personal
 from kith.imports.plan import checked as checked_import
 from kith.imports.run import ImportReport
 from kith.imports.tables import FAULTS, IMPORTS
@@ -244,7 +244,7 @@ async def _create(context: Context, nouns: Mapping[str, Resource], actor: Actor,
 
 async def _faults(context: Context, tenant: str, found: ImportView, *, shows: bool) -> AsyncIterator[bytes]:
     columns: list[str] = found.params.get("columns", []) if shows else []
-    yield _line([*(neutralised(each) for each in columns), "import_row", "import_field", "import_reason"])
+    yield _line([*(neutralised(each) for each in columns), *REPORTED])
     f, last = FAULTS.c, 0
     while True:
         query = select(f.row, f.field, f.reason, f.record).where(f.tenant_id == tenant, f.import_id == found.id)

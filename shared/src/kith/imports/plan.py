@@ -95,9 +95,14 @@ def is_personal(target: str, resource: Resource, fields: Mapping[str, CustomFiel
     return held in resource.personal_fields
 
 
+REPORTED = ("import_row", "import_field", "import_reason")
+"""The columns that a file of refused rows has behind those that were sent."""
+
+
 def fingerprint_of(columns: Iterable[str]) -> str:
-    """Of the columns of a file, in whatever order."""
-    return blake2b("\n".join(sorted(each.casefold() for each in columns)).encode(), digest_size=16).hexdigest()
+    """Of the columns of a file, in whatever order. A file of refused rows has that of the file that was sent."""
+    sent = sorted(each.casefold() for each in columns if each not in REPORTED)
+    return blake2b("\n".join(sent).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,9 @@ class Plan:
         mapping: Mapping[str, str | None] = params["mapping"]
         mapped = [(place, name, mapping.get(name)) for place, name in enumerate(self._columns)]
         self._setters = [(place, name, self._setter(each)) for place, name, each in mapped if each is not None]
+        whole = {each for each in mapping.values() if each is not None}
+        primary = self.targets.create.input.PRIMARY_OF.items()
+        self._said_by_lists = [(one, several) for one, several in primary if {one, several} <= whole]
         self.relations = {
             name.partition(".")[0]: self.targets.relations[name.partition(".")[0]]
             for name in mapping.values()
@@ -227,6 +235,9 @@ class Plan:
                 cell = restored(row[place].strip())
                 if cell or self._clears:
                     put(made, cell or None)
+        for one, several in self._said_by_lists:  # as in a file that was exported
+            if made.get(several):
+                made.pop(one, None)
         return made
 
     def _setter(self, target: str) -> Setter:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import jiter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
@@ -96,6 +96,8 @@ class Input(BaseModel):
     """Base of every command's input. Strict: nothing is coerced, nothing unknown is accepted."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    PRIMARY_OF: ClassVar[Mapping[str, str]] = {}
+    """Fields that are the primary value of a list, each with the list: one or the other is sent."""
 
     occurred_at: Instant | None = Field(
         default=None, description="when it happened, if not just now; never in the future"

@@ -140,6 +140,7 @@ class Rest:
         body = await request.body()
         given = read(command.input, body or b"{}")
         call = Call(command, given, id=id, expected_version=version_of(if_match), sent=body)
+        ensure_permitted(actor, self._service, [call])
         answer = await context_of(request).commands.run_one(
             actor.tenant, self._resource, call, by=self._by(actor), idempotency_key=idempotency_key
         )

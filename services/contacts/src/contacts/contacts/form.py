@@ -37,13 +37,15 @@ _PRIMARY_OF = {"email": "emails", "phone": "phones", "role": "roles"}
 
 
 def _sent_twice(given: Input) -> Iterator[Wrong]:
-    for one, several in _PRIMARY_OF.items():
+    for one, several in given.PRIMARY_OF.items():
         is_amended = isinstance(given, Amendment) and {one, several} <= given.model_fields_set
         if is_amended or (getattr(given, one) and getattr(given, several)):
             yield one, f"It is the primary one of `{several}`: send one or the other."
 
 
 class CreateContact(NewInput):
+    PRIMARY_OF = _PRIMARY_OF
+
     customer_id: Id
     name: Text
     email: Email | None = Field(default=None, description="the primary one, where there are no others to send")
@@ -75,6 +77,8 @@ class CreateContact(NewInput):
 
 
 class AmendContact(Amendment):
+    PRIMARY_OF = _PRIMARY_OF
+
     name: Text = UNSENT
     email: Email | None = UNSENT
     phone: Phone | None = UNSENT
@@ -117,6 +121,11 @@ class MergeContact(Input):
     take: Annotated[list[MergedContactField], Field(max_length=20), AS_SET] = Field(
         default_factory=list, description="fields in which this contact's values win, though the other one has some"
     )
+
+    @property
+    def needs(self) -> Sequence[str]:
+        # Which addresses are united says which both have.
+        return ("personal",)
 
 
 class UnmergeContact(Input):

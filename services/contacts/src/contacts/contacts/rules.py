@@ -56,6 +56,10 @@ class ContactMergedAlready(merging.Merged):
     code = ErrorCode.CONTACT_MERGED
 
 
+def _in_any_case(email: EmailAddress) -> str:
+    return email.address.casefold()
+
+
 def _where(address: PostalAddress) -> PostalAddress:
     return replace(address, primary=False)
 
@@ -86,7 +90,7 @@ class Contact(Mergeable, Customisable, CustomerOwned):
     )
     SINGLE = tuple(MergedContactField)
     UNITED: ClassVar = {
-        "emails": attrgetter("address"),
+        "emails": _in_any_case,
         "phones": attrgetter("number"),
         "addresses": _where,
         "roles": _what_at_whom,
@@ -154,8 +158,9 @@ class Contact(Mergeable, Customisable, CustomerOwned):
         self.take_back(at)
         return ContactRestored()
 
-    def erase(self, *, at: datetime) -> ContactErased:
+    def erase(self, *, at: datetime, actor: str) -> ContactErased:
         """Name, addresses and numbers go for good. Contacts that were merged into it go with it."""
+        self.ensure_erasable_by(actor)
         self.forget(at)
         self.forget_taken()
         return ContactErased()

@@ -153,9 +153,10 @@ class Customer(Mergeable, Customisable):
         self.take_back(at)
         return CustomerRestored()
 
-    def erase(self, *, at: datetime) -> CustomerErased:
+    def erase(self, *, at: datetime, actor: str) -> CustomerErased:
         """Name, website and addresses go for good, and the customers that were merged into it go with it. Its contacts
         are erased one by one."""
+        self.ensure_erasable_by(actor)
         self.forget(at)
         self.forget_taken()
         return CustomerErased()

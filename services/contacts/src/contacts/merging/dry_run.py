@@ -30,8 +30,8 @@ from kith.reach import Reach
 @dataclass(slots=True)
 class MergedFieldOutcome:
     """A field of the record that remains; a custom one is `custom.` and its code. `wins` says why it has its value
-    after the merge: `kept`, `filled`, `chosen` or `united`. Personal values are null without the scope
-    contacts:personal."""
+    after the merge: `kept`, `filled`, `chosen` or `united`. Personal ones, and lists with personal parts, are left out
+    without the scope contacts:personal."""
 
     field: str
     wins: Wins
@@ -65,8 +65,9 @@ async def fields_and_moved(
     if (disclosure := context.disclosure_to(actor)) is not None:
         disclosure.note(Read.READ, resource.name, [id, into])
     fields = [
-        MergedFieldOutcome(name, wins, *_shown(resource, name, (other.value_of(name), after), sees=sees))
+        MergedFieldOutcome(name, wins, other.value_of(name), after)
         for name, (after, wins) in record.outcome(other, take, shared).items()
+        if sees or not _shows_people(resource, name)
     ]
     return fields, numbers
 
@@ -121,13 +122,10 @@ def _plain(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
-def _shown(resource: Resource, name: str, values: Sequence[Any], *, sees: bool) -> Sequence[Any]:
-    """Returns the values as an actor may see them."""
-    if sees:
-        return values
-    if name.partition(".")[0] in resource.personal_fields:
-        return ()
-    return [resource.without_personal({name: value})[name] for value in values]
+def _shows_people(resource: Resource, name: str) -> bool:
+    """Whether what wins in a field says something of what is in it, which the scope for personal data alone shows."""
+    field = name.partition(".")[0]
+    return field in resource.personal_fields or field in resource.partly_personal
 
 
 async def _records(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from contacts.erasure.rules import AlreadyErased, Erasable
 from kith.errors import Conflict, Invalid
+from kith.events import actors
 from kith.nouns.aggregate import Archivable, Customisable, plain, read_again
 
 Key = Callable[[Any], Any]
@@ -76,6 +77,12 @@ class Mergeable(Archivable, Customisable, Erasable):
         if self.merged_into is not None:
             raise self.MERGED(self)
 
+    def ensure_erasable_by(self, actor: str) -> None:
+        """Raises Merged for one that is merged: the two are one, and the one that remains has values of it. Whoever
+        erases that one erases it, too: the service does."""
+        if actor != actors.service("contacts"):
+            self.ensure_not_merged()
+
     def settled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Returns fields that were united, or are given back, as the record's rules want them, with the fields that
         follow from them."""
@@ -113,6 +120,8 @@ class Mergeable(Archivable, Customisable, Erasable):
         """Returns the fields of the other that have changed. Raises Conflict if there is none."""
         if other is None:
             raise Conflict(f"{type(self).__name__} {self.id} is not merged.")
+        if other.erased_at is not None and self.erased_at is None:  # it is erased with that one
+            raise AlreadyErased(other)
         self.ensure_not_before_last_change(at)
         values: dict[str, Any] = {}
         for taken in [each for each in other.taken if each.of == self.id]:

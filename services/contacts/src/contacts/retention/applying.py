@@ -109,7 +109,8 @@ async def apply(connection: AsyncConnection, tenant: str) -> None:
         result.failed += len(due) - erased
     values: dict[str, Any] = {"version": its.version, "erases": erases, "rule": rule.code, "after": after}
     if seen:
-        values["after"] = seen[-1]
+        # Now: rules that were changed are applied anew, whenever those of before were to be.
+        values |= {"after": seen[-1], "next_at": its.now}
     else:
         result.applied_at = its.now
         values |= {"rule": next(iter(codes[codes.index(rule.code) + 1 :]), None), "after": None}

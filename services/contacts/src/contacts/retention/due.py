@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, se
 
 from contacts.attachments.form import ATTACHMENTS, attachments
 from contacts.consents.form import consents
-from contacts.contacts.form import CONTACTS
+from contacts.contacts.form import CONTACTS, contacts
 from contacts.customers.form import CUSTOMERS, customers
 from contacts.notes.form import NOTES, notes
 from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
-from contacts.values import RetentionNoun, RetentionRule, RetentionSince
+from contacts.values import LEAST_DAYS, RetentionNoun, RetentionRule, RetentionSince
 from contacts.web_visits.form import web_visits
 from kith.nouns.resource import Command, Resource
 
@@ -57,11 +57,21 @@ def is_due(rule: RetentionRule, now: datetime) -> tuple[Table, ColumnElement[boo
     def of_customer(condition: ColumnElement[bool]) -> ColumnElement[bool]:
         return condition if own is None else exists(select(of.c.id).where(own, condition))
 
+    # Whatever time was told: what came in, or was put away, just now is not erased by the next pass.
+    recorded = now - timedelta(days=LEAST_DAYS)
     if rule.since is RetentionSince.ARCHIVED:
         # Of the two the one that was archived first.
-        it = or_(table.c.archived_at < before, of_customer(of.c.archived_at < before))
+        own_one = and_(table.c.archived_at < before, table.c.recorded_at < recorded)
+        its_customer = of_customer(and_(of.c.archived_at < before, of.c.recorded_at < recorded))
+        if table is contacts:  # who has a role at another customer as well is not gone with this one
+            its_customer = and_(func.jsonb_array_length(contacts.c.roles) <= 1, its_customer)
+        it = or_(own_one, its_customer)
     else:
-        it = and_(table.c.updated_at < before, *(_not_used(table, each, before) for each in _used_by(rule.of)))
+        it = and_(
+            table.c.updated_at < before,
+            table.c.recorded_at < recorded,
+            *(_not_used(table, each, before) for each in _used_by(rule.of)),
+        )
     if rule.stages:
         it = and_(it, of_customer(of.c.stage.in_(rule.stages)))
     if "merged_into" in table.c:
