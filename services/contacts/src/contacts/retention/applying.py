@@ -42,7 +42,6 @@ RECORDS = Counter(
     "Records that rules of retention have erased, or could not erase (outcome: erased, failed)",
     ["noun", "outcome"],
 )
-FAULTS.labels("retention")
 for _noun in RetentionNoun:
     for _outcome in ("erased", "failed"):
         RECORDS.labels(_noun, _outcome)
@@ -72,6 +71,7 @@ def applying() -> Task:
     turns = Turns(due)
 
     async def step(engine: AsyncEngine) -> bool:
+        FAULTS.labels("retention")  # from the start, and in workers alone: an API has no jobs
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
