@@ -458,3 +458,10 @@ async def test_consents_are_told_of_contacts_within_reach(
     for of_other, of_none in zip(await asked(other), await asked(none), strict=True):
         assert "not-found" in of_other.text
         assert_alike(of_other, of_none, other, none)
+    # Of two that are one the consents of each stay with its own customer.
+    for id in (mine, other):
+        await whole.made("/v1/consents", contact_id=id, purpose="news", state="given")
+    merged = await whole.post(f"/v1/contacts/{other}:merge", {"into": mine})
+    assert merged.status_code == 200, merged.text
+    assert len((await whole.get(f"/v1/contacts/{mine}/consents")).json()["items"]) == 2
+    assert len((await ann.get(f"/v1/contacts/{mine}/consents")).json()["items"]) == 1

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from contacts.customers.form import CUSTOMERS, customers
-from contacts.customers.merging.api import MOVED
+from contacts.customers.merging import MOVED
 from contacts.erasure.forgetting import forgetting
 from contacts.merging.effect import REPOINTING
 from kith.customers import repointing

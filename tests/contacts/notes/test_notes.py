@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from contacts.erasure.forgetting import forgetting
@@ -23,9 +24,11 @@ async def contact(acme: Tenant, customer: Answer) -> Answer:
 async def forgotten(postgres: EmbeddedPostgres) -> None:
     engine = create_engine(postgres.url("kith_contacts"), role=WORKER_ROLE, pool_size=1, application="worker")
     step = forgetting(NOTES).step
-    while await step(engine):
-        pass
-    await engine.dispose()
+    try:
+        while await step(engine):
+            pass
+    finally:
+        await engine.dispose()
 
 
 def refusal(answer: Any) -> tuple[int, str]:
@@ -117,3 +120,41 @@ async def test_another_tenant_does_not_see_them(acme: Tenant, other: Tenant, cus
     note = await acme.made(PATH, customer_id=customer["id"], body="x")
     assert (await other.get(f"{PATH}/{note['id']}")).status_code == 404
     assert refusal(await other.post(PATH, {"customer_id": customer["id"], "body": "x"})) == (422, "customer_id")
+
+
+async def test_nothing_new_is_written_of_or_attached_to_whoever_was_erased(
+    acme: Tenant, customer: Answer, contact: Answer
+) -> None:
+    await acme.post(f"/v1/contacts/{contact['id']}:erase", {})
+    for path, sent in (
+        (PATH, {"contact_id": contact["id"], "body": "x"}),
+        ("/v1/attachments", {"contact_id": contact["id"], "content_id": str(new_id()), "file_name": "a.pdf"}),
+        ("/v1/consents", {"contact_id": contact["id"], "purpose": "news", "state": "given"}),
+    ):
+        answer = await acme.post(path, sent)
+        assert (answer.status_code, answer.json()["code"]) == (409, "already-erased"), path
+    # What has happened is recorded all the same.
+    await acme.made("/v1/touchpoints", contact_id=contact["id"], channel="email", direction="inbound")
+    await acme.post(f"/v1/customers/{customer['id']}:erase", {})
+    answer = await acme.post("/v1/contacts", {"customer_id": customer["id"], "name": "Bo"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already-erased")
+
+
+async def test_a_note_that_cannot_be_erased_keeps_no_other_from_it(
+    acme: Tenant, contact: Answer, postgres: EmbeddedPostgres
+) -> None:
+    notes = [(await acme.made(PATH, contact_id=contact["id"], body="x"))["id"] for _ in range(3)]
+    owner = await asyncpg.connect(postgres.url("kith_contacts"))
+    try:
+        poison = f"CHECK (id <> '{notes[1]}' OR erased_at IS NULL) NOT VALID"
+        await owner.execute(f"ALTER TABLE notes ADD CONSTRAINT poison {poison}")
+        await acme.post(f"/v1/contacts/{contact['id']}:erase", {})
+        with pytest.raises(asyncpg.CheckViolationError, match="poison"):
+            await forgotten(postgres)
+    finally:
+        await owner.execute("ALTER TABLE notes DROP CONSTRAINT IF EXISTS poison")
+        await owner.close()
+    left = [each for each in notes if (await acme.get(f"{PATH}/{each}")).json()["body"] is not None]
+    assert left == [notes[1]]
+    await forgotten(postgres)
+    assert (await acme.get(f"{PATH}/{notes[1]}")).json()["body"] is None

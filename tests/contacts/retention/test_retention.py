@@ -261,6 +261,22 @@ async def test_tenants_take_turns_and_have_their_own(acme: Tenant, other: Tenant
     assert await results(other) == {}
 
 
+async def test_a_worker_waits_where_another_is_at_it(
+    acme: Tenant, worker: AsyncEngine, postgres: EmbeddedPostgres
+) -> None:
+    await rules_are(acme, UNUSED)
+    await applied(worker, acme)
+    await days_pass(worker, acme)
+    other = create_engine(postgres.url("kith_contacts"), role=WORKER_ROLE, pool_size=1, application="worker")
+    try:
+        async with other.begin() as holds:
+            await holds.execute(select(passes).where(passes.c.tenant_id == acme.name).with_for_update())
+            async with worker.begin() as connection:
+                assert await apply(connection, acme.name) is False, "it would be asked again at once, and again"
+    finally:
+        await other.dispose()
+
+
 @pytest.mark.parametrize(
     ("rules", "field", "hint"),
     [

@@ -3,7 +3,7 @@
 from contacts.attachments import api as attachments
 from contacts.consents import api as consents
 from contacts.contacts import merging as contact_merging
-from contacts.customers.merging import api as merging
+from contacts.customers import merging as customer_merging
 from contacts.duplicates import api as duplicates
 from contacts.me import api as me
 from contacts.resources import IMPORTED, RESOURCES
@@ -25,7 +25,7 @@ API = Api(
     "contacts",
     RESOURCES,
     features=(
-        *(me.FEATURE, merging.FEATURE, contact_merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
+        *(me.FEATURE, customer_merging.FEATURE, contact_merging.FEATURE, consents.FEATURE, duplicates.FEATURE),
         attachments.FEATURE,
         retention.FEATURE,
         imports.imports_feature("contacts", IMPORTED),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
 from functools import cache, partial
+from inspect import getdoc
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
@@ -346,7 +347,7 @@ class Graph:
 
         name = f"{command.name}_{resource.name}"
         resolver = change_of_tenant if resource.singleton else create if command.creates else change
-        return _named(name, strawberry.mutation, resolver, command.rule.__doc__)
+        return _named(name, strawberry.mutation, resolver, getdoc(command.rule))
 
 
 def _asked(

@@ -12,13 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.customers.pointing import Pointing, told_of
 from kith.db.owned import named_within
 from kith.db.statements import streamed
-from kith.errors import Invalid
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
 from kith.nouns import unconfirmed
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, names_of, values_of
 from kith.nouns.resource import Resource
 from kith.nouns.unconfirmed import Unconfirmed
 from kith.reach import Reach
+
+
+class NamesErased(Conflict):
+    """Nothing is written about it again."""
+
+    code = ErrorCode.ALREADY_ERASED
 
 
 class Named:
@@ -38,7 +45,7 @@ class Named:
             if wanted := values_of(inputs, name):
                 columns = follows.id.table.c
                 read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
-                read.append(columns.archived_at if "archived_at" in columns else null().label("archived_at"))
+                read += [columns.get(each, null().label(each)) for each in ("archived_at", "erased_at")]
                 rows = select(*read).where(*self._are_there(follows.id, tenant, wanted))
                 found = streamed(connection, rows, most=len(wanted))
                 self._records[name] = {row[0]: row async for row in found}
@@ -89,7 +96,11 @@ class Named:
             raise Invalid(f"There is no {what} {id}.", field=name)
         # What has happened is recorded of whomever it happened with.
         is_new = not self._resource.insert_only and (changed is None or id != getattr(changed, name))
-        if is_new and record is not None and record.archived_at is not None:
+        if not is_new or record is None:
+            return
+        if record.erased_at is not None:
+            raise NamesErased(f"The {what} {id} was erased.", field=name)
+        if record.archived_at is not None:
             raise Invalid(f"The {what} {id} is archived.", field=name)
 
     def _check_parts(self, given: Input, changed: Aggregate | None) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import ARRAY, TEXT, BigInteger, Column, ForeignKeyConstraint, Index, Uuid, and_, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contacts.about import index_about, refuse_one_alone, relations_about
 from contacts.attachments.rules import Attachment
 from contacts.contacts.form import contacts
 from contacts.customers.form import of_known_customer
@@ -19,7 +20,7 @@ from kith.attachments.kinds import MediaType, Sha256
 from kith.db.tables import Moment, aggregate_table, reference
 from kith.errors import Conflict
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore, refuse, values_of
+from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore, values_of
 from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Whole, Written
 
@@ -50,8 +51,7 @@ class AddAttachment(NewInput):
 
     @model_validator(mode="after")
     def _belongs_to_something(self) -> Self:
-        if (self.about is None) != (self.about_id is None):
-            refuse(self, [("about" if self.about is None else "about_id", "Send both about and about_id, or neither.")])
+        refuse_one_alone(self)
         return self
 
 
@@ -87,14 +87,7 @@ attachments = of_known_customer(
 )
 attachments.append_constraint(ForeignKeyConstraint(["tenant_id", "content_id"], [contents.c.tenant_id, contents.c.id]))
 Index("attachments_by_content_id", attachments.c.tenant_id, attachments.c.content_id, unique=True)
-Index(
-    "attachments_by_about_id",
-    attachments.c.tenant_id,
-    attachments.c.about_id,
-    attachments.c.created_at,
-    attachments.c.id,
-    postgresql_where=attachments.c.about_id.is_not(None),
-)
+index_about(attachments)
 Index(
     "attachments_by_erasure",
     attachments.c.erased_at,
@@ -157,7 +150,7 @@ ATTACHMENTS = Resource(
     relations=(
         One("customer", many="attachments"),
         One("contact", many="attachments"),
-        *(One(each.value.partition(".")[2], by="about_id", many="attachments", one_sided=True) for each in AttachedTo),
+        *relations_about(AttachedTo, "attachments"),
     ),
     checks=content_is_free,
 )

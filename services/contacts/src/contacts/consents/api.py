@@ -95,7 +95,7 @@ async def of_contact(
         at = as_of or await clock(connection)
         # Whoever may not see the contact may not see its consents.
         await _contacts(actor).one(connection, actor.tenant, id)
-        found = await consents_at(connection, actor.tenant, [id], at)
+        found = await consents_at(connection, actor.tenant, [id], at, _reach(actor))
     return json_response(ConsentsAt(at, found.get(id, [])))
 
 
@@ -142,11 +142,11 @@ async def may_contact(
 @field(description="What the contact had consented to at an instant, by purpose and channel.")
 async def consents_as_of(self: ContactView, info: Ctx, at: datetime) -> list[_Consent]:  # type: ignore[valid-type]
     context = info.context
-    _reach(context.actor)  # the contact is within it
+    reach = _reach(context.actor)  # the contact is within it
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, list[ConsentAt]]:
         async with context.service.database.read(context.actor.tenant) as connection:
-            return await consents_at(connection, context.actor.tenant, ids, at)
+            return await consents_at(connection, context.actor.tenant, ids, at, reach)
 
     return await context.load(("consents", "as_of", at), self.id, batch) or []
 

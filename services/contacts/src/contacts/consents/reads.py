@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, cast, func, select
+from sqlalchemy import ARRAY, Uuid, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.consents.form import consents
@@ -15,7 +15,9 @@ from contacts.consents.rules import Because, ConsentChannel, ConsentState, Said,
 from contacts.contacts.form import contacts
 from contacts.tables import history
 from kith.customers.links import survivors
+from kith.db.owned import within
 from kith.db.tables import Moment
+from kith.reach import EVERYONE, Reach
 
 
 @dataclass(slots=True)
@@ -80,16 +82,18 @@ async def clock(connection: AsyncConnection) -> datetime:
 
 
 async def consents_at(
-    connection: AsyncConnection, tenant: str, of: Collection[UUID], at: datetime
+    connection: AsyncConnection, tenant: str, of: Collection[UUID], at: datetime, reach: Reach = EVERYONE
 ) -> dict[UUID, list[ConsentAt]]:
     """Returns the consents of these contacts as they were at the instant, in the order of purposes and channels, by
-    contact; of one that is merged those of the one that remains. What they are now is changed back by their
-    histories."""
+    contact; of one that is merged those of the one that remains. They are those within reach: of two that are one each
+    may be somebody else's. What they are now is changed back by their histories."""
     c, h = consents.c, history.c
     remaining = await survivors(connection, tenant, contacts, of)
     ids = {remaining.get(each, each) for each in of}
     rows = select(*(c[name] for name in _FIELDS))
     rows = rows.where(c.tenant_id == tenant, c.contact_id.in_(ids), c.created_at <= at)
+    if reach.owners is not None:
+        rows = rows.where(within(consents, owners=cast([*reach.owners], ARRAY(Uuid))))
     found = {row.id: dict(zip(_FIELDS, row, strict=True)) for row in await connection.execute(rows)}
     later = (
         select(h.subject, h.changes)
@@ -123,7 +127,8 @@ async def who_may_be_contacted(
     left out."""
     remains = contacts.alias()
     is_it = (remains.c.tenant_id == tenant, remains.c.id == func.coalesce(contacts.c.merged_into, contacts.c.id))
-    rows = select(contacts.c.id, remains.c.erased_at, remains.c.archived_at).join(remains, and_(*is_it))
+    erased_at = func.coalesce(contacts.c.erased_at, remains.c.erased_at).label("erased_at")
+    rows = select(contacts.c.id, erased_at, remains.c.archived_at).join(remains, and_(*is_it))
     rows = rows.where(contacts.c.tenant_id == tenant, contacts.c.id.in_(of))
     there = (await connection.execute(rows)).all()
     held = await consents_at(connection, tenant, of, at)

@@ -10,7 +10,6 @@ from pydantic import Field
 from sqlalchemy import ARRAY, TEXT, Column, ForeignKeyConstraint, Index, Select, Table, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.customers.merging.rules import merge, unmerge
 from contacts.customers.rules import Customer, CustomerKind, Hierarchy, MergedField
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
@@ -263,8 +262,8 @@ CUSTOMERS = Resource(
         Command("move", MoveCustomer, Customer.move),
         Command("archive", Archive, Customer.archive),
         Command("restore", Restore, Customer.restore, of_archived=True),
-        Command("merge", MergeCustomer, merge, together=merging(customers)),
-        Command("unmerge", UnmergeCustomer, unmerge, together=separating(customers), of_archived=True),
+        Command("merge", MergeCustomer, Customer.merge, together=merging(customers)),
+        Command("unmerge", UnmergeCustomer, Customer.unmerge, together=separating(customers), of_archived=True),
         Command("erase", EraseCustomer, Customer.erase, erases=True),
     ),
     filters=(

@@ -1,7 +1,7 @@
 """Customer: a party we deal with, the unit of relationship. Other services know it by its id alone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,9 @@ from kith.events.contacts import (
     CustomerCreated,
     CustomerErased,
     CustomerLifecycleMoved,
+    CustomerMerged,
     CustomerRestored,
+    CustomerUnmerged,
 )
 from kith.nouns.aggregate import Customisable
 
@@ -160,6 +162,28 @@ class Customer(Mergeable, Customisable):
         self.forget(at)
         self.forget_taken()
         return CustomerErased()
+
+    def merge(
+        self,
+        *,
+        at: datetime,
+        into: UUID,
+        take: Collection[MergedField],
+        other: Self,
+        shared: Collection[str] = (),
+    ) -> tuple[CustomerMerged, CustomerAmended | None]:
+        """Into another customer, which remains: from now on both are that one, and so is what both have done. It takes
+        the fields that it lacks, and those that `take` names; tags are united. Its stage, its parent and its referrer
+        stay, and of unique custom fields each keeps its own value. `:unmerge` undoes it."""
+        changed = self.merge_into(other, at, take, shared)
+        return CustomerMerged(into=into), CustomerAmended.of_changed(other, changed) if changed else None
+
+    def unmerge(self, *, at: datetime, other: Self | None = None) -> tuple[CustomerUnmerged, CustomerAmended | None]:
+        """It stands for itself again, with all that it was told, and all that was told of it since. The customer that
+        it was merged into gives back what it took, where that was not changed since."""
+        changed = self.separate_from(other, at)
+        assert other is not None  # or it has refused
+        return CustomerUnmerged(out_of=other.id), CustomerAmended.of_changed(other, changed) if changed else None
 
     def ensure_mergeable(self, other: Mergeable) -> None:
         super().ensure_mergeable(other)

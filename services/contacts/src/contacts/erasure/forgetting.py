@@ -1,20 +1,15 @@
 """The task of the workers that erases what was written of somebody who was erased, or attached to them, and what was
 merged into them."""
 
-from sqlalchemy import ColumnElement, FromClause, Subquery, Table, and_, or_, select, union
+from sqlalchemy import ColumnElement, FromClause, Subquery, Table, and_, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contacts.contacts.form import contacts
 from contacts.customers.form import customers
+from contacts.erasure.erasing import erase
 from contacts.erasure.rules import AlreadyErased
-from contacts.tables import idempotency, outbox
-from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
-from kith.events import actors
-from kith.nouns.batch import carry_out
-from kith.nouns.calls import By, Call
 from kith.nouns.resource import Resource
-from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 from kith.runtime.turns import Turns
 
@@ -24,7 +19,6 @@ AT_A_TIME = 200
 def forgetting(resource: Resource) -> Task:
     """Returns the task, given a noun of which records are of a customer and may be of a contact, or may be merged. Any
     number of workers may do it."""
-    (erase,) = (each for each in resource.commands if each.erases)
     due = _due(resource.table)
     turns = Turns(select(due.c.tenant_id))
 
@@ -32,22 +26,12 @@ def forgetting(resource: Resource) -> Task:
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
-            rows = select(due.c.id).where(due.c.tenant_id == tenant).order_by(due.c.id).limit(AT_A_TIME)
-            calls = [Call(erase, erase.input(), id=id) for id in await connection.scalars(rows)]
-            async with acting_for(connection, tenant) as transaction:
-                outcomes, _ = await carry_out(
-                    transaction,
-                    resource,
-                    calls,
-                    source="contacts",
-                    outbox=outbox,
-                    idempotency=idempotency,
-                    by=By(actors.service("contacts"), EVERYONE),
-                )
-        # The others are erased, whatever is wrong with one.
-        for outcome in outcomes:
-            if outcome.error is not None and not isinstance(outcome.error, AlreadyErased):
-                raise outcome.error
+            # In any order, so that what cannot be erased is not always before the others.
+            rows = select(due.c.id).where(due.c.tenant_id == tenant).order_by(func.random()).limit(AT_A_TIME)
+            refused = await erase(connection, tenant, resource, sorted(await connection.scalars(rows)))
+        for why in refused.values():  # when the others are erased
+            if not isinstance(why, AlreadyErased):
+                raise why
         return True
 
     return Task(resource.plural, step, seconds=2)

@@ -19,19 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
+from contacts.erasure.erasing import erase
 from contacts.erasure.rules import AlreadyErased
-from contacts.tables import idempotency, outbox
 from contacts.users.form import USERS
-from kith.db.connections import acting_for, checked
+from kith.db.connections import checked
 from kith.db.removed import TABLE as REMOVED
 from kith.errors import NotFound
-from kith.events import actors
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
 from kith.events.people import UserErased
-from kith.nouns.batch import carry_out
-from kith.nouns.calls import By, Call
-from kith.reach import EVERYONE
 from kith.runtime.telemetry import log
 
 _FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS, USERS.name: USERS}
@@ -72,24 +68,11 @@ async def apply_again(connection: AsyncConnection, wanted: Iterable[Erasure]) ->
             ids[each.tenant, each.noun].add(each.id)
     erased = 0
     for (tenant, noun), of_tenant in sorted(ids.items()):
-        form = _FORMS[noun]
-        (erase,) = (each for each in form.commands if each.name == "erase")
-        calls = [Call(erase, erase.input(), id=id) for id in sorted(of_tenant)]
-        async with acting_for(connection, tenant) as transaction:
-            outcomes, _ = await carry_out(
-                transaction,
-                form,
-                calls,
-                source="contacts",
-                outbox=outbox,
-                idempotency=idempotency,
-                by=By(actors.service("contacts"), EVERYONE),
-            )
-        for outcome in outcomes:
-            if outcome.error is None:
-                erased += 1
-            elif not isinstance(outcome.error, AlreadyErased | NotFound):
-                raise outcome.error
+        refused = await erase(connection, tenant, _FORMS[noun], sorted(of_tenant))
+        for why in refused.values():
+            if not isinstance(why, AlreadyErased | NotFound):
+                raise why
+        erased += len(of_tenant) - len(refused)
     return erased
 
 

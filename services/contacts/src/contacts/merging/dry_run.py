@@ -1,17 +1,20 @@
 """What a merge would do, before it is done."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import strawberry
+from fastapi import APIRouter, Request
 from sqlalchemy import ARRAY, Column, Uuid, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
 from strawberry.scalars import JSON
 
 from contacts.merging.rules import Mergeable, Wins
+from kith.api import Feature
 from kith.audit.entries import Read
 from kith.custom.changes import shared_of
 from kith.custom.known import fields_of
@@ -19,12 +22,18 @@ from kith.db.owned import within
 from kith.db.statements import zoned
 from kith.errors import Invalid, NotFound
 from kith.graphql.connections import TotalCount
-from kith.http.app import Context
+from kith.graphql.context import Ctx
+from kith.graphql.fields import field
+from kith.http.app import Context, actor_who, context_of, json_response
 from kith.http.auth import Actor
 from kith.nouns.access import reach_to_write
+from kith.nouns.aggregate import plain
+from kith.nouns.inputs import Input, read
 from kith.nouns.lists.pages import MOST_COUNTED, Total, total_of
+from kith.nouns.parameters import body_of
 from kith.nouns.resource import Resource
 from kith.reach import Reach
+from kith.scalars import Id
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class MergedFieldOutcome:
     after: Any = None
 
 
-async def fields_and_moved(
+async def _tried(
     context: Context,
     actor: Actor,
     resource: Resource,
@@ -90,36 +99,65 @@ class MovedByMerge:
 
 
 @strawberry.type(name="MergeDryRun", description="What a merge would do. Nothing is changed.")
-class DryRun:
+class _DryRun:
     fields: list[_Outcome]
     moved: list[MovedByMerge]
     elsewhere: str
 
 
-async def dry_run_of(
-    context: Context,
-    actor: Actor,
+def dry_run_feature(
     resource: Resource,
-    given: Any,
+    given: type[Input],
+    takes: type[StrEnum],
     moved: Mapping[str, Column[Any]],
+    *,
+    prefix: str,
+    words: str,
     elsewhere: str,
-) -> DryRun:
-    """Returns what GraphQL shows, given id, `into` and `take`. Raises as `fields_and_moved`."""
-    id, into, take = given
-    fields, numbers = await fields_and_moved(context, actor, resource, id, into, take, moved)
-    outcomes = [
-        _Outcome(field=each.field, wins=each.wins, before=_plain(each.before), after=_plain(each.after))
-        for each in fields
-    ]
-    totals = [
-        MovedByMerge(records=name, total=TotalCount(count=each.count, is_exact=each.is_exact))
-        for name, each in numbers.items()
-    ]
-    return DryRun(fields=outcomes, moved=totals, elsewhere=elsewhere)
+) -> Feature:
+    """Returns the dry run of a noun's `merge`, over both APIs: given the input of that command, the fields that it may
+    take, and the columns that name what is merged. `prefix` begins the names of what REST shows, `words` say what
+    becomes of the records, and `elsewhere` of those of other services."""
+    counted: Any = make_dataclass(f"Moved{prefix}Records", [(name, Total) for name in moved], slots=True)
+    counted.__doc__ = words
+    parts = [("id", UUID), ("into", UUID), ("fields", list[MergedFieldOutcome]), ("moved", counted), ("elsewhere", str)]
+    tried: Any = make_dataclass(f"{prefix}MergeDryRun", parts, slots=True)
+    router = APIRouter(prefix="/v1", tags=[resource.plural])
+    writer = actor_who(lambda actor: reach_to_write(actor, "contacts", resource))
 
+    @router.post(
+        f"/{resource.path}/{{id:segment}}:merge_dry_run",
+        response_model=tried,
+        operation_id=f"dryRun{prefix}Merge",
+        summary="What a merge would do",
+        openapi_extra=body_of(given),
+    )
+    async def dry_run(request: Request, id: Id, actor: Actor = writer) -> Response:
+        """Says of each field who wins and why, and how many records name the one that remains from then on. Nothing is
+        changed. It refuses what `:merge` refuses."""
+        sent: Any = read(given, await request.body() or b"{}")
+        fields, numbers = await _tried(context_of(request), actor, resource, id, sent.into, sent.take, moved)
+        return json_response(tried(id, sent.into, fields, counted(**numbers), elsewhere))
 
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+    async def merge_dry_run(info: Ctx, id: Id, into: Id, take: list[takes] | None = None) -> _DryRun:  # type: ignore[valid-type]
+        context = info.context
+        reach_to_write(context.actor, "contacts", resource)
+        fields, numbers = await _tried(context.service, context.actor, resource, id, into, take or [], moved)
+        return _DryRun(
+            fields=[
+                _Outcome(field=each.field, wins=each.wins, before=plain(each.before), after=plain(each.after))
+                for each in fields
+            ],
+            moved=[
+                MovedByMerge(records=name, total=TotalCount(count=each.count, is_exact=each.is_exact))
+                for name, each in numbers.items()
+            ],
+            elsewhere=elsewhere,
+        )
+
+    merge_dry_run.__name__ = f"{resource.name}_merge_dry_run"
+    description = f"What a merge of the {resource.words} into another one would do. Nothing is changed."
+    return Feature(routers=[router], queries=[field(description=description)(merge_dry_run)])
 
 
 def _shows_people(resource: Resource, name: str) -> bool:

@@ -85,8 +85,8 @@ class Mergeable(Archivable, Customisable, Erasable):
 
     def settled(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Returns fields that were united, or are given back, as the record's rules want them, with the fields that
-        follow from them."""
-        raise NotImplementedError
+        follow from them. Here they are as they come; a noun with rules of lists says them."""
+        return dict(fields)
 
     def ensure_mergeable(self, other: "Mergeable") -> None:
         """Raises Invalid or Conflict where this one cannot be merged into the other."""

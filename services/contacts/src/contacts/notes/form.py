@@ -8,9 +8,10 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import ARRAY, TEXT, Boolean, Column, Index, Uuid, any_, cast, select
+from sqlalchemy import ARRAY, TEXT, Boolean, Column, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contacts.about import index_about, refuse_one_alone, relations_about
 from contacts.contacts.form import contacts
 from contacts.customers.form import of_known_customer
 from contacts.notes.rules import Note
@@ -19,7 +20,7 @@ from contacts.users.form import users
 from kith.db.tables import Moment, aggregate_table, reference
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, Input, NewInput, Restore, refuse
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
 from kith.scalars import Flag, Id
 from kith.scalars.texts import Written
@@ -48,8 +49,7 @@ class WriteNote(NewInput):
 
     @model_validator(mode="after")
     def _about_something(self) -> Self:
-        if (self.about is None) != (self.about_id is None):
-            refuse(self, [("about" if self.about is None else "about_id", "Send both about and about_id, or neither.")])
+        refuse_one_alone(self)
         return self
 
 
@@ -81,14 +81,7 @@ notes = of_known_customer(
         listed_by=("author",),
     )
 )
-Index(
-    "notes_by_about_id",
-    notes.c.tenant_id,
-    notes.c.about_id,
-    notes.c.created_at,
-    notes.c.id,
-    postgresql_where=notes.c.about_id.is_not(None),
-)
+index_about(notes)
 
 
 async def users_are_there(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
@@ -139,7 +132,7 @@ NOTES = Resource(
     relations=(
         One("customer", many="notes"),
         One("contact", many="notes"),
-        *(One(each.value.partition(".")[2], by="about_id", many="notes", one_sided=True) for each in NoteSubject),
+        *relations_about(NoteSubject, "notes"),
     ),
     checks=users_are_there,
 )

@@ -15,19 +15,14 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contacts.erasure.erasing import erase
 from contacts.erasure.rules import AlreadyErased
 from contacts.retention.due import ERASED, next_ones
-from contacts.tables import idempotency, outbox
 from contacts.tables import retention_passes as passes
 from contacts.tenant_settings.form import settings
 from contacts.values import RetentionNoun, RetentionRule
-from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
-from kith.events import actors
 from kith.jobs.runner import FAULTS
-from kith.nouns.batch import carry_out
-from kith.nouns.calls import By, Call
-from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 from kith.runtime.turns import Turns
@@ -75,14 +70,14 @@ def applying() -> Task:
         async with engine.begin() as connection:
             if (tenant := await turns.next(connection)) is None:
                 return False
-            await apply(connection, tenant)
-        return True
+            return await apply(connection, tenant)
 
     return Task("rules of retention", step, seconds=10)
 
 
-async def apply(connection: AsyncConnection, tenant: str) -> None:
-    """Goes on with the rules of a tenant: looks at the next records, and erases those that are due."""
+async def apply(connection: AsyncConnection, tenant: str) -> bool:
+    """Goes on with the rules of a tenant: looks at the next records, and erases those that are due. Returns whether it
+    did: not where another worker is at it, or the rules were taken back."""
     s, p = settings.c, passes.c
     begun = insert(passes).values(tenant_id=tenant, next_at=func.now(), version=0, erases=False, results="{}")
     await connection.execute(begun.on_conflict_do_nothing())
@@ -91,8 +86,8 @@ async def apply(connection: AsyncConnection, tenant: str) -> None:
     its = (await connection.execute(rows.where(s.tenant_id == tenant))).one()
     locked = select(p.rule, p.after, p.results, p.version, p.erases).where(p.tenant_id == tenant)
     state = (await connection.execute(locked.with_for_update(skip_locked=True))).one_or_none()
-    if state is None or not its.retention:  # another worker has it; they were taken back
-        return
+    if state is None or not its.retention:
+        return False
     codes = [each.code for each in its.retention]
     goes_on = state.version == its.version and state.rule in codes
     rule = its.retention[codes.index(state.rule) if goes_on else 0]
@@ -120,6 +115,7 @@ async def apply(connection: AsyncConnection, tenant: str) -> None:
     await connection.execute(update(passes).where(p.tenant_id == tenant).values(values))
     if result.failed and not seen:
         FAULTS.labels("retention").inc()
+    return True
 
 
 async def _look(
@@ -136,31 +132,12 @@ async def _look(
 
 
 async def _erase(connection: AsyncConnection, tenant: str, rule: RetentionRule, due: Sequence[UUID]) -> int:
-    """Returns how many were erased. What is wrong with one keeps no other from it."""
-    try:
-        erased = await _together(connection, tenant, rule, due) if due else 0
-    except Exception:  # noqa: BLE001 - whatever it was, one of them has it
-        erased = 0
-        for each in due:
-            try:
-                erased += await _together(connection, tenant, rule, [each])
-            except Exception as error:  # noqa: BLE001 - it is counted, and tried again the next day
-                log.warning("not erased", tenant=tenant, rule=rule.code, id=str(each), error=error)
+    """Returns how many were erased."""
+    refused = await erase(connection, tenant, ERASED[rule.of], due) if due else {}
+    failed = {id: why for id, why in refused.items() if not isinstance(why, AlreadyErased)}
+    for id, why in failed.items():  # they are tried again the next day
+        log.warning("not erased", tenant=tenant, rule=rule.code, id=str(id), error=why)
+    erased = len(due) - len(failed)
     RECORDS.labels(rule.of, "erased").inc(erased)
-    RECORDS.labels(rule.of, "failed").inc(len(due) - erased)
+    RECORDS.labels(rule.of, "failed").inc(len(failed))
     return erased
-
-
-async def _together(connection: AsyncConnection, tenant: str, rule: RetentionRule, ids: Sequence[UUID]) -> int:
-    resource, erase = ERASED[rule.of]
-    by = By(actors.service("contacts"), EVERYONE)
-    calls = [Call(erase, erase.input(), id=id) for id in ids]
-    async with connection.begin_nested(), acting_for(connection, tenant) as transaction:
-        outcomes, _ = await carry_out(
-            transaction, resource, calls, source="contacts", outbox=outbox, idempotency=idempotency, by=by
-        )
-    refused = [each.error for each in outcomes if each.error is not None]
-    for each in refused:
-        if not isinstance(each, AlreadyErased):
-            log.warning("not erased", tenant=tenant, rule=rule.code, error=each)
-    return len(ids) - sum(not isinstance(each, AlreadyErased) for each in refused)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
@@ -16,7 +16,7 @@ from contacts.touchpoints.form import touchpoints
 from contacts.usages.form import usages
 from contacts.values import LEAST_DAYS, RetentionNoun, RetentionRule, RetentionSince
 from contacts.web_visits.form import web_visits
-from kith.nouns.resource import Command, Resource
+from kith.nouns.resource import Resource
 
 _CONTACT_IS_USED_BY = (
     touchpoints.c.created_at,
@@ -28,29 +28,18 @@ _CONTACT_IS_USED_BY = (
 )
 
 
-class Erased(NamedTuple):
-    """A noun of which a rule erases records."""
-
-    resource: Resource
-    erase: Command
-
-
-def _of(resource: Resource) -> Erased:
-    (erase,) = (each for each in resource.commands if each.erases)
-    return Erased(resource, erase)
-
-
-ERASED: Mapping[RetentionNoun, Erased] = {
-    RetentionNoun.CUSTOMER: _of(CUSTOMERS),
-    RetentionNoun.CONTACT: _of(CONTACTS),
-    RetentionNoun.NOTE: _of(NOTES),
-    RetentionNoun.ATTACHMENT: _of(ATTACHMENTS),
+ERASED: Mapping[RetentionNoun, Resource] = {
+    RetentionNoun.CUSTOMER: CUSTOMERS,
+    RetentionNoun.CONTACT: CONTACTS,
+    RetentionNoun.NOTE: NOTES,
+    RetentionNoun.ATTACHMENT: ATTACHMENTS,
 }
+"""The nouns of which rules erase records."""
 
 
 def is_due(rule: RetentionRule, now: datetime) -> tuple[Table, ColumnElement[bool]]:
     """Returns the table, and the condition of its rows that the rule erases now."""
-    table, before = ERASED[rule.of].resource.table, now - timedelta(days=rule.days)
+    table, before = ERASED[rule.of].table, now - timedelta(days=rule.days)
     of = customers if table is customers else customers.alias("of_customer")
     own = and_(of.c.tenant_id == table.c.tenant_id, of.c.id == table.c.customer_id) if of is not customers else None
 
