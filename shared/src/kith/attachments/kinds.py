@@ -1,6 +1,7 @@
 """What kinds of files are taken: those of a list, which begin as files of their kind do.
 
-What browsers run is never taken, whatever it is said to be, and nothing is ever rendered (kith.attachments.sending).
+What begins as browsers and systems run it is not taken. That keeps out what is sent by mistake; whoever means it may
+get past, and so nothing is ever rendered (kith.attachments.sending).
 """
 
 import re
