@@ -54,7 +54,7 @@ TENANT ?=
 token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [SCOPES="sales:read"] [SUBJECT=ann [EMAIL=ann@example.org]]
 	@$(KITH) token --tenant '$(TENANT)' --scopes '$(SCOPES)' --subject '$(SUBJECT)' --email '$(EMAIL)'
 
-replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|all [TENANT=name] [END=now]
+replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|saas|all [TENANT=name] [END=now]
 	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)') $(if $(END),--end '$(END)')
 
 silence: $(VENV)/.installed ## show on recorded data what silence alone sets off: DATA=folder [TENANT=name]

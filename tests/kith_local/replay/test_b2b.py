@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -6,22 +6,33 @@ from typing import Any
 import pytest
 
 from kith_local.errors import LocalError
-from kith_local.replay.b2b import ACCOUNTS, PIPELINE, PRODUCT_LIST, TEAMS, Decision, map_b2b
-from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, USERS, Mapped, Reference
+from kith_local.replay.b2b import ACCOUNTS, PIPELINE, PRODUCT_LIST, SALES_TEAMS, Decision, map_b2b
+from kith_local.replay.commands import (
+    CUSTOMERS,
+    FIELD_DEFINITIONS,
+    OPPORTUNITIES,
+    ORDERS,
+    PRODUCTS,
+    TEAMS,
+    USERS,
+    Mapped,
+    Reference,
+)
 
 WON = "1C1I7A6R,Moses Frase,GTX Plus Basic,Cancity,Won,10/20/2016,3/1/2017,1054"
+SOME = ("Cancity,retail,2001,718.62,2448,United States,Golddex", "Isdom,technolgy,2002,,,Kenya,")
 B2b = Callable[..., Mapped]
 
 
 @pytest.fixture
 def b2b(rows: Callable[..., Any]) -> B2b:
-    def mapped(*deals: str) -> Mapped:
+    def mapped(*deals: str, accounts: Sequence[str] = SOME) -> Mapped:
         return map_b2b(
             {
-                ACCOUNTS.name: rows(ACCOUNTS, "Cancity,retail,United States,Golddex", "Isdom,technolgy,Kenya,"),
+                ACCOUNTS.name: rows(ACCOUNTS, *accounts),
                 PRODUCT_LIST.name: rows(PRODUCT_LIST, "GTX Plus Basic,GTX,1096", "GTX Pro,GTX,4821"),
                 PIPELINE.name: rows(PIPELINE, *deals),
-                TEAMS.name: rows(TEAMS, "Moses Frase,Dustin Brinkmann,Central"),
+                SALES_TEAMS.name: rows(SALES_TEAMS, "Moses Frase,Dustin Brinkmann,Central"),
             }
         )
 
@@ -51,7 +62,7 @@ def test_a_won_deal_is_an_order_too(b2b: B2b) -> None:
 
 
 def test_what_is_referred_to_is_sent_before(b2b: B2b) -> None:
-    assert list(b2b(WON).commands) == [USERS, CUSTOMERS, PRODUCTS, OPPORTUNITIES, ORDERS]
+    assert list(b2b(WON).commands) == [*(TEAMS, USERS, FIELD_DEFINITIONS, CUSTOMERS, PRODUCTS, OPPORTUNITIES, ORDERS)]
 
 
 def test_a_lost_deal_is_no_order(b2b: B2b) -> None:
@@ -87,12 +98,49 @@ def test_an_account_exists_from_its_first_engagement_and_is_kept_as_written(b2b:
     assert cancity.at == datetime(2016, 10, 1, tzinfo=UTC)
     assert isdom.at == datetime(2017, 3, 1, tzinfo=UTC)
     assert isdom.fields["segment"] == "technolgy"
-    decisions = mapped.decisions
-    assert (decisions[Decision.MISSPELT], decisions[Decision.UNENGAGED_ACCOUNT], decisions[Decision.SUBSIDIARY]) == (
-        1,
-        1,
-        1,
-    )
+    assert (mapped.decisions[Decision.MISSPELT], mapped.decisions[Decision.UNENGAGED_ACCOUNT]) == (1, 1)
+
+
+def test_what_a_customer_has_no_field_for_is_a_custom_field(b2b: B2b) -> None:
+    commands = b2b(WON).commands
+    assert [each.fields["code"] for each in commands[FIELD_DEFINITIONS]] == ["year_established", "revenue", "employees"]
+    cancity, isdom = commands[CUSTOMERS]
+    assert cancity.fields["custom"] == {"year_established": 2001, "revenue": 718.62, "employees": 2448}
+    assert isdom.fields["custom"] == {"year_established": 2002}
+
+
+def test_a_subsidiary_goes_after_its_parent(b2b: B2b) -> None:
+    accounts = ("A,retail,,,,Kenya,B", "B,retail,,,,Kenya,C", "C,retail,,,,Kenya,", "D,retail,,,,Kenya,Nobody")
+    mapped = b2b(WON, accounts=accounts)
+    parents = {each.external_id: each.fields.get("parent_id") for each in mapped.commands[CUSTOMERS]}
+    assert parents == {
+        "C": None,
+        "D": None,
+        "B": Reference(CUSTOMERS, "C"),
+        "A": Reference(CUSTOMERS, "B"),
+        "Cancity": None,
+    }
+    assert list(parents).index("C") < list(parents).index("B") < list(parents).index("A")
+    assert (mapped.decisions[Decision.SUBSIDIARY], mapped.decisions[Decision.UNKNOWN_PARENT]) == (2, 1)
+
+
+def test_an_account_within_itself_has_no_parent(b2b: B2b) -> None:
+    mapped = b2b(WON, accounts=("A,retail,,,,Kenya,B", "B,retail,,,,Kenya,A"))
+    assert {each.fields.get("parent_id") for each in mapped.commands[CUSTOMERS]} == {None}
+    assert mapped.decisions[Decision.UNKNOWN_PARENT] == 2
+
+
+def test_who_sells_is_a_user_in_the_managers_team_of_the_office(b2b: B2b) -> None:
+    mapped = b2b(WON, "AA,Nobody Known,GTX Pro,,Engaging,11/1/2016,,")
+    teams = {each.external_id: each.fields["parent_id"] for each in mapped.commands[TEAMS]}
+    assert teams == {"Central": None, "Team of Dustin Brinkmann": Reference(TEAMS, "Central")}
+    of_manager = Reference(TEAMS, "Team of Dustin Brinkmann")
+    assert {each.external_id: each.fields["team_id"] for each in mapped.commands[USERS]} == {
+        "Dustin Brinkmann": of_manager,
+        "Moses Frase": of_manager,
+        "Nobody Known": None,
+    }
+    assert [mapped.decisions[each] for each in (Decision.AGENT, Decision.TEAM, Decision.NO_TEAM)] == [2, 1, 1]
 
 
 def test_an_account_known_from_the_pipeline_only_is_a_customer(b2b: B2b) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from kith_local.replay.commands import CASES, CUSTOMERS, USERS, Mapped, Reference
+from kith_local.replay.commands import CASES, CONTACTS, CUSTOMERS, USERS, Mapped, Reference
 from kith_local.replay.desk import LOG, Decision, map_desk
 
 Desk = Callable[..., Mapped]
@@ -15,6 +15,7 @@ FIRST = {
     "opened_at": "29-02-2016 01:16",
     "sys_updated_at": "29-02-2016 01:23",
     "contact_type": "Phone",
+    "location": "Location 143",
     "category": "Category 55",
     "u_symptom": "Symptom 72",
     "priority": "3 - Moderate",
@@ -49,12 +50,15 @@ def course(mapped: Mapped) -> list[tuple[str | None, str]]:
 
 
 def test_a_case_opens_at_opened_at_for_its_caller(desk: Desk) -> None:
-    mapped = desk({})
-    (caller,), (case,) = mapped.commands[CUSTOMERS], mapped.commands[CASES]
-    assert (caller.external_id, caller.at, caller.fields["kind"]) == ("Caller 7", case.at, "person")
+    commands = desk({}).commands
+    (location,), (caller,), (case,) = commands[CUSTOMERS], commands[CONTACTS], commands[CASES]
+    assert (location.external_id, location.at, location.fields["kind"]) == ("Location 143", case.at, "organisation")
+    assert (caller.external_id, caller.at) == ("Caller 7", case.at)
+    assert caller.fields == {"customer_id": Reference(CUSTOMERS, "Location 143"), "name": "Caller 7"}
     assert case.at.isoformat() == "2016-02-29T01:16:00+00:00"
     assert case.fields == {
-        "customer_id": Reference(CUSTOMERS, "Caller 7"),
+        "customer_id": Reference(CUSTOMERS, "Location 143"),
+        "contact_id": Reference(CONTACTS, "Caller 7"),
         "subject": "Category 55, Symptom 72",
         "priority": "moderate",
         "channel": "phone",
@@ -63,10 +67,42 @@ def test_a_case_opens_at_opened_at_for_its_caller(desk: Desk) -> None:
     }
 
 
-def test_a_caller_nobody_knows_is_no_customer(desk: Desk) -> None:
+def test_a_caller_nobody_knows_is_no_contact(desk: Desk) -> None:
     mapped = desk({"caller_id": "?"})
-    assert CUSTOMERS not in mapped.commands
+    assert CONTACTS not in mapped.commands
+    assert mapped.commands[CASES][0].fields["customer_id"] == Reference(CUSTOMERS, "Location 143")
     assert mapped.decisions[Decision.NO_CALLER] == 1
+
+
+def test_a_caller_of_several_locations_has_a_role_at_each(desk: Desk) -> None:
+    later = {"number": "INC2", "location": "Location 9", "opened_at": "29-02-2016 09:00"}
+    mapped = desk({}, later)
+    first, second = Reference(CUSTOMERS, "Location 143"), Reference(CUSTOMERS, "Location 9")
+    (caller,) = mapped.commands[CONTACTS]
+    assert caller.fields["roles"] == [
+        {"customer_id": first, "primary": True},
+        {"customer_id": second, "primary": False},
+    ]
+    assert [case.fields["customer_id"] for case in mapped.commands[CASES]] == [first, second]
+    assert mapped.decisions[Decision.SEVERAL_LOCATIONS] == 1
+
+
+def test_a_case_of_no_location_is_of_its_callers(desk: Desk) -> None:
+    mapped = desk({"location": "?"}, {"number": "INC2", "location": "Location 9"})
+    assert [case.fields["customer_id"].external_id for case in mapped.commands[CASES]] == ["Location 9"] * 2
+    assert mapped.decisions[Decision.NO_LOCATION] == 1
+
+
+def test_a_caller_of_no_location_is_of_one_that_is_not_known(desk: Desk) -> None:
+    commands = desk({"location": "?"}).commands
+    assert [each.external_id for each in commands[CUSTOMERS]] == ["Location not known"]
+    assert commands[CONTACTS][0].fields["customer_id"] == Reference(CUSTOMERS, "Location not known")
+
+
+def test_a_case_that_moves_stays_where_it_was_opened(desk: Desk) -> None:
+    mapped = desk({}, at(5, "Active", location="Location 9"))
+    assert [each.external_id for each in mapped.commands[CUSTOMERS]] == ["Location 143"]
+    assert mapped.decisions[Decision.MOVED] == 1
 
 
 def test_a_caller_exists_from_its_earliest_case(desk: Desk) -> None:

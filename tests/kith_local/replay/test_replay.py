@@ -81,7 +81,7 @@ def test_another_file_of_the_same_columns_may_replace_it(data: Path, house: Hous
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--data", "", "--set", ""], "SET=: there is no such set. Choose one of: retail, b2b, desk, bank, all."),
+        (["--data", "", "--set", ""], "SET=: there is no such set. Choose one of: retail, b2b, desk, bank, saas, all."),
         (["--data", "", "--set", "retail"], "Say where the files are: make replay DATA=../shared/data SET=retail"),
         (["--data", "nowhere", "--set", "desk"], "There is no file nowhere/servicenow_incident_log.csv."),
         (["--data", "x", "--set", "desk", "--file", "y=z"], "--file y=z: say NAME=PATH, with a name of: servicenow_"),
@@ -116,7 +116,7 @@ def test_it_can_be_stopped(data: Path, said: Callable[[], str], monkeypatch: pyt
 
 def test_all_is_every_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KITH_TOKEN")
-    assert [each.name for each in Request.of("all", None, "", []).sets] == ["retail", "b2b", "desk", "bank"]
+    assert [each.name for each in Request.of("all", None, "", []).sets] == ["retail", "b2b", "desk", "bank", "saas"]
     with pytest.raises(LocalError):
         Request.of("most", None, "", [])
 

@@ -7,7 +7,7 @@ import pytest
 from tests.kith_local.replay.house import RECORDED, House, Silent
 
 from kith_local.replay.api import Api, ApiError
-from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, Mapped
+from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, USERS, Mapped
 from kith_local.replay.files import Row
 from kith_local.replay.sender import Sender, Tally, batches
 
@@ -45,6 +45,33 @@ async def test_all_are_sent_once_in_batches_and_counted(api: Api, house: House, 
     assert sent.positions == {"contacts": RECORDED, "sales": RECORDED}
     assert progress.reported == [("contacts customers", 1), ("sales orders", 95)]
     assert progress.done == 96
+
+
+async def test_what_names_its_own_noun_goes_after_what_it_names(api: Api, house: House, progress: Silent) -> None:
+    mapped = Mapped()
+    parent = None
+    for name in ("parent", "child", "grandchild"):
+        parent = mapped.add(CUSTOMERS, ORIGIN, name, AT, parent_id=parent)
+        mapped.add(CUSTOMERS, ORIGIN, f"beside {name}", AT)
+    mapped.add(CUSTOMERS, ORIGIN, "child", AT, "amend", tier="gold")
+    await Sender(api, progress).send(mapped.commands)
+    rows = house.sent_to("customers")
+    parents = {row["external_id"]: row["parent_id"] for row in rows if "parent_id" in row}
+    assert parents == {
+        "child": str(house.ids["/v1/customers:bulk", "parent"]),
+        "grandchild": str(house.ids["/v1/customers:bulk", "child"]),
+    }
+    assert [row.get("command") for row in rows if row["external_id"] == "child"] == [None, "amend"]
+    assert (house.requests["/v1/customers:bulk"], progress.done) == (3, 7)
+
+
+async def test_what_names_one_that_was_rejected_is_rejected(api: Api, house: House, progress: Silent) -> None:
+    house.refused = lambda row: row["external_id"] == "u-1"
+    mapped = Mapped()
+    user = mapped.add(USERS, ORIGIN, "u-1", AT, name="Somebody")
+    mapped.add(CUSTOMERS, ORIGIN, "c-1", AT, owner_id=user)
+    sent = await Sender(api, progress).send(mapped.commands)
+    assert [each.reason for each in sent.rejected][1:] == ["new customers: its user was rejected"]
 
 
 async def test_sent_twice_all_is_unchanged(api: Api, house: House, progress: Silent) -> None:

@@ -1,18 +1,30 @@
-"""CRM Sales Opportunities: a hardware seller's pipeline, 2016 to 2017. Organisations, products, opportunities, orders.
+"""CRM Sales Opportunities: a hardware seller's pipeline, 2016 to 2017. Organisations, products, opportunities, orders,
+and who sells them in which team.
 
 The file's misspellings ("technolgy", "Philipines") are kept: they join nothing. Only a product's name is mended, as
 "GTXPro" and "GTX Pro" are one product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from kith_local.errors import LocalError
-from kith_local.replay.cells import BadRow, amount, instant, some_text
-from kith_local.replay.commands import CUSTOMERS, OPPORTUNITIES, ORDERS, PRODUCTS, USERS, DataSet, Mapped, Reference
+from kith_local.replay.cells import BadRow, amount, instant, number, some_text
+from kith_local.replay.commands import (
+    CUSTOMERS,
+    OPPORTUNITIES,
+    ORDERS,
+    PRODUCTS,
+    TEAMS,
+    USERS,
+    DataSet,
+    Mapped,
+    Reference,
+)
 from kith_local.replay.files import Row, Source, Tables
 
 CURRENCY = "USD"
@@ -25,8 +37,9 @@ class Decision(StrEnum):
     MISSPELT = "... sector 'technolgy' or office 'Philipines': kept as written"
     UNENGAGED_ACCOUNT = "... never engaged: it exists from the pipeline's last date on"
     UNKNOWN_ACCOUNT = "... named in the pipeline only: an organisation of which nothing but the name is known"
-    ACCOUNT_REST = "... year_established, revenue, employees: not used, there is no field for them"
-    SUBSIDIARY = "... subsidiary_of: not used, an organisation has no parent yet"
+    ACCOUNT_REST = "... year_established, revenue (in millions), employees: custom fields of the tenant"
+    SUBSIDIARY = "... subsidiary_of another account: that is its parent"
+    UNKNOWN_PARENT = "... subsidiary_of what is no account, or of its own subsidiary: it has no parent"
     PRODUCT = "A product exists from the pipeline's first date on; family = series, price = list price"
     PRODUCT_NAME = "Product name written in another way (GTXPro): the product whose name differs by blanks only"
     OPPORTUNITY = "An opportunity opens at its engage_date in stage engaging, value = list price"
@@ -36,7 +49,8 @@ class Decision(StrEnum):
     ORDER = "... a won opportunity is a sale: an order of that value at that time, external id <opportunity>:order"
     LOST = "Lost: at close_date; the reason is not known"
     AGENT = "A sales_agent is a user of the tenant, invited at the pipeline's first date"
-    TEAM = "A row of the sales teams (manager, regional office): not used, there are no teams yet"
+    TEAM = "... in the manager's team, which is one of the regional office's; the manager is a user in it, too"
+    NO_TEAM = "... of the pipeline only: in no team"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +125,7 @@ def map_b2b(tables: Tables) -> Mapped:
         with mapped.mapping(row):
             deals.append(Deal.of(row, prices))
     period = _period(deals)
-    for agent, deal in {name: each for each in deals if (name := each.row["sales_agent"])}.items():
-        mapped.invite(deal.row, agent, period.first)
-        mapped.decide(Decision.AGENT)
+    _people(tables[SALES_TEAMS.name], deals, period, mapped)
     _accounts(tables[ACCOUNTS.name], deals, period, mapped)
     for row in products:
         name = row["product"]
@@ -126,7 +138,6 @@ def map_b2b(tables: Tables) -> Mapped:
         if deal.stage == "Won":
             _order(deal, mapped)
     mapped.decide(Decision.PRODUCT, len(products))
-    mapped.decide(Decision.TEAM, len(tables[TEAMS.name]))
     return mapped
 
 
@@ -135,6 +146,31 @@ def _period(deals: list[Deal]) -> Period:
     if not dates:
         raise LocalError(f"{PIPELINE.name} has no row with a date: there is nothing to date the rest by.")
     return Period(min(dates), max(dates))
+
+
+def _people(rows: Sequence[Row], deals: list[Deal], period: Period, mapped: Mapped) -> None:
+    teams: dict[str, Reference] = {}
+
+    def team(row: Row, name: str, within: Reference | None = None) -> Reference:
+        if name not in teams:
+            teams[name] = mapped.add(TEAMS, row, name, period.first, name=name, parent_id=within)
+        return teams[name]
+
+    agents = set()
+    for row in rows:
+        with mapped.mapping(row):
+            agents.add(agent := some_text(row, "sales_agent"))
+            manager = some_text(row, "manager")
+            of_manager = team(row, f"Team of {manager}", team(row, some_text(row, "regional_office")))
+            for name in (manager, agent):
+                mapped.invite(row, name, period.first, of_manager)
+            mapped.decide(Decision.AGENT)
+            mapped.decide(Decision.TEAM)
+    for name, deal in {name: each for each in deals if (name := each.row["sales_agent"])}.items():
+        if name not in agents:
+            mapped.invite(deal.row, name, period.first)
+            mapped.decide(Decision.AGENT)
+            mapped.decide(Decision.NO_TEAM)
 
 
 def _accounts(rows: Sequence[Row], deals: list[Deal], period: Period, mapped: Mapped) -> None:
@@ -146,24 +182,49 @@ def _accounts(rows: Sequence[Row], deals: list[Deal], period: Period, mapped: Ma
         if deal.account and deal.engaged:
             first_engaged[deal.account] = min(deal.engaged, first_engaged.get(deal.account, deal.engaged))
 
-    def exists(row: Row, name: str, **fields: str | None) -> None:
+    def exists(row: Row, name: str, **fields: Any) -> None:
         mapped.decide(Decision.UNENGAGED_ACCOUNT, name not in first_engaged)
         at = first_engaged.get(name, period.last)
         mapped.add(CUSTOMERS, row, name, at, kind="organisation", name=name, **fields)
 
+    for code, (value_type, label) in OWN_FIELDS.items():
+        if rows:
+            mapped.define(rows[0], "customer", code, value_type, label, period.first)
+    parents = {row["account"]: row["subsidiary_of"] for row in rows}
     known = set()
-    for row in rows:
+    for row in sorted(rows, key=lambda row: len(_above(row["account"], parents))):
         with mapped.mapping(row):
-            known.add(name := some_text(row, "account"))
-            exists(row, name, segment=row["sector"] or None, country=row["office_location"] or None)
+            name = some_text(row, "account")
+            custom = {code: float(number(row, code)) for code in OWN_FIELDS if row[code]}
+            known.add(name)
+            above = _above(name, parents)
+            exists(
+                row,
+                name,
+                segment=row["sector"] or None,
+                country=row["office_location"] or None,
+                parent_id=Reference(CUSTOMERS, above[0]) if above else None,
+                custom=custom,
+            )
             mapped.decide(Decision.ACCOUNT)
             mapped.decide(Decision.MISSPELT, row["sector"] == "technolgy" or row["office_location"] == "Philipines")
             mapped.decide(Decision.ACCOUNT_REST)
-            mapped.decide(Decision.SUBSIDIARY, bool(row["subsidiary_of"]))
+            mapped.decide(Decision.SUBSIDIARY, bool(above))
+            mapped.decide(Decision.UNKNOWN_PARENT, bool(row["subsidiary_of"]) and not above)
     for name, deal in first_seen.items():
         if name not in known:
             exists(deal.row, name)
             mapped.decide(Decision.UNKNOWN_ACCOUNT)
+
+
+def _above(name: str, parents: Mapping[str, str]) -> list[str]:
+    """Its parent, the parent's, and so on up to the account that is no subsidiary. None if it is within itself."""
+    above: list[str] = []
+    while (name := parents[name]) in parents:
+        if name in above:
+            return []
+        above.append(name)
+    return above
 
 
 def _opportunity(deal: Deal, period: Period, mapped: Mapped) -> None:
@@ -215,7 +276,12 @@ def _count(deal: Deal, mapped: Mapped) -> None:
     mapped.decide(Decision.LOST, deal.stage == "Lost")
 
 
-ACCOUNTS = Source("crm_accounts.csv", ("account", "sector", "office_location", "subsidiary_of"))
+OWN_FIELDS = {
+    "year_established": ("number", "Year established"),
+    "revenue": ("number", "Revenue, in millions of US dollars"),
+    "employees": ("number", "Employees"),
+}
+ACCOUNTS = Source("crm_accounts.csv", ("account", "sector", *OWN_FIELDS, "office_location", "subsidiary_of"))
 PRODUCT_LIST = Source("crm_products.csv", ("product", "series", "sales_price"))
 PIPELINE = Source(
     "crm_sales_pipeline.csv",
@@ -230,5 +296,5 @@ PIPELINE = Source(
         "close_value",
     ),
 )
-TEAMS = Source("crm_sales_teams.csv", ("sales_agent", "manager", "regional_office"))
-B2B = DataSet("b2b", (ACCOUNTS, PRODUCT_LIST, PIPELINE, TEAMS), Decision, map_b2b)
+SALES_TEAMS = Source("crm_sales_teams.csv", ("sales_agent", "manager", "regional_office"))
+B2B = DataSet("b2b", (ACCOUNTS, PRODUCT_LIST, PIPELINE, SALES_TEAMS), Decision, map_b2b)

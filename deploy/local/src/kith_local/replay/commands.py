@@ -22,8 +22,12 @@ class Noun(NamedTuple):
     plural: str
 
 
+FIELD_DEFINITIONS = Noun("contacts", "field-definitions")
+TEAMS = Noun("contacts", "teams")
 USERS = Noun("contacts", "users")
 CUSTOMERS = Noun("contacts", "customers")
+CONTACTS = Noun("contacts", "contacts")
+USAGES = Noun("contacts", "usages")
 TOUCHPOINTS = Noun("contacts", "touchpoints")
 PRODUCTS = Noun("sales", "products")
 OPPORTUNITIES = Noun("sales", "opportunities")
@@ -98,13 +102,18 @@ class Mapped:
         self.commands.setdefault(noun, []).append(Command(noun, external_id, at, origin, verb, fields))
         return Reference(noun, external_id)
 
-    def invite(self, origin: Row, name: str, at: datetime) -> Reference:
+    def define(self, origin: Row, noun: str, code: str, value_type: str, label: str, at: datetime) -> None:
+        """A field of the tenant's own, for a column that the noun has no field for."""
+        about = {"of_noun": noun, "code": code, "value_type": value_type, "label": label, "filterable": True}
+        self.add(FIELD_DEFINITIONS, origin, f"{noun}.{code}", at, **about)
+
+    def invite(self, origin: Row, name: str, at: datetime, team: Reference | None = None) -> Reference:
         """A person who works with the tenant's data, of whom the files have a name alone; the same one each time."""
         user = Reference(USERS, name)
         if user not in self._users:
             self._users.add(user)
             address = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-            self.add(USERS, origin, name, at, name=name, email=f"{address}@staff.example")
+            self.add(USERS, origin, name, at, name=name, email=f"{address}@staff.example", team_id=team)
         return user
 
     def decide(self, decision: StrEnum, times: int = 1) -> None:

@@ -1,17 +1,19 @@
-"""Incident log of a service desk: each row is one audit entry of a case. Customers, cases and their transitions."""
+"""Incident log of a service desk: each row is one audit entry of a case. Customers, contacts, cases and their
+transitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from kith_local.replay.cells import BadRow, instant, some_text
-from kith_local.replay.commands import CASES, CUSTOMERS, USERS, DataSet, Mapped, Reference
+from kith_local.replay.commands import CASES, CONTACTS, CUSTOMERS, USERS, DataSet, Mapped, Reference
 from kith_local.replay.files import Row, Source, Tables
 
 TIMES = ("%d-%m-%Y %H:%M", "%d/%m/%Y %H:%M")
 UNKNOWN = ("", "?")
+UNKNOWN_LOCATION = "Location not known"
 AWAITING = "Awaiting "
 PRIORITIES = ("critical", "high", "moderate", "low")
 CHANNELS = {"phone": "phone", "ivr": "phone", "email": "email", "self service": "web", "direct opened": "web"}
@@ -21,9 +23,13 @@ TICK = timedelta(seconds=1)
 
 class Decision(StrEnum):
     READING = "Times are read day-month-year, UTC"
-    CUSTOMER = "A caller is a person, named by its number, from its first case on"
+    CUSTOMER = "A location is an organisation, from its first case on"
+    CALLER = "A caller is a contact, named by its number, from its first case on, of the location of that"
+    SEVERAL_LOCATIONS = "... with cases of several locations: it has a role at each, first at the first"
+    NO_LOCATION = "A case whose location is '?' is of its caller's; a caller of none other is of one that is not known"
+    MOVED = "... whose last location is not its first: no command changes it"
     RESOLVER = "Who is named in assigned_to is a user of the tenant, from the first case on"
-    NO_CALLER = "A case whose caller is '?' has no customer"
+    NO_CALLER = "A case whose caller is '?' has no contact"
     CASE = "A case opens at opened_at with its first row's values; subject = category and symptom"
     FIRST_STATE = "... whose first row is past New: it opens, and the transition to that state follows"
     CATEGORY_UNSAID = "... whose last category is not its first: no command changes it"
@@ -56,6 +62,7 @@ class Entry:
     opened: datetime
     updated: datetime
     caller: str | None
+    location: str | None
     priority: str
     channel: str
     assigned: dict[str, Any]
@@ -69,6 +76,7 @@ class Entry:
             opened=instant(row, "opened_at", *TIMES),
             updated=instant(row, "sys_updated_at", *TIMES),
             caller=_known(row, "caller_id"),
+            location=_known(row, "location"),
             priority=_priority(row),
             channel=_channel(row),
             assigned=_assigned(row),
@@ -114,9 +122,9 @@ def map_desk(tables: Tables) -> Mapped:
             cases.setdefault(entry.number, []).append(entry)
             mapped.decide(Decision.READING)
     _resolvers(cases, mapped)
-    _callers(cases, mapped)
-    for entries in cases.values():
-        _open(entries, mapped)
+    locations = _locations(cases, mapped)
+    for number, entries in cases.items():
+        _open(entries, locations[number], mapped)
         _Course(entries, mapped).carry_out()
     return mapped
 
@@ -132,18 +140,43 @@ def _resolvers(cases: dict[str, list[Entry]], mapped: Mapped) -> None:
     mapped.decide(Decision.RESOLVER, len(first))
 
 
-def _callers(cases: dict[str, list[Entry]], mapped: Mapped) -> None:
-    first: dict[str, Entry] = {}
-    for entries in cases.values():
-        entry = entries[0]
-        if entry.caller and (entry.caller not in first or entry.opened < first[entry.caller].opened):
-            first[entry.caller] = entry
-    for caller, entry in first.items():
-        mapped.add(CUSTOMERS, entry.row, caller, entry.opened, kind="person", name=caller)
-    mapped.decide(Decision.CUSTOMER, len(first))
+def _locations(cases: Mapping[str, Sequence[Entry]], mapped: Mapped) -> dict[str, str]:
+    """Sends the locations and their callers. Returns the location that each case is of."""
+    firsts = sorted((entries[0] for entries in cases.values()), key=lambda entry: entry.opened)
+    of_caller: dict[str, dict[str, Entry]] = {}
+    for entry in firsts:
+        if entry.caller and entry.location:
+            of_caller.setdefault(entry.caller, {}).setdefault(entry.location, entry)
+    found: dict[str, str] = {}
+    callers: dict[str, Entry] = {}
+    locations: dict[str, Entry] = {}
+    for entry in firsts:
+        first_of_caller = next(iter(of_caller.get(entry.caller or "", ())), UNKNOWN_LOCATION)
+        found[entry.number] = entry.location or first_of_caller
+        locations.setdefault(found[entry.number], entry)
+        if entry.caller:
+            callers.setdefault(entry.caller, entry)
+        mapped.decide(Decision.NO_LOCATION, entry.location is None)
+    for location, entry in locations.items():
+        mapped.add(CUSTOMERS, entry.row, location, entry.opened, kind="organisation", name=location)
+    for caller, entry in callers.items():
+        at_each = list(of_caller.get(caller, [found[entry.number]]))
+        mapped.add(CONTACTS, entry.row, caller, entry.opened, **_contact(caller, at_each))
+        mapped.decide(Decision.SEVERAL_LOCATIONS, len(at_each) > 1)
+    mapped.decide(Decision.CUSTOMER, len(locations))
+    mapped.decide(Decision.CALLER, len(callers))
+    return found
 
 
-def _open(entries: Sequence[Entry], mapped: Mapped) -> None:
+def _contact(caller: str, locations: Sequence[str]) -> dict[str, Any]:
+    first, *others = (Reference(CUSTOMERS, each) for each in locations)
+    about: dict[str, Any] = {"customer_id": first, "name": caller}
+    if others:
+        about["roles"] = [{"customer_id": each, "primary": each is first} for each in (first, *others)]
+    return about
+
+
+def _open(entries: Sequence[Entry], location: str, mapped: Mapped) -> None:
     entry = entries[0]
     row = entry.row
     known = [value for column in ("category", "u_symptom") if (value := _known(row, column))]
@@ -152,7 +185,8 @@ def _open(entries: Sequence[Entry], mapped: Mapped) -> None:
         row,
         entry.number,
         entry.opened,
-        customer_id=Reference(CUSTOMERS, entry.caller) if entry.caller else None,
+        customer_id=Reference(CUSTOMERS, location),
+        contact_id=Reference(CONTACTS, entry.caller) if entry.caller else None,
         subject=", ".join(known) or entry.number,
         priority=entry.priority,
         channel=entry.channel,
@@ -161,6 +195,7 @@ def _open(entries: Sequence[Entry], mapped: Mapped) -> None:
     )
     mapped.decide(Decision.CASE)
     mapped.decide(Decision.NO_CALLER, entry.caller is None)
+    mapped.decide(Decision.MOVED, entries[-1].location != entry.location)
     mapped.decide(Decision.FIRST_STATE, entry.state != "New")
 
 
@@ -292,6 +327,7 @@ LOG = Source(
         "opened_at",
         "sys_updated_at",
         "contact_type",
+        "location",
         "category",
         "u_symptom",
         "priority",

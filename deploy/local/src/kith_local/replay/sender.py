@@ -60,6 +60,10 @@ class Sender:
     async def _send_noun(self, noun: Noun, commands: Sequence[Command]) -> None:
         self.progress.begin(f"{noun.service} {noun.plural}", len(commands))
         self.sent.tallies[noun] = Tally(commands=len(commands))
+        for wave in waves(commands):
+            await self._send_wave(noun, wave)
+
+    async def _send_wave(self, noun: Noun, commands: Sequence[Command]) -> None:
         todo = iter(list(batches(commands, self.batch)))
 
         async def work() -> None:
@@ -108,6 +112,18 @@ class Sender:
         self.sent.rejected.append(Rejected(command.origin, f"{what}: {reason}", f"{command.external_id}: {detail}"))
 
 
+def waves(commands: Sequence[Command]) -> list[Sequence[Command]]:
+    """Those that a record of the same noun is named by go after it, as its id is known once it is there: subsidiaries
+    after their parent. All commands on one thing are of one wave."""
+    wave_of: dict[str, int] = {}
+    for command in commands:
+        named = [each for each in command.fields.values() if isinstance(each, Reference) and each.noun == command.noun]
+        after = (wave_of[each.external_id] + 1 for each in named if each.external_id in wave_of)
+        wave_of[command.external_id] = max(wave_of.get(command.external_id, 0), *after, 0)
+    numbers = sorted(set(wave_of.values()))
+    return [[each for each in commands if wave_of[each.external_id] == number] for number in numbers]
+
+
 def batches(commands: Sequence[Command], size: int) -> Iterator[Sequence[Command]]:
     """Of about `size`. Commands on the same thing stay together: only within a request is their order kept."""
     start = 0
@@ -120,9 +136,7 @@ def batches(commands: Sequence[Command], size: int) -> Iterator[Sequence[Command
 
 
 def _named(reference: Reference) -> str:
-    return {"customers": "customer", "products": "product", "opportunities": "opportunity", "signals": "signal"}[
-        reference.noun.plural
-    ]
+    return {"opportunities": "opportunity"}.get(reference.noun.plural, reference.noun.plural.removesuffix("s"))
 
 
 def _words(problem: Mapping[str, Any]) -> tuple[str, str]:

@@ -23,12 +23,13 @@ from kith_local.replay.files import Tables, locate, read
 from kith_local.replay.folding import ledger_size, wait_until_folded
 from kith_local.replay.report import Outcome, show, shown_progress
 from kith_local.replay.retail import RETAIL
+from kith_local.replay.saas import SAAS
 from kith_local.replay.sender import Progress, Sender
 from kith_local.replay.shift import end_of, last_of, move
 from kith_local.state import StateFile
 from kith_local.tokens import fetch_token
 
-DATA_SETS = {each.name: each for each in (RETAIL, B2B, DESK, BANK)}
+DATA_SETS = {each.name: each for each in (RETAIL, B2B, DESK, BANK, SAAS)}
 
 
 @dataclass(frozen=True, slots=True)
