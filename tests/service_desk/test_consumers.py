@@ -3,11 +3,14 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from tests.playbooks import Hearing, action_requested, hearing
 
-from kith.events.contacts import ContactCreated
+from kith.events.contacts import ContactAmended, ContactCreated, ContactMerged
 from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.testing import Answer, Tenant
@@ -68,10 +71,10 @@ async def test_a_priority_there_is_not_is_a_dead_letter_that_says_which_there_ar
     ]
 
 
-def created(tenant: str) -> Envelope:
+def created(tenant: str, **said: Any) -> Envelope:
     """A contact, as contacts publishes one."""
     now, customer = datetime.now(UTC), new_id()
-    return Envelope(
+    event = Envelope(
         id=new_id(),
         source="contacts",
         type=ContactCreated.type,
@@ -84,6 +87,7 @@ def created(tenant: str) -> Envelope:
         traceparent=None,
         data=b"{}",
     )
+    return msgspec.structs.replace(event, **said)
 
 
 BROKEN = {"subject": "Broken", "channel": "email"}
@@ -114,6 +118,27 @@ async def test_a_case_is_of_the_playbook_of_the_run_that_it_names(worker: Hearin
     assert (await acme.made("/v1/cases", **BROKEN, run_id=run))["playbook_id"] == str(playbook)
     refused = await acme.post("/v1/cases", {**BROKEN, "run_id": run, "playbook_id": str(new_id())})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "playbook_id")
+
+
+async def test_a_case_is_of_any_customer_that_its_contact_has_a_role_at(worker: Hearing, acme: Tenant) -> None:
+    second, third = new_id(), new_id()
+    event = created(acme.name, data=msgspec.json.encode({"roles": [{"customer_id": second}]}))
+    amended = msgspec.json.encode({"changed": ["roles"], "roles": [{"customer_id": third}]})
+
+    async def answered(customer: UUID) -> int:
+        body = {**BROKEN, "contact_id": str(event.subject), "customer_id": str(customer)}
+        return (await acme.post("/v1/cases", body)).status_code
+
+    await worker.hears(event)
+    assert event.customer_id is not None
+    assert [await answered(each) for each in (event.customer_id, second, third)] == [201, 201, 422]
+    about = {"subject": event.subject, "customer_id": event.customer_id, "aggregate_version": 2}
+    await worker.hears(created(acme.name, type=ContactAmended.type, data=amended, **about))
+    assert [await answered(each) for each in (event.customer_id, second, third)] == [201, 422, 201]
+    # It takes over the roles of the other one, which are not known here.
+    into = msgspec.json.encode({"into": event.subject})
+    await worker.hears(created(acme.name, type=ContactMerged.type, data=into))
+    assert [await answered(each) for each in (second, new_id())] == [201, 201]
 
 
 async def test_a_contact_whose_event_has_not_come_yet_may_be_named(acme: Tenant) -> None:

@@ -1,14 +1,21 @@
 """What service-desk does with what happens in the other services: a case for each that a playbook asks for. And it
 notes whose the contacts and the runs of playbooks are, which cases name, and who the people of the tenants are."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
 from kith.custom.keeping import keeping_fields
 from kith.customers.known import keeping_customers, keeping_merges
 from kith.events.analytics import ActionRequested
-from kith.events.contacts import ContactCreated, ContactMerged, ContactUnmerged
+from kith.events.catalogue import current, decode
+from kith.events.contacts import ContactAmended, ContactCreated, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
-from kith.nouns.elsewhere import in_turn, noting
+from kith.nouns.elsewhere import Known, in_turn, noting
 from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
@@ -37,7 +44,31 @@ def case_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 
 open_cases = creating(CASES, ActionRequested, case_for, source="service-desk", outbox=outbox, idempotency=idempotency)
-note_contacts = noting(known_contacts, {ContactCreated.type: lambda envelope: {"id": envelope.subject}})
+
+
+def contact_of(created: Envelope) -> Known:
+    return {"id": created.subject, "role_at": _role_at(decode(created, ContactCreated))}
+
+
+async def keep_roles(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
+    """Keeps at which customers the contacts have roles. Of one that takes over another's they are not known."""
+    found: dict[tuple[str, UUID], list[str] | None] = {}
+    for each in envelopes:
+        if (type := current(each.type)) == ContactMerged.type:
+            found[each.tenant_id, decode(each, ContactMerged).into] = None
+        elif type == ContactAmended.type and "roles" in (amended := decode(each, ContactAmended)).changed:
+            found[each.tenant_id, each.subject] = _role_at(amended)
+    c = known_contacts.c
+    for (tenant, id), role_at in sorted(found.items()):
+        of_it = update(known_contacts).where(c.tenant_id == tenant, c.id == id)
+        await connection.execute(of_it.values(role_at=role_at))
+
+
+def _role_at(event: ContactCreated | ContactAmended) -> list[str]:
+    return [str(each.customer_id) for each in event.roles]
+
+
+note_contacts = noting(known_contacts, {ContactCreated.type: contact_of})
 keep_merged_contacts = keeping_merges(known_contacts, ContactMerged, ContactUnmerged)
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
 SUBSCRIPTIONS = (
@@ -51,6 +82,7 @@ SUBSCRIPTIONS = (
             keeping_fields("service-desk"),
             note_contacts,
             keep_merged_contacts,
+            keep_roles,
             note_runs,
             open_cases,
             ERASING.handler,

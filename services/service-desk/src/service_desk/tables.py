@@ -1,6 +1,7 @@
 """The tables of service-desk that belong to no noun; each noun's own is in its form."""
 
 from sqlalchemy import Column, Index, MetaData, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
@@ -35,7 +36,12 @@ watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 erasures = erasures_table(metadata)
 people = directory_tables(metadata)
-known_contacts = elsewhere_table("known_contacts", metadata, *merge_columns("contact"))
+known_contacts = elsewhere_table(
+    "known_contacts",
+    metadata,
+    *merge_columns("contact"),
+    Column("role_at", JSONB(none_as_null=True), comment="the customers that it has roles at; null: not known"),
+)
 Index("known_contacts_by_merged_into", known_contacts.c.tenant_id, known_contacts.c.merged_into)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)

@@ -33,7 +33,7 @@ class Pointing:
             told = values_of(inputs, name)
             for field, follows in self._resource.named.items():
                 if name in follows.takes:
-                    told |= {getattr(row, name) for row in named.get(field, {}).values()}
+                    told |= {id for row in named.get(field, {}).values() for id in follows.allowed(name, row)}
             self._remaining[name] = await survivors(connection, tenant, customers, told - {None})
 
     def point(self, record: Aggregate, names: Iterable[str]) -> None:

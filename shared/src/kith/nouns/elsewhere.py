@@ -3,7 +3,6 @@ inherit. They are learnt from events, without a query."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table, Uuid
 from sqlalchemy.dialects.postgresql import insert
@@ -17,7 +16,7 @@ from kith.events.envelope import Envelope
 _ROWS = 5000
 """A statement takes 32767 parameters."""
 
-Known = Mapping[str, UUID]
+Known = Mapping[str, Any]
 """The record's `id`, and the fields that are kept of it by the names of their columns."""
 
 

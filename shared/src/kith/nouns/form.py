@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.nouns.aggregate import Aggregate, unshared
@@ -98,6 +98,9 @@ class Follows:
     """Columns of that table, which are fields of this record too."""
     lends: tuple[str, ...] = ()
     """As `takes`, of a record that is created; it may have others of its own."""
+    or_one_of: ColumnElement[Any] | None = None
+    """A JSON array of ids that the record may have as well in the field that it takes; null where they are not known,
+    and so any."""
     on_sight: bool = False
     """The other record belongs to another service: it may be named before its event has arrived here. Until then the
     reference is noted as unconfirmed (kith.nouns.unconfirmed)."""
@@ -106,6 +109,13 @@ class Follows:
     def is_inherited(self) -> bool:
         """Whether a record has fields of the one that it names."""
         return bool(self.takes or self.lends)
+
+    def allowed(self, field: str, record: Any) -> list[Any]:
+        """Returns what records that name this row may have in a field that they take from it; with None, anything."""
+        own = getattr(record, field)
+        if self.or_one_of is None:
+            return [own]
+        return [own, None] if record.or_one_of is None else [own, *map(UUID, record.or_one_of)]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Named:
                 columns = follows.id.table.c
                 read: list[Any] = [follows.id, *(told_of(columns, each) for each in (*follows.takes, *follows.lends))]
                 read += [columns.get(each, null().label(each)) for each in ("archived_at", "erased_at")]
+                if follows.or_one_of is not None:
+                    read.append(follows.or_one_of.label("or_one_of"))
                 rows = select(*read).where(*self._are_there(follows.id, tenant, wanted))
                 found = streamed(connection, rows, most=len(wanted))
                 self._records[name] = {row[0]: row async for row in found}
@@ -79,7 +81,7 @@ class Named:
                 own = taken.get(field, getattr(given if hasattr(given, field) else changed, field, None))
                 if own is None and changed is None and (theirs := getattr(record, field)) is not None:
                     taken[field] = theirs
-                elif not self._pointing.agree(field, own, getattr(record, field)):
+                elif not any(self._pointing.agree(field, own, each) for each in follows.allowed(field, record)):
                     wrong = field if hasattr(given, field) else name
                     raise Invalid(f"The {what.replace('_', ' ')} has another {field.removesuffix('_id')}.", field=wrong)
             if changed is None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.about import index_about, refuse_one_alone, relations_about
 from contacts.attachments.rules import Attachment
-from contacts.contacts.form import contacts
+from contacts.contacts.form import OF_CONTACT, contacts
 from contacts.customers.form import of_known_customer
 from contacts.tables import contents, metadata
 from kith.attachments.kinds import MediaType, Sha256
@@ -144,7 +144,7 @@ ATTACHMENTS = Resource(
     searched=("file_name",),
     unpublished={"content_id": "Nobody else can do anything with it."},
     follows={
-        "contact_id": Follows(contacts.c.id, ("customer_id",)),
+        "contact_id": OF_CONTACT,
         "content_id": Follows(contents.c.id, ("media_type", "size", "sha256")),
     },
     relations=(

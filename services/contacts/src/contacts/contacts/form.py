@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import TEXT, Column, Index
+from sqlalchemy import TEXT, Column, Index, func, literal_column
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.contacts.rules import Contact, MergedContactField
@@ -183,6 +184,14 @@ Index(
     contacts.c.erased_at,
     postgresql_where=contacts.c.erased_at.is_not(None),
 )
+
+
+OF_CONTACT = Follows(
+    contacts.c.id,
+    ("customer_id",),
+    or_one_of=func.jsonb_path_query_array(contacts.c.roles, literal_column("'$[*].customer_id'"), type_=JSONB),
+)
+"""What names a contact is of its customer, or of another one that it has a role at."""
 
 
 @dataclass(slots=True)

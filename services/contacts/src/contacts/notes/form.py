@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, TEXT, Boolean, Column, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.about import index_about, refuse_one_alone, relations_about
-from contacts.contacts.form import contacts
+from contacts.contacts.form import OF_CONTACT, contacts
 from contacts.customers.form import of_known_customer
 from contacts.notes.rules import Note
 from contacts.tables import metadata
@@ -21,7 +21,7 @@ from kith.db.tables import Moment, aggregate_table, reference
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource, personal
 from kith.scalars import Flag, Id
 from kith.scalars.texts import Written
 
@@ -128,7 +128,7 @@ NOTES = Resource(
     filters=("customer_id", "contact_id", "about_id", "author", "pinned"),
     unindexed={"pinned": "It is asked of the notes of one record, which are few."},
     searched=("body",),
-    follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
+    follows={"contact_id": OF_CONTACT},
     relations=(
         One("customer", many="notes"),
         One("contact", many="notes"),

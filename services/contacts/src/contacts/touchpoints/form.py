@@ -7,14 +7,14 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
-from contacts.contacts.form import contacts
+from contacts.contacts.form import OF_CONTACT, contacts
 from contacts.customers.form import of_known_customer
 from contacts.tables import metadata
 from contacts.touchpoints.rules import Channel, Direction, Touchpoint
 from contacts.users.form import users
 from kith.db.tables import aggregate_table, one_of, reference
 from kith.nouns.inputs import NewInput, refuse
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.resource import Command, One, Resource, View
 from kith.scalars import Code, Flag, Id, Whole
 
 
@@ -99,7 +99,7 @@ TOUCHPOINTS = Resource(
     (Command("record", RecordTouchpoint, Touchpoint.record),),
     filters=("customer_id", "contact_id", "channel", "direction", "user_id", "about_id"),
     unindexed={"direction": "One of two: pages by time come to enough of either soon."},
-    follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
+    follows={"contact_id": OF_CONTACT},
     relations=(One("customer", many="touchpoints"), One("contact"), One("user")),
     insert_only=True,
 )

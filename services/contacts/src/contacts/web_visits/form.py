@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import TEXT, Column, Integer
 
-from contacts.contacts.form import contacts
+from contacts.contacts.form import OF_CONTACT, contacts
 from contacts.customers.form import of_known_customer
 from contacts.tables import metadata
 from contacts.web_visits.rules import WebVisit
 from kith.db.tables import aggregate_table, reference
 from kith.nouns.inputs import NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, View
+from kith.nouns.resource import Command, One, Resource, View
 from kith.scalars import Code, Id, Whole
 
 
@@ -66,7 +66,7 @@ WEB_VISITS = Resource(
     WebVisitView,
     (Command("record", RecordWebVisit, WebVisit.record),),
     filters=("customer_id", "contact_id", "site", "campaign"),
-    follows={"contact_id": Follows(contacts.c.id, ("customer_id",))},
+    follows={"contact_id": OF_CONTACT},
     relations=(One("customer", many="web_visits"), One("contact")),
     insert_only=True,
 )

@@ -180,7 +180,7 @@ CASES = Resource(
     follows={
         "customer_id": CUSTOMER,
         "assignee_id": USER,
-        "contact_id": Follows(known_contacts.c.id, ("customer_id",), on_sight=True),
+        "contact_id": Follows(known_contacts.c.id, ("customer_id",), or_one_of=known_contacts.c.role_at, on_sight=True),
         "run_id": Follows(known_runs.c.id, ("customer_id", "playbook_id"), on_sight=True),
     },
     relations=(One("customer", many="cases"), One("assignee", to="user", many="cases")),
