@@ -49,6 +49,7 @@ def _course(dice: random.Random, id: str) -> list[Publication]:
     audience = Audience(
         segments=frozenset(["gold"] if dice.random() < 0.4 else []),
         tags=frozenset(["vip"] if dice.random() < 0.3 else []),
+        custom=(("region", frozenset({"emea", "apac"})),) if dice.random() < 0.3 else (),
     )
     times = sorted(dice.randint(0, (DAYS + 20) * DAY) for _ in range(dice.randint(1, 3)))
     course = [
@@ -63,8 +64,11 @@ def _course(dice: random.Random, id: str) -> list[Publication]:
 def _records(dice: random.Random) -> list[Record]:
     times = sorted(dice.sample(range((DAYS + 20) * DAY), dice.randint(0, 2)))
     tags = [frozenset[str](), frozenset(["vip"]), frozenset([UNIDENTIFIED])]
+    regions = [frozenset[tuple[str, str]](), frozenset([("region", "emea")]), frozenset([("region", "north")])]
     return [
-        Record(since, Attributes(dice.choice(["gold", None]), None, dice.choices(tags, [6, 3, 1])[0]))
+        Record(
+            since, Attributes(dice.choice(["gold", None]), None, dice.choices(tags, [6, 3, 1])[0], dice.choice(regions))
+        )
         for since in (int(-FAR), *(time + 1 for time in times))
     ]
 

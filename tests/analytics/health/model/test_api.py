@@ -6,10 +6,12 @@ import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.analytics.conftest import Fold, at, happened
 
 from analytics.health.model.definition import DEFAULT, HealthModel
 from analytics.health.model.documents import fields_of, json_schema
 from analytics.health.model.gallery import GALLERY
+from kith.events.custom_fields import FieldDefinitionCreated
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
@@ -131,6 +133,28 @@ async def test_a_signal_must_be_ones_own(acme: Tenant, other: Tenant) -> None:
     refused = await other.post(PATH, {"document": document})
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["rule"].startswith("There is no signal")
+
+
+async def test_the_custom_fields_of_an_audience_must_be_ones_own(
+    acme: Tenant, other: Tenant, fold: Fold, tenant: str
+) -> None:
+    defined = FieldDefinitionCreated(of_noun="customer", code="region", value_type="choice", choices=["emea"])
+    texts = FieldDefinitionCreated(of_noun="customer", code="nick", value_type="text", personal=True)
+    await fold(*(happened(each, tenant, at("2026-01-01")) for each in (defined, texts)))
+
+    async def sent(custom: dict[str, list[str]], by: Tenant = acme) -> Any:
+        return (await by.post(PATH, {"document": DOCUMENT | {"audience": {"custom": custom}}})).json()
+
+    made = await sent({"region": ["emea"]})
+    assert made["draft_document"]["audience"]["custom"] == {"region": ["emea"]}
+    for custom, by, rule in (
+        ({"region": ["emea"]}, other, "There is no field custom.region of a customer."),
+        ({"region": ["north"]}, acme, "It is one of emea."),
+        ({"nick": ["Bo"]}, acme, "custom.nick shows people"),
+    ):
+        (error,) = (await sent(custom, by))["errors"]
+        assert error["field"] == f"document.audience.custom.{next(iter(custom))}"
+        assert error["rule"].startswith(rule)
 
 
 async def test_over_graphql_it_is_the_same_model(acme: Tenant) -> None:

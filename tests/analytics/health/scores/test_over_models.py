@@ -147,6 +147,40 @@ async def test_retirement_and_another_audience_are_changes_of_the_model_at_their
     ]
 
 
+@pytest.mark.parametrize(("value", "names"), [("emea", "emea"), (True, "true"), (["beans", "cups"], "cups")])
+async def test_a_custom_field_brings_its_model_at_the_instant_of_its_value(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str, value: Any, names: str
+) -> None:
+    start, customer, other = datetime.now(UTC), new_id(), new_id()
+    strict = recency(25, audience={"custom": {"of": [names, "more"]}})
+    await fold(
+        happened(recency(100), tenant, start - 90 * DAY),
+        happened(strict, tenant, start - 90 * DAY),
+        happened(CustomerCreated(kind="person", custom={"of": "x" * 100_000}), tenant, start - 80 * DAY, customer),
+        happened(BOUGHT, tenant, start - 20 * DAY, customer),
+        happened(CustomerCreated(kind="person", custom={"else": value}), tenant, start - 80 * DAY, other),
+        happened(BOUGHT, tenant, start - 20 * DAY, other),
+    )
+    await score()
+    await scored_last(worker, tenant, start - 5 * HOUR)
+    said, cleared = start - 4 * HOUR, start - 2 * HOUR
+    amended = CustomerAmended(changed=["custom"], custom={"of": value, "else": 1})
+    await fold(happened(amended, tenant, said, customer, aggregate_version=2))
+    await score()
+    await scored_last(worker, tenant, start - 3 * HOUR)
+    amended = CustomerAmended(changed=["custom"], custom={"else": value})
+    await fold(happened(amended, tenant, cleared, customer, aggregate_version=3))
+    await score()
+    recorded = [(each.customer_id, each.cause, each.band, each.at) for each in await changes_of(worker, tenant)]
+    assert recorded[2:] == [
+        (customer, "model", "at_risk", said + INSTANT),
+        (customer, "model", "healthy", cleared + INSTANT),
+    ]
+    for at, band in ((said, "healthy"), (said + HOUR, "at_risk"), (cleared + HOUR, "healthy")):
+        assert (await as_of(worker, tenant, customer, at)).band == band
+        assert (await as_of(worker, tenant, other, at)).band == "healthy"
+
+
 async def test_where_the_record_moves_the_score_and_brings_another_model_the_drivers_tell_of_both(
     fold: Any, score: Score, worker: AsyncEngine, tenant: str
 ) -> None:

@@ -98,9 +98,11 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
 - **Customers are distinct after merges**: the events of a merged customer count for the one that remains.
 - **Slices.** *The customer's* dimensions have plain names, `country`, `owner`: fields of its record as it stood at the
   end of the whole interval, in every period alike; what a record said first holds for the time before it was made, too.
-  A customer with two tags counts under each. *Its own* dimensions are fields of the event, or of its aggregate as it
-  stood then: the owner of the opportunity when it was won. A field that the customer has as well is named with its
-  record, `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three dimensions group.
+  A customer with two tags counts under each. `custom.<code>` is a custom field of the customer: a choice, several
+  choices, a boolean, a text or a link that shows no people. *Its own* dimensions are fields of the event, or of its
+  aggregate as it stood then: the owner of the opportunity when it was won. A field that the customer has as well is
+  named with its record, `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three
+  dimensions group.
 - **Filters**: `filter=country:France,Spain` keeps these values, `tag:!unidentified` excludes one, `segment:` keeps
   customers without a segment; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a
   leading `!` is written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. An

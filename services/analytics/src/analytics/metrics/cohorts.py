@@ -19,8 +19,9 @@ from analytics.calendar import Grain, boundaries, zone_of
 from analytics.ledger.freshness import Freshness, freshness
 from analytics.metrics.bits import bit, has_bit
 from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
-from analytics.metrics.query import Filter, MetricQuery, Qualifying, Slices, customers, period_of
+from analytics.metrics.query import MetricQuery, Qualifying, Slices, customers, period_of
 from analytics.metrics.question import Question
+from analytics.projections.custom_fields import PREFIX
 from analytics.projections.tables import facts
 from kith.errors import Invalid
 from kith.events.catalogue import QUALIFYING
@@ -212,7 +213,7 @@ def _query_of(tenant: str, question: Question, event_types: Sequence[str]) -> Me
             f"one ({', '.join(Grain)}) or a shorter interval.",
             field="grain",
         )
-    filters = tuple(Filter(_dimension(name), values, out) for name, values, out in question.filters)
+    filters = question.filtered_by(lambda name: _dimension(question, name))
     return MetricQuery(tenant, tuple(periods), question.zone, question.policy, filters=filters)
 
 
@@ -220,7 +221,9 @@ def _grain(question: Question) -> Grain:
     return question.grain or Grain.MONTH
 
 
-def _dimension(name: str) -> Dimension:
+def _dimension(question: Question, name: str) -> Dimension:
+    if name.startswith(PREFIX):
+        return question.custom(name, "filter")
     for each in CUSTOMER:
         if each.name == name:
             return each

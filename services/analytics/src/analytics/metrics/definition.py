@@ -47,6 +47,12 @@ class Dimension:
     name: str
     source: Source = Source.EVENT
     stored_as: str = ""
+    within: str = ""
+    """For CUSTOMER: the object of its record that has the field."""
+    several: bool = False
+    """For CUSTOMER: whether it may have several values. It counts under each."""
+    only: tuple[str, ...] = ()
+    """For CUSTOMER: the values there are; any other counts as none. Empty: any."""
     steps: tuple[tuple[timedelta, str], ...] = ()
     """For AGE: a name for each step up to an age; the rest has the last name."""
 
@@ -59,7 +65,7 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
     return tuple(Dimension(name, Source.CUSTOMER) for name in names)
 
 
-TAG = Dimension("tag", Source.CUSTOMER, "tags")
+TAG = Dimension("tag", Source.CUSTOMER, "tags", several=True)
 CURRENCY = Dimension("currency")
 """Without exchange rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
 CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)

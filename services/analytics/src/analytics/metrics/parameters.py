@@ -15,6 +15,7 @@ from analytics.metrics.event_types import event_types_of
 from analytics.metrics.filtering import FilterBy, checked, filter_by
 from analytics.metrics.question import Question
 from analytics.projections.as_known_at import as_known_at
+from analytics.projections.custom_fields import PREFIX, CustomerFields, customer_fields
 from analytics.projections.tenants import tenant_settings
 from kith.db.connections import Database
 from kith.db.tables import Moment
@@ -54,15 +55,19 @@ async def question_of(
     if zone is not None:
         zone_of(zone)
     settings = await tenant_settings(connection, tenant, activity)
+    asked = checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters))
+    names = (*group_by, *(each.dimension for each in asked))
+    has_custom = any(name.startswith(PREFIX) for name in names)
     return Question(
         interval,
         zone or settings.zone,
         settings.policy,
         grain,
         tuple(group_by),
-        checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters)),
+        asked,
         settled=known_at is None,
         now=await _now(connection, known_at),
+        fields=await customer_fields(connection, tenant) if has_custom else CustomerFields({}),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.metrics.definition import CURRENCY, TAG, Metric
+from analytics.metrics.definition import CURRENCY, Metric
 from analytics.metrics.kinds.kind import AddsUp
 from analytics.metrics.kinds.registry import kind_of
 from analytics.metrics.measure import Measure
@@ -79,4 +79,5 @@ class Plan:
         if query == self.whole(measure) or evaluation.has_whole(measure, query):
             return True
         # A customer with two tags would count twice.
-        return TAG not in self.rest and kind_of(measure).adds_up(measure) is not AddsUp.NOTHING
+        several = any(each.several for each in self.rest)
+        return not several and kind_of(measure).adds_up(measure) is not AddsUp.NOTHING

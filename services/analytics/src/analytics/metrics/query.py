@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analytics.metrics.definition import TAG, Dimension, Source
+from analytics.metrics.definition import Dimension, Source
 from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.facts import types_of
@@ -39,7 +39,9 @@ from kith.db.tables import Moment
 
 CUSTOMER_TYPES = types_of("contacts.customer")
 
-_NO_TAGS = literal_column("'[]'::jsonb", JSONB)
+_NOTHING = literal_column("'[]'::jsonb", JSONB)
+_LONGEST = 500
+"""The longest text of a record, in characters: events may have longer ones, which are cut."""
 
 Value = Decimal | None
 M_co = TypeVar("M_co", bound=Measure, covariant=True)
@@ -208,10 +210,14 @@ class Slices:
         self._table, self._at = table, at
         self.customers = customers(query) if any(each.source is Source.CUSTOMER for each in used) else None
         self._join = None if self.customers is None else self.customers.c.id == customer_id
-        self._tags: Any = None
-        if self.customers is not None and TAG in query.group_by:
-            tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
-            self._tags = func.jsonb_array_elements_text(tags).table_valued("tag").render_derived().lateral("tags")
+        self._several: dict[Dimension, Any] = {
+            each: func.jsonb_array_elements_text(self._list(each))
+            .table_valued("value")
+            .render_derived()
+            .lateral(f"several_{number}")
+            for number, each in enumerate(query.group_by)
+            if each.several
+        }
         self.by = [self._value(each) for each in query.group_by]
         self.where = [self._kept(each) for each in query.filters]
 
@@ -219,19 +225,19 @@ class Slices:
         if self.customers is not None:
             assert self._join is not None
             source = source.outerjoin(self.customers, self._join)
-        return source if self._tags is None else source.outerjoin(self._tags, true())
+        for dimension, values in self._several.items():
+            source = source.outerjoin(values, values.c.value.in_(dimension.only) if dimension.only else true())
+        return source
 
     def _value(self, dimension: Dimension) -> ColumnElement[Any]:
         match dimension.source:
             case Source.EVENT:
                 return field_of(self._table, dimension.field)
             case Source.CUSTOMER:
-                assert self.customers is not None
-                if dimension is TAG:
-                    tag: ColumnElement[Any] = self._tags.c.tag
-                    return tag
-                said: ColumnElement[Any] = self.customers.c.state[dimension.field].astext
-                return said
+                if dimension.several:
+                    value: ColumnElement[Any] = self._several[dimension].c.value
+                    return value
+                return self._text(dimension)
             case Source.AGE:
                 age = self._at - self._table.c.clock_since
                 *steps, (_, oldest) = dimension.steps
@@ -241,16 +247,35 @@ class Slices:
 
     def _kept(self, one: Filter) -> ColumnElement[bool]:
         named = [value for value in one.values if value is not None]
-        if one.dimension is TAG:
-            assert self.customers is not None
-            tags = func.coalesce(self.customers.c.state["tags"], _NO_TAGS)
-            found = tags.has_any(cast(named, ARRAY(Text))) if named else false()
-            nothing = func.jsonb_array_length(tags) == 0
+        if one.dimension.several:
+            values = self._list(one.dimension)
+            found = values.has_any(cast(named, ARRAY(Text))) if named else false()
+            there_are = one.dimension.only
+            has_any = values.has_any(cast(list(there_are), ARRAY(Text))) if there_are else values != _NOTHING
+            nothing = not_(has_any)
         else:
             value = self._value(one.dimension)
             found, nothing = func.coalesce(value.in_(named), false()), value.is_(None)
         kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
+
+    def _said(self, dimension: Dimension) -> Any:
+        """Returns what the customer's record has of it, as JSON."""
+        assert self.customers is not None
+        record: Any = self.customers.c.state
+        return (record[dimension.within] if dimension.within else record)[dimension.field]
+
+    def _text(self, dimension: Dimension) -> ColumnElement[Any]:
+        said = self._said(dimension).astext
+        if dimension.only:
+            return case((said.in_(dimension.only), said))
+        text: ColumnElement[Any] = func.left(said, _LONGEST) if dimension.within else said
+        return text
+
+    def _list(self, dimension: Dimension) -> Any:
+        """Returns the list of its values, as JSON; what is no list counts as none."""
+        said = self._said(dimension)
+        return case((func.jsonb_typeof(said) == "array", said), else_=_NOTHING)
 
 
 def first_activity(query: MetricQuery) -> FromClause:

@@ -1,14 +1,16 @@
 """A question to metrics: an interval and its periods, groups and filters."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from analytics.calendar import Grain, Interval
-from analytics.metrics.definition import Metric
+from analytics.metrics.definition import Dimension, Metric, Source
 from analytics.metrics.filtering import FilterBy
 from analytics.metrics.query import Filter, MetricQuery
 from analytics.projections.activity import ActivityPolicy
+from analytics.projections.custom_fields import PREFIX, CustomerFields, spelt, values_of
+from kith.custom.field import FieldType
 from kith.errors import Invalid
 from kith.nouns.inputs import CLOCK_SKEW
 
@@ -29,6 +31,8 @@ class Question:
     """Whether totals may be read (see metrics.query)."""
     now: datetime | None = None
     """Later events have not happened yet. None: the whole interval has passed."""
+    fields: CustomerFields = field(default=CustomerFields({}), compare=False)
+    """The custom fields of customers, if it names any."""
 
     def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
@@ -38,12 +42,32 @@ class Question:
             tuple(periods),
             self.zone,
             self.policy,
-            tuple(metric.dimension(name) for name in self.group_by),
-            tuple(
-                Filter(metric.dimension(name, parameter="filter"), values, out) for name, values, out in self.filters
-            ),
+            tuple(self._dimension(metric, name, "groupBy") for name in self.group_by),
+            self.filtered_by(lambda name: self._dimension(metric, name, "filter")),
             self.settled,
         )
+
+    def filtered_by(self, dimension: Callable[[str], Dimension]) -> tuple[Filter, ...]:
+        """Returns the filters; `dimension` finds each by its name."""
+        return tuple(Filter(dimension(name), self._spelt(name, values), out) for name, values, out in self.filters)
+
+    def _spelt(self, name: str, values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        if not name.startswith(PREFIX):
+            return values
+        field = self.fields.dividing(name, parameter="filter")
+        return tuple(each if each is None else spelt(field, each) for each in values)
+
+    def custom(self, name: str, parameter: str) -> Dimension:
+        """Returns the dimension by a custom field of customers. Raises Invalid for one that there is not."""
+        field = self.fields.dividing(name, parameter=parameter)
+        several = field.value_type is FieldType.MULTI_CHOICE
+        return Dimension(name, Source.CUSTOMER, field.code, "custom", several, values_of(field))
+
+    def _dimension(self, metric: Metric, name: str, parameter: str) -> Dimension:
+        of_customers = any(each.source is Source.CUSTOMER for each in metric.dimensions)
+        if name.startswith(PREFIX) and of_customers:
+            return self.custom(name, parameter)
+        return metric.dimension(name, parameter=parameter)
 
     def has_come(self, moment: datetime) -> bool:
         """Whether it has passed. A period that ends now by the client's clock has ended, even if that clock is a little

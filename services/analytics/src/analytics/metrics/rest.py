@@ -122,7 +122,10 @@ def catalogue() -> list[MetricView]:
 From = Annotated[Instant, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
 To = Annotated[Instant, Query(alias="to", description="a metric of one instant is read here")]
 Periods = Annotated[Grain | None, Query(description="cuts the interval into calendar periods of the zone, up to 400")]
-GroupBy = Annotated[list[Code] | None, Query(alias="groupBy", description="up to three of the metric's dimensions")]
+GroupBy = Annotated[
+    list[Code] | None,
+    Query(alias="groupBy", description="up to three of its dimensions, as `segment` or `custom.region`"),
+]
 Filters = Annotated[
     list[FilterText] | None,
     Query(

@@ -1,7 +1,7 @@
 """Reads what health is scored on from the facts: a base of columns per model, and which model is for which customer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,16 +12,20 @@ from sqlalchemy import (
     Double,
     FromClause,
     Numeric,
+    Text,
     Uuid,
     any_,
     case,
     cast,
+    column,
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.customer_value.purchases import sent
@@ -32,6 +36,7 @@ from analytics.health.model.assignment import Attributes, Models, Record, attrib
 from analytics.health.model.definition import HealthModel, Measure
 from analytics.health.model.inputs import CASES, Input, Kind, input_of, looks_at_cases
 from analytics.health.model.timeline import all_models
+from analytics.projections.custom_fields import spelt_in_facts
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.fields import field_of
 from analytics.projections.snapshot import Reads
@@ -160,10 +165,11 @@ async def assignments_of(
     connection: AsyncConnection, tenant: str, customers: Sequence[UUID], models: Models | None = None
 ) -> HealthFacts:
     """Returns which models score these customers, and when; without the facts."""
+    models = models or await all_models(connection, tenant)
     return HealthFacts(
         sorted(customers),
-        models or await all_models(connection, tenant),
-        await records_of(connection, tenant, customers),
+        models,
+        await records_of(connection, tenant, customers, models.fields),
         await merged_of(connection, tenant, customers),
     )
 
@@ -191,9 +197,9 @@ async def assigned(
     """Yields each of the models, the most specific first, with the customers it is for at an instant. A customer that
     stands for many, one that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
-    records = await records_of(connection, tenant, customers, at, at)
-    merged = await merged_of(connection, tenant, customers)
     in_force = Models(always=models)
+    records = await records_of(connection, tenant, customers, in_force.fields, at, at)
+    merged = await merged_of(connection, tenant, customers)
     for customer in customers:
         model = in_force.choice(at, attributes_at(records.get(customer, ()), at))
         if model is not None and customer not in merged:
@@ -213,11 +219,12 @@ async def records_of(
     connection: AsyncConnection,
     tenant: str,
     customers: Sequence[UUID],
+    fields: Collection[str],
     starts_at: int | None = None,
     ends_at: int | None = None,
 ) -> dict[UUID, list[Record]]:
-    """Returns the records of the customers that have one, as of the instants of `[starts_at, ends_at]`, or of any, in
-    order of time."""
+    """Returns the records of the customers that have one, with these custom fields, as of the instants of
+    `[starts_at, ends_at]`, or of any, in order of time."""
     f = facts.c
     within: list[ColumnElement[bool]] = []
     if starts_at is not None:
@@ -225,7 +232,10 @@ async def records_of(
     if ends_at is not None:
         within.append(or_(f.version == 1, f.time < moment(ends_at)))
     rows = await connection.execute(
-        select(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"])
+        select(
+            *(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"]),
+            _custom(f.state["custom"], fields) if fields else null(),
+        )
         .where(
             f.tenant_id == tenant,
             f.type.in_(types_of("contacts.customer")),
@@ -235,10 +245,23 @@ async def records_of(
         .order_by(f.subject, f.version)
     )
     found: dict[UUID, list[Record]] = {}
-    for id, version, time, segment, tier, tags in rows:
+    for id, version, time, segment, tier, tags, custom in rows:
         since = int(-FAR) if version == 1 else to_micros(time) + 1
-        found.setdefault(id, []).append(Record(since, Attributes(segment, tier, frozenset(tags or ()))))
+        held = frozenset((code, value) for code, said in (custom or {}).items() for value in spelt_in_facts(said))
+        found.setdefault(id, []).append(Record(since, Attributes(segment, tier, frozenset(tags or ()), held)))
     return found
+
+
+_LONGEST = 30_000
+"""Of a value that an audience may name, in bytes: two hundred choices of a hundred characters. No other is read."""
+
+
+def _custom(custom: Any, codes: Collection[str]) -> ColumnElement[Any]:
+    """Selects the values of these custom fields. What is no object has none."""
+    each = func.jsonb_each(custom).table_valued("key", column("value", JSONB)).render_derived("each")
+    named = each.c.key.in_(sorted(codes)) & (func.octet_length(cast(each.c.value, Text)) <= _LONGEST)
+    values = select(func.jsonb_object_agg(each.c.key, each.c.value, type_=JSONB)).where(named).scalar_subquery()
+    return case((func.jsonb_typeof(custom) == "object", values), else_=null())
 
 
 def _among(column: ColumnElement[Any], customers: Sequence[UUID]) -> ColumnElement[bool]:

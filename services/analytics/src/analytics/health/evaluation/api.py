@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from analytics.health.evaluation import backtest_reads as backtest
 from analytics.health.model.documents import HealthModelDocument, as_kept
-from analytics.health.model.form import ReviseHealthModel, health_models, signals_checked
+from analytics.health.model.form import ReviseHealthModel, health_models, named_checked
 from analytics.health.model.rules import HealthModelState
 from analytics.jobs.api import WRITER, HealthJob, accepted
 from kith.api import Feature
@@ -151,7 +151,7 @@ async def _model(connection: AsyncConnection, tenant: str, id: UUID) -> Model:
 async def _unkept(connection: AsyncConnection, tenant: str, wanted: WhatIfDocument | BacktestDocument) -> Model:
     """Returns the model of a document that is not saved. Raises Invalid for a signal that is not defined."""
     given = ReviseHealthModel(document=wanted.document)
-    check = await signals_checked(connection, tenant, [given])
+    check = await named_checked(connection, tenant, [given])
     check(given)
     return {"id": "document", "version": 0, "document": as_kept(wanted.document)}
 

@@ -2,7 +2,7 @@
 one that is for a customer as its record was then.
 
 An assignment ends, and another begins, when a model is published or retired, and when the customer's record changes its
-segment, tier or tags. Both hold from the microsecond after, as every event does for a score.
+segment, tier, tags or custom fields. Both hold from the microsecond after, as every event does for a score.
 """
 
 from bisect import bisect_right
@@ -20,6 +20,8 @@ class Attributes(NamedTuple):
     segment: str | None = None
     tier: str | None = None
     tags: frozenset[str] = frozenset()
+    custom: frozenset[tuple[str, str]] = frozenset()
+    """The custom fields that some model's audience names, each with a value."""
 
 
 UNKNOWN = Attributes()
@@ -81,6 +83,12 @@ class Models:
         default last of all."""
         return self._after(bisect_right(self.changes, instant))
 
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """Returns the custom fields that their audiences name, by their codes."""
+        models = self.always if self.always is not None else [each.model for each in self.publications]
+        return frozenset(code for model in models if model is not None for code, _ in model.audience.custom)
+
     def choice(self, instant: int, attributes: Attributes) -> HealthModel | None:
         """Returns the model in force then for a customer with these attributes."""
         changes = bisect_right(self.changes, instant)
@@ -126,7 +134,7 @@ def chosen(models: Sequence[HealthModel], of: Attributes) -> HealthModel | None:
     customer that stands for many has none."""
     if UNIDENTIFIED in of.tags:
         return None
-    return next((model for model in models if model.audience.includes(of.segment, of.tier, of.tags)), None)
+    return next((model for model in models if model.audience.includes(*of)), None)
 
 
 def attributes_at(records: Sequence[Record], instant: int) -> Attributes:

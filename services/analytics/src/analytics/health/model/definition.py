@@ -90,19 +90,31 @@ class Audience:
     segments: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    custom: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Custom fields by their codes, each with values."""
 
-    def includes(self, segment: str | None, tier: str | None, tags: frozenset[str]) -> bool:
+    def includes(
+        self, segment: str | None, tier: str | None, tags: frozenset[str], custom: frozenset[tuple[str, str]]
+    ) -> bool:
         return (
             (not self.segments or segment in self.segments)
             and (not self.tiers or tier in self.tiers)
             and (not self.tags or not self.tags.isdisjoint(tags))
+            and all(any((code, value) in custom for value in values) for code, values in self.custom)
         )
 
     @property
-    def specificity(self) -> tuple[int, int, int, int]:
-        """The higher one wins: of more kinds first, then tags before tiers before segments."""
-        named = (bool(self.tags), bool(self.tiers), bool(self.segments))
+    def specificity(self) -> tuple[int, ...]:
+        """The higher one wins: of more kinds first, each custom field being one; then custom fields before tags before
+        tiers before segments."""
+        named = (len(self.custom), bool(self.tags), bool(self.tiers), bool(self.segments))
         return (sum(named), *named)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Audience":
+        segments, tiers, tags = (frozenset(document.get(kind) or ()) for kind in ("segments", "tiers", "tags"))
+        custom = sorted((document.get("custom") or {}).items())
+        return cls(segments, tiers, tags, tuple((code, frozenset(values)) for code, values in custom))
 
 
 @dataclass(frozen=True)
@@ -126,12 +138,9 @@ class HealthModel:
         for every customer."""
         audience = document.get("audience") if isinstance(document, Mapping) else None
         groups = audience if isinstance(audience, Mapping) else {}
-        named = {
-            kind: frozenset(map(str, names))
-            for kind in ("segments", "tiers", "tags")
-            if isinstance(names := groups.get(kind), list)
-        }
-        return cls(id, version, (), audience=Audience(**named), fault=fault)
+        custom = groups.get("custom")
+        read = _lists(groups) | {"custom": _lists(custom if isinstance(custom, Mapping) else {})}
+        return cls(id, version, (), audience=Audience.from_document(read), fault=fault)
 
     @classmethod
     def from_document(cls, id: str, version: int, document: Mapping[str, Any]) -> "HealthModel":
@@ -142,7 +151,7 @@ class HealthModel:
             version,
             tuple(_measure(each) for each in document["measures"]),
             document.get("title", ""),
-            Audience(**{kind: frozenset(audience.get(kind) or ()) for kind in ("segments", "tiers", "tags")}),
+            Audience.from_document(audience),
             bands.get("steady", cls.steady),
             bands.get("healthy", cls.healthy),
             document.get("hysteresis", cls.hysteresis),
@@ -151,6 +160,10 @@ class HealthModel:
     @property
     def borders(self) -> tuple[float, float]:
         return self.steady, self.healthy
+
+
+def _lists(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: [*map(str, values)] for name, values in given.items() if isinstance(values, list)}
 
 
 def _measure(document: Mapping[str, Any]) -> Measure:

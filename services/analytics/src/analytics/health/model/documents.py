@@ -26,6 +26,8 @@ MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000
 MIN_STEP = 0.000001
 """The least distance between two points of a curve: values are in millionths, and a slope stays a finite number."""
 MAX_HYSTERESIS = 20
+MAX_FIELDS = 10
+"""Of customers, in an audience."""
 
 Place = tuple[str | int, ...]
 
@@ -136,6 +138,9 @@ class AudienceDocument(Document):
     segments: Codes = Field(default_factory=list)
     tiers: Codes = Field(default_factory=list)
     tags: Codes = Field(default_factory=list)
+    custom: Annotated[dict[Code, SomeCodes], BY_NAME, Field(max_length=MAX_FIELDS)] = Field(
+        default_factory=dict, description='one of these values in each of these custom fields: {"region": ["emea"]}'
+    )
 
 
 class BandsDocument(Document):

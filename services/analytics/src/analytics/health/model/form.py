@@ -1,6 +1,6 @@
 """The form of a health model: its commands, its table and its view."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.health.model.documents import HealthModelDocument, MeasureDocument, as_kept
 from analytics.health.model.gallery import GALLERY
 from analytics.health.model.rules import Document, HealthModel, HealthModelState
+from analytics.projections.custom_fields import PREFIX, CustomerFields, customer_fields, must_be_spelt
 from analytics.signals.form import signals
 from analytics.tables import metadata
 from kith.db.tables import Moment, Structured, aggregate_table, one_of
@@ -67,12 +68,36 @@ def ready_made(name: str) -> HealthModelDocument:
     return HealthModelDocument.model_validate(GALLERY[name].document)
 
 
-async def signals_are_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
-    check = await signals_checked(connection, tenant, [given for given, _ in asked])
+async def what_it_names_is_defined(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
+    check = await named_checked(connection, tenant, [given for given, _ in asked])
     return lambda given, _: check(given)
 
 
-async def signals_checked(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Callable[[Input], None]:
+async def named_checked(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Callable[[Input], None]:
+    """Returns the check that the signals and the custom fields that documents name are defined."""
+    of_signals = await _signals_checked(connection, tenant, inputs)
+    has_custom = any(_custom(given) for given in inputs)
+    fields = await customer_fields(connection, tenant) if has_custom else CustomerFields({})
+
+    def check(given: Input) -> None:
+        of_signals(given)
+        for code, values in _custom(given).items():
+            parameter = f"document.audience.custom.{code}"
+            field = fields.dividing(PREFIX + code, parameter=parameter)
+            for value in values:
+                must_be_spelt(field, value, parameter=parameter)
+
+    return check
+
+
+def _custom(given: Input) -> Mapping[str, Sequence[str]]:
+    document = getattr(given, "document", None)
+    return document.audience.custom if document is not None else {}
+
+
+async def _signals_checked(
+    connection: AsyncConnection, tenant: str, inputs: Sequence[Input]
+) -> Callable[[Input], None]:
     named = {each.signal for given in inputs for each in _measures(given) if each.signal is not None}
     c, known = signals.c, set[UUID]()
     if named:
@@ -133,5 +158,5 @@ HEALTH_MODELS = Resource(
     unpublished=dict.fromkeys(
         ("title", "state", "number"), "A draft scores no customer; a model that does is published."
     ),
-    checks=signals_are_defined,
+    checks=what_it_names_is_defined,
 )

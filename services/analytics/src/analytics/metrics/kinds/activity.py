@@ -26,7 +26,6 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.bits import MAX_BITS, bits_between, has_bit
-from analytics.metrics.definition import TAG
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
 from analytics.metrics.measure import Active
@@ -62,7 +61,7 @@ class ActivityKind(MeasureKind[Active]):
         found: Cells = {}
         for start in range(0, query.periods, MAX_BITS - 1):
             part = replace(query, boundaries=query.boundaries[start : start + MAX_BITS])
-            yields_whole = part == query and TAG not in query.group_by
+            yields_whole = part == query and not any(each.several for each in query.group_by)
             whole = dict.fromkeys(measures, 0)
             counts = PeriodCounts(measures, part.periods)
             for (at, during, first, *group), number in await _alike(connection, part, measures):
