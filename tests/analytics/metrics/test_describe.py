@@ -102,7 +102,10 @@ def test_dimensions_are_described_by_whose_they_are() -> None:
     assert describe(metric("service.backlog"), "Service").dimensions == {
         "at the end": ("age",),
         "its own": ("channel", "priority", "category", "queue", "assignee", "state"),
-        "the customer's": ("segment", "tier", "kind", "country", "source", "owner", "tag"),
+        "the customer's": (
+            *("segment", "tier", "kind", "country", "source", "owner", "tag"),
+            *("ultimate_parent", "within"),
+        ),
     }
 
 

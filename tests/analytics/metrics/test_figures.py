@@ -124,7 +124,8 @@ async def test_every_metric_by_every_dimension_and_grain(
             assert series["value"] == whole["value"]
             assert series["breakdown"][0]["starts_at"].startswith("2011-03-01")
             assert series["breakdown"][-1]["ends_at"].startswith("2011-06-01")
-        for dimension in metric.dimensions[:4] + metric.dimensions[-1:]:
+        groups = [each for each in metric.dimensions if each.groups]
+        for dimension in groups[:4] + groups[-2:]:
             found = await ask(analytics, mine, metric.id, groupBy=dimension.name)
             assert found["value"] == whole["value"], (metric.id, dimension.name)
             for each in found["breakdown"][:1]:

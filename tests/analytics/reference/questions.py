@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tests.analytics.reference.figures import FIGURES, UTC, Filter, periods
 
-CUSTOMER = {"segment", "tier", "kind", "country", "source", "owner", "tag"}
+CUSTOMER = {"segment", "tier", "kind", "country", "source", "owner", "tag", "ultimate_parent", "within"}
 
 
 def only(dimension: str, *values: str) -> Filter:

@@ -103,6 +103,9 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
   aggregate as it stood then: the owner of the opportunity when it was won. A field that the customer has as well is
   named with its record, `order_country`, `opportunity_owner`, so a name means the same in every metric. Up to three
   dimensions group.
+- **Trees.** Organisations are parts of others. `ultimate_parent` is the customer at the top of the customer's tree,
+  which it may be itself; `filter=within:<id>` keeps a customer and all below it. Both are of the tree as it was at the
+  end of the interval.
 - **Filters**: `filter=country:France,Spain` keeps these values, `tag:!unidentified` excludes one, `segment:` keeps
   customers without a segment; up to 20, which all hold. A value with a comma, a double quote, blanks at its ends or a
   leading `!` is written in double quotes, a double quote in it twice: `segment:"Food, Drink & Tobacco",Retail`. An

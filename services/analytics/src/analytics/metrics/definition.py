@@ -53,6 +53,10 @@ class Dimension:
     """For CUSTOMER: whether it may have several values. It counts under each."""
     only: tuple[str, ...] = ()
     """For CUSTOMER: the values there are; any other counts as none. Empty: any."""
+    groups: bool = True
+    """Whether figures are grouped by it. Filtered by it they are in any case."""
+    names_customers: bool = False
+    """For CUSTOMER: whether its values are ids of customers, in the tree that they form."""
     steps: tuple[tuple[timedelta, str], ...] = ()
     """For AGE: a name for each step up to an age; the rest has the last name."""
 
@@ -66,9 +70,13 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
 
 
 TAG = Dimension("tag", Source.CUSTOMER, "tags", several=True)
+ULTIMATE_PARENT = Dimension("ultimate_parent", Source.CUSTOMER, names_customers=True)
+"""The customer at the top of the customer's tree; itself, if it is a part of none."""
+WITHIN = Dimension("within", Source.CUSTOMER, groups=False, names_customers=True)
+"""A customer that the customer is, or is below."""
 CURRENCY = Dimension("currency")
 """Without exchange rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
-CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG)
+CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG, ULTIMATE_PARENT, WITHIN)
 """The dimensions of a customer, by their plain names. A customer with two tags counts under each."""
 
 
@@ -148,8 +156,9 @@ class Metric:
 
     def dimension(self, name: str, *, parameter: str = "groupBy") -> Dimension:
         """Returns the dimension. Raises Invalid that lists the dimensions there are."""
-        for each in self.dimensions:
+        there_are = [each for each in self.dimensions if each.groups or parameter != "groupBy"]
+        for each in there_are:
             if each.name == name:
                 return each
-        allowed = ", ".join(each.name for each in self.dimensions) or "nothing"
+        allowed = ", ".join(each.name for each in there_are) or "nothing"
         raise Invalid(f"{self.id} cannot be sliced by {name!r}, only by {allowed}.", field=parameter)

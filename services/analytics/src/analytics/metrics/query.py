@@ -29,8 +29,9 @@ from sqlalchemy import (
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analytics.metrics.definition import Dimension, Source
+from analytics.metrics.definition import ULTIMATE_PARENT, WITHIN, Dimension, Source
 from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
+from analytics.metrics.tree import parts_of, ultimate_parents, within
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
@@ -207,9 +208,11 @@ class Slices:
         self, query: MetricQuery, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
     ) -> None:
         used = [*query.group_by, *(each.dimension for each in query.filters)]
-        self._table, self._at = table, at
-        self.customers = customers(query) if any(each.source is Source.CUSTOMER for each in used) else None
-        self._join = None if self.customers is None else self.customers.c.id == customer_id
+        self._query, self._table, self._at, self._customer_id = query, table, at, customer_id
+        of_record = any(each.source is Source.CUSTOMER and not each.names_customers for each in used)
+        self.customers = customers(query) if of_record else None
+        self._parts = parts_of(customers(query), query.tenant) if any(each.names_customers for each in used) else None
+        self._parents = ultimate_parents(self._parts) if self._parts is not None and ULTIMATE_PARENT in used else None
         self._several: dict[Dimension, Any] = {
             each: func.jsonb_array_elements_text(self._list(each))
             .table_valued("value")
@@ -223,8 +226,9 @@ class Slices:
 
     def join(self, source: FromClause) -> FromClause:
         if self.customers is not None:
-            assert self._join is not None
-            source = source.outerjoin(self.customers, self._join)
+            source = source.outerjoin(self.customers, self.customers.c.id == self._customer_id)
+        if self._parents is not None:
+            source = source.outerjoin(self._parents, self._parents.c.id == self._customer_id)
         for dimension, values in self._several.items():
             source = source.outerjoin(values, values.c.value.in_(dimension.only) if dimension.only else true())
         return source
@@ -237,6 +241,9 @@ class Slices:
                 if dimension.several:
                     value: ColumnElement[Any] = self._several[dimension].c.value
                     return value
+                if dimension == ULTIMATE_PARENT:
+                    assert self._parents is not None
+                    return cast(func.coalesce(self._parents.c.top, self._customer_id), Text)
                 return self._text(dimension)
             case Source.AGE:
                 age = self._at - self._table.c.clock_since
@@ -253,6 +260,10 @@ class Slices:
             there_are = one.dimension.only
             has_any = values.has_any(cast(list(there_are), ARRAY(Text))) if there_are else values != _NOTHING
             nothing = not_(has_any)
+        elif one.dimension == WITHIN:
+            assert self._parts is not None
+            those = within(self._parts, self._query.tenant, [UUID(each) for each in named])
+            found, nothing = func.coalesce(self._customer_id.in_(select(those.c.id)), false()), false()
         else:
             value = self._value(one.dimension)
             found, nothing = func.coalesce(value.in_(named), false()), value.is_(None)

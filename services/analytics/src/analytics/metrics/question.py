@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from analytics.calendar import Grain, Interval
-from analytics.metrics.definition import Dimension, Metric, Source
+from analytics.metrics.definition import WITHIN, Dimension, Metric, Source
 from analytics.metrics.filtering import FilterBy
 from analytics.metrics.query import Filter, MetricQuery
 from analytics.projections.activity import ActivityPolicy
@@ -49,13 +50,24 @@ class Question:
 
     def filtered_by(self, dimension: Callable[[str], Dimension]) -> tuple[Filter, ...]:
         """Returns the filters; `dimension` finds each by its name."""
-        return tuple(Filter(dimension(name), self._spelt(name, values), out) for name, values, out in self.filters)
+        found = [(dimension(name), values, out) for name, values, out in self.filters]
+        return tuple(Filter(by, tuple(self._spelt(by, each) for each in values), out) for by, values, out in found)
 
-    def _spelt(self, name: str, values: tuple[str | None, ...]) -> tuple[str | None, ...]:
-        if not name.startswith(PREFIX):
-            return values
-        field = self.fields.dividing(name, parameter="filter")
-        return tuple(each if each is None else spelt(field, each) for each in values)
+    def _spelt(self, dimension: Dimension, value: str | None) -> str | None:
+        """Returns a filter's value as facts spell it. Raises Invalid for one that the dimension cannot have."""
+        if value is None:
+            if dimension == WITHIN:
+                raise Invalid("It names customers: within:0190….", field="filter")
+            return None
+        if dimension.names_customers:
+            try:
+                return str(UUID(value))
+            except ValueError:
+                rule = f"{dimension.name} names customers by their ids, and {value!r} is none."
+                raise Invalid(rule, field="filter") from None
+        if dimension.name.startswith(PREFIX):
+            return spelt(self.fields.dividing(dimension.name, parameter="filter"), value)
+        return value
 
     def custom(self, name: str, parameter: str) -> Dimension:
         """Returns the dimension by a custom field of customers. Raises Invalid for one that there is not."""

@@ -35,6 +35,8 @@ class DimensionView:
     name: str
     of: str
     """The source of its field: the event, the customer, ..."""
+    groups: bool
+    """Whether figures are grouped by it. Filtered by it they are in any case."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ def catalogue() -> list[MetricView]:
             numerator=each.numerator,
             denominator=each.denominator,
             components=list(each.components),
-            dimensions=[DimensionView(dimension.name, dimension.source) for dimension in each.dimensions],
+            dimensions=[DimensionView(one.name, one.source, one.groups) for one in each.dimensions],
             at_instant=each.at_instant,
             version=each.version,
             example=each.example,
