@@ -80,6 +80,12 @@ async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnect
     await looks_once(connection, figures(connection, "newcomer", [metric], query))
 
 
+async def test_a_tree_of_customers_is_made_once(connection: AsyncConnection) -> None:
+    within = FilterBy("within", ("00000000-0000-0000-0000-000000000001",))
+    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("ultimate_parent",), filters=(within,))
+    await looks_once(connection, figures(connection, "newcomer", [METRICS["revenue"]], query))
+
+
 @pytest.mark.parametrize("segments", [{}, {"gold": ActivityRule.of({OrderPlaced.type}, 30)}], ids=["", "by segment"])
 async def test_a_cohort_matrix_looks_once_at_each_fact(
     connection: AsyncConnection, segments: dict[str, ActivityRule]

@@ -61,9 +61,12 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "marketing.response_rate": {"responses": 6, "outbound": 50},
     "marketing.lead_conversion": {"converted": 22, "reached": 200},
     "marketing.page_views": {"pages": 3 + 1},
+    "lifecycle.customers": {"customers": 1 + 2},
     "lifecycle.moves": {"moves": 2},
     "usage.uses": {"uses": 3 + 40},
     "usage.customers": {"users": 2},
+    "usage.time_to_value": {"time": (2 + 10) * DAY, "customers": 2},
+    "usage.time_to_value_median": {"median": median([2, 10, 90]) * DAY},
     "usage.adoption": {"used": 3 + 5, "bought": 10 + 6},
 }
 """Of each metric its components, as its example gives them; what it does not give is chosen to fit."""

@@ -6,6 +6,7 @@ Each kind reads something else:
 - Stock: the state of aggregates at its end.
 - DistinctCount: customers or aggregates, by their events up to its end.
 - Active: customers, by their activity at its start, at its end and in it.
+- Lapse: customers, by the time between two of their events.
 - Score: a number per customer, by a model.
 """
 
@@ -44,7 +45,12 @@ class OfNewCustomer:
     """Its customer's first qualifying event lies in the interval."""
 
 
-Condition = Is | Has | Never | SameDay | OfNewCustomer
+@dataclass(frozen=True)
+class CustomerInUse:
+    """Its aggregate is a customer that is neither archived nor merged into another one."""
+
+
+Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse
 
 
 @dataclass(frozen=True)
@@ -160,4 +166,19 @@ class Score:
     """Restricts it to customers to whom the model gives this label."""
 
 
-Measure = Flow | Stock | DistinctCount | Active | Score
+@dataclass(frozen=True)
+class Lapse:
+    """A quantity over the times that customers took to their first event of some types, where that lies in the
+    interval."""
+
+    since: tuple[tuple[str, ...], ...]
+    """From the customer's first event of these types before it; without one, of the next ones."""
+    until: tuple[str, ...]
+    of: Of = Count()
+
+    @property
+    def ends(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        return self.since, self.until
+
+
+Measure = Flow | Stock | DistinctCount | Active | Lapse | Score

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 
-from analytics.metrics.measure import Condition, Count, Has, Is, Median, Never, Of, OfNewCustomer, SameDay, Sum
+from analytics.metrics.measure import (
+    Condition,
+    Count,
+    CustomerInUse,
+    Has,
+    Is,
+    Median,
+    Never,
+    Of,
+    OfNewCustomer,
+    SameDay,
+    Sum,
+)
 from analytics.projections.facts import PHASES, types_of, verb_of, word_of
 from kith.events.catalogue import EVENTS
 
@@ -56,6 +68,8 @@ def condition_in_words(noun: str, condition: Condition) -> str:
             return "on the calendar day on which their clock began to run"
         case OfNewCustomer():
             return "by customers whose first qualifying event lies in the interval"
+        case CustomerInUse():
+            return "that are neither archived nor merged into another"
 
 
 def _field(noun: str, field: str) -> str:

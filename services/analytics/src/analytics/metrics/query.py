@@ -30,7 +30,17 @@ from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics.metrics.definition import ULTIMATE_PARENT, WITHIN, Dimension, Source
-from analytics.metrics.measure import Condition, Has, Is, Measure, Never, OfNewCustomer, SameDay, Sum
+from analytics.metrics.measure import (
+    Condition,
+    CustomerInUse,
+    Has,
+    Is,
+    Measure,
+    Never,
+    OfNewCustomer,
+    SameDay,
+    Sum,
+)
 from analytics.metrics.tree import parts_of, ultimate_parents, within
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.facts import types_of
@@ -195,6 +205,9 @@ def holds(
         case OfNewCustomer():
             assert first_at is not None
             return period_of(first_at, query) == period_of(table.c.time, query)
+        case CustomerInUse():
+            archived = cast(table.c.state["seen"], Text).regexp_match('"archived"(?!.*"restored")')
+            return and_(table.c.subject == table.c.customer_id, not_(func.coalesce(archived, false())))
 
 
 def _day(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[Any]:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Numeric, Row, Select, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.metrics.measure import Count, Flow, Median, Of, Stock, Sum
+from analytics.metrics.measure import Count, Flow, Lapse, Median, Of, Stock, Sum
 from analytics.metrics.query import Cell, Cells, Member, MetricQuery, Weighed, all_hold, holds, number_of
 from analytics.projections.tables import facts
 from kith.nouns.lists.pages import Position
@@ -19,7 +19,9 @@ def is_of_amount(of: Of) -> bool:
     return isinstance(of, Sum | Median) and of.field == "amount"
 
 
-def add_cells(found: Cells, rows: Iterable[Row[Any]], query: MetricQuery, measures: Sequence[Flow | Stock]) -> None:
+def add_cells(
+    found: Cells, rows: Iterable[Row[Any]], query: MetricQuery, measures: Sequence[Flow | Stock | Lapse]
+) -> None:
     """Reads rows of a period, a value per dimension and a value per measure."""
     for row in rows:
         values = iter(row)

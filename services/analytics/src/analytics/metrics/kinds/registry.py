@@ -6,9 +6,10 @@ from analytics.metrics.kinds.activity import ActivityKind
 from analytics.metrics.kinds.distinct import DistinctKind
 from analytics.metrics.kinds.flow import FlowKind
 from analytics.metrics.kinds.kind import MeasureKind
+from analytics.metrics.kinds.lapse import LapseKind
 from analytics.metrics.kinds.score import ScoreKind
 from analytics.metrics.kinds.stock import StockKind
-from analytics.metrics.measure import Active, DistinctCount, Flow, Measure, Score, Stock
+from analytics.metrics.measure import Active, DistinctCount, Flow, Lapse, Measure, Score, Stock
 
 M = TypeVar("M", bound=Measure)
 
@@ -32,6 +33,7 @@ KINDS = (
     .add(Stock, StockKind())
     .add(DistinctCount, DistinctKind())
     .add(Active, ActivityKind())
+    .add(Lapse, LapseKind())
     .add(Score, ScoreKind())
 )
 kind_of = KINDS.of
