@@ -36,7 +36,9 @@ from kith.runtime.telemetry import log
 from kith.runtime.waiting import pause
 
 BATCH = 5000
-_IDLE_MIN, _IDLE_MAX = 0.005, 0.05
+_IDLE_MIN, _IDLE_MEAN, _IDLE_MAX = 0.005, 0.05, 0.25
+"""Seconds between looks where nothing is found: soon the mean, the most after ten seconds. A look costs a small machine
+more than a millisecond, and there is one relay for each service."""
 _WATERMARK_BUSY, _WATERMARK_IDLE = 0.25, 1.0
 _PRUNE_EVERY, _PRUNE_ROWS = 60.0, 10_000
 _RETRY = 1.0
@@ -174,7 +176,7 @@ class Relay:
             if following is None:
                 await self._mark(connection)
                 await pause(stop, idle)
-                idle = min(idle * 1.5, _IDLE_MAX)
+                idle = min(idle * (1.5 if idle < _IDLE_MEAN else 1.02), _IDLE_MAX)
                 following = await self._select(connection)
             else:
                 idle = _IDLE_MIN
