@@ -113,7 +113,21 @@ def _known(
                 values.append(_keys(field, next(sent)))
             return EntryComparison(COMPARED_AS[field.value_type] in _BY_TEXT, operator, holds)
         case Combination(operator=operator_, parts=parts):
-            return Combination(operator_, tuple(_known(each, sent, fields, values, over) for each in parts))
+            found: list[Shape] = []
+            before: Shape | None = None
+            for part in parts:
+                known = _known(part, sent, fields, values, over)
+                if operator_ == "and" and _bound_one_value(before, part):
+                    # One look for an entry between both, and not one for each: that of either may be all there are.
+                    assert isinstance(known, EntryComparison)
+                    assert isinstance(found[-1], EntryComparison)
+                    found[-1] = found[-1]._replace(other_bound=known.operator)
+                    del values[-2]  # the field's id, which is there
+                    before = None
+                else:
+                    found.append(known)
+                    before = part
+            return found[0] if len(found) == 1 and operator_ == "and" else Combination(operator_, tuple(found))
         case Related(relation=relation, shape=inner):
             return Related(relation, _known(inner, sent, fields, values, relation))
         case Comparison(operator=operator):
@@ -121,6 +135,19 @@ def _known(
             return shape
         case _:
             raise AssertionError(shape)
+
+
+_BOUNDS = (Operator.LT, Operator.LTE, Operator.GT, Operator.GTE)
+
+
+def _bound_one_value(one: Shape | None, other: Shape) -> bool:
+    """Whether both are bounds of one field. A field that has an order has one value."""
+    return (
+        isinstance(one, CustomComparison)
+        and isinstance(other, CustomComparison)
+        and one.code == other.code
+        and {one.operator, other.operator} <= {*_BOUNDS}
+    )
 
 
 _BY_TEXT = (str, UUID)

@@ -60,6 +60,8 @@ class EntryComparison(NamedTuple):
     by_text: bool
     operator: Operator
     holds: bool = True
+    other_bound: Operator | None = None
+    """With a parameter of its own."""
 
 
 class Related(NamedTuple):
@@ -167,6 +169,8 @@ def _of_entries(shape: EntryComparison, table: FromClause, numbers: Iterator[int
     column = entry.c.text if shape.by_text else entry.c.number
     operator = _CONTRARY.get(shape.operator, shape.operator)
     found = found.where(comparison(column, operator, _name(next(numbers))))
+    if shape.other_bound is not None:
+        found = found.where(comparison(column, shape.other_bound, _name(next(numbers))))
     return found if operator is shape.operator else ~found
 
 
