@@ -5,6 +5,7 @@ from contacts.attachments.wiring import SWEEPING, after_removal
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.duplicates.worker import looking
+from contacts.erasure.confirming import confirming, noting_others
 from contacts.erasure.forgetting import forgetting
 from contacts.erasure.wiring import TASKS, after_restore
 from contacts.field_definitions.form import FIELD_DEFINITIONS
@@ -46,6 +47,8 @@ SERVICE = Service(
         forgetting(NOTES),
         forgetting(ATTACHMENTS),
         SWEEPING,
+        confirming(),
+        noting_others(),
         applying(),
         *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),

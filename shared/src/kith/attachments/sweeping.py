@@ -1,7 +1,7 @@
 """The task of the workers that removes content from the store: what was erased, what was never attached, and what has
 come in by half."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import Column, ColumnElement, Table, delete, func, select, tuple_, update
@@ -48,7 +48,7 @@ async def _erased(connection: AsyncConnection, attachments: Table) -> int:
     if rows:
         them = tuple_(a.tenant_id, a.id).in_([(each.tenant_id, each.id) for each in rows])
         await connection.execute(update(attachments).where(them).values(content_id=None))
-        await _drop(connection, [(each.tenant_id, each.content_id) for each in rows])
+        await _drop(connection, {(each.tenant_id, each.content_id): each.id for each in rows})
     return len(rows)
 
 
@@ -68,7 +68,7 @@ async def _never_attached(connection: AsyncConnection, attached: Column[object])
     kept = {tuple(each) for each in await connection.execute(is_attached)}
     if kept:
         await connection.execute(update(CONTENTS).where(tuple_(c.tenant_id, c.id).in_(kept)).values(kept=True))
-    await _drop(connection, [each for each in rows if each not in kept])
+    await _drop(connection, dict.fromkeys(each for each in rows if each not in kept))
     return len(rows)
 
 
@@ -76,11 +76,12 @@ def _is_here(tenant: Column[str]) -> ColumnElement[bool]:
     return tenant.not_in(select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None)))
 
 
-async def _drop(connection: AsyncConnection, them: Sequence[tuple[object, ...]]) -> None:
+async def _drop(connection: AsyncConnection, them: Mapping[tuple[object, ...], object]) -> None:
+    """Has content removed, given the attachment of each that was attached."""
     if them:
         c = CONTENTS.c
-        await connection.execute(delete(CONTENTS).where(tuple_(c.tenant_id, c.id).in_(them)))
-        rows = [{"tenant_id": tenant, "id": id} for tenant, id in them]
+        await connection.execute(delete(CONTENTS).where(tuple_(c.tenant_id, c.id).in_([*them])))
+        rows = [{"tenant_id": tenant, "id": id, "attachment_id": of} for (tenant, id), of in them.items()]
         await connection.execute(insert(DROPS).values(rows).on_conflict_do_nothing())
 
 

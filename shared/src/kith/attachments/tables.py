@@ -29,6 +29,7 @@ def contents_tables(metadata: MetaData) -> Table:
         metadata,
         tenant_column(),
         Column("id", Uuid, primary_key=True),
+        Column("attachment_id", Uuid, comment="of what was erased; null: it was never attached"),
         info={DERIVED: "work still to be done"},
     )
     return contents

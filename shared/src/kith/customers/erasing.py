@@ -121,7 +121,8 @@ class Erasing:
                 values: dict[str, Any] = {"records": msgspec.json.encode(records).decode()}
                 if not done:
                     values["erased_at"] = func.clock_timestamp()
-                    await self._confirm(connection, row.tenant_id, row.noun, row.record_id, records)
+                    event = self._confirmed(of_noun=row.noun, record_id=row.record_id, records=records)
+                    await confirm(connection, tenant, self._service, event, self._outbox)
                 its = (w.tenant_id == row.tenant_id, w.record_id == row.record_id, w.service == self._service)
                 await connection.execute(update(TABLE).where(*its).values(values))
             return True
@@ -144,25 +145,24 @@ class Erasing:
                 await _forget_words(connection, tenant, resource, ids)
         return found
 
-    async def _confirm(
-        self, connection: AsyncConnection, tenant: str, noun: str, id: UUID, records: dict[str, int]
-    ) -> None:
-        event = self._confirmed(of_noun=noun, record_id=id, records=records)
-        async with acting_for(connection, tenant) as transaction:
-            row = {
-                "id": new_id(),
-                "tenant_id": tenant,
-                "type": event.type,
-                "subject": new_id(),
-                "aggregate_version": 1,
-                "customer_id": None,
-                "time": transaction.now,
-                "recorded_at": transaction.now,
-                "traceparent": current_traceparent(),
-                "actor": actors.service(self._service),
-                "data": msgspec.json.encode(event),
-            }
-            await connection.execute(plain_insert(self._outbox).values(row))
+
+async def confirm(connection: AsyncConnection, tenant: str, service: str, event: Confirmation, outbox: Table) -> None:
+    """Publishes it in the worker's transaction."""
+    async with acting_for(connection, tenant) as transaction:
+        row = {
+            "id": new_id(),
+            "tenant_id": tenant,
+            "type": event.type,
+            "subject": new_id(),
+            "aggregate_version": 1,
+            "customer_id": None,
+            "time": transaction.now,
+            "recorded_at": transaction.now,
+            "traceparent": current_traceparent(),
+            "actor": actors.service(service),
+            "data": msgspec.json.encode(event),
+        }
+        await connection.execute(plain_insert(outbox).values(row))
 
 
 async def _forget_words(connection: AsyncConnection, tenant: str, resource: Resource, ids: Sequence[UUID]) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from kith.events.erasures import Confirmation
 from kith.events.event import Amended, Event, Replaced
 
 
@@ -238,3 +239,10 @@ class SettingsChanged(Replaced):
     activity: ActivityPolicy
     currency: str | None = None
     """ISO 4217, the base currency. None: all amounts are in one currency, and nothing is converted."""
+
+
+class ErasureConfirmed(Confirmation):
+    """Notes, attachments and rows of imports of whoever was erased are gone as well."""
+
+    type: ClassVar[str] = "contacts.erasure.confirmed.v1"
+    creates: ClassVar[bool] = True

@@ -74,6 +74,8 @@ class Batch:
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
         self._erased: dict[UUID, View] = {}
+        self._erased_from: list[Aggregate] = []
+        """As they were before."""
         self._administered: list[Entry] = []
         """Of the audit log."""
         self._named = Named(resource, uow.reach)
@@ -134,6 +136,9 @@ class Batch:
         await audit.add(self._uow.connection, self._administered)
         await insert_many(self._uow.connection, self._keys, sorted(self._new_keys, key=itemgetter("key")))
         if self._erased:
+            if self._resource.on_erase is not None:
+                connection, tenant, records = self._uow.connection, self._uow.tenant, self._erased_from
+                await self._resource.on_erase(connection, tenant, self._resource, records)
             await self._erase_answers()
             await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)
             table = self._resource.table
@@ -215,6 +220,7 @@ class Batch:
         self._repository.replace(changed)
         if call.command.erases:
             self._erased[changed.id] = as_view(self._resource, changed)
+            self._erased_from.append(aggregate)
         if call.remembered:
             self._remember(key, fingerprint, changed.id)
         return Outcome(Status.ACCEPTED, changed, events=recorded)

@@ -192,3 +192,5 @@ class Form:
     """Checks what its rules cannot see: reads other rows for the inputs of a tenant's request, and returns the check
     that is called after each rule. An input that it accepts takes effect: it may count on that for later ones of the
     request."""
+    on_erase: Callable[[AsyncConnection, str, Any, Sequence[Aggregate]], Awaitable[None]] | None = None
+    """Is given the noun and a tenant's records that are erased, as they were, in the transaction that erases them."""

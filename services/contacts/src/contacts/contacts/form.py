@@ -15,6 +15,7 @@ from contacts.contacts.rules import Contact, MergedContactField
 from contacts.customers.form import customers, of_known_customer
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
+from contacts.erasure.noting import noting
 from contacts.merging.effect import merging, separating
 from contacts.merging.rules import Taken
 from contacts.tables import metadata
@@ -243,4 +244,5 @@ CONTACTS = Resource(
     relations=(One("customer", many="contacts"),),
     checks=are_new,
     more_side_tables=(ToBeChecked("contact", ("name", "emails", "phones", "merged_into", "archived_at", "erased_at")),),
+    on_erase=noting,
 )

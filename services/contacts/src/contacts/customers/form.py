@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contacts.customers.rules import Customer, CustomerKind, Hierarchy, MergedField
 from contacts.duplicates.refusing import OnDuplicate, needed_to, none_alike
 from contacts.duplicates.tables import ToBeChecked
+from contacts.erasure.noting import noting
 from contacts.merging.effect import merging, separating
 from contacts.merging.rules import Taken
 from contacts.one_at_a_time import one_at_a_time
@@ -282,4 +283,5 @@ CUSTOMERS = Resource(
     ),
     checks=can_be_so,
     more_side_tables=(ToBeChecked("customer", ("kind", "name", "website", "merged_into", "archived_at", "erased_at")),),
+    on_erase=noting,
 )
