@@ -3,23 +3,29 @@ why."""
 
 import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
+from tests.kith.tenants.filled import tables_with
 
+from contacts.erasure.confirming import confirming
 from contacts.resources import IMPORTED
 from contacts.service import SERVICE
 from contacts.tables import idempotency, outbox
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
+from kith.ids import new_id
 from kith.imports import run as running
 from kith.imports import uploads
+from kith.imports.forgetting import REASON
 from kith.imports.rows import Wiring
 from kith.imports.run import Importer, sweep
 from kith.imports.tables import IMPORTS
@@ -468,3 +474,53 @@ async def test_a_file_of_refused_rows_goes_where_the_file_went_that_was_sent(us:
     refused = (await us.client.get(f"/v1/imports/{job['id']}/faults", headers=us._authorized())).text
     again = await imported(us, engine, refused.replace(",human,", ",person,", 1))
     assert counts(again) == {"created": 1}, again["report"]
+
+
+async def test_whoever_is_erased_goes_from_refused_rows_and_from_what_was_sent(
+    us: Tenant, engine: AsyncEngine, url: str
+) -> None:
+    word = f"kanari{new_id().hex}"
+    fields = {"name": f"Ann {word}", "email": f"ann@{word}.example"}
+    shop = await us.made("/v1/customers", kind="organisation", name="Shop", external_id="shop")
+    ann = await us.made("/v1/contacts", customer_id=shop["id"], **fields)
+    await us.post(f"/v1/contacts/{ann['id']}:amend", {"email": f"new@{word}.example"})
+    file = (
+        "customer.external_id,Name,Email,Language\n"
+        f'shop,"{word.upper()}, ann",,de\n'
+        f"no-{word},Ann {word},,de\n"  # the reason quotes it
+        f"shop,Who,ANN@{word}.example,?\n"  # as it was before
+        "shop,Bob,bob@stays.example,?\n"
+    )
+    asked = {"noun": "contact", "mode": "create"}
+    await imported(us, engine, file, **asked)
+    dry = await imported(us, engine, file.replace("shop,Bob", "shop,Bill"), **asked, dry_run=True)
+    other = await imported(us, engine, "customer.external_id,Name\nshop,Carl", **asked, dry_run=True)
+    begun = await sent(us, file, **asked)
+    step = confirming().step
+    for each in (await us.get("/v1/contacts", q=word)).json()["items"]:
+        assert (await us.post(f"/v1/contacts/{each['id']}:erase", {})).status_code == 200
+    assert not await step(engine), "what is under way may come to name her"
+    await us.post(f"/v1/imports/{begun['id']}:cancel", {})
+    owner = await asyncpg.connect(url)
+    try:
+        assert await tables_with(owner, word) == {f"public.{each}" for each in ("erasures", "import_faults", "imports")}
+        while await step(engine):
+            pass
+        assert await tables_with(owner, word) == set()
+        told = await owner.fetch("SELECT data FROM outbox WHERE type LIKE '%erasure.confirmed%' ORDER BY seq")
+    finally:
+        await owner.close()
+    assert sum(json.loads(each["data"])["records"].get("import_rows", 0) for each in told) == 4
+    rows = await faults(us, dry)
+    assert [(each["import_row"], each["import_field"], each["Name"]) for each in rows] == [
+        ("3", "customer.external_id", ""),
+        ("4", "language", ""),
+        ("5", "language", "Bill"),
+    ]
+    told_by = [[each["reason"] == REASON for each in job["report"]["faults"]] for job in (dry, await look(us, dry))]
+    assert told_by == [[False] * 3, [True, True, False]]
+    for job, ends in ((dry, "failed"), (other, "done")):
+        await us.post(f"/v1/imports/{job['id']}:apply", {})
+        while await JOBS.step(engine):
+            pass
+        assert (await look(us, job))["state"] == ends, "a content that names her is not there any more"

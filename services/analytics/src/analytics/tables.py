@@ -8,6 +8,7 @@ from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
 from kith.customers.erasing import erasures_table
 from kith.db.removed import removed_tenants_table
+from kith.nouns.blinding import blinding_table
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
@@ -25,4 +26,5 @@ audit_log = audit_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 removed_tenants = removed_tenants_table(metadata)
 erasures = erasures_table(metadata)
+blinding = blinding_table(metadata)
 people = directory_tables(metadata)

@@ -1,6 +1,6 @@
 """The tables of contacts that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import TEXT, Boolean, Column, Index, Integer, MetaData, Table, Uuid
+from sqlalchemy import TEXT, Boolean, Column, Integer, MetaData, Table, Uuid
 
 from kith.attachments.tables import contents_tables
 from kith.audit.table import audit_table
@@ -11,6 +11,7 @@ from kith.customers.repointing import repointings_table
 from kith.db.removed import removed_tenants_table
 from kith.db.tables import DERIVED, EncodedJson, Moment, tenant_column
 from kith.imports.tables import import_tables
+from kith.nouns.blinding import blinding_table
 from kith.nouns.fills import fills_table
 from kith.nouns.history import history_table
 from kith.nouns.idempotency import idempotency_table
@@ -31,10 +32,10 @@ removed_tenants = removed_tenants_table(metadata)
 imports = import_tables(metadata)
 contents = contents_tables(metadata)
 erasures = erasures_table(metadata)
+blinding = blinding_table(metadata)
 erasures.append_column(
     Column("known_by", EncodedJson, comment="what rows of imports name it by; null: they were looked at")
 )
-Index("erasures_due", erasures.c.tenant_id, postgresql_where=erasures.c.erased_at.is_(None))
 retention_passes = Table(
     "retention_passes",
     metadata,

@@ -11,6 +11,7 @@ from kith.customers.known import known_customers_table
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
+from kith.nouns.blinding import blinding_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
 from kith.nouns.form import Follows
@@ -33,6 +34,7 @@ offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 erasures = erasures_table(metadata)
+blinding = blinding_table(metadata)
 people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)

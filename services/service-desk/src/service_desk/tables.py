@@ -13,6 +13,7 @@ from kith.customers.links import merge_columns
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
+from kith.nouns.blinding import blinding_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
 from kith.nouns.form import Follows
@@ -35,6 +36,7 @@ offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 erasures = erasures_table(metadata)
+blinding = blinding_table(metadata)
 people = directory_tables(metadata)
 known_contacts = elsewhere_table(
     "known_contacts",

@@ -13,6 +13,9 @@ import msgspec
 from sqlalchemy import (
     ARRAY,
     Column,
+    ColumnElement,
+    Index,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -21,6 +24,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal_column,
     or_,
     select,
     update,
@@ -32,13 +36,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kith.consumer import Handler
 from kith.db.connections import acting_for
 from kith.db.removed import TABLE as REMOVED
-from kith.db.tables import EncodedJson, Moment, tenant_column
+from kith.db.tables import ERASED_TOO, EncodedJson, Moment, tenant_column
 from kith.events import actors
 from kith.events.catalogue import current
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
 from kith.events.erasures import Confirmation
 from kith.ids import new_id
+from kith.nouns.blinding import blind_keys
 from kith.nouns.erasing import take_out
 from kith.nouns.resource import Resource
 from kith.nouns.search.entries import TABLE as SEARCH_ENTRIES
@@ -48,6 +53,8 @@ from kith.runtime.turns import Turns
 
 AT_A_TIME = 1000
 """Records that a transaction takes something out of; they are locked meanwhile."""
+VERSION = 1
+"""Of what is taken out: where it was less once, it is done again."""
 NOUNS = {CustomerErased.type: "customer", ContactErased.type: "contact"}
 """What is erased by each event."""
 NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contact_id", "told_contact_id")}
@@ -55,7 +62,7 @@ NAMED_BY = {"customer": ("customer_id", "told_customer_id"), "contact": ("contac
 
 
 def erasures_table(metadata: MetaData) -> Table:
-    return Table(
+    table = Table(
         "erasures",
         metadata,
         tenant_column(),
@@ -65,7 +72,15 @@ def erasures_table(metadata: MetaData) -> Table:
         Column("noted_at", Moment, nullable=False),
         Column("erased_at", Moment, comment="null: it is being erased"),
         Column("records", EncodedJson, comment="how many of each noun something was taken out of"),
+        Column("version", Integer, nullable=False, server_default="0", comment="of what was taken out"),
     )
+    Index("erasures_due", table.c.tenant_id, postgresql_where=is_due(table))
+    return table
+
+
+def is_due(erasures: Table) -> ColumnElement[bool]:
+    """In the words of the index, which is of few rows."""
+    return or_(erasures.c.erased_at.is_(None), erasures.c.version < literal_column(str(VERSION)))
 
 
 TABLE = erasures_table(MetaData())
@@ -79,7 +94,7 @@ class Erasing:
         self, service: str, resources: Sequence[Resource], confirmed: type[Confirmation], outbox: Table, keys: Table
     ) -> None:
         self._service = service
-        self._resources = [each for each in resources if each.personal_fields]
+        self._resources = resources
         self._confirmed = confirmed
         self._outbox = outbox
         self._keys = keys
@@ -104,9 +119,11 @@ class Erasing:
         """Returns the task that erases what is noted. Any number of workers may do so."""
         w = TABLE.c
         removed = select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
-        mine = (w.service == self._service, w.erased_at.is_(None), w.tenant_id.not_in(removed))
+        mine = (w.service == self._service, is_due(TABLE), w.tenant_id.not_in(removed))
         turns = Turns(select(w.tenant_id).where(*mine))
-        due = select(w.tenant_id, w.record_id, w.noun, w.records).where(*mine).order_by(w.noted_at).limit(1)
+        due = (
+            select(w.tenant_id, w.record_id, w.noun, w.records, w.erased_at).where(*mine).order_by(w.noted_at).limit(1)
+        )
 
         async def step(engine: AsyncEngine) -> bool:
             async with engine.begin() as connection:
@@ -120,6 +137,9 @@ class Erasing:
                 records = dict(Counter(row.records or {}) + done)
                 values: dict[str, Any] = {"records": msgspec.json.encode(records).decode()}
                 if not done:
+                    values["version"] = VERSION
+                    await self._forget_keys(connection, tenant, row.noun, row.record_id)
+                if not done and row.erased_at is None:
                     values["erased_at"] = func.clock_timestamp()
                     event = self._confirmed(of_noun=row.noun, record_id=row.record_id, records=records)
                     await confirm(connection, tenant, self._service, event, self._outbox)
@@ -137,13 +157,36 @@ class Erasing:
             left = AT_A_TIME - sum(found.values())
             if not names or left <= 0:
                 continue
-            columns = sorted(resource.personal_fields)
+            columns = personal_columns(resource)
             of = or_(*(resource.table.c[each] == id for each in names))
-            ids = await take_out(connection, tenant, resource.table, columns, of, idempotency=self._keys, most=left)
+            ids = await take_out(
+                connection,
+                tenant,
+                resource.table,
+                columns,
+                of,
+                idempotency=self._keys,
+                most=left,
+                named=resource.plural,
+            )
             if ids:
                 found[resource.plural] = len(ids)
                 await _forget_words(connection, tenant, resource, ids)
         return found
+
+    async def _forget_keys(self, connection: AsyncConnection, tenant: str, noun: str, id: UUID) -> None:
+        for resource in self._resources:
+            c = resource.table.c
+            of = [c[each] == id for each in NAMED_BY[noun] if each in c]
+            if of:
+                them = select(c.id).where(c.tenant_id == tenant, or_(*of))
+                await blind_keys(connection, tenant, self._keys.c.subject.in_(them), self._keys)
+
+
+def personal_columns(resource: Resource) -> list[str]:
+    """Returns those that are emptied when the person is erased whom a record is of."""
+    too = (each.name for each in resource.table.c if ERASED_TOO in each.info)
+    return sorted({*resource.personal_fields, *too})
 
 
 async def confirm(connection: AsyncConnection, tenant: str, service: str, event: Confirmation, outbox: Table) -> None:

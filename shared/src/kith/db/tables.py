@@ -34,6 +34,8 @@ FORMER = "former"
 ERASED_WITH = "erased_with"
 """The key in a column's `info`: the column of its table that names another record, with which what it holds is
 erased (kith.nouns.erasing)."""
+ERASED_TOO = "erased_too"
+"""The key in a column's `info`: it is a text that may name people, and is erased as personal fields are."""
 TenantId = Text(collation="C")
 Amount = Numeric(20, 4)
 Moment = DateTime(timezone=True)

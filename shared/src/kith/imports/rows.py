@@ -1,7 +1,7 @@
 """Carries out the rows of one piece, in a transaction that the caller commits: what a row names is looked up, and its
 command goes the way that a bulk request goes (kith.nouns.batch)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from kith.http.problems import of_refusal
 from kith.imports.content import cells_of, object_of
 from kith.imports.plan import EXTERNAL_ID, ID, Plan
 from kith.nouns.batch import carry_out
+from kith.nouns.blinding import blinding_of
 from kith.nouns.calls import By, Call, Status
 from kith.nouns.inputs import Amendment, names_of
 from kith.nouns.resource import One
@@ -225,7 +226,7 @@ class Rows:
         """Returns the records by the keys: as a rule one each."""
         if not keys:
             return {}
-        tenant, table = self._transaction.tenant, self._plan.resource.table
+        tenant, table, blinded = self._transaction.tenant, self._plan.resource.table, dict[str, str]()
         if (custom := self._plan.custom_key) is not None:
             e = ENTRIES.c
             rows = select(e.text.label("key"), e.record_id.label("id")).where(
@@ -236,12 +237,15 @@ class Rows:
             kind = ARRAY(Uuid) if isinstance(next(iter(keys)), UUID) else _TEXTS
             # An enumeration is kept as text.
             sent = [getattr(each, "value", each) for each in keys]
+            if self._plan.match_by == EXTERNAL_ID:
+                blinded = await self._blinded(sent)
+                sent += blinded
             rows = select(column.label("key"), table.c.id).where(
                 table.c.tenant_id == tenant, column == any_(cast(sent, kind))
             )
         found: dict[Any, list[UUID]] = {}
         async for row in streamed(self._transaction.connection, rows, most=len(keys)):
-            of_key = found.setdefault(row.key, [])
+            of_key = found.setdefault(blinded.get(row.key, row.key), [])
             if len(of_key) < 2:
                 of_key.append(row.id)
         return found
@@ -251,11 +255,18 @@ class Rows:
         named = {row.named[name] for row in rows if name in row.named}
         if not named:
             return {}
-        table = self._plan.resource.references[one.column].table
+        table, blinded = self._plan.resource.references[one.column].table, await self._blinded(named)
         found = select(table.c.external_id, table.c.id).where(
-            table.c.tenant_id == self._transaction.tenant, table.c.external_id == any_(cast([*named], _TEXTS))
+            table.c.tenant_id == self._transaction.tenant,
+            table.c.external_id == any_(cast([*named, *blinded], _TEXTS)),
         )
-        return {row.external_id: row.id async for row in streamed(self._transaction.connection, found, most=len(named))}
+        there = streamed(self._transaction.connection, found, most=len(named))
+        return {blinded.get(row.external_id, row.external_id): row.id async for row in there}
+
+    async def _blinded(self, external_ids: Iterable[str]) -> dict[str, str]:
+        """Returns them by what they are known as where their records were erased."""
+        blinding = await blinding_of(self._transaction.connection)
+        return {blinding.of(self._transaction.tenant, each): each for each in external_ids}
 
 
 _TEXTS = ARRAY(TenantId)

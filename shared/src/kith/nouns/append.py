@@ -48,10 +48,11 @@ async def append(
     *,
     actor: str,
     occurred_at: datetime | None,
+    blinded: str | None = None,
 ) -> datetime | None:
     """Writes a new row and its event in one statement, which is a transaction of its own. Returns when it was recorded;
-    None, with nothing written, if its external id is taken, its time is in the future, or the tenant has fields of such
-    records. Raises PostgresError."""
+    None, with nothing written, if its external id is taken, blinded or not, its time is in the future, or the tenant
+    has fields of such records. Raises PostgresError."""
     aggregate.version += 1
     row = {"tenant_id": tenant} | {name: getattr(aggregate, name) for name in resource.attributes}
     row = encoded(resource, row)
@@ -61,7 +62,9 @@ async def append(
     }
     values |= {"setting": tenant, "occurred_at": occurred_at}
     noun = resource.name if resource.is_customisable else None
-    statement = append_one(resource.table, outbox, resource.on_sight, tuple(resource.told.items()), noun)
+    told, named = tuple(resource.told.items()), blinded is not None
+    values |= {"blinded": blinded} if named else {}
+    statement = append_one(resource.table, outbox, resource.on_sight, told, noun, named=named)
     written = await statement.fetch(connection, values)
     if not written:
         return None
@@ -80,10 +83,13 @@ def append_one(
     on_sight: tuple[OnSight, ...] = (),
     told: tuple[tuple[str, Table], ...] = (),
     customisable: str | None = None,
+    *,
+    named: bool = False,
 ) -> Statement:
     """Returns the statement of both inserts, and of what is noted of records named on sight. They select from the query
     that sets the tenant and reads the clock (after the transaction's id, see kith.db.connections), so they run after
-    it; row-level security checks each row as it is inserted. A noun that is `customisable` is so by its name."""
+    it; row-level security checks each row as it is inserted. A noun that is `customisable` is so by its name; a row is
+    `named` by an external id."""
     setting = func.set_config(literal_column(f"'{TENANT_SETTING}'"), bindparam("setting", type_=Text), true()).label(
         "tenant"
     )
@@ -105,7 +111,11 @@ def append_one(
             list(of_row),
             select(*(of_row | of_told | {"created_at": at, "updated_at": at, "recorded_at": begun.c.now}).values())
             .select_from(source)
-            .where(func.coalesce(occurred_at, begun.c.now) <= latest, _has_no_fields(customisable, begun)),
+            .where(
+                func.coalesce(occurred_at, begun.c.now) <= latest,
+                _has_no_fields(customisable, begun),
+                _is_new(table, begun, named),
+            ),
         )
         .on_conflict_do_nothing()
         .returning(table.c.created_at, *(table.c[name] for name in of_told))
@@ -122,6 +132,12 @@ def append_one(
         event = event.add_cte(_noted(each, of_row, begun, row).cte(f"noted_{each.field}"))
     shown = (select(row.c[name]).scalar_subquery().label(name) for name in of_told)
     return Statement(event.returning(outbox.c.time, outbox.c.recorded_at, *shown))
+
+
+def _is_new(table: Table, begun: CTE, named: bool) -> ColumnElement[bool]:
+    """Whether no record had the external id until it was erased. Rows that have it are no matter of this."""
+    blinded = bindparam("blinded", type_=Text)
+    return ~exists().where(table.c.tenant_id == begun.c.tenant, table.c.external_id == blinded) if named else true()
 
 
 def _has_no_fields(noun: str | None, begun: CTE) -> ColumnElement[bool]:

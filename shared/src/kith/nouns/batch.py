@@ -31,6 +31,7 @@ from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
+from kith.nouns.blinding import FORGOTTEN, Blinding, blind, blinding_of, is_blinded
 from kith.nouns.calls import By, Call, KeyReused, Outcome, Status
 from kith.nouns.erasing import erase_with
 from kith.nouns.fingerprints import are_alike
@@ -83,6 +84,8 @@ class Batch:
         self._together: dict[Together, dict[UUID, Aggregate]] = {}
         """The records that commands of two records have changed first, as they were before."""
         self._check: Check = lambda *_: None
+        self._blinding: Blinding
+        """Of what is remembered, or erased."""
         self._custom: CustomChanges | None = None
 
     async def load(self, calls: Sequence[Call]) -> None:
@@ -92,8 +95,12 @@ class Batch:
         async for call in in_slices(calls):
             if call.remembered and not call.command.creates:
                 remembered |= {each.key(self._resource) for each in (call, call.as_spelt())}
+        connection, tenant = self._uow.connection, self._uow.tenant
+        if remembered or any(call.command.erases for call in calls):
+            self._blinding = await blinding_of(connection)
         if remembered:
             keys = self._keys.c
+            remembered |= {self._blinding.of(tenant, each) for each in remembered}
             rows = select(keys.key, keys.fingerprint).where(
                 keys.tenant_id == self._uow.tenant, keys.key == any_(cast(list(remembered), ARRAY(TenantId)))
             )
@@ -143,6 +150,8 @@ class Batch:
             await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)
             table = self._resource.table
             await erase_with(self._uow.connection, self._uow.tenant, table, self._keys, self._erased)
+            plural, ids = self._resource.plural, [*self._erased]
+            await blind(self._uow.connection, self._uow.tenant, table, plural, ids, idempotency=self._keys)
 
     async def _erase_answers(self) -> None:
         """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""
@@ -162,7 +171,8 @@ class Batch:
         if external_id is not None:
             fingerprint = call.fingerprint(self._resource)
             if (existing := self._repository.get_by_external_id(external_id)) is not None:
-                if self._is_what_made(existing, call, fingerprint):
+                was_erased = existing.external_id != external_id
+                if was_erased or self._is_what_made(existing, call, fingerprint):
                     return Outcome(Status.UNCHANGED, existing)
                 raise self._taken(external_id)
             if self._repository.is_taken(external_id):
@@ -198,7 +208,7 @@ class Batch:
         aggregate = self._find(call)
         key, fingerprint = call.key(self._resource), call.fingerprint(self._resource)
         if call.remembered and (before := self._before(call, key)) is not None:
-            if before not in (fingerprint, call.as_spelt().fingerprint(self._resource)):
+            if before not in (FORGOTTEN, fingerprint, call.as_spelt().fingerprint(self._resource)):
                 raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
             return Outcome(Status.UNCHANGED, aggregate)
         if isinstance(aggregate, Archivable) and not (call.command.of_archived or call.command.erases):
@@ -219,6 +229,9 @@ class Batch:
         changed.updated_at = max(changed.updated_at, at)
         self._repository.replace(changed)
         if call.command.erases:
+            if changed.external_id is not None and not is_blinded(changed.external_id):
+                changed.external_id = self._blinding.of(self._uow.tenant, changed.external_id)
+                changed.external_hash = None
             self._erased[changed.id] = as_view(self._resource, changed)
             self._erased_from.append(aggregate)
         if call.remembered:
@@ -257,7 +270,9 @@ class Batch:
 
     def _before(self, call: Call, key: str) -> int | None:
         """Returns the fingerprint of the same change, if it was sent before."""
-        return self._done.get(key) or self._done.get(call.as_spelt().key(self._resource))
+        keys = (key, call.as_spelt().key(self._resource))
+        them = (*keys, *(self._blinding.of(self._uow.tenant, each) for each in keys))
+        return next((self._done[each] for each in them if each in self._done), None)
 
     def _is_what_made(self, existing: Aggregate, call: Call, fingerprint: int) -> bool:
         """Whether the existing aggregate was created by the same call, however the two were spelt."""

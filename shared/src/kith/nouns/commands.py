@@ -23,6 +23,7 @@ from kith.errors import NotFound
 from kith.ids import new_id
 from kith.nouns.append import append
 from kith.nouns.batch import as_view, carry_out
+from kith.nouns.blinding import FORGOTTEN, blinding_of
 from kith.nouns.calls import Answer, By, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import CUSTOM, NewInput
 from kith.nouns.resource import Resource, View
@@ -92,6 +93,7 @@ class Commands:
             aggregate.external_id, aggregate.external_hash = external_id, call.fingerprint(resource)
         try:
             async with self._database.alone(tenant) as connection:
+                blinded = external_id and (await blinding_of(connection)).of(tenant, external_id)
                 recorded_at = await append(
                     connection,
                     checked(tenant),
@@ -101,6 +103,7 @@ class Commands:
                     event,
                     actor=actor,
                     occurred_at=call.input.occurred_at,
+                    blinded=blinded,
                 )
         except PostgresError as error:
             if sqlstate(error) == _REFUSED_BY_A_POLICY:
@@ -137,15 +140,16 @@ class Commands:
         if not await connection.scalar(select(lock)):
             raise InFlight("The first request with this Idempotency-Key is still running.")
         fingerprint, keys = call.fingerprint(resource), self._keys.c
+        known = [key, (await blinding_of(connection)).of(tenant, key)]
         done = (
             await connection.execute(
                 select(keys.fingerprint, keys.subject, keys.outcome, keys.recorded_at).where(
-                    keys.tenant_id == tenant, keys.key == key
+                    keys.tenant_id == tenant, keys.key.in_(known)
                 )
             )
-        ).one_or_none()
+        ).first()
         if done is not None:
-            if done.fingerprint not in (fingerprint, call.as_spelt().fingerprint(resource)):
+            if done.fingerprint not in (FORGOTTEN, fingerprint, call.as_spelt().fingerprint(resource)):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
             return Answer(await self._remembered(transaction, resource, by, done), done.recorded_at)
         answer = await self._one(transaction, resource, call, by)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     cast,
     delete,
+    false,
     literal,
     literal_column,
     or_,
@@ -30,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.custom.tables import DEFINITIONS, ENTRIES
 from kith.db.tables import ERASED_WITH
 from kith.nouns import history
+from kith.nouns.blinding import blind, shows
 
 _NO_VALUES = literal_column("'{}'::jsonb", JSONB)
 """Of custom fields: their column is never null."""
@@ -72,23 +74,29 @@ async def take_out(
     *,
     idempotency: Table,
     most: int | None = None,
+    named: str | None = None,
 ) -> Sequence[UUID]:
-    """Empties these columns of the rows, or of the first so many that hold something. Returns the ids of the rows."""
+    """Empties these columns of the rows, or of the first so many that hold something; and blinds what clients have
+    `named` them by (kith.nouns.blinding), given their noun in the plural. Returns the ids of the rows."""
     c, keys = table.c, idempotency.c
     empty = {name: None if c[name].nullable else _NO_VALUES for name in columns}
-    holds = or_(*(c[name].is_not(None) if nothing is None else c[name] != nothing for name, nothing in empty.items()))
+    held = [c[name].is_not(None) if nothing is None else c[name] != nothing for name, nothing in empty.items()]
+    holds = or_(false(), *held, *([shows(c.external_id)] if named is not None else []))
     # In the order of their ids, like all writes, so that no two transactions deadlock.
     rows = select(c.id).where(c.tenant_id == tenant, of, holds).order_by(c.id).with_for_update(key_share=True)
     ids = (await connection.scalars(rows.limit(most))).all()
     if not ids:
         return ids
     them: Any = cast(ids, ARRAY(Uuid))
-    await connection.execute(update(table).where(c.tenant_id == tenant, c.id == any_(them)).values(empty))
+    if empty:
+        await connection.execute(update(table).where(c.tenant_id == tenant, c.id == any_(them)).values(empty))
+        await history.take_out(connection, tenant, columns, ids)
     if "custom_personal" in columns:
         await _forget_entries(connection, tenant, them)
-    await history.take_out(connection, tenant, columns, ids)
     answers = update(idempotency).where(keys.tenant_id == tenant, keys.subject == any_(them))
     await connection.execute(answers.where(keys.outcome.is_not(None)).values(outcome=_NO_ANSWER))
+    if named is not None:
+        await blind(connection, tenant, table, named, ids, idempotency=idempotency)
     return ids
 
 

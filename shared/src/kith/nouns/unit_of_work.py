@@ -36,6 +36,7 @@ from kith.events.event import Event
 from kith.ids import new_id
 from kith.nouns import history, side_tables
 from kith.nouns.aggregate import Aggregate
+from kith.nouns.blinding import blinding_of
 from kith.nouns.calls import By
 from kith.nouns.resource import Command, Resource
 from kith.runtime.telemetry import current_traceparent
@@ -180,8 +181,11 @@ class Repository:
         matches = []
         if wanted:
             matches.append(table.c.id == any_(cast(wanted, ARRAY(Uuid))))
+        sent: dict[str, str] = {}
         if named:
-            matches.append(table.c.external_id == any_(cast(named, ARRAY(TenantId))))
+            blinding, tenant = await blinding_of(self._uow.connection), self._uow.tenant
+            sent = {blinding.of(tenant, each): each for each in named}
+            matches.append(table.c.external_id == any_(cast([*named, *sent], ARRAY(TenantId))))
         # By external ids all rows are read: of one that is out of reach it is said that the id is taken.
         reached = self._reached()
         rows = _locking(
@@ -192,10 +196,13 @@ class Repository:
         async for row in streamed(self._uow.connection, rows, most=len(wanted) + len(named)):
             fields = row._asdict()
             self._uow.locked(fields.pop(_LOCKED_AT))
+            external_id = sent.get(fields["external_id"], fields["external_id"])
             if fields.pop(_REACHED):
-                self._keep(self._resource.aggregate(**zoned(fields)))
-            elif fields["external_id"] is not None:
-                self._taken.add(fields["external_id"])
+                self._keep(aggregate := self._resource.aggregate(**zoned(fields)))
+                if external_id is not None:
+                    self._by_external_id[external_id] = aggregate
+            elif external_id is not None:
+                self._taken.add(external_id)
 
     def _reached(self) -> ColumnElement[bool]:
         owners = self._uow.reach.owners
@@ -215,6 +222,7 @@ class Repository:
         return self._by_id.get(id)
 
     def get_by_external_id(self, external_id: str) -> Aggregate | None:
+        """Returns the one that was sent under this id. It has another one if that was erased."""
         return self._by_external_id.get(external_id)
 
     def is_taken(self, external_id: str) -> bool:

@@ -10,32 +10,44 @@ from sqlalchemy import ColumnElement, Table, and_, func, literal, null, or_, sel
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contacts.attachments.form import attachments
+from contacts.adoptions.form import ADOPTIONS
+from contacts.attachments.form import ATTACHMENTS, attachments
+from contacts.consents.form import CONSENTS
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.erasure.noting import SERVICE
-from contacts.notes.form import notes
-from contacts.tables import erasures, outbox
+from contacts.notes.form import NOTES, notes
+from contacts.tables import erasures, idempotency, outbox
+from contacts.touchpoints.form import TOUCHPOINTS
+from contacts.usages.form import USAGES
+from contacts.web_visits.form import WEB_VISITS
 from kith.attachments.tables import DROPS
-from kith.customers.erasing import NAMED_BY, confirm
+from kith.customers.erasing import NAMED_BY, VERSION, confirm, is_due
 from kith.db.removed import TABLE as REMOVED
 from kith.events.contacts import ErasureConfirmed
 from kith.imports.forgetting import KnownBy, forget
 from kith.imports.tables import IMPORTS
 from kith.jobs.table import DUE, JobState
+from kith.nouns.blinding import blind_keys
+from kith.nouns.erasing import take_out
+from kith.nouns.resource import Resource
 from kith.runtime.tasks import Task
 from kith.runtime.turns import Turns
 
 _ROWS_OF_IMPORTS = "import_rows"
 """Under which name a receipt counts them."""
 AT_A_TIME = 1000
+_OF_BOTH = (TOUCHPOINTS, USAGES, ADOPTIONS, WEB_VISITS, NOTES, ATTACHMENTS)
+_NAMED = {"customer": (CUSTOMERS, *_OF_BOTH), "contact": (CONTACTS, CONSENTS, *_OF_BOTH)}
+"""The nouns of which records go by a name that a client has given them. A contact of a customer who is erased stays,
+with its consents, until it is erased itself."""
 _E = erasures.c
 _REMOVED = select(REMOVED.c.tenant_id).where(REMOVED.c.readmitted_at.is_(None))
 
 
 def confirming() -> Task:
     """Returns the task. Any number of workers may do it."""
-    due = (_E.service == SERVICE, _E.erased_at.is_(None), _E.tenant_id.not_in(_REMOVED), *_nothing_is_left())
+    due = (_E.service == SERVICE, is_due(erasures), _E.tenant_id.not_in(_REMOVED), *_nothing_is_left())
     turns = Turns(select(_E.tenant_id).where(*due))
 
     async def step(engine: AsyncEngine) -> bool:
@@ -43,10 +55,18 @@ def confirming() -> Task:
             if (tenant := await turns.next(connection)) is None:
                 return False
             # In any order, so that one which fails is not always before the others.
-            one = select(_E.record_id, _E.known_by).where(_E.tenant_id == tenant, *due).order_by(func.random()).limit(1)
+            one = (
+                select(_E.record_id, _E.noun, _E.known_by)
+                .where(_E.tenant_id == tenant, *due)
+                .order_by(func.random())
+                .limit(1)
+            )
             if (row := (await connection.execute(one)).one_or_none()) is None:
                 return False
         found = 0 if row.known_by is None else await forget(engine, tenant, msgspec.convert(row.known_by, KnownBy))
+        for resource in _NAMED[row.noun]:
+            while await _blind_some(engine, tenant, resource, row.noun, row.record_id):
+                pass
         async with engine.begin() as connection:
             await _confirm(connection, tenant, row.record_id, found)
         return True
@@ -101,19 +121,34 @@ def _of(table: Table) -> ColumnElement[bool]:
     return and_(table.c.tenant_id == _E.tenant_id, or_(*names))
 
 
+async def _blind_some(engine: AsyncEngine, tenant: str, resource: Resource, noun: str, id: UUID) -> bool:
+    """Takes out of some records what clients have named them by. Returns whether there may be more of the noun."""
+    c = resource.table.c
+    of = or_(*(c[each] == id for each in (*NAMED_BY[noun], "merged_into") if each in c), c.id == id)
+    async with engine.begin() as connection:
+        done = await take_out(
+            connection, tenant, resource.table, [], of, idempotency=idempotency, most=AT_A_TIME, named=resource.plural
+        )
+        if len(done) < AT_A_TIME:
+            them = select(c.id).where(c.tenant_id == tenant, of)
+            await blind_keys(connection, tenant, idempotency.c.subject.in_(them), idempotency)
+    return len(done) == AT_A_TIME
+
+
 async def _confirm(connection: AsyncConnection, tenant: str, id: UUID, rows_of_imports: int) -> None:
     of_it = (_E.tenant_id == tenant, _E.record_id == id, _E.service == SERVICE)
-    mine = select(_E.noun, _E.noted_at).where(*of_it, _E.erased_at.is_(None), *_nothing_is_left())
+    mine = select(_E.noun, _E.erased_at).where(*of_it, is_due(erasures), *_nothing_is_left())
     row = (await connection.execute(mine.with_for_update(skip_locked=True))).one_or_none()
     if row is None:  # another worker has done it, or there is more to do
         return
-    records = await _counted(connection, tenant, id, row.noun)
-    if rows_of_imports:
-        records[_ROWS_OF_IMPORTS] = rows_of_imports
-    event = ErasureConfirmed(of_noun=row.noun, record_id=id, records=records)
-    await confirm(connection, tenant, SERVICE, event, outbox)
-    done: dict[str, Any] = {"erased_at": func.clock_timestamp(), "known_by": None}
-    done["records"] = msgspec.json.encode(records).decode()
+    done: dict[str, Any] = {"version": VERSION, "known_by": None}
+    if row.erased_at is None:
+        records = await _counted(connection, tenant, id, row.noun)
+        if rows_of_imports:
+            records[_ROWS_OF_IMPORTS] = rows_of_imports
+        event = ErasureConfirmed(of_noun=row.noun, record_id=id, records=records)
+        await confirm(connection, tenant, SERVICE, event, outbox)
+        done |= {"erased_at": func.clock_timestamp(), "records": msgspec.json.encode(records).decode()}
     await connection.execute(update(erasures).where(*of_it).values(done))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import TEXT, Column, Index, Uuid
 
 from kith.db.owned import owned_by
-from kith.db.tables import FORMER, Moment, aggregate_table, one_of
+from kith.db.tables import ERASED_TOO, FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Id, Instant, Text
@@ -59,7 +59,7 @@ tasks = aggregate_table(
     Column("due_at", Moment),
     Column("state", one_of(TaskState), nullable=False),
     Column("reason", TEXT),
-    Column("explanation", TEXT),
+    Column("explanation", TEXT, info={ERASED_TOO: True}),
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     Column("outcome", TEXT),

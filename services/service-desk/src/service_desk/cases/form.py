@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import TEXT, Boolean, Column, Index, Integer, Uuid
 
 from kith.db.owned import owned_by
-from kith.db.tables import FORMER, Moment, aggregate_table, one_of
+from kith.db.tables import ERASED_TOO, FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
 from kith.scalars import Code, Flag, Id, Text
@@ -90,7 +90,7 @@ cases = aggregate_table(
     Column("closed_at", Moment),
     Column("sla_met", Boolean),
     Column("resolution_code", TEXT),
-    Column("explanation", TEXT),
+    Column("explanation", TEXT, info={ERASED_TOO: True}),
     Column("playbook_id", Uuid),
     Column("run_id", Uuid),
     customer_owned=True,

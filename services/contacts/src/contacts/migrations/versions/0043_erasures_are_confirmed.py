@@ -1,4 +1,4 @@
-"""erasures are confirmed"""
+"""erasures are confirmed, and what was erased is blinded"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column(
             "records", postgresql.JSONB(), nullable=True, comment="how many of each noun something was taken out of"
         ),
+        sa.Column("version", sa.Integer(), server_default="0", nullable=False, comment="of what was taken out"),
         sa.Column(
             "known_by",
             postgresql.JSONB(),
@@ -31,7 +32,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "record_id", "service"),
     )
     op.create_index(
-        "erasures_due", "erasures", ["tenant_id"], unique=False, postgresql_where=sa.text("erased_at IS NULL")
+        "erasures_due",
+        "erasures",
+        ["tenant_id"],
+        unique=False,
+        postgresql_where=sa.text("erased_at IS NULL OR version < 1"),
     )
     op.add_column(
         "attachment_drops",
@@ -47,3 +52,8 @@ def upgrade() -> None:
     op.execute(
         "CREATE POLICY removed ON erasures AS RESTRICTIVE FOR INSERT TO kith_app, kith_worker WITH CHECK ((tenant_id = ANY (ARRAY(SELECT r.tenant_id FROM public.removed_tenants r WHERE r.readmitted_at IS NULL))) IS NOT TRUE)"
     )
+    op.create_table("blinding", sa.Column("key", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("key"))
+    op.execute(
+        "INSERT INTO blinding SELECT sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8'))"
+    )
+    op.execute("GRANT SELECT ON blinding TO kith_app, kith_worker")
