@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.e2e.house import SERVICES, House, Tenant, until
+from tests.e2e.said import FIELD, OF_PERSONS, Said
 
 from kith.ids import new_id
 
@@ -56,13 +57,14 @@ class Person:
 
     def __init__(self, ours: Tenant) -> None:
         self.ours, self.word = ours, f"kanari{new_id().hex}"
-        nick = {"code": "nick", "label": "Nick", "value_type": "text", "filterable": True}
-        for noun in ("contact", "case"):
-            ours.post("contacts", "/v1/field-definitions", nick | {"of_noun": noun})
+        for noun in OF_PERSONS:
+            if noun.resource.is_customisable:
+                ours.post("contacts", "/v1/field-definitions", FIELD | {"of_noun": noun.resource.name})
         address = {"street": f"{self.word} 1", "city": self.word, "postal_code": "1010"}
-        key = {"Idempotency-Key": "made-once"}
+        key = {"Idempotency-Key": f"{self.word}@made-once.example"}
         whole = {"kind": "person", "name": f"Ann {self.word}", "addresses": [address]}
-        whole["website"] = f"https://{self.word}.example/"
+        whole |= {"website": f"https://{self.word}.example/", "external_id": f"{self.word}@customers"}
+        self.whole, self.key = whole, key
         self.customer = str(ours.post("contacts", "/v1/customers", whole, **key)["id"])
         self.body: dict[str, Any] = {
             "customer_id": self.customer,
@@ -70,9 +72,13 @@ class Person:
             "title": f"Head of {self.word}",
             "email": f"ann@{self.word}.example",
             "addresses": [address],
+            "external_id": f"ann@{self.word}.example",
             "custom_personal": {"nick": self.word},
         }
         self.contact = str(ours.post("contacts", "/v1/contacts", self.body, **{"Idempotency-Key": "her-too"})["id"])
+        ids = {"contacts-customer": self.customer, "contacts-contact": self.contact}
+        self.said = Said(ours, self.word, ids | {"customer_id": self.customer, "contact_id": self.contact})
+        asyncio.run(self.said.all())
         self.is_known_everywhere()
 
     def is_known_everywhere(self) -> None:
@@ -82,6 +88,8 @@ class Person:
         consent = {"contact_id": self.contact, "purpose": "news", "channel": "email", "state": "given"}
         ours.post("contacts", "/v1/consents", consent | {"proof": f"{word} signed"}, **{"Idempotency-Key": "once"})
         self.sends_a_file()
+        self.is_imported()
+        self.is_imported(dry_run=True)
         ours.post("contacts", "/v1/touchpoints", {"channel": "email", "direction": "outbound", **then})
         self.opportunity = ours.post("sales", "/v1/opportunities", {"name": word, "currency": "EUR", **of})["id"]
         ours.post("sales", f"/v1/opportunities/{self.opportunity}:amend", {"name": f"{word} again"})
@@ -92,11 +100,32 @@ class Person:
         self.case = ours.post("service-desk", "/v1/cases", case | {"custom_personal": {"nick": word}}, **position)["id"]
         ours.post("analytics", "/v1/pulses", {"score": 50, "note": f"{word} is cross", **of})
 
+    def is_imported(self, **more: object) -> None:
+        """By a row that is accepted and one that is refused."""
+        http, headers = self.ours.house.http, self.ours.headers
+        imports = f"{self.ours.house.url('contacts')}/v1/imports"
+        asked = {"noun": "contact", "match_by": "id", "mode": "update", **more}
+        url = f"{imports}/{http.post(imports, json=asked, headers=headers).json()['id']}"
+        file = f"id,name,title,language\n{self.contact},Ann {self.word},{self.word},\n"
+        file += f"{self.contact},{self.word} Ann,,{self.word}\n{self.word},,,de\n"
+        sent = http.put(f"{url}/content", content=file, headers=headers | {"Content-Type": "text/csv"})
+        assert sent.status_code == 202, sent.text
+        until(lambda: http.get(url, headers=headers).json()["state"] == "done")
+        assert http.get(url, headers=headers).json()["report"]["failed"] == 2
+
     def sends_a_file(self) -> None:
         url = f"{self.ours.house.url('contacts')}/v1/attachments:upload?contact_id={self.contact}"
         named = {"Content-Type": "text/plain", "Kith-File-Name": f"{self.word}.txt", "Idempotency-Key": "a-file"}
         answer = self.ours.house.http.post(url, content=f"From {self.word}", headers=self.ours.headers | named)
         assert answer.status_code == 201, answer.text
+
+    def is_sent_again(self) -> None:
+        """What was sent before makes nobody anew."""
+        for path, body, id in (("customers", self.whole, self.customer), ("contacts", self.body, self.contact)):
+            again = self.ours.post("contacts", f"/v1/{path}", body)
+            assert (again["id"], again["name"], self.word in str(again)) == (id, None, False)
+        assert self.ours.post("contacts", "/v1/customers", self.whole, **self.key)["id"] == self.customer
+        asyncio.run(self.said.again())
 
     def fails(self) -> None:
         """Requests that are refused, and one whose answer is streamed."""
@@ -125,15 +154,18 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
         *("contacts.search_entries", "contacts.custom_entries", "contacts.attachments"),
         *("sales.opportunities", "sales.tasks", "sales.history", "sales.search_entries", "sales.idempotency"),
         *("service_desk.cases".replace("_", "-"), "service-desk.search_entries", "analytics.pulses"),
-        "service-desk.custom_entries",
+        *("service-desk.custom_entries", "contacts.import_faults"),
+        *(f"{noun.service.name}.{noun.resource.table.name}" for noun in OF_PERSONS),
     }
     assert not [each for each in held if each.startswith("bus.")], "nothing personal travels"
     (attached,) = found_in_files(house, person.word)
     assert attached.is_relative_to(house.layout.attachments)
-    ours.post("contacts", f"/v1/contacts/{person.contact}:erase", {})
-    ours.post("contacts", f"/v1/customers/{person.customer}:erase", {})
-    erased = {person.contact: "contact", person.customer: "customer"}
+    erased = {person.contact: "contact", person.customer: "customer", **person.said.people}
+    for id, noun in erased.items():
+        ours.post("contacts", f"/v1/{noun}s/{id}:erase", {})
     until(lambda: all(is_complete(ours, each) for each in erased))
+    assert found_in_databases(house, person.word) == set()
+    assert not found_in_files(house, person.word)
     for id, noun in erased.items():
         receipt = ours.get("analytics", f"/v1/erasures/{id}")
         assert (receipt["noun"], [each["service"] for each in receipt["parts"]]) == (noun, [*SERVICES])
@@ -142,8 +174,9 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
             receipt["complete"],
             [each["records"] for each in receipt["parts"]],
         )
-    until(lambda: not found_in_databases(house, person.word))  # what is attached goes a moment later
-    until(lambda: not found_in_files(house, person.word))
+    person.is_sent_again()
+    assert found_in_databases(house, person.word) == set()
+    assert not found_in_files(house, person.word)
     assert figures(ours) == counted
     shown = ours.get("sales", f"/v1/opportunities/{person.opportunity}")
     assert (shown["name"], shown["stage"], shown["customer_id"]) == (None, "prospecting", person.customer)

@@ -20,6 +20,7 @@ from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.event import Event
 from kith.ids import new_id
+from kith.nouns.blinding import is_blinded
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -28,6 +29,7 @@ from sales.service import SERVICE as SALES
 from service_desk.erasing import ERASING as IN_SERVICE_DESK
 from service_desk.service import SERVICE as SERVICE_DESK
 
+KEY = "Idempotency-Key"
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 CONFIRMED = (
     "SELECT data, aggregate_version, customer_id FROM outbox WHERE tenant_id = $1 AND type LIKE '%erasure.conf%'"
@@ -106,6 +108,51 @@ async def test_what_says_who_it_is_goes_from_all_that_sales_keeps_and_the_rest_s
     assert [each["id"] for each in (await one.mine.get("/v1/opportunities", q=other)).json()["items"]] == [kept["id"]]
     told = {"of_noun": "customer", "record_id": gone, "records": {"opportunities": 1}}
     assert await one.confirmed() == [(told, 1, None)]
+
+
+@in_sales
+async def test_what_clients_have_named_it_is_known_again_and_found_nowhere(one: One) -> None:
+    customer, ann = str(new_id()), f"ann{new_id().hex}@example.org"
+    order = {"value": "10", "currency": "EUR", "customer_id": customer, "external_id": ann}
+    task = {"title": "Call", "explanation": ann, "customer_id": customer, "external_id": f"{ann}/task"}
+    task["occurred_at"] = "2026-01-01T00:00:00Z"
+    done = {"command": "complete", "external_id": f"{ann}/task", "occurred_at": "2026-01-02T00:00:00Z"}
+
+    async def sent() -> list[Any]:
+        made = [
+            await one.mine.post("/v1/orders", order),
+            await one.mine.post("/v1/tasks", task, **{KEY: f"{ann}-task"}),
+        ]
+        made += [await one.mine.post("/v1/orders", order | {"external_id": None}, **{KEY: ann})]
+        result = (await one.mine.post("/v1/tasks:bulk", {"rows": [done]})).json()["results"][0]
+        return [*((each.status_code, each.json()["id"]) for each in made), (result["status"], result["id"])]
+
+    *first, changed = await sent()
+    assert changed == ("accepted", first[1][1])
+    await one.hears(CustomerErased(), customer)
+    await one.works()
+    assert await one.holds(ann) == set()
+    assert await sent() == [*first, ("unchanged", first[1][1])]
+    other = await one.mine.post("/v1/tasks", {**task, "title": "Guess"})
+    assert (other.status_code, other.json()["id"]) == (201, first[1][1]), "nobody learns what it was"
+    assert await one.holds(ann) == set()
+    assert len((await one.mine.get("/v1/orders", customer_id=customer)).json()["items"]) == 2
+    shown = (await one.mine.get(f"/v1/orders/{first[0][1]}")).json()["external_id"]
+    assert is_blinded(shown)
+    assert ann not in shown
+
+
+@in_sales
+async def test_what_code_of_before_has_left_goes_and_is_not_confirmed_again(one: One, tenant: str) -> None:
+    customer, word = str(new_id()), f"ann{new_id().hex}"
+    await one.hears(CustomerErased(), customer)
+    await one.works()
+    await one.mine.made("/v1/tasks", title=word, customer_id=customer)
+    assert await one.works() == 0
+    await one.owner.execute("UPDATE erasures SET version = 0 WHERE tenant_id = $1", tenant)
+    await one.works()
+    assert await one.holds(word) == set()
+    assert len(await one.confirmed()) == 1
 
 
 @in_sales
