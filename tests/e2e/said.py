@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import httpx
 from tests.contracts.examples import Body
-from tests.contracts.nouns import NOUNS, Noun, Step, World
+from tests.contracts.nouns import NOUNS, VARIANTS, Noun, Step, World
 from tests.e2e.house import House
 from tests.e2e.house import Tenant as Ours
 
 from kith.events.catalogue import EVENTS
-from kith.ids import new_id
 from kith.nouns.resource import Command
 from kith.testing import Tenant
 
@@ -96,10 +96,14 @@ class Said:
                 await self._one(noun, Sayer.of(self._ours, http, self._word, dict(self._ids)))
 
     async def _one(self, noun: Noun, sayer: Sayer) -> None:
-        creation = await sayer.creation(noun)
-        body = await sayer.body(noun, creation, (noun.id,)) | {"external_id": f"{self._word} {noun.id} ü/{new_id()}"}
-        key = {"Idempotency-Key": f"{self._word}-{noun.id}"}
-        made = await sayer.tenant.post(noun.path, body, **key)
+        key, named = {"Idempotency-Key": f"{self._word}-{noun.id}"}, {"external_id": f"{self._word} {noun.id} ü/1"}
+        create = noun.resource.create
+        optional = [name for name, each in create.input.model_fields.items() if not each.is_required()]
+        for without, variant in product(((), *((each,) for each in optional)), VARIANTS):
+            body = await sayer.body(noun, Step(create, variant, without), (noun.id,)) | named
+            made = await sayer.tenant.post(noun.path, body, **key)
+            if made.status_code == 201:
+                break
         assert made.status_code == 201, made.text
         self.sent.append((noun, body, key, made.json()["id"]))
         for command in changes(noun):

@@ -20,7 +20,7 @@ from sales.service import SERVICE as SALES
 from service_desk.service import SERVICE as SERVICE_DESK
 
 SERVICES = [CONTACTS, SALES, SERVICE_DESK, ANALYTICS]
-OF_NO_TENANT = {"alembic_version", "consumer_offsets", "live_epoch", "side_table_fills", "watermarks"}
+OF_NO_TENANT = {"alembic_version", "blinding", "consumer_offsets", "live_epoch", "side_table_fills", "watermarks"}
 """What requests may not write, and where there is nothing of a tenant to read."""
 WRITE = text("INSERT INTO idempotency VALUES (:tenant, :key, 1, :id, NULL, now())")
 
