@@ -24,6 +24,7 @@ from kith.ids import new_id
 
 CUSTOMERS = 3
 TINY = 1e-9
+TREE = new_id()
 
 
 class World(NamedTuple):
@@ -50,6 +51,7 @@ def _course(dice: random.Random, id: str) -> list[Publication]:
         segments=frozenset(["gold"] if dice.random() < 0.4 else []),
         tags=frozenset(["vip"] if dice.random() < 0.3 else []),
         custom=(("region", frozenset({"emea", "apac"})),) if dice.random() < 0.3 else (),
+        within=frozenset([TREE] if dice.random() < 0.2 else []),
     )
     times = sorted(dice.randint(0, (DAYS + 20) * DAY) for _ in range(dice.randint(1, 3)))
     course = [
@@ -65,12 +67,13 @@ def _records(dice: random.Random) -> list[Record]:
     times = sorted(dice.sample(range((DAYS + 20) * DAY), dice.randint(0, 2)))
     tags = [frozenset[str](), frozenset(["vip"]), frozenset([UNIDENTIFIED])]
     regions = [frozenset[tuple[str, str]](), frozenset([("region", "emea")]), frozenset([("region", "north")])]
-    return [
-        Record(
-            since, Attributes(dice.choice(["gold", None]), None, dice.choices(tags, [6, 3, 1])[0], dice.choice(regions))
-        )
-        for since in (int(-FAR), *(time + 1 for time in times))
-    ]
+    trees = [frozenset[UUID](), frozenset([TREE])]
+
+    def attributes() -> Attributes:
+        tag = dice.choices(tags, [6, 3, 1])[0]
+        return Attributes(dice.choice(["gold", None]), None, tag, dice.choice(regions), dice.choice(trees))
+
+    return [Record(since, attributes()) for since in (int(-FAR), *(time + 1 for time in times))]
 
 
 def model_of(world: World, customer: UUID, at: int) -> HealthModel | None:

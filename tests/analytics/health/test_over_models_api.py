@@ -137,6 +137,26 @@ async def test_a_customer_that_comes_to_another_segment_comes_under_its_model(
     assert found["change"] == pytest.approx(after["score"] - before["score"], abs=1e-9)
 
 
+async def test_the_tree_that_was_known_decides_on_the_model(acme: Tenant, buyer: UUID, tenant: str, fold: Any) -> None:
+    of_tree, group, company = new_id(), new_id(), new_id()
+    today = datetime.now(UTC)
+    recorded: dict[str, Any] = {"recorded_at": today + timedelta(minutes=2)}
+    amended = CustomerAmended(changed=["parent_id"])
+
+    def organisation(id: UUID, parent: UUID | None = None) -> Any:
+        return happened(CustomerCreated(kind="organisation", parent_id=parent), tenant, FIRST, id)
+
+    published = HealthModelPublished(1, recency(60) | {"audience": {"within": [str(group)]}})
+    await fold(
+        happened(published, tenant, FIRST, subject=of_tree),
+        *(organisation(*each) for each in ((group,), (company, group), (buyer, company))),
+        happened(amended, tenant, at("2026-02-25"), company, aggregate_version=2, **recorded),
+    )
+    for minutes, model in ((1, of_tree), (3, MODEL)):
+        known = {"knownAt": (today + timedelta(minutes=minutes)).isoformat()} if minutes == 1 else {}
+        assert (await explained(acme, buyer, at=OVER["to"], **known))["model"] == str(model)
+
+
 async def test_what_was_known_is_by_the_models_that_were_known(
     acme: Tenant, buyer: UUID, tenant: str, fold: Any
 ) -> None:

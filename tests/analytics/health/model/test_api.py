@@ -11,6 +11,7 @@ from tests.analytics.conftest import Fold, at, happened
 from analytics.health.model.definition import DEFAULT, HealthModel
 from analytics.health.model.documents import fields_of, json_schema
 from analytics.health.model.gallery import GALLERY
+from kith.events.contacts import CustomerCreated
 from kith.events.custom_fields import FieldDefinitionCreated
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
@@ -155,6 +156,18 @@ async def test_the_custom_fields_of_an_audience_must_be_ones_own(
         (error,) = (await sent(custom, by))["errors"]
         assert error["field"] == f"document.audience.custom.{next(iter(custom))}"
         assert error["rule"].startswith(rule)
+
+
+async def test_the_customers_of_an_audience_must_be_ones_own(
+    acme: Tenant, other: Tenant, fold: Fold, tenant: str
+) -> None:
+    customer = new_id()
+    await fold(happened(CustomerCreated(kind="organisation"), tenant, at("2026-01-01"), customer))
+    document = DOCUMENT | {"audience": {"within": [str(customer)]}}
+    made = await acme.made(PATH, document=document)
+    assert made["draft_document"]["audience"]["within"] == [str(customer)]
+    (error,) = (await other.post(PATH, {"document": document})).json()["errors"]
+    assert (error["field"], error["rule"][:20]) == ("document.audience.within", "There is no customer")
 
 
 async def test_over_graphql_it_is_the_same_model(acme: Tenant) -> None:

@@ -15,7 +15,7 @@ from analytics.health.explain.reads import explanations
 from analytics.health.scores.rescoring import process_score_queue, score_due, score_everybody
 from analytics.health.scores.tables import health_changes, health_scores
 from kith.events.analytics import HealthModelPublished, HealthModelRetired
-from kith.events.contacts import CustomerAmended, CustomerCreated
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerMerged, CustomerUnmerged
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
 
@@ -179,6 +179,79 @@ async def test_a_custom_field_brings_its_model_at_the_instant_of_its_value(
     for at, band in ((said, "healthy"), (said + HOUR, "at_risk"), (cleared + HOUR, "healthy")):
         assert (await as_of(worker, tenant, customer, at)).band == band
         assert (await as_of(worker, tenant, other, at)).band == "healthy"
+
+
+async def test_a_tree_brings_its_model_to_all_below_whoever_moved(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str, other_tenant: str
+) -> None:
+    """A company with a site is sold: out of one group, and into another, which is then found to be the first."""
+    start = datetime.now(UTC)
+    group, buyer, company, site = (new_id() for _ in range(4))
+    long_ago = start - 90 * DAY
+
+    def organisation(id: UUID, parent: UUID | None = None, of: str = tenant) -> Any:
+        return happened(CustomerCreated(kind="organisation", parent_id=parent), of, long_ago, id)
+
+    def moved(id: UUID, parent: UUID | None, at: datetime, version: int) -> Any:
+        return happened(CustomerAmended(["parent_id"], parent_id=parent), tenant, at, id, aggregate_version=version)
+
+    model = recency(25, audience={"within": [str(group)]})
+    await fold(
+        happened(recency(100), tenant, long_ago),
+        happened(model, tenant, long_ago),
+        # The site comes first: nobody above it is known yet.
+        organisation(site, company),
+        happened(BOUGHT, tenant, start - 20 * DAY, site),
+        organisation(site, group, of=other_tenant),
+        happened(BOUGHT, other_tenant, start - 20 * DAY, site),
+    )
+    await score()
+    (first,) = await changes_of(worker, tenant)
+    assert first.band == "healthy"
+    await fold(organisation(company, group), organisation(group), organisation(buyer))
+    await score()
+    assert await band_of(worker, tenant, site) == "at_risk", "scored again, as it is below the group"
+    sold, merged, apart = (start - hours * HOUR for hours in (6, 4, 2))
+    await scored_last(worker, tenant, sold - HOUR)
+    await fold(moved(company, buyer, sold, 2))
+    await score()
+    assert await band_of(worker, tenant, site) == "healthy"
+    for at, band in ((sold, "at_risk"), (sold + INSTANT, "healthy"), (start, "healthy")):
+        assert (await as_of(worker, tenant, site, at)).band == band
+    await fold(happened(CustomerMerged(into=group), tenant, merged, buyer, aggregate_version=2))
+    await score()
+    assert await band_of(worker, tenant, site) == "at_risk", "who was merged is one with the other"
+    await fold(happened(CustomerUnmerged(out_of=group), tenant, apart, buyer, aggregate_version=3))
+    await score()
+    assert await band_of(worker, tenant, site) == "healthy"
+    (theirs,) = await changes_of(worker, other_tenant)
+    assert theirs.model == "default"
+    async with worker.connect() as connection:
+        alone = await explanations(connection, tenant, [site], sold)
+        together = await explanations(connection, tenant, [site, company, group, buyer], sold)
+    assert alone[site].model == together[site].model
+
+
+async def test_records_that_tell_of_a_circle_are_scored(
+    fold: Any, score: Score, worker: AsyncEngine, tenant: str
+) -> None:
+    start, one, other = datetime.now(UTC), new_id(), new_id()
+    await fold(
+        happened(recency(25, audience={"within": [str(one)]}), tenant, start - 90 * DAY),
+        happened(CustomerCreated(kind="organisation", parent_id=other), tenant, start - 90 * DAY, one),
+        happened(CustomerCreated(kind="organisation", parent_id=one), tenant, start - 90 * DAY, other),
+        happened(BOUGHT, tenant, start - 20 * DAY, other),
+    )
+    await score()
+    assert await band_of(worker, tenant, other) == "at_risk"
+
+
+async def band_of(worker: AsyncEngine, tenant: str, customer: UUID) -> str | None:
+    s = health_scores.c
+    async with worker.connect() as connection:
+        mine = select(s.band).where(s.tenant_id == tenant, s.customer_id == customer)
+        band: str | None = (await connection.execute(mine)).scalar_one()
+        return band
 
 
 async def test_where_the_record_moves_the_score_and_brings_another_model_the_drivers_tell_of_both(

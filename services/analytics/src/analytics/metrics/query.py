@@ -41,11 +41,11 @@ from analytics.metrics.measure import (
     SameDay,
     Sum,
 )
-from analytics.metrics.tree import parts_of, ultimate_parents, within
 from analytics.projections.activity import ActivityPolicy, ActivityRule
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
 from analytics.projections.tables import activity_spans, facts
+from analytics.projections.tree import parts_of, ultimate_parents, within
 from kith.db.tables import Moment
 
 CUSTOMER_TYPES = types_of("contacts.customer")

@@ -1,7 +1,7 @@
 """Reads what health is scored on from the facts: a base of columns per model, and which model is for which customer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,7 +32,8 @@ from analytics.customer_value.purchases import sent
 from analytics.health.engine.base import FAR, MISSING, UNITS, CustomerBase, moment, to_micros
 from analytics.health.engine.columns import Sent, Unread
 from analytics.health.engine.facts import HealthFacts, UnreadFacts
-from analytics.health.model.assignment import Attributes, Models, Record, attributes_at
+from analytics.health.engine.trees import in_trees, places_of
+from analytics.health.model.assignment import Attributes, Models, Named, Record, attributes_at
 from analytics.health.model.definition import HealthModel, Measure
 from analytics.health.model.inputs import CASES, Input, Kind, input_of, looks_at_cases
 from analytics.health.model.timeline import all_models
@@ -169,7 +170,7 @@ async def assignments_of(
     return HealthFacts(
         sorted(customers),
         models,
-        await records_of(connection, tenant, customers, models.fields),
+        await records_of(connection, tenant, customers, models.named),
         await merged_of(connection, tenant, customers),
     )
 
@@ -198,7 +199,7 @@ async def assigned(
     stands for many, one that was merged into another, and one that no model is for, is in none."""
     found: dict[str, Assigned] = {model.id: Assigned(model, []) for model in models}
     in_force = Models(always=models)
-    records = await records_of(connection, tenant, customers, in_force.fields, at, at)
+    records = await records_of(connection, tenant, customers, in_force.named, at, at)
     merged = await merged_of(connection, tenant, customers)
     for customer in customers:
         model = in_force.choice(at, attributes_at(records.get(customer, ()), at))
@@ -219,11 +220,11 @@ async def records_of(
     connection: AsyncConnection,
     tenant: str,
     customers: Sequence[UUID],
-    fields: Collection[str],
+    named: Named,
     starts_at: int | None = None,
     ends_at: int | None = None,
-) -> dict[UUID, list[Record]]:
-    """Returns the records of the customers that have one, with these custom fields, as of the instants of
+) -> Mapping[UUID, Sequence[Record]]:
+    """Returns the records of the customers that have one, or are in a tree that is named, as of the instants of
     `[starts_at, ends_at]`, or of any, in order of time."""
     f = facts.c
     within: list[ColumnElement[bool]] = []
@@ -234,7 +235,7 @@ async def records_of(
     rows = await connection.execute(
         select(
             *(f.subject, f.version, f.time, f.state["segment"].astext, f.state["tier"].astext, f.state["tags"]),
-            _custom(f.state["custom"], fields) if fields else null(),
+            _custom(f.state["custom"], named.fields) if named.fields else null(),
         )
         .where(
             f.tenant_id == tenant,
@@ -249,7 +250,13 @@ async def records_of(
         since = int(-FAR) if version == 1 else to_micros(time) + 1
         held = frozenset((code, value) for code, said in (custom or {}).items() for value in spelt_in_facts(said))
         found.setdefault(id, []).append(Record(since, Attributes(segment, tier, frozenset(tags or ()), held)))
-    return found
+    if not named.trees:
+        return found
+    begins: dict[UUID, set[UUID]] = {}
+    merged = await merged_of(connection, tenant, [*named.trees])
+    for each in named.trees:
+        begins.setdefault(merged.get(each, each), set()).add(each)
+    return in_trees(found, customers, await places_of(connection, tenant, customers), begins)
 
 
 _LONGEST = 30_000

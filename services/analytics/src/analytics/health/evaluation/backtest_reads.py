@@ -181,7 +181,7 @@ async def part_of(reads: Reads, tenant: str, model: HealthModel, plan: Plan, cus
             model,
             customers,
             [await _events(connection, tenant, rule, customers) for rule in plan.policy.rules],
-            await records_of(connection, tenant, customers, Models(always=[model]).fields),
+            await records_of(connection, tenant, customers, Models(always=[model]).named),
             frozenset(await merged_of(connection, tenant, customers)),
             await unread_of(connection, tenant, [model], customers, customers),
         )

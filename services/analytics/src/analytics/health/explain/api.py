@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.health.engine.trees import places_of
 from analytics.health.explain import reads as health
 from analytics.health.explain import views
 from analytics.health.explain.acts import Act
@@ -21,7 +22,7 @@ from analytics.health.explain.reads import DriverView, HealthView
 from analytics.health.explain.views import DifferenceView, HistoryView, PathView
 from analytics.health.model.definition import Cause
 from analytics.health.model.inputs import TYPES
-from analytics.health.model.timeline import MODEL_TYPES
+from analytics.health.model.timeline import MODEL_TYPES, all_models
 from analytics.health.wording.languages import language_of
 from analytics.health.wording.words import Language
 from analytics.ledger.instants import ensure_past
@@ -60,7 +61,11 @@ class Explaining:
         if self.known_at is None:
             async with database.read(tenant) as connection:
                 return await snapshot(connection, tenant, customers, self.model)
-        async with as_known_at(database, tenant, self.known_at, LOOKED_AT, customers=customers) as connection:
+        async with database.read(tenant) as connection:
+            # What a customer is a part of decides on its model, where a model is for a tree.
+            trees = (await all_models(connection, tenant)).named.trees
+            needed = [*await places_of(connection, tenant, customers)] if trees else customers
+        async with as_known_at(database, tenant, self.known_at, LOOKED_AT, customers=needed) as connection:
             return await snapshot(connection, tenant, customers, self.model)
 
 

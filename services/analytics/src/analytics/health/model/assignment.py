@@ -1,8 +1,9 @@
 """Assigns a health model to a customer at an instant: of those published before it and not retired, the most specific
 one that is for a customer as its record was then.
 
-An assignment ends, and another begins, when a model is published or retired, and when the customer's record changes its
-segment, tier, tags or custom fields. Both hold from the microsecond after, as every event does for a score.
+An assignment ends, and another begins, when a model is published or retired, when the customer's record changes its
+segment, tier, tags or custom fields, and when its place in a tree changes. All hold from the microsecond after, as
+every event does for a score.
 """
 
 from bisect import bisect_right
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from analytics.health.model.definition import DEFAULT, UNIDENTIFIED, Audience, HealthModel
 
@@ -22,9 +24,20 @@ class Attributes(NamedTuple):
     tags: frozenset[str] = frozenset()
     custom: frozenset[tuple[str, str]] = frozenset()
     """The custom fields that some model's audience names, each with a value."""
+    within: frozenset[UUID] = frozenset()
+    """The customers whose trees it is in, of those that some model's audience names."""
 
 
 UNKNOWN = Attributes()
+
+
+class Named(NamedTuple):
+    """What the audiences of some models name, that of a record is read only if it is named."""
+
+    fields: frozenset[str]
+    """The codes of custom fields."""
+    trees: frozenset[UUID]
+    """The customers at which trees begin."""
 
 
 class Record(NamedTuple):
@@ -84,10 +97,11 @@ class Models:
         return self._after(bisect_right(self.changes, instant))
 
     @cached_property
-    def fields(self) -> frozenset[str]:
-        """Returns the custom fields that their audiences name, by their codes."""
+    def named(self) -> Named:
         models = self.always if self.always is not None else [each.model for each in self.publications]
-        return frozenset(code for model in models if model is not None for code, _ in model.audience.custom)
+        audiences = [model.audience for model in models if model is not None]
+        codes = frozenset(code for each in audiences for code, _ in each.custom)
+        return Named(codes, frozenset().union(*(each.within for each in audiences)))
 
     def choice(self, instant: int, attributes: Attributes) -> HealthModel | None:
         """Returns the model in force then for a customer with these attributes."""

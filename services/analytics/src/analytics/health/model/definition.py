@@ -92,29 +92,38 @@ class Audience:
     tags: frozenset[str] = frozenset()
     custom: tuple[tuple[str, frozenset[str]], ...] = ()
     """Custom fields by their codes, each with values."""
+    within: frozenset[UUID] = frozenset()
+    """Customers: they and all below them."""
 
     def includes(
-        self, segment: str | None, tier: str | None, tags: frozenset[str], custom: frozenset[tuple[str, str]]
+        self,
+        segment: str | None,
+        tier: str | None,
+        tags: frozenset[str],
+        custom: frozenset[tuple[str, str]],
+        within: frozenset[UUID],
     ) -> bool:
         return (
             (not self.segments or segment in self.segments)
             and (not self.tiers or tier in self.tiers)
             and (not self.tags or not self.tags.isdisjoint(tags))
             and all(any((code, value) in custom for value in values) for code, values in self.custom)
+            and (not self.within or not self.within.isdisjoint(within))
         )
 
     @property
     def specificity(self) -> tuple[int, ...]:
-        """The higher one wins: of more kinds first, each custom field being one; then custom fields before tags before
-        tiers before segments."""
-        named = (len(self.custom), bool(self.tags), bool(self.tiers), bool(self.segments))
+        """The higher one wins: of more kinds first, each custom field being one; then custom fields before trees before
+        tags before tiers before segments."""
+        named = (len(self.custom), bool(self.within), bool(self.tags), bool(self.tiers), bool(self.segments))
         return (sum(named), *named)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Audience":
         segments, tiers, tags = (frozenset(document.get(kind) or ()) for kind in ("segments", "tiers", "tags"))
         custom = sorted((document.get("custom") or {}).items())
-        return cls(segments, tiers, tags, tuple((code, frozenset(values)) for code, values in custom))
+        within = frozenset(UUID(each) for each in document.get("within") or ())
+        return cls(segments, tiers, tags, tuple((code, frozenset(values)) for code, values in custom), within)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ class HealthModel:
         audience = document.get("audience") if isinstance(document, Mapping) else None
         groups = audience if isinstance(audience, Mapping) else {}
         custom = groups.get("custom")
-        read = _lists(groups) | {"custom": _lists(custom if isinstance(custom, Mapping) else {})}
+        read = _lists(groups) | {"custom": _lists(custom if isinstance(custom, Mapping) else {}), "within": ()}
         return cls(id, version, (), audience=Audience.from_document(read), fault=fault)
 
     @classmethod

@@ -7,7 +7,8 @@ in x.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID
 
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,6 +31,7 @@ MAX_FIELDS = 10
 """Of customers, in an audience."""
 
 Place = tuple[str | int, ...]
+T = TypeVar("T", str, UUID)
 
 
 def _of_the_catalogue(name: str) -> str:
@@ -52,7 +54,7 @@ def fields_of(name: str) -> frozenset[str]:
     return frozenset(field for type in types for field in EVENTS[type].__struct_encode_fields__)
 
 
-def _each_once(given: list[str]) -> list[str]:
+def _each_once(given: list[T]) -> list[T]:
     if len(set(given)) < len(given):
         raise PydanticCustomError("repeated", "each is named once")
     return given
@@ -140,6 +142,9 @@ class AudienceDocument(Document):
     tags: Codes = Field(default_factory=list)
     custom: Annotated[dict[Code, SomeCodes], BY_NAME, Field(max_length=MAX_FIELDS)] = Field(
         default_factory=dict, description='one of these values in each of these custom fields: {"region": ["emea"]}'
+    )
+    within: Annotated[list[Id], AfterValidator(_each_once), AS_SET, Field(max_length=50)] = Field(
+        default_factory=list, description="these customers, and all that are below them in their trees"
     )
 
 

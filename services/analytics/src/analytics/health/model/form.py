@@ -22,6 +22,7 @@ from analytics.health.model.rules import Document, HealthModel, HealthModelState
 from analytics.projections.custom_fields import PREFIX, CustomerFields, customer_fields, must_be_spelt
 from analytics.signals.form import signals
 from analytics.tables import metadata
+from analytics.timeline.reads import unheard_of
 from kith.db.tables import Moment, Structured, aggregate_table, one_of
 from kith.errors import Invalid
 from kith.nouns.inputs import Input, NewInput, refuse
@@ -74,10 +75,12 @@ async def what_it_names_is_defined(connection: AsyncConnection, tenant: str, ask
 
 
 async def named_checked(connection: AsyncConnection, tenant: str, inputs: Sequence[Input]) -> Callable[[Input], None]:
-    """Returns the check that the signals and the custom fields that documents name are defined."""
+    """Returns the check that there is what documents name: signals, custom fields, customers."""
     of_signals = await _signals_checked(connection, tenant, inputs)
     has_custom = any(_custom(given) for given in inputs)
     fields = await customer_fields(connection, tenant) if has_custom else CustomerFields({})
+    named = [customer for given in inputs for customer in _within(given)]
+    unheard = await unheard_of(connection, tenant, named) if named else ()
 
     def check(given: Input) -> None:
         of_signals(given)
@@ -86,8 +89,17 @@ async def named_checked(connection: AsyncConnection, tenant: str, inputs: Sequen
             field = fields.dividing(PREFIX + code, parameter=parameter)
             for value in values:
                 must_be_spelt(field, value, parameter=parameter)
+        for customer in _within(given):
+            if customer in unheard:
+                rule = f"There is no customer {customer}. One that was made just now may not have arrived here yet."
+                raise Invalid(rule, field="document.audience.within")
 
     return check
+
+
+def _within(given: Input) -> Sequence[UUID]:
+    document = getattr(given, "document", None)
+    return document.audience.within if document is not None else ()
 
 
 def _custom(given: Input) -> Mapping[str, Sequence[str]]:

@@ -3,6 +3,7 @@
 Rows are inserted only, so no fold waits for a score, and no score for a fold.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -14,23 +15,31 @@ from analytics.health.model.inputs import TYPES
 from analytics.health.model.timeline import MODEL_TYPES
 from analytics.health.scores.tables import health_rescorings, health_scores
 from analytics.ledger.unnest import UnnestParams
-from analytics.projections.facts import Fact, concerned, types_of
+from analytics.projections.facts import Fact, RecordedEvent, concerned, types_of
+from analytics.projections.merging import MERGES
 from analytics.projections.projection import Batch, Moved, Projection
-from kith.events.analytics import ReadingRecorded
+from analytics.projections.tables import facts as facts_table
+from analytics.projections.tree import parts_of, within
+from kith.events.analytics import HealthModelPublished, ReadingRecorded
+from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.service_desk import CaseResolved
 from kith.runtime.telemetry import current_traceparent
 
 TRIGGERING = frozenset({CaseResolved.type, ReadingRecorded.type, *types_of("contacts.customer")})
 """Events that may trigger a playbook by themselves."""
+_PLACING = frozenset({CustomerCreated.type, CustomerAmended.type, *MERGES})
 _NOTED = UnnestParams(tenant_id="name", customer_id="uuid", event_id="uuid", traceparent="text")
 
 
 class ScoreQueue(Projection):
     async def apply(self, connection: AsyncConnection, batch: Batch) -> None:
         await note(connection, batch.facts, batch.traceparents)
+        await enqueue_parts(connection, ((each.tenant_id, each.subject) for each in batch.events if _moves(each)))
 
     async def retract(self, connection: AsyncConnection, batch: Batch) -> None:
         await rescore_by_new_models(connection, batch.written)
+        moved = ((each.tenant_id, each.subject) for each in batch.withdrawn if each.type in _PLACING)
+        await enqueue_parts(connection, moved)
 
     async def move(self, connection: AsyncConnection, tenant: str, moved: Moved) -> None:
         await enqueue_customers(connection, tenant, moved.customers)
@@ -51,6 +60,34 @@ async def note(connection: AsyncConnection, facts: Sequence[Fact], traceparents:
     if noted:
         await _insert(connection, [(t, c, f.event_id, traceparents.get(f.event_id)) for (t, c, _), f in noted.items()])
     await rescore_by_new_models(connection, facts)
+
+
+def _moves(event: RecordedEvent) -> bool:
+    """Whether it may give its customer, and so all below, another place in the tree."""
+    if event.type == CustomerAmended.type:
+        return "parent_id" in event.body.get("changed", ())
+    return event.type in _PLACING
+
+
+async def enqueue_parts(connection: AsyncConnection, moved: Iterable[tuple[str, UUID]]) -> None:
+    """Enqueues all that are below these customers of tenants, where a model in force is for a tree."""
+    f, of_tenants = facts_table.c, defaultdict[str, list[UUID]](list)
+    for tenant, customer in moved:
+        of_tenants[tenant].append(customer)
+    if not of_tenants:
+        return
+    for_trees = select(f.tenant_id).where(
+        f.tenant_id.in_(of_tenants),
+        f.type == HealthModelPublished.type,
+        f.until.is_(None),
+        f.state["document"]["audience"]["within"][0].astext.is_not(None),
+    )
+    for tenant in sorted(set(await connection.scalars(for_trees))):
+        records = select(f.subject.label("id"), f.state).where(
+            f.tenant_id == tenant, f.type.in_(types_of("contacts.customer")), f.until.is_(None)
+        )
+        below = within(parts_of(records.subquery(), tenant), tenant, of_tenants[tenant])
+        await enqueue_customers(connection, tenant, await connection.scalars(select(below.c.id)))
 
 
 async def rescore_by_new_models(connection: AsyncConnection, facts: Sequence[Fact]) -> None:

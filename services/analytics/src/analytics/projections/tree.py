@@ -1,4 +1,4 @@
-"""The tree of customers: a customer is a part of its parent organisation, as its record stood at the end of a query.
+"""The tree of customers: a customer is a part of its parent organisation.
 
 No customer is found twice, and no search goes on for ever, whatever the records say: events of several customers may
 have told at some instant of a circle, that none of them was ever in. Whoever is in one is its own ultimate parent.
@@ -13,10 +13,16 @@ from sqlalchemy import ARRAY, CTE, ColumnElement, FromClause, Uuid, and_, case, 
 from analytics.projections.tables import merged_customers
 
 
+def parent_of(state: Any) -> ColumnElement[Any]:
+    """Returns the parent that the state of a record names; null for what is no id."""
+    said = state["parent_id"].astext
+    return case((func.pg_input_is_valid(said, "uuid"), cast(said, Uuid)), else_=None)
+
+
 def parts_of(customers: FromClause, tenant: str) -> CTE:
-    """Selects the customers that are parts of another, and that one. Who was merged stands for its survivor."""
-    said = customers.c.state["parent_id"].astext
-    parent = case((func.pg_input_is_valid(said, "uuid"), cast(said, Uuid)), else_=None)
+    """Selects those of these customers, by their ids and states, that are parts of another, and that one. Who was
+    merged stands for its survivor."""
+    parent = parent_of(customers.c.state)
     m = merged_customers.c
     survivor = func.coalesce(m.survivor, parent)
     return (
