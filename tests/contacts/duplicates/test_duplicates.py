@@ -259,6 +259,13 @@ async def test_a_list_goes_page_by_page(acme: Tenant, worker: AsyncEngine) -> No
         listed += [each["id"] for each in page["items"]]
         after = page["next"]
     assert len(set(listed)) == len(listed) == 6
+    assert (await acme.get(PATH, first=1, count="true")).json()["total"] == {"count": 6, "is_exact": True}
+    assert (await acme.get(PATH, state="dismissed", count="true")).json()["total"]["count"] == 0
+    query = "query ($after: String) { duplicates(first: 2, after: $after) { totalCount { count } edges { cursor } } }"
+    page = (await acme.ask(query))["duplicates"]
+    assert page["totalCount"] == {"count": 6}
+    following = (await acme.ask(query, after=page["edges"][0]["cursor"]))["duplicates"]
+    assert following["edges"][0] == page["edges"][1]
     for wrong in ("x", "WzEsMl0"):
         assert (await acme.get(PATH, after=wrong)).json()["errors"][0]["field"] == "after"
 

@@ -4,7 +4,7 @@ That two records have the same address is told to nobody who may not see address
 personal data.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
@@ -25,16 +25,17 @@ from contacts.duplicates.likeness import Reason
 from contacts.duplicates.tables import PairState, duplicates
 from kith.api import Feature
 from kith.errors import Invalid, NotFound
+from kith.graphql.connections import NounConnection, noun_connection
 from kith.graphql.context import Ctx
-from kith.graphql.fields import Connection, connection_of, field
+from kith.graphql.fields import field
 from kith.graphql.inputs import checked
 from kith.http.app import actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.lists.listing import Listing
-from kith.nouns.lists.pages import DEFAULT_PAGE, NO_CURSOR, Page, decoded, encoded
+from kith.nouns.lists.pages import DEFAULT_PAGE, MOST_COUNTED, NO_CURSOR, Page, Total, decoded, encoded, total_of
 from kith.nouns.loads import load_one
 from kith.nouns.parameters import First
-from kith.scalars import Cursor, Id, Whole
+from kith.scalars import Cursor, Flag, Id, Whole
 
 WORDS = "Pairs of records that may be one: found when records are created or changed, and in those of before."
 router = APIRouter(prefix="/v1", tags=["duplicates"], dependencies=[Depends(only_known_parameters)])
@@ -71,6 +72,7 @@ class Duplicate:
 class DuplicatePage:
     items: list[Duplicate]
     next: str | None
+    total: Total | None = None
 
 
 _COLUMNS = [_C[each.name] for each in fields(Duplicate)]
@@ -98,17 +100,33 @@ async def page_of(
     kind: type[Any] = Duplicate,
 ) -> Page[Any]:
     """Returns a page of the tenant's pairs, the most alike first. Raises Invalid for a malformed cursor."""
-    rows = select(*_COLUMNS).where(_C.tenant_id == tenant, _C.left_at.is_(None), _C.state == wanted.state)
-    rows = rows.where(_C.score >= wanted.least)
-    if wanted.noun is not None:
-        rows = rows.where(_C.noun == wanted.noun.value)
-    if wanted.of is not None:
-        rows = rows.where(or_(_C.one_id == wanted.of, _C.other_id == wanted.of))
+    rows = select(*_COLUMNS).where(*_are(tenant, wanted))
     if after is not None:
         rows = rows.where(tuple_(_C.score, _C.id) < tuple_(*(literal(each) for each in _keys(after))))
     found = (await connection.execute(rows.order_by(_C.score.desc(), _C.id.desc()).limit(first + 1))).all()
     shown = [_of(row, kind) for row in found[:first]]
-    return Page(shown, encoded([shown[-1].score, shown[-1].id]) if len(found) > first else None)
+
+    def cursor_of(number: int) -> str:
+        return encoded([shown[number].score, shown[number].id])
+
+    return Page(shown, cursor_of(-1) if len(found) > first else None, cursor_of)
+
+
+async def count_of(connection: AsyncConnection, tenant: str, wanted: _Wanted) -> Total:
+    """Returns how many pairs there are on all pages."""
+    rows = select(_C.id).where(*_are(tenant, wanted)).limit(MOST_COUNTED + 1)
+    return total_of(await connection.scalar(select(func.count()).select_from(rows.subquery())) or 0)
+
+
+def _are(tenant: str, wanted: _Wanted) -> Iterator[ColumnElement[bool]]:
+    yield _C.tenant_id == tenant
+    yield _C.left_at.is_(None)
+    yield _C.state == wanted.state
+    yield _C.score >= wanted.least
+    if wanted.noun is not None:
+        yield _C.noun == wanted.noun.value
+    if wanted.of is not None:
+        yield or_(_C.one_id == wanted.of, _C.other_id == wanted.of)
 
 
 def _keys(cursor: str) -> tuple[int, UUID]:
@@ -148,14 +166,17 @@ async def list_(
     of: Annotated[Id | None, Query(description="a record that is one of the two")] = None,
     first: First = DEFAULT_PAGE,
     after: Cursor | None = None,
+    count: Annotated[Flag, Query(description="whether to count the pairs of all pages")] = False,
     actor: Actor = _READER,
 ) -> Response:
     """The most alike first. It needs the scope contacts:personal too: that two have the same address says whose it
     is."""
     actor.require(_PERSONAL)
+    wanted = _Wanted(noun, state, least, of)
     async with context_of(request).database.read(actor.tenant) as connection:
-        page = await page_of(connection, actor.tenant, _Wanted(noun, state, least, of), first, after)
-    return json_response(DuplicatePage(page.rows, page.next))
+        page = await page_of(connection, actor.tenant, wanted, first, after)
+        total = await count_of(connection, actor.tenant, wanted) if count else None
+    return json_response(DuplicatePage(page.rows, page.next, total))
 
 
 def _add_decision(verb: str, state: PairState, words: str) -> None:
@@ -221,10 +242,16 @@ def queries_of(nodes: Mapping[str, Any]) -> Sequence[Any]:
         of: Id | None = None,
         first: First = DEFAULT_PAGE,
         after: Cursor | None = None,
-    ) -> Connection[node]:  # type: ignore[valid-type]
+    ) -> NounConnection[node]:  # type: ignore[valid-type]
         actor, wanted = _permitted(info, "read"), _Wanted(noun, state, least, of)
-        async with info.context.service.database.read(actor.tenant) as connection:
-            return connection_of(await page_of(connection, actor.tenant, wanted, first, after, node))
+        database = info.context.service.database
+
+        async def counted() -> Total:
+            async with database.read(actor.tenant) as connection:
+                return await count_of(connection, actor.tenant, wanted)
+
+        async with database.read(actor.tenant) as connection:
+            return noun_connection(await page_of(connection, actor.tenant, wanted, first, after, node), counted)
 
     return [duplicates]
 
