@@ -6,14 +6,17 @@ import json
 from asyncio.events import Handle
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from time import thread_time
 from typing import Any
 
 import httpx
 import pytest
 
+from kith.db.connections import Transaction
 from kith.errors import Invalid
 from kith.nouns import bulk
+from kith.nouns.batch import carry_out
 from kith.nouns.bulk import MAX_ROWS, rows_of
 from kith.runtime.service import Service
 from kith.runtime.slices import SLICE_SECONDS, in_slices
@@ -184,3 +187,30 @@ async def test_ten_thousand_returns_of_orders_do_not_block_the_loop(sales: httpx
     ]
     answer = await while_probing(sales, "/v1/returns:bulk", json.dumps({"rows": returned}).encode(), mine)
     assert answer.json()["accepted"] == MAX_ROWS
+
+
+async def test_of_a_tenants_long_requests_one_is_carried_out_at_a_time(
+    sales: httpx.AsyncClient, mine: Headers, theirs: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Side by side each would take as long as all of them, in a transaction that is idle while others are at work."""
+    running: list[str] = []
+    seen: list[list[str]] = []
+
+    async def noted(transaction: Transaction, *args: Any, **more: Any) -> Any:
+        running.append(transaction.tenant)
+        await asyncio.sleep(0.01)  # all that may be under way is by then
+        seen.append(sorted(running))
+        try:
+            return await carry_out(transaction, *args, **more)
+        finally:
+            running.remove(transaction.tenant)
+
+    monkeypatch.setattr("kith.nouns.commands.carry_out", noted)
+    monkeypatch.setattr("kith.nouns.commands._LONG", 1)
+    bodies = [json.dumps({"rows": list(islice(orders(f"{n}-"), 2))}).encode() for n in range(3)]
+    for asking in ([mine], [mine, theirs]):
+        seen.clear()
+        sent = [send(sales, "/v1/orders:bulk", body, who) for body in bodies for who in asking]
+        assert {each.status_code for each in await asyncio.gather(*sent)} == {200}
+        assert max(map(len, seen)) == len(asking)
+        assert all(len(each) == len(set(each)) for each in seen)

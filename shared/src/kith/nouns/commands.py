@@ -5,11 +5,12 @@ A single command is a batch of one, so bulk and single obey the same rules. A ca
 and does not stop the others; any other failure rolls all of them back.
 """
 
+import asyncio
 import random
-from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 from asyncpg import PostgresError
@@ -31,6 +32,11 @@ from kith.nouns.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 
+_LONG, _LONG_AT_A_TIME = 500, 2
+"""Of requests with more calls a process carries out one of a tenant at a time, and two of all. There is one thread for
+all: side by side each would take as long as all of them, with its rows locked and its transaction idle, until the
+database ends it. Two, as one may have to wait for its tenant's locks."""
+
 # Unique violation: another request created the same external id. Serialization failure and deadlock are retried too.
 _RETRIED = frozenset({"23505", "40001", "40P01"})
 _TRIES = 4
@@ -48,6 +54,8 @@ class Commands:
         self._source = source
         self._outbox = outbox
         self._keys = idempotency
+        self._long = asyncio.Semaphore(_LONG_AT_A_TIME)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def run(
         self, tenant: str, resource: Resource, calls: Sequence[Call], *, by: By
@@ -58,7 +66,10 @@ class Commands:
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
             return await self._batch(transaction, resource, calls, by)
 
-        return await self._retrying(tenant, resource, work)
+        if len(calls) <= _LONG:
+            return await self._retrying(tenant, resource, work)
+        async with self._turns.setdefault(tenant, asyncio.Lock()), self._long:
+            return await self._retrying(tenant, resource, work)
 
     async def run_one(
         self, tenant: str, resource: Resource, call: Call, *, by: By, idempotency_key: str | None = None
@@ -121,7 +132,7 @@ class Commands:
             except (DBAPIError, PostgresError) as error:
                 if sqlstate(error) not in _RETRIED or attempt == _TRIES:
                     raise
-                await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
             finally:
                 if resource.defines_fields:
                     forget(tenant)
