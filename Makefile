@@ -57,6 +57,12 @@ token: $(VENV)/.installed ## print an access token: make -s token TENANT=demo [S
 replay: $(VENV)/.installed ## send recorded data through the API: DATA=folder SET=retail|b2b|desk|bank|saas|all [TENANT=name] [END=now]
 	@$(KITH) replay --data '$(DATA)' --set '$(SET)' $(if $(TENANT),--tenant '$(TENANT)') $(if $(END),--end '$(END)')
 
+NOUN ?=
+ID ?=
+OUT ?=
+personal-data: $(VENV)/.installed ## write all that is held of a person into a folder: NOUN=customer|contact ID=id OUT=folder TENANT=name
+	@$(KITH) personal-data --tenant '$(TENANT)' --noun '$(NOUN)' --id '$(ID)' --out '$(OUT)'
+
 silence: $(VENV)/.installed ## show on recorded data what silence alone sets off: DATA=folder [TENANT=name]
 	@$(KITH) silence --data '$(DATA)' $(if $(TENANT),--tenant '$(TENANT)')
 

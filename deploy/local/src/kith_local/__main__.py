@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kith_local import silence
+from kith_local import personal_data, silence
 from kith_local.errors import LocalError
 from kith_local.layout import Layout, keep_private
 from kith_local.replay import cli as replay
@@ -27,6 +27,13 @@ def main() -> int:
     except LocalError as error:
         Console(stderr=True).print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
         return 1
+
+
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "replay": replay.add_arguments,
+    "silence": silence.add_arguments,
+    "personal-data": personal_data.add_arguments,
+}
 
 
 def _instant(text: str) -> datetime | None:
@@ -54,10 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "restore":
             command.add_argument("--backup", type=Path, required=True, help="the folder of the backup")
             command.add_argument("--to", type=_instant, help="an instant after the backup")
-        if name == "replay":
-            replay.add_arguments(command)
-        if name == "silence":
-            silence.add_arguments(command)
+        if (add := _ARGUMENTS.get(name)) is not None:
+            add(command)
         if name == "contracts":
             command.add_argument("--check", action="store_true", help="only report what differs")
         if name == "migration":
@@ -226,6 +231,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "replay": replay.run,
     "silence": silence.run,
+    "personal-data": personal_data.run,
     "contracts": _contracts,
     "migration": _migration,
     "check-migrations": _check_migrations,
