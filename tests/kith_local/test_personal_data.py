@@ -212,8 +212,8 @@ def test_of_very_many_all_are_in_the_document_and_some_on_the_page(world: World,
 def many_histories(world: World) -> Lines:
     cases = [record("case", subject=str(number)) for number in range(1_200)]
     lines: Lines = []
-    for start in range(0, 1_200, 500):
-        piece = cases[start : start + 500]
+    for start in range(0, 1_200, 300):
+        piece = cases[start : start + 300]
         lines += [*piece, *(history(each, subject=("", each["record"]["subject"])) for each in piece)]
     world.held["service-desk"] = lines
     return cases
