@@ -165,7 +165,7 @@ async def test_what_says_no_parent_harms_no_figure(ask: Any, fold: Fold, tenant:
         ({"groupBy": "within"}, "groupBy", "orders cannot be sliced by 'within', only by"),
         ({"filter": "within:me"}, "filter", "within names customers by their ids, and 'me' is none."),
         ({"filter": "ultimate_parent:me"}, "filter", "ultimate_parent names customers by their ids"),
-        ({"filter": "within:"}, "filter", "It names customers"),
+        ({"filter": "within:"}, "filter", "within names customers by their ids, and '' is none."),
     ],
 )
 async def test_what_names_no_customer_is_refused(ask: Any, params: Any, field: str, rule: str) -> None:

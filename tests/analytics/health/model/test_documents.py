@@ -10,12 +10,13 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from analytics.health.model.cli import as_text
-from analytics.health.model.definition import HealthModel
+from analytics.health.model.definition import Audience, HealthModel
 from analytics.health.model.documents import HealthModelDocument, as_kept, json_schema
 from analytics.health.model.form import ready_made
 from analytics.health.model.gallery import GALLERY
 from analytics.health.model.inputs import INPUTS
 from kith.http.problems import of_validation_error
+from kith.ids import new_id
 
 ROOT = Path(__file__).parents[4]
 GOOD: dict[str, Any] = {
@@ -154,3 +155,12 @@ def test_the_schema_takes_what_is_taken() -> None:
 def test_the_committed_schema_is_what_the_code_says() -> None:
     committed = (ROOT / "services/analytics/health-model.schema.json").read_text()
     assert committed == as_text(json_schema()), "make contracts writes it anew"
+
+
+def test_a_model_that_cannot_be_read_is_for_its_audience_as_far_as_that_can() -> None:
+    id = new_id()
+    audience = {"tags": ["vip"], "tiers": 7, "custom": {"region": ["emea"], "site": 1}, "within": [str(id), "x"]}
+    found = HealthModel.broken("m", 1, {"audience": audience}, "why").audience
+    assert found == Audience(tags=frozenset(["vip"]), custom=(("region", frozenset(["emea"])),), within=frozenset([id]))
+    for nothing in ({}, {"audience": 3}, {"audience": {"custom": ["x"], "within": "y"}}, None):
+        assert HealthModel.broken("m", 1, nothing, "why").audience == Audience()

@@ -47,7 +47,7 @@ class Dimension:
     name: str
     source: Source = Source.EVENT
     stored_as: str = ""
-    within: str = ""
+    held_in: str = ""
     """For CUSTOMER: the object of its record that has the field."""
     several: bool = False
     """For CUSTOMER: whether it may have several values. It counts under each."""

@@ -270,9 +270,8 @@ class Slices:
         if one.dimension.several:
             values = self._list(one.dimension)
             found = values.has_any(cast(named, ARRAY(Text))) if named else false()
-            there_are = one.dimension.only
-            has_any = values.has_any(cast(list(there_are), ARRAY(Text))) if there_are else values != _NOTHING
-            nothing = not_(has_any)
+            only = cast(list(one.dimension.only), ARRAY(Text))
+            nothing = not_(values.has_any(only)) if one.dimension.only else values == _NOTHING
         elif one.dimension == WITHIN:
             assert self._parts is not None
             those = within(self._parts, self._query.tenant, [UUID(each) for each in named])
@@ -287,13 +286,13 @@ class Slices:
         """Returns what the customer's record has of it, as JSON."""
         assert self.customers is not None
         record: Any = self.customers.c.state
-        return (record[dimension.within] if dimension.within else record)[dimension.field]
+        return (record[dimension.held_in] if dimension.held_in else record)[dimension.field]
 
     def _text(self, dimension: Dimension) -> ColumnElement[Any]:
         said = self._said(dimension).astext
         if dimension.only:
             return case((said.in_(dimension.only), said))
-        text: ColumnElement[Any] = func.left(said, _LONGEST) if dimension.within else said
+        text: ColumnElement[Any] = func.left(said, _LONGEST) if dimension.held_in else said
         return text
 
     def _list(self, dimension: Dimension) -> Any:

@@ -55,15 +55,13 @@ class Question:
 
     def _spelt(self, dimension: Dimension, value: str | None) -> str | None:
         """Returns a filter's value as facts spell it. Raises Invalid for one that the dimension cannot have."""
-        if value is None:
-            if dimension == WITHIN:
-                raise Invalid("It names customers: within:0190….", field="filter")
+        if value is None and dimension != WITHIN:
             return None
-        if dimension.names_customers:
+        if value is None or dimension.names_customers:
             try:
-                return str(UUID(value))
+                return str(UUID(value or ""))
             except ValueError:
-                rule = f"{dimension.name} names customers by their ids, and {value!r} is none."
+                rule = f"{dimension.name} names customers by their ids, and {value or ''!r} is none."
                 raise Invalid(rule, field="filter") from None
         if dimension.name.startswith(PREFIX):
             return spelt(self.fields.dividing(dimension.name, parameter="filter"), value)

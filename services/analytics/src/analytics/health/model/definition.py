@@ -148,7 +148,9 @@ class HealthModel:
         audience = document.get("audience") if isinstance(document, Mapping) else None
         groups = audience if isinstance(audience, Mapping) else {}
         custom = groups.get("custom")
-        read = _lists(groups) | {"custom": _lists(custom if isinstance(custom, Mapping) else {}), "within": ()}
+        read = _lists(groups)
+        read["custom"] = _lists(custom if isinstance(custom, Mapping) else {})
+        read["within"] = [each for each in read.get("within", ()) if _is_id(each)]
         return cls(id, version, (), audience=Audience.from_document(read), fault=fault)
 
     @classmethod
@@ -169,6 +171,14 @@ class HealthModel:
     @property
     def borders(self) -> tuple[float, float]:
         return self.steady, self.healthy
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _lists(given: Mapping[str, Any]) -> dict[str, Any]:
