@@ -16,7 +16,7 @@ from kith.runtime.service import Service
 
 SERVICES = [each.service.SERVICE for each in (contacts, sales, service_desk, analytics)]
 
-OF_NO_TENANT = {"alembic_version", "consumer_offsets", "live_epoch", "side_table_fills", "watermarks"}
+OF_NO_TENANT = {"alembic_version", "blinding", "consumer_offsets", "live_epoch", "side_table_fills", "watermarks"}
 """They are read whole by each process: reference tables."""
 
 QUEUES = {"arrivals", "dead_letters", "health_queue", "outbox"}
