@@ -8,10 +8,10 @@ processor, bytes and memory; `--json FILE` adds them to those of the file, as it
 """
 
 import argparse
-import asyncio
 import tempfile
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 from tests.bench import (
@@ -33,6 +33,7 @@ from tests.bench import (
 from tests.bench.measure import Figure, free_ports
 from tests.bench.unit_costs import UNIT_COSTS, show_unit_costs
 
+from kith.runtime.process import collect_seldom
 from kith_local.capacity.unit_costs import add_growth
 from kith_local.kafka import EmbeddedKafka, KafkaUnavailable
 from kith_local.postgres import EmbeddedPostgres
@@ -71,6 +72,7 @@ def main() -> None:
         show_unit_costs(console, arguments.json)
         wanted.remove(UNIT_COSTS)
     if wanted:
+        collect_seldom()
         _compare(wanted, console, arguments.json)
 
 
@@ -84,7 +86,7 @@ def _compare(wanted: list[str], console: Console, file: Path | None) -> None:
             figures: list[Figure] = []
             for name in wanted:
                 console.print(f"measuring {name} ..")
-                found = asyncio.run(WORK[name](postgres, kafka.bootstrap if kafka else None))
+                found = uvloop.run(WORK[name](postgres, kafka.bootstrap if kafka else None))
                 figures += found
                 if name == "growth" and file is not None:
                     add_growth(growth.grown(found), file)

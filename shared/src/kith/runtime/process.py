@@ -108,11 +108,15 @@ def main(service: Service) -> None:
         return
     import uvloop  # noqa: PLC0415 - not needed to migrate, and not there on every platform
 
-    # A batch's objects are all in use, and then all gone: to look through them at each 700th, as is the default, takes
-    # as long as the work itself. What was imported is there to stay.
+    collect_seldom()
+    uvloop.run(_serve(service, settings, arguments.what))
+
+
+def collect_seldom() -> None:
+    """A batch's objects are all in use, and then all gone: to look through them at each 700th, as is the default, takes
+    as long as the work itself. What was imported is there to stay."""
     gc.freeze()
     gc.set_threshold(GC_OBJECTS)
-    uvloop.run(_serve(service, settings, arguments.what))
 
 
 async def _serve(service: Service, settings: Settings, what: str) -> None:
