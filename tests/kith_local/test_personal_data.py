@@ -189,7 +189,9 @@ def test_nothing_is_written_over(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "id", "hint"), [("order", ANN, "NOUN=customer"), ("contact", "ann", "ID=019"), ("contact", "", "ID=019")]
+    ("noun", "id", "hint"),
+    [("order", ANN, "NOUN=customer"), ("contact", "ann", "ID=019"), ("contact", "", "ID=019")],
+    ids=["an order", "a name", "nothing"],
 )
 def test_what_is_asked_wrongly_is_refused_in_words(noun: str, id: str, hint: str) -> None:
     with pytest.raises(LocalError, match=hint):
