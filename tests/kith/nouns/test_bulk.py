@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import time
 from asyncio.events import Handle
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from kith.db.connections import Transaction
 from kith.errors import Invalid
 from kith.nouns import bulk
-from kith.nouns.batch import carry_out
+from kith.nouns.batch import Batch, carry_out
 from kith.nouns.bulk import MAX_ROWS, rows_of
+from kith.nouns.calls import Call
 from kith.runtime.service import Service
 from kith.runtime.slices import SLICE_SECONDS, in_slices
 from sales.service import SERVICE
@@ -214,3 +217,25 @@ async def test_of_a_tenants_long_requests_one_is_carried_out_at_a_time(
         assert {each.status_code for each in await asyncio.gather(*sent)} == {200}
         assert max(map(len, seen)) == len(asking)
         assert all(len(each) == len(set(each)) for each in seen)
+
+
+async def test_the_database_hears_of_a_long_request_while_it_is_at_work(
+    sales: httpx.AsyncClient, mine: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends a transaction that is idle for some seconds."""
+    monkeypatch.setattr("kith.nouns.batch.ALIVE_SECONDS", 0.2)
+    create = Batch._create
+
+    def slow(self: Batch, call: Call) -> Any:
+        time.sleep(0.1)
+        return create(self, call)
+
+    monkeypatch.setattr(Batch, "_create", slow)
+
+    async def impatient(transaction: Transaction, *args: Any, **more: Any) -> Any:
+        await transaction.connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '800ms'"))
+        return await carry_out(transaction, *args, **more)
+
+    monkeypatch.setattr("kith.nouns.commands.carry_out", impatient)
+    body = json.dumps({"rows": list(islice(orders("slow"), 10))}).encode()
+    assert (await send(sales, "/v1/orders:bulk", body, mine)).json()["accepted"] == 10

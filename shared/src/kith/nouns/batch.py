@@ -4,6 +4,7 @@ written at once."""
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,10 @@ from kith.nouns.resource import Check, Resource, Together, View
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_slices
 
+ALIVE_SECONDS = 2.0
+"""After so long without a statement one is sent, as the database ends a transaction that is idle for some seconds: on a
+busy machine ten thousand calls take longer."""
+
 
 async def carry_out(
     transaction: Transaction,
@@ -59,7 +64,12 @@ async def carry_out(
     uow = UnitOfWork(transaction, source=source, outbox=outbox, by=by)
     batch = Batch(uow, resource, idempotency)
     await batch.load(calls)
-    outcomes = [batch.carry_out(call) async for call in in_slices(calls)]
+    outcomes, last = list[Outcome](), monotonic()
+    async for call in in_slices(calls):
+        outcomes.append(batch.carry_out(call))
+        if monotonic() - last > ALIVE_SECONDS:
+            await transaction.connection.execute(select(1))
+            last = monotonic()
     await batch.flush()
     return outcomes, uow.now
 
