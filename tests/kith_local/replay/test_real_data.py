@@ -66,7 +66,7 @@ DECISIONS = {
         28,
         4,
     ],
-    "bank": [5000, 5000, 5000, 5000, 550, 4450, 5000, 707],
+    "bank": [5000, 5000, 5000, 5000, 5000, 5000, 550, 4450, 5000, 707],
     "saas": [500, 97, 500, 110, 24998, 21, 2, 13196, 16, 2543, 5000],
 }
 COMMANDS = {
@@ -81,7 +81,7 @@ COMMANDS = {
         "orders": 4238,
     },
     "desk": {"users": 122, "customers": 81, "contacts": 639, "cases": 4808},
-    "bank": {"customers": 5000, "touchpoints": 5000},
+    "bank": {"field-definitions": 6, "customers": 5000, "contacts": 5000, "consents": 5000, "touchpoints": 5000},
     "saas": {"field-definitions": 1, "customers": 500, "usages": 24998},
 }
 

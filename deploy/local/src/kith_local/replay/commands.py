@@ -27,6 +27,7 @@ TEAMS = Noun("contacts", "teams")
 USERS = Noun("contacts", "users")
 CUSTOMERS = Noun("contacts", "customers")
 CONTACTS = Noun("contacts", "contacts")
+CONSENTS = Noun("contacts", "consents")
 USAGES = Noun("contacts", "usages")
 TOUCHPOINTS = Noun("contacts", "touchpoints")
 PRODUCTS = Noun("sales", "products")
@@ -102,10 +103,10 @@ class Mapped:
         self.commands.setdefault(noun, []).append(Command(noun, external_id, at, origin, verb, fields))
         return Reference(noun, external_id)
 
-    def define(self, origin: Row, noun: str, code: str, value_type: str, label: str, at: datetime) -> None:
+    def define(self, origin: Row, noun: str, code: str, value_type: str, label: str, at: datetime, **more: Any) -> None:
         """A field of the tenant's own, for a column that the noun has no field for."""
         about = {"of_noun": noun, "code": code, "value_type": value_type, "label": label, "filterable": True}
-        self.add(FIELD_DEFINITIONS, origin, f"{noun}.{code}", at, **about)
+        self.add(FIELD_DEFINITIONS, origin, f"{noun}.{code}", at, **about | more)
 
     def invite(self, origin: Row, name: str, at: datetime, team: Reference | None = None) -> Reference:
         """A person who works with the tenant's data, of whom the files have a name alone; the same one each time."""
