@@ -15,7 +15,8 @@ from rich.console import Console
 from kith.ids import new_id
 from kith_local.errors import LocalError
 from kith_local.personal_data import collecting
-from kith_local.personal_data.collecting import Collecting, Person
+from kith_local.personal_data.collecting import Collecting
+from kith_local.personal_data.parts import Person
 
 ANN, FILE = str(new_id()), b"%PDF-1.7 of Ann"
 EVIL = '<script>alert("1")</script>\u202e\u2028 & Söhne'

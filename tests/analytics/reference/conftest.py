@@ -75,7 +75,7 @@ async def replayed(
     to_each = {f"all://{name}": client._transport for name, client in clients.items()}
     sets = {}
     async with httpx.AsyncClient(mounts=to_each) as http:
-        for name in DATA_SETS:
+        for name in facts.NAMES:
             tenant = f"t-{new_id().hex}"
             ids = await sent(name, Api(http, urls, issuer.token(tenant), patience=PATIENCE))
             company = facts.company(name).known_as(ids.get(CUSTOMERS, {}), ids.get(PRODUCTS, {}), ids.get(USERS, {}))

@@ -98,6 +98,9 @@ class Company:
         return replace(self, ids=customers, users=users, opportunities=opportunities, cases=cases)
 
 
+NAMES = ("retail", "b2b", "desk", "bank")
+
+
 @cache
 def company(name: str) -> Company:
     return {"retail": retail, "b2b": b2b, "desk": desk, "bank": bank}[name]()
@@ -246,6 +249,7 @@ def b2b() -> Company:
 PRIORITIES = ("1 - Critical", "2 - High", "3 - Moderate", "4 - Low")
 CHANNELS = {"Phone": "phone", "IVR": "phone", "Email": "email", "Self service": "web", "Direct opened": "web"}
 SETTLED = ("Resolved", "Closed")
+NOWHERE = "Location not known"
 PHASES = {"reopened": "open", "started": "open", "waiting": "pending", "resolved": "resolved", "closed": "closed"}
 
 
@@ -254,21 +258,26 @@ def desk() -> Company:
     log: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in read("servicenow_incident_log.csv").iter_rows(named=True):
         log[row["number"]].append(row)
-    callers = {rows[0]["caller_id"] for rows in log.values()} - {"?"}
+    firsts = sorted((rows[0] for rows in log.values()), key=lambda row: minute(row["opened_at"]))
+    homes: dict[str, str] = {}
+    for first in firsts:
+        if (location := known(first["location"])) is not None:
+            homes.setdefault(first["caller_id"], location)
+    at = {each["number"]: known(each["location"]) or homes.get(each["caller_id"], NOWHERE) for each in firsts}
     return Company(
         "desk",
-        table(CUSTOMERS, [{"customer": caller, "kind": "person", "tag": []} for caller in sorted(callers)]),
-        cases=table(CASES, [event for rows in log.values() for event in course(rows)]),
+        table(CUSTOMERS, [{"customer": each, "kind": "organisation", "tag": []} for each in sorted({*at.values()})]),
+        cases=table(CASES, [event for number, rows in log.items() for event in course(rows, at[number])]),
     )
 
 
-def course(rows: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+def course(rows: list[dict[str, str]], location: str) -> Iterator[dict[str, Any]]:
     """All events of a case, each with how the case stood after it."""
     first = rows[0]
     opened = minute(first["opened_at"])
     case: dict[str, Any] = {
         "item": first["number"],
-        "customer": known(first["caller_id"]),
+        "customer": location,
         "channel": CHANNELS[first["contact_type"]],
         "priority": word(first["priority"]),
         "category": known(first["category"]),

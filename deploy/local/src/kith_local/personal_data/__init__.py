@@ -17,7 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415
 
     from kith_local.layout import Layout  # noqa: PLC0415
-    from kith_local.personal_data.collecting import Person, write  # noqa: PLC0415
+    from kith_local.personal_data.collecting import write  # noqa: PLC0415
+    from kith_local.personal_data.parts import Person  # noqa: PLC0415
 
     person = Person.of(arguments.tenant, arguments.noun, arguments.id)
     out = Path(arguments.out) if arguments.out else None

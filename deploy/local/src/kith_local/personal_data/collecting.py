@@ -7,31 +7,27 @@ whole. Each answer is proved by its last line. Nothing is held in memory but som
 
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-from uuid import UUID
+from typing import Any, BinaryIO
 
 import httpx
 import msgspec
 from rich.console import Console
 
-from kith.nouns.queries import BATCH
 from kith_local.errors import LocalError
 from kith_local.layout import Layout
 from kith_local.personal_data.page import Page
+from kith_local.personal_data.parts import File, Part, Person
 from kith_local.replay.session import service_urls
 from kith_local.tokens import fetch_token
 from kith_local.topology import SERVICES
 
-NOUNS = {"customer": "customer", "customers": "customer", "contact": "contact", "contacts": "contact"}
 PATIENCE, PAUSE = 60.0, 1.0
 """Seconds: for so long a service is asked again that has no time, or breaks off."""
 TOLD_EVERY = 10_000
@@ -40,78 +36,6 @@ Token = Callable[[], str]
 _ASSESSED = ("health", "value")
 """What analytics has worked out of a customer."""
 _NOT_NOW = frozenset({429, 502, 503, 504})
-
-
-class Person(NamedTuple):
-    tenant: str
-    noun: str
-    id: UUID
-
-    @classmethod
-    def of(cls, tenant: str, noun: str, id: str) -> "Person":
-        """Raises LocalError."""
-        if not tenant:
-            raise LocalError("Whose customer or contact is it? TENANT=demo")
-        if noun not in NOUNS:
-            raise LocalError("It is of a customer or of a contact: NOUN=customer or NOUN=contact")
-        try:
-            return cls(tenant, NOUNS[noun], UUID(id))
-        except ValueError:
-            raise LocalError(f"{id!r} is no id of a {NOUNS[noun]}: ID=019ca000-0000-7000-8000-000000000002") from None
-
-
-class Record(msgspec.Struct):
-    """A record with its history."""
-
-    noun: str
-    record: dict[str, Any]
-    history: list[dict[str, Any]]
-
-
-@dataclass
-class File:
-    """Of an attachment."""
-
-    record: Mapping[str, Any]
-
-    @property
-    def path(self) -> str:
-        """In the folder. What a client has called it says nothing but its ending here."""
-        ending = re.search(r"\.[A-Za-z0-9]{1,10}$", str(self.record["file_name"]))
-        return f"files/{self.record['id']}{ending[0] if ending else ''}"
-
-
-@dataclass
-class Part:
-    """What a service has answered, as lines."""
-
-    service: str
-    lines: Path
-    at: datetime | None = None
-    """As of when; None: it holds nothing."""
-    counts: dict[str, int] = field(default_factory=dict)
-    files: list[File] = field(default_factory=list)
-
-    def records(self) -> Iterator[Record]:
-        """Yields the records, each with its history, which comes behind some hundred of them."""
-        if self.at is None:
-            return
-        waiting: dict[str, Record] = {}
-        noun, has_history = None, False
-        with self.lines.open("rb") as lines:
-            for line in lines:
-                found = msgspec.json.decode(line)
-                if "history" in found:
-                    waiting[found["id"]].history.append(found["history"])
-                    has_history = True
-                    continue
-                if has_history or found.get("noun") != noun or len(waiting) >= BATCH:
-                    yield from waiting.values()
-                    waiting, has_history = {}, False
-                if "end" in found:
-                    return
-                noun = found["noun"]
-                waiting[found["record"]["id"]] = Record(noun, found["record"], [])
 
 
 def write(layout: Layout, person: Person, out: Path | None, console: Console) -> int:

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from kith_local.personal_data.collecting import Part, Person, Record
+from kith_local.personal_data.parts import Part, Person, Record
 
 MOST_SHOWN = 1000
 """Records of a noun: more of them nobody reads, and data.json has them all."""
@@ -79,10 +78,10 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 
 
 class Page:
-    def __init__(self, person: "Person", at: datetime) -> None:
+    def __init__(self, person: Person, at: datetime) -> None:
         self._person, self._at = person, at
 
-    def lines(self, parts: "Iterable[Part]", assessment: Mapping[str, Any], files: Mapping[str, str]) -> Iterator[str]:
+    def lines(self, parts: Iterable[Part], assessment: Mapping[str, Any], files: Mapping[str, str]) -> Iterator[str]:
         there = [each for each in parts if each.counts]
         yield from self._head(there, bool(assessment))
         for part in there:
@@ -93,7 +92,7 @@ class Page:
             yield from _assessment(assessment)
         yield "</body>\n</html>\n"
 
-    def _head(self, parts: "Iterable[Part]", is_assessed: bool) -> Iterator[str]:
+    def _head(self, parts: Iterable[Part], is_assessed: bool) -> Iterator[str]:
         policy = "default-src 'none'; style-src 'unsafe-inline'"
         yield f"""<!DOCTYPE html>
 <html lang="en" dir="ltr">
@@ -122,7 +121,7 @@ may have it corrected; you may also have it erased.</p>
             yield '<li><a href="#assessment">What was worked out of you</a></li>\n'
         yield "</ul>\n</nav>\n"
 
-    def _records(self, part: "Part", files: Mapping[str, str]) -> Iterator[str]:
+    def _records(self, part: Part, files: Mapping[str, str]) -> Iterator[str]:
         noun, shown, own = "", 0, str(self._person.id)
         for each in part.records():
             if each.noun != noun:
@@ -136,7 +135,7 @@ may have it corrected; you may also have it erased.</p>
                 yield from _record(each, own, files)
 
 
-def _record(each: "Record", own: str, files: Mapping[str, str]) -> Iterator[str]:
+def _record(each: Record, own: str, files: Mapping[str, str]) -> Iterator[str]:
     """Yields what a record says that its title does not; that it is of the person whose page it is goes without
     saying."""
     record = each.record
