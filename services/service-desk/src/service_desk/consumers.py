@@ -4,13 +4,13 @@ notes whose the contacts and the runs of playbooks are, which cases name, and wh
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
 from kith.custom.keeping import keeping_fields
 from kith.customers.known import keeping_customers, keeping_merges
+from kith.db.statements import update_many
 from kith.events.analytics import ActionRequested
 from kith.events.catalogue import current, decode
 from kith.events.contacts import ContactAmended, ContactCreated, ContactMerged, ContactUnmerged
@@ -52,16 +52,17 @@ def contact_of(created: Envelope) -> Known:
 
 async def keep_roles(connection: AsyncConnection, envelopes: Sequence[Envelope]) -> None:
     """Keeps at which customers the contacts have roles. Of one that takes over another's they are not known."""
-    found: dict[tuple[str, UUID], list[str] | None] = {}
+    found: dict[str, dict[UUID, list[str] | None]] = {}
     for each in envelopes:
+        of_tenant = found.setdefault(each.tenant_id, {})
         if (type := current(each.type)) == ContactMerged.type:
-            found[each.tenant_id, decode(each, ContactMerged).into] = None
+            of_tenant[decode(each, ContactMerged).into] = None
         elif type == ContactAmended.type and "roles" in (amended := decode(each, ContactAmended)).changed:
-            found[each.tenant_id, each.subject] = _role_at(amended)
-    c = known_contacts.c
-    for (tenant, id), role_at in sorted(found.items()):
-        of_it = update(known_contacts).where(c.tenant_id == tenant, c.id == id)
-        await connection.execute(of_it.values(role_at=role_at))
+            of_tenant[each.subject] = _role_at(amended)
+    # In the order of keys, like all writes, so that no two transactions deadlock.
+    for tenant, contacts in sorted(found.items()):
+        rows = [{"id": id, "role_at": contacts[id]} for id in sorted(contacts)]
+        await update_many(connection, known_contacts, tenant, rows)
 
 
 def _role_at(event: ContactCreated | ContactAmended) -> list[str]:

@@ -1,6 +1,6 @@
 """What is asked of custom fields in lists: the fields that are named by their codes, and the keys of the values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -112,22 +112,10 @@ def _known(
             if operator is not Operator.IS_NULL:
                 values.append(_keys(field, next(sent)))
             return EntryComparison(COMPARED_AS[field.value_type] in _BY_TEXT, operator, holds)
+        case Combination(operator="and", parts=parts):
+            return _all_of(parts, sent, fields, values, over)
         case Combination(operator=operator_, parts=parts):
-            found: list[Shape] = []
-            before: Shape | None = None
-            for part in parts:
-                known = _known(part, sent, fields, values, over)
-                if operator_ == "and" and _bound_one_value(before, part):
-                    # One look for an entry between both, and not one for each: that of either may be all there are.
-                    assert isinstance(known, EntryComparison)
-                    assert isinstance(found[-1], EntryComparison)
-                    found[-1] = found[-1]._replace(other_bound=known.operator)
-                    del values[-2]  # the field's id, which is there
-                    before = None
-                else:
-                    found.append(known)
-                    before = part
-            return found[0] if len(found) == 1 and operator_ == "and" else Combination(operator_, tuple(found))
+            return Combination(operator_, tuple(_known(each, sent, fields, values, over) for each in parts))
         case Related(relation=relation, shape=inner):
             return Related(relation, _known(inner, sent, fields, values, relation))
         case Comparison(operator=operator):
@@ -135,6 +123,31 @@ def _known(
             return shape
         case _:
             raise AssertionError(shape)
+
+
+def _all_of(
+    parts: Iterable[Shape],
+    sent: Iterator[Any],
+    fields: Mapping[_Named, CustomField],
+    values: list[Any],
+    over: str | None,
+) -> Shape:
+    """Returns the shape of all of these. Of two bounds of a field it is one look for an entry between them: either
+    alone may find nearly all records."""
+    found: list[Shape] = []
+    before: Shape | None = None
+    for part in parts:
+        known = _known(part, sent, fields, values, over)
+        if _bound_one_value(before, part):
+            assert isinstance(known, EntryComparison)
+            assert isinstance(found[-1], EntryComparison)
+            found[-1] = found[-1]._replace(other_bound=known.operator)
+            del values[-2]  # the field's id, which is there
+            before = None
+        else:
+            found.append(known)
+            before = part
+    return found[0] if len(found) == 1 else Combination("and", tuple(found))
 
 
 _BOUNDS = (Operator.LT, Operator.LTE, Operator.GT, Operator.GTE)

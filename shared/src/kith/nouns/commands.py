@@ -5,12 +5,11 @@ A single command is a batch of one, so bulk and single obey the same rules. A ca
 and does not stop the others; any other failure rolls all of them back.
 """
 
-import asyncio
 import random
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 import msgspec
 from asyncpg import PostgresError
@@ -29,10 +28,11 @@ from kith.nouns.calls import Answer, By, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import CUSTOM, NewInput
 from kith.nouns.resource import Resource, View
 from kith.nouns.unit_of_work import UnitOfWork
+from kith.runtime.fairness import FairQueue
 
 T = TypeVar("T")
 
-_LONG, _LONG_AT_A_TIME = 500, 2
+_LONG, _LONG_AT_A_TIME, _LONG_WAITING, _LONG_SECONDS = 500, 2, 100, 60.0
 """Of requests with more calls a process carries out one of a tenant at a time, and two of all. There is one thread for
 all: side by side each would take as long as all of them, with its rows locked and its transaction idle, until the
 database ends it. Two, as one may have to wait for its tenant's locks."""
@@ -54,21 +54,20 @@ class Commands:
         self._source = source
         self._outbox = outbox
         self._keys = idempotency
-        self._long = asyncio.Semaphore(_LONG_AT_A_TIME)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._long = FairQueue(_LONG_AT_A_TIME, waiting=_LONG_WAITING, seconds=_LONG_SECONDS, share=1)
 
     async def run(
         self, tenant: str, resource: Resource, calls: Sequence[Call], *, by: By
     ) -> tuple[list[Outcome], datetime]:
-        """Carries out all calls in one transaction, as what `by` does. Returns an outcome per
-        call, and the instant they are recorded at."""
+        """Carries out all calls in one transaction, as what `by` does. Returns an outcome per call, and the instant
+        they are recorded at. Raises QueueFull or TimeoutError while there are too many long requests."""
 
         async def work(transaction: Transaction) -> tuple[list[Outcome], datetime]:
             return await self._batch(transaction, resource, calls, by)
 
         if len(calls) <= _LONG:
             return await self._retrying(tenant, resource, work)
-        async with self._turns.setdefault(tenant, asyncio.Lock()), self._long:
+        async with self._long.slot(tenant):
             return await self._retrying(tenant, resource, work)
 
     async def run_one(
@@ -132,7 +131,7 @@ class Commands:
             except (DBAPIError, PostgresError) as error:
                 if sqlstate(error) not in _RETRIED or attempt == _TRIES:
                     raise
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+                await sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
             finally:
                 if resource.defines_fields:
                     forget(tenant)
