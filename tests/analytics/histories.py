@@ -13,6 +13,7 @@ from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerMerge
 from kith.events.envelope import Envelope
 from kith.events.event import Event
 from kith.events.exchanges import TouchpointRecorded
+from kith.events.named_users import named_user
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityAmended,
@@ -75,9 +76,13 @@ def _courses(known: list[UUID], chance: random.Random) -> Iterator[tuple[UUID, U
 
 
 def _record(known: list[UUID], customer: UUID, chance: random.Random) -> list[tuple[int, Event]]:
-    events: list[Event] = [CustomerCreated(kind="person", segment=chance.choice(("gold", "silver", None)), tags=["a"])]
+    segment = chance.choice(("gold", "silver", None))
+    owner = named_user("", segment) if segment else None
+    events: list[Event] = [CustomerCreated(kind="person", segment=segment, tags=["a"], owner_id=owner)]
     if chance.random() < 0.3:
-        events.append(CustomerAmended(changed=["segment"], segment=chance.choice(("gold", "silver"))))
+        segment = chance.choice(("gold", "silver"))
+        owner = named_user("", segment)
+        events.append(CustomerAmended(changed=["segment", "owner"], segment=segment, owner_id=owner))
     if chance.random() < 0.06:
         into = chance.choice(known)
         events.append(CustomerMerged(into=into))

@@ -271,6 +271,8 @@ class Services:
         changed = [name for name in _RECORDED if fields[name] != it.fields[name]] or ["kind"]
         it.fields |= {name: fields[name] for name in _RECORDED}
         news = {name: fields[name] for name in changed if name in fields and fields[name] is not None}
+        if "segment" in changed:
+            changed, news["owner_id"] = [*changed, "owner"], _owner(thing.segment)
         return self._next(it, CustomerAmended(changed=changed, **news), it.time, thing.pause)
 
     def _merge(self, thing: Merged) -> list[Envelope]:
@@ -291,7 +293,8 @@ class Services:
 
     def _create(self, customer: UUID, time: datetime, **fields: Any) -> Envelope:
         it = self.customers[customer] = Course(customer, customer, time, fields=fields)
-        return self._next(it, CustomerCreated(kind="person", **fields), time, timedelta(0))
+        created = CustomerCreated(kind="person", owner_id=_owner(fields["segment"]), **fields)
+        return self._next(it, created, time, timedelta(0))
 
     def _once(self, event: Event, customer: UUID | None, time: datetime) -> Envelope:
         return self._next(Course(self._new_id(), customer, time), event, time, timedelta(0))
@@ -317,6 +320,11 @@ class Services:
 
 _RECORDED = ("segment", "tags", "referred_by")
 _FIRST_ID = uuid7_floor(BEGIN).int
+
+
+def _owner(segment: str | None) -> UUID | None:
+    """Returns whose the customers of a segment are: it changes hands with the segment."""
+    return named_user("", segment) if segment else None
 
 
 def _one_of(courses: list[Course], which: int) -> Course | None:

@@ -65,7 +65,7 @@ async def rows(engine: AsyncEngine, statement: str) -> list[Any]:
 async def contents(engine: AsyncEngine) -> list[list[Any]]:
     return [
         await rows(engine, f"SELECT t::text FROM {table} t ORDER BY 1")  # noqa: S608
-        for table in ("facts", "activity_spans", "merged_customers")
+        for table in ("facts", "activity_spans", "merged_customers", "customer_owners")
     ]
 
 

@@ -6,6 +6,7 @@ from analytics.metrics.rollups import Totals
 from analytics.projections.fold_activity import Activity
 from analytics.projections.fold_facts import Facts
 from analytics.projections.merges import Merges
+from analytics.projections.owners import Owners
 from analytics.projections.settings import Settings
 
-PROJECTIONS = (Facts(), Settings(), Activity(), Merges(), Totals(), ScoreQueue(), Fits())
+PROJECTIONS = (Facts(), Settings(), Activity(), Merges(), Owners(), Totals(), ScoreQueue(), Fits())

@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from analytics.tables import metadata
+from kith.db.owned import owned_by
 from kith.db.tables import DERIVED, Moment, TenantId, tenant_column
 
 # Read models: all that follows can be recomputed from the ledger (see projections.rebuild).
@@ -69,6 +70,20 @@ merged_customers = Table(
 )
 
 Index("merged_customers_by_survivor", merged_customers.c.tenant_id, merged_customers.c.survivor)
+
+# Whose each customer is now, by its record (see projections.owners). Without a row it is nobody's, or was merged.
+customer_owners = owned_by(
+    Table(
+        "customer_owners",
+        metadata,
+        tenant_column(),
+        Column("id", Uuid, primary_key=True),
+        Column("owner_id", Uuid, nullable=False),
+        info={DERIVED: "folded from the ledger"},
+    ),
+    "owner_id",
+)
+Index("customer_owners_by_owner", *(customer_owners.c[name] for name in ("tenant_id", "owner_id", "id")))
 
 # The rules whose spans are kept. One without `ready_at` is being computed: it is folded, and not queried yet.
 activity_rules = Table(
