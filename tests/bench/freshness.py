@@ -27,6 +27,7 @@ from kith.db.connections import Database
 from kith.db.migrations import migrate
 from kith.events.sales import OrderPlaced
 from kith.ids import new_id
+from kith.reach import EVERYONE
 from kith_local.postgres import EmbeddedPostgres
 from sales.service import SERVICE as SALES
 
@@ -116,7 +117,7 @@ async def until_visible(postgres: EmbeddedPostgres, per_second: int, seconds: in
 
 async def _revenue(database: Database) -> int:
     now = datetime.now(UTC)
-    query = Question(Interval(now - timedelta(days=1), now + timedelta(days=1)), "UTC", DEFAULT_POLICY)
+    query = Question(Interval(now - timedelta(days=1), now + timedelta(days=1)), "UTC", DEFAULT_POLICY, reach=EVERYONE)
     async with database.read(TENANT) as connection:
         (figure,) = await figures(connection, TENANT, [METRICS["revenue"]], query)
     return int(figure.value or 0)

@@ -19,6 +19,7 @@ from analytics.service import SERVICE
 from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
 from kith.db.migrations import migrate
+from kith.reach import EVERYONE
 from kith_local.postgres import EmbeddedPostgres
 
 TENANT = "whale"
@@ -103,7 +104,7 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
 
 async def measured(url: str, ids: Sequence[str]) -> list[Figure]:
     database = Database(url, pool_size=2, application="bench")
-    query = Question(YEAR, "Europe/Berlin", DEFAULT_POLICY, Grain.MONTH)
+    query = Question(YEAR, "Europe/Berlin", DEFAULT_POLICY, reach=EVERYONE, grain=Grain.MONTH)
 
     async def bare() -> None:
         async with database.read(TENANT) as connection:

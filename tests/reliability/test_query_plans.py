@@ -23,6 +23,7 @@ from analytics.service import SERVICE
 from kith.db.login import sqlalchemy_url
 from kith.events.catalogue import EVENTS
 from kith.events.sales import OrderPlaced
+from kith.reach import EVERYONE
 from kith.runtime.service import Service
 from kith_local.postgres import EmbeddedPostgres
 
@@ -76,13 +77,13 @@ async def connection(unknown: AsyncConnection) -> AsyncIterator[AsyncConnection]
     ids=lambda metric: metric.id,
 )
 async def test_no_metric_looks_again_for_every_customer(connection: AsyncConnection, metric: Metric) -> None:
-    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("segment",))
+    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, reach=EVERYONE, group_by=("segment",))
     await looks_once(connection, figures(connection, "newcomer", [metric], query))
 
 
 async def test_a_tree_of_customers_is_made_once(connection: AsyncConnection) -> None:
     within = FilterBy("within", ("00000000-0000-0000-0000-000000000001",))
-    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, group_by=("ultimate_parent",), filters=(within,))
+    query = Question(INTERVAL, "UTC", DEFAULT_POLICY, reach=EVERYONE, group_by=("ultimate_parent",), filters=(within,))
     await looks_once(connection, figures(connection, "newcomer", [METRICS["revenue"]], query))
 
 
@@ -90,7 +91,13 @@ async def test_a_tree_of_customers_is_made_once(connection: AsyncConnection) -> 
 async def test_a_cohort_matrix_looks_once_at_each_fact(
     connection: AsyncConnection, segments: dict[str, ActivityRule]
 ) -> None:
-    query = Question(INTERVAL, "UTC", ActivityPolicy(1, PURCHASES, segments), filters=(FilterBy("segment", ("gold",)),))
+    query = Question(
+        INTERVAL,
+        "UTC",
+        ActivityPolicy(1, PURCHASES, segments),
+        reach=EVERYONE,
+        filters=(FilterBy("segment", ("gold",)),),
+    )
     await looks_once(connection, cohorts(connection, "newcomer", query))
 
 

@@ -36,7 +36,7 @@ from analytics.tables import people
 from kith.api import api_of, context_for
 from kith.db.login import sqlalchemy_url
 from kith.events.actors import user_id
-from kith.events.contacts import CustomerMerged
+from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerMerged
 from kith.events.sales import OrderPlaced
 from kith.http.auth import LEEWAY_SECONDS
 from kith.http.server import serve
@@ -555,3 +555,41 @@ async def test_trouble_with_the_database_is_reported_so_that_a_client_goes_on_af
     assert (await client.event("again"))["event"]["id"] == str(event.id)
     await client.subscribe(ORDERS, "orders again", after=figure["cursor"])
     assert (await client.next("orders again"))["figure"]["value"] == 1
+
+
+async def test_who_reads_its_own_customers_is_sent_of_no_others(
+    port: int, issuer: Issuer, tenant: str, worker: AsyncEngine, fold: Fold
+) -> None:
+    ann, bob, mine, other = (new_id() for _ in range(4))
+    known = {"tenant_id": tenant, "id": ann, "actor_id": user_id(tenant, "ann"), "state": "active", "role_ids": []}
+    async with worker.begin() as connection:
+        await connection.execute(insert(people.users), known)
+    for customer, owner in ((mine, ann), (other, bob)):
+        await fold(
+            happened(CustomerCreated(kind="person", owner_id=owner), tenant, NOW - timedelta(days=1), customer),
+            happened(BOUGHT, tenant, NOW - timedelta(hours=1), customer),
+        )
+    async with connected(port, issuer.token(tenant, "analytics:read:own", sub="ann")) as client:
+        for id, customer in (("other", other), ("none", new_id())):
+            await client.subscribe(TIMELINE, id, of=str(customer))
+            assert (await client.error(id))["code"] == "not-found"
+        await client.subscribe(TIMELINE, "timeline", of=str(mine))
+        await client.subscribe(ORDERS, "orders")
+        await client.subscribe(HEALTH, "health")
+        assert (await client.next("timeline"))["event"] is (await client.next("health"))["change"] is None
+        assert (await client.next("orders"))["figure"]["value"] == 1
+        async with connected(port, issuer.token(tenant)) as whole:  # the same figure, of everybody
+            await whole.subscribe(ORDERS)
+            assert (await whole.next())["figure"]["value"] == 2
+        async with worker.begin() as connection:
+            for customer in (other, mine):
+                await changed(connection, tenant, customer)
+        while (change := (await client.next("health"))["change"]) is None:
+            pass
+        assert change["customer"]["id"] == str(mine)
+        bought = happened(BOUGHT, tenant, NOW, mine)
+        await fold(happened(BOUGHT, tenant, NOW, other), bought)
+        assert (await client.event("timeline"))["event"]["id"] == str(bought.id)
+        given = CustomerAmended(changed=["owner"], owner_id=bob)
+        await fold(happened(given, tenant, NOW, mine, aggregate_version=2))
+        assert (await client.error("timeline"))["code"] == "not-found", "it is Bob's by now"

@@ -40,6 +40,7 @@ from kith.consumer.run import _Member
 from kith.db.sessions import Driver, create_engine, driver_of
 from kith.db.tenancy import WORKER_ROLE
 from kith.ids import new_id
+from kith.reach import EVERYONE
 from kith_local.postgres import EmbeddedPostgres
 
 OFTEN = ActivityRule.of(
@@ -360,7 +361,7 @@ class LiveIsBatch(RuleBasedStateMachine):
         if len(batch.whole) < len({event.subject for event in batch.events}):
             return
         expected = batch.components(query)
-        question = Question(Interval(query.start, query.end), query.zone, policy)
+        question = Question(Interval(query.start, query.end), query.zone, policy, reach=EVERYONE)
         if query.only is not None:
             question = replace(question, filters=(FilterBy("segment", (query.only or None,)),))
         async with self.engine.connect() as connection:

@@ -28,5 +28,6 @@ def test_the_narrower_is_left(token: set[str], roles: set[str], left: set[str]) 
 def test_what_is_about_the_tenant_has_no_narrow_form() -> None:
     assert not set(SCOPES) & set(NARROW_SCOPES)
     assert {each.rpartition(":")[0] for each in NARROW_SCOPES} == {
-        f"{service}:{verb}" for service in ("contacts", "sales", "service-desk") for verb in ("read", "write")
+        "analytics:read",
+        *(f"{service}:{verb}" for service in ("contacts", "sales", "service-desk") for verb in ("read", "write")),
     }

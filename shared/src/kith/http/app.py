@@ -47,6 +47,7 @@ class _Segment(StringConvertor):
 __all__ = [
     "Context",
     "actor_of",
+    "actor_reaching",
     "actor_who",
     "actor_with",
     "context_of",
@@ -119,6 +120,12 @@ def actor_with(scope: str | None) -> Any:
     """Returns a dependency that yields the actor, if it has the scope; None: whatever scopes it has."""
 
     return actor_who(lambda actor: None if scope is None else actor.require(scope))
+
+
+def actor_reaching(scope: str) -> Any:
+    """Returns a dependency that yields the actor, if it has the scope or a narrow form of it. What the operation reads
+    goes by the actor's reach."""
+    return actor_who(lambda actor: actor.reach(scope))
 
 
 def actor_who(check: Callable[[Actor], object]) -> Any:

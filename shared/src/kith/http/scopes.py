@@ -14,9 +14,11 @@ SCOPES = tuple(f"{service}:{verb}" for service, verbs in VERBS.items() for verb 
 _WIDTHS = ("own", "team")
 """Whose records a narrow scope is of: the actor's own, or those of all of its team and of the teams within it."""
 _NARROW = {
-    f"{service}:{verb}": tuple(f"{service}:{verb}:{width}" for width in _WIDTHS)
-    for service in ("contacts", "sales", "service-desk")
-    for verb in ("read", "write")
+    scope: tuple(f"{scope}:{width}" for width in _WIDTHS)
+    for scope in (
+        *(f"{service}:{verb}" for service in ("contacts", "sales", "service-desk") for verb in ("read", "write")),
+        "analytics:read",
+    )
 }
 NARROW_SCOPES = tuple(scope for scopes in _NARROW.values() for scope in scopes)
 """Scopes of some records only, `service:verb:width`: each is a part of `service:verb`."""

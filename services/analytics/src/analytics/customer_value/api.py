@@ -15,7 +15,7 @@ from starlette.responses import Response
 from strawberry.scalars import JSON
 
 from analytics.calendar import Interval
-from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.customer import READ, Customer, must_be_there, must_be_there_together
 from analytics.customer_value import reads
 from analytics.customer_value.fit_reads import fits, one_fit
 from analytics.customer_value.fits import NEEDED, KeptFit, Model
@@ -31,14 +31,16 @@ from kith.api import Feature
 from kith.db.connections import Database
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.http.openapi import answers
 from kith.nouns.parameters import body, body_of
+from kith.reach import EVERYONE
 from kith.scalars import Code, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["customer value"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
+WHOLE_READER: Any = actor_with(READ)
 WRITER: Any = actor_with("analytics:write")
 
 
@@ -75,7 +77,8 @@ async def values_of(
         unpredicted = error.detail
     async with database.read(tenant) as connection:
         settings = await tenant_settings(connection, tenant)
-        question = Question(interval, settings.zone, settings.policy)
+        # Fifths are of all customers, and a fit is of the tenant's purchases.
+        question = Question(interval, settings.zone, settings.policy, reach=EVERYONE)
         models = await purchases(connection, tenant, question, currency=currency)
         merged = await merged_among(connection, tenant, ids)
     survivors = list({merged.get(each, each) for each in ids})
@@ -113,13 +116,13 @@ async def fit_models(
 
 
 @router.get("/customer-value/fits", operation_id="listFits", summary="The fits, newest first", response_model=Fits)
-async def list_fits(request: Request, actor: Actor = READER) -> Response:
+async def list_fits(request: Request, actor: Actor = WHOLE_READER) -> Response:
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(Fits(await fits(connection, actor.tenant)))
 
 
 @router.get("/customer-value/fits/{id}", operation_id="getFit", summary="One fit", response_model=KeptFit)
-async def get_fit(request: Request, id: Id, actor: Actor = READER) -> Response:
+async def get_fit(request: Request, id: Id, actor: Actor = WHOLE_READER) -> Response:
     """With parameters, their standard errors, and the log-likelihood."""
     async with context_of(request).database.read(actor.tenant) as connection:
         return json_response(await one_fit(connection, actor.tenant, id))
@@ -140,7 +143,7 @@ async def get_value(
     actor: Actor = READER,
 ) -> Response:
     """Now, or as it was at an instant; for an instant in the future, the value is that of now, as `at` says."""
-    await must_be_heard_of(context_of(request).database, actor.tenant, id)
+    await must_be_there(context_of(request).database, actor, id)
     found = await values_of(context_of(request).database, actor.tenant, [id], at, currency)
     return json_response(found[id])
 
@@ -175,8 +178,7 @@ async def value(
     self: Customer, info: Ctx, at: datetime | None = None, currency: str | None = None
 ) -> CustomerValueType | None:
     context = info.context
-    context.actor.require("analytics:read")
-    await must_be_heard_of_together(info, self.id)
+    await must_be_there_together(info, self.id)
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Any]:  # resolved by field name
         return await values_of(context.service.database, context.actor.tenant, list(ids), at, currency)

@@ -10,11 +10,11 @@ from analytics.ledger import freshness as queries
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import actor_with, context_of, only_known_parameters
+from kith.http.app import actor_reaching, context_of, only_known_parameters
 from kith.http.auth import Actor
 
 router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching("analytics:read")
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Freshness(queries.Freshness):
 @field(description="Up to when each source is counted.")
 async def freshness(info: Ctx) -> list[Freshness]:
     context = info.context
-    context.actor.require("analytics:read")
+    context.actor.reach("analytics:read")
     async with context.service.database.read(context.actor.tenant) as connection:
         return await queries.freshness(connection)  # type: ignore[return-value]
 

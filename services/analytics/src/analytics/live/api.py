@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from analytics.customer import Customer
+from analytics.customer import READ, Customer
 from analytics.health.model.definition import Band, Cause
 from analytics.live import reads as live
 from analytics.live.feed import Delivery, Feed, Feeds, Gauge, Look, arrived_any, feeds_of, follow
@@ -24,14 +24,16 @@ from analytics.metrics.question import Question
 from analytics.metrics.rest import FilterText, Version
 from analytics.projections.as_known_at import types_needed
 from analytics.projections.merging import MERGES
+from analytics.projections.owners import out_of_reach
 from analytics.timeline.api import TimelineEvent
 from analytics.timeline.reads import TimelineEvent as Exchange
 from kith import scalars
 from kith.api import Feature
-from kith.errors import Invalid
+from kith.errors import Invalid, NotFound
 from kith.events.catalogue import versions_of
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field, subscription, watching
+from kith.reach import Reach
 
 TRAILING_SECONDS = 60.0
 """After so long a figure of the last days, or of an interval that goes on, is computed anew though nothing came: it is
@@ -104,14 +106,19 @@ class HealthChangeFilter:
 async def health_changed(
     info: Ctx, filter: HealthChangeFilter | None = None, after: scalars.Cursor | None = None
 ) -> AsyncGenerator[HealthUpdate, None]:
-    feed, tenant = _feed(info)
+    feed, tenant, reach = _feed(info)
     wanted = (filter or HealthChangeFilter()).checked()
     follows = _Follows("health/1", digest(tenant), after)
     start, epoch = await follows.start(feed)
 
     async def read(position: Position) -> Page[live.HealthChange]:
         page = await feed.health_after(position, epoch)
-        return page._replace(rows=[(at, change) for at, change in page.rows if wanted.takes(change)])
+        rows = [(at, change) for at, change in page.rows if wanted.takes(change)]
+        if rows and reach.is_limited:
+            async with feed.gate, feed.database.read(tenant) as connection:
+                others = await out_of_reach(connection, tenant, reach, [change.customer_id for _, change in rows])
+            rows = [(at, change) for at, change in rows if change.customer_id not in others]
+        return page._replace(rows=rows)
 
     async def updates() -> AsyncIterator[HealthUpdate]:
         async for delivery in follow(feed, start, read, lambda look: look.health_changed, of_health=True):
@@ -134,7 +141,7 @@ _OF_CHANGE = fields(live.HealthChange)
 async def timeline(
     info: Ctx, customer_id: UUID, after: scalars.Cursor | None = None
 ) -> AsyncGenerator[TimelineUpdate, None]:
-    feed, tenant = _feed(info)
+    feed, tenant, reach = _feed(info)
     follows = _Follows("timeline/1", digest(tenant, customer_id), after)
     start, epoch = await follows.start(feed)
     selves = frozenset((customer_id,))
@@ -142,6 +149,8 @@ async def timeline(
     async def read(position: Position) -> Page[Exchange]:
         nonlocal selves
         async with feed.gate, feed.database.read(tenant) as connection:
+            if await out_of_reach(connection, tenant, reach, [customer_id]):
+                raise NotFound.of("customer", customer_id)
             found = await timeline_after(connection, tenant, customer_id, position, epoch)
         selves = found.selves
         return found.page
@@ -172,16 +181,16 @@ async def metric_changed(
     activity: Version | None = None,
     after: scalars.Cursor | None = None,
 ) -> AsyncGenerator[MetricUpdate, None]:
-    feed, tenant = _feed(info)
+    feed, tenant, reach = _feed(info)
     feeds = feeds_of(feed.database)
     subscribed = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
-    watched = WatchedMetric(feeds, tenant, subscribed)
+    watched = WatchedMetric(feeds, tenant, reach, subscribed)
     await watched.check()
     of = digest(tenant, subscribed)
     seen = Cursor.of_text(after, kind="metric/1", of=of).state if after is not None else None
     goes_on = ends_at is None or ends_at > datetime.now(UTC)
     every = TRAILING_SECONDS if goes_on else None
-    gauge = feeds.gauge(tenant, subscribed, lambda: Gauge(feed, watched, every))
+    gauge = feeds.gauge(tenant, (subscribed, reach.owners), lambda: Gauge(feed, watched, every))
 
     async def updates() -> AsyncIterator[MetricUpdate]:
         async for mark, figure in gauge.values(seen):
@@ -193,11 +202,11 @@ async def metric_changed(
 FEATURE = Feature(subscriptions=(health_changed, timeline, metric_changed))
 
 
-def _feed(info: Ctx) -> tuple[Feed, str]:
+def _feed(info: Ctx) -> tuple[Feed, str, Reach]:
     context = info.context
-    context.actor.require("analytics:read")
+    reach = context.actor.reach(READ)
     context.service.subscription_limiter.check(context.actor.tenant)
-    return feeds_of(context.service.database).of(context.actor.tenant), context.actor.tenant
+    return feeds_of(context.service.database).of(context.actor.tenant), context.actor.tenant, reach
 
 
 @dataclass(frozen=True)
@@ -248,6 +257,7 @@ class SubscribedMetric:
 class WatchedMetric:
     feeds: Feeds
     tenant: str
+    reach: Reach
     subscribed: SubscribedMetric
     types: frozenset[str] | None = dataclass_field(default=None, init=False)
     """Events that may change the figure. None: any."""
@@ -273,7 +283,14 @@ class WatchedMetric:
     async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> Question:
         it = self.subscribed
         return await question_of(
-            connection, self.tenant, starts_at, ends_at, filters=it.filters, zone=it.zone, activity=it.activity
+            connection,
+            self.tenant,
+            self.reach,
+            starts_at,
+            ends_at,
+            filters=it.filters,
+            zone=it.zone,
+            activity=it.activity,
         )
 
     def mark(self, figure: Figure) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from analytics.calendar import Grain
+from analytics.customer import READ
 from analytics.ledger.api import Freshness
 from analytics.metrics import figure
 from analytics.metrics.catalogue import metric
@@ -125,7 +126,7 @@ async def _figures(
     known_at: datetime | None,
 ) -> list[MetricValue]:
     context = info.context
-    context.actor.require("analytics:read")
+    reach = context.actor.reach(READ)
     tenant, wanted = (
         context.actor.tenant,
         [metric(id, parameter="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
@@ -134,6 +135,7 @@ async def _figures(
         question = await question_of(
             connection,
             tenant,
+            reach,
             starts_at,
             ends_at,
             grain=grain,
@@ -161,12 +163,13 @@ async def metric_members(
     after: Cursor | None = None,
 ) -> Connection[MetricMember]:
     context = info.context
-    context.actor.require("analytics:read")
+    reach = context.actor.reach(READ)
     tenant, wanted = context.actor.tenant, metric(id)
     async with reading(context.service.database, tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
             connection,
             tenant,
+            reach,
             starts_at,
             ends_at,
             filters=filter or (),
@@ -180,7 +183,7 @@ async def metric_members(
 
 @field(name="metrics", description="All metrics, in words.")
 async def all_metrics(info: Ctx) -> list[MetricDefinition]:
-    info.context.actor.require("analytics:read")
+    info.context.actor.reach(READ)
     return catalogue()  # type: ignore[return-value]
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from analytics.calendar import Grain
+from analytics.customer import READ
 from analytics.ledger.api import Freshness
 from analytics.metrics import cohorts
 from analytics.metrics.cohorts import CohortMatrix, CohortMember, cohort_members
@@ -18,14 +19,14 @@ from kith import scalars
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.parameters import First
 from kith.scalars import Code, Cursor, Instant, Whole
 
 router = APIRouter(prefix="/v1/cohorts", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
 
 From = Annotated[Instant, Query(alias="from", description="the interval is half-open: from is in it, to is not")]
 To = Annotated[Instant, Query(alias="to")]
@@ -70,6 +71,7 @@ async def get_cohorts(
         question = await question_of(
             connection,
             actor.tenant,
+            actor.reach(READ),
             starts_at,
             ends_at,
             grain=grain,
@@ -105,6 +107,7 @@ async def list_cohort_members(
         question = await question_of(
             connection,
             actor.tenant,
+            actor.reach(READ),
             starts_at,
             ends_at,
             grain=grain,
@@ -159,11 +162,18 @@ async def matrix(
     activity: Version | None = None,
 ) -> MatrixType:
     context = info.context
-    context.actor.require("analytics:read")
-    tenant = context.actor.tenant
+    tenant, reach = context.actor.tenant, context.actor.reach(READ)
     async with context.service.database.read(tenant) as connection:
         question = await question_of(
-            connection, tenant, starts_at, ends_at, grain=grain, filters=filter or (), zone=zone, activity=activity
+            connection,
+            tenant,
+            reach,
+            starts_at,
+            ends_at,
+            grain=grain,
+            filters=filter or (),
+            zone=zone,
+            activity=activity,
         )
         return await cohorts.cohorts(connection, tenant, question, event or ())  # type: ignore[return-value]
 
@@ -184,11 +194,18 @@ async def members(
     after: Cursor | None = None,
 ) -> Connection[MemberType]:
     context = info.context
-    context.actor.require("analytics:read")
-    tenant = context.actor.tenant
+    tenant, reach = context.actor.tenant, context.actor.reach(READ)
     async with context.service.database.read(tenant) as connection:
         question = await question_of(
-            connection, tenant, starts_at, ends_at, grain=grain, filters=filter or (), zone=zone, activity=activity
+            connection,
+            tenant,
+            reach,
+            starts_at,
+            ends_at,
+            grain=grain,
+            filters=filter or (),
+            zone=zone,
+            activity=activity,
         )
         page = await cohort_members(
             connection, tenant, question, event or (), row=row, period=period, first=first, after=after

@@ -69,6 +69,7 @@ def _customer(*names: str) -> tuple[Dimension, ...]:
     return tuple(Dimension(name, Source.CUSTOMER) for name in names)
 
 
+OWNER = Dimension("owner", Source.CUSTOMER)
 TAG = Dimension("tag", Source.CUSTOMER, "tags", several=True)
 ULTIMATE_PARENT = Dimension("ultimate_parent", Source.CUSTOMER, names_customers=True)
 """The customer at the top of the customer's tree; itself, if it is a part of none."""
@@ -76,7 +77,7 @@ WITHIN = Dimension("within", Source.CUSTOMER, groups=False, names_customers=True
 """A customer that the customer is, or is below."""
 CURRENCY = Dimension("currency")
 """Without exchange rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
-CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source", "owner"), TAG, ULTIMATE_PARENT, WITHIN)
+CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source"), OWNER, TAG, ULTIMATE_PARENT, WITHIN)
 """The dimensions of a customer, by their plain names. A customer with two tags counts under each."""
 
 

@@ -19,6 +19,7 @@ from analytics.projections.custom_fields import PREFIX, CustomerFields, customer
 from analytics.projections.tenants import tenant_settings
 from kith.db.connections import Database
 from kith.db.tables import Moment
+from kith.reach import Reach
 
 
 @asynccontextmanager
@@ -40,6 +41,7 @@ async def reading(
 async def question_of(
     connection: AsyncConnection,
     tenant: str,
+    reach: Reach,
     starts_at: datetime,
     ends_at: datetime,
     *,
@@ -62,9 +64,10 @@ async def question_of(
         interval,
         zone or settings.zone,
         settings.policy,
-        grain,
-        tuple(group_by),
-        asked,
+        reach=reach,
+        grain=grain,
+        group_by=tuple(group_by),
+        filters=asked,
         settled=known_at is None,
         now=await _now(connection, known_at),
         fields=await customer_fields(connection, tenant) if has_custom else CustomerFields({}),

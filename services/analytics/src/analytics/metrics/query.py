@@ -15,6 +15,7 @@ from sqlalchemy import (
     Numeric,
     Text,
     and_,
+    any_,
     case,
     cast,
     false,
@@ -278,7 +279,8 @@ class Slices:
             found, nothing = func.coalesce(self._customer_id.in_(select(those.c.id)), false()), false()
         else:
             value = self._value(one.dimension)
-            found, nothing = func.coalesce(value.in_(named), false()), value.is_(None)
+            found = func.coalesce(value == any_(cast(named, ARRAY(Text))), false())
+            nothing = value.is_(None)
         kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
 

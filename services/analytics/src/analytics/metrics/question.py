@@ -6,14 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from analytics.calendar import Grain, Interval
-from analytics.metrics.definition import WITHIN, Dimension, Metric, Source
+from analytics.metrics.definition import OWNER, WITHIN, Dimension, Metric, Source
 from analytics.metrics.filtering import FilterBy
 from analytics.metrics.query import Filter, MetricQuery
 from analytics.projections.activity import ActivityPolicy
 from analytics.projections.custom_fields import PREFIX, CustomerFields, spelt, values_of
 from kith.custom.field import FieldType
-from kith.errors import Invalid
+from kith.errors import Forbidden, Invalid
 from kith.nouns.inputs import CLOCK_SKEW
+from kith.reach import Reach
 
 MAX_GROUPINGS = 3
 
@@ -25,6 +26,8 @@ class Question:
     interval: Interval
     zone: str
     policy: ActivityPolicy
+    reach: Reach = field(kw_only=True)
+    """Whose customers it is about, by the owner at the end, as the filter by `owner` has it."""
     grain: Grain | None = None
     group_by: tuple[str, ...] = ()
     filters: tuple[FilterBy, ...] = ()
@@ -38,20 +41,30 @@ class Question:
     def of(self, metric: Metric, periods: Sequence[datetime]) -> MetricQuery:
         if len(self.group_by) > MAX_GROUPINGS or len(set(self.group_by)) < len(self.group_by):
             raise Invalid(f"Group by up to {MAX_GROUPINGS} different dimensions.", field="groupBy")
+        if self.reach.is_limited and OWNER not in metric.dimensions:
+            raise Forbidden(f"{metric.id} cannot be filtered by owner. It needs the scope analytics:read.")
         return MetricQuery(
             "",
             tuple(periods),
             self.zone,
             self.policy,
-            tuple(self._dimension(metric, name, "groupBy") for name in self.group_by),
+            tuple(self._within_reach(self._dimension(metric, name, "groupBy")) for name in self.group_by),
             self.filtered_by(lambda name: self._dimension(metric, name, "filter")),
             self.settled,
         )
 
     def filtered_by(self, dimension: Callable[[str], Dimension]) -> tuple[Filter, ...]:
-        """Returns the filters; `dimension` finds each by its name."""
-        found = [(dimension(name), values, out) for name, values, out in self.filters]
-        return tuple(Filter(by, tuple(self._spelt(by, each) for each in values), out) for by, values, out in found)
+        """Returns the filters, with that of the reach; `dimension` finds each by its name."""
+        found = [(self._within_reach(dimension(name)), values, out) for name, values, out in self.filters]
+        asked = tuple(Filter(by, tuple(self._spelt(by, each) for each in values), out) for by, values, out in found)
+        owners = self.reach.owners
+        return asked if owners is None else (*asked, Filter(OWNER, tuple(str(each) for each in owners)))
+
+    def _within_reach(self, dimension: Dimension) -> Dimension:
+        """Returns the dimension. Raises Forbidden for one that tells of customers that are out of reach."""
+        if dimension.names_customers and self.reach.is_limited:
+            raise Forbidden(f"The tree is of everybody's customers: {dimension.name} needs the scope analytics:read.")
+        return dimension
 
     def _spelt(self, dimension: Dimension, value: str | None) -> str | None:
         """Returns a filter's value as facts spell it. Raises Invalid for one that the dimension cannot have."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from analytics.calendar import Grain
+from analytics.customer import READ
 from analytics.metrics.catalogue import METRICS, metric
 from analytics.metrics.figure import Figure
 from analytics.metrics.filtering import MAX_VALUES, FilterBy
@@ -16,7 +17,7 @@ from analytics.metrics.members import MemberView, members
 from analytics.metrics.parameters import question_of, reading
 from analytics.metrics.reads import figures
 from kith import scalars
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.http.openapi import answers
 from kith.nouns.lists.pages import DEFAULT_PAGE
@@ -27,7 +28,7 @@ Version = Annotated[int, Whole(0)]
 """The version of a definition."""
 FilterText = Annotated[str, LookedFor(20_000)]
 router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
 
 
 @dataclass(slots=True)
@@ -183,6 +184,7 @@ async def get_metric(
         question = await question_of(
             connection,
             actor.tenant,
+            actor.reach(READ),
             starts_at,
             ends_at,
             grain=grain,
@@ -213,6 +215,7 @@ async def query_metrics(
         question = await question_of(
             connection,
             actor.tenant,
+            actor.reach(READ),
             query.starts_at,
             query.ends_at,
             grain=query.grain,
@@ -254,6 +257,7 @@ async def list_members(
         question = await question_of(
             connection,
             actor.tenant,
+            actor.reach(READ),
             starts_at,
             ends_at,
             filters=filters or (),

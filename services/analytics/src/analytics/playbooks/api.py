@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
-from analytics.customer import Customer
+from analytics.customer import READ, Customer
 from analytics.jobs.api import HealthJob, accepted
 from analytics.playbooks import comparison
 from analytics.playbooks import reads as queries
@@ -33,7 +33,7 @@ from kith.api import Feature
 from kith.errors import Invalid, NotFound
 from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.lists.listing import Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
@@ -44,7 +44,8 @@ from kith.scalars import Cursor, Id, Instant
 
 _LISTING = Listing("analytics", PLAYBOOKS, {})
 router = APIRouter(prefix="/v1", tags=["playbooks"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
+WHOLE_READER: Any = actor_with(READ)
 WRITER: Any = actor_with("analytics:write")
 A_YEAR = timedelta(days=365)
 LONGEST = timedelta(days=3 * 366)
@@ -83,10 +84,12 @@ async def list_runs(
 ) -> Response:
     """Runs, by the time of the event that triggered them, newest first. A run that was `left_alone` belongs to the
     control share."""
-    async with context_of(request).database.read(actor.tenant) as connection:
+    reach = actor.reach(READ)
+    async with context_of(request).database.read(actor.tenant, by_values=reach.is_limited) as connection:
         page = await runs_of(
             connection,
             actor.tenant,
+            reach,
             first=first,
             after=after,
             playbook_id=playbook_id,
@@ -103,7 +106,7 @@ async def get_run(request: Request, id: Id, actor: Actor = READER) -> Response:
     """One run, with the outcome of each action: `results` are the tasks and cases that were made of them, in their
     current state."""
     async with context_of(request).database.read(actor.tenant) as connection:
-        return json_response(await run_of(connection, actor.tenant, id))
+        return json_response(await run_of(connection, actor.tenant, actor.reach(READ), id))
 
 
 @router.get(
@@ -117,7 +120,7 @@ async def get_outcomes(
     id: Id,
     starts_at: Annotated[Instant | None, Query(alias="from")] = None,
     ends_at: Annotated[Instant | None, Query(alias="to")] = None,
-    actor: Actor = READER,
+    actor: Actor = WHOLE_READER,
 ) -> Response:
     """Compares treated customers with those left alone, by the first run of each customer since the playbook was last
     started. Without a control share the report is observational, and says so; with fewer than 20 customers in either
@@ -247,6 +250,7 @@ async def runs(
 @field(description="Whether it helped: those treated against those left alone, since it was started last.")
 async def outcomes(self: PlaybookView, info: Ctx) -> OutcomesType:
     context = info.context
+    context.actor.require(READ)
     async with context.service.database.read(context.actor.tenant) as connection:
         return await outcomes_of(connection, context.actor.tenant, self.id)  # type: ignore[return-value]
 
@@ -266,19 +270,19 @@ async def playbook_runs(
 @field(description="One run, or null if there is none.")
 async def playbook_run(info: Ctx, id: UUID) -> RunType | None:
     context = info.context
-    context.actor.require("analytics:read")
+    reach = context.actor.reach(READ)
     async with context.service.database.read(context.actor.tenant) as connection:
         try:
-            return await run_of(connection, context.actor.tenant, id)  # type: ignore[return-value]
+            return await run_of(connection, context.actor.tenant, reach, id)  # type: ignore[return-value]
         except NotFound:
             return None
 
 
 async def _runs(info: Ctx, **wanted: Any) -> Connection[RunType]:
     context = info.context
-    context.actor.require("analytics:read")
-    async with context.service.database.read(context.actor.tenant) as connection:
-        page = await runs_of(connection, context.actor.tenant, **wanted)
+    reach = context.actor.reach(READ)
+    async with context.service.database.read(context.actor.tenant, by_values=reach.is_limited) as connection:
+        page = await runs_of(connection, context.actor.tenant, reach, **wanted)
     return connection_of(page)  # type: ignore[arg-type]  # resolved by field name
 
 

@@ -16,9 +16,11 @@ from analytics.playbooks.form import playbooks
 from analytics.playbooks.plan import Plan
 from analytics.playbooks.tables import playbook_runs
 from analytics.projections.facts import types_of, word_of
+from analytics.projections.owners import of_reach, out_of_reach
 from analytics.projections.tables import facts, merged_customers
 from kith.errors import Invalid, NotFound
 from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.reach import Reach
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ _SHOWN = [_R[name] for name in PlaybookRunView.__dataclass_fields__]
 async def runs_of(
     connection: AsyncConnection,
     tenant: str,
+    reach: Reach,
     *,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
@@ -93,7 +96,7 @@ async def runs_of(
     """Returns a page of runs, newest first. Raises Invalid for a malformed cursor or a page that is too big."""
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-    query = select(*_SHOWN).where(_R.tenant_id == tenant)
+    query = select(*_SHOWN).where(_R.tenant_id == tenant, *of_reach(tenant, reach, _R.customer_id, merged=True))
     for column, wanted in ((_R.playbook_id, playbook_id), (_R.customer_id, customer_id), (_R.state, state)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -106,10 +109,10 @@ async def runs_of(
     return Page(page, Position(page[-1].at, page[-1].id).cursor() if len(rows) > first else None)
 
 
-async def run_of(connection: AsyncConnection, tenant: str, id: UUID) -> PlaybookRunDetails:
+async def run_of(connection: AsyncConnection, tenant: str, reach: Reach, id: UUID) -> PlaybookRunDetails:
     """Returns one run. Raises NotFound."""
     row = (await connection.execute(select(*_SHOWN).where(_R.tenant_id == tenant, _R.id == id))).one_or_none()
-    if row is None:
+    if row is None or await out_of_reach(connection, tenant, reach, [row.customer_id]):
         raise NotFound.of("playbook run", id)
     run = _view(row)
     shown = {name: getattr(run, name) for name in PlaybookRunView.__dataclass_fields__}

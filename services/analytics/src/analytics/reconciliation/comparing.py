@@ -29,6 +29,7 @@ from analytics.reconciliation.records import MARGIN, Comparison, LedgerEvent, St
 from analytics.reconciliation.report import SAMPLES, MetricReport, Report, Tally
 from kith.customers.chains import survivors_of
 from kith.db.sessions import driver_of
+from kith.reach import EVERYONE
 
 FETCHED = 500
 """Rows that a cursor brings at a time; between them the process's other work has its turn."""
@@ -189,9 +190,13 @@ async def _figures(
     async for export, record in _all(exports):
         expected.add(export.collection.name, record)
     notes = expected.notes()
-    questions = [Question(Interval(periods.months[0], periods.months[-1]), settings.zone, policy, Grain.MONTH)]
+    questions = [
+        Question(
+            Interval(periods.months[0], periods.months[-1]), settings.zone, policy, reach=EVERYONE, grain=Grain.MONTH
+        )
+    ]
     if periods.before:
-        questions.insert(0, Question(Interval(*periods.before), settings.zone, policy))
+        questions.insert(0, Question(Interval(*periods.before), settings.zone, policy, reach=EVERYONE))
     found = {
         id: [numbers for each in questions for numbers in await _answered(connection, tenant, id, each)]
         for id in METRICS

@@ -96,6 +96,7 @@ SIGNALS = Resource(
     searched=("title", "code"),
     unpublished=dict.fromkeys(("title", "unit", "description"), "Words for people. Readings go by the signal's id."),
     checks=code_is_free,
+    reference_data=True,
 )
 READINGS = Resource(
     "reading",

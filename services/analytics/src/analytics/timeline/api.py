@@ -11,20 +11,21 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 from strawberry.scalars import JSON
 
-from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.customer import READ, Customer, must_be_there, must_be_there_together
 from analytics.projections.survivors import merged_among
 from analytics.timeline import reads as queries
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First
 from kith.scalars import Code, Cursor, Id, Instant
 
 router = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
+WHOLE_READER: Any = actor_with(READ)
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class TimelinePage:
 
 
 @router.get("/ledger", operation_id="getLedgerSize", summary="How many events there are, by type")
-async def get_ledger_size(request: Request, actor: Actor = READER) -> queries.LedgerSize:
+async def get_ledger_size(request: Request, actor: Actor = WHOLE_READER) -> queries.LedgerSize:
     async with context_of(request).database.read(actor.tenant) as connection:
         return await queries.size(connection, actor.tenant)
 
@@ -59,7 +60,7 @@ async def get_timeline(
 ) -> Response:
     """Newest first; what happened to customers merged into this one too. Of a customer that was merged, that of its
     survivor."""
-    await must_be_heard_of(context_of(request).database, actor.tenant, id)
+    await must_be_there(context_of(request).database, actor, id)
     wanted = queries.Wanted(first, after, tuple(type or ()), starts_at, ends_at)
     async with context_of(request).database.read(actor.tenant) as connection:
         page = await queries.timeline(connection, actor.tenant, id, wanted)
@@ -86,9 +87,8 @@ async def timeline(
     ends_at: Annotated[datetime | None, strawberry.argument(name="to")] = None,
 ) -> Connection[TimelineEvent] | None:
     context = info.context
-    context.actor.require("analytics:read")
     wanted = queries.Wanted(first, after, tuple(types or ()), starts_at, ends_at)
-    await must_be_heard_of_together(info, self.id)
+    await must_be_there_together(info, self.id)
 
     async def batch(ids: Sequence[UUID]) -> Mapping[UUID, Page[queries.TimelineEvent]]:
         async with context.service.database.read(context.actor.tenant) as connection:

@@ -3,27 +3,29 @@
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from analytics.customer import READ
 from analytics.health.evaluation import distribution as domain
 from analytics.health.evaluation import distribution_reads as queries
 from analytics.health.evaluation.distribution_reads import By, HealthDistribution, distribution
 from analytics.health.evaluation.what_if import Counts
-from analytics.jobs.api import READER, WRITER, HealthJob, accepted
+from analytics.jobs.api import WRITER, HealthJob, accepted
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.parameters import body, body_of
 from kith.scalars import Instant
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
+_READER: Any = actor_reaching(READ)
 GroupBy = Annotated[By | None, Query(alias="groupBy", description="of the customer, as its record said then")]
 
 
@@ -41,13 +43,13 @@ class DistributionAsked(BaseModel):
     response_model=HealthDistribution,
 )
 async def get_distribution(
-    request: Request, group_by: GroupBy = None, at: Instant | None = None, actor: Actor = READER
+    request: Request, group_by: GroupBy = None, at: Instant | None = None, actor: Actor = _READER
 ) -> Response:
     """Whole, and by group, now or at an instant, by the models in force now; with the change over 30 days. A base of
     over 10,000 customers is counted by stored scores (`source` is `stored`), without the trend; for an instant of the
     past of such a base, start the job."""
     reads = partial(context_of(request).database.read, actor.tenant)
-    return json_response(await distribution(reads, actor.tenant, group_by, at, datetime.now(UTC)))
+    return json_response(await distribution(reads, actor.tenant, actor.reach(READ), group_by, at, datetime.now(UTC)))
 
 
 @router.post(
@@ -100,10 +102,10 @@ class DistributionType(HealthDistribution):
 )
 async def health_distribution(info: Ctx, group_by: By | None = None, at: datetime | None = None) -> DistributionType:
     context = info.context
-    context.actor.require("analytics:read")
+    reach = context.actor.reach(READ)
     reads = partial(context.service.database.read, context.actor.tenant)
     return await distribution(  # type: ignore[return-value]  # resolved by field name
-        reads, context.actor.tenant, group_by, at, datetime.now(UTC)
+        reads, context.actor.tenant, reach, group_by, at, datetime.now(UTC)
     )
 
 

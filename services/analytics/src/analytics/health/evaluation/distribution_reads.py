@@ -1,10 +1,11 @@
 """Reads the distribution of the tenant's health, grouped by attributes of its customers' records.
 
 A base of up to MOST customers is scored on demand, at any instant. A larger one is counted by stored scores: bands are
-right to the second, scores are as of the last scoring; a job computes the past.
+right to the second, scores are as of the last scoring; a job computes the past. Of a base that is a part of the
+tenant's, the customers within a limited reach, FEW are scored on demand.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +16,7 @@ import numpy as np
 from sqlalchemy import ARRAY, ColumnElement, Double, func, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.health.engine.reads import everybody_of, number_of_customers
+from analytics.health.engine.reads import MANY, everybody_of, number_of_customers
 from analytics.health.evaluation.base_scores import base_scores_of
 from analytics.health.evaluation.distribution import NO_CUSTOMERS, Distribution, Groups, distributions, with_trend
 from analytics.health.evaluation.what_if import BaseScores, Counts
@@ -25,13 +26,16 @@ from analytics.health.scores.tables import health_scores
 from analytics.projections.attributes import attributes_of
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
+from analytics.projections.owners import ids_within, of_reach
 from analytics.projections.snapshot import Reads
-from analytics.projections.tables import facts, merged_customers
+from analytics.projections.tables import customer_owners, facts, merged_customers
 from kith.errors import Invalid
+from kith.reach import Reach
 from kith.runtime.offload import LIVE, Lane, offload
 
 Progress = Callable[[int, int], Awaitable[None]]
-MOST = 10_000
+MOST, FEW = 10_000, MANY
+"""Few, because above this number facts are read by the range of ids, which is everybody's."""
 BEFORE = timedelta(days=30)
 _QUARTERS = literal([0.25, 0.5, 0.75], ARRAY(Double))
 
@@ -62,30 +66,42 @@ class HealthDistribution:
 
 
 async def distribution(
-    reads: Reads, tenant: str, by: By | None, at: datetime | None, now: datetime
+    reads: Reads, tenant: str, reach: Reach, by: By | None, at: datetime | None, now: datetime
 ) -> HealthDistribution:
     """Returns the distribution. Raises Invalid for an instant of a base that is too large to be scored on demand."""
     async with reads() as connection:
-        if await number_of_customers(connection, tenant, MOST + 1) > MOST:
+        if reach.is_limited:
+            found = ids_within(tenant, reach).order_by(customer_owners.c.id).limit(FEW + 1)
+            ids = list(await connection.scalars(found))
+            number, most, job = len(ids), FEW, ""
+        else:
+            ids, most, job = None, MOST, ", or ask for it as a job: POST /v1/health:distribution"
+            number = await number_of_customers(connection, tenant, MOST + 1)
+        if number > most:
             if at is not None:
-                raise Invalid(
-                    f"There are over {MOST} customers; so many are scored when asked. Leave out `at`, or ask for it as "
-                    "a job: POST /v1/health:distribution.",
-                    field="at",
-                )
-            return await stored(connection, tenant, by, now)
-    return await computed(reads, tenant, by, at or now, LIVE)
+                rule = f"There are over {most} customers; so many are scored when asked. Leave out `at`{job}."
+                raise Invalid(rule, field="at")
+            return await stored(connection, tenant, reach, by, now)
+    return await computed(reads, tenant, by, at or now, LIVE, customers=ids)
 
 
 async def computed(
-    reads: Reads, tenant: str, by: By | None, at: datetime, lane: Lane, progress: Progress | None = None
+    reads: Reads,
+    tenant: str,
+    by: By | None,
+    at: datetime,
+    lane: Lane,
+    progress: Progress | None = None,
+    *,
+    customers: Sequence[UUID] | None = None,
 ) -> HealthDistribution:
-    """Computes it by the models in force at the instant, with the change over 30 days: by those of then."""
+    """Computes it by the models in force at the instant, with the change over 30 days: by those of then. Of everybody,
+    or of some customers in order of their ids."""
     async with reads() as connection:
         in_force = [await models_of(connection, tenant, instant) for instant in (at, at - BEFORE)]
         total = await number_of_customers(connection, tenant) if progress is not None else 0
     now, then, done = _Counted(), _Counted(), 0
-    async for some in everybody_of(reads, tenant):
+    async for some in everybody_of(reads, tenant) if customers is None else _one_piece(customers):
         for counted, instant, models in ((now, at, in_force[0]), (then, at - BEFORE, in_force[1])):
             indexes = {model.id: index for index, model in enumerate(models)}
             part = await base_scores_of(reads, tenant, models, indexes, instant, some, lane)
@@ -95,6 +111,11 @@ async def computed(
         if progress is not None:
             await progress(done, max(total, done))
     return await offload(_whole, at, now, then, lane=lane)
+
+
+async def _one_piece(customers: Sequence[UUID]) -> AsyncIterator[Sequence[UUID]]:
+    if customers:
+        yield customers
 
 
 @dataclass
@@ -149,13 +170,15 @@ async def _groups(
     return found
 
 
-async def stored(connection: AsyncConnection, tenant: str, by: By | None, now: datetime) -> HealthDistribution:
-    whole = await _stored(connection, tenant, None)
-    groups = await _stored(connection, tenant, by) if by is not None else []
+async def stored(
+    connection: AsyncConnection, tenant: str, reach: Reach, by: By | None, now: datetime
+) -> HealthDistribution:
+    whole = await _stored(connection, tenant, reach, None)
+    groups = await _stored(connection, tenant, reach, by) if by is not None else []
     return HealthDistribution(now, Source.STORED, whole[0] if whole else NO_CUSTOMERS, groups)
 
 
-async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> list[Distribution]:
+async def _stored(connection: AsyncConnection, tenant: str, reach: Reach, by: By | None) -> list[Distribution]:
     s, record = health_scores.c, facts.alias("record")
     source: Any = health_scores
     group: ColumnElement[Any] = literal(None)
@@ -187,6 +210,7 @@ async def _stored(connection: AsyncConnection, tenant: str, by: By | None) -> li
         )
         .select_from(source)
         .where(s.tenant_id == tenant, s.model.is_not(None), s.customer_id.not_in(merged))
+        .where(*of_reach(tenant, reach, s.customer_id))
         .group_by(group)
         .order_by(func.count().desc())
     )  # fmt: skip

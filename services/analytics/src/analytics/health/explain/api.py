@@ -11,7 +11,7 @@ import strawberry
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from analytics.customer import Customer, must_be_heard_of, must_be_heard_of_together
+from analytics.customer import READ, Customer, must_be_there, must_be_there_together
 from analytics.health.engine.trees import places_of
 from analytics.health.explain import reads as health
 from analytics.health.explain import views
@@ -33,7 +33,7 @@ from kith.errors import Invalid
 from kith.events.catalogue import EVENTS
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.runtime.offload import offload
 from kith.scalars import Code, Id, Instant
@@ -41,7 +41,7 @@ from kith.scalars import Code, Id, Instant
 router = APIRouter(
     prefix="/v1/customers/{id}/health", tags=["analytics"], dependencies=[Depends(only_known_parameters)]
 )
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
 FEW = 8
 """Up to this number customers are explained in some milliseconds."""
 T = TypeVar("T")
@@ -101,7 +101,7 @@ async def _answer(
     *instants: datetime,
 ) -> Response:
     database = context_of(request).database
-    await must_be_heard_of(database, actor.tenant, id)
+    await must_be_there(database, actor, id)
     of = await how.read(database, actor.tenant, [id])
     found = (await computed(explain, HealthExplainer(of, how.language), [id], *instants))[id]
     if isinstance(found, Invalid):
@@ -282,7 +282,7 @@ async def load(
     """Explains one customer, together with all others of the request. Resolved by field name. All explanations of a
     customer in one request are of the same snapshot."""
     context = info.context
-    context.actor.require("analytics:read")
+    context.actor.reach(READ)
 
     async def read(ids: Sequence[UUID]) -> Mapping[UUID, HealthSnapshot]:
         return dict.fromkeys(ids, await how.read(context.service.database, context.actor.tenant, ids))
@@ -322,7 +322,7 @@ async def health_of(
     info: Ctx, customer: UUID, at: datetime | None, known_at: datetime | None, model: str | None, language: str | None
 ) -> Health:
     ensure_past(knownAt=known_at)
-    await must_be_heard_of_together(info, customer)
+    await must_be_there_together(info, customer)
     request = info.context.request
     accepted = request.headers.get("accept-language") if request is not None else None
     how = Explaining(language_of(language, accepted), model, known_at)

@@ -16,11 +16,11 @@ from analytics.health.model.rules import Document
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import field
-from kith.http.app import actor_with, only_known_parameters
+from kith.http.app import actor_reaching, only_known_parameters
 from kith.http.auth import Actor
 
 router = APIRouter(prefix="/v1", tags=["health-models"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching("analytics:read")
 SCHEMA_JSON = "application/schema+json"
 
 
@@ -89,7 +89,7 @@ class GalleryModelType(GalleryModel):
 
 @field(name="healthModelGallery", description="Ready-made health models to start from.")
 async def health_model_gallery(info: Ctx) -> list[GalleryModelType]:
-    info.context.actor.require("analytics:read")
+    info.context.actor.reach("analytics:read")
     return gallery.gallery()  # type: ignore[return-value]  # resolved by field name
 
 
@@ -100,7 +100,7 @@ class DefaultHealthModelType(DefaultHealthModel):
 
 @field(name="defaultHealthModel", description="What scores every customer that no published model is for.")
 async def default_health_model(info: Ctx) -> DefaultHealthModelType:
-    info.context.actor.require("analytics:read")
+    info.context.actor.reach("analytics:read")
     return default_model()  # type: ignore[return-value]  # resolved by field name
 
 

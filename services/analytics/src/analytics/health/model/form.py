@@ -171,4 +171,5 @@ HEALTH_MODELS = Resource(
         ("title", "state", "number"), "A draft scores no customer; a model that does is published."
     ),
     checks=what_it_names_is_defined,
+    reference_data=True,
 )

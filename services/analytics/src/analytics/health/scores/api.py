@@ -8,21 +8,22 @@ import strawberry
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from analytics.customer import Customer
+from analytics.customer import READ, Customer
 from analytics.health.model.definition import Band
 from analytics.health.scores import reads as queries
 from analytics.health.scores.reads import HealthScoreView, Rescoring, SetAside
 from kith.api import Feature
 from kith.graphql.context import Ctx
 from kith.graphql.fields import Connection, connection_of, field
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import actor_reaching, actor_with, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First
 from kith.scalars import Code, Cursor, Instant
 
 router = APIRouter(prefix="/v1", tags=["health"], dependencies=[Depends(only_known_parameters)])
-READER: Any = actor_with("analytics:read")
+READER: Any = actor_reaching(READ)
+WHOLE_READER: Any = actor_with(READ)
 
 
 @dataclass(slots=True)
@@ -46,8 +47,9 @@ async def list_scores(
     actor: Actor = READER,
 ) -> Response:
     """The customers that entered their band last come first. Those without a band are left out."""
-    async with context_of(request).database.read(actor.tenant) as connection:
-        page = await queries.scores(connection, actor.tenant, band=band, model=model, first=first, after=after)
+    reach = actor.reach(READ)
+    async with context_of(request).database.read(actor.tenant, by_values=reach.is_limited) as connection:
+        page = await queries.scores(connection, actor.tenant, reach, band=band, model=model, first=first, after=after)
     return json_response(HealthScorePage(page.rows, page.next))
 
 
@@ -66,13 +68,14 @@ async def list_upcoming(
     actor: Actor = READER,
 ) -> Response:
     """The next one first: unless an event happens before, `due_at` is the instant and `due_band` the band."""
-    async with context_of(request).database.read(actor.tenant) as connection:
-        page = await queries.upcoming(connection, actor.tenant, to=to, until=until, first=first, after=after)
+    reach = actor.reach(READ)
+    async with context_of(request).database.read(actor.tenant, by_values=reach.is_limited) as connection:
+        page = await queries.upcoming(connection, actor.tenant, reach, to=to, until=until, first=first, after=after)
     return json_response(HealthScorePage(page.rows, page.next))
 
 
 @router.get("/health/rescoring", operation_id="getRescoring", summary="How far a new model has come")
-async def get_rescoring(request: Request, actor: Actor = READER) -> Rescoring:
+async def get_rescoring(request: Request, actor: Actor = WHOLE_READER) -> Rescoring:
     """When a model is published or retired, all customers are scored again in the background. A customer that cannot be
     scored is set aside with the reason, and delays no other."""
     async with context_of(request).database.read(actor.tenant) as connection:
@@ -95,9 +98,11 @@ async def all_scores(
     after: Cursor | None = None,
 ) -> Connection[HealthScore]:
     context = info.context
-    context.actor.require("analytics:read")
-    async with context.service.database.read(context.actor.tenant) as connection:
-        page = await queries.scores(connection, context.actor.tenant, band=band, model=model, first=first, after=after)
+    reach = context.actor.reach(READ)
+    async with context.service.database.read(context.actor.tenant, by_values=reach.is_limited) as connection:
+        page = await queries.scores(
+            connection, context.actor.tenant, reach, band=band, model=model, first=first, after=after
+        )
     return _connection(page)
 
 
@@ -110,9 +115,11 @@ async def all_upcoming(
     after: Cursor | None = None,
 ) -> Connection[HealthScore]:
     context = info.context
-    context.actor.require("analytics:read")
-    async with context.service.database.read(context.actor.tenant) as connection:
-        page = await queries.upcoming(connection, context.actor.tenant, to=to, until=until, first=first, after=after)
+    reach = context.actor.reach(READ)
+    async with context.service.database.read(context.actor.tenant, by_values=reach.is_limited) as connection:
+        page = await queries.upcoming(
+            connection, context.actor.tenant, reach, to=to, until=until, first=first, after=after
+        )
     return _connection(page)
 
 

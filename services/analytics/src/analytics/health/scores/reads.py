@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.health.model.definition import Band
 from analytics.health.model.timeline import model_in_force
 from analytics.health.scores.tables import health_rescorings, health_scores, health_set_aside
+from analytics.projections.owners import of_reach
 from kith.errors import Invalid
 from kith.nouns.lists.pages import DEFAULT_PAGE, MAX_PAGE, Page, Position
+from kith.reach import Reach
 
 _S, _R, _A = health_scores.c, health_rescorings.c, health_set_aside.c
 MAX_SET_ASIDE = 100
@@ -65,6 +67,7 @@ class Rescoring:
 async def scores(
     connection: AsyncConnection,
     tenant: str,
+    reach: Reach,
     *,
     band: Band | None = None,
     model: str | None = None,
@@ -74,7 +77,7 @@ async def scores(
     """Returns a page of scores, the customers that entered their band last first. Raises Invalid for a malformed
     cursor, a page that is too big and a model that is not in force."""
     index = tuple_(_S.band_since, _S.customer_id)
-    conditions: list[ColumnElement[bool]] = [_S.band == band if band else _S.band.is_not(None)]
+    conditions = [_S.band == band if band else _S.band.is_not(None), *of_reach(tenant, reach, _S.customer_id)]
     if model is not None:
         conditions.append(_S.model == (await model_in_force(connection, tenant, model)).id)
     if after is not None:
@@ -87,6 +90,7 @@ async def scores(
 async def upcoming(
     connection: AsyncConnection,
     tenant: str,
+    reach: Reach,
     *,
     to: Band | None = None,
     until: datetime | None = None,
@@ -94,7 +98,7 @@ async def upcoming(
     after: str | None = None,
 ) -> Page[HealthScoreView]:
     """Returns the customers that come into another band by silence alone, the next one first."""
-    conditions: list[ColumnElement[bool]] = [_S.due_band == to if to else _S.due_band.is_not(None)]
+    conditions = [_S.due_band == to if to else _S.due_band.is_not(None), *of_reach(tenant, reach, _S.customer_id)]
     if until is not None:
         conditions.append(_S.due_at < until)
     if after is not None:
