@@ -31,6 +31,7 @@ def of_process(metric: Exposed, process: str) -> bool:
         "analytics: API, worker": service == "analytics",
         "analytics: worker": process == "metrics_analytics_worker",
         "contacts: API, worker": service == "contacts",
+        "contacts: worker, sales: worker, service-desk: worker": kind == "worker" and service != "analytics",
         "contacts: worker": process == "metrics_contacts_worker",
         "sales: worker": process == "metrics_sales_worker",
         "sales: worker, service-desk: worker": process in ("metrics_sales_worker", "metrics_service_desk_worker"),

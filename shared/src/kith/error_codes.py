@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     TENANT_REMOVED = "tenant-removed"
     USER_SUSPENDED = "user-suspended"
     NOT_FOUND = "not-found"
+    CONTENT_GONE = "content-gone"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     REQUEST_TIMEOUT = "request-timeout"
     NOT_ACCEPTABLE = "not-acceptable"

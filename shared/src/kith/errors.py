@@ -36,6 +36,12 @@ class Conflict(DomainError):
     code = ErrorCode.CONFLICT
 
 
+class Gone(DomainError):
+    """It was there, and is not any more."""
+
+    code = ErrorCode.CONTENT_GONE
+
+
 class NothingAmended(Conflict):
     code = ErrorCode.NOTHING_AMENDED
 

@@ -14,6 +14,7 @@ from contacts.users.first_sight import at_first_sight
 from contacts.users.form import users
 from kith.api import Api
 from kith.events.catalogue import NOUNS, PRODUCERS
+from kith.exports import api as exports
 from kith.imports import api as imports
 from kith.people.directory import Directory
 
@@ -29,9 +30,16 @@ API = Api(
         attachments.FEATURE,
         retention.FEATURE,
         imports.imports_feature("contacts", IMPORTED),
+        exports.exports_feature("contacts", RESOURCES),
     ),
     nodes=[name.partition(".")[2].replace("-", "_") for name in _OTHERS],
     people=Directory(users, teams, roles),
     first_sight=at_first_sight,
-    tags={"me": me.WORDS, "duplicates": duplicates.WORDS, "retention": retention.WORDS, imports.TAG: imports.WORDS},
+    tags={
+        "me": me.WORDS,
+        "duplicates": duplicates.WORDS,
+        "retention": retention.WORDS,
+        imports.TAG: imports.WORDS,
+        exports.TAG: exports.WORDS,
+    },
 )

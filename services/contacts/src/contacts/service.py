@@ -20,6 +20,7 @@ from kith.custom.filling import making_entries
 from kith.custom.stating import stating_fields
 from kith.custom.sweep import sweeping
 from kith.customers.stating import stating
+from kith.exports.run import Exporter
 from kith.imports.rows import Wiring
 from kith.imports.run import Importer
 from kith.nouns.fills import filling
@@ -50,6 +51,7 @@ SERVICE = Service(
         confirming(),
         noting_others(),
         applying(),
+        *Exporter("contacts", RESOURCES).tasks(),
         *Importer(IMPORTED, Wiring("contacts", outbox, idempotency)).tasks(),
     ),
     commands={"erasures": "contacts.erasure.wiring", "attachments": "kith.attachments.checking"},

@@ -10,6 +10,7 @@ from kith.customers.erasing import erasures_table
 from kith.customers.repointing import repointings_table
 from kith.db.removed import removed_tenants_table
 from kith.db.tables import DERIVED, EncodedJson, Moment, tenant_column
+from kith.exports.tables import export_tables
 from kith.imports.tables import import_tables
 from kith.nouns.blinding import blinding_table
 from kith.nouns.fills import fills_table
@@ -31,6 +32,7 @@ custom_entries = entries_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 imports = import_tables(metadata)
 contents = contents_tables(metadata)
+exports = export_tables(metadata)
 erasures = erasures_table(metadata)
 blinding = blinding_table(metadata)
 erasures.append_column(

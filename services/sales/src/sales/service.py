@@ -3,6 +3,7 @@
 from kith.custom.filling import making_entries
 from kith.custom.sweep import sweeping
 from kith.customers.repointing import Repointing
+from kith.exports.run import Exporter
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
@@ -28,5 +29,6 @@ SERVICE = Service(
         confirming(RESOURCES),
         Repointing(outbox.metadata).task(),
         ERASING.task(),
+        *Exporter("sales", RESOURCES).tasks(),
     ),
 )

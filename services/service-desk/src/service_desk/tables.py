@@ -13,6 +13,7 @@ from kith.customers.links import merge_columns
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
+from kith.exports.tables import export_tables
 from kith.nouns.blinding import blinding_table
 from kith.nouns.elsewhere import elsewhere_table
 from kith.nouns.fills import fills_table
@@ -35,6 +36,7 @@ repointings = repointings_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
+exports = export_tables(metadata)
 erasures = erasures_table(metadata)
 blinding = blinding_table(metadata)
 people = directory_tables(metadata)

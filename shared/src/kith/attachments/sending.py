@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from kith.attachments.store import ContentLost, Store
+from kith.attachments.store import ContentLost, Readable
 from kith.attachments.watched import FAULTS
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
@@ -34,7 +34,7 @@ def disposition(file_name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
 
 
-async def response(request: Request, store: Store, it: Sent) -> Response:
+async def response(request: Request, store: Readable, it: Sent) -> Response:
     """Returns the response: all of it, a range, or nothing where the client has it. Raises
     StoreFault and ContentLost."""
     headers = {
@@ -51,7 +51,8 @@ async def response(request: Request, store: Store, it: Sent) -> Response:
         FAULTS.labels("lost").inc()
         raise ContentLost(f"Content {it.id} has {kept} bytes in the store, and {it.size} were received.")
     first, count, status = 0, it.size, HTTPStatus.OK
-    if (asked := _RANGE.fullmatch(request.headers.get("range", ""))) and "if-range" not in request.headers:
+    is_same = request.headers.get("if-range", headers["ETag"]) == headers["ETag"]
+    if is_same and (asked := _RANGE.fullmatch(request.headers.get("range", ""))):
         first, count = _ranged(asked[1], asked[2], it.size)
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {first}-{first + count - 1}/{it.size}"

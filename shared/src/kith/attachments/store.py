@@ -37,17 +37,21 @@ class Kept(NamedTuple):
     at: datetime
 
 
-class Store(Protocol):
+class Readable(Protocol):
     """Its operations raise StoreFault."""
-
-    async def put(self, tenant: str, id: UUID, pieces: AsyncIterator[bytes]) -> None:
-        """Keeps the pieces. If they raise, or it is cancelled, nothing is kept."""
 
     async def size(self, tenant: str, id: UUID) -> int | None:
         """Returns how many bytes are kept; None if there is nothing."""
 
     def read(self, tenant: str, id: UUID, first: int, count: int) -> AsyncIterator[bytes]:
         """Yields so many bytes from that one on."""
+
+
+class Store(Readable, Protocol):
+    """Its operations raise StoreFault."""
+
+    async def put(self, tenant: str, id: UUID, pieces: AsyncIterator[bytes]) -> None:
+        """Keeps the pieces. If they raise, or it is cancelled, nothing is kept."""
 
     async def drop(self, tenant: str, id: UUID) -> None:
         """Removes it, if it is there."""

@@ -35,6 +35,8 @@ _WORDS = {
     HTTPStatus.UNAUTHORIZED: "No token, or one that is not valid now",
     HTTPStatus.FORBIDDEN: "The token lacks the scope that this needs",
     HTTPStatus.NOT_FOUND: "There is no such thing, or not for this tenant",
+    HTTPStatus.GONE: "It was there, and is not any more: `detail` says why",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "It has fewer bytes",
     HTTPStatus.CONFLICT: "The state of what it is about, or of the data, forbids it",
     HTTPStatus.PRECONDITION_FAILED: "Someone else changed it first: it is not at the version of If-Match",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",

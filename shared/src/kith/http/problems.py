@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from kith.error_codes import ErrorCode
-from kith.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, VersionMismatch
+from kith.errors import Conflict, DomainError, Forbidden, Gone, Invalid, NotFound, VersionMismatch
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
+    Gone: HTTPStatus.GONE,
     Conflict: HTTPStatus.CONFLICT,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     VersionMismatch: HTTPStatus.PRECONDITION_FAILED,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,11 +20,11 @@ from kith.graphql.errors import Problem
 from kith.graphql.fields import Connection, connection_of, field
 from kith.graphql.inputs import checked
 from kith.http import problems
-from kith.http.app import actor_with, context_of, json_response, only_known_parameters
+from kith.http.app import Context, actor_who, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
 from kith.jobs import changes
 from kith.jobs.reads import JobView, details_of, page_of
-from kith.nouns.lists.pages import DEFAULT_PAGE
+from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First, pascal
 from kith.scalars import Cursor, Id
 
@@ -81,10 +82,21 @@ class JobsApi:
     verbs: tuple[Verb, ...] = (CANCEL,)
     shown: Callable[[Any, Actor], Any] = lambda job, _: job
     """Returns a job as an actor sees it."""
+    at: str | None = None
+    """The path in REST, where it is not that of the plural: a name in GraphQL is of one service alone."""
+    whose: Callable[[Actor, str], str | None] | None = None
+    """Returns whose jobs an actor may `read`, or `write`; None: everybody's. Raises Forbidden. By default whoever has
+    the service's scope of that verb may do so with all."""
 
     @property
     def path(self) -> str:
-        return f"/v1/{self.plural.replace('_', '-')}"
+        return self.at or f"/v1/{self.plural.replace('_', '-')}"
+
+    def requested_by(self, actor: Actor, verb: str) -> str | None:
+        if self.whose is not None:
+            return self.whose(actor, verb)
+        actor.require(f"{self.service}:{verb}")
+        return None
 
     async def accepted(self, connection: AsyncConnection, actor: Actor, id: UUID) -> Response:
         """Answers with a job that was requested, and where to look for what comes of it."""
@@ -93,7 +105,7 @@ class JobsApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix=self.path, tags=[self.tag], dependencies=[Depends(only_known_parameters)])
-        reader, writer = actor_with(f"{self.service}:read"), actor_with(f"{self.service}:write")
+        reader, writer = (actor_who(partial(self._may, verb)) for verb in ("read", "write"))
 
         @router.get(
             "",
@@ -106,8 +118,8 @@ class JobsApi:
             request: Request, first: First = DEFAULT_PAGE, after: Cursor | None = None, actor: Actor = reader
         ) -> Response:
             async with context_of(request).database.read(actor.tenant) as connection:
-                page = await page_of(connection, self.table, self.summary, actor.tenant, first=first, after=after)
-            return json_response(self.page([self.shown(each, actor) for each in page.rows], page.next))
+                page = await self._page(connection, actor, first, after)
+            return json_response(self.page(page.rows, page.next))
 
         @router.get(
             "/{id:segment}",
@@ -118,7 +130,7 @@ class JobsApi:
         )
         async def get_job(request: Request, id: Id, actor: Actor = reader) -> Response:
             async with context_of(request).database.read(actor.tenant) as connection:
-                return json_response(self.shown(await self._one(connection, actor, id), actor))
+                return json_response(await self.one(connection, actor, id))
 
         for verb in self.verbs:
             self._add(router, verb, writer)
@@ -133,12 +145,26 @@ class JobsApi:
             description=verb.words,
         )
         async def change(request: Request, id: Id, actor: Actor = writer) -> Response:
-            async with context_of(request).database.write(actor.tenant) as transaction:
-                await verb.change(transaction.connection, self.table, actor.tenant, id)
-                return json_response(self.shown(await self._one(transaction.connection, actor, id), actor))
+            return json_response(await self._changed(context_of(request), verb, actor, id))
 
-    async def _one(self, connection: AsyncConnection, actor: Actor, id: UUID) -> Any:
-        return await details_of(connection, self.table, self.details, actor.tenant, id)
+    def _may(self, verb: str, actor: Actor) -> None:
+        self.requested_by(actor, verb)
+
+    async def one(self, connection: AsyncConnection, actor: Actor, id: UUID, verb: str = "read") -> Any:
+        """Returns a job as this actor sees it. Raises NotFound, and Forbidden."""
+        by = self.requested_by(actor, verb)
+        return self.shown(await details_of(connection, self.table, self.details, actor.tenant, id, by=by), actor)
+
+    async def _page(self, connection: AsyncConnection, actor: Actor, first: int, after: str | None) -> Page[Any]:
+        by = self.requested_by(actor, "read")
+        found = await page_of(connection, self.table, self.summary, actor.tenant, by=by, first=first, after=after)
+        return found._replace(rows=[self.shown(each, actor) for each in found.rows])
+
+    async def _changed(self, context: Context, verb: Verb, actor: Actor, id: UUID) -> Any:
+        async with context.database.write(actor.tenant) as transaction:
+            await self.one(transaction.connection, actor, id, "write")
+            await verb.change(transaction.connection, self.table, actor.tenant, id)
+            return await self.one(transaction.connection, actor, id, "write")
 
     def queries(self) -> tuple[Any, ...]:
         """Returns the queries of GraphQL: one job, and all of them."""
@@ -148,9 +174,9 @@ class JobsApi:
         @field(name=one, description=self.words[one])
         async def one_job(info: Ctx, id: UUID) -> one_type:  # type: ignore[valid-type]
             context, actor = info.context, info.context.actor
-            actor.require(f"{self.service}:read")
+            self._may("read", actor)
             async with context.service.database.read(actor.tenant) as connection:
-                job: Any = self.shown(await self._one(connection, actor, id), actor)
+                job: Any = await self.one(connection, actor, id)
             return job  # type: ignore[no-any-return]  # resolved by field name
 
         @field(name=several, description=self.words[several])
@@ -158,10 +184,9 @@ class JobsApi:
             info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None
         ) -> Connection[summary_type]:  # type: ignore[valid-type]
             context, actor = info.context, info.context.actor
-            actor.require(f"{self.service}:read")
+            self._may("read", actor)
             async with context.service.database.read(actor.tenant) as connection:
-                page = await page_of(connection, self.table, self.summary, actor.tenant, first=first, after=after)
-            return connection_of(page._replace(rows=[self.shown(each, actor) for each in page.rows]))
+                return connection_of(await self._page(connection, actor, first, after))
 
         return one_job, all_jobs
 
@@ -173,13 +198,9 @@ class JobsApi:
         result = result_of(name, self.type)
 
         async def change(info: Ctx, id: UUID) -> result:  # type: ignore[valid-type]
-            context, actor = info.context, info.context.actor
-
             async def changed() -> Any:
-                actor.require(f"{self.service}:write")
-                async with context.service.database.write(actor.tenant) as transaction:
-                    await verb.change(transaction.connection, self.table, actor.tenant, id)
-                    return self.shown(await self._one(transaction.connection, actor, id), actor)
+                self._may("write", info.context.actor)
+                return await self._changed(info.context.service, verb, info.context.actor, id)
 
             return await or_problem(changed(), self.type)  # type: ignore[no-any-return]
 

@@ -28,8 +28,10 @@ async def request(
     *,
     by: str,
     state: JobState = JobState.REQUESTED,
+    checkpoint: Any = None,
 ) -> UUID:
-    """Requests one; `params` is what its kind gets, as JSON. Raises TooManyJobs."""
+    """Requests one; `params` is what its kind gets, as JSON, and so is the checkpoint that it begins with, if it has
+    one. Raises TooManyJobs."""
     id = new_id()
     await _may_be_open(connection, jobs, tenant, id)
     await connection.execute(
@@ -41,6 +43,7 @@ async def request(
             state=state,
             requested_at=func.clock_timestamp(),
             requested_by=by,
+            checkpoint=checkpoint,
         )
     )
     return id
@@ -49,14 +52,23 @@ async def request(
 async def _may_be_open(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:
     """Raises TooManyJobs where as many others are open as there may be."""
     # Requests at the same moment are counted one after the other.
-    words = jobs.name.replace("_", " ")
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{words} {tenant}", 0))))
+    await connection.execute(select(func.pg_advisory_xact_lock(_key_of(jobs, tenant))))
     others = select(func.count()).where(jobs.c.tenant_id == tenant, jobs.c.id != id, jobs.c.state.in_(OPEN))
     if (await connection.execute(others)).scalar_one() >= OPEN_PER_TENANT:
         raise TooManyJobs(
             f"{OPEN_PER_TENANT} jobs are requested or running, which is as many as there may be. Wait for one, or "
             "cancel it."
         )
+
+
+async def hold_off(connection: AsyncConnection, jobs: Table, tenant: str) -> None:
+    """Has no job of the tenant requested until this transaction ends; one that is being requested is waited for."""
+    await connection.execute(select(func.pg_advisory_xact_lock_shared(_key_of(jobs, tenant))))
+
+
+def _key_of(jobs: Table, tenant: str) -> Any:
+    words = jobs.name.replace("_", " ")
+    return func.hashtextextended(f"{words} {tenant}", 0)
 
 
 async def cancel(connection: AsyncConnection, jobs: Table, tenant: str, id: UUID) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Table, literal, select, tuple_
+from sqlalchemy import ColumnElement, Table, literal, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.errors import Invalid, NotFound
@@ -38,14 +38,16 @@ async def page_of(
     view: Callable[..., V],
     tenant: str,
     *,
+    by: str | None = None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[V]:
-    """Newest first. Raises Invalid for a cursor that is none or a page that is too big."""
+    """Newest first, all or those that somebody has requested. Raises Invalid for a cursor that is none or a page that
+    is too big."""
     j = jobs.c
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
-    query = select(*_columns(jobs, view)).where(j.tenant_id == tenant)
+    query = select(*_columns(jobs, view)).where(j.tenant_id == tenant, _requested(jobs, by))
     if after is not None:
         last = Position.of(after)
         query = query.where(tuple_(j.requested_at, j.id) < tuple_(literal(last.at), literal(last.id)))
@@ -55,13 +57,19 @@ async def page_of(
     return Page(page, Position(page[-1].requested_at, page[-1].id).cursor() if len(rows) > first else None)
 
 
-async def details_of(connection: AsyncConnection, jobs: Table, view: Callable[..., V], tenant: str, id: UUID) -> V:
-    """Raises NotFound."""
-    query = select(*_columns(jobs, view)).where(jobs.c.tenant_id == tenant, jobs.c.id == id)
+async def details_of(
+    connection: AsyncConnection, jobs: Table, view: Callable[..., V], tenant: str, id: UUID, *, by: str | None = None
+) -> V:
+    """Raises NotFound, also for one that somebody else has requested."""
+    query = select(*_columns(jobs, view)).where(jobs.c.tenant_id == tenant, jobs.c.id == id, _requested(jobs, by))
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound.of("job", id)
     return view(*row)
+
+
+def _requested(jobs: Table, by: str | None) -> ColumnElement[bool]:
+    return true() if by is None else jobs.c.requested_by == by
 
 
 def _columns(jobs: Table, view: Any) -> list[Any]:

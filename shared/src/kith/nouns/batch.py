@@ -29,6 +29,7 @@ from kith.db.statements import insert_many, streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.events.event import Event
+from kith.exports.dropping import withdraw
 from kith.ids import new_id
 from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
@@ -162,6 +163,7 @@ class Batch:
             await erase_with(self._uow.connection, self._uow.tenant, table, self._keys, self._erased)
             plural, ids = self._resource.plural, [*self._erased]
             await blind(self._uow.connection, self._uow.tenant, table, plural, ids, idempotency=self._keys)
+            await withdraw(self._uow.connection, self._uow.tenant, table, ids)
 
     async def _erase_answers(self) -> None:
         """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.custom.tables import DEFINITIONS, ENTRIES
 from kith.db.tables import ERASED_WITH
+from kith.exports.dropping import withdraw
 from kith.nouns import history
 from kith.nouns.blinding import blind, shows
 
@@ -95,6 +96,7 @@ async def take_out(
         await _forget_entries(connection, tenant, them)
     answers = update(idempotency).where(keys.tenant_id == tenant, keys.subject == any_(them))
     await connection.execute(answers.where(keys.outcome.is_not(None)).values(outcome=_NO_ANSWER))
+    await withdraw(connection, tenant, table, ids)
     if named is not None:
         await blind(connection, tenant, table, named, ids, idempotency=idempotency)
     return ids

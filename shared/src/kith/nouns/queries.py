@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -48,7 +48,8 @@ class Queries(Generic[V]):
     """Reads the rows of one noun that are within `reach` as `view`, which is the resource's, or a GraphQL type that
     inherits it; or as a dict, of these `fields` alone.
 
-    Personal fields are not even selected unless they may be shown, which `personal` notes then.
+    Personal fields are not even selected unless they may be shown, which `personal` notes then; True: somebody else
+    notes it.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Queries(Generic[V]):
         view: type[V],
         *,
         reach: Reach,
-        personal: Disclosure | None,
+        personal: Disclosure | Literal[True] | None,
         fields: tuple[str, ...] | None = None,
     ) -> None:
         self._listing = listing
@@ -67,7 +68,7 @@ class Queries(Generic[V]):
         sees = personal is not None
         hidden = frozenset() if sees else resource.personal_fields
         self._personal = sees
-        self._disclosure = personal if resource.has_personal else None
+        self._disclosure = personal if resource.has_personal and isinstance(personal, Disclosure) else None
         self.shown = self._shown = [name for name in fields or resource.view_fields if name not in hidden]
         self._partly = () if sees else tuple(each for each in resource.partly_personal if each in self._shown)
         self._columns = _Columns(listing, fields or resource.view_fields, hidden, reach.is_limited)
@@ -205,15 +206,43 @@ class Queries(Generic[V]):
         fields are included only on request."""
         asked = await self.known(connection, tenant, asked)
         self._note(Read.EXPORT)
-        table = self._table
-        query = select(*(table.c[name] for name in self._shown)).where(self._columns.rows(asked.shape))
-        if after is not None:
-            query = query.where(table.c.id > after)
-        query = query.order_by(table.c.id).execution_options(yield_per=BATCH)
+        query = self._by_id(asked, after).execution_options(yield_per=BATCH)
         async with connection.stream(query, {"tenant": tenant, **self._asked(asked)}) as result:
             async for rows in result.partitions():
-                found = [zoned(dict(zip(self._shown, row, strict=True))) for row in rows]
-                yield [self._resource.without_personal(row) for row in found] if self._partly else found
+                yield [self._exported(row) for row in rows]
+
+    async def piece(
+        self,
+        connection: AsyncConnection,
+        tenant: str,
+        asked: Asked,
+        *,
+        after: UUID | None,
+        upto: UUID,
+        most: int,
+    ) -> tuple[list[UUID], list[dict[str, Any]]]:
+        """Returns the first so many of the rows that `all` yields, up to an id, and before them their ids."""
+        asked = await self.known(connection, tenant, asked)
+        id = self._table.c.id
+        query = self._by_id(asked, after).add_columns(id.label("at")).where(id <= upto).limit(most)
+        rows = (await connection.execute(query, {"tenant": tenant, **self._asked(asked)})).all()
+        return [row.at for row in rows], [self._exported(row[:-1]) for row in rows]
+
+    async def number_upto(self, connection: AsyncConnection, tenant: str, asked: Asked, upto: UUID) -> int:
+        """Returns how many rows `all` yields up to an id. It takes about as long as to read them."""
+        asked = await self.known(connection, tenant, asked)
+        rows = select(func.count()).where(self._columns.rows(asked.shape), self._table.c.id <= upto)
+        return (await connection.execute(rows, {"tenant": tenant, **self._asked(asked)})).scalar_one()
+
+    def _by_id(self, asked: Asked, after: UUID | None) -> Select[Any]:
+        id = self._table.c.id
+        columns = (self._table.c[name] for name in self._shown)
+        query = select(*columns).where(self._columns.rows(asked.shape)).order_by(id)
+        return query if after is None else query.where(id > after)
+
+    def _exported(self, row: Iterable[Any]) -> dict[str, Any]:
+        found = zoned(dict(zip(self._shown, row, strict=True)))
+        return self._resource.without_personal(found) if self._partly else found
 
     async def pages_of(
         self, connection: AsyncConnection, tenant: str, column: str, owners: Sequence[UUID], asked: Asked

@@ -24,6 +24,7 @@ EXPOSED_BY = {
     "kith.http": "APIs",
     "kith.runtime.telemetry": "APIs",
     "kith.consumer": "workers",
+    "kith.exports": "contacts: worker, sales: worker, service-desk: worker",
     "kith.imports": "contacts: worker",
     "kith.jobs": "workers",
     "kith.outbox": "workers",

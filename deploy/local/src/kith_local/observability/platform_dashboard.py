@@ -175,6 +175,12 @@ _FIGURES = Row(
             "What became of them, a second. Those of dry runs are not counted.",
         ),
         Panel(
+            "Rows of exports",
+            (Query(f"sum by (noun) (rate(kith_export_rows_total{_RATE}))", "{{noun}}"),),
+            "ops",
+            "Written by jobs, a second.",
+        ),
+        Panel(
             "Attachments: bytes",
             (Query(f"sum by (way) (rate(kith_attachment_bytes_total{_RATE}))", "{{way}}"),),
             "bytes",
