@@ -19,17 +19,22 @@ from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.event import Event
+from kith.exports.run import Exporter
+from kith.exports.tables import EXPORTS
 from kith.ids import new_id
+from kith.jobs.runner import Jobs
 from kith.nouns.blinding import is_blinded
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
 from sales.erasing import ERASING as IN_SALES
+from sales.resources import RESOURCES
 from sales.service import SERVICE as SALES
 from service_desk.erasing import ERASING as IN_SERVICE_DESK
 from service_desk.service import SERVICE as SERVICE_DESK
 
 KEY = "Idempotency-Key"
+EXPORTS_OF_SALES = Jobs(EXPORTS, {each.name: Exporter("sales", RESOURCES).run for each in RESOURCES})
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 CONFIRMED = (
     "SELECT data, aggregate_version, customer_id FROM outbox WHERE tenant_id = $1 AND type LIKE '%erasure.conf%'"
@@ -40,19 +45,19 @@ class One:
     """A service, and what its worker does when contacts has erased somebody."""
 
     def __init__(self, mine: Tenant, worker: AsyncEngine, owner: asyncpg.Connection, erasing: Erasing) -> None:
-        self.mine, self._worker, self.owner = mine, worker, owner
+        self.mine, self.worker, self.owner = mine, worker, owner
         self._erasing, self._step = erasing, erasing.task().step
 
     async def hears(self, event: Event, subject: str, customer: str | None = None) -> None:
         of = UUID(customer or subject)
         told = happened(event, self.mine.name, at("2026-03-01"), of, subject=UUID(subject), aggregate_version=2)
-        async with self._worker.begin() as connection:
+        async with self.worker.begin() as connection:
             await self._erasing.handler(connection, [told])
 
     async def works(self) -> int:
         """Until nothing is due. Returns in how many steps."""
         steps = 0
-        while await self._step(self._worker):
+        while await self._step(self.worker):
             steps += 1
         return steps
 
@@ -108,6 +113,20 @@ async def test_what_says_who_it_is_goes_from_all_that_sales_keeps_and_the_rest_s
     assert [each["id"] for each in (await one.mine.get("/v1/opportunities", q=other)).json()["items"]] == [kept["id"]]
     told = {"of_noun": "customer", "record_id": gone, "records": {"opportunities": 1}}
     assert await one.confirmed() == [(told, 1, None)]
+
+
+@in_sales
+async def test_contents_of_exports_that_cover_its_records_go_with_it(one: One) -> None:
+    gone = str(new_id())
+    await deal(one.mine, gone, "Whale")
+    jobs = [(await one.mine.post("/v1/exports", {"noun": each})).json()["id"] for each in ("opportunity", "product")]
+    while await EXPORTS_OF_SALES.step(one.worker):
+        pass
+    contents = [f"/v1/exports/{each}/content" for each in jobs]
+    assert "Whale again" in (await one.mine.get(contents[0])).text
+    await one.hears(CustomerErased(), gone)
+    await one.works()
+    assert [(await one.mine.get(each)).status_code for each in contents] == [410, 200]
 
 
 @in_sales

@@ -153,16 +153,16 @@ async def test_an_export_that_is_cut_off_goes_on_without_loss_or_double(
     class Killed(BaseException):
         """The process ends: nothing is put back, and what was not committed is not there."""
 
-    packed, before = running.zlib.compress, [0]
+    read, before = running._read, [0]
 
-    def dies_in_the_second_piece(*given: Any) -> bytes:
+    async def dies_in_the_second_piece(*given: Any) -> Any:
         before[0] += 1
         if before[0] == 2:
             raise Killed
-        return packed(*given)
+        return await read(*given)
 
     id = await asked(us, format="ndjson")
-    monkeypatch.setattr(running.zlib, "compress", dies_in_the_second_piece)
+    monkeypatch.setattr(running, "_read", dies_in_the_second_piece)
     with pytest.raises(Killed):
         await Jobs(EXPORTS, JOBS.kinds, lease=timedelta(seconds=0.01)).step(engine)
     job = await look(us, id)
@@ -181,7 +181,7 @@ async def test_a_download_that_broke_off_goes_on(us: Tenant, engine: AsyncEngine
     id = await made(us, engine, fields=["external_id"])
     whole = await content(us, id)
     assert whole.text == "external_id\r\nc-0\r\nc-1\r\nc-2\r\nc-3\r\nc-4\r\n"
-    for first in range(len(whole.content)):
+    for first in range(0, len(whole.content), 5):
         rest = await content(us, id, Range=f"bytes={first}-", **{"If-Range": whole.headers["etag"]})
         assert (rest.status_code, rest.content) == (206, whole.content[first:])
     some = await content(us, id, Range="bytes=3-20")

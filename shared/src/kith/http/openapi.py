@@ -76,15 +76,17 @@ def document(app: FastAPI, models: Sequence[type[BaseModel]], tags: Mapping[str,
     )
     components = found.setdefault("components", {})
     components["schemas"] = _schemas(components.get("schemas", {}), models)
-    components["responses"] = {_name(status): _problem(status) for status in _WORDS}
     components["headers"] = {
         name: {"description": words, "schema": {"type": kind}} for name, (words, kind) in _HEADERS.items()
     }
     used: Counter[str] = Counter()
+    answered = set[int]()
     for path, method, operation in _operations(found):
         used.update(operation["tags"])
         operation.setdefault("description", f"{operation['summary']}.")
         operation["responses"] = _responses(path, method, operation)
+        answered |= {int(status) for status in operation["responses"]}
+    components["responses"] = {_name(status): _problem(status) for status in _WORDS if status in answered}
     components["parameters"] = _refer_to_parameters([each for *_, each in _operations(found)])
     found["tags"] = [{"name": name, "description": tags[name]} for name in sorted(used)]
     return found

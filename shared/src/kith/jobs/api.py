@@ -171,7 +171,6 @@ class JobsApi:
         one, several = (_camel(name) for name in (self.name, self.plural))
         one_type, summary_type = self.type, self.summary_type
 
-        @field(name=one, description=self.words[one])
         async def one_job(info: Ctx, id: UUID) -> one_type:  # type: ignore[valid-type]
             context, actor = info.context, info.context.actor
             self._may("read", actor)
@@ -179,7 +178,6 @@ class JobsApi:
                 job: Any = await self.one(connection, actor, id)
             return job  # type: ignore[no-any-return]  # resolved by field name
 
-        @field(name=several, description=self.words[several])
         async def all_jobs(
             info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None
         ) -> Connection[summary_type]:  # type: ignore[valid-type]
@@ -188,7 +186,11 @@ class JobsApi:
             async with context.service.database.read(actor.tenant) as connection:
                 return connection_of(await self._page(connection, actor, first, after))
 
-        return one_job, all_jobs
+        # The fields of a type are told apart by the names of their functions.
+        one_job.__name__, all_jobs.__name__ = one, several
+        return tuple(
+            field(name=each.__name__, description=self.words[each.__name__])(each) for each in (one_job, all_jobs)
+        )
 
     def mutations(self) -> tuple[Any, ...]:
         return tuple(self._mutation(verb) for verb in self.verbs)
@@ -204,7 +206,7 @@ class JobsApi:
 
             return await or_problem(changed(), self.type)  # type: ignore[no-any-return]
 
-        change.__name__ = name  # the fields of a type are told apart by the names of their functions
+        change.__name__ = name
         return strawberry.mutation(checked(change), name=name, description=verb.words)
 
 
