@@ -90,6 +90,7 @@ class Person:
         self.sends_a_file()
         self.is_imported()
         self.is_imported(dry_run=True)
+        self.is_exported()
         ours.post("contacts", "/v1/touchpoints", {"channel": "email", "direction": "outbound", **then})
         self.opportunity = ours.post("sales", "/v1/opportunities", {"name": word, "currency": "EUR", **of})["id"]
         ours.post("sales", f"/v1/opportunities/{self.opportunity}:amend", {"name": f"{word} again"})
@@ -112,6 +113,16 @@ class Person:
         assert sent.status_code == 202, sent.text
         until(lambda: http.get(url, headers=headers).json()["state"] == "done")
         assert http.get(url, headers=headers).json()["report"]["failed"] == 2
+
+    def is_exported(self) -> None:
+        """All customers, and those contacts that have the name."""
+        http, headers, self.contents = self.ours.house.http, self.ours.headers, list[str]()
+        exports = f"{self.ours.house.url('contacts')}/v1/exports"
+        for asked in ({"noun": "customer"}, {"noun": "contact", "where": {"name": {"eq": f"Ann {self.word}"}}}):
+            url = f"{exports}/{http.post(exports, json=asked, headers=headers).json()['id']}/content"
+            until(lambda url=url: http.get(url, headers=headers).status_code == 200)  # type: ignore[misc]  # of this turn
+            assert self.word in http.get(url, headers=headers).text
+            self.contents.append(url)
 
     def sends_a_file(self) -> None:
         url = f"{self.ours.house.url('contacts')}/v1/attachments:upload?contact_id={self.contact}"
@@ -166,6 +177,7 @@ def test_whoever_is_erased_is_found_nowhere_and_what_happened_stays(house: House
     until(lambda: all(is_complete(ours, each) for each in erased))
     assert found_in_databases(house, person.word) == set()
     assert not found_in_files(house, person.word)
+    assert {house.http.get(each, headers=ours.headers).status_code for each in person.contents} == {410}
     for id, noun in erased.items():
         receipt = ours.get("analytics", f"/v1/erasures/{id}")
         assert (receipt["noun"], [each["service"] for each in receipt["parts"]]) == (noun, [*SERVICES])
