@@ -1,5 +1,5 @@
-"""An import of customers from CSV, from the file to the rows and their events, against a COPY of the same columns; and
-how much memory it takes to take in a file of any size."""
+"""An import of customers from CSV, from the file to the rows and their events, and their export by a job, against a
+COPY of the same columns; and how much memory it takes to take in a file of any size."""
 
 import asyncio
 import resource
@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.bench.measure import Figure
 
 from contacts.resources import IMPORTED
@@ -18,6 +20,8 @@ from kith.db.migrations import migrate
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.events import actors
+from kith.exports.run import Checkpoint, Exporter
+from kith.exports.tables import EXPORTS
 from kith.ids import new_id
 from kith.imports.plan import CreateImport
 from kith.imports.rows import Wiring
@@ -25,6 +29,7 @@ from kith.imports.run import Importer
 from kith.imports.tables import IMPORTS
 from kith.imports.uploads import upload
 from kith.jobs.changes import request
+from kith.jobs.reads import JobView, details_of
 from kith.jobs.runner import Jobs
 from kith.jobs.table import JobState
 from kith.runtime.settings import Settings
@@ -68,6 +73,7 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
         while await jobs.step(engine):
             pass
         seconds = time.perf_counter() - began
+        exported = await _exported(context, engine, "bench")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         await _sent(context, "large", LARGE)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -76,6 +82,7 @@ async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
         await context.close()
     return [
         Figure("import of 100k customers", ROWS / seconds, "COPY of the same columns", copied, A_RATIO),
+        Figure("export of 100k customers", ROWS / exported, "COPY of the same columns", copied, A_RATIO),
         Figure("taking in a file", ROWS / sent, "COPY of the same columns", copied, A_RATIO),
         Figure(f"memory for {LARGE:,} rows", grown, "of it allowed", 32, 32, unit=" MB"),
     ]
@@ -94,6 +101,24 @@ async def _sent(context: Any, tenant: str, rows: int) -> None:
             state=JobState.WAITING,
         )
     await upload(context.database, {each.name: each for each in IMPORTED}, tenant, id, content(rows))
+
+
+async def _exported(context: Any, engine: AsyncEngine, tenant: str) -> float:
+    """Returns how many seconds it takes."""
+    began = time.perf_counter()
+    upto, columns = new_id(), ["id", *(name for name in HEADER.strip().split(","))]
+    held = Checkpoint(table="customers", columns=columns, upto=upto)
+    asked = {"format": "csv", "fields": columns, "personal": True}
+    async with context.database.write(tenant) as transaction:
+        by, checkpoint = actors.client("bench"), msgspec.to_builtins(held)
+        id = await request(transaction.connection, EXPORTS, tenant, "customer", asked, by=by, checkpoint=checkpoint)
+    jobs = Jobs(EXPORTS, {"customer": Exporter("contacts", IMPORTED).run})
+    while await jobs.step(engine):
+        pass
+    async with context.database.read(tenant) as connection:
+        found = await details_of(connection, EXPORTS, JobView, tenant, id)
+    assert (found.state, found.done) == ("done", ROWS), found
+    return time.perf_counter() - began
 
 
 async def _copied(url: str) -> float:
