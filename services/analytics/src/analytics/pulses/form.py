@@ -12,8 +12,10 @@ from sqlalchemy import (
     Integer,
 )
 
+from analytics.projections.tables import customer_owners
 from analytics.pulses.rules import Pulse
 from analytics.tables import metadata
+from kith.db.owned import owned_through
 from kith.db.tables import Moment, aggregate_table
 from kith.nouns.inputs import NewInput
 from kith.nouns.resource import Command, One, Resource, View, personal
@@ -36,6 +38,7 @@ pulses = aggregate_table(
     of_customer=True,
 )
 pulses.c.customer_id.nullable = False
+owned_through(pulses, customer_owners)
 
 
 @dataclass(slots=True)

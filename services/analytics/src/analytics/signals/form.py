@@ -14,8 +14,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.projections.tables import customer_owners
 from analytics.signals.rules import Reading, Signal, SignalDefinedAlready
 from analytics.tables import metadata
+from kith.db.owned import owned_through
 from kith.db.tables import TenantId, aggregate_table, reference
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, NewInput
@@ -68,6 +70,7 @@ readings = aggregate_table(
     listed_by=("signal_id",),
 )
 readings.c.signal_id.nullable = readings.c.customer_id.nullable = False
+owned_through(readings, customer_owners)
 
 
 @dataclass(slots=True)
