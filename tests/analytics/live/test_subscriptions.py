@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from tests.analytics.conftest import Fold, happened
 from tests.conftest import free_ports
+from tests.statements import statements
 from tests.subscriber import PROTOCOL, Client, connected
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -34,6 +35,7 @@ from analytics.metrics import reads as metrics
 from analytics.service import SERVICE
 from analytics.tables import people
 from kith.api import api_of, context_for
+from kith.db.connections import Database
 from kith.db.login import sqlalchemy_url
 from kith.events.actors import user_id
 from kith.events.contacts import CustomerAmended, CustomerCreated, CustomerMerged
@@ -560,11 +562,11 @@ async def test_trouble_with_the_database_is_reported_so_that_a_client_goes_on_af
 async def test_who_reads_its_own_customers_is_sent_of_no_others(
     port: int, issuer: Issuer, tenant: str, worker: AsyncEngine, fold: Fold
 ) -> None:
-    ann, bob, mine, other = (new_id() for _ in range(4))
+    ann, bob, mine, kept, other = (new_id() for _ in range(5))
     known = {"tenant_id": tenant, "id": ann, "actor_id": user_id(tenant, "ann"), "state": "active", "role_ids": []}
     async with worker.begin() as connection:
         await connection.execute(insert(people.users), known)
-    for customer, owner in ((mine, ann), (other, bob)):
+    for customer, owner in ((mine, ann), (kept, ann), (other, bob)):
         await fold(
             happened(CustomerCreated(kind="person", owner_id=owner), tenant, NOW - timedelta(days=1), customer),
             happened(BOUGHT, tenant, NOW - timedelta(hours=1), customer),
@@ -577,19 +579,51 @@ async def test_who_reads_its_own_customers_is_sent_of_no_others(
         await client.subscribe(ORDERS, "orders")
         await client.subscribe(HEALTH, "health")
         assert (await client.next("timeline"))["event"] is (await client.next("health"))["change"] is None
-        assert (await client.next("orders"))["figure"]["value"] == 1
+        assert (await client.next("orders"))["figure"]["value"] == 2
         async with connected(port, issuer.token(tenant)) as whole:  # the same figure, of everybody
             await whole.subscribe(ORDERS)
-            assert (await whole.next())["figure"]["value"] == 2
+            assert (await whole.next())["figure"]["value"] == 3
         async with worker.begin() as connection:
             for customer in (other, mine):
                 await changed(connection, tenant, customer)
-        while (change := (await client.next("health"))["change"]) is None:
-            pass
-        assert change["customer"]["id"] == str(mine)
+        assert await next_change(client) == str(mine)
         bought = happened(BOUGHT, tenant, NOW, mine)
         await fold(happened(BOUGHT, tenant, NOW, other), bought)
         assert (await client.event("timeline"))["event"]["id"] == str(bought.id)
         given = CustomerAmended(changed=["owner"], owner_id=bob)
         await fold(happened(given, tenant, NOW, mine, aggregate_version=2))
         assert (await client.error("timeline"))["code"] == "not-found", "it is Bob's by now"
+        async with worker.begin() as connection:
+            for customer in (mine, kept):
+                await changed(connection, tenant, customer)
+        assert await next_change(client) == str(kept)
+
+
+async def next_change(client: Client) -> Any:
+    while (change := (await client.next("health"))["change"]) is None:
+        pass
+    return change["customer"]["id"]
+
+
+async def test_owners_are_read_once_for_all_who_watch_and_anew_when_something_arrives(
+    url: str, tenant: str, fold: Fold
+) -> None:
+    ann, bob, customer = (new_id() for _ in range(3))
+    database = Database(url, pool_size=2, application="test")
+    feed = live.Feed(database, tenant, asyncio.Semaphore(1))
+    created = CustomerCreated(kind="person", owner_id=ann)
+    await fold(happened(created, tenant, NOW, customer))
+    try:
+        async with feed.watch(lambda _: True) as watch:
+            await watch.notified(20)
+            found = await asyncio.gather(*(feed.owners([customer, customer]) for _ in range(20)))
+            assert [each[customer] for each in found] == [ann] * 20
+            with statements() as sent:
+                await feed.owners([customer])
+            assert [each for each in sent if "customer_owners" in each] == []
+            given = CustomerAmended(changed=["owner"], owner_id=bob)
+            await fold(happened(given, tenant, NOW, customer, aggregate_version=2))
+            await watch.notified(20)
+            assert (await feed.owners([customer]))[customer] == bob
+    finally:
+        await database.close()

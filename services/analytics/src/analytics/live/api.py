@@ -108,16 +108,16 @@ async def health_changed(
 ) -> AsyncGenerator[HealthUpdate, None]:
     feed, tenant, reach = _feed(info)
     wanted = (filter or HealthChangeFilter()).checked()
+    within_reach = None if reach.owners is None else frozenset(reach.owners)
     follows = _Follows("health/1", digest(tenant), after)
     start, epoch = await follows.start(feed)
 
     async def read(position: Position) -> Page[live.HealthChange]:
         page = await feed.health_after(position, epoch)
         rows = [(at, change) for at, change in page.rows if wanted.takes(change)]
-        if rows and reach.is_limited:
-            async with feed.gate, feed.database.read(tenant) as connection:
-                others = await out_of_reach(connection, tenant, reach, [change.customer_id for _, change in rows])
-            rows = [(at, change) for at, change in rows if change.customer_id not in others]
+        if rows and within_reach is not None:
+            owners = await feed.owners([change.customer_id for _, change in rows])
+            rows = [(at, change) for at, change in rows if owners[change.customer_id] in within_reach]
         return page._replace(rows=rows)
 
     async def updates() -> AsyncIterator[HealthUpdate]:

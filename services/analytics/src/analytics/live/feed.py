@@ -8,10 +8,11 @@ nothing: what it has not read yet stays in the database. Of figures only the new
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import asyncpg
@@ -31,6 +32,7 @@ from analytics.live.reads import (
     horizon_of,
     page_of,
 )
+from analytics.projections.owners import owners_of
 from kith.db.connections import Database
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict
@@ -146,6 +148,8 @@ class Feed:
         self._horizon: Horizon | None = None
         self._tail: Tail | None = None
         self._looked_at = 0.0
+        self._owners: dict[UUID, UUID | None] = {}
+        self._reading_owners = asyncio.Lock()
 
     @property
     def idle(self) -> bool:
@@ -197,6 +201,8 @@ class Feed:
                 found = await arrivals(connection, self.tenant, before.arrived, horizon.arrived)
                 look = Look(horizon, found, await self._health_changed(connection, before.arrived, horizon))
         self._horizon, self._looked_at = horizon, time.monotonic()
+        if not look.is_empty:  # among it may be that a customer changed hands
+            self._owners = {}
         return look
 
     async def _health_changed(self, connection: AsyncConnection, start: int, horizon: Horizon) -> bool:
@@ -208,6 +214,15 @@ class Feed:
             self._tail = Tail(horizon.epoch, start)
         self._tail.extend(changes if len(changes) < TAIL else None, horizon.arrived)
         return bool(changes)
+
+    async def owners(self, customers: Sequence[UUID]) -> Mapping[UUID, UUID | None]:
+        """Returns whose the customers are. It is read once for all who watch, until something arrives."""
+        async with self._reading_owners:
+            known = self._owners
+            if unknown := [each for each in dict.fromkeys(customers) if each not in known]:
+                async with self.gate, self.database.read(self.tenant) as connection:
+                    known |= await owners_of(connection, self.tenant, unknown)
+            return known
 
     async def health_after(self, position: Position, epoch: str) -> Page[HealthChange]:
         """Raises CursorLost."""

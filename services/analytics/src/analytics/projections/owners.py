@@ -5,7 +5,7 @@ An actor with a limited reach reads of the customers of the users within it (kit
 condition, which an index serves.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -130,19 +130,27 @@ def ids_within(tenant: str, reach: Reach) -> Select[Any]:
     return select(customer_owners.c.id).where(*_is_within(tenant, reach))
 
 
+async def owners_of(connection: AsyncConnection, tenant: str, customers: Sequence[UUID]) -> Mapping[UUID, UUID | None]:
+    """Returns whose each of the customers is, of a merged one whose its survivor is. None: nobody's."""
+    merged = await merged_among(connection, tenant, customers)
+    survivors = list({merged.get(each, each) for each in customers})
+    o = customer_owners.c
+    rows = await connection.execute(
+        select(o.id, o.owner_id).where(o.tenant_id == tenant, o.id == any_(cast(survivors, ARRAY(Uuid))))
+    )
+    owners = {row.id: row.owner_id for row in rows}
+    return {each: owners.get(merged.get(each, each)) for each in customers}
+
+
 async def out_of_reach(
     connection: AsyncConnection, tenant: str, reach: Reach, customers: Sequence[UUID]
 ) -> frozenset[UUID]:
-    """Returns those of the customers that are out of reach, a merged one with its survivor."""
+    """Returns those of the customers that are out of reach."""
     if not reach.is_limited:
         return frozenset()
-    merged = await merged_among(connection, tenant, customers)
-    survivors = list({merged.get(each, each) for each in customers})
-    rows = await connection.scalars(
-        ids_within(tenant, reach).where(customer_owners.c.id == any_(cast(survivors, ARRAY(Uuid))))
-    )
-    found = set(rows)
-    return frozenset(each for each in customers if merged.get(each, each) not in found)
+    within_reach = frozenset(reach.owners or ())
+    owners = await owners_of(connection, tenant, customers)
+    return frozenset(each for each, owner in owners.items() if owner not in within_reach)
 
 
 def _is_within(tenant: str, reach: Reach) -> Sequence[ColumnElement[bool]]:
