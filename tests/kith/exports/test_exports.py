@@ -15,6 +15,8 @@ from tests.contracts.test_access import acting_as
 
 from contacts.resources import RESOURCES
 from contacts.service import SERVICE
+from kith.audit.disclosures import AuditWriter
+from kith.audit.entries import Entry
 from kith.db.sessions import create_engine
 from kith.db.tenancy import WORKER_ROLE
 from kith.exports import api as exports_api
@@ -271,6 +273,19 @@ async def test_the_content_is_for_those_who_see_what_is_in_it(
         assert (await content(them, id)).status_code == 404
         assert (await them.post(f"/v1/exports/{id}:cancel", {})).status_code == 404
     assert (await them.get("/v1/exports")).json()["items"] == []
+
+
+async def test_a_download_of_personal_fields_is_in_the_audit_log(
+    us: Tenant, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[Entry] = []
+    monkeypatch.setattr(AuditWriter, "note", lambda _, entry: noted.append(entry))
+    whole, hidden = await asked(us), await asked(us.without("contacts:personal"))
+    touchpoints = await made(us, engine, "touchpoint")
+    assert noted == []
+    for id in (whole, hidden, touchpoints):
+        assert (await content(us, id)).status_code == 200
+    assert [(each.action, each.noun, each.subjects) for each in noted] == [("export", "customer", None)]
 
 
 async def test_whoever_reads_its_own_exports_its_own(us: Tenant, engine: AsyncEngine) -> None:

@@ -241,9 +241,9 @@ async def _create(context: Context, listings: Mapping[str, Listing], actor: Acto
     asked = listing.asked_in_body(json.dumps(sent).encode(), personal=personal)
     queries = Queries(listing, dict, reach=reach, personal=personal or None, fields=asked.fields)
     params: dict[str, Any] = {"format": given.format, "fields": given.fields, "personal": personal}
-    condition = given.where or None
-    if (names_people := _names_people(listing, asked)) is False and condition:
-        params["where"] = condition
+    names_people = _names_people(listing, asked)
+    if given.where and not names_people:
+        params["where"] = given.where
     async with context.database.write(tenant) as transaction:
         connection, c = transaction.connection, resource.table.c
         await queries.known(connection, tenant, asked)
@@ -254,7 +254,7 @@ async def _create(context: Context, listings: Mapping[str, Listing], actor: Acto
             columns=export_csv.columns_of(resource, queries.shown, custom),
             upto=await connection.scalar(last),
             owners=None if reach.owners is None else [*reach.owners],
-            where=condition if names_people else None,
+            where=given.where if names_people else None,
         )
         checkpoint = msgspec.to_builtins(held)
         id = await request_job(connection, EXPORTS, tenant, given.noun, params, by=actor.id, checkpoint=checkpoint)
