@@ -464,5 +464,6 @@ async def test_many_customers_are_looked_up_by_as_many_statements_as_one(house: 
         r = [*r, *({"__typename": "Customer", "id": str(new_id())} for _ in range(number - 1))]
         with statements() as sent:
             await ann.post("/graphql", {"query": query, "variables": {"r": r}})
-        numbers.append(len(sent))
-    assert numbers[0] == numbers[1]
+        # Not those of the gate, which looks at the actor again after a while.
+        numbers.append(len([each for each in sent if re.search("customer_owners|merged_customers|ledger", each)]))
+    assert numbers[0] == numbers[1] > 2
