@@ -221,9 +221,10 @@ class Slices:
     def __init__(
         self, query: MetricQuery, table: FromClause, customer_id: ColumnElement[Any], at: ColumnElement[Any]
     ) -> None:
+        joined = [*query.group_by, *(each.dimension for each in query.filters if not _chooses_customers(each))]
         used = [*query.group_by, *(each.dimension for each in query.filters)]
         self._query, self._table, self._at, self._customer_id = query, table, at, customer_id
-        of_record = any(each.source is Source.CUSTOMER and not each.names_customers for each in used)
+        of_record = any(each.source is Source.CUSTOMER and not each.names_customers for each in joined)
         self.customers = customers(query) if of_record else None
         self._parts = parts_of(customers(query), query.tenant) if any(each.names_customers for each in used) else None
         self._parents = ultimate_parents(self._parts) if self._parts is not None and ULTIMATE_PARENT in used else None
@@ -258,7 +259,7 @@ class Slices:
                 if dimension == ULTIMATE_PARENT:
                     assert self._parents is not None
                     return cast(func.coalesce(self._parents.c.top, self._customer_id), Text)
-                return self._text(dimension)
+                return _text(dimension, self.customers)
             case Source.AGE:
                 age = self._at - self._table.c.clock_since
                 *steps, (_, oldest) = dimension.steps
@@ -267,6 +268,10 @@ class Slices:
                 return self._table.c.label
 
     def _kept(self, one: Filter) -> ColumnElement[bool]:
+        if _chooses_customers(one):
+            chosen = customers(self._query)
+            values = cast([*one.values], ARRAY(Text))
+            return self._customer_id.in_(select(chosen.c.id).where(_text(one.dimension, chosen) == any_(values)))
         named = [value for value in one.values if value is not None]
         if one.dimension.several:
             values = self._list(one.dimension)
@@ -284,23 +289,32 @@ class Slices:
         kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
 
-    def _said(self, dimension: Dimension) -> Any:
-        """Returns what the customer's record has of it, as JSON."""
-        assert self.customers is not None
-        record: Any = self.customers.c.state
-        return (record[dimension.held_in] if dimension.held_in else record)[dimension.field]
-
-    def _text(self, dimension: Dimension) -> ColumnElement[Any]:
-        said = self._said(dimension).astext
-        if dimension.only:
-            return case((said.in_(dimension.only), said))
-        text: ColumnElement[Any] = func.left(said, _LONGEST) if dimension.held_in else said
-        return text
-
     def _list(self, dimension: Dimension) -> Any:
         """Returns the list of its values, as JSON; what is no list counts as none."""
-        said = self._said(dimension)
+        said = _said(dimension, self.customers)
         return case((func.jsonb_typeof(said) == "array", said), else_=_NOTHING)
+
+
+def _chooses_customers(one: Filter) -> bool:
+    """Whether it keeps customers by a text of their records: then it is a list of ids, of which few may be left, and no
+    record need be joined."""
+    by = one.dimension
+    return by.source is Source.CUSTOMER and not (by.several or by.names_customers or one.exclude or None in one.values)
+
+
+def _said(dimension: Dimension, customers: FromClause | None) -> Any:
+    """Returns what the customer's record has of it, as JSON."""
+    assert customers is not None
+    record: Any = customers.c.state
+    return (record[dimension.held_in] if dimension.held_in else record)[dimension.field]
+
+
+def _text(dimension: Dimension, customers: FromClause | None) -> ColumnElement[Any]:
+    said = _said(dimension, customers).astext
+    if dimension.only:
+        return case((said.in_(dimension.only), said))
+    text: ColumnElement[Any] = func.left(said, _LONGEST) if dimension.held_in else said
+    return text
 
 
 def first_activity(query: MetricQuery) -> FromClause:
