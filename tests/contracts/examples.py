@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import cache
 from hashlib import sha256
 from itertools import count
 from typing import Any, NamedTuple, get_args, get_origin
@@ -63,7 +64,7 @@ _number = count(1)
 def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, without: Iterable[str] = ()) -> Body:
     """All of its fields but the ones in `without`. Texts are other ones each time; what is one of a list, or
     a number, is another one by `variant`."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     made: Body = {}
     both = [pair for pair in EITHER.items() if set(pair) <= schema["properties"].keys()]
     left_out = {*ENVELOPE, *without, *(pair[variant % 2] for pair in both)}
@@ -79,6 +80,11 @@ def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, wit
         else:
             made[name] = _Maker(schema.get("$defs", {}), ids, variant).value(each, name)
     return made
+
+
+@cache  # it takes milliseconds, and some models are asked thousands of times
+def _schema(model: type[Input]) -> Any:
+    return model.model_json_schema()
 
 
 def as_named(model: type[BaseModel], name: str, id: str) -> Any:

@@ -230,12 +230,16 @@ class World:
             id = (await self.tenant.made(noun.path, **await world.body(noun, creation)))["id"]
             steps.append(creation)
         for command in path:
+            refused = ""
             for variant in VARIANTS:
                 step = Step(command, variant)
                 answer = await self.tenant.post(noun.where(command, id), await world.body(noun, step))
                 if answer.status_code == 200:
                     steps.append(step)
                     break
+                if answer.text == refused:  # it is not about what was sent
+                    return None
+                refused = answer.text
             else:
                 return None
         return Way(tuple(steps))
