@@ -53,6 +53,10 @@ JOB_OF_A_NEWER_VERSION = """
     INSERT INTO health_jobs (tenant_id, id, kind, params, state, requested_at, requested_by)
     VALUES ('acme', gen_random_uuid(), 'tomorrow', '{}', 'requested', now(), 'ann')
 """
+OF_NOTHING = """
+    INSERT INTO timers (tenant_id, id, command, noun, due_at, next_at, failures)
+    VALUES ('acme', gen_random_uuid(), 'of tomorrow', 'task', now(), now(), 0)
+"""
 DUE = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since, due_at)
     VALUES ('acme', gen_random_uuid(), 0, 0, now(), now(), now() - interval '10 minutes')
@@ -202,6 +206,13 @@ async def test_what_a_worker_does_in_the_background_and_may_not_is_heard_of(star
     worker = await start(ANALYTICS, "worker", "REVOKE ALL ON stale_days FROM kith_worker")
     await worker.until('kith_task_faults_total{task="totals"', lambda faults: faults >= 2)
     await worker.fires("KithTaskFailing")
+
+
+async def test_a_timer_that_cannot_go_off_is_heard_of(start: Start) -> None:
+    """As a newer version may have set it."""
+    worker = await start(SALES, "worker", OF_NOTHING)
+    await worker.until('kith_timers_total{command="of tomorrow",noun="task",outcome="failed"', lambda times: times > 3)
+    await worker.fires("KithTimersFailing")
 
 
 async def test_a_process_for_computation_that_is_killed_is_heard_of(start: Start) -> None:

@@ -7,6 +7,7 @@ from kith.exports.run import Exporter
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
 from kith.runtime.service import Service
+from kith.timers.firing import Timers
 from sales.consumers import SUBSCRIPTIONS
 from sales.erasing import ERASING
 from sales.opportunities.pipeline import TASKS
@@ -23,6 +24,7 @@ SERVICE = Service(
     subscriptions=SUBSCRIPTIONS,
     tasks=(
         *TASKS,
+        Timers(RESOURCES, source="sales", outbox=outbox, idempotency=idempotency).task(),
         filling(RESOURCES),
         sweeping(RESOURCES),
         making_entries(RESOURCES),

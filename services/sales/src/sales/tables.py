@@ -22,6 +22,7 @@ from kith.nouns.search.entries import search_entries_table
 from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
+from kith.timers.table import timers_table
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -29,6 +30,7 @@ idempotency = idempotency_table(metadata)
 history = history_table(metadata)
 search_entries = search_entries_table(metadata)
 fills = fills_table(metadata)
+timers = timers_table(metadata)
 audit_log = audit_table(metadata)
 repointings = repointings_table(metadata)
 offsets, dead_letters = consumer_tables(metadata)

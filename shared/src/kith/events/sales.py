@@ -118,6 +118,7 @@ class TaskCreated(Event):
     state: str
     owner_id: UUID | None = field(default=None, name="owner")
     due_at: datetime | None = None
+    remind_at: datetime | None = None
     reason: str | None = None
     """Why there is one: `band_changed`, say, of a playbook."""
     playbook_id: UUID | None = None
@@ -130,7 +131,16 @@ class TaskAmended(Amended):
     qualifies: ClassVar[bool] = False
     owner_id: UUID | None = field(default=None, name="owner")
     due_at: datetime | None = None
+    remind_at: datetime | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+
+
+class TaskReminded(Event):
+    """The instant has come at which its owner wanted to be reminded of it, or somebody did so before."""
+
+    type: ClassVar[str] = "sales.task.reminded.v1"
+    qualifies: ClassVar[bool] = False
+    reminded_at: datetime
 
 
 class TaskCompleted(Event):

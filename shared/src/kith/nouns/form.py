@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.nouns.aggregate import Aggregate, unshared
 from kith.nouns.inputs import Input, NewInput
 from kith.nouns.side_tables import SideTable
+from kith.timers.declared import Timer
 from kith.values import personal
 
-__all__ = ["ArchivableView", "Attempt", "Check", "Command", "Follows", "Form", "One", "View", "personal"]
+__all__ = ["ArchivableView", "Attempt", "Check", "Command", "Follows", "Form", "One", "Timer", "View", "personal"]
 
 
 @dataclass(slots=True)
@@ -186,6 +187,8 @@ class Form:
     owners (kith.db.owned) are read by the whole scope alone; by it alone all of them are written."""
     more_side_tables: tuple[SideTable, ...] = ()
     """What follows from its records beside what they are searched by (kith.nouns.side_tables)."""
+    timers: tuple[Timer, ...] = ()
+    """The commands that its records are given by themselves (kith.timers)."""
     write_verb: str = "write"
     """The verb of the scope that its commands need."""
     checks: Callable[[AsyncConnection, str, Sequence[Attempt]], Awaitable[Check]] | None = None

@@ -19,13 +19,14 @@ from sqlalchemy import Column, Table
 from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.aggregate import Archivable, Customisable
-from kith.nouns.form import ArchivableView, Attempt, Check, Command, Follows, Form, One, Together, View, personal
+from kith.nouns.form import ArchivableView, Attempt, Check, Command, Follows, Form, One, Timer, Together, View, personal
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
 from kith.nouns.unconfirmed import OnSight
 from kith.nouns.validation import validate
 from kith.scalars import Phone
+from kith.timers.declared import RunningTimers
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Follows",
     "One",
     "Resource",
+    "Timer",
     "Together",
     "View",
     "personal",
@@ -135,7 +137,8 @@ class Resource(Form):
     def side_tables(self) -> tuple[SideTable, ...]:
         """What follows from its records, and is written with them."""
         entries = (SearchEntries(self.searched_fields),) if self.searched else ()
-        return (*entries, *self.more_side_tables)
+        timers = (RunningTimers(self.name, self.timers),) if self.timers else ()
+        return (*entries, *timers, *self.more_side_tables)
 
     @cached_property
     def references(self) -> dict[str, Column[Any]]:

@@ -38,6 +38,7 @@ def validate(form: Form) -> None:
     faces = (
         *(_table, _view, _commands, _inputs, value_faces, _events, _filters, _searched, _insertion, _relations),
         _follows,
+        _timers,
     )
     if problems := [f"{form.name}: {each}" for face in faces for each in face(form)]:
         raise InvalidForm("\n".join(problems))
@@ -324,3 +325,15 @@ def _follows(form: Form) -> Iterator[str]:
 
 def _is_id(table: Table, name: str) -> bool:
     return name in table.c and table.c[name].type.python_type is UUID
+
+
+def _timers(form: Form) -> Iterator[str]:
+    commands = {each.name: each for each in form.commands}
+    for timer in form.timers:
+        command = commands.get(timer.command)
+        if command is None or command.creates:
+            yield f"a timer gives the command `{timer.command}`, which no record has."
+        elif any(each.is_required() for each in command.input.model_fields.values()):
+            yield f"a timer gives the command `{timer.command}`, whose input has fields that nobody fills in."
+        if not hasattr(form.aggregate, timer.at) and timer.at not in _attributes(form):
+            yield f"the timer of `{timer.command}` goes by `{timer.at}`, which the aggregate has not."

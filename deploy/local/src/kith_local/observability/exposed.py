@@ -31,6 +31,7 @@ EXPOSED_BY = {
     "kith.nouns": "sales: worker, service-desk: worker",
     "kith.runtime.offload": "analytics: API, worker",
     "kith.runtime.tasks": "workers",
+    "kith.timers": "sales: worker",
     "contacts": "contacts: API, worker",
     "analytics": "analytics: worker",
     "sales": "sales: worker",

@@ -190,5 +190,17 @@ FIGURES = Group(
             labels={"task": "totals"},
             at="40m",
         ),
+        Alert(
+            "KithTimersFailing",
+            Severity.WARNING,
+            'sum by (noun, command) (increase(kith_timers_total{outcome="failed"}[2h])) > 3',
+            "What a {{ $labels.noun }} is to do by itself, {{ $labels.command }}, fails again and again.",
+            fires={'kith_timers_total{noun="task",command="remind",outcome="failed"}': "0+1x20"},
+            quiet={
+                'kith_timers_total{noun="task",command="remind",outcome="failed"}': "0x10 2x10",
+                'kith_timers_total{noun="task",command="remind",outcome="refused"}': "0+1x20",
+            },
+            labels={"noun": "task", "command": "remind"},
+        ),
     ),
 )

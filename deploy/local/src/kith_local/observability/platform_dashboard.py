@@ -169,6 +169,18 @@ _FIGURES = Row(
             "How long after its time a task of a worker is not done. One that is done in time is not shown.",
         ),
         Panel(
+            "Timers that went off",
+            (Query(f"sum by (command, outcome) (rate(kith_timers_total{_RATE}))", "{{command}} {{outcome}}"),),
+            "ops",
+            "Commands that records were given by themselves, a second.",
+        ),
+        Panel(
+            "Timers: lateness, 99th percentile",
+            (Query(f"histogram_quantile(0.99, sum by (le) (rate(kith_timer_lateness_seconds_bucket{_RATE})))"),),
+            "s",
+            alarm=1,
+        ),
+        Panel(
             "Rows of imports",
             (Query(f"sum by (outcome) (rate(kith_import_rows_total{_RATE}))", "{{outcome}}"),),
             "ops",

@@ -11,7 +11,7 @@ from sqlalchemy import TEXT, Column, Index, Uuid
 from kith.db.owned import owned_by
 from kith.db.tables import ERASED_TOO, FORMER, Moment, aggregate_table, one_of
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
 from kith.scalars import Code, Id, Instant, Text
 from sales.tables import CUSTOMER, USER, known_runs, metadata
 from sales.tasks.rules import Task, TaskState
@@ -22,6 +22,7 @@ class CreateTask(NewInput):
     customer_id: Id | None = None
     owner_id: Id | None = None
     due_at: Instant | None = None
+    remind_at: Instant | None = None
     reason: Code | None = None
     explanation: Text | None = None
     playbook_id: Id | None = None
@@ -34,8 +35,13 @@ class AmendTask(Amendment):
     title: Text = UNSENT
     owner_id: Id | None = UNSENT
     due_at: Instant | None = UNSENT
+    remind_at: Instant | None = UNSENT
     custom: CustomValues = UNSENT
     custom_personal: CustomValues = UNSENT
+
+
+class RemindOfTask(Input):
+    pass
 
 
 class CompleteTask(Input):
@@ -57,6 +63,8 @@ tasks = aggregate_table(
     Column("owner", TEXT, info={FORMER: "owner_id"}),
     Column("owner_id", Uuid),
     Column("due_at", Moment),
+    Column("remind_at", Moment),
+    Column("reminded_at", Moment),
     Column("state", one_of(TaskState), nullable=False),
     Column("reason", TEXT),
     Column("explanation", TEXT, info={ERASED_TOO: True}),
@@ -78,6 +86,8 @@ class TaskView(ArchivableView):
     customer_id: UUID | None
     owner_id: UUID | None
     due_at: datetime | None
+    remind_at: datetime | None
+    reminded_at: datetime | None
     state: TaskState
     reason: str | None
     explanation: str | None
@@ -99,6 +109,7 @@ TASKS = Resource(
     (
         Command("create", CreateTask, Task.create),
         Command("amend", AmendTask, Task.amend),
+        Command("remind", RemindOfTask, Task.remind),
         Command("complete", CompleteTask, Task.complete),
         Command("cancel", CancelTask, Task.cancel),
         Command("reopen", ReopenTask, Task.reopen),
@@ -107,6 +118,7 @@ TASKS = Resource(
     ),
     filters=("customer_id", "owner_id", "state", "due_at", "run_id", "playbook_id"),
     searched=("title",),
+    timers=(Timer("remind", at="next_reminder"),),
     unpublished={"explanation": "A path that follows from the run."},
     follows={
         "customer_id": CUSTOMER,

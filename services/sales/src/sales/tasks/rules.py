@@ -14,6 +14,7 @@ from kith.events.sales import (
     TaskCancelled,
     TaskCompleted,
     TaskCreated,
+    TaskReminded,
     TaskReopened,
     TaskRestored,
 )
@@ -48,6 +49,9 @@ class Task(Archivable, Customisable, CustomerOwned):
     """None: it was erased."""
     owner_id: UUID | None = None
     due_at: datetime | None = None
+    remind_at: datetime | None = None
+    """When its owner is to be reminded of it."""
+    reminded_at: datetime | None = None
     state: TaskState = TaskState.OPEN
     reason: str | None = None
     """Why there is one: the trigger, if a playbook requested it."""
@@ -68,6 +72,19 @@ class Task(Archivable, Customisable, CustomerOwned):
         """Only the fields sent change; one sent as null is cleared."""
         self._must_be_open(at)
         return TaskAmended.of_changed(self, self.set(fields))
+
+    @property
+    def next_reminder(self) -> datetime | None:
+        """None: there is none to come."""
+        at, last = self.remind_at, self.reminded_at
+        is_to_come = at is not None and (last is None or at > last)
+        return at if is_to_come and self.state is TaskState.OPEN else None
+
+    def remind(self, *, at: datetime) -> TaskReminded:
+        """Its owner is reminded of it. At `remind_at` that is done of itself."""
+        self._must_be_open(at)
+        self.reminded_at = at
+        return TaskReminded.of(self)
 
     def complete(self, *, at: datetime, outcome: str | None) -> TaskCompleted:
         self._close(TaskState.DONE, at, outcome)

@@ -1,0 +1,1 @@
+"""Durable timers: commands that a record is given by itself when an instant comes."""

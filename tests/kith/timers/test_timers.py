@@ -1,0 +1,228 @@
+"""A record is given a command by itself when its instant has come: once, whatever happens meanwhile, and however many
+others are due."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.conftest import FreshDatabase
+
+from kith.db.sessions import create_engine
+from kith.db.tenancy import WORKER_ROLE
+from kith.events.sales import TaskReminded
+from kith.ids import new_id
+from kith.testing import Answer, Issuer, Tenant, serving
+from kith.timers.firing import Timers
+from sales.opportunities.form import OPPORTUNITIES
+from sales.resources import RESOURCES
+from sales.service import SERVICE
+from sales.tables import idempotency, outbox
+from sales.tasks.form import TASKS
+from sales.tasks.rules import Task
+
+pytestmark = pytest.mark.own_database
+ADVANCE = next(each for each in OPPORTUNITIES.commands if each.name == "advance")
+"""It needs a stage."""
+SOON = timedelta(milliseconds=1)
+
+
+@pytest.fixture(scope="module")
+async def url(fresh_database: FreshDatabase) -> str:
+    return await fresh_database(SERVICE)
+
+
+@pytest.fixture(scope="module")
+async def client(url: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(SERVICE, url, issuer) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def worker(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, role=WORKER_ROLE, pool_size=2, application="test")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def rows(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def ours(client: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
+    return Tenant(client, issuer, tenant)
+
+
+def timers(remind: Any = Task.remind) -> Timers:
+    """Those of sales, whose tasks are reminded of by this rule."""
+    commands = tuple(replace(each, rule=remind) if each.name == "remind" else each for each in TASKS.commands)
+    nouns = [replace(each, commands=commands) if each is TASKS else each for each in RESOURCES]
+    return Timers(nouns, source="sales", outbox=outbox, idempotency=idempotency)
+
+
+async def task(tenant: Tenant, remind_at: datetime | None, **more: Any) -> Answer:
+    when = None if remind_at is None else remind_at.isoformat()
+    return await tenant.made("/v1/tasks", title="Call", remind_at=when, **more)
+
+
+async def shown(tenant: Tenant, made: Answer) -> Answer:
+    answer: Answer = (await tenant.get(f"/v1/tasks/{made['id']}")).json()
+    return answer
+
+
+async def change(tenant: Tenant, made: Answer, verb: str, **fields: Any) -> None:
+    answer = await tenant.post(f"/v1/tasks/{made['id']}:{verb}", fields)
+    assert answer.status_code == 200, answer.text
+
+
+async def reminders(rows: asyncpg.Connection, made: Answer) -> list[datetime]:
+    found = await rows.fetch(
+        "SELECT time FROM outbox WHERE subject = $1 AND type = 'sales.task.reminded.v1' ORDER BY seq", made["id"]
+    )
+    return [row["time"] for row in found]
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+async def past(rows: asyncpg.Connection, made: Answer, seconds: float = 60) -> datetime:
+    """As if it had been made, and due, before: the worker was not there."""
+    due = ago(seconds)
+    await rows.execute("UPDATE tasks SET remind_at = $2, updated_at = $2 WHERE id = $1", made["id"], due)
+    await rows.execute("UPDATE timers SET due_at = $2, next_at = $2 WHERE id = $1", made["id"], due)
+    return due
+
+
+def far() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_it_goes_off_once_as_of_its_instant(ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection) -> None:
+    made = await task(ours, far())
+    assert not await timers().step(worker), "it is not due"
+    due = await past(rows, made)
+    assert await timers().step(worker)
+    assert not await timers().step(worker)
+    assert await reminders(rows, made) == [due], "it happened when it was due, though nobody was there"
+    assert datetime.fromisoformat((await shown(ours, made))["reminded_at"]) == due
+    history = (await ours.get(f"/v1/tasks/{made['id']}/history")).json()["items"]
+    assert (history[0]["command"], history[0]["actor"]) == ("remind", "service:sales")
+
+
+async def test_what_was_changed_since_is_reminded_of_now(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    made = await task(ours, far())
+    due = await past(rows, made)
+    await change(ours, made, "amend", title="Call again")
+    await timers().step(worker)
+    (at,) = await reminders(rows, made)
+    assert at > due + timedelta(seconds=50), "a change is never before the last one"
+
+
+async def test_it_follows_the_record(ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection) -> None:
+    async def runs(made: Answer) -> list[datetime]:
+        return [row["due_at"] for row in await rows.fetch("SELECT due_at FROM timers WHERE id = $1", made["id"])]
+
+    at = far()
+    made = await task(ours, at)
+    assert await runs(made) == [at]
+    await change(ours, made, "amend", remind_at=(at + SOON).isoformat())
+    assert await runs(made) == [at + SOON]
+    await change(ours, made, "complete")
+    assert await runs(made) == []
+    await change(ours, made, "reopen")
+    assert await runs(made) == [at + SOON]
+    await change(ours, made, "amend", remind_at=None)
+    assert await runs(made) == []
+    await change(ours, made, "amend", remind_at=ago(3600).isoformat())
+    await timers().step(worker)
+    await change(ours, made, "cancel")
+    await change(ours, made, "reopen")
+    assert await runs(made) == [], "who was reminded is not reminded of the same once more"
+    assert len(await reminders(rows, made)) == 1
+
+
+async def test_workers_that_come_together_let_it_go_off_once(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    made = [await task(ours, ago(n)) for n in range(20)]
+    await asyncio.gather(*(timers().step(worker) for _ in range(4)))
+    assert [len(await reminders(rows, each)) for each in made] == [1] * 20
+
+
+async def test_one_that_fails_is_put_off_and_the_others_go_off(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    good, bad, other = await task(ours, ago(3)), await task(ours, ago(2)), await task(ours, ago(1))
+
+    def poisoned(it: Task, *, at: datetime) -> TaskReminded:
+        if str(it.id) == bad["id"]:
+            raise ZeroDivisionError
+        return it.remind(at=at)
+
+    before = datetime.now(UTC)
+    await timers(poisoned).step(worker)
+    assert [len(await reminders(rows, each)) for each in (good, bad, other)] == [1, 0, 1]
+    row = await rows.fetchrow("SELECT failures, next_at FROM timers WHERE id = $1", bad["id"])
+    assert row is not None
+    assert row["failures"] == 1
+    assert row["next_at"] > before + timedelta(milliseconds=900)
+    assert not await timers(poisoned).step(worker), "it waits"
+    await rows.execute("UPDATE timers SET next_at = now(), failures = 5000 WHERE id = $1", bad["id"])
+    await timers(poisoned).step(worker)
+    row = await rows.fetchrow("SELECT next_at - now() AS pause FROM timers WHERE id = $1", bad["id"])
+    assert row is not None
+    assert timedelta(minutes=30) < row["pause"] < timedelta(minutes=40)
+    await rows.execute("UPDATE timers SET next_at = now() WHERE id = $1", bad["id"])
+    await timers().step(worker)
+    assert len(await reminders(rows, bad)) == 1
+
+
+async def test_one_that_the_rules_refuse_is_over(ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection) -> None:
+    made = await task(ours, far())
+    await change(ours, made, "complete")
+    await rows.execute("INSERT INTO timers VALUES ($1, $2, 'remind', 'task', now(), now(), 0)", ours.name, made["id"])
+    await timers().step(worker)
+    assert await reminders(rows, made) == []
+    assert not await timers().step(worker)
+
+
+async def test_tenants_take_turns(ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection) -> None:
+    """One has more due than goes off in a turn, all of it before another's."""
+    one = await task(ours, far())
+    flood = replace(ours, name=f"t-{new_id().hex}")
+    await rows.execute(
+        "INSERT INTO timers SELECT $1, gen_random_uuid(), 'remind', 'task', now() - interval '1 hour',"
+        " now() - interval '1 hour', 0 FROM generate_series(1, 1000)",
+        flood.name,
+    )
+    await past(rows, one)
+    await timers().step(worker)
+    assert len(await reminders(rows, one)) == 1
+    left = await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", flood.name)
+    assert left == 900, "of records that are gone: they are refused"
+    await rows.execute("DELETE FROM timers WHERE tenant_id = $1", flood.name)
+
+
+def test_a_form_names_a_command_and_an_attribute_that_there_are() -> None:
+    wrong = {
+        "expire": "a timer gives the command `expire`, which no record has",
+        "create": "a timer gives the command `create`, which no record has",
+        "advance": "whose input has fields that nobody fills in",
+    }
+    for command, problem in wrong.items():
+        with pytest.raises(TypeError, match=problem):
+            replace(TASKS, commands=(*TASKS.commands, ADVANCE), timers=(replace(TASKS.timers[0], command=command),))
+    with pytest.raises(TypeError, match="goes by `expires_at`, which the aggregate has not"):
+        replace(TASKS, timers=(replace(TASKS.timers[0], at="expires_at"),))
