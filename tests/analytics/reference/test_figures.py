@@ -16,7 +16,7 @@ from analytics.metrics.catalogue import METRICS
 
 pytestmark = [
     needs_recorded_data,
-    pytest.mark.timeout(300),  # the first test waits for the replay of all sets
+    pytest.mark.timeout(900),  # the first test waits for the replay of all sets
 ]
 
 

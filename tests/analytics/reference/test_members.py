@@ -19,7 +19,7 @@ from kith.nouns.lists.pages import MAX_PAGE
 
 pytestmark = [
     needs_recorded_data,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 QUESTIONS = (

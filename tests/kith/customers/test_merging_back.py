@@ -35,10 +35,13 @@ from service_desk.tables import known_customers as known_in_service_desk
 SERVICES = {"contacts": CONTACTS, "sales": SALES, "desk": SERVICE_DESK}
 Serve = Callable[[Service], Awaitable[httpx.AsyncClient]]
 PAIRS = int(os.environ.get("KITH_MERGED_PAIRS", "30"))
+STEPS = ("merge", "merge_contacts", "unmerge", "record", "amend")
+RISING, FALLING, TIDE = (45, 15, 5, 25, 10), (10, 5, 60, 15, 10), 50
+"""How likely each is: for so many steps merges are stacked, and then most are undone, in any order."""
 LOOKED = min(1.0, 100 / PAIRS)
 """How often all lists are looked at when the others have heard: they grow with the pairs."""
 pytestmark = pytest.mark.timeout(60 + 5 * PAIRS)
-CUSTOMERS = 12
+CUSTOMERS = max(12, PAIRS // 25)
 _NEW = "SELECT * FROM outbox WHERE tenant_id = $1 AND seq > $2 ORDER BY seq"
 FIELDS = ("segment", "tier", "country", "source", "size", "industry")
 MADE = {
@@ -123,6 +126,16 @@ class House:
         assert (answer.status_code, answer.json()["merged_into"]) == (200, other), answer.text
         self.into[one] = other
         return True
+
+    async def step(self, what: str) -> bool:
+        """Returns whether customers were merged."""
+        if what == "merge":
+            return await self.merge()
+        if what == "unmerge" and self.into:
+            await self.unmerge(self._chance.choice([*self.into]))
+        elif what != "unmerge":
+            await getattr(self, what)()
+        return False
 
     async def merge_contacts(self) -> None:
         contacts = [each for each in self.told["/v1/contacts"] if each not in self.into]
@@ -211,10 +224,15 @@ def shuffled(envelopes: Sequence[Envelope], chance: random.Random) -> list[list[
 
 
 async def all_of(tenant: Tenant, path: str, **query: str) -> list[Answer]:
-    answer = await tenant.get(path, first=500, **query)
-    assert answer.status_code == 200, answer.text
-    rows: list[Answer] = answer.json()["items"]
-    return rows
+    rows: list[Answer] = []
+    more = dict(query)
+    while True:
+        answer = await tenant.get(path, first=500, **more)
+        assert answer.status_code == 200, answer.text
+        rows += answer.json()["items"]
+        if (after := answer.json()["next"]) is None:
+            return rows
+        more["after"] = after
 
 
 @pytest.fixture
@@ -232,23 +250,15 @@ async def house(serve: Serve, issuer: Issuer, tenant: str, postgres: EmbeddedPos
 
 
 async def test_after_all_is_undone_every_list_is_what_it_would_be_without_merges(house: House) -> None:
-    chance, merges = house._chance, 0
+    chance, merges, steps = house._chance, 0, 0
     for _ in range(CUSTOMERS):
         await house.customer()
     for _ in range(2 * CUSTOMERS):
         await house.record()
     while merges < PAIRS:
-        what = chance.random()
-        if what < 0.35:
-            merges += await house.merge()
-        elif what < 0.5:
-            await house.merge_contacts()
-        elif what < 0.65 and house.into:
-            await house.unmerge(chance.choice([*house.into]))
-        elif what < 0.9:
-            await house.record()
-        else:
-            await house.amend()
+        is_rising = steps // TIDE % 2 == 0
+        steps += 1
+        merges += await house.step(*chance.choices(STEPS, RISING if is_rising else FALLING))
         if chance.random() < 0.2:
             await house.hear()
             await house.look()
