@@ -31,7 +31,6 @@ class Issuer:
     def __init__(self) -> None:
         self.key = ECKey.generate_key("P-256", auto_kid=True)
         self.settings = Settings(database_url="postgresql:///none", port=0)
-        self._sent: dict[tuple[object, ...], str] = {}
 
     async def keys(self, _: Settings) -> Any:
         return KeySet([self.key]).as_dict(private=False)
@@ -57,14 +56,6 @@ class Issuer:
             },
             self.key,
         )
-
-    def token_of_the_minute(self, tenant: str, scopes: str, **claims: Any) -> str:
-        """The same one again within a minute, as a client sends it: to sign and to verify it takes longer than many a
-        request."""
-        key = (int(time.time()) // 60, tenant, scopes, *sorted(claims.items()))
-        if key not in self._sent:
-            self._sent[key] = self.token(tenant, scopes, **claims)
-        return self._sent[key]
 
 
 @asynccontextmanager
@@ -124,5 +115,12 @@ class Tenant:
         return found
 
     def _authorized(self) -> dict[str, str]:
-        token = self.issuer.token_of_the_minute(self.name, self.scopes, sub=self.subject, **self.claims)
-        return {"Authorization": f"Bearer {token}"}
+        # The same one within a minute, as a client sends it: to sign and to verify it takes longer than many a request.
+        minute = int(time.time()) // 60
+        key = (self.issuer, minute, self.name, self.scopes, self.subject, repr(self.claims))
+        if key not in _SENT:
+            _SENT[key] = self.issuer.token(self.name, self.scopes, sub=self.subject, **self.claims)
+        return {"Authorization": f"Bearer {_SENT[key]}"}
+
+
+_SENT: dict[tuple[object, ...], str] = {}

@@ -7,7 +7,7 @@ the timer, as by requests: who changes the record meanwhile moves the timer firs
 import random
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -49,6 +49,7 @@ FIRED = Counter(
 LATENESS = Histogram(
     "kith_timer_lateness_seconds",
     "How long after its instant a timer went off",
+    ["noun"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
 OF_A_TENANT = 100
@@ -74,15 +75,19 @@ class Timers:
         self._commands = {(each.name, command.name): command for each in resources for command in each.commands}
         self._tables = {"outbox": outbox, "idempotency": idempotency}
         self._source = source
-        for each in resources:
-            for timer in each.timers:
-                for outcome in ("done", "refused", "failed"):
-                    FIRED.labels(each.name, timer.command, outcome)
 
     def task(self) -> Task:
         return Task("timers", self.step, seconds=0.5)
 
+    def _declare(self) -> None:
+        """Metrics begin with zero, where timers go off: in workers."""
+        for each in self._resources.values():
+            LATENESS.labels(each.name)
+            for timer, outcome in product(each.timers, ("done", "refused", "failed")):
+                FIRED.labels(each.name, timer.command, outcome)
+
     async def step(self, engine: AsyncEngine) -> bool:
+        self._declare()
         async with engine.connect() as connection:
             if not await connection.scalar(_IS_ANY):
                 return False
@@ -127,7 +132,7 @@ class Timers:
                 what = {"tenant": each.tenant_id, "noun": each.noun, "command": each.command, "id": each.id}
                 log.warning("timer refused", **what, error=outcome.error)
             FIRED.labels(each.noun, each.command, "refused" if refused else "done").inc()
-            LATENESS.observe(max(0.0, (now - each.due_at).total_seconds()))
+            LATENESS.labels(each.noun).observe(max(0.0, (now - each.due_at).total_seconds()))
 
 
 _IS_ANY = select(exists().where(_C.next_at <= func.now()))
