@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.conftest import FreshDatabase
 
@@ -128,6 +129,31 @@ async def test_what_was_changed_since_is_reminded_of_now(
     await timers().step(worker)
     (at,) = await reminders(rows, made)
     assert at > due + timedelta(seconds=50), "a change is never before the last one"
+
+
+async def test_of_a_record_with_several_each_goes_off(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    """The first one happens now, as the record was changed since, and so does the second, though it was due before."""
+    made = await task(ours, far())
+    await past(rows, made, 60)
+    await rows.execute(
+        "INSERT INTO timers VALUES ($1, $2, 'cancel', 'task', $3, $3, 0)", ours.name, made["id"], ago(10)
+    )
+    await rows.execute("UPDATE tasks SET updated_at = $2 WHERE id = $1", made["id"], ago(30))
+    await timers().step(worker)
+    now = await shown(ours, made)
+    assert (now["reminded_at"] is not None, now["state"]) == (True, "cancelled")
+
+
+async def test_one_that_is_set_for_the_past_is_not_late(ours: Tenant, worker: AsyncEngine) -> None:
+    def sum_() -> float:
+        return REGISTRY.get_sample_value("kith_timer_lateness_seconds_sum", {"noun": "task"}) or 0.0
+
+    before = sum_()
+    await task(ours, ago(86_400))
+    await timers().step(worker)
+    assert sum_() - before < 3600
 
 
 async def test_it_follows_the_record(ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection) -> None:

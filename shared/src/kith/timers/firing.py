@@ -6,7 +6,7 @@ the timer, as by requests: who changes the record meanwhile moves the timer firs
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby, product
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -48,7 +48,7 @@ FIRED = Counter(
 )
 LATENESS = Histogram(
     "kith_timer_lateness_seconds",
-    "How long after its instant a timer went off",
+    "How long after its instant, or after it was set if that was later, a timer went off",
     ["noun"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
@@ -114,15 +114,17 @@ class Timers:
 
     async def _carry_out(self, transaction: Transaction, timers: Sequence[Due]) -> None:
         resource = self._resources[timers[0].noun]
-        changed = await _locked(transaction, resource.table, timers)
+        written = await _locked(transaction, resource.table, timers)
         running = await _taken(transaction, timers)
         if not (going := [each for each in timers if (each.id, each.command) in running]):
             return
+        last = {id: each.updated_at for id, each in written.items()}
         calls = []
         for each in going:
             command = self._commands[each.noun, each.command]
-            # What was to happen at an instant has happened then, unless the record was changed since.
-            at = each.due_at if each.due_at >= changed.get(each.id, each.due_at) else None
+            # What was to happen at an instant has happened then, unless the record was changed since, and so now.
+            at = each.due_at if each.due_at >= last.get(each.id, each.due_at) else None
+            last[each.id] = at or _NOW
             calls.append(Call(command, command.input(occurred_at=at), id=each.id))
         by = By(actors.service(self._source), EVERYONE)
         outcomes, now = await carry_out(transaction, resource, calls, source=self._source, by=by, **self._tables)
@@ -132,9 +134,13 @@ class Timers:
                 what = {"tenant": each.tenant_id, "noun": each.noun, "command": each.command, "id": each.id}
                 log.warning("timer refused", **what, error=outcome.error)
             FIRED.labels(each.noun, each.command, "refused" if refused else "done").inc()
-            LATENESS.labels(each.noun).observe(max(0.0, (now - each.due_at).total_seconds()))
+            # Who sets one for the past does not make it late.
+            since = max(each.due_at, written[each.id].recorded_at) if each.id in written else each.due_at
+            LATENESS.labels(each.noun).observe(max(0.0, (now - since).total_seconds()))
 
 
+_NOW = datetime.max.replace(tzinfo=UTC)
+"""Later than all that is due."""
 _IS_ANY = select(exists().where(_C.next_at <= func.now()))
 
 
@@ -168,17 +174,23 @@ def _due_of_each_tenant() -> Any:
 _DUE = _due_of_each_tenant()
 
 
-async def _locked(transaction: Transaction, table: Table, timers: Sequence[Due]) -> dict[UUID, datetime]:
-    """Locks the records. Returns when each was changed last."""
+class _Written(NamedTuple):
+    """When a record was changed last, and when that was recorded."""
+
+    updated_at: datetime
+    recorded_at: datetime
+
+
+async def _locked(transaction: Transaction, table: Table, timers: Sequence[Due]) -> dict[UUID, _Written]:
+    """Locks the records."""
+    ids = cast([each.id for each in timers], ARRAY(Uuid))
     rows = (
-        select(table.c.id, table.c.updated_at)
-        .where(
-            table.c.tenant_id == transaction.tenant, table.c.id == any_(cast([each.id for each in timers], ARRAY(Uuid)))
-        )
+        select(table.c.id, table.c.updated_at, table.c.recorded_at)
+        .where(table.c.tenant_id == transaction.tenant, table.c.id == any_(ids))
         .order_by(table.c.id)
         .with_for_update(key_share=True)
     )
-    return {row.id: row.updated_at for row in await transaction.connection.execute(rows)}
+    return {id: _Written(*written) for id, *written in await transaction.connection.execute(rows)}
 
 
 async def _taken(transaction: Transaction, timers: Sequence[Due]) -> set[tuple[UUID, str]]:
