@@ -29,6 +29,7 @@ NOT_IN_THE_DEMO = {
     *("teams", "roles", "settings", "field-definitions"),  # the tenant's own to make
     "consents",  # it sends nothing that needs one
     *("tasks", "playbooks"),  # playbooks would ask for the others
+    "activities",  # its calls are touchpoints
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file

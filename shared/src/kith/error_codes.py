@@ -80,6 +80,8 @@ class ErrorCode(StrEnum):
     USER_NOT_SUSPENDED = "user-not-suspended"
 
     # Sales
+    ACTIVITY_NOT_PLANNED = "activity-not-planned"
+    ACTIVITY_STILL_PLANNED = "activity-still-planned"
     MORE_THAN_IS_LEFT = "more-than-is-left"
     OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"
     TASK_ALREADY_CLOSED = "task-already-closed"

@@ -214,6 +214,15 @@ async def fill(house: House) -> None:
     await changed(house.sales, f"{done}:complete", outcome="called_back", occurred_at=ago(44))
     await changed(house.sales, f"{reopened}:cancel", occurred_at=ago(43))
     await changed(house.sales, f"{reopened}:reopen", occurred_at=ago(42))
+    call = {"customer_id": cid["id"], "kind": "call", "direction": "outbound", "subject": "Beans", "owner_id": EVE}
+    await house.sales.made("/v1/activities", **call, opportunity_id=chances[0]["id"], occurred_at=ago(90))
+    plans = [
+        await house.sales.made("/v1/activities", **call, planned_for=ago(35), occurred_at=ago(50)) for _ in range(2)
+    ]
+    held, moved = (f"/v1/activities/{each['id']}" for each in plans)
+    await changed(house.sales, f"{held}:hold", outcome="interested", duration_seconds=300, occurred_at=ago(35))
+    await changed(house.sales, f"{moved}:amend", owner_id=JOE, subject="Tea", occurred_at=ago(36))
+    await changed(house.sales, f"{moved}:reschedule", planned_for="2030-01-31T09:00:00Z", occurred_at=ago(35))
     cases = [
         await house.desk.made(
             "/v1/cases", customer_id=cid["id"], subject="Broken", priority="low", channel="email",
@@ -284,7 +293,7 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
     assert {each.collection: each.records for each in report.collections} == {
         "settings": 1, "customers": 3, "contacts": 1, "touchpoints": 2, "products": 1, "opportunities": 4,
         "orders": 7, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0, "field-definitions": 0,
-        "usages": 0, "adoptions": 0, "web-visits": 0, "consents": 0, "notes": 0, "attachments": 0,
+        "activities": 3, "usages": 0, "adoptions": 0, "web-visits": 0, "consents": 0, "notes": 0, "attachments": 0,
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * len(COLLECTIONS)
     assert report.compared_to > NOW

@@ -133,6 +133,8 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     assert (ours | put_away | confirmed).isdisjoint(QUALIFYING)
     assert set(EVENTS) - QUALIFYING - ours - put_away - confirmed == {
         "sales.product.created.v1",
+        *(f"sales.activity.{verb}.v1" for verb in ("planned", "amended", "reminded", "missed", "cancelled")),
+        "sales.activity.rescheduled.v1",
         "service-desk.case.amended.v1",
         "contacts.settings.changed.v1",
         "contacts.consent.changed.v1",

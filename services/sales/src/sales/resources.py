@@ -1,9 +1,10 @@
 """The nouns of sales."""
 
+from sales.activities.form import ACTIVITIES
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.products.form import PRODUCTS
 from sales.returns.form import RETURNS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS)
+RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES)

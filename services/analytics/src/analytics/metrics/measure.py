@@ -131,11 +131,14 @@ Trait = Did | Attribute | IsActive
 class Key(StrEnum):
     CUSTOMER = "customer"
     SUBJECT = "subject"
+    OPPORTUNITY = "opportunity"
+    """The opportunity that the event, or its aggregate, names."""
 
 
 @dataclass(frozen=True)
 class DistinctCount:
-    """The distinct customers (or aggregates) that have all of some traits and, if any are named, one of others."""
+    """The distinct customers (or aggregates, or opportunities that these name) that have all of some traits and, if any
+    are named, one of others."""
 
     all_of: tuple[Trait, ...]
     any_of: tuple[Trait, ...] = ()

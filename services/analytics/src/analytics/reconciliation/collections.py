@@ -18,7 +18,14 @@ from kith.events.event import Event
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
-from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, TaskCreated
+from kith.events.sales import (
+    ActivityRecorded,
+    OpportunityOpened,
+    OrderPlaced,
+    OrderReturned,
+    ProductCreated,
+    TaskCreated,
+)
 from kith.events.service_desk import CaseOpened
 
 Record = Mapping[str, Any]
@@ -74,6 +81,7 @@ COLLECTIONS = (
     _of("contacts", "field-definitions", FieldDefinitionCreated),
     _of("contacts", "notes", NoteWritten),
     _of("contacts", "attachments", AttachmentAdded),
+    _of("sales", "activities", ActivityRecorded),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

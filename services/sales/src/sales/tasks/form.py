@@ -14,11 +14,13 @@ from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, N
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
 from kith.scalars import Code, Id, Instant, Text
 from sales.tables import CUSTOMER, USER, known_runs, metadata
-from sales.tasks.rules import Task, TaskState
+from sales.tasks.rules import Task, TaskPriority, TaskState
 
 
 class CreateTask(NewInput):
     title: Text
+    kind: Code | None = None
+    priority: TaskPriority = TaskPriority.NORMAL
     customer_id: Id | None = None
     owner_id: Id | None = None
     due_at: Instant | None = None
@@ -33,6 +35,8 @@ class CreateTask(NewInput):
 
 class AmendTask(Amendment):
     title: Text = UNSENT
+    kind: Code | None = UNSENT
+    priority: TaskPriority = UNSENT
     owner_id: Id | None = UNSENT
     due_at: Instant | None = UNSENT
     remind_at: Instant | None = UNSENT
@@ -60,6 +64,8 @@ tasks = aggregate_table(
     "tasks",
     metadata,
     Column("title", TEXT, comment="null: it was erased"),
+    Column("kind", TEXT),
+    Column("priority", one_of(TaskPriority), nullable=False, server_default=TaskPriority.NORMAL),
     Column("owner", TEXT, info={FORMER: "owner_id"}),
     Column("owner_id", Uuid),
     Column("due_at", Moment),
@@ -84,6 +90,8 @@ Index("tasks_by_run", tasks.c.tenant_id, tasks.c.run_id, postgresql_where=tasks.
 @dataclass(slots=True)
 class TaskView(ArchivableView):
     customer_id: UUID | None
+    kind: str | None
+    priority: TaskPriority
     owner_id: UUID | None
     due_at: datetime | None
     remind_at: datetime | None
@@ -116,7 +124,10 @@ TASKS = Resource(
         Command("archive", Archive, Task.archive),
         Command("restore", Restore, Task.restore, of_archived=True),
     ),
-    filters=("customer_id", "owner_id", "state", "due_at", "run_id", "playbook_id"),
+    filters=("customer_id", "owner_id", "state", "due_at", "run_id", "playbook_id", "kind", "priority"),
+    unindexed=dict.fromkeys(
+        ("kind", "priority"), "They are asked of tasks that are open, of one owner: these are few."
+    ),
     searched=("title",),
     timers=(Timer("remind", at="next_reminder"),),
     unpublished={"explanation": "A path that follows from the run."},

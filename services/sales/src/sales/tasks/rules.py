@@ -27,6 +27,13 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TaskPriority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
 class TaskAlreadyClosed(Conflict):
     code = ErrorCode.TASK_ALREADY_CLOSED
 
@@ -47,6 +54,8 @@ class Task(Archivable, Customisable, CustomerOwned):
 
     title: str | None
     """None: it was erased."""
+    kind: str | None = None
+    priority: TaskPriority = TaskPriority.NORMAL
     owner_id: UUID | None = None
     due_at: datetime | None = None
     remind_at: datetime | None = None

@@ -3,8 +3,27 @@
 from analytics.metrics.catalogue.retention import KEPT
 from analytics.metrics.catalogue.value import OF_ORDER, PLACED
 from analytics.metrics.definition import Dimension, Metric, Unit, by, of
-from analytics.metrics.measure import Active, Count, Flow, Has, Is, Median, OfNewCustomer, Stock, Sum
-from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityWon
+from analytics.metrics.measure import (
+    Active,
+    Count,
+    Did,
+    DistinctCount,
+    Flow,
+    Has,
+    Is,
+    Key,
+    Median,
+    OfNewCustomer,
+    Stock,
+    Sum,
+)
+from kith.events.sales import (
+    ActivityHeld,
+    ActivityRecorded,
+    OpportunityAdvanced,
+    OpportunityLost,
+    OpportunityWon,
+)
 
 WON = (OpportunityWon.type,)
 LOST = (OpportunityLost.type,)
@@ -19,6 +38,10 @@ OPEN = Is("phase", ("prospecting", "engaging", "proposing", "negotiating"))
 PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
 """The probability of winning, by stage."""
 IN_PIPELINE = by(Dimension("stage", stored_as="phase"), *OWN, "currency")
+TOOK_PLACE = (ActivityRecorded.type, ActivityHeld.type)
+CALL = Is("kind", ("call",))
+CALL_OR_VISIT = Is("kind", ("call", "visit"))
+OF_ACTIVITY = of("activity", "owner", "outcome")
 
 METRICS = (
     Metric(
@@ -176,5 +199,44 @@ METRICS = (
         at_instant=True,
         version=2,
         example="1,000 in prospecting and 4,000 in proposing: 100 + 2,000 = 2,100.",
+    ),
+    Metric(
+        id="sales.calls",
+        title="Calls",
+        unit=Unit.COUNT,
+        words="Calls that took place in the interval, as activities record them, from either side. One that was "
+        "planned counts when it was held.",
+        components={"calls": Flow(TOOK_PLACE, Count(), (CALL,))},
+        numerator="calls",
+        dimensions=by("direction", *OF_ACTIVITY),
+        example="Two calls recorded, one planned and held, one planned and missed: 3.",
+    ),
+    Metric(
+        id="sales.inquiries",
+        title="Inquiries",
+        unit=Unit.COUNT,
+        words="Inquiries of customers in the interval, as activities record them.",
+        components={"inquiries": Flow(TOOK_PLACE, Count(), (Is("kind", ("inquiry",)),))},
+        numerator="inquiries",
+        dimensions=by(*OF_ACTIVITY),
+        example="Two inquiries and a call: 2.",
+    ),
+    Metric(
+        id="sales.calls_per_opportunity",
+        title="Calls and visits per opportunity",
+        unit=Unit.COUNT,
+        words="Calls and visits that took place in the interval for an opportunity, over the distinct opportunities "
+        "that they were for. An opportunity without any is not looked at; one counts under what its last call or visit "
+        "in the interval was.",
+        components={
+            "calls": Flow(TOOK_PLACE, Count(), (CALL_OR_VISIT, Has("opportunity_id"))),
+            "opportunities": DistinctCount(
+                (Did(TOOK_PLACE, in_interval=True, where=(CALL_OR_VISIT,)),), key=Key.OPPORTUNITY
+            ),
+        },
+        numerator="calls",
+        denominator="opportunities",
+        dimensions=by("direction", *of("activity", "kind", "owner")),
+        example="Three calls and a visit for one opportunity, two calls for another, and a call for none: 6 / 2 = 3.",
     ),
 )

@@ -12,10 +12,12 @@ from sqlalchemy import (
     Numeric,
     Select,
     Text,
+    Uuid,
     case,
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -90,8 +92,7 @@ class DistinctKind(MeasureKind[DistinctCount]):
         traits = [_trait_in_words(each) for each in measure.all_of]
         if measure.any_of:
             traits.append(" or ".join(_trait_in_words(each) for each in measure.any_of))
-        whom = "customers" if measure.key is Key.CUSTOMER else _subjects(measure.all_of)
-        return f"distinct {whom} with {'; and with '.join(traits)}"
+        return f"distinct {_whom(measure)} with {'; and with '.join(traits)}"
 
     def event_types(self, measure: DistinctCount) -> Iterable[str]:
         return {type for trait in _traits(measure) if isinstance(trait, Did) for type in trait.types}
@@ -119,6 +120,16 @@ def _trait_in_words(trait: Trait) -> str:
             return f"{field.replace('_', ' ')} on record"
         case IsActive():
             return "activity at the end"
+
+
+def _whom(measure: DistinctCount) -> str:
+    match measure.key:
+        case Key.CUSTOMER:
+            return "customers"
+        case Key.SUBJECT:
+            return _subjects(measure.all_of)
+        case Key.OPPORTUNITY:
+            return "opportunities"
 
 
 def _subjects(traits: Iterable[Trait]) -> str:
@@ -190,7 +201,14 @@ class _Each:
 
     @property
     def _key(self) -> ColumnElement[Any]:
-        return facts.c.customer_id if self.key is Key.CUSTOMER else facts.c.subject
+        match self.key:
+            case Key.CUSTOMER:
+                return facts.c.customer_id
+            case Key.SUBJECT:
+                return facts.c.subject
+            case Key.OPPORTUNITY:
+                # Written out: rows are grouped by it, and two parameters are never the same expression.
+                return cast(facts.c.state.op("->>")(literal_column("'opportunity_id'")), Uuid)
 
     def _counted(self) -> Select[Any]:
         f, query = facts, self.query
@@ -206,7 +224,7 @@ class _Each:
             ).label("state"),
             *(own[name].label(name) for name in ("phase", "currency") if name in own),
         ]
-        if self.key is Key.SUBJECT:
+        if self.key is not Key.CUSTOMER:
             columns.append(self._latest("customer_id").label("customer_id"))
         return (
             select(*columns)
