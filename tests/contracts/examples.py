@@ -109,9 +109,9 @@ class _Maker(NamedTuple):
             return self.value(choices[0], name)
         match schema:
             case {"type": "object"}:
-                # Of a value all parts, of any other object what it has to have.
-                parts = schema.get("properties", {})
-                wanted = parts if "primary" in parts else schema.get("required", ())
+                # Of a value all parts, of any other object what it has to have, and what it names.
+                parts, required = schema.get("properties", {}), schema.get("required", ())
+                wanted = [each for each in parts if "primary" in parts or each in required or each in self.ids]
                 found: Any = {each: self.value(schema["properties"][each], each) for each in wanted}
             case {"type": "array"} if name not in KNOWN:
                 found = [self.value(schema["items"], name) for _ in range(schema.get("minItems", 1))]

@@ -40,11 +40,21 @@ def personal(*, required: bool = False) -> Any:
     return field(metadata=_PERSONAL) if required else field(default=None, metadata=_PERSONAL)
 
 
+def filled() -> Any:
+    """Declares a part of a value that an input may lack, and a record always has: the rules fill it in."""
+    return field(default=None, metadata=_FILLED)
+
+
 _PERSONAL = {"personal": True}
+_FILLED = {"filled": True}
 
 
 def is_personal(each: Field[Any]) -> bool:
     return bool(each.metadata.get("personal"))
+
+
+def is_filled(each: Field[Any]) -> bool:
+    return bool(each.metadata.get("filled"))
 
 
 def value_in(annotation: Any) -> type[Value] | None:

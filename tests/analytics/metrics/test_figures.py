@@ -17,6 +17,7 @@ from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
 from kith.events.exchanges import TouchpointRecorded
 from kith.events.sales import (
+    Line,
     OpportunityAdvanced,
     OpportunityAmended,
     OpportunityLost,
@@ -31,6 +32,9 @@ from kith.ids import new_id
 Headers = dict[str, str]
 SPRING = {"from": "2011-03-01T00:00:00Z", "to": "2011-06-01T00:00:00Z"}
 CASE: dict[str, Any] = {"priority": "low", "channel": "email"}
+TEA = Line(line=1, quantity=Decimal(4), unit_price=Decimal(25), amount=Decimal(100), product_id=new_id(), family="tea")
+CUP = Line(line=1, quantity=Decimal(2), unit_price=Decimal(20), amount=Decimal(40), product_id=new_id(), family="china")
+CAKE = Line(line=2, quantity=Decimal("0.5"), unit_price=Decimal(20), amount=Decimal(10))
 
 
 ANN, BOB = new_id(), new_id()
@@ -52,8 +56,14 @@ def some_of_everything(tenant: str) -> list[Envelope]:
             happened(CustomerCreated(kind="person", segment=segment, tags=tags), tenant, at("2010-01-01"), customer)
             for customer, segment, tags in ((gold, "gold", ["a", "b"]), (silver, "silver", []))
         ),
-        happened(OrderPlaced(value=Decimal(100), currency="EUR", country="France"), tenant, at("2011-02-01"), gold),
-        happened(OrderPlaced(value=Decimal(50), currency="EUR", country="Spain"), tenant, at("2011-05-01"), gold),
+        happened(
+            OrderPlaced(value=Decimal(100), currency="EUR", country="France", lines=[TEA]),
+            *(tenant, at("2011-02-01"), gold),
+        ),
+        happened(
+            OrderPlaced(value=Decimal(50), currency="EUR", country="Spain", lines=[CUP, CAKE]),
+            *(tenant, at("2011-05-01"), gold),
+        ),
         happened(OrderPlaced(value=Decimal(30), currency="EUR", country="France"), tenant, at("2011-04-01"), silver),
         happened(OrderPlaced(value=Decimal(7), currency="EUR"), tenant, at("2011-04-02")),
         happened(OrderReturned(value=Decimal(20), currency="EUR", country="France"), tenant, at("2011-04-03"), gold),
@@ -171,6 +181,11 @@ async def test_the_figures_of_the_example(analytics: httpx.AsyncClient, mine: He
     assert await value("sales.close_rate") == 50
     assert await value("sales.close_rate_value") == 25  # lost at its last estimate, 90
     assert await value("sales.new_revenue") == 30
+    assert await value("sales.product_revenue") == 40 + 10
+    assert await value("sales.product_revenue", filter="family:china") == 40
+    assert await value("sales.units_sold") == 2.5
+    assert await value("marketing.cross_sell") == 100  # of one customer who bought of families
+    assert await value("marketing.cross_sell", to="2011-05-01T00:00:00Z") == 0  # only one family by then
     assert await value("sales.new_customers") == 1
     assert await value("sales.stage_duration") == round((2 + 8 + 31) / 3, 4)
     assert await value("sales.stage_duration_median") == 8

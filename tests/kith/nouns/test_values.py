@@ -1,6 +1,6 @@
 """Value objects within a noun: one declaration, and a form that says where a face of it does not match."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
@@ -18,9 +18,9 @@ from kith.nouns.fingerprints import fingerprint
 from kith.nouns.inputs import UNSENT, Amendment, NewInput
 from kith.nouns.resource import Command, Resource, View, personal
 from kith.nouns.validation import InvalidForm
-from kith.nouns.value_inputs import Values
-from kith.scalars import Code, Flag, Id, Text
-from kith.values import Value, hidden, without_personal
+from kith.nouns.value_inputs import Values, input_of
+from kith.scalars import Code, Flag, Id, Text, Whole
+from kith.values import Value, filled, hidden, shown_type, without_personal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,3 +265,53 @@ def test_a_list_of_which_nothing_is_left_is_personal_as_a_whole() -> None:
     assert "page: all parts of `lines` are personal, and so it is `personal()` as a whole in the view." in problems(
         aggregate=Diary, table=table, view=Seen
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Priced(Value):
+    """A value with a part that is computed."""
+
+    text: Text
+    amount: Annotated[int, Whole(0)] = filled()
+
+
+def test_a_part_that_the_rules_fill_in_may_be_left_out_and_is_always_shown() -> None:
+    model = input_of(Priced)
+    assert [name for name, each in model.model_fields.items() if each.is_required()] == ["text"]
+    assert model.model_validate({"text": "a", "amount": 3}).model_dump() == {"text": "a", "amount": 3}
+    shown = {each.name: each.type for each in fields(shown_type(Priced))}
+    assert shown == {"text": str, "amount": int}
+
+
+def test_a_free_text_in_a_value_may_be_left_out_of_events_with_its_reason() -> None:
+    class PricedSeen(Struct):
+        amount: int
+
+    class Written(Event):
+        type: ClassVar[str] = "sales.page.written.v1"
+        creates: ClassVar[bool] = True
+        lines: list[PricedSeen]
+
+    @dataclass(kw_only=True, eq=False)
+    class Bill(Aggregate):
+        lines: list[Priced] = field(default_factory=list)
+
+        @classmethod
+        def write(cls, *, id: UUID, at: datetime, lines: list[Priced]) -> "tuple[Bill, Written]":
+            raise AssertionError
+
+    class WriteBill(NewInput):
+        lines: Annotated[list[Priced], Values(2)]
+
+    @dataclass(slots=True)
+    class Seen(View):
+        lines: list[Priced]
+
+    Bill.write.__func__.__annotations__["return"] = tuple[Bill, Written]  # type: ignore[attr-defined]
+    table = aggregate_table("pages", MetaData(), values_column("lines", Priced))
+    form = {"aggregate": Bill, "table": table, "view": Seen, "commands": (Command("write", WriteBill, Bill.write),)}
+    assert page(**form, unpublished={"lines.text": "Words for people."})
+    lacks = "page: the event sales.page.written.v1 lacks the part `lines.text`, which is not `personal()`."
+    assert lacks in problems(**form)
+    (problem,) = problems(**form, unpublished={"lines.text": "", "lines.colour": ""})
+    assert problem == "page: `unpublished` names a field `lines.colour` that the aggregate does not have."

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from msgspec import field
+from msgspec import Struct, field
 
 from kith.events.erasures import Confirmation
 from kith.events.event import Amended, Event
@@ -87,6 +87,20 @@ class OpportunityRestored(Event):
     qualifies: ClassVar[bool] = False
 
 
+class Line(Struct, omit_defaults=True):
+    """A line of an order: so much of a product. `amount` is what is charged for it, in the order's currency."""
+
+    line: int
+    """Its number: no other line of the same record has, or had, it."""
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    discount_percent: Decimal = Decimal("0.0000")
+    product_id: UUID | None = None
+    family: str | None = None
+    """The product's."""
+
+
 class OrderPlaced(Event):
     type: ClassVar[str] = "sales.order.placed.v1"
     creates: ClassVar[bool] = True
@@ -94,6 +108,7 @@ class OrderPlaced(Event):
     currency: str
     country: str | None = None
     opportunity_id: UUID | None = None
+    lines: list[Line] = field(default_factory=list)
     custom: dict[str, Any] = field(default_factory=dict)
 
 

@@ -170,7 +170,8 @@ class Form:
     unindexed: Mapping[str, str] = field(default_factory=dict)
     """Filters that have no index of their own, each with the reason."""
     unpublished: Mapping[str, str] = field(default_factory=dict)
-    """Fields that the event of the command that sets them does not carry, each with the reason."""
+    """Fields, or parts of the values of one, as in `lines.description`, that the event of the command that sets them
+    does not carry, each with the reason."""
     insert_only: bool = False
     """Declares that it is only created, often, by a rule that ignores the time and needs no `checks`: one statement
     does it."""
@@ -178,9 +179,9 @@ class Form:
     """Declares that there is one per tenant, without an id in the API; returns its initial state, at version 0."""
     follows: Mapping[str, Follows] = field(default_factory=dict)
     """By the field that names another record."""
-    parts_name: Mapping[str, Column[Any]] = field(default_factory=dict)
-    """Parts of values that name records which have to be there, as in `roles.customer_id`, each with the id column of
-    the table that has these."""
+    parts_name: Mapping[str, Follows] = field(default_factory=dict)
+    """Parts of values that name records which have to be there, as in `roles.customer_id`. A value has what it takes
+    from the record in parts of the same name."""
     relations: tuple[One, ...] = ()
     reference_data: bool = False
     """Whether who may read some records of the service reads all of these. Other nouns whose table says nothing of

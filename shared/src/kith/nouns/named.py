@@ -2,6 +2,7 @@
 contradict them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,7 +36,7 @@ class Named:
         self._resource, self._reach = resource, reach
         self._records: dict[str, dict[UUID, Any]] = {}
         """By field: as far as they exist and are within reach."""
-        self._parts: dict[str, set[UUID]] = {}
+        self._parts: dict[str, dict[UUID, Any]] = {}
         """The same of parts of values."""
         self._pointing = Pointing(resource)
         self._unconfirmed: list[Unconfirmed] = []
@@ -51,11 +52,12 @@ class Named:
                 rows = select(*read).where(*self._are_there(follows.id, tenant, wanted))
                 found = streamed(connection, rows, most=len(wanted))
                 self._records[name] = {row[0]: row async for row in found}
-        for path, id in self._resource.parts_name.items():
-            wanted = {part for given in inputs for part in _parts(given, path)}
-            rows = select(id).where(*self._are_there(id, tenant, wanted))
+        for path, follows in self._resource.parts_name.items():
+            wanted = {part for given in inputs for part in _parts(given, path) if part is not None}
+            taken = (follows.id.table.c[each] for each in follows.takes)
+            rows = select(follows.id, *taken).where(*self._are_there(follows.id, tenant, wanted))
             found = streamed(connection, rows, most=len(wanted))
-            self._parts[path] = {row[0] async for row in found} if wanted else set()
+            self._parts[path] = {row[0]: row async for row in found} if wanted else {}
         await self._pointing.look_up(connection, tenant, inputs, self._records)
 
     def _are_there(self, id: Column[Any], tenant: str, wanted: Collection[UUID]) -> Iterator[ColumnElement[bool]]:
@@ -68,8 +70,7 @@ class Named:
     def followed(self, given: Input, changed: Aggregate | None = None) -> Input:
         """Returns the input with the fields that it inherits from the records it names. Raises Invalid if a record does
         not exist, or contradicts the input."""
-        self._check_parts(given, changed)
-        taken: dict[str, Any] = {}
+        taken = self._parts_followed(given, changed)
         named = {name: id for name in self._records if (id := getattr(given, name, None)) is not None}
         for name, id in named.items():
             self._check_named(self._records[name].get(id), name, id, changed)
@@ -105,14 +106,29 @@ class Named:
         if record.archived_at is not None:
             raise Invalid(f"The {what} {id} is archived.", field=name)
 
-    def _check_parts(self, given: Input, changed: Aggregate | None) -> None:
-        """Raises Invalid for a part that names a record which is not there; what the record had before it may keep."""
+    def _parts_followed(self, given: Input, changed: Aggregate | None) -> dict[str, Any]:
+        """Returns the fields whose values inherit parts from the records that they name. Raises Invalid for a part that
+        names a record which is not there; what the record had before it may keep."""
+        taken: dict[str, Any] = {}
         for path, found in self._parts.items():
             field, _, part = path.partition(".")
+            what, takes = part.removesuffix("_id").replace("_", " "), self._resource.parts_name[path].takes
             for number, id in enumerate(_parts(given, path)):
-                if id not in found and id not in _parts(changed, path):
-                    what = part.removesuffix("_id").replace("_", " ")
-                    raise Invalid(f"There is no {what} {id}.", field=f"{field}.{number}.{part}")
+                if id is None:
+                    continue
+                if id not in found:
+                    if id not in _parts(changed, path):
+                        raise Invalid(f"There is no {what} {id}.", field=f"{field}.{number}.{part}")
+                    continue
+                for each in takes:
+                    values = taken.get(field, getattr(given, field))
+                    own, theirs = getattr(values[number], each), getattr(found[id], each)
+                    if own not in (None, theirs):
+                        raise Invalid(f"The {what} has another {each}.", field=f"{field}.{number}.{each}")
+                    if own != theirs:
+                        taken[field] = [*values]
+                        taken[field][number] = replace(values[number], **{each: theirs})
+        return taken
 
     def _check_complete(self, given: Input, taken: Mapping[str, Any]) -> None:
         for field in sorted(self._resource.may_be_taken - set(taken)):
@@ -143,7 +159,7 @@ class Named:
         await unconfirmed.note(connection, tenant, self._unconfirmed, at)
 
 
-def _parts(of: Input | Aggregate | None, path: str) -> list[UUID]:
+def _parts(of: Input | Aggregate | None, path: str) -> list[UUID | None]:
     """Returns what a part of the values of a field is, of each of them."""
     field, _, part = path.partition(".")
     return [getattr(each, part) for each in getattr(of, field, None) or ()]

@@ -178,6 +178,7 @@ class Resource(Form):
     def stands_alone(self, given: Input) -> bool:
         """Whether it can be created from the input alone, without reading the records that it names."""
         names = any(getattr(given, name, None) is not None for name, each in self.follows.items() if each.is_inherited)
+        names = names or any(getattr(given, path.partition(".")[0], None) for path in self.parts_name)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
 
     @property

@@ -21,7 +21,7 @@ from kith.events.event import Event, Replaced
 from kith.nouns.aggregate import Aggregate, OfCustomer
 from kith.nouns.form import Command, Form
 from kith.nouns.inputs import ENVELOPE, Amendment, Input, Note, Text
-from kith.nouns.value_faces import event_faces, value_faces, values_of
+from kith.nouns.value_faces import event_faces, unpublished_parts, value_faces, values_of
 from kith.scalars import bare
 from kith.values import is_personal, part_types, public_parts
 
@@ -197,7 +197,9 @@ def _events(form: Form) -> Iterator[str]:
         else:
             yield f"the rule of `{command.name}` does not say which event it returns."
     for name in form.unpublished:
-        if name not in _attributes(form):
+        field, _, part = name.partition(".")
+        kind = values_of(form).get(field)
+        if field not in _attributes(form) or (part and (kind is None or part not in part_types(kind))):
             yield f"`unpublished` names a field `{name}` that the aggregate does not have."
 
 
@@ -232,7 +234,9 @@ def _free_parts(form: Form) -> set[str]:
     return {
         name
         for name, kind in values_of(form).items()
-        if any(_is_free_text((part_types(kind)[part],)) for part in public_parts(kind))
+        if any(
+            _is_free_text((part_types(kind)[part],)) for part in {*public_parts(kind)} - unpublished_parts(form, name)
+        )
     }
 
 

@@ -36,10 +36,15 @@ def event_faces(form: Form, event: type[Event]) -> Iterator[str]:
             carried, public = _parts_in(hints[name]), set(public_parts(kind))
             for part in sorted(carried & (part_types(kind).keys() - public)):
                 yield f"the event {event.type} has a part `{name}.{part}`, which is personal."
-            for part in sorted(public - carried):
+            for part in sorted(public - carried - unpublished_parts(form, name)):
                 yield f"the event {event.type} lacks the part `{name}.{part}`, which is not `personal()`."
             for part in sorted(carried - part_types(kind).keys()):
                 yield f"the event {event.type} has a part `{name}.{part}`, which {kind.__name__} does not have."
+
+
+def unpublished_parts(form: Form, field: str) -> set[str]:
+    """Returns the parts of a field's values that the form leaves out of events on purpose."""
+    return {path.partition(".")[2] for path in form.unpublished if path.partition(".")[0] == field}
 
 
 def _parts_in(hint: Any) -> set[str]:

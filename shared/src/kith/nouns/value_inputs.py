@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from kith.values import Value, as_sent, derived, part_types, value_in
+from kith.values import Value, as_sent, derived, is_filled, part_types, value_in
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,14 @@ class Values:
 @derived
 def input_of(kind: type[Value]) -> type[BaseModel]:
     """Returns the model of a value object's input: the parts as their scalars spell them, and nothing unknown."""
-    parts: dict[str, Any] = {each.name: (part_types(kind)[each.name], _default(each)) for each in fields(kind)}
+    parts: dict[str, Any] = {each.name: (_type(kind, each), _default(each)) for each in fields(kind)}
     config = ConfigDict(strict=True, extra="forbid", frozen=True)
     return create_model(f"{kind.__name__}Input", __config__=config, __doc__=kind.__doc__, **parts)
+
+
+def _type(kind: type[Value], part: Any) -> Any:
+    of_part = part_types(kind)[part.name]
+    return of_part | None if is_filled(part) else of_part
 
 
 def _default(part: Any) -> Any:

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from kith.errors import Invalid
 from kith.scalars.currencies import MINOR_UNITS
 from kith.scalars.emails import EmailScalar
-from kith.scalars.numbers import INT4, MOST, MOST_MONEY, FlagScalar, MoneyScalar, Real, Whole
+from kith.scalars.numbers import INT4, MOST, MOST_MONEY, MOST_QUANTITY, Exact, FlagScalar, Real, Whole
 from kith.scalars.scalar import Scalar
 from kith.scalars.texts import CurrencyScalar, IdScalar, Listed, LookedFor, Pattern, Written
 from kith.scalars.times import BETWEEN, EARLIEST, LATEST, DayScalar, InstantScalar, is_in_use
@@ -48,7 +48,9 @@ __all__ = [
     "Money",
     "Note",
     "Pattern",
+    "Percentage",
     "Phone",
+    "Quantity",
     "Real",
     "Scalar",
     "SearchText",
@@ -70,8 +72,11 @@ Instant = Annotated[datetime, InstantScalar()]
 Day = Annotated[date, DayScalar()]
 Id = Annotated[UUID, IdScalar()]
 Flag = Annotated[bool, FlagScalar()]
-Money = Annotated[Decimal, MoneyScalar()]
+Money = Annotated[Decimal, Exact("an amount", "10.50", MOST_MONEY)]
 """An amount, zero or more, as numeric(20, 4) keeps it. What its currency allows besides is for who knows that."""
+Quantity = Annotated[Decimal, Exact("a quantity", "2.5", MOST_QUANTITY, above_zero=True)]
+"""Of units, hours, kilograms: whatever a price is for one of."""
+Percentage = Annotated[Decimal, Exact("a percentage", "12.5", 100)]
 Text = Annotated[str, Written(500)]
 Code = Annotated[str, Written(100)]
 Note = Annotated[str, Written(500, lines=True)]

@@ -1,6 +1,6 @@
 """Currencies: the active codes of ISO 4217 that have a minor unit, which leaves out metals, test codes and the like."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from iso4217 import Currency
 
@@ -25,3 +25,18 @@ def must_fit(value: Decimal | None, currency: str) -> None:
     """Raises Invalid for a value that is no amount of the currency."""
     if value is not None and (rule := misfit(value, currency)):
         raise Invalid(rule, field="value")
+
+
+def priced(quantity: Decimal, unit_price: Decimal, discount_percent: Decimal, currency: str) -> Decimal:
+    """Returns the amount of a line: quantity * unit price, less the discount, rounded once, at the end, to the
+    currency's minor unit; half of a unit goes up. This is the only place where amounts are rounded."""
+    exact = _EXACT.multiply(_EXACT.multiply(quantity, unit_price), _EXACT.subtract(Decimal(100), discount_percent))
+    unit = Decimal(1).scaleb(-MINOR_UNITS.get(currency, _KEPT))
+    rounded = _EXACT.divide(exact, Decimal(100)).quantize(unit, context=_EXACT)
+    return rounded.quantize(Decimal(1).scaleb(-_KEPT), context=_EXACT)
+
+
+_KEPT = 4
+"""Amounts are kept, and published, with four decimals."""
+_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+"""Products of what inputs may have are exact: they have 36 digits at most."""

@@ -13,6 +13,8 @@ from kith.scalars.scalar import CoreSchemaOf, Scalar, refuse
 INT4 = 2**31 - 1
 MOST_MONEY = 10**12
 """Of one amount. Times a million, as health counts it, it is well below what 64 bits hold."""
+MOST_QUANTITY = 10**9
+"""Of one line."""
 MOST = 10.0**12
 """Of any other number, in either direction: sums and squares of it are numbers still."""
 
@@ -92,13 +94,22 @@ class FlagScalar(_Number):
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 
 
-class MoneyScalar(Scalar):
-    json_schema: ClassVar = {
-        "anyOf": [
-            {"type": "number", "minimum": 0, "maximum": MOST_MONEY},
-            {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,4})?$"},
-        ]
-    }
+@dataclass(frozen=True)
+class Exact(Scalar):
+    """A number of four decimals at most, from 0 to `most`, that is kept exactly: an amount, a quantity."""
+
+    word: str
+    """With its article: `an amount`."""
+    example: str
+    most: int
+    above_zero: bool = False
+
+    @property
+    def json_schema(self) -> dict[str, Any]:  # type: ignore[override]  # it depends on the bounds
+        least = {"exclusiveMinimum": 0} if self.above_zero else {"minimum": 0}
+        digits = rf"^(0|[1-9][0-9]{{0,{len(str(self.most)) - 1}}})(\.[0-9]{{1,{_DECIMALS}}})?$"
+        number: dict[str, Any] = {"type": "number", **least, "maximum": self.most}
+        return {"anyOf": [number, {"type": "string", "pattern": digits}]}
 
     def read(self, sent: Any) -> Decimal:
         # A number of JSON is what its shortest spelling says.
@@ -106,14 +117,15 @@ class MoneyScalar(Scalar):
         if isinstance(sent, Decimal):
             text = f"{sent:f}"
         if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
-            refuse("It is an amount in digits, as in 10.50.")
+            refuse(f"It is {self.word} in digits, as in {self.example}.")
         if len(text.partition(".")[2].rstrip("0")) > _DECIMALS:
-            refuse(f"An amount has {_DECIMALS} decimals at most.")
-        amount = Decimal(text) + 0  # else -0 would stay what it is
-        if not 0 <= amount <= MOST_MONEY:
-            refuse(f"An amount is from 0 to {MOST_MONEY:,}.")
+            refuse(f"{self.word.capitalize()} has {_DECIMALS} decimals at most.")
+        number = Decimal(text) + 0  # else -0 would stay what it is
+        if not 0 <= number <= self.most or (self.above_zero and not number):
+            bounds = f"above 0, to {self.most:,}" if self.above_zero else f"from 0 to {self.most:,}"
+            refuse(f"{self.word.capitalize()} is {bounds}.")
         # However it was spelt, it reads the same before and after it is stored.
-        return amount.quantize(_UNIT)
+        return number.quantize(_UNIT)
 
     def kept(self) -> CoreSchema:
         return core_schema.decimal_schema(strict=True)

@@ -86,6 +86,9 @@ class Flow:
     where: tuple[Condition, ...] = ()
     of_customers: bool = False
     """Restricts it to events of known customers."""
+    of_lines: bool = False
+    """Whether it counts and sums the lines of these events instead: their `amount` and `quantity`, by their
+    `product_id` and `family`."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,16 @@ class IsActive:
     """The customer is active at the end of the interval, as the tenant defines it."""
 
 
-Trait = Did | Attribute | IsActive
+@dataclass(frozen=True)
+class Variety:
+    """The lines of the customer's events of some types had so many different values of a field by the end."""
+
+    types: tuple[str, ...]
+    field: str
+    at_least: int = 2
+
+
+Trait = Did | Attribute | IsActive | Variety
 
 
 class Key(StrEnum):

@@ -11,9 +11,8 @@ from analytics.projections.tables import facts
 
 def is_plain(measure: Flow) -> bool:
     """Whether it can be summed in advance: it depends on nothing but its own fact."""
-    return (measure.of == Count() or measure.of == Sum()) and all(
-        isinstance(condition, Is | Has) for condition in measure.where
-    )
+    single = not measure.of_lines and (measure.of == Count() or measure.of == Sum())
+    return single and all(isinstance(condition, Is | Has) for condition in measure.where)
 
 
 def _shapes() -> dict[str, tuple[str, ...]]:

@@ -239,7 +239,7 @@ CONTACTS = Resource(
     filters=("customer_id", "name", "email", "role", "merged_into"),
     searched=("name", "emails.address", "phones.number"),
     follows={"customer_id": Follows(customers.c.id, (), lends=("country",))},
-    parts_name={"roles.customer_id": customers.c.id},
+    parts_name={"roles.customer_id": Follows(customers.c.id, ())},
     unpublished={"taken": "It begins with none; what it takes is amended."},
     relations=(One("customer", many="contacts"),),
     checks=are_new,

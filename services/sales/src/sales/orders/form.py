@@ -2,28 +2,32 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy import TEXT, Column
 
 from kith.db.owned import owned_through
-from kith.db.tables import Amount, aggregate_table, reference
+from kith.db.tables import Amount, aggregate_table, reference, values_column
 from kith.nouns.inputs import CustomValues, Priced
 from kith.nouns.resource import Command, Follows, One, Resource, View, personal
+from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Id, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
+from sales.products.form import products
 from sales.tables import CUSTOMER, known_customers, metadata
+from sales.values import MOST_LINES, Line
 
 
 class PlaceOrder(Priced):
     customer_id: Id | None = None
-    value: Money
+    value: Money | None = Field(default=None, description="the sum of its lines, if it has any")
     currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
     country: Code | None = None
     opportunity_id: Id | None = None
+    lines: Annotated[list[Line], Values(MOST_LINES)] = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
 
@@ -35,6 +39,7 @@ orders = aggregate_table(
     Column("currency", TEXT, nullable=False),
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
+    values_column("lines", Line),
     customer_owned=True,
     customisable=True,
     listed_by=("country", "value"),
@@ -49,6 +54,7 @@ class OrderView(View):
     currency: str
     country: str | None
     opportunity_id: UUID | None
+    lines: list[Line]
     custom: dict[str, Any]
     custom_personal: dict[str, Any] | None = personal()
 
@@ -62,6 +68,8 @@ ORDERS = Resource(
     (Command("place", PlaceOrder, Order.place),),
     filters=("customer_id", "opportunity_id", "country", "value"),
     follows={"customer_id": CUSTOMER, "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
+    parts_name={"lines.product_id": Follows(products.c.id, ("family",))},
+    unpublished={"lines.description": "Words for people."},
     relations=(One("customer", many="orders"),),
     insert_only=True,
 )

@@ -1,7 +1,8 @@
 """Marketing: the touchpoints with customers, and their responses."""
 
+from analytics.metrics.catalogue.value import BOUGHT, PLACED
 from analytics.metrics.definition import Dimension, Metric, Unit, by
-from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, Sum
+from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Is, Sum, Variety
 from kith.events.exchanges import TouchpointRecorded, WebVisitRecorded
 
 TOUCHED = (TouchpointRecorded.type,)
@@ -9,6 +10,7 @@ OUTBOUND = Is("direction", ("outbound",))
 CONVERTED = Is("outcome", ("subscribed", "converted", "purchased"))
 REACHED = Did(TOUCHED, in_interval=True, where=(OUTBOUND,))
 TAKEN = Did(TOUCHED, in_interval=True, where=(OUTBOUND, CONVERTED))
+SEVERAL, ANY_FAMILY = Variety(PLACED, "family"), Variety(PLACED, "family", at_least=1)
 OF_TOUCHPOINT = by("channel", "direction", "campaign", "outcome")
 
 METRICS = (
@@ -46,6 +48,18 @@ METRICS = (
         numerator="converted",
         denominator="reached",
         example="200 customers called, some of them twice, and 22 of them subscribed: 11 %.",
+    ),
+    Metric(
+        id="marketing.cross_sell",
+        title="Cross-selling",
+        unit=Unit.PERCENT,
+        words="Of the customers who bought something of a product family, the share with two families or more to date, "
+        "by the lines of their orders.",
+        components={"several": DistinctCount((BOUGHT, SEVERAL)), "buyers": DistinctCount((BOUGHT, ANY_FAMILY))},
+        numerator="several",
+        denominator="buyers",
+        at_instant=True,
+        example="40 customers bought chairs, 10 of them tables, too: 25 %.",
     ),
     Metric(
         id="marketing.page_views",

@@ -31,6 +31,7 @@ CLOSED = WON + LOST
 PRODUCT = Dimension("product", stored_as="product_id")
 OWN = (*of("opportunity", "owner", "source"), PRODUCT)
 OF_OPPORTUNITY = by(*OWN, "currency")
+OF_LINE = by(PRODUCT, "family", *of("order", "country"), "currency")
 LEFT_STAGE = (OpportunityAdvanced.type, *CLOSED)
 OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
 OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
@@ -91,6 +92,28 @@ METRICS = (
         dimensions=OF_ORDER,
         version=2,
         example="A customer of last year orders for 100, one that is new orders twice for 40: 80.",
+    ),
+    Metric(
+        id="sales.product_revenue",
+        title="Revenue by product",
+        unit=Unit.MONEY,
+        words="What the lines of the orders placed in the interval come to, gross: returns are not taken off. An order "
+        "without lines has no products, and does not count.",
+        components={"ordered": Flow(PLACED, Sum(), of_lines=True), "lines": Flow(PLACED, of_lines=True)},
+        numerator="ordered",
+        dimensions=OF_LINE,
+        example="An order with lines of 120 and 30, and one of 99 without lines: 150.",
+    ),
+    Metric(
+        id="sales.units_sold",
+        title="Units sold",
+        unit=Unit.COUNT,
+        words="The quantities of the lines of the orders placed in the interval, whatever they are quantities of: by "
+        "product or family they say most.",
+        components={"units": Flow(PLACED, Sum("quantity"), of_lines=True)},
+        numerator="units",
+        dimensions=OF_LINE,
+        example="Lines of 3 and of 2.5: 5.5.",
     ),
     Metric(
         id="sales.new_customers",

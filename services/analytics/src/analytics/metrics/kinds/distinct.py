@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    FromClause,
     Numeric,
     Select,
     Text,
@@ -31,7 +32,8 @@ from analytics.metrics.bits import MAX_BITS, bits_between
 from analytics.metrics.definition import Source
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
-from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait
+from analytics.metrics.lines import lines_of
+from analytics.metrics.measure import Attribute, Did, DistinctCount, IsActive, Key, Trait, Variety
 from analytics.metrics.phrases import condition_in_words, events_in_words, joined_by_and, listed, plural
 from analytics.metrics.query import (
     Cells,
@@ -95,7 +97,7 @@ class DistinctKind(MeasureKind[DistinctCount]):
         return f"distinct {_whom(measure)} with {'; and with '.join(traits)}"
 
     def event_types(self, measure: DistinctCount) -> Iterable[str]:
-        return {type for trait in _traits(measure) if isinstance(trait, Did) for type in trait.types}
+        return {type for trait in _traits(measure) if isinstance(trait, Did | Variety) for type in trait.types}
 
     def adds_up(self, _: DistinctCount) -> AddsUp:
         return AddsUp.NOTHING
@@ -116,6 +118,8 @@ def _trait_in_words(trait: Trait) -> str:
             when = "in the interval" if in_interval else past
             number = f"{at_least} or more" if at_least > 1 else "any"
             return " ".join(filter(None, [number, events_in_words(types), clauses, when]))
+        case Variety(types, field, at_least):
+            return f"{at_least} or more different {plural(field)} among the lines of {events_in_words(types)} to date"
         case Attribute(field):
             return f"{field.replace('_', ' ')} on record"
         case IsActive():
@@ -170,6 +174,11 @@ class _Each:
         self.slices = Slices(query, self.table, customer, literal(query.ends_at))
         self.source = self.slices.join(self.table)
         self._record = None
+        self._varied = dict[Trait, FromClause]()
+        for number, trait in enumerate(self._traits):
+            if isinstance(trait, Variety):
+                self._varied[trait] = varied = self._variety(trait).subquery(f"varied_{number}")
+                self.source = self.source.outerjoin(varied, varied.c.customer_id == customer)
         if any(isinstance(trait, Attribute) for trait in self._traits):
             self._record = customers(query).alias("record")
             self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
@@ -184,7 +193,7 @@ class _Each:
     def proof(self, key: ColumnElement[Any]) -> Select[Any]:
         """Returns the proof of a key in the only period: its last event of the first trait."""
         f = facts
-        first = next(trait for trait in self._traits if not isinstance(trait, Attribute))
+        first = next(trait for trait in self._traits if isinstance(trait, Did | IsActive))
         return (
             select(f.c.customer_id, f.c.subject, f.c.event_id, f.c.type, f.c.time)
             .select_from(self._facts)
@@ -215,7 +224,7 @@ class _Each:
         used = [*query.group_by, *(each.dimension for each in query.filters)]
         # A field of the facts has, for one key, the value of its last fact.
         own = {each.field: self._latest(each.field) for each in used if each.source is Source.EVENT}
-        looked_at = {n: trait for n, trait in enumerate(self._traits) if not isinstance(trait, Attribute)}
+        looked_at = {n: trait for n, trait in enumerate(self._traits) if isinstance(trait, Did | IsActive)}
         columns = [
             self._key.label("key"),
             *(self._had(trait).label(f"bits_{n}") for n, trait in looked_at.items()),
@@ -292,6 +301,9 @@ class _Each:
             assert self._record is not None
             has = func.coalesce(self._record.c.state.has_key(trait.field), False)
             return case((has, (1 << self.query.periods) - 1), else_=0)
+        if isinstance(trait, Variety):
+            when = func.coalesce(self._varied[trait].c.at, self.query.ends_at)
+            return self._from_to(self._ends_up_to(when), literal(self.query.periods))
         bits: ColumnElement[int] = self.table.c[f"bits_{self._traits.index(trait)}"]
         return bits
 
@@ -303,6 +315,20 @@ class _Each:
             elif isinstance(trait, IsActive):
                 found.update(*(rule.types for rule in self.query.policy.rules))
         return sorted(found)
+
+    def _variety(self, trait: Variety) -> Select[Any]:
+        """Selects when each customer had so many different values."""
+        lines = lines_of(self.query.tenant, trait.types, facts.c.time < self.query.ends_at)
+        value, whose = field_of(lines, trait.field), lines.c.customer_id
+        first = (
+            select(whose, func.min(lines.c.time).label("at"))
+            .where(value.is_not(None), whose.is_not(None))
+            .group_by(whose, value)
+            .subquery("first_of_each")
+        )
+        times = func.array_agg(aggregate_order_by(first.c.at, first.c.at), type_=ARRAY(Moment))
+        at = type_coerce(times, ARRAY(Moment))[trait.at_least].label("at")
+        return select(first.c.customer_id, at).group_by(first.c.customer_id)
 
     def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
         """Whether a fact counts for the trait, at any time."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.metrics import rollup_reads as totals
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
+from analytics.metrics.lines import lines_of
 from analytics.metrics.measure import Count, Flow, Median, OfNewCustomer, Sum
 from analytics.metrics.phrases import condition_in_words, events_in_words, joined, taken_in_words
 from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Value, Weighed, first_activity, holds, period_of
@@ -26,8 +27,9 @@ class FlowKind(MeasureKind[Flow]):
         rest = measures if rows is None else [measure for measure in measures if measure not in plain]
         if rows is not None:
             await _read(connection, query, plain, _Totals(query, rows), found)
-        if rest:
-            await _read(connection, query, rest, _Happened(query, rest), found)
+        for of_lines in (False, True):
+            if alike := [measure for measure in rest if measure.of_lines is of_lines]:
+                await _read(connection, query, alike, _Happened(query, alike), found)
         return found
 
     async def members(
@@ -47,7 +49,8 @@ class FlowKind(MeasureKind[Flow]):
         clauses = [condition_in_words(noun, each) for each in measure.where]
         if measure.of_customers:
             clauses.append("with a known customer")
-        return joined(events_in_words(measure.types), clauses, taken_in_words(measure.of, noun))
+        what = f"the lines of {events_in_words(measure.types)}" if measure.of_lines else events_in_words(measure.types)
+        return joined(what, clauses, taken_in_words(measure.of, noun))
 
     def event_types(self, measure: Flow) -> Iterable[str]:
         return measure.types
@@ -110,32 +113,36 @@ class _Totals:
 
 
 class _Happened(OverFacts[Flow]):
-    """The facts that happened in the interval."""
-
-    table = facts
-    key = (facts.c.time, facts.c.event_id)
+    """The facts that happened in the interval, or their lines. A figure counts facts or lines, and not both."""
 
     def __init__(self, query: MetricQuery, measures: Sequence[Flow]) -> None:
         super().__init__(query, measures)
-        self.slices = Slices(query, facts, facts.c.customer_id, literal(query.ends_at))
-        self.source = self.slices.join(facts)
+        (self.several,) = {each.of_lines for each in measures}
+        if self.several:
+            self.table = lines_of(query.tenant, _types(measures), *self._when(facts))
+        r = self.table.c
+        self.key = (r.time, r.event_id)
+        self.slices = Slices(query, self.table, r.customer_id, literal(query.ends_at))
+        self.source = self.slices.join(self.table)
         if any(isinstance(condition, OfNewCustomer) for measure in measures for condition in measure.where):
             first = first_activity(query)
             self.first_active = first.c.at
-            self.source = self.source.outerjoin(first, first.c.customer_id == facts.c.customer_id)
+            self.source = self.source.outerjoin(first, first.c.customer_id == r.customer_id)
 
     def where(self, statement: Select[Any]) -> Select[Any]:
         return statement.select_from(self.source).where(
-            facts.c.tenant_id == self.query.tenant,
-            facts.c.type.in_(_types(self.measures)),
-            facts.c.time >= self.query.starts_at,
-            facts.c.time < self.query.ends_at,
+            self.table.c.tenant_id == self.query.tenant,
+            self.table.c.type.in_(_types(self.measures)),
+            *self._when(self.table),
             *self.slices.where,
         )
 
+    def _when(self, table: FromClause) -> tuple[ColumnElement[bool], ...]:
+        return table.c.time >= self.query.starts_at, table.c.time < self.query.ends_at
+
     def counts(self, measure: Flow) -> ColumnElement[bool]:
         counted = super().counts(measure)
-        return and_(facts.c.customer_id.is_not(None), counted) if measure.of_customers else counted
+        return and_(self.table.c.customer_id.is_not(None), counted) if measure.of_customers else counted
 
     def types(self, measure: Flow) -> Collection[str]:
         return measure.types

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Numeric, Row, Select, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Numeric, Row, Select, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.measure import Count, Flow, Lapse, Median, Of, Stock, Sum
@@ -37,6 +37,10 @@ class OverFacts(ABC, Generic[M]):
     """The columns by which members are ordered and paged; the last one identifies them."""
     first_active: ColumnElement[Any] | None = None
     """When the fact's customer was first active, if a measure needs it."""
+    table: FromClause = facts
+    """Their rows: the facts, or the lines of each."""
+    several = False
+    """Whether a fact may have several rows."""
 
     def __init__(self, query: MetricQuery, measures: Sequence[M]) -> None:
         self.query, self.measures = query, measures
@@ -55,14 +59,14 @@ class OverFacts(ABC, Generic[M]):
 
     def counts(self, measure: M) -> ColumnElement[bool]:
         """Whether the measure counts this fact."""
-        conditions = [facts.c.type.in_(self.types(measure))]
+        conditions = [self.table.c.type.in_(self.types(measure))]
         if not isinstance(measure.of, Count):
-            conditions.append(number_of(facts, measure.of).is_not(None))
-        held = (holds(each, facts, self.query, self.first_active) for each in measure.where)
+            conditions.append(number_of(self.table, measure.of).is_not(None))
+        held = (holds(each, self.table, self.query, self.first_active) for each in measure.where)
         return all_hold([*conditions, *held])
 
     def number(self, measure: M) -> ColumnElement[Any]:
-        return literal(1) if isinstance(measure.of, Count) else number_of(facts, measure.of)
+        return literal(1) if isinstance(measure.of, Count) else number_of(self.table, measure.of)
 
     def total(self, measure: M) -> ColumnElement[Any]:
         counted = self.counts(measure)
@@ -70,9 +74,9 @@ class OverFacts(ABC, Generic[M]):
             case Count():
                 return func.count().filter(counted)
             case Sum():
-                return func.coalesce(func.sum(number_of(facts, measure.of)).filter(counted), 0)
+                return func.coalesce(func.sum(number_of(self.table, measure.of)).filter(counted), 0)
             case Median():
-                middle = func.percentile_cont(0.5).within_group(number_of(facts, measure.of))
+                middle = func.percentile_cont(0.5).within_group(number_of(self.table, measure.of))
                 return cast(middle.filter(counted), Numeric)
 
     async def members(
@@ -85,13 +89,16 @@ class OverFacts(ABC, Generic[M]):
         amounts: bool,
     ) -> list[Member]:
         """Returns the facts that count, one per member; with `amounts`, the sums by currency."""
-        f = facts.c
-        value = sum(
+        f = self.table.c
+        value: ColumnElement[Any] = sum(
             (each.sign * case((self.counts(each.measure), self.number(each.measure)), else_=0) for each in terms),
             literal(0),
         )
-        columns = (f.customer_id, f.subject, f.event_id, f.type, f.time, value, self.key[-1])
-        statement = self.where(select(*columns, f.currency)).where(or_(*(self.counts(each.measure) for each in terms)))
+        own = (f.customer_id, f.subject, f.event_id, f.type, f.time)
+        columns = (*own, func.sum(value) if self.several else value, self.key[-1], f.currency)
+        statement = self.where(select(*columns)).where(or_(*(self.counts(each.measure) for each in terms)))
+        if self.several:
+            statement = statement.group_by(*own, f.currency)
         if after is not None:
             last = (literal(each) for each in self.position(after))
             statement = statement.where(tuple_(*self.key) > tuple_(*last))

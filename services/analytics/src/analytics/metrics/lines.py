@@ -1,0 +1,40 @@
+"""The lines of facts: an order's event carries them, and each stands for itself here, with the fields of its fact."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Numeric, case, cast, func, literal_column, select, true
+from sqlalchemy.dialects.postgresql import JSONB
+
+from analytics.projections.tables import facts
+
+_NONE = literal_column("'[]'::jsonb", JSONB)
+_NUMBER = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
+
+
+def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -> FromClause:
+    """Selects the lines of a tenant's facts as rows of `facts`, whose `state` has the fields of the line over those of
+    the event, and whose amount is the line's. What is no list has no lines, and what is no number is none."""
+    f, held = facts.c, facts.c.state["lines"]
+    listed = case((func.jsonb_typeof(held) == "array", held), else_=_NONE)
+    line = func.jsonb_array_elements(listed).table_valued("value").render_derived().lateral("line")
+    said: Any = cast(line.c.value, JSONB)
+    own = func.jsonb_build_object(
+        *("product_id", said["product_id"], "family", said["family"], "quantity", _number(said["quantity"].astext)),
+        type_=JSONB,
+    )
+    kept = (each for each in f if each.name not in ("amount", "state"))
+    return (
+        select(
+            *kept,
+            f.state.op("||", return_type=JSONB)(own).label("state"),
+            _number(said["amount"].astext).label("amount"),
+        )
+        .select_from(facts.join(line, true()))
+        .where(f.tenant_id == tenant, f.type.in_(types), func.jsonb_typeof(said) == "object", *where)
+        .subquery("lines")
+    )
+
+
+def _number(text: ColumnElement[str]) -> ColumnElement[Any]:
+    return case((text.regexp_match(_NUMBER), cast(text, Numeric)))

@@ -1,0 +1,71 @@
+"""The value objects of sales: the lines of a record, each so much of something at a price."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Annotated
+
+from kith.errors import Invalid
+from kith.scalars import MOST_MONEY, Code, Id, Money, Percentage, Quantity, Text, Whole
+from kith.scalars.currencies import priced
+from kith.values import Value, filled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line(Value):
+    """So much of a product, or of something else, and what is charged for it."""
+
+    line: Annotated[int, Whole(1)] = filled()
+    """Its number: no other line of the record has, or had, it."""
+    product_id: Id | None = None
+    description: Text | None = None
+    quantity: Quantity
+    unit_price: Money
+    discount_percent: Percentage = Decimal("0.0000")
+    amount: Money = filled()
+    """quantity * unit price, less the discount."""
+    family: Code | None = None
+    """The product's, as it was when the line was made."""
+
+
+MOST_LINES = 200
+"""Of one record."""
+
+
+def completed(
+    lines: Sequence[Line], currency: str, *, kept: Collection[int] = (), last: int = 0, field: str = "lines"
+) -> list[Line]:
+    """Returns the lines with their numbers and amounts. The record has, or had, lines up to the number `last`; `kept`
+    are those that it has. Raises Invalid for a number that is another line's, and for an amount that is not what is
+    computed."""
+    numbers = set[int]()
+    for place, each in enumerate(lines):
+        number = each.line
+        if number is None:
+            continue
+        if number in numbers or (number <= last and number not in kept):
+            raise Invalid(f"Another line has, or had, the number {number}.", field=f"{field}.{place}.line")
+        numbers.add(number)
+    made, given = list[Line](), max(numbers | {last})
+    for place, each in enumerate(lines):
+        given += each.line is None
+        amount = priced(each.quantity, each.unit_price, each.discount_percent, currency)
+        if each.amount not in (None, amount):
+            rule = f"quantity * unit price, less the discount, is {amount.normalize():f} {currency}."
+            raise Invalid(rule, field=f"{field}.{place}.amount")
+        made.append(replace(each, line=each.line or given, amount=amount))
+    return made
+
+
+def value_of(lines: Sequence[Line], value: Decimal | None) -> Decimal:
+    """Returns the value of a record: the sum of its lines, or what was sent, if it has none. Raises Invalid."""
+    if not lines:
+        if value is None:
+            raise Invalid("Send it, or lines.", field="value")
+        return value
+    total = sum((each.amount for each in lines), Decimal(0))
+    if total > MOST_MONEY:
+        raise Invalid(f"Its lines come to more than {MOST_MONEY:,}.", field="lines")
+    if value not in (None, total):
+        raise Invalid(f"Its lines come to {total.normalize():f}.", field="value")
+    return total
