@@ -30,6 +30,7 @@ NOT_IN_THE_DEMO = {
     "consents",  # it sends nothing that needs one
     *("tasks", "playbooks"),  # playbooks would ask for the others
     "activities",  # its calls are touchpoints
+    "leads",  # whoever is in it is a customer already
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file

@@ -223,6 +223,12 @@ async def fill(house: House) -> None:
     await changed(house.sales, f"{held}:hold", outcome="interested", duration_seconds=300, occurred_at=ago(35))
     await changed(house.sales, f"{moved}:amend", owner_id=JOE, subject="Tea", occurred_at=ago(36))
     await changed(house.sales, f"{moved}:reschedule", planned_for="2030-01-31T09:00:00Z", occurred_at=ago(35))
+    lead = await house.sales.made(
+        "/v1/leads", name="Dora", email="dora@example.org", source="fair", occurred_at=ago(33)
+    )
+    await house.sales.made("/v1/leads", name="Dora", email="Dora@example.org", owner_id=EVE, occurred_at=ago(32))
+    await changed(house.sales, f"/v1/leads/{lead['id']}:work", occurred_at=ago(31))
+    await changed(house.sales, f"/v1/leads/{lead['id']}:disqualify", reason="no_budget", occurred_at=ago(30))
     cases = [
         await house.desk.made(
             "/v1/cases", customer_id=cid["id"], subject="Broken", priority="low", channel="email",
@@ -293,7 +299,8 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
     assert {each.collection: each.records for each in report.collections} == {
         "settings": 1, "customers": 3, "contacts": 1, "touchpoints": 2, "products": 1, "opportunities": 4,
         "orders": 7, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0, "field-definitions": 0,
-        "activities": 3, "usages": 0, "adoptions": 0, "web-visits": 0, "consents": 0, "notes": 0, "attachments": 0,
+        "activities": 3, "leads": 2, "usages": 0, "adoptions": 0, "web-visits": 0, "consents": 0,
+        "notes": 0, "attachments": 0,
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * len(COLLECTIONS)
     assert report.compared_to > NOW

@@ -129,10 +129,11 @@ async def test_queried_together_metrics_return_what_each_returns_alone(
 
 
 def test_every_metric_has_a_straight_computation() -> None:
-    """But for two that follow from a fit, and for those of what no data set has: see test_lifecycle, test_activities
-    and test_lines in tests/analytics/metrics."""
+    """But for two that follow from a fit, and for those of what no data set has: see test_lifecycle, test_activities,
+    test_leads and test_lines in tests/analytics/metrics."""
     others = {"usage.uses", "usage.customers", "usage.adoption", "usage.time_to_value", "usage.time_to_value_median"}
     others |= {"lifecycle.customers", "lifecycle.moves", "marketing.page_views"}
+    others |= {"sales.leads", "sales.open_leads", "sales.lead_qualification_rate"}
     others |= {"sales.calls", "sales.inquiries", "sales.calls_per_opportunity"}
     others |= {"sales.product_revenue", "sales.units_sold", "marketing.cross_sell"}
     assert METRICS.keys() - FIGURES.keys() - others == {"clv.predicted", "customers.alive"}

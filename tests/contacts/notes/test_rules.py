@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contacts.erasure.rules import AlreadyErased
 from contacts.notes.rules import Note
 from kith.errors import NothingAmended
 from kith.ids import new_id
+from kith.nouns.aggregate import AlreadyErased
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

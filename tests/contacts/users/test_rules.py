@@ -5,7 +5,6 @@ from uuid import UUID
 
 import pytest
 
-from contacts.erasure.rules import AlreadyErased
 from contacts.users.rules import (
     User,
     UserAlreadyLinked,
@@ -17,6 +16,7 @@ from contacts.users.rules import (
 from kith.errors import Invalid, NothingAmended
 from kith.events.actors import user_id
 from kith.ids import new_id
+from kith.nouns.aggregate import AlreadyErased
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = AT + timedelta(days=1)

@@ -1,10 +1,11 @@
 """The nouns of sales."""
 
 from sales.activities.form import ACTIVITIES
+from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.products.form import PRODUCTS
 from sales.returns.form import RETURNS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES)
+RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS)

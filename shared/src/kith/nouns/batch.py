@@ -40,7 +40,7 @@ from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.named import Named
 from kith.nouns.owning import Owning
-from kith.nouns.resource import Check, Resource, Together, View
+from kith.nouns.resource import Check, Resource, Supply, Together, View
 from kith.nouns.unit_of_work import Repository, UnitOfWork
 from kith.runtime.slices import in_slices
 
@@ -95,6 +95,7 @@ class Batch:
         self._together: dict[Together, dict[UUID, Aggregate]] = {}
         """The records that commands of two records have changed first, as they were before."""
         self._check: Check = lambda *_: None
+        self._supply: Supply | None = None
         self._blinding: Blinding
         """Of what is remembered, or erased."""
         self._custom: CustomChanges | None = None
@@ -124,9 +125,12 @@ class Batch:
             connection, tenant, of = self._uow.connection, self._uow.tenant, self._resource
             by = By(self._uow.actor, self._uow.reach)
             self._custom = await CustomChanges.of(connection, tenant, of.name, of.table, inputs, by)
-        if self._resource.checks is not None:
+        if self._resource.checks is not None or self._resource.supplies is not None:
             asked = [(given, self._named_by(call)) for given, call in zip(inputs, calls, strict=True)]
+        if self._resource.checks is not None:
             self._check = await self._resource.checks(self._uow.connection, self._uow.tenant, asked)
+        if self._resource.supplies is not None:
+            self._supply = await self._resource.supplies(self._uow.connection, self._uow.tenant, asked)
 
     async def _load_records(self, calls: Sequence[Call], external_ids: Collection[str]) -> None:
         for together in {call.command.together for call in calls if call.command.together is not None}:
@@ -151,6 +155,8 @@ class Batch:
             await together.after(self._uow.connection, self._uow.tenant, before)
         if self._custom is not None:
             await self._custom.flush()
+        if self._supply is not None:
+            await self._supply.flush()
         await audit.add(self._uow.connection, self._administered)
         await insert_many(self._uow.connection, self._keys, sorted(self._new_keys, key=itemgetter("key")))
         if self._erased:
@@ -198,6 +204,7 @@ class Batch:
         self._check_custom(None, aggregate)
         aggregate.external_hash = fingerprint
         recorded = self._record(aggregate, events, at)
+        self._accepted(given, aggregate)
         self._note(call, None, aggregate, at)
         self._named.note(given, aggregate.id)
         self._repository.add(aggregate)
@@ -210,7 +217,7 @@ class Batch:
     def _made(self, call: Call, given: Input, at: datetime) -> tuple[Aggregate, Any]:
         """Returns a new aggregate, and its events."""
         assert isinstance(given, NewInput)
-        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
+        arguments = self._arguments(call, given)
         aggregate, events = call.command.rule(id=new_id(), at=at, **arguments)
         aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
@@ -236,6 +243,7 @@ class Batch:
             at = max(at, aggregate.updated_at, *([other.updated_at] if other is not None else ()))
         changed, events = self._decided(call, given, aggregate, other, at)
         recorded = self._record(changed, events, at)
+        self._accepted(given, changed)
         self._note(call, aggregate, changed, at)
         self._named.note(given, changed.id)
         changed.updated_at = max(changed.updated_at, at)
@@ -256,7 +264,7 @@ class Batch:
         """Returns the record as the rule has changed it, and its events; what became of the other record is kept."""
         # A rule that refuses half-way must leave nothing behind: it works on copies.
         changed, changed_other = aggregate.copy(), None if other is None else other.copy()
-        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
+        arguments = self._arguments(call, given)
         if changed_other is not None:
             arguments["other"] = changed_other
         if self._custom is not None and call.command.together is not None and call.command.together.shares_fields:
@@ -272,6 +280,15 @@ class Batch:
             if other is not None and changed_other is not None:
                 self._keep_other(call, other, changed_other, of_other, at)
         return changed, events
+
+    def _arguments(self, call: Call, given: Input) -> dict[str, Any]:
+        """Returns the arguments of the rule, but for the id and the time."""
+        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
+        return arguments if self._supply is None else {**arguments, **self._supply.arguments(given)}
+
+    def _accepted(self, given: Input, record: Aggregate) -> None:
+        if self._supply is not None:
+            self._supply.accepted(given, record)
 
     def _keep_other(self, call: Call, before: Aggregate, after: Aggregate, event: Event | None, at: datetime) -> None:
         if event is not None:

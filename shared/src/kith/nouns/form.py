@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from inspect import signature
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Table
@@ -151,6 +151,23 @@ Check = Callable[[Input, Aggregate], None]
 """Given an input, and the record as the rule has left it. Raises the DomainError with which the input is refused."""
 
 
+class Supply(Protocol):
+    """What rules are given that they cannot see: of other rows, which are read, or locked, for the inputs of a
+    tenant's request."""
+
+    def arguments(self, given: Input) -> Mapping[str, Any]:
+        """Returns arguments of the rule beside its input."""
+        ...
+
+    def accepted(self, given: Input, record: Aggregate) -> None:
+        """Is told that the input takes effect: later ones of the request may count on that."""
+        ...
+
+    async def flush(self) -> None:
+        """Writes what follows, in the request's transaction."""
+        ...
+
+
 @dataclass(frozen=True)
 class Form:
     """The declaration of a noun; kith.nouns.resource derives the rest of it."""
@@ -196,5 +213,7 @@ class Form:
     """Checks what its rules cannot see: reads other rows for the inputs of a tenant's request, and returns the check
     that is called after each rule. An input that it accepts takes effect: it may count on that for later ones of the
     request."""
+    supplies: Callable[[AsyncConnection, str, Sequence[Attempt]], Awaitable[Supply]] | None = None
+    """Looks up what its rules are given beside the inputs of a tenant's request."""
     on_erase: Callable[[AsyncConnection, str, Any, Sequence[Aggregate]], Awaitable[None]] | None = None
     """Is given the noun and a tenant's records that are erased, as they were, in the transaction that erases them."""

@@ -19,7 +19,20 @@ from sqlalchemy import Column, Table
 from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.aggregate import Archivable, Customisable
-from kith.nouns.form import ArchivableView, Attempt, Check, Command, Follows, Form, One, Timer, Together, View, personal
+from kith.nouns.form import (
+    ArchivableView,
+    Attempt,
+    Check,
+    Command,
+    Follows,
+    Form,
+    One,
+    Supply,
+    Timer,
+    Together,
+    View,
+    personal,
+)
 from kith.nouns.inputs import Input
 from kith.nouns.search.entries import SearchedField, SearchEntries
 from kith.nouns.side_tables import SideTable
@@ -37,6 +50,7 @@ __all__ = [
     "Follows",
     "One",
     "Resource",
+    "Supply",
     "Timer",
     "Together",
     "View",

@@ -20,6 +20,7 @@ from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.sales import (
     ActivityRecorded,
+    LeadCaptured,
     OpportunityOpened,
     OrderPlaced,
     OrderReturned,
@@ -82,6 +83,7 @@ COLLECTIONS = (
     _of("contacts", "notes", NoteWritten),
     _of("contacts", "attachments", AttachmentAdded),
     _of("sales", "activities", ActivityRecorded),
+    _of("sales", "leads", LeadCaptured),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

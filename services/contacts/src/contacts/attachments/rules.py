@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from contacts.erasure.rules import Erasable
 from kith.events.attachments import (
     AttachmentAdded,
     AttachmentAmended,
@@ -13,7 +12,7 @@ from kith.events.attachments import (
     AttachmentErased,
     AttachmentRestored,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
+from kith.nouns.aggregate import Archivable, CustomerOwned, Erasable, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contacts.contacts.form import contacts
 from contacts.customers.form import customers
 from contacts.erasure.erasing import erase
-from contacts.erasure.rules import AlreadyErased
 from kith.db.removed import TABLE as REMOVED
+from kith.nouns.aggregate import AlreadyErased
 from kith.nouns.resource import Resource
 from kith.runtime.tasks import Task
 from kith.runtime.turns import Turns

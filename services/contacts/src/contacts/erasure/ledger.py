@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contacts.contacts.form import CONTACTS
 from contacts.customers.form import CUSTOMERS
 from contacts.erasure.erasing import erase
-from contacts.erasure.rules import AlreadyErased
 from contacts.users.form import USERS
 from kith.db.connections import checked
 from kith.db.removed import TABLE as REMOVED
@@ -28,6 +27,7 @@ from kith.errors import NotFound
 from kith.events.contacts import ContactErased, CustomerErased
 from kith.events.envelope import Envelope
 from kith.events.people import UserErased
+from kith.nouns.aggregate import AlreadyErased
 from kith.runtime.telemetry import log
 
 _FORMS = {CONTACTS.name: CONTACTS, CUSTOMERS.name: CUSTOMERS, USERS.name: USERS}

@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, get_type_hints
 from uuid import UUID
 
-from contacts.erasure.rules import AlreadyErased, Erasable
 from kith.errors import Conflict, Invalid
 from kith.events import actors
-from kith.nouns.aggregate import Archivable, Customisable, plain, read_again
+from kith.nouns.aggregate import AlreadyErased, Archivable, Customisable, Erasable, plain, read_again
 
 Key = Callable[[Any], Any]
 CUSTOM = ("custom", "custom_personal")

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from contacts.erasure.rules import Erasable
 from kith.events.notes import NoteAmended, NoteArchived, NoteErased, NoteRestored, NoteWritten
-from kith.nouns.aggregate import Archivable, CustomerOwned, NamesContact
+from kith.nouns.aggregate import Archivable, CustomerOwned, Erasable, NamesContact
 
 
 @dataclass(kw_only=True, eq=False)

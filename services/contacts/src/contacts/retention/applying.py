@@ -16,13 +16,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contacts.erasure.erasing import erase
-from contacts.erasure.rules import AlreadyErased
 from contacts.retention.due import ERASED, next_ones
 from contacts.tables import retention_passes as passes
 from contacts.tenant_settings.form import settings
 from contacts.values import RetentionNoun, RetentionRule
 from kith.db.removed import TABLE as REMOVED
 from kith.jobs.runner import FAULTS
+from kith.nouns.aggregate import AlreadyErased
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
 from kith.runtime.turns import Turns

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from contacts.erasure.rules import Erasable
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
 from kith.events.actors import user_id
@@ -19,6 +18,7 @@ from kith.events.people import (
     UserResumed,
     UserSuspended,
 )
+from kith.nouns.aggregate import Erasable
 
 
 class UserState(StrEnum):

@@ -20,6 +20,9 @@ from analytics.metrics.measure import (
 from kith.events.sales import (
     ActivityHeld,
     ActivityRecorded,
+    LeadCaptured,
+    LeadDisqualified,
+    LeadQualified,
     OpportunityAdvanced,
     OpportunityLost,
     OpportunityWon,
@@ -43,6 +46,9 @@ TOOK_PLACE = (ActivityRecorded.type, ActivityHeld.type)
 CALL = Is("kind", ("call",))
 CALL_OR_VISIT = Is("kind", ("call", "visit"))
 OF_ACTIVITY = of("activity", "owner", "outcome")
+QUALIFIED, DISQUALIFIED = (LeadQualified.type,), (LeadDisqualified.type,)
+OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"))
+OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified"))
 
 METRICS = (
     Metric(
@@ -261,5 +267,37 @@ METRICS = (
         denominator="opportunities",
         dimensions=by("direction", *of("activity", "kind", "owner")),
         example="Three calls and a visit for one opportunity, two calls for another, and a call for none: 6 / 2 = 3.",
+    ),
+    Metric(
+        id="sales.leads",
+        title="Leads",
+        unit=Unit.COUNT,
+        words="Leads captured in the interval. One of an address that an open lead has counts, too.",
+        components={"leads": Flow((LeadCaptured.type,))},
+        numerator="leads",
+        dimensions=OF_LEAD,
+        example="Three leads of a fair and two of the website: 5.",
+    ),
+    Metric(
+        id="sales.open_leads",
+        title="Open leads",
+        unit=Unit.COUNT,
+        words="Leads that are new, worked on, nurtured or qualified at the end.",
+        components={"open": Stock("sales.lead", where=(OPEN_LEAD,))},
+        numerator="open",
+        dimensions=(Dimension("lead_state", stored_as="phase"), *OF_LEAD),
+        at_instant=True,
+        example="Five captured, one of them disqualified and one qualified before the end: 4.",
+    ),
+    Metric(
+        id="sales.lead_qualification_rate",
+        title="Lead qualification rate",
+        unit=Unit.PERCENT,
+        words="Leads qualified, over those qualified or disqualified in the interval. Each time counts.",
+        components={"qualified": Flow(QUALIFIED), "disqualified": Flow(DISQUALIFIED)},
+        numerator="qualified",
+        denominator="qualified + disqualified",
+        dimensions=OF_LEAD,
+        example="Three qualified and nine disqualified: 3 / 12 = 25 %.",
     ),
 )

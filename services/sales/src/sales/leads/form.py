@@ -1,0 +1,156 @@
+"""The form of a lead: what can be done with it, its table, and how it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import TEXT, Column, Index, Uuid, func
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.owned import owned_by
+from kith.db.tables import Moment, aggregate_table, one_of
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Attempt, Command, One, Resource, Supply, Timer, personal
+from kith.scalars import Code, Country, Email, Id, Instant, Phone, Text
+from sales.leads.duplicates import open_leads
+from sales.leads.rules import Lead, LeadState
+from sales.tables import CUSTOMER, USER, metadata
+
+
+class CaptureLead(NewInput):
+    name: Text
+    email: Email | None = None
+    phone: Phone | None = None
+    company: Text | None = None
+    title: Text | None = None
+    source: Code | None = None
+    campaign: Code | None = None
+    country: Country | None = None
+    owner_id: Id | None = None
+    customer_id: Id | None = Field(default=None, description="one that is known already")
+    custom: CustomValues = Field(default_factory=dict)
+    custom_personal: CustomValues = Field(default_factory=dict)
+
+
+class AmendLead(Amendment):
+    name: Text = UNSENT
+    email: Email | None = UNSENT
+    phone: Phone | None = UNSENT
+    company: Text | None = UNSENT
+    title: Text | None = UNSENT
+    source: Code | None = UNSENT
+    campaign: Code | None = UNSENT
+    country: Country | None = UNSENT
+    custom: CustomValues = UNSENT
+    custom_personal: CustomValues = UNSENT
+
+
+class AssignLead(Input):
+    owner_id: Id | None
+
+
+class WorkLead(Input):
+    pass
+
+
+class QualifyLead(Input):
+    pass
+
+
+class DisqualifyLead(Input):
+    reason: Code
+
+
+class NurtureLead(Input):
+    until: Instant
+
+
+class RecycleLead(Input):
+    pass
+
+
+class EraseLead(Input):
+    pass
+
+
+leads = aggregate_table(
+    "leads",
+    metadata,
+    Column("name", TEXT, comment="null: it was erased"),
+    Column("email", TEXT),
+    Column("phone", TEXT),
+    Column("company", TEXT),
+    Column("title", TEXT),
+    Column("source", TEXT),
+    Column("campaign", TEXT),
+    Column("country", TEXT),
+    Column("owner_id", Uuid),
+    Column("state", one_of(LeadState), nullable=False),
+    Column("nurture_until", Moment),
+    Column("unqualified_reason", TEXT),
+    Column("duplicate_of_id", Uuid),
+    Column("erased_at", Moment),
+    customer_owned=True,
+    archivable=True,
+    customisable=True,
+    listed_by=("owner_id", "state", "source", "campaign", "duplicate_of_id"),
+)
+owned_by(leads, "owner_id")
+Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
+
+
+async def known_leads(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
+    return await open_leads(connection, tenant, leads, asked)
+
+
+@dataclass(slots=True)
+class LeadView(ArchivableView):
+    customer_id: UUID | None
+    source: str | None
+    campaign: str | None
+    country: str | None
+    owner_id: UUID | None
+    state: LeadState
+    nurture_until: datetime | None
+    unqualified_reason: str | None
+    duplicate_of_id: UUID | None
+    erased_at: datetime | None
+    custom: dict[str, Any]
+    name: str | None = personal()
+    email: str | None = personal()
+    phone: str | None = personal()
+    company: str | None = personal()
+    title: str | None = personal()
+    custom_personal: dict[str, Any] | None = personal()
+
+
+LEADS = Resource(
+    "lead",
+    "leads",
+    Lead,
+    leads,
+    LeadView,
+    (
+        Command("capture", CaptureLead, Lead.capture),
+        Command("amend", AmendLead, Lead.amend),
+        Command("assign", AssignLead, Lead.assign),
+        Command("work", WorkLead, Lead.work),
+        Command("qualify", QualifyLead, Lead.qualify),
+        Command("disqualify", DisqualifyLead, Lead.disqualify),
+        Command("nurture", NurtureLead, Lead.nurture),
+        Command("recycle", RecycleLead, Lead.recycle),
+        Command("archive", Archive, Lead.archive),
+        Command("restore", Restore, Lead.restore, of_archived=True),
+        Command("erase", EraseLead, Lead.erase, erases=True),
+    ),
+    filters=("customer_id", "owner_id", "state", "source", "campaign", "country", "duplicate_of_id"),
+    unindexed={"country": "It is asked of those of a state or an owner."},
+    searched=("name", "company", "email"),
+    timers=(Timer("recycle", at="next_recycling"),),
+    supplies=known_leads,
+    follows={"customer_id": CUSTOMER, "owner_id": USER},
+    relations=(One("customer", many="leads"), One("owner", to="user", many="leads")),
+)

@@ -1,0 +1,160 @@
+"""Lead: a person or an organisation that may become a customer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
+from kith.events.sales import (
+    LeadAmended,
+    LeadArchived,
+    LeadAssigned,
+    LeadCaptured,
+    LeadDisqualified,
+    LeadErased,
+    LeadNurtured,
+    LeadQualified,
+    LeadRecycled,
+    LeadRestored,
+    LeadWorked,
+)
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable, Erasable
+
+
+class LeadState(StrEnum):
+    NEW = "new"
+    WORKING = "working"
+    NURTURING = "nurturing"
+    QUALIFIED = "qualified"
+    UNQUALIFIED = "unqualified"
+    CONVERTED = "converted"
+
+    @property
+    def is_open(self) -> bool:
+        return self not in (LeadState.UNQUALIFIED, LeadState.CONVERTED)
+
+
+_FROM: Mapping[LeadState, frozenset[LeadState]] = {
+    LeadState.WORKING: frozenset({LeadState.NEW, LeadState.NURTURING, LeadState.QUALIFIED}),
+    LeadState.QUALIFIED: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.NURTURING}),
+    LeadState.UNQUALIFIED: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.NURTURING, LeadState.QUALIFIED}),
+    LeadState.NURTURING: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.QUALIFIED, LeadState.UNQUALIFIED}),
+    LeadState.NEW: frozenset({LeadState.NURTURING, LeadState.UNQUALIFIED}),
+}
+"""The states from which a lead comes to each."""
+
+
+class LeadMoveNotAllowed(Conflict):
+    code = ErrorCode.LEAD_MOVE_NOT_ALLOWED
+
+    def __init__(self, lead: "Lead", to: LeadState) -> None:
+        allowed = ", ".join(state for state in LeadState if state in _FROM[to])
+        super().__init__(f"Lead {lead.id} is {lead.state}; {to} it becomes from: {allowed}.")
+
+
+@dataclass(kw_only=True, eq=False)
+class Lead(Archivable, Customisable, CustomerOwned, Erasable):
+    """A person or an organisation that may become a customer."""
+
+    PERSONAL = ("name", "email", "phone", "company", "title", "custom_personal")
+
+    name: str | None
+    """None: it was erased."""
+    email: str | None = None
+    phone: str | None = None
+    """As it was written."""
+    company: str | None = None
+    title: str | None = None
+    """Of the job."""
+    source: str | None = None
+    campaign: str | None = None
+    country: str | None = None
+    owner_id: UUID | None = None
+    state: LeadState = LeadState.NEW
+    nurture_until: datetime | None = None
+    """When it comes back."""
+    unqualified_reason: str | None = None
+    duplicate_of_id: UUID | None = None
+    """An open lead that had the same address when this one was captured."""
+
+    @classmethod
+    def capture(
+        cls, *, id: UUID, at: datetime, duplicate_of_id: UUID | None = None, **fields: Any
+    ) -> tuple[Self, LeadCaptured]:
+        it = cls(id=id, duplicate_of_id=duplicate_of_id, **fields)
+        return it, LeadCaptured.of(it)
+
+    def amend(self, *, at: datetime, **fields: Any) -> LeadAmended:
+        """Only the fields sent change; one sent as null is cleared."""
+        self._ensure_may_change(at)
+        return LeadAmended.of_changed(self, self.set(fields))
+
+    def assign(self, *, at: datetime, owner_id: UUID | None) -> LeadAssigned:
+        """To an owner; null: to nobody."""
+        self._ensure_may_change(at)
+        self.owner_id = owner_id
+        return LeadAssigned.of(self)
+
+    def work(self, *, at: datetime) -> LeadWorked:
+        """Somebody looks after it."""
+        return LeadWorked.of(self, from_state=self._move(LeadState.WORKING, at))
+
+    def qualify(self, *, at: datetime) -> LeadQualified:
+        """It is worth an opportunity."""
+        return LeadQualified.of(self, from_state=self._move(LeadState.QUALIFIED, at))
+
+    def disqualify(self, *, at: datetime, reason: str) -> LeadDisqualified:
+        """It is none, or not for us."""
+        left = self._move(LeadState.UNQUALIFIED, at)
+        self.unqualified_reason = reason
+        return LeadDisqualified(state=self.state, from_state=left, reason=reason)
+
+    def nurture(self, *, at: datetime, until: datetime) -> LeadNurtured:
+        """It is not ripe yet: at `until` it comes back of itself."""
+        if until <= at:
+            raise Invalid("It is later than now.", field="until")
+        left = self._move(LeadState.NURTURING, at)
+        self.nurture_until = until
+        return LeadNurtured.of(self, from_state=left)
+
+    @property
+    def next_recycling(self) -> datetime | None:
+        """None: it does not come back of itself."""
+        waits = self.state is LeadState.NURTURING and self.archived_at is None and self.erased_at is None
+        return self.nurture_until if waits else None
+
+    def recycle(self, *, at: datetime) -> LeadRecycled:
+        """It is new again. With one that is nurtured that is done of itself."""
+        return LeadRecycled.of(self, from_state=self._move(LeadState.NEW, at))
+
+    def archive(self, *, at: datetime) -> LeadArchived:
+        """It is left out of lists, and is not changed until it is restored. What happened stays counted."""
+        self.put_away(at)
+        return LeadArchived()
+
+    def restore(self, *, at: datetime) -> LeadRestored:
+        """It is in lists again, as it was."""
+        self.take_back(at)
+        return LeadRestored()
+
+    def erase(self, *, at: datetime) -> LeadErased:
+        """Who it is goes for good."""
+        self.forget(at)
+        return LeadErased()
+
+    def _move(self, to: LeadState, at: datetime) -> LeadState:
+        """Returns the state that it leaves."""
+        self._ensure_may_change(at)
+        if self.state not in _FROM[to]:
+            raise LeadMoveNotAllowed(self, to)
+        left, self.state = self.state, to
+        self.nurture_until = self.unqualified_reason = None
+        return left
+
+    def _ensure_may_change(self, at: datetime) -> None:
+        self.ensure_not_erased()
+        self.ensure_not_before_last_change(at)
