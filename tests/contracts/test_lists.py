@@ -261,7 +261,8 @@ async def test_a_list_is_filtered_over_every_relation(ours: World, noun: Noun, r
     other = next(each for each in noun.siblings() if each.resource.table is step.table)
     # Of the two, the one that names the other.
     naming = noun if step.theirs == "id" else other
-    named = (await ours.made(naming))[step.ours if naming is noun else step.theirs]
+    column = step.ours if naming is noun else step.theirs
+    named = (await naming_another(ours, naming, column))[column]
     await ours.apart().made(naming)
     related, *_ = [each for each in await all_of(ours, other) if each[step.theirs] == named]
     found = [each["id"] for each in await all_of(ours, noun) if each[step.ours] == named]
@@ -272,6 +273,16 @@ async def test_a_list_is_filtered_over_every_relation(ours: World, noun: Noun, r
     listed = (await ours.tenant.get(noun.path, **{f"{relation}.id": related["id"]})).json()["items"]
     nodes = await ours.nodes(noun, where={to_camel_case(relation): {"id": {"in": [related["id"]]}}})
     assert [each["id"] for each in listed] == [each["id"] for each in nodes] == found
+
+
+async def naming_another(world: World, noun: Noun, column: str) -> Answer:
+    """Returns one that names another record: as it is made, or by the command that creates that one."""
+    creates = [each for each in noun.resource.changes if each.also is not None and each.also.named == column]
+    if not creates:
+        return await world.made(noun)
+    shown, body = await world.prepared(noun, creates[0])
+    answer: Answer = (await world.tenant.post(noun.where(creates[0], shown["id"]), body)).json()
+    return answer
 
 
 async def all_of(ours: World, noun: Noun) -> list[Answer]:

@@ -31,6 +31,7 @@ NOT_IN_THE_DEMO = {
     *("tasks", "playbooks"),  # playbooks would ask for the others
     "activities",  # its calls are touchpoints
     "leads",  # whoever is in it is a customer already
+    "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file

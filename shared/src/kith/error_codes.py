@@ -85,6 +85,10 @@ class ErrorCode(StrEnum):
     LEAD_MOVE_NOT_ALLOWED = "lead-move-not-allowed"
     MORE_THAN_IS_LEFT = "more-than-is-left"
     OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"
+    QUOTE_ALREADY_ACCEPTED = "quote-already-accepted"
+    QUOTE_NO_LONGER_VALID = "quote-no-longer-valid"
+    QUOTE_NOT_DRAFT = "quote-not-draft"
+    QUOTE_NOT_OUT = "quote-not-out"
     TASK_ALREADY_CLOSED = "task-already-closed"
     TASK_STILL_OPEN = "task-still-open"
 

@@ -5,7 +5,8 @@ from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.products.form import PRODUCTS
+from sales.quotes.form import QUOTES
 from sales.returns.form import RETURNS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS)
+RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS, QUOTES)

@@ -27,6 +27,11 @@ class Line(Value):
     family: Code | None = None
     """The product's, as it was when the line was made."""
 
+    @property
+    def number(self) -> int:
+        """Of a line of a record."""
+        return self.line
+
 
 MOST_LINES = 200
 """Of one record."""

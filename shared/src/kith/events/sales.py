@@ -124,6 +124,83 @@ class OrderReturned(Event):
     order_id: UUID | None = None
 
 
+class QuoteCreated(Event):
+    """What may be offered is being written. The customer does not know of it yet."""
+
+    type: ClassVar[str] = "sales.quote.created.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    state: str
+    revision: int
+    value: Decimal
+    currency: str
+    lines: list[Line]
+    opportunity_id: UUID | None = None
+    valid_until: datetime | None = None
+
+
+class QuoteAmended(Amended):
+    type: ClassVar[str] = "sales.quote.amended.v1"
+    qualifies: ClassVar[bool] = False
+    value: Decimal | None = None
+    lines: list[Line] = field(default_factory=list)
+    valid_until: datetime | None = None
+
+
+class QuoteSent(Event):
+    """The customer was sent it: a proposal was made."""
+
+    type: ClassVar[str] = "sales.quote.sent.v1"
+    state: str
+    revision: int
+    value: Decimal
+    currency: str
+
+
+class QuoteViewed(Event):
+    type: ClassVar[str] = "sales.quote.viewed.v1"
+    state: str
+
+
+class QuoteAccepted(Event):
+    """The customer took it. The order was placed in the same transaction."""
+
+    type: ClassVar[str] = "sales.quote.accepted.v1"
+    state: str
+    order_id: UUID
+    value: Decimal
+    currency: str
+
+
+class QuoteDeclined(Event):
+    type: ClassVar[str] = "sales.quote.declined.v1"
+    state: str
+    reason: str | None = None
+
+
+class QuoteExpired(Event):
+    """The instant has come until which it was valid."""
+
+    type: ClassVar[str] = "sales.quote.expired.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+
+
+class QuoteWithdrawn(Event):
+    type: ClassVar[str] = "sales.quote.withdrawn.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+
+
+class QuoteRevised(Event):
+    """It is a draft again, which supersedes what was sent."""
+
+    type: ClassVar[str] = "sales.quote.revised.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    revision: int
+
+
 class TaskCreated(Event):
     """Somebody is to do something about a customer. It is no exchange with them: that comes when it is done."""
 

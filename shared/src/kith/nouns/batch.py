@@ -40,8 +40,8 @@ from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.named import Named
 from kith.nouns.owning import Owning
-from kith.nouns.resource import Check, Resource, Supply, Together, View
-from kith.nouns.unit_of_work import Repository, UnitOfWork
+from kith.nouns.resource import Also, Check, Resource, Supply, Together, View
+from kith.nouns.unit_of_work import Repository, UnitOfWork, encode_event
 from kith.runtime.slices import in_slices
 
 ALIVE_SECONDS = 2.0
@@ -67,6 +67,8 @@ async def carry_out(
     await batch.load(calls)
     outcomes, last = list[Outcome](), monotonic()
     async for call in in_slices(calls):
+        if call.command.also is not None:
+            await batch.load_also(call, call.command.also)
         outcomes.append(batch.carry_out(call))
         if monotonic() - last > ALIVE_SECONDS:
             await transaction.connection.execute(select(1))
@@ -94,6 +96,9 @@ class Batch:
         self._owning = Owning(resource, uow.reach)
         self._together: dict[Together, dict[UUID, Aggregate]] = {}
         """The records that commands of two records have changed first, as they were before."""
+        self._also: Batch | None = None
+        """Of the noun of which the next call creates a record, too."""
+        self._others: list[Batch] = []
         self._check: Check = lambda *_: None
         self._supply: Supply | None = None
         self._blinding: Blinding
@@ -142,6 +147,16 @@ class Batch:
             others = {id for call in calls if (id := self._other_of(call)) is not None}
             await self._repository.load(ids=others - ids)
 
+    async def load_also(self, call: Call, also: Also) -> None:
+        """Loads what the creation of the other record needs. One by one: a call before may have changed what it is."""
+        self._also = None
+        if (record := self._named_by(call)) is None:
+            return
+        assert isinstance(also.to, Resource)
+        self._also = Batch(self._uow, also.to, self._keys)
+        await self._also.load([Call(also.to.create, also.input(record, self._uow.now))])
+        self._others.append(self._also)
+
     def carry_out(self, call: Call) -> Outcome:
         try:
             return self._create(call) if call.command.creates else self._change(call)
@@ -150,6 +165,11 @@ class Batch:
 
     async def flush(self) -> None:
         await self._uow.flush()
+        for each in (self, *self._others):
+            await each.flush_rest()
+
+    async def flush_rest(self) -> None:
+        """Writes what goes with the records."""
         await self._named.flush(self._uow.connection, self._uow.tenant, self._uow.now)
         for together, before in self._together.items():
             await together.after(self._uow.connection, self._uow.tenant, before)
@@ -218,7 +238,7 @@ class Batch:
         """Returns a new aggregate, and its events."""
         assert isinstance(given, NewInput)
         arguments = self._arguments(call, given)
-        aggregate, events = call.command.rule(id=new_id(), at=at, **arguments)
+        aggregate, events = call.command.rule(id=call.creates or new_id(), at=at, **arguments)
         aggregate.external_id = given.external_id
         aggregate.created_at = aggregate.updated_at = at
         return aggregate, events
@@ -267,6 +287,9 @@ class Batch:
         arguments = self._arguments(call, given)
         if changed_other is not None:
             arguments["other"] = changed_other
+        also, other_id = call.command.also, new_id()
+        if also is not None:
+            arguments[also.named] = other_id
         if self._custom is not None and call.command.together is not None and call.command.together.shares_fields:
             arguments["shared"] = self._custom.shared
         events = call.command.rule(changed, at=at, **arguments)
@@ -274,6 +297,8 @@ class Batch:
         self._owning.check(aggregate, changed)
         self._check(given, changed)
         self._check_custom(aggregate, changed)
+        if also is not None:
+            self._create_also(also, changed, events, at, other_id)
         if (together := call.command.together) is not None:
             events, of_other = events
             self._together[together].setdefault(changed.id, aggregate)
@@ -289,6 +314,16 @@ class Batch:
     def _accepted(self, given: Input, record: Aggregate) -> None:
         if self._supply is not None:
             self._supply.accepted(given, record)
+
+    def _create_also(self, also: Also, changed: Aggregate, event: Event, at: datetime, id: UUID) -> None:
+        """Raises the error with which the other record is refused; nothing may refuse the command afterwards."""
+        assert self._also is not None
+        assert isinstance(also.to, Resource)
+        encode_event(event)
+        outcome = self._also.carry_out(Call(also.to.create, also.input(changed, at), creates=id))
+        if (error := outcome.error) is not None:
+            error.field = None if error.field is None else f"{also.to.name}.{error.field}"
+            raise error
 
     def _keep_other(self, call: Call, before: Aggregate, after: Aggregate, event: Event | None, at: datetime) -> None:
         if event is not None:

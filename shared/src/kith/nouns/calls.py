@@ -45,6 +45,8 @@ class Call:
     """Whether a repetition is recognised and not carried out again (calls that create are recognised by their external
     id)."""
 
+    creates: UUID | None = None
+    """The id of the record that it creates, if that is named already (kith.nouns.form.Also)."""
     sent: bytes = b""
     """The raw body, if known: earlier versions took another spelling of the same input for another call."""
 

@@ -52,6 +52,18 @@ class Together:
 
 
 @dataclass(frozen=True)
+class Also:
+    """What a command creates of another noun of its service in its transaction: both happen, or neither does."""
+
+    to: "Form"
+    input: Callable[[Any, datetime], Input]
+    """Returns the input that creates it, given the record and the instant of the command. What it names follows from
+    the record as it was before."""
+    named: str
+    """The rule's parameter that gets the id of the other record."""
+
+
+@dataclass(frozen=True)
 class Command:
     """One use case: a verb, its input, and the rule that decides."""
 
@@ -64,6 +76,8 @@ class Command:
     """Whether it may be given for a record that is archived, as one that erases may."""
     together: Together | None = None
     """Of one that changes two records."""
+    also: Also | None = None
+    """Of one that creates a record of another noun."""
 
     @property
     def creates(self) -> bool:

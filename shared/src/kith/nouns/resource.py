@@ -20,6 +20,7 @@ from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
 from kith.nouns.aggregate import Archivable, Customisable
 from kith.nouns.form import (
+    Also,
     ArchivableView,
     Attempt,
     Check,
@@ -43,6 +44,7 @@ from kith.timers.declared import RunningTimers
 from kith.values import hidden, is_personal, part_types, public_parts, value_in, without_personal
 
 __all__ = [
+    "Also",
     "ArchivableView",
     "Attempt",
     "Check",

@@ -124,7 +124,8 @@ class UnitOfWork:
     async def _flush_rows_and_events(self) -> None:
         if await self._flush_one():
             return
-        for repository in self._repositories.values():
+        # What a command created of another noun comes first: its record names it.
+        for repository in reversed(self._repositories.values()):
             await repository.flush()
         if len(self._events) == len(self._entries) == 1:
             await _publish_one(self._outbox).fetch(self.connection, self._only_event())
@@ -288,11 +289,17 @@ def encoded(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:
     return row | {name: encode(row[name]) for name, encode in resource.encoders.items()}
 
 
-def outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
-    """Returns the event's row without its times. Raises Invalid for an event that is too large for the bus."""
+def encode_event(event: Event) -> bytes:
+    """Returns the body. Raises Invalid for one that is too large for the bus."""
     if len(data := _encode(event)) > MAX_BYTES:
         rule = f"Its event would have {len(data)} bytes, and an event has at most {MAX_BYTES}."
         raise Invalid(rule, field="body")
+    return data
+
+
+def outbox_row(tenant: str, aggregate: Aggregate, event: Event, actor: str, traceparent: str | None) -> dict[str, Any]:
+    """Returns the event's row without its times. Raises Invalid for an event that is too large for the bus."""
+    data = encode_event(event)
     return {
         "id": new_id(),
         "tenant_id": tenant,

@@ -137,7 +137,7 @@ def _inputs(form: Form) -> Iterator[str]:
             needed = each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
             if needed and each.name not in {"id", "at", "tenant", "actor", *sent} | (
                 {"other"} if command.together else set()
-            ):
+            ) | ({command.also.named} if command.also else set()):
                 yield f"the input {face} has no field `{each.name}`, which the rule of `{command.name}` takes."
 
 

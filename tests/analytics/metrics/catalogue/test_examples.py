@@ -37,6 +37,8 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.close_rate_value": {"won": 9_000, "lost": 3_000},
     "sales.won_value": {"value": 5_000 + 4_000, "won": 2},
     "sales.new_revenue": {"ordered": 2 * 40},
+    "sales.proposals": {"sent": 3},
+    "sales.proposals_accepted": {"accepted": 2},
     "sales.product_revenue": {"ordered": 120 + 30, "lines": 2},
     "sales.units_sold": {"units": 3 + 2.5},
     "marketing.cross_sell": {"several": 10, "buyers": 40},

@@ -25,6 +25,7 @@ from kith.events.sales import (
     OrderPlaced,
     OrderReturned,
     ProductCreated,
+    QuoteCreated,
     TaskCreated,
 )
 from kith.events.service_desk import CaseOpened
@@ -84,6 +85,7 @@ COLLECTIONS = (
     _of("contacts", "attachments", AttachmentAdded),
     _of("sales", "activities", ActivityRecorded),
     _of("sales", "leads", LeadCaptured),
+    _of("sales", "quotes", QuoteCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

@@ -26,6 +26,8 @@ from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityLost,
     OpportunityWon,
+    QuoteAccepted,
+    QuoteSent,
 )
 
 WON = (OpportunityWon.type,)
@@ -34,6 +36,8 @@ CLOSED = WON + LOST
 PRODUCT = Dimension("product", stored_as="product_id")
 OWN = (*of("opportunity", "owner", "source"), PRODUCT)
 OF_OPPORTUNITY = by(*OWN, "currency")
+PROPOSED = (QuoteSent.type,)
+OF_QUOTE = by("currency")
 OF_LINE = by(PRODUCT, "family", *of("order", "country"), "currency")
 LEFT_STAGE = (OpportunityAdvanced.type, *CLOSED)
 OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
@@ -120,6 +124,26 @@ METRICS = (
         numerator="units",
         dimensions=OF_LINE,
         example="Lines of 3 and of 2.5: 5.5.",
+    ),
+    Metric(
+        id="sales.proposals",
+        title="Proposals made",
+        unit=Unit.COUNT,
+        words="Quotes sent in the interval. One that is revised and sent again counts again.",
+        components={"sent": Flow(PROPOSED)},
+        numerator="sent",
+        dimensions=OF_QUOTE,
+        example="Two quotes sent, one of them again as it was revised: 3.",
+    ),
+    Metric(
+        id="sales.proposals_accepted",
+        title="Proposals accepted",
+        unit=Unit.COUNT,
+        words="Quotes accepted in the interval, whenever they were sent.",
+        components={"accepted": Flow((QuoteAccepted.type,))},
+        numerator="accepted",
+        dimensions=OF_QUOTE,
+        example="Three sent last month, two of them accepted in this one: 2.",
     ),
     Metric(
         id="sales.new_customers",

@@ -1,0 +1,180 @@
+"""Quote: what is offered to a customer, at which price, and until when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from kith.error_codes import ErrorCode
+from kith.errors import Conflict, Invalid
+from kith.events.sales import (
+    QuoteAccepted,
+    QuoteAmended,
+    QuoteCreated,
+    QuoteDeclined,
+    QuoteExpired,
+    QuoteRevised,
+    QuoteSent,
+    QuoteViewed,
+    QuoteWithdrawn,
+)
+from kith.nouns.aggregate import CustomerOwned
+from sales.values import Line, completed, value_of
+
+
+class QuoteState(StrEnum):
+    DRAFT = "draft"
+    SENT = "sent"
+    VIEWED = "viewed"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+OUT = (QuoteState.SENT, QuoteState.VIEWED)
+"""The customer has it, and may accept it."""
+
+
+class QuoteNotDraft(Conflict):
+    code = ErrorCode.QUOTE_NOT_DRAFT
+
+
+class QuoteNotOut(Conflict):
+    code = ErrorCode.QUOTE_NOT_OUT
+
+
+class QuoteNoLongerValid(Conflict):
+    code = ErrorCode.QUOTE_NO_LONGER_VALID
+
+
+class QuoteAlreadyAccepted(Conflict):
+    code = ErrorCode.QUOTE_ALREADY_ACCEPTED
+
+
+@dataclass(kw_only=True, eq=False)
+class Quote(CustomerOwned):
+    """What is offered to a customer: lines at their prices, until an instant."""
+
+    opportunity_id: UUID | None = None
+    currency: str
+    lines: list[Line]
+    last_line: int = 0
+    """The highest number that a line of it ever had."""
+    value: Decimal
+    valid_until: datetime | None = None
+    state: QuoteState = QuoteState.DRAFT
+    revision: int = 1
+    """Each supersedes the one before."""
+    sent_at: datetime | None = None
+    closed_at: datetime | None = None
+    reason: str | None = None
+    """Why the customer declined it."""
+    signature: str | None = None
+    """Who accepted it."""
+    order_id: UUID | None = None
+    """What was ordered by accepting it."""
+
+    @classmethod
+    def create(
+        cls, *, id: UUID, at: datetime, currency: str, lines: list[Line], **fields: Any
+    ) -> tuple[Self, QuoteCreated]:
+        lines = completed(_some(lines), currency)
+        last = max(each.number for each in lines)
+        it = cls(id=id, currency=currency, lines=lines, last_line=last, value=value_of(lines, None), **fields)
+        return it, QuoteCreated.of(it)
+
+    def amend(self, *, at: datetime, **fields: Any) -> QuoteAmended:
+        """Only the fields sent change; lines are sent whole. Those that are to stay have their numbers, and one without
+        a number is a new one."""
+        self._must_be_draft(at)
+        return QuoteAmended.of_changed(self, self.set(self._priced(fields)))
+
+    def send(self, *, at: datetime) -> QuoteSent:
+        """The customer has it from now on, and it is not changed any more."""
+        self._must_be_draft(at)
+        if self.valid_until is not None and self.valid_until <= at:
+            raise QuoteNoLongerValid(f"Quote {self.id} is valid until {self.valid_until.isoformat()}.")
+        self.state, self.sent_at = QuoteState.SENT, at
+        return QuoteSent.of(self)
+
+    def view(self, *, at: datetime) -> QuoteViewed:
+        """The customer has looked at it."""
+        self._must_be_out(at)
+        self.state = QuoteState.VIEWED
+        return QuoteViewed.of(self)
+
+    def accept(self, *, at: datetime, signature: str, order_id: UUID) -> QuoteAccepted:
+        """The customer takes it, and so orders what it says: the order is placed with it, or neither is."""
+        self._must_be_out(at)
+        if self.valid_until is not None and self.valid_until <= at:
+            raise QuoteNoLongerValid(f"Quote {self.id} was valid until {self.valid_until.isoformat()}.")
+        self.signature, self.order_id = signature, order_id
+        self._close(QuoteState.ACCEPTED, at)
+        return QuoteAccepted.of(self)
+
+    def decline(self, *, at: datetime, reason: str | None) -> QuoteDeclined:
+        self._must_be_out(at)
+        self.reason = reason
+        self._close(QuoteState.DECLINED, at)
+        return QuoteDeclined.of(self)
+
+    def withdraw(self, *, at: datetime) -> QuoteWithdrawn:
+        """It is not offered any more."""
+        if self.state is not QuoteState.DRAFT:
+            self._must_be_out(at)
+        self.ensure_not_before_last_change(at)
+        self._close(QuoteState.WITHDRAWN, at)
+        return QuoteWithdrawn.of(self)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """None: it does not, or not any more."""
+        return self.valid_until if self.state in OUT else None
+
+    def expire(self, *, at: datetime) -> QuoteExpired:
+        """It is over. At `valid_until` that is done of itself."""
+        self._must_be_out(at)
+        self._close(QuoteState.EXPIRED, at)
+        return QuoteExpired.of(self)
+
+    def revise(self, *, at: datetime) -> QuoteRevised:
+        """It is a draft again, which supersedes what was sent; that cannot be accepted any more."""
+        if self.state is QuoteState.ACCEPTED:
+            raise QuoteAlreadyAccepted(f"Quote {self.id} was accepted: what was ordered is order {self.order_id}.")
+        if self.state is QuoteState.DRAFT:
+            raise QuoteNotOut(f"Quote {self.id} is a draft: amend it.")
+        self.ensure_not_before_last_change(at)
+        self.state, self.revision = QuoteState.DRAFT, self.revision + 1
+        self.sent_at = self.closed_at = self.reason = None
+        return QuoteRevised.of(self)
+
+    def _priced(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        if "lines" not in fields:
+            return dict(fields)
+        kept = {each.number for each in self.lines}
+        lines = completed(_some(fields["lines"]), self.currency, kept=kept, last=self.last_line)
+        self.last_line = max(self.last_line, *(each.number for each in lines))
+        return {**fields, "lines": lines, "value": value_of(lines, None)}
+
+    def _close(self, state: QuoteState, at: datetime) -> None:
+        self.state, self.closed_at = state, at
+
+    def _must_be_draft(self, at: datetime) -> None:
+        if self.state is not QuoteState.DRAFT:
+            raise QuoteNotDraft(f"Quote {self.id} is {self.state}: revise it first.")
+        self.ensure_not_before_last_change(at)
+
+    def _must_be_out(self, at: datetime) -> None:
+        if self.state not in OUT:
+            raise QuoteNotOut(f"Quote {self.id} is {self.state}, and not with the customer.")
+        self.ensure_not_before_last_change(at)
+
+
+def _some(lines: list[Line]) -> list[Line]:
+    if not lines:
+        raise Invalid("A quote has at least one line.", field="lines")
+    return lines
