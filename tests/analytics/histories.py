@@ -22,6 +22,9 @@ from kith.events.sales import (
     OpportunityWon,
     OrderPlaced,
     OrderReturned,
+    SubscriptionPaused,
+    SubscriptionStarted,
+    SubscriptionStep,
 )
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 from kith.ids import new_id
@@ -67,6 +70,8 @@ def _courses(known: list[UUID], chance: random.Random) -> Iterator[tuple[UUID, U
         kind = chance.random()
         if kind < 0.7:
             yield new_id(), of, [(1, _order(chance))]
+        elif kind < 0.74:
+            yield new_id(), of, list(enumerate(_subscription(chance), start=1))
         elif kind < 0.8:
             yield new_id(), of, [(1, TouchpointRecorded(channel="email", direction="inbound", outcome="a\\b\tc"))]
         elif kind < 0.92:
@@ -106,6 +111,22 @@ def _opportunity(chance: random.Random) -> list[Event]:
         events.append(OpportunityWon(from_stage="engaging", value=value, currency="EUR"))
     else:
         events.append(OpportunityLost(from_stage="engaging", reason='too "dear"'))
+    return events
+
+
+def _subscription(chance: random.Random) -> list[Event]:
+    """Started, and turned up to three times, each time with another course from then on."""
+    day, mrr = STARTS_AT + timedelta(days=chance.randrange(DAYS)), Decimal(chance.randrange(100))
+    of: dict[str, Any] = {"plan": "pro", "seats": 2, "unit_price": mrr / 2, "billing_period": "monthly"}
+    steps = [SubscriptionStep(starts_at=day, status="active", mrr=mrr, **of)]
+    events: list[Event] = [
+        SubscriptionStarted(currency="EUR", starts_at=day, mrr=mrr, steps=steps, auto_renew=True, **of)
+    ]
+    for _ in range(chance.randrange(4)):
+        day += timedelta(days=chance.randrange(1, 90))
+        status = chance.choice(("active", "paused", "ended"))
+        steps = [*steps, SubscriptionStep(starts_at=day, status=status, mrr=mrr * (status == "active"), **of)]
+        events.append(SubscriptionPaused(effective_at=day, mrr=steps[-1].mrr, currency="EUR", steps=steps, **of))
     return events
 
 

@@ -35,12 +35,16 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "ends": lambda _: "17:30",
     "time_zone": lambda n: ("Europe/Vienna", "Asia/Tokyo")[n % 2],
     "event_types": lambda _: [OrderPlaced.type],
+    "effective_at": lambda _: None,
+    "starts_at": lambda _: "2020-01-01T00:00:00Z",
+    "trial_ends_at": lambda _: "2198-01-01T00:00:00Z",
     "scopes": lambda n: [("sales:read", "sales:write")[n % 2]],
     "gallery": lambda _: "retail",
 }
 """By field: what its schema does not say."""
 OWN: Mapping[str, Callable[[int], Any]] = {
     **dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org"),
+    "StartSubscription.term_months": lambda _: 120,  # longer than tests go back
     "AddAttachment.size": lambda _: len(FILE),
     "AddAttachment.media_type": lambda _: "text/plain",
     "AddAttachment.sha256": lambda _: sha256(FILE).hexdigest(),

@@ -16,7 +16,7 @@ from contacts.service import SERVICE as CONTACTS
 from kith.api import Api, api_of
 from kith.ids import new_id
 from kith.nouns.lists.listing import Listing
-from kith.nouns.parameters import pascal
+from kith.nouns.parameters import pascal, type_name
 from kith.nouns.resource import Command, Resource
 from kith.runtime.service import Service
 from kith.testing import Answer, Tenant
@@ -48,7 +48,7 @@ class Noun(NamedTuple):
     @property
     def type(self) -> str:
         """In GraphQL."""
-        return pascal(self.resource.name)
+        return type_name(self.resource.name)
 
     @property
     def reads(self) -> str:

@@ -13,6 +13,7 @@ from tests.statements import statements
 
 from kith.events import actors
 from kith.ids import new_id
+from kith.nouns.inputs import CUSTOM
 from kith.nouns.resource import Command
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
@@ -149,7 +150,7 @@ PERSONAL = [
     (noun, command)
     for noun in WITH
     for command in noun.resource.changes
-    if noun.resource.personal_fields
+    if (noun.resource.personal_fields - set(CUSTOM))
     & {name for name, each in command.input.model_fields.items() if not each.is_required()}
 ]
 every_personal_change = pytest.mark.parametrize(

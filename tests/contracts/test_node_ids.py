@@ -12,7 +12,7 @@ from tests.contracts.test_search import COLLECTIONS
 from contacts.service import SERVICE as CONTACTS
 from kith.api import api_of
 from kith.ids import new_id
-from kith.nouns.parameters import pascal
+from kith.nouns.parameters import type_name
 from kith.runtime.service import Service
 from kith.testing import Issuer, Tenant
 
@@ -34,7 +34,7 @@ async def test_a_record_is_found_by_its_node_id(
     contacts: Tenant,
     noun: Noun,
 ) -> None:
-    client, kind = await serve(noun.service), pascal(noun.resource.name)
+    client, kind = await serve(noun.service), type_name(noun.resource.name)
     ours = World(Tenant(client, issuer, tenant))
     record = await ours.made(noun)
     shown = "query($r: [_Any!]!) { _entities(representations: $r) { ... on %s { nodeId id } } }" % kind  # noqa: UP031 - braces
@@ -49,7 +49,7 @@ async def test_a_record_is_found_by_its_node_id(
 
 
 def test_types_without_records_are_no_nodes() -> None:
-    nodes = {pascal(noun.resource.name) for noun in NOUNS if noun.resource.singleton is None}
+    nodes = {type_name(noun.resource.name) for noun in NOUNS if noun.resource.singleton is None}
     types = build_schema(api_of(CONTACTS).schema.as_str(), assume_valid=True).type_map.values()
     implementing = {
         each.name

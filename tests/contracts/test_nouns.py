@@ -15,7 +15,7 @@ from tests.contracts.examples import names_ids
 from tests.contracts.nouns import NOUNS, Noun, Step, World, personal_values
 
 from kith.ids import new_id
-from kith.nouns.parameters import pascal
+from kith.nouns.parameters import type_name
 from kith.nouns.resource import Command, One
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
@@ -146,7 +146,7 @@ async def test_who_lacks_the_scope_is_refused(ours: World, noun: Noun) -> None:
         queries = [f"{{ {plural} {{ nodes {{ id }} }} }}", f'{{ {name}(id: "{new_id()}") {{ id }} }}']
         queries += [entity(noun.type, str(new_id()), "{ id }")]
         queries += [
-            entity(pascal(each.noun), str(new_id()), f"{{ {to_camel_case(each.many)} {{ nodes {{ id }} }} }}")
+            entity(type_name(each.noun), str(new_id()), f"{{ {to_camel_case(each.many)} {{ nodes {{ id }} }} }}")
             for each in listed(noun)
         ]
         assert_forbidden(await reader.post(f"{noun.path}:bulk", {"rows": []}), noun.writes)
@@ -181,7 +181,7 @@ async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun:
     made = [await World(ours.tenant, dict(within)).made(noun, within=others) for _ in range(3)]
     await ours.apart().alone(noun)
     query = entity(
-        pascal(relation.noun),
+        type_name(relation.noun),
         named,
         f"{{ it: {to_camel_case(relation.many)}(first: 2) {{ nodes {noun.selection()} }} }}",
     )

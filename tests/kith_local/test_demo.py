@@ -33,6 +33,7 @@ NOT_IN_THE_DEMO = {
     "leads",  # whoever is in it is a customer already
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
+    "subscriptions",  # as they are ordered
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file
 }

@@ -89,6 +89,8 @@ class ErrorCode(StrEnum):
     QUOTE_NO_LONGER_VALID = "quote-no-longer-valid"
     QUOTE_NOT_DRAFT = "quote-not-draft"
     QUOTE_NOT_OUT = "quote-not-out"
+    SUBSCRIPTION_NOT_IN_FORCE = "subscription-not-in-force"
+    SUBSCRIPTION_STILL_IN_FORCE = "subscription-still-in-force"
     TASK_ALREADY_CLOSED = "task-already-closed"
     TASK_STILL_OPEN = "task-still-open"
 

@@ -24,6 +24,9 @@ HELD = {
     "customer": {"kind", "country", "segment", "tier", "source", "owner", "tags", "referred_by"},
     "opportunity": {"stage", "currency", "owner", "product_id", "value", "source", "expected_close"},
     "case": {"state", "priority", "channel", "category", "queue", "assignee", "contact_id"},
+    "subscription": {
+        *("currency", "plan", "seats", "unit_price", "billing_period", "starts_at", "mrr", "steps", "auto_renew"),
+    },
     "settings": {"time_zone", "activity", "currency"},
 }
 """What a noun keeps until an event changes it."""
@@ -232,6 +235,7 @@ class Batch:
                 "outbound": len(touched),
             },
             "ror": self._helped(query),
+            "mrr": self._recurring(query),
         }
 
     def _kept(self, customer: UUID | None, query: Query) -> bool:
@@ -264,6 +268,31 @@ class Batch:
                 found[name] += is_so
             if new:
                 found["newcomers"].add(customer)
+        return found
+
+    def _recurring(self, query: Query) -> dict[str, Decimal]:
+        """By the last course that is said of each subscription."""
+        paid: dict[UUID, list[tuple[datetime, datetime | None, Decimal]]] = defaultdict(list)
+        for fact in self.facts:
+            if fact["until"] is None and ".subscription." in fact["type"] and self._kept(fact["customer_id"], query):
+                steps = [(datetime.fromisoformat(s["starts_at"]), Decimal(s["mrr"])) for s in fact["state"]["steps"]]
+                ends = [*(start for start, _ in steps[1:]), None]
+                mine = paid[fact["customer_id"] or fact["subject"]]
+                mine += [(start, end, mrr) for (start, mrr), end in zip(steps, ends, strict=True) if mrr]
+        found = dict.fromkeys(("start", "new", "reactivation", "expansion", "contraction", "churn", "end"), Decimal())
+        for spans in paid.values():
+            was, now = (
+                sum((mrr for start, end, mrr in spans if start <= at and (end is None or at < end)), Decimal())
+                for at in (query.start, query.end)
+            )
+            found["start"] += was
+            found["end"] += now
+            if not was:
+                once = any(start <= query.start for start, _, _ in spans)
+                found["reactivation" if once else "new"] += now
+            else:
+                movement = "churn" if not now else "expansion" if now > was else "contraction"
+                found[movement] += abs(now - was)
         return found
 
     def _helped(self, query: Query) -> dict[str, int]:

@@ -33,6 +33,9 @@ from kith.events.sales import (
     OpportunityWon,
     OrderPlaced,
     OrderReturned,
+    SubscriptionChanged,
+    SubscriptionStarted,
+    SubscriptionStep,
 )
 from kith.events.service_desk import (
     CaseAssigned,
@@ -102,6 +105,17 @@ class Served(NamedTuple):
     step: int
 
 
+class Subscribed(NamedTuple):
+    """To one of the subscriptions there are, whose course is said anew, or to a new one."""
+
+    which: int
+    customer: UUID | None
+    time: datetime
+    pause: timedelta
+    step: int
+    value: Decimal | None
+
+
 class Known(NamedTuple):
     """A customer's record was made, or amended."""
 
@@ -130,7 +144,7 @@ class Decided(NamedTuple):
     zone: str
 
 
-Thing = Traded | Touched | Dealt | Served | Known | Merged | Decided
+Thing = Traded | Touched | Dealt | Served | Subscribed | Known | Merged | Decided
 
 THING = 8
 """Bytes that say a thing: to draw it field by field takes Hypothesis longer than all the rest of a run."""
@@ -147,7 +161,7 @@ def _thing(drawn: bytes) -> Thing:  # noqa: PLR0911 - one for each kind of thing
     customer, maybe = CUSTOMERS[who % 4], (*CUSTOMERS, *CUSTOMERS, None)[who % 9]
     time = BEGIN + timedelta(days=5 * (day % 61), hours=3 * (hours & 1))
     pause = _PAUSES[(hours >> 1) % 4]
-    match "ttttooooddddsssskkmmmz"[kind % 22]:
+    match "tttoooodddduuusssskkmmmz"[kind % 24]:
         case "t":
             return Traded(maybe, time, _VALUES[value % 3] or Decimal(0), step % 3 == 2)
         case "o":
@@ -156,6 +170,8 @@ def _thing(drawn: bytes) -> Thing:  # noqa: PLR0911 - one for each kind of thing
             return Dealt(which % 4, maybe, time, pause, step % 6, _VALUES[value % 4], ("ann", "bob")[other % 2])
         case "s":
             return Served(which % 4, maybe, time, pause, step % 6)
+        case "u":
+            return Subscribed(which % 3, maybe, time, pause, step % 4, _VALUES[value % 4])
         case "k":
             referrer = (None, *CUSTOMERS)[other % 5]
             return Known(customer, time, pause, SEGMENTS[step % 3], ["a", "b"][: value % 3], referrer)
@@ -185,6 +201,7 @@ class Services:
         self.tenant = tenant
         self.opportunities: list[Course] = []
         self.cases: list[Course] = []
+        self.subscriptions: list[Course] = []
         self.customers: dict[UUID, Course] = {}
         self.settings = Course(UUID(int=0x5E7), None, BEGIN)
         self.published = 0
@@ -201,6 +218,8 @@ class Services:
                 return [self._deal(thing)]
             case Served():
                 return [self._serve(thing)]
+            case Subscribed():
+                return [self._subscribe(thing)]
             case Known():
                 return [self._know(thing)]
             case Merged():
@@ -263,6 +282,26 @@ class Services:
         elif kind is CaseAssigned:
             fields["from_queue"], it.fields["queue"] = it.fields.get("queue"), f"queue {thing.which}"
         return self._next(it, kind(state=it.phase, **it.fields, **fields), it.time, thing.pause)
+
+    def _subscribe(self, thing: Subscribed) -> Envelope:
+        """Its steps are dated before the event and after it."""
+        it, mrr = _one_of(self.subscriptions, thing.which), thing.value or Decimal(0)
+        of: dict[str, Any] = {"plan": "pro", "seats": 1, "unit_price": mrr, "billing_period": "monthly"}
+        days = [thing.time + timedelta(days=30 * number) for number in range(-1, thing.step)]
+        statuses = ("active", ("active", "paused", "ended", "trial")[thing.step], "active", "ended")
+        steps = [
+            SubscriptionStep(starts_at=day, status=status, mrr=mrr if status == "active" else Decimal(0), **of)
+            for day, status in zip(days, statuses, strict=False)
+        ]
+        if it is None:
+            it = Course(self._new_id(), thing.customer, thing.time)
+            self.subscriptions.append(it)
+            started = SubscriptionStarted(
+                currency="EUR", starts_at=days[0], mrr=mrr, steps=steps, auto_renew=True, **of
+            )
+            return self._next(it, started, thing.time, timedelta(0))
+        turned = SubscriptionChanged(effective_at=thing.time, mrr=mrr, currency="EUR", steps=steps, **of)
+        return self._next(it, turned, it.time, thing.pause)
 
     def _know(self, thing: Known) -> Envelope:
         it, fields = self.customers.get(thing.customer), thing._asdict()

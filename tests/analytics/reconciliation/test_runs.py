@@ -242,6 +242,7 @@ async def fill(house: House) -> None:
     await house.sales.made("/v1/leads", name="Dora", email="Dora@example.org", owner_id=EVE, occurred_at=ago(32))
     await changed(house.sales, f"/v1/leads/{lead['id']}:work", occurred_at=ago(31))
     await changed(house.sales, f"/v1/leads/{lead['id']}:disqualify", reason="no_budget", occurred_at=ago(30))
+    await subscribe(house, cid["id"])
     cases = [
         await house.desk.made(
             "/v1/cases", customer_id=cid["id"], subject="Broken", priority="low", channel="email",
@@ -257,6 +258,17 @@ async def fill(house: House) -> None:
     await changed(house.desk, f"{second}:reopen", reason="again", occurred_at=ago(60))
     await changed(house.desk, f"{second}:resolve", occurred_at=ago(10))
     await changed(house.contacts, "/v1/settings:amend", time_zone="Europe/Amsterdam", occurred_at=ago(1))
+
+
+async def subscribe(house: House, customer: str) -> None:
+    plan = {"plan": "pro", "seats": 2, "unit_price": "49", "currency": "EUR", "term_months": 120}
+    paid = [
+        await house.sales.made("/v1/subscriptions", customer_id=customer, **plan, occurred_at=ago(80)) for _ in range(2)
+    ]
+    turned, lapsing = (f"/v1/subscriptions/{each['id']}" for each in paid)
+    await changed(house.sales, f"{turned}:change", seats=3, effective_at=ago(70), occurred_at=ago(60))
+    await changed(house.sales, f"{turned}:cancel", at_term_end=True, reason="pricing", occurred_at=ago(50))
+    await changed(house.sales, f"{lapsing}:amend", auto_renew=False, renewal_notice_days=60, occurred_at=ago(50))
 
 
 async def changed(tenant: Tenant, path: str, **body: object) -> Answer:
@@ -312,8 +324,8 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
     assert {each.collection: each.records for each in report.collections} == {
         "settings": 1, "customers": 3, "contacts": 1, "touchpoints": 2, "products": 1, "opportunities": 4,
         "orders": 8, "quotes": 2, "returns": 1, "tasks": 3, "cases": 3, "users": 0, "teams": 0, "roles": 0,
-        "field-definitions": 0, "activities": 3, "leads": 2, "usages": 0, "adoptions": 0, "web-visits": 0,
-        "consents": 0, "notes": 0, "attachments": 0,
+        "field-definitions": 0, "activities": 3, "leads": 2, "subscriptions": 2, "usages": 0,
+        "adoptions": 0, "web-visits": 0, "consents": 0, "notes": 0, "attachments": 0,
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * len(COLLECTIONS)
     assert report.compared_to > NOW

@@ -64,6 +64,15 @@ CASES = EVENT | {
     "assignee": pl.String,
 }
 
+SPANS = {
+    "customer": pl.String,
+    "starts_at": MOMENT,
+    "ends_at": MOMENT,
+    "amount": MONEY,
+    "currency": pl.String,
+}
+"""How long customers paid what a month."""
+
 
 def table(schema: Mapping[str, Any], rows: Iterable[Mapping[str, Any]] = ()) -> pl.DataFrame:
     """What a row does not hold is null."""
@@ -81,6 +90,7 @@ class Company:
     opportunities: pl.DataFrame = field(default_factory=lambda: table(OPPORTUNITIES))
     cases: pl.DataFrame = field(default_factory=lambda: table(CASES))
     touchpoints: pl.DataFrame = field(default_factory=lambda: table(TOUCHPOINTS))
+    paid: pl.DataFrame = field(default_factory=lambda: table(SPANS))
     ids: Mapping[str, str] = field(default_factory=dict)
     """What the services call its customers."""
 
@@ -98,12 +108,12 @@ class Company:
         return replace(self, ids=customers, users=users, opportunities=opportunities, cases=cases)
 
 
-NAMES = ("retail", "b2b", "desk", "bank")
+NAMES = ("retail", "b2b", "desk", "bank", "saas")
 
 
 @cache
 def company(name: str) -> Company:
-    return {"retail": retail, "b2b": b2b, "desk": desk, "bank": bank}[name]()
+    return {"retail": retail, "b2b": b2b, "desk": desk, "bank": bank, "saas": saas}[name]()
 
 
 def read(name: str) -> pl.DataFrame:
@@ -407,3 +417,27 @@ def noon(number: int, month: str, weekday: str) -> datetime:
     place = WEEKDAYS.index(weekday)
     days = [week[place] for week in monthcalendar(2010, MONTHS.index(month)) if week[place]]
     return datetime(2010, MONTHS.index(month), days[number % len(days)], 12, tzinfo=UTC)
+
+
+# RavenStack
+
+
+def saas() -> Company:
+    """Trials are free. A subscription is paid from its start to before its end."""
+    accounts = read("saas_accounts.csv").select(
+        customer="account_id",
+        tier="plan_tier",
+        kind=pl.lit("organisation"),
+        country="country",
+        source="referral_source",
+        tag=pl.lit([], dtype=pl.List(pl.String)),
+    )
+    paid = read("saas_subscriptions.csv").select(
+        customer="account_id",
+        starts_at=pl.col("start_date").str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC"),
+        ends_at=unless("", "end_date").str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC"),
+        amount=pl.col("mrr_amount").cast(MONEY),
+        currency=pl.lit("USD"),
+    )
+    paid = paid.filter(pl.col("amount") > 0)
+    return Company("saas", shaped(CUSTOMERS, accounts), paid=shaped(SPANS, paid))

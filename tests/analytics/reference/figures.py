@@ -403,6 +403,50 @@ def backlog(query: Query) -> pl.DataFrame:
     return open_now.with_columns(age=age)
 
 
+# Recurring revenue
+
+
+@cache
+def paid_at(of: Company, at: datetime) -> pl.DataFrame:
+    """What each customer paid a month, in each currency."""
+    ends = pl.col("ends_at").is_null() | (pl.col("ends_at") > at)
+    spans = of.paid.filter(pl.col("starts_at") <= at, ends)
+    return spans.group_by("customer", "currency").agg(pl.col("amount").sum())
+
+
+@cache
+def moved(query: Query) -> pl.DataFrame:
+    """What each customer paid a month at the two ends, and what it moved by between them."""
+    ends = [paid_at(query.of, at) for at in (query.start, query.end)]
+    both = ends[0].join(ends[1], on=["customer", "currency"], how="full", coalesce=True, suffix="_now")
+    both = both.with_columns(was=pl.col("amount").fill_null(Decimal(0)), now=pl.col("amount_now").fill_null(Decimal(0)))
+    once = list(query.of.paid.filter(pl.col("starts_at") <= query.start)["customer"])
+    was, now = (pl.col(name).sum().over("customer") for name in ("was", "now"))
+    movement = (
+        pl.when(was == 0)
+        .then(pl.when(pl.col("customer").is_in(once)).then(pl.lit("reactivation")).otherwise(pl.lit("new")))
+        .when(now == 0)
+        .then(pl.lit("churn"))
+        .when(pl.col("now") > pl.col("was"))
+        .then(pl.lit("expansion"))
+        .otherwise(pl.lit("contraction"))
+    )
+    return both.select(
+        "customer", "currency", "was", "now", movement=movement, by=(pl.col("now") - pl.col("was")).abs()
+    )
+
+
+def recurring(movement: str) -> Part:
+    def rows(query: Query) -> pl.DataFrame:
+        if movement in ("start", "end"):
+            ends = moved(query).with_columns(by=pl.col("was" if movement == "start" else "now"))
+        else:
+            ends = moved(query).filter(pl.col("movement") == movement)
+        return ends.filter(pl.col("by") > 0)
+
+    return Part(rows, "sum", "by")
+
+
 # The catalogue
 
 PERCENT = Decimal(100)
@@ -433,6 +477,13 @@ WON, LOST, CLOSED = became("won"), became("lost"), became("won", "lost")
 RESOLVED = Part(RESOLUTIONS)
 HELPED, BUYERS = Part(helped), Part(buyers)
 share = partial(Figure, scale=PERCENT)
+MOVEMENTS = ("start", "new", "reactivation", "expansion", "contraction", "churn", "end")
+OF_SUBSCRIPTION = own("currency", "plan", "product")
+
+
+def movement(name: str) -> Figure:
+    of_it = recurring(name)
+    return Figure({name: of_it, "customers": Part(of_it.rows)}, plain(name), own=OF_SUBSCRIPTION)
 
 
 FIGURES: dict[str, Figure] = {
@@ -521,6 +572,21 @@ FIGURES: dict[str, Figure] = {
     ),
     "sales.weighted_pipeline": Figure(
         {"value": Part(open_opportunities, "sum", "weighted")}, plain("value"), own=IN_PIPELINE
+    ),
+    "mrr": Figure({name: recurring(name) for name in MOVEMENTS}, plain("end"), own=OF_SUBSCRIPTION),
+    **{f"mrr.{name}": movement(name) for name in MOVEMENTS[1:-1]},
+    "mrr.paying_customers": Figure({"paying": Part(recurring("end").rows)}, plain("paying"), own=OF_SUBSCRIPTION),
+    "nrr": share(
+        {name: recurring(name) for name in ("start", "expansion", "contraction", "churn")},
+        lambda c: c["start"] + c["expansion"] - c["contraction"] - c["churn"],
+        plain("start"),
+        own=OF_SUBSCRIPTION,
+    ),
+    "grr": share(
+        {name: recurring(name) for name in ("start", "contraction", "churn")},
+        lambda c: c["start"] - c["contraction"] - c["churn"],
+        plain("start"),
+        own=OF_SUBSCRIPTION,
     ),
     "service.cases_opened": Figure({"opened": Part(case_events("opened"))}, plain("opened"), own=OF_CASE),
     "service.cases_handled": Figure({"handled": Part(handled)}, plain("handled"), own=OF_CASE),

@@ -77,6 +77,7 @@ ABOUT = {
     "b2b": (*CUSTOMERS_VALUE, "sales."),
     "desk": ("service.", "ror"),
     "bank": ("marketing.", "sales.", "retention.", "clv."),
+    "saas": ("mrr", "nrr", "grr"),
 }
 
 
@@ -159,4 +160,9 @@ QUESTIONS = (
         "segment",
         cut=without("segment", "student", "retired"),
     ),
+    ask("saas", "2024-01-01", "2024-04-01"),
+    ask("saas", "2023-01-01", "2025-01-01", "month"),
+    ask("saas", "2023-05-05T05:05", "2024-12-31T12:00", "quarter", "tier", zone="Asia/Kolkata"),
+    ask("saas", "2024-01-01", "2024-12-01", None, "country", "currency", cut=only("tier", "Pro", "Basic")),
+    ask("saas", "2024-03-10T12:00", "2024-05-01", "week", cut=without("source", "ads"), zone="America/New_York"),
 )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.analytics.reference.conftest import Params, Replayed
-from tests.analytics.reference.figures import FIGURES, Cell, Counts, Figure, Query, cells
+from tests.analytics.reference.figures import FIGURES, MOVEMENTS, Cell, Counts, Figure, Query, cells
 from tests.analytics.reference.questions import ABOUT, CUSTOMER, QUESTIONS, Question
 from tests.recorded import needs_recorded_data
 
@@ -116,6 +116,26 @@ async def test_the_worked_figures_of_the_definitions(replayed: dict[str, Replaye
     assert crr.components == {"S": 1960, "E": 1924, "N": 587, "W": 231}
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "figures"),
+    [
+        ("2024-01-01", "2024-04-01", (1_283_540, 410_444, 3_136, 631_113, 16_868, 0, 2_311_365, 147.8555, 98.6858)),
+        ("2024-04-01", "2024-07-01", (2_311_365, 583_053, 0, 1_002_150, 33_002, 0, 3_863_566, 141.9297, 98.5722)),
+        ("2024-01-01", "2024-12-01", (1_283_540, 4_939_165, 18_304, 2_272_455, 6_106, 0, 8_507_358, 276.5702, 99.5243)),
+    ],
+)
+async def test_recurring_revenue_moves_as_the_definitions_have_it(
+    replayed: dict[str, Replayed], start: str, end: str, figures: tuple[float, ...]
+) -> None:
+    """By hand, too: what it was, five movements, what it is; then net and gross retention."""
+    interval: Params = {"from": f"{start}T00:00:00Z", "to": f"{end}T00:00:00Z"}
+    *moves, nrr, grr = figures
+    mrr = numbers_in(await replayed["saas"].get("/v1/metrics/mrr", interval))
+    assert [mrr.components[name] for name in MOVEMENTS] == moves
+    for id, rate in (("nrr", nrr), ("grr", grr)):
+        assert numbers_in(await replayed["saas"].get(f"/v1/metrics/{id}", interval)).value == Decimal(str(rate))
+
+
 @pytest.mark.parametrize("question", [next(each for each in QUESTIONS if each.of == of) for of in ABOUT], ids=str)
 async def test_queried_together_metrics_return_what_each_returns_alone(
     replayed: dict[str, Replayed], question: Question
@@ -132,6 +152,7 @@ def test_every_metric_has_a_straight_computation() -> None:
     """But for two that follow from a fit, and for those of what no data set has: see test_lifecycle, test_activities,
     test_leads and test_lines in tests/analytics/metrics."""
     others = {"usage.uses", "usage.customers", "usage.adoption", "usage.time_to_value", "usage.time_to_value_median"}
+    others |= {"sales.renewal_rate", "sales.renewal_rate_value"}  # kinds/test_recurring has them
     others |= {"lifecycle.customers", "lifecycle.moves", "marketing.page_views"}
     others |= {"sales.leads", "sales.open_leads", "sales.lead_qualification_rate"}
     others |= {"sales.calls", "sales.inquiries", "sales.calls_per_opportunity"}

@@ -27,6 +27,7 @@ QUESTIONS = (
     ask("b2b", "2017-05-05T05:05", "2017-07-07T07:07", zone="Asia/Kolkata"),
     ask("desk", "2016-03-01T12:00", "2016-03-04", cut=without("priority", "low"), zone="America/New_York"),
     ask("bank", "2010-05-01", "2010-07-01", cut=without("segment", "student")),
+    ask("saas", "2024-01-01", "2024-06-30T12:00", cut=without("tier", "Pro")),
 )
 
 
@@ -104,7 +105,9 @@ async def test_they_add_up_to_the_part_and_each_has_its_event(
 
 async def test_small_pages_say_the_same_as_large_ones(replayed: dict[str, Replayed]) -> None:
     for question, id in zip(
-        QUESTIONS, ("retention.winbacks", "sales.won_value", "service.backlog", "marketing.response_rate"), strict=True
+        QUESTIONS,
+        ("retention.winbacks", "sales.won_value", "service.backlog", "marketing.response_rate", "mrr.new"),
+        strict=True,
     ):
         it = replayed[question.of]
         large = await members(it, id, question, "numerator")

@@ -4,20 +4,22 @@ from typing import Any
 
 import pytest
 
-from kith_local.replay.commands import CUSTOMERS, FIELD_DEFINITIONS, USAGES, Mapped, Reference
-from kith_local.replay.saas import ACCOUNTS, SUBSCRIPTIONS, USES, Decision, map_saas
+from kith_local.replay.commands import CUSTOMERS, FIELD_DEFINITIONS, SUBSCRIPTIONS, USAGES, Mapped, Reference
+from kith_local.replay.saas import ACCOUNTS, CHURNED, SUBSCRIBED, USES, Decision, map_saas
 
 Saas = Callable[..., Mapped]
+PAID = "S-1,A-1,2023-08-18,2024-04-12,Pro,14,2786,FALSE,TRUE,FALSE,annual,TRUE"
 ACCOUNT = "A-1,Company_1,FinTech,IN,2023-08-17,partner,Basic,18,FALSE,TRUE"
 
 
 @pytest.fixture
 def saas(rows: Callable[..., Any]) -> Saas:
-    def mapped(*uses: str, accounts: tuple[str, ...] = (ACCOUNT,)) -> Mapped:
+    def mapped(*uses: str, accounts: tuple[str, ...] = (ACCOUNT,), paid: str = PAID) -> Mapped:
         return map_saas(
             {
                 ACCOUNTS.name: rows(ACCOUNTS, *accounts),
-                SUBSCRIPTIONS.name: rows(SUBSCRIPTIONS, "S-1,A-1,Pro", "S-2,A-2,Pro"),
+                SUBSCRIBED.name: rows(SUBSCRIBED, paid, paid.replace("S-1,A-1", "S-2,A-2")),
+                CHURNED.name: rows(CHURNED, "A-1,2024-04-12,pricing"),
                 USES.name: rows(USES, *uses),
             }
         )
@@ -84,5 +86,38 @@ def test_where_nothing_was_used_nothing_is_sent(saas: Saas) -> None:
 )
 def test_a_bad_use_is_reported_and_the_rest_goes_on(saas: Saas, bad: str, reason: str) -> None:
     mapped = saas(bad, "U-2,S-1,2024-01-01,f,1,1,0,False")
-    assert [(each.origin.line, each.reason) for each in mapped.rejected] == [(2, reason)]
+    assert (2, reason) in [(each.origin.line, each.reason) for each in mapped.rejected]
     assert "U-2" in [each.external_id for each in mapped.commands[USAGES]]
+
+
+def test_a_subscription_starts_and_is_cancelled_for_the_reason_of_that_day(saas: Saas) -> None:
+    mapped = saas()
+    started, cancelled = mapped.commands[SUBSCRIPTIONS]
+    assert (started.external_id, started.at) == ("S-1", datetime(2023, 8, 18, tzinfo=UTC))
+    assert started.fields == {
+        "customer_id": Reference(CUSTOMERS, "A-1"),
+        "plan": "Pro",
+        "seats": 14,
+        "unit_price": 199 * 12,
+        "currency": "USD",
+        "billing_period": "yearly",
+        "trial": False,
+        "auto_renew": True,
+    }
+    assert (cancelled.verb, cancelled.at) == ("cancel", datetime(2024, 4, 12, tzinfo=UTC))
+    assert cancelled.fields == {"reason": "pricing"}
+    decided = (Decision.SUBSCRIPTION, Decision.YEARLY, Decision.ON_TRIAL, Decision.ENDED, Decision.REASON)
+    assert [mapped.decisions[each] for each in decided] == [1, 1, 0, 1, 1]
+    assert [each.reason for each in mapped.rejected] == ["account_id: is none of the accounts"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (",14,", ",0,", "seats: is no number of seats"),
+        ("2024-04-12", "2023-04-12", "end_date: is before start_date"),
+        ("2786", "x", "mrr_amount: "),
+    ],
+)
+def test_a_bad_subscription_is_reported(saas: Saas, old: str, new: str, reason: str) -> None:
+    assert any(each.reason.startswith(reason) for each in saas(paid=PAID.replace(old, new)).rejected)

@@ -8,5 +8,6 @@ from analytics.projections.fold_facts import Facts
 from analytics.projections.merges import Merges
 from analytics.projections.owners import Owners
 from analytics.projections.settings import Settings
+from analytics.projections.subscriptions import Subscriptions
 
-PROJECTIONS = (Facts(), Settings(), Activity(), Merges(), Owners(), Totals(), ScoreQueue(), Fits())
+PROJECTIONS = (Facts(), Settings(), Activity(), Merges(), Owners(), Subscriptions(), Totals(), ScoreQueue(), Fits())

@@ -7,6 +7,7 @@ from sales.orders.form import ORDERS
 from sales.products.form import PRODUCTS
 from sales.quotes.form import QUOTES
 from sales.returns.form import RETURNS
+from sales.subscriptions.form import SUBSCRIPTIONS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS, QUOTES)
+RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS, QUOTES, SUBSCRIPTIONS)

@@ -32,6 +32,7 @@ SERVICES: Mapping[str, str] = {
     "contact": "contacts",
     "opportunity": "sales",
     "order": "sales",
+    "subscription": "sales",
     "task": "sales",
     "case": "service-desk",
 }
@@ -43,6 +44,7 @@ LINKED: Mapping[str, str] = {
     "product": "products",
     "opportunity": "opportunities",
     "order": "orders",
+    "subscription": "subscriptions",
     "task": "tasks",
     "case": "cases",
 }

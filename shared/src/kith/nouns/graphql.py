@@ -36,7 +36,7 @@ from kith.nouns.lists.listing import Asked, Listing
 from kith.nouns.lists.pages import DEFAULT_PAGE
 from kith.nouns.loads import load_one, load_page, page_of
 from kith.nouns.node_ids import Node, NodeId, node_id_field
-from kith.nouns.parameters import First, pascal
+from kith.nouns.parameters import First, pascal, type_name
 from kith.nouns.queries import Queries
 from kith.nouns.resource import Command, One, Resource, View
 from kith.scalars import Cursor, Id, Key, SearchText, reading
@@ -81,16 +81,16 @@ class Graph:
         self._features = features
         # All types exist before their fields, which name each other.
         self._nodes = {
-            name: type(pascal(name), (each.view,) if each.singleton else (each.view, Node), {})
+            name: type(type_name(name), (each.view,) if each.singleton else (each.view, Node), {})
             for name, each in self._resources.items()
         }
         self._finds_nodes = bool(nodes)
-        stubs = {name: make_dataclass(pascal(name), [("id", UUID)], bases=(Node,)) for name in nodes}
+        stubs = {name: make_dataclass(type_name(name), [("id", UUID)], bases=(Node,)) for name in nodes}
         self._entities: dict[str, Any] = stubs | {_noun_of(each): each for each in entities}
         for resource in self._resources.values():
             for relation in resource.relations:
                 if relation.noun not in {*self._nodes, *self._entities}:
-                    self._entities[relation.noun] = make_dataclass(pascal(relation.noun), [("id", UUID)])
+                    self._entities[relation.noun] = make_dataclass(type_name(relation.noun), [("id", UUID)])
         self._orders = {name: order_input(each) for name, each in listings.items()}
         for resource in self._resources.values():
             self._complete_node(resource)
@@ -214,7 +214,7 @@ class Graph:
         return _named(resource.name, strawberry.field, checked(one), "One, or null if there is none.")
 
     def _node(self) -> Any:
-        by_type = {pascal(name): name for name, each in self._resources.items() if each.singleton is None}
+        by_type = {type_name(name): name for name, each in self._resources.items() if each.singleton is None}
         others = {kind.__name__: kind for kind in self._entities.values() if issubclass(kind, Node)}
 
         async def node(info: Ctx, id: strawberry.ID) -> Node | None:

@@ -57,6 +57,12 @@ def pascal(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def type_name(noun: str) -> str:
+    """Returns the name of the noun's type in GraphQL: `Opportunity`. Those of the root types are taken."""
+    name = pascal(noun)
+    return f"{name}Record" if name in {"Query", "Mutation", "Subscription"} else name
+
+
 def several(resource: Resource) -> str:
     return resource.plural.replace("_", " ")
 

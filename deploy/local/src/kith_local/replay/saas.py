@@ -1,7 +1,8 @@
-"""RavenStack: a software company's accounts, 2023 to 2024, and what they use. Organisations and usages.
+"""RavenStack: a software company's accounts, 2023 to 2024, what they pay for and what they use. Organisations,
+subscriptions and usages.
 
-Accounts, subscriptions and uses were made up independently of each other, so most uses are dated before the
-subscription, and many before the account: they are sent as told, as a use is a fact whenever it comes.
+Accounts, subscriptions, churn events and uses were made up independently of each other, so most uses are dated before
+the subscription, and many before the account: they are sent as told, as a use is a fact whenever it comes.
 """
 
 from collections import Counter
@@ -9,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from kith_local.replay.cells import BadRow, instant, some_text, whole
-from kith_local.replay.commands import CUSTOMERS, USAGES, DataSet, Mapped, Reference
+from kith_local.replay.cells import BadRow, amount, instant, some_text, whole
+from kith_local.replay.commands import CUSTOMERS, SUBSCRIPTIONS, USAGES, DataSet, Mapped, Reference
 from kith_local.replay.files import Row, Source, Tables
 
 
@@ -25,7 +26,12 @@ class Decision(StrEnum):
     BEFORE_SIGNUP = "... before its account signed up: it is sent as told"
     FAILURES = "... of more errors than uses: it is sent as told, an error may come several times in a use"
     BETA = "... is_beta_feature: not used, there is no field for it"
-    SUBSCRIPTION = "A subscription: not sent but for whose it is, as sales has no subscriptions yet"
+    SUBSCRIPTION = "A subscription is in force from start_date on, 00:00 UTC; plan = plan_tier, in USD"
+    YEARLY = "... billing_frequency annual: its price is of a year"
+    ON_TRIAL = "... is_trial: a trial that ends with it"
+    ENDED = "... is cancelled at end_date, 00:00 UTC"
+    REASON = "... for the reason_code of a churn event of its account on that day"
+    MOVED = "... upgrade_flag, downgrade_flag: not used, they have no date"
 
 
 def map_saas(tables: Tables) -> Mapped:
@@ -34,8 +40,11 @@ def map_saas(tables: Tables) -> Mapped:
     for row in tables[ACCOUNTS.name]:
         with mapped.mapping(row):
             signed_up[row["account_id"]] = _account(row, mapped)
-    subscriptions = {row["subscription_id"]: row for row in tables[SUBSCRIPTIONS.name]}
-    mapped.decide(Decision.SUBSCRIPTION, len(subscriptions))
+    reasons = {(row["account_id"], row["churn_date"]): row["reason_code"] for row in tables[CHURNED.name]}
+    subscriptions = {row["subscription_id"]: row for row in tables[SUBSCRIBED.name]}
+    for row in subscriptions.values():
+        with mapped.mapping(row):
+            _subscription(row, signed_up, reasons, mapped)
     seen = Counter[str]()
     for row in tables[USES.name]:
         with mapped.mapping(row):
@@ -67,6 +76,43 @@ def _account(row: Row, mapped: Mapped) -> datetime:
     mapped.decide(Decision.SEATS)
     mapped.decide(Decision.CHURN, _flag(row, "churn_flag"))
     return at
+
+
+def _subscription(
+    row: Row, signed_up: Mapping[str, datetime], reasons: Mapping[tuple[str, str], str], mapped: Mapped
+) -> None:
+    id, at, account = some_text(row, "subscription_id"), _date(row, "start_date"), row["account_id"]
+    ends = _date(row, "end_date") if row["end_date"] else None
+    if account not in signed_up:
+        raise BadRow("account_id", "is none of the accounts", account)
+    if not (seats := whole(row, "seats")):
+        raise BadRow("seats", "is no number of seats", row["seats"])
+    if ends is not None and ends < at:
+        raise BadRow("end_date", "is before start_date", row["end_date"])
+    is_trial, is_yearly = _flag(row, "is_trial"), row["billing_frequency"] == "annual"
+    mapped.add(
+        SUBSCRIPTIONS,
+        row,
+        id,
+        at,
+        customer_id=Reference(CUSTOMERS, account),
+        plan=some_text(row, "plan_tier"),
+        seats=seats,
+        unit_price=amount(row, "mrr_amount") * (12 if is_yearly else 1) / seats,
+        currency="USD",
+        billing_period="yearly" if is_yearly else "monthly",
+        trial=is_trial,
+        auto_renew=_flag(row, "auto_renew_flag"),
+    )
+    if ends is not None:
+        reason = reasons.get((account, row["end_date"]))
+        mapped.add(SUBSCRIPTIONS, row, id, ends, "cancel", reason=reason)
+        mapped.decide(Decision.ENDED)
+        mapped.decide(Decision.REASON, reason is not None)
+    mapped.decide(Decision.SUBSCRIPTION)
+    mapped.decide(Decision.YEARLY, is_yearly)
+    mapped.decide(Decision.ON_TRIAL, is_trial)
+    mapped.decide(Decision.MOVED, _flag(row, "upgrade_flag") or _flag(row, "downgrade_flag"))
 
 
 def _use(
@@ -130,7 +176,24 @@ ACCOUNTS = Source(
         "churn_flag",
     ),
 )
-SUBSCRIPTIONS = Source("saas_subscriptions.csv", ("subscription_id", "account_id", "plan_tier"))
+SUBSCRIBED = Source(
+    "saas_subscriptions.csv",
+    (
+        "subscription_id",
+        "account_id",
+        "start_date",
+        "end_date",
+        "plan_tier",
+        "seats",
+        "mrr_amount",
+        "is_trial",
+        "upgrade_flag",
+        "downgrade_flag",
+        "billing_frequency",
+        "auto_renew_flag",
+    ),
+)
+CHURNED = Source("saas_churn_events.csv", ("account_id", "churn_date", "reason_code"))
 USES = Source(
     "saas_feature_usage.csv",
     (
@@ -144,4 +207,4 @@ USES = Source(
         "is_beta_feature",
     ),
 )
-SAAS = DataSet("saas", (ACCOUNTS, SUBSCRIPTIONS, USES), Decision, map_saas)
+SAAS = DataSet("saas", (ACCOUNTS, SUBSCRIBED, CHURNED, USES), Decision, map_saas)

@@ -8,6 +8,7 @@ Each kind reads something else:
 - Active: customers, by their activity at its start, at its end and in it.
 - Lapse: customers, by the time between two of their events.
 - Score: a number per customer, by a model.
+- Recurring: subscriptions, by what they come to a month at its start and at its end.
 """
 
 from collections.abc import Mapping
@@ -196,4 +197,25 @@ class Lapse:
         return self.since, self.until
 
 
-Measure = Flow | Stock | DistinctCount | Active | Lapse | Score
+class Movement(StrEnum):
+    """A part of monthly recurring revenue, between two ends of an interval: the start, and what was gained and lost of
+    it, come to the end."""
+
+    START = "start"
+    NEW = "new"
+    REACTIVATION = "reactivation"
+    EXPANSION = "expansion"
+    CONTRACTION = "contraction"
+    CHURN = "churn"
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """Monthly recurring revenue by its movement, customer by customer; or the customers whose it is, counted."""
+
+    movement: Movement
+    customers: bool = False
+
+
+Measure = Flow | Stock | DistinctCount | Active | Lapse | Score | Recurring

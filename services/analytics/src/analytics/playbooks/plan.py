@@ -103,7 +103,7 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
 class RenewalNear(Trigger, frozen=True, tag="renewal_near"):
     """At 00:00 UTC a renewal is due within `days`, and the relationship is in one of these bands."""
 
-    reason: ClassVar[str | None] = "No service publishes renewals yet."
+    reason: ClassVar[str | None] = "Renewals are not looked at yet."
     days: int
     bands: tuple[Band, ...]
 

@@ -9,4 +9,5 @@ _COLUMNS = ("phase", "currency")
 
 def field_of(table: FromClause, name: str) -> ColumnElement[Any]:
     """Returns the expression that reads a field as text."""
-    return table.c[name] if name in _COLUMNS else table.c.state[name].astext
+    has_column = name in _COLUMNS or "state" not in table.c
+    return table.c[name] if has_column else table.c.state[name].astext

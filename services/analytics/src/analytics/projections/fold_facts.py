@@ -82,7 +82,7 @@ async def fold_facts(
             courses.setdefault(Aggregate(each.tenant_id, each.subject), []).append(each)
     written = list(new)
     if courses:
-        last = await _last(connection, list(courses))
+        last = await last_facts(connection, list(courses))
         late: dict[Aggregate, list[RecordedEvent]] = {}
         for aggregate, course in courses.items():
             course.sort(key=lambda event: event.version)
@@ -156,7 +156,8 @@ def _of_survivor(fact: Fact, survivors: Survivors) -> Fact:
     return fact if survivor is None else fact._replace(customer_id=survivor)
 
 
-async def _last(connection: AsyncConnection, aggregates: Sequence[Aggregate]) -> dict[Aggregate, Fact]:
+async def last_facts(connection: AsyncConnection, aggregates: Sequence[Aggregate]) -> dict[Aggregate, Fact]:
+    """Returns the last fact of each, of the customer that it was published of."""
     rows: Any = await connection.exec_driver_sql(
         f"""
         SELECT f.tenant_id, f.event_id, f.type, f.subject, f.version, f.time, f.until,

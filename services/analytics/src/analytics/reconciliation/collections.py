@@ -26,6 +26,7 @@ from kith.events.sales import (
     OrderReturned,
     ProductCreated,
     QuoteCreated,
+    SubscriptionStarted,
     TaskCreated,
 )
 from kith.events.service_desk import CaseOpened
@@ -78,6 +79,7 @@ COLLECTIONS = (
     _of("sales", "opportunities", OpportunityOpened),
     _of("sales", "orders", OrderPlaced),
     _of("sales", "returns", OrderReturned),
+    _of("sales", "subscriptions", SubscriptionStarted),
     _of("sales", "tasks", TaskCreated),
     _of("service-desk", "cases", CaseOpened),
     _of("contacts", "field-definitions", FieldDefinitionCreated),

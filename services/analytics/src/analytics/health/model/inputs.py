@@ -13,7 +13,13 @@ from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import CustomerCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
-from kith.events.sales import OrderPlaced, OrderReturned
+from kith.events.sales import (
+    OrderPlaced,
+    OrderReturned,
+    SubscriptionReactivated,
+    SubscriptionRenewed,
+    SubscriptionStarted,
+)
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 
 
@@ -81,7 +87,8 @@ _TAKES = {
 _CASES, _OPPORTUNITIES = types_of("service-desk.case"), types_of("sales.opportunity")
 _SURVEY = ("service-desk.survey.answered.v1",)
 _USAGE, _ADOPTION = (UsageRecorded.type,), (AdoptionMeasured.type,)
-_SUBSCRIPTION = ("sales.subscription.started.v1", "sales.subscription.renewed.v1", "sales.subscription.changed.v1")
+_TERMS = (SubscriptionStarted.type, SubscriptionRenewed.type, SubscriptionReactivated.type)
+_SEATS = ("sales.seats.counted.v1",)
 
 INPUTS: Mapping[str, Input] = {
     "purchase_recency": Input("Days since the last purchase", "days", Kind.SINCE_LAST, (OrderPlaced.type,)),
@@ -105,7 +112,7 @@ INPUTS: Mapping[str, Input] = {
     "returns": Input("Returns, by number", "returns", Kind.SUM, (OrderReturned.type,), window_days=365),
     "usage": Input("Product usage", "uses", Kind.SUM, _USAGE, "uses", window_days=30),
     "feature_adoption": Input("Share of what was bought that is used", "share", Kind.LATEST, _ADOPTION, "share"),
-    "seat_growth": Input("Seats over those of the window before", "ratio", Kind.TREND, _SUBSCRIPTION, "seats"),
+    "seat_growth": Input("Seats over those of the window before", "ratio", Kind.TREND, _SEATS, "seats"),
     "engagement": Input(
         "Exchanges, from either side", "touchpoints", Kind.SUM, (TouchpointRecorded.type,), window_days=90
     ),
@@ -148,7 +155,7 @@ INPUTS: Mapping[str, Input] = {
     "ces": Input("Effort", "score", Kind.MEAN, _SURVEY, "score", window_days=180, where={"kind": ("ces",)}),
     "sentiment": Input("Sentiment", "score", Kind.MEAN, (TouchpointRecorded.type,), "sentiment", window_days=90),
     "pulse": Input("A person's judgement", "points", Kind.LATEST, (PulseSet.type,), "score", until="expires_at"),
-    "renewal": Input("Days until the renewal", "days", Kind.AHEAD, _SUBSCRIPTION, "renews_on"),
+    "renewal": Input("Days until the renewal", "days", Kind.AHEAD, _TERMS, "term_ends_at"),
     "overdue_invoices": Input(
         "Overdue invoices", "invoices", Kind.STANDING, ("sales.invoice.overdue.v1",), phases=("overdue",)
     ),

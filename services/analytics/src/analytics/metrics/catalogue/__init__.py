@@ -1,6 +1,6 @@
 """The catalogue: every metric there is, by its id."""
 
-from analytics.metrics.catalogue import lifecycle, marketing, retention, sales, service, value
+from analytics.metrics.catalogue import lifecycle, marketing, retention, sales, service, subscriptions, value
 from analytics.metrics.definition import Metric
 from kith.errors import NotFound
 
@@ -8,6 +8,7 @@ AREAS: dict[str, tuple[Metric, ...]] = {
     "Retention": retention.METRICS,
     "Value": value.METRICS,
     "Sales": sales.METRICS,
+    "Subscriptions": subscriptions.METRICS,
     "Service": service.METRICS,
     "Marketing": marketing.METRICS,
     "Lifecycle and usage": lifecycle.METRICS,

@@ -7,9 +7,10 @@ from analytics.metrics.kinds.distinct import DistinctKind
 from analytics.metrics.kinds.flow import FlowKind
 from analytics.metrics.kinds.kind import MeasureKind
 from analytics.metrics.kinds.lapse import LapseKind
+from analytics.metrics.kinds.recurring import RecurringKind
 from analytics.metrics.kinds.score import ScoreKind
 from analytics.metrics.kinds.stock import StockKind
-from analytics.metrics.measure import Active, DistinctCount, Flow, Lapse, Measure, Score, Stock
+from analytics.metrics.measure import Active, DistinctCount, Flow, Lapse, Measure, Recurring, Score, Stock
 
 M = TypeVar("M", bound=Measure)
 
@@ -35,5 +36,6 @@ KINDS = (
     .add(Active, ActivityKind())
     .add(Lapse, LapseKind())
     .add(Score, ScoreKind())
+    .add(Recurring, RecurringKind())
 )
 kind_of = KINDS.of
