@@ -30,7 +30,7 @@ NOT_IN_THE_DEMO = {
     "consents",  # it sends nothing that needs one
     *("tasks", "playbooks"),  # playbooks would ask for the others
     "activities",  # its calls are touchpoints
-    "leads",  # whoever is in it is a customer already
+    *("leads", "lead-queues"),  # whoever is in it is a customer already
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered

@@ -37,6 +37,12 @@ async def test_one_that_is_closed_or_put_away_is_not_looked_at(acme: Tenant) -> 
     assert (await captured(acme, "ida@huber.example"))["duplicate_of_id"] is None
 
 
+async def test_what_is_amended_keeps_whose_it_was(acme: Tenant) -> None:
+    first, second = [await captured(acme, "ida@huber.example") for _ in range(2)]
+    amended = await acme.post(f"/v1/leads/{second['id']}:amend", {"email": "ada@huber.example"})
+    assert amended.json()["duplicate_of_id"] == first["id"]
+
+
 async def test_rows_of_one_request_are_looked_at_as_well(acme: Tenant) -> None:
     rows = [
         {"name": "Ida", "email": "ida@huber.example", "external_id": "1"},

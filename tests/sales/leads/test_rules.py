@@ -76,8 +76,8 @@ def test_it_is_nurtured_until_a_later_time() -> None:
 def test_it_is_assigned_to_another() -> None:
     eve = new_id()
     lead = captured()
-    assert lead.assign(at=DAY, owner_id=eve).owner_id == eve
-    assert lead.assign(at=DAY, owner_id=None).owner_id is None
+    assert lead.assign(at=DAY, owner_id=eve, queue_id=None).owner_id == eve
+    assert lead.assign(at=DAY, owner_id=None, queue_id=None).owner_id is None
 
 
 def test_what_says_who_it_is_goes_for_good_and_nothing_is_written_again() -> None:

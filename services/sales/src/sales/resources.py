@@ -1,6 +1,7 @@
 """The nouns of sales."""
 
 from sales.activities.form import ACTIVITIES
+from sales.lead_queues.form import LEAD_QUEUES
 from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
@@ -10,4 +11,4 @@ from sales.returns.form import RETURNS
 from sales.subscriptions.form import SUBSCRIPTIONS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEADS, QUOTES, SUBSCRIPTIONS)
+RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEAD_QUEUES, LEADS, QUOTES, SUBSCRIPTIONS)

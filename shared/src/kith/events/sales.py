@@ -383,6 +383,7 @@ class LeadCaptured(Event):
     campaign: str | None = None
     country: str | None = None
     owner_id: UUID | None = field(default=None, name="owner")
+    queue_id: UUID | None = None
     duplicate_of_id: UUID | None = None
     """An open lead that had the same address then."""
     custom: dict[str, Any] = field(default_factory=dict)
@@ -401,6 +402,7 @@ class LeadAssigned(Event):
     type: ClassVar[str] = "sales.lead.assigned.v1"
     qualifies: ClassVar[bool] = False
     owner_id: UUID | None = field(name="owner")
+    queue_id: UUID | None = None
 
 
 class LeadWorked(Event):
@@ -610,6 +612,35 @@ class SubscriptionEnded(Event):
     currency: str
     at_term_end: bool
     reason: str | None = None
+
+
+class LeadQueueCreated(Event):
+    """Colleagues are given leads in turn."""
+
+    type: ClassVar[str] = "sales.lead-queue.created.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    code: str
+    members: list[UUID]
+
+
+class LeadQueueAmended(Amended):
+    type: ClassVar[str] = "sales.lead-queue.amended.v1"
+    qualifies: ClassVar[bool] = False
+    code: str | None = None
+    members: list[UUID] = field(default_factory=list)
+
+
+class LeadQueueArchived(Event):
+    """It was put away: no lead is put into it."""
+
+    type: ClassVar[str] = "sales.lead-queue.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadQueueRestored(Event):
+    type: ClassVar[str] = "sales.lead-queue.restored.v1"
+    qualifies: ClassVar[bool] = False
 
 
 class ErasureConfirmed(Confirmation):

@@ -183,6 +183,24 @@ class Supply(Protocol):
 
 
 @dataclass(frozen=True)
+class Supplies:
+    """Several, as one."""
+
+    each: Sequence[Supply]
+
+    def arguments(self, given: Input) -> Mapping[str, Any]:
+        return {name: value for supply in self.each for name, value in supply.arguments(given).items()}
+
+    def accepted(self, given: Input, record: Aggregate) -> None:
+        for supply in self.each:
+            supply.accepted(given, record)
+
+    async def flush(self) -> None:
+        for supply in self.each:
+            await supply.flush()
+
+
+@dataclass(frozen=True)
 class Form:
     """The declaration of a noun; kith.nouns.resource derives the rest of it."""
 

@@ -21,6 +21,7 @@ from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.sales import (
     ActivityRecorded,
     LeadCaptured,
+    LeadQueueCreated,
     OpportunityOpened,
     OrderPlaced,
     OrderReturned,
@@ -88,6 +89,7 @@ COLLECTIONS = (
     _of("sales", "activities", ActivityRecorded),
     _of("sales", "leads", LeadCaptured),
     _of("sales", "quotes", QuoteCreated),
+    _of("sales", "lead-queues", LeadQueueCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

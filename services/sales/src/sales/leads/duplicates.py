@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.inputs import Input, values_of
+from kith.nouns.inputs import Input, NewInput, values_of
 from kith.nouns.resource import Attempt
 from sales.leads.rules import LeadState
 
@@ -52,5 +52,6 @@ async def open_leads(connection: AsyncConnection, tenant: str, leads: Table, ask
 
 
 def _address(given: Input) -> str | None:
-    address: str | None = getattr(given, "email", None)
+    """Returns that of a lead that is captured; what is amended later is not compared."""
+    address: str | None = getattr(given, "email", None) if isinstance(given, NewInput) else None
     return None if address is None else address.lower()

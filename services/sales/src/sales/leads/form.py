@@ -11,12 +11,14 @@ from sqlalchemy import TEXT, Column, Index, Uuid, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_by
-from kith.db.tables import Moment, aggregate_table, one_of
+from kith.db.tables import Moment, aggregate_table, one_of, reference
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
-from kith.nouns.resource import ArchivableView, Attempt, Command, One, Resource, Supply, Timer, personal
+from kith.nouns.resource import ArchivableView, Attempt, Command, One, Resource, Supplies, Supply, Timer, personal
 from kith.scalars import Code, Country, Email, Id, Instant, Phone, Text
+from sales.lead_queues.form import lead_queues
 from sales.leads.duplicates import open_leads
 from sales.leads.rules import Lead, LeadState
+from sales.leads.turns import turns
 from sales.tables import CUSTOMER, USER, metadata
 
 
@@ -29,7 +31,8 @@ class CaptureLead(NewInput):
     source: Code | None = None
     campaign: Code | None = None
     country: Country | None = None
-    owner_id: Id | None = None
+    owner_id: Id | None = Field(default=None, description="whose turn it is in the queue, if one is named")
+    queue_id: Id | None = None
     customer_id: Id | None = Field(default=None, description="one that is known already")
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
@@ -49,7 +52,8 @@ class AmendLead(Amendment):
 
 
 class AssignLead(Input):
-    owner_id: Id | None
+    owner_id: Id | None = Field(default=None, description="whose turn it is in the queue, if one is named")
+    queue_id: Id | None = None
 
 
 class WorkLead(Input):
@@ -88,6 +92,7 @@ leads = aggregate_table(
     Column("campaign", TEXT),
     Column("country", TEXT),
     Column("owner_id", Uuid),
+    *reference("queue_id", lead_queues),
     Column("state", one_of(LeadState), nullable=False),
     Column("nurture_until", Moment),
     Column("unqualified_reason", TEXT),
@@ -96,14 +101,14 @@ leads = aggregate_table(
     customer_owned=True,
     archivable=True,
     customisable=True,
-    listed_by=("owner_id", "state", "source", "campaign", "duplicate_of_id"),
+    listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id"),
 )
 owned_by(leads, "owner_id")
 Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
 
 
-async def known_leads(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
-    return await open_leads(connection, tenant, leads, asked)
+async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
+    return Supplies((await open_leads(connection, tenant, leads, asked), await turns(connection, tenant, asked)))
 
 
 @dataclass(slots=True)
@@ -113,6 +118,7 @@ class LeadView(ArchivableView):
     campaign: str | None
     country: str | None
     owner_id: UUID | None
+    queue_id: UUID | None
     state: LeadState
     nurture_until: datetime | None
     unqualified_reason: str | None
@@ -146,11 +152,15 @@ LEADS = Resource(
         Command("restore", Restore, Lead.restore, of_archived=True),
         Command("erase", EraseLead, Lead.erase, erases=True),
     ),
-    filters=("customer_id", "owner_id", "state", "source", "campaign", "country", "duplicate_of_id"),
+    filters=("customer_id", "owner_id", "queue_id", "state", "source", "campaign", "country", "duplicate_of_id"),
     unindexed={"country": "It is asked of those of a state or an owner."},
     searched=("name", "company", "email"),
     timers=(Timer("recycle", at="next_recycling"),),
-    supplies=known_leads,
+    supplies=of_other_rows,
     follows={"customer_id": CUSTOMER, "owner_id": USER},
-    relations=(One("customer", many="leads"), One("owner", to="user", many="leads")),
+    relations=(
+        One("customer", many="leads"),
+        One("owner", to="user", many="leads"),
+        One("queue", to="lead_queue", many="leads"),
+    ),
 )

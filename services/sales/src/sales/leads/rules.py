@@ -74,6 +74,7 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
     campaign: str | None = None
     country: str | None = None
     owner_id: UUID | None = None
+    queue_id: UUID | None = None
     state: LeadState = LeadState.NEW
     nurture_until: datetime | None = None
     """When it comes back."""
@@ -83,9 +84,17 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
 
     @classmethod
     def capture(
-        cls, *, id: UUID, at: datetime, duplicate_of_id: UUID | None = None, **fields: Any
+        cls,
+        *,
+        id: UUID,
+        at: datetime,
+        duplicate_of_id: UUID | None = None,
+        next_owner: UUID | None = None,
+        **fields: Any,
     ) -> tuple[Self, LeadCaptured]:
+        """Without an owner it is given to the one whose turn it is in its queue, if it has one."""
         it = cls(id=id, duplicate_of_id=duplicate_of_id, **fields)
+        it.owner_id = it.owner_id or next_owner
         return it, LeadCaptured.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> LeadAmended:
@@ -93,10 +102,13 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
         self._ensure_may_change(at)
         return LeadAmended.of_changed(self, self.set(fields))
 
-    def assign(self, *, at: datetime, owner_id: UUID | None) -> LeadAssigned:
-        """To an owner; null: to nobody."""
+    def assign(
+        self, *, at: datetime, owner_id: UUID | None, queue_id: UUID | None, next_owner: UUID | None = None
+    ) -> LeadAssigned:
+        """To an owner; or to the one whose turn it is in a queue; or, with neither, to nobody."""
         self._ensure_may_change(at)
-        self.owner_id = owner_id
+        self.owner_id = owner_id or next_owner
+        self.queue_id = queue_id or self.queue_id
         return LeadAssigned.of(self)
 
     def work(self, *, at: datetime) -> LeadWorked:

@@ -51,7 +51,7 @@ CALL = Is("kind", ("call",))
 CALL_OR_VISIT = Is("kind", ("call", "visit"))
 OF_ACTIVITY = of("activity", "owner", "outcome")
 QUALIFIED, DISQUALIFIED = (LeadQualified.type,), (LeadDisqualified.type,)
-OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"))
+OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"), Dimension("lead_queue", stored_as="queue_id"))
 OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified"))
 
 METRICS = (
