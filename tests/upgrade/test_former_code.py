@@ -148,7 +148,7 @@ async def test_what_code_of_before_relies_on_is_missed(
         "ALTER TABLE orders ADD COLUMN x text CHECK (x <> '')",
         "ALTER TABLE orders ADD COLUMN x uuid, ADD FOREIGN KEY (tenant_id, x) REFERENCES orders (tenant_id, id)",
         "CREATE INDEX ON orders (country)",
-        "CREATE TABLE quotes (id uuid PRIMARY KEY)",
+        "CREATE TABLE wishes (id uuid PRIMARY KEY)",
     ],
 )
 async def test_what_is_only_added_is_missed_by_nobody(statement: str, fresh_database: FreshDatabase) -> None:
