@@ -1,7 +1,7 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
-    [merges] [import] [lists] [search] [reach] [timers] [growth]
+    [merges] [import] [lists] [search] [reach] [timers] [recurring] [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
 processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
@@ -26,6 +26,7 @@ from tests.bench import (
     query,
     reach,
     rebuild,
+    recurring,
     relay,
     rescoring,
     search,
@@ -56,6 +57,7 @@ WORK = {
     "search": search.run,
     "reach": reach.run,
     "timers": timers.run,
+    "recurring": recurring.run,
     "growth": growth.run,
 }
 WIDTH = 120

@@ -1,13 +1,11 @@
 """Recurring revenue: what subscriptions come to a month at the ends of each period, and how each customer's part of it
 has moved between them.
 
-Each span of a subscription adds to its customer's amount at the first boundary by which it has started, and takes it
-off again at the first by which it has ended. A customer moves only at boundaries where that comes to something: these
-are few, and every figure of every period follows from them.
+The spans of subscriptions are read once, and reduced to a row for each customer: what it paid at each boundary, at
+which of them it paid at all, as bits, and by which it first did. Every figure of every period follows from these rows.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -22,24 +20,27 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    false,
     func,
     literal,
+    not_,
     or_,
     select,
     true,
-    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.metrics.bits import bits_between, has_bit
 from analytics.metrics.definition import CURRENCY, Dimension, Source
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.measure import Movement, Recurring
-from analytics.metrics.query import Cell, Cells, Member, MetricQuery, Slices, Weighed, periods_of
+from analytics.metrics.query import Cell, Cells, Filter, Member, MetricQuery, Slices, Weighed, periods_of
 from analytics.projections.subscriptions import TYPES, subscription_spans
 from analytics.projections.tables import facts
 from kith.nouns.lists.pages import Position
 
-_STANDING = (Movement.START, Movement.END)
+PERIODS = 24
+"""That one statement evaluates: each takes columns, and bits."""
 _IN_WORDS = {
     Movement.START: "at the start",
     Movement.NEW: "at the end, of customers who had never paid before the start",
@@ -53,20 +54,19 @@ _IN_WORDS = {
 
 class RecurringKind(MeasureKind[Recurring]):
     async def evaluate(self, connection: AsyncConnection, query: MetricQuery, measures: Sequence[Recurring]) -> Cells:
-        moves = _moves(query, query.group_by)
-        slices = Slices(_by_customer(query), moves, moves.c.customer_id, literal(query.ends_at))
-        index = [moves.c.boundary, *slices.by]
-        columns = [func.coalesce(func.sum(_moved(moves, each)), 0) for each in measures]
-        statement = select(*index, *columns).select_from(slices.join(moves)).where(moves.c.kept, *slices.where)
-        by_group: dict[tuple[str | None, ...], dict[int, Sequence[Decimal]]] = defaultdict(dict)
-        for boundary, *row in await connection.execute(statement.group_by(*index)):
-            groups = len(query.group_by)
-            by_group[tuple(row[:groups])][boundary] = row[groups:]
         found: Cells = {}
-        for group, at in by_group.items():
-            for number, measure in enumerate(measures):
-                for period, value in enumerate(_values(measure, at, number, query.periods)):
-                    found.setdefault(Cell(period, group), {})[measure] = value
+        for start in range(0, query.periods, PERIODS):
+            part = replace(query, boundaries=query.boundaries[start : start + PERIODS + 1])
+            paid = _each_customer(part, query.group_by)
+            # Groups are as of the end of the whole interval, whichever part of it this is.
+            slices = Slices(_by_customer(query), paid, paid.c.account, literal(query.ends_at))
+            wanted = [(period, measure) for period in range(part.periods) for measure in measures]
+            columns = [func.coalesce(func.sum(_value(paid, measure, period)), 0) for period, measure in wanted]
+            statement = select(*slices.by, *columns).select_from(slices.join(paid)).where(paid.c.kept, *slices.where)
+            for row in await connection.execute(statement.group_by(*slices.by) if slices.by else statement):
+                group, values = tuple(row[: len(query.group_by)]), row[len(query.group_by) :]
+                for (period, measure), value in zip(wanted, values, strict=True):
+                    found.setdefault(Cell(start + period, group), {})[measure] = Decimal(value)
         return found
 
     async def members(
@@ -79,13 +79,13 @@ class RecurringKind(MeasureKind[Recurring]):
     ) -> list[Member]:
         """Returns the customers, each with the last event of its subscriptions."""
         in_amounts = any(self.is_amount(term.measure) for term in terms)
-        moves = _moves(query, (CURRENCY,) if in_amounts else ())
-        slices = Slices(_by_customer(query), moves, moves.c.customer_id, literal(query.ends_at))
-        m, value = moves.c, sum((term.sign * _contribution(moves, term.measure) for term in terms), literal(0))
+        paid = _each_customer(query, (CURRENCY,) if in_amounts else ())
+        slices = Slices(_by_customer(query), paid, paid.c.account, literal(query.ends_at))
+        m, value = paid.c, sum((term.sign * _value(paid, term.measure, 0) for term in terms), literal(0))
         currency = m.currency if in_amounts else literal(None, Text)
         by_currency = (
             select(m.account.label("account"), currency.label("currency"), func.sum(value).label("value"))
-            .select_from(slices.join(moves))
+            .select_from(slices.join(paid))
             .where(m.kept, *slices.where, *(() if after is None else (m.account > after.id,)))
             .group_by(m.account, *((m.currency,) if in_amounts else ()))
             .having(func.sum(value) != 0)
@@ -146,50 +146,39 @@ class RecurringKind(MeasureKind[Recurring]):
         return True
 
 
-def _moves(query: MetricQuery, group_by: Sequence[Dimension]) -> Subquery:
-    """Selects what each customer's amount moved by at a boundary, in each group by dimensions of subscriptions: those
-    at boundary 0 say what it was at the start. What a filter of such dimensions does not keep is there, too: whether
-    the customer pays at all decides what a movement is called."""
-    own = [each for each in group_by if each.source is Source.EVENT]
-    s = subscription_spans.c
-    account = func.coalesce(s.customer_id, s.subject).label("account")
-    kept = and_(true(), *(_keeps(each.dimension, each.values, exclude=each.exclude) for each in _filters(query)))
-    groups = [cast(s[each.field], Text).label(each.field) for each in own]
-    keys = (account, s.customer_id, kept.label("kept"), *groups)
+def _each_customer(query: MetricQuery, group_by: Sequence[Dimension]) -> Subquery:
+    """Selects what each customer paid a month at each boundary, in each group by dimensions of subscriptions. What a
+    filter of such dimensions does not keep is there, too: whether the customer pays at all decides what a movement is
+    called."""
+    s, periods = subscription_spans.c, query.periods
+    own = [each.field for each in group_by if each.source is Source.EVENT]
+    kept = and_(true(), *(_keeps(each) for each in query.filters if each.dimension.source is Source.EVENT))
     spans = (
         select(
-            *keys,
+            func.coalesce(s.customer_id, s.subject).label("account"),
+            kept.label("kept"),
+            *(cast(s[name], Text).label(name) for name in own),
             s.mrr,
             _boundary(s.starts_at, query).label("low"),
-            _boundary(s.ends_at, query).label("high"),
-            func.min(_boundary(s.starts_at, query)).over(partition_by=account).label("first"),
+            func.coalesce(_boundary(s.ends_at, query), periods + 1).label("high"),
         )
         .where(s.tenant_id == query.tenant, s.mrr > 0, s.starts_at <= query.ends_at)
-        .cte("spans")
+        .offset(0)  # or the boundaries would be looked up again for each of them
+        .subquery("spans")
     )
-    c, lasting = spans.c, or_(spans.c.high.is_(None), spans.c.high > spans.c.low)
-    names = ["account", "customer_id", "kept", *(each.field for each in own), "first"]
-    mine = [c[name] for name in names]
-    turns = union_all(
-        select(*mine, c.low.label("boundary"), c.mrr.label("delta")).where(lasting),
-        select(*mine, c.high, -c.mrr).where(lasting, c.high <= query.periods),
-    ).subquery("turns")
-    t = turns.c
-    by = [t[name] for name in names]
-    summed = select(*by, t.boundary, func.sum(t.delta).label("delta")).group_by(*by, t.boundary).subquery("summed")
-    d = summed.c
-    group = [d[name] for name in names]
-    after = func.sum(d.delta).over(partition_by=group, order_by=d.boundary)
-    total = func.sum(d.delta).over(partition_by=d.account, order_by=d.boundary)
-    turned = func.sum(d.delta).over(partition_by=[d.account, d.boundary])
+    c, key = spans.c, [spans.c[name] for name in ("account", "kept", *own)]
+    at_each = [
+        func.coalesce(func.sum(c.mrr).filter(c.low <= n, c.high > n), 0).label(f"at_{n}") for n in range(periods + 1)
+    ]
+    each = select(
+        *key, func.min(c.low).label("low"), func.bit_or(bits_between(c.low, c.high)).label("bits"), *at_each
+    ).group_by(*key)
+    e = each.subquery("each").c
     return select(
-        *group,
-        d.boundary,
-        (after - d.delta).label("before"),
-        after.label("after"),
-        (total - turned).label("total_before"),
-        total.label("total_after"),
-    ).subquery("moves")
+        *(column for column in e if column.name not in ("low", "bits")),
+        func.min(e.low).over(partition_by=e.account).label("first"),
+        func.bit_or(e.bits).over(partition_by=e.account).label("paid_at"),
+    ).subquery("paid")
 
 
 def _boundary(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[int]:
@@ -197,59 +186,30 @@ def _boundary(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[i
     return func.width_bucket(moment - literal(timedelta(microseconds=1), Interval), periods_of(query))
 
 
-def _filters(query: MetricQuery) -> list[Any]:
-    return [each for each in query.filters if each.dimension.source is Source.EVENT]
-
-
 def _by_customer(query: MetricQuery) -> MetricQuery:
     """Returns the query without the filters by dimensions of subscriptions."""
     return replace(query, filters=tuple(each for each in query.filters if each.dimension.source is not Source.EVENT))
 
 
-def _keeps(dimension: Dimension, values: Sequence[str | None], *, exclude: bool) -> ColumnElement[bool]:
-    held = cast(subscription_spans.c[dimension.field], Text)
-    named = func.coalesce(held.in_([each for each in values if each is not None]), False)
-    kept = or_(named, held.is_(None)) if None in values else named
-    return ~kept if exclude else kept
+def _keeps(one: Filter) -> ColumnElement[bool]:
+    held = cast(subscription_spans.c[one.dimension.field], Text)
+    named = func.coalesce(held.in_([each for each in one.values if each is not None]), false())
+    kept = or_(named, held.is_(None)) if None in one.values else named
+    return not_(kept) if one.exclude else kept
 
 
-def _moved(moves: Subquery, measure: Recurring) -> ColumnElement[Any]:
-    """Returns what a move adds to a measure; to one of what stands, by how much that changes."""
-    m = moves.c
-    if measure.movement in _STANDING:
-        if measure.customers:
-            return case((m.after > 0, 1), else_=0) - case((m.before > 0, 1), else_=0)
-        return m.after - m.before
-    began, left = m.total_before == 0, m.total_after == 0
-    both = and_(m.total_before > 0, m.total_after > 0)
+def _value(paid: Subquery, measure: Recurring, period: int) -> ColumnElement[Any]:
+    """Returns what a row adds to a measure of a period."""
+    was, now, first = paid.c[f"at_{period}"], paid.c[f"at_{period + 1}"], paid.c.first
+    began, left = (not_(has_bit(paid.c.paid_at, boundary)) for boundary in (period, period + 1))
+    stays = and_(not_(began), not_(left))
     counted, amount = {
-        Movement.NEW: (and_(began, m.after > 0, m.first == m.boundary), m.after),
-        Movement.REACTIVATION: (and_(began, m.after > 0, m.first < m.boundary), m.after),
-        Movement.EXPANSION: (and_(both, m.after > m.before), m.after - m.before),
-        Movement.CONTRACTION: (and_(both, m.after < m.before), m.before - m.after),
-        Movement.CHURN: (and_(left, m.before > 0), m.before),
+        Movement.START: (was > 0, was),
+        Movement.NEW: (and_(began, now > 0, first == period + 1), now),
+        Movement.REACTIVATION: (and_(began, now > 0, first <= period), now),
+        Movement.EXPANSION: (and_(stays, now > was), now - was),
+        Movement.CONTRACTION: (and_(stays, now < was), was - now),
+        Movement.CHURN: (and_(left, was > 0), was),
+        Movement.END: (now > 0, now),
     }[measure.movement]
-    return case((and_(m.boundary > 0, counted), literal(1) if measure.customers else amount), else_=0)
-
-
-def _contribution(moves: Subquery, measure: Recurring) -> ColumnElement[Any]:
-    """Returns what a move adds to a measure over one interval."""
-    if measure.movement is Movement.START:
-        return case((moves.c.boundary == 0, _moved(moves, measure)), else_=0)
-    return _moved(moves, measure)
-
-
-def _values(measure: Recurring, at: dict[int, Sequence[Decimal]], number: int, periods: int) -> Iterator[Decimal]:
-    """Yields the measure's value of each period, given what the moves at each boundary add to it."""
-    stands = Decimal()
-    for boundary in range(periods + 1):
-        moved = Decimal(at[boundary][number]) if boundary in at else Decimal()
-        if measure.movement not in _STANDING:
-            if boundary > 0:
-                yield moved
-            continue
-        if boundary > 0 and measure.movement is Movement.START:
-            yield stands
-        stands += moved
-        if boundary > 0 and measure.movement is Movement.END:
-            yield stands
+    return case((counted, literal(1) if measure.customers else amount), else_=0)
