@@ -252,3 +252,21 @@ def test_a_form_names_a_command_and_an_attribute_that_there_are() -> None:
             replace(TASKS, commands=(*TASKS.commands, ADVANCE), timers=(replace(TASKS.timers[0], command=command),))
     with pytest.raises(TypeError, match="goes by `expires_at`, which the aggregate has not"):
         replace(TASKS, timers=(replace(TASKS.timers[0], at="expires_at"),))
+
+
+async def test_a_quote_ends_by_itself_unless_it_was_accepted(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    until = ago(60)
+    body = {"currency": "EUR", "lines": [{"quantity": 1, "unit_price": 5}], "valid_until": until.isoformat()}
+    draft, open, taken = [await ours.made("/v1/quotes", **body, occurred_at=ago(120).isoformat()) for _ in range(3)]
+    for each in (open, taken):
+        await ours.post(f"/v1/quotes/{each['id']}:send", {"occurred_at": ago(110).isoformat()})
+    accepted = {"signature": "Ann", "occurred_at": ago(100).isoformat()}
+    assert (await ours.post(f"/v1/quotes/{taken['id']}:accept", accepted)).status_code == 200
+    while await timers().step(worker):
+        pass
+    found = [(await ours.get(f"/v1/quotes/{each['id']}")).json() for each in (draft, open, taken)]
+    assert [each["state"] for each in found] == ["draft", "expired", "accepted"]
+    assert datetime.fromisoformat(found[1]["closed_at"]) == until
+    assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
