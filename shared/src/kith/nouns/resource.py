@@ -193,10 +193,15 @@ class Resource(Form):
         taken = {name for each in self.follows.values() for name in each.takes}
         return frozenset(name for name in taken if not self.table.c[name].nullable)
 
+    @cached_property
+    def _with_named_parts(self) -> tuple[str, ...]:
+        """The fields with values that name records."""
+        return tuple({path.partition(".")[0]: None for path in self.parts_name})
+
     def stands_alone(self, given: Input) -> bool:
         """Whether it can be created from the input alone, without reading the records that it names."""
         names = any(getattr(given, name, None) is not None for name, each in self.follows.items() if each.is_inherited)
-        names = names or any(getattr(given, path.partition(".")[0], None) for path in self.parts_name)
+        names = names or any(getattr(given, name, None) for name in self._with_named_parts)
         return not names and all(getattr(given, name, None) is not None for name in self.may_be_taken)
 
     @property

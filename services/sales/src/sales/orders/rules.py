@@ -27,7 +27,7 @@ class Order(Customisable, CustomerOwned):
         cls, *, id: UUID, at: datetime, value: Decimal | None, currency: str, lines: list[Line], **fields: Any
     ) -> tuple[Self, OrderPlaced]:
         """Of an order with lines the value is their sum."""
-        lines = completed(lines, currency)
+        lines = completed(lines, currency) if lines else lines  # most have none
         it = cls(id=id, value=value_of(lines, value), currency=currency, lines=lines, **fields)
         must_fit(it.value, it.currency)
         return it, OrderPlaced.of(it)
