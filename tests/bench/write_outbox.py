@@ -1,7 +1,9 @@
 """One small write with its event, 16 at once, against the same two inserts as one statement of the bare driver."""
 
 import itertools
+import json
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -20,6 +22,9 @@ from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOpportunity
 from sales.opportunities.rules import Stage
+from sales.orders.form import ORDERS, PlaceOrder
+from sales.products.form import PRODUCTS, CreateProduct
+from sales.quotes.form import QUOTES, AcceptQuote, CreateQuote, SendQuote
 from sales.service import SERVICE as SALES
 
 BY = By("client:bench", EVERYONE)
@@ -42,11 +47,17 @@ TABLES = """
 
 async def run(postgres: EmbeddedPostgres, _: str | None) -> list[Figure]:
     ceiling = await _ceiling(postgres)
-    append, rules = await _append(postgres), await _rules(postgres)
-    bare = "bare asyncpg CTE"
+    append, bare = await _append(postgres), "bare asyncpg CTE"
+    sales = await _context(postgres, SALES)
+    try:
+        rules, order, quote = await _rules(sales), await _order(sales), await _quote(sales)
+    finally:
+        await sales.database.close()
     return [
         Figure("hot append", append, bare, ceiling, 0.35),
+        Figure("hot append of an order", order, bare, ceiling, 0.35),
         Figure("rule-bearing command", rules, bare, ceiling, 0.12),
+        Figure("quote of 5 lines: made, sent, accepted, ordered", quote, bare, ceiling, 0.02),
     ]
 
 
@@ -83,8 +94,36 @@ async def _append(postgres: EmbeddedPostgres) -> float:
         await context.database.close()
 
 
-async def _rules(postgres: EmbeddedPostgres) -> float:
-    context = await _context(postgres, SALES)
+async def _order(context: Any) -> float:
+    placed = PlaceOrder(value=Decimal(100), currency="EUR")
+
+    async def once() -> None:
+        await context.commands.run_one("bench", ORDERS, Call(ORDERS.create, placed), by=BY)
+
+    return await rate(once, at_once=AT_ONCE)
+
+
+async def _quote(context: Any) -> float:
+    """Four commands in three transactions: accepting places the order."""
+    product = await context.commands.run_one(
+        "bench",
+        PRODUCTS,
+        Call(PRODUCTS.create, CreateProduct(name="Bench", family="benches", price=Decimal(9), currency="EUR")),
+        by=BY,
+    )
+    line = {"product_id": str(product.view.id), "quantity": "2", "unit_price": "9"}
+    send, accept = (next(each for each in QUOTES.changes if each.name == name) for name in ("send", "accept"))
+    offered = CreateQuote.model_validate_json(json.dumps({"currency": "EUR", "lines": [line] * 5}))
+
+    async def once() -> None:
+        made = await context.commands.run_one("bench", QUOTES, Call(QUOTES.create, offered), by=BY)
+        for command, given in ((send, SendQuote()), (accept, AcceptQuote(signature="Bench"))):
+            await context.commands.run_one("bench", QUOTES, Call(command, given, id=made.view.id), by=BY)
+
+    return await rate(once, at_once=AT_ONCE)
+
+
+async def _rules(context: Any) -> float:
     opened = [
         await context.commands.run_one(
             "bench",
@@ -104,10 +143,7 @@ async def _rules(postgres: EmbeddedPostgres) -> float:
         await context.commands.run_one("bench", OPPORTUNITIES, Call(advance, next(stage), id=id), by=BY)
         free.append((id, stage))
 
-    try:
-        return await rate(once, at_once=AT_ONCE)
-    finally:
-        await context.database.close()
+    return await rate(once, at_once=AT_ONCE)
 
 
 async def _context(postgres: EmbeddedPostgres, service: Any) -> Any:

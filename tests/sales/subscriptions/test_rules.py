@@ -134,36 +134,67 @@ def test_it_ends_now_or_at_an_instant_or_at_the_end_of_its_term() -> None:
     event = cancel(it, at_term_end=True)
     assert event.effective_at == it.ends_at == datetime(2026, 4, 1, tzinfo=UTC)
     assert course(it) == [(0, "active", 500), (31, "ended", 0)]
-    cancel(it, effective_at=NOW + 5 * DAY)  # earlier after all
-    assert course(it) == [(0, "active", 500), (5, "ended", 0)]
-    with pytest.raises(SubscriptionNotInForce):
-        cancel(it, effective_at=NOW + 6 * DAY)
+    for days in (5, 9):  # earlier after all, and later again
+        cancel(it, effective_at=NOW + days * DAY)
+        assert course(it) == [(0, "active", 500), (days, "ended", 0)]
     for fields in ({"at_term_end": True, "effective_at": NOW}, {"at_term_end": True}):
         with pytest.raises(Invalid):
             cancel(started(term_months=1 if "effective_at" in fields else None), **fields)
+
+
+def test_one_that_has_not_started_is_cancelled_as_of_its_start() -> None:
+    it = started(starts_at=NOW + 30 * DAY)
+    assert cancel(it).effective_at == NOW + 30 * DAY
+    assert course(it) == [(30, "ended", 0)]
 
 
 def test_nothing_comes_after_its_end() -> None:
     it = started()
     it.pause(at=NOW, effective_at=NOW + 10 * DAY, resumes_at=NOW + 20 * DAY)
     cancel(it, effective_at=NOW + 15 * DAY)
-    it.reactivate(at=NOW, effective_at=NOW + 40 * DAY)
-    cancel(it, effective_at=NOW + 5 * DAY)  # dated back before all that
+    it.reactivate(at=NOW + 40 * DAY, effective_at=None)
+    assert course(it)[2:] == [(15, "ended", 0), (40, "active", 500)]  # the pause was of what has ended
+    cancel(it, at=NOW + 41 * DAY, effective_at=NOW + 5 * DAY)  # dated back before all that
     assert course(it) == [(0, "active", 500), (5, "ended", 0)]
 
 
-def test_a_cancellation_to_come_is_withdrawn_and_one_that_came_is_followed_by_a_new_start() -> None:
+def test_a_cancellation_to_come_is_withdrawn_and_all_is_as_it_was_planned() -> None:
     it = started(term_months=1)
+    it.pause(at=NOW, effective_at=NOW + 5 * DAY, resumes_at=NOW + 20 * DAY)
+    planned = course(it)
     cancel(it, effective_at=NOW + 10 * DAY, reason="pricing")
-    it.reactivate(at=NOW, effective_at=NOW + 5 * DAY)
-    assert (course(it), it.cancel_reason, it.ends_at) == ([(0, "active", 500)], None, None)
+    it.reactivate(at=NOW, effective_at=NOW + 7 * DAY)
+    assert (course(it), it.cancel_reason, it.ends_at) == (planned, None, None)
     with pytest.raises(SubscriptionStillInForce):
         it.reactivate(at=NOW, effective_at=None)
 
+    trial = started(trial=True, trial_ends_at=NOW + 30 * DAY)
+    cancel(trial, effective_at=NOW + 20 * DAY)
+    trial.reactivate(at=NOW, effective_at=NOW + 10 * DAY)
+    assert course(trial) == [(0, "trial", 0), (30, "active", 500)]
+
+
+def test_one_that_has_ended_starts_again_and_the_gap_remains() -> None:
+    it = started(term_months=1)
     cancel(it, effective_at=NOW + 10 * DAY)
-    it.reactivate(at=NOW, effective_at=NOW + 30 * DAY)
+    with pytest.raises(SubscriptionStillInForce, match="not ended yet"):
+        it.reactivate(at=NOW, effective_at=NOW + 30 * DAY)
+    it.reactivate(at=NOW + 30 * DAY, effective_at=None)
     assert course(it) == [(0, "active", 500), (10, "ended", 0), (30, "active", 500)]
     assert it.term_starts_at == NOW + 30 * DAY
+
+
+def test_a_planned_resumption_is_of_its_own_pause() -> None:
+    it = started()
+    it.pause(at=NOW, effective_at=NOW + 10 * DAY, resumes_at=NOW + 60 * DAY)
+    it.resume(at=NOW, effective_at=NOW + 20 * DAY)
+    it.pause(at=NOW, effective_at=NOW + 30 * DAY, resumes_at=None)
+    assert course(it)[2:] == [(20, "active", 500), (30, "paused", 0)]
+
+
+def test_a_trial_is_not_paused_and_so_not_resumed_into_a_paid_one() -> None:
+    with pytest.raises(SubscriptionNotInForce, match="on trial"):
+        started(trial=True).pause(at=NOW, effective_at=None, resumes_at=None)
 
 
 def test_one_that_does_not_renew_itself_ends_with_its_term_unless_it_is_renewed() -> None:
@@ -175,8 +206,35 @@ def test_one_that_does_not_renew_itself_ends_with_its_term_unless_it_is_renewed(
     assert course(it) == [(0, "active", 500), (31, "active", 600), (396, "ended", 0)]
 
     # It lapsed, and starts again later: the gap remains.
-    it.reactivate(at=NOW, effective_at=NOW + 400 * DAY)
+    it.reactivate(at=NOW + 400 * DAY, effective_at=None)
     assert course(it)[2:] == [(396, "ended", 0), (400, "active", 600), (766, "ended", 0)]
+
+
+def test_what_has_lapsed_is_not_brought_back_as_if_it_had_not() -> None:
+    it, later = started(term_months=1, auto_renew=False), NOW + 200 * DAY
+    for act in (lambda: it.copy().amend(at=later, auto_renew=True), lambda: renew(it.copy(), at=later)):
+        with pytest.raises(SubscriptionNotInForce, match="reactivate it"):
+            act()
+    assert renew(it, at=later, term_months=12).effective_at == NOW + 31 * DAY  # late, and not over yet
+
+
+def test_terms_come_back_to_the_day_on_which_the_first_began() -> None:
+    it = started(starts_at=datetime(2026, 1, 31, tzinfo=UTC), term_months=1)
+    ends = []
+    for _ in range(4):
+        assert it.term_ends_at is not None
+        ends.append((it.term_ends_at.month, it.term_ends_at.day))
+        renew(it)
+    assert ends == [(3, 31), (4, 30), (5, 31), (6, 30)]  # what began a month ago has been renewed already
+
+
+def test_the_renewals_of_one_that_ran_for_years_are_not_of_today() -> None:
+    it = started(starts_at=datetime(2019, 1, 1, tzinfo=UTC), term_months=12, renewal_notice_days=30)
+    assert (it.term_starts_at, it.term_ends_at) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    over = started(starts_at=datetime(2019, 1, 1, tzinfo=UTC), term_months=12, auto_renew=False, renewal_notice_days=30)
+    assert over.ends_at == datetime(2020, 1, 1, tzinfo=UTC)
+    with pytest.raises(Conflict, match="no renewal to come"):
+        over.announce(at=NOW)
 
 
 def test_whether_it_renews_itself_decides_when_it_ends() -> None:
@@ -241,12 +299,18 @@ def test_what_cannot_be_is_refused_by_its_field(act: Callable[[Subscription], An
     assert refused.value.field == field
 
 
-def test_it_has_a_limit_of_changes() -> None:
+def test_it_has_a_limit_of_changes_and_can_be_cancelled_all_the_same() -> None:
     it = started()
     for seats in range(1, MOST_CHANGES):
         change(it, seats=seats)
-    with pytest.raises(Invalid, match="500 changes"):
-        change(it, seats=600)
+    for _ in range(2):
+        with pytest.raises(Invalid, match="500 changes"):
+            change(it, seats=600)
+        cancel(it)
+        with pytest.raises(Invalid, match="500 changes"):
+            it.copy().reactivate(at=NOW, effective_at=None)
+        it.changes.pop()
+        it._follow()
 
 
 def test_a_month_later_is_the_same_day_or_the_last_of_the_month() -> None:

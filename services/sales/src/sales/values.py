@@ -10,12 +10,15 @@ from kith.scalars import MOST_MONEY, Code, Id, Money, Percentage, Quantity, Text
 from kith.scalars.currencies import priced
 from kith.values import Value, filled
 
+MOST_NUMBER = 1_000_000
+"""Of a line."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line(Value):
     """So much of a product, or of something else, and what is charged for it."""
 
-    line: Annotated[int, Whole(1)] = filled()
+    line: Annotated[int, Whole(1, MOST_NUMBER)] = filled()
     """Its number: no other line of the record has, or had, it."""
     product_id: Id | None = None
     description: Text | None = None
@@ -54,6 +57,8 @@ def completed(
     made, given = list[Line](), max(numbers | {last})
     for place, each in enumerate(lines):
         given += each.line is None
+        if given > MOST_NUMBER:
+            raise Invalid(f"A line has a number up to {MOST_NUMBER:,}.", field=f"{field}.{place}.line")
         amount = priced(each.quantity, each.unit_price, each.discount_percent, currency)
         if each.amount not in (None, amount):
             rule = f"quantity * unit price, less the discount, is {amount.normalize():f} {currency}."

@@ -225,6 +225,17 @@ async def test_a_series_goes_period_by_period(
     assert await series("nrr") == [None, 0, None, None, 0]
 
 
+async def test_a_subscription_of_nobody_stands_for_itself(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    event = happened(started(steps(("2024-01-10", "active", 100))), tenant, at("2024-01-10"), None)
+    await fold(event)
+    params = {"from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}
+    (member,) = (await analytics.get("/v1/metrics/mrr/members", params=params, headers=mine)).json()["items"]
+    assert (member["value"], member["customer_id"]) == (100, None)
+    assert (member["subject"], member["event_id"]) == (str(event.subject), str(event.id))
+
+
 async def test_renewal_rates_are_of_what_was_due(
     fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
 ) -> None:

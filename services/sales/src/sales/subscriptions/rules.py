@@ -104,6 +104,8 @@ class Subscription(Customisable, CustomerOwned):
         if rule := misfit(it.unit_price, it.currency):
             raise Invalid(rule, field="unit_price")
         it._begin_term(starts_at)
+        while it.auto_renew and it.term_ends_at is not None and it.term_ends_at <= at:
+            it._begin_term(it.term_ends_at)  # it was renewed before it was recorded here
         first = Change(
             at=starts_at,
             turn=Turn.START_TRIAL if trial else Turn.START,
@@ -120,6 +122,8 @@ class Subscription(Customisable, CustomerOwned):
     def amend(self, *, at: datetime, **fields: Any) -> SubscriptionAmended:
         """Only the fields sent change; one sent as null is cleared."""
         self.ensure_not_before_last_change(at)
+        if "auto_renew" in fields and self._ends_by(at):
+            raise SubscriptionNotInForce("It has ended: reactivate it.", field="auto_renew")
         changed, before = self.set(fields), vars(self).copy()
         self._follow()
         followed = [name for name, value in before.items() if value != getattr(self, name)]
@@ -155,7 +159,7 @@ class Subscription(Customisable, CustomerOwned):
 
     def pause(self, *, at: datetime, effective_at: datetime | None, resumes_at: datetime | None) -> SubscriptionPaused:
         """It stays in force, without recurring revenue, until it is resumed."""
-        when = self._must_be(at, effective_at, {Status.TRIAL, Status.ACTIVE}, "It is paused already, or has ended,")
+        when = self._must_be(at, effective_at, {Status.ACTIVE}, "It is on trial or paused, or has ended,")
         if resumes_at is not None and resumes_at <= when:
             raise Invalid(f"It is paused from {when.isoformat()} on.", field="resumes_at")
         self._add(Change(at=when, turn=Turn.PAUSE))
@@ -165,6 +169,10 @@ class Subscription(Customisable, CustomerOwned):
 
     def resume(self, *, at: datetime, effective_at: datetime | None) -> SubscriptionResumed:
         when = self._must_be(at, effective_at, {Status.PAUSED}, "It is not paused")
+        to_come = sorted((each for each in self.changes if each.at > when), key=lambda each: each.at)
+        planned = next((each for each in to_come if each.turn in (Turn.PAUSE, Turn.RESUME)), None)
+        if planned is not None and planned.turn is Turn.RESUME:  # of this pause, and not of the next one
+            self.changes = [each for each in self.changes if each is not planned]
         self._add(Change(at=when, turn=Turn.RESUME))
         return SubscriptionResumed.of(self, effective_at=when, mrr=self._mrr(when))
 
@@ -178,12 +186,12 @@ class Subscription(Customisable, CustomerOwned):
             if effective_at is not None:
                 raise Invalid("It ends at the end of its term, or at an instant: one of both.", field="effective_at")
             effective_at = max(self.term_ends_at, at)
-        when = self._effective(at, effective_at)
-        if self._is_cancelled() or self.ends_at != when:  # it may be cancelled for when it would end in any case
-            self._must_be_in_force(at, when)
+        when = self._effective(at, effective_at or max(at, self.starts_at))
         self._withdraw_end()
-        # Nothing comes after its end.
-        self.changes = [each for each in self.changes if each.at <= when or each.turn is Turn.NONE]
+        self._follow()
+        if self.ends_at != when:  # it may be cancelled for when it would end in any case
+            self._must_be_in_force(at, when)
+        self.changes = [each for each in self.changes if each.at <= when or each.turn is not Turn.RESTART]
         self._add(Change(at=when, turn=Turn.END))
         self.cancel_reason = reason
         return SubscriptionCancelled.of(self, effective_at=when, mrr=self._mrr(when), reason=reason)
@@ -193,11 +201,15 @@ class Subscription(Customisable, CustomerOwned):
         when = self._effective(at, effective_at)
         if self.ends_at is None or (self.ends_at > when and not self._is_cancelled()):
             raise SubscriptionStillInForce("It was not cancelled, and has not ended.", field="effective_at")
-        has_ended = self.ends_at <= when
-        if has_ended:
+        if self.ends_at <= when:
+            if self.ends_at > at:
+                raise SubscriptionStillInForce("It has not ended yet: reactivate it then.", field="effective_at")
             self._note_lapse()
-            self._begin_term(when)
+            # What was planned for after its end, but for its price, is not of the new start.
+            self.changes = [each for each in self.changes if each.at <= self.ends_at or each.turn is Turn.NONE]
             self._add(Change(at=when, turn=Turn.RESTART))
+            self._begin_term(when)
+            self._follow()
         else:
             self._withdraw_end()
             self._follow()
@@ -218,6 +230,8 @@ class Subscription(Customisable, CustomerOwned):
         due = self._rate_before(ends)
         self.term_months = term_months or self.term_months
         self._begin_term(ends)
+        if not self.auto_renew and self.term_ends_at is not None and self.term_ends_at <= at:
+            raise SubscriptionNotInForce("The new term would be over already: reactivate it.", field="term_months")
         given = {name: value for name, value in fields.items() if value is not None}
         if given:
             self._add(Change(at=ends, **given))
@@ -228,7 +242,7 @@ class Subscription(Customisable, CustomerOwned):
     def announce(self, *, at: datetime) -> SubscriptionRenewalDue:
         """Its renewal comes near. `renewal_notice_days` before the end of its term that is done of itself."""
         self.ensure_not_before_last_change(at)
-        if self.term_ends_at is None or not self._may_be_renewed():
+        if self.term_ends_at is None or self.term_ends_at <= at or not self._may_be_renewed():
             raise Conflict("There is no renewal to come.", field="id")
         self.announced_for = self.term_ends_at
         return SubscriptionRenewalDue.of(self, value=self._rate_before(self.term_ends_at))
@@ -269,7 +283,8 @@ class Subscription(Customisable, CustomerOwned):
     # What follows
 
     def _add(self, change: Change) -> None:
-        if len(self.changes) == MOST_CHANGES:
+        # It can be cancelled in any case.
+        if len(self.changes) >= MOST_CHANGES and change.turn is not Turn.END:
             raise Invalid(f"A subscription has at most {MOST_CHANGES} changes.", field="id")
         self.changes = [*self.changes, change]
         self._follow()
@@ -287,7 +302,11 @@ class Subscription(Customisable, CustomerOwned):
         if self.term_months is None:
             self.term_starts_at = self.term_ends_at = None
             return
-        self.term_starts_at, self.term_ends_at = at, months_after(at, self.term_months)
+        # Counted from where the first one began, so that one of the 31st comes back to it after a shorter month.
+        restarts = [each.at for each in self.changes if each.turn is Turn.RESTART]
+        began = restarts[-1] if restarts else self.starts_at
+        passed = 12 * (at.year - began.year) + at.month - began.month
+        self.term_starts_at, self.term_ends_at = at, months_after(began, passed + self.term_months)
 
     def _withdraw_end(self) -> None:
         """Takes back a cancellation that has not been followed by a new start."""

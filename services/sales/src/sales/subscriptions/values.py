@@ -58,7 +58,7 @@ class Turn(StrEnum):
 
 _TURNS = {
     Turn.END_TRIAL: ({Status.TRIAL}, Status.ACTIVE),
-    Turn.PAUSE: ({Status.TRIAL, Status.ACTIVE}, Status.PAUSED),
+    Turn.PAUSE: ({Status.ACTIVE}, Status.PAUSED),
     Turn.RESUME: ({Status.PAUSED}, Status.ACTIVE),
     Turn.END: ({Status.TRIAL, Status.ACTIVE, Status.PAUSED}, Status.ENDED),
     Turn.RESTART: ({Status.ENDED}, Status.ACTIVE),

@@ -31,8 +31,8 @@ METRICS = (
         title="Monthly recurring revenue",
         unit=Unit.MONEY,
         words="What the subscriptions in force at the end come to a month, gross; one that is on trial or paused comes "
-        "to nothing. The components say how it came about: start + new + reactivation + expansion - contraction "
-        "- churn = end.",
+        "to nothing. One that starts at the very end is in force then, one that ends then is not. The components say "
+        "how it came about: start + new + reactivation + expansion - contraction - churn = end.",
         components=PARTS,
         numerator="end",
         dimensions=OWN,
@@ -107,7 +107,7 @@ METRICS = (
         id="sales.renewal_rate",
         title="Renewal rate",
         unit=Unit.PERCENT,
-        words="Subscriptions renewed, over those whose term ended in the interval: renewed, or ended with it.",
+        words="Subscriptions renewed in the interval, over those and the ones that ended with their term in it.",
         components={"renewed": Flow(RENEWED), "ended": Flow(ENDED, where=AT_TERM_END)},
         numerator="renewed",
         denominator="renewed + ended",
@@ -118,8 +118,8 @@ METRICS = (
         id="sales.renewal_rate_value",
         title="Renewal rate by value",
         unit=Unit.PERCENT,
-        words="Monthly recurring revenue due for renewal that was renewed, over all that was due in the interval. What "
-        "it was renewed for does not matter here: net revenue retention has that.",
+        words="Monthly recurring revenue due for renewal that was renewed, over that and what ended with its term. "
+        "What it was renewed for does not matter here: net revenue retention has that.",
         components={"renewed": Flow(RENEWED, Sum()), "ended": Flow(ENDED, Sum(), AT_TERM_END)},
         numerator="renewed",
         denominator="renewed + ended",

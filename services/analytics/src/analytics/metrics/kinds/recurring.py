@@ -97,7 +97,7 @@ class RecurringKind(MeasureKind[Recurring]):
         chosen = page.order_by(b.account).limit(first).subquery("chosen")
         last = (
             select(f.customer_id, f.subject, f.event_id, f.type, f.time)
-            .where(f.tenant_id == query.tenant, f.customer_id == chosen.c.account, f.type.in_(TYPES))
+            .where(f.tenant_id == query.tenant, _is_of(chosen.c.account), f.type.in_(TYPES))
             .order_by((f.time <= query.ends_at).desc(), f.time.desc())
             .limit(1)
             .lateral("last")
@@ -144,6 +144,12 @@ class RecurringKind(MeasureKind[Recurring]):
 
     def has_currency(self, _: Recurring) -> bool:
         return True
+
+
+def _is_of(account: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a fact is of a customer; or of a subscription without one, which stands for itself."""
+    f = facts.c
+    return or_(f.customer_id == account, and_(f.customer_id.is_(None), f.subject == account))
 
 
 def _each_customer(query: MetricQuery, group_by: Sequence[Dimension]) -> Subquery:
