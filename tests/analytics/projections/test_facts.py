@@ -23,7 +23,7 @@ BEGAN, DAY = at("2026-03-01"), timedelta(days=1)
 
 
 class QuoteIssued(Event):
-    type: ClassVar[str] = "sales.quote.issued.v1"
+    type: ClassVar[str] = "sales.bid.issued.v1"
     creates: ClassVar[bool] = True
     value: Decimal
     currency: str
@@ -31,31 +31,31 @@ class QuoteIssued(Event):
 
 
 class QuoteAccepted(Event):
-    type: ClassVar[str] = "sales.quote.accepted.v1"
+    type: ClassVar[str] = "sales.bid.accepted.v1"
     value: Decimal
     currency: str
 
 
 class QuoteRenewed(Event):
-    type: ClassVar[str] = "sales.quote.renewed.v1"
+    type: ClassVar[str] = "sales.bid.renewed.v1"
     starts_clock: ClassVar[bool] = True
 
 
 class DeskQuoteIssued(Event):
     """A quote, of words: the other service's noun of the same name."""
 
-    type: ClassVar[str] = "service-desk.quote.issued.v1"
+    type: ClassVar[str] = "service-desk.bid.issued.v1"
     creates: ClassVar[bool] = True
     words: str
 
 
 class DeskQuoteRead(Event):
-    type: ClassVar[str] = "service-desk.quote.read.v1"
+    type: ClassVar[str] = "service-desk.bid.read.v1"
     valid_until: str
 
 
 class QuoteIssuedV2(Event):
-    type: ClassVar[str] = "sales.quote.issued.v2"
+    type: ClassVar[str] = "sales.bid.issued.v2"
     creates: ClassVar[bool] = True
     value: Decimal
     currency: str
@@ -115,8 +115,8 @@ def test_what_a_quote_was_issued_with_holds_when_it_is_accepted(publish: Publish
 
 def test_nouns_of_two_services_that_have_one_name_are_two(publish: Publish) -> None:
     publish(QuoteIssued, QuoteAccepted, DeskQuoteIssued, DeskQuoteRead)
-    assert set(types_of("sales.quote")) == {QuoteIssued.type, QuoteAccepted.type}
-    assert set(types_of("service-desk.quote")) == {DeskQuoteIssued.type, DeskQuoteRead.type}
+    assert set(types_of("sales.bid")) == {QuoteIssued.type, QuoteAccepted.type}
+    assert set(types_of("service-desk.bid")) == {DeskQuoteIssued.type, DeskQuoteRead.type}
     *_, again = course(DeskQuoteIssued(words="To be"), DeskQuoteRead(valid_until="noon"), DeskQuoteIssued(words="Or"))
     # A field that lasts in sales' quotes is of its event only in service-desk's.
     assert "valid_until" not in again.state
@@ -130,12 +130,12 @@ def test_the_clock_runs_anew_from_what_declares_it_and_from_nothing_else(publish
 
 def test_what_the_catalogue_does_not_have_is_a_fact_of_the_noun_that_it_names(publish: Publish) -> None:
     publish(QuoteIssued, QuoteAccepted)
-    _, shown, accepted = course(ISSUED, ("sales.quote.shown.v1", {"valid_until": "2026-05-01", "to": "them"}), ACCEPTED)
+    _, shown, accepted = course(ISSUED, ("sales.bid.shown.v1", {"valid_until": "2026-05-01", "to": "them"}), ACCEPTED)
     assert shown.state["valid_until"] == "2026-05-01"
     assert shown.state["currency"] == "EUR"
     assert accepted.state["valid_until"] == "2026-05-01"
     assert "to" not in accepted.state
-    assert noun_of("sales.quote.shown.v1") == "sales.quote"
+    assert noun_of("sales.bid.shown.v1") == "sales.bid"
     _, reopened = course(("sales.wish.opened.v1", {"a": 1}), ("sales.wish.reopened.v1", {"b": 2}))
     assert (reopened.clock_since, reopened.state.keys() & {"a", "b"}) == (BEGAN, {"b"})
     (odd,) = course(("odd", {"value": "3"}))

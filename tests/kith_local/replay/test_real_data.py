@@ -67,7 +67,7 @@ DECISIONS = {
         4,
     ],
     "bank": [5000, 5000, 5000, 5000, 5000, 5000, 550, 4450, 5000, 707],
-    "saas": [500, 97, 500, 110, 24998, 21, 2, 13196, 16, 2543, 5000],
+    "saas": [500, 97, 500, 110, 24998, 21, 2, 13196, 16, 2543, 5000, 2461, 778, 486, 7, 724],
 }
 COMMANDS = {
     "retail": {"customers": 4373, "orders": 22106, "returns": 3839},
@@ -82,7 +82,7 @@ COMMANDS = {
     },
     "desk": {"users": 122, "customers": 81, "contacts": 639, "cases": 4808},
     "bank": {"field-definitions": 6, "customers": 5000, "contacts": 5000, "consents": 5000, "touchpoints": 5000},
-    "saas": {"field-definitions": 1, "customers": 500, "usages": 24998},
+    "saas": {"field-definitions": 1, "customers": 500, "subscriptions": 5486, "usages": 24998},
 }
 
 

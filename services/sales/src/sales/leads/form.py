@@ -84,7 +84,7 @@ leads = aggregate_table(
     "leads",
     metadata,
     Column("name", TEXT, comment="null: it was erased"),
-    Column("email", TEXT),
+    Column("email", TEXT(collation="C")),
     Column("phone", TEXT),
     Column("company", TEXT),
     Column("title", TEXT),

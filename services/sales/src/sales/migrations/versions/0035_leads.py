@@ -28,7 +28,7 @@ def upgrade() -> None:
             comment="when its last change was, whenever that happened",
         ),
         sa.Column("name", sa.TEXT(), nullable=True, comment="null: it was erased"),
-        sa.Column("email", sa.TEXT(), nullable=True),
+        sa.Column("email", sa.TEXT(collation="C"), nullable=True),
         sa.Column("phone", sa.TEXT(), nullable=True),
         sa.Column("company", sa.TEXT(), nullable=True),
         sa.Column("title", sa.TEXT(), nullable=True),
