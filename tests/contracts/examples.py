@@ -44,6 +44,7 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
 """By field: what its schema does not say."""
 OWN: Mapping[str, Callable[[int], Any]] = {
     **dict.fromkeys(("InviteUser.email", "AmendUser.email"), lambda n: f"zebulon{n:06}@example.org"),
+    "CancelSubscription.at_term_end": lambda _: False,
     "AmendSubscription.renewal_notice_days": lambda n: 11 + n % 300,
     "StartSubscription.term_months": lambda _: 120,  # longer than tests go back
     "AddAttachment.size": lambda _: len(FILE),
