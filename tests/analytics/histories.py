@@ -22,11 +22,9 @@ from kith.events.sales import (
     OpportunityWon,
     OrderPlaced,
     OrderReturned,
-    SubscriptionPaused,
-    SubscriptionStarted,
-    SubscriptionStep,
 )
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
+from kith.events.subscriptions import SubscriptionPaused, SubscriptionStarted, SubscriptionStep
 from kith.ids import new_id
 
 STARTS_AT = datetime(2011, 1, 1, tzinfo=UTC)

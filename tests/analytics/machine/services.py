@@ -33,9 +33,6 @@ from kith.events.sales import (
     OpportunityWon,
     OrderPlaced,
     OrderReturned,
-    SubscriptionChanged,
-    SubscriptionStarted,
-    SubscriptionStep,
 )
 from kith.events.service_desk import (
     CaseAssigned,
@@ -47,6 +44,7 @@ from kith.events.service_desk import (
     CaseStarted,
     CaseWaiting,
 )
+from kith.events.subscriptions import SubscriptionChanged, SubscriptionStarted, SubscriptionStep
 from kith.ids import uuid7_floor
 
 BEGIN = at("2011-01-01")

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from tests.analytics.conftest import Fold, happened
 
+from kith.events.activities import ActivityAmended, ActivityHeld, ActivityMissed, ActivityPlanned, ActivityRecorded
 from kith.events.event import Event
-from kith.events.sales import ActivityAmended, ActivityHeld, ActivityMissed, ActivityPlanned, ActivityRecorded
 from kith.ids import new_id
 
 Headers = dict[str, str]

@@ -10,7 +10,7 @@ import pytest
 from tests.analytics.conftest import Fold, happened
 
 from kith.events.event import Event
-from kith.events.sales import (
+from kith.events.leads import (
     LeadAssigned,
     LeadCaptured,
     LeadDisqualified,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kith.errors import Invalid, NothingAmended
-from kith.events.sales import ActivityPlanned, ActivityRecorded
+from kith.events.activities import ActivityPlanned, ActivityRecorded
 from kith.ids import new_id
 from sales.activities.rules import (
     Activity,

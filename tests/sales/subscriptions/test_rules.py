@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kith.errors import Conflict, DomainError, Invalid
-from kith.events.sales import SubscriptionChanged, SubscriptionDowngraded, SubscriptionUpgraded
+from kith.events.subscriptions import SubscriptionChanged, SubscriptionDowngraded, SubscriptionUpgraded
 from kith.ids import new_id
 from sales.subscriptions.rules import MOST_CHANGES, Subscription, SubscriptionNotInForce, SubscriptionStillInForce
 from sales.subscriptions.values import BillingPeriod, Status, monthly, months_after
@@ -62,7 +62,7 @@ def cancel(it: Subscription, at: datetime = NOW, **fields: Any) -> Any:
     [
         (BillingPeriod.MONTHLY, "49", 17, "833"),
         (BillingPeriod.YEARLY, "100", 1, "8.3333"),
-        (BillingPeriod.YEARLY, "0.0006", 1, "0"),
+        (BillingPeriod.YEARLY, "0.0006", 1, "0.0001"),
         (BillingPeriod.YEARLY, "0.0018", 1, "0.0002"),
         (BillingPeriod.QUARTERLY, "10", 2, "6.6667"),
         (BillingPeriod.HALF_YEARLY, "60", 3, "30"),

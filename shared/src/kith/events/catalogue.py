@@ -10,17 +10,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from kith.events import (
+    activities,
     analytics,
     attachments,
     consents,
     contacts,
     custom_fields,
     exchanges,
+    leads,
     named_users,
     notes,
     people,
     sales,
     service_desk,
+    subscriptions,
 )
 from kith.events.envelope import Envelope
 from kith.events.event import Amended, Event, EventType, Replaced
@@ -30,7 +33,7 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales,),
+    "sales": (sales, activities, leads, subscriptions),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

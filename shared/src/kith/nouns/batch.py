@@ -8,18 +8,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from sqlalchemy import (
-    ARRAY,
-    LargeBinary,
-    Table,
-    Uuid,
-    any_,
-    cast,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import ARRAY, Table, any_, cast, select
 
 from kith.audit import entries as audit
 from kith.audit.entries import Entry
@@ -29,18 +18,16 @@ from kith.db.statements import insert_many, streamed
 from kith.db.tables import TenantId
 from kith.errors import Conflict, DomainError, Invalid, NotFound, VersionMismatch
 from kith.events.event import Event
-from kith.exports.dropping import withdraw
 from kith.ids import new_id
-from kith.nouns import history
 from kith.nouns.aggregate import Aggregate, Archivable, Customisable
-from kith.nouns.blinding import FORGOTTEN, Blinding, blind, blinding_of, is_blinded
+from kith.nouns.blinding import FORGOTTEN, Blinding, blinding_of, is_blinded
 from kith.nouns.calls import By, Call, KeyReused, Outcome, Status
-from kith.nouns.erasing import erase_with
+from kith.nouns.erased import Erased
 from kith.nouns.fingerprints import are_alike
 from kith.nouns.inputs import Amendment, Input, NewInput
 from kith.nouns.named import Named
 from kith.nouns.owning import Owning
-from kith.nouns.resource import Also, Check, Resource, Supply, Together, View
+from kith.nouns.resource import Also, Check, Resource, Supply, Together
 from kith.nouns.unit_of_work import Repository, UnitOfWork, encode_event
 from kith.runtime.slices import in_slices
 
@@ -87,9 +74,7 @@ class Batch:
         self._repository: Repository = uow.repository(resource)
         self._done: dict[str, int] = {}
         self._new_keys: list[dict[str, Any]] = []
-        self._erased: dict[UUID, View] = {}
-        self._erased_from: list[Aggregate] = []
-        """As they were before."""
+        self._erased = Erased(uow, resource, keys)
         self._administered: list[Entry] = []
         """Of the audit log."""
         self._named = Named(resource, uow.reach)
@@ -179,29 +164,7 @@ class Batch:
             await self._supply.flush()
         await audit.add(self._uow.connection, self._administered)
         await insert_many(self._uow.connection, self._keys, sorted(self._new_keys, key=itemgetter("key")))
-        if self._erased:
-            if self._resource.on_erase is not None:
-                connection, tenant, records = self._uow.connection, self._uow.tenant, self._erased_from
-                await self._resource.on_erase(connection, tenant, self._resource, records)
-            await self._erase_answers()
-            await history.erase(self._uow.connection, self._uow.tenant, self._resource, self._erased)
-            table = self._resource.table
-            await erase_with(self._uow.connection, self._uow.tenant, table, self._keys, self._erased)
-            plural, ids = self._resource.plural, [*self._erased]
-            await blind(self._uow.connection, self._uow.tenant, table, plural, ids, idempotency=self._keys)
-            await withdraw(self._uow.connection, self._uow.tenant, table, ids)
-
-    async def _erase_answers(self) -> None:
-        """A command that is repeated by its Idempotency-Key is answered by the record as it is now."""
-        keys = self._keys.c
-        views = [msgspec.json.encode(view) for view in self._erased.values()]
-        given = func.unnest(cast([*self._erased], ARRAY(Uuid)), cast(views, ARRAY(LargeBinary)))
-        now = given.table_valued("subject", "outcome").render_derived(name="erased")
-        await self._uow.connection.execute(
-            update(self._keys)
-            .where(keys.tenant_id == self._uow.tenant, keys.subject == now.c.subject, keys.outcome.is_not(None))
-            .values(outcome=now.c.outcome)
-        )
+        await self._erased.flush()
 
     def _create(self, call: Call) -> Outcome:
         assert isinstance(call.input, NewInput)
@@ -272,8 +235,7 @@ class Batch:
             if changed.external_id is not None and not is_blinded(changed.external_id):
                 changed.external_id = self._blinding.of(self._uow.tenant, changed.external_id)
                 changed.external_hash = None
-            self._erased[changed.id] = as_view(self._resource, changed)
-            self._erased_from.append(aggregate)
+            self._erased.add(aggregate, changed)
         if call.remembered:
             self._remember(key, fingerprint, changed.id)
         return Outcome(Status.ACCEPTED, changed, events=recorded)
@@ -421,11 +383,6 @@ _SETS_CUSTOM = NewInput | Amendment
 def _customisable(record: Aggregate | None) -> Any:
     assert isinstance(record, Customisable | None)
     return record
-
-
-def as_view(resource: Resource, aggregate: Aggregate | None) -> View:
-    assert aggregate is not None
-    return resource.view(*(getattr(aggregate, name) for name in resource.view_fields))
 
 
 def _external_id(call: Call) -> str | None:

@@ -22,7 +22,7 @@ from kith.db.sqlstates import sqlstate
 from kith.errors import NotFound
 from kith.ids import new_id
 from kith.nouns.append import append
-from kith.nouns.batch import as_view, carry_out
+from kith.nouns.batch import carry_out
 from kith.nouns.blinding import FORGOTTEN, blinding_of
 from kith.nouns.calls import Answer, By, Call, InFlight, KeyReused, Outcome
 from kith.nouns.inputs import CUSTOM, NewInput
@@ -121,7 +121,7 @@ class Commands:
             if sqlstate(error) in _LEFT_TO_THE_ORDINARY_PATH:
                 return None
             raise
-        return None if recorded_at is None else Answer(as_view(resource, aggregate), recorded_at)
+        return None if recorded_at is None else Answer(resource.view_of(aggregate), recorded_at)
 
     async def _retrying(self, tenant: str, resource: Resource, work: Callable[[Transaction], Awaitable[T]]) -> T:
         for attempt in range(1, _TRIES + 1):
@@ -141,7 +141,8 @@ class Commands:
         (outcome,), recorded_at = await self._batch(transaction, resource, [call], by)
         if outcome.error is not None:
             raise outcome.error
-        return Answer(as_view(resource, outcome.aggregate), recorded_at)
+        assert outcome.aggregate is not None  # as it was not refused
+        return Answer(resource.view_of(outcome.aggregate), recorded_at)
 
     async def _once(self, transaction: Transaction, resource: Resource, call: Call, by: By, key: str) -> Answer:
         connection, tenant = transaction.connection, transaction.tenant
@@ -187,7 +188,7 @@ class Commands:
             await records.load(ids=[done.subject])
             if (found := records.get(done.subject)) is None:
                 raise NotFound.of(resource.words, done.subject)
-            view = view or as_view(resource, found)
+            view = view or resource.view_of(found)
         return view
 
     async def _batch(

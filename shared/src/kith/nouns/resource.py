@@ -18,7 +18,7 @@ from sqlalchemy import Column, Table
 
 from kith.custom.tables import DEFINITIONS
 from kith.db.statements import decoder_of, encoder_of
-from kith.nouns.aggregate import Archivable, Customisable
+from kith.nouns.aggregate import Aggregate, Archivable, Customisable
 from kith.nouns.form import (
     Also,
     ArchivableView,
@@ -106,6 +106,9 @@ class Resource(Form):
     @cached_property
     def view_fields(self) -> tuple[str, ...]:
         return tuple(f.name for f in fields(self.view))
+
+    def view_of(self, record: Aggregate) -> View:
+        return self.view(*(getattr(record, name) for name in self.view_fields))
 
     @cached_property
     def personal_fields(self) -> frozenset[str]:

@@ -27,9 +27,15 @@ def must_fit(value: Decimal | None, currency: str) -> None:
         raise Invalid(rule, field="value")
 
 
+def shared_out(amount: Decimal, among: int) -> Decimal:
+    """Returns an amount divided, rounded to four decimals; half of the last one goes up. It is no amount that anybody
+    pays, so its currency's minor unit does not matter."""
+    return _EXACT.divide(amount, Decimal(among)).quantize(Decimal(1).scaleb(-_KEPT), context=_EXACT)
+
+
 def priced(quantity: Decimal, unit_price: Decimal, discount_percent: Decimal, currency: str) -> Decimal:
     """Returns the amount of a line: quantity * unit price, less the discount, rounded once, at the end, to the
-    currency's minor unit; half of a unit goes up. This is the only place where amounts are rounded."""
+    currency's minor unit; half of a unit goes up. No other module rounds amounts."""
     exact = _EXACT.multiply(_EXACT.multiply(quantity, unit_price), _EXACT.subtract(Decimal(100), discount_percent))
     unit = Decimal(1).scaleb(-MINOR_UNITS.get(currency, _KEPT))
     rounded = _EXACT.divide(exact, Decimal(100)).quantize(unit, context=_EXACT)

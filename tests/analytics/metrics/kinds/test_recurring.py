@@ -17,8 +17,8 @@ from tests.analytics.conftest import Fold, at, happened
 
 from kith.events.contacts import CustomerCreated, CustomerMerged
 from kith.events.envelope import Envelope
-from kith.events.sales import SubscriptionCancelled, SubscriptionEnded, SubscriptionRenewed, SubscriptionStarted
-from kith.events.sales import SubscriptionStep as Step
+from kith.events.subscriptions import SubscriptionCancelled, SubscriptionEnded, SubscriptionRenewed, SubscriptionStarted
+from kith.events.subscriptions import SubscriptionStep as Step
 from kith.ids import new_id
 
 Headers = dict[str, str]

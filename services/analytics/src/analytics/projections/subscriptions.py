@@ -24,7 +24,7 @@ from analytics.projections.projection import Batch, Moved, Projection, ReadModel
 from analytics.projections.replay import CountedFact, Recomputation
 from analytics.tables import metadata
 from kith.db.tables import DERIVED, Moment, tenant_column
-from kith.events.sales import SubscriptionStarted, SubscriptionStep
+from kith.events.subscriptions import SubscriptionStarted, SubscriptionStep
 
 TYPES = types_of(SubscriptionStarted.noun)
 ENDED, ACTIVE = "ended", "active"

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from analytics.projections.facts import types_of
+from kith.events.activities import ActivityRecorded
 from kith.events.attachments import AttachmentAdded
 from kith.events.catalogue import versions_of
 from kith.events.consents import ConsentChanged
@@ -16,21 +17,12 @@ from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChange
 from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
+from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
-from kith.events.sales import (
-    ActivityRecorded,
-    LeadCaptured,
-    LeadQueueCreated,
-    OpportunityOpened,
-    OrderPlaced,
-    OrderReturned,
-    ProductCreated,
-    QuoteCreated,
-    SubscriptionStarted,
-    TaskCreated,
-)
+from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, QuoteCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
+from kith.events.subscriptions import SubscriptionStarted
 
 Record = Mapping[str, Any]
 """A row of an export, as JSON has it."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from kith.events.sales import LeadQueueAmended, LeadQueueArchived, LeadQueueCreated, LeadQueueRestored
+from kith.events.leads import LeadQueueAmended, LeadQueueArchived, LeadQueueCreated, LeadQueueRestored
 from kith.nouns.aggregate import Archivable
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
-from kith.events.sales import (
+from kith.events.leads import (
     LeadAmended,
     LeadArchived,
     LeadAssigned,

@@ -6,11 +6,7 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from kith.events.sales import (
-    ProductArchived,
-    ProductCreated,
-    ProductRestored,
-)
+from kith.events.sales import ProductArchived, ProductCreated, ProductRestored
 from kith.nouns.aggregate import Archivable
 
 

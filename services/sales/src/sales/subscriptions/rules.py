@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid
-from kith.events.sales import (
+from kith.events.subscriptions import (
     SubscriptionActivated,
     SubscriptionAmended,
     SubscriptionCancelled,

@@ -4,17 +4,17 @@ from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from kith.errors import Invalid
 from kith.scalars import LATEST, MOST_MONEY, Code, Instant, Money, Whole
+from kith.scalars.currencies import shared_out
 from kith.values import Value
 
 Seats = Annotated[int, Whole(1, 10_000_000)]
 _PARTS = ("plan", "seats", "unit_price", "billing_period")
-_TO_FOUR_DECIMALS = Decimal("0.0001")
 
 
 class BillingPeriod(StrEnum):
@@ -93,11 +93,11 @@ class Step(Value):
 
 
 def monthly(unit_price: Decimal, seats: int, period: BillingPeriod) -> Decimal:
-    """Returns the monthly recurring revenue, rounded to four decimals, halves to the even one. Raises Invalid."""
-    mrr = unit_price * seats / period.months
+    """Returns the monthly recurring revenue. Raises Invalid."""
+    mrr = shared_out(unit_price * seats, period.months)
     if mrr >= MOST_MONEY:
         raise Invalid(f"A month would come to {MOST_MONEY:,} or more.", field="unit_price")
-    return mrr.quantize(_TO_FOUR_DECIMALS, ROUND_HALF_EVEN)
+    return mrr
 
 
 def steps_of(changes: Iterable[Change]) -> list[Step]:

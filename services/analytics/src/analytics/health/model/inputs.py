@@ -13,14 +13,9 @@ from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import CustomerCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
-from kith.events.sales import (
-    OrderPlaced,
-    OrderReturned,
-    SubscriptionReactivated,
-    SubscriptionRenewed,
-    SubscriptionStarted,
-)
+from kith.events.sales import OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
+from kith.events.subscriptions import SubscriptionReactivated, SubscriptionRenewed, SubscriptionStarted
 
 
 class Kind(StrEnum):

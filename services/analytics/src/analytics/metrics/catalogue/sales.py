@@ -17,18 +17,9 @@ from analytics.metrics.measure import (
     Stock,
     Sum,
 )
-from kith.events.sales import (
-    ActivityHeld,
-    ActivityRecorded,
-    LeadCaptured,
-    LeadDisqualified,
-    LeadQualified,
-    OpportunityAdvanced,
-    OpportunityLost,
-    OpportunityWon,
-    QuoteAccepted,
-    QuoteSent,
-)
+from kith.events.activities import ActivityHeld, ActivityRecorded
+from kith.events.leads import LeadCaptured, LeadDisqualified, LeadQualified
+from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityWon, QuoteAccepted, QuoteSent
 
 WON = (OpportunityWon.type,)
 LOST = (OpportunityLost.type,)

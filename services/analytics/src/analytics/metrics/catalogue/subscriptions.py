@@ -2,7 +2,7 @@
 
 from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by
 from analytics.metrics.measure import Flow, Is, Movement, Recurring, Sum
-from kith.events.sales import SubscriptionEnded, SubscriptionRenewed
+from kith.events.subscriptions import SubscriptionEnded, SubscriptionRenewed
 
 OWN = by("plan", Dimension("product", stored_as="product_id"), CURRENCY)
 RENEWED = (SubscriptionRenewed.type,)

@@ -1,0 +1,135 @@
+"""What sales publishes of leads, and of the queues that share them out."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from msgspec import field
+
+from kith.events.event import Amended, Event
+
+
+class LeadCaptured(Event):
+    """A person or an organisation may become a customer. It is no dealing with one yet."""
+
+    type: ClassVar[str] = "sales.lead.captured.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    state: str
+    source: str | None = None
+    campaign: str | None = None
+    country: str | None = None
+    owner_id: UUID | None = field(default=None, name="owner")
+    queue_id: UUID | None = None
+    duplicate_of_id: UUID | None = None
+    """An open lead that had the same address then."""
+    custom: dict[str, Any] = field(default_factory=dict)
+
+
+class LeadAmended(Amended):
+    type: ClassVar[str] = "sales.lead.amended.v1"
+    qualifies: ClassVar[bool] = False
+    source: str | None = None
+    campaign: str | None = None
+    country: str | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
+
+
+class LeadAssigned(Event):
+    type: ClassVar[str] = "sales.lead.assigned.v1"
+    qualifies: ClassVar[bool] = False
+    owner_id: UUID | None = field(name="owner")
+    queue_id: UUID | None = None
+
+
+class LeadWorked(Event):
+    """Somebody looks after it."""
+
+    type: ClassVar[str] = "sales.lead.worked.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+
+
+class LeadQualified(Event):
+    """It is worth an opportunity."""
+
+    type: ClassVar[str] = "sales.lead.qualified.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+
+
+class LeadDisqualified(Event):
+    type: ClassVar[str] = "sales.lead.disqualified.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+    reason: str
+
+
+class LeadNurtured(Event):
+    """It is not ripe yet."""
+
+    type: ClassVar[str] = "sales.lead.nurtured.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+    nurture_until: datetime
+
+
+class LeadRecycled(Event):
+    """It is new again."""
+
+    type: ClassVar[str] = "sales.lead.recycled.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+
+
+class LeadArchived(Event):
+    """It was put away: lists leave it out."""
+
+    type: ClassVar[str] = "sales.lead.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadRestored(Event):
+    type: ClassVar[str] = "sales.lead.restored.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadErased(Event):
+    """Who it is is gone."""
+
+    type: ClassVar[str] = "sales.lead.erased.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadQueueCreated(Event):
+    """Colleagues are given leads in turn."""
+
+    type: ClassVar[str] = "sales.lead-queue.created.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    code: str
+    members: list[UUID]
+
+
+class LeadQueueAmended(Amended):
+    type: ClassVar[str] = "sales.lead-queue.amended.v1"
+    qualifies: ClassVar[bool] = False
+    code: str | None = None
+    members: list[UUID] = field(default_factory=list)
+
+
+class LeadQueueArchived(Event):
+    """It was put away: no lead is put into it."""
+
+    type: ClassVar[str] = "sales.lead-queue.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class LeadQueueRestored(Event):
+    type: ClassVar[str] = "sales.lead-queue.restored.v1"
+    qualifies: ClassVar[bool] = False
