@@ -10,4 +10,14 @@ from analytics.projections.owners import Owners
 from analytics.projections.settings import Settings
 from analytics.projections.subscriptions import Subscriptions
 
-PROJECTIONS = (Facts(), Settings(), Activity(), Merges(), Owners(), Subscriptions(), Totals(), ScoreQueue(), Fits())
+PROJECTIONS = (
+    Facts(),
+    Settings(),
+    Activity(),
+    Merges(),
+    Owners(),
+    Subscriptions(),
+    Totals(),
+    ScoreQueue(),
+    Fits(),
+)
