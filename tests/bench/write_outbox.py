@@ -21,7 +21,6 @@ from kith.reach import EVERYONE
 from kith.runtime.settings import Settings
 from kith_local.postgres import EmbeddedPostgres
 from sales.opportunities.form import OPPORTUNITIES, AdvanceOpportunity, OpenOpportunity
-from sales.opportunities.rules import Stage
 from sales.orders.form import ORDERS, PlaceOrder
 from sales.products.form import PRODUCTS, CreateProduct
 from sales.quotes.form import QUOTES, AcceptQuote, CreateQuote, SendQuote
@@ -134,7 +133,7 @@ async def _rules(context: Any) -> float:
         for _ in range(AT_ONCE)
     ]
     advance = next(command for command in OPPORTUNITIES.changes if command.name == "advance")
-    stages = [AdvanceOpportunity(stage=Stage.ENGAGING), AdvanceOpportunity(stage=Stage.PROPOSING)]
+    stages = [AdvanceOpportunity(stage="engaging"), AdvanceOpportunity(stage="proposing")]
     # A client that advances one has it to itself: two at once would both advance it to the same stage.
     free = deque((each.view.id, itertools.cycle(stages)) for each in opened)
 

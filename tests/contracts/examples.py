@@ -47,6 +47,12 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "CancelSubscription.at_term_end": lambda _: False,
     "AmendSubscription.renewal_notice_days": lambda n: 11 + n % 300,
     "StartSubscription.term_months": lambda _: 120,  # longer than tests go back
+    **dict.fromkeys(("CreatePipeline.is_default", "AmendPipeline.is_default"), lambda _: False),
+    "CreatePipeline.stages": lambda _: [_stage("prospecting"), _stage("engaging")],
+    "AmendPipeline.stages": lambda n: [_stage(f"zebulon{n:06}")],
+    **dict.fromkeys((f"{each}Opportunity.stage" for each in ("Open", "Switch", "Reopen")), lambda _: "prospecting"),
+    "OpenOpportunity.pipeline_id": lambda _: None,  # so that it can be moved to one
+    "AdvanceOpportunity.stage": lambda _: "engaging",
     "AddAttachment.size": lambda _: len(FILE),
     "AddAttachment.media_type": lambda _: "text/plain",
     "AddAttachment.sha256": lambda _: sha256(FILE).hexdigest(),
@@ -67,6 +73,10 @@ _FORMATS = {"date-time": "2199-01-01T00:00:00Z", "date": "2026-01-31"}
 _number = count(1)
 
 
+def _stage(key: str) -> Body:
+    return {"key": key, "name": key.capitalize(), "probability_percent": "10.0000"}
+
+
 def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, without: Iterable[str] = ()) -> Body:
     """All of its fields but the ones in `without`. Texts are other ones each time; what is one of a list, or
     a number, is another one by `variant`."""
@@ -77,10 +87,10 @@ def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, wit
     for name, each in schema["properties"].items():
         if name in left_out:
             continue
-        if name in ids:
-            made[name] = as_named(model, name, ids[name])
-        elif (own := OWN.get(f"{model.__name__}.{name}")) is not None:
+        if (own := OWN.get(f"{model.__name__}.{name}")) is not None:
             made[name] = own(next(_number))
+        elif name in ids:
+            made[name] = as_named(model, name, ids[name])
         elif (document := _document(model.model_fields[name].annotation)) is not None:
             made[name] = DOCUMENTS[document](next(_number))
         else:

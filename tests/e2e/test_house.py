@@ -84,7 +84,7 @@ def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
     customer = ours.post("contacts", "/v1/customers", {"name": "Hotel Adler", "kind": "organisation"})["id"]
     contact = ours.post("contacts", "/v1/contacts", {"customer_id": customer, "name": "Ada Lang"})["id"]
     opportunity = open_opportunity(ours, customerId=customer, value="1200")
-    move_opportunity(ours, opportunity, "advance", stage="NEGOTIATING")
+    move_opportunity(ours, opportunity, "advance", stage="negotiating")
     move_opportunity(ours, opportunity, "win", value="1100")
     order = ours.post("sales", "/v1/orders", {"customer_id": customer, "value": "1100", "currency": "EUR"})["id"]
     case = ours.post(

@@ -31,6 +31,7 @@ NOT_IN_THE_DEMO = {
     *("tasks", "playbooks"),  # playbooks would ask for the others
     "activities",  # its calls are touchpoints
     *("leads", "lead-queues"),  # whoever is in it is a customer already
+    "pipelines",  # it has the one that everybody has
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered

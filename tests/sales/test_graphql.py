@@ -38,10 +38,10 @@ async def opened(sales: httpx.AsyncClient, headers: Headers, **fields: Any) -> A
 
 
 async def test_a_mutation_returns_the_thing(sales: httpx.AsyncClient, mine: Headers) -> None:
-    made = await ask(sales, mine, OPEN, input={**CHAIRS, "stage": "ENGAGING"})
-    assert made["data"]["openOpportunity"].items() >= {"version": 1, "stage": "ENGAGING", "value": "12.5000"}.items()
+    made = await ask(sales, mine, OPEN, input={**CHAIRS, "stage": "engaging"})
+    assert made["data"]["openOpportunity"].items() >= {"version": 1, "stage": "engaging", "value": "12.5000"}.items()
     won = await ask(sales, mine, WIN, id=made["data"]["openOpportunity"]["id"], version=1)
-    assert won["data"]["winOpportunity"].items() >= {"version": 2, "stage": "WON"}.items()
+    assert won["data"]["winOpportunity"].items() >= {"version": 2, "stage": "won"}.items()
 
 
 async def test_a_mutation_returns_why_not(sales: httpx.AsyncClient, mine: Headers) -> None:
@@ -65,7 +65,7 @@ async def test_without_a_token_there_is_no_graphql(sales: httpx.AsyncClient) -> 
 async def test_a_list_goes_page_by_page(sales: httpx.AsyncClient, mine: Headers) -> None:
     made = [(await opened(sales, mine, stage="engaging"))["id"] for _ in range(3)]
     await opened(sales, mine)
-    query = """query ($after: String) { opportunities(first: 2, after: $after, where: {stage: {eq: ENGAGING}}) {
+    query = """query ($after: String) { opportunities(first: 2, after: $after, where: {stage: {eq: "engaging"}}) {
         nodes { id } pageInfo { hasNextPage endCursor } } }"""
     first = (await ask(sales, mine, query))["data"]["opportunities"]
     second = (await ask(sales, mine, query, after=first["pageInfo"]["endCursor"]))["data"]["opportunities"]
@@ -103,7 +103,8 @@ async def test_the_dealings_of_many_customers_are_one_select(sales: httpx.AsyncC
 
 async def test_pages_of_any_length_are_one_statement(sales: httpx.AsyncClient, mine: Headers) -> None:
     """With its limit as a parameter. With a number written out, PostgreSQL would come to read all rows for a page."""
-    page = "query ($first: Int!) { opportunities(first: $first, where: {stage: {eq: ENGAGING}}) { nodes { id } } }"
+    page = """query ($first: Int!) {
+        opportunities(first: $first, where: {stage: {eq: "engaging"}}) { nodes { id } } }"""
     with statements() as sent:
         for first in (1, 50):
             await ask(sales, mine, page, first=first)

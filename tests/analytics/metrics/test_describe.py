@@ -61,6 +61,17 @@ RESOLVED = "service-desk.case.resolved.v1"
             "opportunities at the end with stage engaging, their value added up, times 0.3 in engaging",
         ),
         (
+            Stock(
+                "sales.opportunity",
+                Sum(percent="probability_percent", weights={"engaging": 0.3}),
+                (Is("phase", ("won", "lost"), negated=True),),
+            ),
+            (
+                "opportunities at the end with stage neither won nor lost, their value added up, times their "
+                "probability percent, where it is not known, 0.3 in engaging"
+            ),
+        ),
+        (
             DistinctCount(
                 (Did((PLACED, WON), months=12),), any_of=(Did((PLACED,), at_least=2), Attribute("referred_by"))
             ),

@@ -270,3 +270,20 @@ async def test_a_quote_ends_by_itself_unless_it_was_accepted(
     assert [each["state"] for each in found] == ["draft", "expired", "accepted"]
     assert datetime.fromisoformat(found[1]["closed_at"]) == until
     assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
+
+
+async def test_an_opportunity_rots_as_of_when_it_had_been_in_its_stage_for_too_long(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    stages = [{"key": key, "name": key, "probability_percent": 5, "rotting_days": 14} for key in ("call", "offer")]
+    await ours.made("/v1/pipelines", name="Machines", is_default=True, stages=stages)
+    began = ago(20 * 86_400)
+    made = await ours.made("/v1/opportunities", name="Lease", currency="EUR", occurred_at=began.isoformat())
+    closed = await ours.made("/v1/opportunities", name="Lease", currency="EUR", occurred_at=began.isoformat())
+    await ours.post(f"/v1/opportunities/{closed['id']}:lose", {})
+    while await timers().step(worker):
+        pass
+    found = await rows.fetch("SELECT subject, time FROM outbox WHERE type = 'sales.opportunity.rotted.v1'")
+    assert [(str(row["subject"]), row["time"]) for row in found] == [(made["id"], began + timedelta(days=14))]
+    shown = (await ours.get(f"/v1/opportunities/{made['id']}")).json()
+    assert shown["rotted_at"] == shown["rots_at"]

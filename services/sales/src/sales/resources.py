@@ -5,10 +5,23 @@ from sales.lead_queues.form import LEAD_QUEUES
 from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
+from sales.pipelines.form import PIPELINES
 from sales.products.form import PRODUCTS
 from sales.quotes.form import QUOTES
 from sales.returns.form import RETURNS
 from sales.subscriptions.form import SUBSCRIPTIONS
 from sales.tasks.form import TASKS
 
-RESOURCES = (PRODUCTS, OPPORTUNITIES, ORDERS, RETURNS, TASKS, ACTIVITIES, LEAD_QUEUES, LEADS, QUOTES, SUBSCRIPTIONS)
+RESOURCES = (
+    PRODUCTS,
+    PIPELINES,
+    OPPORTUNITIES,
+    ORDERS,
+    RETURNS,
+    TASKS,
+    ACTIVITIES,
+    LEAD_QUEUES,
+    LEADS,
+    QUOTES,
+    SUBSCRIPTIONS,
+)

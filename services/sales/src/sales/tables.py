@@ -1,6 +1,6 @@
 """The tables of sales that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import Column, MetaData, Uuid
+from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table, Uuid
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
@@ -11,6 +11,7 @@ from kith.customers.known import known_customers_table
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
+from kith.db.tables import tenant_column, values_column
 from kith.exports.tables import export_tables
 from kith.nouns.blinding import blinding_table
 from kith.nouns.elsewhere import elsewhere_table
@@ -23,6 +24,7 @@ from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
 from kith.timers.table import timers_table
+from sales.pipelines.values import PipelineStage
 
 metadata = MetaData()
 outbox = outbox_table(metadata)
@@ -46,5 +48,14 @@ owned_through(known_runs, known_customers)
 field_definitions = definitions_table(metadata)
 custom_entries = entries_table(metadata)
 unconfirmed_references = unconfirmed_table(metadata)
+pipeline_versions = Table(
+    "pipeline_versions",
+    metadata,
+    tenant_column(),
+    Column("pipeline_id", Uuid, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    values_column("stages", PipelineStage),
+    ForeignKeyConstraint(["tenant_id", "pipeline_id"], ["pipelines.tenant_id", "pipelines.id"]),
+)
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    String,
     Table,
     Text,
     TypeDecorator,
@@ -189,5 +190,6 @@ def columns_in_use(table: Table) -> list[Column[Any]]:
 
 def compared(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Returns a column as lists compare and sort it: text by the numbers of its characters, in every database alike."""
-    has_another = isinstance(column.type, Text) and column.type.collation != "C"
+    kind = column.type
+    has_another = isinstance(kind, String) and not isinstance(kind, Enum) and kind.collation != "C"
     return column.collate("C") if has_another else column

@@ -21,6 +21,7 @@ from kith.events import (
     named_users,
     notes,
     people,
+    pipelines,
     sales,
     service_desk,
     subscriptions,
@@ -33,7 +34,7 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales, activities, leads, subscriptions),
+    "sales": (sales, pipelines, activities, leads, subscriptions),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

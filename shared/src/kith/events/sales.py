@@ -44,6 +44,13 @@ class OpportunityOpened(Event):
     expected_close: date | None = None
     custom: dict[str, Any] = field(default_factory=dict)
     """Values of the fields that the tenant defines, by their codes; none that shows people."""
+    pipeline_id: UUID | None = None
+    """None: the one of tenants who declare none."""
+    pipeline_version: int | None = None
+    """The number of its stages."""
+    probability_percent: Decimal | None = None
+    """Of being won, by its stage."""
+    forecast_category: str | None = None
 
 
 class OpportunityAmended(Amended):
@@ -60,6 +67,30 @@ class OpportunityAdvanced(Event):
     type: ClassVar[str] = "sales.opportunity.advanced.v1"
     stage: str
     from_stage: str
+    probability_percent: Decimal | None = None
+    forecast_category: str | None = None
+
+
+class OpportunitySwitched(Event):
+    """It goes through another pipeline, or another version of the same."""
+
+    type: ClassVar[str] = "sales.opportunity.switched.v1"
+    qualifies: ClassVar[bool] = False
+    stage: str
+    from_stage: str
+    pipeline_id: UUID | None = None
+    pipeline_version: int | None = None
+    probability_percent: Decimal | None = None
+    forecast_category: str | None = None
+
+
+class OpportunityRotted(Event):
+    """It has been in its stage for longer than the pipeline allows, or somebody said so before: once for each visit."""
+
+    type: ClassVar[str] = "sales.opportunity.rotted.v1"
+    qualifies: ClassVar[bool] = False
+    stage: str
+    rotted_at: datetime
 
 
 class OpportunityWon(Event):
@@ -73,6 +104,17 @@ class OpportunityLost(Event):
     type: ClassVar[str] = "sales.opportunity.lost.v1"
     from_stage: str
     reason: str | None = None
+
+
+class OpportunityReopened(Event):
+    """One that was won or lost is open again."""
+
+    type: ClassVar[str] = "sales.opportunity.reopened.v1"
+    starts_clock: ClassVar[bool] = True
+    stage: str
+    from_stage: str
+    probability_percent: Decimal | None = None
+    forecast_category: str | None = None
 
 
 class OpportunityArchived(Event):

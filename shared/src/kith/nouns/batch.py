@@ -270,8 +270,7 @@ class Batch:
 
     def _arguments(self, call: Call, given: Input) -> dict[str, Any]:
         """Returns the arguments of the rule, but for the id and the time."""
-        arguments = call.command.arguments(given, self._uow.tenant, self._uow.actor)
-        return arguments if self._supply is None else {**arguments, **self._supply.arguments(given)}
+        return call.command.arguments(given, self._uow.tenant, self._uow.actor, self._supply)
 
     def _accepted(self, given: Input, record: Aggregate) -> None:
         if self._supply is not None:

@@ -84,23 +84,15 @@ class Command:
         return issubclass(self.input, NewInput)
 
     @cached_property
-    def takes_tenant(self) -> bool:
-        """Whether the rule has a parameter `tenant`, for what is computed from the tenant's name."""
-        return "tenant" in signature(self.rule).parameters
+    def parameters(self) -> frozenset[str]:
+        """The rule's. Beside its input it is given what it has parameters for: `tenant`, the name; `actor`, who has
+        given the command (kith.events.actors); and what the form supplies."""
+        return frozenset(signature(self.rule).parameters)
 
-    @cached_property
-    def takes_actor(self) -> bool:
-        """Whether the rule has a parameter `actor`, for who has given the command (kith.events.actors)."""
-        return "actor" in signature(self.rule).parameters
-
-    def arguments(self, given: Input, tenant: str, actor: str) -> dict[str, Any]:
+    def arguments(self, given: Input, tenant: str, actor: str, supply: "Supply | None" = None) -> dict[str, Any]:
         """Returns the arguments of the rule, but for the id and the time."""
-        found = unshared(given.fields())
-        if self.takes_tenant:
-            found["tenant"] = tenant
-        if self.takes_actor:
-            found["actor"] = actor
-        return found
+        beside = {"tenant": tenant, "actor": actor, **(supply.arguments(given) if supply is not None else {})}
+        return unshared(given.fields()) | {name: each for name, each in beside.items() if name in self.parameters}
 
 
 @dataclass(frozen=True)
@@ -170,7 +162,7 @@ class Supply(Protocol):
     tenant's request."""
 
     def arguments(self, given: Input) -> Mapping[str, Any]:
-        """Returns arguments of the rule beside its input."""
+        """Returns arguments of the rule beside its input: those that it has parameters for are used."""
         ...
 
     def accepted(self, given: Input, record: Aggregate) -> None:

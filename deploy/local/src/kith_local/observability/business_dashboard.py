@@ -82,8 +82,8 @@ _PIPELINE = Row(
     "Pipeline: what is open, and an hour",
     (
         Panel(
-            "Open opportunities, by stage",
-            (Query("max by (stage) (kith_pipeline_opportunities)", "{{stage}}"),),
+            "Open opportunities, by forecast category",
+            (Query("max by (forecast_category) (kith_pipeline_opportunities)", "{{forecast_category}}"),),
             "short",
             stacked=True,
         ),

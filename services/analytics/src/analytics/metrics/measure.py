@@ -18,10 +18,11 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Is:
-    """A field of the fact has one of these values."""
+    """A field of the fact has one of these values; `negated`: one, and none of these."""
 
     field: str
     values: tuple[str, ...]
+    negated: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,16 @@ class Count:
 
 @dataclass(frozen=True)
 class Sum:
-    """The sum of a number in the fact; `weights` multiply it by the fact's phase."""
+    """The sum of a number in the fact."""
 
     field: str = "amount"
+    percent: str | None = None
+    """A field that says how much of it counts."""
     weights: Mapping[str, float] | None = None
+    """How much of it counts by the fact's phase, where the fact does not say."""
 
     def __hash__(self) -> int:
-        return hash((self.field, tuple((self.weights or {}).items())))
+        return hash((self.field, self.percent, tuple((self.weights or {}).items())))
 
 
 @dataclass(frozen=True)

@@ -49,17 +49,20 @@ def taken_in_words(of: Of, noun: str) -> str:
     match of:
         case Count():
             return "counted"
-        case Sum(field, weights):
-            weighed = ", ".join(f"{weight} in {phase}" for phase, weight in (weights or {}).items())
-            return f"their {_field(noun, field)} added up" + (f", times {weighed}" if weighed else "")
+        case Sum(field, percent, weights):
+            weighed = [f"{weight} in {phase}" for phase, weight in (weights or {}).items()]
+            if percent is not None:
+                weighed = [f"their {_field(noun, percent)}", *(["where it is not known", *weighed] if weighed else [])]
+            return f"their {_field(noun, field)} added up" + (f", times {', '.join(weighed)}" if weighed else "")
         case Median(field):
             return f"the median of their {_field(noun, field)}"
 
 
 def condition_in_words(noun: str, condition: Condition) -> str:
     match condition:
-        case Is(field, values):
-            return f"with {_field(noun, field)} {listed(values)}"
+        case Is(field, values, negated):
+            known = f"neither {listed(values, 'nor')}" if negated else listed(values)
+            return f"with {_field(noun, field)} {known}"
         case Has(field):
             return f"with a known {_field(noun, field)}"
         case Never(verbs):

@@ -184,10 +184,21 @@ def number_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any]:
     number: ColumnElement[Any] = (
         table.c.amount if of.field == "amount" else cast(table.c.state[of.field].astext, Numeric)
     )
-    weights: Mapping[str, float] | None = getattr(of, "weights", None)
-    if weights:
-        number = number * case({phase: cast(w, Numeric) for phase, w in weights.items()}, value=table.c.phase, else_=0)
+    if (weight := _weight_of(table, of)) is not None:
+        number = number * weight
     return number
+
+
+def _weight_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any] | None:
+    if not isinstance(of, Sum) or not (of.percent or of.weights):
+        return None
+    by_phase = {phase: cast(weight, Numeric) for phase, weight in (of.weights or {}).items()}
+    weight: ColumnElement[Any] = case(by_phase, value=table.c.phase, else_=0) if by_phase else literal(0, Numeric)
+    if of.percent is None:
+        return weight
+    text = field_of(table, of.percent)
+    percent = case((func.pg_input_is_valid(text, "numeric"), cast(text, Numeric)), else_=None)
+    return case((percent.between(0, 100), percent / 100), else_=weight)
 
 
 def holds(
@@ -195,8 +206,9 @@ def holds(
 ) -> ColumnElement[bool]:
     """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs."""
     match condition:
-        case Is(field, values):
-            return field_of(table, field).in_(values)
+        case Is(field, values, negated):
+            value = field_of(table, field)
+            return value.not_in(values) if negated else value.in_(values)
         case Has(field):
             return field_of(table, field).is_not(None)
         case Never(verbs):

@@ -20,6 +20,7 @@ from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRec
 from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
+from kith.events.pipelines import PipelineCreated
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, QuoteCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
 from kith.events.subscriptions import SubscriptionStarted
@@ -28,7 +29,7 @@ Record = Mapping[str, Any]
 """A row of an export, as JSON has it."""
 
 _OF_ALL = ("id", "version", "created_at", "updated_at", "customer_id")
-_TURNS = ("closed_at", "resolved_at", "reopened_at", "reopened_count")
+_TURNS = ("closed_at", "resolved_at", "reopened_at", "reopened_count", "visits")
 """When something happened that figures count."""
 
 
@@ -69,6 +70,7 @@ COLLECTIONS = (
     _of("contacts", "teams", TeamCreated),
     _of("contacts", "roles", RoleCreated),
     _of("sales", "products", ProductCreated),
+    _of("sales", "pipelines", PipelineCreated),
     _of("sales", "opportunities", OpportunityOpened),
     _of("sales", "orders", OrderPlaced),
     _of("sales", "returns", OrderReturned),

@@ -166,13 +166,21 @@ class Expected:
         self._qualify(record, OrderReturned.type, at)
 
     def _opportunity(self, record: Record) -> None:
-        opened, closed, stage = _created(record), _moment(record["closed_at"]), record["stage"]
+        opened = _created(record)
         self._qualify(record, OpportunityOpened.type, opened)
-        if closed is not None:
+        since: datetime | None = opened
+        stood: list[int] = []
+        for stage, closed, reopened in _closings(record):
             self._happened("sales.close_rate", stage, closed)
-            self._spent("sales.close_rate_value", stage, closed, record)
+            if reopened is None:
+                self._spent("sales.close_rate_value", stage, closed, record)
+            else:  # what its value was then, its record does not say
+                self._unknown[Figure("sales.close_rate_value", stage)].add(self._period(closed))
             self._qualify(record, OpportunityWon.type if stage == "won" else OpportunityLost.type, closed)
-        for period in self._stood(opened, closed):
+            assert since is not None  # it was open until then
+            stood += self._stood(since, closed)
+            since = reopened
+        for period in (*stood, *(self._stood(since, None) if since is not None else ())):
             self._count("sales.open_opportunities", "open", period)
             self._count("sales.open_pipeline", "open", period)
             # What it was worth before its last change, its record does not say.
@@ -315,6 +323,15 @@ _QUALIFYING = frozenset(
     )
 )
 """What may make a customer active and of which records say when it happened."""
+
+
+def _closings(record: Record) -> Iterator[tuple[str, datetime, datetime | None]]:
+    """Yields each time that an opportunity was won or lost: the stage, when, and when it was reopened, if it was."""
+    for each in record.get("visits", ()):
+        if each["stage"] in ("won", "lost") and (reopened := _moment(each["left_at"])) is not None:
+            yield each["stage"], msgspec.convert(each["entered_at"], datetime), reopened
+    if (closed := _moment(record["closed_at"])) is not None:
+        yield record["stage"], closed, None
 
 
 def _created(record: Record) -> datetime:

@@ -7,14 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import TEXT, Column, Date, Uuid
+from sqlalchemy import TEXT, Column, Date, Integer, String, Uuid
 
 from kith.db.owned import owned_by
-from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference
+from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference, values_column
 from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, Priced, Restore
-from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, personal
+from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
 from kith.scalars import Code, Currency, Day, Id, Money, Text
-from sales.opportunities.rules import Opportunity, Stage
+from sales.opportunities.rules import Opportunity
+from sales.opportunities.stages import stages
+from sales.opportunities.values import StageVisit
+from sales.pipelines.form import pipelines
+from sales.pipelines.values import ForecastCategory, StageKey
 from sales.products.form import products
 from sales.tables import CUSTOMER, USER, metadata
 
@@ -22,7 +26,8 @@ from sales.tables import CUSTOMER, USER, metadata
 class OpenOpportunity(Priced):
     name: Text
     customer_id: Id | None = None
-    stage: Stage = Stage.PROSPECTING
+    pipeline_id: Id | None = Field(default=None, description="the tenant's default, unless one is named")
+    stage: StageKey | None = Field(default=None, description="the first of the pipeline, unless one is named")
     owner_id: Id | None = None
     product_id: Id | None = None
     value: Money | None = None
@@ -45,7 +50,12 @@ class AmendOpportunity(Amendment):
 
 
 class AdvanceOpportunity(Input):
-    stage: Stage
+    stage: StageKey
+
+
+class SwitchOpportunity(Input):
+    pipeline_id: Id | None = Field(default=None, description="its own as it is now, unless another one is named")
+    stage: StageKey
 
 
 class WinOpportunity(Input):
@@ -56,11 +66,26 @@ class LoseOpportunity(Input):
     reason: Code | None = None
 
 
+class ReopenOpportunity(Input):
+    stage: StageKey
+
+
+class RotOpportunity(Input):
+    pass
+
+
 opportunities = aggregate_table(
     "opportunities",
     metadata,
     Column("name", TEXT, comment="null: it was erased"),
-    Column("stage", one_of(Stage), nullable=False),
+    *reference("pipeline_id", pipelines),
+    Column("pipeline_version", Integer),
+    Column("stage", String(64), nullable=False),
+    Column("probability_percent", Amount),
+    Column("forecast_category", one_of(ForecastCategory)),
+    values_column("visits", StageVisit),
+    Column("rots_at", Moment),
+    Column("rotted_at", Moment),
     Column("owner", TEXT, info={FORMER: "owner_id"}),
     Column("owner_id", Uuid),
     *reference("product_id", products),
@@ -73,7 +98,10 @@ opportunities = aggregate_table(
     customer_owned=True,
     archivable=True,
     customisable=True,
-    listed_by=("name", "stage", "owner", "owner_id", "product_id", "value", "source", "expected_close", "closed_at"),
+    listed_by=(
+        *("name", "pipeline_id", "stage", "forecast_category", "rots_at", "owner", "owner_id", "product_id", "value"),
+        *("source", "expected_close", "closed_at"),
+    ),
 )
 owned_by(opportunities, "owner_id")
 
@@ -81,7 +109,14 @@ owned_by(opportunities, "owner_id")
 @dataclass(slots=True)
 class OpportunityView(ArchivableView):
     customer_id: UUID | None
-    stage: Stage
+    pipeline_id: UUID | None
+    pipeline_version: int | None
+    stage: str
+    probability_percent: Decimal | None
+    forecast_category: ForecastCategory | None
+    visits: list[StageVisit]
+    rots_at: datetime | None
+    rotted_at: datetime | None
     owner_id: UUID | None
     product_id: UUID | None
     value: Decimal | None
@@ -105,15 +140,21 @@ OPPORTUNITIES = Resource(
         Command("open", OpenOpportunity, Opportunity.open),
         Command("amend", AmendOpportunity, Opportunity.amend),
         Command("advance", AdvanceOpportunity, Opportunity.advance),
+        Command("switch", SwitchOpportunity, Opportunity.switch),
         Command("win", WinOpportunity, Opportunity.win),
         Command("lose", LoseOpportunity, Opportunity.lose),
+        Command("reopen", ReopenOpportunity, Opportunity.reopen),
+        Command("rot", RotOpportunity, Opportunity.rot),
         Command("archive", Archive, Opportunity.archive),
         Command("restore", Restore, Opportunity.restore, of_archived=True),
     ),
     filters=(
         "customer_id",
         "name",
+        "pipeline_id",
         "stage",
+        "forecast_category",
+        "rots_at",
         "owner_id",
         "product_id",
         "value",
@@ -122,6 +163,14 @@ OPPORTUNITIES = Resource(
         "closed_at",
     ),
     searched=("name",),
+    unpublished={"visits": "They follow from the moves."},
+    timers=(Timer("rot", at="next_rotting"),),
+    supplies=stages,
     follows={"customer_id": CUSTOMER, "owner_id": USER, "product_id": Follows(products.c.id, ("currency",))},
-    relations=(One("customer", many="opportunities"), One("product"), One("owner", to="user", many="opportunities")),
+    relations=(
+        One("customer", many="opportunities"),
+        One("product"),
+        One("owner", to="user", many="opportunities"),
+        One("pipeline", many="opportunities"),
+    ),
 )

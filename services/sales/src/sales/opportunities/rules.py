@@ -1,9 +1,9 @@
 """Opportunity: a chance of a sale, on its way through the stages of the pipeline."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
@@ -15,24 +15,25 @@ from kith.events.sales import (
     OpportunityArchived,
     OpportunityLost,
     OpportunityOpened,
+    OpportunityReopened,
     OpportunityRestored,
+    OpportunityRotted,
+    OpportunitySwitched,
     OpportunityWon,
 )
 from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
 from kith.scalars.currencies import must_fit
-
-
-class Stage(StrEnum):
-    PROSPECTING = "prospecting"
-    ENGAGING = "engaging"
-    PROPOSING = "proposing"
-    NEGOTIATING = "negotiating"
-    WON = "won"
-    LOST = "lost"
-
-    @property
-    def is_open(self) -> bool:
-        return self not in (Stage.WON, Stage.LOST)
+from sales.opportunities.values import MOST_VISITS, StageVisit
+from sales.pipelines.values import (
+    CLOSED,
+    LOST,
+    NONE_DECLARED,
+    WON,
+    ForecastCategory,
+    Pipelines,
+    PipelineStage,
+    PipelineVersion,
+)
 
 
 class OpportunityAlreadyClosed(Conflict):
@@ -42,6 +43,18 @@ class OpportunityAlreadyClosed(Conflict):
         super().__init__(f"Opportunity {opportunity.id} was {opportunity.stage} already.")
 
 
+class OpportunityStillOpen(Conflict):
+    code = ErrorCode.OPPORTUNITY_STILL_OPEN
+
+
+class OpportunityLacksField(Conflict):
+    code = ErrorCode.OPPORTUNITY_LACKS_FIELD
+
+
+class StageSkipped(Conflict):
+    code = ErrorCode.STAGE_SKIPPED
+
+
 @dataclass(kw_only=True, eq=False)
 class Opportunity(Archivable, Customisable, CustomerOwned):
     """A deal that may come about, in a stage of the pipeline until it is won or lost."""
@@ -49,7 +62,20 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     name: str | None
     """None: it was erased."""
     currency: str
-    stage: Stage = Stage.PROSPECTING
+    pipeline_id: UUID | None = None
+    """None: the one of tenants who declare none."""
+    pipeline_version: int | None = None
+    """The number of the stages that it goes through."""
+    stage: str = ""
+    probability_percent: Decimal | None = None
+    """Of being won, by the stage that it is in, or was closed from. None: it came there before there were pipelines."""
+    forecast_category: ForecastCategory | None = None
+    visits: list[StageVisit] = field(default_factory=list)
+    """Of stages, the last ones, in order. None: it has not moved since there are pipelines."""
+    rots_at: datetime | None = None
+    """When it has been in its stage for too long. None: it may stay."""
+    rotted_at: datetime | None = None
+    """When that was so, in its stage of now."""
     owner_id: UUID | None = None
     product_id: UUID | None = None
     value: Decimal | None = None
@@ -59,10 +85,22 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     lost_reason: str | None = None
 
     @classmethod
-    def open(cls, *, id: UUID, at: datetime, stage: Stage, **fields: Any) -> tuple[Self, OpportunityOpened]:
-        if not stage.is_open:
+    def open(
+        cls,
+        *,
+        id: UUID,
+        at: datetime,
+        stage: str | None,
+        pipeline_id: UUID | None = None,
+        pipelines: Pipelines = NONE_DECLARED,
+        **fields: Any,
+    ) -> tuple[Self, OpportunityOpened]:
+        """In the first stage, unless one is named."""
+        if stage in CLOSED:
             raise Invalid("An opportunity opens in an open stage.", field="stage")
-        it = cls(id=id, stage=stage, **fields)
+        begun = pipelines.begun(pipeline_id)
+        it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **fields)
+        it._enter(begun.stages[0] if stage is None else begun.stage(stage), at)
         must_fit(it.value, it.currency)
         return it, OpportunityOpened.of(it)
 
@@ -72,36 +110,76 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         must_fit(fields.get("value"), self.currency)
         return OpportunityAmended.of_changed(self, self.set(fields))
 
-    def advance(self, *, at: datetime, stage: Stage) -> OpportunityAdvanced:
-        """To another open stage, forward or back: both happen."""
+    def advance(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityAdvanced:
+        """To another open stage, forward or back: both happen. On the way forward no required stage is passed over, and
+        what the stages require is set."""
         self._must_be_open(at)
-        if not stage.is_open:
+        if stage in CLOSED:
             raise Invalid("Win or lose it to close it.", field="stage")
-        if stage is self.stage:
+        if stage == self.stage:
             raise Conflict(f"Opportunity {self.id} is in stage {stage} already.", field="stage")
-        left, self.stage = self.stage, stage
-        return OpportunityAdvanced.of(self, from_stage=left)
+        kept = self._kept(pipelines)
+        to = kept.stage(stage)
+        self._ensure_may_leave(kept.left(self.stage, stage))
+        return OpportunityAdvanced.of(self, from_stage=self._enter(to, at))
 
-    def win(self, *, at: datetime, value: Decimal | None) -> OpportunityWon:
+    def switch(
+        self, *, at: datetime, stage: str, pipeline_id: UUID | None, pipelines: Pipelines = NONE_DECLARED
+    ) -> OpportunitySwitched:
+        """To another pipeline, or to the stages that its own has now; into a stage of it, whichever."""
+        self._must_be_open(at)
+        to = pipelines.now(pipeline_id or self.pipeline_id)
+        if (to.pipeline_id, to.number) == (self.pipeline_id, self.pipeline_version):
+            raise Conflict("It goes through these stages already.", field="pipeline_id")
+        entered = to.stage(stage)
+        self.pipeline_id, self.pipeline_version = to.pipeline_id, to.number
+        return OpportunitySwitched.of(self, from_stage=self._enter(entered, at))
+
+    def win(self, *, at: datetime, value: Decimal | None, pipelines: Pipelines = NONE_DECLARED) -> OpportunityWon:
         """`value` is what it was won for; its last estimate stands if none is given."""
         self._must_be_open(at)
         won_for = self.value if value is None else value
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
         must_fit(value, self.currency)
-        left, self.stage, self.value, self.closed_at = self.stage, Stage.WON, won_for, at
-        return OpportunityWon.of(self, from_stage=left)
+        self.value = won_for
+        self._ensure_may_leave(self._kept(pipelines).left(self.stage, WON))
+        return OpportunityWon.of(self, from_stage=self._close(WON, at))
 
     def lose(self, *, at: datetime, reason: str | None) -> OpportunityLost:
         self._must_be_open(at)
-        left, self.stage, self.lost_reason, self.closed_at = self.stage, Stage.LOST, reason, at
-        return OpportunityLost.of(self, from_stage=left, reason=reason)
+        self.lost_reason = reason
+        return OpportunityLost.of(self, from_stage=self._close(LOST, at), reason=reason)
+
+    def reopen(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityReopened:
+        """One that was won or lost, into an open stage of its pipeline."""
+        if self.closed_at is None:
+            raise OpportunityStillOpen(f"Opportunity {self.id} is open, in stage {self.stage}.")
+        self.ensure_not_before_last_change(at)
+        if stage in CLOSED:
+            raise Invalid("It reopens in an open stage.", field="stage")
+        entered = self._kept(pipelines).stage(stage)
+        self.closed_at = self.lost_reason = None
+        return OpportunityReopened.of(self, from_stage=self._enter(entered, at))
+
+    @property
+    def next_rotting(self) -> datetime | None:
+        """None: it may stay, or was said to have rotted in this stage already."""
+        return self.rots_at if self.rotted_at is None else None
+
+    def rot(self, *, at: datetime) -> OpportunityRotted:
+        """It has been in its stage for too long. That is done of itself when the time comes, once for each visit."""
+        self._must_be_open(at)
+        if self.rotted_at is not None:
+            raise Conflict(f"Opportunity {self.id} has rotted in stage {self.stage} already.")
+        self.rotted_at = at
+        return OpportunityRotted.of(self)
 
     def archive(self, *, at: datetime) -> OpportunityArchived:
         """It is left out of lists, and is not changed until it is restored. What happened stays
         counted. Only one that is won or lost is archived."""
-        if self.stage.is_open:
-            raise Conflict("It is open: win or lose it first.", field="stage")
+        if self.closed_at is None:
+            raise OpportunityStillOpen("It is open: win or lose it first.", field="stage")
         self.put_away(at)
         return OpportunityArchived()
 
@@ -111,6 +189,45 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         return OpportunityRestored()
 
     def _must_be_open(self, at: datetime) -> None:
-        if not self.stage.is_open:
+        if self.closed_at is not None:
             raise OpportunityAlreadyClosed(self)
         self.ensure_not_before_last_change(at)
+
+    def _kept(self, pipelines: Pipelines) -> PipelineVersion:
+        return pipelines.kept(self.pipeline_id, self.pipeline_version)
+
+    def _ensure_may_leave(self, left: Sequence[PipelineStage]) -> None:
+        """Raises OpportunityLacksField or StageSkipped, unless it may leave these stages on the way forward, the first
+        of which it is in."""
+        for each in left[1:]:
+            if each.required:
+                raise StageSkipped(f"Stage {each.key} may not be skipped.", field="stage")
+        for each in left:
+            for name in each.required_fields:
+                if self._lacks(name):
+                    raise OpportunityLacksField(f"It has to be set before stage {each.key} is left.", field=name)
+
+    def _lacks(self, name: str) -> bool:
+        held, _, code = name.partition(".")
+        return (self.custom | self.custom_personal if code else vars(self)).get(code or held) in (None, [])
+
+    def _enter(self, stage: PipelineStage, at: datetime) -> str:
+        """Returns the stage that it leaves."""
+        left = self._visit(stage.key, at)
+        self.probability_percent, self.forecast_category = stage.probability_percent, stage.forecast_category
+        since = self.visits[-1].entered_at if self.visits else at
+        self.rots_at = None if stage.rotting_days is None else since + timedelta(days=stage.rotting_days)
+        return left
+
+    def _close(self, stage: str, at: datetime) -> str:
+        """Returns the stage that it leaves."""
+        self.closed_at, self.rots_at = at, None
+        return self._visit(stage, at)
+
+    def _visit(self, stage: str, at: datetime) -> str:
+        left = self.stage
+        if left != stage:
+            self.stage, self.rotted_at = stage, None
+            before = [*self.visits[:-1], *(replace(each, left_at=at) for each in self.visits[-1:])]
+            self.visits = [*before, StageVisit(stage=stage, entered_at=at)][-MOST_VISITS:]
+        return left

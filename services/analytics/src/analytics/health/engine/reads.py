@@ -181,7 +181,7 @@ def _reading(measure: Measure) -> Hashable:
     kind = source.kind if source.reads or source.kind is Kind.STANDING else None
     where = tuple(sorted({**source.where, **measure.where}.items()))
     own = (measure.signal, measure.stale_after_days, tuple(measure.values.items()))
-    return source.events, kind, source.reads, source.phases, source.whose, source.until, where, own
+    return source.events, kind, source.reads, source.phases, source.over, source.whose, source.until, where, own
 
 
 async def customers_of(connection: AsyncConnection, tenant: str) -> list[UUID]:
@@ -350,7 +350,8 @@ def _value(source: Input, measure: Measure) -> tuple[str, ColumnElement[Any]]:
     """Returns the kind of the value, and its column."""
     one, nothing = literal(UNITS, BigInteger), literal_column(f"({int(MISSING)})::bigint", BigInteger)
     if source.kind is Kind.STANDING:
-        stands: ColumnElement[bool] = facts.c.phase.in_(source.phases)
+        phase = facts.c.phase
+        stands: ColumnElement[bool] = phase.not_in(source.over) if source.over else phase.in_(source.phases)
         for name, values in ({**source.where, **measure.where}).items():
             stands &= field_of(facts, name).in_(values)
         return "count", case((stands, one), else_=literal(0, BigInteger))

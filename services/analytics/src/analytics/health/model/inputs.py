@@ -50,6 +50,8 @@ class Input:
     window_days: float | None = None
     """The default of the measure's window."""
     phases: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+    """The phases that do not count, where tenants name the others."""
     whose: str | None = None
     """The field that names the customer, where it is not the envelope's."""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
@@ -165,7 +167,7 @@ INPUTS: Mapping[str, Input] = {
         "opportunities",
         Kind.STANDING,
         _OPPORTUNITIES,
-        phases=("prospecting", "engaging", "proposing", "negotiating"),
+        over=("won", "lost"),
     ),
     "signal": Input("A partner's signal", "value", Kind.LATEST, (ReadingRecorded.type,), "value"),
 }

@@ -19,7 +19,14 @@ from analytics.metrics.measure import (
 )
 from kith.events.activities import ActivityHeld, ActivityRecorded
 from kith.events.leads import LeadCaptured, LeadDisqualified, LeadQualified
-from kith.events.sales import OpportunityAdvanced, OpportunityLost, OpportunityWon, QuoteAccepted, QuoteSent
+from kith.events.sales import (
+    OpportunityAdvanced,
+    OpportunityLost,
+    OpportunitySwitched,
+    OpportunityWon,
+    QuoteAccepted,
+    QuoteSent,
+)
 
 WON = (OpportunityWon.type,)
 LOST = (OpportunityLost.type,)
@@ -30,13 +37,19 @@ OF_OPPORTUNITY = by(*OWN, "currency")
 PROPOSED = (QuoteSent.type,)
 OF_QUOTE = by("currency")
 OF_LINE = by(PRODUCT, "family", *of("order", "country"), "currency")
-LEFT_STAGE = (OpportunityAdvanced.type, *CLOSED)
+LEFT_STAGE = (OpportunityAdvanced.type, OpportunitySwitched.type, *CLOSED)
 OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
 OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
-OPEN = Is("phase", ("prospecting", "engaging", "proposing", "negotiating"))
+OPEN = Is("phase", ("won", "lost"), negated=True)
 PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
-"""The probability of winning, by stage."""
-IN_PIPELINE = by(Dimension("stage", stored_as="phase"), *OWN, "currency")
+"""Of winning, by stage, in events from before stages said it themselves."""
+IN_PIPELINE = by(
+    Dimension("stage", stored_as="phase"),
+    Dimension("pipeline", stored_as="pipeline_id"),
+    "forecast_category",
+    *OWN,
+    "currency",
+)
 TOOK_PLACE = (ActivityRecorded.type, ActivityHeld.type)
 CALL = Is("kind", ("call",))
 CALL_OR_VISIT = Is("kind", ("call", "visit"))
@@ -166,7 +179,7 @@ METRICS = (
         numerator="time",
         denominator="visits",
         dimensions=OF_STAGE,
-        version=2,
+        version=3,
         example="One visit of 2 days, and the same opportunity back again for 4: 3 days.",
     ),
     Metric(
@@ -177,7 +190,7 @@ METRICS = (
         components={"median": Flow(LEFT_STAGE, Median("seconds_in_phase"))},
         numerator="median",
         dimensions=OF_STAGE,
-        version=2,
+        version=3,
         example="Visits of 1, 2 and 30 days: 2 days.",
     ),
     Metric(
@@ -234,14 +247,17 @@ METRICS = (
         id="sales.weighted_pipeline",
         title="Weighted pipeline",
         unit=Unit.MONEY,
-        words="Gross value of the opportunities open at the end, times the probability of their stage: "
+        words="Gross value of the opportunities open at the end, times the probability of winning that their stage had "
+        "in their pipeline when they came to it. Where events do not say it: "
         + ", ".join(f"{stage} {probability}" for stage, probability in PROBABILITY.items())
         + ".",
-        components={"value": Stock("sales.opportunity", Sum(weights=PROBABILITY), (OPEN,))},
+        components={
+            "value": Stock("sales.opportunity", Sum(percent="probability_percent", weights=PROBABILITY), (OPEN,))
+        },
         numerator="value",
         dimensions=IN_PIPELINE,
         at_instant=True,
-        version=2,
+        version=3,
         example="1,000 in prospecting and 4,000 in proposing: 100 + 2,000 = 2,100.",
     ),
     Metric(

@@ -1,0 +1,113 @@
+"""Opportunities go through the stages of the version of a pipeline that they began in."""
+
+from typing import Any
+
+import httpx
+import pytest
+from tests.statements import statements
+
+from kith.ids import new_id
+from kith.testing import Answer, Issuer, Tenant
+
+
+@pytest.fixture
+def acme(sales: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
+    return Tenant(sales, issuer, tenant)
+
+
+def stage(key: str, percent: int = 50, **more: Any) -> dict[str, Any]:
+    return {"key": key, "name": key.capitalize(), "probability_percent": percent, **more}
+
+
+async def pipeline(acme: Tenant, *stages: dict[str, Any], **more: Any) -> Answer:
+    return await acme.made("/v1/pipelines", name="Partners", stages=[*stages], **more)
+
+
+async def opened(acme: Tenant, **fields: Any) -> Answer:
+    return await acme.made("/v1/opportunities", name="Lease", currency="EUR", **fields)
+
+
+async def moved(acme: Tenant, it: Answer, verb: str, status: int = 200, **fields: Any) -> Answer:
+    answer = await acme.post(f"/v1/opportunities/{it['id']}:{verb}", fields)
+    assert answer.status_code == status, answer.text
+    return answer.json()  # type: ignore[no-any-return]
+
+
+async def test_a_tenant_without_a_pipeline_has_the_four_stages(acme: Tenant) -> None:
+    it = await opened(acme)
+    assert (it["stage"], it["pipeline_id"], it["pipeline_version"]) == ("prospecting", None, None)
+    assert (it["probability_percent"], it["forecast_category"]) == ("10.0000", "pipeline")
+    it = await moved(acme, it, "advance", stage="negotiating")
+    assert (it["probability_percent"], it["forecast_category"]) == ("80.0000", "commit")
+
+
+async def test_the_default_is_for_those_that_name_none(acme: Tenant) -> None:
+    other = await pipeline(acme, stage("meet"))
+    default = await pipeline(acme, stage("call"), stage("offer"), is_default=True)
+    assert [(await opened(acme, **more))["stage"] for more in ({}, {"pipeline_id": other["id"]})] == ["call", "meet"]
+    second = await acme.post("/v1/pipelines", {"name": "B", "stages": [stage("a")], "is_default": True})
+    assert (second.status_code, second.json()["errors"][0]["field"]) == (409, "is_default")
+    await acme.post(f"/v1/pipelines/{default['id']}:archive", {})
+    assert (await opened(acme))["stage"] == "prospecting"
+    await pipeline(acme, stage("a"), is_default=True)
+    refused = await acme.post(f"/v1/pipelines/{default['id']}:restore", {})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (409, "is_default")
+
+
+async def test_what_is_amended_is_for_those_that_begin_later(acme: Tenant) -> None:
+    made = await pipeline(acme, stage("call"), stage("offer", 40), is_default=True)
+    before = await opened(acme)
+    amended = await acme.post(f"/v1/pipelines/{made['id']}:amend", {"stages": [stage("meet"), stage("offer", 60)]})
+    assert amended.json()["number"] == 2
+    after = await opened(acme)
+    assert [(each["pipeline_version"], each["stage"]) for each in (before, after)] == [(1, "call"), (2, "meet")]
+    shown = [(await moved(acme, each, "advance", stage="offer"))["probability_percent"] for each in (before, after)]
+    assert shown == ["40.0000", "60.0000"]
+    refused = await moved(acme, before, "advance", 422, stage="meet")
+    assert refused["errors"][0]["field"] == "stage"
+    switched = await moved(acme, before, "switch", stage="meet")
+    assert (switched["pipeline_version"], switched["stage"]) == (2, "meet")
+    assert (await moved(acme, before, "switch", 409, stage="offer"))["errors"][0]["field"] == "pipeline_id"
+
+
+async def test_rows_of_a_request_count_on_each_other_and_are_given_all_stages_at_once(acme: Tenant) -> None:
+    made = [await pipeline(acme, stage("call"), stage("offer"), stage(f"own{n}")) for n in range(3)]
+    rows = [
+        {"occurred_at": "2026-03-01T00:00:00Z", "external_id": str(n), **row}
+        for n in range(30)
+        for row in (
+            {"name": "Lease", "currency": "EUR", "pipeline_id": made[n % 3]["id"]},
+            {"command": "advance", "stage": f"own{n % 3}"},
+            {"command": "switch", "pipeline_id": made[(n + 1) % 3]["id"], "stage": "call"},
+        )
+    ]
+    with statements() as sent:
+        answer = (await acme.post("/v1/opportunities:bulk", {"rows": rows})).json()
+    assert answer["accepted"] == 90, answer
+    assert len([each for each in sent if "pipeline_versions" in each]) == 1
+
+
+async def test_another_tenants_pipeline_is_none(acme: Tenant, theirs: dict[str, str], sales: httpx.AsyncClient) -> None:
+    made = await pipeline(acme, stage("call"), is_default=True)
+    body = {"name": "Lease", "currency": "EUR"}
+    refused = await sales.post("/v1/opportunities", json={**body, "pipeline_id": made["id"]}, headers=theirs)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "pipeline_id")
+    assert (await sales.post("/v1/opportunities", json=body, headers=theirs)).json()["stage"] == "prospecting"
+    assert (await acme.post("/v1/opportunities", {**body, "pipeline_id": str(new_id())})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ([], "stages"),
+        ([stage("Call")], "stages.0.key"),
+        ([stage("call", 101)], "stages.0.probability_percent"),
+        ([stage("call"), stage("call")], "stages.1.key"),
+        ([stage("call", forecast_category="sure")], "stages.0.forecast_category"),
+        ([stage("call", rotting_days=0)], "stages.0.rotting_days"),
+        ([stage(f"s{n}") for n in range(51)], "stages"),
+    ],
+)
+async def test_a_refusal_names_the_field(acme: Tenant, wrong: list[Any], field: str) -> None:
+    refused = await acme.post("/v1/pipelines", {"name": "X", "stages": wrong})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
