@@ -64,7 +64,7 @@ def _made(manifests: list[Manifest]) -> set[tuple[str, str]]:
 
 def test_what_a_pod_names_is_there_or_was_named_by_the_user(manifests: list[Manifest]) -> None:
     """Secrets, ConfigMaps, service accounts, volumes and ports."""
-    given = {("Secret", name) for name in ("desk-database", "kafka-login", "database-ca", "reconciler")}
+    given = {("Secret", name) for name in ("desk-database", "kafka-login", "database-ca", "reconciler", "converter")}
     for name, pod in pods(manifests).items():
         named = {("ServiceAccount", pod["serviceAccountName"])} - {("ServiceAccount", "default")}
         volumes = {each["name"]: each.get("secret") for each in pod.get("volumes", [])}

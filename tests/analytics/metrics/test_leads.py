@@ -13,6 +13,7 @@ from kith.events.event import Event
 from kith.events.leads import (
     LeadAssigned,
     LeadCaptured,
+    LeadConverted,
     LeadDisqualified,
     LeadNurtured,
     LeadQualified,
@@ -44,6 +45,8 @@ def moved(to: str, left: str) -> Event:
             return LeadDisqualified(state=to, from_state=left, reason="no_budget")
         case "nurturing":
             return LeadNurtured(state=to, from_state=left, nurture_until=END)
+        case "converted":
+            return LeadConverted(state=to)
     return LeadRecycled(state=to, from_state=left)
 
 
@@ -52,7 +55,8 @@ NEXT = {
     "working": ["qualified", "unqualified", "nurturing"],
     "nurturing": ["new"],
     "unqualified": ["new"],
-    "qualified": ["unqualified", "nurturing"],
+    "qualified": ["unqualified", "nurturing", "converted"],
+    "converted": [],
 }
 
 
@@ -64,6 +68,8 @@ async def happenings(fold: Fold, tenant: str) -> list[Happened]:
         source, owner, state, subject = by_chance.choice(["fair", "web"]), by_chance.choice(OWNERS), "new", new_id()
         course: list[Event] = [LeadCaptured(state="new", source=source, owner_id=owner)]
         for _ in range(by_chance.randrange(5)):
+            if not NEXT[state]:
+                break
             before, state = state, by_chance.choice(NEXT[state])
             course.append(moved(state, before))
         for version, event in enumerate(course, start=1):
@@ -102,7 +108,7 @@ async def test_open_leads_stand_in_the_state_that_they_are_in_at_the_end(
     analytics: httpx.AsyncClient, mine: Headers, happenings: list[Happened]
 ) -> None:
     states = {each.lead: str(getattr(each.event, "state", "")) for each in happenings if each.at < END}
-    is_open = Counter(state for state in states.values() if state != "unqualified")
+    is_open = Counter(state for state in states.values() if state not in ("unqualified", "converted"))
     assert len(is_open) == 4
     assert await figure(analytics, mine, "sales.open_leads") == is_open.total()
     assert await figure(analytics, mine, "sales.open_leads", "lead_state") == is_open
@@ -118,3 +124,16 @@ async def test_of_those_that_were_decided_so_many_were_qualified(
     ]
     expected = pytest.approx(100 * sum(decided) / len(decided), abs=1e-4)
     assert await figure(analytics, mine, "sales.lead_qualification_rate") == expected
+
+
+async def test_of_those_that_came_to_an_end_so_many_were_converted(
+    analytics: httpx.AsyncClient, mine: Headers, happenings: list[Happened]
+) -> None:
+    ended = [
+        isinstance(each.event, LeadConverted)
+        for each in happenings
+        if START <= each.at < END and isinstance(each.event, LeadConverted | LeadDisqualified)
+    ]
+    assert any(ended)
+    expected = pytest.approx(100 * sum(ended) / len(ended), abs=1e-4)
+    assert await figure(analytics, mine, "sales.lead_conversion_rate") == expected

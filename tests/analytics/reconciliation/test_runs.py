@@ -40,6 +40,7 @@ from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.ids import new_id
 from kith.outbox.relay import Watermark
+from kith.peers.credentials import ClientCredentials, NoToken, claim_of
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant, serving
 from kith_local.postgres import EmbeddedPostgres
@@ -787,9 +788,9 @@ async def test_a_token_for_another_tenant_is_not_used(
         token_url="http://issuer/token",
         tenant_parameter="org",
     )
-    credentials = fetching.ClientCredentials(settings)
-    assert fetching.claim_of(await credentials.token("mine"), "tenant") == "mine"
+    credentials = ClientCredentials(settings, fetching.SCOPES)
+    assert claim_of(await credentials.token("mine"), "tenant") == "mine"
     assert sent[0][0] == httpx.BasicAuth("kith", "a%3Ab")._auth_header
     assert sent[0][1].endswith("&org=mine")
-    with pytest.raises(NotFetched, match="not for the tenant theirs"):
+    with pytest.raises(NoToken, match="not for the tenant theirs"):
         await credentials.token("theirs")

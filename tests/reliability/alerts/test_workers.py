@@ -57,6 +57,10 @@ OF_NOTHING = """
     INSERT INTO timers (tenant_id, id, command, noun, due_at, next_at, failures)
     VALUES ('acme', gen_random_uuid(), 'of tomorrow', 'task', now(), now(), 0)
 """
+STUCK = """
+    INSERT INTO processes (tenant_id, id, kind, about_id, params, state, requested_by, made, next_at)
+    VALUES ('acme', gen_random_uuid(), 'lead_conversion', gen_random_uuid(), '{}', 'stuck', 'user:x', '{}', 'tomorrow')
+"""
 DUE = """
     INSERT INTO health_scores (tenant_id, customer_id, version, coverage, scored_at, band_since, due_at)
     VALUES ('acme', gen_random_uuid(), 0, 0, now(), now(), now() - interval '10 minutes')
@@ -213,6 +217,12 @@ async def test_a_timer_that_cannot_go_off_is_heard_of(start: Start) -> None:
     worker = await start(SALES, "worker", OF_NOTHING)
     await worker.until('kith_timers_total{command="of tomorrow",noun="task",outcome="failed"', lambda times: times > 3)
     await worker.fires("KithTimersFailing")
+
+
+async def test_a_process_that_cannot_be_undone_is_heard_of(start: Start) -> None:
+    worker = await start(SALES, "worker", STUCK)
+    await worker.until('kith_processes_stuck{kind="lead_conversion"', bool)
+    await worker.fires("KithProcessesStuck")
 
 
 async def test_a_process_for_computation_that_is_killed_is_heard_of(start: Start) -> None:

@@ -1,6 +1,6 @@
 {{/*
 The environment of all processes that is no secret: by ConfigMap, name and value. Of a service, of the gateway; and what
-only workers need, who alone speak to Kafka and reconcile.
+only workers need, who alone speak to Kafka, reconcile and carry out processes.
 */}}
 {{- define "kith.maps" -}}
 {{- $values := .Values }}{{- $name := include "kith.fullname" . -}}
@@ -31,6 +31,11 @@ kafka:
 reconciliation:
   KITH_CLIENT_FILE: /etc/kith/reconciliation/{{ $values.reconciliation.key }}
   {{- omit (include "kith.urls" . | fromYaml) "KITH_URL_ANALYTICS" | toYaml | nindent 2 }}
+{{- end }}
+{{- if $values.processes.clientSecret }}
+processes:
+  KITH_CLIENT_FILE: /etc/kith/processes/{{ $values.processes.key }}
+  {{- pick (include "kith.urls" . | fromYaml) "KITH_URL_CONTACTS" | toYaml | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -32,10 +32,12 @@ workloads:
     service: {{ $service }}
     role: worker
     args: [worker]
-    {{- $reconciles := and (eq $service "analytics") $root.Values.reconciliation.clientSecret }}
+    # Whose worker asks other services, and as which client.
+    {{- $asks := get (dict "analytics" "reconciliation" "sales" "processes") $service }}
+    {{- $client := and $asks (get $root.Values $asks).clientSecret }}
     {{- $files := merge (include "kith.postgres.files" (list $root $service) | fromYaml) (include "kith.kafka.files" $root | fromYaml) }}
-    maps: [{{ $service }}, kafka{{ if $reconciles }}, reconciliation{{ end }}]
-    files: {{ merge $files (ternary (dict "reconciliation" $reconciles) dict (not (empty $reconciles))) | toJson }}
+    maps: [{{ $service }}, kafka{{ if $client }}, {{ $asks }}{{ end }}]
+    files: {{ merge $files (ternary (dict $asks $client) dict (not (empty $client))) | toJson }}
     # A worker shows its probes on the port of its metrics alone.
     probePort: metrics
     serves: false

@@ -4,27 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from kith.runtime.setting_types import File, Line, WebUrl
+from kith.peers.settings import PeerSettings
+from kith.runtime.setting_types import WebUrl
 from kith.runtime.settings import ApiPort, Settings, of_service
 from kith.scalars import Real
 
 Hours = Annotated[float, Real(above=0, most=24 * 366)]
 
 
-class AnalyticsSettings(Settings):
+class AnalyticsSettings(PeerSettings, Settings):
     model_config = of_service("analytics")
 
     port: ApiPort = 8004
 
-    # For reconciliation (see docs/operations.md). All three URLs, or none.
+    # For reconciliation (see docs/operations.md). All three URLs and a client, or none.
     url_contacts: WebUrl | None = Field(default=None, description="base URL of the API of contacts, for reconciliation")
     url_sales: WebUrl | None = Field(default=None, description="base URL of the API of sales")
     url_service_desk: WebUrl | None = Field(default=None, description="base URL of the API of service-desk")
-    client_file: File | None = Field(
-        default=None, description='`{"client_id": "…", "client_secret": "…"}`, for client credentials at the issuer'
-    )
-    token_url: WebUrl | None = Field(
-        default=None, description="the issuer's token endpoint; found by its discovery document if unset"
-    )
-    tenant_parameter: Line = Field(default="tenant", description="parameter of a token request that names the tenant")
     reconcile_hours: Hours = Field(default=24, description="how often every tenant is reconciled")

@@ -6,14 +6,23 @@ from kith.customers.repointing import Repointing
 from kith.exports.run import Exporter
 from kith.nouns.fills import filling
 from kith.nouns.unconfirmed_reads import confirming
+from kith.peers.calls import Peers
+from kith.processes.runner import Processes
 from kith.runtime.service import Service
 from kith.timers.firing import Timers
 from sales.consumers import SUBSCRIPTIONS
 from sales.erasing import ERASING
+from sales.leads.conversion import LEAD_CONVERSION
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
 from sales.settings import SalesSettings
 from sales.tables import idempotency, outbox
+
+
+def _peers() -> Peers:
+    settings = SalesSettings()
+    return Peers.of(settings, {"contacts": settings.url_contacts}, "contacts:read contacts:write contacts:personal")
+
 
 SERVICE = Service(
     name="sales",
@@ -32,5 +41,6 @@ SERVICE = Service(
         Repointing(outbox.metadata).task(),
         ERASING.task(),
         *Exporter("sales", RESOURCES).tasks(),
+        *Processes((LEAD_CONVERSION,), source="sales", outbox=outbox, idempotency=idempotency, peers=_peers).tasks(),
     ),
 )

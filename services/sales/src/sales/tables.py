@@ -23,6 +23,7 @@ from kith.nouns.search.entries import search_entries_table
 from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
+from kith.processes.table import processes_table
 from kith.timers.table import timers_table
 from sales.pipelines.values import PipelineStage
 
@@ -39,6 +40,7 @@ offsets, dead_letters = consumer_tables(metadata)
 watermarks = watermarks_table(metadata)
 removed_tenants = removed_tenants_table(metadata)
 exports = export_tables(metadata)
+processes = processes_table(metadata)
 erasures = erasures_table(metadata)
 blinding = blinding_table(metadata)
 people = directory_tables(metadata)

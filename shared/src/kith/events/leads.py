@@ -87,6 +87,37 @@ class LeadRecycled(Event):
     from_state: str
 
 
+class LeadConversionBegun(Event):
+    """A customer, a contact and an opportunity are being made of it."""
+
+    type: ClassVar[str] = "sales.lead.conversion-begun.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+    conversion_id: UUID | None = None
+    """Of the process."""
+
+
+class LeadConverted(Event):
+    """A customer, and perhaps a contact and an opportunity, came of it."""
+
+    type: ClassVar[str] = "sales.lead.converted.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    conversion_id: UUID | None = None
+    contact_id: UUID | None = None
+    opportunity_id: UUID | None = None
+
+
+class LeadConversionUndone(Event):
+    """It could not be converted, or was not to be: it is as it was."""
+
+    type: ClassVar[str] = "sales.lead.conversion-undone.v1"
+    qualifies: ClassVar[bool] = False
+    state: str
+    from_state: str
+
+
 class LeadArchived(Event):
     """It was put away: lists leave it out."""
 

@@ -26,7 +26,7 @@ from kith.jobs import changes
 from kith.jobs.reads import JobView, details_of, page_of
 from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First, pascal
-from kith.scalars import Cursor, Id
+from kith.scalars import Code, Cursor, Id
 
 Change = Callable[[AsyncConnection, Table, str, UUID], Any]
 
@@ -82,6 +82,9 @@ class JobsApi:
     verbs: tuple[Verb, ...] = (CANCEL,)
     shown: Callable[[Any, Actor], Any] = lambda job, _: job
     """Returns a job as an actor sees it."""
+    noun: str = "job"
+    """What one is called."""
+    many: str = "Jobs, newest first"
     at: str | None = None
     """The path in REST, where it is not that of the plural: a name in GraphQL is of one service alone."""
     whose: Callable[[Actor, str], str | None] | None = None
@@ -111,22 +114,26 @@ class JobsApi:
             "",
             response_model=self.page,
             operation_id=f"list{pascal(self.plural)}",
-            summary="Jobs, newest first",
+            summary=self.many,
             description=self.words["list"],
         )
         async def list_jobs(
-            request: Request, first: First = DEFAULT_PAGE, after: Cursor | None = None, actor: Actor = reader
+            request: Request,
+            first: First = DEFAULT_PAGE,
+            after: Cursor | None = None,
+            state: Code | None = None,
+            actor: Actor = reader,
         ) -> Response:
             async with context_of(request).database.read(actor.tenant) as connection:
-                page = await self._page(connection, actor, first, after)
+                page = await self._page(connection, actor, first, after, state)
             return json_response(self.page(page.rows, page.next))
 
         @router.get(
             "/{id:segment}",
             response_model=self.model,
             operation_id=f"get{pascal(self.name)}",
-            summary="How far a job is, and its report",
-            description="Look again until `state` is `done`, `failed` or `cancelled`.",
+            summary=f"How far a {self.noun} is, and what came of it",
+            description=self.words.get("one", "Look again until `state` is `done`, `failed` or `cancelled`."),
         )
         async def get_job(request: Request, id: Id, actor: Actor = reader) -> Response:
             async with context_of(request).database.read(actor.tenant) as connection:
@@ -153,11 +160,16 @@ class JobsApi:
     async def one(self, connection: AsyncConnection, actor: Actor, id: UUID, verb: str = "read") -> Any:
         """Returns a job as this actor sees it. Raises NotFound, and Forbidden."""
         by = self.requested_by(actor, verb)
-        return self.shown(await details_of(connection, self.table, self.details, actor.tenant, id, by=by), actor)
+        found = await details_of(connection, self.table, self.details, actor.tenant, id, by=by, noun=self.noun)
+        return self.shown(found, actor)
 
-    async def _page(self, connection: AsyncConnection, actor: Actor, first: int, after: str | None) -> Page[Any]:
+    async def _page(
+        self, connection: AsyncConnection, actor: Actor, first: int, after: str | None, state: str | None
+    ) -> Page[Any]:
         by = self.requested_by(actor, "read")
-        found = await page_of(connection, self.table, self.summary, actor.tenant, by=by, first=first, after=after)
+        found = await page_of(
+            connection, self.table, self.summary, actor.tenant, by=by, state=state, first=first, after=after
+        )
         return found._replace(rows=[self.shown(each, actor) for each in found.rows])
 
     async def _changed(self, context: Context, verb: Verb, actor: Actor, id: UUID) -> Any:
@@ -179,12 +191,12 @@ class JobsApi:
             return job  # type: ignore[no-any-return]  # resolved by field name
 
         async def all_jobs(
-            info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None
+            info: Ctx, first: First = DEFAULT_PAGE, after: Cursor | None = None, state: Code | None = None
         ) -> Connection[summary_type]:  # type: ignore[valid-type]
             context, actor = info.context, info.context.actor
             self._may("read", actor)
             async with context.service.database.read(actor.tenant) as connection:
-                return connection_of(await self._page(connection, actor, first, after))
+                return connection_of(await self._page(connection, actor, first, after, state))
 
         # The fields of a type are told apart by the names of their functions.
         one_job.__name__, all_jobs.__name__ = one, several

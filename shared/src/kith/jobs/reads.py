@@ -39,15 +39,18 @@ async def page_of(
     tenant: str,
     *,
     by: str | None = None,
+    state: str | None = None,
     first: int = DEFAULT_PAGE,
     after: str | None = None,
 ) -> Page[V]:
-    """Newest first, all or those that somebody has requested. Raises Invalid for a cursor that is none or a page that
-    is too big."""
+    """Newest first, all or those that somebody has requested, or that are in a state. Raises Invalid for a cursor that
+    is none or a page that is too big."""
     j = jobs.c
     if not 1 <= first <= MAX_PAGE:
         raise Invalid(f"A page has 1 to {MAX_PAGE} rows.", field="first")
     query = select(*_columns(jobs, view)).where(j.tenant_id == tenant, _requested(jobs, by))
+    if state is not None:
+        query = query.where(j.state == state)
     if after is not None:
         last = Position.of(after)
         query = query.where(tuple_(j.requested_at, j.id) < tuple_(literal(last.at), literal(last.id)))
@@ -58,13 +61,20 @@ async def page_of(
 
 
 async def details_of(
-    connection: AsyncConnection, jobs: Table, view: Callable[..., V], tenant: str, id: UUID, *, by: str | None = None
+    connection: AsyncConnection,
+    jobs: Table,
+    view: Callable[..., V],
+    tenant: str,
+    id: UUID,
+    *,
+    by: str | None = None,
+    noun: str = "job",
 ) -> V:
     """Raises NotFound, also for one that somebody else has requested."""
     query = select(*_columns(jobs, view)).where(jobs.c.tenant_id == tenant, jobs.c.id == id, _requested(jobs, by))
     row = (await connection.execute(query)).one_or_none()
     if row is None:
-        raise NotFound.of("job", id)
+        raise NotFound.of(noun, id)
     return view(*row)
 
 

@@ -63,8 +63,11 @@ class Call:
 
 def ensure_permitted(actor: Actor, service: str, calls: Iterable[Call]) -> None:
     """Raises Forbidden for an input that needs a scope which the actor has not."""
-    for verb in {verb for call in calls for verb in call.input.needs}:
-        actor.require(f"{service}:{verb}")
+    for needed in {needed for call in calls for needed in call.input.needs}:
+        if ":" in needed:
+            actor.reach(needed)
+        else:
+            actor.require(f"{service}:{needed}")
 
 
 class Outcome(NamedTuple):

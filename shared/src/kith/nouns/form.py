@@ -203,6 +203,8 @@ class Form:
     table: Table
     view: type[View]
     commands: tuple[Command, ...]
+    internal: tuple[Command, ...] = ()
+    """Commands that only the service itself gives: the steps of its processes (kith.processes). No API has them."""
     filters: tuple[str, ...] = ()
     """The fields that lists are filtered and sorted by, beside those of all nouns."""
     searched: tuple[str, ...] = ()
@@ -241,3 +243,7 @@ class Form:
     """Looks up what its rules are given beside the inputs of a tenant's request."""
     on_erase: Callable[[AsyncConnection, str, Any, Sequence[Aggregate]], Awaitable[None]] | None = None
     """Is given the noun and a tenant's records that are erased, as they were, in the transaction that erases them."""
+
+    @property
+    def all_commands(self) -> tuple[Command, ...]:
+        return (*self.commands, *self.internal)

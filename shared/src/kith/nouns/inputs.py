@@ -105,7 +105,8 @@ class Input(BaseModel):
 
     @property
     def needs(self) -> Sequence[str]:
-        """The verbs of the scopes that it needs beside the one of its command."""
+        """What it needs beside the scope of its command: verbs of the service, or scopes of another one, however
+        narrow."""
         return ()
 
     def fields(self) -> dict[str, Any]:

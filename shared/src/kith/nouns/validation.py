@@ -124,7 +124,7 @@ def _view(form: Form) -> Iterator[str]:
 
 def _inputs(form: Form) -> Iterator[str]:
     attributes = _attributes(form)
-    for command in form.commands:
+    for command in form.all_commands:
         if command.input.fields not in (Input.fields, Amendment.fields):
             continue  # the input computes the rule's argument from the fields sent
         face, sent = command.input.__name__, _sent(command)
@@ -142,10 +142,10 @@ def _inputs(form: Form) -> Iterator[str]:
 
 
 def _commands(form: Form) -> Iterator[str]:
-    names, attributes = [command.name for command in form.commands], _attributes(form)
+    names, attributes = [command.name for command in form.all_commands], _attributes(form)
     for name in sorted({each for each in names if names.count(each) > 1}):
         yield f"two commands have the name `{name}`."
-    for command in form.commands:
+    for command in form.all_commands:
         named = signature(command.rule).parameters  # a rule that names a parameter computes something from it
         for name in [each for each in _sent(command) if command.creates and each not in named]:
             if _may_be_none(command, name) and not _may_lack(form, attributes, name):
@@ -187,7 +187,7 @@ def _outcomes_in(annotation: Any) -> list[list[type[Event]]]:
 
 
 def _events(form: Form) -> Iterator[str]:
-    for command in form.commands:
+    for command in form.all_commands:
         if events := events_of(command):
             for event in events:
                 yield from _declared(form, command, event)

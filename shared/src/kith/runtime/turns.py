@@ -1,7 +1,10 @@
 """Tenants take turns at what a task of a worker does: neither what one has piled up nor what fails of its keeps others
 waiting."""
 
-from sqlalchemy import Select, func, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, func, lateral, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -20,3 +23,39 @@ class Turns:
             found = await connection.scalar(first)
         self._last = found or ""
         return found
+
+
+def due_of_each_tenant(
+    table: Table,
+    names: Sequence[str],
+    *,
+    most: int,
+    then: Sequence[str] = (),
+    where: Sequence[ColumnElement[bool]] = (),
+) -> Select[Any]:
+    """Selects these columns of what is due by `next_at`, so many rows of each tenant, the oldest ones. From tenant to
+    tenant by an index of (tenant_id, next_at): one with a million is one step. By tenant, `then` by these columns."""
+    c, has_time = table.c, table.c.next_at.is_not(None)
+    first = select(c.tenant_id).where(has_time).order_by(c.tenant_id).limit(1).subquery()
+    tenants = select(first.c.tenant_id).cte("tenants", recursive=True)
+    after = (
+        select(c.tenant_id)
+        .where(c.tenant_id > tenants.c.tenant_id, has_time)
+        .order_by(c.tenant_id)
+        .limit(1)
+        .correlate(tenants)
+        .scalar_subquery()
+    )
+    tenants = tenants.union_all(select(after).where(tenants.c.tenant_id.is_not(None)))
+    of_tenant = lateral(
+        select(*(c[name] for name in names), c.next_at)
+        .where(c.tenant_id == tenants.c.tenant_id, c.next_at <= func.now(), *where)
+        .order_by(c.next_at)
+        .limit(most)
+    )
+    found = of_tenant.c
+    return (
+        select(*(found[name] for name in names))
+        .select_from(tenants.join(of_tenant, true()))
+        .order_by(found.tenant_id, *(found[name] for name in then), found.next_at)
+    )

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -22,10 +22,8 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    lateral,
     literal_column,
     select,
-    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -38,6 +36,7 @@ from kith.nouns.resource import Resource
 from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
+from kith.runtime.turns import due_of_each_tenant
 from kith.timers.table import TIMERS
 
 FIRED = Counter(
@@ -144,34 +143,7 @@ _NOW = datetime.max.replace(tzinfo=UTC)
 _IS_ANY = select(exists().where(_C.next_at <= func.now()))
 
 
-def _due_of_each_tenant() -> Any:
-    """Some of each tenant, first the oldest. From tenant to tenant by the index: one with a million is one step."""
-    first = select(_C.tenant_id).order_by(_C.tenant_id).limit(1).subquery()
-    tenants = select(first.c.tenant_id).cte("tenants", recursive=True)
-    after = (
-        select(_C.tenant_id)
-        .where(_C.tenant_id > tenants.c.tenant_id)
-        .order_by(_C.tenant_id)
-        .limit(1)
-        .correlate(tenants)
-        .scalar_subquery()
-    )
-    tenants = tenants.union_all(select(after).where(tenants.c.tenant_id.is_not(None)))
-    of_tenant = lateral(
-        select(*(_C[name] for name in Due._fields), _C.next_at)
-        .where(_C.tenant_id == tenants.c.tenant_id, _C.next_at <= func.now())
-        .order_by(_C.next_at)
-        .limit(OF_A_TENANT)
-    )
-    c = of_tenant.c
-    return (
-        select(*(c[name] for name in Due._fields))
-        .select_from(tenants.join(of_tenant, true()))
-        .order_by(c.tenant_id, c.noun, c.next_at)
-    )
-
-
-_DUE = _due_of_each_tenant()
+_DUE = due_of_each_tenant(TIMERS, Due._fields, most=OF_A_TENANT, then=("noun",))
 
 
 class _Written(NamedTuple):

@@ -57,6 +57,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.leads": {"leads": 3 + 2},
     "sales.open_leads": {"open": 5 - 1},
     "sales.lead_qualification_rate": {"qualified": 3, "disqualified": 9},
+    "sales.lead_conversion_rate": {"converted": 2, "disqualified": 6},
     "mrr": {
         "start": 0,
         "new": 10 * 49 + 1_200 / 12,

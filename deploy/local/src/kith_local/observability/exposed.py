@@ -29,6 +29,7 @@ EXPOSED_BY = {
     "kith.jobs": "workers",
     "kith.outbox": "workers",
     "kith.nouns": "sales: worker, service-desk: worker",
+    "kith.processes": "sales: worker",
     "kith.runtime.offload": "analytics: API, worker",
     "kith.runtime.tasks": "workers",
     "kith.timers": "sales: worker",

@@ -202,5 +202,14 @@ FIGURES = Group(
             },
             labels={"noun": "task", "command": "remind"},
         ),
+        Alert(
+            "KithProcessesStuck",
+            Severity.WARNING,
+            "max by (kind) (kith_processes_stuck) > 0",
+            "{{ $value }} processes of kind {{ $labels.kind }} could not be undone, and wait for somebody.",
+            fires={'kith_processes_stuck{kind="lead_conversion"}': "1+0x40"},
+            quiet={'kith_processes_stuck{kind="lead_conversion"}': "0+0x40"},
+            labels={"kind": "lead_conversion"},
+        ),
     ),
 )

@@ -175,6 +175,21 @@ _FIGURES = Row(
             "Commands that records were given by themselves, a second.",
         ),
         Panel(
+            "Processes that ended",
+            (
+                Query(f"sum by (kind, outcome) (rate(kith_processes_total{_RATE}))", "{{kind}} {{outcome}}"),
+                Query(f"sum by (kind) (rate(kith_process_failures_total{_RATE}))", "{{kind}} tried again"),
+            ),
+            "ops",
+            "Conversions of leads, say, a second; and their steps that failed, and are tried again.",
+        ),
+        Panel(
+            "Processes that are stuck",
+            (Query("max by (kind) (kith_processes_stuck)", "{{kind}}"),),
+            "short",
+            alarm=1,
+        ),
+        Panel(
             "Timers: lateness, 99th percentile",
             (Query(f"histogram_quantile(0.99, sum by (le) (rate(kith_timer_lateness_seconds_bucket{_RATE})))"),),
             "s",

@@ -1,34 +1,31 @@
 """Fetching what the services hold, as any client would: over their exports, with a token for one tenant."""
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
-from urllib.parse import quote_plus
+from typing import BinaryIO
 
 import httpx
 import msgspec
-from joserfc.jws import extract_compact
 
 from analytics.reconciliation.collections import Collection, settings_as_published
 from analytics.reconciliation.export_files import Exported
 from analytics.settings import AnalyticsSettings
 from kith.nouns.export import Incomplete, rows_of
+from kith.peers.credentials import BUSY, ClientCredentials, NoToken
 
 SCOPES = "contacts:read sales:read service-desk:read"
 """None for personal fields: no name and no free text leaves its service for this."""
 TRIES = 5
 PAUSE_SECONDS = 1.0
 """Before the second try; twice that before the third, and so on."""
-_BUSY = frozenset({429, 502, 503, 504})
 _encode = msgspec.json.Encoder().encode_lines
 
 Token = Callable[[str], Awaitable[str]]
-"""An access token for a tenant. Raises NotFetched."""
+"""An access token for a tenant. Raises NoToken."""
 
 
 class NotFetched(Exception):
@@ -64,14 +61,16 @@ class Services:
                 service: await stack.enter_async_context(httpx.AsyncClient(base_url=str(url), timeout=60))
                 for service, url in urls.items()
             }
-            yield cls(clients, ClientCredentials(settings).token)
+            yield cls(clients, ClientCredentials(settings, SCOPES).token)
 
     async def fetch(self, tenant: str, collection: Collection, file: BinaryIO) -> Exported:
         """One collection, whole, into an empty file. Raises NotFetched."""
         for attempt in range(1, TRIES + 1):
             try:
                 return Exported(collection, file, await self._fetch(tenant, collection, file))
-            except (_TryAgain, httpx.TransportError, Incomplete) as error:
+            except (_TryAgain, NoToken, httpx.TransportError, Incomplete) as error:
+                if isinstance(error, NoToken) and not error.passes:
+                    raise NotFetched(str(error)) from error
                 if attempt == TRIES:
                     raise NotFetched(f"{collection.service} did not give all {collection.name}: {error}") from error
             file.seek(0)
@@ -99,7 +98,7 @@ _UNTIMED = datetime.max.replace(tzinfo=UTC)
 
 
 def _check(answer: httpx.Response, collection: Collection) -> None:
-    if answer.status_code in _BUSY:
+    if answer.status_code in BUSY:
         raise _TryAgain(f"it answered {answer.status_code}")
     if answer.status_code != httpx.codes.OK:
         raise NotFetched(f"{collection.service} answered {answer.status_code} for its {collection.name}.")
@@ -109,44 +108,3 @@ def missing(settings: AnalyticsSettings) -> list[str]:
     """Returns the settings without which the services cannot be queried."""
     needed = ("url_contacts", "url_sales", "url_service_desk", "client_file")
     return [f"KITH_{name.upper()}" for name in needed if getattr(settings, name) is None]
-
-
-@dataclass(frozen=True)
-class ClientCredentials:
-    """OAuth 2.0 client credentials (RFC 6749, section 4.4), with a parameter that names the tenant.
-
-    The issuer decides whether this client may act for it, and says so in the token's claim, which is all that the
-    services look at. Looked at here too: an issuer that does not know the parameter may answer a token for another.
-    """
-
-    settings: AnalyticsSettings
-
-    async def token(self, tenant: str) -> str:
-        settings = self.settings
-        assert settings.client_file is not None
-        client = json.loads(settings.client_file.read_text())
-        # Both are encoded before, says section 2.3.1.
-        basic = httpx.BasicAuth(quote_plus(client["client_id"]), quote_plus(client["client_secret"]))
-        form = {"grant_type": "client_credentials", "scope": SCOPES, settings.tenant_parameter: tenant}
-        async with httpx.AsyncClient(timeout=10) as http:
-            url = settings.token_url or await self._discovered(http)
-            answer = await http.post(url, data=form, auth=basic)
-        if answer.status_code in _BUSY:
-            raise _TryAgain(f"the issuer answered {answer.status_code}")
-        if answer.status_code != httpx.codes.OK:
-            raise NotFetched(f"The issuer answered {answer.status_code} for a token.")
-        token = str(answer.json()["access_token"])
-        if claim_of(token, settings.tenant_claim) != tenant:
-            raise NotFetched(f"The issuer gave a token that is not for the tenant {tenant}.")
-        return token
-
-    async def _discovered(self, http: httpx.AsyncClient) -> str:
-        found = await http.get(f"{self.settings.issuer_url}/.well-known/openid-configuration")
-        if found.status_code != httpx.codes.OK:
-            raise _TryAgain(f"the issuer's discovery document answered {found.status_code}")
-        return str(found.json()["token_endpoint"])
-
-
-def claim_of(token: str, name: str) -> Any:
-    """Not verified: the services do that."""
-    return json.loads(extract_compact(token.encode()).payload).get(name)

@@ -1,25 +1,31 @@
 """The form of a lead: what can be done with it, its table, and how it is seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import TEXT, Column, Index, Uuid, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_by
 from kith.db.tables import Moment, aggregate_table, one_of, reference
-from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore
+from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
 from kith.nouns.resource import ArchivableView, Attempt, Command, One, Resource, Supplies, Supply, Timer, personal
-from kith.scalars import Code, Country, Email, Id, Instant, Phone, Text
+from kith.processes.beginning import Asked, Beginnings
+from kith.scalars import Code, Country, Currency, Day, Email, Flag, Id, Instant, Money, Phone, Text
+from kith.scalars.currencies import misfit
 from sales.lead_queues.form import lead_queues
 from sales.leads.duplicates import open_leads
 from sales.leads.rules import Lead, LeadState
 from sales.leads.turns import turns
+from sales.opportunities.form import opportunities
 from sales.tables import CUSTOMER, USER, metadata
+
+CONVERSION = "lead_conversion"
+"""The kind of its processes."""
 
 
 class CaptureLead(NewInput):
@@ -76,6 +82,50 @@ class RecycleLead(Input):
     pass
 
 
+class ConvertLead(Input):
+    customer_id: Id | None = Field(default=None, description="one that is there already; else one is created")
+    opportunity_name: Text | None = Field(default=None, description="of the opportunity to open; none is, without")
+    value: Money | None = None
+    currency: Currency | None = None
+    expected_close: Day | None = None
+    refuse_duplicates: Flag = Field(
+        default=False, description="whether it is undone where the customer or the contact may be there already"
+    )
+
+    @model_validator(mode="after")
+    def _of_an_opportunity(self) -> Self:
+        refuse(self, self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[Wrong]:
+        if self.opportunity_name is None:
+            for name in ("value", "currency", "expected_close"):
+                if getattr(self, name) is not None:
+                    yield name, "It is of an opportunity: send opportunity_name as well."
+        elif self.currency is None:
+            yield "currency", "An opportunity has one."
+        elif self.value is not None and (rule := misfit(self.value, self.currency)):
+            yield "value", rule
+
+    def fields(self) -> dict[str, Any]:
+        return {"customer_id": self.customer_id}
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Records of contacts are made for whoever may make some; a refusal says that an address is known."""
+        return ("contacts:write", *(("contacts:read", "contacts:personal") if self.refuse_duplicates else ()))
+
+
+class EndConversion(Input):
+    customer_id: Id
+    contact_id: Id | None
+    opportunity_id: Id | None
+
+
+class UndoConversion(Input):
+    pass
+
+
 class EraseLead(Input):
     pass
 
@@ -97,6 +147,12 @@ leads = aggregate_table(
     Column("nurture_until", Moment),
     Column("unqualified_reason", TEXT),
     Column("duplicate_of_id", Uuid),
+    Column("conversion_id", Uuid),
+    Column("converted_by", TEXT),
+    Column("state_before", one_of(LeadState)),
+    Column("converted_at", Moment),
+    Column("contact_id", Uuid),
+    *reference("opportunity_id", opportunities),
     Column("erased_at", Moment),
     customer_owned=True,
     archivable=True,
@@ -108,7 +164,15 @@ Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
 
 
 async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
-    return Supplies((await open_leads(connection, tenant, leads, asked), await turns(connection, tenant, asked)))
+    conversions = Beginnings(connection, tenant, CONVERSION, ConvertLead, asked_of_conversion)
+    captured = await open_leads(connection, tenant, leads, asked)
+    return Supplies((captured, await turns(connection, tenant, asked), conversions))
+
+
+def asked_of_conversion(given: ConvertLead, lead: Lead) -> Asked:
+    assert lead.converted_by is not None
+    sent = given.model_dump(mode="json", exclude={"occurred_at", "opportunity_name"}, exclude_none=True)
+    return Asked(lead.converted_by, sent, {"opportunity_name": given.opportunity_name})
 
 
 @dataclass(slots=True)
@@ -123,6 +187,11 @@ class LeadView(ArchivableView):
     nurture_until: datetime | None
     unqualified_reason: str | None
     duplicate_of_id: UUID | None
+    conversion_id: UUID | None
+    converted_by: str | None
+    converted_at: datetime | None
+    contact_id: UUID | None
+    opportunity_id: UUID | None
     erased_at: datetime | None
     custom: dict[str, Any]
     name: str | None = personal()
@@ -148,9 +217,14 @@ LEADS = Resource(
         Command("disqualify", DisqualifyLead, Lead.disqualify),
         Command("nurture", NurtureLead, Lead.nurture),
         Command("recycle", RecycleLead, Lead.recycle),
+        Command("convert", ConvertLead, Lead.convert),
         Command("archive", Archive, Lead.archive),
         Command("restore", Restore, Lead.restore, of_archived=True),
         Command("erase", EraseLead, Lead.erase, erases=True),
+    ),
+    internal=(
+        Command("end_conversion", EndConversion, Lead.end_conversion),
+        Command("undo_conversion", UndoConversion, Lead.undo_conversion),
     ),
     filters=("customer_id", "owner_id", "queue_id", "state", "source", "campaign", "country", "duplicate_of_id"),
     unindexed={"country": "It is asked of those of a state or an owner."},
@@ -162,5 +236,7 @@ LEADS = Resource(
         One("customer", many="leads"),
         One("owner", to="user", many="leads"),
         One("queue", to="lead_queue", many="leads"),
+        One("contact"),
+        One("opportunity"),
     ),
 )

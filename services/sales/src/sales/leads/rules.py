@@ -14,6 +14,9 @@ from kith.events.leads import (
     LeadArchived,
     LeadAssigned,
     LeadCaptured,
+    LeadConversionBegun,
+    LeadConversionUndone,
+    LeadConverted,
     LeadDisqualified,
     LeadErased,
     LeadNurtured,
@@ -31,6 +34,7 @@ class LeadState(StrEnum):
     NURTURING = "nurturing"
     QUALIFIED = "qualified"
     UNQUALIFIED = "unqualified"
+    CONVERTING = "converting"
     CONVERTED = "converted"
 
     @property
@@ -44,6 +48,7 @@ _FROM: Mapping[LeadState, frozenset[LeadState]] = {
     LeadState.UNQUALIFIED: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.NURTURING, LeadState.QUALIFIED}),
     LeadState.NURTURING: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.QUALIFIED, LeadState.UNQUALIFIED}),
     LeadState.NEW: frozenset({LeadState.NURTURING, LeadState.UNQUALIFIED}),
+    LeadState.CONVERTING: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.NURTURING, LeadState.QUALIFIED}),
 }
 """The states from which a lead comes to each."""
 
@@ -54,6 +59,13 @@ class LeadMoveNotAllowed(Conflict):
     def __init__(self, lead: "Lead", to: LeadState) -> None:
         allowed = ", ".join(state for state in LeadState if state in _FROM[to])
         super().__init__(f"Lead {lead.id} is {lead.state}; {to} it becomes from: {allowed}.")
+
+
+class LeadConverting(Conflict):
+    code = ErrorCode.LEAD_CONVERTING
+
+    def __init__(self, lead: "Lead") -> None:
+        super().__init__(f"Lead {lead.id} is being converted by process {lead.conversion_id}: wait for its end.")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -81,6 +93,15 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
     unqualified_reason: str | None = None
     duplicate_of_id: UUID | None = None
     """An open lead that had the same address when this one was captured."""
+    conversion_id: UUID | None = None
+    """The process that converts it, or has converted it."""
+    converted_by: str | None = None
+    """Who had it converted, as events name it."""
+    state_before: LeadState | None = None
+    """Of its conversion: what it comes back to if that is undone."""
+    converted_at: datetime | None = None
+    contact_id: UUID | None = None
+    opportunity_id: UUID | None = None
 
     @classmethod
     def capture(
@@ -143,8 +164,46 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
         """It is new again. With one that is nurtured that is done of itself."""
         return LeadRecycled.of(self, from_state=self._move(LeadState.NEW, at))
 
+    def convert(
+        self,
+        *,
+        at: datetime,
+        actor: str,
+        customer_id: UUID | None,
+        process_id: UUID | None = None,
+    ) -> LeadConversionBegun:
+        """A customer, a contact and an opportunity are made of it, by a process that ends with all of them or with
+        none. Until then it is not changed."""
+        self._ensure_may_change(at)
+        if self.state not in _FROM[LeadState.CONVERTING]:
+            raise LeadMoveNotAllowed(self, LeadState.CONVERTING)
+        left, self.state = self.state, LeadState.CONVERTING
+        self.state_before, self.conversion_id, self.converted_by = left, process_id, actor
+        self.customer_id = customer_id or self.customer_id
+        return LeadConversionBegun.of(self, from_state=left)
+
+    def end_conversion(
+        self, *, at: datetime, customer_id: UUID, contact_id: UUID | None, opportunity_id: UUID | None
+    ) -> LeadConverted:
+        """All of it is there."""
+        self.ensure_not_before_last_change(at)
+        self.state, self.state_before, self.nurture_until = LeadState.CONVERTED, None, None
+        self.converted_at = at
+        self.customer_id, self.contact_id, self.opportunity_id = customer_id, contact_id, opportunity_id
+        return LeadConverted.of(self)
+
+    def undo_conversion(self, *, at: datetime) -> LeadConversionUndone:
+        """Nothing is left of it: the lead is as it was before."""
+        self.ensure_not_before_last_change(at)
+        assert self.state_before is not None
+        self.state, self.state_before = self.state_before, None
+        self.conversion_id = self.converted_by = None
+        return LeadConversionUndone.of(self, from_state=LeadState.CONVERTING)
+
     def archive(self, *, at: datetime) -> LeadArchived:
         """It is left out of lists, and is not changed until it is restored. What happened stays counted."""
+        if self.state is LeadState.CONVERTING:
+            raise LeadConverting(self)
         self.put_away(at)
         return LeadArchived()
 
@@ -169,4 +228,6 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
 
     def _ensure_may_change(self, at: datetime) -> None:
         self.ensure_not_erased()
+        if self.state is LeadState.CONVERTING:
+            raise LeadConverting(self)
         self.ensure_not_before_last_change(at)

@@ -18,7 +18,7 @@ from analytics.metrics.measure import (
     Sum,
 )
 from kith.events.activities import ActivityHeld, ActivityRecorded
-from kith.events.leads import LeadCaptured, LeadDisqualified, LeadQualified
+from kith.events.leads import LeadCaptured, LeadConverted, LeadDisqualified, LeadQualified
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityLost,
@@ -56,7 +56,7 @@ CALL_OR_VISIT = Is("kind", ("call", "visit"))
 OF_ACTIVITY = of("activity", "owner", "outcome")
 QUALIFIED, DISQUALIFIED = (LeadQualified.type,), (LeadDisqualified.type,)
 OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"), Dimension("lead_queue", stored_as="queue_id"))
-OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified"))
+OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified", "converting"))
 
 METRICS = (
     Metric(
@@ -313,7 +313,7 @@ METRICS = (
         id="sales.open_leads",
         title="Open leads",
         unit=Unit.COUNT,
-        words="Leads that are new, worked on, nurtured or qualified at the end.",
+        words="Leads that are new, worked on, nurtured, qualified or being converted at the end.",
         components={"open": Stock("sales.lead", where=(OPEN_LEAD,))},
         numerator="open",
         dimensions=(Dimension("lead_state", stored_as="phase"), *OF_LEAD),
@@ -330,5 +330,16 @@ METRICS = (
         denominator="qualified + disqualified",
         dimensions=OF_LEAD,
         example="Three qualified and nine disqualified: 3 / 12 = 25 %.",
+    ),
+    Metric(
+        id="sales.lead_conversion_rate",
+        title="Lead conversion rate",
+        unit=Unit.PERCENT,
+        words="Leads converted, over those converted or disqualified in the interval.",
+        components={"converted": Flow((LeadConverted.type,)), "disqualified": Flow(DISQUALIFIED)},
+        numerator="converted",
+        denominator="converted + disqualified",
+        dimensions=OF_LEAD,
+        example="Two converted and six disqualified: 2 / 8 = 25 %.",
     ),
 )

@@ -1,0 +1,96 @@
+"""The conversion of a lead: a customer and a contact in contacts, then an opportunity here. All of it comes about, or
+nothing does."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from kith.errors import Conflict
+from kith.ids import new_id
+from kith.processes.declared import Body, Creates, Here, Process, Run
+from sales.leads.form import CONVERSION, LEADS, EndConversion, UndoConversion
+from sales.leads.rules import Lead
+from sales.opportunities.form import OPPORTUNITIES, OpenOpportunity
+
+_END, _UNDO = LEADS.internal
+
+
+def customer_of(run: Run) -> Body | None:
+    lead = _readable(run)
+    if lead.customer_id is not None:
+        return None
+    return {
+        "kind": "person" if lead.company is None else "organisation",
+        "name": lead.company or lead.name,
+        "country": lead.country,
+        "source": lead.source,
+        "owner_id": lead.owner_id,
+        **_on_duplicate(run),
+    }
+
+
+def contact_of(run: Run) -> Body:
+    lead = _readable(run)
+    return {
+        "customer_id": _customer(run),
+        "name": lead.name,
+        "email": lead.email,
+        "phone": lead.phone,
+        "country": lead.country,
+        "title": lead.title,
+        **_on_duplicate(run),
+    }
+
+
+def ended(run: Run) -> Sequence[Here]:
+    lead, asked, customer_id = _readable(run), run.asked, _customer(run)
+    calls, opportunity_id = list[Here](), None
+    if (name := asked["opportunity_name"]) is not None:
+        opportunity_id = new_id()
+        opened = OpenOpportunity(
+            name=name,
+            customer_id=customer_id,
+            owner_id=lead.owner_id,
+            source=lead.source,
+            currency=asked["currency"],
+            value=None if "value" not in asked else Decimal(asked["value"]),
+            expected_close=None if "expected_close" not in asked else date.fromisoformat(asked["expected_close"]),
+        )
+        calls.append(Here(OPPORTUNITIES, OPPORTUNITIES.create, opened, creates=opportunity_id))
+    end = EndConversion(customer_id=customer_id, contact_id=run.made["contact"], opportunity_id=opportunity_id)
+    return (*calls, Here(LEADS, _END, end, id=lead.id))
+
+
+def released(run: Run) -> Sequence[Here]:
+    return (Here(LEADS, _UNDO, UndoConversion(), id=run.about.id),)
+
+
+def _customer(run: Run) -> UUID:
+    found = run.made["customer"] or run.about.customer_id
+    assert isinstance(found, UUID)
+    return found
+
+
+def _on_duplicate(run: Run) -> Body:
+    return {"on_duplicate": "refuse"} if run.asked.get("refuse_duplicates") else {}
+
+
+def _readable(run: Run) -> Lead:
+    """Returns the lead. Raises Conflict for one that was erased: there is nobody to make a contact of."""
+    lead: Lead = run.about
+    if lead.name is None:
+        raise Conflict(f"Lead {lead.id} was erased.")
+    return lead
+
+
+LEAD_CONVERSION = Process(
+    CONVERSION,
+    LEADS,
+    (
+        Creates("customer", "contacts", "customers", customer_of),
+        Creates("contact", "contacts", "contacts", contact_of),
+    ),
+    ends=ended,
+    undone=released,
+)
