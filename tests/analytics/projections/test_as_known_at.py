@@ -18,7 +18,7 @@ from analytics.metrics.catalogue import METRICS
 from analytics.metrics.definition import Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.projections import as_known_at
-from analytics.projections.activity import PURCHASES, ActivityRule
+from analytics.projections.activity import DEFAULT_POLICY, ActivityPolicy, ActivityRule
 from analytics.projections.as_known_at import types_needed
 from kith.db.connections import Database
 from kith.events.contacts import CustomerMerged, SettingsChanged
@@ -213,9 +213,9 @@ async def test_of_fits_there_are_the_ones_that_had_been_made(
 
 def test_only_the_events_that_matter_are_folded() -> None:
     of_revenue = event_types_of([METRICS["revenue"]])
-    needed = types_needed(of_revenue, [PURCHASES])
+    needed = types_needed(of_revenue, DEFAULT_POLICY)
     assert needed is not None
     assert OrderPlaced.type in needed
     assert CustomerMerged.type in needed
     assert not any("opportunity" in type or "case" in type for type in needed)
-    assert types_needed(of_revenue, [ActivityRule.of(["billing.invoice.paid.v1"], 30)]) is None
+    assert types_needed(of_revenue, ActivityPolicy(1, ActivityRule.of(["billing.invoice.paid.v1"], 30))) is None

@@ -35,7 +35,7 @@ async def test_before_anybody_has_changed_them_the_defaults_hold(acme: Tenant) -
             "updated_at": None,
             "time_zone": "UTC",
             "currency": None,
-            "activity": {"event_types": [ORDERS], "window_days": 90},
+            "activity": {"event_types": [ORDERS], "window_days": 90, "contractual": False},
             "segment_activity": [],
         }
         == answer.json()
@@ -46,15 +46,17 @@ async def test_what_is_sent_changes_and_the_rest_stays(acme: Tenant) -> None:
     first = await acme.post(AMEND, {"time_zone": "Europe/Vienna", "currency": "EUR"})
     assert (first.status_code, first.headers["ETag"]) == (200, '"1"'), first.text
     assert "Kith-Position" in first.headers
-    rules = [{"segment": "key", "event_types": [TOUCHPOINTS, ORDERS, ORDERS], "window_days": 365}]
+    rules = [{"segment": "key", "event_types": [TOUCHPOINTS, ORDERS, ORDERS], "window_days": 365, "contractual": True}]
     second = (await acme.post(AMEND, {"currency": None, "activity": RULE, "segment_activity": rules})).json()
     assert second == (await acme.get(PATH)).json()
     assert second == first.json() | {
         "version": 2,
         "updated_at": second["updated_at"],
         "currency": None,
-        "activity": RULE,
-        "segment_activity": [{"segment": "key", "event_types": [TOUCHPOINTS, ORDERS], "window_days": 365}],
+        "activity": RULE | {"contractual": False},
+        "segment_activity": [
+            {"segment": "key", "event_types": [TOUCHPOINTS, ORDERS], "window_days": 365, "contractual": True}
+        ],
     }
 
 

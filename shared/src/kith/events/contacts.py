@@ -216,11 +216,13 @@ class ContactRestored(Event):
     qualifies: ClassVar[bool] = False
 
 
-class ActivityRule(Struct):
+class ActivityRule(Struct, omit_defaults=True):
     """What makes a customer active: one of these events within so many days before."""
 
     event_types: list[str]
     window_days: int
+    contractual: bool = False
+    """Whether who has had a subscription is active while one is in force, and by nothing else."""
 
 
 class ActivityPolicy(Struct, omit_defaults=True):

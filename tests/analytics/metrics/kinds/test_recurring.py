@@ -86,7 +86,7 @@ def straight(spans: list[Span], start: datetime, end: datetime, by_plan: bool) -
         return found
 
     before, after = paid(start), paid(end)
-    once = {span.customer for span in spans if span.starts_at <= start}
+    once = {span.customer for span in spans if span.starts_at <= start and span.mrr}
     found: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(("start", *MOVEMENTS, "end"), Decimal()))
     for customer in before.keys() | after.keys():
         for group in before[customer].keys() | after[customer].keys():
@@ -104,7 +104,8 @@ def straight(spans: list[Span], start: datetime, end: datetime, by_plan: bool) -
 
 
 def random_course(chance: random.Random, tenant: str, customers: list[UUID]) -> tuple[list[Envelope], list[Span]]:
-    """A subscription, started and then told anew with another course, late or not."""
+    """A subscription, started and then told anew with another course, late or not; and when it was in force, and paid
+    what."""
     customer, subject = chance.choice(customers), new_id()
     currency, plan = chance.choice(("EUR", "EUR", "JPY")), chance.choice(("pro", "basic"))
     courses = []
@@ -137,7 +138,7 @@ def random_course(chance: random.Random, tenant: str, customers: list[UUID]) -> 
     return told, [
         Span(customer, step.starts_at, then.starts_at if then else None, step.mrr, currency, step.plan)
         for step, then in pairwise([*courses[-1], None])
-        if step is not None and step.mrr
+        if step is not None and step.status != "ended"
     ]
 
 

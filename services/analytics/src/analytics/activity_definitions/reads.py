@@ -24,6 +24,8 @@ class ActivityRuleView:
     """Null: of all customers whose segment has no rule of its own."""
     event_types: list[str]
     window_days: int
+    contractual: bool
+    """Whether who has had a subscription is active while one is in force, and by nothing else."""
     state: Computed
     done: int
     """Customers computed, of all there were when it began."""
@@ -104,6 +106,5 @@ def _definition(policy: ActivityPolicy, since: datetime | None, progress: dict[s
 
 
 def _rule(segment: str | None, rule: ActivityRule, how_far: _Progress) -> ActivityRuleView:
-    return ActivityRuleView(
-        segment, sorted(rule.event_types), rule.window.days, how_far.state, how_far.done, how_far.total
-    )
+    said = (sorted(rule.event_types), rule.window.days, rule.contractual)
+    return ActivityRuleView(segment, *said, how_far.state, how_far.done, how_far.total)

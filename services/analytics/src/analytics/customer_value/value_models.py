@@ -24,8 +24,9 @@ from analytics.customer_value.fits import NEEDED, KeptFit, Model, applying
 from analytics.customer_value.purchase_base import MONEY, Floats, Ints, PurchaseBase
 from analytics.customer_value.purchases import Bought, Ids, bought, sent, unidentified
 from analytics.customer_value.rfm import Segment
+from analytics.metrics.activity import spans
 from analytics.metrics.definition import CUSTOMER, Dimension, Source
-from analytics.metrics.query import Filter, MetricQuery, Slices, customers, spans
+from analytics.metrics.query import Filter, MetricQuery, Slices, customers
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
 from kith.error_codes import ErrorCode

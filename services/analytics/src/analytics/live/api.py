@@ -275,7 +275,7 @@ class WatchedMetric:
             reading(self.feeds.database, self.tenant, [wanted], ends_at, None) as connection,
         ):
             question = await self._question(connection, starts_at, ends_at)
-            needed = types_needed(event_types_of([wanted]), question.policy.rules)
+            needed = types_needed(event_types_of([wanted]), question.policy)
             self.types = None if needed is None else frozenset(each for type in needed for each in versions_of(type))
             (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
         return figure

@@ -94,7 +94,8 @@ by `GET /v1/metrics` and by `metrics` in GraphQL. How to query, by example: [gui
   clock, a day being 86,400 seconds.
 - **Active** is a customer with a qualifying event at `t`, `T - window <= t < T`. Which events qualify, and the window,
   is the tenant's to define, for all customers or for some segments; the default is an order in 90 days. `activity=`
-  names a version of the definition, and the answer says which was used (`activity_version`).
+  names a version of the definition, and the answer says which was used (`activity_version`). A *contractual* customer
+  is active while a subscription is in force, on trial or paused too, and by nothing else as from its first one.
 - **Customers are distinct after merges**: the events of a merged customer count for the one that remains.
 - **Slices.** *The customer's* dimensions have plain names, `country`, `owner`: fields of its record as it stood at the
   end of the whole interval, in every period alike; what a record said first holds for the time before it was made, too.

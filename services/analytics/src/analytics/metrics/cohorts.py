@@ -1,5 +1,5 @@
 """The cohort matrix, `retention.matrix`: customers by the period of their first qualifying event, and how many of them
-had one in each period after.
+had one in each period after. Of contractual customers, a subscription in force in the period counts in its place.
 
 Each qualifying fact is read once: per customer the facts are reduced to the period of the first one, and to one bit for
 each period that has one. The matrix is sums of those bits.
@@ -7,19 +7,20 @@ each period that has one. The matrix is sums of those bits.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, case, func, literal, select, text, true
+from sqlalchemy import ColumnElement, FromClause, case, func, literal, select, text, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Grain, boundaries, zone_of
 from analytics.ledger.freshness import Freshness, freshness
-from analytics.metrics.bits import bit, has_bit
+from analytics.metrics.activity import Qualifying, in_force, subscribed
+from analytics.metrics.bits import bit, bits_between, has_bit
 from analytics.metrics.definition import CUSTOMER, DIGITS, Dimension
-from analytics.metrics.query import MetricQuery, Qualifying, Slices, customers, period_of
+from analytics.metrics.query import MetricQuery, Slices, customers, period_of
 from analytics.metrics.question import Question
 from analytics.projections.custom_fields import PREFIX
 from analytics.projections.tables import facts
@@ -193,8 +194,15 @@ async def cohort_members(
         .limit(1)
         .lateral("proof")
     )
+    from_page: FromClause = page.outerjoin(proof, true())
+    columns: list[ColumnElement[Any]] = list(proof.c)
+    if _goes_by_subscriptions(query, event_types):
+        last_instant = literal(ends_at - timedelta(microseconds=1))
+        held = subscribed(query, page.c.customer_id, last_instant).lateral("held")
+        from_page = from_page.outerjoin(held, true())
+        columns = [func.coalesce(each, held.c[each.name]) for each in proof.c]
     rows = await connection.execute(
-        select(page.c.customer_id, *proof.c).select_from(page.join(proof, true())).order_by(page.c.customer_id)
+        select(page.c.customer_id, *columns).select_from(from_page).order_by(page.c.customer_id)
     )
     found = [CohortMember(*each) for each in rows]
     last = found[first - 1] if len(found) > first else None
@@ -241,6 +249,8 @@ def _facts(query: MetricQuery, event_types: Sequence[str]) -> tuple[FromClause, 
 
 def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None = None) -> Any:
     """Selects a row per customer: the period of its first qualifying event, and the periods that have one, as bits."""
+    if _goes_by_subscriptions(query, event_types):
+        return _each_by_subscriptions(query, after)
     f, policy = facts.c, query.policy
     kinds = [frozenset(event_types)] if event_types else list({rule.types: None for rule in policy.rules})
     columns = []
@@ -278,3 +288,27 @@ def _each(query: MetricQuery, event_types: Sequence[str], *, after: UUID | None 
         .select_from(by_kind.outerjoin(record, record.c.id == by_kind.c.customer_id))
         .subquery("each")
     )
+
+
+def _goes_by_subscriptions(query: MetricQuery, event_types: Sequence[str]) -> bool:
+    return query.policy.is_contractual and not event_types
+
+
+def _each_by_subscriptions(query: MetricQuery, after: UUID | None) -> Any:
+    """Selects the same where some customers are contractual: the periods with a subscription in force, and, of the time
+    before the first one and of all others, those with a qualifying event."""
+    f, (source, qualifies) = facts.c, _facts(query, ())
+    acts = (
+        select(f.customer_id, f.time.label("since"), f.time.label("until"))
+        .select_from(source)
+        .where(f.tenant_id == query.tenant, f.customer_id.is_not(None), f.time < query.ends_at, qualifies)
+    )
+    held = in_force(query).subquery("in_force").c
+    subscribed = select(held.customer_id, held.since, held.ends_at).where(held.since < query.ends_at)
+    both = union_all(acts, subscribed).subquery("both").c
+    # Before the interval there is no bit.
+    low = func.greatest(period_of(both.since, query), 0)
+    high = func.least(period_of(both.until, query) + 1, query.periods)
+    columns = (period_of(func.min(both.since), query), func.bit_or(bits_between(low, func.greatest(low, high))))
+    found = select(both.customer_id, columns[0].label("first"), columns[1].label("periods")).group_by(both.customer_id)
+    return (found if after is None else found.where(both.customer_id > after)).subquery("each")

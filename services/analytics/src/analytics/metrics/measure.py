@@ -130,7 +130,8 @@ class Attribute:
 
 @dataclass(frozen=True)
 class IsActive:
-    """The customer is active at the end of the interval, as the tenant defines it."""
+    """The customer is active at the end of the interval, as the tenant defines it. A `Did` comes with it: a contractual
+    customer may be active without any event that qualifies."""
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ from analytics.metrics.measure import (
     SameDay,
     Sum,
 )
-from analytics.projections.activity import ActivityPolicy, ActivityRule
+from analytics.projections.activity import ActivityPolicy
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
-from analytics.projections.tables import activity_spans, facts
+from analytics.projections.tables import facts
 from analytics.projections.tree import parts_of, ultimate_parents, within
 from kith.db.tables import Moment
 
@@ -152,30 +152,6 @@ def customers(query: MetricQuery) -> FromClause:
             or_(f.c.until.is_(None), f.c.until >= query.ends_at),
         )
         .subquery("c")
-    )
-
-
-def spans(query: MetricQuery) -> FromClause:
-    """Selects the activity spans that count: each customer's by the rule of its segment."""
-    s, policy = activity_spans, query.policy
-    found = select(s.c.customer_id, s.c.starts_at, s.c.ends_at).where(
-        s.c.tenant_id == query.tenant, s.c.starts_at < query.ends_at
-    )
-    if not policy.segments:
-        return found.where(s.c.rule == policy.default.id).subquery("s")
-    c = customers(query)
-    found = found.join(c, c.c.id == s.c.customer_id, isouter=True).where(s.c.rule == rule_of(c, policy))
-    return found.subquery("s")
-
-
-def rule_of(record: FromClause, policy: ActivityPolicy) -> ColumnElement[str]:
-    """Returns the id of the customer's rule: that of its segment, as its record says. Without a record, the default."""
-    if not policy.segments:
-        return literal(policy.default.id)
-    return case(
-        {segment: rule.id for segment, rule in policy.segments.items()},
-        value=record.c.state["segment"].astext,
-        else_=policy.default.id,
     )
 
 
@@ -329,31 +305,5 @@ def _text(dimension: Dimension, customers: FromClause | None) -> ColumnElement[A
     return text
 
 
-def first_activity(query: MetricQuery) -> FromClause:
-    """Selects when each customer was first active."""
-    s = spans(query)
-    return select(s.c.customer_id, func.min(s.c.starts_at).label("at")).group_by(s.c.customer_id).subquery("first")
-
-
 def all_hold(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
     return and_(true(), *conditions)
-
-
-class Qualifying:
-    """The facts that make their customers active: those of the types of the customer's rule."""
-
-    def __init__(self, query: MetricQuery) -> None:
-        self._policy = query.policy
-        self.facts: FromClause = facts
-        self._rule_of: ColumnElement[str] | None = None
-        if query.policy.segments:
-            record = customers(query).alias("whose")
-            self.facts = facts.outerjoin(record, record.c.id == facts.c.customer_id)
-            self._rule_of = rule_of(record, query.policy)
-
-    def by_any(self) -> ColumnElement[bool]:
-        return or_(*(self.by(rule) for rule in self._policy.rules))
-
-    def by(self, rule: ActivityRule) -> ColumnElement[bool]:
-        of_type = facts.c.type.in_(sorted(rule.types))
-        return of_type if self._rule_of is None else and_(self._rule_of == rule.id, of_type)

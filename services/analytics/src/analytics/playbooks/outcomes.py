@@ -70,6 +70,21 @@ _FIRST_EVENT = text("""
     bindparam("since", type_=ARRAY(Moment)),
     bindparam("until", type_=ARRAY(Moment)),
 )
+_SUBSCRIBED = text("""
+    SELECT r.id, s.in_force, s.event_id
+    FROM unnest(:runs, :customers, :until) AS r(id, customer_id, until)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(s.ends_at, 'infinity') > r.until AS in_force, f.event_id
+        FROM subscription_spans s
+        JOIN facts f ON f.tenant_id = s.tenant_id AND f.subject = s.subject AND f.until IS NULL
+        WHERE s.tenant_id = :tenant AND s.customer_id = r.customer_id AND s.starts_at <= r.until
+        ORDER BY s.ends_at DESC NULLS FIRST, s.subject LIMIT 1
+    ) s
+""").bindparams(
+    bindparam("runs", type_=ARRAY(Uuid)),
+    bindparam("customers", type_=ARRAY(Uuid)),
+    bindparam("until", type_=ARRAY(Moment)),
+)
 _LAST_CHANGE = text("""
     SELECT r.id, c.id
     FROM unnest(:runs, :customers, :until) AS r(id, customer_id, until)
@@ -182,15 +197,31 @@ async def _by_activity(connection: AsyncConnection, tenant: str, runs: Sequence[
         return {}
     policy = await _policy(connection, tenant)
     known = await customers_at(connection, tenant, [CustomerAt(each.customer_id, each.at) for each in runs])
+    settled: dict[UUID, Settled] = {}
     by_rule: dict[frozenset[str], list[Open]] = defaultdict(list)
+    contractual: list[Open] = []
     for each in runs:
         customer = known.get(CustomerAt(each.customer_id, each.at))
         rule = policy.segments.get(customer.segment or "", policy.default) if customer else policy.default
         by_rule[rule.types].append(each)
-    settled: dict[UUID, Settled] = {}
+        if rule.contractual:
+            contractual.append(each)
     for types, of_rule in by_rule.items():
         settled |= await _by_events(connection, tenant, of_rule, sorted(types))
-    return settled
+    return settled | await _by_subscriptions(connection, tenant, contractual)
+
+
+async def _by_subscriptions(connection: AsyncConnection, tenant: str, runs: Sequence[Open]) -> dict[UUID, Settled]:
+    """Judges contractual customers that have had a subscription by whether one is in force when the days are over."""
+    if not runs:
+        return {}
+    columns = {
+        "runs": [each.id for each in runs],
+        "customers": [each.customer_id for each in runs],
+        "until": [each.settles_at for each in runs],
+    }
+    rows = await connection.execute(_SUBSCRIBED, {"tenant": tenant, **columns})
+    return {run: Settled(in_force, event if in_force else None) for run, in_force, event in rows}
 
 
 async def _policy(connection: AsyncConnection, tenant: str) -> ActivityPolicy:

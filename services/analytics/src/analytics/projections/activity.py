@@ -28,6 +28,9 @@ class ActivityRule:
 
     event_types: frozenset[str]
     window: timedelta
+    contractual: bool = False
+    """Whether who has had a subscription is active while one is in force, and by nothing else. It is applied at read
+    time (see metrics.activity): the spans that are kept are those of events."""
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -36,12 +39,12 @@ class ActivityRule:
 
     @property
     def id(self) -> str:
-        """Returns an id that follows from the rule's content, so equal rules share their spans."""
+        """Returns the id of the rule's spans. It follows from the events and the window, so equal ones share them."""
         return f"{self.window // timedelta(days=1)}d:{','.join(sorted(self.event_types))}"
 
     @classmethod
-    def of(cls, event_types: Iterable[str], window_days: int) -> "ActivityRule":
-        return cls(frozenset(event_types), timedelta(days=window_days))
+    def of(cls, event_types: Iterable[str], window_days: int, contractual: bool = False) -> "ActivityRule":
+        return cls(frozenset(event_types), timedelta(days=window_days), contractual)
 
     def extend(self, spans: Iterable[Span], times: Iterable[datetime]) -> list[Span]:
         """Returns the spans with the events at `times` added, in any order; disjoint and sorted again.
@@ -80,7 +83,13 @@ class ActivityPolicy:
 
     @property
     def rules(self) -> list[ActivityRule]:
+        """Returns a rule for each id: those whose spans it needs."""
         return list({rule.id: rule for rule in (self.default, *self.segments.values())}.values())
+
+    @property
+    def is_contractual(self) -> bool:
+        """Whether any of its rules is."""
+        return any(rule.contractual for rule in (self.default, *self.segments.values()))
 
 
 PURCHASES = ActivityRule.of({OrderPlaced.type}, 90)

@@ -20,13 +20,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from analytics.projections.activity import ActivityRule
+from analytics.projections.activity import ActivityPolicy
 from analytics.projections.copying import recompute
 from analytics.projections.facts import noun_of, types_of
 from analytics.projections.merging import MERGES
 from analytics.projections.past import Past
 from analytics.projections.projection import ReadModel, declared, read_models
 from analytics.projections.settings import SETTINGS
+from analytics.projections.subscriptions import TYPES
 from kith.db.connections import Database, checked
 from kith.db.login import engine_for
 from kith.db.sessions import Driver, driver_of
@@ -140,10 +141,11 @@ def _finish(model: ReadModel) -> Iterator[str]:
     yield f"ANALYZE pg_temp.{model.name}"
 
 
-def types_needed(types: Iterable[str], rules: Iterable[ActivityRule]) -> list[str] | None:
-    """Returns the types of events to fold, where events of these are read and activity is by these rules; None: all
+def types_needed(types: Iterable[str], policy: ActivityPolicy) -> list[str] | None:
+    """Returns the types of events to fold, where events of these are read and activity is by this policy; None: all
     types. Of a noun all types are folded: each adds to what is known of it."""
-    return _whole_nouns(SETTINGS | MERGES | {*types, *(type for rule in rules for type in rule.types)})
+    of_activity = {*(type for rule in policy.rules for type in rule.types), *(TYPES if policy.is_contractual else ())}
+    return _whole_nouns(SETTINGS | MERGES | {*types, *of_activity})
 
 
 def _whole_nouns(types: AbstractSet[str]) -> list[str] | None:

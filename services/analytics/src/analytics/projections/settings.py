@@ -38,7 +38,7 @@ async def fold_settings(connection: AsyncConnection, events: Sequence[RecordedEv
         for event in events
         if event.type == SettingsChanged.type
         for rule in ActivityPolicy.of_event(event.version, event.body["activity"]).rules
-        if rule != PURCHASES
+        if rule.id != PURCHASES.id
     }
     for (tenant, id), rule in new.items():
         await connection.exec_driver_sql(

@@ -129,6 +129,8 @@ class Expected:
 
     def notes(self) -> dict[str, str]:
         """Why some metrics are not known, in whole or in part."""
+        if self.policy.is_contractual:
+            return dict.fromkeys(ACTIVITY, "Activity by subscriptions in force is not compared.")
         if not self._unrecorded:
             return {}
         return {metric: f"Records do not say when {', '.join(self._unrecorded)} happened." for metric in ACTIVITY}
@@ -274,7 +276,7 @@ class Expected:
 
     def _activity(self) -> Mapping[str, Sequence[Decimal | None]]:
         names, periods = ("S", "E", "N", "W", "new"), self._periods()
-        if self._unrecorded:
+        if self._unrecorded or self.policy.is_contractual:
             return {name: [None] * periods for name in names}
         counts = {name: [0] * periods for name in names}
         for packed in self._active.values():

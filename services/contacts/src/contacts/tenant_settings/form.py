@@ -38,6 +38,7 @@ class ActivityRuleInput(BaseModel):
 
     event_types: Annotated[list[EventType], Field(min_length=1, max_length=100), AS_SET]
     window_days: Annotated[int, Whole(1, MAX_WINDOW_DAYS)]
+    contractual: bool = False
 
 
 class SegmentActivityInput(ActivityRuleInput):

@@ -19,10 +19,12 @@ _NAMESPACE = UUID("0d6f7a52-5a0f-4c7e-8f5c-3a8b5f1c9e64")
 
 @dataclass
 class ActivityRule:
-    """A customer is active as long as one of these events lies within so many days before."""
+    """A customer is active as long as one of these events lies within so many days before. Of `contractual` customers,
+    who has had a subscription is active while one is in force, and by nothing else."""
 
     event_types: list[str]
     window_days: int
+    contractual: bool = False
 
 
 @dataclass
@@ -32,6 +34,7 @@ class SegmentActivity:
     segment: str
     event_types: list[str]
     window_days: int
+    contractual: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
@@ -78,4 +81,4 @@ def _each_once(rules: Sequence[SegmentActivity]) -> list[SegmentActivity]:
 
 
 def _to_event(rule: ActivityRule | SegmentActivity) -> events.ActivityRule:
-    return events.ActivityRule(event_types=rule.event_types, window_days=rule.window_days)
+    return events.ActivityRule(rule.event_types, rule.window_days, rule.contractual)

@@ -256,6 +256,11 @@ def _rule_of(policy: ActivityPolicy, attributes: Sequence[Attributes]) -> Ints:
 
 
 def _notes(model: HealthModel, plan: Plan) -> Iterator[str]:
+    if plan.policy.is_contractual:
+        yield (
+            "Contractual customers are observed by their qualifying events alone, not by whether a subscription is in "
+            "force."
+        )
     qualifying = {type for rule in plan.policy.rules for type in rule.types}
     same = [each.title for each in model.measures if qualifying.intersection(input_of(each).events)]
     if same:

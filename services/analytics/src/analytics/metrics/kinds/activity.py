@@ -1,7 +1,9 @@
 """Activity: customers by whether they were active at the start of a period, at its end, in it, and before.
 
 All periods are evaluated in one pass. A customer's spans are read once, and reduced to three values: the boundaries at
-which it was active and the periods in which it was at some time, as bits, and the period in which it first was.
+which it was active and the periods in which it was at some time, as bits, and the period in which it first was. (Of
+contractual customers, the period since which: who has a subscription as from a boundary on is active at that boundary,
+and new in the period that begins there.)
 Customers with equal values are counted together, and every figure of every period follows from those counts.
 """
 
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Numeric,
     Select,
     and_,
@@ -25,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.metrics.activity import Qualifying, spans, subscribed
 from analytics.metrics.bits import MAX_BITS, bits_between, has_bit
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_customers import PeriodCounts, page_of
@@ -36,12 +40,10 @@ from analytics.metrics.query import (
     Cells,
     Member,
     MetricQuery,
-    Qualifying,
     Slices,
     Weighed,
     period_of,
     periods_of,
-    spans,
 )
 from analytics.projections.tables import facts
 from kith.nouns.lists.pages import Position
@@ -64,8 +66,8 @@ class ActivityKind(MeasureKind[Active]):
             yields_whole = part == query and not any(each.several for each in query.group_by)
             whole = dict.fromkeys(measures, 0)
             counts = PeriodCounts(measures, part.periods)
-            for (at, during, first, *group), number in await _alike(connection, part, measures):
-                customers = _Alike(at, during, first)
+            for (at, during, first, since, *group), number in await _alike(connection, part, measures):
+                customers = _Alike(at, during, first, since)
                 for measure in measures:
                     counts.add(tuple(group), measure, customers.periods(measure, part.periods), number)
                     if yields_whole and customers.over(measure, part.periods):
@@ -84,7 +86,7 @@ class ActivityKind(MeasureKind[Active]):
         first: int,
     ) -> list[Member]:
         """Returns the members with the last qualifying event before the end, or, for those no longer active then,
-        before the start."""
+        before the start; contractual ones with the last event of a subscription that was in force."""
         each = _each_customer(query, during=True)
         slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
         is_so = {
@@ -92,7 +94,7 @@ class ActivityKind(MeasureKind[Active]):
             "at_end": has_bit(each.c.at, 1),
             "before": each.c.first < 0,
             "during": has_bit(each.c.during, 0),
-            "new": each.c.first == 0,
+            "new": each.c.since == 0,
         }
         value: ColumnElement[Any] = literal(0)
         for term in terms:
@@ -103,17 +105,15 @@ class ActivityKind(MeasureKind[Active]):
         chosen = page_of(slices.join(each), key, value, slices.where, after, first, each.c.at)
         before = case((has_bit(chosen.c.at, 1), query.ends_at), else_=_last_look(terms, query))
         last = _last_event(query, chosen.c.key, before).lateral("last")
+        source: FromClause = chosen.outerjoin(last, literal(True))
+        proof: list[ColumnElement[Any]] = list(last.c)
+        if query.policy.is_contractual:
+            held = subscribed(query, chosen.c.key, before).lateral("held")
+            source = source.outerjoin(held, literal(True))
+            proof = [func.coalesce(held.c[each.name], each) for each in last.c]
         rows = await connection.execute(
-            select(
-                chosen.c.key,
-                last.c.subject,
-                last.c.event_id,
-                last.c.type,
-                last.c.time,
-                cast(chosen.c.value, Numeric),
-                chosen.c.key,
-            )
-            .select_from(chosen.outerjoin(last, literal(True)))
+            select(chosen.c.key, *proof, cast(chosen.c.value, Numeric), chosen.c.key)
+            .select_from(source)
             .order_by(chosen.c.key)
         )
         return [Member._make((*row, {})) for row in rows]
@@ -143,6 +143,7 @@ class _Alike(NamedTuple):
     at: int
     during: int
     first: int
+    since: int
 
     def periods(self, measure: Active, number: int) -> int:
         """Returns the periods in which the measure counts them, as bits."""
@@ -153,7 +154,7 @@ class _Alike(NamedTuple):
             "at_end": self.at >> 1,
             "before": since_first,
             "during": self.during,
-            "new": 1 << self.first if self.first >= 0 else 0,
+            "new": 1 << self.since if self.since >= 0 else 0,
         }
         found = all_of_them
         for name, wanted in _aspects(measure).items():
@@ -167,7 +168,7 @@ class _Alike(NamedTuple):
             "at_end": bool(self.at >> number & 1),
             "before": self.first < 0,
             "during": bool(self.during),
-            "new": 0 <= self.first < number,
+            "new": 0 <= self.since < number,
         }
         return all(is_so[name] is wanted for name, wanted in _aspects(measure).items())
 
@@ -178,7 +179,7 @@ async def _alike(
     each = _each_customer(query, during=any(measure.during is not None for measure in measures))
     # Groups are as of the end of the whole interval, whichever part of it this is.
     slices = Slices(query, each, each.c.customer_id, literal(query.ends_at))
-    alike = [each.c.at, each.c.during, each.c.first, *slices.by]
+    alike = [each.c.at, each.c.during, each.c.first, each.c.since, *slices.by]
     statement = select(*alike, func.count()).select_from(slices.join(each)).where(*slices.where).group_by(*alike)
     return [(tuple(row[:-1]), row[-1]) for row in await connection.execute(statement)]
 
@@ -189,13 +190,15 @@ def _each_customer(query: MetricQuery, *, during: bool) -> Any:
     # Boundaries i with starts_at < b[i] <= ends_at: from the number of those up to the start, to that of the end.
     low = func.width_bucket(s.c.starts_at, periods_of(query))
     high = func.width_bucket(s.c.ends_at, periods_of(query))
-    in_them = func.bit_or(bits_between(func.greatest(low - 1, 0), func.least(high, query.periods)))
+    began = func.width_bucket(s.c.since, periods_of(query))
+    in_them = func.bit_or(bits_between(func.greatest(began - 1, 0), func.least(high, query.periods)))
     return (
         select(
             s.c.customer_id,
             func.bit_or(bits_between(low, high)).label("at"),
             (in_them if during else literal(0, BigInteger)).label("during"),
             period_of(func.min(s.c.starts_at), query).label("first"),
+            period_of(func.min(s.c.since), query).label("since"),
         )
         .group_by(s.c.customer_id)
         .subquery("each")

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import months_before, zone_of
+from analytics.metrics.activity import Qualifying, spans
 from analytics.metrics.bits import MAX_BITS, bits_between
 from analytics.metrics.definition import Source
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
@@ -39,7 +40,6 @@ from analytics.metrics.query import (
     Cells,
     Member,
     MetricQuery,
-    Qualifying,
     Slices,
     Weighed,
     all_hold,
@@ -179,6 +179,10 @@ class _Each:
             if isinstance(trait, Variety):
                 self._varied[trait] = varied = self._variety(trait).subquery(f"varied_{number}")
                 self.source = self.source.outerjoin(varied, varied.c.customer_id == customer)
+        self._active = None
+        if looks_at_activity and query.policy.is_contractual:
+            self._active = active = self._active_at_ends().subquery("active")
+            self.source = self.source.outerjoin(active, active.c.customer_id == customer)
         if any(isinstance(trait, Attribute) for trait in self._traits):
             self._record = customers(query).alias("record")
             self.source = self.source.outerjoin(self._record, self._record.c.id == customer)
@@ -301,6 +305,8 @@ class _Each:
             assert self._record is not None
             has = func.coalesce(self._record.c.state.has_key(trait.field), False)
             return case((has, (1 << self.query.periods) - 1), else_=0)
+        if isinstance(trait, IsActive) and self._active is not None:
+            return func.coalesce(self._active.c.at, 0)
         if isinstance(trait, Variety):
             when = func.coalesce(self._varied[trait].c.at, self.query.ends_at)
             return self._from_to(self._ends_up_to(when), literal(self.query.periods))
@@ -329,6 +335,12 @@ class _Each:
         times = func.array_agg(aggregate_order_by(first.c.at, first.c.at), type_=ARRAY(Moment))
         at = type_coerce(times, ARRAY(Moment))[trait.at_least].label("at")
         return select(first.c.customer_id, at).group_by(first.c.customer_id)
+
+    def _active_at_ends(self) -> Select[Any]:
+        """Selects the periods at whose end each customer was active, as bits, where facts alone do not say it."""
+        s = spans(self.query)
+        bits = bits_between(self._ends_up_to(s.c.starts_at), self._ends_up_to(s.c.ends_at))
+        return select(s.c.customer_id, func.bit_or(bits).label("at")).group_by(s.c.customer_id)
 
     def _looks_at(self, trait: Did | IsActive) -> ColumnElement[bool]:
         """Whether a fact counts for the trait, at any time."""

@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics import rollup_reads as totals
+from analytics.metrics.activity import first_activity
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
 from analytics.metrics.lines import lines_of
 from analytics.metrics.measure import Count, Flow, Median, OfNewCustomer, Sum
 from analytics.metrics.phrases import condition_in_words, events_in_words, joined, taken_in_words
-from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Value, Weighed, first_activity, holds, period_of
+from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Value, Weighed, holds, period_of
 from analytics.metrics.rollup_keys import is_plain
 from analytics.projections.facts import attributes_of, noun_of
 from analytics.projections.tables import facts
