@@ -53,6 +53,10 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "AmendPipeline.stages": lambda n: [_stage(f"zebulon{n:06}")],
     **dict.fromkeys((f"{each}Opportunity.stage" for each in ("Open", "Switch", "Reopen")), lambda _: "prospecting"),
     "OpenOpportunity.pipeline_id": lambda _: None,  # so that it can be moved to one
+    **dict.fromkeys(
+        (f"{each}Opportunity.splits" for each in ("Open", "Amend")),
+        lambda n: [{"user_id": str(UUID(int=n)), "percent": "100.0000"}],
+    ),
     "AdvanceOpportunity.stage": lambda _: "engaging",
     "AddAttachment.size": lambda _: len(FILE),
     "AddAttachment.media_type": lambda _: "text/plain",

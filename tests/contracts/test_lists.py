@@ -277,12 +277,15 @@ async def test_a_list_is_filtered_over_every_relation(ours: World, noun: Noun, r
 
 
 async def naming_another(world: World, noun: Noun, column: str) -> Answer:
-    """Returns one that names another record: as it is made, or by the command that creates that one."""
-    creates = [each for each in noun.resource.changes if each.also is not None and each.also.named == column]
-    if not creates:
-        return await world.made(noun)
-    shown, body = await world.prepared(noun, creates[0])
-    answer: Answer = (await world.tenant.post(noun.where(creates[0], shown["id"]), body)).json()
+    """Returns one that names another record: as it is made, or by the command that creates that one, or names it."""
+    changes = [each for each in noun.resource.changes if each.also is not None and each.also.named == column]
+    if not changes:
+        made = await world.made(noun)
+        if made[column] is not None:
+            return made
+        changes = [each for each in noun.resource.changes if column in each.input.model_fields]
+    shown, body = await world.prepared(noun, changes[0])
+    answer: Answer = (await world.tenant.post(noun.where(changes[0], shown["id"]), body)).json()
     return answer
 
 

@@ -178,7 +178,8 @@ async def test_a_record_lists_those_that_name_it_newest_first(ours: World, noun:
     named = (await ours.made(target))["id"] if target else str(new_id())
     within = ours.ids | {target.id if target else relation.column: named}
     others = () if target == noun else (noun.id,)
-    made = [await World(ours.tenant, dict(within)).made(noun, within=others) for _ in range(3)]
+    more = {each: named for each in noun.resource.create.input.model_fields if each == relation.column}
+    made = [await World(ours.tenant, dict(within)).made(noun, within=others, **more) for _ in range(3)]
     await ours.apart().alone(noun)
     query = entity(
         type_name(relation.noun),

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,6 +64,13 @@ mutation ($id: UUID!, $input: %sOpportunityInput!) {
   } }"""
 
 
+MOVE_IF = """mutation ($id: UUID!, $input: AdvanceOpportunityInput!) {
+  advanceOpportunity(id: $id, input: $input, ifVersion: 1) {
+    ... on Opportunity { id version }
+    ... on Problem { status }
+  } }"""
+
+
 def open_opportunity(tenant: Tenant, *, trace: str | None = None, **fields: object) -> str:
     """Through the gateway. Returns its id."""
     headers = {"traceparent": trace} if trace else None
@@ -76,6 +84,31 @@ def move_opportunity(tenant: Tenant, id: str, verb: str, **fields: object) -> No
     moved = tenant.ask(MOVE % (verb.title(), verb), id=id, input=fields)["answer"]
     assert moved["__typename"] == "Opportunity", moved
     tenant.wrote("sales", datetime.fromisoformat(moved["updatedAt"]))
+
+
+def test_of_many_who_move_one_opportunity_at_once_one_does(house: House, ours: Tenant) -> None:
+    for round in range(5):
+        id = open_opportunity(ours, name=f"Round {round}")
+
+        def by_rest(stage: str, id: str = id) -> int:
+            headers = {**ours.headers, "If-Match": '"1"'}
+            path = f"{house.url('sales')}/v1/opportunities/{id}:advance"
+            return httpx.post(path, json={"stage": stage}, headers=headers, timeout=30).status_code
+
+        def by_graphql(stage: str, id: str = id) -> int:
+            moved = ours.ask(MOVE_IF, id=id, input={"stage": stage})["advanceOpportunity"]
+            return int(moved.get("status", 200))
+
+        with ThreadPoolExecutor(12) as clients:
+            moves = [
+                clients.submit(move, stage)
+                for stage in ("engaging", "proposing", "negotiating") * 2
+                for move in (by_rest, by_graphql)
+            ]
+            answers = sorted(each.result() for each in moves)
+        assert answers == [200] + [412] * 11
+        shown = httpx.get(f"{house.url('sales')}/v1/opportunities/{id}", headers=ours.headers).json()
+        assert (shown["version"], len(shown["visits"])) == (2, 2)
 
 
 def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
@@ -96,7 +129,7 @@ def test_one_query_shows_all_that_happened_with_a_customer_and_to_nobody_else(
     assert (shown["id"], shown["name"]) == (customer, "Hotel Adler")
     assert shown["contacts"]["nodes"] == [{"id": contact, "name": "Ada Lang"}]
     assert [(each["id"], each["stage"], float(each["value"])) for each in shown["opportunities"]["nodes"]] == [
-        (opportunity, "WON", 1100)
+        (opportunity, "won", 1100)
     ]
     assert [(each["id"], float(each["value"]), each["currency"]) for each in shown["orders"]["nodes"]] == [
         (order, 1100, "EUR")

@@ -13,7 +13,7 @@ from sales.opportunities.rules import (
     OpportunityStillOpen,
     StageSkipped,
 )
-from sales.opportunities.values import MOST_VISITS, StageVisit
+from sales.opportunities.values import MOST_VISITS, OpportunityContact, OpportunitySplit, StageVisit
 from sales.pipelines.values import Pipelines, PipelineStage, PipelineVersion
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -235,3 +235,43 @@ def test_a_visit_goes_on_where_the_stage_has_the_same_key() -> None:
     opportunity = begun(stage="demo")
     opportunity.switch(at=LATER, stage="demo", pipeline_id=OTHER.pipeline_id, pipelines=PIPELINES)
     assert opportunity.visits == [StageVisit(stage="demo", entered_at=DAY)]
+
+
+EVE, JOE = new_id(), new_id()
+
+
+def split(*percents: int) -> list[OpportunitySplit]:
+    return [
+        OpportunitySplit(user_id=user, percent=Decimal(each)) for user, each in zip((EVE, JOE), percents, strict=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"splits": split(60, 30)}, "splits"),
+        ({"splits": split(99)}, "splits"),
+        ({"splits": [*split(50), *split(50)]}, "splits.1.user_id"),
+        ({"contacts": [OpportunityContact(contact_id=EVE)] * 2}, "contacts.1.contact_id"),
+    ],
+)
+def test_shares_come_to_the_whole_and_each_is_named_once(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        opened(**fields)
+    assert refused.value.field == field
+    with pytest.raises(Invalid) as refused:
+        opened().amend(at=DAY, **fields)
+    assert refused.value.field == field
+
+
+def test_it_is_shared_out_and_then_not_any_more() -> None:
+    opportunity = opened(splits=split(60, 40))
+    assert opportunity.amend(at=DAY, splits=[]).changed == ["splits"]
+
+
+def test_winning_keeps_the_reason() -> None:
+    opportunity = opened(value=Decimal(1))
+    event = opportunity.win(at=DAY, value=None, reason="price")
+    assert (event.reason, opportunity.won_reason) == ("price", "price")
+    opportunity.reopen(at=DAY, stage="engaging")
+    assert opportunity.won_reason is None

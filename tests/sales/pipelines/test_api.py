@@ -111,3 +111,17 @@ async def test_another_tenants_pipeline_is_none(acme: Tenant, theirs: dict[str, 
 async def test_a_refusal_names_the_field(acme: Tenant, wrong: list[Any], field: str) -> None:
     refused = await acme.post("/v1/pipelines", {"name": "X", "stages": wrong})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_rows_of_a_request_may_go_by_their_ids(acme: Tenant) -> None:
+    made, at = [await opened(acme, occurred_at="2026-03-01T00:00:00Z") for _ in range(3)], "2026-03-02T00:00:00Z"
+    eve = str(new_id())
+    rows = [{"command": "amend", "id": each["id"], "owner_id": eve, "occurred_at": at} for each in made]
+    answers = [(await acme.post("/v1/opportunities:bulk", {"rows": rows})).json() for _ in range(2)]
+    assert [(each["accepted"], each["unchanged"]) for each in answers] == [(3, 0), (0, 3)]
+    found = (await acme.get("/v1/opportunities", owner_id=eve)).json()["items"]
+    assert {each["id"] for each in found} == {each["id"] for each in made}
+    for wrong in ({}, {"id": made[0]["id"], "external_id": "x"}):
+        row = {"command": "amend", "owner_id": None, "occurred_at": at, **wrong}
+        refused = (await acme.post("/v1/opportunities:bulk", {"rows": [row]})).json()["results"][0]
+        assert (refused["status"], refused["problem"]["errors"][0]["field"]) == ("rejected", "external_id")

@@ -32,6 +32,20 @@ class ProductRestored(Event):
     qualifies: ClassVar[bool] = False
 
 
+class OpportunityContact(Struct, omit_defaults=True):
+    """Somebody at the customer who has a say."""
+
+    contact_id: UUID
+    role: str | None = None
+
+
+class OpportunitySplit(Struct, omit_defaults=True):
+    """What share of it is a user's."""
+
+    user_id: UUID
+    percent: Decimal
+
+
 class OpportunityOpened(Event):
     type: ClassVar[str] = "sales.opportunity.opened.v1"
     creates: ClassVar[bool] = True
@@ -51,6 +65,10 @@ class OpportunityOpened(Event):
     probability_percent: Decimal | None = None
     """Of being won, by its stage."""
     forecast_category: str | None = None
+    campaign: str | None = None
+    competitors: list[str] = field(default_factory=list)
+    contacts: list[OpportunityContact] = field(default_factory=list)
+    splits: list[OpportunitySplit] = field(default_factory=list)
 
 
 class OpportunityAmended(Amended):
@@ -61,6 +79,10 @@ class OpportunityAmended(Amended):
     source: str | None = None
     expected_close: date | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+    campaign: str | None = None
+    competitors: list[str] = field(default_factory=list)
+    contacts: list[OpportunityContact] = field(default_factory=list)
+    splits: list[OpportunitySplit] = field(default_factory=list)
 
 
 class OpportunityAdvanced(Event):
@@ -98,6 +120,7 @@ class OpportunityWon(Event):
     from_stage: str
     value: Decimal
     currency: str
+    reason: str | None = None
 
 
 class OpportunityLost(Event):

@@ -118,10 +118,13 @@ def _parsed(resource: Resource, rows: Mapping[str, Any], index: int, raw: bytes)
         if not isinstance(name, str) or name not in rows:
             raise Invalid(f"It is one of {', '.join(rows)}.", field="command")
         given: Any = rows[name].model_validate_json(raw)
+        id = getattr(given, "id", None)
+        if (id is None) == (given.external_id is None):
+            raise Invalid("Send it, or the id.", field="external_id")
     except (DomainError, ValidationError) as error:
         return RowResult(index, external_id, Status.REJECTED, problem=problems.of_refusal(error))
     command = next(command for command in resource.commands if command.name == name)
-    return Call(command, given, external_id=given.external_id, remembered=True, sent=raw)
+    return Call(command, given, id=id, external_id=given.external_id, remembered=True, sent=raw)
 
 
 def _fill_in(result: RowResult, outcome: Outcome) -> None:

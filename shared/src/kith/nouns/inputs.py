@@ -38,7 +38,7 @@ __all__ = [
 
 M = TypeVar("M", bound=BaseModel)
 CLOCK_SKEW = timedelta(minutes=5)
-ENVELOPE = frozenset({"occurred_at", "external_id", "command", "on_duplicate"})
+ENVELOPE = frozenset({"occurred_at", "external_id", "id", "command", "on_duplicate"})
 """Fields of inputs that no rule takes."""
 
 CustomValues = Annotated[dict[Code, Any], Field(max_length=100)]

@@ -5,13 +5,13 @@ from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from kith.errors import Invalid
 from kith.nouns.inputs import read
 from kith.nouns.lists.pages import MAX_PAGE
 from kith.nouns.resource import Command, Resource
-from kith.scalars import Code, Instant, Key, Whole
+from kith.scalars import Code, Id, Instant, Key, Whole
 
 First = Annotated[int, Whole(1, MAX_PAGE)]
 
@@ -25,13 +25,11 @@ def row_model(command: Command) -> Any:
     """Returns the model of a row of a bulk request: the command's input, the command, its target, and when it
     happened."""
     verb: Any = Literal[command.name]
-    return create_model(
-        f"{command.input.__name__}Row",
-        __base__=command.input,
-        command=(verb, command.name) if command.creates else (verb, ...),
-        external_id=(Code, ...),
-        occurred_at=(Instant, ...),
-    )
+    target: dict[str, Any] = {"command": (verb, command.name), "external_id": (Code, ...)}
+    if not command.creates:
+        which = Field(default=None, description="its own key; or the id")
+        target = {"command": (verb, ...), "external_id": (Code | None, which), "id": (Id | None, None)}
+    return create_model(f"{command.input.__name__}Row", __base__=command.input, **target, occurred_at=(Instant, ...))
 
 
 def version_of(if_match: str | None) -> int | None:

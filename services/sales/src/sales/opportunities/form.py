@@ -3,24 +3,29 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import TEXT, Column, Date, Integer, String, Uuid
+from sqlalchemy import ARRAY, TEXT, Column, Date, Integer, String, Uuid, text
 
 from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference, values_column
-from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, Priced, Restore
+from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, Priced, Restore
 from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
+from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Day, Id, Money, Text
 from sales.opportunities.rules import Opportunity
 from sales.opportunities.stages import stages
-from sales.opportunities.values import StageVisit
+from sales.opportunities.values import MOST_CONTACTS, MOST_SPLITS, OpportunityContact, OpportunitySplit, StageVisit
 from sales.pipelines.form import pipelines
 from sales.pipelines.values import ForecastCategory, StageKey
 from sales.products.form import products
 from sales.tables import CUSTOMER, USER, metadata
+
+Competitors = Annotated[list[Code], Field(max_length=20), AS_SET]
+Contacts = Annotated[list[OpportunityContact], Values(MOST_CONTACTS)]
+Splits = Annotated[list[OpportunitySplit], Values(MOST_SPLITS)]
 
 
 class OpenOpportunity(Priced):
@@ -33,7 +38,12 @@ class OpenOpportunity(Priced):
     value: Money | None = None
     currency: Currency | None = Field(default=None, description="the product's, if one is named")
     source: Code | None = None
+    campaign: Code | None = None
     expected_close: Day | None = None
+    next_step: Text | None = None
+    competitors: Competitors = Field(default_factory=list)
+    contacts: Contacts = Field(default_factory=list)
+    splits: Splits = Field(default_factory=list, description="between users: to 100 percent in all")
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
 
@@ -44,7 +54,12 @@ class AmendOpportunity(Amendment):
     product_id: Id | None = UNSENT
     value: Money | None = UNSENT
     source: Code | None = UNSENT
+    campaign: Code | None = UNSENT
     expected_close: Day | None = UNSENT
+    next_step: Text | None = UNSENT
+    competitors: Competitors = UNSENT
+    contacts: Contacts = UNSENT
+    splits: Splits = UNSENT
     custom: CustomValues = UNSENT
     custom_personal: CustomValues = UNSENT
 
@@ -60,6 +75,7 @@ class SwitchOpportunity(Input):
 
 class WinOpportunity(Input):
     value: Money | None = None
+    reason: Code | None = None
 
 
 class LoseOpportunity(Input):
@@ -92,15 +108,21 @@ opportunities = aggregate_table(
     Column("value", Amount),
     Column("currency", TEXT, nullable=False),
     Column("source", TEXT),
+    Column("campaign", TEXT),
+    Column("next_step", TEXT),
+    Column("competitors", ARRAY(TEXT), nullable=False, server_default=text("'{}'")),
+    values_column("contacts", OpportunityContact),
+    values_column("splits", OpportunitySplit),
     Column("expected_close", Date),
     Column("closed_at", Moment),
+    Column("won_reason", TEXT),
     Column("lost_reason", TEXT),
     customer_owned=True,
     archivable=True,
     customisable=True,
     listed_by=(
         *("name", "pipeline_id", "stage", "forecast_category", "rots_at", "owner", "owner_id", "product_id", "value"),
-        *("source", "expected_close", "closed_at"),
+        *("source", "campaign", "expected_close", "closed_at"),
     ),
 )
 owned_by(opportunities, "owner_id")
@@ -122,11 +144,17 @@ class OpportunityView(ArchivableView):
     value: Decimal | None
     currency: str
     source: str | None
+    campaign: str | None
+    competitors: list[str]
+    contacts: list[OpportunityContact]
+    splits: list[OpportunitySplit]
     expected_close: date | None
     closed_at: datetime | None
+    won_reason: str | None
     lost_reason: str | None
     custom: dict[str, Any]
     name: str | None = personal()
+    next_step: str | None = personal()
     custom_personal: dict[str, Any] | None = personal()
 
 
@@ -159,6 +187,7 @@ OPPORTUNITIES = Resource(
         "product_id",
         "value",
         "source",
+        "campaign",
         "expected_close",
         "closed_at",
     ),

@@ -23,7 +23,14 @@ from kith.events.sales import (
 )
 from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
 from kith.scalars.currencies import must_fit
-from sales.opportunities.values import MOST_VISITS, StageVisit
+from sales.opportunities.values import (
+    MOST_VISITS,
+    OpportunityContact,
+    OpportunitySplit,
+    StageVisit,
+    check_contacts,
+    check_splits,
+)
 from sales.pipelines.values import (
     CLOSED,
     LOST,
@@ -80,8 +87,14 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     product_id: UUID | None = None
     value: Decimal | None = None
     source: str | None = None
+    campaign: str | None = None
+    next_step: str | None = None
+    competitors: list[str] = field(default_factory=list)
+    contacts: list[OpportunityContact] = field(default_factory=list)
+    splits: list[OpportunitySplit] = field(default_factory=list)
     expected_close: date | None = None
     closed_at: datetime | None = None
+    won_reason: str | None = None
     lost_reason: str | None = None
 
     @classmethod
@@ -101,14 +114,15 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         begun = pipelines.begun(pipeline_id)
         it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **fields)
         it._enter(begun.stages[0] if stage is None else begun.stage(stage), at)
-        must_fit(it.value, it.currency)
+        it._check()
         return it, OpportunityOpened.of(it)
 
     def amend(self, *, at: datetime, **fields: Any) -> OpportunityAmended:
         """Only the fields sent change; one sent as null is cleared."""
         self._must_be_open(at)
-        must_fit(fields.get("value"), self.currency)
-        return OpportunityAmended.of_changed(self, self.set(fields))
+        changed = self.set(fields)
+        self._check()
+        return OpportunityAmended.of_changed(self, changed)
 
     def advance(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityAdvanced:
         """To another open stage, forward or back: both happen. On the way forward no required stage is passed over, and
@@ -135,16 +149,18 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         self.pipeline_id, self.pipeline_version = to.pipeline_id, to.number
         return OpportunitySwitched.of(self, from_stage=self._enter(entered, at))
 
-    def win(self, *, at: datetime, value: Decimal | None, pipelines: Pipelines = NONE_DECLARED) -> OpportunityWon:
+    def win(
+        self, *, at: datetime, value: Decimal | None, reason: str | None = None, pipelines: Pipelines = NONE_DECLARED
+    ) -> OpportunityWon:
         """`value` is what it was won for; its last estimate stands if none is given."""
         self._must_be_open(at)
         won_for = self.value if value is None else value
         if won_for is None:
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
         must_fit(value, self.currency)
-        self.value = won_for
+        self.value, self.won_reason = won_for, reason
         self._ensure_may_leave(self._kept(pipelines).left(self.stage, WON))
-        return OpportunityWon.of(self, from_stage=self._close(WON, at))
+        return OpportunityWon.of(self, from_stage=self._close(WON, at), reason=reason)
 
     def lose(self, *, at: datetime, reason: str | None) -> OpportunityLost:
         self._must_be_open(at)
@@ -159,7 +175,7 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         if stage in CLOSED:
             raise Invalid("It reopens in an open stage.", field="stage")
         entered = self._kept(pipelines).stage(stage)
-        self.closed_at = self.lost_reason = None
+        self.closed_at = self.won_reason = self.lost_reason = None
         return OpportunityReopened.of(self, from_stage=self._enter(entered, at))
 
     @property
@@ -187,6 +203,11 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         """It is in lists again, as it was."""
         self.take_back(at)
         return OpportunityRestored()
+
+    def _check(self) -> None:
+        must_fit(self.value, self.currency)
+        check_contacts(self.contacts)
+        check_splits(self.splits)
 
     def _must_be_open(self, at: datetime) -> None:
         if self.closed_at is not None:

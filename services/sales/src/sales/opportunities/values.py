@@ -1,8 +1,12 @@
 """The value objects of opportunities."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
 
-from kith.scalars import Code, Instant
+from kith.errors import Invalid
+from kith.scalars import Code, Id, Instant, Percentage
 from kith.values import Value
 
 MOST_VISITS = 100
@@ -16,3 +20,41 @@ class StageVisit(Value):
     stage: Code
     entered_at: Instant
     left_at: Instant | None = None
+
+
+MOST_CONTACTS, MOST_SPLITS = 50, 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpportunityContact(Value):
+    """Somebody at the customer who has a say."""
+
+    contact_id: Id
+    role: Code | None = None
+    """As `decision_maker` or `champion`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpportunitySplit(Value):
+    """What share of it is a user's."""
+
+    user_id: Id
+    percent: Percentage
+
+
+def check_contacts(contacts: Sequence[OpportunityContact]) -> None:
+    """Raises Invalid."""
+    _each_once([each.contact_id for each in contacts], "contacts", "contact_id")
+
+
+def check_splits(splits: Sequence[OpportunitySplit]) -> None:
+    """Raises Invalid."""
+    _each_once([each.user_id for each in splits], "splits", "user_id")
+    if splits and (total := sum((each.percent for each in splits), Decimal(0))) != 100:
+        raise Invalid(f"They come to {total.normalize():f} percent, and not to 100.", field="splits")
+
+
+def _each_once(ids: Sequence[UUID], field: str, part: str) -> None:
+    for place, id in enumerate(ids):
+        if id in ids[:place]:
+            raise Invalid("It is named once.", field=f"{field}.{place}.{part}")

@@ -12,7 +12,10 @@ from kith.events.pipelines import PipelineAmended, PipelineArchived, PipelineCre
 from kith.nouns.aggregate import Archivable
 from sales.pipelines.values import CLOSED, PipelineStage
 
-REQUIRABLE = ("customer_id", "expected_close", "owner_id", "product_id", "source", "value")
+REQUIRABLE = (
+    *("campaign", "competitors", "contacts", "customer_id", "expected_close", "next_step", "owner_id", "product_id"),
+    *("source", "splits", "value"),
+)
 """The fields of an opportunity that a stage may require, beside those that the tenant defines."""
 _CUSTOM = re.compile(r"custom\..+")
 
