@@ -43,6 +43,7 @@ class SubscriptionStarted(Event):
     term_starts_at: datetime | None = None
     term_ends_at: datetime | None = None
     renewal_notice_days: int | None = None
+    opens_renewals: bool = False
     ends_at: datetime | None = None
     custom: dict[str, Any] = field(default_factory=dict)
 
@@ -52,6 +53,7 @@ class SubscriptionAmended(Amended):
     qualifies: ClassVar[bool] = False
     auto_renew: bool = True
     renewal_notice_days: int | None = None
+    opens_renewals: bool = False
     plan: str | None = None
     seats: int | None = None
     unit_price: Decimal | None = None
@@ -141,6 +143,8 @@ class SubscriptionRenewalDue(Event):
     value: Decimal
     currency: str
     term_ends_at: datetime
+    renewal_opportunity_id: UUID | None = None
+    """The opportunity that was opened for it."""
 
 
 class SubscriptionEnded(Event):

@@ -138,8 +138,10 @@ class Batch:
         if (record := self._named_by(call)) is None:
             return
         assert isinstance(also.to, Resource)
+        if (given := also.input(record, self._uow.now)) is None:
+            return
         self._also = Batch(self._uow, also.to, self._keys)
-        await self._also.load([Call(also.to.create, also.input(record, self._uow.now))])
+        await self._also.load([Call(also.to.create, given)])
         self._others.append(self._also)
 
     def carry_out(self, call: Call) -> Outcome:
@@ -278,10 +280,12 @@ class Batch:
 
     def _create_also(self, also: Also, changed: Aggregate, event: Event, at: datetime, id: UUID) -> None:
         """Raises the error with which the other record is refused; nothing may refuse the command afterwards."""
+        if (given := also.input(changed, at)) is None:
+            return
         assert self._also is not None
         assert isinstance(also.to, Resource)
         encode_event(event)
-        outcome = self._also.carry_out(Call(also.to.create, also.input(changed, at), creates=id))
+        outcome = self._also.carry_out(Call(also.to.create, given, creates=id))
         if (error := outcome.error) is not None:
             error.field = None if error.field is None else f"{also.to.name}.{error.field}"
             raise error

@@ -56,11 +56,11 @@ class Also:
     """What a command creates of another noun of its service in its transaction: both happen, or neither does."""
 
     to: "Form"
-    input: Callable[[Any, datetime], Input]
-    """Returns the input that creates it, given the record and the instant of the command. What it names follows from
-    the record as it was before."""
+    input: Callable[[Any, datetime], Input | None]
+    """Returns the input that creates it, given the record and the instant of the command; None where nothing is to be
+    created. Whether, and what it names, follows from the record as it was before."""
     named: str
-    """The rule's parameter that gets the id of the other record."""
+    """The rule's parameter that gets the id of the other record, if one is created."""
 
 
 @dataclass(frozen=True)

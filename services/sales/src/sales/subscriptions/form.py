@@ -1,7 +1,7 @@
 """The form of a subscription: what can be done with it, its table, and how it is seen."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,9 +12,9 @@ from sqlalchemy import TEXT, Boolean, Column, Integer
 from kith.db.owned import owned_through
 from kith.db.tables import Amount, Moment, aggregate_table, one_of, reference, values_column
 from kith.nouns.inputs import UNSENT, Amendment, CustomValues, Input, NewInput
-from kith.nouns.resource import Command, Follows, One, Resource, Timer, View, personal
+from kith.nouns.resource import Also, Command, Follows, One, Resource, Timer, View, personal
 from kith.scalars import Code, Currency, Flag, Id, Instant, Money, Whole
-from sales.opportunities.form import opportunities
+from sales.opportunities.form import OPPORTUNITIES, OpenOpportunity, opportunities
 from sales.products.form import products
 from sales.subscriptions.rules import Subscription
 from sales.subscriptions.values import BillingPeriod, Change, Seats, Step
@@ -38,6 +38,7 @@ class StartSubscription(NewInput):
     term_months: TermMonths | None = Field(default=None, description="none: it goes on until it is cancelled")
     auto_renew: Flag = True
     renewal_notice_days: NoticeDays | None = None
+    opens_renewals: Flag = Field(default=False, description="an opportunity, when its renewal is announced")
     product_id: Id | None = None
     opportunity_id: Id | None = None
     custom: CustomValues = Field(default_factory=dict)
@@ -47,6 +48,7 @@ class StartSubscription(NewInput):
 class AmendSubscription(Amendment):
     auto_renew: Flag = UNSENT
     renewal_notice_days: NoticeDays | None = UNSENT
+    opens_renewals: Flag = UNSENT
     custom: CustomValues = UNSENT
     custom_personal: CustomValues = UNSENT
 
@@ -113,6 +115,7 @@ subscriptions = aggregate_table(
     Column("term_ends_at", Moment),
     Column("auto_renew", Boolean, nullable=False),
     Column("renewal_notice_days", Integer),
+    Column("opens_renewals", Boolean, nullable=False, server_default="false"),
     Column("announced_for", Moment),
     Column("ended_at", Moment),
     Column("cancel_reason", TEXT),
@@ -120,6 +123,7 @@ subscriptions = aggregate_table(
     values_column("steps", Step),
     *reference("product_id", products),
     *reference("opportunity_id", opportunities),
+    *reference("renewal_opportunity_id", opportunities),
     customer_owned=True,
     customisable=True,
     listed_by=("plan", "product_id", "starts_at", "ends_at", "term_ends_at"),
@@ -142,14 +146,32 @@ class SubscriptionView(View):
     term_ends_at: datetime | None
     auto_renew: bool
     renewal_notice_days: int | None
+    opens_renewals: bool
     announced_for: datetime | None
     ended_at: datetime | None
     cancel_reason: str | None
     steps: list[Step]
     product_id: UUID | None
     opportunity_id: UUID | None
+    renewal_opportunity_id: UUID | None
     custom: dict[str, Any]
     custom_personal: dict[str, Any] | None = personal()
+
+
+def renewal_of(subscription: Subscription, at: datetime) -> OpenOpportunity | None:
+    """Returns what is opened to renew a subscription, if it is: for what its term would come to once more, by its end.
+    Its product is not named: one that is archived since would be refused."""
+    if not subscription.opens_renewals or subscription.term_ends_at is None:
+        return None
+    return OpenOpportunity.model_construct(
+        occurred_at=at,
+        name=f"Renewal: {subscription.plan}",
+        customer_id=subscription.customer_id,
+        currency=subscription.currency,
+        value=subscription.worth_of_term,
+        source="renewal",
+        expected_close=subscription.term_ends_at.astimezone(UTC).date(),
+    )
 
 
 SUBSCRIPTIONS = Resource(
@@ -168,7 +190,12 @@ SUBSCRIPTIONS = Resource(
         Command("cancel", CancelSubscription, Subscription.cancel),
         Command("reactivate", ReactivateSubscription, Subscription.reactivate),
         Command("renew", RenewSubscription, Subscription.renew),
-        Command("announce", AnnounceSubscription, Subscription.announce),
+        Command(
+            "announce",
+            AnnounceSubscription,
+            Subscription.announce,
+            also=Also(OPPORTUNITIES, renewal_of, named="renewal_opportunity_id"),
+        ),
         Command("end", EndSubscription, Subscription.end),
     ),
     filters=("customer_id", "plan", "product_id", "starts_at", "ends_at", "term_ends_at"),

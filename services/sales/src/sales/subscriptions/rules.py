@@ -25,7 +25,7 @@ from kith.events.subscriptions import (
     SubscriptionUpgraded,
 )
 from kith.nouns.aggregate import CustomerOwned, Customisable
-from kith.scalars.currencies import misfit
+from kith.scalars.currencies import misfit, priced
 from sales.subscriptions.values import (
     BillingPeriod,
     Change,
@@ -74,6 +74,10 @@ class Subscription(Customisable, CustomerOwned):
     """Whether it is renewed at the end of its term unless it is cancelled; otherwise it ends there unless it is
     renewed."""
     renewal_notice_days: int | None = None
+    opens_renewals: bool = False
+    """Whether an opportunity is opened when its renewal is announced."""
+    renewal_opportunity_id: UUID | None = None
+    """The last one of those."""
     announced_for: datetime | None = None
     """The end of the term whose renewal was announced last."""
     ends_at: datetime | None = None
@@ -239,12 +243,16 @@ class Subscription(Customisable, CustomerOwned):
         self.ended_at = None
         return SubscriptionRenewed.of(self, effective_at=ends, value=due, mrr=self._mrr(ends))
 
-    def announce(self, *, at: datetime) -> SubscriptionRenewalDue:
-        """Its renewal comes near. `renewal_notice_days` before the end of its term that is done of itself."""
+    def announce(self, *, at: datetime, renewal_opportunity_id: UUID) -> SubscriptionRenewalDue:
+        """Its renewal comes near, once for each end of a term. `renewal_notice_days` before it that is done of itself.
+        The opportunity is opened with it, or neither is done."""
         self.ensure_not_before_last_change(at)
         if self.term_ends_at is None or self.term_ends_at <= at or not self._may_be_renewed():
             raise Conflict("There is no renewal to come.", field="id")
+        if self.announced_for == self.term_ends_at:
+            raise Conflict(f"Its renewal at {self.term_ends_at.isoformat()} is announced.", field="id")
         self.announced_for = self.term_ends_at
+        self.renewal_opportunity_id = renewal_opportunity_id if self.opens_renewals else None
         return SubscriptionRenewalDue.of(self, value=self._rate_before(self.term_ends_at))
 
     def end(self, *, at: datetime) -> SubscriptionEnded:
@@ -262,6 +270,13 @@ class Subscription(Customisable, CustomerOwned):
             value=self._rate_before(self.ends_at),
             reason=self.cancel_reason,
         )
+
+    @property
+    def worth_of_term(self) -> Decimal:
+        """What the term that ends next would come to once more, in whole minor units."""
+        assert self.term_ends_at is not None
+        months = Decimal(self.term_months or 0)
+        return priced(months, self._rate_before(self.term_ends_at), Decimal(0), self.currency)
 
     # Timers
 
