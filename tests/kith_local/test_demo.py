@@ -32,6 +32,7 @@ NOT_IN_THE_DEMO = {
     "activities",  # its calls are touchpoints
     *("leads", "lead-queues"),  # whoever is in it is a customer already
     "pipelines",  # it has the one that everybody has
+    "reasons",  # it has no list of them
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered

@@ -141,7 +141,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         "sales.product.created.v1",
         *(f"sales.activity.{verb}.v1" for verb in ("planned", "amended", "reminded", "missed", "cancelled")),
         "sales.activity.rescheduled.v1",
-        *(f"sales.pipeline.{verb}.v1" for verb in ("created", "amended")),
+        *(f"sales.{noun}.{verb}.v1" for noun in ("pipeline", "reason") for verb in ("created", "amended")),
         *(f"sales.opportunity.{verb}.v1" for verb in ("switched", "rotted")),
         *(f"sales.quote.{verb}.v1" for verb in ("created", "amended", "expired", "withdrawn", "revised")),
         *(f"sales.subscription.{verb}.v1" for verb in ("amended", "cancelled", "renewal-due", "ended")),

@@ -8,6 +8,7 @@ from sales.orders.form import ORDERS
 from sales.pipelines.form import PIPELINES
 from sales.products.form import PRODUCTS
 from sales.quotes.form import QUOTES
+from sales.reasons.form import REASONS
 from sales.returns.form import RETURNS
 from sales.subscriptions.form import SUBSCRIPTIONS
 from sales.tasks.form import TASKS
@@ -15,6 +16,7 @@ from sales.tasks.form import TASKS
 RESOURCES = (
     PRODUCTS,
     PIPELINES,
+    REASONS,
     OPPORTUNITIES,
     ORDERS,
     RETURNS,

@@ -21,6 +21,7 @@ from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
+from kith.events.reasons import ReasonCreated
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, QuoteCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
 from kith.events.subscriptions import SubscriptionStarted
@@ -71,6 +72,7 @@ COLLECTIONS = (
     _of("contacts", "roles", RoleCreated),
     _of("sales", "products", ProductCreated),
     _of("sales", "pipelines", PipelineCreated),
+    _of("sales", "reasons", ReasonCreated),
     _of("sales", "opportunities", OpportunityOpened),
     _of("sales", "orders", OrderPlaced),
     _of("sales", "returns", OrderReturned),

@@ -22,6 +22,8 @@ from sales.leads.duplicates import open_leads
 from sales.leads.rules import Lead, LeadState
 from sales.leads.turns import turns
 from sales.opportunities.form import opportunities
+from sales.reasons.listed import listed_reasons
+from sales.reasons.rules import ReasonKind
 from sales.tables import CUSTOMER, USER, metadata
 
 CONVERSION = "lead_conversion"
@@ -230,6 +232,7 @@ LEADS = Resource(
     unindexed={"country": "It is asked of those of a state or an owner."},
     searched=("name", "company", "email"),
     timers=(Timer("recycle", at="next_recycling"),),
+    checks=listed_reasons(lambda _: ReasonKind.LEAD_DISQUALIFIED),
     supplies=of_other_rows,
     follows={"customer_id": CUSTOMER, "owner_id": USER},
     relations=(

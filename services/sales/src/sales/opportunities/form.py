@@ -21,6 +21,7 @@ from sales.opportunities.values import MOST_CONTACTS, MOST_SPLITS, OpportunityCo
 from sales.pipelines.form import pipelines
 from sales.pipelines.values import ForecastCategory, StageKey
 from sales.products.form import products
+from sales.reasons.listed import listed_reasons
 from sales.tables import CUSTOMER, USER, metadata
 
 Competitors = Annotated[list[Code], Field(max_length=20), AS_SET]
@@ -194,6 +195,7 @@ OPPORTUNITIES = Resource(
     searched=("name",),
     unpublished={"visits": "They follow from the moves."},
     timers=(Timer("rot", at="next_rotting"),),
+    checks=listed_reasons(lambda it: it.closed_for),
     supplies=stages,
     follows={"customer_id": CUSTOMER, "owner_id": USER, "product_id": Follows(products.c.id, ("currency",))},
     relations=(

@@ -41,6 +41,7 @@ from sales.pipelines.values import (
     PipelineStage,
     PipelineVersion,
 )
+from sales.reasons.rules import ReasonKind
 
 
 class OpportunityAlreadyClosed(Conflict):
@@ -203,6 +204,11 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         """It is in lists again, as it was."""
         self.take_back(at)
         return OpportunityRestored()
+
+    @property
+    def closed_for(self) -> ReasonKind:
+        """What the reason is for which it was closed."""
+        return ReasonKind.OPPORTUNITY_WON if self.stage == WON else ReasonKind.OPPORTUNITY_LOST
 
     def _check(self) -> None:
         must_fit(self.value, self.currency)

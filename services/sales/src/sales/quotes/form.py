@@ -19,6 +19,8 @@ from sales.opportunities.form import opportunities
 from sales.orders.form import ORDERS, PlaceOrder, orders
 from sales.products.form import products
 from sales.quotes.rules import Quote, QuoteState
+from sales.reasons.listed import listed_reasons
+from sales.reasons.rules import ReasonKind
 from sales.tables import CUSTOMER, known_customers, metadata
 from sales.values import MOST_LINES, Line
 
@@ -136,6 +138,7 @@ QUOTES = Resource(
         "lines.description": "Words for people.",
         "last_line": "It follows from the lines of all revisions.",
     },
+    checks=listed_reasons(lambda _: ReasonKind.QUOTE_DECLINED),
     timers=(Timer("expire", at="expires_at"),),
     follows={"customer_id": CUSTOMER, "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
     parts_name={"lines.product_id": Follows(products.c.id, ("family",))},

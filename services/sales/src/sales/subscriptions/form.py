@@ -16,6 +16,8 @@ from kith.nouns.resource import Also, Command, Follows, One, Resource, Timer, Vi
 from kith.scalars import Code, Currency, Flag, Id, Instant, Money, Whole
 from sales.opportunities.form import OPPORTUNITIES, OpenOpportunity, opportunities
 from sales.products.form import products
+from sales.reasons.listed import listed_reasons
+from sales.reasons.rules import ReasonKind
 from sales.subscriptions.rules import Subscription
 from sales.subscriptions.values import BillingPeriod, Change, Seats, Step
 from sales.tables import CUSTOMER, known_customers, metadata
@@ -199,6 +201,7 @@ SUBSCRIPTIONS = Resource(
         Command("end", EndSubscription, Subscription.end),
     ),
     filters=("customer_id", "plan", "product_id", "starts_at", "ends_at", "term_ends_at"),
+    checks=listed_reasons(lambda _: ReasonKind.SUBSCRIPTION_CANCELLED),
     timers=(
         Timer("announce", at="next_notice"),
         Timer("renew", at="next_renewal"),
