@@ -208,8 +208,10 @@ class Batch:
                 "closed": len(of(WON, LOST)),
             },
             "sales.open_pipeline": {"value": _sum(pipeline), "open": len(pipeline)},
-            "sales.weighted_pipeline": {
-                "value": sum((fact["amount"] or 0) * Decimal(OPEN[fact["phase"]]) for fact in pipeline)
+            "sales.forecast": {
+                "weighted": sum((fact["amount"] or 0) * Decimal(OPEN[fact["phase"]]) for fact in pipeline),
+                "value": _sum(pipeline),
+                "open": len(pipeline),
             },
             "service.backlog": {"open": sum(fact["phase"] in ("new", "open", "pending") for fact in standing)},
             "service.same_day": {

@@ -1,6 +1,6 @@
 """Every metric, queried in every way it allows, and every way it does not."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -121,6 +121,62 @@ async def ask(analytics: httpx.AsyncClient, headers: Headers, id: str, **params:
     answer = await analytics.get(f"/v1/metrics/{id}", params=SPRING | params, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def test_the_forecast_goes_by_what_stages_say_and_leaves_out_what_is_omitted(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    def opened(value: int, percent: str, category: str, close: str) -> OpportunityOpened:
+        return OpportunityOpened(
+            stage="tasting",
+            currency="EUR",
+            value=Decimal(value),
+            pipeline_id=new_id(),
+            pipeline_version=3,
+            probability_percent=Decimal(percent),
+            forecast_category=category,
+            expected_close=date.fromisoformat(close),
+        )
+
+    await fold(
+        *course(tenant, None, ("2011-03-01", opened(1000, "80.0000", "commit", "2011-06-30"))),
+        *course(
+            tenant,
+            None,
+            ("2011-03-01", opened(500, "80.0000", "commit", "2011-06-01")),
+            (
+                "2011-05-30",
+                OpportunityAdvanced(
+                    stage="call", from_stage="tasting", probability_percent=Decimal(10), forecast_category="best_case"
+                ),
+            ),
+        ),
+        *course(tenant, None, ("2011-03-01", opened(4000, "90.0000", "omitted", "2011-07-01"))),
+        *course(
+            tenant,
+            None,
+            ("2011-03-01", opened(70, "80.0000", "commit", "2011-06-30")),
+            ("2011-03-02", OpportunityLost(from_stage="tasting")),
+        ),
+        # Of before stages said it themselves.
+        *course(tenant, None, ("2011-03-01", OpportunityOpened(stage="engaging", currency="EUR", value=Decimal(20)))),
+    )
+
+    async def by(dimension: str, **params: str) -> dict[str | None, float]:
+        answer = await ask(analytics, mine, "sales.forecast", groupBy=dimension, **params)
+        return {each["group"][0]["value"]: each["value"] for each in answer["breakdown"]}
+
+    assert await by("forecast_category") == {"commit": 800, "best_case": 50, None: 6}
+    assert await by("expected_close_month") == {"2011-06": 850, None: 6}
+    assert await by("expected_close_month", filter="expected_close_month:2011-06") == {"2011-06": 850}
+    assert await by("forecast_category", to="2011-04-01T00:00:00Z") == {"commit": 1200, None: 6}
+    whole = await ask(analytics, mine, "sales.forecast")
+    assert {each["name"]: each["value"] for each in whole["components"]} == {
+        "weighted": 856,
+        "value": 1520,
+        "open": 3,
+    }
+    assert (await ask(analytics, mine, "sales.weighted_pipeline"))["value"] == 856 + 3600
 
 
 async def test_every_metric_by_every_dimension_and_grain(

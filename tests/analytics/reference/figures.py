@@ -573,6 +573,15 @@ FIGURES: dict[str, Figure] = {
     "sales.weighted_pipeline": Figure(
         {"value": Part(open_opportunities, "sum", "weighted")}, plain("value"), own=IN_PIPELINE
     ),
+    "sales.forecast": Figure(
+        {
+            "weighted": Part(open_opportunities, "sum", "weighted"),
+            "value": Part(open_opportunities, "sum", "amount"),
+            "open": Part(open_opportunities),
+        },
+        plain("weighted"),
+        own=IN_PIPELINE,
+    ),
     "mrr": Figure({name: recurring(name) for name in MOVEMENTS}, plain("end"), own=OF_SUBSCRIPTION),
     **{f"mrr.{name}": movement(name) for name in MOVEMENTS[1:-1]},
     "mrr.paying_customers": Figure({"paying": Part(recurring("end").rows)}, plain("paying"), own=OF_SUBSCRIPTION),

@@ -51,6 +51,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.open_opportunities": {"open": 5 - 2},
     "sales.open_pipeline": {"value": 1_000 + 4_000, "open": 2},
     "sales.weighted_pipeline": {"value": 1_000 * 0.1 + 4_000 * 0.5},
+    "sales.forecast": {"weighted": 4_000 * 0.8 + 1_000 * 0.1, "value": 4_000 + 1_000, "open": 2},
     "sales.calls": {"calls": 2 + 1},
     "sales.inquiries": {"inquiries": 2},
     "sales.calls_per_opportunity": {"calls": 3 + 1 + 2, "opportunities": 2},

@@ -57,6 +57,8 @@ class Dimension:
     """Whether figures are grouped by it. Filtered by it they are in any case."""
     names_customers: bool = False
     """For CUSTOMER: whether its values are ids of customers, in the tree that they form."""
+    first: int = 0
+    """For EVENT: how many characters of the field it is, as the first seven of a day are its month. 0: all."""
     steps: tuple[tuple[timedelta, str], ...] = ()
     """For AGE: a name for each step up to an age; the rest has the last name."""
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Is:
-    """A field of the fact has one of these values; `negated`: one, and none of these."""
+    """A field of the fact has one of these values; `negated`: another one, or none."""
 
     field: str
     values: tuple[str, ...]

@@ -183,8 +183,8 @@ def holds(
     """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs."""
     match condition:
         case Is(field, values, negated):
-            value = field_of(table, field)
-            return value.not_in(values) if negated else value.in_(values)
+            found = field_of(table, field).in_(values)
+            return not_(func.coalesce(found, false())) if negated else found
         case Has(field):
             return field_of(table, field).is_not(None)
         case Never(verbs):
@@ -239,7 +239,8 @@ class Slices:
     def _value(self, dimension: Dimension) -> ColumnElement[Any]:
         match dimension.source:
             case Source.EVENT:
-                return field_of(self._table, dimension.field)
+                said = field_of(self._table, dimension.field)
+                return func.left(said, dimension.first) if dimension.first else said
             case Source.CUSTOMER:
                 if dimension.several:
                     value: ColumnElement[Any] = self._several[dimension].c.value

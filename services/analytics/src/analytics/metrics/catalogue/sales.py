@@ -2,7 +2,7 @@
 
 from analytics.metrics.catalogue.retention import KEPT
 from analytics.metrics.catalogue.value import OF_ORDER, PLACED
-from analytics.metrics.definition import Dimension, Metric, Unit, by, of
+from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import (
     Active,
     Count,
@@ -40,16 +40,20 @@ OF_LINE = by(PRODUCT, "family", *of("order", "country"), "currency")
 LEFT_STAGE = (OpportunityAdvanced.type, OpportunitySwitched.type, *CLOSED)
 OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
 OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
-OPEN = Is("phase", ("won", "lost"), negated=True)
+OPEN = (Has("phase"), Is("phase", ("won", "lost"), negated=True))
 PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
 """Of winning, by stage, in events from before stages said it themselves."""
-IN_PIPELINE = by(
+LIKELY = Sum(percent="probability_percent", weights=PROBABILITY)
+STANDING = (
     Dimension("stage", stored_as="phase"),
     Dimension("pipeline", stored_as="pipeline_id"),
-    "forecast_category",
+    Dimension("forecast_category"),
     *OWN,
-    "currency",
+    CURRENCY,
 )
+IN_PIPELINE = by(*STANDING)
+FORECAST = (*OPEN, Is("forecast_category", ("omitted",), negated=True))
+IN_FORECAST = by(Dimension("expected_close_month", stored_as="expected_close", first=7), *STANDING)
 TOOK_PLACE = (ActivityRecorded.type, ActivityHeld.type)
 CALL = Is("kind", ("call",))
 CALL_OR_VISIT = Is("kind", ("call", "visit"))
@@ -221,7 +225,7 @@ METRICS = (
         title="Open opportunities",
         unit=Unit.COUNT,
         words="Opportunities open at the end.",
-        components={"open": Stock("sales.opportunity", where=(OPEN,))},
+        components={"open": Stock("sales.opportunity", where=OPEN)},
         numerator="open",
         dimensions=IN_PIPELINE,
         at_instant=True,
@@ -234,8 +238,8 @@ METRICS = (
         unit=Unit.MONEY,
         words="Value of the opportunities open at the end, as last estimated before, gross.",
         components={
-            "value": Stock("sales.opportunity", Sum(), (OPEN,)),
-            "open": Stock("sales.opportunity", where=(OPEN,)),
+            "value": Stock("sales.opportunity", Sum(), OPEN),
+            "open": Stock("sales.opportunity", where=OPEN),
         },
         numerator="value",
         dimensions=IN_PIPELINE,
@@ -251,14 +255,29 @@ METRICS = (
         "in their pipeline when they came to it. Where events do not say it: "
         + ", ".join(f"{stage} {probability}" for stage, probability in PROBABILITY.items())
         + ".",
-        components={
-            "value": Stock("sales.opportunity", Sum(percent="probability_percent", weights=PROBABILITY), (OPEN,))
-        },
+        components={"value": Stock("sales.opportunity", LIKELY, OPEN)},
         numerator="value",
         dimensions=IN_PIPELINE,
         at_instant=True,
         version=3,
         example="1,000 in prospecting and 4,000 in proposing: 100 + 2,000 = 2,100.",
+    ),
+    Metric(
+        id="sales.forecast",
+        title="Forecast",
+        unit=Unit.MONEY,
+        words="Gross value of the opportunities open at the end, times the probability of winning that their stage had "
+        "in their pipeline when they came to it. Those whose stage is omitted from forecasts are left out. The value "
+        "without the probability, and how many they are, stand beside it.",
+        components={
+            "weighted": Stock("sales.opportunity", LIKELY, FORECAST),
+            "value": Stock("sales.opportunity", Sum(), FORECAST),
+            "open": Stock("sales.opportunity", where=FORECAST),
+        },
+        numerator="weighted",
+        dimensions=IN_FORECAST,
+        at_instant=True,
+        example="4,000 at 80 % in commit, 1,000 at 10 % in pipeline, and 500 omitted: 3,200 + 100 = 3,300.",
     ),
     Metric(
         id="sales.calls",
