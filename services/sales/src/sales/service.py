@@ -13,6 +13,7 @@ from kith.timers.firing import Timers
 from sales.consumers import SUBSCRIPTIONS
 from sales.erasing import ERASING
 from sales.leads.conversion import LEAD_CONVERSION
+from sales.opportunities.past_visits import VISITS
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
 from sales.settings import SalesSettings
@@ -34,7 +35,7 @@ SERVICE = Service(
     tasks=(
         *TASKS,
         Timers(RESOURCES, source="sales", outbox=outbox, idempotency=idempotency).task(),
-        filling(RESOURCES),
+        filling(RESOURCES, VISITS),
         sweeping(RESOURCES),
         making_entries(RESOURCES),
         confirming(RESOURCES),
