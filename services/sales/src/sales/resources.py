@@ -7,6 +7,7 @@ from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.pipelines.form import PIPELINES
 from sales.products.form import PRODUCTS
+from sales.quotas.form import QUOTAS
 from sales.quotes.form import QUOTES
 from sales.reasons.form import REASONS
 from sales.returns.form import RETURNS
@@ -25,5 +26,6 @@ RESOURCES = (
     LEAD_QUEUES,
     LEADS,
     QUOTES,
+    QUOTAS,
     SUBSCRIPTIONS,
 )

@@ -22,6 +22,7 @@ from kith.events import (
     notes,
     people,
     pipelines,
+    quotas,
     reasons,
     sales,
     service_desk,
@@ -35,7 +36,7 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales, pipelines, reasons, activities, leads, subscriptions),
+    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

@@ -104,7 +104,7 @@ def _with_events(path: Path, words: Mapping[str, str]) -> str:
 
 def _with_resource(path: Path, words: Mapping[str, str]) -> str:
     text = path.read_text().replace("\n\nRESOURCES = ", _line("from {package}.{many}.form import {MANY}", words), 1)
-    return re.sub(r"RESOURCES = \((.*?),?\)", rf"RESOURCES = (\1, {words['MANY']})", text)
+    return re.sub(r"RESOURCES = \((.*?),?\s*\)", rf"RESOURCES = (\1, {words['MANY']})", text, flags=re.DOTALL)
 
 
 def _line(text: str, words: Mapping[str, str]) -> str:

@@ -52,7 +52,19 @@ class CustomerInUse:
     """Its aggregate is a customer that is neither archived nor merged into another one."""
 
 
-Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse
+@dataclass(frozen=True)
+class InUse:
+    """Its aggregate is not archived."""
+
+
+@dataclass(frozen=True)
+class DayIn:
+    """A day in the fact lies in the interval, also in the part of it that has not come. Of a stock."""
+
+    field: str
+
+
+Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from analytics.metrics.measure import (
     Condition,
     Count,
     CustomerInUse,
+    DayIn,
     Has,
+    InUse,
     Is,
     Median,
     Never,
@@ -58,7 +60,7 @@ def taken_in_words(of: Of, noun: str) -> str:
             return f"the median of their {_field(noun, field)}"
 
 
-def condition_in_words(noun: str, condition: Condition) -> str:
+def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: PLR0911 - a phrase for each
     match condition:
         case Is(field, values, negated):
             known = f"neither {listed(values, 'nor')}" if negated else listed(values)
@@ -71,6 +73,10 @@ def condition_in_words(noun: str, condition: Condition) -> str:
             return "on the calendar day on which their clock began to run"
         case OfNewCustomer():
             return "by customers whose first qualifying event lies in the interval"
+        case InUse():
+            return "that are not archived"
+        case DayIn(field):
+            return f"whose {_field(noun, field)} lies in the interval"
         case CustomerInUse():
             return "that are neither archived nor merged into another"
 

@@ -50,8 +50,9 @@ class Plan:
     """The query for each measure of a metric. Measures with a currency are grouped by it if the metric is of amounts,
     or is grouped by it; the others have no currency to group or filter by."""
 
-    def __init__(self, metric: Metric, query: MetricQuery) -> None:
-        self.metric, self.of = metric, query
+    def __init__(self, metric: Metric, query: MetricQuery, until: datetime | None = None) -> None:
+        """`until` is the end of the interval, if the query's is cut to now."""
+        self.metric, self.of, self._until = metric, query, until or query.ends_at
         self.in_amounts = any(kind_of(measure).is_amount(measure) for measure in metric.measures)
         self.rest = tuple(each for each in query.group_by if each != CURRENCY)
         self.grouped = CURRENCY in query.group_by
@@ -61,7 +62,8 @@ class Plan:
         self._without_currency = replace(query, group_by=self.rest, filters=others)
 
     def over(self, periods: Sequence[datetime]) -> "Plan":
-        return Plan(self.metric, replace(self.of, boundaries=tuple(periods)))
+        until = self.of.boundaries[len(periods) - 1]
+        return Plan(self.metric, replace(self.of, boundaries=tuple(periods), until=until), self._until)
 
     def query(self, measure: Measure) -> MetricQuery:
         """Returns the query by period and group."""
@@ -71,7 +73,7 @@ class Plan:
         """Returns the query over the whole interval, by currency only."""
         query = self.query(measure)
         by_currency = (CURRENCY,) if self.in_amounts and kind_of(measure).has_currency(measure) else ()
-        return replace(query, boundaries=(query.starts_at, query.ends_at), group_by=by_currency)
+        return replace(query, boundaries=(query.starts_at, query.ends_at), group_by=by_currency, until=self._until)
 
     def whole_follows(self, measure: Measure, evaluation: Evaluation) -> bool:
         """Whether the value of the whole follows from what the query by period and group yielded."""

@@ -34,7 +34,9 @@ from analytics.metrics.definition import ULTIMATE_PARENT, WITHIN, Dimension, Sou
 from analytics.metrics.measure import (
     Condition,
     CustomerInUse,
+    DayIn,
     Has,
+    InUse,
     Is,
     Measure,
     Never,
@@ -91,6 +93,8 @@ class MetricQuery:
     filters: tuple[Filter, ...] = ()
     settled: bool = True
     """Whether totals may be read: not in a read as known at an instant."""
+    until: datetime | None = None
+    """Where the last period ends that has begun; its boundary is cut to now."""
 
     @property
     def starts_at(self) -> datetime:
@@ -177,10 +181,15 @@ def _weight_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any] | None:
     return case((percent.between(0, 100), percent / 100), else_=weight)
 
 
-def holds(
-    condition: Condition, table: FromClause, query: MetricQuery, first_at: ColumnElement[Any] | None = None
+def holds(  # noqa: PLR0911 - one for each
+    condition: Condition,
+    table: FromClause,
+    query: MetricQuery,
+    first_at: ColumnElement[Any] | None = None,
+    days: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None,
 ) -> ColumnElement[bool]:
-    """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs."""
+    """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs, and
+    `days` are the first day of the period and the one after its last, as text, which only DayIn needs."""
     match condition:
         case Is(field, values, negated):
             found = field_of(table, field).in_(values)
@@ -195,8 +204,18 @@ def holds(
             assert first_at is not None
             return period_of(first_at, query) == period_of(table.c.time, query)
         case CustomerInUse():
-            archived = cast(table.c.state["seen"], Text).regexp_match('"archived"(?!.*"restored")')
-            return and_(table.c.subject == table.c.customer_id, not_(func.coalesce(archived, false())))
+            return and_(table.c.subject == table.c.customer_id, _in_use(table))
+        case InUse():
+            return _in_use(table)
+        case DayIn(field):
+            assert days is not None
+            day = field_of(table, field)
+            return and_(day >= days[0], day < days[1])
+
+
+def _in_use(table: FromClause) -> ColumnElement[bool]:
+    archived = cast(table.c.state["seen"], Text).regexp_match('"archived"(?!.*"restored")')
+    return not_(func.coalesce(archived, false()))
 
 
 def _day(moment: ColumnElement[Any], query: MetricQuery) -> ColumnElement[Any]:

@@ -21,6 +21,7 @@ from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
+from kith.events.quotas import QuotaCreated
 from kith.events.reasons import ReasonCreated
 from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, QuoteCreated, TaskCreated
 from kith.events.service_desk import CaseOpened
@@ -86,6 +87,7 @@ COLLECTIONS = (
     _of("sales", "leads", LeadCaptured),
     _of("sales", "quotes", QuoteCreated),
     _of("sales", "lead-queues", LeadQueueCreated),
+    _of("sales", "quotas", QuotaCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

@@ -6,10 +6,12 @@ from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, 
 from analytics.metrics.measure import (
     Active,
     Count,
+    DayIn,
     Did,
     DistinctCount,
     Flow,
     Has,
+    InUse,
     Is,
     Key,
     Median,
@@ -61,6 +63,12 @@ OF_ACTIVITY = of("activity", "owner", "outcome")
 QUALIFIED, DISQUALIFIED = (LeadQualified.type,), (LeadDisqualified.type,)
 OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"), Dimension("lead_queue", stored_as="queue_id"))
 OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified", "converting"))
+
+
+def _expected(*where: Is) -> Stock:
+    """The value of what is open and expected to close in the interval."""
+    return Stock("sales.opportunity", Sum(), (*OPEN, DayIn("expected_close"), *where))
+
 
 METRICS = (
     Metric(
@@ -246,6 +254,35 @@ METRICS = (
         at_instant=True,
         version=2,
         example="Two open, at 1,000 and 4,000: 5,000.",
+    ),
+    Metric(
+        id="sales.period_forecast",
+        title="Forecast of a period",
+        unit=Unit.MONEY,
+        words="Value, gross, of the opportunities that are open at the end of the interval, or now, are expected to "
+        "close in it, and are in a stage that commits to that. The components have the other categories; `closed`, "
+        "which is what was won in it; and `open`, which is all that is open and expected to close in it.",
+        components={
+            "closed": Flow(WON, Sum()),
+            **{each: _expected(Is("forecast_category", (each,))) for each in ("commit", "best_case", "pipeline")},
+            "open": _expected(),
+        },
+        numerator="commit",
+        dimensions=OF_OPPORTUNITY,
+        example="Won for 5,000; open and expected to close in it 3,000 and 1,000 in stages that commit and 1,000 in "
+        "one that does not, and 9,000 expected later: 3,000 + 1,000 = 4,000.",
+    ),
+    Metric(
+        id="sales.quota_attainment",
+        title="Quota attainment",
+        unit=Unit.PERCENT,
+        words="Value, gross, of the opportunities won in the interval, over the quotas whose period begins in it. What "
+        "users without a quota win counts, too: by owner it has no rate. Quotas are of no customer.",
+        components={"won": Flow(WON, Sum()), "quota": Stock("sales.quota", Sum(), (DayIn("starts_on"), InUse()))},
+        numerator="won",
+        denominator="quota",
+        dimensions=by(*of("opportunity", "owner"), "currency"),
+        example="Won for 9,000 in May, with a quota of 12,000 for that month: 75 %.",
     ),
     Metric(
         id="sales.weighted_pipeline",

@@ -37,6 +37,8 @@ class OverFacts(ABC, Generic[M]):
     """The columns by which members are ordered and paged; the last one identifies them."""
     first_active: ColumnElement[Any] | None = None
     """When the fact's customer was first active, if a measure needs it."""
+    days: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None
+    """The first day of the period and the one after its last, if a measure needs them."""
     table: FromClause = facts
     """Their rows: the facts, or the lines of each."""
     several = False
@@ -62,7 +64,7 @@ class OverFacts(ABC, Generic[M]):
         conditions = [self.table.c.type.in_(self.types(measure))]
         if not isinstance(measure.of, Count):
             conditions.append(number_of(self.table, measure.of).is_not(None))
-        held = (holds(each, self.table, self.query, self.first_active) for each in measure.where)
+        held = (holds(each, self.table, self.query, self.first_active, self.days) for each in measure.where)
         return all_hold([*conditions, *held])
 
     def number(self, measure: M) -> ColumnElement[Any]:

@@ -1,14 +1,16 @@
 """Stocks: the state of aggregates at the end of each period."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, FromClause, Select, cast, func, literal, or_, select
+from sqlalchemy import ARRAY, FromClause, Select, Text, cast, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.calendar import zone_of
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
-from analytics.metrics.measure import Stock
+from analytics.metrics.measure import DayIn, Stock
 from analytics.metrics.phrases import condition_in_words, joined, plural, taken_in_words
 from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Weighed
 from analytics.projections.facts import attributes_of, types_of
@@ -47,17 +49,22 @@ class StockKind(MeasureKind[Stock]):
     def event_types(self, measure: Stock) -> Iterable[str]:
         return types_of(measure.noun)
 
-    def adds_up(self, _: Stock) -> AddsUp:
-        return AddsUp.LAST_PERIOD
+    def adds_up(self, measure: Stock) -> AddsUp:
+        return AddsUp.NOTHING if _is_of_period(measure) else AddsUp.LAST_PERIOD
 
-    def needs_end(self, _: Stock) -> bool:
-        return True
+    def needs_end(self, measure: Stock) -> bool:
+        return not _is_of_period(measure)
 
     def is_amount(self, measure: Stock) -> bool:
         return is_of_amount(measure.of)
 
     def has_currency(self, measure: Stock) -> bool:
         return "currency" in attributes_of(measure.noun)
+
+
+def _is_of_period(measure: Stock) -> bool:
+    """Whether it takes what is of the period itself, and so is known while that lasts."""
+    return any(isinstance(each, DayIn) for each in measure.where)
 
 
 class _Standing(OverFacts[Stock]):
@@ -67,8 +74,12 @@ class _Standing(OverFacts[Stock]):
 
     def __init__(self, query: MetricQuery, measures: Sequence[Stock]) -> None:
         super().__init__(query, measures)
-        ends = func.unnest(cast(literal(list(query.boundaries[1:]), ARRAY(Moment)), ARRAY(Moment)))
-        self.instants = ends.table_valued("at", with_ordinality="index").render_derived("instants")
+        days = [_first_day(each, query) for each in (*query.boundaries[:-1], query.until or query.ends_at)]
+        columns = (list(query.boundaries[1:]), ARRAY(Moment)), (days[:-1], ARRAY(Text)), (days[1:], ARRAY(Text))
+        each = func.unnest(*(cast(literal(values, kind), kind) for values, kind in columns))
+        valued = each.table_valued("at", "first_day", "after_last", with_ordinality="index")
+        self.instants = valued.render_derived("instants")
+        self.days = (self.instants.c.first_day, self.instants.c.after_last)
         self.slices = Slices(query, facts, facts.c.customer_id, self.instants.c.at)
 
     def where(self, statement: Select[Any]) -> Select[Any]:
@@ -86,3 +97,10 @@ class _Standing(OverFacts[Stock]):
 
     def position(self, after: Position) -> tuple[Any, ...]:
         return (after.id,)
+
+
+def _first_day(boundary: datetime, query: MetricQuery) -> str:
+    """Returns the first day that begins at or after a boundary, in the zone of the query."""
+    local = boundary.astimezone(zone_of(query.zone))
+    begun = local.date()
+    return str(begun if local.time() == time.min else begun + timedelta(days=1))

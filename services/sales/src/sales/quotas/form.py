@@ -1,0 +1,105 @@
+"""The form of a quota: what can be done with it, its table, and how it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ARRAY, TEXT, Column, Date, Uuid, any_, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.db.tables import Amount, aggregate_table, one_of
+from kith.errors import Conflict
+from kith.nouns.aggregate import Aggregate
+from kith.nouns.inputs import UNSENT, Amendment, Archive, Input, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Attempt, Check, Command, One, Resource
+from kith.scalars import Currency, Day, Id, Money
+from sales.quotas.rules import Quota, QuotaPeriod
+from sales.tables import USER, metadata
+
+
+class CreateQuota(NewInput):
+    owner_id: Id
+    period: QuotaPeriod
+    starts_on: Day
+    value: Money
+    currency: Currency
+
+
+class AmendQuota(Amendment):
+    value: Money = UNSENT
+
+
+quotas = aggregate_table(
+    "quotas",
+    metadata,
+    Column("owner_id", Uuid, nullable=False),
+    Column("period", one_of(QuotaPeriod), nullable=False),
+    Column("starts_on", Date, nullable=False),
+    Column("value", Amount, nullable=False),
+    Column("currency", TEXT, nullable=False),
+    archivable=True,
+    listed_by=("owner_id", "starts_on"),
+)
+
+
+@dataclass(slots=True)
+class QuotaView(ArchivableView):
+    owner_id: UUID
+    period: QuotaPeriod
+    starts_on: date
+    value: Decimal
+    currency: str
+
+
+async def one_for_each_month(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
+    """Returns the check that a user has one quota for a month, of a currency: what two say would be added up."""
+    owners = {given.owner_id for given, _ in asked if isinstance(given, CreateQuota)}
+    owners |= {quota.owner_id for given, quota in asked if isinstance(given, Restore) and isinstance(quota, Quota)}
+    if not owners:
+        return lambda *_: None
+    # Until the transaction ends: who creates another at the same time sees this one.
+    alone = func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant}/quotas", 0))
+    await connection.execute(select(alone))
+    c = quotas.c
+    names = ("id", "owner_id", "period", "starts_on", "value", "currency")
+    rows = select(*(c[name] for name in names)).where(
+        c.tenant_id == tenant, c.owner_id == any_(cast([*owners], ARRAY(Uuid))), c.archived_at.is_(None)
+    )
+    there = {row.id: Quota(**dict(zip(names, row, strict=True))) for row in await connection.execute(rows)}
+
+    def check(given: Input, record: Aggregate) -> None:
+        assert isinstance(record, Quota)
+        if isinstance(given, Archive):
+            there.pop(record.id, None)
+        if not isinstance(given, CreateQuota | Restore):
+            return
+        if (other := next((each for each in there.values() if record.overlaps(each)), None)) is not None:
+            raise Conflict(
+                f"Quota {other.id} is of the same user, and of the {other.period} from {other.starts_on}: archive it, "
+                "or amend it.",
+                field="starts_on",
+            )
+        there[record.id] = record
+
+    return check
+
+
+QUOTAS = Resource(
+    "quota",
+    "quotas",
+    Quota,
+    quotas,
+    QuotaView,
+    (
+        Command("create", CreateQuota, Quota.create),
+        Command("amend", AmendQuota, Quota.amend),
+        Command("archive", Archive, Quota.archive),
+        Command("restore", Restore, Quota.restore, of_archived=True),
+    ),
+    filters=("owner_id", "starts_on"),
+    checks=one_for_each_month,
+    follows={"owner_id": USER},
+    relations=(One("owner", to="user", many="quotas"),),
+)
