@@ -85,6 +85,8 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "grr": {"start": 1_000, "contraction": 50, "churn": 150},
     "sales.renewal_rate": {"renewed": 8, "ended": 2},
     "sales.renewal_rate_value": {"renewed": 900, "ended": 100},
+    "sales.subscriptions_ended": {"ended": 2 + 1},
+    "mrr.ended": {"ended": 100 + 40},
     "service.cases_opened": {"opened": 2},
     "service.cases_handled": {"handled": 2},
     "service.cases_resolved": {"resolved": 2},

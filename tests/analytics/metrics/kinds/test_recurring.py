@@ -272,6 +272,9 @@ async def test_renewal_rates_are_of_what_was_due(
     for id, rate in (("sales.renewal_rate", 66.6667), ("sales.renewal_rate_value", 90.0)):
         answer = await analytics.get(f"/v1/metrics/{id}", params=params, headers=mine)
         assert answer.json()["value"] == rate
+    for id, sums in (("sales.subscriptions_ended", {"pricing": 2}), ("mrr.ended", {"pricing": 150})):
+        by_reason = await analytics.get(f"/v1/metrics/{id}", params=params | {"groupBy": "end_reason"}, headers=mine)
+        assert {each["group"][0]["value"]: each["value"] for each in by_reason.json()["breakdown"]} == sums
 
 
 @pytest.mark.parametrize(

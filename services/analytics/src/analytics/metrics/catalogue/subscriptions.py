@@ -1,10 +1,11 @@
 """Subscriptions: recurring revenue, how it moves, and what is renewed of it."""
 
-from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by
+from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import Flow, Is, Movement, Recurring, Sum
 from kith.events.subscriptions import SubscriptionEnded, SubscriptionRenewed
 
 OWN = by("plan", Dimension("product", stored_as="product_id"), CURRENCY)
+OF_ENDED = (*of("end", "reason"), *OWN)
 RENEWED = (SubscriptionRenewed.type,)
 ENDED = (SubscriptionEnded.type,)
 AT_TERM_END = (Is("at_term_end", ("true",)),)
@@ -125,5 +126,28 @@ METRICS = (
         denominator="renewed + ended",
         dimensions=OWN,
         example="900 a month renewed, for 1,000; 100 a month ended: 900 / 1,000 = 90 %.",
+    ),
+    Metric(
+        id="sales.subscriptions_ended",
+        title="Subscriptions ended",
+        unit=Unit.COUNT,
+        words="Subscriptions whose end came in the interval, cancelled or not renewed; by `end_reason`, why they were "
+        "cancelled. What their customers go on to pay for otherwise does not matter here: churned recurring revenue "
+        "has that.",
+        components={"ended": Flow(ENDED)},
+        numerator="ended",
+        dimensions=OF_ENDED,
+        example="Two cancelled for the price, one not renewed at the end of its term: 3.",
+    ),
+    Metric(
+        id="mrr.ended",
+        title="Recurring revenue ended",
+        unit=Unit.MONEY,
+        words="Monthly recurring revenue of the subscriptions whose end came in the interval, as it was just before; "
+        "by `end_reason`, why they were cancelled.",
+        components={"ended": Flow(ENDED, Sum())},
+        numerator="ended",
+        dimensions=OF_ENDED,
+        example="100 a month cancelled for the price, 40 not renewed: 140.",
     ),
 )
