@@ -60,6 +60,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "AdvanceOpportunity.stage": lambda _: "engaging",
     "CreateQuota.period": lambda _: "month",
     "CreateQuota.starts_on": lambda n: f"{2000 + n // 12}-{1 + n % 12:02}-01",  # a user has one for each
+    "CreateExchangeRate.quote": lambda _: "SEK",
+    "AmendExchangeRate.rate": lambda n: f"1.{n:06}",
     "AddAttachment.size": lambda _: len(FILE),
     "AddAttachment.media_type": lambda _: "text/plain",
     "AddAttachment.sha256": lambda _: sha256(FILE).hexdigest(),

@@ -37,6 +37,7 @@ NOT_IN_THE_DEMO = {
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered
+    "exchange-rates",  # it takes one currency
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file
 }

@@ -139,6 +139,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     assert (ours | put_away | confirmed).isdisjoint(QUALIFYING)
     assert set(EVENTS) - QUALIFYING - ours - put_away - confirmed == {
         "sales.product.created.v1",
+        *(f"sales.exchange-rate.{verb}.v1" for verb in ("created", "amended")),
         *(f"sales.activity.{verb}.v1" for verb in ("planned", "amended", "reminded", "missed", "cancelled")),
         "sales.activity.rescheduled.v1",
         *(f"sales.{noun}.{verb}.v1" for noun in ("pipeline", "reason") for verb in ("created", "amended")),

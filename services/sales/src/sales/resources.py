@@ -1,6 +1,7 @@
 """The nouns of sales."""
 
 from sales.activities.form import ACTIVITIES
+from sales.exchange_rates.form import EXCHANGE_RATES
 from sales.lead_queues.form import LEAD_QUEUES
 from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
@@ -28,4 +29,5 @@ RESOURCES = (
     QUOTES,
     QUOTAS,
     SUBSCRIPTIONS,
+    EXCHANGE_RATES,
 )

@@ -16,6 +16,7 @@ from kith.events import (
     consents,
     contacts,
     custom_fields,
+    exchange_rates,
     exchanges,
     leads,
     named_users,
@@ -36,7 +37,7 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions),
+    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

@@ -51,6 +51,7 @@ __all__ = [
     "Percentage",
     "Phone",
     "Quantity",
+    "Rate",
     "Real",
     "Scalar",
     "SearchText",
@@ -76,6 +77,8 @@ Money = Annotated[Decimal, Exact("an amount", "10.50", MOST_MONEY)]
 """An amount, zero or more, as numeric(20, 4) keeps it. What its currency allows besides is for who knows that."""
 Quantity = Annotated[Decimal, Exact("a quantity", "2.5", MOST_QUANTITY, above_zero=True)]
 """Of units, hours, kilograms: whatever a price is for one of."""
+Rate = Annotated[Decimal, Exact("a rate", "1.0835", 10**9, above_zero=True, decimals=10)]
+"""What one unit of a currency is in another."""
 Percentage = Annotated[Decimal, Exact("a percentage", "12.5", 100)]
 Text = Annotated[str, Written(500)]
 Code = Annotated[str, Written(100)]

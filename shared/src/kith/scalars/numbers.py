@@ -96,18 +96,19 @@ _AMOUNT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Exact(Scalar):
-    """A number of four decimals at most, from 0 to `most`, that is kept exactly: an amount, a quantity."""
+    """A number of so many decimals at most, from 0 to `most`, that is kept exactly: an amount, a quantity, a rate."""
 
     word: str
     """With its article: `an amount`."""
     example: str
     most: int
     above_zero: bool = False
+    decimals: int = 4
 
     @property
     def json_schema(self) -> dict[str, Any]:  # type: ignore[override]  # it depends on the bounds
         least = {"exclusiveMinimum": 0} if self.above_zero else {"minimum": 0}
-        digits = rf"^(0|[1-9][0-9]{{0,{len(str(self.most)) - 1}}})(\.[0-9]{{1,{_DECIMALS}}})?$"
+        digits = rf"^(0|[1-9][0-9]{{0,{len(str(self.most)) - 1}}})(\.[0-9]{{1,{self.decimals}}})?$"
         number: dict[str, Any] = {"type": "number", **least, "maximum": self.most}
         return {"anyOf": [number, {"type": "string", "pattern": digits}]}
 
@@ -118,17 +119,14 @@ class Exact(Scalar):
             text = f"{sent:f}"
         if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
             refuse(f"It is {self.word} in digits, as in {self.example}.")
-        if len(text.partition(".")[2].rstrip("0")) > _DECIMALS:
-            refuse(f"{self.word.capitalize()} has {_DECIMALS} decimals at most.")
+        if len(text.partition(".")[2].rstrip("0")) > self.decimals:
+            refuse(f"{self.word.capitalize()} has {self.decimals} decimals at most.")
         number = Decimal(text) + 0  # else -0 would stay what it is
         if not 0 <= number <= self.most or (self.above_zero and not number):
             bounds = f"above 0, to {self.most:,}" if self.above_zero else f"from 0 to {self.most:,}"
             refuse(f"{self.word.capitalize()} is {bounds}.")
         # However it was spelt, it reads the same before and after it is stored.
-        return number.quantize(_UNIT)
+        return number.quantize(Decimal(1).scaleb(-self.decimals))
 
     def kept(self) -> CoreSchema:
         return core_schema.decimal_schema(strict=True)
-
-
-_DECIMALS, _UNIT = 4, Decimal("0.0001")

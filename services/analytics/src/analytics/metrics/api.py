@@ -92,8 +92,9 @@ async def one_metric(
     zone: scalars.Zone | None = None,
     activity: Version | None = None,
     known_at: datetime | None = None,
+    currency: scalars.Currency | None = None,
 ) -> MetricValue:
-    found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
+    found = await _figures(info, [id], starts_at, ends_at, grain, group_by, filter, zone, activity, known_at, currency)
     return found[0]
 
 
@@ -109,8 +110,9 @@ async def metric_values(
     zone: scalars.Zone | None = None,
     activity: Version | None = None,
     known_at: datetime | None = None,
+    currency: scalars.Currency | None = None,
 ) -> list[MetricValue]:
-    return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity, known_at)
+    return await _figures(info, ids, starts_at, ends_at, grain, group_by, filter, zone, activity, known_at, currency)
 
 
 async def _figures(
@@ -124,6 +126,7 @@ async def _figures(
     zone: str | None,
     activity: int | None,
     known_at: datetime | None,
+    currency: str | None,
 ) -> list[MetricValue]:
     context = info.context
     reach = context.actor.reach(READ)
@@ -131,7 +134,7 @@ async def _figures(
         context.actor.tenant,
         [metric(id, parameter="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
     )
-    async with reading(context.service.database, tenant, wanted, ends_at, known_at) as connection:
+    async with reading(context.service.database, tenant, wanted, ends_at, known_at, currency) as connection:
         question = await question_of(
             connection,
             tenant,
@@ -144,6 +147,7 @@ async def _figures(
             zone=zone,
             activity=activity,
             known_at=known_at,
+            currency=currency,
         )
         return await figures(connection, tenant, wanted, question)  # type: ignore[return-value]
 

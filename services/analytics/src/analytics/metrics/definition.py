@@ -78,7 +78,8 @@ ULTIMATE_PARENT = Dimension("ultimate_parent", Source.CUSTOMER, names_customers=
 WITHIN = Dimension("within", Source.CUSTOMER, groups=False, names_customers=True)
 """A customer that the customer is, or is below."""
 CURRENCY = Dimension("currency")
-"""Without exchange rates, amounts in different currencies have no sum: figures of amounts are kept apart by it."""
+"""Amounts in different currencies have no sum: figures of amounts are kept apart by it, unless they are asked in one
+(see metrics.converted)."""
 CUSTOMER = (*_customer("segment", "tier", "kind", "country", "source"), OWNER, TAG, ULTIMATE_PARENT, WITHIN)
 """The dimensions of a customer, by their plain names. A customer with two tags counts under each."""
 

@@ -1,5 +1,6 @@
 """The parameters of metrics, common to both APIs: the same names, the same refusals."""
 
+from asyncio import Semaphore
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,32 +11,59 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import Grain, Interval, zone_of
 from analytics.customer_value.api import fitted
 from analytics.ledger.instants import ensure_past
-from analytics.metrics.definition import Metric
+from analytics.metrics.converted import RATES, convert, ensure_convertible
+from analytics.metrics.definition import CURRENCY, Metric
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.filtering import FilterBy, checked, filter_by
 from analytics.metrics.question import Question
-from analytics.projections.as_known_at import as_known_at
+from analytics.projections.as_known_at import apart, as_known_at
 from analytics.projections.custom_fields import PREFIX, CustomerFields, customer_fields
 from analytics.projections.tenants import tenant_settings
 from kith.db.connections import Database
 from kith.db.tables import Moment
+from kith.errors import Invalid
 from kith.reach import Reach
 
 
 @asynccontextmanager
 async def reading(
-    database: Database, tenant: str, metrics: Sequence[Metric], ends_at: datetime, known_at: datetime | None
+    database: Database,
+    tenant: str,
+    metrics: Sequence[Metric],
+    ends_at: datetime,
+    known_at: datetime | None,
+    currency: str | None = None,
 ) -> AsyncIterator[AsyncConnection]:
-    """Yields a transaction to read metrics in: as they are known now, or as they were at an instant. Raises Invalid for
-    an instant that is yet to come."""
+    """Yields a transaction to read metrics in: as they are known now, or as they were at an instant; in a currency
+    each amount in it for which there is a rate. Raises Invalid for an instant that is yet to come, and for a metric
+    that is not converted."""
     ensure_past(knownAt=known_at)
+    for each in metrics if currency is not None else ():
+        ensure_convertible(each)
     if known_at is not None:
-        async with as_known_at(database, tenant, known_at, event_types_of(metrics)) as connection:
+        types = event_types_of(metrics) | (RATES if currency is not None else frozenset())
+        async with as_known_at(database, tenant, known_at, types) as connection:
+            await _in_currency(connection, tenant, currency)
+            yield connection
+        return
+    if currency is not None:
+        async with apart(database, tenant, _converting) as connection:
+            await _in_currency(connection, tenant, currency)
             yield connection
         return
     await fitted(database, tenant, metrics, ends_at)
     async with database.read(tenant) as connection:
         yield connection
+
+
+CONVERTING_AT_ONCE = 8
+"""The number of reads in one currency that may run at a time, per process: each has a connection of its own."""
+_converting = Semaphore(CONVERTING_AT_ONCE)
+
+
+async def _in_currency(connection: AsyncConnection, tenant: str, currency: str | None) -> None:
+    if currency is not None:
+        await convert(connection, tenant, currency, (await tenant_settings(connection, tenant)).zone)
 
 
 async def question_of(
@@ -51,6 +79,7 @@ async def question_of(
     zone: str | None = None,
     activity: int | None = None,
     known_at: datetime | None = None,
+    currency: str | None = None,
 ) -> Question:
     """Returns the question. Zone and activity default to the tenant's. Raises Invalid and NotFound."""
     interval = Interval(starts_at, ends_at)
@@ -59,6 +88,8 @@ async def question_of(
     settings = await tenant_settings(connection, tenant, activity)
     asked = checked(tuple(filter_by(each) if isinstance(each, str) else each for each in filters))
     names = (*group_by, *(each.dimension for each in asked))
+    if currency is not None and CURRENCY.name in names:
+        raise Invalid("What comes in one currency is neither grouped nor filtered by it.", field="currency")
     has_custom = any(name.startswith(PREFIX) for name in names)
     return Question(
         interval,
@@ -68,7 +99,8 @@ async def question_of(
         grain=grain,
         group_by=tuple(group_by),
         filters=asked,
-        settled=known_at is None,
+        settled=known_at is None and currency is None,
+        currency=currency,
         now=await _now(connection, known_at),
         fields=await customer_fields(connection, tenant) if has_custom else CustomerFields({}),
     )

@@ -45,6 +45,16 @@ class Evaluation:
     def whole(self, measure: Measure, query: MetricQuery) -> Value:
         return self._cells[type(measure), query][Cell(WHOLE, ())].get(measure, kind_of(measure).empty(measure))
 
+    def currencies(self, plans: "Iterable[Plan]") -> Iterator[tuple[Measure, str | None]]:
+        """Yields the currencies of the amounts that were found."""
+        for plan in plans:
+            for measure in plan.metric.measures:
+                if kind_of(measure).is_amount(measure):
+                    for query in {plan.query(measure), plan.whole(measure)}:
+                        for cell, value in self.of(measure, query):
+                            if value != kind_of(measure).empty(measure):
+                                yield measure, cell.group[-1]
+
 
 class Plan:
     """The query for each measure of a metric. Measures with a currency are grouped by it if the metric is of amounts,

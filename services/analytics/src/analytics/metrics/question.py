@@ -35,6 +35,8 @@ class Question:
     """Whether totals may be read (see metrics.query)."""
     now: datetime | None = None
     """Later events have not happened yet. None: the whole interval has passed."""
+    currency: str | None = None
+    """In which all amounts come. None: each in its own."""
     fields: CustomerFields = field(default=CustomerFields({}), compare=False)
     """The custom fields of customers, if it names any."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import boundaries, zone_of
 from analytics.ledger.freshness import Freshness, freshness
+from analytics.metrics.converted import ensure_rates
 from analytics.metrics.definition import CURRENCY, DIGITS, Counts, Metric, part
 from analytics.metrics.figure import Component, CurrencyFigure, Figure, GroupKey, Slice
 from analytics.metrics.kinds.kind import AddsUp
@@ -57,6 +58,8 @@ async def figures(
             for measure in plan.metric.measures
             if not plan.whole_follows(measure, evaluation)
         )
+    if question.currency is not None:
+        await ensure_rates(connection, tenant, question, evaluation.currencies(plans))
     fresh = await freshness(connection)
     return [_FigureOf(question, periods, plan, evaluation, begun).figure(fresh) for plan in plans]
 

@@ -101,6 +101,8 @@ class MetricsQuery(BaseModel):
     activity: Version | None = None
     known_at: Annotated[Instant | None, Field(alias="knownAt")] = None
     """As it was known then: by the events recorded up to that instant."""
+    currency: scalars.Currency | None = None
+    """In which all amounts come, each at the rate of its event's day. Null: each in its own."""
 
 
 def catalogue() -> list[MetricView]:
@@ -146,6 +148,10 @@ KnownAt = Annotated[
     Instant | None,
     Query(alias="knownAt", description="as it was known then: by the events recorded up to that instant"),
 ]
+InCurrency = Annotated[
+    scalars.Currency | None,
+    Query(description="in which all amounts come, each at the rate of its event's day; each in its own, if not named"),
+]
 
 
 @router.get("/metrics", operation_id="listMetrics", summary="All metrics, in words")
@@ -172,6 +178,7 @@ async def get_metric(
     zone: Zone = None,
     activity: Activity = None,
     known_at: KnownAt = None,
+    currency: InCurrency = None,
     actor: Actor = READER,
 ) -> Response:
     """Whole, and as `breakdown` by period and group where those are requested. A metric of one instant is evaluated at
@@ -180,7 +187,8 @@ async def get_metric(
     empty; there are amounts in several currencies, each in `by_currency`; or its instant has not come yet, as
     `complete_up_to` says."""
     wanted = metric(id)
-    async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
+    database = context_of(request).database
+    async with reading(database, actor.tenant, [wanted], ends_at, known_at, currency) as connection:
         question = await question_of(
             connection,
             actor.tenant,
@@ -193,6 +201,7 @@ async def get_metric(
             zone=zone,
             activity=activity,
             known_at=known_at,
+            currency=currency,
         )
         (figure,) = await figures(connection, actor.tenant, [wanted], question)
     return json_response(figure)
@@ -211,7 +220,8 @@ async def query_metrics(
 ) -> Response:
     """In the order of the request. The same parameters as for one metric, in a body: it is a read."""
     wanted = [metric(id, parameter="metrics") for id in dict.fromkeys(query.metrics)]
-    async with reading(context_of(request).database, actor.tenant, wanted, query.ends_at, query.known_at) as connection:
+    database, tenant = context_of(request).database, actor.tenant
+    async with reading(database, tenant, wanted, query.ends_at, query.known_at, query.currency) as connection:
         question = await question_of(
             connection,
             actor.tenant,
@@ -224,6 +234,7 @@ async def query_metrics(
             zone=query.zone,
             activity=query.activity,
             known_at=query.known_at,
+            currency=query.currency,
         )
         found = await figures(connection, actor.tenant, wanted, question)
     return json_response(Figures(found))

@@ -63,12 +63,21 @@ async def as_known_at(
     named, only theirs, those of customers merged into them, and those of their survivors. Totals must not be read in it
     (see Question.settled). Raises TooManyEvents, TenantRemoved, and sqlalchemy.exc.TimeoutError if too many such reads
     run at once."""
+    async with apart(database, tenant, _slots) as connection:
+        await _fold(driver_of(connection), tenant, known_at, types, customers)
+        yield connection
+
+
+@asynccontextmanager
+async def apart(database: Database, tenant: str, slots: Semaphore) -> AsyncIterator[AsyncConnection]:
+    """Yields a transaction on a connection of its own, in which names may stand for temporary objects; it is rolled
+    back. Raises TenantRemoved, and sqlalchemy.exc.TimeoutError if no slot is free in time."""
     await database.admit(tenant)
     try:
         async with timeout(WAIT_SECONDS):
-            await _slots.acquire()
+            await slots.acquire()
     except TimeoutError as full:
-        raise PoolTimeoutError("too many reads as known at an instant") from full
+        raise PoolTimeoutError("too many reads at once that need a connection of their own") from full
     # No prepared statement is kept: the same names will stand for other tables in a moment.
     engine = engine_for(
         database.url,
@@ -78,14 +87,13 @@ async def as_known_at(
         driver={"statement_cache_size": 0, "server_settings": _SETTINGS},
     )
     try:
-        async with engine.begin() as connection:
+        async with engine.connect() as connection:
             await connection.execute(
                 text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
             )
-            await _fold(driver_of(connection), tenant, known_at, types, customers)
             yield connection
     finally:
-        _slots.release()
+        slots.release()
         await engine.dispose()
 
 

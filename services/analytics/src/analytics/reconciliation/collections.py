@@ -16,6 +16,7 @@ from kith.events.consents import ConsentChanged
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged
 from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
+from kith.events.exchange_rates import ExchangeRateCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
 from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
@@ -88,6 +89,7 @@ COLLECTIONS = (
     _of("sales", "quotes", QuoteCreated),
     _of("sales", "lead-queues", LeadQueueCreated),
     _of("sales", "quotas", QuotaCreated),
+    _of("sales", "exchange-rates", ExchangeRateCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

@@ -17,7 +17,7 @@ from kith.events.catalogue import QUALIFYING
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment
 from kith.nouns.resource import Command, Resource, View
 from kith.nouns.value_inputs import Values
-from kith.scalars import Code, Currency, Whole, Zone
+from kith.scalars import Code, Currency, Flag, Whole, Zone
 
 MAX_WINDOW_DAYS = 3650
 MAX_SEGMENTS = 20
@@ -38,7 +38,7 @@ class ActivityRuleInput(BaseModel):
 
     event_types: Annotated[list[EventType], Field(min_length=1, max_length=100), AS_SET]
     window_days: Annotated[int, Whole(1, MAX_WINDOW_DAYS)]
-    contractual: bool = False
+    contractual: Flag = False
 
 
 class SegmentActivityInput(ActivityRuleInput):
