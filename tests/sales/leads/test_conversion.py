@@ -63,6 +63,9 @@ class Tokens:
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
+    def forget(self, _: str) -> None:
+        pass
+
     async def token(self, tenant: str) -> str:
         return self._issuer.token(tenant, "contacts:read contacts:write contacts:personal", sub="sales-worker")
 
@@ -125,7 +128,7 @@ class House:
     async def due(self, minutes: int = 0) -> None:
         """As if the time had come, so many minutes after they began."""
         await self.rows.execute(
-            "UPDATE processes SET next_at = now(), requested_at = requested_at - make_interval(mins => $1)"
+            "UPDATE processes SET next_at = now(), started_at = started_at - make_interval(mins => $1)"
             " WHERE next_at IS NOT NULL",
             minutes,
         )
@@ -194,7 +197,7 @@ async def test_a_person_becomes_a_customer_of_its_own_without_a_deal(house: Hous
 
 async def test_one_of_a_customer_that_is_there_gets_a_contact(house: House) -> None:
     huber = await house.contacts.made("/v1/customers", kind="organisation", name="Huber")
-    lead, _ = await house.begun(customer_id=huber["id"], **DEAL)
+    lead, _ = await house.begun(existing_customer_id=huber["id"], **DEAL)
     await house.work()
     lead, process = await house.lead(lead), await house.process(lead)
     assert (lead["customer_id"], process["made"]["customer"]) == (huber["id"], None)
@@ -223,7 +226,7 @@ async def test_one_that_is_converted_is_not_converted_again(house: House) -> Non
         ({"value": "1.00"}, "value"),
         ({"currency": "EUR"}, "currency"),
         ({"opportunity_name": "Beans", "currency": "JPY", "value": "1.50"}, "value"),
-        ({"customer_id": "x"}, "customer_id"),
+        ({"existing_customer_id": "x"}, "existing_customer_id"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_its_field(house: House, asked: dict[str, str], field: str) -> None:
@@ -260,7 +263,7 @@ async def test_what_contacts_refuses_undoes_it_and_says_why(house: House) -> Non
 async def test_what_may_be_there_already_is_refused_if_that_is_asked_for(house: House) -> None:
     huber = await house.contacts.made("/v1/customers", kind="organisation", name="Huber")
     known = await house.contacts.made("/v1/contacts", customer_id=huber["id"], name=IDA["name"], email=IDA["email"])
-    _, process = await house.begun(refuse_duplicates=True, customer_id=huber["id"])
+    _, process = await house.begun(refuse_duplicates=True, existing_customer_id=huber["id"])
     await house.work()
     process = (await house.sales.get(f"/v1/processes/{process['id']}")).json()
     assert process["state"] == "undone"
@@ -351,11 +354,14 @@ async def test_while_contacts_is_down_it_is_tried_again_until_its_time_is_over(h
     house.wire.before = down
     await house.work()
     process = await house.process(lead)
-    assert (process["state"], process["failures"], process["reason"]) == ("running", 1, "contacts answered 503.")
+    assert (process["state"], process["failures"], process["failure"]) == ("running", 1, "contacts answered 503.")
     await house.due(16)
     await house.work()
-    assert (await house.process(lead))["state"] == "undoing"
+    process = await house.process(lead)
+    assert process["state"] == "undoing"
+    assert process["reason"] == "It had not ended within 15 minutes. contacts answered 503."
     house.wire.before = None
+    assert not await house.worker().step(house.engine), "its last step may have been done, though it was not answered"
     await house.due()
     await house.work()
     assert (await house.process(lead))["state"] == "undone"
@@ -380,7 +386,10 @@ async def stuck(house: House) -> tuple[Answer, Answer]:
 
 async def test_what_cannot_be_undone_is_stuck_and_listed_and_tried_still(house: House) -> None:
     lead, process = await stuck(house)
-    assert process["state"] == "stuck"
+    assert (process["state"], process["reason"]) == ("stuck", "It was called off.")
+    assert process["failure"] == "contacts answered 500.", "that is what is to be mended"
+    kept = await house.rows.fetchval("SELECT held FROM processes WHERE about_id = $1", lead["id"])
+    assert kept is None, "what names people is not needed any more"
     listed = (await house.sales.get("/v1/processes", state="stuck")).json()["items"]
     assert [each["id"] for each in listed] == [process["id"]]
     assert (await house.lead(lead))["state"] == "converting"
@@ -397,7 +406,8 @@ async def test_what_is_left_of_one_that_is_abandoned_is_named(house: House) -> N
     await house.work()
     process = await house.process(lead)
     left = (await house.contacts.get("/v1/customers")).json()["items"]
-    assert (process["state"], process["left"]) == ("abandoned", {"customer": left[0]["id"]})
+    wanted = {"customer": left[0]["id"], "contact": None}
+    assert (process["state"], process["left"]) == ("abandoned", wanted), "of the contact nobody knows"
     assert (await house.lead(lead))["state"] == "new"
     for verb in ("retry", "cancel", "abandon"):
         assert (await house.ask(process, verb)).status_code == 409
@@ -451,6 +461,99 @@ async def test_neither_one_that_does_not_come_back_nor_a_flood_holds_up_others(h
     await house.work(worker)
     states = {each["state"] for each in (await theirs.get("/v1/processes")).json()["items"]}
     assert states == {"done"}
+
+
+async def test_what_was_undone_leaves_the_lead_as_it_was(house: House) -> None:
+    """Also where the customer that was named is not there: the next time it gets one of its own."""
+    lead, _ = await house.begun(existing_customer_id=str(new_id()))
+    await house.work()
+    process = await house.process(lead)
+    assert (process["state"], process["reason"].startswith("contacts: customer_id: ")) == ("undone", True)
+    lead = await house.lead(lead)
+    assert (lead["state"], lead["customer_id"]) == ("new", None)
+    await house.begun(lead=lead)
+    await house.work()
+    assert (await house.lead(lead))["state"] == "converted"
+
+
+async def test_a_lead_that_is_erased_at_the_last_moment_is_not_converted(house: House) -> None:
+    lead, _ = await house.begun(**DEAL)
+
+    async def erase(request: httpx.Request) -> None:
+        if request.url.path == "/v1/contacts":
+            assert (await house.sales.post(f"/v1/leads/{lead['id']}:erase", {})).status_code == 200
+
+    house.wire.after = erase
+    await house.work()
+    assert (await house.process(lead))["state"] == "undone"
+    assert await house.there_is() == NOTHING
+
+
+async def test_what_somebody_has_changed_meanwhile_is_left_and_named(house: House) -> None:
+    """Another customer may have been merged into it, which would be out of sight with it."""
+    lead, process = await house.begun(**DEAL)
+    old = await house.contacts.made("/v1/customers", kind="organisation", name="Old one")
+
+    async def merge(request: httpx.Request) -> None:
+        if request.url.path == "/v1/contacts" and request.method == "POST":
+            made = (await house.contacts.get("/v1/customers", external_id=f"process:{process['id']}:customer")).json()
+            body = {"into": made["items"][0]["id"]}
+            assert (await house.contacts.post(f"/v1/customers/{old['id']}:merge", body)).status_code == 200
+            assert (await house.contacts.post(f"/v1/customers/{body['into']}:amend", {"tier": "a"})).status_code == 200
+            assert (await house.ask(process, "cancel")).status_code == 200
+
+    house.wire.after = merge
+    await house.work()
+    process = await house.process(lead)
+    (customer,) = (await house.contacts.get("/v1/customers")).json()["items"]
+    assert (process["state"], process["left"]) == ("undone", {"customer": customer["id"]})
+    assert await house.there_is() == NOTHING | {"customers": 1}
+
+
+async def test_one_that_is_abandoned_while_it_is_undone_is_undone(house: House) -> None:
+    lead, process = await stuck(house)
+    house.wire.before = None
+
+    async def abandon(request: httpx.Request) -> None:
+        if request.url.path.endswith(":archive"):
+            assert (await house.ask(process, "abandon")).status_code == 200
+
+    house.wire.after = abandon
+    await house.due()
+    await house.work()
+    process = await house.process(lead)
+    assert (process["state"], process["left"], await house.there_is()) == ("undone", None, NOTHING)
+
+
+async def test_whoever_may_not_write_changes_no_process(house: House) -> None:
+    _, process = await house.begun()
+    reader = replace(house, sales=house.sales.without("sales:write"))
+    for verb in ("retry", "cancel", "abandon"):
+        assert (await reader.ask(process, verb)).status_code == 403
+    own = replace(house.sales, scopes=house.sales.scopes.replace("contacts:write", "contacts:write:own"))
+    lead = await house.sales.made("/v1/leads", **IDA)
+    answer = await own.post(f"/v1/leads/{lead['id']}:convert", {})
+    assert (answer.status_code, "contacts:write" in answer.json()["detail"]) == (403, True)
+
+
+async def test_a_state_that_there_is_not_is_refused_by_its_field(house: House) -> None:
+    answer = await house.sales.get("/v1/processes", state="failed")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "state")
+
+
+@pytest.mark.parametrize(
+    "said", [httpx.Response(404, text="<html>"), httpx.Response(401, json={"code": "x", "detail": "y"})]
+)
+async def test_what_is_not_answered_by_contacts_is_tried_again(house: House, said: httpx.Response) -> None:
+    lead, _ = await house.begun()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(said.status_code, content=said.content)
+
+    house.wire.before = answer
+    await house.work()
+    process = await house.process(lead)
+    assert (process["state"], process["failure"]) == ("running", f"contacts answered {said.status_code}.")
 
 
 async def test_another_tenant_sees_none_of_it(house: House, other_tenant: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from kith.errors import DomainError
+from kith.errors import DomainError, Invalid
 from kith.graphql.context import Ctx
 from kith.graphql.errors import Problem
 from kith.graphql.fields import Connection, connection_of, field
@@ -24,6 +24,7 @@ from kith.http.app import Context, actor_who, context_of, json_response, only_kn
 from kith.http.auth import Actor
 from kith.jobs import changes
 from kith.jobs.reads import JobView, details_of, page_of
+from kith.jobs.table import JobState
 from kith.nouns.lists.pages import DEFAULT_PAGE, Page
 from kith.nouns.parameters import First, pascal
 from kith.scalars import Code, Cursor, Id
@@ -82,6 +83,8 @@ class JobsApi:
     verbs: tuple[Verb, ...] = (CANCEL,)
     shown: Callable[[Any, Actor], Any] = lambda job, _: job
     """Returns a job as an actor sees it."""
+    states: tuple[str, ...] = tuple(JobState)
+    """That one may be in."""
     noun: str = "job"
     """What one is called."""
     many: str = "Jobs, newest first"
@@ -167,6 +170,8 @@ class JobsApi:
         self, connection: AsyncConnection, actor: Actor, first: int, after: str | None, state: str | None
     ) -> Page[Any]:
         by = self.requested_by(actor, "read")
+        if state is not None and state not in self.states:
+            raise Invalid(f"It is one of {', '.join(self.states)}.", field="state")
         found = await page_of(
             connection, self.table, self.summary, actor.tenant, by=by, state=state, first=first, after=after
         )

@@ -64,10 +64,7 @@ class Call:
 def ensure_permitted(actor: Actor, service: str, calls: Iterable[Call]) -> None:
     """Raises Forbidden for an input that needs a scope which the actor has not."""
     for needed in {needed for call in calls for needed in call.input.needs}:
-        if ":" in needed:
-            actor.reach(needed)
-        else:
-            actor.require(f"{service}:{needed}")
+        actor.require(needed if ":" in needed else f"{service}:{needed}")
 
 
 class Outcome(NamedTuple):

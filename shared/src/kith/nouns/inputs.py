@@ -105,8 +105,7 @@ class Input(BaseModel):
 
     @property
     def needs(self) -> Sequence[str]:
-        """What it needs beside the scope of its command: verbs of the service, or scopes of another one, however
-        narrow."""
+        """What it needs beside the scope of its command: verbs of the service, or scopes of another one."""
         return ()
 
     def fields(self) -> dict[str, Any]:

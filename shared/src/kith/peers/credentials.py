@@ -65,6 +65,10 @@ class ClientCredentials:
             known = self._granted[tenant] = await self._grant(tenant)
         return known.token
 
+    def forget(self, tenant: str) -> None:
+        """One that was not taken is not used again."""
+        self._granted.pop(tenant, None)
+
     async def _grant(self, tenant: str) -> _Granted:
         settings = self._settings
         client = json.loads(settings.client_file.read_text())

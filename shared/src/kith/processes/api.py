@@ -13,7 +13,7 @@ from kith.http.auth import Actor
 from kith.jobs.api import JobsApi, Verb
 from kith.jobs.reads import JobView
 from kith.processes import changes
-from kith.processes.table import TABLE
+from kith.processes.table import TABLE, ProcessState
 
 TAG = "processes"
 WORDS = "What takes several services, step by step, and is undone where it cannot be brought to its end."
@@ -30,13 +30,16 @@ class ProcessView(JobView):
     done: int
     """Steps, of `total`."""
     reason: str | None
-    """Why the last step failed, or why it is undone."""
+    """Why it is undone."""
+    failure: str | None
+    """What stood in the way of the last step; null: nothing did."""
     about_id: UUID
     """The record that it is about."""
     made: dict[str, Any]
     """By step, the id of the record that it has made; null: it was not needed."""
     left: dict[str, Any] | None
-    """What was made and could not be undone when it was abandoned."""
+    """By step, what was made and is left: it was changed meanwhile, or not undone yet when the process was abandoned.
+    Null: nobody could say whether it was made."""
     failures: int
     """In a row, up to now."""
     next_at: datetime | None
@@ -82,8 +85,9 @@ def processes_feature(service: str) -> Feature:
     """Returns what a service offers that carries out processes."""
 
     def whose(actor: Actor, verb: str) -> str | None:
-        """Whoever reads some records only sees the processes of its own."""
-        actor.reach(f"{service}:read")
+        """Whoever reads some records only sees the processes of its own; changing one takes to write as well."""
+        for needed in ("read", verb):
+            actor.reach(f"{service}:{needed}")
         return None if actor.scopes >= {f"{service}:read", f"{service}:{verb}"} else actor.id
 
     api = JobsApi(
@@ -107,6 +111,7 @@ def processes_feature(service: str) -> Feature:
         VERBS,
         noun="process",
         many="Processes, newest first",
+        states=tuple(ProcessState),
         whose=whose,
     )
     return Feature(queries=api.queries(), mutations_of=lambda _: api.mutations(), routers=(api.router(),))

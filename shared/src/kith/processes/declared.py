@@ -25,14 +25,13 @@ class Run:
     """A process that runs, as its functions are given it."""
 
     id: UUID
+    about_id: UUID
     about: Any
-    """The record that it is about."""
+    """The record that it is about; None: it is not there any more."""
     asked: Mapping[str, Any]
     """Its parameters, and those that name people."""
     made: Mapping[str, UUID | None]
     """By step, the record that it has made; None: it was not needed."""
-    reason: str | None
-    """Why it is undone."""
 
 
 class Here(NamedTuple):
@@ -49,7 +48,7 @@ class Here(NamedTuple):
 @dataclass(frozen=True)
 class Creates:
     """A step that creates a record of another service, whose external id is the step's key. It is undone by archiving
-    the record."""
+    the record, unless somebody has changed that since: then it is left."""
 
     name: str
     service: str
@@ -71,7 +70,7 @@ class Process:
     undone: Callable[[Run], Sequence[Here]]
     """What is done here when nothing is left of the steps."""
     within: timedelta = timedelta(minutes=15)
-    """One that has not ended by then is undone."""
+    """One that fails still so long after its first step is undone."""
 
     def step_after(self, made: Mapping[str, Any]) -> Creates | None:
         return next((each for each in self.steps if each.name not in made), None)

@@ -1,8 +1,8 @@
 """Carries processes on: step by step to their end, or back to where they began.
 
-A process is in the hand of one worker at a time, which has it until `next_at` and says so again after each step. If the
-worker is killed, another takes it from there, and tries the step again under its key. What a step made is written
-after it was made; so before one is undone it is looked up by its key, too.
+A process is in the hand of one worker at a time, which has it until `next_at` and says so again after each step, on the
+way back too. If the worker is killed, another takes it from there, and tries the step again under its key. What a step
+made is written after it was made; so before one is held to be undone it is looked up by its key.
 
 Tenants take turns, and each has some in hand at most: neither one with a million nor one for whom a service is slow
 keeps others waiting.
@@ -18,17 +18,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import prometheus_client
-from sqlalchemy import Table, delete, func, literal_column, select, tuple_, update
+from sqlalchemy import Table, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kith.db.connections import Transaction, acting_for
-from kith.errors import DomainError
+from kith.errors import Conflict, DomainError
 from kith.nouns.batch import carry_out
 from kith.nouns.calls import By, Call
 from kith.nouns.unit_of_work import UnitOfWork
 from kith.peers.calls import Peers, Refused
 from kith.processes.declared import Creates, Here, Process, Run
-from kith.processes.table import BACKWARDS, TABLE, ProcessState
+from kith.processes.table import BACKWARDS, IN_HAND, TABLE, ProcessState
 from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
 from kith.runtime.telemetry import log
@@ -42,11 +42,9 @@ STUCK = prometheus_client.Gauge(
 )
 FAILURES = prometheus_client.Counter("kith_process_failures_total", "Steps that failed, and are tried again", ["kind"])
 
-IN_HAND = timedelta(seconds=30)
-"""Longer than a step takes: a request for a token and one to a service."""
 KEPT = timedelta(days=90)
 STUCK_AFTER = 8
-"""Failures in a row, which is after some four minutes."""
+"""Failures in a row, which is after some two minutes."""
 _MOST_DOUBLINGS = 8
 _OF_A_TENANT, _OF_ALL = 4, 32
 """In hand at a time, of a process."""
@@ -68,7 +66,7 @@ class Taken(NamedTuple):
     params: Mapping[str, Any]
     held: Mapping[str, Any] | None
     state: str
-    requested_at: datetime
+    started_at: datetime
     requested_by: str
     made: Mapping[str, str | None]
     left: Mapping[str, str | None] | None
@@ -76,6 +74,11 @@ class Taken(NamedTuple):
     reason: str | None
     next_at: datetime
     now: datetime
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody has had it in hand before."""
+        return self.started_at == self.now
 
     @property
     def key(self) -> tuple[str, UUID]:
@@ -115,6 +118,15 @@ class Processes:
         return False
 
     async def step(self, engine: AsyncEngine) -> bool:
+        try:
+            return await self._step(engine)
+        except asyncio.CancelledError:  # the process ends: what is in hand is taken by another
+            for each in self._in_hand.values():
+                each.cancel()
+            await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+            raise
+
+    async def _step(self, engine: AsyncEngine) -> bool:
         for kind in self._kinds:
             FAILURES.labels(kind)  # from the start: else the first would not be an increase
         self._in_hand = {key: each for key, each in self._in_hand.items() if not each.done()}
@@ -122,12 +134,7 @@ class Processes:
             self._in_hand[taken.key] = asyncio.create_task(self._carry_on(engine, taken))
         if not self._in_hand:
             return False
-        try:
-            await asyncio.wait(self._in_hand.values(), timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            for each in self._in_hand.values():
-                each.cancel()
-            raise
+        await asyncio.wait(self._in_hand.values(), timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
         return True
 
     async def _take(self, engine: AsyncEngine) -> list[Taken]:
@@ -136,18 +143,19 @@ class Processes:
             due = [(row.tenant_id, row.id) for row in await connection.execute(self._due)]
             random.shuffle(due)
             wanted = []
-            for tenant, id in due[: _OF_ALL - len(self._in_hand)]:
-                if of_tenants[tenant] < _OF_A_TENANT:
+            for tenant, id in due:
+                if (tenant, id) not in self._in_hand and of_tenants[tenant] < _OF_A_TENANT:
                     of_tenants[tenant] += 1
                     wanted.append((tenant, id))
+            wanted = wanted[: _OF_ALL - len(self._in_hand)]
             if not wanted:
                 return []
             ours = tuple_(_C.tenant_id, _C.id).in_(wanted)
             free = select(_C.tenant_id, _C.id).where(ours, _C.next_at <= func.now()).with_for_update(skip_locked=True)
-            held = {"in_hand": True, "next_at": _NOW + IN_HAND, "started_at": func.coalesce(_C.started_at, _NOW)}
+            held = {"in_hand": True, "next_at": _NOW + IN_HAND, "started_at": func.coalesce(_C.started_at, func.now())}
             taken = update(TABLE).where(tuple_(_C.tenant_id, _C.id).in_(free)).values(held)
             columns = [_C[name] for name in Taken._fields if name != "now"]
-            return [Taken(*row) for row in await connection.execute(taken.returning(*columns, _NOW))]
+            return [Taken(*row) for row in await connection.execute(taken.returning(*columns, func.now()))]
 
     async def _carry_on(self, engine: AsyncEngine, taken: Taken) -> None:
         try:
@@ -165,56 +173,66 @@ class Processes:
         try:
             run = await self._run_of(engine, process, taken)
             if taken.state in BACKWARDS:
-                await self._back(engine, process, taken, run)
-                return None
+                return await self._back(engine, process, taken, run)
             if (step := process.step_after(taken.made)) is None:
                 steps = len(process.steps) + 1
-                whole = {"reason": None, "done": steps, "total": steps}
+                whole = {"done": steps, "total": steps}
                 await self._end(engine, taken, process.ends(run), ProcessState.DONE, whole)
                 return None
             id = await self._create(taken, step, run)
         except (DomainError, Refused) as refusal:
             if taken.state in BACKWARDS:
                 raise
-            return await self._keep(engine, taken, {"state": ProcessState.UNDOING, "reason": str(refusal)})
+            return await self._keep(engine, taken, _turned_back(str(refusal)))
         made = {**taken.made, step.name: None if id is None else str(id)}
         return await self._keep(engine, taken, {"made": made, "done": len(made), "total": len(process.steps) + 1})
 
     async def _create(self, taken: Taken, step: Creates, run: Run) -> UUID | None:
         if (body := step.body(run)) is None:
             return None
+        peers = self._peers()
+        if taken.is_first and step.service not in peers.clients:
+            raise Conflict(f"It is not set where {step.service} is, or how to get in.")
         sent = {name: value for name, value in body.items() if value is not None}
         sent["external_id"] = step.key(taken.id)
-        return await self._peers().create(taken.tenant_id, step.service, step.plural, sent)
+        return await peers.create(taken.tenant_id, step.service, step.plural, sent)
 
-    async def _back(self, engine: AsyncEngine, process: Process, taken: Taken, run: Run) -> None:
-        """Undoes the steps, the last one first, and then what holds here. What is abandoned is left."""
-        if taken.left is None:
-            peers = self._peers()
-            for step in reversed(process.steps):
-                if step.name in taken.made and taken.made[step.name] is None:
-                    continue
-                known = taken.made.get(step.name)
-                if known is None and step.service not in peers.clients:
-                    continue
-                where = (taken.tenant_id, step.service, step.plural)
-                id = UUID(known) if known is not None else await peers.find(*where, step.key(taken.id))
-                if id is not None:
-                    await peers.archive(*where, id)
+    async def _back(self, engine: AsyncEngine, process: Process, taken: Taken, run: Run) -> Taken | None:
+        """Undoes a step, the last one first; or what holds here, when there is none."""
+        steps = [each for each in reversed(process.steps) if taken.made.get(each.name, "") is not None]
+        if taken.left is None and not (taken.is_first and not self._peers().clients):
+            for each in steps:
+                if (undone := await self._undone(taken, each)) is not None:
+                    return await self._keep(engine, taken, undone)
+        left: dict[str, str | None] = {name: id for name, id in taken.made.items() if id is not None}
+        if taken.left is not None and (step := process.step_after(taken.made)) is not None:
+            left[step.name] = None
         state = ProcessState.UNDONE if taken.left is None else ProcessState.ABANDONED
-        await self._end(engine, taken, process.undone(run), state, {"made": {}, "done": 0})
+        await self._end(engine, taken, process.undone(run), state, {"made": {}, "left": left or None, "done": 0})
+        return None
+
+    async def _undone(self, taken: Taken, step: Creates) -> Mapping[str, Any] | None:
+        """Undoes a step. Returns what is to be written of that; None: there is nothing to undo any more."""
+        where = (taken.tenant_id, step.service, step.plural)
+        known = taken.made.get(step.name)
+        if known is None:
+            found = await self._peers().find(*where, step.key(taken.id))
+            return {"made": {**taken.made, step.name: None if found is None else str(found)}}
+        if not await self._peers().archive(*where, UUID(known)):
+            return None
+        return {"made": {**taken.made, step.name: None}}
 
     async def _end(
         self, engine: AsyncEngine, taken: Taken, calls: Sequence[Here], state: ProcessState, values: Mapping[str, Any]
     ) -> None:
         """In one transaction with what is done here, or not at all. Raises the DomainError that refuses it."""
         async with engine.begin() as connection, acting_for(connection, taken.tenant_id) as transaction:
-            over = {"state": state, "finished_at": _NOW, "next_at": None, "in_hand": False, "held": None, "failures": 0}
-            await self._write(connection, taken, {**over, **values})
+            over = {"state": state, "finished_at": _NOW, "next_at": None, "in_hand": False, "held": None}
+            await self._write(connection, taken, {**over, "failures": 0, "failure": None, **values})
             for each in calls:
                 await self._do(transaction, taken, each)
-            old = delete(TABLE).where(_C.tenant_id == taken.tenant_id, _C.finished_at < func.now() - KEPT)
-            await connection.execute(old)
+            old = (_C.requested_at < func.now() - KEPT, _C.next_at.is_(None))
+            await connection.execute(delete(TABLE).where(_C.tenant_id == taken.tenant_id, *old))
         ENDED.labels(taken.kind, state).inc()
         log.info("process ended", tenant=taken.tenant_id, kind=taken.kind, id=taken.id, state=state)
 
@@ -233,12 +251,14 @@ class Processes:
             await records.load(ids=[taken.about_id])
             about = records.get(taken.about_id)
         made = {name: None if id is None else UUID(id) for name, id in taken.made.items()}
-        return Run(taken.id, about, {**taken.params, **(taken.held or {})}, made, taken.reason)
+        return Run(taken.id, taken.about_id, about, {**taken.params, **(taken.held or {})}, made)
 
     async def _keep(self, engine: AsyncEngine, taken: Taken, values: Mapping[str, Any]) -> Taken:
         """Writes how far it is, and keeps it in hand."""
         async with engine.begin() as connection:
-            next_at = await self._write(connection, taken, {"failures": 0, **values, "next_at": _NOW + IN_HAND})
+            next_at = await self._write(
+                connection, taken, {"failures": 0, "failure": None, **values, "next_at": _NOW + IN_HAND}
+            )
         kept = {name: value for name, value in values.items() if name in Taken._fields}
         return taken._replace(**kept, failures=0, next_at=next_at)
 
@@ -251,7 +271,7 @@ class Processes:
         return row.next_at
 
     async def _let_go(self, engine: AsyncEngine, taken: Taken) -> None:
-        """Who has turned it back waits for that."""
+        """Of one that was turned back meanwhile: that may begin now."""
         own = (_C.tenant_id == taken.tenant_id, _C.id == taken.id, _C.in_hand, _C.next_at == taken.next_at)
         async with engine.begin() as connection:
             await connection.execute(update(TABLE).where(*own).values(in_hand=False, next_at=_NOW))
@@ -261,21 +281,27 @@ class Processes:
         FAILURES.labels(taken.kind).inc()
         failures = taken.failures + 1
         words = str(error) if getattr(error, "loggable", False) or isinstance(error, DomainError) else None
-        reason = words or f"An internal error: {type(error).__name__}."
-        pause = func.power(2, min(failures - 1, _MOST_DOUBLINGS)) * literal_column("interval '1 second'")
-        values: dict[str, Any] = {"failures": failures, "in_hand": False, "next_at": _NOW + pause}
-        is_late = taken.now - taken.requested_at > self._kinds[taken.kind].within
-        if taken.state == ProcessState.RUNNING:
-            values["reason"] = reason
-            if is_late:
-                values |= {"state": ProcessState.UNDOING, "failures": 0}
-        elif failures >= STUCK_AFTER:
+        failure = words or f"An internal error: {type(error).__name__}."
+        seconds = 2 ** min(failures - 1, _MOST_DOUBLINGS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        values: dict[str, Any] = {"failures": failures, "failure": failure, "in_hand": False}
+        values["next_at"] = _NOW + timedelta(seconds=seconds)
+        within = self._kinds[taken.kind].within
+        if taken.state == ProcessState.RUNNING and taken.now - taken.started_at > within:
+            late = f"It had not ended within {int(within.total_seconds() // 60)} minutes. {failure}"
+            # What was not answered may yet be done.
+            values |= {**_turned_back(late), "failures": 0, "next_at": _NOW + IN_HAND}
+        elif taken.state in BACKWARDS and failures >= STUCK_AFTER:
             values["state"] = ProcessState.STUCK
         try:
             async with engine.begin() as connection:
                 await self._write(connection, taken, values)
         except NotMine:
             await self._let_go(engine, taken)
+
+
+def _turned_back(reason: str) -> dict[str, Any]:
+    """What names people is not needed on the way back."""
+    return {"state": ProcessState.UNDOING, "reason": reason, "held": None}
 
 
 def _mine(taken: Taken) -> tuple[Any, ...]:

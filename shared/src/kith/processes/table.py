@@ -1,5 +1,6 @@
 """The table of a service's processes, and the states that one is in."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, Uuid, func
@@ -16,13 +17,17 @@ class ProcessState(StrEnum):
     """Undoing it failed again and again. It is tried still, until it succeeds or somebody abandons it."""
     DONE = "done"
     UNDONE = "undone"
-    """Nothing is left of it."""
+    """`left` names what others have changed meanwhile, if there is any."""
     ABANDONED = "abandoned"
     """`left` names what is left of it."""
 
 
 BACKWARDS = (ProcessState.UNDOING, ProcessState.STUCK)
 OPEN = (ProcessState.RUNNING, *BACKWARDS)
+
+
+IN_HAND = timedelta(seconds=30)
+"""So long nobody else takes it. A step takes less: see kith.peers.calls."""
 
 
 def processes_table(metadata: MetaData) -> Table:
@@ -43,9 +48,12 @@ def processes_table(metadata: MetaData) -> Table:
         Column("done", Integer, nullable=False, server_default="0"),
         Column("total", Integer),
         Column("made", JSONB, nullable=False, comment="by step, the record that it has made; null: none was needed"),
-        Column("left", JSONB(none_as_null=True), comment="what was made when it was abandoned"),
+        Column(
+            "left", JSONB(none_as_null=True), comment="what was made and is left; before it has ended: it is abandoned"
+        ),
         Column("failures", Integer, nullable=False, server_default="0", comment="in a row"),
-        Column("reason", Text, comment="of the last failure, or of undoing it"),
+        Column("failure", Text, comment="of the last step; null: it did not fail"),
+        Column("reason", Text, comment="of undoing it"),
         Column(
             "next_at",
             Moment,

@@ -18,7 +18,7 @@ _END, _UNDO = LEADS.internal
 
 def customer_of(run: Run) -> Body | None:
     lead = _readable(run)
-    if lead.customer_id is not None:
+    if _known(run) is not None:
         return None
     return {
         "kind": "person" if lead.company is None else "organisation",
@@ -63,13 +63,20 @@ def ended(run: Run) -> Sequence[Here]:
 
 
 def released(run: Run) -> Sequence[Here]:
-    return (Here(LEADS, _UNDO, UndoConversion(), id=run.about.id),)
+    return (Here(LEADS, _UNDO, UndoConversion(), id=run.about_id),)
 
 
 def _customer(run: Run) -> UUID:
-    found = run.made["customer"] or run.about.customer_id
-    assert isinstance(found, UUID)
+    found = run.made["customer"] or _known(run)
+    assert found is not None
     return found
+
+
+def _known(run: Run) -> UUID | None:
+    """Returns the customer that is there already: the one that was named, or the lead's own."""
+    named = run.asked.get("existing_customer_id")
+    known: UUID | None = run.about.customer_id
+    return known if named is None else UUID(named)
 
 
 def _on_duplicate(run: Run) -> Body:
@@ -78,9 +85,9 @@ def _on_duplicate(run: Run) -> Body:
 
 def _readable(run: Run) -> Lead:
     """Returns the lead. Raises Conflict for one that was erased: there is nobody to make a contact of."""
-    lead: Lead = run.about
-    if lead.name is None:
-        raise Conflict(f"Lead {lead.id} was erased.")
+    lead: Lead | None = run.about
+    if lead is None or lead.name is None:
+        raise Conflict(f"Lead {run.about_id} was erased.")
     return lead
 
 

@@ -85,7 +85,7 @@ class RecycleLead(Input):
 
 
 class ConvertLead(Input):
-    customer_id: Id | None = Field(default=None, description="one that is there already; else one is created")
+    existing_customer_id: Id | None = Field(default=None, description="else a customer is created")
     opportunity_name: Text | None = Field(default=None, description="of the opportunity to open; none is, without")
     value: Money | None = None
     currency: Currency | None = None
@@ -110,7 +110,7 @@ class ConvertLead(Input):
             yield "value", rule
 
     def fields(self) -> dict[str, Any]:
-        return {"customer_id": self.customer_id}
+        return {}
 
     @property
     def needs(self) -> Sequence[str]:
@@ -159,7 +159,7 @@ leads = aggregate_table(
     customer_owned=True,
     archivable=True,
     customisable=True,
-    listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id"),
+    listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id", "contact_id"),
 )
 owned_by(leads, "owner_id")
 Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
@@ -228,7 +228,17 @@ LEADS = Resource(
         Command("end_conversion", EndConversion, Lead.end_conversion),
         Command("undo_conversion", UndoConversion, Lead.undo_conversion),
     ),
-    filters=("customer_id", "owner_id", "queue_id", "state", "source", "campaign", "country", "duplicate_of_id"),
+    filters=(
+        "customer_id",
+        "owner_id",
+        "queue_id",
+        "state",
+        "source",
+        "campaign",
+        "country",
+        "duplicate_of_id",
+        "contact_id",
+    ),
     unindexed={"country": "It is asked of those of a state or an owner."},
     searched=("name", "company", "email"),
     timers=(Timer("recycle", at="next_recycling"),),

@@ -25,7 +25,7 @@ from kith.events.leads import (
     LeadRestored,
     LeadWorked,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable, Erasable
+from kith.nouns.aggregate import AlreadyErased, Archivable, CustomerOwned, Customisable, Erasable
 
 
 class LeadState(StrEnum):
@@ -169,7 +169,6 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
         *,
         at: datetime,
         actor: str,
-        customer_id: UUID | None,
         process_id: UUID | None = None,
     ) -> LeadConversionBegun:
         """A customer, a contact and an opportunity are made of it, by a process that ends with all of them or with
@@ -179,13 +178,15 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
             raise LeadMoveNotAllowed(self, LeadState.CONVERTING)
         left, self.state = self.state, LeadState.CONVERTING
         self.state_before, self.conversion_id, self.converted_by = left, process_id, actor
-        self.customer_id = customer_id or self.customer_id
         return LeadConversionBegun.of(self, from_state=left)
 
     def end_conversion(
         self, *, at: datetime, customer_id: UUID, contact_id: UUID | None, opportunity_id: UUID | None
     ) -> LeadConverted:
         """All of it is there."""
+        self.ensure_not_erased()
+        if self.name is None:  # it was erased with its customer
+            raise AlreadyErased(self)
         self.ensure_not_before_last_change(at)
         self.state, self.state_before, self.nurture_until = LeadState.CONVERTED, None, None
         self.converted_at = at

@@ -1,0 +1,12 @@
+"""process failures: indexes"""
+
+from kith.db.migrations import build_index
+
+revision = "0051"
+down_revision = "0050"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    build_index("leads_by_contact_id", "leads", ["tenant_id", "contact_id", "created_at", "id"])
