@@ -2,8 +2,8 @@
 
 from kith.db.migrations import build_index
 
-revision = "0051"
-down_revision = "0050"
+revision = "0052"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
