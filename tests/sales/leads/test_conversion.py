@@ -204,6 +204,22 @@ async def test_one_of_a_customer_that_is_there_gets_a_contact(house: House) -> N
     assert await house.there_is() == ALL
 
 
+async def test_the_deal_goes_through_the_pipeline_that_was_named(house: House) -> None:
+    stages = [{"key": "call", "name": "Call", "probability_percent": 10}]
+    pipeline = await house.sales.made("/v1/pipelines", name="Machines", stages=stages)
+    lead, _ = await house.begun(**DEAL, pipeline_id=pipeline["id"])
+    await house.work()
+    deal = (await house.sales.get(f"/v1/opportunities/{(await house.lead(lead))['opportunity_id']}")).json()
+    assert (deal["pipeline_id"], deal["stage"]) == (pipeline["id"], "call")
+
+
+async def test_what_sales_refuses_of_the_deal_undoes_it_and_says_why(house: House) -> None:
+    lead, _ = await house.begun(**DEAL, pipeline_id=str(new_id()))
+    await house.work()
+    process = await house.process(lead)
+    assert (process["state"], "pipeline" in process["reason"], await house.there_is()) == ("undone", True, NOTHING)
+
+
 async def test_it_is_not_changed_meanwhile(house: House) -> None:
     lead, _ = await house.begun()
     for verb, body in {"amend": {"name": "Ada"}, "work": {}, "archive": {}, "convert": {}}.items():

@@ -1,6 +1,7 @@
 """Where the API of analytics is wired together."""
 
 from analytics.activity_definitions import api as activity_definitions
+from analytics.affinity import api as affinity
 from analytics.customer import Customer
 from analytics.customer_value import api as customer_value
 from analytics.erasures import api as erasures
@@ -31,6 +32,7 @@ API = Api(
         timeline.FEATURE,
         activity_definitions.FEATURE,
         customer_value.FEATURE,
+        affinity.FEATURE,
         health.FEATURE,
         health_scores.FEATURE,
         health_models.FEATURE,
@@ -42,9 +44,10 @@ API = Api(
         erasures.FEATURE,
         live.FEATURE,
     ),
-    entities=(Customer,),
+    entities=(Customer, affinity.Product),
     people=people,
     tags={
+        affinity.TAG: affinity.WORDS,
         "analytics": "Figures: metrics, cohorts and members, the timeline, and how far each is counted.",
         "customer value": "What customers are worth: predicted by a fit of the tenant's own purchases.",
         "erasures": erasures.WORDS,

@@ -3,13 +3,14 @@
 from kith.api import Api
 from kith.exports import api as exports
 from kith.processes import api as processes
+from sales.leads import api as leads
 from sales.resources import RESOURCES
 from sales.tables import people
 
 API = Api(
     "sales",
     RESOURCES,
-    features=(exports.exports_feature("sales", RESOURCES), processes.processes_feature("sales")),
+    features=(exports.exports_feature("sales", RESOURCES), processes.processes_feature("sales"), leads.FEATURE),
     people=people,
     tags={exports.TAG: exports.WORDS, processes.TAG: processes.WORDS},
 )

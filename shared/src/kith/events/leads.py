@@ -145,6 +145,8 @@ class LeadQueueCreated(Event):
     qualifies: ClassVar[bool] = False
     code: str
     members: list[UUID]
+    gives_out: bool = True
+    """Whether in turn; else members take them."""
 
 
 class LeadQueueAmended(Amended):
@@ -152,6 +154,7 @@ class LeadQueueAmended(Amended):
     qualifies: ClassVar[bool] = False
     code: str | None = None
     members: list[UUID] = field(default_factory=list)
+    gives_out: bool | None = None
 
 
 class LeadQueueArchived(Event):

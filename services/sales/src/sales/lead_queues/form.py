@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ARRAY, TEXT, BigInteger, Column, Uuid
+from sqlalchemy import ARRAY, TEXT, BigInteger, Boolean, Column, Uuid
 
 from kith.db.tables import aggregate_table
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Command, Resource
-from kith.scalars import Code, Id
+from kith.scalars import Code, Flag, Id
 from sales.lead_queues.rules import LeadQueue
 from sales.tables import metadata
 
@@ -19,12 +19,14 @@ Members = Annotated[list[Id], Field(min_length=1, max_length=200), AS_SET]
 
 class CreateLeadQueue(NewInput):
     code: Code
-    members: Members = Field(description="users, who are given leads in turn")
+    members: Members = Field(description="users, who are given leads in turn, or take them")
+    gives_out: Flag = Field(default=True, description="whether it gives leads out in turn; else members take them")
 
 
 class AmendLeadQueue(Amendment):
     code: Code = UNSENT
     members: Members = UNSENT
+    gives_out: Flag = UNSENT
 
 
 lead_queues = aggregate_table(
@@ -33,6 +35,7 @@ lead_queues = aggregate_table(
     Column("code", TEXT, nullable=False),
     Column("members", ARRAY(Uuid), nullable=False),
     Column("turn", BigInteger, nullable=False),
+    Column("gives_out", Boolean, nullable=False, server_default="true"),
     archivable=True,
 )
 
@@ -41,6 +44,7 @@ lead_queues = aggregate_table(
 class LeadQueueView(ArchivableView):
     code: str
     members: list[UUID]
+    gives_out: bool
 
 
 LEAD_QUEUES = Resource(

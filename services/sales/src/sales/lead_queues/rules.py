@@ -11,11 +11,13 @@ from kith.nouns.aggregate import Archivable
 
 @dataclass(kw_only=True, eq=False)
 class LeadQueue(Archivable):
-    """Colleagues among whom leads are shared out in turn."""
+    """Colleagues among whom leads are shared out, in turn or as they take them."""
 
     code: str
     members: list[UUID] = field(default_factory=list)
     """Users, in order, each once."""
+    gives_out: bool = True
+    """Whether each lead is given to the one whose turn it is; else it waits until a member takes it."""
     turn: int = 0
     """How many leads it has given out: so the next is whose turn it is."""
 

@@ -53,6 +53,7 @@ def ended(run: Run) -> Sequence[Here]:
             customer_id=customer_id,
             owner_id=lead.owner_id,
             source=lead.source,
+            pipeline_id=None if "pipeline_id" not in asked else UUID(asked["pipeline_id"]),
             currency=asked["currency"],
             value=None if "value" not in asked else Decimal(asked["value"]),
             expected_close=None if "expected_close" not in asked else date.fromisoformat(asked["expected_close"]),

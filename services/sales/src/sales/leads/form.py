@@ -90,6 +90,7 @@ class ConvertLead(Input):
     value: Money | None = None
     currency: Currency | None = None
     expected_close: Day | None = None
+    pipeline_id: Id | None = Field(default=None, description="of the opportunity; the default one, if none is sent")
     refuse_duplicates: Flag = Field(
         default=False, description="whether it is undone where the customer or the contact may be there already"
     )
@@ -101,7 +102,7 @@ class ConvertLead(Input):
 
     def _wrong(self) -> Iterator[Wrong]:
         if self.opportunity_name is None:
-            for name in ("value", "currency", "expected_close"):
+            for name in ("value", "currency", "expected_close", "pipeline_id"):
                 if getattr(self, name) is not None:
                     yield name, "It is of an opportunity: send opportunity_name as well."
         elif self.currency is None:

@@ -23,6 +23,7 @@ from sales.lead_queues.form import lead_queues
 class Turn:
     members: Sequence[UUID]
     turn: int
+    gives_out: bool
     is_moved: bool = False
 
 
@@ -50,17 +51,20 @@ class Turns:
     def _given_out_by(self, given: Input) -> Turn | None:
         """Returns the queue that says whose the lead is; None: the input says it, or names none."""
         queue: UUID | None = getattr(given, "queue_id", None)
-        return None if queue is None or getattr(given, "owner_id", None) is not None else self.queues.get(queue)
+        if queue is None or getattr(given, "owner_id", None) is not None:
+            return None
+        found = self.queues.get(queue)
+        return found if found is not None and found.gives_out else None
 
 
 async def turns(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Turns:
     c = lead_queues.c
     wanted = sorted(values_of((given for given, _ in asked), "queue_id"))
     rows = (
-        select(c.id, c.members, c.turn)
+        select(c.id, c.members, c.turn, c.gives_out)
         .where(c.tenant_id == tenant, c.id == any_(cast(wanted, ARRAY(Uuid))))
         .order_by(c.id)
         .with_for_update(key_share=True)
     )
     found = await connection.execute(rows) if wanted else ()
-    return Turns(connection, tenant, {row.id: Turn(row.members, row.turn) for row in found})
+    return Turns(connection, tenant, {row.id: Turn(row.members, row.turn, row.gives_out) for row in found})

@@ -1,0 +1,125 @@
+"""Products that are ordered together, and what a customer might order next by that.
+
+An order is a basket of the products that its lines name. Of two products a and b, over the baskets of an interval:
+support is the share of baskets with both; confidence, of those with a, the share that has b, too; lift, how many times
+that is what it would be if the two had nothing to do with each other, which is 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Float, Integer, Uuid, and_, cast, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analytics.calendar import Interval
+from analytics.metrics.lines import lines_of
+from analytics.projections.tables import facts
+from kith.events.sales import OrderPlaced
+
+MOST = 100
+_TYPES = (OrderPlaced.type,)
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+@dataclass(slots=True)
+class Affinity:
+    """Of a product, to another one."""
+
+    product_id: UUID
+    other_id: UUID
+    together: int
+    """Orders with both."""
+    support: float
+    """The share of all orders that have both."""
+    confidence: float
+    """Of the orders with the product, the share that has the other one, too."""
+    lift: float
+    """How many times as often as if the two had nothing to do with each other."""
+
+
+@dataclass(slots=True)
+class NextProduct:
+    """A product that a customer has not ordered yet."""
+
+    product_id: UUID
+    because_of: UUID
+    """A product that the customer has ordered, which says most for it."""
+    together: int
+    """Orders with both, of all customers."""
+    confidence: float
+    lift: float
+
+
+async def affinities(
+    connection: AsyncConnection, tenant: str, interval: Interval, product: UUID | None, *, at_least: int, first: int
+) -> Sequence[Affinity]:
+    """Returns the affinities of a product, or of all products, in orders of the interval: those with the most lift
+    first, of pairs that were ordered together so often at least."""
+    pairs = _pairs(_baskets(tenant, interval), at_least)
+    p = pairs.c
+    found = select(p.product, p.other, p.together, p.support, p.confidence, p.lift)
+    if product is not None:
+        found = found.where(p.product == product)
+    ordered = found.order_by(p.lift.desc(), p.together.desc(), p.product, p.other).limit(first)
+    return [Affinity(*row) for row in await connection.execute(ordered)]
+
+
+async def next_products(
+    connection: AsyncConnection, tenant: str, interval: Interval, customer: UUID, *, at_least: int, first: int
+) -> Sequence[NextProduct]:
+    """Returns what a customer might order next: products that it has not ordered by the end of the interval, each by
+    the product it has ordered which has the most confidence; only where the two have to do with each other."""
+    baskets = _baskets(tenant, interval)
+    own = lines_of(tenant, _TYPES, facts.c.customer_id == customer, facts.c.time < interval.ends_at)
+    product = own.c.state["product_id"].astext
+    bought = select(cast(product, Uuid).label("product")).where(product.regexp_match(_UUID)).distinct().cte("bought")
+    p, b = _pairs(baskets, at_least).c, bought.c
+    best = (
+        select(p.other, p.product, p.together, p.confidence, p.lift)
+        .where(p.product.in_(select(b.product)), p.lift > 1)
+        .where(~exists(select(literal(1)).where(b.product == p.other)))
+        .order_by(p.other, p.confidence.desc(), p.lift.desc(), p.product)
+        .ext(distinct_on(p.other))
+        .subquery("best")
+    )
+    c = best.c
+    ordered = select(best).order_by(c.confidence.desc(), c.lift.desc(), c.other).limit(first)
+    return [NextProduct(*row) for row in await connection.execute(ordered)]
+
+
+def _baskets(tenant: str, interval: Interval) -> CTE:
+    """Selects the orders of an interval with their products, each once."""
+    when: tuple[ColumnElement[bool], ...] = (facts.c.time >= interval.starts_at, facts.c.time < interval.ends_at)
+    lines = lines_of(tenant, _TYPES, *when)
+    product = lines.c.state["product_id"].astext
+    found = select(lines.c.subject.label("basket"), cast(product, Uuid).label("product"))
+    return found.where(product.regexp_match(_UUID)).distinct().cte("baskets").prefix_with("MATERIALIZED")
+
+
+def _pairs(baskets: CTE, at_least: int) -> CTE:
+    one, other = baskets.alias("one"), baskets.alias("other")
+    each = select(baskets.c.product, func.count().label("n")).group_by(baskets.c.product).cte("each")
+    total = select(func.count(baskets.c.basket.distinct())).scalar_subquery()
+    together = (
+        select(one.c.product, other.c.product.label("other"), cast(func.count(), Integer).label("together"))
+        .where(and_(one.c.basket == other.c.basket, one.c.product != other.c.product))
+        .group_by(one.c.product, other.c.product)
+        .having(func.count() >= at_least)
+        .cte("together")
+    )
+    t, a, b = together.c, each.alias("a").c, each.alias("b").c
+    confidence = cast(t.together, Float) / a.n
+    return (
+        select(
+            t.product,
+            t.other,
+            t.together,
+            (cast(t.together, Float) / total).label("support"),
+            confidence.label("confidence"),
+            (confidence * total / b.n).label("lift"),
+        )
+        .where(a.product == t.product, b.product == t.other)
+        .cte("pairs")
+    )
