@@ -1,6 +1,7 @@
 """Figures in one currency, against a straight computation: each amount at the rate of its event's day."""
 
 import random
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
@@ -9,15 +10,24 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.analytics.conftest import Fold, at, happened
 from tests.analytics.metrics.kinds.test_recurring import started, steps
 
-from kith.events.contacts import ActivityPolicy, ActivityRule, SettingsChanged
+from analytics.calendar import Interval
+from analytics.metrics import parameters
+from analytics.metrics.catalogue import metric
+from analytics.metrics.converted import amounts_of, convert
+from kith.db.sessions import driver_of
+from kith.events.actors import user_id
+from kith.events.contacts import ActivityPolicy, ActivityRule, CustomerCreated, SettingsChanged
 from kith.events.envelope import Envelope
 from kith.events.exchange_rates import ExchangeRateAmended, ExchangeRateCreated
-from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned
+from kith.events.sales import OpportunityOpened, OpportunityRotted, OrderPlaced, OrderReturned
 from kith.ids import new_id
 from kith.scalars.currencies import MINOR_UNITS
+from kith.testing import Issuer, Tenant
 
 Headers = dict[str, str]
 BEGIN, DAYS = at("2024-01-01"), 120
@@ -119,18 +129,153 @@ async def test_each_amount_is_converted_at_the_rate_of_its_day(
 async def test_a_missing_rate_is_named_by_its_pair_and_its_day(
     fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
 ) -> None:
-    def ordered(day: str) -> Envelope:
-        return happened(OrderPlaced(value=Decimal(100), currency="USD"), tenant, at(day), new_id())
-
-    await fold(ordered("2024-03-08"), rated(tenant, "USD", "EUR", date(2024, 3, 1), "0.9"))
+    await fold(ordered(tenant, "2024-03-08"), rated(tenant, "USD", "EUR", date(2024, 3, 1), "0.9"))
     assert (await asked(analytics, mine, "revenue", currency="EUR")).json()["value"] == 90, "a week old"
-    await fold(ordered("2024-03-09"))
+    await fold(ordered(tenant, "2024-03-09"))
     refused = await asked(analytics, mine, "revenue", currency="EUR")
     assert refused.status_code == 422
     (error,) = refused.json()["errors"]
     assert error["field"] == "currency"
     assert refused.json()["detail"].startswith("There is no exchange rate from USD to EUR of 2024-03-09")
     assert (await asked(analytics, mine, "mrr", currency="EUR")).status_code == 200, "nothing is to be converted"
+
+
+def ordered(tenant: str, day: str, customer: UUID | None = None, currency: str = "USD") -> Envelope:
+    return happened(OrderPlaced(value=Decimal(100), currency=currency), tenant, at(day), customer or new_id())
+
+
+async def named_day(analytics: httpx.AsyncClient, mine: Headers, id: str, **params: Any) -> str:
+    return day_of(await asked(analytics, mine, id, currency="EUR", **params))
+
+
+def day_of(refused: httpx.Response) -> str:
+    assert refused.status_code == 422, refused.text
+    said, _, rest = str(refused.json()["detail"]).partition(" of ")
+    assert said == "There is no exchange rate from USD to EUR"
+    return rest.partition(",")[0]
+
+
+async def test_the_day_that_is_named_is_one_of_the_zone_that_rates_are_of(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    late = happened(OrderPlaced(value=Decimal(100), currency="USD"), tenant, at("2024-03-01") + timedelta(hours=20))
+    await fold(late)
+    assert await named_day(analytics, mine, "revenue", zone="Asia/Tokyo") == "2024-03-01"
+    await fold(rated(tenant, "USD", "EUR", date(2024, 3, 1), "0.9"))
+    assert (await asked(analytics, mine, "revenue", currency="EUR", zone="Asia/Tokyo")).json()["value"] == 90
+
+
+async def test_of_a_stock_only_a_day_is_named_of_what_held_at_the_end_of_a_period(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    deal = new_id()
+    await fold(
+        happened(
+            OpportunityOpened(stage="a", currency="USD", value=Decimal(1)), tenant, at("2024-01-05"), subject=deal
+        ),
+        happened(
+            OpportunityRotted(stage="a", rotted_at=at("2024-02-20")),
+            tenant,
+            at("2024-02-20"),
+            subject=deal,
+            aggregate_version=2,
+        ),
+    )
+    assert await named_day(analytics, mine, "sales.open_pipeline") == "2024-02-20"
+    assert await named_day(analytics, mine, "sales.open_pipeline", grain="month") == "2024-01-05"
+
+
+async def test_of_recurring_revenue_the_day_is_named_on_which_a_step_began(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    for day in ("2024-05-05", "2024-02-05"):
+        await fold(happened(started(steps((at(day), "active", "100")), currency="USD"), tenant, at(day), new_id()))
+    for known in ({}, {"knownAt": datetime.now(UTC).isoformat()}):
+        assert await named_day(analytics, mine, "mrr", **known) == "2024-02-05"
+
+
+async def test_no_day_is_named_of_what_is_filtered_out_or_out_of_reach(
+    fold: Fold,
+    analytics: httpx.AsyncClient,
+    issuer: Issuer,
+    mine: Headers,
+    tenant: str,
+    worker: AsyncEngine,
+) -> None:
+    ann, bob, of_ann, of_bob = (new_id() for _ in range(4))
+    async with worker.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO known_users (tenant_id, id, actor_id, state, role_ids) VALUES (:t, :i, :a, 'active', '{}')"
+            ),
+            {"t": tenant, "i": ann, "a": user_id(tenant, "ann")},
+        )
+    await fold(
+        happened(CustomerCreated(kind="person", owner_id=ann), tenant, BEGIN, of_ann),
+        happened(CustomerCreated(kind="person", owner_id=bob), tenant, BEGIN, of_bob),
+        ordered(tenant, "2024-03-05", of_ann),
+        ordered(tenant, "2024-01-17", of_bob),
+    )
+    narrow = Tenant(analytics, issuer, tenant, scopes="analytics:read:own", subject="ann")
+    assert day_of(await narrow.get("/v1/metrics/revenue", **YEAR, currency="EUR")) == "2024-03-05"
+    assert await named_day(analytics, mine, "revenue", filter=f"owner:{ann}") == "2024-03-05"
+    assert await named_day(analytics, mine, "revenue") == "2024-01-17"
+
+
+async def test_what_one_tenant_asks_leaves_room_for_another(
+    fold: Fold,
+    analytics: httpx.AsyncClient,
+    mine: Headers,
+    theirs: Headers,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parameters._converting, "_seconds", 0.1)
+    await fold(ordered(tenant, "2024-03-01"), rated(tenant, "USD", "EUR", date(2024, 3, 1), "0.9"))
+    async with AsyncExitStack() as held:
+        with suppress(TimeoutError):
+            while True:
+                await held.enter_async_context(parameters._converting.slot("t-busy"))
+        assert (await asked(analytics, mine, "revenue", currency="EUR")).json()["value"] == 90
+
+
+async def test_where_all_is_in_the_currency_nothing_is_converted(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fold(ordered(tenant, "2024-03-01", currency="EUR"), ordered(tenant, "2023-12-31"))
+    monkeypatch.setattr(parameters, "apart", None)
+    figure = (await asked(analytics, mine, "revenue", currency="EUR")).json()
+    assert (figure["value"], figure["currency"]) == (100, "EUR")
+
+
+async def test_a_question_reads_the_rates_of_its_days_and_finds_each_by_its_day(
+    fold: Fold, tenant: str, worker: AsyncEngine
+) -> None:
+    begin = date(2024, 1, 1)
+    await fold(*(rated(tenant, "USD", "EUR", begin + timedelta(days=3 * n), "0.9") for n in range(100)))
+    march = Interval(at("2024-03-01"), at("2024-04-01"))
+    async with worker.connect() as connection:
+        await connection.execute(text("SELECT 1"))  # it begins a transaction
+        await convert(connection, tenant, amounts_of([metric("revenue")]), march, "EUR", "UTC")
+        driver = driver_of(connection)
+        (days,) = await driver.fetch("SELECT count(*), min(day), max(day) FROM pg_temp.rates")
+        plan = await driver.fetch("EXPLAIN SELECT sum(amount) FROM facts WHERE tenant_id = $1", tenant)
+    assert tuple(days) == (44, date(2024, 2, 24), date(2024, 4, 7)), "and none twice"
+    conditions = [line for (line,) in plan if "Cond" in line and "r.base" in line]
+    assert conditions
+    assert all("r.day" in line for line in conditions)
+    assert not any("Join Filter" in line for (line,) in plan)
+
+
+async def test_what_has_no_amount_is_no_amount_of_another_currency(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    def opened(currency: str, **fields: Any) -> Envelope:
+        return happened(OpportunityOpened(stage="a", currency=currency, **fields), tenant, at("2024-01-05"))
+
+    await fold(opened("USD"), opened("EUR", value=Decimal(5)))
+    figure = (await asked(analytics, mine, "sales.open_pipeline", currency="EUR")).json()
+    assert [(each["currency"], each["value"]) for each in figure["by_currency"]] == [("EUR", 5)]
 
 
 async def test_a_rate_converts_in_its_own_direction_and_between_its_own_currencies_alone(

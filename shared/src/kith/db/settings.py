@@ -31,7 +31,7 @@ class DatabaseSettings(BaseModel):
     database_sslrootcert: File | None = Field(default=None, description="certificates (PEM) that sign the server's")
     database_sslcert: File | None = Field(default=None, description="client certificate (PEM)")
     database_sslkey: File | None = Field(default=None, description="private key (PEM) of the client certificate")
-    pool_size: Count = Field(default=10, description="database connections of one process; an API has 4 more")
+    pool_size: Count = Field(default=10, description="connections of one process; an API has 4 more, of analytics 14")
 
     @property
     def database(self) -> str:

@@ -272,7 +272,7 @@ class WatchedMetric:
         wanted, (starts_at, ends_at) = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
         async with (
             self.feeds.computing,
-            reading(self.feeds.database, self.tenant, [wanted], ends_at, None) as connection,
+            reading(self.feeds.database, self.tenant, [wanted], starts_at, ends_at, None) as connection,
         ):
             question = await self._question(connection, starts_at, ends_at)
             needed = types_needed(event_types_of([wanted]), question.policy)

@@ -134,7 +134,7 @@ async def _figures(
         context.actor.tenant,
         [metric(id, parameter="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
     )
-    async with reading(context.service.database, tenant, wanted, ends_at, known_at, currency) as connection:
+    async with reading(context.service.database, tenant, wanted, starts_at, ends_at, known_at, currency) as connection:
         question = await question_of(
             connection,
             tenant,
@@ -169,7 +169,7 @@ async def metric_members(
     context = info.context
     reach = context.actor.reach(READ)
     tenant, wanted = context.actor.tenant, metric(id)
-    async with reading(context.service.database, tenant, [wanted], ends_at, known_at) as connection:
+    async with reading(context.service.database, tenant, [wanted], starts_at, ends_at, known_at) as connection:
         question = await question_of(
             connection,
             tenant,

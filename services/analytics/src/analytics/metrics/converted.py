@@ -5,20 +5,19 @@ converted. PostgreSQL resolves a name among temporary objects first, so every qu
 is used for nothing else, and rolled back: nothing of it remains.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import date, timedelta
-from decimal import Decimal
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from analytics.calendar import midnight, zone_of
-from analytics.metrics.definition import Metric
+from analytics.calendar import Interval, zone_of
+from analytics.metrics.definition import CURRENCY, Metric
 from analytics.metrics.kinds.registry import kind_of
 from analytics.metrics.measure import Flow, Measure, Recurring, Stock
+from analytics.metrics.plan import Evaluation, Plan
+from analytics.metrics.query import Cell, MetricQuery
 from analytics.metrics.question import Question
 from analytics.projections.facts import types_of
 from analytics.projections.subscriptions import subscription_spans
@@ -31,112 +30,122 @@ from kith.scalars.currencies import MINOR_UNITS
 RATES = frozenset(types_of(ExchangeRateCreated.noun))
 MOST_DAYS = 7
 """A rate holds until the next one, and for so many days at most: over a weekend and holidays, and not for ever."""
+_NAMES_DAYS = "kith.names_days"
+"""While it is on, an amount without a rate has its day behind its currency."""
+
+# One row for each day on which a rate holds: an amount finds its own by equality. Of several rates of one pair and day
+# the last that was created counts.
+_HOLDING = """
+INSERT INTO pg_temp.rates
+SELECT base, day + n, rate
+FROM (
+  SELECT *, lead(day) OVER (PARTITION BY base ORDER BY day) AS following
+  FROM (
+    SELECT DISTINCT ON (base, day) base, day, rate
+    FROM (
+      SELECT
+        state->>'base' AS base, (state->>'day')::date AS day, (state->>'rate')::numeric AS rate, clock_since, subject
+      FROM facts WHERE tenant_id = $1 AND type = ANY($2::text[]) AND until IS NULL AND state->>'quote' = $3
+    ) AS told
+    WHERE day BETWEEN coalesce(timezone($4, $5)::date - $7::int, '-infinity') AND timezone($4, $6)::date
+    ORDER BY base, day, clock_since DESC, subject DESC
+  ) AS last
+) AS dated, generate_series(0, least($7, following - day - 1)) AS n
+"""
 
 
-class Rate(NamedTuple):
-    day: date
-    rate: Decimal
+def amounts_of(metrics: Iterable[Metric]) -> list[Measure]:
+    """Returns the measures that are amounts. Raises Invalid for a metric whose amounts are not converted."""
+    found: list[Measure] = []
+    for metric in metrics:
+        for measure in metric.measures:
+            if not kind_of(measure).is_amount(measure):
+                continue
+            if not isinstance(measure, Flow | Stock | Recurring) or getattr(measure, "of_lines", False):
+                raise Invalid(
+                    f"{metric.id} is not converted: its amounts are those of lines, or of a model of customers' value. "
+                    "Leave currency out, and it comes in each currency.",
+                    field="currency",
+                )
+            found.append(measure)
+    return found
 
 
-def ensure_convertible(metric: Metric) -> None:
-    """Raises Invalid for a metric whose amounts are not converted."""
-    for measure in metric.measures:
-        if not kind_of(measure).is_amount(measure):
-            continue
-        if not isinstance(measure, Flow | Stock | Recurring) or getattr(measure, "of_lines", False):
-            raise Invalid(
-                f"{metric.id} is not converted: its amounts are those of lines, or of a model of customers' value. "
-                "Leave currency out, and it comes in each currency.",
-                field="currency",
-            )
+async def has_others(
+    connection: AsyncConnection, tenant: str, amounts: Sequence[Measure], interval: Interval, currency: str
+) -> bool:
+    """Whether there is anything in another currency among what these measures read."""
+    f, s, since = facts.c, subscription_spans.c, _since(amounts, interval)
+    types = {type for each in amounts if not isinstance(each, Recurring) for type in kind_of(each).event_types(each)}
+    found = [
+        select(f.subject).where(
+            f.tenant_id == tenant,
+            f.type.in_(sorted(types)),
+            f.currency != currency,
+            f.time < interval.ends_at,
+            *(() if since is None else (f.time >= since,)),
+        )
+    ]
+    if any(isinstance(each, Recurring) for each in amounts):
+        found.append(select(s.subject).where(s.tenant_id == tenant, s.currency != currency))
+    return bool(await connection.scalar(select(or_(*(each.exists() for each in found)))))
 
 
-async def convert(connection: AsyncConnection, tenant: str, currency: str, zone: str) -> None:
+def _since(amounts: Iterable[Measure], interval: Interval) -> datetime | None:
+    """Returns from when on amounts are read. None: what stands in the interval may have begun whenever."""
+    return interval.starts_at if all(isinstance(each, Flow) for each in amounts) else None
+
+
+async def convert(
+    connection: AsyncConnection, tenant: str, amounts: Sequence[Measure], interval: Interval, currency: str, zone: str
+) -> None:
     """Lets all amounts be read in one currency until the transaction ends, at rates of days in the zone. An amount
     without a rate stays as it is."""
-    driver, here = driver_of(connection), zone_of(zone)
-    rows = [
-        (base, midnight(since, here), midnight(until, here), rate)
-        for base, rates in (await _rates(connection, tenant, currency)).items()
-        for since, until, rate in _holding(rates)
-    ]
-    await driver.execute(
-        "CREATE TEMPORARY TABLE rates (base text, since timestamptz, until timestamptz, rate numeric) ON COMMIT DROP"
-    )
-    await driver.copy_records_to_table("rates", records=rows, schema_name="pg_temp")
+    driver, since = driver_of(connection), _since(amounts, interval)
+    zone_of(zone)
+    await driver.execute("CREATE TEMPORARY TABLE rates (base text, day date, rate numeric) ON COMMIT DROP")
+    await driver.execute(_HOLDING, tenant, list(RATES), currency, zone, since, interval.ends_at, MOST_DAYS)
     await driver.execute("ANALYZE pg_temp.rates")
     for table, amount, moment in ((facts, "amount", "time"), (subscription_spans, "mrr", "starts_at")):
         of_before = await driver.fetchval("SELECT to_regclass($1) IS NOT NULL", f"pg_temp.{table.name}")
         if of_before:  # as it was known at an instant
             await driver.execute(f"ALTER TABLE pg_temp.{table.name} RENAME TO {table.name}_told")
         source = f"pg_temp.{table.name}_told" if of_before else f"public.{table.name}"
+        day = f"timezone('{zone}', t.{moment})::date"
         columns = {name: f"t.{name}" for name in (each.name for each in table.c)}
-        converted = f"round(t.{amount} * r.rate, {MINOR_UNITS[currency]})"
-        columns[amount] = f"CASE WHEN r.rate IS NULL THEN t.{amount} ELSE {converted} END"
-        columns["currency"] = f"CASE WHEN r.rate IS NULL THEN t.currency ELSE '{currency}' END"
-        await driver.execute(
-            f"CREATE TEMPORARY VIEW {table.name} AS "  # noqa: S608 - of names of the code, and a code of ISO 4217
-            f"SELECT {', '.join(f'{each} AS {name}' for name, each in columns.items())} FROM {source} t "
-            f"LEFT JOIN pg_temp.rates r ON r.base = t.currency AND t.{moment} >= r.since AND t.{moment} < r.until"
+        columns[amount] = f"coalesce(round(t.{amount} * r.rate, {MINOR_UNITS[currency]}), t.{amount})"
+        columns["currency"] = (
+            f"CASE WHEN t.currency = '{currency}' OR t.{amount} IS NULL OR r.rate IS NOT NULL THEN '{currency}' "
+            f"WHEN current_setting('{_NAMES_DAYS}', true) = 'on' THEN t.currency || ' ' || {day} ELSE t.currency END"
         )
-
-
-async def _rates(connection: AsyncConnection, tenant: str, currency: str) -> dict[str, list[Rate]]:
-    """Returns the rates into the currency, by the one they convert from, in order of their days. Of several of one day
-    the last that was created counts."""
-    state = facts.c.state
-    rows = await connection.execute(
-        select(state["base"].astext, state["day"].astext, state["rate"].astext)
-        .where(facts.c.tenant_id == tenant, facts.c.type.in_(RATES), facts.c.until.is_(None))
-        .where(state["quote"].astext == currency)
-        .order_by(facts.c.clock_since, facts.c.subject)
-    )
-    found: dict[str, dict[date, Decimal]] = defaultdict(dict)
-    for base, day, rate in rows:
-        found[base][date.fromisoformat(day)] = Decimal(rate)
-    return {base: [Rate(*each) for each in sorted(rates.items())] for base, rates in found.items()}
-
-
-def _holding(rates: Iterable[Rate]) -> Iterable[tuple[date, date, Decimal]]:
-    """Yields from which day until before which other one each rate holds."""
-    for rate, following in pairwise([*rates, None]):
-        assert rate is not None
-        lapses = rate.day + timedelta(days=MOST_DAYS + 1)
-        yield rate.day, lapses if following is None else min(lapses, following.day), rate.rate
+        await driver.execute(
+            f"CREATE TEMPORARY VIEW {table.name} AS "  # noqa: S608 - of names of the code, a zone, and a code of ISO 4217
+            f"SELECT {', '.join(f'{each} AS {name}' for name, each in columns.items())} FROM {source} t "
+            f"LEFT JOIN pg_temp.rates r ON r.base = t.currency AND r.day = {day}"
+        )
 
 
 async def ensure_rates(
-    connection: AsyncConnection, tenant: str, question: Question, found: Iterable[tuple[Measure, str | None]]
+    connection: AsyncConnection, tenant: str, question: Question, plans: Iterable[Plan], evaluation: Evaluation
 ) -> None:
-    """Raises Invalid that names the pair and the day if a measure has amounts left in another currency."""
-    for measure, currency in found:
+    """Raises Invalid that names the pair, and the first day of its period, if amounts are left in another currency."""
+    for measure, query, cell in evaluation.amounts(plans):
+        currency = cell.group[-1]
         if currency is not None and currency != question.currency:
-            day = await _first_day(connection, tenant, question, measure, currency)
-            raise Invalid(
-                f"There is no exchange rate from {currency} to {question.currency} of {day.isoformat()}, nor of the "
-                f"{MOST_DAYS} days before it.",
-                field="currency",
-            )
+            day = await _first_day(connection, tenant, measure, query, cell)
+            of = f" of {day}, nor of the {MOST_DAYS} days before it" if day else ""
+            raise Invalid(f"There is no exchange rate from {currency} to {question.currency}{of}.", field="currency")
 
 
 async def _first_day(
-    connection: AsyncConnection, tenant: str, question: Question, measure: Measure, currency: str
-) -> date:
-    """Returns the first day of an amount that has no rate."""
-    interval = question.interval
-    if isinstance(measure, Recurring):
-        s = subscription_spans.c
-        statement = select(func.min(s.starts_at)).where(s.tenant_id == tenant, s.currency == currency, s.mrr > 0)
-    else:
-        f = facts.c
-        statement = select(func.min(f.time)).where(
-            f.tenant_id == tenant,
-            f.currency == currency,
-            f.amount.is_not(None),
-            f.type.in_(sorted(kind_of(measure).event_types(measure))),
-            f.time < interval.ends_at,
-            *((f.time >= interval.starts_at,) if isinstance(measure, Flow) else ()),
-        )
-    first = await connection.scalar(statement) or interval.ends_at
-    day: date = first.astimezone(zone_of(question.zone)).date()
-    return day
+    connection: AsyncConnection, tenant: str, measure: Measure, query: MetricQuery, cell: Cell
+) -> str | None:
+    """Returns the first day of an amount that has no rate, in the period and the currency of a cell. It is found as the
+    figure itself is: what is filtered out, or out of reach, is not named."""
+    await connection.execute(select(func.set_config(_NAMES_DAYS, "on", True)))
+    period, until = cell.period, query.until if cell.period == query.periods - 1 else None
+    only = replace(query, boundaries=query.boundaries[period : period + 2], until=until, group_by=(CURRENCY,))
+    evaluation = Evaluation(connection, tenant)
+    await evaluation.evaluate([(measure, only)])
+    named = ((found.group[0] or "").partition(" ") for found, _ in evaluation.of(measure, only))
+    return min((day for currency, _, day in named if day and currency == cell.group[-1]), default=None)

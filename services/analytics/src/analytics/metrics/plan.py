@@ -45,15 +45,15 @@ class Evaluation:
     def whole(self, measure: Measure, query: MetricQuery) -> Value:
         return self._cells[type(measure), query][Cell(WHOLE, ())].get(measure, kind_of(measure).empty(measure))
 
-    def currencies(self, plans: "Iterable[Plan]") -> Iterator[tuple[Measure, str | None]]:
-        """Yields the currencies of the amounts that were found."""
+    def amounts(self, plans: "Iterable[Plan]") -> Iterator[tuple[Measure, MetricQuery, Cell]]:
+        """Yields where an amount was found."""
         for plan in plans:
             for measure in plan.metric.measures:
                 if kind_of(measure).is_amount(measure):
-                    for query in {plan.query(measure), plan.whole(measure)}:
+                    for query in (plan.query(measure), plan.whole(measure)):
                         for cell, value in self.of(measure, query):
                             if value != kind_of(measure).empty(measure):
-                                yield measure, cell.group[-1]
+                                yield measure, query, cell
 
 
 class Plan:

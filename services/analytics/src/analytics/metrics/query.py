@@ -92,7 +92,7 @@ class MetricQuery:
     group_by: tuple[Dimension, ...] = ()
     filters: tuple[Filter, ...] = ()
     settled: bool = True
-    """Whether totals may be read: not in a read as known at an instant."""
+    """Whether totals may be read: not where facts are read as known at an instant, or in one currency."""
     until: datetime | None = None
     """Where the last period ends that has begun; its boundary is cut to now."""
 

@@ -59,7 +59,7 @@ async def figures(
             if not plan.whole_follows(measure, evaluation)
         )
     if question.currency is not None:
-        await ensure_rates(connection, tenant, question, evaluation.currencies(plans))
+        await ensure_rates(connection, tenant, question, plans, evaluation)
     fresh = await freshness(connection)
     return [_FigureOf(question, periods, plan, evaluation, begun).figure(fresh) for plan in plans]
 

@@ -188,7 +188,7 @@ async def get_metric(
     `complete_up_to` says."""
     wanted = metric(id)
     database = context_of(request).database
-    async with reading(database, actor.tenant, [wanted], ends_at, known_at, currency) as connection:
+    async with reading(database, actor.tenant, [wanted], starts_at, ends_at, known_at, currency) as connection:
         question = await question_of(
             connection,
             actor.tenant,
@@ -220,14 +220,13 @@ async def query_metrics(
 ) -> Response:
     """In the order of the request. The same parameters as for one metric, in a body: it is a read."""
     wanted = [metric(id, parameter="metrics") for id in dict.fromkeys(query.metrics)]
-    database, tenant = context_of(request).database, actor.tenant
-    async with reading(database, tenant, wanted, query.ends_at, query.known_at, query.currency) as connection:
+    database, tenant, interval = context_of(request).database, actor.tenant, (query.starts_at, query.ends_at)
+    async with reading(database, tenant, wanted, *interval, query.known_at, query.currency) as connection:
         question = await question_of(
             connection,
             actor.tenant,
             actor.reach(READ),
-            query.starts_at,
-            query.ends_at,
+            *interval,
             grain=query.grain,
             group_by=query.group_by,
             filters=[each if isinstance(each, str) else each.as_filter() for each in query.filter],
@@ -264,7 +263,9 @@ async def list_members(
     """The customers, orders or cases behind it, each with the event that proves it. Their contributions sum up to the
     part, so a part that is a median has none, and one whose instant has not come yet neither."""
     wanted = metric(id)
-    async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
+    async with reading(
+        context_of(request).database, actor.tenant, [wanted], starts_at, ends_at, known_at
+    ) as connection:
         question = await question_of(
             connection,
             actor.tenant,

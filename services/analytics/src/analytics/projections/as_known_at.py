@@ -8,7 +8,6 @@ Each such read has a connection of its own: no statement that was prepared for t
 ones.
 """
 
-from asyncio import Semaphore, timeout
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
@@ -35,15 +33,17 @@ from kith.db.tenancy import APP_ROLE, TENANT_SETTING
 from kith.error_codes import ErrorCode
 from kith.errors import Invalid
 from kith.events.catalogue import EVENTS
+from kith.runtime.fairness import FairQueue
 
 MAX_EVENTS = 500_000
 AT_ONCE = 2
 """The number of folds that may run at a time, per process."""
-WAIT_SECONDS = 10.0
+WAIT_SECONDS, WAITING = 10.0, 100
+"""For how long, and how many of a tenant, wait for a connection of their own."""
 _CHUNK = 1000
 """The events folded in one go: other requests wait that long."""
 
-_slots = Semaphore(AT_ONCE)
+_slots = FairQueue(AT_ONCE, waiting=WAITING, seconds=WAIT_SECONDS)
 
 
 class TooManyEvents(Invalid):
@@ -61,7 +61,7 @@ async def as_known_at(
 ) -> AsyncIterator[AsyncConnection]:
     """Yields a transaction in which activity, and facts of these types, are read as they were known; if customers are
     named, only theirs, those of customers merged into them, and those of their survivors. Totals must not be read in it
-    (see Question.settled). Raises TooManyEvents, TenantRemoved, and sqlalchemy.exc.TimeoutError if too many such reads
+    (see Question.settled). Raises TooManyEvents, TenantRemoved, and QueueFull or TimeoutError if too many such reads
     run at once."""
     async with apart(database, tenant, _slots) as connection:
         await _fold(driver_of(connection), tenant, known_at, types, customers)
@@ -69,15 +69,10 @@ async def as_known_at(
 
 
 @asynccontextmanager
-async def apart(database: Database, tenant: str, slots: Semaphore) -> AsyncIterator[AsyncConnection]:
+async def apart(database: Database, tenant: str, slots: FairQueue) -> AsyncIterator[AsyncConnection]:
     """Yields a transaction on a connection of its own, in which names may stand for temporary objects; it is rolled
-    back. Raises TenantRemoved, and sqlalchemy.exc.TimeoutError if no slot is free in time."""
+    back. Raises TenantRemoved, and QueueFull or TimeoutError if no slot is free in time."""
     await database.admit(tenant)
-    try:
-        async with timeout(WAIT_SECONDS):
-            await slots.acquire()
-    except TimeoutError as full:
-        raise PoolTimeoutError("too many reads at once that need a connection of their own") from full
     # No prepared statement is kept: the same names will stand for other tables in a moment.
     engine = engine_for(
         database.url,
@@ -86,15 +81,11 @@ async def apart(database: Database, tenant: str, slots: Semaphore) -> AsyncItera
         connect_args={"prepared_statement_cache_size": 0},
         driver={"statement_cache_size": 0, "server_settings": _SETTINGS},
     )
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(
-                text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
-            )
-            yield connection
-    finally:
-        slots.release()
-        await engine.dispose()
+    async with slots.slot(tenant), engine.connect() as connection:
+        await connection.execute(
+            text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)"), {"tenant": checked(tenant)}
+        )
+        yield connection
 
 
 _SETTINGS = {
