@@ -207,8 +207,8 @@ def test_a_document_that_was_stored_before_has_its_fingerprint_of_then(resource:
     assert call.as_spelt().fingerprint(resource) == then
 
 
-async def run(postgres: EmbeddedPostgres, statement: str, **values: object) -> None:
-    engine = create_async_engine(sqlalchemy_url(postgres.url("kith_contacts")))
+async def run(postgres: EmbeddedPostgres, statement: str, database: str = "kith_contacts", **values: object) -> None:
+    engine = create_async_engine(sqlalchemy_url(postgres.url(database)))
     async with engine.begin() as connection:
         await connection.execute(text(statement), values)
     await engine.dispose()
@@ -261,3 +261,23 @@ async def test_a_change_that_was_sent_before_is_known_when_it_is_sent_as_it_was(
     assert (await bulk(mine, "customers", change))["status"] == "unchanged"
     refused = await bulk(mine, "customers", change | {"tags": ["c"]})
     assert (refused["status"], refused["problem"]["code"]) == ("rejected", "idempotency-key-reused")
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_an_opportunity_of_before_is_known_with_the_stage_that_was_the_default(
+    at: At, tenant: str, postgres: EmbeddedPostgres, moved: bool
+) -> None:
+    mine = await at(SALES)
+    row = {"external_id": "x", **BEANS}
+    made = await bulk(mine, "opportunities", row)
+    of_before = (
+        "UPDATE opportunities SET external_hash = :hash, visits = '[]', probability_percent = NULL, "
+        "forecast_category = NULL WHERE tenant_id = :tenant"
+    )
+    await run(postgres, of_before, "kith_sales", hash=2795490180328907527, tenant=tenant)
+    if moved:
+        await mine.post(f"/v1/opportunities/{made['id']}:advance", {"stage": "engaging"})
+    for again in ({"stage": "prospecting"}, {"stage": "prospecting", "occurred_at": NOON_IN_VIENNA}, {}):
+        found = await bulk(mine, "opportunities", row | again)
+        assert (found["status"], found["id"]) == ("unchanged", made["id"])
+    assert (await bulk(mine, "opportunities", row | {"stage": "engaging"}))["status"] == "rejected"

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from tests.statements import statements
+from tests.turns import sent_during
 
 from kith.ids import new_id
 from kith.testing import Answer, Issuer, Tenant
+from kith_local.postgres import EmbeddedPostgres
 
 
 @pytest.fixture
@@ -125,3 +128,35 @@ async def test_rows_of_a_request_may_go_by_their_ids(acme: Tenant) -> None:
         row = {"command": "amend", "owner_id": None, "occurred_at": at, **wrong}
         refused = (await acme.post("/v1/opportunities:bulk", {"rows": [row]})).json()["results"][0]
         assert (refused["status"], refused["problem"]["errors"][0]["field"]) == ("rejected", "external_id")
+
+
+async def test_of_several_defaults_at_once_there_is_one(acme: Tenant, postgres: EmbeddedPostgres) -> None:
+    first, second = [await pipeline(acme, stage("call")) for _ in range(2)]
+    change = "UPDATE pipelines SET is_default = true WHERE id = $1"
+    for request in (
+        acme.post(f"/v1/pipelines/{second['id']}:amend", {"is_default": True}),
+        acme.post("/v1/pipelines", {"name": "Partners", "stages": [stage("call")], "is_default": True}),
+    ):
+        sales, turn = postgres.url("kith_sales"), f"{acme.name}/pipelines"
+        refused = await sent_during(sales, turn, change, first["id"], request=request)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (409, "is_default")
+        await acme.post(f"/v1/pipelines/{first['id']}:amend", {"is_default": False})
+
+
+async def test_a_stage_requires_fields_that_are_defined(acme: Tenant, postgres: EmbeddedPostgres) -> None:
+    sent = {"name": "Partners", "stages": [stage("call"), stage("meet", required_fields=["value", "custom.budget"])]}
+    refused = await acme.post("/v1/pipelines", sent)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "stages.1.required_fields.1")
+    sales = await asyncpg.connect(postgres.url("kith_sales"))
+    await sales.execute(
+        """INSERT INTO field_definitions (tenant_id, id, of_noun, code, value_type, required, "unique", personal,
+            filterable, choices, version) VALUES ($1, $2, 'opportunity', 'budget', 'text', false, false, false, false,
+            '{}', 1)""",
+        acme.name,
+        new_id(),
+    )
+    made = await acme.made("/v1/pipelines", **sent)
+    await sales.execute("UPDATE field_definitions SET archived_at = now() WHERE tenant_id = $1", acme.name)
+    await sales.close()
+    assert (await acme.post("/v1/pipelines", sent)).status_code == 422, "nobody can set it"
+    assert (await acme.post(f"/v1/pipelines/{made['id']}:amend", {"name": "Resellers"})).status_code == 200

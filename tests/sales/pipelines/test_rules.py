@@ -6,7 +6,8 @@ import pytest
 
 from kith.errors import Invalid, NothingAmended
 from kith.ids import new_id
-from sales.pipelines.rules import Pipeline
+from sales.opportunities.form import AmendOpportunity
+from sales.pipelines.rules import REQUIRABLE, Pipeline
 from sales.pipelines.values import PipelineStage
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -45,6 +46,7 @@ def test_with_another_name_it_has_the_stages_of_before() -> None:
         ((stage("call"), stage("offer"), stage("call")), "stages.2.key"),
         ((stage("call", required_fields=["value", "colour"]),), "stages.0.required_fields.1"),
         ((stage("call", required_fields=["custom."]),), "stages.0.required_fields.0"),
+        ((stage("call", required_fields=["customer_id"]),), "stages.0.required_fields.0"),
     ],
 )
 def test_a_stage_that_is_none_is_refused_by_its_place(stages: tuple[PipelineStage, ...], field: str) -> None:
@@ -54,3 +56,7 @@ def test_a_stage_that_is_none_is_refused_by_its_place(stages: tuple[PipelineStag
     with pytest.raises(Invalid) as refused:
         created(stage("offer")).amend(at=DAY, stages=[*stages])
     assert refused.value.field == field
+
+
+def test_what_a_stage_requires_can_be_set() -> None:
+    assert {*REQUIRABLE} <= AmendOpportunity.model_fields.keys()

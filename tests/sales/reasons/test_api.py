@@ -3,8 +3,12 @@
 import httpx
 import pytest
 from tests.statements import statements
+from tests.turns import sent_during
 
 from kith.testing import Answer, Issuer, Tenant
+from kith_local.postgres import EmbeddedPostgres
+from sales.reasons.form import MOST_REASONS
+from sales.reasons.listed import NAMED
 
 
 @pytest.fixture
@@ -84,3 +88,41 @@ async def test_the_lists_of_a_tenant_are_read_once_for_a_request_and_are_its_own
     assert len([each for each in sent if "FROM reasons" in each]) == 1
     others = (await sales.post("/v1/opportunities:bulk", json={"rows": rows}, headers=theirs)).json()
     assert others["accepted"] == 40
+
+
+async def test_of_several_at_once_a_list_has_one(acme: Tenant, postgres: EmbeddedPostgres) -> None:
+    (other,) = await listed(acme, "opportunity_lost", "timing")
+    sales, turn = postgres.url("kith_sales"), f"{acme.name}/reasons"
+    request = acme.post("/v1/reasons", {"kind": "opportunity_lost", "code": "price"})
+    change = "UPDATE reasons SET code = 'price' WHERE id = $1"
+    assert (await sent_during(sales, turn, change, other["id"], request=request)).status_code == 409
+
+
+def rows_of(codes: range) -> list[Answer]:
+    at = "2026-01-01T00:00:00Z"
+    return [{"kind": "opportunity_lost", "code": f"{n:03}", "external_id": f"{n}", "occurred_at": at} for n in codes]
+
+
+async def test_a_refusal_names_some_of_a_long_list_and_a_list_has_an_end(acme: Tenant) -> None:
+    made = (await acme.post("/v1/reasons:bulk", {"rows": rows_of(range(MOST_REASONS + 1))})).json()
+    assert (made["accepted"], made["rejected"]) == (MOST_REASONS, 1)
+    assert made["results"][-1]["problem"]["errors"][0]["field"] == "kind"
+    refused = await acme.post(f"{await opened(acme)}:lose", {"reason": "whim"})
+    named = ", ".join(f"{n:03}" for n in range(NAMED))
+    rule = f"It is one of the reasons {named} and {MOST_REASONS - NAMED} more."
+    assert refused.json()["errors"] == [{"field": "reason", "rule": rule}]
+    await listed(acme, "opportunity_won", "price")
+    first, second = (each["id"] for each in made["results"][:2])
+    answers = [
+        (await acme.post(f"/v1/reasons/{id}:{verb}", {})).status_code
+        for id, verb in ((first, "archive"), (second, "archive"), (first, "restore"))
+    ]
+    assert answers == [200, 200, 200]
+    await listed(acme, "opportunity_lost", "another")
+    assert (await acme.post(f"/v1/reasons/{second}:restore", {})).status_code == 409
+
+
+async def test_a_list_of_which_all_are_archived_is_none(acme: Tenant) -> None:
+    (price,) = await listed(acme, "opportunity_lost", "price")
+    await acme.post(f"/v1/reasons/{price['id']}:archive", {})
+    assert (await acme.post(f"{await opened(acme)}:lose", {"reason": "whim"})).status_code == 200

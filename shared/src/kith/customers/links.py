@@ -4,10 +4,11 @@ remains at the end of the chain, and `told_merged_into`, the one that it was mer
 from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Table, Uuid, any_, cast, func, select, update
+from sqlalchemy import ARRAY, Column, Table, Uuid, any_, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.customers.chains import survivors_of
+from kith.db.one_at_a_time import one_at_a_time
 
 TURN = "merges"
 """The name under which a tenant's merges take turns: what one reads the others do not change."""
@@ -22,7 +23,7 @@ def merge_columns(what: str = "customer") -> tuple[Column[UUID], Column[UUID]]:
 
 async def take_turn(connection: AsyncConnection, tenant: str) -> None:
     """Waits for the tenant's other merges, and has those that come wait until this transaction ends."""
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant}/{TURN}", 0))))
+    await one_at_a_time(connection, tenant, TURN)
 
 
 async def survivors(

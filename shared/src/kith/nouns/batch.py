@@ -175,7 +175,7 @@ class Batch:
             fingerprint = call.fingerprint(self._resource)
             if (existing := self._repository.get_by_external_id(external_id)) is not None:
                 was_erased = existing.external_id != external_id
-                if was_erased or self._is_what_made(existing, call, fingerprint):
+                if was_erased or self._is_what_made(existing, call):
                     return Outcome(Status.UNCHANGED, existing)
                 raise self._taken(external_id)
             if self._repository.is_taken(external_id):
@@ -212,7 +212,7 @@ class Batch:
         aggregate = self._find(call)
         key, fingerprint = call.key(self._resource), call.fingerprint(self._resource)
         if call.remembered and (before := self._before(call, key)) is not None:
-            if before not in (FORGOTTEN, fingerprint, call.as_spelt().fingerprint(self._resource)):
+            if before != FORGOTTEN and before not in call.fingerprints(self._resource):
                 raise KeyReused(f"This {call.command.name} was sent before with another body.", field="occurred_at")
             return Outcome(Status.UNCHANGED, aggregate)
         if isinstance(aggregate, Archivable) and not (call.command.of_archived or call.command.erases):
@@ -303,9 +303,9 @@ class Batch:
         them = (*keys, *(self._blinding.of(self._uow.tenant, each) for each in keys))
         return next((self._done[each] for each in them if each in self._done), None)
 
-    def _is_what_made(self, existing: Aggregate, call: Call, fingerprint: int) -> bool:
+    def _is_what_made(self, existing: Aggregate, call: Call) -> bool:
         """Whether the existing aggregate was created by the same call, however the two were spelt."""
-        if existing.external_hash in (fingerprint, call.as_spelt().fingerprint(self._resource)):
+        if existing.external_hash in call.fingerprints(self._resource):
             return True
         if existing.version > 1 or call.input.occurred_at not in (None, existing.created_at):
             return False

@@ -11,7 +11,7 @@ from kith.error_codes import ErrorCode
 from kith.errors import Conflict, DomainError, Invalid
 from kith.http.auth import Actor
 from kith.nouns.aggregate import Aggregate
-from kith.nouns.fingerprints import as_spelt, fingerprint, is_odd
+from kith.nouns.fingerprints import as_defaulted, as_spelt, fingerprint, is_odd
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Command, Resource, View
 from kith.reach import Reach
@@ -56,6 +56,11 @@ class Call:
     def as_spelt(self) -> "Call":
         """Returns the call as an earlier version parsed it, with the fingerprint and the key of that version."""
         return replace(self, input=as_spelt(self.input, self.sent)) if is_odd(self.sent) else self
+
+    def fingerprints(self, resource: Resource) -> frozenset[int]:
+        """Returns its fingerprint, and those that earlier versions took."""
+        before = replace(self, input=as_defaulted(self.input))
+        return frozenset(each.fingerprint(resource) for each in (self, before, before.as_spelt()))
 
     def key(self, resource: Resource) -> str:
         return f"{resource.plural}/{self.external_id or self.id}/{self.command.name}/{self.input.occurred_at}"

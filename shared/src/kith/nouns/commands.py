@@ -150,7 +150,7 @@ class Commands:
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}/{key}", 0))
         if not await connection.scalar(select(lock)):
             raise InFlight("The first request with this Idempotency-Key is still running.")
-        fingerprint, keys = call.fingerprint(resource), self._keys.c
+        keys = self._keys.c
         known = [key, (await blinding_of(connection)).of(tenant, key)]
         done = (
             await connection.execute(
@@ -160,7 +160,7 @@ class Commands:
             )
         ).first()
         if done is not None:
-            if done.fingerprint not in (FORGOTTEN, fingerprint, call.as_spelt().fingerprint(resource)):
+            if done.fingerprint != FORGOTTEN and done.fingerprint not in call.fingerprints(resource):
                 raise KeyReused("This Idempotency-Key was used for another request.", field="Idempotency-Key")
             return Answer(await self._remembered(transaction, resource, by, done), done.recorded_at)
         answer = await self._one(transaction, resource, call, by)
@@ -168,7 +168,7 @@ class Commands:
             insert(self._keys).values(
                 tenant_id=tenant,
                 key=key,
-                fingerprint=fingerprint,
+                fingerprint=call.fingerprint(resource),
                 subject=answer.view.id,
                 outcome=msgspec.json.encode(answer.view),
                 recorded_at=answer.recorded_at,

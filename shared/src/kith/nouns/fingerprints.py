@@ -35,6 +35,14 @@ def is_odd(sent: bytes) -> bool:
     return _ODD.search(sent) is not None
 
 
+def as_defaulted(given: Input) -> Input:
+    """Returns the input without the values that an earlier version had as defaults."""
+    former = [name for name, default in given.FORMER_DEFAULTS.items() if getattr(given, name) == default]
+    return (
+        given.model_copy(update={name: type(given).model_fields[name].default for name in former}) if former else given
+    )
+
+
 def as_spelt(given: Input, sent: bytes) -> Input:
     """Returns the input with its values as an earlier version parsed them from the same body."""
     body: Mapping[str, Any] = json.loads(sent)

@@ -98,6 +98,8 @@ class Input(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     PRIMARY_OF: ClassVar[Mapping[str, str]] = {}
     """Fields that are the primary value of a list, each with the list: one or the other is sent."""
+    FORMER_DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that fields had in an earlier version, which are not in the fingerprints of then."""
 
     occurred_at: Instant | None = Field(
         default=None, description="when it happened, if not just now; never in the future"

@@ -16,12 +16,12 @@ from contacts.duplicates.tables import ToBeChecked
 from contacts.erasure.noting import noting
 from contacts.merging.effect import merging, separating
 from contacts.merging.rules import Taken
-from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.users.form import users
 from contacts.users.owners import owners_take_more
 from contacts.values import LifecycleStage, PostalAddress
 from kith.customers.links import merge_columns, survivors
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.owned import owned_by, owned_through
 from kith.db.statements import streamed
 from kith.db.tables import FORMER, Moment, aggregate_table, one_of, reference, values_column

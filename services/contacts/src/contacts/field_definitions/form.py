@@ -12,11 +12,11 @@ from sqlalchemy import ARRAY, TEXT, Boolean, Column, Index, Integer, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contacts.field_definitions.rules import FieldDefinition
-from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from kith.custom.field import SERVICES, CustomField, FieldType
 from kith.custom.reading import read_text
 from kith.custom.tables import filling_columns
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.tables import Moment, TenantId, aggregate_table, one_of
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid

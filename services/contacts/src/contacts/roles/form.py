@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import ARRAY, TEXT, Column, Index, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.one_at_a_time import one_at_a_time
 from contacts.roles.rules import Role
 from contacts.tables import metadata
 from contacts.users.administrators import Administrators, given_in, roles_in_use
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.tables import Moment, TenantId, aggregate_table
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import TEXT, Column, ForeignKeyConstraint, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.one_at_a_time import one_at_a_time
 from contacts.tables import metadata
 from contacts.teams.rules import Team
 from contacts.users.administrators import teams_in_use
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.tables import Moment, aggregate_table
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid

@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import ARRAY, TEXT, Column, Index, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contacts.one_at_a_time import one_at_a_time
 from contacts.roles.form import roles
 from contacts.tables import metadata
 from contacts.teams.form import teams
 from contacts.users.administrators import Administrators, given_in
 from contacts.users.rules import User, UserState
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.tables import Moment, TenantId, aggregate_table, one_of, reference
 from kith.error_codes import ErrorCode
 from kith.errors import Conflict, Invalid

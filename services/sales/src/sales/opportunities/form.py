@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -30,6 +30,8 @@ Splits = Annotated[list[OpportunitySplit], Values(MOST_SPLITS)]
 
 
 class OpenOpportunity(Priced):
+    FORMER_DEFAULTS: ClassVar = {"stage": "prospecting"}
+
     name: Text
     customer_id: Id | None = None
     pipeline_id: Id | None = Field(default=None, description="the tenant's default, unless one is named")

@@ -13,9 +13,10 @@ from kith.nouns.inputs import UNSENT, Amendment, Archive, NewInput, Restore
 from kith.nouns.resource import ArchivableView, Attempt, Check, Command, Resource
 from kith.nouns.value_inputs import Values
 from kith.scalars import Flag, Text
+from sales.pipelines.checks import checks_of
 from sales.pipelines.rules import Pipeline
 from sales.pipelines.values import MOST_STAGES, PipelineStage
-from sales.pipelines.versions import one_default, versions
+from sales.pipelines.versions import versions
 from sales.tables import metadata
 
 Stages = Annotated[list[PipelineStage], Values(MOST_STAGES)]
@@ -44,8 +45,8 @@ pipelines = aggregate_table(
 )
 
 
-async def the_one_default(connection: AsyncConnection, tenant: str, _: Sequence[Attempt]) -> Check:
-    return await one_default(connection, tenant, pipelines)
+async def can_be_so(connection: AsyncConnection, tenant: str, _: Sequence[Attempt]) -> Check:
+    return await checks_of(connection, tenant, pipelines)
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ PIPELINES = Resource(
         Command("restore", Restore, Pipeline.restore, of_archived=True),
     ),
     unpublished={"name": "Words for people. Figures go by the id."},
-    checks=the_one_default,
+    checks=can_be_so,
     supplies=versions,
     reference_data=True,
 )

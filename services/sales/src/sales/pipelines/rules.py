@@ -13,10 +13,10 @@ from kith.nouns.aggregate import Archivable
 from sales.pipelines.values import CLOSED, PipelineStage
 
 REQUIRABLE = (
-    *("campaign", "competitors", "contacts", "customer_id", "expected_close", "next_step", "owner_id", "product_id"),
+    *("campaign", "competitors", "contacts", "expected_close", "next_step", "owner_id", "product_id"),
     *("source", "splits", "value"),
 )
-"""The fields of an opportunity that a stage may require, beside those that the tenant defines."""
+"""The fields of an opportunity that a stage may require, beside those that the tenant defines: all can be amended."""
 _CUSTOM = re.compile(r"custom\..+")
 
 

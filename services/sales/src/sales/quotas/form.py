@@ -6,9 +6,10 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, TEXT, Column, Date, Uuid, any_, cast, func, select
+from sqlalchemy import ARRAY, TEXT, Column, Date, Uuid, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kith.db.one_at_a_time import one_at_a_time
 from kith.db.tables import Amount, aggregate_table, one_of
 from kith.errors import Conflict
 from kith.nouns.aggregate import Aggregate
@@ -59,9 +60,7 @@ async def one_for_each_month(connection: AsyncConnection, tenant: str, asked: Se
     owners |= {quota.owner_id for given, quota in asked if isinstance(given, Restore) and isinstance(quota, Quota)}
     if not owners:
         return lambda *_: None
-    # Until the transaction ends: who creates another at the same time sees this one.
-    alone = func.pg_advisory_xact_lock(func.hashtextextended(f"{tenant}/quotas", 0))
-    await connection.execute(select(alone))
+    await one_at_a_time(connection, tenant, "quotas")
     c = quotas.c
     names = ("id", "owner_id", "period", "starts_on", "value", "currency")
     rows = select(*(c[name] for name in names)).where(

@@ -30,7 +30,7 @@ class Reason(Archivable):
 
     @classmethod
     def create(cls, *, id: UUID, at: datetime, **fields: Any) -> tuple[Self, ReasonCreated]:
-        """From the first reason of a kind on, no other one is taken where it is asked for."""
+        """From the first reason of a kind on, no other one is taken where it is asked for, until all are archived."""
         it = cls(id=id, **fields)
         return it, ReasonCreated.of(it)
 
