@@ -23,7 +23,12 @@ from kith.db.sessions import driver_of
 from kith.events.actors import user_id
 from kith.events.contacts import ActivityPolicy, ActivityRule, CustomerCreated, SettingsChanged
 from kith.events.envelope import Envelope
-from kith.events.exchange_rates import ExchangeRateAmended, ExchangeRateCreated
+from kith.events.exchange_rates import (
+    ExchangeRateAmended,
+    ExchangeRateArchived,
+    ExchangeRateCreated,
+    ExchangeRateRestored,
+)
 from kith.events.sales import OpportunityOpened, OpportunityRotted, OrderPlaced, OrderReturned
 from kith.ids import new_id
 from kith.scalars.currencies import MINOR_UNITS
@@ -308,6 +313,23 @@ async def test_what_is_not_converted_says_so(
     refused = await asked(analytics, mine, id, currency="EUR", **params)
     assert refused.status_code == 422
     assert hint in refused.json()["detail"]
+
+
+async def test_a_rate_that_is_archived_converts_nothing(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    wrong = new_id()
+    await fold(
+        ordered(tenant, "2024-03-01"),
+        rated(tenant, "USD", "EUR", date(2024, 2, 28), "0.9"),
+        rated(tenant, "USD", "EUR", date(2024, 3, 1), "90", subject=wrong),
+    )
+    for version, event, value in (
+        (2, ExchangeRateArchived(), 90),
+        (3, ExchangeRateRestored(), 9000),
+    ):
+        await fold(happened(event, tenant, at("2024-03-02"), subject=wrong, aggregate_version=version))
+        assert (await asked(analytics, mine, "revenue", currency="EUR")).json()["value"] == value
 
 
 async def test_counts_are_what_they_are_in_any_currency(

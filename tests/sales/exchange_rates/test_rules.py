@@ -6,6 +6,7 @@ import pytest
 
 from kith.errors import Invalid, NothingAmended
 from kith.ids import new_id
+from kith.nouns.aggregate import RecordNotArchived
 from sales.exchange_rates.rules import ExchangeRate
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -33,6 +34,16 @@ def test_an_amendment_that_changes_nothing_is_refused() -> None:
 def test_it_is_not_amended_before_its_last_change() -> None:
     with pytest.raises(Invalid):
         created().amend(at=DAY - timedelta(seconds=1), rate=Decimal("0.93"))
+
+
+def test_one_that_is_archived_can_be_restored() -> None:
+    it = created()
+    it.archive(at=DAY)
+    assert it.archived_at == DAY
+    it.restore(at=DAY)
+    assert it.archived_at is None
+    with pytest.raises(RecordNotArchived):
+        it.restore(at=DAY)
 
 
 def test_a_rate_is_between_two_currencies() -> None:

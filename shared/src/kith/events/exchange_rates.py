@@ -25,3 +25,15 @@ class ExchangeRateAmended(Amended):
     qualifies: ClassVar[bool] = False
     rate: Decimal | None = None
     source: str | None = None
+
+
+class ExchangeRateArchived(Event):
+    """It was put away: it converts nothing."""
+
+    type: ClassVar[str] = "sales.exchange-rate.archived.v1"
+    qualifies: ClassVar[bool] = False
+
+
+class ExchangeRateRestored(Event):
+    type: ClassVar[str] = "sales.exchange-rate.restored.v1"
+    qualifies: ClassVar[bool] = False

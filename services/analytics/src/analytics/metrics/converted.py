@@ -24,7 +24,7 @@ from analytics.projections.subscriptions import subscription_spans
 from analytics.projections.tables import facts
 from kith.db.sessions import driver_of
 from kith.errors import Invalid
-from kith.events.exchange_rates import ExchangeRateCreated
+from kith.events.exchange_rates import ExchangeRateArchived, ExchangeRateCreated
 from kith.scalars.currencies import MINOR_UNITS
 
 RATES = frozenset(types_of(ExchangeRateCreated.noun))
@@ -102,9 +102,10 @@ async def convert(
     """Lets all amounts be read in one currency until the transaction ends, at rates of days in the zone. An amount
     without a rate stays as it is."""
     driver, since = driver_of(connection), _since(amounts, interval)
+    stated = sorted(RATES - {ExchangeRateArchived.type})
     zone_of(zone)
     await driver.execute("CREATE TEMPORARY TABLE rates (base text, day date, rate numeric) ON COMMIT DROP")
-    await driver.execute(_HOLDING, tenant, list(RATES), currency, zone, since, interval.ends_at, MOST_DAYS)
+    await driver.execute(_HOLDING, tenant, stated, currency, zone, since, interval.ends_at, MOST_DAYS)
     await driver.execute("ANALYZE pg_temp.rates")
     for table, amount, moment in ((facts, "amount", "time"), (subscription_spans, "mrr", "starts_at")):
         of_before = await driver.fetchval("SELECT to_regclass($1) IS NOT NULL", f"pg_temp.{table.name}")

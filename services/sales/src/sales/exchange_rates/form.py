@@ -8,8 +8,8 @@ from pydantic import Field
 from sqlalchemy import TEXT, Column, Date, Numeric
 
 from kith.db.tables import aggregate_table
-from kith.nouns.inputs import UNSENT, Amendment, NewInput
-from kith.nouns.resource import Command, Resource, View
+from kith.nouns.inputs import UNSENT, Amendment, Archive, NewInput, Restore
+from kith.nouns.resource import ArchivableView, Command, Resource
 from kith.scalars import Code, Currency, Day, Rate
 from sales.exchange_rates.rules import ExchangeRate
 from sales.tables import metadata
@@ -36,12 +36,13 @@ exchange_rates = aggregate_table(
     Column("rate", Numeric(20, 10), nullable=False),
     Column("day", Date, nullable=False),
     Column("source", TEXT),
+    archivable=True,
     listed_by=("base", "quote", "day"),
 )
 
 
 @dataclass(slots=True)
-class ExchangeRateView(View):
+class ExchangeRateView(ArchivableView):
     base: str
     quote: str
     rate: Decimal
@@ -58,6 +59,8 @@ EXCHANGE_RATES = Resource(
     (
         Command("create", CreateExchangeRate, ExchangeRate.create),
         Command("amend", AmendExchangeRate, ExchangeRate.amend),
+        Command("archive", Archive, ExchangeRate.archive),
+        Command("restore", Restore, ExchangeRate.restore, of_archived=True),
     ),
     filters=("base", "quote", "day"),
 )

@@ -7,12 +7,17 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.errors import Invalid
-from kith.events.exchange_rates import ExchangeRateAmended, ExchangeRateCreated
-from kith.nouns.aggregate import Aggregate
+from kith.events.exchange_rates import (
+    ExchangeRateAmended,
+    ExchangeRateArchived,
+    ExchangeRateCreated,
+    ExchangeRateRestored,
+)
+from kith.nouns.aggregate import Archivable
 
 
 @dataclass(kw_only=True, eq=False)
-class ExchangeRate(Aggregate):
+class ExchangeRate(Archivable):
     """What one unit of a currency was worth in another one on a day. It converts in that direction alone."""
 
     base: str
@@ -34,3 +39,13 @@ class ExchangeRate(Aggregate):
         """Only the fields sent change. Figures of the past are converted by what it says now."""
         self.ensure_not_before_last_change(at)
         return ExchangeRateAmended.of_changed(self, self.set(fields))
+
+    def archive(self, *, at: datetime) -> ExchangeRateArchived:
+        """It converts nothing until it is restored, whichever day it is of."""
+        self.put_away(at)
+        return ExchangeRateArchived()
+
+    def restore(self, *, at: datetime) -> ExchangeRateRestored:
+        """It converts again."""
+        self.take_back(at)
+        return ExchangeRateRestored()
