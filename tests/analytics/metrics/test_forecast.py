@@ -153,6 +153,28 @@ async def test_the_forecast_is_what_is_won_and_what_is_to_close_also_to_come(
         assert found["value"] == wanted["commit"]
 
 
+async def test_what_was_opened_before_stages_said_it_is_in_the_category_of_its_stage(
+    analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold
+) -> None:
+    at, closes = NOW - timedelta(days=1), NOW.date()
+    stages = {"prospecting": 1, "engaging": 10, "proposing": 100, "negotiating": 1000}
+    await fold(
+        *(
+            happened(
+                OpportunityOpened(stage=stage, currency="EUR", value=Decimal(value), expected_close=closes), tenant, at
+            )
+            for stage, value in stages.items()
+        )
+    )
+    asked = {"from": (NOW - timedelta(days=2)).isoformat(), "to": (NOW + timedelta(days=2)).isoformat()}
+    found = components(await figure(analytics, mine, "sales.period_forecast", **asked))
+    assert found == {"closed": 0, "commit": 1000, "best_case": 100, "pipeline": 11, "open": 1111}
+    at_now = asked | {"to": NOW.isoformat(), "groupBy": "forecast_category"}
+    by = await figure(analytics, mine, "sales.forecast", **at_now)
+    values = {each["group"][0]["value"]: each["value"] for each in by["breakdown"]}
+    assert values == pytest.approx({"commit": 800, "best_case": 50, "pipeline": 3.1})
+
+
 async def test_by_month_each_has_its_own_and_the_whole_is_that_of_the_interval(
     analytics: httpx.AsyncClient, mine: Headers, deals: list[Deal]
 ) -> None:

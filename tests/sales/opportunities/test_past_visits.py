@@ -1,5 +1,7 @@
 """What was moved before visits were kept has the visits that its history tells."""
 
+import json
+
 import asyncpg
 from tests.conftest import FreshDatabase, Headers
 
@@ -20,8 +22,8 @@ async def test_opportunities_of_before_have_the_visits_that_their_history_tells(
     engine = create_engine(url, role=WORKER_ROLE, pool_size=1, application="test worker")
     rows = await asyncpg.connect(url)
     async with serving(SERVICE, url, issuer) as sales:
-        made = [(await sales.post("/v1/opportunities", json=LEASE, headers=mine)).json()["id"] for _ in range(4)]
-        moved, closed, still, unknown = (f"/v1/opportunities/{id}" for id in made)
+        made = [(await sales.post("/v1/opportunities", json=LEASE, headers=mine)).json()["id"] for _ in range(5)]
+        moved, closed, still, unknown, beside = (f"/v1/opportunities/{id}" for id in made)
         for path, body in (
             (f"{moved}:amend", {"value": 5}),
             (f"{moved}:advance", {"stage": "proposing", "occurred_at": "2026-03-02T00:00:00Z"}),
@@ -31,9 +33,16 @@ async def test_opportunities_of_before_have_the_visits_that_their_history_tells(
         ):
             sent = {"occurred_at": LEASE["occurred_at"], **body}
             assert (await sales.post(path, json=sent, headers=mine)).is_success
-        paths = (moved, closed, still)
+        advanced = {"stage": "engaging", "occurred_at": "2026-03-05T00:00:00Z"}
+        assert (await sales.post(f"{beside}:advance", json=advanced, headers=mine)).is_success
+        paths = (moved, closed, still, beside)
         before = [(await sales.get(path, headers=mine)).json()["visits"] for path in paths]
         await rows.execute("UPDATE opportunities SET visits = '[]' WHERE id <> $1", made[0])
+        # As code of before leaves it that moves what code of now has opened.
+        opened = [{"stage": "prospecting", "entered_at": LEASE["occurred_at"]}]
+        await rows.execute(
+            "UPDATE opportunities SET visits = $2::text::jsonb WHERE id = $1", made[4], json.dumps(opened)
+        )
         await rows.execute("UPDATE opportunities SET visits = visits - 0 WHERE id = $1", made[0])
         await rows.execute("DELETE FROM history WHERE subject = $1 AND version = 1", made[3])
         task = filling((), VISITS)

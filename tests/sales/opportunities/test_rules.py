@@ -172,6 +172,39 @@ def test_back_and_lost_are_possible_without_what_a_stage_requires() -> None:
     opportunity.lose(at=DAY, reason=None)
 
 
+def test_it_reopens_no_further_on_than_it_was_closed_from() -> None:
+    opportunity = begun()
+    opportunity.lose(at=DAY, reason=None)
+    with pytest.raises(StageSkipped) as refused:
+        opportunity.reopen(at=DAY, stage="offer", pipelines=PIPELINES)
+    assert (refused.value.field, opportunity.stage) == ("stage", "lost")
+    opportunity.reopen(at=DAY, stage="call", pipelines=PIPELINES)
+    opportunity.advance(at=DAY, stage="demo", pipelines=PIPELINES)
+    opportunity.lose(at=DAY, reason=None)
+    opportunity.reopen(at=DAY, stage="call", pipelines=PIPELINES)
+    assert opportunity.stage == "call"
+
+
+def test_one_of_before_reopens_where_it_is_said() -> None:
+    """From which stage it was closed nobody knows: it has no visits, or none of when it was closed."""
+    for visits in ([], [StageVisit(stage="prospecting", entered_at=DAY), StageVisit(stage="engaging", entered_at=DAY)]):
+        opportunity = opened()
+        opportunity.stage, opportunity.closed_at, opportunity.visits = "lost", DAY, visits
+        opportunity.reopen(at=DAY, stage="negotiating")
+        assert [each.stage for each in opportunity.visits] == ["negotiating"]
+
+
+def test_a_win_that_skips_a_stage_names_no_field_as_none_says_where_it_goes() -> None:
+    with pytest.raises(StageSkipped) as skipped:
+        begun().win(at=DAY, value=Decimal(1), pipelines=PIPELINES)
+    assert (skipped.value.field, "demo" in skipped.value.detail) == (None, True)
+
+
+def test_it_does_not_rot_in_a_stage_that_says_nothing_of_it() -> None:
+    with pytest.raises(Conflict):
+        begun(stage="demo").rot(at=DAY)
+
+
 def test_each_visit_to_a_stage_has_its_entry_and_its_exit() -> None:
     opportunity = begun()
     opportunity.advance(at=LATER, stage="demo", pipelines=PIPELINES)
@@ -210,7 +243,7 @@ def test_it_rots_once_for_each_visit() -> None:
 
 
 def test_what_is_closed_is_reopened_into_a_stage_that_is_named() -> None:
-    opportunity = opened(value=Decimal(1))
+    opportunity = opened(value=Decimal(1), stage="negotiating")
     with pytest.raises(OpportunityStillOpen):
         opportunity.reopen(at=DAY, stage="engaging")
     for close in (lambda: opportunity.win(at=DAY, value=None), lambda: opportunity.lose(at=DAY, reason="price")):
@@ -270,7 +303,7 @@ def test_it_is_shared_out_and_then_not_any_more() -> None:
 
 
 def test_winning_keeps_the_reason() -> None:
-    opportunity = opened(value=Decimal(1))
+    opportunity = opened(value=Decimal(1), stage="engaging")
     event = opportunity.win(at=DAY, value=None, reason="price")
     assert (event.reason, opportunity.won_reason) == ("price", "price")
     opportunity.reopen(at=DAY, stage="engaging")

@@ -81,3 +81,12 @@ async def test_without_that_setting_none_is_opened(sales: httpx.AsyncClient, min
     assert (announced.status_code, announced.json()["renewal_opportunity_id"]) == (200, None)
     assert await opportunities(sales, mine) == []
     assert (await do(f"{path}:amend", {"opens_renewals": True})).json()["opens_renewals"] is True
+
+
+async def test_a_term_that_comes_to_more_than_an_amount_may_be_is_renewed_without_a_value(
+    sales: httpx.AsyncClient, mine: Headers, do: Do
+) -> None:
+    path = await started(do, opens_renewals=True, seats=1, unit_price="999999999999", term_months=120)
+    assert (await do(f"{path}:announce")).status_code == 200
+    (opened,) = await opportunities(sales, mine)
+    assert opened["value"] is None

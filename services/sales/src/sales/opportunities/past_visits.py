@@ -42,9 +42,11 @@ async def fill_visits(connection: AsyncConnection, tenant: str, records: Sequenc
 
 
 def _lacks_visits(record: Any) -> bool:
-    """Whether it has none, or only those since it moved next."""
+    """Whether it has none, only those since it moved next, or none since code of before moved it."""
     visits = record.visits
-    return not visits or (len(visits) < MOST_VISITS and visits[0].entered_at != record.created_at)
+    if not visits or visits[-1].stage != record.stage:
+        return True
+    return len(visits) < MOST_VISITS and visits[0].entered_at != record.created_at
 
 
 def _visits(record: Any, moves: Sequence[Move]) -> list[StageVisit]:
@@ -59,4 +61,4 @@ def _visits(record: Any, moves: Sequence[Move]) -> list[StageVisit]:
     return visits[-MOST_VISITS:]
 
 
-VISITS = Fill("visits/opportunity/1", OPPORTUNITIES, fill_visits)
+VISITS = Fill("visits/opportunity/2", OPPORTUNITIES, fill_visits)

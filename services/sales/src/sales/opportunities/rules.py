@@ -135,7 +135,7 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
             raise Conflict(f"Opportunity {self.id} is in stage {stage} already.", field="stage")
         kept = self._kept(pipelines)
         to = kept.stage(stage)
-        self._ensure_may_leave(kept.left(self.stage, stage))
+        self._ensure_may_leave(kept.left(self.stage, stage), to="stage")
         return OpportunityAdvanced.of(self, from_stage=self._enter(to, at))
 
     def switch(
@@ -160,7 +160,7 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
             raise Invalid("Say what it was won for: it has no value yet.", field="value")
         must_fit(value, self.currency)
         self.value, self.won_reason = won_for, reason
-        self._ensure_may_leave(self._kept(pipelines).left(self.stage, WON))
+        self._ensure_may_leave(self._kept(pipelines).left(self.stage, WON), to=None)
         return OpportunityWon.of(self, from_stage=self._close(WON, at), reason=reason)
 
     def lose(self, *, at: datetime, reason: str | None) -> OpportunityLost:
@@ -169,13 +169,16 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         return OpportunityLost.of(self, from_stage=self._close(LOST, at), reason=reason)
 
     def reopen(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityReopened:
-        """One that was won or lost, into an open stage of its pipeline."""
+        """One that was won or lost, into an open stage: that from which it was closed, or one before."""
         if self.closed_at is None:
             raise OpportunityStillOpen(f"Opportunity {self.id} is open, in stage {self.stage}.")
         self.ensure_not_before_last_change(at)
         if stage in CLOSED:
             raise Invalid("It reopens in an open stage.", field="stage")
-        entered = self._kept(pipelines).stage(stage)
+        kept = self._kept(pipelines)
+        entered = kept.stage(stage)
+        if (left := self._closed_from) is not None and kept.left(left, stage):
+            raise StageSkipped(f"It was closed from stage {left}, and reopens no further on.", field="stage")
         self.closed_at = self.won_reason = self.lost_reason = None
         return OpportunityReopened.of(self, from_stage=self._enter(entered, at))
 
@@ -187,6 +190,8 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     def rot(self, *, at: datetime) -> OpportunityRotted:
         """It has been in its stage for too long. That is done of itself when the time comes, once for each visit."""
         self._must_be_open(at)
+        if self.rots_at is None:
+            raise Conflict(f"In stage {self.stage} no opportunity rots.")
         if self.rotted_at is not None:
             raise Conflict(f"Opportunity {self.id} has rotted in stage {self.stage} already.")
         self.rotted_at = at
@@ -220,15 +225,21 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
             raise OpportunityAlreadyClosed(self)
         self.ensure_not_before_last_change(at)
 
+    @property
+    def _closed_from(self) -> str | None:
+        """The stage that it was closed from, if that is known."""
+        *_, left, closed = (None, None, *(each.stage for each in self.visits))
+        return left if closed == self.stage else None
+
     def _kept(self, pipelines: Pipelines) -> PipelineVersion:
         return pipelines.kept(self.pipeline_id, self.pipeline_version)
 
-    def _ensure_may_leave(self, left: Sequence[PipelineStage]) -> None:
+    def _ensure_may_leave(self, left: Sequence[PipelineStage], *, to: str | None) -> None:
         """Raises OpportunityLacksField or StageSkipped, unless it may leave these stages on the way forward, the first
-        of which it is in."""
+        of which it is in. `to`: the field that says where it goes."""
         for each in left[1:]:
             if each.required:
-                raise StageSkipped(f"Stage {each.key} may not be skipped.", field="stage")
+                raise StageSkipped(f"Stage {each.key} may not be skipped.", field=to)
         for each in left:
             for name in each.required_fields:
                 if self._lacks(name):
@@ -255,6 +266,8 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         left = self.stage
         if left != stage:
             self.stage, self.rotted_at = stage, None
-            before = [*self.visits[:-1], *(replace(each, left_at=at) for each in self.visits[-1:])]
+            # Where code of before has moved it since, they are not known: its history tells them (past_visits).
+            known = self.visits if self.visits and self.visits[-1].stage == left else []
+            before = [*known[:-1], *(replace(each, left_at=at) for each in known[-1:])]
             self.visits = [*before, StageVisit(stage=stage, entered_at=at)][-MOST_VISITS:]
         return left

@@ -25,6 +25,7 @@ from kith.events.subscriptions import (
     SubscriptionUpgraded,
 )
 from kith.nouns.aggregate import CustomerOwned, Customisable
+from kith.scalars import MOST_MONEY
 from kith.scalars.currencies import misfit, priced
 from sales.subscriptions.values import (
     BillingPeriod,
@@ -272,11 +273,13 @@ class Subscription(Customisable, CustomerOwned):
         )
 
     @property
-    def worth_of_term(self) -> Decimal:
-        """What the term that ends next would come to once more, in whole minor units."""
+    def worth_of_term(self) -> Decimal | None:
+        """What the term that ends next would come to once more, in whole minor units. None: more than an amount may
+        be."""
         assert self.term_ends_at is not None
         months = Decimal(self.term_months or 0)
-        return priced(months, self._rate_before(self.term_ends_at), Decimal(0), self.currency)
+        worth = priced(months, self._rate_before(self.term_ends_at), Decimal(0), self.currency)
+        return worth if worth <= MOST_MONEY else None
 
     # Timers
 

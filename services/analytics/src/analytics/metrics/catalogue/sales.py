@@ -261,7 +261,8 @@ METRICS = (
         unit=Unit.MONEY,
         words="Value, gross, of the opportunities that are open at the end of the interval, or now, are expected to "
         "close in it, and are in a stage that commits to that. The components have the other categories; `closed`, "
-        "which is what was won in it; and `open`, which is all that is open and expected to close in it.",
+        "which is what was won in it; and `open`, which is all that is open and expected to close in it. Where events "
+        "do not say the category, it is that of the built-in stage.",
         components={
             "closed": Flow(WON, Sum()),
             **{each: _expected(Is("forecast_category", (each,))) for each in ("commit", "best_case", "pipeline")},
