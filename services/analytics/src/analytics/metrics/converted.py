@@ -30,8 +30,8 @@ from kith.scalars.currencies import MINOR_UNITS
 RATES = frozenset(types_of(ExchangeRateCreated.noun))
 MOST_DAYS = 7
 """A rate holds until the next one, and for so many days at most: over a weekend and holidays, and not for ever."""
-_NAMES_DAYS = "kith.names_days"
-"""While it is on, an amount without a rate has its day behind its currency."""
+_NAMED = "kith.days_named_of"
+"""A currency: its amounts without a rate have their day behind it."""
 
 # One row for each day on which a rate holds: an amount finds its own by equality. Of several rates of one pair and day
 # the last that was created counts.
@@ -117,7 +117,7 @@ async def convert(
         columns[amount] = f"coalesce(round(t.{amount} * r.rate, {MINOR_UNITS[currency]}), t.{amount})"
         columns["currency"] = (
             f"CASE WHEN t.currency = '{currency}' OR t.{amount} IS NULL OR r.rate IS NOT NULL THEN '{currency}' "
-            f"WHEN current_setting('{_NAMES_DAYS}', true) = 'on' THEN t.currency || ' ' || {day} ELSE t.currency END"
+            f"WHEN t.currency = current_setting('{_NAMED}', true) THEN t.currency || ' ' || {day} ELSE t.currency END"
         )
         await driver.execute(
             f"CREATE TEMPORARY VIEW {table.name} AS "  # noqa: S608 - of names of the code, a zone, and a code of ISO 4217
@@ -143,10 +143,10 @@ async def _first_day(
 ) -> str | None:
     """Returns the first day of an amount that has no rate, in the period and the currency of a cell. It is found as the
     figure itself is: what is filtered out, or out of reach, is not named."""
-    await connection.execute(select(func.set_config(_NAMES_DAYS, "on", True)))
+    await connection.execute(select(func.set_config(_NAMED, cell.group[-1], True)))
     period, until = cell.period, query.until if cell.period == query.periods - 1 else None
     only = replace(query, boundaries=query.boundaries[period : period + 2], until=until, group_by=(CURRENCY,))
     evaluation = Evaluation(connection, tenant)
     await evaluation.evaluate([(measure, only)])
-    named = ((found.group[0] or "").partition(" ") for found, _ in evaluation.of(measure, only))
-    return min((day for currency, _, day in named if day and currency == cell.group[-1]), default=None)
+    days = ((found.group[0] or "").partition(" ")[2] for found, _ in evaluation.of(measure, only))
+    return min(filter(None, days), default=None)
