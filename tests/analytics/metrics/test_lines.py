@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 from tests.analytics.conftest import Fold, at, happened
 
-from kith.events.sales import Line, OrderPlaced
+from kith.events.sales import Line, OrderPlaced, OrderReturned, ReturnedLine
 from kith.ids import new_id
 
 Headers = dict[str, str]
@@ -44,13 +44,30 @@ def line(chance: random.Random, number: int) -> Line:
     )
 
 
+def returned(chance: random.Random, order: OrderPlaced) -> OrderReturned:
+    lines = [
+        ReturnedLine(
+            line=each.line,
+            quantity=each.quantity / 2,
+            amount=round(each.amount / 2, 2),
+            product_id=each.product_id,
+            family=each.family,
+        )
+        for each in order.lines
+        if chance.random() < 0.5
+    ]
+    value = sum((each.amount for each in lines), Decimal(0))
+    return OrderReturned(value=value, currency=order.currency, country="AT", lines=lines)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_they_are_what_the_lines_come_to(
     analytics: httpx.AsyncClient, mine: Headers, tenant: str, fold: Fold, seed: int
 ) -> None:
     chance = random.Random(seed)
     orders = [ordered(chance) for _ in range(60)]
-    await fold(*(happened(order, tenant, time, customer) for time, customer, order in orders))
+    returns = [(time + timedelta(days=3), customer, returned(chance, order)) for time, customer, order in orders[::2]]
+    await fold(*(happened(each, tenant, time, customer) for time, customer, each in (*orders, *returns)))
     start, end = (BEGIN + timedelta(days=chance.randrange(*days)) for days in ((0, 50), (51, DAYS)))
     params = {"from": start.isoformat(), "to": end.isoformat()}
 
@@ -61,14 +78,21 @@ async def test_they_are_what_the_lines_come_to(
         cells = json.loads(found.text, parse_float=Decimal)["breakdown"]
         return {(each["group"][1]["value"], each["group"][0]["value"]): Decimal(each["value"]) for each in cells}
 
-    within = [(order.currency, each) for time, _, order in orders if start <= time < end for each in order.lines]
+    within, back = (
+        [(each.currency, line) for time, _, each in some if start <= time < end for line in each.lines]
+        for some in (orders, returns)
+    )
     for name, field in (("product", "product_id"), ("family", "family")):
-        revenue, units = defaultdict[Any, Decimal](Decimal), defaultdict[Any, Decimal](Decimal)
+        revenue, net, units = (defaultdict[Any, Decimal](Decimal) for _ in range(3))
         for currency, each in within:
             key = (currency, getattr(each, field) and str(getattr(each, field)))
             revenue[key] += each.amount
+            net[key] += each.amount
             units[key] += each.quantity
+        for currency, each in back:
+            net[currency, getattr(each, field) and str(getattr(each, field))] -= each.amount
         assert await by("sales.product_revenue", name) == revenue
+        assert await by("sales.net_product_revenue", name) == net
         assert await by("sales.units_sold", name) == units
 
     bought: dict[Any, set[Any]] = defaultdict(set)

@@ -36,6 +36,20 @@ class Line(Value):
         return self.line
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReturnedLine(Value):
+    """So much of a line of an order, which went back."""
+
+    line: Annotated[int, Whole(1, MOST_NUMBER)]
+    """The number of the order's line."""
+    quantity: Quantity
+    amount: Money = filled()
+    """What is given back for it: its part of the amount of the order's line."""
+    product_id: Id | None = filled()
+    """The order's line's, as is the family."""
+    family: Code | None = filled()
+
+
 MOST_LINES = 200
 """Of one record."""
 
@@ -67,7 +81,7 @@ def completed(
     return made
 
 
-def value_of(lines: Sequence[Line], value: Decimal | None) -> Decimal:
+def value_of(lines: Sequence[Line | ReturnedLine], value: Decimal | None) -> Decimal:
     """Returns the value of a record: the sum of its lines, or what was sent, if it has none. Raises Invalid."""
     if not lines:
         if value is None:

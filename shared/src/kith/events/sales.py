@@ -177,6 +177,17 @@ class OrderPlaced(Event):
     custom: dict[str, Any] = field(default_factory=dict)
 
 
+class ReturnedLine(Struct, omit_defaults=True):
+    """So much of a line of an order, which went back. `amount` is what was given back for it."""
+
+    line: int
+    """The number of the order's line."""
+    quantity: Decimal
+    amount: Decimal
+    product_id: UUID | None = None
+    family: str | None = None
+
+
 class OrderReturned(Event):
     """Goods or money went back. `value` is what was given back, zero or more."""
 
@@ -187,6 +198,8 @@ class OrderReturned(Event):
     currency: str
     country: str | None = None
     order_id: UUID | None = None
+    lines: list[ReturnedLine] = field(default_factory=list)
+    """None where what went back is not known by line."""
 
 
 class QuoteCreated(Event):

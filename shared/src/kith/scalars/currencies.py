@@ -37,9 +37,18 @@ def priced(quantity: Decimal, unit_price: Decimal, discount_percent: Decimal, cu
     """Returns the amount of a line: quantity * unit price, less the discount, rounded once, at the end, to the
     currency's minor unit; half of a unit goes up. No other module rounds amounts."""
     exact = _EXACT.multiply(_EXACT.multiply(quantity, unit_price), _EXACT.subtract(Decimal(100), discount_percent))
+    return _rounded(_EXACT.divide(exact, Decimal(100)), currency)
+
+
+def part_of(amount: Decimal, quantity: Decimal, whole: Decimal, currency: str) -> Decimal:
+    """Returns what a quantity comes to, where the whole comes to `amount`; rounded to the currency's minor unit, half
+    of a unit up. What parts come to need not add up: take what all of them come to up to one, less that before it."""
+    return _rounded(_EXACT.divide(_EXACT.multiply(amount, quantity), whole), currency)
+
+
+def _rounded(exact: Decimal, currency: str) -> Decimal:
     unit = Decimal(1).scaleb(-MINOR_UNITS.get(currency, _KEPT))
-    rounded = _EXACT.divide(exact, Decimal(100)).quantize(unit, context=_EXACT)
-    return rounded.quantize(Decimal(1).scaleb(-_KEPT), context=_EXACT)
+    return exact.quantize(unit, context=_EXACT).quantize(Decimal(1).scaleb(-_KEPT), context=_EXACT)
 
 
 _KEPT = 4

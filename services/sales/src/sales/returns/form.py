@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -11,22 +12,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_through
 from kith.db.statements import streamed
-from kith.db.tables import Amount, aggregate_table, reference
+from kith.db.tables import Amount, aggregate_table, reference, values_column
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input, Priced
 from kith.nouns.resource import Attempt, Check, Command, Follows, One, Resource, View
+from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Id, Money
 from sales.orders.form import orders
+from sales.returns.ordered import Ordered, ordered_lines
 from sales.returns.rules import Rest, Return
 from sales.tables import CUSTOMER, known_customers, metadata
+from sales.values import MOST_LINES, ReturnedLine
 
 
 class RecordReturn(Priced):
     customer_id: Id | None = None
-    value: Money
+    value: Money | None = Field(default=None, description="the sum of its lines, if it has any")
     currency: Currency | None = Field(default=None, description="the order's, if one is named")
     country: Code | None = None
     order_id: Id | None = None
+    lines: Annotated[list[ReturnedLine], Values(MOST_LINES)] = Field(
+        default_factory=list, description="of the order's, by their numbers"
+    )
 
 
 returns = aggregate_table(
@@ -36,6 +43,7 @@ returns = aggregate_table(
     Column("currency", TEXT, nullable=False),
     Column("country", TEXT),
     *reference("order_id", orders),
+    values_column("lines", ReturnedLine),
     customer_owned=True,
     listed_by=("country", "value"),
 )
@@ -49,6 +57,7 @@ class ReturnView(View):
     currency: str
     country: str | None
     order_id: UUID | None
+    lines: list[ReturnedLine]
 
 
 async def orders_cover(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
@@ -76,11 +85,17 @@ async def orders_cover(connection: AsyncConnection, tenant: str, asked: Sequence
     async for row in streamed(connection, given_back, most=len(named)):
         left[row.order_id].left -= row.value
 
-    def check(given: Input, _: Aggregate) -> None:
-        if isinstance(given, RecordReturn) and given.order_id in left:
-            left[given.order_id].give_back(given.value, at=given.occurred_at)
+    def check(given: Input, record: Aggregate) -> None:
+        assert isinstance(record, Return)
+        if record.order_id in left:
+            field = "lines" if record.lines else "value"
+            left[record.order_id].give_back(record.value, at=given.occurred_at, field=field)
 
     return check
+
+
+async def lines_of_orders(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Ordered:
+    return await ordered_lines(connection, tenant, returns, asked)
 
 
 RETURNS = Resource(
@@ -94,4 +109,5 @@ RETURNS = Resource(
     follows={"customer_id": CUSTOMER, "order_id": Follows(orders.c.id, ("customer_id", "currency", "country"))},
     relations=(One("customer"),),
     checks=orders_cover,
+    supplies=lines_of_orders,
 )

@@ -1,7 +1,7 @@
 """Sales: the pipeline and its results."""
 
 from analytics.metrics.catalogue.retention import KEPT
-from analytics.metrics.catalogue.value import OF_ORDER, PLACED
+from analytics.metrics.catalogue.value import OF_ORDER, PLACED, RETURNED
 from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import (
     Active,
@@ -129,6 +129,20 @@ METRICS = (
         numerator="ordered",
         dimensions=OF_LINE,
         example="An order with lines of 120 and 30, and one of 99 without lines: 150.",
+    ),
+    Metric(
+        id="sales.net_product_revenue",
+        title="Net revenue by product",
+        unit=Unit.MONEY,
+        words="Net: what the lines of the orders placed in the interval come to, less those of returns, each at its "
+        "own time. An order or a return without lines has no products, and does not count.",
+        components={
+            "ordered": Flow(PLACED, Sum(), of_lines=True),
+            "returned": Flow(RETURNED, Sum(), of_lines=True),
+        },
+        numerator="ordered - returned",
+        dimensions=OF_LINE,
+        example="An order with lines of 120 and 30, and a return with a line of 40: 110.",
     ),
     Metric(
         id="sales.units_sold",
