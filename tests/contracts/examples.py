@@ -61,6 +61,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "AdvanceOpportunity.stage": lambda _: "engaging",
     "CreateQuota.period": lambda _: "month",
     "CreateQuota.starts_on": lambda n: f"{2000 + n // 12}-{1 + n % 12:02}-01",  # a user has one for each
+    "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue
+    "AmendInvoice.due_on": lambda n: f"{1900 + n % 100}-01-31",
     "CreateExchangeRate.quote": lambda _: "SEK",
     "AmendExchangeRate.rate": lambda n: f"1.{n:06}",
     "RecordReturn.lines": lambda _: [],  # tests/sales/returns has them

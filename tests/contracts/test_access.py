@@ -25,6 +25,7 @@ from kith.events.actors import user_id
 from kith.http import auth
 from kith.ids import new_id
 from kith.nouns.node_ids import node_id_of
+from kith.nouns.parameters import type_name
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant
 from kith_local.postgres import EmbeddedPostgres
@@ -196,7 +197,7 @@ async def test_lists_below_an_object_have_none_of_them(sides: Sides) -> None:
         above, field = sides.other[relation.column], to_camel_case(relation.many)
         if not relation.many or above is None:
             continue
-        kind = relation.noun.title().replace("_", "")
+        kind = type_name(relation.noun)
         query = f"""query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{
             {field} {{ nodes {{ id }} totalCount {{ count }} }} }} }} }}"""
         r = [{"__typename": kind, "id": above}]

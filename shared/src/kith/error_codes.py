@@ -82,6 +82,8 @@ class ErrorCode(StrEnum):
     # Sales
     ACTIVITY_NOT_PLANNED = "activity-not-planned"
     ACTIVITY_STILL_PLANNED = "activity-still-planned"
+    INVOICE_NOT_DUE = "invoice-not-due"
+    INVOICE_SETTLED = "invoice-settled"
     LEAD_CONVERTING = "lead-converting"
     LEAD_MOVE_NOT_ALLOWED = "lead-move-not-allowed"
     MORE_THAN_IS_LEFT = "more-than-is-left"

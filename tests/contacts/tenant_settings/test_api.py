@@ -132,7 +132,9 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     ours = {
         type
         for type in EVENTS
-        if type.startswith(("analytics.", "sales.task.", "sales.lead.", "sales.lead-queue.", "sales.quota.", *people))
+        if type.startswith(
+            ("analytics.", "sales.task.", "sales.lead.", "sales.lead-queue.", "sales.quota.", "sales.invoice.", *people)
+        )
     }
     put_away = {type for type in EVENTS if type.split(".")[2] in ("archived", "restored")}
     confirmed = {type for type in EVENTS if type.endswith(".erasure.confirmed.v1")}

@@ -272,6 +272,35 @@ async def test_a_quote_ends_by_itself_unless_it_was_accepted(
     assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
 
 
+async def test_an_invoice_is_overdue_once_unless_it_was_paid(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    day = ago(10 * 86_400)
+    body = {
+        "value": 100,
+        "currency": "EUR",
+        "due_on": day.date().isoformat(),
+        "occurred_at": ago(20 * 86_400).isoformat(),
+    }
+    late, part, paid, void = [await ours.made("/v1/invoices", **body) for _ in range(4)]
+    for each, amount in ((part, 60), (paid, 100)):
+        done = await ours.post(f"/v1/invoices/{each['id']}:pay", {"amount": amount, "occurred_at": day.isoformat()})
+        assert done.status_code == 200, done.text
+    assert (await ours.post(f"/v1/invoices/{void['id']}:void", {"occurred_at": day.isoformat()})).status_code == 200
+    while await timers().step(worker):
+        pass
+    shown = [(await ours.get(f"/v1/invoices/{each['id']}")).json() for each in (late, part, paid, void)]
+    assert [each["state"] for each in shown] == ["overdue", "overdue", "paid", "voided"]
+    found = await rows.fetch(
+        "SELECT subject, time FROM outbox WHERE tenant_id = $1 AND type = 'sales.invoice.overdue.v1'", ours.name
+    )
+    over = datetime.combine(day.date() + timedelta(days=1), datetime.min.time(), UTC)
+    assert sorted((str(row["subject"]), row["time"]) for row in found) == sorted(
+        (each["id"], over) for each in (late, part)
+    )
+    assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
+
+
 async def test_an_opportunity_rots_as_of_when_it_had_been_in_its_stage_for_too_long(
     ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
 ) -> None:

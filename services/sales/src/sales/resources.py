@@ -2,6 +2,7 @@
 
 from sales.activities.form import ACTIVITIES
 from sales.exchange_rates.form import EXCHANGE_RATES
+from sales.invoices.form import INVOICES
 from sales.lead_queues.form import LEAD_QUEUES
 from sales.leads.form import LEADS
 from sales.opportunities.form import OPPORTUNITIES
@@ -30,4 +31,5 @@ RESOURCES = (
     QUOTAS,
     SUBSCRIPTIONS,
     EXCHANGE_RATES,
+    INVOICES,
 )

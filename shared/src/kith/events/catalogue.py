@@ -18,6 +18,7 @@ from kith.events import (
     custom_fields,
     exchange_rates,
     exchanges,
+    invoices,
     leads,
     named_users,
     notes,
@@ -37,7 +38,7 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates),
+    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

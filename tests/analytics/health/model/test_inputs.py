@@ -13,6 +13,7 @@ from analytics.metrics.catalogue import METRICS
 from kith.events.analytics import HealthModelPublished
 from kith.events.event import Event
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
+from kith.events.invoices import InvoiceAmended, InvoiceIssued, InvoiceOverdue, InvoicePaid
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.ids import new_id
 
@@ -78,6 +79,33 @@ async def test_sentiment_use_and_adoption_are_of_those_who_told_of_them(
     assert (await inputs(16, UsageRecorded(uses=40)))["usage"] == 40
     assert (await inputs(15, AdoptionMeasured(bought=10, used=4, share=0.4)))["feature_adoption"] == 0.4
     assert (await inputs(14, AdoptionMeasured(bought=10, used=7, share=0.7)))["feature_adoption"] == 0.7
+
+
+async def test_overdue_invoices_are_those_that_were_so_at_the_instant(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer, began = new_id(), now() - 60 * DAY
+    await fold(happened(model("overdue_invoices"), tenant, began))
+    of: dict[str, Any] = {"currency": "EUR", "outstanding": Decimal(9)}
+    issued, overdue = InvoiceIssued(state="open", value=Decimal(9), **of), InvoiceOverdue(state="overdue", **of)
+    paid = InvoicePaid(state="paid", amount=Decimal(9), **of)
+    put_off = InvoiceAmended(changed=["due_on", "state"], state="open")
+    courses = ([(1, issued), (5, overdue), (9, paid)], [(1, issued), (6, overdue), (20, put_off)], [(2, issued)])
+    for course in courses:
+        subject = new_id()
+        await fold(
+            *(
+                happened(event, tenant, began + day * DAY, customer, subject=subject, aggregate_version=version)
+                for version, (day, event) in enumerate(course, start=1)
+            )
+        )
+    for day, standing in ((3, 0), (5.5, 1), (7, 2), (10, 1), (21, 0)):
+        at = (began + day * DAY).isoformat()
+        answer = await analytics.get(f"/v1/customers/{customer}/health", params={"at": at}, headers=mine)
+        assert [each["input"] for each in answer.json()["contributions"]] == [standing], day
+        interval = {"from": began.isoformat(), "to": at}
+        figure = await analytics.get("/v1/metrics/sales.overdue_invoices", params=interval, headers=mine)
+        assert figure.json()["value"] == standing
 
 
 async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(

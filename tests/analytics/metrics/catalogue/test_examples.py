@@ -41,6 +41,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.proposals_accepted": {"accepted": 2},
     "sales.product_revenue": {"ordered": 120 + 30, "lines": 2},
     "sales.net_product_revenue": {"ordered": 120 + 30, "returned": 40},
+    "sales.overdue_invoices": {"overdue": 1},
     "sales.units_sold": {"units": 3 + 2.5},
     "marketing.cross_sell": {"several": 10, "buyers": 40},
     "sales.new_customers": {"new": 3 - 1},

@@ -18,6 +18,7 @@ from kith.events.custom_fields import FieldDefinitionCreated
 from kith.events.event import Event
 from kith.events.exchange_rates import ExchangeRateCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
+from kith.events.invoices import InvoiceIssued
 from kith.events.leads import LeadCaptured, LeadQueueCreated
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
@@ -90,6 +91,7 @@ COLLECTIONS = (
     _of("sales", "lead-queues", LeadQueueCreated),
     _of("sales", "quotas", QuotaCreated),
     _of("sales", "exchange-rates", ExchangeRateCreated),
+    _of("sales", "invoices", InvoiceIssued),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

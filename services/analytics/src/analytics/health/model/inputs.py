@@ -154,7 +154,7 @@ INPUTS: Mapping[str, Input] = {
     "pulse": Input("A person's judgement", "points", Kind.LATEST, (PulseSet.type,), "score", until="expires_at"),
     "renewal": Input("Days until the renewal", "days", Kind.AHEAD, _TERMS, "term_ends_at"),
     "overdue_invoices": Input(
-        "Overdue invoices", "invoices", Kind.STANDING, ("sales.invoice.overdue.v1",), phases=("overdue",)
+        "Overdue invoices", "invoices", Kind.STANDING, types_of("sales.invoice"), phases=("overdue",)
     ),
     "tenure": Input("Days since it became a customer", "days", Kind.SINCE_FIRST, (CustomerCreated.type,)),
     "referrals": Input(

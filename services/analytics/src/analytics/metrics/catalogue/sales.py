@@ -156,6 +156,17 @@ METRICS = (
         example="Lines of 3 and of 2.5: 5.5.",
     ),
     Metric(
+        id="sales.overdue_invoices",
+        title="Overdue invoices",
+        unit=Unit.COUNT,
+        words="Invoices that are overdue at the end of the interval: not paid when their day was over, nor since, nor "
+        "written off or voided.",
+        components={"overdue": Stock("sales.invoice", where=(Is("phase", ("overdue",)),))},
+        numerator="overdue",
+        dimensions=by("currency"),
+        example="Three invoices of which one is overdue, and one was and is paid: 1.",
+    ),
+    Metric(
         id="sales.proposals",
         title="Proposals made",
         unit=Unit.COUNT,
