@@ -60,7 +60,7 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     ),
     "AdvanceOpportunity.stage": lambda _: "engaging",
     "CreateQuota.period": lambda _: "month",
-    "CreateQuota.starts_on": lambda n: f"{2000 + n // 12}-{1 + n % 12:02}-01",  # a user has one for each
+    "CreateQuota.starts_on": lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
     "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue
     "AmendInvoice.due_on": lambda n: f"{1900 + n % 100}-01-31",
     "CreateExchangeRate.quote": lambda _: "SEK",

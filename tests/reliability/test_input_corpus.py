@@ -126,7 +126,8 @@ async def what_there_is(acme: Callable[[Service], Awaitable[Tenant]], service: S
     known: dict[str, Any] = {"zone": "UTC", "currency": "EUR", "customer_id": str(new_id())}
     known["customers.id"] = known["customer_id"]
     known |= {"metrics.id": "revenue", "gallery": "retail", "code": f"code_{new_id().hex}", "language": "en"}
-    known |= {"email": "ann@example.org", "scopes": ["sales:read"]}
+    known |= {"email": "ann@example.org", "scopes": ["sales:read"], "starts_on": "2026-03-01"}
+    known |= {"base": "USD", "quote": "EUR"}
     if service is CONTACTS:
         known["customer_id"] = (await (await acme(CONTACTS)).made("/v1/customers", kind="person", name="Zoë"))["id"]
         sent = await (await acme(CONTACTS)).send("/v1/attachments/content", FILE)

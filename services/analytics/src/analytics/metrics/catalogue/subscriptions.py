@@ -143,8 +143,8 @@ METRICS = (
         id="mrr.ended",
         title="Recurring revenue ended",
         unit=Unit.MONEY,
-        words="Monthly recurring revenue of the subscriptions whose end came in the interval, as it was just before; "
-        "by `end_reason`, why they were cancelled.",
+        words="Monthly recurring revenue, gross, of the subscriptions whose end came in the interval, as it was just "
+        "before; by `end_reason`, why they were cancelled.",
         components={"ended": Flow(ENDED, Sum())},
         numerator="ended",
         dimensions=OF_ENDED,
