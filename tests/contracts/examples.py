@@ -87,7 +87,7 @@ _number = count(1)
 
 
 def _stage(key: str) -> Body:
-    return {"key": key, "name": key.capitalize(), "probability_percent": "10.0000"}
+    return {"key": key, "name": key.capitalize(), "probability_percent": "10.0000", "rotting_days": 30}
 
 
 def example(model: type[Input], ids: Mapping[str, str], *, variant: int = 0, without: Iterable[str] = ()) -> Body:
