@@ -325,6 +325,7 @@ def standing(events: pl.DataFrame, at: datetime) -> pl.DataFrame:
 
 
 PROBABILITY = {"prospecting": "0.1", "engaging": "0.3", "proposing": "0.5", "negotiating": "0.8"}
+CATEGORY = {"prospecting": "pipeline", "engaging": "pipeline", "proposing": "best_case", "negotiating": "commit"}
 
 
 @cache
@@ -333,7 +334,13 @@ def open_opportunities(query: Query) -> pl.DataFrame:
     return (
         standing(query.of.opportunities, query.end)
         .filter(pl.col("phase").is_in(list(PROBABILITY)))
-        .with_columns(weighted=pl.col("amount") * chance)
+        .with_columns(
+            weighted=pl.col("amount") * chance,
+            forecast_category=pl.col("phase").replace_strict(CATEGORY, return_dtype=pl.String),
+            # They go through the pipeline that everybody has, and nobody says when they will close.
+            pipeline=pl.lit(None, pl.String),
+            expected_close_month=pl.lit(None, pl.String),
+        )
     )
 
 
@@ -466,7 +473,7 @@ OWN = own("product", opportunity_owner="owner", opportunity_source="source")
 OF_OPPORTUNITY = OWN | own("currency")
 OF_STAGE = OWN | own(stage_left="left")
 OF_CYCLE = OWN | own(opportunity_outcome="phase")
-IN_PIPELINE = OWN | own("currency", stage="phase")
+IN_PIPELINE = OWN | own("currency", "pipeline", "forecast_category", stage="phase")
 OF_CASE = own("channel", "priority", "category", "queue", "assignee")
 OF_TOUCHPOINT = own("channel", "direction", "campaign", "outcome")
 
@@ -580,7 +587,7 @@ FIGURES: dict[str, Figure] = {
             "open": Part(open_opportunities),
         },
         plain("weighted"),
-        own=IN_PIPELINE,
+        own=IN_PIPELINE | own("expected_close_month"),
     ),
     "mrr": Figure({name: recurring(name) for name in MOVEMENTS}, plain("end"), own=OF_SUBSCRIPTION),
     **{f"mrr.{name}": movement(name) for name in MOVEMENTS[1:-1]},
