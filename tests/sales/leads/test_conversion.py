@@ -214,7 +214,10 @@ async def test_the_deal_goes_through_the_pipeline_that_was_named(house: House) -
 
 
 async def test_what_sales_refuses_of_the_deal_undoes_it_and_says_why(house: House) -> None:
-    lead, _ = await house.begun(**DEAL, pipeline_id=str(new_id()))
+    stages = [{"key": "call", "name": "Call", "probability_percent": 10}]
+    pipeline = await house.sales.made("/v1/pipelines", name="Machines", stages=stages)
+    lead, _ = await house.begun(**DEAL, pipeline_id=pipeline["id"])
+    await house.sales.post(f"/v1/pipelines/{pipeline['id']}:archive", {})
     await house.work()
     process = await house.process(lead)
     assert (process["state"], "pipeline" in process["reason"], await house.there_is()) == ("undone", True, NOTHING)

@@ -7,13 +7,37 @@ from typing import Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import TEXT, Column, Index, Uuid, func
+from sqlalchemy import TEXT, Column, Index, Uuid, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_by
 from kith.db.tables import Moment, aggregate_table, one_of, reference
-from kith.nouns.inputs import UNSENT, Amendment, Archive, CustomValues, Input, NewInput, Restore, Wrong, refuse
-from kith.nouns.resource import ArchivableView, Attempt, Command, One, Resource, Supplies, Supply, Timer, personal
+from kith.errors import Invalid
+from kith.nouns.aggregate import Aggregate
+from kith.nouns.inputs import (
+    UNSENT,
+    Amendment,
+    Archive,
+    CustomValues,
+    Input,
+    NewInput,
+    Restore,
+    Wrong,
+    refuse,
+    values_of,
+)
+from kith.nouns.resource import (
+    ArchivableView,
+    Attempt,
+    Check,
+    Command,
+    One,
+    Resource,
+    Supplies,
+    Supply,
+    Timer,
+    personal,
+)
 from kith.processes.beginning import Asked, Beginnings
 from kith.scalars import Code, Country, Currency, Day, Email, Flag, Id, Instant, Money, Phone, Text
 from kith.scalars.currencies import misfit
@@ -22,6 +46,7 @@ from sales.leads.duplicates import open_leads
 from sales.leads.rules import Lead, LeadState
 from sales.leads.turns import turns
 from sales.opportunities.form import opportunities
+from sales.pipelines.form import pipelines
 from sales.reasons.listed import listed_reasons
 from sales.reasons.rules import ReasonKind
 from sales.tables import CUSTOMER, USER, metadata
@@ -205,6 +230,24 @@ class LeadView(ArchivableView):
     custom_personal: dict[str, Any] | None = personal()
 
 
+_reasons = listed_reasons(lambda _: ReasonKind.LEAD_DISQUALIFIED)
+
+
+async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
+    """Returns the check that a reason is one of the tenant's list, and that the pipeline of a deal is there."""
+    listed, named = await _reasons(connection, tenant, asked), values_of((given for given, _ in asked), "pipeline_id")
+    c = pipelines.c
+    rows = select(c.id).where(c.tenant_id == tenant, c.id.in_(named), c.archived_at.is_(None))
+    there = set(await connection.scalars(rows)) if named else set()
+
+    def check(given: Input, lead: Aggregate) -> None:
+        listed(given, lead)
+        if isinstance(given, ConvertLead) and given.pipeline_id not in {None, *there}:
+            raise Invalid(f"There is no pipeline {given.pipeline_id} that is not archived.", field="pipeline_id")
+
+    return check
+
+
 LEADS = Resource(
     "lead",
     "leads",
@@ -243,7 +286,7 @@ LEADS = Resource(
     unindexed={"country": "It is asked of those of a state or an owner."},
     searched=("name", "company", "email"),
     timers=(Timer("recycle", at="next_recycling"),),
-    checks=listed_reasons(lambda _: ReasonKind.LEAD_DISQUALIFIED),
+    checks=can_be_so,
     supplies=of_other_rows,
     follows={"customer_id": CUSTOMER, "owner_id": USER},
     relations=(
