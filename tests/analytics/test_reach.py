@@ -55,6 +55,7 @@ OF_ONE: Mapping[str, Mapping[str, str]] = {
     "getHealthDifference": INTERVAL,
     "getHealthHistory": INTERVAL,
     "getHealthPath": THEN,
+    "getNextProducts": {},
     "getTimeline": {},
     "getValue": THEN,
 }
@@ -87,6 +88,7 @@ SHARED = {
 CUSTOMER_FIELDS = {
     "health": 'health(at: "2026-06-15T00:00:00Z") { score band contributions { events } difference(from: '
     '"2026-02-01T00:00:00Z") { change } path { caveat } history(from: "2026-02-01T00:00:00Z") { band } }',
+    "nextProducts": "nextProducts { productId becauseOf }",
     "timeline": "timeline { nodes { id subject data } }",
     "value": 'value(at: "2026-06-15T00:00:00Z") { orders historic rfm { recency } }',
 }

@@ -25,9 +25,9 @@ from kith.events.subscriptions import (
     SubscriptionUpgraded,
 )
 from kith.nouns.aggregate import CustomerOwned, Customisable
-from kith.scalars import MOST_MONEY
 from kith.scalars.currencies import misfit, priced
 from sales.subscriptions.values import (
+    MOST_WORTH,
     BillingPeriod,
     Change,
     Status,
@@ -279,7 +279,7 @@ class Subscription(Customisable, CustomerOwned):
         assert self.term_ends_at is not None
         months = Decimal(self.term_months or 0)
         worth = priced(months, self._rate_before(self.term_ends_at), Decimal(0), self.currency)
-        return worth if worth <= MOST_MONEY else None
+        return worth if worth <= MOST_WORTH else None
 
     # Timers
 

@@ -16,6 +16,9 @@ from kith.values import Value
 Seats = Annotated[int, Whole(1, 10_000_000)]
 _PARTS = ("plan", "seats", "unit_price", "billing_period")
 
+MOST_WORTH = MOST_MONEY
+"""Of a term."""
+
 
 class BillingPeriod(StrEnum):
     MONTHLY = "monthly"
