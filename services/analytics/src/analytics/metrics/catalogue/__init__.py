@@ -1,13 +1,23 @@
 """The catalogue: every metric there is, by its id."""
 
-from analytics.metrics.catalogue import lifecycle, marketing, retention, sales, service, subscriptions, value
+from analytics.metrics.catalogue import (
+    activities,
+    leads,
+    lifecycle,
+    marketing,
+    retention,
+    sales,
+    service,
+    subscriptions,
+    value,
+)
 from analytics.metrics.definition import Metric
 from kith.errors import NotFound
 
 AREAS: dict[str, tuple[Metric, ...]] = {
     "Retention": retention.METRICS,
     "Value": value.METRICS,
-    "Sales": sales.METRICS,
+    "Sales": (*sales.METRICS, *activities.METRICS, *leads.METRICS),
     "Subscriptions": subscriptions.METRICS,
     "Service": service.METRICS,
     "Marketing": marketing.METRICS,

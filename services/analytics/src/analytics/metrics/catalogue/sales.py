@@ -7,20 +7,15 @@ from analytics.metrics.measure import (
     Active,
     Count,
     DayIn,
-    Did,
-    DistinctCount,
     Flow,
     Has,
     InUse,
     Is,
-    Key,
     Median,
     OfNewCustomer,
     Stock,
     Sum,
 )
-from kith.events.activities import ActivityHeld, ActivityRecorded
-from kith.events.leads import LeadCaptured, LeadConverted, LeadDisqualified, LeadQualified
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityLost,
@@ -56,13 +51,6 @@ STANDING = (
 IN_PIPELINE = by(*STANDING)
 FORECAST = (*OPEN, Is("forecast_category", ("omitted",), negated=True))
 IN_FORECAST = by(Dimension("expected_close_month", stored_as="expected_close", first=7), *STANDING)
-TOOK_PLACE = (ActivityRecorded.type, ActivityHeld.type)
-CALL = Is("kind", ("call",))
-CALL_OR_VISIT = Is("kind", ("call", "visit"))
-OF_ACTIVITY = of("activity", "owner", "outcome")
-QUALIFIED, DISQUALIFIED = (LeadQualified.type,), (LeadDisqualified.type,)
-OF_LEAD = by("campaign", *of("lead", "source", "owner", "country"), Dimension("lead_queue", stored_as="queue_id"))
-OPEN_LEAD = Is("phase", ("new", "working", "nurturing", "qualified", "converting"))
 
 
 def _expected(*where: Is) -> Stock:
@@ -341,87 +329,5 @@ METRICS = (
         dimensions=IN_FORECAST,
         at_instant=True,
         example="4,000 at 80 % in commit, 1,000 at 10 % in pipeline, and 500 omitted: 3,200 + 100 = 3,300.",
-    ),
-    Metric(
-        id="sales.calls",
-        title="Calls",
-        unit=Unit.COUNT,
-        words="Calls that took place in the interval, as activities record them, from either side. One that was "
-        "planned counts when it was held.",
-        components={"calls": Flow(TOOK_PLACE, Count(), (CALL,))},
-        numerator="calls",
-        dimensions=by("direction", *OF_ACTIVITY),
-        example="Two calls recorded, one planned and held, one planned and missed: 3.",
-    ),
-    Metric(
-        id="sales.inquiries",
-        title="Inquiries",
-        unit=Unit.COUNT,
-        words="Inquiries of customers in the interval, as activities record them.",
-        components={"inquiries": Flow(TOOK_PLACE, Count(), (Is("kind", ("inquiry",)),))},
-        numerator="inquiries",
-        dimensions=by(*OF_ACTIVITY),
-        example="Two inquiries and a call: 2.",
-    ),
-    Metric(
-        id="sales.calls_per_opportunity",
-        title="Calls and visits per opportunity",
-        unit=Unit.COUNT,
-        words="Calls and visits that took place in the interval for an opportunity, over the distinct opportunities "
-        "that they were for. An opportunity without any is not looked at; one counts under what its last call or visit "
-        "in the interval was.",
-        components={
-            "calls": Flow(TOOK_PLACE, Count(), (CALL_OR_VISIT, Has("opportunity_id"))),
-            "opportunities": DistinctCount(
-                (Did(TOOK_PLACE, in_interval=True, where=(CALL_OR_VISIT,)),), key=Key.OPPORTUNITY
-            ),
-        },
-        numerator="calls",
-        denominator="opportunities",
-        dimensions=by("direction", *of("activity", "kind", "owner")),
-        example="Three calls and a visit for one opportunity, two calls for another, and a call for none: 6 / 2 = 3.",
-    ),
-    Metric(
-        id="sales.leads",
-        title="Leads",
-        unit=Unit.COUNT,
-        words="Leads captured in the interval. One of an address that an open lead has counts, too.",
-        components={"leads": Flow((LeadCaptured.type,))},
-        numerator="leads",
-        dimensions=OF_LEAD,
-        example="Three leads of a fair and two of the website: 5.",
-    ),
-    Metric(
-        id="sales.open_leads",
-        title="Open leads",
-        unit=Unit.COUNT,
-        words="Leads that are new, worked on, nurtured, qualified or being converted at the end.",
-        components={"open": Stock("sales.lead", where=(OPEN_LEAD,))},
-        numerator="open",
-        dimensions=(Dimension("lead_state", stored_as="phase"), *OF_LEAD),
-        at_instant=True,
-        example="Five captured, one of them disqualified and one qualified before the end: 4.",
-    ),
-    Metric(
-        id="sales.lead_qualification_rate",
-        title="Lead qualification rate",
-        unit=Unit.PERCENT,
-        words="Leads qualified, over those qualified or disqualified in the interval. Each time counts.",
-        components={"qualified": Flow(QUALIFIED), "disqualified": Flow(DISQUALIFIED)},
-        numerator="qualified",
-        denominator="qualified + disqualified",
-        dimensions=OF_LEAD,
-        example="Three qualified and nine disqualified: 3 / 12 = 25 %.",
-    ),
-    Metric(
-        id="sales.lead_conversion_rate",
-        title="Lead conversion rate",
-        unit=Unit.PERCENT,
-        words="Leads converted, over those converted or disqualified in the interval.",
-        components={"converted": Flow((LeadConverted.type,)), "disqualified": Flow(DISQUALIFIED)},
-        numerator="converted",
-        denominator="converted + disqualified",
-        dimensions=OF_LEAD,
-        example="Two converted and six disqualified: 2 / 8 = 25 %.",
     ),
 )
