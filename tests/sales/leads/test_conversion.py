@@ -18,7 +18,7 @@ from kith.http.scopes import SCOPES
 from kith.ids import new_id
 from kith.peers.calls import Peers
 from kith.peers.credentials import claim_of
-from kith.processes.declared import Here, Process, Run
+from kith.processes.declared import LocalCommand, Process, Run
 from kith.processes.runner import Processes
 from kith.runtime.service import Service
 from kith.testing import Answer, Issuer, Tenant, serving
@@ -169,7 +169,8 @@ ALL = {"customers": 1, "contacts": 1, "opportunities": 1}
 
 
 async def test_all_of_it_comes_about(house: House) -> None:
-    lead, process = await house.begun(**DEAL)
+    lead = await house.sales.made("/v1/leads", **IDA, source="fair", campaign="spring")
+    lead, process = await house.begun(lead=lead, **DEAL)
     assert (lead["state"], process["state"], process["params"]["value"]) == ("converting", "running", "1200.5000")
     assert "Beans" not in str(process), "it may name somebody"
     await house.work()
@@ -183,6 +184,7 @@ async def test_all_of_it_comes_about(house: House) -> None:
     assert (contact["name"], contact["email"], contact["title"]) == ("Ida Huber", "ida@huber.example", "Chef")
     assert contact["customer_id"] == deal["customer_id"] == customer["id"]
     assert (deal["name"], deal["value"], deal["expected_close"]) == ("Beans", "1200.5000", "2027-01-31")
+    assert (deal["source"], deal["campaign"], customer["source"]) == ("fair", "spring", "fair")
     kept = await house.rows.fetchval("SELECT held FROM processes WHERE about_id = $1", lead["id"])
     assert kept is None, "what names people is not kept"
 
@@ -292,7 +294,7 @@ async def test_what_may_be_there_already_is_refused_if_that_is_asked_for(house: 
 async def test_what_sales_refuses_at_the_end_undoes_it(house: House) -> None:
     """And nothing of the transaction that was to end it is there: not the opportunity, which came first."""
 
-    def ends(run: Run) -> list[Here]:
+    def ends(run: Run) -> list[LocalCommand]:
         calls = [*LEAD_CONVERSION.ends(run)]
         return [*calls, calls[-1]._replace(id=new_id())]
 

@@ -4,9 +4,11 @@ import asyncio
 
 import httpx
 import pytest
+from tests.turns import sent_during
 
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
+from kith_local.postgres import EmbeddedPostgres
 
 MARCH = {"period": "month", "starts_on": "2026-03-01", "value": "1000.00", "currency": "EUR"}
 
@@ -14,6 +16,15 @@ MARCH = {"period": "month", "starts_on": "2026-03-01", "value": "1000.00", "curr
 @pytest.fixture
 def acme(sales: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
     return Tenant(sales, issuer, tenant)
+
+
+async def test_one_that_another_transaction_is_about_to_make_is_seen(acme: Tenant, postgres: EmbeddedPostgres) -> None:
+    quota = {**MARCH, "owner_id": str(new_id())}
+    other = await acme.made("/v1/quotas", **{**quota, "starts_on": "2026-04-01"})
+    sales, turn = postgres.url("kith_sales"), f"{acme.name}/quotas"
+    change = "UPDATE quotas SET starts_on = '2026-03-01' WHERE id = $1"
+    answer = await sent_during(sales, turn, change, other["id"], request=acme.post("/v1/quotas", quota))
+    assert answer.status_code == 409
 
 
 async def test_of_several_at_once_there_is_one(acme: Tenant) -> None:

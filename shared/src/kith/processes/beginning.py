@@ -13,7 +13,7 @@ from kith.nouns.inputs import Input
 from kith.processes.table import TABLE, ProcessState
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """Of a process."""
 
     by: str
@@ -33,14 +33,14 @@ class Beginnings:
         tenant: str,
         kind: str,
         by: type[Input],
-        asked: Callable[[Any, Any], Asked],
+        request: Callable[[Any, Any], Request],
     ) -> None:
-        """`asked` is given the input and the record."""
+        """`request` is given the input and the record."""
         self._connection = connection
         self._tenant = tenant
         self._kind = kind
         self._by = by
-        self._asked = asked
+        self._request = request
         self._next: UUID = new_id()
         self._begun: list[dict[str, Any]] = []
 
@@ -50,9 +50,14 @@ class Beginnings:
     def accepted(self, given: Input, record: Aggregate) -> None:
         if not isinstance(given, self._by):
             return
-        asked = self._asked(given, record)
+        request = self._request(given, record)
         begun = {"tenant_id": self._tenant, "id": self._next, "kind": self._kind, "about_id": record.id, "made": {}}
-        of_it = {"params": asked.params, "held": asked.held, "requested_by": asked.by, "state": ProcessState.RUNNING}
+        of_it = {
+            "params": request.params,
+            "held": request.held,
+            "requested_by": request.by,
+            "state": ProcessState.RUNNING,
+        }
         self._begun.append(begun | of_it)
         self._next = new_id()
 

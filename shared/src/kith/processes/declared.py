@@ -28,13 +28,13 @@ class Run:
     about_id: UUID
     about: Any
     """The record that it is about; None: it is not there any more."""
-    asked: Mapping[str, Any]
-    """Its parameters, and those that name people."""
+    params: Mapping[str, Any]
+    """What was asked for, also what names people."""
     made: Mapping[str, UUID | None]
     """By step, the record that it has made; None: it was not needed."""
 
 
-class Here(NamedTuple):
+class LocalCommand(NamedTuple):
     """A command on a record of this service."""
 
     resource: Resource
@@ -65,9 +65,9 @@ class Process:
     kind: str
     about: Resource
     steps: Sequence[Creates]
-    ends: Callable[[Run], Sequence[Here]]
+    ends: Callable[[Run], Sequence[LocalCommand]]
     """What is done here when all steps are done, in one transaction. What refuses it undoes the process."""
-    undone: Callable[[Run], Sequence[Here]]
+    undone: Callable[[Run], Sequence[LocalCommand]]
     """What is done here when nothing is left of the steps."""
     within: timedelta = timedelta(minutes=15)
     """One that fails still so long after its first step is undone."""

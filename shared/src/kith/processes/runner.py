@@ -27,7 +27,7 @@ from kith.nouns.batch import carry_out
 from kith.nouns.calls import By, Call
 from kith.nouns.unit_of_work import UnitOfWork
 from kith.peers.calls import Peers, Refused
-from kith.processes.declared import Creates, Here, Process, Run
+from kith.processes.declared import Creates, LocalCommand, Process, Run
 from kith.processes.table import BACKWARDS, IN_HAND, TABLE, ProcessState
 from kith.reach import EVERYONE
 from kith.runtime.tasks import Task
@@ -223,7 +223,12 @@ class Processes:
         return {"made": {**taken.made, step.name: None}}
 
     async def _end(
-        self, engine: AsyncEngine, taken: Taken, calls: Sequence[Here], state: ProcessState, values: Mapping[str, Any]
+        self,
+        engine: AsyncEngine,
+        taken: Taken,
+        calls: Sequence[LocalCommand],
+        state: ProcessState,
+        values: Mapping[str, Any],
     ) -> None:
         """In one transaction with what is done here, or not at all. Raises the DomainError that refuses it."""
         async with engine.begin() as connection, acting_for(connection, taken.tenant_id) as transaction:
@@ -236,10 +241,12 @@ class Processes:
         ENDED.labels(taken.kind, state).inc()
         log.info("process ended", tenant=taken.tenant_id, kind=taken.kind, id=taken.id, state=state)
 
-    async def _do(self, transaction: Transaction, taken: Taken, here: Here) -> None:
+    async def _do(self, transaction: Transaction, taken: Taken, command: LocalCommand) -> None:
         by = By(taken.requested_by, EVERYONE)
-        call = Call(here.command, here.input, id=here.id, creates=here.creates)
-        (outcome,), _ = await carry_out(transaction, here.resource, [call], source=self._source, by=by, **self._tables)
+        call = Call(command.command, command.input, id=command.id, creates=command.creates)
+        (outcome,), _ = await carry_out(
+            transaction, command.resource, [call], source=self._source, by=by, **self._tables
+        )
         if outcome.error is not None:
             raise outcome.error
 
@@ -271,8 +278,8 @@ class Processes:
         return row.next_at
 
     async def _let_go(self, engine: AsyncEngine, taken: Taken) -> None:
-        """Of one that was turned back meanwhile: that may begin now."""
-        own = (_C.tenant_id == taken.tenant_id, _C.id == taken.id, _C.in_hand, _C.next_at == taken.next_at)
+        """Has a process that was turned back while it was in hand go on at once."""
+        own = (*_key(taken), _C.in_hand, _C.next_at == taken.next_at)
         async with engine.begin() as connection:
             await connection.execute(update(TABLE).where(*own).values(in_hand=False, next_at=_NOW))
 
@@ -304,6 +311,9 @@ def _turned_back(reason: str) -> dict[str, Any]:
     return {"state": ProcessState.UNDOING, "reason": reason, "held": None}
 
 
+def _key(taken: Taken) -> tuple[Any, ...]:
+    return (_C.tenant_id == taken.tenant_id, _C.id == taken.id)
+
+
 def _mine(taken: Taken) -> tuple[Any, ...]:
-    own = (_C.tenant_id == taken.tenant_id, _C.id == taken.id)
-    return (*own, _C.in_hand, _C.state == taken.state, _C.next_at == taken.next_at)
+    return (*_key(taken), _C.in_hand, _C.state == taken.state, _C.next_at == taken.next_at)

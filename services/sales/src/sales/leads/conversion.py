@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kith.errors import Conflict
 from kith.ids import new_id
-from kith.processes.declared import Body, Creates, Here, Process, Run
+from kith.processes.declared import Body, Creates, LocalCommand, Process, Run
 from sales.leads.form import CONVERSION, LEADS, EndConversion, UndoConversion
 from sales.leads.rules import Lead
 from sales.opportunities.form import OPPORTUNITIES, OpenOpportunity
@@ -43,28 +43,29 @@ def contact_of(run: Run) -> Body:
     }
 
 
-def ended(run: Run) -> Sequence[Here]:
-    lead, asked, customer_id = _readable(run), run.asked, _customer(run)
-    calls, opportunity_id = list[Here](), None
-    if (name := asked["opportunity_name"]) is not None:
+def ended(run: Run) -> Sequence[LocalCommand]:
+    lead, params, customer_id = _readable(run), run.params, _customer(run)
+    calls, opportunity_id = list[LocalCommand](), None
+    if (name := params["opportunity_name"]) is not None:
         opportunity_id = new_id()
         opened = OpenOpportunity(
             name=name,
             customer_id=customer_id,
             owner_id=lead.owner_id,
             source=lead.source,
-            pipeline_id=None if "pipeline_id" not in asked else UUID(asked["pipeline_id"]),
-            currency=asked["currency"],
-            value=None if "value" not in asked else Decimal(asked["value"]),
-            expected_close=None if "expected_close" not in asked else date.fromisoformat(asked["expected_close"]),
+            campaign=lead.campaign,
+            pipeline_id=None if "pipeline_id" not in params else UUID(params["pipeline_id"]),
+            currency=params["currency"],
+            value=None if "value" not in params else Decimal(params["value"]),
+            expected_close=None if "expected_close" not in params else date.fromisoformat(params["expected_close"]),
         )
-        calls.append(Here(OPPORTUNITIES, OPPORTUNITIES.create, opened, creates=opportunity_id))
+        calls.append(LocalCommand(OPPORTUNITIES, OPPORTUNITIES.create, opened, creates=opportunity_id))
     end = EndConversion(customer_id=customer_id, contact_id=run.made["contact"], opportunity_id=opportunity_id)
-    return (*calls, Here(LEADS, _END, end, id=lead.id))
+    return (*calls, LocalCommand(LEADS, _END, end, id=lead.id))
 
 
-def released(run: Run) -> Sequence[Here]:
-    return (Here(LEADS, _UNDO, UndoConversion(), id=run.about_id),)
+def released(run: Run) -> Sequence[LocalCommand]:
+    return (LocalCommand(LEADS, _UNDO, UndoConversion(), id=run.about_id),)
 
 
 def _customer(run: Run) -> UUID:
@@ -75,13 +76,13 @@ def _customer(run: Run) -> UUID:
 
 def _known(run: Run) -> UUID | None:
     """Returns the customer that is there already: the one that was named, or the lead's own."""
-    named = run.asked.get("existing_customer_id")
+    named = run.params.get("existing_customer_id")
     known: UUID | None = run.about.customer_id
     return known if named is None else UUID(named)
 
 
 def _on_duplicate(run: Run) -> Body:
-    return {"on_duplicate": "refuse"} if run.asked.get("refuse_duplicates") else {}
+    return {"on_duplicate": "refuse"} if run.params.get("refuse_duplicates") else {}
 
 
 def _readable(run: Run) -> Lead:

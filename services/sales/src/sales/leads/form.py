@@ -38,7 +38,7 @@ from kith.nouns.resource import (
     Timer,
     personal,
 )
-from kith.processes.beginning import Asked, Beginnings
+from kith.processes.beginning import Beginnings, Request
 from kith.scalars import Code, Country, Currency, Day, Email, Flag, Id, Instant, Money, Phone, Text
 from kith.scalars.currencies import misfit
 from sales.lead_queues.form import lead_queues
@@ -189,18 +189,24 @@ leads = aggregate_table(
 )
 owned_by(leads, "owner_id")
 Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
+# The first that waits is found at once, however many have been taken from the queue.
+Index(
+    "leads_waiting",
+    *(leads.c[name] for name in ("tenant_id", "queue_id", "created_at", "id")),
+    postgresql_where=leads.c.owner_id.is_(None) & leads.c.queue_id.is_not(None),
+)
 
 
 async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
-    conversions = Beginnings(connection, tenant, CONVERSION, ConvertLead, asked_of_conversion)
+    conversions = Beginnings(connection, tenant, CONVERSION, ConvertLead, requested_of_conversion)
     captured = await open_leads(connection, tenant, leads, asked)
     return Supplies((captured, await turns(connection, tenant, asked), conversions))
 
 
-def asked_of_conversion(given: ConvertLead, lead: Lead) -> Asked:
+def requested_of_conversion(given: ConvertLead, lead: Lead) -> Request:
     assert lead.converted_by is not None
     sent = given.model_dump(mode="json", exclude={"occurred_at", "opportunity_name"}, exclude_none=True)
-    return Asked(lead.converted_by, sent, {"opportunity_name": given.opportunity_name})
+    return Request(lead.converted_by, sent, {"opportunity_name": given.opportunity_name})
 
 
 @dataclass(slots=True)
