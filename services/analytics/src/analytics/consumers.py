@@ -16,7 +16,7 @@ from analytics.tables import people
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
 from kith.custom.stating import FIELD_STATED
-from kith.customers.stating import CustomerStated
+from kith.customers.stating import ContactStated, CustomerStated
 from kith.events.catalogue import EVENTS
 from kith.events.envelope import Envelope
 from kith.events.withdrawal import Withdrawal
@@ -28,7 +28,7 @@ COUNTED = prometheus_client.Counter(
 )
 
 
-_NO_EVENTS = (Watermark.type, Withdrawal.type, CustomerStated.type, FIELD_STATED)
+_NO_EVENTS = (Watermark.type, Withdrawal.type, CustomerStated.type, ContactStated.type, FIELD_STATED)
 
 
 WITHDRAWN = prometheus_client.Counter(

@@ -19,7 +19,7 @@ from kith.attachments.checking import NEWEST
 from kith.custom.filling import making_entries
 from kith.custom.stating import stating_fields
 from kith.custom.sweep import sweeping
-from kith.customers.stating import stating
+from kith.customers.stating import stating, stating_contacts
 from kith.exports.run import Exporter
 from kith.imports.rows import Wiring
 from kith.imports.run import Importer
@@ -37,6 +37,7 @@ SERVICE = Service(
         filling(
             RESOURCES,
             stating(CUSTOMERS, outbox, source="contacts"),
+            stating_contacts(CONTACTS, outbox, source="contacts"),
             stating_fields(FIELD_DEFINITIONS, outbox, source="contacts"),
         ),
         sweeping(RESOURCES),

@@ -3,6 +3,7 @@
 from kith.api import Api
 from kith.exports import api as exports
 from kith.processes import api as processes
+from kith.reactions import api as reactions
 from sales.leads import api as leads
 from sales.resources import RESOURCES
 from sales.tables import people
@@ -10,7 +11,12 @@ from sales.tables import people
 API = Api(
     "sales",
     RESOURCES,
-    features=(exports.exports_feature("sales", RESOURCES), processes.processes_feature("sales"), leads.FEATURE),
+    features=(
+        exports.exports_feature("sales", RESOURCES),
+        processes.processes_feature("sales"),
+        reactions.reactions_feature("sales"),
+        leads.FEATURE,
+    ),
     people=people,
-    tags={exports.TAG: exports.WORDS, processes.TAG: processes.WORDS},
+    tags={exports.TAG: exports.WORDS, processes.TAG: processes.WORDS, reactions.TAG: reactions.WORDS},
 )

@@ -1,18 +1,25 @@
-"""What sales does with what happens in the other services: a task for each that a playbook asks for. And it notes whose
-the runs of playbooks are, which tasks name, and who the people of the tenants are."""
+"""What sales does with what happens in the other services, and here: a task for each that a playbook asks for, and its
+reactions. And it notes whose the contacts and the runs of playbooks are, which its records name, and who the people of
+the tenants are."""
+
+import msgspec
 
 from kith.consumer import Subscription
 from kith.consumer.positions import keep_watermarks
 from kith.custom.keeping import keeping_fields
-from kith.customers.known import keeping_customers
+from kith.customers.known import keeping_customers, keeping_merges
+from kith.customers.stating import ContactStated
 from kith.events.analytics import ActionRequested
+from kith.events.contacts import ContactCreated, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
-from kith.nouns.elsewhere import in_turn, noting
-from kith.nouns.reactions import Body, creating, run_of
+from kith.nouns.elsewhere import Known, in_turn, noting
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
+from kith.reactions.creating import Body, creating, run_of
+from kith.reactions.reacting import reacting
 from sales.erasing import ERASING
-from sales.tables import idempotency, known_customers, known_runs, outbox, people
+from sales.reactions import REACTIONS
+from sales.tables import idempotency, known_contacts, known_customers, known_runs, outbox, people
 from sales.tasks.form import TASKS
 
 
@@ -33,18 +40,38 @@ def task_for(envelope: Envelope, action: ActionRequested) -> Body | None:
 
 
 create_tasks = creating(TASKS, ActionRequested, task_for, source="sales", outbox=outbox, idempotency=idempotency)
+
+
+def contact_of(known: Envelope) -> Known:
+    return {"id": known.subject}
+
+
+def stated_contact(stated: Envelope) -> Known:
+    return {"id": stated.subject, "merged_into": msgspec.json.decode(stated.data, type=ContactStated).merged_into}
+
+
+# One of before is known by its merge at the latest: what names it is given to the other by that.
+note_contacts = noting(
+    known_contacts,
+    {ContactCreated.type: contact_of, ContactMerged.type: contact_of, ContactStated.type: stated_contact},
+)
+keep_merged_contacts = keeping_merges(known_contacts, ContactMerged, ContactUnmerged)
+react = reacting(REACTIONS, source="sales", outbox=outbox, idempotency=idempotency)
 note_runs = noting(known_runs, {ActionRequested.type: run_of})
 SUBSCRIPTIONS = (
     Subscription(
         "sales",
-        (topic_of("analytics"), topic_of("contacts")),
+        (topic_of("analytics"), topic_of("contacts"), topic_of("sales")),
         in_turn(
             keep_watermarks,
             keeping(people),
             keeping_customers(known_customers),
             keeping_fields("sales"),
+            note_contacts,
+            keep_merged_contacts,
             note_runs,
             create_tasks,
+            react,
             ERASING.handler,
         ),
     ),

@@ -1,6 +1,6 @@
 """The tables of sales that belong to no noun; each noun's own is in its form."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table, Uuid
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, MetaData, Table, Uuid
 
 from kith.audit.table import audit_table
 from kith.consumer import consumer_tables
@@ -8,6 +8,7 @@ from kith.consumer.positions import watermarks_table
 from kith.custom.tables import definitions_table, entries_table
 from kith.customers.erasing import erasures_table
 from kith.customers.known import known_customers_table
+from kith.customers.links import merge_columns
 from kith.customers.repointing import repointings_table
 from kith.db.owned import owned_through
 from kith.db.removed import removed_tenants_table
@@ -24,6 +25,7 @@ from kith.nouns.unconfirmed import unconfirmed_table
 from kith.outbox.table import outbox_table
 from kith.people.directory import directory_tables
 from kith.processes.table import processes_table
+from kith.reactions.refused import refused_table
 from kith.timers.table import timers_table
 from sales.pipelines.values import PipelineStage
 
@@ -46,7 +48,11 @@ blinding = blinding_table(metadata)
 people = directory_tables(metadata)
 known_runs = elsewhere_table("known_runs", metadata, Column("playbook_id", Uuid))
 known_customers = known_customers_table(metadata)
-owned_through(known_runs, known_customers)
+known_contacts = elsewhere_table("known_contacts", metadata, *merge_columns("contact"))
+Index("known_contacts_by_merged_into", known_contacts.c.tenant_id, known_contacts.c.merged_into)
+for each in (known_contacts, known_runs):
+    owned_through(each, known_customers)
+refused_reactions = refused_table(metadata)
 field_definitions = definitions_table(metadata)
 custom_entries = entries_table(metadata)
 unconfirmed_references = unconfirmed_table(metadata)
@@ -60,4 +66,5 @@ pipeline_versions = Table(
     ForeignKeyConstraint(["tenant_id", "pipeline_id"], ["pipelines.tenant_id", "pipelines.id"]),
 )
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
+CONTACT = Follows(known_contacts.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)

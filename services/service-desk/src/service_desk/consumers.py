@@ -16,9 +16,9 @@ from kith.events.catalogue import current, decode
 from kith.events.contacts import ContactAmended, ContactCreated, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
 from kith.nouns.elsewhere import Known, in_turn, noting
-from kith.nouns.reactions import Body, creating, run_of
 from kith.outbox.relay import topic_of
 from kith.people.directory import keeping
+from kith.reactions.creating import Body, creating, run_of
 from service_desk.cases.form import CASES
 from service_desk.cases.rules import CaseChannel
 from service_desk.erasing import ERASING

@@ -1,4 +1,4 @@
-"""The few facts of a customer that services keep, as contacts states them once (kith.nouns.stating)."""
+"""The few facts of customers and contacts that services keep, as contacts states them once (kith.nouns.stating)."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -22,6 +22,13 @@ class CustomerStated(msgspec.Struct, omit_defaults=True):
     owner_id: UUID | None = None
 
 
+class ContactStated(msgspec.Struct, omit_defaults=True):
+    """Its envelope has the contact."""
+
+    type: ClassVar[str] = "contacts.contact.stated.v1"
+    merged_into: UUID | None = None
+
+
 def _statement_of(customer: Any) -> CustomerStated:
     return CustomerStated(**{name: getattr(customer, name) for name in CustomerStated.__struct_fields__})
 
@@ -29,3 +36,9 @@ def _statement_of(customer: Any) -> CustomerStated:
 def stating(customers: Resource, outbox: Table, *, source: str) -> Fill:
     """Returns the fill that states the customers that were there before."""
     return stated_once(customers, outbox, source=source, type=CustomerStated.type, statement_of=_statement_of)
+
+
+def stating_contacts(contacts: Resource, outbox: Table, *, source: str) -> Fill:
+    """Returns the fill that states the contacts that were there before, for services that did not keep them."""
+    statement_of = lambda contact: ContactStated(merged_into=contact.merged_into)  # noqa: E731 - of one line
+    return stated_once(contacts, outbox, source=source, type=ContactStated.type, statement_of=statement_of)

@@ -3,7 +3,8 @@
 user:<uuid>        a person
 client:<id>        a machine, by the id of its OAuth client
 run:<uuid>         a playbook, by its run
-service:<name>     a service of its own accord: a reaction to an event, a task, a command of an operator
+event:<uuid>       an event that Kith reacts to, by its id
+service:<name>     a service of its own accord: a task, a timer, a command of an operator
 """
 
 from uuid import UUID, uuid5
@@ -26,6 +27,10 @@ def client(client_id: str) -> str:
 
 def run(run_id: UUID) -> str:
     return f"run:{run_id}"
+
+
+def event(event_id: UUID) -> str:
+    return f"event:{event_id}"
 
 
 def service(name: str) -> str:

@@ -41,6 +41,8 @@ class Call:
     id: UUID | None = None
     external_id: str | None = None
     expected_version: int | None = None
+    once: str = ""
+    """The key under which it is remembered, where it does not follow from its target and its instant."""
     remembered: bool = False
     """Whether a repetition is recognised and not carried out again (calls that create are recognised by their external
     id)."""
@@ -63,7 +65,8 @@ class Call:
         return frozenset(each.fingerprint(resource) for each in (self, before, before.as_spelt()))
 
     def key(self, resource: Resource) -> str:
-        return f"{resource.plural}/{self.external_id or self.id}/{self.command.name}/{self.input.occurred_at}"
+        target = self.external_id or self.id
+        return self.once or f"{resource.plural}/{target}/{self.command.name}/{self.input.occurred_at}"
 
 
 def ensure_permitted(actor: Actor, service: str, calls: Iterable[Call]) -> None:

@@ -37,7 +37,7 @@ class FieldChange:
 @dataclass(slots=True)
 class HistoryEntry:
     """What one command did to a record. `actor` is who sent it: `user:<id>`, `client:<id>`, `run:<id>` of a playbook,
-    or `service:<name>`. `version` is the record's after it."""
+    `event:<id>` that it follows from, or `service:<name>`. `version` is the record's after it."""
 
     version: int
     command: str

@@ -117,7 +117,7 @@ class Named:
                 if id is None:
                     continue
                 if id not in found:
-                    if id not in _parts(changed, path):
+                    if not self._resource.parts_name[path].on_sight and id not in _parts(changed, path):
                         raise Invalid(f"There is no {what} {id}.", field=f"{field}.{number}.{part}")
                     continue
                 for each in takes:
@@ -154,6 +154,9 @@ class Named:
             id = getattr(given, each.field) if each.field in names_of(type(given)) else None
             if id is not None and id not in self._records.get(each.field, ()):
                 self._unconfirmed.append(Unconfirmed(each.noun, id, each.named_by, record))
+        for each in self._resource.parts_on_sight:
+            unknown = {*_parts(given, each.field)} - {None, *self._parts[each.field]}
+            self._unconfirmed += (Unconfirmed(each.noun, id, each.named_by, record) for id in unknown if id)
 
     async def flush(self, connection: AsyncConnection, tenant: str, at: datetime) -> None:
         await unconfirmed.note(connection, tenant, self._unconfirmed, at)

@@ -185,6 +185,15 @@ class Resource(Form):
         )
 
     @cached_property
+    def parts_on_sight(self) -> tuple[OnSight, ...]:
+        """The parts of values that name records of other services, by their paths."""
+        return tuple(
+            OnSight(path, each.id, self.name, path.partition(".")[2].removesuffix("_id"))
+            for path, each in self.parts_name.items()
+            if each.on_sight
+        )
+
+    @cached_property
     def told(self) -> dict[str, Table]:
         """The fields that name customers, who may be merged, each with the table of customers."""
         found = {name: each.id.table for name, each in self.named.items() if f"told_{name}" in self.table.c}

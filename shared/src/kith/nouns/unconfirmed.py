@@ -40,7 +40,7 @@ TABLE = unconfirmed_table(MetaData())
 
 
 class OnSight(NamedTuple):
-    """A field by which records of `named_by` name records of another service."""
+    """A field, or the path to a part of its values, by which records of `named_by` name records of another service."""
 
     field: str
     known: Column[Any]

@@ -44,7 +44,7 @@ class UnconfirmedReference:
 
 def known_of(resources: Iterable[Resource]) -> Known:
     """Returns where these nouns look up the records of other services."""
-    return {each.noun: each.known for resource in resources for each in resource.on_sight}
+    return {each.noun: each.known for it in resources for each in (*it.on_sight, *it.parts_on_sight)}
 
 
 async def page_of(

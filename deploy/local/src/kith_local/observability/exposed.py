@@ -32,6 +32,7 @@ EXPOSED_BY = {
     "kith.processes": "sales: worker",
     "kith.runtime.offload": "analytics: API, worker",
     "kith.runtime.tasks": "workers",
+    "kith.reactions": "sales: worker",
     "kith.timers": "sales: worker",
     "contacts": "contacts: API, worker",
     "analytics": "analytics: worker",

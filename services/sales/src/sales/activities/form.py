@@ -15,7 +15,7 @@ from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource,
 from kith.scalars import Code, Id, Instant, Text, Whole
 from sales.activities.rules import Activity, ActivityDirection, ActivityKind, ActivityState
 from sales.opportunities.form import opportunities
-from sales.tables import CUSTOMER, USER, metadata
+from sales.tables import CONTACT, CUSTOMER, USER, metadata
 
 Seconds = Annotated[int, Whole(0)]
 
@@ -89,6 +89,7 @@ activities = aggregate_table(
     Column("held_at", Moment),
     Column("subject", TEXT, comment="null: there is none, or it was erased"),
     customer_owned=True,
+    told=("contact_id",),
     archivable=True,
     customisable=True,
     listed_by=("kind", "state", "contact_id", "opportunity_id", "owner_id", "planned_for", "held_at"),
@@ -149,6 +150,7 @@ ACTIVITIES = Resource(
     timers=(Timer("remind", at="next_reminder"),),
     follows={
         "customer_id": CUSTOMER,
+        "contact_id": CONTACT,
         "owner_id": USER,
         "opportunity_id": Follows(opportunities.c.id, ("customer_id",)),
     },

@@ -20,7 +20,7 @@ from kith.events.activities import (
     ActivityRescheduled,
     ActivityRestored,
 )
-from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable
+from kith.nouns.aggregate import Archivable, CustomerOwned, Customisable, NamesContact
 
 
 class ActivityKind(StrEnum):
@@ -57,14 +57,13 @@ class ActivityStillPlanned(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Activity(Archivable, Customisable, CustomerOwned):
+class Activity(Archivable, Customisable, CustomerOwned, NamesContact):
     """A call, a meeting, a visit or an inquiry: it took place, or it is planned."""
 
     kind: ActivityKind
     direction: ActivityDirection | None = None
     """From which side it came. Of a call, and of an inquiry, it is known."""
     state: ActivityState = ActivityState.HELD
-    contact_id: UUID | None = None
     opportunity_id: UUID | None = None
     owner_id: UUID | None = None
     planned_for: datetime | None = None

@@ -49,7 +49,7 @@ from sales.opportunities.form import opportunities
 from sales.pipelines.form import pipelines
 from sales.reasons.listed import listed_reasons
 from sales.reasons.rules import ReasonKind
-from sales.tables import CUSTOMER, USER, metadata
+from sales.tables import CONTACT, CUSTOMER, USER, metadata
 
 CONVERSION = "lead_conversion"
 """The kind of its processes."""
@@ -183,6 +183,7 @@ leads = aggregate_table(
     *reference("opportunity_id", opportunities),
     Column("erased_at", Moment),
     customer_owned=True,
+    told=("contact_id",),
     archivable=True,
     customisable=True,
     listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id", "contact_id"),
@@ -294,7 +295,7 @@ LEADS = Resource(
     timers=(Timer("recycle", at="next_recycling"),),
     checks=can_be_so,
     supplies=of_other_rows,
-    follows={"customer_id": CUSTOMER, "owner_id": USER},
+    follows={"customer_id": CUSTOMER, "contact_id": CONTACT, "owner_id": USER},
     relations=(
         One("customer", many="leads"),
         One("owner", to="user", many="leads"),

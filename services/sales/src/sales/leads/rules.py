@@ -25,7 +25,7 @@ from kith.events.leads import (
     LeadRestored,
     LeadWorked,
 )
-from kith.nouns.aggregate import AlreadyErased, Archivable, CustomerOwned, Customisable, Erasable
+from kith.nouns.aggregate import AlreadyErased, Archivable, CustomerOwned, Customisable, Erasable, NamesContact
 
 
 class LeadState(StrEnum):
@@ -69,7 +69,7 @@ class LeadConverting(Conflict):
 
 
 @dataclass(kw_only=True, eq=False)
-class Lead(Archivable, Customisable, CustomerOwned, Erasable):
+class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
     """A person or an organisation that may become a customer."""
 
     PERSONAL = ("name", "email", "phone", "company", "title", "custom_personal")
@@ -100,7 +100,6 @@ class Lead(Archivable, Customisable, CustomerOwned, Erasable):
     state_before: LeadState | None = None
     """Of its conversion: what it comes back to if that is undone."""
     converted_at: datetime | None = None
-    contact_id: UUID | None = None
     opportunity_id: UUID | None = None
 
     @classmethod

@@ -1,5 +1,6 @@
 """The form of an opportunity: what can be done with it, its table, and how it is seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,14 +8,27 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ARRAY, TEXT, Column, Date, Integer, String, Uuid, text
+from sqlalchemy import ARRAY, TEXT, Column, Date, Index, Integer, String, Uuid, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_by
 from kith.db.tables import FORMER, Amount, Moment, aggregate_table, one_of, reference, values_column
 from kith.nouns.inputs import AS_SET, UNSENT, Amendment, Archive, CustomValues, Input, Priced, Restore
-from kith.nouns.resource import ArchivableView, Command, Follows, One, Resource, Timer, personal
+from kith.nouns.resource import (
+    ArchivableView,
+    Attempt,
+    Command,
+    Follows,
+    One,
+    Resource,
+    Supplies,
+    Supply,
+    Timer,
+    personal,
+)
 from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Day, Id, Money, Text
+from sales.opportunities.contacts import remaining_contacts
 from sales.opportunities.rules import Opportunity
 from sales.opportunities.stages import stages
 from sales.opportunities.values import MOST_CONTACTS, MOST_SPLITS, OpportunityContact, OpportunitySplit, StageVisit
@@ -22,7 +36,7 @@ from sales.pipelines.form import pipelines
 from sales.pipelines.values import ForecastCategory, StageKey
 from sales.products.form import products
 from sales.reasons.listed import listed_reasons
-from sales.tables import CUSTOMER, USER, metadata
+from sales.tables import CONTACT, CUSTOMER, USER, metadata
 
 Competitors = Annotated[list[Code], Field(max_length=20), AS_SET]
 Contacts = Annotated[list[OpportunityContact], Values(MOST_CONTACTS)]
@@ -93,6 +107,14 @@ class RotOpportunity(Input):
     pass
 
 
+class FollowContacts(Input):
+    pass
+
+
+class DropContact(Input):
+    contact_id: Id
+
+
 opportunities = aggregate_table(
     "opportunities",
     metadata,
@@ -129,6 +151,19 @@ opportunities = aggregate_table(
     ),
 )
 owned_by(opportunities, "owner_id")
+Index("opportunities_by_contacts", opportunities.c.contacts, postgresql_using="gin")
+
+
+async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
+    contacts = [each for given, _ in asked for each in getattr(given, "contacts", None) or ()]
+    contacts += [
+        each
+        for given, record in asked
+        if isinstance(given, FollowContacts) and isinstance(record, Opportunity)
+        for each in record.contacts
+    ]
+    remaining = await remaining_contacts(connection, tenant, contacts)
+    return Supplies((await stages(connection, tenant, asked), remaining))
 
 
 @dataclass(slots=True)
@@ -179,6 +214,10 @@ OPPORTUNITIES = Resource(
         Command("archive", Archive, Opportunity.archive),
         Command("restore", Restore, Opportunity.restore, of_archived=True),
     ),
+    internal=(
+        Command("follow_contacts", FollowContacts, Opportunity.follow_contacts, of_archived=True),
+        Command("drop_contact", DropContact, Opportunity.drop_contact, of_archived=True),
+    ),
     filters=(
         "customer_id",
         "name",
@@ -195,11 +234,15 @@ OPPORTUNITIES = Resource(
         "closed_at",
     ),
     searched=("name",),
-    unpublished={"visits": "They follow from the moves."},
+    unpublished={
+        "visits": "They follow from the moves.",
+        "contacts.told_contact_id": "The contact's own event says into which one it was merged.",
+    },
     timers=(Timer("rot", at="next_rotting"),),
     checks=listed_reasons(lambda it: it.closed_for),
-    supplies=stages,
+    supplies=of_other_rows,
     follows={"customer_id": CUSTOMER, "owner_id": USER, "product_id": Follows(products.c.id, ("currency",))},
+    parts_name={"contacts.contact_id": CONTACT, "splits.user_id": USER},
     relations=(
         One("customer", many="opportunities"),
         One("product"),

@@ -1,6 +1,6 @@
 """Opportunity: a chance of a sale, on its way through the stages of the pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -42,6 +42,8 @@ from sales.pipelines.values import (
     PipelineVersion,
 )
 from sales.reasons.rules import ReasonKind
+
+_NOBODY_MERGED: Mapping[UUID, UUID] = {}
 
 
 class OpportunityAlreadyClosed(Conflict):
@@ -107,6 +109,7 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         stage: str | None,
         pipeline_id: UUID | None = None,
         pipelines: Pipelines = NONE_DECLARED,
+        remaining: Mapping[UUID, UUID] = _NOBODY_MERGED,
         **fields: Any,
     ) -> tuple[Self, OpportunityOpened]:
         """In the first stage, unless one is named."""
@@ -115,15 +118,32 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
         begun = pipelines.begun(pipeline_id)
         it = cls(id=id, pipeline_id=begun.pipeline_id, pipeline_version=begun.number, **fields)
         it._enter(begun.stages[0] if stage is None else begun.stage(stage), at)
+        it._point(remaining)
         it._check()
         return it, OpportunityOpened.of(it)
 
-    def amend(self, *, at: datetime, **fields: Any) -> OpportunityAmended:
+    def amend(
+        self, *, at: datetime, remaining: Mapping[UUID, UUID] = _NOBODY_MERGED, **fields: Any
+    ) -> OpportunityAmended:
         """Only the fields sent change; one sent as null is cleared."""
         self._must_be_open(at)
         changed = self.set(fields)
+        if "contacts" in fields:
+            self._point(remaining)
         self._check()
         return OpportunityAmended.of_changed(self, changed)
+
+    def follow_contacts(self, *, at: datetime, remaining: Mapping[UUID, UUID] = _NOBODY_MERGED) -> OpportunityAmended:
+        """Contacts were merged, or separated: it names those that remain."""
+        self.ensure_not_before_last_change(at)
+        self._point(remaining)
+        return OpportunityAmended.of_changed(self, ["contacts"])
+
+    def drop_contact(self, *, at: datetime, contact_id: UUID) -> OpportunityAmended:
+        """The contact was erased: it is named no more."""
+        self.ensure_not_before_last_change(at)
+        self.contacts = [each for each in self.contacts if contact_id not in (each.contact_id, each.told)]
+        return OpportunityAmended.of_changed(self, ["contacts"])
 
     def advance(self, *, at: datetime, stage: str, pipelines: Pipelines = NONE_DECLARED) -> OpportunityAdvanced:
         """To another open stage, forward or back: both happen. On the way forward no required stage is passed over, and
@@ -214,6 +234,9 @@ class Opportunity(Archivable, Customisable, CustomerOwned):
     def closed_for(self) -> ReasonKind:
         """What the reason is for which it was closed."""
         return ReasonKind.OPPORTUNITY_WON if self.stage == WON else ReasonKind.OPPORTUNITY_LOST
+
+    def _point(self, remaining: Mapping[UUID, UUID]) -> None:
+        self.contacts = [each.pointed(remaining) for each in self.contacts]
 
     def _check(self) -> None:
         must_fit(self.value, self.currency)

@@ -1,7 +1,7 @@
 """The value objects of opportunities."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -32,6 +32,17 @@ class OpportunityContact(Value):
     contact_id: Id
     role: Code | None = None
     """As `decision_maker` or `champion`."""
+    told_contact_id: Id | None = None
+    """The contact that was named, where that one was merged into this one."""
+
+    @property
+    def told(self) -> UUID:
+        return self.told_contact_id or self.contact_id
+
+    def pointed(self, remaining: Mapping[UUID, UUID]) -> "OpportunityContact":
+        """Returns it with the contact that remains of the one that was named."""
+        remains = remaining.get(self.told, self.told)
+        return replace(self, contact_id=remains, told_contact_id=None if remains == self.told else self.told)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +55,7 @@ class OpportunitySplit(Value):
 
 def check_contacts(contacts: Sequence[OpportunityContact]) -> None:
     """Raises Invalid."""
-    _each_once([each.contact_id for each in contacts], "contacts", "contact_id")
+    _each_once([each.told for each in contacts], "contacts", "contact_id")
 
 
 def check_splits(splits: Sequence[OpportunitySplit]) -> None:

@@ -37,6 +37,8 @@ class QuoteState(StrEnum):
 
 OUT = (QuoteState.SENT, QuoteState.VIEWED)
 """The customer has it, and may accept it."""
+OPEN = (QuoteState.DRAFT, *OUT)
+"""Those that may be withdrawn."""
 
 
 class QuoteNotDraft(Conflict):

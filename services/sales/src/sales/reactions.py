@@ -1,0 +1,67 @@
+"""What sales does of itself when something happens, here or in contacts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import cast, literal, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kith.customers.links import survivors
+from kith.events.contacts import ContactErased, ContactMerged, ContactUnmerged
+from kith.events.envelope import Envelope
+from kith.events.sales import OpportunityLost
+from kith.reactions.declared import On
+from sales.opportunities.form import OPPORTUNITIES, DropContact, opportunities
+from sales.pipelines.values import LOST
+from sales.quotes.form import QUOTES, quotes
+from sales.quotes.rules import OPEN
+from sales.tables import known_contacts
+
+
+async def open_quotes_of(connection: AsyncConnection, envelope: Envelope, _: OpportunityLost) -> Sequence[UUID]:
+    """Those of an opportunity that is lost still."""
+    q, o, tenant = quotes.c, opportunities.c, envelope.tenant_id
+    is_lost = select(o.id).where(o.tenant_id == tenant, o.id == envelope.subject, o.stage == LOST)
+    rows = select(q.id).where(q.tenant_id == tenant, q.opportunity_id.in_(is_lost), q.state.in_(OPEN))
+    return (await connection.scalars(rows.order_by(q.id))).all()
+
+
+async def naming_another(
+    connection: AsyncConnection, envelope: Envelope, event: ContactMerged | ContactUnmerged
+) -> Sequence[UUID]:
+    """Opportunities with a contact of whom another one remains than the one that they name."""
+    tenant, other = envelope.tenant_id, event.into if isinstance(event, ContactMerged) else event.out_of
+    both = {envelope.subject, other}
+    ends = await survivors(connection, tenant, known_contacts, both)
+    rows = await _naming(connection, tenant, both | {*ends.values()})
+    told = {each.told for row in rows for each in row.contacts}
+    remaining = await survivors(connection, tenant, known_contacts, told)
+    return [row.id for row in rows if any(each.pointed(remaining) != each for each in row.contacts)]
+
+
+async def naming_it(connection: AsyncConnection, envelope: Envelope, _: ContactErased) -> Sequence[UUID]:
+    return [row.id for row in await _naming(connection, envelope.tenant_id, [envelope.subject])]
+
+
+async def _naming(connection: AsyncConnection, tenant: str, contacts: Iterable[UUID]) -> Sequence[Any]:
+    c = opportunities.c
+    names = [
+        c.contacts.bool_op("@>")(cast(literal(msgspec.json.encode([{part: id}]).decode()), JSONB))
+        for id in contacts
+        for part in ("contact_id", "told_contact_id")
+    ]
+    rows = select(c.id, c.contacts).where(c.tenant_id == tenant, or_(*names)).order_by(c.id)
+    return (await connection.execute(rows)).all()
+
+
+REACTIONS = (
+    On(OpportunityLost).do(QUOTES, "withdraw", to=open_quotes_of),
+    On(ContactMerged).do(OPPORTUNITIES, "follow_contacts", to=naming_another),
+    On(ContactUnmerged).do(OPPORTUNITIES, "follow_contacts", to=naming_another),
+    On(ContactErased).do(
+        OPPORTUNITIES, "drop_contact", to=naming_it, input=lambda erased: DropContact(contact_id=erased.subject)
+    ),
+)
