@@ -122,6 +122,8 @@ class Way(NamedTuple):
     steps: tuple[Step, ...]
 
 
+EITHER = {"sales-quota": {"owner_id", "team_id"}}
+"""Fields of which a noun has one, and not the other."""
 _ways: dict[tuple[str, str], Way] = {}
 """By noun and command: looked for once."""
 
@@ -159,7 +161,9 @@ class World:
         return example(model, ids, variant=step.variant, without=without)
 
     async def made(self, noun: Noun, within: tuple[str, ...] = (), **more: Any) -> Answer:
-        body = await self.body(noun, await self.creation(noun), within) | more
+        body = await self.body(noun, await self.creation(noun), within)
+        others = {each for each in EITHER.get(noun.id, ()) if more.keys() & EITHER[noun.id]} - more.keys()
+        body = {name: each for name, each in body.items() if name not in others} | more
         return await self.tenant.made(noun.path, **body)
 
     async def alone(self, noun: Noun, **more: Any) -> Answer:

@@ -46,6 +46,16 @@ async def test_rows_of_one_request_are_looked_at_as_well(acme: Tenant) -> None:
     assert [each["status"] for each in done] == ["accepted", "accepted", "rejected"]
 
 
+async def test_a_team_has_one_for_a_month_beside_those_of_its_users(acme: Tenant) -> None:
+    whose = str(new_id())
+    team, user = ({**MARCH, f"{of}_id": whose} for of in ("team", "owner"))
+    first = await acme.made("/v1/quotas", **team)
+    await acme.made("/v1/quotas", **user)
+    assert (await acme.post("/v1/quotas", team)).status_code == 409
+    listed = (await acme.get("/v1/quotas", team_id=whose)).json()["items"]
+    assert [each["id"] for each in listed] == [first["id"]]
+
+
 async def test_one_that_is_put_away_makes_room_and_does_not_come_back_into_it(acme: Tenant) -> None:
     quota = {**MARCH, "owner_id": str(new_id())}
     first = await acme.made("/v1/quotas", **quota)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kith.errors import Invalid
+from kith.events.quotas import QuotaCreated, QuotaCreatedForTeam
 from kith.ids import new_id
 from sales.quotas.rules import Quota, QuotaPeriod
 
@@ -20,7 +21,13 @@ def created(**fields: Any) -> Quota:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"), [({"starts_on": date(2026, 3, 2)}, "starts_on"), ({"value": Decimal("0.001")}, "value")]
+    ("wrong", "field"),
+    [
+        ({"starts_on": date(2026, 3, 2)}, "starts_on"),
+        ({"value": Decimal("0.001")}, "value"),
+        ({"team_id": new_id()}, "team_id"),
+        ({"owner_id": None}, "team_id"),
+    ],
 )
 def test_what_cannot_be_is_refused_by_its_field(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
@@ -46,8 +53,22 @@ def test_an_amendment_says_what_is_to_be_won_now() -> None:
         ({"period": QuotaPeriod.YEAR, "starts_on": date(2025, 3, 1)}, False),
         ({"currency": "USD"}, False),
         ({"owner_id": new_id()}, False),
+        ({"owner_id": None, "team_id": ANN}, False),
     ],
 )
 def test_quotas_of_one_user_and_month_overlap(other: dict[str, Any], overlaps: bool) -> None:
     march, another = created(), created(**other)
     assert march.overlaps(another) is another.overlaps(march) is overlaps
+
+
+def test_the_event_of_a_teams_is_one_of_its_own() -> None:
+    about: dict[str, Any] = {
+        "period": QuotaPeriod.MONTH,
+        "starts_on": date(2026, 3, 1),
+        "value": Decimal(1),
+        "currency": "EUR",
+    }
+    _, of_team = Quota.create(id=new_id(), at=DAY, team_id=ANN, **about)
+    _, of_user = Quota.create(id=new_id(), at=DAY, owner_id=ANN, **about)
+    assert isinstance(of_team, QuotaCreatedForTeam)
+    assert isinstance(of_user, QuotaCreated)

@@ -68,3 +68,4 @@ pipeline_versions = Table(
 CUSTOMER = Follows(known_customers.c.id, (), on_sight=True)
 CONTACT = Follows(known_contacts.c.id, (), on_sight=True)
 USER = Follows(people.users.c.id, (), on_sight=True)
+TEAM = Follows(people.teams.c.id, (), on_sight=True)

@@ -23,6 +23,19 @@ class QuotaCreated(Event):
     currency: str
 
 
+class QuotaCreatedForTeam(Event):
+    """A team is to win so much in a period."""
+
+    type: ClassVar[str] = "sales.quota.created-for-team.v1"
+    creates: ClassVar[bool] = True
+    qualifies: ClassVar[bool] = False
+    team_id: UUID
+    period: str
+    starts_on: date
+    value: Decimal
+    currency: str
+
+
 class QuotaAmended(Amended):
     type: ClassVar[str] = "sales.quota.amended.v1"
     qualifies: ClassVar[bool] = False

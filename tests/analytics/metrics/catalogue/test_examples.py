@@ -56,6 +56,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.forecast": {"weighted": 4_000 * 0.8 + 1_000 * 0.1, "value": 4_000 + 1_000, "open": 2},
     "sales.period_forecast": {"closed": 5_000, "commit": 4_000, "best_case": 0, "pipeline": 1_000, "open": 5_000},
     "sales.quota_attainment": {"won": 9_000, "quota": 12_000},
+    "sales.team_quota_attainment": {"won": 9_000 + 6_000, "quota": 20_000},
     "sales.calls": {"calls": 2 + 1},
     "sales.inquiries": {"inquiries": 2},
     "sales.calls_per_opportunity": {"calls": 3 + 1 + 2, "opportunities": 2},

@@ -36,6 +36,9 @@ class Source(StrEnum):
     """The customer's record, as of the end of the interval."""
     AGE = "age"
     """The time that the aggregate's clock had run at the end of the interval."""
+    TEAM = "team"
+    """The team of the user whose the aggregate is, as of the end of the interval, and each team which that is within;
+    or the team whose it is itself."""
     LABEL = "label"
     """The label that the model gave the customer."""
 
@@ -50,7 +53,7 @@ class Dimension:
     held_in: str = ""
     """For CUSTOMER: the object of its record that has the field."""
     several: bool = False
-    """For CUSTOMER: whether it may have several values. It counts under each."""
+    """For CUSTOMER and TEAM: whether it may have several values. It counts under each."""
     only: tuple[str, ...] = ()
     """For CUSTOMER: the values there are; any other counts as none. Empty: any."""
     groups: bool = True
@@ -75,6 +78,9 @@ OWNER = Dimension("owner", Source.CUSTOMER)
 TAG = Dimension("tag", Source.CUSTOMER, "tags", several=True)
 ULTIMATE_PARENT = Dimension("ultimate_parent", Source.CUSTOMER, names_customers=True)
 """The customer at the top of the customer's tree; itself, if it is a part of none."""
+OPPORTUNITY_TEAM = Dimension("opportunity_team", Source.TEAM, several=True)
+USERS = Dimension("users", Source.TEAM)
+"""Those whose the aggregate is: a team's is theirs if all in the team, and within it, are among them."""
 WITHIN = Dimension("within", Source.CUSTOMER, groups=False, names_customers=True)
 """A customer that the customer is, or is below."""
 CURRENCY = Dimension("currency")
@@ -139,6 +145,8 @@ class Metric:
     denominator: str | None = None
     """The same; None if the metric is no ratio."""
     dimensions: tuple[Dimension, ...] = CUSTOMER
+    reached_by: Dimension = OWNER
+    """By which it is filtered for who has a limited reach."""
     at_instant: bool = False
     """Whether it is evaluated at one instant, the end of the interval, and looks back from there."""
     version: int = 1

@@ -11,6 +11,7 @@ _WHOSE = {
     Source.LABEL: "what the model calls the customer",
     Source.AGE: "at the end",
     Source.EVENT: "its own",
+    Source.TEAM: "its owner's",
     Source.CUSTOMER: "the customer's",
 }
 

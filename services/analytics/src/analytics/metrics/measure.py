@@ -64,7 +64,14 @@ class DayIn:
     field: str
 
 
-Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn
+@dataclass(frozen=True)
+class Stands:
+    """No later event of its aggregate in the period has one of these types."""
+
+    types: tuple[str, ...]
+
+
+Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn | Stands
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from analytics.metrics.measure import (
     Of,
     OfNewCustomer,
     SameDay,
+    Stands,
     Sum,
 )
 from analytics.projections.facts import PHASES, types_of, verb_of, word_of
@@ -77,6 +78,8 @@ def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: PLR0911
             return "that are not archived"
         case DayIn(field):
             return f"whose {_field(noun, field)} lies in the interval"
+        case Stands(types):
+            return f"that none of {events_in_words(types)} followed in the interval"
         case CustomerInUse():
             return "that are neither archived nor merged into another"
 

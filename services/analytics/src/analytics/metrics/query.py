@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     case,
     cast,
+    exists,
     false,
     func,
     literal,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import JSONB
 
-from analytics.metrics.definition import ULTIMATE_PARENT, WITHIN, Dimension, Source
+from analytics.metrics.definition import ULTIMATE_PARENT, USERS, WITHIN, Dimension, Source
 from analytics.metrics.measure import (
     Condition,
     CustomerInUse,
@@ -42,12 +43,14 @@ from analytics.metrics.measure import (
     Never,
     OfNewCustomer,
     SameDay,
+    Stands,
     Sum,
 )
 from analytics.projections.activity import ActivityPolicy
 from analytics.projections.facts import types_of
 from analytics.projections.fields import field_of
 from analytics.projections.tables import facts
+from analytics.projections.teams import teams_of_users
 from analytics.projections.tree import parts_of, ultimate_parents, within
 from kith.db.tables import Moment
 
@@ -211,6 +214,22 @@ def holds(  # noqa: PLR0911 - one for each
             assert days is not None
             day = field_of(table, field)
             return and_(day >= days[0], day < days[1])
+        case Stands(types):
+            return _stands(types, table, query)
+
+
+def _stands(types: Iterable[str], table: FromClause, query: MetricQuery) -> ColumnElement[bool]:
+    f, later = table.c, facts.alias()
+    boundaries: Any = select(periods_of(query)).scalar_subquery()
+    end = boundaries[func.width_bucket(f.time, periods_of(query)) + 1]
+    followed = exists().where(
+        later.c.tenant_id == query.tenant,
+        later.c.subject == f.subject,
+        later.c.version > f.version,
+        later.c.type.in_(types),
+        later.c.time < end,
+    )
+    return or_(f.until.is_(None), f.until >= end, not_(followed))
 
 
 def _in_use(table: FromClause) -> ColumnElement[bool]:
@@ -241,8 +260,11 @@ class Slices:
             .render_derived()
             .lateral(f"several_{number}")
             for number, each in enumerate(query.group_by)
-            if each.several
+            if each.several and each.source is Source.CUSTOMER
         }
+        of_teams = any(each.source is Source.TEAM for each in used)
+        self._teams = teams_of_users(query.tenant, query.ends_at) if of_teams else None
+        self._by_team = any(each.source is Source.TEAM for each in query.group_by)
         self.by = [self._value(each) for each in query.group_by]
         self.where = [self._kept(each) for each in query.filters]
 
@@ -251,11 +273,14 @@ class Slices:
             source = source.outerjoin(self.customers, self.customers.c.id == self._customer_id)
         if self._parents is not None:
             source = source.outerjoin(self._parents, self._parents.c.id == self._customer_id)
+        if self._by_team:
+            assert self._teams is not None
+            source = source.outerjoin(self._teams, self._teams.c.user_id == field_of(self._table, "owner"))
         for dimension, values in self._several.items():
             source = source.outerjoin(values, values.c.value.in_(dimension.only) if dimension.only else true())
         return source
 
-    def _value(self, dimension: Dimension) -> ColumnElement[Any]:
+    def _value(self, dimension: Dimension) -> ColumnElement[Any]:  # noqa: PLR0911 - one for each
         match dimension.source:
             case Source.EVENT:
                 said = field_of(self._table, dimension.field)
@@ -272,6 +297,9 @@ class Slices:
                 age = self._at - self._table.c.clock_since
                 *steps, (_, oldest) = dimension.steps
                 return case(*((age <= literal(limit, Duration), name) for limit, name in steps), else_=oldest)
+            case Source.TEAM:
+                assert self._teams is not None
+                return func.coalesce(field_of(self._table, "team_id"), self._teams.c.team_id)
             case Source.LABEL:
                 return self._table.c.label
 
@@ -281,11 +309,13 @@ class Slices:
             values = cast([*one.values], ARRAY(Text))
             return self._customer_id.in_(select(chosen.c.id).where(_text(one.dimension, chosen) == any_(values)))
         named = [value for value in one.values if value is not None]
-        if one.dimension.several:
+        if one.dimension.several and one.dimension.source is Source.CUSTOMER:
             values = self._list(one.dimension)
             found = values.has_any(cast(named, ARRAY(Text))) if named else false()
             only = cast(list(one.dimension.only), ARRAY(Text))
             nothing = not_(values.has_any(only)) if one.dimension.only else values == _NOTHING
+        elif one.dimension.source is Source.TEAM:
+            found, nothing = self._of_team(one.dimension, cast(named, ARRAY(Text)))
         elif one.dimension == WITHIN:
             assert self._parts is not None
             those = within(self._parts, self._query.tenant, [UUID(each) for each in named])
@@ -296,6 +326,18 @@ class Slices:
             nothing = value.is_(None)
         kept = or_(found, nothing) if None in one.values else found
         return not_(kept) if one.exclude else kept
+
+    def _of_team(self, dimension: Dimension, named: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Returns the conditions of what is of these teams, or users, and of what is of none."""
+        assert self._teams is not None
+        t, owner, team = self._teams.c, field_of(self._table, "owner"), field_of(self._table, "team_id")
+        if dimension == USERS:
+            theirs = select(t.team_id).group_by(t.team_id).having(func.bool_and(t.user_id == any_(named)))
+            found = or_(owner == any_(named), team.in_(theirs))
+        else:
+            found = or_(owner.in_(select(t.user_id).where(t.team_id == any_(named))), team == any_(named))
+        in_none = func.coalesce(owner.not_in(select(t.user_id)), true())
+        return func.coalesce(found, false()), and_(team.is_(None), in_none)
 
     def _list(self, dimension: Dimension) -> Any:
         """Returns the list of its values, as JSON; what is no list counts as none."""

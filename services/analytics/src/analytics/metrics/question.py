@@ -36,9 +36,7 @@ class Question:
     now: datetime | None = None
     """Later events have not happened yet. None: the whole interval has passed."""
     currency: str | None = None
-    """In which all amounts come that can be converted. None: each in its own."""
-    rates_zone: str = "UTC"
-    """The tenant's own, of which the days of rates are."""
+    """In which all amounts come. None: each in its own."""
     fields: CustomerFields = field(default=CustomerFields({}), compare=False)
     """The custom fields of customers, if it names any."""
 
@@ -53,16 +51,16 @@ class Question:
             self.zone,
             self.policy,
             tuple(self._within_reach(self._dimension(metric, name, "groupBy")) for name in self.group_by),
-            self.filtered_by(lambda name: self._dimension(metric, name, "filter")),
+            self.filtered_by(lambda name: self._dimension(metric, name, "filter"), metric.reached_by),
             self.settled,
         )
 
-    def filtered_by(self, dimension: Callable[[str], Dimension]) -> tuple[Filter, ...]:
+    def filtered_by(self, dimension: Callable[[str], Dimension], reached_by: Dimension = OWNER) -> tuple[Filter, ...]:
         """Returns the filters, with that of the reach; `dimension` finds each by its name."""
         found = [(self._within_reach(dimension(name)), values, out) for name, values, out in self.filters]
         asked = tuple(Filter(by, tuple(self._spelt(by, each) for each in values), out) for by, values, out in found)
         owners = self.reach.owners
-        return asked if owners is None else (*asked, Filter(OWNER, tuple(str(each) for each in owners)))
+        return asked if owners is None else (*asked, Filter(reached_by, tuple(str(each) for each in owners)))
 
     def _within_reach(self, dimension: Dimension) -> Dimension:
         """Returns the dimension. Raises Forbidden for one that tells of customers that are out of reach."""

@@ -173,10 +173,12 @@ class Expected:
         since: datetime | None = opened
         stood: list[int] = []
         for stage, closed, reopened in _closings(record):
-            self._happened("sales.close_rate", stage, closed)
             if reopened is None:
+                self._happened("sales.close_rate", stage, closed)
                 self._spent("sales.close_rate_value", stage, closed, record)
-            else:  # what its value was then, its record does not say
+            elif self._period(reopened) > self._period(closed):
+                self._happened("sales.close_rate", stage, closed)
+                # What its value was then, its record does not say.
                 self._unknown[Figure("sales.close_rate_value", stage)].add(self._period(closed))
             self._qualify(record, OpportunityWon.type if stage == "won" else OpportunityLost.type, closed)
             assert since is not None  # it was open until then

@@ -1,4 +1,4 @@
-"""Quota: what a user is to win in a period."""
+"""Quota: what a user, or a team, is to win in a period."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from kith.errors import Invalid
-from kith.events.quotas import QuotaAmended, QuotaArchived, QuotaCreated, QuotaRestored
+from kith.events.quotas import QuotaAmended, QuotaArchived, QuotaCreated, QuotaCreatedForTeam, QuotaRestored
 from kith.nouns.aggregate import Archivable
 from kith.scalars.currencies import must_fit
 
@@ -25,9 +25,11 @@ class QuotaPeriod(StrEnum):
 
 @dataclass(kw_only=True, eq=False)
 class Quota(Archivable):
-    """What a user is to win in a month, a quarter or a year."""
+    """What a user, or a team, is to win in a month, a quarter or a year."""
 
-    owner_id: UUID
+    owner_id: UUID | None = None
+    """None: it is a team's."""
+    team_id: UUID | None = None
     period: QuotaPeriod
     starts_on: date
     """The first day of a month: a year need not begin in January."""
@@ -37,12 +39,14 @@ class Quota(Archivable):
     @classmethod
     def create(
         cls, *, id: UUID, at: datetime, starts_on: date, value: Decimal, currency: str, **fields: Any
-    ) -> tuple[Self, QuotaCreated]:
+    ) -> tuple[Self, QuotaCreated] | tuple[Self, QuotaCreatedForTeam]:
+        it = cls(id=id, starts_on=starts_on, value=value, currency=currency, **fields)
+        if (it.owner_id is None) is (it.team_id is None):
+            raise Invalid("It is of a user, by `owner_id`, or of a team.", field="team_id")
         if starts_on.day != 1:
             raise Invalid("It is the first day of a month.", field="starts_on")
         must_fit(value, currency)
-        it = cls(id=id, starts_on=starts_on, value=value, currency=currency, **fields)
-        return it, QuotaCreated.of(it)
+        return (it, QuotaCreated.of(it)) if it.team_id is None else (it, QuotaCreatedForTeam.of(it))
 
     def amend(self, *, at: datetime, **fields: Any) -> QuotaAmended:
         """What is to be won. Another period is another quota."""
@@ -67,5 +71,5 @@ class Quota(Archivable):
         return range(first, first + self.period.months)
 
     def overlaps(self, other: "Quota") -> bool:
-        alike = (self.owner_id, self.currency) == (other.owner_id, other.currency)
+        alike = (self.owner_id, self.team_id, self.currency) == (other.owner_id, other.team_id, other.currency)
         return alike and max(self.months[0], other.months[0]) <= min(self.months[-1], other.months[-1])

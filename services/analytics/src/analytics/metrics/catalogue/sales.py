@@ -2,7 +2,7 @@
 
 from analytics.metrics.catalogue.retention import KEPT
 from analytics.metrics.catalogue.value import OF_ORDER, PLACED, RETURNED
-from analytics.metrics.definition import CURRENCY, Dimension, Metric, Unit, by, of
+from analytics.metrics.definition import CURRENCY, OPPORTUNITY_TEAM, USERS, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import (
     Active,
     Count,
@@ -13,12 +13,14 @@ from analytics.metrics.measure import (
     Is,
     Median,
     OfNewCustomer,
+    Stands,
     Stock,
     Sum,
 )
 from kith.events.sales import (
     OpportunityAdvanced,
     OpportunityLost,
+    OpportunityReopened,
     OpportunitySwitched,
     OpportunityWon,
     QuoteAccepted,
@@ -28,8 +30,10 @@ from kith.events.sales import (
 WON = (OpportunityWon.type,)
 LOST = (OpportunityLost.type,)
 CLOSED = WON + LOST
+ONCE = (Stands((*CLOSED, OpportunityReopened.type)),)
+ONCE_IN_WORDS = "One that was closed and reopened counts once, as the last of that in the interval leaves it."
 PRODUCT = Dimension("product", stored_as="product_id")
-OWN = (*of("opportunity", "owner", "source"), PRODUCT)
+OWN = (*of("opportunity", "owner", "source"), OPPORTUNITY_TEAM, PRODUCT)
 OF_OPPORTUNITY = by(*OWN, "currency")
 PROPOSED = (QuoteSent.type,)
 OF_QUOTE = by("currency")
@@ -58,17 +62,21 @@ def _expected(*where: Is) -> Stock:
     return Stock("sales.opportunity", Sum(), (*OPEN, DayIn("expected_close"), *where))
 
 
+def _quota(whose: str) -> Stock:
+    return Stock("sales.quota", Sum(), (DayIn("starts_on"), InUse(), Has(whose)))
+
+
 METRICS = (
     Metric(
         id="sales.close_rate",
         title="Close rate",
         unit=Unit.PERCENT,
-        words="Opportunities won, over those won or lost in the interval.",
-        components={"won": Flow(WON), "lost": Flow(LOST)},
+        words=f"Opportunities won, over those won or lost in the interval. {ONCE_IN_WORDS}",
+        components={"won": Flow(WON, where=ONCE), "lost": Flow(LOST, where=ONCE)},
         numerator="won",
         denominator="won + lost",
         dimensions=OF_OPPORTUNITY,
-        version=2,
+        version=3,
         example="30 won and 20 lost: 30 / 50 = 60 %.",
     ),
     Metric(
@@ -76,23 +84,24 @@ METRICS = (
         title="Close rate by value",
         unit=Unit.PERCENT,
         words="Value of the opportunities won, over that of those won or lost in the interval. One lost counts with "
-        "its last estimate.",
-        components={"won": Flow(WON, Sum()), "lost": Flow(LOST, Sum())},
+        f"its last estimate. {ONCE_IN_WORDS}",
+        components={"won": Flow(WON, Sum(), ONCE), "lost": Flow(LOST, Sum(), ONCE)},
         numerator="won",
         denominator="won + lost",
         dimensions=OF_OPPORTUNITY,
-        version=2,
+        version=3,
         example="Won for 9,000 together, lost ones estimated at 3,000: 9,000 / 12,000 = 75 %.",
     ),
     Metric(
         id="sales.won_value",
         title="Value won",
         unit=Unit.MONEY,
-        words="Value of the opportunities won in the interval, gross: what is returned later is not taken off.",
-        components={"value": Flow(WON, Sum()), "won": Flow(WON)},
+        words="Value of the opportunities won in the interval, gross: what is returned later is not taken off. "
+        + ONCE_IN_WORDS,
+        components={"value": Flow(WON, Sum(), ONCE), "won": Flow(WON, where=ONCE)},
         numerator="value",
         dimensions=OF_OPPORTUNITY,
-        version=2,
+        version=3,
         example="Two opportunities won, for 5,000 and 4,000: 9,000.",
     ),
     Metric(
@@ -222,23 +231,23 @@ METRICS = (
         id="sales.cycle_duration",
         title="Sales cycle",
         unit=Unit.DAYS,
-        words="Mean days from opened to closed, of the opportunities won or lost in the interval.",
-        components={"time": Flow(CLOSED, Sum("seconds_since_start")), "closed": Flow(CLOSED)},
+        words=f"Mean days from opened to closed, of the opportunities won or lost in the interval. {ONCE_IN_WORDS}",
+        components={"time": Flow(CLOSED, Sum("seconds_since_start"), ONCE), "closed": Flow(CLOSED, where=ONCE)},
         numerator="time",
         denominator="closed",
         dimensions=OF_CYCLE,
-        version=2,
+        version=3,
         example="One closed after 10 days, one after 50: 30 days.",
     ),
     Metric(
         id="sales.cycle_duration_median",
         title="Sales cycle, median",
         unit=Unit.DAYS,
-        words="Median days from opened to closed, of the opportunities won or lost in the interval.",
-        components={"median": Flow(CLOSED, Median("seconds_since_start"))},
+        words=f"Median days from opened to closed, of the opportunities won or lost in the interval. {ONCE_IN_WORDS}",
+        components={"median": Flow(CLOSED, Median("seconds_since_start"), ONCE)},
         numerator="median",
         dimensions=OF_CYCLE,
-        version=2,
+        version=3,
         example="Closed after 10, 20 and 90 days: 20 days.",
     ),
     Metric(
@@ -277,12 +286,13 @@ METRICS = (
         "which is what was won in it; and `open`, which is all that is open and expected to close in it. Where events "
         "do not say the category, it is that of the built-in stage.",
         components={
-            "closed": Flow(WON, Sum()),
+            "closed": Flow(WON, Sum(), ONCE),
             **{each: _expected(Is("forecast_category", (each,))) for each in ("commit", "best_case", "pipeline")},
             "open": _expected(),
         },
         numerator="commit",
         dimensions=OF_OPPORTUNITY,
+        version=2,
         example="Won for 5,000; open and expected to close in it 3,000 and 1,000 in stages that commit and 1,000 in "
         "one that does not, and 9,000 expected later: 3,000 + 1,000 = 4,000.",
     ),
@@ -290,13 +300,31 @@ METRICS = (
         id="sales.quota_attainment",
         title="Quota attainment",
         unit=Unit.PERCENT,
-        words="Value, gross, of the opportunities won in the interval, over the quotas whose period begins in it. What "
-        "users without a quota win counts, too: by owner it has no rate. Quotas are of no customer.",
-        components={"won": Flow(WON, Sum()), "quota": Stock("sales.quota", Sum(), (DayIn("starts_on"), InUse()))},
+        words="Value, gross, of the opportunities won in the interval, over the quotas of users whose period begins in "
+        f"it. {ONCE_IN_WORDS} What users without a quota win counts, too: by owner it has no rate. By team it has the "
+        "quotas of those in the team, and within it. Quotas are of no customer. Who reads of its own, or of its team, "
+        "reads of its own quota and wins, or of theirs, whosever the customers are.",
+        components={"won": Flow(WON, Sum(), ONCE), "quota": _quota("owner")},
         numerator="won",
         denominator="quota",
-        dimensions=by(*of("opportunity", "owner"), "currency"),
+        dimensions=by(*of("opportunity", "owner"), OPPORTUNITY_TEAM, "currency"),
+        reached_by=USERS,
+        version=2,
         example="Won for 9,000 in May, with a quota of 12,000 for that month: 75 %.",
+    ),
+    Metric(
+        id="sales.team_quota_attainment",
+        title="Quota attainment of teams",
+        unit=Unit.PERCENT,
+        words="Value, gross, of the opportunities won in the interval, over the quotas of teams whose period begins in "
+        f"it. {ONCE_IN_WORDS} By team, what those in it, and in teams within it, have won is set against its own "
+        "quota. As a whole, a team's quota and that of one within it are both counted.",
+        components={"won": Flow(WON, Sum(), ONCE), "quota": _quota("team_id")},
+        numerator="won",
+        denominator="quota",
+        dimensions=by(OPPORTUNITY_TEAM, "currency"),
+        reached_by=USERS,
+        example="A team of two wins 9,000 and 6,000 in May, with a quota of 20,000 for that month: 75 %.",
     ),
     Metric(
         id="sales.weighted_pipeline",

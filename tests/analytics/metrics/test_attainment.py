@@ -1,0 +1,191 @@
+"""Attainment by user and by team, and what is won more than once: random courses, counted straight, are what the API
+says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from tests.analytics.conftest import Fold, happened
+
+from kith.events.actors import user_id
+from kith.events.envelope import Envelope
+from kith.events.event import Event
+from kith.events.people import TeamCreated, UserInvited
+from kith.events.quotas import QuotaAmended, QuotaCreated, QuotaCreatedForTeam
+from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityReopened, OpportunityWon
+from kith.ids import new_id
+from kith.testing import Issuer, Tenant
+
+SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+SPRING = {"from": SINCE.isoformat(), "to": UNTIL.isoformat()}
+
+
+@dataclass
+class Deal:
+    owner: UUID
+    turns: list[tuple[datetime, str, Decimal]] = field(default_factory=list)
+
+    def outcome(self, since: datetime, until: datetime) -> tuple[str, Decimal]:
+        within = [(verb, value) for at, verb, value in self.turns if since <= at < until]
+        return within[-1] if within else ("", Decimal())
+
+
+@dataclass
+class House:
+    """Ann is in the team `north`, and Bob in one within it; Cem is in another one, Dee in none."""
+
+    whole: Tenant
+    fold: Fold
+    people: Mapping[str, UUID] = field(
+        default_factory=lambda: {name: new_id() for name in ("ann", "bob", "cem", "dee")}
+    )
+    teams: Mapping[str, UUID] = field(default_factory=lambda: {name: new_id() for name in ("north", "coast", "south")})
+
+    async def begin(self) -> None:
+        parents = {"north": None, "coast": self.teams["north"], "south": None}
+        of = {"ann": "north", "bob": "coast", "cem": "south", "dee": ""}
+        await self.fold(
+            *(self.event(TeamCreated(parent_id=parents[name]), id) for name, id in self.teams.items()),
+            *(
+                self.event(
+                    UserInvited(
+                        state="active", actor_id=user_id(self.whole.name, name), team_id=self.teams.get(of[name])
+                    ),
+                    id,
+                )
+                for name, id in self.people.items()
+            ),
+        )
+
+    def event(self, event: Event, subject: UUID, version: int = 1, at: datetime = SINCE) -> Envelope:
+        return happened(event, self.whole.name, at, subject=subject, aggregate_version=version)
+
+    async def sold(self, owner: str, *turns: tuple[datetime, str, int]) -> None:
+        """A deal that was won, lost and reopened."""
+        opened = OpportunityOpened(stage="talk", currency="EUR", owner_id=self.people[owner])
+        course, subject = [self.event(opened, (id := new_id()), at=SINCE - timedelta(days=9))], id
+        for version, (at, verb, value) in enumerate(turns, start=2):
+            happens: dict[str, Event] = {
+                "won": OpportunityWon(from_stage="talk", value=Decimal(value), currency="EUR"),
+                "lost": OpportunityLost(from_stage="talk"),
+                "reopened": OpportunityReopened(stage="talk", from_stage="won"),
+            }
+            course.append(self.event(happens[verb], subject, version, at))
+        await self.fold(*course)
+
+    async def quota(self, value: int, **whose: Any) -> UUID:
+        """Of March; of a team, or an owner."""
+        about: Any = {"period": "month", "starts_on": date(2026, 3, 1), "value": Decimal(value), "currency": "EUR"}
+        kind = QuotaCreatedForTeam if "team_id" in whose else QuotaCreated
+        made: Event = kind(**about, **whose)
+        await self.fold(self.event(made, id := new_id()))
+        return id
+
+    async def figure(self, id: str, as_: Tenant | None = None, **asked: Any) -> Any:
+        answer = await (as_ or self.whole).get(f"/v1/metrics/{id}", **{**SPRING, **asked})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def by_team(self, id: str, as_: Tenant | None = None, **asked: Any) -> dict[str | None, float | None]:
+        found = await self.figure(id, as_, **asked, groupBy="opportunity_team")
+        names = {str(id): name for name, id in self.teams.items()}
+        return {names.get(each["group"][0]["value"]): each["value"] for each in found["breakdown"]}
+
+    def acting(self, name: str, width: str) -> Tenant:
+        return replace(self.whole, subject=name, scopes=f"analytics:read:{width}")
+
+
+@pytest.fixture
+async def house(analytics: httpx.AsyncClient, issuer: Issuer, tenant: str, fold: Fold) -> House:
+    house = House(Tenant(analytics, issuer, tenant), fold)
+    await house.begin()
+    return house
+
+
+async def test_one_that_is_reopened_counts_once_as_the_last_turn_leaves_it(house: House) -> None:
+    chance, deals = Random(7), list[Deal]()
+    for _ in range(40):
+        deal, at, is_open = Deal(house.people[chance.choice(["ann", "bob", "cem", "dee"])]), SINCE, True
+        for _ in range(chance.randrange(6)):
+            at += timedelta(hours=chance.randrange(1, 24 * 25))
+            verb = chance.choice(["won", "won", "lost"]) if is_open else "reopened"
+            deal.turns.append((at, verb, Decimal(chance.randrange(1, 100))))
+            is_open = not is_open
+        deals.append(deal)
+        owner = next(name for name, id in house.people.items() if id == deal.owner)
+        await house.sold(owner, *((at, verb, int(value)) for at, verb, value in deal.turns))
+    assert any(verb == "reopened" for deal in deals for _, verb, _ in deal.turns)
+    for _ in range(6):
+        since = SINCE + timedelta(hours=chance.randrange(24 * 40))
+        until = since + timedelta(hours=chance.randrange(24 * 50))
+        asked: Any = {"from": since.isoformat(), "to": until.isoformat()}
+        outcomes = [deal.outcome(since, until) for deal in deals]
+        won = [value for verb, value in outcomes if verb == "won"]
+        lost = sum(verb == "lost" for verb, _ in outcomes)
+        assert (await house.figure("sales.won_value", **asked))["value"] == float(sum(won))
+        assert (await house.figure("sales.close_rate", **asked))["numerator"] == len(won)
+        assert (await house.figure("sales.close_rate", **asked))["denominator"] == len(won) + lost
+        assert (await house.figure("sales.cycle_duration", **asked))["denominator"] == len(won) + lost
+    months = [SINCE, datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC), UNTIL]
+    found = (await house.figure("sales.won_value", grain="month"))["breakdown"]
+    for each, since, until in zip(found, months, months[1:], strict=False):
+        values = [value for verb, value in (deal.outcome(since, until) for deal in deals) if verb == "won"]
+        assert each["value"] == float(sum(values))
+
+
+async def test_a_teams_quota_is_attained_by_those_in_it_and_in_teams_within_it(house: House) -> None:
+    for owner, value in (("ann", 30), ("bob", 50), ("cem", 5), ("dee", 1)):
+        await house.sold(owner, (SINCE, "won", value))
+    for name, value in (("north", 160), ("coast", 100)):
+        await house.quota(value, team_id=house.teams[name])
+    for name, value in (("ann", 60), ("bob", 100)):
+        await house.quota(value, owner_id=house.people[name])
+    teams = await house.by_team("sales.team_quota_attainment")
+    assert teams == {"north": 50, "coast": 50, "south": None, None: None}
+    assert await house.by_team("sales.quota_attainment") == {"north": 50, "coast": 50, "south": None, None: None}
+    whole = await house.figure("sales.quota_attainment")
+    assert (whole["numerator"], whole["denominator"]) == (86, 160)  # each of the deals once
+    assert (await house.by_team("sales.won_value"))["north"] == 80
+    one = await house.figure("sales.team_quota_attainment", filter=f"opportunity_team:{house.teams['north']}")
+    assert (one["numerator"], one["denominator"]) == (80, 160)
+    none = await house.figure("sales.won_value", filter="opportunity_team:")
+    assert none["value"] == 1
+    rest = await house.figure("sales.won_value", filter=f"opportunity_team:!{house.teams['north']}")
+    assert rest["value"] == 6
+
+
+async def test_who_reads_its_own_or_its_teams_is_shown_what_it_may_see_of_quotas(house: House) -> None:
+    for owner, value in (("ann", 30), ("bob", 50), ("cem", 5)):
+        await house.sold(owner, (SINCE, "won", value))
+    for name, value in (("north", 160), ("south", 7)):
+        await house.quota(value, team_id=house.teams[name])
+    for name, value in (("ann", 60), ("bob", 200), ("cem", 10)):
+        await house.quota(value, owner_id=house.people[name])
+
+    async def seen(name: str, width: str, id: str) -> tuple[float, float]:
+        found = await house.figure(id, house.acting(name, width))
+        return found["numerator"], found["denominator"]
+
+    assert await seen("ann", "own", "sales.quota_attainment") == (30, 60)
+    assert await seen("ann", "team", "sales.quota_attainment") == (80, 260)
+    assert await seen("bob", "team", "sales.quota_attainment") == (50, 200)
+    assert await seen("ann", "own", "sales.team_quota_attainment") == (30, 0)
+    assert await seen("ann", "team", "sales.team_quota_attainment") == (80, 160)
+    assert await seen("bob", "team", "sales.team_quota_attainment") == (50, 0)
+    assert await seen("cem", "team", "sales.team_quota_attainment") == (5, 7)
+
+
+async def test_attainment_as_it_was_known_has_the_quotas_and_teams_of_then(house: House) -> None:
+    await house.sold("bob", (SINCE, "won", 50))
+    id = await house.quota(100, team_id=house.teams["north"])
+    then = datetime.now(UTC)
+    await house.fold(house.event(QuotaAmended(changed=["value"], value=Decimal(500)), id, 2))
+    await house.sold("ann", (SINCE, "won", 30))
+    assert (await house.by_team("sales.team_quota_attainment"))["north"] == 16
+    assert (await house.by_team("sales.team_quota_attainment", knownAt=then.isoformat()))["north"] == 50
