@@ -66,6 +66,7 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "CreateExchangeRate.quote": lambda _: "SEK",
     "AmendExchangeRate.rate": lambda n: f"1.{n:06}",
     "RecordReturn.lines": lambda _: [],  # tests/sales/returns has them
+    "MakeDelivery.lines": lambda _: [{"line": 1, "quantity": "0.0001"}],  # so that more is left
     "AddAttachment.size": lambda _: len(FILE),
     "AddAttachment.media_type": lambda _: "text/plain",
     "AddAttachment.sha256": lambda _: sha256(FILE).hexdigest(),

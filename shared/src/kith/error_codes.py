@@ -82,6 +82,7 @@ class ErrorCode(StrEnum):
     # Sales
     ACTIVITY_NOT_PLANNED = "activity-not-planned"
     ACTIVITY_STILL_PLANNED = "activity-still-planned"
+    DELIVERY_ALREADY_CANCELLED = "delivery-already-cancelled"
     INVOICE_NOT_DUE = "invoice-not-due"
     INVOICE_SETTLED = "invoice-settled"
     LEAD_CONVERTING = "lead-converting"
@@ -90,6 +91,7 @@ class ErrorCode(StrEnum):
     OPPORTUNITY_ALREADY_CLOSED = "opportunity-already-closed"
     OPPORTUNITY_LACKS_FIELD = "opportunity-lacks-field"
     OPPORTUNITY_STILL_OPEN = "opportunity-still-open"
+    ORDER_DELIVERED_WHOLE = "order-delivered-whole"
     QUOTE_ALREADY_ACCEPTED = "quote-already-accepted"
     QUOTE_NO_LONGER_VALID = "quote-no-longer-valid"
     QUOTE_NOT_DRAFT = "quote-not-draft"

@@ -123,6 +123,9 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
     assert hint in error["rule"]
 
 
+NO_DEALINGS = ("task", "lead", "lead-queue", "quota", "invoice", "delivery")
+
+
 def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
     """Nor what we think of a relationship, and what we mean to do about it."""
     people = (
@@ -130,11 +133,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         *("contacts.note.", "contacts.attachment."),
     )
     ours = {
-        type
-        for type in EVENTS
-        if type.startswith(
-            ("analytics.", "sales.task.", "sales.lead.", "sales.lead-queue.", "sales.quota.", "sales.invoice.", *people)
-        )
+        type for type in EVENTS if type.startswith(("analytics.", *people, *(f"sales.{noun}." for noun in NO_DEALINGS)))
     }
     put_away = {type for type in EVENTS if type.split(".")[2] in ("archived", "restored")}
     confirmed = {type for type in EVENTS if type.endswith(".erasure.confirmed.v1")}

@@ -4,6 +4,7 @@ from kith.api import Api
 from kith.exports import api as exports
 from kith.processes import api as processes
 from kith.reactions import api as reactions
+from sales.deliveries import api as deliveries
 from sales.leads import api as leads
 from sales.resources import RESOURCES
 from sales.tables import people
@@ -16,6 +17,7 @@ API = Api(
         processes.processes_feature("sales"),
         reactions.reactions_feature("sales"),
         leads.FEATURE,
+        deliveries.FEATURE,
     ),
     people=people,
     tags={exports.TAG: exports.WORDS, processes.TAG: processes.WORDS, reactions.TAG: reactions.WORDS},

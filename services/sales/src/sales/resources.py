@@ -1,6 +1,7 @@
 """The nouns of sales."""
 
 from sales.activities.form import ACTIVITIES
+from sales.deliveries.form import DELIVERIES
 from sales.exchange_rates.form import EXCHANGE_RATES
 from sales.invoices.form import INVOICES
 from sales.lead_queues.form import LEAD_QUEUES
@@ -32,4 +33,5 @@ RESOURCES = (
     SUBSCRIPTIONS,
     EXCHANGE_RATES,
     INVOICES,
+    DELIVERIES,
 )

@@ -50,6 +50,18 @@ class ReturnedLine(Value):
     family: Code | None = filled()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveredLine(Value):
+    """So much of a line of an order, which came to the customer."""
+
+    line: Annotated[int, Whole(1, MOST_NUMBER)]
+    """The number of the order's line."""
+    quantity: Quantity
+    product_id: Id | None = filled()
+    """The order's line's, as is the family."""
+    family: Code | None = filled()
+
+
 MOST_LINES = 200
 """Of one record."""
 

@@ -16,6 +16,7 @@ from kith.events import (
     consents,
     contacts,
     custom_fields,
+    deliveries,
     exchange_rates,
     exchanges,
     invoices,
@@ -38,7 +39,10 @@ E = TypeVar("E", bound=Event)
 
 PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
-    "sales": (sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
+    "sales": (
+        *(sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
+        deliveries,
+    ),
     "service-desk": (service_desk,),
     "analytics": (analytics,),
 }

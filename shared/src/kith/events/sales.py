@@ -173,6 +173,8 @@ class OrderPlaced(Event):
     currency: str
     country: str | None = None
     opportunity_id: UUID | None = None
+    promised_at: datetime | None = None
+    """By when it is to be delivered whole."""
     lines: list[Line] = field(default_factory=list)
     custom: dict[str, Any] = field(default_factory=dict)
 

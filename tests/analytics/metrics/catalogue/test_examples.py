@@ -42,6 +42,7 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.product_revenue": {"ordered": 120 + 30, "lines": 2},
     "sales.net_product_revenue": {"ordered": 120 + 30, "returned": 40},
     "sales.overdue_invoices": {"overdue": 1},
+    "service.delivered_on_time": {"on_time": 3, "promised": 3 + 1 + 1},
     "sales.units_sold": {"units": 3 + 2.5},
     "marketing.cross_sell": {"several": 10, "buyers": 40},
     "sales.new_customers": {"new": 3 - 1},

@@ -71,7 +71,14 @@ class Stands:
     types: tuple[str, ...]
 
 
-Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn | Stands
+@dataclass(frozen=True)
+class InstantIn:
+    """An instant in the fact lies in the interval, and is not to come. Of a stock."""
+
+    field: str
+
+
+Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn | InstantIn | Stands
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from analytics.metrics.measure import (
     CustomerInUse,
     DayIn,
     Has,
+    InstantIn,
     InUse,
     Is,
     Median,
@@ -76,7 +77,7 @@ def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: PLR0911
             return "by customers whose first qualifying event lies in the interval"
         case InUse():
             return "that are not archived"
-        case DayIn(field):
+        case DayIn(field) | InstantIn(field):
             return f"whose {_field(noun, field)} lies in the interval"
         case Stands(types):
             return f"that none of {events_in_words(types)} followed in the interval"

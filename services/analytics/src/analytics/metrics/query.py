@@ -37,6 +37,7 @@ from analytics.metrics.measure import (
     CustomerInUse,
     DayIn,
     Has,
+    InstantIn,
     InUse,
     Is,
     Measure,
@@ -184,15 +185,27 @@ def _weight_of(table: FromClause, of: Sum | Any) -> ColumnElement[Any] | None:
     return case((percent.between(0, 100), percent / 100), else_=weight)
 
 
-def holds(  # noqa: PLR0911 - one for each
+class Ends(NamedTuple):
+    """Those of a period."""
+
+    starts_at: ColumnElement[Any]
+    at: ColumnElement[Any]
+    """Its end, or now."""
+    first_day: ColumnElement[Any]
+    """As text, as is the next one."""
+    after_last: ColumnElement[Any]
+    """The day after its last, also of one that is not over."""
+
+
+def holds(  # noqa: C901, PLR0911 - one for each
     condition: Condition,
     table: FromClause,
     query: MetricQuery,
     first_at: ColumnElement[Any] | None = None,
-    days: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None,
+    ends: Ends | None = None,
 ) -> ColumnElement[bool]:
     """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs, and
-    `days` are the first day of the period and the one after its last, as text, which only DayIn needs."""
+    `ends` those of the period, which only DayIn and InstantIn need."""
     match condition:
         case Is(field, values, negated):
             found = field_of(table, field).in_(values)
@@ -211,9 +224,14 @@ def holds(  # noqa: PLR0911 - one for each
         case InUse():
             return _in_use(table)
         case DayIn(field):
-            assert days is not None
+            assert ends is not None
             day = field_of(table, field)
-            return and_(day >= days[0], day < days[1])
+            return and_(day >= ends.first_day, day < ends.after_last)
+        case InstantIn(field):
+            assert ends is not None
+            text = field_of(table, field)
+            instant = case((func.pg_input_is_valid(text, "timestamptz"), cast(text, Moment)))
+            return and_(instant >= ends.starts_at, instant < ends.at)
         case Stands(types):
             return _stands(types, table, query)
 

@@ -15,6 +15,7 @@ from kith.events.catalogue import versions_of
 from kith.events.consents import ConsentChanged
 from kith.events.contacts import ContactCreated, CustomerCreated, SettingsChanged
 from kith.events.custom_fields import FieldDefinitionCreated
+from kith.events.deliveries import DeliveryMade
 from kith.events.event import Event
 from kith.events.exchange_rates import ExchangeRateCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
@@ -25,7 +26,14 @@ from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
 from kith.events.quotas import QuotaCreated
 from kith.events.reasons import ReasonCreated
-from kith.events.sales import OpportunityOpened, OrderPlaced, OrderReturned, ProductCreated, QuoteCreated, TaskCreated
+from kith.events.sales import (
+    OpportunityOpened,
+    OrderPlaced,
+    OrderReturned,
+    ProductCreated,
+    QuoteCreated,
+    TaskCreated,
+)
 from kith.events.service_desk import CaseOpened
 from kith.events.subscriptions import SubscriptionStarted
 
@@ -92,6 +100,7 @@ COLLECTIONS = (
     _of("sales", "quotas", QuotaCreated),
     _of("sales", "exchange-rates", ExchangeRateCreated),
     _of("sales", "invoices", InvoiceIssued),
+    _of("sales", "deliveries", DeliveryMade),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

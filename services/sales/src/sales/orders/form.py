@@ -1,6 +1,7 @@
 """The form of an order: what can be done with it, its table, and how it is seen."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,11 +10,11 @@ from pydantic import Field
 from sqlalchemy import TEXT, Column
 
 from kith.db.owned import owned_through
-from kith.db.tables import Amount, aggregate_table, reference, values_column
+from kith.db.tables import Amount, Moment, aggregate_table, reference, values_column
 from kith.nouns.inputs import CustomValues, Priced
 from kith.nouns.resource import Command, Follows, One, Resource, View, personal
 from kith.nouns.value_inputs import Values
-from kith.scalars import Code, Currency, Id, Money
+from kith.scalars import Code, Currency, Id, Instant, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
 from sales.products.form import products
@@ -27,6 +28,7 @@ class PlaceOrder(Priced):
     currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
     country: Code | None = None
     opportunity_id: Id | None = None
+    promised_at: Instant | None = Field(default=None, description="by when it is to be delivered whole")
     lines: Annotated[list[Line], Values(MOST_LINES)] = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
     custom_personal: CustomValues = Field(default_factory=dict)
@@ -39,6 +41,7 @@ orders = aggregate_table(
     Column("currency", TEXT, nullable=False),
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
+    Column("promised_at", Moment),
     values_column("lines", Line),
     customer_owned=True,
     customisable=True,
@@ -54,6 +57,7 @@ class OrderView(View):
     currency: str
     country: str | None
     opportunity_id: UUID | None
+    promised_at: datetime | None
     lines: list[Line]
     custom: dict[str, Any]
     custom_personal: dict[str, Any] | None = personal()

@@ -28,7 +28,8 @@ from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import Input
 from kith.nouns.resource import Attempt
 from sales.orders.form import orders
-from sales.returns.rules import OrderedLine, Return
+from sales.orders.rules import OrderedLine
+from sales.returns.rules import Return
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Ordered:
     def accepted(self, _: Input, record: Aggregate) -> None:
         assert isinstance(record, Return)
         for each in record.lines:
-            self.lines[record.order_id][each.line].returned += each.quantity
+            self.lines[record.order_id][each.line].taken += each.quantity
 
     async def flush(self) -> None:
         """Nothing follows."""
@@ -82,7 +83,7 @@ async def ordered_lines(connection: AsyncConnection, tenant: str, returns: Table
         .group_by(of_return.order_id, of_return.line)
     )
     async for row in streamed(connection, given_back, most=len(lines)):
-        found[row.order_id][row.line].returned = row.quantity
+        found[row.order_id][row.line].taken = row.quantity
     return Ordered(found)
 
 

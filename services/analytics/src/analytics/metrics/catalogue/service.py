@@ -3,7 +3,21 @@
 from datetime import timedelta
 
 from analytics.metrics.definition import Dimension, Metric, Source, Unit, by
-from analytics.metrics.measure import Count, Did, DistinctCount, Flow, Has, Is, Key, Median, Never, SameDay, Stock, Sum
+from analytics.metrics.measure import (
+    Count,
+    Did,
+    DistinctCount,
+    Flow,
+    Has,
+    InstantIn,
+    Is,
+    Key,
+    Median,
+    Never,
+    SameDay,
+    Stock,
+    Sum,
+)
 from kith.events.service_desk import (
     CaseAssigned,
     CaseClosed,
@@ -174,5 +188,24 @@ METRICS = (
         denominator="resolved",
         dimensions=OF_CASE,
         example="Ten resolved, three of them after waiting for the customer, one after an escalation: 60 %.",
+    ),
+    Metric(
+        id="service.delivered_on_time",
+        title="Delivered on time",
+        unit=Unit.PERCENT,
+        words="Of the orders that were promised for an instant in the interval that is not to come, the share that "
+        "came whole, the last delivery by that instant. Orders without a promise do not count, nor do deliveries "
+        "that were cancelled by the end; returns change nothing.",
+        components={
+            "on_time": Stock(
+                "sales.delivery",
+                where=(Is("phase", ("made",)), Is("on_time", ("true",)), InstantIn("promised_at")),
+            ),
+            "promised": Stock("sales.order", where=(InstantIn("promised_at"),)),
+        },
+        numerator="on_time",
+        denominator="promised",
+        example="Five orders were promised: three came by then, of which one in two deliveries; one came late, and one "
+        "only in part: 3 / 5 = 60 %.",
     ),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, Numeric, Row, Select, case, ca
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.measure import Count, Flow, Lapse, Median, Of, Stock, Sum
-from analytics.metrics.query import Cell, Cells, Member, MetricQuery, Weighed, all_hold, holds, number_of
+from analytics.metrics.query import Cell, Cells, Ends, Member, MetricQuery, Weighed, all_hold, holds, number_of
 from analytics.projections.tables import facts
 from kith.nouns.lists.pages import Position
 
@@ -37,8 +37,8 @@ class OverFacts(ABC, Generic[M]):
     """The columns by which members are ordered and paged; the last one identifies them."""
     first_active: ColumnElement[Any] | None = None
     """When the fact's customer was first active, if a measure needs it."""
-    days: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None
-    """The first day of the period and the one after its last, if a measure needs them."""
+    ends: Ends | None = None
+    """Those of the period, if a measure needs them."""
     table: FromClause = facts
     """Their rows: the facts, or the lines of each."""
     several = False
@@ -64,7 +64,7 @@ class OverFacts(ABC, Generic[M]):
         conditions = [self.table.c.type.in_(self.types(measure))]
         if not isinstance(measure.of, Count):
             conditions.append(number_of(self.table, measure.of).is_not(None))
-        held = (holds(each, self.table, self.query, self.first_active, self.days) for each in measure.where)
+        held = (holds(each, self.table, self.query, self.first_active, self.ends) for each in measure.where)
         return all_hold([*conditions, *held])
 
     def number(self, measure: M) -> ColumnElement[Any]:

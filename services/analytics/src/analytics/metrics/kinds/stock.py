@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analytics.calendar import zone_of
 from analytics.metrics.kinds.kind import AddsUp, MeasureKind
 from analytics.metrics.kinds.over_facts import OverFacts, add_cells, is_of_amount
-from analytics.metrics.measure import DayIn, Stock
+from analytics.metrics.measure import DayIn, InstantIn, Stock
 from analytics.metrics.phrases import condition_in_words, joined, plural, taken_in_words
-from analytics.metrics.query import Cells, Member, MetricQuery, Slices, Weighed
+from analytics.metrics.query import Cells, Ends, Member, MetricQuery, Slices, Weighed
 from analytics.projections.facts import attributes_of, types_of
 from analytics.projections.tables import facts
 from kith.db.tables import Moment
@@ -64,7 +64,7 @@ class StockKind(MeasureKind[Stock]):
 
 def _is_of_period(measure: Stock) -> bool:
     """Whether it takes what is of the period itself, and so is known while that lasts."""
-    return any(isinstance(each, DayIn) for each in measure.where)
+    return any(isinstance(each, DayIn | InstantIn) for each in measure.where)
 
 
 class _Standing(OverFacts[Stock]):
@@ -75,11 +75,16 @@ class _Standing(OverFacts[Stock]):
     def __init__(self, query: MetricQuery, measures: Sequence[Stock]) -> None:
         super().__init__(query, measures)
         days = [_first_day(each, query) for each in (*query.boundaries[:-1], query.until or query.ends_at)]
-        columns = (list(query.boundaries[1:]), ARRAY(Moment)), (days[:-1], ARRAY(Text)), (days[1:], ARRAY(Text))
-        each = func.unnest(*(cast(literal(values, kind), kind) for values, kind in columns))
-        valued = each.table_valued("at", "first_day", "after_last", with_ordinality="index")
-        self.instants = valued.render_derived("instants")
-        self.days = (self.instants.c.first_day, self.instants.c.after_last)
+        boundaries = list(query.boundaries)
+        columns: dict[str, tuple[list[Any], Any]] = {
+            "starts_at": (boundaries[:-1], ARRAY(Moment)),
+            "at": (boundaries[1:], ARRAY(Moment)),
+            "first_day": (days[:-1], ARRAY(Text)),
+            "after_last": (days[1:], ARRAY(Text)),
+        }
+        each = func.unnest(*(cast(literal(values, kind), kind) for values, kind in columns.values()))
+        self.instants = each.table_valued(*columns, with_ordinality="index").render_derived("instants")
+        self.ends = Ends(*(self.instants.c[name] for name in columns))
         self.slices = Slices(query, facts, facts.c.customer_id, self.instants.c.at)
 
     def where(self, statement: Select[Any]) -> Select[Any]:
