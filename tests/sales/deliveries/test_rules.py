@@ -58,7 +58,7 @@ def test_without_lines_it_is_of_all_that_is_left() -> None:
     of = ordered()
     made(of, line(1, 2))
     rest = made(of)
-    assert [(each.line, each.quantity) for each in rest.lines] == [(1, 1), (2, 1)]
+    assert [(each.line, each.quantity) for each in rest.lines] == [(1, Decimal(1)), (2, Decimal(1))]
     assert rest.completes
 
 
@@ -98,7 +98,7 @@ def test_what_a_cancelled_delivery_had_is_left_again() -> None:
     of = ordered()
     first = made(of, line(1, 3), day=6)
     cancelled(of, first)
-    assert (first.state, of[ORDER].lines[1].left) == (DeliveryState.CANCELLED, 3)
+    assert (first.state, of[ORDER].lines[1].left) == (DeliveryState.CANCELLED, Decimal(3))
     assert made(of, day=4).on_time is True  # that it was late once is not so any more
     for change in (lambda: first.cancel(at=first.updated_at, fulfilments=of), lambda: first.amend(at=PLACED + 9 * DAY)):
         with pytest.raises(DeliveryAlreadyCancelled):
