@@ -1,6 +1,6 @@
 """Affinity and next products: random orders, counted straight, are what the API says of them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -52,8 +52,14 @@ async def orders(fold: Fold, tenant: str) -> list[Order]:
     return found
 
 
-def straight(orders: list[Order], since: datetime, until: datetime) -> dict[tuple[UUID, UUID], tuple[Any, ...]]:
-    baskets = [{*each.products} for each in orders if since <= each.at < until and each.products]
+def straight(
+    orders: list[Order], since: datetime, until: datetime, basket: str = "order"
+) -> dict[tuple[UUID, UUID], tuple[Any, ...]]:
+    apart = defaultdict[Any, set[UUID]](set)
+    for n, order in enumerate(orders):
+        if since <= order.at < until and order.products:
+            apart[order.customer if basket == "customer" else n] |= {*order.products}
+    baskets = [*apart.values()]
     each = Counter(product for basket in baskets for product in basket)
     together = Counter(pair for basket in baskets for pair in permutations(basket, 2))
     total = len(baskets)
@@ -66,13 +72,19 @@ async def ask(analytics: httpx.AsyncClient, headers: Headers, path: str, **asked
     return answer.json()["items"]
 
 
+@pytest.mark.parametrize("basket", ["order", "customer"])
 @pytest.mark.parametrize("days", [(30, 0), (400, 100), (800, 0)])
 async def test_pairs_are_those_of_a_straight_count(
-    analytics: httpx.AsyncClient, mine: Headers, theirs: Headers, orders: list[Order], days: tuple[int, int]
+    analytics: httpx.AsyncClient,
+    mine: Headers,
+    theirs: Headers,
+    orders: list[Order],
+    days: tuple[int, int],
+    basket: str,
 ) -> None:
     since, until = (NOW - timedelta(days=each) for each in days)
-    wanted = straight(orders, since, until)
-    asked = {"from": since.isoformat(), "to": until.isoformat(), "first": "100", "at_least": "1"}
+    wanted = straight(orders, since, until, basket)
+    asked = {"basket": basket, "from": since.isoformat(), "to": until.isoformat(), "first": "100", "at_least": "1"}
     found = await ask(analytics, mine, "affinity", **asked)
     shown = {
         (UUID(each["product_id"]), UUID(each["other_id"])): (

@@ -30,8 +30,8 @@ from analytics.live import api as live_graphql
 from analytics.live import feed as live
 from analytics.live import reads as live_queries
 from analytics.live.reads import Cursor
+from analytics.metrics import parameters as metrics
 from analytics.metrics import question
-from analytics.metrics import reads as metrics
 from analytics.service import SERVICE
 from analytics.tables import people
 from kith.api import api_of, context_for

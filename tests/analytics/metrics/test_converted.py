@@ -29,13 +29,14 @@ from kith.events.exchange_rates import (
     ExchangeRateCreated,
     ExchangeRateRestored,
 )
-from kith.events.sales import OpportunityOpened, OpportunityRotted, OrderPlaced, OrderReturned
+from kith.events.sales import Line, OpportunityOpened, OpportunityRotted, OrderPlaced, OrderReturned
 from kith.ids import new_id
 from kith.scalars.currencies import MINOR_UNITS
 from kith.testing import Issuer, Tenant
 
 Headers = dict[str, str]
 BEGIN, DAYS = at("2024-01-01"), 120
+SETTINGS = UUID(int=7)
 ZONES = ("UTC", "Asia/Tokyo", "America/New_York")
 YEAR = {"from": "2024-01-01T00:00:00Z", "to": "2025-01-01T00:00:00Z"}
 
@@ -84,6 +85,10 @@ async def asked(analytics: httpx.AsyncClient, mine: Headers, id: str, **params: 
     return await analytics.get(f"/v1/metrics/{id}", params=YEAR | params, headers=mine)
 
 
+def line(number: int, told: Told) -> Line:
+    return Line(line=number, quantity=Decimal(1), unit_price=told.amount, amount=told.amount)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_each_amount_is_converted_at_the_rate_of_its_day(
     fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str, seed: int
@@ -93,6 +98,7 @@ async def test_each_amount_is_converted_at_the_rate_of_its_day(
     settings = SettingsChanged(time_zone=zone, activity=ActivityPolicy(ActivityRule([OrderPlaced.type], 90)))
     told, rates = rates_of(tenant, currencies, chance)
     told.append(happened(settings, tenant, BEGIN))
+    lines = dict[Told, list[Told]]()
     customers = [new_id() for _ in range(5)]
 
     def some() -> Told:
@@ -100,7 +106,13 @@ async def test_each_amount_is_converted_at_the_rate_of_its_day(
         return Told(time, Decimal(chance.randrange(1, 10**5)), chance.choice(currencies))
 
     orders, returns, deals, subscribed = ([some() for _ in range(30)] for _ in range(4))
-    told += [happened(OrderPlaced(value=a, currency=c), tenant, t, chance.choice(customers)) for t, a, c in orders]
+    for each in orders:
+        first = each._replace(amount=each.amount // 3)
+        lines[each] = [first, each._replace(amount=each.amount - first.amount)]
+        placed = OrderPlaced(
+            value=each.amount, currency=each.currency, lines=[line(n, one) for n, one in enumerate(lines[each], 1)]
+        )
+        told.append(happened(placed, tenant, each.time, chance.choice(customers)))
     told += [happened(OrderReturned(value=a, currency=c), tenant, t, chance.choice(customers)) for t, a, c in returns]
     for t, a, c in deals:
         opened = OpportunityOpened(stage="engaging", currency=c, value=a)
@@ -118,6 +130,7 @@ async def test_each_amount_is_converted_at_the_rate_of_its_day(
             - sum(converted(each, into, rates, zone) for each in returns),
             "sales.open_pipeline": sum(converted(each, into, rates, zone) for each in deals),
             "mrr": sum(converted(each, into, rates, zone) for each in subscribed),
+            "sales.product_revenue": sum(converted(one, into, rates, zone) for each in lines.values() for one in each),
         }
         for figure, value in wanted.items():
             for how in ({}, {"grain": "month"}, {"knownAt": datetime.now(UTC).isoformat()}):
@@ -301,7 +314,6 @@ async def test_a_rate_converts_in_its_own_direction_and_between_its_own_currenci
 @pytest.mark.parametrize(
     ("id", "params", "hint"),
     [
-        ("sales.product_revenue", {}, "is not converted"),
         ("clv.historic", {}, "is not converted"),
         ("revenue", {"groupBy": "currency"}, "neither grouped"),
         ("revenue", {"filter": "currency:EUR"}, "neither grouped"),
@@ -337,3 +349,61 @@ async def test_counts_are_what_they_are_in_any_currency(
 ) -> None:
     await fold(happened(OrderPlaced(value=Decimal(1), currency="USD"), tenant, at("2024-03-01"), new_id()))
     assert (await asked(analytics, mine, "orders", currency="EUR")).json()["value"] == 1
+
+
+def based(tenant: str, currency: str | None, version: int = 1) -> Envelope:
+    policy = ActivityPolicy(ActivityRule([OrderPlaced.type], 90))
+    settings = SettingsChanged(time_zone="UTC", activity=policy, currency=currency)
+    return happened(settings, tenant, BEGIN, subject=SETTINGS, aggregate_version=version)
+
+
+async def test_figures_come_in_the_base_currency_unless_they_are_asked_by_currency(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    await fold(
+        based(tenant, "EUR"),
+        ordered(tenant, "2024-03-01"),
+        ordered(tenant, "2024-03-01", currency="EUR"),
+        rated(tenant, "USD", "EUR", date(2024, 3, 1), "0.9"),
+        rated(tenant, "EUR", "USD", date(2024, 3, 1), "1.1"),
+    )
+    for known in ({}, {"knownAt": datetime.now(UTC).isoformat()}):
+        figure = (await asked(analytics, mine, "revenue", **known)).json()
+        assert (figure["value"], figure["currency"]) == (190, "EUR")
+        assert (await asked(analytics, mine, "revenue", currency="USD", **known)).json()["value"] == 210
+        by_month = (await asked(analytics, mine, "revenue", grain="month", groupBy="currency", **known)).json()
+        assert [(each["currency"], each["value"]) for each in by_month["by_currency"]] == [("EUR", 100), ("USD", 100)]
+        assert (await asked(analytics, mine, "revenue", filter="currency:USD", **known)).json()["value"] == 100
+    several = {"metrics": ["clv.historic", "revenue", "orders"], "from": YEAR["from"], "to": YEAR["to"]}
+    answer = await analytics.post("/v1/metrics:query", json=several, headers=mine)
+    apart, revenue, orders = answer.json()["figures"]
+    assert len(apart["by_currency"]) == 2, "it is not converted, and stays as it was"
+    assert (revenue["value"], orders["value"]) == (190, 2)
+    await fold(based(tenant, None, version=2))
+    assert (await asked(analytics, mine, "revenue")).json()["currency"] is None
+
+
+async def test_a_rate_is_missed_in_the_base_currency_too(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    await fold(based(tenant, "EUR"), ordered(tenant, "2024-03-09"))
+    assert day_of(await asked(analytics, mine, "revenue")) == "2024-03-09"
+    assert (await asked(analytics, mine, "revenue", groupBy="currency")).json()["value"] == 100
+
+
+async def test_recurring_revenue_moves_with_rates_though_it_came_to_nothing_in_its_own_currency(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    course = steps(
+        (at("2023-12-01"), "active", "100"), (at("2024-02-01"), "active", "0"), (at("2024-03-01"), "active", "100")
+    )
+    await fold(
+        based(tenant, "EUR"),
+        happened(started(course, currency="USD"), tenant, at("2023-12-01"), new_id()),
+        *(
+            rated(tenant, "USD", "EUR", day, rate)
+            for day, rate in ((date(2023, 12, 1), "1"), (date(2024, 2, 1), "1"), (date(2024, 3, 1), "1.5"))
+        ),
+    )
+    figure = (await asked(analytics, mine, "mrr.expansion")).json()
+    assert (figure["value"], figure["currency"]) == (50, "EUR")

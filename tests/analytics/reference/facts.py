@@ -31,6 +31,7 @@ CUSTOMERS = {
 }
 EVENT = {"item": pl.String, "time": MOMENT, "customer": pl.String, "type": pl.String}
 TRADE = EVENT | {"amount": MONEY, "country": pl.String, "currency": pl.String}
+LINES = TRADE | {"product": pl.String, "family": pl.String, "quantity": MONEY}
 TOUCHPOINTS = EVENT | {
     "channel": pl.String,
     "direction": pl.String,
@@ -87,6 +88,8 @@ class Company:
     customers: pl.DataFrame
     orders: pl.DataFrame = field(default_factory=lambda: table(TRADE))
     returns: pl.DataFrame = field(default_factory=lambda: table(TRADE))
+    lines: pl.DataFrame = field(default_factory=lambda: table(LINES))
+    """Of orders."""
     opportunities: pl.DataFrame = field(default_factory=lambda: table(OPPORTUNITIES))
     cases: pl.DataFrame = field(default_factory=lambda: table(CASES))
     touchpoints: pl.DataFrame = field(default_factory=lambda: table(TOUCHPOINTS))
@@ -104,8 +107,9 @@ class Company:
         opportunities = self.opportunities.with_columns(
             pl.col("product").replace(products), pl.col("owner").replace(users)
         )
+        lines = self.lines.with_columns(pl.col("product").replace(products))
         cases = self.cases.with_columns(pl.col("assignee").replace(users))
-        return replace(self, ids=customers, users=users, opportunities=opportunities, cases=cases)
+        return replace(self, ids=customers, users=users, lines=lines, opportunities=opportunities, cases=cases)
 
 
 NAMES = ("retail", "b2b", "desk", "bank", "saas")
@@ -204,7 +208,7 @@ def b2b() -> Company:
             account=unless("", "account"),
         )
         .join(
-            read("crm_products.csv").select("product", price=pl.col("sales_price").cast(MONEY)),
+            read("crm_products.csv").select("product", price=pl.col("sales_price").cast(MONEY), family="series"),
             on="product",
             how="left",
             validate="m:1",
@@ -216,6 +220,7 @@ def b2b() -> Company:
         customer="account",
         owner="sales_agent",
         product="product",
+        family="family",
         currency=pl.lit("USD"),
         opened=pl.col("engage_date").fill_null(last),
         first=pl.when(pl.col("engage_date").is_null()).then(pl.lit("prospecting")).otherwise(pl.lit("engaging")),
@@ -250,6 +255,7 @@ def b2b() -> Company:
         "b2b",
         shaped(CUSTOMERS, customers),
         orders=shaped(TRADE, won),
+        lines=shaped(LINES, won.with_columns(quantity=1)),
         opportunities=pl.concat([shaped(OPPORTUNITIES, opened), shaped(OPPORTUNITIES, closed)]),
     )
 

@@ -86,6 +86,29 @@ def orders(query: Query) -> pl.DataFrame:
 
 
 @cache
+def lines(query: Query) -> pl.DataFrame:
+    return within(query.of.lines, query)
+
+
+@cache
+def returned_lines(query: Query) -> pl.DataFrame:
+    """None of the files says what went back."""
+    return lines(query).clear()
+
+
+@cache
+def bought_of_families(query: Query) -> pl.DataFrame:
+    """To the end, from how many families."""
+    bought = query.of.lines.filter(pl.col("time") < query.end).drop_nulls(["customer", "family"])
+    return bought.group_by("customer").agg(pl.col("family").n_unique())
+
+
+@cache
+def bought_of_several(query: Query) -> pl.DataFrame:
+    return bought_of_families(query).filter(pl.col("family") >= 2)
+
+
+@cache
 def returns(query: Query) -> pl.DataFrame:
     return within(query.of.returns, query)
 
@@ -473,6 +496,7 @@ def own(*names: str, **stored_as: str) -> dict[str, str]:
 
 
 OF_ORDER = own("currency", order_country="country")
+OF_LINE = OF_ORDER | own("product", "family")
 OWN = own("product", opportunity_owner="owner", opportunity_source="source")
 OF_OPPORTUNITY = OWN | own("currency")
 OF_STAGE = OWN | own(stage_left="left")
@@ -553,6 +577,18 @@ FIGURES: dict[str, Figure] = {
         {"value": Part(WON, "sum", "amount"), "won": Part(WON)}, plain("value"), own=OF_OPPORTUNITY
     ),
     "sales.new_revenue": Figure({"ordered": Part(orders_of_new, "sum", "amount")}, plain("ordered"), own=OF_ORDER),
+    "sales.product_revenue": Figure(
+        {"ordered": Part(lines, "sum", "amount"), "lines": Part(lines)}, plain("ordered"), own=OF_LINE
+    ),
+    "sales.net_product_revenue": Figure(
+        {"ordered": Part(lines, "sum", "amount"), "returned": Part(returned_lines, "sum", "amount")},
+        lambda c: c["ordered"] - c["returned"],
+        own=OF_LINE,
+    ),
+    "sales.units_sold": Figure({"units": Part(lines, "sum", "quantity")}, plain("units"), own=OF_LINE),
+    "marketing.cross_sell": share(
+        {"several": Part(bought_of_several), "buyers": Part(bought_of_families)}, plain("several"), plain("buyers")
+    ),
     "sales.new_customers": Figure({"new": Part(new)}, plain("new")),
     "sales.retained_customers": Figure({"kept": KEPT}, plain("kept")),
     "sales.stage_duration": Figure(

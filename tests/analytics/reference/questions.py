@@ -74,7 +74,7 @@ class Question:
 CUSTOMERS_VALUE = ("retention.", "loyalty.", "customers.", "revenue", "orders", "arpu", "ror", "clv.", "rfm")
 ABOUT = {
     "retail": (*CUSTOMERS_VALUE, "sales.new_", "sales.retained_"),
-    "b2b": (*CUSTOMERS_VALUE, "sales."),
+    "b2b": (*CUSTOMERS_VALUE, "sales.", "marketing.cross_sell"),
     "desk": ("service.", "ror"),
     "bank": ("marketing.", "sales.", "retention.", "clv."),
     "saas": ("mrr", "nrr", "grr"),
@@ -116,6 +116,8 @@ QUESTIONS = (
     ask("b2b", "2017-01-01T11:11", "2017-12-31T12:00", "month", zone="Asia/Kolkata"),
     ask("b2b", "2016-10-20", "2018-01-01", "quarter", "segment"),
     ask("b2b", "2017-02-15", "2017-12-15", "quarter", "product", "opportunity_owner", zone="America/New_York"),
+    ask("b2b", "2017-02-15", "2017-12-15", "quarter", "family", "product", zone="Asia/Kolkata"),
+    ask("b2b", "2017-03-01", "2018-01-01", None, "segment", cut=only("family", "GTX", "GTK")),
     ask("b2b", "2017-03-01", "2018-01-01", None, "stage"),
     ask("b2b", "2017-03-01", "2018-01-01", None, "stage_left"),
     ask("b2b", "2017-03-01", "2018-01-01", "year", "opportunity_outcome", "segment"),

@@ -240,7 +240,7 @@ class SettingsChanged(Replaced):
     """IANA; calendar days are the tenant's in it."""
     activity: ActivityPolicy
     currency: str | None = None
-    """ISO 4217, the base currency. None: all amounts are in one currency, and nothing is converted."""
+    """ISO 4217, the base currency, in which figures come. None: each amount in its own."""
 
 
 class ErasureConfirmed(Confirmation):

@@ -47,6 +47,7 @@ class Decision(StrEnum):
     NO_DATE = "... Prospecting, without any date: opens in stage prospecting at the pipeline's last date"
     WON = "Won: at close_date, for close_value"
     ORDER = "... a won opportunity is a sale: an order of that value at that time, external id <opportunity>:order"
+    LINE = "... its one line is one of the product, at that value: the file has no quantities"
     LOST = "Lost: at close_date; the reason is not known"
     AGENT = "A sales_agent is a user of the tenant, invited at the pipeline's first date"
     TEAM = "... in the manager's team, which is one of the regional office's; the manager is a user in it, too"
@@ -257,6 +258,7 @@ def _order(deal: Deal, mapped: Mapped) -> None:
         customer_id=_customer(deal),
         value=deal.value,
         currency=CURRENCY,
+        lines=[{"product_id": Reference(PRODUCTS, deal.product), "quantity": Decimal(1), "unit_price": deal.value}],
         opportunity_id=Reference(OPPORTUNITIES, deal.external_id),
     )
 
@@ -273,6 +275,7 @@ def _count(deal: Deal, mapped: Mapped) -> None:
     mapped.decide(Decision.PRODUCT_NAME, deal.renamed)
     mapped.decide(Decision.WON, deal.stage == "Won")
     mapped.decide(Decision.ORDER, deal.stage == "Won")
+    mapped.decide(Decision.LINE, deal.stage == "Won")
     mapped.decide(Decision.LOST, deal.stage == "Lost")
 
 

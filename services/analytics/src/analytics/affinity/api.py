@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from analytics.affinity import reads
-from analytics.affinity.reads import MOST, Affinity, NextProduct
+from analytics.affinity.reads import MOST, Affinity, Basket, NextProduct
 from analytics.calendar import Interval
 from analytics.customer import READ, Customer, must_be_there, must_be_there_together
 from analytics.ledger.instants import ensure_past
@@ -31,7 +31,11 @@ READER: Any = actor_reaching(READ)
 WHOLE_READER: Any = actor_with(READ)
 First = Annotated[int, Whole(1, MOST)]
 AtLeast = Annotated[int, Whole(1, 1_000_000)]
-_AT_LEAST = Query(description="how often two were ordered together to be looked at")
+_AT_LEAST = Query(description="how often two were together to be looked at")
+_BASKET = Query(description="products of one order; or all that a customer ordered in the interval")
+
+
+strawberry.enum(Basket)
 
 
 @dataclass(slots=True)
@@ -52,21 +56,25 @@ def _over(starts_at: datetime | None, ends_at: datetime | None) -> Interval:
 
 
 async def _affinities(
-    context: Context, actor: Actor, interval: Interval, product: UUID | None, at_least: int, first: int
+    context: Context, actor: Actor, interval: Interval, basket: Basket, product: UUID | None, at_least: int, first: int
 ) -> list[Affinity]:
     actor.require(READ)
     async with context.database.read(actor.tenant, by_values=True) as connection:
-        found = await reads.affinities(connection, actor.tenant, interval, product, at_least=at_least, first=first)
+        found = await reads.affinities(
+            connection, actor.tenant, interval, basket, product, at_least=at_least, first=first
+        )
     return [*found]
 
 
 async def _next_products(
-    context: Context, actor: Actor, customer: UUID, at: datetime | None, at_least: int, first: int
+    context: Context, actor: Actor, customer: UUID, at: datetime | None, basket: Basket, at_least: int, first: int
 ) -> list[NextProduct]:
     interval = _over(None, at)
     async with context.database.read(actor.tenant, by_values=True) as connection:
         survivor = (await merged_among(connection, actor.tenant, [customer])).get(customer, customer)
-        found = await reads.next_products(connection, actor.tenant, interval, survivor, at_least=at_least, first=first)
+        found = await reads.next_products(
+            connection, actor.tenant, interval, basket, survivor, at_least=at_least, first=first
+        )
     return [*found]
 
 
@@ -81,13 +89,14 @@ async def get_affinity(
     product_id: Annotated[Id | None, Query(description="of this product; of all, if it is left out")] = None,
     starts_at: Annotated[Instant | None, Query(alias="from", description="a year before, by default")] = None,
     ends_at: Annotated[Instant | None, Query(alias="to", description="now, by default")] = None,
+    basket: Annotated[Basket, _BASKET] = Basket.ORDER,
     at_least: Annotated[AtLeast, _AT_LEAST] = 2,
     first: First = 20,
     actor: Actor = WHOLE_READER,
 ) -> Response:
     """Over the orders placed in the interval, by the products that their lines name. The most lift first."""
     interval = _over(starts_at, ends_at)
-    found = await _affinities(context_of(request), actor, interval, product_id, at_least, first)
+    found = await _affinities(context_of(request), actor, interval, basket, product_id, at_least, first)
     return json_response(Affinities(found))
 
 
@@ -101,6 +110,7 @@ async def get_next_products(
     request: Request,
     id: Id,
     at: Annotated[Instant | None, Query(description="as of this instant; now, by default")] = None,
+    basket: Annotated[Basket, _BASKET] = Basket.ORDER,
     at_least: Annotated[AtLeast, _AT_LEAST] = 2,
     first: First = 20,
     actor: Actor = READER,
@@ -109,7 +119,7 @@ async def get_next_products(
     customers in the year before. The most confidence first."""
     context = context_of(request)
     await must_be_there(context.database, actor, id)
-    return json_response(NextProducts(await _next_products(context, actor, id, at, at_least, first)))
+    return json_response(NextProducts(await _next_products(context, actor, id, at, basket, at_least, first)))
 
 
 @dataclass
@@ -143,22 +153,28 @@ async def affinity(
     product_id: Id | None = None,
     starts_at: Annotated[Instant | None, strawberry.argument(name="from")] = None,
     ends_at: Annotated[Instant | None, strawberry.argument(name="to")] = None,
+    basket: Basket = Basket.ORDER,
     at_least: AtLeast = 2,
     first: First = 20,
 ) -> list[AffinityType]:
     context = info.context
     interval = _over(starts_at, ends_at)
-    found = await _affinities(context.service, context.actor, interval, product_id, at_least, first)
+    found = await _affinities(context.service, context.actor, interval, basket, product_id, at_least, first)
     return [_as(AffinityType, each) for each in found]
 
 
 @field(description="What it might order next: products that it has not ordered, by the orders of all customers.")
 async def next_products(
-    self: Customer, info: Ctx, at: Instant | None = None, at_least: AtLeast = 2, first: First = 20
+    self: Customer,
+    info: Ctx,
+    at: Instant | None = None,
+    basket: Basket = Basket.ORDER,
+    at_least: AtLeast = 2,
+    first: First = 20,
 ) -> list[NextProductType] | None:
     context = info.context
     await must_be_there_together(info, self.id)
-    found = await _next_products(context.service, context.actor, self.id, at, at_least, first)
+    found = await _next_products(context.service, context.actor, self.id, at, basket, at_least, first)
     return [_as(NextProductType, each) for each in found]
 
 

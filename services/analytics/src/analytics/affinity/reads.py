@@ -1,12 +1,14 @@
 """Products that are ordered together, and what a customer might order next by that.
 
-An order is a basket of the products that its lines name. Of two products a and b, over the baskets of an interval:
+An order is a basket of the products that its lines name; or, where that is asked, all that a customer ordered in the
+interval is one, as where one thing is sold at a time. Of two products a and b, over the baskets of an interval:
 support is the share of baskets with both; confidence, of those with a, the share that has b, too; lift, how many times
 that is what it would be if the two had nothing to do with each other, which is 1.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Float, Integer, Uuid, and_, cast, exists, func, literal, select
@@ -23,6 +25,14 @@ _TYPES = (OrderPlaced.type,)
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
+class Basket(StrEnum):
+    """What is looked at together."""
+
+    ORDER = "order"
+    CUSTOMER = "customer"
+    """All that a customer ordered in the interval."""
+
+
 @dataclass(slots=True)
 class Affinity:
     """Of a product, to another one."""
@@ -30,11 +40,11 @@ class Affinity:
     product_id: UUID
     other_id: UUID
     together: int
-    """Orders with both."""
+    """Baskets with both."""
     support: float
-    """The share of all orders that have both."""
+    """The share of all baskets that have both."""
     confidence: float
-    """Of the orders with the product, the share that has the other one, too."""
+    """Of the baskets with the product, the share that has the other one, too."""
     lift: float
     """How many times as often as if the two had nothing to do with each other."""
 
@@ -47,17 +57,24 @@ class NextProduct:
     because_of: UUID
     """A product that the customer has ordered, which says most for it."""
     together: int
-    """Orders with both, of all customers."""
+    """Baskets with both, of all customers."""
     confidence: float
     lift: float
 
 
 async def affinities(
-    connection: AsyncConnection, tenant: str, interval: Interval, product: UUID | None, *, at_least: int, first: int
+    connection: AsyncConnection,
+    tenant: str,
+    interval: Interval,
+    basket: Basket,
+    product: UUID | None,
+    *,
+    at_least: int,
+    first: int,
 ) -> Sequence[Affinity]:
     """Returns the affinities of a product, or of all products, in orders of the interval: those with the most lift
-    first, of pairs that were ordered together so often at least."""
-    pairs = _pairs(_baskets(tenant, interval), at_least)
+    first, of pairs that are together so often at least."""
+    pairs = _pairs(_baskets(tenant, interval, basket), at_least)
     p = pairs.c
     found = select(p.product, p.other, p.together, p.support, p.confidence, p.lift)
     if product is not None:
@@ -67,11 +84,18 @@ async def affinities(
 
 
 async def next_products(
-    connection: AsyncConnection, tenant: str, interval: Interval, customer: UUID, *, at_least: int, first: int
+    connection: AsyncConnection,
+    tenant: str,
+    interval: Interval,
+    basket: Basket,
+    customer: UUID,
+    *,
+    at_least: int,
+    first: int,
 ) -> Sequence[NextProduct]:
     """Returns what a customer might order next: products that it has not ordered by the end of the interval, each by
     the product it has ordered which has the most confidence; only where the two have to do with each other."""
-    baskets = _baskets(tenant, interval)
+    baskets = _baskets(tenant, interval, basket)
     own = lines_of(tenant, _TYPES, facts.c.customer_id == customer, facts.c.time < interval.ends_at)
     product = own.c.state["product_id"].astext
     bought = select(cast(product, Uuid).label("product")).where(product.regexp_match(_UUID)).distinct().cte("bought")
@@ -89,12 +113,15 @@ async def next_products(
     return [NextProduct(*row) for row in await connection.execute(ordered)]
 
 
-def _baskets(tenant: str, interval: Interval) -> CTE:
-    """Selects the orders of an interval with their products, each once."""
-    when: tuple[ColumnElement[bool], ...] = (facts.c.time >= interval.starts_at, facts.c.time < interval.ends_at)
+def _baskets(tenant: str, interval: Interval, basket: Basket) -> CTE:
+    """Selects the baskets of an interval with their products, each once."""
+    when: list[ColumnElement[bool]] = [facts.c.time >= interval.starts_at, facts.c.time < interval.ends_at]
+    if basket is Basket.CUSTOMER:
+        when.append(facts.c.customer_id.is_not(None))
     lines = lines_of(tenant, _TYPES, *when)
     product = lines.c.state["product_id"].astext
-    found = select(lines.c.subject.label("basket"), cast(product, Uuid).label("product"))
+    whose = lines.c.customer_id if basket is Basket.CUSTOMER else lines.c.subject
+    found = select(whose.label("basket"), cast(product, Uuid).label("product"))
     return found.where(product.regexp_match(_UUID)).distinct().cte("baskets").prefix_with("MATERIALIZED")
 
 

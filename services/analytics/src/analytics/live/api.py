@@ -14,12 +14,12 @@ from analytics.health.model.definition import Band, Cause
 from analytics.live import reads as live
 from analytics.live.feed import Delivery, Feed, Feeds, Gauge, Look, arrived_any, feeds_of, follow
 from analytics.live.reads import Cursor, Page, Position, digest, timeline_after
-from analytics.metrics import reads as metrics
 from analytics.metrics.api import MetricValue
 from analytics.metrics.catalogue import metric
+from analytics.metrics.converted import RATES, ensure_converts
 from analytics.metrics.event_types import event_types_of
 from analytics.metrics.figure import Figure
-from analytics.metrics.parameters import question_of, reading
+from analytics.metrics.parameters import Parameters, answer, question_of
 from analytics.metrics.question import Question
 from analytics.metrics.rest import FilterText, Version
 from analytics.projections.as_known_at import types_needed
@@ -179,11 +179,12 @@ async def metric_changed(
     filter: list[FilterText] | None = None,
     zone: scalars.Zone | None = None,
     activity: Version | None = None,
+    currency: scalars.Currency | None = None,
     after: scalars.Cursor | None = None,
 ) -> AsyncGenerator[MetricUpdate, None]:
     feed, tenant, reach = _feed(info)
     feeds = feeds_of(feed.database)
-    subscribed = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity)
+    subscribed = SubscribedMetric(id, starts_at, ends_at, days, tuple(filter or ()), zone, activity, currency)
     watched = WatchedMetric(feeds, tenant, reach, subscribed)
     await watched.check()
     of = digest(tenant, subscribed)
@@ -238,6 +239,11 @@ class SubscribedMetric:
     filters: tuple[str, ...]
     zone: str | None
     activity: int | None
+    currency: str | None
+
+    @property
+    def parameters(self) -> Parameters:
+        return {"filters": self.filters, "zone": self.zone, "activity": self.activity, "currency": self.currency}
 
     def interval(self, now: datetime) -> tuple[datetime, datetime]:
         """Raises Invalid unless it is one interval."""
@@ -265,33 +271,25 @@ class WatchedMetric:
     async def check(self) -> None:
         """Raises what is wrong with the query, before anybody watches it."""
         wanted, interval = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
+        if self.subscribed.currency is not None:
+            ensure_converts([wanted])
         async with self.feeds.database.read(self.tenant) as connection:
             (await self._question(connection, *interval)).of(wanted, interval)
 
     async def compute(self) -> Figure:
-        wanted, (starts_at, ends_at) = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
-        async with (
-            self.feeds.computing,
-            reading(self.feeds.database, self.tenant, [wanted], starts_at, ends_at, None) as connection,
-        ):
-            question = await self._question(connection, starts_at, ends_at)
-            needed = types_needed(event_types_of([wanted]), question.policy)
-            self.types = None if needed is None else frozenset(each for type in needed for each in versions_of(type))
-            (figure,) = await metrics.figures(connection, self.tenant, [wanted], question)
+        wanted, interval = metric(self.subscribed.id), self.subscribed.interval(datetime.now(UTC))
+        async with self.feeds.computing:
+            question, (figure,) = await answer(
+                self.feeds.database, self.tenant, self.reach, [wanted], *interval, **self.subscribed.parameters
+            )
+        types = event_types_of([wanted]) | (RATES if question.currency is not None else frozenset())
+        needed = types_needed(types, question.policy)
+        self.types = None if needed is None else frozenset(each for type in needed for each in versions_of(type))
         return figure
 
     async def _question(self, connection: Any, starts_at: datetime, ends_at: datetime) -> Question:
-        it = self.subscribed
-        return await question_of(
-            connection,
-            self.tenant,
-            self.reach,
-            starts_at,
-            ends_at,
-            filters=it.filters,
-            zone=it.zone,
-            activity=it.activity,
-        )
+        asked = self.subscribed.parameters
+        return await question_of(connection, self.tenant, self.reach, starts_at, ends_at, **asked)
 
     def mark(self, figure: Figure) -> str:
         components = [(each.name, each.value) for each in figure.components]

@@ -12,8 +12,7 @@ from analytics.ledger.api import Freshness
 from analytics.metrics import figure
 from analytics.metrics.catalogue import metric
 from analytics.metrics.members import MemberAmount, MemberView, members
-from analytics.metrics.parameters import question_of, reading
-from analytics.metrics.reads import figures
+from analytics.metrics.parameters import answer, question_of, reading
 from analytics.metrics.rest import DimensionView, FilterText, MetricsQuery, MetricView, Version, catalogue, router
 from kith import scalars
 from kith.api import Feature
@@ -134,22 +133,22 @@ async def _figures(
         context.actor.tenant,
         [metric(id, parameter="ids" if len(ids) > 1 else "id") for id in dict.fromkeys(ids)],
     )
-    async with reading(context.service.database, tenant, wanted, starts_at, ends_at, known_at, currency) as connection:
-        question = await question_of(
-            connection,
-            tenant,
-            reach,
-            starts_at,
-            ends_at,
-            grain=grain,
-            group_by=group_by or (),
-            filters=filter or (),
-            zone=zone,
-            activity=activity,
-            known_at=known_at,
-            currency=currency,
-        )
-        return await figures(connection, tenant, wanted, question)  # type: ignore[return-value]
+    _, found = await answer(
+        context.service.database,
+        tenant,
+        reach,
+        wanted,
+        starts_at,
+        ends_at,
+        grain=grain,
+        group_by=group_by or (),
+        filters=filter or (),
+        zone=zone,
+        activity=activity,
+        known_at=known_at,
+        currency=currency,
+    )
+    return found  # type: ignore[return-value]
 
 
 @field(description="Whom or what a part of a metric counts, each with the event that put it there.")
@@ -169,7 +168,7 @@ async def metric_members(
     context = info.context
     reach = context.actor.reach(READ)
     tenant, wanted = context.actor.tenant, metric(id)
-    async with reading(context.service.database, tenant, [wanted], starts_at, ends_at, known_at) as connection:
+    async with reading(context.service.database, tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
             connection,
             tenant,

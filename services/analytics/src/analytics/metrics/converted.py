@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Interval, zone_of
 from analytics.metrics.definition import CURRENCY, Metric
+from analytics.metrics.figure import Figure
 from analytics.metrics.kinds.registry import kind_of
+from analytics.metrics.lines import NUMBER
 from analytics.metrics.measure import Flow, Measure, Recurring, Stock
 from analytics.metrics.plan import Evaluation, Plan
 from analytics.metrics.query import Cell, MetricQuery
@@ -54,41 +56,46 @@ FROM (
 """
 
 
+def converts(metric: Metric) -> bool:
+    """Whether the metric's amounts can come in one currency: not those of a model of customers' value."""
+    return all(isinstance(each, Flow | Stock | Recurring) for each in amounts_of([metric]))
+
+
 def amounts_of(metrics: Iterable[Metric]) -> list[Measure]:
-    """Returns the measures that are amounts. Raises Invalid for a metric whose amounts are not converted."""
-    found: list[Measure] = []
+    return [each for metric in metrics for each in metric.measures if kind_of(each).is_amount(each)]
+
+
+def ensure_converts(metrics: Iterable[Metric]) -> None:
+    """Raises Invalid for a metric whose amounts are not converted."""
     for metric in metrics:
-        for measure in metric.measures:
-            if not kind_of(measure).is_amount(measure):
-                continue
-            if not isinstance(measure, Flow | Stock | Recurring) or getattr(measure, "of_lines", False):
-                raise Invalid(
-                    f"{metric.id} is not converted: its amounts are those of lines, or of a model of customers' value. "
-                    "Leave currency out, and it comes in each currency.",
-                    field="currency",
-                )
-            found.append(measure)
-    return found
+        if not converts(metric):
+            raise Invalid(
+                f"{metric.id} is not converted: its amounts are of a model of customers' value. Leave currency out, "
+                "and it comes in each currency.",
+                field="currency",
+            )
 
 
-async def has_others(
-    connection: AsyncConnection, tenant: str, amounts: Sequence[Measure], interval: Interval, currency: str
-) -> bool:
-    """Whether there is anything in another currency among what these measures read."""
-    f, s, since = facts.c, subscription_spans.c, _since(amounts, interval)
-    types = {type for each in amounts if not isinstance(each, Recurring) for type in kind_of(each).event_types(each)}
-    found = [
-        select(f.subject).where(
-            f.tenant_id == tenant,
-            f.type.in_(sorted(types)),
-            f.currency != currency,
-            f.time < interval.ends_at,
-            *(() if since is None else (f.time >= since,)),
+async def in_others(
+    connection: AsyncConnection, tenant: str, metrics: Sequence[Metric], found: Sequence[Figure], currency: str
+) -> list[Metric]:
+    """Returns the metrics whose figures, as they were found, have amounts in other currencies."""
+    s = subscription_spans.c
+    others = select(s.subject).where(s.tenant_id == tenant, s.currency != currency)
+    # What went up and down again in one currency need not have come to nothing in another.
+    paid = any(isinstance(each, Recurring) for each in amounts_of(metrics)) and bool(
+        await connection.scalar(select(others.exists()))
+    )
+    return [
+        metric
+        for metric, figure in zip(metrics, found, strict=True)
+        if converts(metric)
+        and (
+            any(each.currency != currency for each in figure.by_currency)
+            or any(each.currency != currency for slice in figure.breakdown for each in slice.by_currency)
+            or (paid and any(isinstance(each, Recurring) for each in amounts_of([metric])))
         )
     ]
-    if any(isinstance(each, Recurring) for each in amounts):
-        found.append(select(s.subject).where(s.tenant_id == tenant, s.currency != currency))
-    return bool(await connection.scalar(select(or_(*(each.exists() for each in found)))))
 
 
 def _since(amounts: Iterable[Measure], interval: Interval) -> datetime | None:
@@ -114,6 +121,8 @@ async def convert(
         source = f"pg_temp.{table.name}_told" if of_before else f"public.{table.name}"
         day = f"timezone('{zone}', t.{moment})::date"
         columns = {name: f"t.{name}" for name in (each.name for each in table.c)}
+        if table is facts and any(isinstance(each, Flow) and each.of_lines for each in amounts):
+            columns["state"] = _converted_lines(MINOR_UNITS[currency])
         columns[amount] = f"coalesce(round(t.{amount} * r.rate, {MINOR_UNITS[currency]}), t.{amount})"
         columns["currency"] = (
             f"CASE WHEN t.currency = '{currency}' OR t.{amount} IS NULL OR r.rate IS NOT NULL THEN '{currency}' "
@@ -124,6 +133,18 @@ async def convert(
             f"SELECT {', '.join(f'{each} AS {name}' for name, each in columns.items())} FROM {source} t "
             f"LEFT JOIN pg_temp.rates r ON r.base = t.currency AND r.day = {day}"
         )
+
+
+def _converted_lines(digits: int) -> str:
+    """Each line is rounded by itself, as each fact is."""
+    amount = f"round((line->>'amount')::numeric * r.rate, {digits})::text"
+    return (
+        "CASE WHEN r.rate IS NOT NULL AND jsonb_typeof(t.state->'lines') = 'array' THEN "  # noqa: S608 - of this file
+        "t.state || jsonb_build_object('lines', (SELECT jsonb_agg("
+        f"CASE WHEN line->>'amount' ~ '{NUMBER}' THEN line || jsonb_build_object('amount', {amount}) ELSE line END "
+        "ORDER BY place) FROM jsonb_array_elements(t.state->'lines') WITH ORDINALITY AS told(line, place)"
+        ")) ELSE t.state END"
+    )
 
 
 async def ensure_rates(

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from analytics.projections.tables import facts
 
 _NONE = literal_column("'[]'::jsonb", JSONB)
-_NUMBER = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
+NUMBER = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 
 
 def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -> FromClause:
@@ -37,4 +37,4 @@ def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -
 
 
 def _number(text: ColumnElement[str]) -> ColumnElement[Any]:
-    return case((text.regexp_match(_NUMBER), cast(text, Numeric)))
+    return case((text.regexp_match(NUMBER), cast(text, Numeric)))

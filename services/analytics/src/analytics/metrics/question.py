@@ -36,7 +36,9 @@ class Question:
     now: datetime | None = None
     """Later events have not happened yet. None: the whole interval has passed."""
     currency: str | None = None
-    """In which all amounts come. None: each in its own."""
+    """In which all amounts come that can be converted. None: each in its own."""
+    rates_zone: str = "UTC"
+    """The tenant's own, of which the days of rates are."""
     fields: CustomerFields = field(default=CustomerFields({}), compare=False)
     """The custom fields of customers, if it names any."""
 

@@ -14,8 +14,7 @@ from analytics.metrics.catalogue import METRICS, metric
 from analytics.metrics.figure import Figure
 from analytics.metrics.filtering import MAX_VALUES, FilterBy
 from analytics.metrics.members import MemberView, members
-from analytics.metrics.parameters import question_of, reading
-from analytics.metrics.reads import figures
+from analytics.metrics.parameters import answer, question_of, reading
 from kith import scalars
 from kith.http.app import actor_reaching, context_of, json_response, only_known_parameters
 from kith.http.auth import Actor
@@ -150,7 +149,10 @@ KnownAt = Annotated[
 ]
 InCurrency = Annotated[
     scalars.Currency | None,
-    Query(description="in which all amounts come, each at the rate of its event's day; each in its own, if not named"),
+    Query(
+        description="in which all amounts come, each at the rate of its event's day. If not named, the tenant's base "
+        "currency; where it has none, or figures are grouped or filtered by it, each in its own"
+    ),
 ]
 
 
@@ -187,23 +189,21 @@ async def get_metric(
     empty; there are amounts in several currencies, each in `by_currency`; or its instant has not come yet, as
     `complete_up_to` says."""
     wanted = metric(id)
-    database = context_of(request).database
-    async with reading(database, actor.tenant, [wanted], starts_at, ends_at, known_at, currency) as connection:
-        question = await question_of(
-            connection,
-            actor.tenant,
-            actor.reach(READ),
-            starts_at,
-            ends_at,
-            grain=grain,
-            group_by=group_by or (),
-            filters=filters or (),
-            zone=zone,
-            activity=activity,
-            known_at=known_at,
-            currency=currency,
-        )
-        (figure,) = await figures(connection, actor.tenant, [wanted], question)
+    _, (figure,) = await answer(
+        context_of(request).database,
+        actor.tenant,
+        actor.reach(READ),
+        [wanted],
+        starts_at,
+        ends_at,
+        grain=grain,
+        group_by=group_by or (),
+        filters=filters or (),
+        zone=zone,
+        activity=activity,
+        known_at=known_at,
+        currency=currency,
+    )
     return json_response(figure)
 
 
@@ -220,22 +220,21 @@ async def query_metrics(
 ) -> Response:
     """In the order of the request. The same parameters as for one metric, in a body: it is a read."""
     wanted = [metric(id, parameter="metrics") for id in dict.fromkeys(query.metrics)]
-    database, tenant, interval = context_of(request).database, actor.tenant, (query.starts_at, query.ends_at)
-    async with reading(database, tenant, wanted, *interval, query.known_at, query.currency) as connection:
-        question = await question_of(
-            connection,
-            actor.tenant,
-            actor.reach(READ),
-            *interval,
-            grain=query.grain,
-            group_by=query.group_by,
-            filters=[each if isinstance(each, str) else each.as_filter() for each in query.filter],
-            zone=query.zone,
-            activity=query.activity,
-            known_at=query.known_at,
-            currency=query.currency,
-        )
-        found = await figures(connection, actor.tenant, wanted, question)
+    _, found = await answer(
+        context_of(request).database,
+        actor.tenant,
+        actor.reach(READ),
+        wanted,
+        query.starts_at,
+        query.ends_at,
+        grain=query.grain,
+        group_by=query.group_by,
+        filters=[each if isinstance(each, str) else each.as_filter() for each in query.filter],
+        zone=query.zone,
+        activity=query.activity,
+        known_at=query.known_at,
+        currency=query.currency,
+    )
     return json_response(Figures(found))
 
 
@@ -263,9 +262,7 @@ async def list_members(
     """The customers, orders or cases behind it, each with the event that proves it. Their contributions sum up to the
     part, so a part that is a median has none, and one whose instant has not come yet neither."""
     wanted = metric(id)
-    async with reading(
-        context_of(request).database, actor.tenant, [wanted], starts_at, ends_at, known_at
-    ) as connection:
+    async with reading(context_of(request).database, actor.tenant, [wanted], ends_at, known_at) as connection:
         question = await question_of(
             connection,
             actor.tenant,

@@ -1,4 +1,5 @@
-"""The settings of a tenant, as far as analytics has received them: its time zone, and its definition of activity."""
+"""The settings of a tenant, as far as analytics has received them: its time zone, its currency, and its definition of
+activity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ DEFAULT_ZONE = "UTC"
 @dataclass(frozen=True)
 class Tenant:
     zone: str
+    currency: str | None
     policy: ActivityPolicy
 
 
@@ -31,17 +33,18 @@ async def tenant_settings(connection: AsyncConnection, tenant: str, activity: in
         .order_by(c.version.desc())
     )
     versions: list[tuple[int, Mapping[str, Any]]] = [(row.version, row.state) for row in changes]
-    zone = versions[0][1]["time_zone"] if versions else DEFAULT_ZONE
+    newest = versions[0][1] if versions else {"time_zone": DEFAULT_ZONE}
+    zone, currency = newest["time_zone"], newest.get("currency")
     r = activity_rules.c
     computed = await connection.scalars(select(r.rule).where(r.tenant_id == tenant, r.ready_at.is_not(None)))
     ready = {*computed, *(rule.id for rule in DEFAULT_POLICY.rules)}
     policies = [*(ActivityPolicy.of_event(version, state["activity"]) for version, state in versions), DEFAULT_POLICY]
     usable = {each.version: each for each in policies if ready.issuperset(rule.id for rule in each.rules)}
     if activity is None:
-        return Tenant(zone, next(iter(usable.values())))
+        return Tenant(zone, currency, next(iter(usable.values())))
     if activity not in usable:
         raise NotFound(
             f"There is no definition of activity {activity} to ask. There are: {', '.join(map(str, usable))}.",
             field="activity",
         )
-    return Tenant(zone, usable[activity])
+    return Tenant(zone, currency, usable[activity])

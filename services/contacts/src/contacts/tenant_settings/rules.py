@@ -44,7 +44,7 @@ class Settings(Aggregate):
     time_zone: str = "UTC"
     """IANA; calendar days are the tenant's in it."""
     currency: str | None = None
-    """ISO 4217, the base currency. None: all amounts are in one currency, and nothing is converted."""
+    """ISO 4217, the base currency, in which figures come. None: each amount in its own."""
     activity: ActivityRule = field(default_factory=lambda: ActivityRule(event_types=[OrderPlaced.type], window_days=90))
     segment_activity: list[SegmentActivity] = field(default_factory=list)
     """By segment, each once."""
