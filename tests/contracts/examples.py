@@ -30,7 +30,7 @@ KNOWN: Mapping[str, Callable[[int], Any]] = {
     "number": lambda n: f"+43 1 {5_550_000 + n}",
     "written": lambda n: f"0043 1 {5_550_000 + n}",
     "language": lambda n: ("de", "zh-Hant-TW")[n % 2],
-    "website": lambda n: f"https://zebulon{n}.example/",
+    **dict.fromkeys(("website", "url", "evidence"), lambda n: f"https://zebulon{n}.example/"),
     "token": lambda _: "zebulon-by-chance-0",  # the same: it confirms what was requested with it
     "begins": lambda _: "09:00",
     "ends": lambda _: "17:30",
@@ -63,6 +63,7 @@ OWN: Mapping[str, Callable[[int], Any]] = {
     "CreateQuota.starts_on": lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
     "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue
     "AmendInvoice.due_on": lambda n: f"{1900 + n % 100}-01-31",
+    "CreateMilestone.due_at": lambda _: "2020-01-31T00:00:00Z",  # so that it can be missed
     "CreateExchangeRate.quote": lambda _: "SEK",
     "AmendExchangeRate.rate": lambda n: f"1.{n:06}",
     "RecordReturn.lines": lambda _: [],  # tests/sales/returns has them

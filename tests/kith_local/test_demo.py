@@ -38,6 +38,7 @@ NOT_IN_THE_DEMO = {
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered
     "exchange-rates",  # it takes one currency
+    *("goals", "milestones"),  # it has agreed on none
     "deliveries",  # they are carried home
     "invoices",  # its books are kept elsewhere
     "notes",  # nobody has written one

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -27,13 +27,18 @@ from analytics.playbooks.plan import Plan
 from analytics.playbooks.runs import fire
 from analytics.playbooks.tables import playbook_days
 from analytics.projections.snapshot import within
+from kith.errors import Conflict
 from kith.events.analytics import HealthModelPublished, ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
 from kith.events.envelope import Envelope
+from kith.events.goals import MilestoneMet, MilestoneMissed, MilestoneSet
 from kith.events.sales import OrderPlaced
 from kith.events.service_desk import CaseOpened, CaseResolved
+from kith.events.subscriptions import SubscriptionStarted
 from kith.ids import new_id
 from kith.testing import Issuer, Tenant
+from sales.subscriptions.rules import Subscription
+from sales.subscriptions.values import BillingPeriod
 
 pytestmark = pytest.mark.own_database
 
@@ -55,7 +60,7 @@ def us(analytics: httpx.AsyncClient, issuer: Issuer, tenant: str) -> Tenant:
 def a_past(tenant: str, begin: datetime, days: int, customers: int = 30) -> list[Envelope]:
     """What customers of some segments did, in the order of time; their segments change meanwhile, and so do the models
     that score them."""
-    random, events = Random(11), []
+    random, others, events = Random(11), Random(12), []
     for _ in range(customers):
         id, version, buys = new_id(), 1, random.choice([0.005, 0.02, 0.06])
         segment = random.choice(["gold", "plain", None])
@@ -84,6 +89,11 @@ def a_past(tenant: str, begin: datetime, days: int, customers: int = 30) -> list
                     )
                     later = time + timedelta(minutes=1)
                     events.append(happened(resolved, tenant, later, id, subject=subject, aggregate_version=2))
+            if others.random() < 0.04:
+                subject, due = new_id(), time + (begin + days * DAY - time) * others.random()
+                events.append(happened(MilestoneSet(state="open", due_at=due), tenant, time, id, subject=subject))
+                ends = others.choice([MilestoneMet(state="met", kept=1), MilestoneMissed(state="missed", kept=0)])
+                events.append(happened(ends, tenant, due, id, subject=subject, aggregate_version=2))
             if random.random() < 0.15:
                 reading = ReadingRecorded(signal_id=SIGNAL, value=random.uniform(0, 10))
                 events.append(happened(reading, tenant, time, id))
@@ -227,6 +237,7 @@ async def days(worker: AsyncEngine, playbook: UUID) -> list[date]:
         {"kind": "sla_breached"},
         {"kind": "segment_entered", "segments": ["gold"]},
         {"kind": "signal_crossed", "signal": str(SIGNAL), "below": 2.5},
+        {"kind": "milestone_missed"},
     ],
 )
 async def test_events(us: Tenant, worker: AsyncEngine, fold: Fold, when: dict[str, Any]) -> None:
@@ -292,3 +303,109 @@ async def away_since(worker: AsyncEngine, tenant: str, customers: set[UUID], sin
             await connection.execute(
                 update(health_scores).where(c.tenant_id == tenant, c.customer_id == customer).values(known)
             )
+
+
+class Known(NamedTuple):
+    """What a subscription said of its renewal."""
+
+    time: datetime
+    renews_at: datetime | None
+
+
+def subscriptions_of(
+    tenant: str, begin: datetime, customers: Sequence[UUID], days: int
+) -> tuple[list[Envelope], dict[UUID, list[list[Known]]]]:
+    """The events of subscriptions that are renewed, cancelled for the end of their terms and reactivated, by the rules
+    of sales; and by customer what each of them said of its renewal, in the order of time."""
+    random, events, knew = Random(13), list[Envelope](), dict[UUID, list[list[Known]]]()
+    for customer in customers:
+        knew[customer] = []
+        for _ in range(random.randrange(3)):
+            at, subject, known = begin - random.random() * 60 * DAY, new_id(), list[Known]()
+            of: dict[str, Any] = {"plan": "team", "seats": 1, "unit_price": Decimal(10), "currency": "EUR"}
+            of |= {"term_months": random.choice([1, 2, None]), "auto_renew": random.random() < 0.6}
+            of |= {"billing_period": BillingPeriod.MONTHLY, "starts_at": None, "trial": False, "trial_ends_at": None}
+            taken, event = Subscription.start(id=subject, at=at, **of)
+            each: Any = event
+            while each is not None and at < begin + days * DAY:
+                taken.updated_at = at
+                known.append(Known(at, taken.term_ends_at if may_be_renewed(taken, at) else None))
+                events.append(happened(each, tenant, at, customer, subject=subject, aggregate_version=len(known)))
+                at, each = _next(taken, at, random)
+            knew[customer].append(known)
+    return events, knew
+
+
+def may_be_renewed(taken: Subscription, at: datetime) -> bool:
+    twin = taken.copy()
+    try:
+        twin.announce(at=at, renewal_opportunity_id=new_id())
+    except Conflict:
+        return False
+    return True
+
+
+def _next(taken: Subscription, at: datetime, random: Random) -> tuple[datetime, Any]:
+    """What happens to it next, of itself or by somebody; nothing, when there is an end of it."""
+    then = at + random.random() * 20 * DAY
+    if taken.next_renewal is not None and taken.next_renewal <= then:
+        return taken.next_renewal, taken.renew(at=taken.next_renewal, term_months=None)
+    if taken.next_end is not None and taken.next_end <= then:
+        return taken.next_end, taken.end(at=taken.next_end)
+    ended = taken.ends_at is not None and taken.ends_at <= then
+    if ended and random.random() < 0.5:
+        return then, None
+    if ended or (taken.cancel_reason and random.random() < 0.5):
+        return then, taken.reactivate(at=then, effective_at=None)
+    if not taken.cancel_reason and taken.term_ends_at and random.random() < 0.3:
+        return then, taken.cancel(at=then, effective_at=None, at_term_end=True, reason="price")
+    return then, taken.change(at=then, effective_at=None, seats=taken.seats + 1)
+
+
+async def test_renewals_that_are_near(us: Tenant, worker: AsyncEngine, fold: Fold) -> None:
+    """Against what the subscriptions themselves said, and what health says of each midnight."""
+    begin, long, near = datetime(2026, 1, 1, tzinfo=UTC), 90, 20
+    since = begin + 20.5 * DAY
+    when = {"kind": "renewal_near", "days": near, "bands": ["at_risk", "steady"]}
+    more: dict[str, Any] = {"audience": {"without_tags": []}, "cool_down_days": 25, "control_share": 0.3}
+    await fold(happened(HealthModelPublished(number=1, document=BUSY | {"audience": {}}), us.name, begin))
+    playbook = await started(us, since, when=when, **more)
+    events = a_past(us.name, begin, long, customers=40)
+    customers = sorted({each.customer_id for each in events if each.customer_id})
+    terms, knew = subscriptions_of(us.name, begin, customers, long)
+    whatever: dict[str, Any] = {"plan": "p", "seats": 1, "unit_price": Decimal(1), "billing_period": "month"}
+    spoilt = SubscriptionStarted(
+        **whatever, currency="EUR", starts_at=begin, mrr=Decimal(1), steps=[], auto_renew=True,
+        term_ends_at="never", ends_at="infinity",  # type: ignore[arg-type]
+    )  # fmt: skip
+    events = sorted([*events, *terms, happened(spoilt, us.name, begin, customers[0])], key=lambda each: each.time)
+    for number in range(long):
+        now = begin + (number + 1) * DAY
+        await fold(*(each for each in events if (now - DAY <= each.time or not number) and each.time < now))
+        await looked(worker, now + GRACE)
+    live = await lived(worker, us, playbook)
+    alike(live, await simulated(worker, us, playbook, document(when=when, **more), since, begin + (long + 0.5) * DAY))
+    expected, rests = list[tuple[datetime, UUID, datetime]](), dict[UUID, datetime]()
+    for midnight in (begin + day * DAY for day in range(21, long + 1)):
+        renewals = {
+            customer: min(found)
+            for customer in customers
+            if (
+                found := [
+                    at for each in knew[customer] if (at := said_before(midnight, each)) and at - midnight <= near * DAY
+                ]
+            )
+        }
+        async with worker.connect() as connection:
+            health = await explanations(connection, us.name, sorted(renewals), midnight)
+        for customer, at in sorted(renewals.items()):
+            if health[customer].band in ("at_risk", "steady") and rests.get(customer, begin) <= midnight:
+                expected.append((midnight, customer, at))
+                rests[customer] = midnight + 25 * DAY
+    assert [(at, customer, datetime.fromisoformat(of["renews_at"])) for at, customer, _, of in live] == expected
+    assert len(live) > 10
+
+
+def said_before(midnight: datetime, known: Sequence[Known]) -> datetime | None:
+    last = [each for each in known if each.time < midnight][-1:]
+    return next((each.renews_at for each in last if each.renews_at is not None and each.renews_at > midnight), None)

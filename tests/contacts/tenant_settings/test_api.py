@@ -123,7 +123,7 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
     assert hint in error["rule"]
 
 
-NO_DEALINGS = ("task", "lead", "lead-queue", "quota", "invoice", "delivery")
+NO_DEALINGS = ("task", "lead", "lead-queue", "quota", "invoice", "delivery", "milestone")
 
 
 def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
@@ -145,6 +145,7 @@ def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:
         "sales.activity.rescheduled.v1",
         *(f"sales.{noun}.{verb}.v1" for noun in ("pipeline", "reason") for verb in ("created", "amended")),
         *(f"sales.opportunity.{verb}.v1" for verb in ("switched", "rotted")),
+        *(f"sales.goal.{verb}.v1" for verb in ("set", "amended", "achieved", "dropped", "reopened")),
         *(f"sales.quote.{verb}.v1" for verb in ("created", "amended", "expired", "withdrawn", "revised")),
         *(f"sales.subscription.{verb}.v1" for verb in ("amended", "cancelled", "renewal-due", "ended")),
         "service-desk.case.amended.v1",

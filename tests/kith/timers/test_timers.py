@@ -301,6 +301,31 @@ async def test_an_invoice_is_overdue_once_unless_it_was_paid(
     assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
 
 
+async def test_a_milestone_is_missed_once_for_each_date_unless_it_was_met(
+    ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
+) -> None:
+    due, before = ago(100), ago(200).isoformat()
+    body = {"title": "All trained", "due_at": due.isoformat(), "occurred_at": before}
+    late, met, moved, dropped = [await ours.made("/v1/milestones", **body) for _ in range(4)]
+    again = ago(50)
+    for each, command, more in (
+        (met, "meet", {}),
+        (moved, "move", {"due_at": again.isoformat()}),
+        (dropped, "drop", {}),
+    ):
+        done = await ours.post(f"/v1/milestones/{each['id']}:{command}", {"occurred_at": before, **more})
+        assert done.status_code == 200, done.text
+    while await timers().step(worker):
+        pass
+    shown = [(await ours.get(f"/v1/milestones/{each['id']}")).json() for each in (late, met, moved, dropped)]
+    assert [each["state"] for each in shown] == ["missed", "met", "missed", "dropped"]
+    found = await rows.fetch(
+        "SELECT subject, time FROM outbox WHERE tenant_id = $1 AND type = 'sales.milestone.missed.v1'", ours.name
+    )
+    assert {str(row["subject"]): row["time"] for row in found} == {late["id"]: due, moved["id"]: again}
+    assert await rows.fetchval("SELECT count(*) FROM timers WHERE tenant_id = $1", ours.name) == 0
+
+
 async def test_an_opportunity_rots_as_of_when_it_had_been_in_its_stage_for_too_long(
     ours: Tenant, worker: AsyncEngine, rows: asyncpg.Connection
 ) -> None:

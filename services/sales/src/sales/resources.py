@@ -3,9 +3,11 @@
 from sales.activities.form import ACTIVITIES
 from sales.deliveries.form import DELIVERIES
 from sales.exchange_rates.form import EXCHANGE_RATES
+from sales.goals.form import GOALS
 from sales.invoices.form import INVOICES
 from sales.lead_queues.form import LEAD_QUEUES
 from sales.leads.form import LEADS
+from sales.milestones.form import MILESTONES
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.pipelines.form import PIPELINES
@@ -34,4 +36,6 @@ RESOURCES = (
     EXCHANGE_RATES,
     INVOICES,
     DELIVERIES,
+    GOALS,
+    MILESTONES,
 )

@@ -19,6 +19,7 @@ from kith.events import (
     deliveries,
     exchange_rates,
     exchanges,
+    goals,
     invoices,
     leads,
     named_users,
@@ -41,7 +42,7 @@ PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
     "sales": (
         *(sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
-        deliveries,
+        *(deliveries, goals),
     ),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

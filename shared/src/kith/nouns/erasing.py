@@ -6,11 +6,12 @@ published has changed.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_origin
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     LargeBinary,
     Table,
@@ -34,8 +35,8 @@ from kith.exports.dropping import withdraw
 from kith.nouns import history
 from kith.nouns.blinding import blind, shows
 
-_NO_VALUES = literal_column("'{}'::jsonb", JSONB)
-"""Of custom fields: their column is never null."""
+_NO_VALUES, _NO_LIST = (literal_column(f"'{nothing}'::jsonb", JSONB) for nothing in ("{}", "[]"))
+"""Of custom fields, and of a list of values: their columns are never null."""
 _NO_ANSWER = literal(b"{}", LargeBinary)
 """An answer that lacks the fields of a view: a repeated command is answered by the record as it is then."""
 
@@ -80,7 +81,7 @@ async def take_out(
     """Empties these columns of the rows, or of the first so many that hold something; and blinds what clients have
     `named` them by (kith.nouns.blinding), given their noun in the plural. Returns the ids of the rows."""
     c, keys = table.c, idempotency.c
-    empty = {name: None if c[name].nullable else _NO_VALUES for name in columns}
+    empty = {name: _nothing_in(c[name]) for name in columns}
     held = [c[name].is_not(None) if nothing is None else c[name] != nothing for name, nothing in empty.items()]
     holds = or_(false(), *held, *([shows(c.external_id)] if named is not None else []))
     # In the order of their ids, like all writes, so that no two transactions deadlock.
@@ -100,6 +101,13 @@ async def take_out(
     if named is not None:
         await blind(connection, tenant, table, named, ids, idempotency=idempotency)
     return ids
+
+
+def _nothing_in(column: Column[Any]) -> ColumnElement[Any] | None:
+    if column.nullable:
+        return None
+    kind = getattr(column.type, "kind", None)
+    return _NO_LIST if get_origin(kind) is list else _NO_VALUES
 
 
 async def _forget_entries(connection: AsyncConnection, tenant: str, records: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from tests.analytics.conftest import Fold, happened
 
 from analytics.health.model.inputs import INPUTS
@@ -13,6 +14,14 @@ from analytics.metrics.catalogue import METRICS
 from kith.events.analytics import HealthModelPublished
 from kith.events.event import Event
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
+from kith.events.goals import (
+    MilestoneAmended,
+    MilestoneDropped,
+    MilestoneMet,
+    MilestoneMissed,
+    MilestoneMoved,
+    MilestoneSet,
+)
 from kith.events.invoices import InvoiceAmended, InvoiceIssued, InvoiceOverdue, InvoicePaid
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.ids import new_id
@@ -106,6 +115,49 @@ async def test_overdue_invoices_are_those_that_were_so_at_the_instant(
         interval = {"from": began.isoformat(), "to": at}
         figure = await analytics.get("/v1/metrics/sales.overdue_invoices", params=interval, headers=mine)
         assert figure.json()["value"] == standing
+
+
+async def test_milestones_count_by_whether_their_dates_were_kept(
+    fold: Fold, analytics: httpx.AsyncClient, mine: Headers, tenant: str
+) -> None:
+    customer, began = new_id(), now() - 60 * DAY
+    await fold(happened(model("milestones", window_days=30), tenant, began))
+    agreed = MilestoneSet(state="open", due_at=began + 40 * DAY)
+    met, late = MilestoneMet(state="met", kept=1), MilestoneMet(state="met")
+    missed, moved = MilestoneMissed(state="missed", kept=0), MilestoneMoved(state="open", due_at=began + 50 * DAY)
+    linked = MilestoneAmended(changed=[])
+    dropped = MilestoneDropped(state="dropped")
+    courses = (
+        [(1, agreed), (5, met), (7, linked)],
+        [(1, agreed), (8, missed), (10, late)],
+        [(1, agreed), (9, dropped)],
+    )
+    for course in (*courses, [(1, agreed), (12, missed), (13, moved), (20, met)]):
+        subject = new_id()
+        await fold(
+            *(
+                happened(event, tenant, began + day * DAY, customer, subject=subject, aggregate_version=version)
+                for version, (day, event) in enumerate(course, start=1)
+            )
+        )
+    for day, share, behind in (
+        (4, None, 0),
+        (6, 1, 1),
+        (9, 0.5, 2),
+        (11, 0.5, 2),
+        (14, 1 / 3, 3),
+        (21, 0.5, 4),
+        (36, 1 / 3, 3),
+    ):
+        at = (began + day * DAY).isoformat()
+        answer = await analytics.get(f"/v1/customers/{customer}/health", params={"at": at}, headers=mine)
+        (found,) = answer.json()["contributions"]
+        assert found["input"] == (share if share is None else pytest.approx(share)), day
+        assert len(found["events"]) == behind, day
+    await fold(happened(MilestoneMissed(state="missed", kept="all of them"), tenant, began + 21 * DAY, customer))  # type: ignore[arg-type]
+    params = {"at": (began + 22 * DAY).isoformat()}
+    answer = await analytics.get(f"/v1/customers/{customer}/health", params=params, headers=mine)
+    assert "50% of the milestones met by their dates" in answer.json()["contributions"][0]["words"]
 
 
 async def test_an_input_that_differs_from_the_metric_of_its_name_says_so(

@@ -1,4 +1,4 @@
-"""The daily scan, as of 00:00 UTC, of all customers: for scores that dropped.
+"""The daily scan, as of 00:00 UTC, of all customers: for scores that dropped, and for renewals that are near.
 
 Each playbook and day is scanned once: a row marks it as done, in the transaction of the runs that came of it. The days
 that an absent worker missed are scanned afterwards, one by one, each as of its own midnight.
@@ -15,15 +15,15 @@ from analytics.health.engine.base import micros
 from analytics.health.engine.facts import UnreadFacts
 from analytics.health.engine.reads import everybody_of, unread_facts_of
 from analytics.health.model.definition import DAY
-from analytics.playbooks.facts import customers_at
+from analytics.playbooks.facts import customers_at, renewals_between
 from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.form import playbooks
-from analytics.playbooks.plan import Plan, ScoreDropped
+from analytics.playbooks.plan import Plan, RenewalNear, ScoreDropped
 from analytics.playbooks.rules import PlaybookState
 from analytics.playbooks.runs import Started, firing_of, lock_playbook, record
 from analytics.playbooks.tables import playbook_days
 from analytics.playbooks.trigger_event import TriggerEvent
-from analytics.playbooks.trigger_scan import drops
+from analytics.playbooks.trigger_scan import Renewal, drops, renewals_near
 from analytics.projections.snapshot import Reads, snapshots
 from kith.runtime.offload import BACKGROUND, offload
 from kith.runtime.tasks import Task
@@ -36,7 +36,7 @@ _P = playbooks.c
 
 class Due(NamedTuple):
     playbook: Started
-    trigger: ScoreDropped
+    trigger: ScoreDropped | RenewalNear
     day: date
     """The day at whose beginning the scan looks."""
 
@@ -68,7 +68,10 @@ async def _due(connection: AsyncConnection, now: datetime) -> Due | None:
         select(_P.tenant_id, _P.id, _P.version, _P.started_at, _P.document, last)
         .where(
             _P.state == PlaybookState.STARTED,
-            _P.document["when"]["kind"].astext == ScoreDropped.__struct_config__.tag,
+            _P.fires,  # one that was started when its trigger could not fire acts when it is started again
+            _P.document["when"]["kind"].astext.in_(
+                [each.__struct_config__.tag for each in (ScoreDropped, RenewalNear)]
+            ),
         )
         .order_by(func.random())
     )
@@ -80,8 +83,8 @@ async def _due(connection: AsyncConnection, now: datetime) -> Due | None:
     return None
 
 
-def _trigger(playbook: Started) -> ScoreDropped:
-    assert isinstance(playbook.plan.when, ScoreDropped)
+def _trigger(playbook: Started) -> ScoreDropped | RenewalNear:
+    assert isinstance(playbook.plan.when, ScoreDropped | RenewalNear)
     return playbook.plan.when
 
 
@@ -92,18 +95,28 @@ def _next(started_at: datetime, done: date | None) -> date:
 
 
 async def _found(reads: Reads, due: Due) -> AsyncIterator[TriggerEvent]:
-    tenant, at = due.playbook.tenant, micros(due.at)
-    since = at - due.trigger.days * DAY
+    tenant, at, trigger = due.playbook.tenant, micros(due.at), due.trigger
+    since = at - trigger.days * DAY if isinstance(trigger, ScoreDropped) else at
     async for some in everybody_of(reads, tenant):
+        renewals, customers = list[Renewal](), some
         async with reads() as connection:
-            unread = await unread_facts_of(connection, tenant, some, starts_at=since, ends_at=at)
-        for each in await offload(_drops, due.trigger, unread, at, lane=BACKGROUND):
+            if isinstance(trigger, RenewalNear):
+                renewals = await renewals_between(connection, tenant, some, at, at + 1, trigger.days)
+                customers = sorted({each.customer_id for each in renewals})
+                if not customers:
+                    continue
+            unread = await unread_facts_of(connection, tenant, customers, starts_at=since, ends_at=at)
+        for each in await offload(_events, trigger, unread, renewals, at, lane=BACKGROUND):
             yield each
 
 
-def _drops(trigger: ScoreDropped, unread: UnreadFacts, at: int) -> list[TriggerEvent]:
+def _events(
+    trigger: ScoreDropped | RenewalNear, unread: UnreadFacts, renewals: list[Renewal], at: int
+) -> list[TriggerEvent]:
     facts = unread.read()
-    return list(drops(trigger, facts, at, facts.everybody()))
+    if isinstance(trigger, ScoreDropped):
+        return list(drops(trigger, facts, at, facts.everybody()))
+    return list(renewals_near(trigger, facts, renewals, at, at + 1))
 
 
 async def _act(connection: AsyncConnection, due: Due, found: list[TriggerEvent]) -> None:

@@ -78,7 +78,7 @@ class DetractorDocument(Document):
 
 
 class MilestoneMissedDocument(Document):
-    """A milestone on the customer's roadmap was not met in time."""
+    """A milestone that was agreed with the customer was not met by its date."""
 
     kind: Literal["milestone_missed"]
 

@@ -19,11 +19,11 @@ from analytics.health.engine.reads import everybody_of, number_of_customers, unr
 from analytics.health.model.assignment import Models
 from analytics.health.model.definition import DAY
 from analytics.health.model.timeline import models_of
-from analytics.playbooks.facts import customer_of, customers_at, trigger_events_between
+from analytics.playbooks.facts import customer_of, customers_at, renewals_between, trigger_events_between
 from analytics.playbooks.firing import CustomerAt, Firing, Run, RunState
-from analytics.playbooks.plan import BandChanged, Customer, Plan, ScoreDropped, Trigger
+from analytics.playbooks.plan import BandChanged, Customer, Plan, RenewalNear, ScoreDropped, Trigger
 from analytics.playbooks.trigger_event import TriggerEvent
-from analytics.playbooks.trigger_scan import band_changes, drops, midnights
+from analytics.playbooks.trigger_scan import Renewal, band_changes, drops, midnights, renewals_near
 from analytics.projections.facts import types_of
 from analytics.projections.snapshot import Reads
 from analytics.projections.tables import facts
@@ -38,6 +38,8 @@ SAMPLE = 1_000
 MAX_WAITING = 2_000_000
 """The trigger events that are in memory at once, where a daily limit makes those of all customers compete."""
 
+OfScores = BandChanged | ScoreDropped | RenewalNear
+"""The triggers that scores are computed for."""
 Progress = Callable[[int, int], Awaitable[None]]
 
 
@@ -131,7 +133,7 @@ def report(firing: Firing, runs: Sequence[Run], starts_at: datetime, ends_at: da
     notes = []
     if plan.when.reason is not None:
         notes.append(f"{plan.when.reason} Until then it fires for nobody.")
-    if isinstance(plan.when, BandChanged | ScoreDropped):
+    if isinstance(plan.when, OfScores):
         notes.append("Scored by the health models in force today, as of each instant.")
     notes.append("As if it had been started then, with no runs before.")
     return DryRunReport(
@@ -193,7 +195,7 @@ class _Past:
 
     async def trigger_events(self, progress: Progress) -> AsyncIterator[Some]:
         """Yields all trigger events of some customers, then of others."""
-        if isinstance(self.trigger, BandChanged | ScoreDropped):
+        if isinstance(self.trigger, OfScores):
             async for some in self._of_scores(self.trigger, progress):
                 yield some
         else:
@@ -216,20 +218,26 @@ class _Past:
     def _meant(self, trigger_events: Sequence[TriggerEvent]) -> list[TriggerEvent]:
         return sorted(filter(self.trigger.fires, trigger_events), key=lambda each: (each.customer_id, each.at))
 
-    async def _of_scores(self, trigger: BandChanged | ScoreDropped, progress: Progress) -> AsyncIterator[Some]:
+    async def _of_scores(self, trigger: OfScores, progress: Progress) -> AsyncIterator[Some]:
         async with self.reads() as connection:
             models = Models(always=await models_of(connection, self.tenant))
             total = await number_of_customers(connection, self.tenant)
         days = trigger.days if isinstance(trigger, ScoreDropped) else 0
         since, done = self.starts_at - 1 - days * DAY, 0
         async for some in everybody_of(self.reads, self.tenant):
+            renewals, customers = list[Renewal](), some
             async with self.reads() as connection:
+                if isinstance(trigger, RenewalNear):
+                    renewals = await renewals_between(
+                        connection, self.tenant, some, self.starts_at, self.ends_at, trigger.days
+                    )
+                    customers = sorted({each.customer_id for each in renewals})
                 unread = await unread_facts_of(
-                    connection, self.tenant, some, starts_at=since, ends_at=self.ends_at, models=models
+                    connection, self.tenant, customers, starts_at=since, ends_at=self.ends_at, models=models
                 )
                 epochs = await self._epochs(connection, some)
             span = self.starts_at, self.ends_at
-            yield Some(*await offload(_trigger_events, trigger, unread, epochs, span, lane=BACKGROUND))
+            yield Some(*await offload(_trigger_events, trigger, unread, renewals, epochs, span, lane=BACKGROUND))
             done += len(some)
             await progress(done, max(total, done))
 
@@ -254,13 +262,16 @@ class _Past:
 
 
 def _trigger_events(
-    trigger: BandChanged | ScoreDropped,
+    trigger: OfScores,
     unread: UnreadFacts,
+    renewals: Sequence[Renewal],
     epochs: Mapping[UUID, Sequence[_Epoch]],
     span: tuple[int, int],
 ) -> tuple[list[TriggerEvent], dict[CustomerAt, Customer]]:
     health, (starts_at, ends_at) = unread.read(), span
-    if isinstance(trigger, ScoreDropped):
+    if isinstance(trigger, RenewalNear):
+        found = list(renewals_near(trigger, health, renewals, starts_at, ends_at))
+    elif isinstance(trigger, ScoreDropped):
         instants = midnights(starts_at, ends_at)
         found = [each for at in instants for each in drops(trigger, health, at, health.everybody())]
     else:

@@ -8,16 +8,24 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analytics.health.engine.base import FAR, moment, to_micros
+from analytics.health.model.definition import DAY
 from analytics.playbooks.firing import CustomerAt
 from analytics.playbooks.plan import Customer
 from analytics.playbooks.trigger_event import TriggerEvent
+from analytics.playbooks.trigger_scan import Renewal
 from analytics.projections.facts import types_of
 from kith.db.tables import Moment
 from kith.events.analytics import ReadingRecorded
 from kith.events.contacts import CustomerAmended, CustomerCreated
+from kith.events.goals import MilestoneMissed
 from kith.events.service_desk import CaseResolved
+from kith.events.subscriptions import SubscriptionStarted
 
-TRIGGER_EVENT_TYPES = (CaseResolved.type, CustomerCreated.type, CustomerAmended.type, ReadingRecorded.type)
+TRIGGER_EVENT_TYPES = (
+    *(CaseResolved.type, CustomerCreated.type, CustomerAmended.type, ReadingRecorded.type),
+    MilestoneMissed.type,
+)
 """The event types that may trigger a playbook by themselves, without a score."""
 
 _CUSTOMERS = text("""
@@ -47,13 +55,18 @@ _TRIGGER_EVENTS = """
       AND CASE f.type
           WHEN :resolved THEN f.state ->> 'sla_met' = 'false'
           WHEN :reading THEN r.value IS NOT NULL
+          WHEN :missed THEN true
           ELSE f.state ->> 'segment' IS DISTINCT FROM b.state ->> 'segment' END
 """
 _OF_THESE = text(
     _TRIGGER_EVENTS.format(which=_OF_EVENTS.format(mine="l.tenant_id = :tenant AND l.id = ANY(:events)"))
 ).bindparams(bindparam("events", type_=ARRAY(Uuid)))
 _BETWEEN = text(_TRIGGER_EVENTS.format(which="f.time >= :starts_at AND f.time < :ends_at"))
-_KINDS = {CaseResolved.type: "sla_breached", ReadingRecorded.type: "signal_crossed"}
+_KINDS = {
+    CaseResolved.type: "sla_breached",
+    ReadingRecorded.type: "signal_crossed",
+    MilestoneMissed.type: "milestone_missed",
+}
 EVENT_KINDS = frozenset({*_KINDS.values(), "segment_entered"})
 """The kinds of triggers that such an event may fire."""
 
@@ -79,6 +92,51 @@ def customer_of(state: dict[str, Any]) -> Customer:
     return Customer(state.get("segment"), state.get("tier"), state.get("owner"), frozenset(state.get("tags") or ()))
 
 
+_RENEWALS = text("""
+    SELECT customer_id, event_id, time, until, renews_at FROM (
+        SELECT f.customer_id, f.event_id, f.time, f.until, f.state,
+               CASE WHEN pg_input_is_valid(f.state ->> 'term_ends_at', 'timestamptz')
+                   THEN (f.state ->> 'term_ends_at')::timestamptz END AS renews_at,
+               CASE WHEN pg_input_is_valid(f.state ->> 'ends_at', 'timestamptz')
+                   THEN (f.state ->> 'ends_at')::timestamptz END AS ends_at
+        FROM facts f
+        WHERE f.tenant_id = :tenant AND f.type = ANY(:types) AND f.customer_id = ANY(:customers)
+          AND f.time < :ends_at AND (f.until IS NULL OR f.until >= :starts_at)
+    ) f
+    WHERE renews_at > :starts_at AND renews_at < :last
+      AND (ends_at IS NULL OR ends_at > renews_at
+        -- One that ends with its term may be renewed all the same, unless it was cancelled.
+        OR (ends_at = renews_at AND state ->> 'auto_renew' = 'false' AND 'cancelled' IS DISTINCT FROM (
+          SELECT verb FROM jsonb_array_elements_text(
+              CASE jsonb_typeof(state -> 'seen') WHEN 'array' THEN state -> 'seen' ELSE '[]' END
+          ) WITH ORDINALITY AS v(verb, number)
+          WHERE verb IN ('cancelled', 'reactivated') ORDER BY number DESC LIMIT 1
+        )))
+""").bindparams(bindparam("customers", type_=ARRAY(Uuid)))
+
+
+async def renewals_between(
+    connection: AsyncConnection, tenant: str, customers: Sequence[UUID], starts_at: int, ends_at: int, days: int
+) -> list[Renewal]:
+    """Returns the renewals of these customers that are due within the days after an instant of `[starts_at, ends_at)`,
+    as they were known at any of those."""
+    rows = await connection.execute(
+        _RENEWALS,
+        {
+            "tenant": tenant,
+            "types": list(types_of(SubscriptionStarted.noun)),
+            "customers": customers,
+            "starts_at": moment(starts_at),
+            "ends_at": moment(ends_at),
+            "last": moment(ends_at + days * DAY),
+        },
+    )
+    return [
+        Renewal(customer, event, to_micros(time), int(FAR) if until is None else to_micros(until), to_micros(at))
+        for customer, event, time, until, at in rows
+    ]
+
+
 async def trigger_events_of(
     connection: AsyncConnection, tenant: str, events: Sequence[tuple[UUID, str | None]]
 ) -> list[TriggerEvent]:
@@ -98,8 +156,8 @@ async def trigger_events_between(
 
 
 def _parameters(tenant: str) -> dict[str, Any]:
-    types = {"types": list(TRIGGER_EVENT_TYPES), "resolved": CaseResolved.type, "reading": ReadingRecorded.type}
-    return {"tenant": tenant, **types}
+    types = {"resolved": CaseResolved.type, "reading": ReadingRecorded.type, "missed": MilestoneMissed.type}
+    return {"tenant": tenant, "types": list(TRIGGER_EVENT_TYPES), **types}
 
 
 def _trigger_event(row: Any, traceparent: str | None) -> TriggerEvent:

@@ -103,9 +103,11 @@ class SignalCrossed(Trigger, frozen=True, tag="signal_crossed"):
 class RenewalNear(Trigger, frozen=True, tag="renewal_near"):
     """At 00:00 UTC a renewal is due within `days`, and the relationship is in one of these bands."""
 
-    reason: ClassVar[str | None] = "Renewals are not looked at yet."
     days: int
     bands: tuple[Band, ...]
+
+    def _is_meant(self, trigger_event: TriggerEvent) -> bool:
+        return trigger_event.band in self.bands
 
 
 class Detractor(Trigger, frozen=True, tag="detractor"):
@@ -115,9 +117,7 @@ class Detractor(Trigger, frozen=True, tag="detractor"):
 
 
 class MilestoneMissed(Trigger, frozen=True, tag="milestone_missed"):
-    """A milestone on the customer's roadmap was not met in time."""
-
-    reason: ClassVar[str | None] = "No service publishes milestones yet."
+    """A milestone that was agreed with the customer was not met by its date."""
 
 
 AnyTrigger = (

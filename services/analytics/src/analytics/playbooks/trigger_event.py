@@ -29,6 +29,8 @@ class TriggerEvent:
     signal: UUID | None = None
     value: float | None = None
     from_value: float | None = None
+    renews_at: datetime | None = None
+    """The end of the term, if a renewal is near."""
     event_id: UUID | None = None
     traceparent: str | None = None
 

@@ -1,13 +1,15 @@
 """Scans many customers at once for trigger events: on one day, or over a whole past."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 
 from analytics.health.engine.base import Ints, moment
 from analytics.health.engine.facts import CAUSES, HealthFacts
 from analytics.health.model.definition import DAY, band_of, number_of
-from analytics.playbooks.plan import BandChanged, ScoreDropped
+from analytics.playbooks.plan import BandChanged, RenewalNear, ScoreDropped
 from analytics.playbooks.trigger_event import TriggerEvent
 
 
@@ -30,6 +32,46 @@ def drops(trigger: ScoreDropped, facts: HealthFacts, at: int, some: Ints) -> Ite
             by_model=float(by_model[index]) or None,
             cause="silence",
         )
+
+
+class Renewal(NamedTuple):
+    """A renewal to come, as it was known after `since`, and up to `until`."""
+
+    customer_id: UUID
+    event_id: UUID
+    """The event that said so."""
+    since: int
+    until: int
+    at: int
+
+
+def renewals_near(
+    trigger: RenewalNear, facts: HealthFacts, renewals: Iterable[Renewal], starts_at: int, ends_at: int
+) -> Iterator[TriggerEvent]:
+    """Yields for every midnight in `[starts_at, ends_at)` the trigger events of the customers who were in a band of the
+    trigger and had a renewal near, by the nearest one."""
+    nearest: dict[tuple[UUID, int], Renewal] = {}
+    for each in renewals:
+        first = max(starts_at, each.since + 1, each.at - trigger.days * DAY)
+        for midnight in midnights(first, min(ends_at, each.until + 1, each.at)):
+            known = nearest.setdefault((each.customer_id, midnight), each)
+            if (each.at, each.event_id) < (known.at, known.event_id):
+                nearest[each.customer_id, midnight] = each
+    indexes = {customer: index for index, customer in enumerate(facts.customers)}
+    found = [(indexes[customer], at, each) for (customer, at), each in nearest.items()]
+    some, at = (np.array([each[column] for each in found], np.int64) for column in (0, 1))
+    for (index, midnight, each), band, score in zip(found, facts.bands(at, some), facts.scores(at, some), strict=True):
+        if (word := band_of(int(band))) in trigger.bands:
+            yield TriggerEvent(
+                kind=trigger.kind,
+                customer_id=facts.customers[index],
+                at=moment(midnight),
+                band=word,
+                score=float(score),
+                cause="silence",
+                renews_at=moment(each.at),
+                event_id=each.event_id,
+            )
 
 
 def band_changes(trigger: BandChanged, facts: HealthFacts, starts_at: int, ends_at: int) -> Iterator[TriggerEvent]:

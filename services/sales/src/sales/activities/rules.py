@@ -28,6 +28,7 @@ class ActivityKind(StrEnum):
     CALL = "call"
     VISIT = "visit"
     INQUIRY = "inquiry"
+    REVIEW = "review"
 
 
 class ActivityDirection(StrEnum):

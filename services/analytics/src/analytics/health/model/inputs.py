@@ -13,6 +13,7 @@ from kith.events.analytics import PulseSet, ReadingRecorded
 from kith.events.catalogue import EVENTS
 from kith.events.contacts import CustomerCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded
+from kith.events.goals import MilestoneMet, MilestoneMissed
 from kith.events.sales import OrderPlaced, OrderReturned
 from kith.events.service_desk import CaseOpened, CaseReopened, CaseResolved
 from kith.events.subscriptions import SubscriptionReactivated, SubscriptionRenewed, SubscriptionStarted
@@ -161,7 +162,14 @@ INPUTS: Mapping[str, Input] = {
         "Customers it referred", "customers", Kind.SUM, (CustomerCreated.type,), window_days=365, whose="referred_by"
     ),
     "loyalty_tier": Input("Tier", "tier", Kind.LATEST, types_of("contacts.customer"), "tier"),
-    "milestones": Input("Share of its milestones met", "share", Kind.LATEST, ("sales.milestone.met.v1",), "share"),
+    "milestones": Input(
+        "Share of its milestones met by their dates",
+        "share",
+        Kind.MEAN,
+        (MilestoneMet.type, MilestoneMissed.type),
+        "kept",
+        window_days=365,
+    ),
     "open_opportunities": Input(
         "Open opportunities",
         "opportunities",

@@ -105,7 +105,7 @@ PHRASES: Phrases = {
     "tenure": lambda read: f"成为客户已{number(read.days)}天" + (f"（自{day(read.day)}起）" if read.day else ""),
     "referrals": _counted("推荐新客户", "位"),
     "loyalty_tier": lambda read: f"会员等级为{read.word}",
-    "milestones": lambda read: f"里程碑已完成{percent(read.x)}",
+    "milestones": lambda read: f"{_within(read)}里程碑按期完成{percent(read.x)}",
     "open_opportunities": _standing("进行中的商机", "个"),
     "signal.latest": lambda read: f"最近一次读数为{number(read.x)}{_in_brackets(read)}",
     "signal.sum": _valued("读数合计"),

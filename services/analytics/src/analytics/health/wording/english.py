@@ -107,7 +107,7 @@ PHRASES: Phrases = {
     "tenure": lambda read: f"a customer for {days(read.days)}" + (f" (since {day(read.day)})" if read.day else ""),
     "referrals": _counted("customer", " referred"),
     "loyalty_tier": lambda read: f"tier {read.word}",
-    "milestones": lambda read: f"{percent(read.x)} of the milestones met",
+    "milestones": lambda read: f"{percent(read.x)} of the milestones met by their dates{_over(read)}",
     "open_opportunities": _standing("open opportunity", "open opportunities"),
     "signal.latest": lambda read: f"last reading {number(read.x)}{_in_brackets(read)}",
     "signal.sum": lambda read: f"readings come to {number(read.x)}{_over(read)}",
