@@ -1,7 +1,8 @@
 """`make bench`: how fast, as a ratio to a ceiling measured in the same run, so that a slow machine does not lie.
 
 python -m tests.bench [write_outbox] [relay] [fold] [freshness] [rebuild] [query] [health] [neighbours] [rescoring]
-    [merges] [import] [lists] [search] [reach] [timers] [recurring] [growth]
+    [merges] [import] [lists] [search] [reach] [timers] [recurring] [products]
+    [growth]
 
 What has no ceiling is asked for by name: `unit_costs` measures what one event, row, request costs, in time of the
 processor, bytes and memory; `--json FILE` adds them to those of the file, as it does what `growth` finds.
@@ -23,6 +24,7 @@ from tests.bench import (
     lists,
     merges,
     neighbours,
+    products,
     query,
     reach,
     rebuild,
@@ -58,6 +60,7 @@ WORK = {
     "reach": reach.run,
     "timers": timers.run,
     "recurring": recurring.run,
+    "products": products.run,
     "growth": growth.run,
 }
 WIDTH = 120

@@ -6,18 +6,20 @@ support is the share of baskets with both; confidence, of those with a, the shar
 that is what it would be if the two had nothing to do with each other, which is 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Float, Integer, Uuid, and_, cast, exists, func, literal, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import CTE, ColumnElement, Float, Integer, Select, Uuid, and_, cast, exists, func, literal, select, true
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.calendar import Interval
-from analytics.metrics.lines import lines_of
+from analytics.metrics.lines import opened
+from analytics.metrics.reads import PLANNING
 from analytics.projections.tables import facts
+from kith.db.sessions import driver_of
 from kith.events.sales import OrderPlaced
 
 MOST = 100
@@ -74,6 +76,7 @@ async def affinities(
 ) -> Sequence[Affinity]:
     """Returns the affinities of a product, or of all products, in orders of the interval: those with the most lift
     first, of pairs that are together so often at least."""
+    await driver_of(connection).execute(PLANNING)
     pairs = _pairs(_baskets(tenant, interval, basket), at_least)
     p = pairs.c
     found = select(p.product, p.other, p.together, p.support, p.confidence, p.lift)
@@ -95,10 +98,10 @@ async def next_products(
 ) -> Sequence[NextProduct]:
     """Returns what a customer might order next: products that it has not ordered by the end of the interval, each by
     the product it has ordered which has the most confidence; only where the two have to do with each other."""
+    await driver_of(connection).execute(PLANNING)
     baskets = _baskets(tenant, interval, basket)
-    own = lines_of(tenant, _TYPES, facts.c.customer_id == customer, facts.c.time < interval.ends_at)
-    product = own.c.state["product_id"].astext
-    bought = select(cast(product, Uuid).label("product")).where(product.regexp_match(_UUID)).distinct().cte("bought")
+    own = facts.c.customer_id == customer, facts.c.time < interval.ends_at
+    bought = _ordered(tenant, facts.c.customer_id, own).cte("bought")
     p, b = _pairs(baskets, at_least).c, bought.c
     best = (
         select(p.other, p.product, p.together, p.confidence, p.lift)
@@ -118,11 +121,22 @@ def _baskets(tenant: str, interval: Interval, basket: Basket) -> CTE:
     when: list[ColumnElement[bool]] = [facts.c.time >= interval.starts_at, facts.c.time < interval.ends_at]
     if basket is Basket.CUSTOMER:
         when.append(facts.c.customer_id.is_not(None))
-    lines = lines_of(tenant, _TYPES, *when)
-    product = lines.c.state["product_id"].astext
-    whose = lines.c.customer_id if basket is Basket.CUSTOMER else lines.c.subject
-    found = select(whose.label("basket"), cast(product, Uuid).label("product"))
-    return found.where(product.regexp_match(_UUID)).distinct().cte("baskets").prefix_with("MATERIALIZED")
+    whose = facts.c.customer_id if basket is Basket.CUSTOMER else facts.c.subject
+    return _ordered(tenant, whose, when).cte("baskets").prefix_with("MATERIALIZED")
+
+
+def _ordered(
+    tenant: str, whose: ColumnElement[UUID], where: Iterable[ColumnElement[bool]]
+) -> Select[tuple[UUID, UUID]]:
+    """Selects the products that the lines of a tenant's orders name, each once of a basket."""
+    line = opened()
+    product = cast(line.c.value, JSONB)["product_id"].astext
+    return (
+        select(whose.label("basket"), cast(product, Uuid).label("product"))
+        .select_from(facts.join(line, true()))
+        .where(facts.c.tenant_id == tenant, facts.c.type.in_(_TYPES), product.regexp_match(_UUID), *where)
+        .distinct()
+    )
 
 
 def _pairs(baskets: CTE, at_least: int) -> CTE:

@@ -3,8 +3,19 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Numeric, case, cast, func, literal_column, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Numeric,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from analytics.projections.tables import facts
 
@@ -15,9 +26,7 @@ NUMBER = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -> FromClause:
     """Selects the lines of a tenant's facts as rows of `facts`, whose `state` has the fields of the line over those of
     the event, and whose amount is the line's. What is no list has no lines, and what is no number is none."""
-    f, held = facts.c, facts.c.state["lines"]
-    listed = case((func.jsonb_typeof(held) == "array", held), else_=_NONE)
-    line = func.jsonb_array_elements(listed).table_valued("value").render_derived().lateral("line")
+    f, line = facts.c, opened()
     said: Any = cast(line.c.value, JSONB)
     own = func.jsonb_build_object(
         *("product_id", said["product_id"], "family", said["family"], "quantity", _number(said["quantity"].astext)),
@@ -34,6 +43,13 @@ def lines_of(tenant: str, types: Collection[str], *where: ColumnElement[bool]) -
         .where(f.tenant_id == tenant, f.type.in_(types), func.jsonb_typeof(said) == "object", *where)
         .subquery("lines")
     )
+
+
+def opened() -> LateralFromClause:
+    """What a fact is joined with, for a row of each of its lines. What is no list has none."""
+    held = facts.c.state["lines"]
+    listed = case((func.jsonb_typeof(held) == "array", held), else_=_NONE)
+    return func.jsonb_array_elements(listed).table_valued("value").render_derived().lateral("line")
 
 
 def _number(text: ColumnElement[str]) -> ColumnElement[Any]:

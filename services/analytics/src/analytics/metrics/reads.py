@@ -26,7 +26,7 @@ from kith.errors import Invalid
 
 # Of a tenant that has just come the planner knows too little, and would look up customer by customer; and a hundred
 # thousand customers are grouped in memory.
-_PLANNING = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
+PLANNING = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'"
 Counted = dict[Measure, Value]
 Group = tuple[str | None, ...]
 MAX_METRICS = 20
@@ -44,7 +44,7 @@ async def figures(
     interval = question.interval
     whole = [interval.starts_at, interval.ends_at]
     zone = zone_of(question.zone)
-    await driver_of(connection).execute(_PLANNING)
+    await driver_of(connection).execute(PLANNING)
     periods = boundaries(interval, question.grain, zone) if question.grain else whole
     plans = [Plan(metric, question.of(metric, periods)) for metric in metrics]
     evaluation = Evaluation(connection, tenant)
