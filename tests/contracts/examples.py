@@ -59,8 +59,11 @@ OWN: Mapping[str, Callable[[int], Any]] = {
         lambda n: [{"user_id": str(UUID(int=n)), "percent": "100.0000"}],
     ),
     "AdvanceOpportunity.stage": lambda _: "engaging",
-    "CreateQuota.period": lambda _: "month",
-    "CreateQuota.starts_on": lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
+    **dict.fromkeys((f"Create{each}.period" for each in ("Quota", "ForecastAdjustment")), lambda _: "month"),
+    **dict.fromkeys(
+        (f"Create{each}.starts_on" for each in ("Quota", "ForecastAdjustment")),
+        lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
+    ),
     "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue
     "AmendInvoice.due_on": lambda n: f"{1900 + n % 100}-01-31",
     "CreateMilestone.due_at": lambda _: "2020-01-31T00:00:00Z",  # so that it can be missed

@@ -122,7 +122,7 @@ class Way(NamedTuple):
     steps: tuple[Step, ...]
 
 
-EITHER = {"sales-quota": {"owner_id", "team_id"}}
+ONE_OF = {f"sales-{noun}": {"owner_id", "team_id"} for noun in ("quota", "forecast_adjustment")}
 """Fields of which a noun has one, and not the other."""
 _ways: dict[tuple[str, str], Way] = {}
 """By noun and command: looked for once."""
@@ -162,7 +162,7 @@ class World:
 
     async def made(self, noun: Noun, within: tuple[str, ...] = (), **more: Any) -> Answer:
         body = await self.body(noun, await self.creation(noun), within)
-        others = {each for each in EITHER.get(noun.id, ()) if more.keys() & EITHER[noun.id]} - more.keys()
+        others = {each for each in ONE_OF.get(noun.id, ()) if more.keys() & ONE_OF[noun.id]} - more.keys()
         body = {name: each for name, each in body.items() if name not in others} | more
         return await self.tenant.made(noun.path, **body)
 

@@ -33,7 +33,7 @@ NOT_IN_THE_DEMO = {
     *("leads", "lead-queues"),  # whoever is in it is a customer already
     "pipelines",  # it has the one that everybody has
     "reasons",  # it has no list of them
-    "quotas",  # nobody there sells for one
+    *("quotas", "forecast-adjustments"),  # nobody there sells for one
     "quotes",  # it sells over the counter
     *("usages", "adoptions", "web-visits"),  # it sells groceries
     "subscriptions",  # as they are ordered

@@ -1,5 +1,5 @@
-"""Attainment by user and by team, and what is won more than once: random courses, counted straight, are what the API
-says of them."""
+"""Attainment and adjusted forecasts by user and by team, and what is won more than once: random courses, counted
+straight, are what the API says of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from tests.analytics.conftest import Fold, happened
 from kith.events.actors import user_id
 from kith.events.envelope import Envelope
 from kith.events.event import Event
+from kith.events.forecast_adjustments import ForecastAdjustmentAmended, ForecastAdjustmentCreated
 from kith.events.people import TeamCreated, UserInvited
 from kith.events.quotas import QuotaAmended, QuotaCreated, QuotaCreatedForTeam
 from kith.events.sales import OpportunityLost, OpportunityOpened, OpportunityReopened, OpportunityWon
@@ -23,7 +24,7 @@ from kith.ids import new_id
 from kith.testing import Issuer, Tenant
 
 SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
-SPRING = {"from": SINCE.isoformat(), "to": UNTIL.isoformat()}
+SPRING: Any = {"from": SINCE.isoformat(), "to": UNTIL.isoformat()}
 
 
 @dataclass
@@ -84,6 +85,35 @@ class House:
         about: Any = {"period": "month", "starts_on": date(2026, 3, 1), "value": Decimal(value), "currency": "EUR"}
         kind = QuotaCreatedForTeam if "team_id" in whose else QuotaCreated
         made: Event = kind(**about, **whose)
+        await self.fold(self.event(made, id := new_id()))
+        return id
+
+    async def expects(self, owner: str, value: int, category: str = "commit", closes: date = date(2026, 4, 9)) -> None:
+        """A deal that is open."""
+        opened = OpportunityOpened(
+            stage="offer",
+            currency="EUR",
+            owner_id=self.people[owner],
+            value=Decimal(value),
+            expected_close=closes,
+            forecast_category=category,
+        )
+        await self.fold(self.event(opened, new_id()))
+
+    async def judged(self, direction: str, value: int, category: str = "commit", **whose: Any) -> UUID:
+        """An adjustment of April."""
+        made = ForecastAdjustmentCreated(
+            period="month",
+            starts_on=date(2026, 4, 1),
+            ends_on=date(2026, 4, 30),
+            forecast_category=category,
+            direction=direction,
+            value=Decimal(value),
+            currency="EUR",
+            reason="hopeful",
+            author="user:x",
+            **whose,
+        )
         await self.fold(self.event(made, id := new_id()))
         return id
 
@@ -189,3 +219,75 @@ async def test_attainment_as_it_was_known_has_the_quotas_and_teams_of_then(house
     await house.sold("ann", (SINCE, "won", 30))
     assert (await house.by_team("sales.team_quota_attainment"))["north"] == 16
     assert (await house.by_team("sales.team_quota_attainment", knownAt=then.isoformat()))["north"] == 50
+
+
+APRIL: Any = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+
+
+def parts(found: Any) -> dict[str, float]:
+    return {each["name"]: each["value"] for each in found["components"]}
+
+
+async def test_adjustments_stand_beside_what_is_computed_and_never_in_it(house: House) -> None:
+    for owner, value, category in (("ann", 40, "commit"), ("bob", 30, "commit"), ("ann", 5, "pipeline")):
+        await house.expects(owner, value, category)
+    await house.expects("bob", 900, closes=date(2026, 5, 1))
+    await house.judged("down", 5, owner_id=house.people["ann"])
+    await house.judged("up", 2, "pipeline", owner_id=house.people["ann"])
+    bobs = await house.judged("override", 10, owner_id=house.people["bob"])
+    found = await house.figure("sales.period_forecast", **APRIL)
+    assert (found["value"], parts(found)["adjustment"], parts(found)["adjusted"]) == (70, -25, 45)
+    assert (await house.figure("sales.adjusted_forecast", **APRIL))["value"] == 52
+    by = await house.figure("sales.adjusted_forecast", **APRIL, groupBy="forecast_category")
+    assert {each["group"][0]["value"]: each["value"] for each in by["breakdown"]} == {"commit": 45, "pipeline": 7}
+    by = await house.figure("sales.period_forecast", **APRIL, groupBy="opportunity_owner")
+    adjusted = {each["group"][0]["value"]: parts(each)["adjusted"] for each in by["breakdown"]}
+    assert adjusted == {str(house.people["ann"]): 35, str(house.people["bob"]): 10}
+    # An override stays what it is, whatever is computed; and is of its period as a whole.
+    await house.expects("bob", 7)
+    assert parts(await house.figure("sales.period_forecast", **APRIL))["adjusted"] == 45
+    weeks: Any = {"from": "2026-04-08T00:00:00Z", "to": "2026-04-15T00:00:00Z"}
+    assert parts(await house.figure("sales.period_forecast", **weeks))["adjustment"] == 0
+    whole = await house.figure("sales.period_forecast", **SPRING, grain="month")
+    assert [parts(each)["adjusted"] for each in whole["breakdown"]] == [0, 45, 900]
+    assert parts(whole)["adjusted"] == 945
+    await house.fold(house.event(ForecastAdjustmentAmended(changed=["value"], value=Decimal(50)), bobs, 2))
+    assert parts(await house.figure("sales.period_forecast", **APRIL))["adjusted"] == 85
+
+
+async def test_a_teams_forecast_is_adjusted_by_its_head(house: House) -> None:
+    for owner, value in (("ann", 40), ("bob", 30), ("cem", 6)):
+        await house.expects(owner, value)
+    await house.judged("override", 50, team_id=house.teams["north"])
+    await house.judged("up", 1, team_id=house.teams["coast"])
+    await house.judged("down", 4, owner_id=house.people["ann"])
+    teams = await house.by_team("sales.team_adjusted_forecast", **APRIL)
+    assert teams == {"north": 50, "coast": 31, "south": 6}
+    one = await house.figure("sales.team_adjusted_forecast", **APRIL, filter=f"opportunity_team:{house.teams['north']}")
+    assert one["value"] == 50
+    mine = await house.figure("sales.period_forecast", house.acting("ann", "own"), **APRIL)
+    assert (mine["value"], parts(mine)["adjusted"]) == (40, 36)
+
+
+async def test_last_tuesdays_forecast_has_the_deals_adjustments_and_quotas_of_then(house: House) -> None:
+    await house.expects("ann", 40)
+    id = await house.judged("down", 5, owner_id=house.people["ann"])
+    quota = await house.quota(100, owner_id=house.people["ann"])
+    await house.sold("ann", (SINCE, "won", 50))
+    tuesday = datetime.now(UTC).isoformat()
+    ids = ("sales.period_forecast", "sales.adjusted_forecast", "sales.forecast", "sales.quota_attainment")
+    asked: Any = {each: APRIL if "forecast" in each else {} for each in ids}
+    then = {each: await house.figure(each, **asked[each]) for each in ids}
+    await house.expects("ann", 11)
+    await house.fold(
+        house.event(ForecastAdjustmentAmended(changed=["direction"], direction="up"), id, 2),
+        house.event(QuotaAmended(changed=["value"], value=Decimal(500)), quota, 2),
+    )
+    await house.judged("override", 1, "pipeline", owner_id=house.people["ann"])
+    await house.sold("ann", (SINCE, "won", 70))
+    for each in ids:
+        known = await house.figure(each, **asked[each], knownAt=tuesday)
+        now = await house.figure(each, **asked[each])
+        assert known["components"] == then[each]["components"], each
+        assert now["components"] != known["components"], each
+    assert parts(then["sales.period_forecast"])["adjusted"] == 35

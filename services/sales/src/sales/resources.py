@@ -3,6 +3,7 @@
 from sales.activities.form import ACTIVITIES
 from sales.deliveries.form import DELIVERIES
 from sales.exchange_rates.form import EXCHANGE_RATES
+from sales.forecast_adjustments.form import FORECAST_ADJUSTMENTS
 from sales.goals.form import GOALS
 from sales.invoices.form import INVOICES
 from sales.lead_queues.form import LEAD_QUEUES
@@ -38,4 +39,5 @@ RESOURCES = (
     DELIVERIES,
     GOALS,
     MILESTONES,
+    FORECAST_ADJUSTMENTS,
 )

@@ -19,6 +19,7 @@ from kith.events import (
     deliveries,
     exchange_rates,
     exchanges,
+    forecast_adjustments,
     goals,
     invoices,
     leads,
@@ -42,7 +43,7 @@ PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
     "sales": (
         *(sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
-        *(deliveries, goals),
+        *(deliveries, goals, forecast_adjustments),
     ),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

@@ -15,6 +15,7 @@ from analytics.metrics.definition import Unit
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
+NOT_ADJUSTED = dict.fromkeys(("raised", "lowered", "overrides", "overridden"), 0)
 EXAMPLES: dict[str, dict[str, float]] = {
     "retention.crr": {"S": 1_000, "E": 1_100, "N": 200, "W": 0},
     "retention.cohort": {"S": 1_000, "E": 900, "kept": 850},
@@ -55,7 +56,22 @@ EXAMPLES: dict[str, dict[str, float]] = {
     "sales.open_pipeline": {"value": 1_000 + 4_000, "open": 2},
     "sales.weighted_pipeline": {"value": 1_000 * 0.1 + 4_000 * 0.5},
     "sales.forecast": {"weighted": 4_000 * 0.8 + 1_000 * 0.1, "value": 4_000 + 1_000, "open": 2},
-    "sales.period_forecast": {"closed": 5_000, "commit": 4_000, "best_case": 0, "pipeline": 1_000, "open": 5_000},
+    "sales.period_forecast": {
+        "closed": 5_000,
+        "commit": 4_000,
+        "best_case": 0,
+        "pipeline": 1_000,
+        "open": 5_000,
+        **NOT_ADJUSTED,
+    },
+    "sales.adjusted_forecast": {
+        "computed": 7_000,
+        "raised": 0,
+        "lowered": 500,
+        "overrides": 1_000,
+        "overridden": 3_000,
+    },
+    "sales.team_adjusted_forecast": {"computed": 7_000, "raised": 1_000, "lowered": 0, "overrides": 0, "overridden": 0},
     "sales.quota_attainment": {"won": 9_000, "quota": 12_000},
     "sales.team_quota_attainment": {"won": 9_000 + 6_000, "quota": 20_000},
     "sales.calls": {"calls": 2 + 1},

@@ -144,6 +144,8 @@ class Metric:
     """A sum or difference of components."""
     denominator: str | None = None
     """The same; None if the metric is no ratio."""
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """Sums and differences of components that are shown after them, by their names."""
     dimensions: tuple[Dimension, ...] = CUSTOMER
     reached_by: Dimension = OWNER
     """By which it is filtered for who has a limited reach."""

@@ -43,7 +43,8 @@ def describe(metric: Metric, area: str) -> Description:
         version=metric.version,
         words=metric.words,
         formula=formula(metric),
-        components={name: kind_of(measure).describe(measure) for name, measure in metric.components.items()},
+        components={name: kind_of(measure).describe(measure) for name, measure in metric.components.items()}
+        | {name: f"`{sum}`" for name, sum in metric.sums.items()},
         dimensions=_by_source(metric.dimensions),
         at_instant=metric.at_instant,
         example=metric.example,

@@ -78,7 +78,15 @@ class InstantIn:
     field: str
 
 
-Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn | InstantIn | Stands
+@dataclass(frozen=True)
+class Overridden:
+    """An override of the forecast of its owner, or of its team, stands in place of it."""
+
+    whose: str
+    """`owner` or `team_id`."""
+
+
+Condition = Is | Has | Never | SameDay | OfNewCustomer | CustomerInUse | InUse | DayIn | InstantIn | Stands | Overridden
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _view(member: Member) -> MemberView:
 
 def _weighed(metric: Metric, part: str) -> list[Weighed[Measure]]:
     formulas = {"numerator": metric.numerator, **({"denominator": metric.denominator} if metric.denominator else {})}
-    formulas |= {name: name for name in metric.components}
+    formulas |= {name: name for name in metric.components} | {**metric.sums}
     if part not in formulas:
         raise Invalid(f"{metric.id} has no {part!r}, only {', '.join(formulas)}.", field="part")
     weighed = [Weighed(term.sign, metric.components[term.component]) for term in terms(formulas[part])]

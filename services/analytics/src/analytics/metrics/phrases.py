@@ -15,6 +15,7 @@ from analytics.metrics.measure import (
     Never,
     Of,
     OfNewCustomer,
+    Overridden,
     SameDay,
     Stands,
     Sum,
@@ -62,7 +63,7 @@ def taken_in_words(of: Of, noun: str) -> str:
             return f"the median of their {_field(noun, field)}"
 
 
-def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: PLR0911 - a phrase for each
+def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: C901, PLR0911 - a phrase for each
     match condition:
         case Is(field, values, negated):
             known = f"neither {listed(values, 'nor')}" if negated else listed(values)
@@ -81,6 +82,8 @@ def condition_in_words(noun: str, condition: Condition) -> str:  # noqa: PLR0911
             return f"whose {_field(noun, field)} lies in the interval"
         case Stands(types):
             return f"that none of {events_in_words(types)} followed in the interval"
+        case Overridden(whose):
+            return f"that an override of {'its owner' if whose == 'owner' else 'a team'} stands for"
         case CustomerInUse():
             return "that are neither archived nor merged into another"
 

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     Date,
     FromClause,
@@ -43,6 +45,7 @@ from analytics.metrics.measure import (
     Measure,
     Never,
     OfNewCustomer,
+    Overridden,
     SameDay,
     Stands,
     Sum,
@@ -203,9 +206,10 @@ def holds(  # noqa: C901, PLR0911 - one for each
     query: MetricQuery,
     first_at: ColumnElement[Any] | None = None,
     ends: Ends | None = None,
+    slices: "Slices | None" = None,
 ) -> ColumnElement[bool]:
     """Returns the condition; `first_at` is when the customer was first active, which only OfNewCustomer needs, and
-    `ends` those of the period, which only DayIn and InstantIn need."""
+    `ends` those of the period, which only conditions of stocks need."""
     match condition:
         case Is(field, values, negated):
             found = field_of(table, field).in_(values)
@@ -225,8 +229,7 @@ def holds(  # noqa: C901, PLR0911 - one for each
             return _in_use(table)
         case DayIn(field):
             assert ends is not None
-            day = field_of(table, field)
-            return and_(day >= ends.first_day, day < ends.after_last)
+            return _in_days(field_of(table, field), ends)
         case InstantIn(field):
             assert ends is not None
             text = field_of(table, field)
@@ -234,6 +237,10 @@ def holds(  # noqa: C901, PLR0911 - one for each
             return and_(instant >= ends.starts_at, instant < ends.at)
         case Stands(types):
             return _stands(types, table, query)
+        case Overridden(whose):
+            assert ends is not None
+            assert slices is not None
+            return _overridden(whose, table, query, ends, slices)
 
 
 def _stands(types: Iterable[str], table: FromClause, query: MetricQuery) -> ColumnElement[bool]:
@@ -248,6 +255,38 @@ def _stands(types: Iterable[str], table: FromClause, query: MetricQuery) -> Colu
         later.c.time < end,
     )
     return or_(f.until.is_(None), f.until >= end, not_(followed))
+
+
+def _in_days(day: ColumnElement[Any], ends: Ends) -> ColumnElement[bool]:
+    return and_(day >= ends.first_day, day < ends.after_last)
+
+
+def _overridden(whose: str, table: FromClause, query: MetricQuery, ends: Ends, slices: "Slices") -> ColumnElement[bool]:
+    a, mine = facts.alias(), table.c.state
+    said = a.c.state
+    if whose == "owner":
+        of_whom = said["owner"].astext == mine["owner"].astext
+    elif slices.by_team:  # each row is of one of its owner's teams
+        of_whom = said["team_id"].astext == slices.teams.c.team_id
+    else:
+        teams = select(slices.teams.c.team_id).where(slices.teams.c.user_id == mine["owner"].astext)
+        of_whom = said["team_id"].astext.in_(teams)
+    closes = mine["expected_close"].astext
+    return exists().where(
+        a.c.tenant_id == query.tenant,
+        a.c.type.in_(types_of("sales.forecast-adjustment")),
+        a.c.time < ends.at,
+        or_(a.c.until.is_(None), a.c.until >= ends.at),
+        _in_use(a),
+        said["direction"].astext == "override",
+        said["currency"].astext == mine["currency"].astext,  # also where all comes in one currency
+        said["forecast_category"].astext == field_of(table, "forecast_category"),
+        said["starts_on"].astext <= closes,
+        said["ends_on"].astext >= closes,
+        _in_days(said["starts_on"].astext, ends),
+        _in_days(said["ends_on"].astext, ends),
+        of_whom,
+    )
 
 
 def _in_use(table: FromClause) -> ColumnElement[bool]:
@@ -280,20 +319,22 @@ class Slices:
             for number, each in enumerate(query.group_by)
             if each.several and each.source is Source.CUSTOMER
         }
-        of_teams = any(each.source is Source.TEAM for each in used)
-        self._teams = teams_of_users(query.tenant, query.ends_at) if of_teams else None
-        self._by_team = any(each.source is Source.TEAM for each in query.group_by)
+        self.by_team = any(each.source is Source.TEAM for each in query.group_by)
         self.by = [self._value(each) for each in query.group_by]
         self.where = [self._kept(each) for each in query.filters]
+
+    @cached_property
+    def teams(self) -> CTE:
+        """The teams of all users, at the end of the interval."""
+        return teams_of_users(self._query.tenant, self._query.ends_at)
 
     def join(self, source: FromClause) -> FromClause:
         if self.customers is not None:
             source = source.outerjoin(self.customers, self.customers.c.id == self._customer_id)
         if self._parents is not None:
             source = source.outerjoin(self._parents, self._parents.c.id == self._customer_id)
-        if self._by_team:
-            assert self._teams is not None
-            source = source.outerjoin(self._teams, self._teams.c.user_id == field_of(self._table, "owner"))
+        if self.by_team:
+            source = source.outerjoin(self.teams, self.teams.c.user_id == field_of(self._table, "owner"))
         for dimension, values in self._several.items():
             source = source.outerjoin(values, values.c.value.in_(dimension.only) if dimension.only else true())
         return source
@@ -316,8 +357,7 @@ class Slices:
                 *steps, (_, oldest) = dimension.steps
                 return case(*((age <= literal(limit, Duration), name) for limit, name in steps), else_=oldest)
             case Source.TEAM:
-                assert self._teams is not None
-                return func.coalesce(field_of(self._table, "team_id"), self._teams.c.team_id)
+                return func.coalesce(field_of(self._table, "team_id"), self.teams.c.team_id)
             case Source.LABEL:
                 return self._table.c.label
 
@@ -347,8 +387,7 @@ class Slices:
 
     def _of_team(self, dimension: Dimension, named: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         """Returns the conditions of what is of these teams, or users, and of what is of none."""
-        assert self._teams is not None
-        t, owner, team = self._teams.c, field_of(self._table, "owner"), field_of(self._table, "team_id")
+        t, owner, team = self.teams.c, field_of(self._table, "owner"), field_of(self._table, "team_id")
         if dimension == USERS:
             theirs = select(t.team_id).group_by(t.team_id).having(func.bool_and(t.user_id == any_(named)))
             found = or_(owner == any_(named), team.in_(theirs))

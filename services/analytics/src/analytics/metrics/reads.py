@@ -221,11 +221,12 @@ class _FigureOf:
 
     def _numbered(self, counts: Counts) -> _Numbers:
         metric = self.metric
+        sums = [(name, part(formula, counts)) for name, formula in metric.sums.items()]
         return _Numbers(
             _number(metric.value(counts)),
             _number(part(metric.numerator, counts)),
             _number(part(metric.denominator, counts)) if metric.denominator else None,
-            [Component(name, _number(value)) for name, value in counts.items()],
+            [Component(name, _number(value)) for name, value in (*counts.items(), *sums)],
         )
 
 

@@ -113,7 +113,7 @@ def catalogue() -> list[MetricView]:
             words=each.words,
             numerator=each.numerator,
             denominator=each.denominator,
-            components=list(each.components),
+            components=[*each.components, *each.sums],
             dimensions=[DimensionView(one.name, one.source, one.groups) for one in each.dimensions],
             at_instant=each.at_instant,
             version=each.version,

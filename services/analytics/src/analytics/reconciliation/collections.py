@@ -19,6 +19,7 @@ from kith.events.deliveries import DeliveryMade
 from kith.events.event import Event
 from kith.events.exchange_rates import ExchangeRateCreated
 from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRecorded, WebVisitRecorded
+from kith.events.forecast_adjustments import ForecastAdjustmentCreated
 from kith.events.goals import GoalSet, MilestoneSet
 from kith.events.invoices import InvoiceIssued
 from kith.events.leads import LeadCaptured, LeadQueueCreated
@@ -104,6 +105,7 @@ COLLECTIONS = (
     _of("sales", "deliveries", DeliveryMade),
     _of("sales", "goals", GoalSet),
     _of("sales", "milestones", MilestoneSet),
+    _of("sales", "forecast-adjustments", ForecastAdjustmentCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

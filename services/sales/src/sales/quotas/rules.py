@@ -1,7 +1,7 @@
 """Quota: what a user, or a team, is to win in a period."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
@@ -24,8 +24,8 @@ class QuotaPeriod(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class Quota(Archivable):
-    """What a user, or a team, is to win in a month, a quarter or a year."""
+class OfPeriod(Archivable):
+    """An amount of a user, or of a team, in a month, a quarter or a year."""
 
     owner_id: UUID | None = None
     """None: it is a team's."""
@@ -36,16 +36,45 @@ class Quota(Archivable):
     value: Decimal
     currency: str
 
+    @property
+    def months(self) -> range:
+        """Those that it is of, counted from the year 0."""
+        first = self.starts_on.year * 12 + self.starts_on.month - 1
+        return range(first, first + self.period.months)
+
+    @property
+    def ends_on(self) -> date:
+        """Its last day."""
+        year, month = divmod(self.months.stop, 12)
+        return date(year, month + 1, 1) - timedelta(days=1)
+
+    @property
+    def alike(self) -> tuple[Any, ...]:
+        """What has to be the same of two that overlap."""
+        return self.owner_id, self.team_id, self.currency
+
+    def overlaps(self, other: "OfPeriod") -> bool:
+        shared = max(self.months[0], other.months[0]) <= min(self.months[-1], other.months[-1])
+        return self.alike == other.alike and shared
+
+    def _check(self) -> None:
+        if (self.owner_id is None) is (self.team_id is None):
+            raise Invalid("It is of a user, by `owner_id`, or of a team.", field="team_id")
+        if self.starts_on.day != 1:
+            raise Invalid("It is the first day of a month.", field="starts_on")
+        must_fit(self.value, self.currency)
+
+
+@dataclass(kw_only=True, eq=False)
+class Quota(OfPeriod):
+    """What a user, or a team, is to win in a month, a quarter or a year."""
+
     @classmethod
     def create(
-        cls, *, id: UUID, at: datetime, starts_on: date, value: Decimal, currency: str, **fields: Any
+        cls, *, id: UUID, at: datetime, **fields: Any
     ) -> tuple[Self, QuotaCreated] | tuple[Self, QuotaCreatedForTeam]:
-        it = cls(id=id, starts_on=starts_on, value=value, currency=currency, **fields)
-        if (it.owner_id is None) is (it.team_id is None):
-            raise Invalid("It is of a user, by `owner_id`, or of a team.", field="team_id")
-        if starts_on.day != 1:
-            raise Invalid("It is the first day of a month.", field="starts_on")
-        must_fit(value, currency)
+        it = cls(id=id, **fields)
+        it._check()
         return (it, QuotaCreated.of(it)) if it.team_id is None else (it, QuotaCreatedForTeam.of(it))
 
     def amend(self, *, at: datetime, **fields: Any) -> QuotaAmended:
@@ -63,13 +92,3 @@ class Quota(Archivable):
         """It is to be attained again."""
         self.take_back(at)
         return QuotaRestored()
-
-    @property
-    def months(self) -> range:
-        """Those that it is of, counted from the year 0."""
-        first = self.starts_on.year * 12 + self.starts_on.month
-        return range(first, first + self.period.months)
-
-    def overlaps(self, other: "Quota") -> bool:
-        alike = (self.owner_id, self.team_id, self.currency) == (other.owner_id, other.team_id, other.currency)
-        return alike and max(self.months[0], other.months[0]) <= min(self.months[-1], other.months[-1])

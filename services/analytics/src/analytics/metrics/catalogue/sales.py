@@ -5,14 +5,17 @@ from analytics.metrics.catalogue.value import OF_ORDER, PLACED, RETURNED
 from analytics.metrics.definition import CURRENCY, OPPORTUNITY_TEAM, USERS, Dimension, Metric, Unit, by, of
 from analytics.metrics.measure import (
     Active,
+    Condition,
     Count,
     DayIn,
     Flow,
     Has,
     InUse,
     Is,
+    Measure,
     Median,
     OfNewCustomer,
+    Overridden,
     Stands,
     Stock,
     Sum,
@@ -33,6 +36,7 @@ CLOSED = WON + LOST
 ONCE = (Stands((*CLOSED, OpportunityReopened.type)),)
 ONCE_IN_WORDS = "One that was closed and reopened counts once, as the last of that in the interval leaves it."
 PRODUCT = Dimension("product", stored_as="product_id")
+(OPPORTUNITY_OWNER,) = of("opportunity", "owner")
 OWN = (*of("opportunity", "owner", "source"), OPPORTUNITY_TEAM, PRODUCT)
 OF_OPPORTUNITY = by(*OWN, "currency")
 PROPOSED = (QuoteSent.type,)
@@ -41,7 +45,7 @@ OF_LINE = by(PRODUCT, "family", *of("order", "country"), "currency")
 LEFT_STAGE = (OpportunityAdvanced.type, OpportunitySwitched.type, *CLOSED)
 OF_STAGE = by(Dimension("stage_left", stored_as="from_phase"), *OWN)
 OF_CYCLE = by(Dimension("opportunity_outcome", stored_as="phase"), *OWN)
-OPEN = (Has("phase"), Is("phase", ("won", "lost"), negated=True))
+OPEN: tuple[Condition, ...] = (Has("phase"), Is("phase", ("won", "lost"), negated=True))
 PROBABILITY = {"prospecting": 0.1, "engaging": 0.3, "proposing": 0.5, "negotiating": 0.8}
 """Of winning, by stage, in events from before stages said it themselves."""
 LIKELY = Sum(percent="probability_percent", weights=PROBABILITY)
@@ -53,13 +57,48 @@ STANDING = (
     CURRENCY,
 )
 IN_PIPELINE = by(*STANDING)
+CATEGORIES = ("commit", "best_case", "pipeline")
+COMMITTED, IN_CATEGORY = Is("forecast_category", ("commit",)), Is("forecast_category", CATEGORIES)
 FORECAST = (*OPEN, Is("forecast_category", ("omitted",), negated=True))
 IN_FORECAST = by(Dimension("expected_close_month", stored_as="expected_close", first=7), *STANDING)
 
 
-def _expected(*where: Is) -> Stock:
+def _expected(*where: Condition) -> Stock:
     """The value of what is open and expected to close in the interval."""
     return Stock("sales.opportunity", Sum(), (*OPEN, DayIn("expected_close"), *where))
+
+
+JUDGED = "raised - lowered + overrides - overridden"
+"""What adjustments add to what is computed."""
+
+
+def _judged(whose: str, *where: Is) -> dict[str, Measure]:
+    """The adjustments of forecasts whose period lies in the interval, and what overrides stand in place of."""
+    own: tuple[Condition, ...] = (DayIn("starts_on"), DayIn("ends_on"), InUse(), Has(whose), *where)
+    directions = {"raised": "up", "lowered": "down", "overrides": "override"}
+    said = {
+        name: Stock("sales.forecast-adjustment", Sum(), (*own, Is("direction", (each,))))
+        for name, each in directions.items()
+    }
+    return {**said, "overridden": _expected(*where, Overridden(whose))}
+
+
+def _adjusted(id: str, title: str, whose: str, words: str, by_whom: Dimension, example: str) -> Metric:
+    return Metric(
+        id=id,
+        title=title,
+        unit=Unit.MONEY,
+        words="Value, gross, of what is open and expected to close in the interval, in stages that are not omitted "
+        f"from forecasts, as `computed`; and as {words} have adjusted it, for periods that lie in the interval as a "
+        "whole: raised, lowered, or overridden, where the amount stands in place of what is computed for that period, "
+        "currency and category.",
+        components={"computed": _expected(IN_CATEGORY), **_judged(whose, IN_CATEGORY)},
+        sums={"adjustment": JUDGED},
+        numerator=f"computed + {JUDGED}",
+        dimensions=by(by_whom, "forecast_category", "currency"),
+        reached_by=USERS,
+        example=example,
+    )
 
 
 def _quota(whose: str) -> Stock:
@@ -284,17 +323,37 @@ METRICS = (
         words="Value, gross, of the opportunities that are open at the end of the interval, or now, are expected to "
         "close in it, and are in a stage that commits to that. The components have the other categories; `closed`, "
         "which is what was won in it; and `open`, which is all that is open and expected to close in it. Where events "
-        "do not say the category, it is that of the built-in stage.",
+        "do not say the category, it is that of the built-in stage. Beside that, and never in it: `adjustment`, which "
+        "is what adjustments of users come to, in the category that commits, and `adjusted`, which is both together.",
         components={
             "closed": Flow(WON, Sum(), ONCE),
-            **{each: _expected(Is("forecast_category", (each,))) for each in ("commit", "best_case", "pipeline")},
+            **{each: _expected(Is("forecast_category", (each,))) for each in CATEGORIES},
             "open": _expected(),
+            **_judged("owner", COMMITTED),
         },
+        sums={"adjustment": JUDGED, "adjusted": f"commit + {JUDGED}"},
         numerator="commit",
         dimensions=OF_OPPORTUNITY,
+        reached_by=USERS,
         version=2,
         example="Won for 5,000; open and expected to close in it 3,000 and 1,000 in stages that commit and 1,000 in "
         "one that does not, and 9,000 expected later: 3,000 + 1,000 = 4,000.",
+    ),
+    _adjusted(
+        "sales.adjusted_forecast",
+        "Forecast, adjusted",
+        "owner",
+        "adjustments of users",
+        OPPORTUNITY_OWNER,
+        "Ann's 4,000 are lowered by 500, and Bob's 3,000 overridden by 1,000: 7,000 - 500 + 1,000 - 3,000 = 4,500.",
+    ),
+    _adjusted(
+        "sales.team_adjusted_forecast",
+        "Forecast of teams, adjusted",
+        "team_id",
+        "adjustments of teams",
+        OPPORTUNITY_TEAM,
+        "A team's 7,000, of all in it and in teams within it, are raised by 1,000: 8,000.",
     ),
     Metric(
         id="sales.quota_attainment",
@@ -307,7 +366,7 @@ METRICS = (
         components={"won": Flow(WON, Sum(), ONCE), "quota": _quota("owner")},
         numerator="won",
         denominator="quota",
-        dimensions=by(*of("opportunity", "owner"), OPPORTUNITY_TEAM, "currency"),
+        dimensions=by(OPPORTUNITY_OWNER, OPPORTUNITY_TEAM, "currency"),
         reached_by=USERS,
         version=2,
         example="Won for 9,000 in May, with a quota of 12,000 for that month: 75 %.",

@@ -8,7 +8,18 @@ from sqlalchemy import ColumnElement, FromClause, Numeric, Row, Select, case, ca
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics.metrics.measure import Count, Flow, Lapse, Median, Of, Stock, Sum
-from analytics.metrics.query import Cell, Cells, Ends, Member, MetricQuery, Weighed, all_hold, holds, number_of
+from analytics.metrics.query import (
+    Cell,
+    Cells,
+    Ends,
+    Member,
+    MetricQuery,
+    Slices,
+    Weighed,
+    all_hold,
+    holds,
+    number_of,
+)
 from analytics.projections.tables import facts
 from kith.nouns.lists.pages import Position
 
@@ -39,6 +50,7 @@ class OverFacts(ABC, Generic[M]):
     """When the fact's customer was first active, if a measure needs it."""
     ends: Ends | None = None
     """Those of the period, if a measure needs them."""
+    slices: Slices
     table: FromClause = facts
     """Their rows: the facts, or the lines of each."""
     several = False
@@ -64,7 +76,8 @@ class OverFacts(ABC, Generic[M]):
         conditions = [self.table.c.type.in_(self.types(measure))]
         if not isinstance(measure.of, Count):
             conditions.append(number_of(self.table, measure.of).is_not(None))
-        held = (holds(each, self.table, self.query, self.first_active, self.ends) for each in measure.where)
+        context = (self.table, self.query, self.first_active, self.ends, self.slices)
+        held = (holds(each, *context) for each in measure.where)
         return all_hold([*conditions, *held])
 
     def number(self, measure: M) -> ColumnElement[Any]:
