@@ -206,6 +206,38 @@ async def test_one_of_a_customer_that_is_there_gets_a_contact(house: House) -> N
     assert await house.there_is() == ALL
 
 
+async def test_it_is_converted_into_a_contact_that_is_there(house: House) -> None:
+    huber = await house.contacts.made("/v1/customers", kind="organisation", name="Huber")
+    ida = await house.contacts.made("/v1/contacts", customer_id=huber["id"], name="Ida Huber")
+    lead, _ = await house.begun(existing_customer_id=huber["id"], existing_contact_id=ida["id"], **DEAL)
+    await house.work()
+    lead, process = await house.lead(lead), await house.process(lead)
+    assert (lead["customer_id"], lead["contact_id"]) == (huber["id"], ida["id"])
+    assert process["made"] == {"customer": None, "contact": None}
+    assert await house.there_is() == ALL
+
+
+async def test_a_contact_that_is_there_is_somebodys(house: House) -> None:
+    lead = await house.sales.made("/v1/leads", **IDA)
+    answer = await house.sales.post(f"/v1/leads/{lead['id']}:convert", {"existing_contact_id": str(new_id())})
+    assert answer.json()["errors"][0]["field"] == "existing_customer_id"
+
+
+async def test_values_of_custom_fields_go_along(house: House) -> None:
+    for noun, code in (("customer", "size"), ("contact", "nick")):
+        made = {"of_noun": noun, "code": code, "label": code, "value_type": "text", "required": True}
+        await house.contacts.made("/v1/field-definitions", **made, personal=noun == "contact")
+    lead, process = await house.begun(
+        customer_custom={"size": "Large"}, contact_custom_personal={"nick": "Idi"}, **DEAL
+    )
+    assert "Idi" not in str(process)
+    await house.work()
+    lead = await house.lead(lead)
+    customer = (await house.contacts.get(f"/v1/customers/{lead['customer_id']}")).json()
+    contact = (await house.contacts.get(f"/v1/contacts/{lead['contact_id']}")).json()
+    assert (customer["custom"], contact["custom_personal"]) == ({"size": "Large"}, {"nick": "Idi"})
+
+
 async def test_the_deal_goes_through_the_pipeline_that_was_named(house: House) -> None:
     stages = [{"key": "call", "name": "Call", "probability_percent": 10}]
     pipeline = await house.sales.made("/v1/pipelines", name="Machines", stages=stages)
@@ -248,6 +280,7 @@ async def test_one_that_is_converted_is_not_converted_again(house: House) -> Non
         ({"currency": "EUR"}, "currency"),
         ({"opportunity_name": "Beans", "currency": "JPY", "value": "1.50"}, "value"),
         ({"existing_customer_id": "x"}, "existing_customer_id"),
+        ({"existing_customer_id": str(new_id()), "customer_custom": {"size": "Large"}}, "customer_custom"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_its_field(house: House, asked: dict[str, str], field: str) -> None:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from kith.errors import Invalid
+from kith.events.leads import LeadAmended
 from kith.ids import new_id
 from kith.nouns.aggregate import AlreadyErased
 from sales.leads.rules import Lead, LeadMoveNotAllowed, LeadState
@@ -100,5 +101,6 @@ def test_no_event_tells_who_it_is() -> None:
     lead, event = Lead.capture(id=new_id(), at=DAY, **HUBER)
     lead.updated_at = DAY
     amended = lead.amend(at=DAY, name="Ada Huber", email="ada@huber.example")
+    assert isinstance(amended, LeadAmended)
     assert amended.changed == ["email", "name"]
     assert b"uber" not in msgspec.json.encode([event, amended])

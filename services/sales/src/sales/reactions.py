@@ -12,8 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kith.customers.links import survivors
 from kith.events.contacts import ContactErased, ContactMerged, ContactUnmerged
 from kith.events.envelope import Envelope
+from kith.events.leads import LeadScoreReached
 from kith.events.sales import OpportunityLost
 from kith.reactions.declared import On
+from sales.lead_scoring.form import lead_scoring
+from sales.leads.form import LEADS, leads
+from sales.leads.rules import QUALIFIABLE
 from sales.opportunities.form import OPPORTUNITIES, DropContact, opportunities
 from sales.pipelines.values import LOST
 from sales.quotes.form import QUOTES, quotes
@@ -57,7 +61,16 @@ async def _naming(connection: AsyncConnection, tenant: str, contacts: Iterable[U
     return (await connection.execute(rows)).all()
 
 
+async def to_be_qualified(connection: AsyncConnection, envelope: Envelope, _: LeadScoreReached) -> Sequence[UUID]:
+    """The lead, if the tenant wants so, and it is worth a call still."""
+    c, s = leads.c, lead_scoring.c
+    row = select(c.id).join(lead_scoring, s.tenant_id == c.tenant_id).where(s.qualifies_leads, c.score >= s.threshold)
+    its = (c.tenant_id == envelope.tenant_id, c.id == envelope.subject, c.archived_at.is_(None))
+    return (await connection.scalars(row.where(*its, c.state.in_(QUALIFIABLE)))).all()
+
+
 REACTIONS = (
+    On(LeadScoreReached).do(LEADS, "qualify", to=to_be_qualified),
     On(OpportunityLost).do(QUOTES, "withdraw", to=open_quotes_of),
     On(ContactMerged).do(OPPORTUNITIES, "follow_contacts", to=naming_another),
     On(ContactUnmerged).do(OPPORTUNITIES, "follow_contacts", to=naming_another),

@@ -7,6 +7,7 @@ from sales.forecast_adjustments.form import FORECAST_ADJUSTMENTS
 from sales.goals.form import GOALS
 from sales.invoices.form import INVOICES
 from sales.lead_queues.form import LEAD_QUEUES
+from sales.lead_scoring.form import LEAD_SCORING
 from sales.leads.form import LEADS
 from sales.milestones.form import MILESTONES
 from sales.opportunities.form import OPPORTUNITIES
@@ -30,6 +31,7 @@ RESOURCES = (
     TASKS,
     ACTIVITIES,
     LEAD_QUEUES,
+    LEAD_SCORING,
     LEADS,
     QUOTES,
     QUOTAS,

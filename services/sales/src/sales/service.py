@@ -13,6 +13,7 @@ from kith.timers.firing import Timers
 from sales.consumers import SUBSCRIPTIONS
 from sales.erasing import ERASING
 from sales.leads.conversion import LEAD_CONVERSION
+from sales.leads.rescoring import rescoring
 from sales.opportunities.past_visits import VISITS
 from sales.opportunities.pipeline import TASKS
 from sales.resources import RESOURCES
@@ -39,6 +40,7 @@ SERVICE = Service(
         sweeping(RESOURCES),
         making_entries(RESOURCES),
         confirming(RESOURCES),
+        rescoring(),
         Repointing(outbox.metadata).task(),
         ERASING.task(),
         *Exporter("sales", RESOURCES).tasks(),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import field
 
-from kith.events.event import Amended, Event
+from kith.events.event import Amended, Event, Replaced
 
 
 class LeadCaptured(Event):
@@ -24,6 +24,8 @@ class LeadCaptured(Event):
     duplicate_of_id: UUID | None = None
     """An open lead that had the same address then."""
     custom: dict[str, Any] = field(default_factory=dict)
+    score: int | None = None
+    """By the tenant's rules; None: there are none."""
 
 
 class LeadAmended(Amended):
@@ -33,6 +35,24 @@ class LeadAmended(Amended):
     campaign: str | None = None
     country: str | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+    score: int | None = None
+
+
+class LeadScored(Event):
+    """By other rules its score is another one."""
+
+    type: ClassVar[str] = "sales.lead.scored.v1"
+    qualifies: ClassVar[bool] = False
+    score: int
+
+
+class LeadScoreReached(Event):
+    """It came to the threshold of the tenant's rules."""
+
+    type: ClassVar[str] = "sales.lead.score-reached.v1"
+    qualifies: ClassVar[bool] = False
+    score: int
+    threshold: int
 
 
 class LeadAssigned(Event):
@@ -135,6 +155,17 @@ class LeadErased(Event):
 
     type: ClassVar[str] = "sales.lead.erased.v1"
     qualifies: ClassVar[bool] = False
+
+
+class LeadScoringChanged(Replaced):
+    """How leads are scored from now on. With other rules it has another number."""
+
+    type: ClassVar[str] = "sales.lead-scoring.changed.v1"
+    qualifies: ClassVar[bool] = False
+    most: int
+    number: int
+    qualifies_leads: bool
+    threshold: int | None = None
 
 
 class LeadQueueCreated(Event):

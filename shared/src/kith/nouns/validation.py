@@ -190,9 +190,10 @@ def _events(form: Form) -> Iterator[str]:
     for command in form.all_commands:
         if events := events_of(command):
             for event in events:
-                yield from _declared(form, command, event)
                 yield from event_faces(form, event)
             for outcome in _outcomes_of(command):
+                for place, event in enumerate(outcome):
+                    yield from _declared(form, event, begins=place == 0 and command.creates)
                 yield from _carried(form, command, outcome)
         else:
             yield f"the rule of `{command.name}` does not say which event it returns."
@@ -203,10 +204,10 @@ def _events(form: Form) -> Iterator[str]:
             yield f"`unpublished` names a field `{name}` that the aggregate does not have."
 
 
-def _declared(form: Form, command: Command, event: type[Event]) -> Iterator[str]:
+def _declared(form: Form, event: type[Event], *, begins: bool) -> Iterator[str]:
     if event.noun.partition(".")[2] != form.name.replace("_", "-"):
         yield f"the event {event.type} is declared to be of {event.noun}."
-    begins = command.creates or issubclass(event, Replaced)
+    begins = begins or issubclass(event, Replaced)
     if event.creates is not begins:
         yield f"the event {event.type} declares that a {form.name} {'does not begin' if begins else 'begins'} with it."
 

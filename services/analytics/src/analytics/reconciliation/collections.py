@@ -22,7 +22,7 @@ from kith.events.exchanges import AdoptionMeasured, TouchpointRecorded, UsageRec
 from kith.events.forecast_adjustments import ForecastAdjustmentCreated
 from kith.events.goals import GoalSet, MilestoneSet
 from kith.events.invoices import InvoiceIssued
-from kith.events.leads import LeadCaptured, LeadQueueCreated
+from kith.events.leads import LeadCaptured, LeadQueueCreated, LeadScoringChanged
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
@@ -99,6 +99,7 @@ COLLECTIONS = (
     _of("sales", "leads", LeadCaptured),
     _of("sales", "quotes", QuoteCreated),
     _of("sales", "lead-queues", LeadQueueCreated),
+    _of("sales", "lead-scoring", LeadScoringChanged, one_per_tenant=True),
     _of("sales", "quotas", QuotaCreated),
     _of("sales", "exchange-rates", ExchangeRateCreated),
     _of("sales", "invoices", InvoiceIssued),
@@ -110,8 +111,10 @@ COLLECTIONS = (
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 
 
-def settings_as_published(row: Record) -> dict[str, Any]:
-    """Returns a tenant's settings in the shape of the event that publishes them."""
+def as_published(row: Record) -> Record:
+    """Returns what a tenant has one of in the shape of the event that publishes it: of its settings that is another."""
+    if "segment_activity" not in row:
+        return row
     segments = {
         each["segment"]: {"event_types": each["event_types"], "window_days": each["window_days"]}
         for each in row["segment_activity"]

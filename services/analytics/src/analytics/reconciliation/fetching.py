@@ -11,7 +11,7 @@ from typing import BinaryIO
 import httpx
 import msgspec
 
-from analytics.reconciliation.collections import Collection, settings_as_published
+from analytics.reconciliation.collections import Collection, as_published
 from analytics.reconciliation.export_files import Exported
 from analytics.settings import AnalyticsSettings
 from kith.nouns.export import Incomplete, rows_of
@@ -86,7 +86,7 @@ class Services:
             if collection.one_per_tenant:
                 row = msgspec.json.decode(await answer.aread())
                 if row["version"]:  # before anybody has changed them no event has published them
-                    file.write(_encode([collection.kept(settings_as_published(row))]))
+                    file.write(_encode([collection.kept(as_published(row))]))
                 return _UNTIMED
             async for row in rows_of(answer.aiter_bytes()):
                 file.write(_encode([collection.kept(row)]))

@@ -13,7 +13,7 @@ from sales.leads.form import CONVERSION, LEADS, EndConversion, UndoConversion
 from sales.leads.rules import Lead
 from sales.opportunities.form import OPPORTUNITIES, OpenOpportunity
 
-_END, _UNDO = LEADS.internal
+_END, _UNDO, *_ = LEADS.internal
 
 
 def customer_of(run: Run) -> Body | None:
@@ -26,12 +26,15 @@ def customer_of(run: Run) -> Body | None:
         "country": lead.country,
         "source": lead.source,
         "owner_id": lead.owner_id,
+        **_custom_of(run, "customer"),
         **_on_duplicate(run),
     }
 
 
-def contact_of(run: Run) -> Body:
+def contact_of(run: Run) -> Body | None:
     lead = _readable(run)
+    if _known_contact(run) is not None:
+        return None
     return {
         "customer_id": _customer(run),
         "name": lead.name,
@@ -39,6 +42,7 @@ def contact_of(run: Run) -> Body:
         "phone": lead.phone,
         "country": lead.country,
         "title": lead.title,
+        **_custom_of(run, "contact"),
         **_on_duplicate(run),
     }
 
@@ -60,7 +64,8 @@ def ended(run: Run) -> Sequence[LocalCommand]:
             expected_close=None if "expected_close" not in params else date.fromisoformat(params["expected_close"]),
         )
         calls.append(LocalCommand(OPPORTUNITIES, OPPORTUNITIES.create, opened, creates=opportunity_id))
-    end = EndConversion(customer_id=customer_id, contact_id=run.made["contact"], opportunity_id=opportunity_id)
+    contact_id = run.made["contact"] or _known_contact(run)
+    end = EndConversion(customer_id=customer_id, contact_id=contact_id, opportunity_id=opportunity_id)
     return (*calls, LocalCommand(LEADS, _END, end, id=lead.id))
 
 
@@ -79,6 +84,17 @@ def _known(run: Run) -> UUID | None:
     named = run.params.get("existing_customer_id")
     known: UUID | None = run.about.customer_id
     return known if named is None else UUID(named)
+
+
+def _known_contact(run: Run) -> UUID | None:
+    named = run.params.get("existing_contact_id")
+    return None if named is None else UUID(named)
+
+
+def _custom_of(run: Run, what: str) -> Body:
+    """Returns the values of custom fields; what was asked for by code of before says none."""
+    held = ("custom", "custom_personal")
+    return {name: values for name in held if (values := run.params.get(f"{what}_{name}"))}
 
 
 def _on_duplicate(run: Run) -> Body:

@@ -7,11 +7,11 @@ from typing import Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import TEXT, Column, Index, Uuid, func, select
+from sqlalchemy import TEXT, Boolean, Column, ColumnElement, Index, Integer, Uuid, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kith.db.owned import owned_by
-from kith.db.tables import Moment, aggregate_table, one_of, reference
+from kith.db.tables import Moment, aggregate_table, one_of, reference, values_column
 from kith.errors import Invalid
 from kith.nouns.aggregate import Aggregate
 from kith.nouns.inputs import (
@@ -42,8 +42,10 @@ from kith.processes.beginning import Beginnings, Request
 from kith.scalars import Code, Country, Currency, Day, Email, Flag, Id, Instant, Money, Phone, Text
 from kith.scalars.currencies import misfit
 from sales.lead_queues.form import lead_queues
+from sales.lead_scoring.values import ScoreReason
 from sales.leads.duplicates import open_leads
 from sales.leads.rules import Lead, LeadState
+from sales.leads.scoring import scoring
 from sales.leads.turns import turns
 from sales.opportunities.form import opportunities
 from sales.pipelines.form import pipelines
@@ -111,6 +113,11 @@ class RecycleLead(Input):
 
 class ConvertLead(Input):
     existing_customer_id: Id | None = Field(default=None, description="else a customer is created")
+    existing_contact_id: Id | None = Field(default=None, description="of that customer; else a contact is created")
+    customer_custom: CustomValues = Field(default_factory=dict, description="of the customer that is created")
+    customer_custom_personal: CustomValues = Field(default_factory=dict)
+    contact_custom: CustomValues = Field(default_factory=dict, description="of the contact that is created")
+    contact_custom_personal: CustomValues = Field(default_factory=dict)
     opportunity_name: Text | None = Field(default=None, description="of the opportunity to open; none is, without")
     value: Money | None = None
     currency: Currency | None = None
@@ -126,6 +133,10 @@ class ConvertLead(Input):
         return self
 
     def _wrong(self) -> Iterator[Wrong]:
+        for what, existing in (("customer", self.existing_customer_id), ("contact", self.existing_contact_id)):
+            for name in (f"{what}_custom", f"{what}_custom_personal"):
+                if existing is not None and getattr(self, name):
+                    yield name, f"The {what} is there already: amend it."
         if self.opportunity_name is None:
             for name in ("value", "currency", "expected_close", "pipeline_id"):
                 if getattr(self, name) is not None:
@@ -158,6 +169,10 @@ class EraseLead(Input):
     pass
 
 
+class RescoreLead(Input):
+    pass
+
+
 leads = aggregate_table(
     "leads",
     metadata,
@@ -175,6 +190,9 @@ leads = aggregate_table(
     Column("nurture_until", Moment),
     Column("unqualified_reason", TEXT),
     Column("duplicate_of_id", Uuid),
+    Column("score", Integer),
+    values_column("score_reasons", ScoreReason),
+    Column("scored_by", Integer),
     Column("conversion_id", Uuid),
     Column("converted_by", TEXT),
     Column("state_before", one_of(LeadState)),
@@ -186,9 +204,16 @@ leads = aggregate_table(
     told=("contact_id",),
     archivable=True,
     customisable=True,
-    listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id", "contact_id"),
+    listed_by=("owner_id", "queue_id", "state", "source", "campaign", "duplicate_of_id", "score", "contact_id"),
 )
 owned_by(leads, "owner_id")
+SCORED_ANEW: ColumnElement[bool] = literal_column(
+    "leads.state NOT IN ('unqualified', 'converting', 'converted') AND leads.archived_at IS NULL"
+    " AND leads.erased_at IS NULL",
+    Boolean,
+)
+"""In the words of the index: those that are scored anew when the rules have changed."""
+Index("leads_by_scoring", leads.c.tenant_id, leads.c.scored_by, postgresql_where=SCORED_ANEW)
 Index("leads_by_address", leads.c.tenant_id, func.lower(leads.c.email))
 # The first that waits is found at once, however many have been taken from the queue.
 Index(
@@ -201,13 +226,21 @@ Index(
 async def of_other_rows(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Supply:
     conversions = Beginnings(connection, tenant, CONVERSION, ConvertLead, requested_of_conversion)
     captured = await open_leads(connection, tenant, leads, asked)
-    return Supplies((captured, await turns(connection, tenant, asked), conversions))
+    scores = await scoring(connection, tenant, asked, (CaptureLead, AmendLead, RescoreLead))
+    return Supplies((captured, await turns(connection, tenant, asked), scores, conversions))
 
 
 def requested_of_conversion(given: ConvertLead, lead: Lead) -> Request:
     assert lead.converted_by is not None
-    sent = given.model_dump(mode="json", exclude={"occurred_at", "opportunity_name"}, exclude_none=True)
-    return Request(lead.converted_by, sent, {"opportunity_name": given.opportunity_name})
+    sent = given.model_dump(mode="json", exclude={"occurred_at", *_HELD}, exclude_none=True)
+    return Request(lead.converted_by, sent, given.model_dump(mode="json", include=_HELD))
+
+
+_HELD = {
+    *("opportunity_name", "customer_custom", "customer_custom_personal"),
+    *("contact_custom", "contact_custom_personal"),
+}
+"""What may name people: it is forgotten when the process has ended."""
 
 
 @dataclass(slots=True)
@@ -222,6 +255,9 @@ class LeadView(ArchivableView):
     nurture_until: datetime | None
     unqualified_reason: str | None
     duplicate_of_id: UUID | None
+    score: int | None
+    score_reasons: list[ScoreReason]
+    scored_by: int | None
     conversion_id: UUID | None
     converted_by: str | None
     converted_at: datetime | None
@@ -241,7 +277,8 @@ _reasons = listed_reasons(lambda _: ReasonKind.LEAD_DISQUALIFIED)
 
 
 async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[Attempt]) -> Check:
-    """Returns the check that a reason is one of the tenant's list, and that the pipeline of a deal is there."""
+    """Returns the check that a reason is one of the tenant's list, and that a conversion may begin: the pipeline of its
+    deal is there, and the contact is somebody's."""
     listed, named = await _reasons(connection, tenant, asked), values_of((given for given, _ in asked), "pipeline_id")
     c = pipelines.c
     rows = select(c.id).where(c.tenant_id == tenant, c.id.in_(named), c.archived_at.is_(None))
@@ -249,7 +286,12 @@ async def can_be_so(connection: AsyncConnection, tenant: str, asked: Sequence[At
 
     def check(given: Input, lead: Aggregate) -> None:
         listed(given, lead)
-        if isinstance(given, ConvertLead) and given.pipeline_id not in {None, *there}:
+        if not isinstance(given, ConvertLead):
+            return
+        known = given.existing_customer_id or getattr(lead, "customer_id", None)
+        if given.existing_contact_id is not None and known is None:
+            raise Invalid("A contact is of a customer: send which one.", field="existing_customer_id")
+        if given.pipeline_id not in {None, *there}:
             raise Invalid(f"There is no pipeline {given.pipeline_id} that is not archived.", field="pipeline_id")
 
     return check
@@ -278,6 +320,7 @@ LEADS = Resource(
     internal=(
         Command("end_conversion", EndConversion, Lead.end_conversion),
         Command("undo_conversion", UndoConversion, Lead.undo_conversion),
+        Command("rescore", RescoreLead, Lead.rescore),
     ),
     filters=(
         "customer_id",
@@ -288,10 +331,16 @@ LEADS = Resource(
         "campaign",
         "country",
         "duplicate_of_id",
+        "score",
+        "scored_by",
         "contact_id",
     ),
-    unindexed={"country": "It is asked of those of a state or an owner."},
+    unindexed={
+        "country": "It is asked of those of a state or an owner.",
+        "scored_by": "It is asked while leads are scored anew, of those of a state.",
+    },
     searched=("name", "company", "email"),
+    unpublished={"score_reasons": "A rule may look at what shows people."},
     timers=(Timer("recycle", at="next_recycling"),),
     checks=can_be_so,
     supplies=of_other_rows,

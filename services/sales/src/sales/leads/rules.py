@@ -1,7 +1,7 @@
 """Lead: a person or an organisation that may become a customer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -23,9 +23,12 @@ from kith.events.leads import (
     LeadQualified,
     LeadRecycled,
     LeadRestored,
+    LeadScored,
+    LeadScoreReached,
     LeadWorked,
 )
 from kith.nouns.aggregate import AlreadyErased, Archivable, CustomerOwned, Customisable, Erasable, NamesContact
+from sales.lead_scoring.values import NOT_SCORED, ScoreReason, Scoring
 
 
 class LeadState(StrEnum):
@@ -51,6 +54,7 @@ _FROM: Mapping[LeadState, frozenset[LeadState]] = {
     LeadState.CONVERTING: frozenset({LeadState.NEW, LeadState.WORKING, LeadState.NURTURING, LeadState.QUALIFIED}),
 }
 """The states from which a lead comes to each."""
+QUALIFIABLE = _FROM[LeadState.QUALIFIED]
 
 
 class LeadMoveNotAllowed(Conflict):
@@ -66,6 +70,10 @@ class LeadConverting(Conflict):
 
     def __init__(self, lead: "Lead") -> None:
         super().__init__(f"Lead {lead.id} is being converted by process {lead.conversion_id}: wait for its end.")
+
+
+class ScoreUnchanged(Conflict):
+    """There is nothing to say."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -93,6 +101,11 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
     unqualified_reason: str | None = None
     duplicate_of_id: UUID | None = None
     """An open lead that had the same address when this one was captured."""
+    score: int | None = None
+    """By the tenant's rules. None: there were none when it was looked at last."""
+    score_reasons: list[ScoreReason] = field(default_factory=list)
+    scored_by: int | None = None
+    """The number of the rules."""
     conversion_id: UUID | None = None
     """The process that converts it, or has converted it."""
     converted_by: str | None = None
@@ -110,17 +123,37 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
         at: datetime,
         duplicate_of_id: UUID | None = None,
         next_owner: UUID | None = None,
+        scoring: Scoring = NOT_SCORED,
         **fields: Any,
-    ) -> tuple[Self, LeadCaptured]:
+    ) -> tuple[Self, LeadCaptured] | tuple[Self, tuple[LeadCaptured, LeadScoreReached]]:
         """Without an owner it is given to the one whose turn it is in its queue, if it has one."""
         it = cls(id=id, duplicate_of_id=duplicate_of_id, **fields)
         it.owner_id = it.owner_id or next_owner
-        return it, LeadCaptured.of(it)
+        reached = it._score_by(scoring)
+        captured = LeadCaptured.of(it)
+        return (it, captured) if reached is None else (it, (captured, reached))
 
-    def amend(self, *, at: datetime, **fields: Any) -> LeadAmended:
+    def amend(
+        self, *, at: datetime, scoring: Scoring = NOT_SCORED, **fields: Any
+    ) -> LeadAmended | tuple[LeadAmended, LeadScoreReached]:
         """Only the fields sent change; one sent as null is cleared."""
         self._ensure_may_change(at)
-        return LeadAmended.of_changed(self, self.set(fields))
+        changed, before = self.set(fields), self.score
+        reached = self._score_by(scoring)
+        amended = LeadAmended.of_changed(self, changed if self.score == before else [*changed, "score"])
+        return amended if reached is None else (amended, reached)
+
+    def rescore(
+        self, *, at: datetime, scoring: Scoring = NOT_SCORED
+    ) -> LeadScored | tuple[LeadScored, LeadScoreReached]:
+        """The tenant's rules have changed. That is done of itself, by and by."""
+        self._ensure_may_change(at)
+        before = (self.score, self.score_reasons)
+        reached = self._score_by(scoring)
+        if before == (self.score, self.score_reasons):
+            raise ScoreUnchanged(f"Lead {self.id} has the same score by rules {scoring.number}.")
+        scored = LeadScored.of(self)
+        return scored if reached is None else (scored, reached)
 
     def assign(
         self, *, at: datetime, owner_id: UUID | None, queue_id: UUID | None, next_owner: UUID | None = None
@@ -216,6 +249,23 @@ class Lead(Archivable, Customisable, CustomerOwned, NamesContact, Erasable):
         """Who it is goes for good."""
         self.forget(at)
         return LeadErased()
+
+    def _score_by(self, scoring: Scoring) -> LeadScoreReached | None:
+        """Returns the event if it comes to the threshold."""
+        if scoring.number == 0:
+            return None
+        before, self.scored_by = self.score, scoring.number
+        self.score, self.score_reasons = scoring.score(self._scorable())
+        if not scoring.is_reached(before, self.score):
+            return None
+        return LeadScoreReached.of(self, threshold=scoring.threshold)
+
+    def _scorable(self) -> dict[str, Any]:
+        """Returns the fields that rules look at, by their paths."""
+        domain = None if self.email is None else self.email.rpartition("@")[2].lower()
+        own = {f"custom.{code}": value for code, value in self.custom.items()}
+        own |= {f"custom_personal.{code}": value for code, value in self.custom_personal.items()}
+        return vars(self) | own | {"email_domain": domain}
 
     def _move(self, to: LeadState, at: datetime) -> LeadState:
         """Returns the state that it leaves."""
