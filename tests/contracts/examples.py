@@ -67,6 +67,8 @@ OWN: Mapping[str, Callable[[int], Any]] = {
         (f"Create{each}.starts_on" for each in ("Quota", "ForecastAdjustment")),
         lambda n: f"{2000 + n // 12 % 150}-{1 + n % 12:02}-01",  # a user has one for each
     ),
+    "CreatePriceBook.valid_from": lambda _: "2020-01-01T00:00:00Z",
+    "AmendPriceBook.valid_from": lambda n: f"2020-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z",
     "IssueInvoice.due_on": lambda _: "2020-01-31",  # before tests go back to, so that it is overdue
     "AmendInvoice.due_on": lambda n: f"{1900 + n % 100}-01-31",
     "CreateMilestone.due_at": lambda _: "2020-01-31T00:00:00Z",  # so that it can be missed
@@ -146,9 +148,9 @@ class _Maker(NamedTuple):
             return self.value(choices[0], name)
         match schema:
             case {"type": "object"}:
-                # Of a value all parts, of any other object what it has to have, and what it names.
+                # Of a value all parts, of any other object what it has to have, what it names, and its price.
                 parts, required = schema.get("properties", {}), schema.get("required", ())
-                wanted = [each for each in parts if "primary" in parts or each in required or each in self.ids]
+                wanted = [each for each in parts if "primary" in parts or each in (*required, *self.ids, "unit_price")]
                 found: Any = {each: self.value(schema["properties"][each], each) for each in wanted}
             case {"type": "array"} if name not in KNOWN:
                 found = [self.value(schema["items"], name) for _ in range(schema.get("minItems", 1))]

@@ -40,6 +40,7 @@ NOT_IN_THE_DEMO = {
     "exchange-rates",  # it takes one currency
     *("goals", "milestones"),  # it has agreed on none
     "deliveries",  # they are carried home
+    *("price-books", "prices"),  # prices are those of the products
     "invoices",  # its books are kept elsewhere
     "notes",  # nobody has written one
     "attachments",  # nor has sent a file

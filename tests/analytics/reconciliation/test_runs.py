@@ -329,6 +329,7 @@ async def test_what_agrees_agrees_to_the_last_record_and_figure(busy: House) -> 
         "field-definitions": 0, "activities": 3, "leads": 2, "lead-queues": 0, "lead-scoring": 0,
         "quotas": 0, "subscriptions": 2,
         "usages": 0, "exchange-rates": 0, "invoices": 0, "deliveries": 0, "goals": 0, "milestones": 0,
+        "price-books": 0, "prices": 0,
         "adoptions": 0, "web-visits": 0, "consents": 0, "notes": 0, "attachments": 0,
     }  # fmt: skip
     assert [each.in_flight for each in report.collections] == [0] * len(COLLECTIONS)

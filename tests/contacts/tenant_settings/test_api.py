@@ -123,7 +123,10 @@ async def test_what_cannot_be_is_refused_by_name_with_what_could(
     assert hint in error["rule"]
 
 
-NO_DEALINGS = ("task", "lead", "lead-queue", "quota", "forecast-adjustment", "invoice", "delivery", "milestone")
+NO_DEALINGS = (
+    *("task", "lead", "lead-queue", "quota", "forecast-adjustment", "invoice", "delivery", "milestone"),
+    *("price-book", "price"),
+)
 
 
 def test_what_tells_of_no_dealing_with_a_customer_is_no_activity() -> None:

@@ -13,6 +13,8 @@ from sales.milestones.form import MILESTONES
 from sales.opportunities.form import OPPORTUNITIES
 from sales.orders.form import ORDERS
 from sales.pipelines.form import PIPELINES
+from sales.price_books.form import PRICE_BOOKS
+from sales.prices.form import PRICES
 from sales.products.form import PRODUCTS
 from sales.quotas.form import QUOTAS
 from sales.quotes.form import QUOTES
@@ -23,6 +25,8 @@ from sales.tasks.form import TASKS
 
 RESOURCES = (
     PRODUCTS,
+    PRICE_BOOKS,
+    PRICES,
     PIPELINES,
     REASONS,
     OPPORTUNITIES,

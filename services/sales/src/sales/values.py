@@ -23,12 +23,15 @@ class Line(Value):
     product_id: Id | None = None
     description: Text | None = None
     quantity: Quantity
-    unit_price: Money
+    unit_price: Money = filled()
+    """The list price, unless another one is asked."""
     discount_percent: Percentage = Decimal("0.0000")
     amount: Money = filled()
     """quantity * unit price, less the discount."""
     family: Code | None = None
     """The product's, as it was when the line was made."""
+    list_price: Money | None = None
+    """What one unit costs by the price book, or the product, as it was when the line was made. Null: neither says."""
 
     @property
     def number(self) -> int:

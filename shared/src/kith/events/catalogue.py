@@ -27,6 +27,7 @@ from kith.events import (
     notes,
     people,
     pipelines,
+    prices,
     quotas,
     reasons,
     sales,
@@ -43,7 +44,7 @@ PRODUCERS: dict[str, tuple[ModuleType, ...]] = {
     "contacts": (contacts, exchanges, people, custom_fields, consents, notes, attachments),
     "sales": (
         *(sales, pipelines, quotas, reasons, activities, leads, subscriptions, exchange_rates, invoices),
-        *(deliveries, goals, forecast_adjustments),
+        *(deliveries, goals, forecast_adjustments, prices),
     ),
     "service-desk": (service_desk,),
     "analytics": (analytics,),

@@ -164,6 +164,8 @@ class Line(Struct, omit_defaults=True):
     product_id: UUID | None = None
     family: str | None = None
     """The product's."""
+    list_price: Decimal | None = None
+    """What one unit cost by the price book, or the product. None: neither said."""
 
 
 class OrderPlaced(Event):
@@ -173,6 +175,7 @@ class OrderPlaced(Event):
     currency: str
     country: str | None = None
     opportunity_id: UUID | None = None
+    price_book_id: UUID | None = None
     promised_at: datetime | None = None
     """By when it is to be delivered whole."""
     lines: list[Line] = field(default_factory=list)
@@ -217,6 +220,7 @@ class QuoteCreated(Event):
     lines: list[Line]
     opportunity_id: UUID | None = None
     valid_until: datetime | None = None
+    price_book_id: UUID | None = None
 
 
 class QuoteAmended(Amended):

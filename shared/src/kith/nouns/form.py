@@ -217,7 +217,7 @@ class Form:
     does not carry, each with the reason."""
     insert_only: bool = False
     """Declares that it is only created, often, by a rule that ignores the time and needs no `checks`: one statement
-    does it."""
+    does it. What it `supplies` is for inputs whose parts name records, which are created as those of others are."""
     singleton: Callable[[str], Aggregate] | None = None
     """Declares that there is one per tenant, without an id in the API; returns its initial state, at version 0."""
     follows: Mapping[str, Follows] = field(default_factory=dict)

@@ -299,7 +299,7 @@ def _serves(index: Index, column: Column[Any]) -> bool:
 def _insertion(form: Form) -> Iterator[str]:
     if form.insert_only and form.checks is not None:
         yield "it is `insert_only`, so one statement makes it, and has `checks`, which that would pass by."
-    if form.insert_only and form.supplies is not None:
+    if form.insert_only and form.supplies is not None and not form.parts_name:
         yield "it is `insert_only`, so one statement makes it, and has `supplies`, which that would pass by."
     if form.insert_only and form.searched:
         yield "it is `insert_only`, so one statement makes it, and is `searched`, whose entries that would pass by."

@@ -26,6 +26,7 @@ from kith.events.leads import LeadCaptured, LeadQueueCreated, LeadScoringChanged
 from kith.events.notes import NoteWritten
 from kith.events.people import RoleCreated, TeamCreated, UserInvited
 from kith.events.pipelines import PipelineCreated
+from kith.events.prices import PriceBookCreated, PriceCreated
 from kith.events.quotas import QuotaCreated
 from kith.events.reasons import ReasonCreated
 from kith.events.sales import (
@@ -107,6 +108,8 @@ COLLECTIONS = (
     _of("sales", "goals", GoalSet),
     _of("sales", "milestones", MilestoneSet),
     _of("sales", "forecast-adjustments", ForecastAdjustmentCreated),
+    _of("sales", "price-books", PriceBookCreated),
+    _of("sales", "prices", PriceCreated),
 )
 BY_TYPE = {each: collection for collection in COLLECTIONS for type in collection.types for each in versions_of(type)}
 

@@ -17,6 +17,8 @@ from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Id, Instant, Money
 from sales.opportunities.form import opportunities
 from sales.orders.rules import Order
+from sales.price_books.form import price_books
+from sales.prices.pricing import pricing_of
 from sales.products.form import products
 from sales.tables import CUSTOMER, known_customers, metadata
 from sales.values import MOST_LINES, Line
@@ -28,6 +30,9 @@ class PlaceOrder(Priced):
     currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
     country: Code | None = None
     opportunity_id: Id | None = None
+    price_book_id: Id | None = Field(
+        default=None, description="of the lines without a price; the default of the currency, unless one is named"
+    )
     promised_at: Instant | None = Field(default=None, description="by when it is to be delivered whole")
     lines: Annotated[list[Line], Values(MOST_LINES)] = Field(default_factory=list)
     custom: CustomValues = Field(default_factory=dict)
@@ -41,6 +46,7 @@ orders = aggregate_table(
     Column("currency", TEXT, nullable=False),
     Column("country", TEXT),
     *reference("opportunity_id", opportunities),
+    *reference("price_book_id", price_books),
     Column("promised_at", Moment),
     values_column("lines", Line),
     customer_owned=True,
@@ -57,6 +63,7 @@ class OrderView(View):
     currency: str
     country: str | None
     opportunity_id: UUID | None
+    price_book_id: UUID | None
     promised_at: datetime | None
     lines: list[Line]
     custom: dict[str, Any]
@@ -71,9 +78,14 @@ ORDERS = Resource(
     OrderView,
     (Command("place", PlaceOrder, Order.place),),
     filters=("customer_id", "opportunity_id", "country", "value"),
-    follows={"customer_id": CUSTOMER, "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
+    follows={
+        "customer_id": CUSTOMER,
+        "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency")),
+        "price_book_id": Follows(price_books.c.id, ("currency",)),
+    },
     parts_name={"lines.product_id": Follows(products.c.id, ("family",))},
     unpublished={"lines.description": "Words for people."},
     relations=(One("customer", many="orders"),),
     insert_only=True,
+    supplies=pricing_of,
 )

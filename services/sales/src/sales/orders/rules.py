@@ -12,6 +12,7 @@ from kith.errors import Invalid
 from kith.events.sales import OrderPlaced
 from kith.nouns.aggregate import CustomerOwned, Customisable
 from kith.scalars.currencies import must_fit, part_of
+from sales.prices.rules import NO_PRICES, Pricing
 from sales.values import DeliveredLine, Line, ReturnedLine, completed, value_of
 
 P = TypeVar("P", ReturnedLine, DeliveredLine)
@@ -25,17 +26,36 @@ class Order(Customisable, CustomerOwned):
     currency: str
     country: str | None = None
     opportunity_id: UUID | None = None
+    price_book_id: UUID | None = None
+    """By which its lines are priced, where that was said."""
     promised_at: datetime | None = None
     """By when it is to be delivered whole."""
     lines: list[Line] = field(default_factory=list)
 
     @classmethod
     def place(
-        cls, *, id: UUID, at: datetime, value: Decimal | None, currency: str, lines: list[Line], **fields: Any
+        cls,
+        *,
+        id: UUID,
+        at: datetime,
+        value: Decimal | None,
+        currency: str,
+        price_book_id: UUID | None = None,
+        lines: list[Line],
+        pricing: Pricing = NO_PRICES,
+        **fields: Any,
     ) -> tuple[Self, OrderPlaced]:
-        """Of an order with lines the value is their sum."""
-        lines = completed(lines, currency) if lines else lines  # most have none
-        it = cls(id=id, value=value_of(lines, value), currency=currency, lines=lines, **fields)
+        """Of an order with lines the value is their sum. A line without a price has the list price."""
+        if lines:  # most have none
+            lines = completed(pricing.listed(lines, currency, at, price_book_id), currency)
+        it = cls(
+            id=id,
+            value=value_of(lines, value),
+            currency=currency,
+            price_book_id=price_book_id,
+            lines=lines,
+            **fields,
+        )
         must_fit(it.value, it.currency)
         return it, OrderPlaced.of(it)
 

@@ -17,6 +17,8 @@ from kith.nouns.value_inputs import Values
 from kith.scalars import Code, Currency, Id, Instant, Text
 from sales.opportunities.form import opportunities
 from sales.orders.form import ORDERS, PlaceOrder, orders
+from sales.price_books.form import price_books
+from sales.prices.pricing import pricing_of
 from sales.products.form import products
 from sales.quotes.rules import Quote, QuoteState
 from sales.reasons.listed import listed_reasons
@@ -29,6 +31,9 @@ class CreateQuote(NewInput):
     customer_id: Id | None = None
     opportunity_id: Id | None = None
     currency: Currency | None = Field(default=None, description="the opportunity's, if one is named")
+    price_book_id: Id | None = Field(
+        default=None, description="of its lines; the default of the currency, unless one is named"
+    )
     lines: Annotated[list[Line], Values(MOST_LINES)]
     valid_until: Instant | None = None
 
@@ -71,6 +76,7 @@ quotes = aggregate_table(
     metadata,
     *reference("opportunity_id", opportunities),
     Column("currency", TEXT, nullable=False),
+    *reference("price_book_id", price_books),
     values_column("lines", Line),
     Column("last_line", Integer, nullable=False),
     Column("value", Amount, nullable=False),
@@ -93,6 +99,7 @@ class QuoteView(View):
     customer_id: UUID | None
     opportunity_id: UUID | None
     currency: str
+    price_book_id: UUID | None
     lines: list[Line]
     value: Decimal
     valid_until: datetime | None
@@ -112,6 +119,7 @@ def order_of(quote: Quote, at: datetime) -> PlaceOrder:
         customer_id=quote.customer_id,
         currency=quote.currency,
         opportunity_id=quote.opportunity_id,
+        price_book_id=quote.price_book_id,
         lines=quote.lines,
     )
 
@@ -140,7 +148,12 @@ QUOTES = Resource(
     },
     checks=listed_reasons(lambda _: ReasonKind.QUOTE_DECLINED),
     timers=(Timer("expire", at="expires_at"),),
-    follows={"customer_id": CUSTOMER, "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency"))},
+    follows={
+        "customer_id": CUSTOMER,
+        "opportunity_id": Follows(opportunities.c.id, ("customer_id", "currency")),
+        "price_book_id": Follows(price_books.c.id, ("currency",)),
+    },
+    supplies=pricing_of,
     parts_name={"lines.product_id": Follows(products.c.id, ("family",))},
     relations=(
         One("customer", many="quotes"),

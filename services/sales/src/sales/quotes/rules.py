@@ -22,6 +22,7 @@ from kith.events.sales import (
     QuoteWithdrawn,
 )
 from kith.nouns.aggregate import CustomerOwned
+from sales.prices.rules import NO_PRICES, Pricing
 from sales.values import Line, completed, value_of
 
 
@@ -63,6 +64,8 @@ class Quote(CustomerOwned):
 
     opportunity_id: UUID | None = None
     currency: str
+    price_book_id: UUID | None = None
+    """By which its lines are priced. None: by the default."""
     lines: list[Line]
     last_line: int = 0
     """The highest number that a line of it ever had."""
@@ -82,18 +85,34 @@ class Quote(CustomerOwned):
 
     @classmethod
     def create(
-        cls, *, id: UUID, at: datetime, currency: str, lines: list[Line], **fields: Any
+        cls,
+        *,
+        id: UUID,
+        at: datetime,
+        currency: str,
+        price_book_id: UUID | None = None,
+        lines: list[Line],
+        pricing: Pricing = NO_PRICES,
+        **fields: Any,
     ) -> tuple[Self, QuoteCreated]:
-        lines = completed(_some(lines), currency)
-        last = max(each.number for each in lines)
-        it = cls(id=id, currency=currency, lines=lines, last_line=last, value=value_of(lines, None), **fields)
+        """A line without a price has the list price."""
+        lines = completed(pricing.listed(_some(lines), currency, at, price_book_id, former={}), currency)
+        it = cls(
+            id=id,
+            currency=currency,
+            price_book_id=price_book_id,
+            lines=lines,
+            last_line=max(each.number for each in lines),
+            value=value_of(lines, None),
+            **fields,
+        )
         return it, QuoteCreated.of(it)
 
-    def amend(self, *, at: datetime, **fields: Any) -> QuoteAmended:
+    def amend(self, *, at: datetime, pricing: Pricing = NO_PRICES, **fields: Any) -> QuoteAmended:
         """Only the fields sent change; lines are sent whole. Those that are to stay have their numbers, and one without
         a number is a new one."""
         self._must_be_draft(at)
-        return QuoteAmended.of_changed(self, self.set(self._priced(fields)))
+        return QuoteAmended.of_changed(self, self.set(self._priced(fields, at, pricing)))
 
     def send(self, *, at: datetime) -> QuoteSent:
         """The customer has it from now on, and it is not changed any more."""
@@ -154,11 +173,12 @@ class Quote(CustomerOwned):
         self.sent_at = self.closed_at = self.reason = None
         return QuoteRevised.of(self)
 
-    def _priced(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _priced(self, fields: Mapping[str, Any], at: datetime, pricing: Pricing) -> dict[str, Any]:
         if "lines" not in fields:
             return dict(fields)
-        kept = {each.number for each in self.lines}
-        lines = completed(_some(fields["lines"]), self.currency, kept=kept, last=self.last_line)
+        former = {each.number: each for each in self.lines}
+        lines = pricing.listed(_some(fields["lines"]), self.currency, at, self.price_book_id, former=former)
+        lines = completed(lines, self.currency, kept=former, last=self.last_line)
         self.last_line = max(self.last_line, *(each.number for each in lines))
         return {**fields, "lines": lines, "value": value_of(lines, None)}
 
